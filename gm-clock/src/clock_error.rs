@@ -1,0 +1,30 @@
+//! Why a clock or an incarnation was refused. Knows nothing of how they are stored or sent.
+
+use thiserror::Error;
+
+use crate::{CEILING, Incarnation, NetId};
+
+/// Why a clock or an incarnation was refused. Whatever the call was made on is left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum ClockError {
+    /// The time is above [`CEILING`].
+    #[error("time {time} is above {CEILING}, too near the end of the range")]
+    TimeTooLarge {
+        /// The time that was refused, in ticks.
+        time: u64,
+    },
+    /// The incarnation is above [`CEILING`].
+    #[error("incarnation {incarnation} is above {CEILING}, too near the end of the range")]
+    IncarnationTooLarge {
+        /// The incarnation that was refused.
+        incarnation: u64,
+    },
+    /// The member's time in this incarnation stands at [`CEILING`] and cannot advance. A later incarnation can.
+    #[error("the clock of {member} in incarnation {incarnation} is at {CEILING} and cannot advance")]
+    Exhausted {
+        /// Whose clock it is.
+        member: NetId,
+        /// The incarnation that has no ticks left.
+        incarnation: Incarnation,
+    },
+}

@@ -1,0 +1,2 @@
+//! The data of a group.
+#![no_std]

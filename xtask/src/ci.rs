@@ -1,0 +1,186 @@
+//! `cargo xtask ci`: everything a change must pass, in order, stopping at the first failure.
+//!
+//! Knows the order of the steps and how to say which one failed; each step's work is done elsewhere.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::tally::Tally;
+use crate::workspace::{Workspace, status};
+use crate::{deps, test};
+
+/// How a step ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// With the tests it ran, failed ones included.
+    Ran(Tally),
+    /// With the reason why it could not run here.
+    Skipped(&'static str),
+}
+
+/// One step of the sequence.
+struct Step<'a> {
+    name: &'static str,
+    /// What a reader types to see only this step.
+    rerun: String,
+    run: Box<dyn FnMut() -> Result<Outcome> + 'a>,
+}
+
+const FMT: &str = "fmt --all --check";
+const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
+const DOC: &str = "doc --workspace --no-deps --all-features";
+const DOC_FLAGS: &str = "-D warnings";
+// Licences, bans and duplicates are the `deps` step; only the advisories need a database from elsewhere.
+const DENY: &str = "deny check advisories";
+
+/// Runs the whole sequence.
+pub(crate) fn run(ws: &Workspace) -> Tally {
+    let mut steps = [
+        step("fmt", format!("cargo {FMT}"), || verdict(&mut ws.plain_cargo(FMT))),
+        step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
+        step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
+        step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
+        step("docs", format!("RUSTDOCFLAGS=\"{DOC_FLAGS}\" cargo {DOC}"), || {
+            verdict(ws.cargo(DOC).env("RUSTDOCFLAGS", DOC_FLAGS))
+        }),
+        step("deny", format!("cargo {DENY}"), || deny(ws)),
+    ];
+    sequence(&mut steps)
+}
+
+/// Runs the steps until one fails. Steps that were not reached count as skipped.
+fn sequence(steps: &mut [Step<'_>]) -> Tally {
+    let mut sum = Tally::default();
+    let mut times = Vec::new();
+    let mut steps = steps.iter_mut();
+    for step in steps.by_ref() {
+        println!("== {}", step.name);
+        let start = Instant::now();
+        let outcome = (step.run)().unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            Outcome::Ran(Tally::FAILED)
+        });
+        times.push(Timed { name: step.name, took: start.elapsed(), skipped: None });
+        match outcome {
+            Outcome::Ran(tally) => {
+                sum += tally;
+                if tally.failed > 0 {
+                    print_times(&times);
+                    println!("step {} failed; to run it alone: {}", step.name, step.rerun);
+                    sum.skipped += not_reached(steps);
+                    return sum;
+                }
+            }
+            Outcome::Skipped(why) => {
+                println!("skipped: {why}");
+                sum.skipped += 1;
+                if let Some(last) = times.last_mut() {
+                    last.skipped = Some(why);
+                }
+            }
+        }
+    }
+    print_times(&times);
+    sum
+}
+
+/// Names the steps that were left out, and counts them.
+fn not_reached<'a, 'b: 'a>(rest: impl Iterator<Item = &'a mut Step<'b>>) -> u64 {
+    let mut count = 0;
+    for step in rest {
+        println!("not run: {}", step.name);
+        count += 1;
+    }
+    count
+}
+
+struct Timed {
+    name: &'static str,
+    took: Duration,
+    skipped: Option<&'static str>,
+}
+
+fn print_times(times: &[Timed]) {
+    println!();
+    for Timed { name, took, skipped } in times {
+        match skipped {
+            None => println!("{name:<8} {:>7.1} s", took.as_secs_f64()),
+            Some(why) => println!("{name:<8} skipped: {why}"),
+        }
+    }
+}
+
+fn deny(ws: &Workspace) -> Result<Outcome> {
+    let mut version = ws.plain_cargo("deny --version");
+    let installed = status(version.stdout(Stdio::null()).stderr(Stdio::null()))?.success();
+    if !installed {
+        return Ok(Outcome::Skipped("cargo-deny is not installed"));
+    }
+    verdict(&mut ws.plain_cargo(DENY))
+}
+
+fn verdict(command: &mut Command) -> Result<Outcome> {
+    Ok(yes_or_no(status(command)?.success()))
+}
+
+fn yes_or_no(good: bool) -> Outcome {
+    Outcome::Ran(if good { Tally::default() } else { Tally::FAILED })
+}
+
+fn step<'a>(
+    name: &'static str,
+    rerun: impl Into<String>,
+    run: impl FnMut() -> Result<Outcome> + 'a,
+) -> Step<'a> {
+    Step { name, rerun: rerun.into(), run: Box::new(run) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Runs steps with the given outcomes and says which ones were started.
+    fn play(outcomes: Vec<Result<Outcome>>) -> (Tally, usize) {
+        let started = Cell::new(0);
+        let started = &started;
+        let mut steps: Vec<_> = outcomes
+            .into_iter()
+            .map(|outcome| {
+                let mut outcome = Some(outcome);
+                step("s", "again", move || {
+                    started.set(started.get() + 1);
+                    outcome.take().expect("a step runs once")
+                })
+            })
+            .collect();
+        let tally = sequence(&mut steps);
+        (tally, started.get())
+    }
+
+    #[test]
+    fn good_steps_all_run_and_tests_add_up() {
+        let tests = Tally { passed: 5, failed: 0, skipped: 1 };
+        let (tally, started) =
+            play(vec![Ok(yes_or_no(true)), Ok(Outcome::Ran(tests)), Ok(Outcome::Skipped("no tool"))]);
+        assert_eq!(started, 3);
+        assert_eq!(tally, Tally { passed: 5, failed: 0, skipped: 2 });
+    }
+
+    #[test]
+    fn the_first_failure_stops_and_the_rest_is_skipped() {
+        let (tally, started) = play(vec![Ok(yes_or_no(true)), Ok(yes_or_no(false)), Ok(yes_or_no(true))]);
+        assert_eq!(started, 2);
+        assert_eq!(tally, Tally { passed: 0, failed: 1, skipped: 1 });
+    }
+
+    #[test]
+    fn a_step_that_cannot_run_is_a_failure() {
+        let (tally, started) = play(vec![Err(anyhow::anyhow!("no such program")), Ok(yes_or_no(true))]);
+        assert_eq!(started, 1);
+        assert_eq!(tally, Tally { passed: 0, failed: 1, skipped: 1 });
+    }
+}

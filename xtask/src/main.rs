@@ -1,0 +1,95 @@
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! This file knows the flags and which module answers each; it knows no rule and no table. The rules are pure
+//! functions in the modules below, their data is in `tables`.
+
+// A command line tool speaks on standard output; the ban is meant for the library crates.
+#![allow(clippy::print_stdout)]
+
+mod bench;
+mod ci;
+mod deps;
+mod finding;
+mod layers;
+mod lexer;
+mod spdx;
+mod tables;
+mod tally;
+mod test;
+mod test_output;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Flags {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check layers and tidiness, run every test, check the pure crates without features
+    Test,
+    /// Everything a change must pass, stopping at the first failure
+    Ci,
+    /// Compare the dependencies of each crate with the table of allowed edges
+    Layers,
+    /// Check the source tree against the project's rules
+    Tidy,
+    /// Check licences, banned crates and duplicate versions of all dependencies
+    Deps,
+    /// Run the benches of one crate, or of every crate that has some
+    Bench {
+        /// The crate whose benches run
+        #[arg(value_name = "CRATE")]
+        package: Option<String>,
+        /// Passed on to the benches
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match Flags::parse().command {
+        Task::Test => counted(Workspace::open(false).and_then(|ws| test::run(&ws))),
+        Task::Ci => counted(Workspace::open(true).map(|ws| ci::run(&ws))),
+        Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
+        Task::Tidy => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws))),
+        Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
+        Task::Bench { package, args } => {
+            plain(Workspace::open(false).and_then(|ws| bench::run(&ws, package.as_deref(), &args)))
+        }
+    }
+}
+
+/// Ends a command that counts: its last line is the tally, whatever happened before.
+fn counted(result: Result<Tally>) -> ExitCode {
+    let tally = result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        Tally { failed: 1, ..Tally::default() }
+    });
+    println!("{tally}");
+    exit_code(tally.failed == 0)
+}
+
+/// Ends a command that only says yes or no.
+fn plain(result: Result<bool>) -> ExitCode {
+    let good = result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        false
+    });
+    exit_code(good)
+}
+
+fn exit_code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,144 @@
+//! The rules as data: which crate may use which, what is banned and why, which licences are allowed.
+//!
+//! Only constants; the checks that read them are in `layers`, `deps` and `tidy`.
+
+/// What one crate of the workspace may depend on.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) name: &'static str,
+    /// Workspace crates it may use.
+    pub(crate) internal: &'static [&'static str],
+    /// Workspace crates only its tests may use, besides those above.
+    pub(crate) internal_dev: &'static [&'static str],
+    /// For a pure crate (no `std`, so no sockets, clocks, threads or files): the outside crates it may use.
+    pub(crate) pure: Option<&'static [&'static str]>,
+    /// Whether a run in which it executes no test is a failure.
+    pub(crate) tested: bool,
+}
+
+impl Layer {
+    pub(crate) fn is_pure(&self) -> bool {
+        self.pure.is_some()
+    }
+}
+
+/// One row per crate of the workspace, from the bottom up.
+pub(crate) const LAYERS: &[Layer] = &[
+    Layer {
+        name: "gm-clock",
+        internal: &[],
+        internal_dev: &[],
+        pure: Some(&["serde", "thiserror"]),
+        tested: true,
+    },
+    Layer {
+        name: "gm-data",
+        internal: &["gm-clock"],
+        internal_dev: &[],
+        pure: Some(&["serde", "thiserror"]),
+        tested: true,
+    },
+    Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
+];
+
+/// A name that must not be written in the sources of a pure crate.
+#[derive(Debug)]
+pub(crate) struct BannedName {
+    /// A path, or a macro with its exclamation mark. Any path that contains it is caught.
+    pub(crate) name: &'static str,
+    pub(crate) why: &'static str,
+    /// Whether it is banned in test-only modules as well.
+    pub(crate) in_tests: bool,
+}
+
+const fn never(name: &'static str, why: &'static str) -> BannedName {
+    BannedName { name, why, in_tests: true }
+}
+
+const fn outside_tests(name: &'static str, why: &'static str) -> BannedName {
+    BannedName { name, why, in_tests: false }
+}
+
+const SOCKETS: &str = "a pure crate opens no socket";
+const CLOCKS: &str = "time is an argument, never read";
+const ORDER: &str = "nothing is iterated in an unnamed order; use an ordered collection";
+const THREADS: &str = "a pure crate starts no thread";
+const OUTSIDE: &str = "a pure crate does not see files or the environment";
+const PRINTING: &str = "a pure crate prints nothing";
+
+/// What the pure crates must not name.
+pub(crate) const BANNED_NAMES: &[BannedName] = &[
+    never("TcpStream", SOCKETS),
+    never("TcpListener", SOCKETS),
+    never("UdpSocket", SOCKETS),
+    never("tokio", SOCKETS),
+    never("mio", SOCKETS),
+    never("Instant", CLOCKS),
+    never("SystemTime", CLOCKS),
+    never("HashMap", ORDER),
+    never("HashSet", ORDER),
+    outside_tests("std::thread", THREADS),
+    outside_tests("thread::spawn", THREADS),
+    outside_tests("std::fs", OUTSIDE),
+    outside_tests("std::env", OUTSIDE),
+    outside_tests("print!", PRINTING),
+    outside_tests("println!", PRINTING),
+    outside_tests("eprint!", PRINTING),
+    outside_tests("eprintln!", PRINTING),
+];
+
+/// A source file longer than this has more than one subject.
+pub(crate) const MAX_LINES: usize = 400;
+
+/// What is left in a file while work goes on. Built in two parts, or this table would catch itself.
+pub(crate) const MARKERS: &[&str] = &[
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("X", "XX"),
+    concat!("to", "do!"),
+    concat!("unimple", "mented!"),
+    concat!("db", "g!"),
+];
+
+/// A folder beside the checkout that nothing here may read.
+pub(crate) const OUTSIDE_FOLDER: &str = concat!("..", "/shared");
+
+/// Beginnings of paths that exist on one machine only.
+pub(crate) const MACHINE_PATHS: &[&str] =
+    &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+
+/// Licences a dependency may ask us to accept.
+pub(crate) const LICENCES: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "Unlicense",
+    "BSL-1.0",
+    "CC0-1.0",
+    "0BSD",
+    "MIT-0",
+];
+
+/// Crates that must not appear anywhere in the graph, with the reason.
+pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[
+    ("openssl", "binds a C library of the system"),
+    ("openssl-sys", "binds a C library of the system"),
+    ("native-tls", "binds a C library of the system"),
+    ("async-std", "discontinued, and there is one runtime only"),
+    ("chrono", "dates and time zones are not ours; time is a number"),
+    ("failure", "discontinued; errors are thiserror enums"),
+    ("error-chain", "discontinued; errors are thiserror enums"),
+    ("rustc-serialize", "discontinued; serde replaced it"),
+    ("structopt", "discontinued; clap replaced it"),
+    ("atty", "unmaintained; std::io::IsTerminal replaced it"),
+    ("instant", "unmaintained, and time is an argument"),
+];
+
+/// Crates that may appear in several versions, with the reason. A row that is no longer needed is an error.
+pub(crate) const DUPLICATES: &[(&str, &str)] =
+    &[("syn", "zerocopy-derive, below criterion, is not on serde's version yet; runs at build time only")];
