@@ -1,0 +1,88 @@
+//! The hashes of items, records and groups: digests and fingerprints. Knows nothing of how records are stored.
+//!
+//! Every other implementation must compute the same numbers, so they are made of two operations that every language
+//! has, multiplication and exclusive or modulo 2^64, and `vectors/hashes.json` holds examples:
+//!
+//! ```text
+//! mix(x)      the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014; constants: Stafford's "Mix13"):
+//!             x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27; x *= 0x94d049bb133111eb; x ^= x >> 31
+//! step(h, w)  mix((h + 0x9e3779b97f4a7c15) ^ w)
+//! H0(m)       IPv4: step(step(1, 4 << 16 | port), address)
+//!             IPv6: step(step(step(1, 6 << 16 | port), high 64 bits of the address), low 64 bits)
+//! H(item)     step(step(step(H0(member), start << 32 | end), op << 32 | port << 16 | priority), stamp)
+//! digest      the sum of H over a member's live items, mod 2^64
+//! H'(record)  two halves of 128 bits, high first, with t = 2 and t = 3:
+//!             step(step(step(step(t, H0(member)), incarnation), gone << 63 | clock), digest)
+//! fingerprint of a group: the sum of H' over its records, mod 2^128
+//! root        the sum over groups that have a record, mod 2^128, of two halves, with t = 4 and t = 5:
+//!             step(step(step(t, N), high half of the fingerprint), low half)
+//!             N = step over the name: first step(6, bytes), then its bytes, eight at a time, little-endian, zero-padded
+//! ```
+//!
+//! `step` is a bijection in `w`, so two items of a member that differ in one word only never collide. Sums commute, so
+//! an item that changes costs two hashes, whatever the size of the group. They guard against faults, not against who has
+//! the key: whoever has it can write any record anyway.
+
+use core::net::IpAddr;
+
+use gm_clock::NetId;
+
+use crate::slot::Slot;
+use crate::{GroupName, Version};
+
+const fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+const fn step(h: u64, w: u64) -> u64 {
+    mix(h.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ w)
+}
+
+/// H0: the hash of a member, from which those of its items begin.
+#[allow(clippy::cast_possible_truncation)] // Halves of a u128, on purpose.
+pub(crate) fn member(member: NetId) -> u64 {
+    let port = u64::from(member.port());
+    match member.ip() {
+        IpAddr::V4(ip) => step(step(1, 4 << 16 | port), u64::from(ip.to_bits())),
+        IpAddr::V6(ip) => {
+            let bits = ip.to_bits();
+            step(step(step(1, 6 << 16 | port), (bits >> 64) as u64), bits as u64)
+        }
+    }
+}
+
+/// What an item adds to its member's digest: H(item) if it is live, else 0. `seed` is H0 of the member.
+pub(crate) fn share(seed: u64, slot: Slot) -> u64 {
+    if !slot.is_live() {
+        return 0;
+    }
+    slot.words().into_iter().fold(seed, step)
+}
+
+/// H': what a record adds to the fingerprint of its group. `seed` is H0 of the member.
+pub(crate) fn record(seed: u64, version: Version, digest: u64) -> u128 {
+    let clock = u64::from(version.gone) << 63 | version.clock;
+    halves(2, [seed, version.incarnation.get(), clock, digest])
+}
+
+/// What a group adds to the root. A group without a record adds nothing: its fingerprint is 0.
+#[allow(clippy::cast_possible_truncation)] // Halves of a u128, on purpose.
+pub(crate) fn group(name: &GroupName, fingerprint: u128) -> u128 {
+    if fingerprint == 0 {
+        return 0;
+    }
+    let bytes = name.as_str().as_bytes();
+    let name = bytes.chunks(8).fold(step(6, bytes.len() as u64), |h, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        step(h, u64::from_le_bytes(word))
+    });
+    halves(4, [name, (fingerprint >> 64) as u64, fingerprint as u64])
+}
+
+fn halves<const N: usize>(tag: u64, words: [u64; N]) -> u128 {
+    let half = |tag| u128::from(words.into_iter().fold(tag, step));
+    half(tag) << 64 | half(tag + 1)
+}

@@ -1,0 +1,297 @@
+//! The state of a group, or a part of it: a name and records. Joining is all that happens to records of others; what an
+//! owner does with its own stands in `replica.rs`.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use gm_clock::{NetId, WorldClock};
+use thiserror::Error;
+
+use crate::plant::{Bug, planted};
+use crate::slot::Slot;
+use crate::tree::{Entry, Tree};
+use crate::{Applied, GroupName, Increment, Record, Stamp, Version};
+
+/// The state of a group, or any subset of its records (a delta): the same type, joined the same way.
+///
+/// A clone is constant in time and shares everything: readers keep one while the original goes on. Records are in the
+/// order of their members, each member once.
+#[derive(Clone)]
+pub struct Message {
+    name: GroupName,
+    pub(crate) records: Tree<Held>,
+    fingerprint: u128,
+    live_items: usize,
+    members: usize,
+}
+
+/// The messages are of two groups. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+#[error("a message of group {theirs:?} cannot be merged into group {mine:?}")]
+pub struct WrongGroup {
+    /// The group that it should have been.
+    pub mine: GroupName,
+    /// The group that it is.
+    pub theirs: GroupName,
+}
+
+/// What a merge did, member by member, in the order of the members. Members whose records were equal are in neither list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Whose records were taken.
+    pub newer: Vec<NetId>,
+    /// Whose records were older than those held here: whoever sent them wants to know.
+    pub older: Vec<NetId>,
+}
+
+impl Message {
+    /// The group of that name, of which nothing is known.
+    pub const fn new(name: GroupName) -> Message {
+        Message { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0 }
+    }
+
+    /// The message of those records. Of two records of one member the greater is taken.
+    pub fn from_records(name: GroupName, records: impl IntoIterator<Item = Record>) -> Message {
+        let mut message = Message::new(name);
+        for record in records {
+            message.join_record(Arc::new(record));
+        }
+        message
+    }
+
+    /// The group's name.
+    pub const fn name(&self) -> &GroupName {
+        &self.name
+    }
+
+    /// What is known of the member.
+    pub fn record(&self, member: NetId) -> Option<&Record> {
+        self.records.get(member).map(|held| &*held.record)
+    }
+
+    /// All records, in the order of their members: of those who left and of the forgotten too.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = &Record> + '_ {
+        self.records.iter().map(|held| &*held.record)
+    }
+
+    /// Version and digest of each record, in the order of the members.
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = (NetId, Stamp)> + '_ {
+        self.records().map(|record| (record.member(), record.stamp()))
+    }
+
+    /// The clocks of all records, for callers who compare how far nodes have come. Forgotten records have none.
+    pub fn world_clock(&self) -> WorldClock {
+        self.records().filter(|record| !record.version().gone).map(Record::clock).collect()
+    }
+
+    /// The sum over all records of a hash of member, version and digest. Equal states have equal ones; different states
+    /// different ones, but for an accident of about 1 in 2^64. Kept up to date by every change, so asking costs nothing.
+    pub const fn fingerprint(&self) -> u128 {
+        self.fingerprint
+    }
+
+    /// Members of the group: records with a live item.
+    pub const fn member_count(&self) -> usize {
+        self.members
+    }
+
+    /// Live items of all members.
+    pub const fn live_item_count(&self) -> usize {
+        self.live_items
+    }
+
+    /// Takes from `other` every record that is greater than the one held here. Costs what the two do not share.
+    ///
+    /// # Errors
+    /// [`WrongGroup`] if `other` is of another group.
+    pub fn merge(&mut self, other: &Message) -> Result<Merged, WrongGroup> {
+        self.merge_but(other, None)
+    }
+
+    /// As [`merge`](Message::merge), leaving out the records of `own`.
+    pub(crate) fn merge_but(&mut self, other: &Message, own: Option<NetId>) -> Result<Merged, WrongGroup> {
+        if self.name != other.name {
+            return Err(WrongGroup { mine: self.name.clone(), theirs: other.name.clone() });
+        }
+        let mut merged = Merged::default();
+        let mut taken: Vec<Arc<Record>> = Vec::new();
+        self.records.each_difference(&other.records, |mine, theirs| {
+            let Some(theirs) = theirs.filter(|theirs| Some(theirs.member) != own) else { return };
+            let stamp = theirs.record.stamp();
+            match mine.map(|mine| mine.record.stamp()) {
+                Some(mine) if !beats(stamp, mine) => {
+                    if beats(mine, stamp) {
+                        merged.older.push(theirs.member);
+                    }
+                }
+                Some(_) | None => {
+                    merged.newer.push(theirs.member);
+                    taken.push(Arc::clone(&theirs.record));
+                }
+            }
+        });
+        for record in taken {
+            self.join_record(record);
+        }
+        Ok(merged)
+    }
+
+    /// Applies an increment of another member, or says why it was not.
+    pub fn apply(&mut self, increment: &Increment) -> Applied {
+        let member = increment.member();
+        if planted(Bug::IncrementJoined) {
+            let stamp = increment.stamp();
+            let items = increment.items();
+            let whole = Record::from_parts(member, stamp.version, increment.opened(), 0, items);
+            return whole.map_or(Applied::Ask, |whole| {
+                self.join_record(Arc::new(whole));
+                Applied::Applied
+            });
+        }
+        let Some(record) = self.record(member) else { return Applied::Ask };
+        let news = match record.fits(increment) {
+            Ok(news) => news,
+            Err(why_not) => return why_not,
+        };
+        self.edit(member, |record| record.apply(increment, &news));
+        Applied::Applied
+    }
+
+    /// A delta: the records of those members of which there is one here. It shares them.
+    pub fn records_for(&self, members: impl IntoIterator<Item = NetId>) -> Message {
+        let mut delta = Message::new(self.name.clone());
+        for held in members.into_iter().filter_map(|member| self.records.get(member)) {
+            delta.put(Arc::clone(&held.record));
+        }
+        delta
+    }
+
+    /// Takes the record, if it is greater than the one held here.
+    fn join_record(&mut self, record: Arc<Record>) {
+        match self.record(record.member()) {
+            Some(mine) if !beats(record.stamp(), mine.stamp()) => {}
+            Some(mine) => {
+                let planted_record = misjoined(mine, &record);
+                self.put(planted_record.map_or(record, Arc::new));
+            }
+            None => self.put(record),
+        }
+    }
+
+    /// Puts the record in the place of its member's, whatever was there. Every whole record comes in here.
+    pub(crate) fn put(&mut self, record: Arc<Record>) {
+        self.count_in(&record);
+        let held = Held { member: record.member(), record };
+        if let Some(old) = self.records.insert(held) {
+            self.count_out(&old.record);
+        }
+    }
+
+    /// Changes the member's record, of which there must be one, in place. Every other change comes in here.
+    pub(crate) fn edit<R>(&mut self, member: NetId, change: impl FnOnce(&mut Record) -> R) -> R {
+        let held = self.records.get_mut(member).expect("only a known record is edited");
+        let record = Arc::make_mut(&mut held.record);
+        let (share, live) = (record.share(), record.live);
+        let result = change(record);
+        let (new_share, new_live) = (record.share(), record.live);
+        if !planted(Bug::FingerprintStale) {
+            self.fingerprint = self.fingerprint.wrapping_sub(share).wrapping_add(new_share);
+        }
+        self.live_items = self.live_items - live + new_live;
+        self.members = self.members + usize::from(new_live > 0) - usize::from(live > 0);
+        result
+    }
+
+    fn count_in(&mut self, record: &Record) {
+        self.fingerprint = self.fingerprint.wrapping_add(record.share());
+        self.live_items += record.live;
+        self.members += usize::from(record.is_member());
+    }
+
+    fn count_out(&mut self, record: &Record) {
+        self.fingerprint = self.fingerprint.wrapping_sub(record.share());
+        self.live_items -= record.live;
+        self.members -= usize::from(record.is_member());
+    }
+}
+
+/// Equality is that of the state: the group, and the version and the live items of every record. What is kept of removals
+/// and floors is not part of it.
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        self.name == other.name
+            && self.records().len() == other.records().len()
+            && self.records().zip(other.records()).all(|(mine, theirs)| {
+                mine.member() == theirs.member()
+                    && mine.version() == theirs.version()
+                    && mine.items().eq(theirs.items())
+            })
+    }
+}
+
+impl Eq for Message {}
+
+impl core::fmt::Debug for Message {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Message")
+            .field("name", &self.name)
+            .field("records", &self.records().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a record of that stamp wins over one of the other: (incarnation, gone, clock, digest).
+fn beats(theirs: Stamp, mine: Stamp) -> bool {
+    let blind = |stamp: Stamp| Version { gone: false, ..stamp.version };
+    if planted(Bug::ForgetAsFilter) {
+        return blind(theirs) > blind(mine);
+    }
+    if planted(Bug::DigestNotCompared) {
+        return theirs.version > mine.version;
+    }
+    theirs > mine
+}
+
+/// What a planted bug makes of a record that wins.
+fn misjoined(mine: &Record, theirs: &Record) -> Option<Record> {
+    let (member, mut record) = (theirs.member(), theirs.clone());
+    if planted(Bug::FloorNotCarried) {
+        record.floor = mine.floor;
+    } else if planted(Bug::ItemsJoined) {
+        let seed = crate::hash::member(member);
+        let old: Vec<Slot> = mine.items.iter().copied().collect();
+        let newer = |slot: &Slot| record.items.get(slot.key()).is_none_or(|own| own.stamp() < slot.stamp());
+        let kept: Vec<Slot> = old.into_iter().filter(newer).collect();
+        kept.into_iter().for_each(|slot| record.put(seed, slot));
+    } else {
+        return None;
+    }
+    Some(record)
+}
+
+/// A record in the tree of its group. The member stands beside it, so that a search does not go to every record.
+#[derive(Clone)]
+pub(crate) struct Held {
+    member: NetId,
+    record: Arc<Record>,
+}
+
+impl Held {
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl Entry for Held {
+    type Key = NetId;
+    type Sum = ();
+    const LEAF: usize = 32;
+
+    fn key(&self) -> NetId {
+        self.member
+    }
+
+    fn sum(&self) {}
+
+    fn add((): (), (): ()) {}
+}

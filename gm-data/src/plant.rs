@@ -1,0 +1,97 @@
+//! Deliberate bugs, one at a time, so that the tests can show that each would be found. Exists in the crate's own tests
+//! only: everywhere else `planted` is `false` at compile time, and no bug is in the program.
+
+/// A bug that the tests can plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code))]
+pub(crate) enum Bug {
+    /// A whole record is taken without its floor.
+    FloorNotCarried,
+    /// An increment is taken for a whole record.
+    IncrementJoined,
+    /// An increment is applied although it begins above what is known, and without its check.
+    IncrementOverGap,
+    /// An increment is applied without comparing digests.
+    IncrementUnverified,
+    /// The first write after a start goes on in the old incarnation.
+    NoNewIncarnation,
+    /// Records of equal versions are taken for equal.
+    DigestNotCompared,
+    /// Removals are purged and the floor stays.
+    PurgeWithoutFloor,
+    /// A forgotten record loses against any write of its incarnation.
+    ForgetAsFilter,
+    /// A re-assertion keeps the stamps and the floor of what it asserts.
+    ReassertionKeepsStamps,
+    /// A re-assertion is not put above the clock that was heard.
+    ReassertionBelow,
+    /// A removal leaves no item behind.
+    RemovalLeavesNothing,
+    /// An applied increment does not reach the fingerprint.
+    FingerprintStale,
+    /// Unserving the last item ends the membership.
+    LastItemLeaves,
+    /// A refused batch has already written what stood before the refused change.
+    BatchTorn,
+    /// The items of a merged record are joined one by one.
+    ItemsJoined,
+    /// The events of a newcomer do not name its ranges.
+    NewcomerWithoutRanges,
+}
+
+#[cfg(not(test))]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use planting::{ALL, plant, planted};
+
+#[cfg(test)]
+mod planting {
+    extern crate std;
+
+    use core::cell::Cell;
+
+    use super::Bug;
+
+    std::thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Every bug.
+    pub(crate) const ALL: [Bug; 16] = [
+        Bug::FloorNotCarried,
+        Bug::IncrementJoined,
+        Bug::IncrementOverGap,
+        Bug::IncrementUnverified,
+        Bug::NoNewIncarnation,
+        Bug::DigestNotCompared,
+        Bug::PurgeWithoutFloor,
+        Bug::ForgetAsFilter,
+        Bug::ReassertionKeepsStamps,
+        Bug::ReassertionBelow,
+        Bug::RemovalLeavesNothing,
+        Bug::FingerprintStale,
+        Bug::LastItemLeaves,
+        Bug::BatchTorn,
+        Bug::ItemsJoined,
+        Bug::NewcomerWithoutRanges,
+    ];
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+
+    /// Plants the bug in this thread while `test` runs, panic or not.
+    pub(crate) fn plant<R>(bug: Option<Bug>, test: impl FnOnce() -> R) -> R {
+        struct Weed(Option<Bug>);
+        impl Drop for Weed {
+            fn drop(&mut self) {
+                PLANTED.set(self.0);
+            }
+        }
+        let _weed = Weed(PLANTED.replace(bug));
+        test()
+    }
+}

@@ -1,0 +1,278 @@
+//! All that is known of one member in one group. Knows nothing of other members; decides nothing about who may write.
+
+use alloc::vec::Vec;
+
+use gm_clock::{ClockError, Incarnation, LocalClock, NetId};
+use thiserror::Error;
+
+use crate::slot::{Slot, slot_key};
+use crate::tree::Tree;
+use crate::{Item, KeyRange, Opened, Stamp, TimedItem, Version, hash};
+
+/// All that is known of one member in one group: its version, its items, and from where increments can be made.
+///
+/// A clone is cheap: it shares the items. Equality is that of the whole record, kept removals included.
+#[derive(Clone)]
+pub struct Record {
+    member: NetId,
+    pub(crate) version: Version,
+    pub(crate) opened: Option<Opened>,
+    pub(crate) floor: u64,
+    pub(crate) digest: u64,
+    pub(crate) items: Tree<Slot>,
+    pub(crate) live: usize,
+}
+
+/// Why the parts of a record or of an increment do not make one. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum RecordError {
+    /// A clock or an incarnation is too near the end of its range.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The items are not sorted by range, or two have the same range.
+    #[error("the items of {member} are not sorted by range, each range once: {range} comes too late")]
+    Unsorted {
+        /// Whose items they are.
+        member: NetId,
+        /// The range that is not above the one before it.
+        range: KeyRange,
+    },
+    /// An item is another member's: only a member itself writes about itself.
+    #[error("an item of {other} stands in the record of {member}")]
+    ForeignItem {
+        /// Whose record it is.
+        member: NetId,
+        /// Whose item it is.
+        other: NetId,
+    },
+    /// An item was written after the clock of the record, or, in an increment, outside the span that it covers.
+    #[error("the item of {member} on {range} has the time {time}, outside the clock of what it came in")]
+    StrayTime {
+        /// Whose item it is.
+        member: NetId,
+        /// Its range.
+        range: KeyRange,
+        /// Its time, in ticks.
+        time: u64,
+    },
+    /// A forgotten member has items.
+    #[error("the record of {member} is forgotten and has items")]
+    GoneWithItems {
+        /// Whose record it is.
+        member: NetId,
+    },
+    /// The floor is above the clock.
+    #[error("the record of {member} has the floor {floor}, above its clock {clock}")]
+    FloorAboveClock {
+        /// Whose record it is.
+        member: NetId,
+        /// Its floor, in ticks.
+        floor: u64,
+        /// Its clock, in ticks.
+        clock: u64,
+    },
+    /// The incarnation claims to have been opened from one that is not older, or at a clock that is not lower.
+    #[error("the record of {member} was opened from a life or a clock that is not before its own")]
+    OpenedFromLater {
+        /// Whose record it is.
+        member: NetId,
+    },
+    /// An increment that covers no time.
+    #[error("the increment of {member} goes from {since} to {upto}: it covers nothing")]
+    EmptySpan {
+        /// Whose increment it is.
+        member: NetId,
+        /// From which clock, in ticks.
+        since: u64,
+        /// Up to which clock, in ticks.
+        upto: u64,
+    },
+}
+
+impl Record {
+    /// The record of those parts, as somebody sent or stored them. Linear; computes the digest on the way.
+    ///
+    /// `items` come sorted by range, each range once, with removals that are still kept.
+    ///
+    /// # Errors
+    /// A [`RecordError`] that names the first part that cannot be.
+    pub fn from_parts(
+        member: NetId,
+        version: Version,
+        opened: Option<Opened>,
+        floor: u64,
+        items: impl IntoIterator<Item = TimedItem>,
+    ) -> Result<Record, RecordError> {
+        version.check()?;
+        let clock = version.clock;
+        if floor > clock {
+            return Err(RecordError::FloorAboveClock { member, floor, clock });
+        }
+        check_opened(member, opened, version.incarnation, clock)?;
+        let slots = slots_of(member, items, 0..=clock)?;
+        if version.gone && !slots.is_empty() {
+            return Err(RecordError::GoneWithItems { member });
+        }
+        Ok(Record::from_slots(member, version, opened, floor, &slots))
+    }
+
+    /// The record of those sorted slots.
+    pub(crate) fn from_slots(
+        member: NetId,
+        version: Version,
+        opened: Option<Opened>,
+        floor: u64,
+        slots: &[Slot],
+    ) -> Record {
+        let seed = hash::member(member);
+        let digest = slots.iter().fold(0_u64, |sum, &slot| sum.wrapping_add(hash::share(seed, slot)));
+        let live = slots.iter().filter(|slot| slot.is_live()).count();
+        Record { member, version, opened, floor, digest, items: Tree::from_sorted(slots), live }
+    }
+
+    /// Whose record it is.
+    pub const fn member(&self) -> NetId {
+        self.member
+    }
+
+    /// Which of two records is the newer.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The sum of the hashes of the live items.
+    pub const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Version and digest: what a join decides by.
+    pub const fn stamp(&self) -> Stamp {
+        Stamp { version: self.version, digest: self.digest }
+    }
+
+    /// What the incarnation was opened from.
+    pub const fn opened(&self) -> Option<Opened> {
+        self.opened
+    }
+
+    /// Increments can be made only from clocks at or above it, in ticks.
+    pub const fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// The member's clock: incarnation and time of the version.
+    pub fn clock(&self) -> LocalClock {
+        LocalClock::new(self.member, self.version.incarnation, self.version.clock)
+            .expect("a record's clock is in its range")
+    }
+
+    /// Whether the member belongs to the group: it has a live item.
+    pub const fn is_member(&self) -> bool {
+        self.live > 0
+    }
+
+    /// Items that are live, and items in all: the others are removals that are kept.
+    pub const fn counts(&self) -> (usize, usize) {
+        (self.live, self.items.len())
+    }
+
+    /// All items, sorted by range, with the removals that are kept.
+    pub fn timed_items(&self) -> impl ExactSizeIterator<Item = TimedItem> + '_ {
+        self.items.iter().map(|slot| slot.timed(self.member))
+    }
+
+    /// The live items, sorted by range.
+    pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
+        self.items.iter().filter(|slot| slot.is_live()).map(|slot| slot.item(self.member))
+    }
+
+    /// The item on exactly that range, a kept removal too.
+    pub fn get(&self, range: KeyRange) -> Option<TimedItem> {
+        self.items.get(slot_key(range)).map(|slot| slot.timed(self.member))
+    }
+
+    /// What the record adds to the fingerprint of its group.
+    pub(crate) fn share(&self) -> u128 {
+        hash::record(hash::member(self.member), self.version, self.digest)
+    }
+
+    /// Puts the slot in its place; digest and count follow. The version is the caller's business.
+    pub(crate) fn put(&mut self, seed: u64, slot: Slot) {
+        let old = self.items.insert(slot);
+        if let Some(old) = old {
+            self.digest = self.digest.wrapping_sub(hash::share(seed, old));
+            self.live -= usize::from(old.is_live());
+        }
+        self.digest = self.digest.wrapping_add(hash::share(seed, slot));
+        self.live += usize::from(slot.is_live());
+    }
+
+    /// The live slots.
+    pub(crate) fn live_slots(&self) -> Vec<Slot> {
+        self.items.iter().filter(|slot| slot.is_live()).copied().collect()
+    }
+}
+
+impl PartialEq for Record {
+    fn eq(&self, other: &Record) -> bool {
+        self.member == other.member
+            && self.stamp() == other.stamp()
+            && (self.opened, self.floor) == (other.opened, other.floor)
+            && self.items.iter().eq(other.items.iter())
+    }
+}
+
+impl Eq for Record {}
+
+impl core::fmt::Debug for Record {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Record")
+            .field("member", &self.member)
+            .field("version", &format_args!("{}", self.version))
+            .field("opened", &self.opened)
+            .field("floor", &self.floor)
+            .field("items", &self.timed_items().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses an incarnation that was opened from a later one, or at a clock that its own has not passed.
+pub(crate) fn check_opened(
+    member: NetId,
+    opened: Option<Opened>,
+    incarnation: Incarnation,
+    clock: u64,
+) -> Result<(), RecordError> {
+    match opened {
+        Some(from) if from.incarnation >= incarnation || from.clock >= clock => {
+            Err(RecordError::OpenedFromLater { member })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The member's items as slots: sorted, each range once, all of one member, each time within `times`.
+pub(crate) fn slots_of(
+    member: NetId,
+    items: impl IntoIterator<Item = TimedItem>,
+    times: core::ops::RangeInclusive<u64>,
+) -> Result<Vec<Slot>, RecordError> {
+    let items = items.into_iter();
+    let mut slots: Vec<Slot> = Vec::with_capacity(items.size_hint().0);
+    let mut last = None;
+    for timed in items {
+        let (other, range, time) = (timed.item.member(), timed.item.range(), timed.time);
+        if other != member {
+            return Err(RecordError::ForeignItem { member, other });
+        }
+        if last.is_some_and(|last| last >= range) {
+            return Err(RecordError::Unsorted { member, range });
+        }
+        if !times.contains(&time) {
+            return Err(RecordError::StrayTime { member, range, time });
+        }
+        last = Some(range);
+        slots.push(Slot::of(&timed));
+    }
+    Ok(slots)
+}

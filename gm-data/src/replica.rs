@@ -1,0 +1,119 @@
+//! What a node holds of one group, and what it does with its own record there: it writes it, and defends it. Chance and
+//! time are handed in; nothing here knows of disks and networks.
+
+mod hear;
+mod write;
+
+use gm_clock::{CEILING, ClockError, Incarnation, NetId};
+
+use crate::plant::{Bug, planted};
+use crate::{ForgetError, GroupName, Message, PurgePolicy, Record, Version};
+
+pub use hear::{Conflict, Heard, OwnOutcome};
+pub use write::Write;
+
+/// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here reads them itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Moment {
+    /// Wall-clock time, in seconds since 1970. Only a hint: it makes a later life's number greater where a disk was lost.
+    pub unix_seconds: u64,
+    /// 16 bits of chance, which keep two starts in one second apart.
+    pub chance: u16,
+    /// Any clock that does not run back, in milliseconds: re-assertions are counted by the minute.
+    pub millis: u64,
+}
+
+/// What a node holds of one group: the state, and the life of its own record.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    me: NetId,
+    default_port: Option<u16>,
+    state: Message,
+    /// Whether the present incarnation is of this process: if not, the first write begins a new one.
+    alive: bool,
+    /// The highest incarnation of this node on disk or heard of.
+    highest: Incarnation,
+    conflict: Conflict,
+}
+
+impl Replica {
+    /// The replica of a node that knows nothing of the group, as after losing its disk.
+    pub const fn new(me: NetId, name: GroupName) -> Replica {
+        Replica::restore(me, Message::new(name))
+    }
+
+    /// The replica of a node that starts with what it had stored. Its first write opens a new incarnation.
+    pub const fn restore(me: NetId, state: Message) -> Replica {
+        let (highest, conflict) = (Incarnation::ORIGINAL, Conflict::new());
+        Replica { me, default_port: None, state, alive: false, highest, conflict }
+    }
+
+    /// The same with a port for ranges that are served without one; 0 counts as none.
+    #[must_use]
+    pub const fn with_default_port(mut self, port: u16) -> Replica {
+        self.default_port = if port == 0 { None } else { Some(port) };
+        self
+    }
+
+    /// Whose replica it is.
+    pub const fn me(&self) -> NetId {
+        self.me
+    }
+
+    /// The state of the group as it is known here. Cheap to clone for readers.
+    pub const fn state(&self) -> &Message {
+        &self.state
+    }
+
+    /// One's own record; `None` before the first write.
+    pub fn own(&self) -> Option<&Record> {
+        self.state.record(self.me)
+    }
+
+    /// Whether this node belongs to the group: it has a live item.
+    pub fn is_member(&self) -> bool {
+        self.own().is_some_and(Record::is_member)
+    }
+
+    /// Whether it is as it was made: nothing is known, heard of or set.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.state.records().len() == 0
+            && self.default_port.is_none()
+            && self.highest == Incarnation::ORIGINAL
+            && self.conflict == Conflict::new()
+    }
+
+    /// How often this node had to defend its record, and whether it has given up for now.
+    pub const fn conflict(&self) -> &Conflict {
+        &self.conflict
+    }
+
+    /// Drops the removals that the policy does not keep, of every member, and says how many went.
+    pub fn purge(&mut self, policy: PurgePolicy) -> usize {
+        self.state.purge(policy)
+    }
+
+    /// Forgets another member, see [`Message::forget`].
+    ///
+    /// # Errors
+    /// A [`ForgetError`]; [`ForgetError::Oneself`] for this node.
+    pub fn forget(&mut self, member: NetId) -> Result<Version, ForgetError> {
+        if member == self.me {
+            return Err(ForgetError::Oneself { member });
+        }
+        self.state.forget(member)
+    }
+
+    /// The number of a new life: greater than any of mine on disk or heard of.
+    fn new_incarnation(&self, moment: Moment) -> Result<Incarnation, ClockError> {
+        let own = self.own().map_or(Incarnation::ORIGINAL, |own| own.version().incarnation);
+        let least = own.max(self.highest).next()?;
+        if planted(Bug::NoNewIncarnation) && self.own().is_some() {
+            return Ok(own);
+        }
+        // A wall clock that is out of all range is no hint.
+        let hint = moment.unix_seconds.checked_mul(1 << 16).and_then(|s| s.checked_add(moment.chance.into()));
+        let hint = hint.filter(|&hint| hint <= CEILING).unwrap_or(0);
+        Incarnation::new(least.get().max(hint))
+    }
+}

@@ -1,0 +1,138 @@
+//! Writing one's own record: batches, joining, leaving. A write is one tick, and nobody sees half of it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use gm_clock::{CEILING, ClockError};
+
+use super::{Moment, Replica};
+use crate::change::{REMOVAL, Writer, Written};
+use crate::plant::{Bug, planted};
+use crate::slot::{Slot, slot_key};
+use crate::{Change, ChangeError, Increment, KeyRange, Opened, Record, Version, hash};
+
+/// What a write did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The version of one's record after it.
+    pub version: Version,
+    /// Whether anything was written. If not, everything stood there already and the clock did not tick.
+    pub changed: bool,
+    /// What brings those up who hold the version before: to be sent once the record is durable. `None` if nothing was
+    /// written, and where only the whole record will do: one's first, or the first after being forgotten.
+    pub increment: Option<Increment>,
+}
+
+impl Replica {
+    /// Makes all changes of the batch in one write, or none.
+    ///
+    /// The new record must be durable before anything of it is sent. A batch that says what stands there already writes
+    /// nothing.
+    ///
+    /// # Errors
+    /// A [`ChangeError`] that names the first change that cannot be made. Nothing was changed.
+    pub fn change(&mut self, batch: &[Change], moment: Moment) -> Result<Write, ChangeError> {
+        self.check_conflict(moment)?;
+        let writer = Writer { me: self.me, default_port: self.default_port, record: self.own() };
+        let written = match writer.written(batch) {
+            Err(error) if planted(Bug::BatchTorn) && batch.len() > 1 => {
+                let _ = self.change(&batch[..1], moment);
+                return Err(error);
+            }
+            result => result?,
+        };
+        self.write(&written, moment)
+    }
+
+    /// Joins the group by being interested in those ranges; in the whole key space, if none are named and this node is not
+    /// a member yet. Ranges that this node already speaks of stay as they are.
+    ///
+    /// # Errors
+    /// [`ChangeError::Clock`] or [`ChangeError::IdentityConflict`]. Nothing was changed.
+    pub fn join(&mut self, ranges: &[KeyRange], moment: Moment) -> Result<Write, ChangeError> {
+        let whole = [KeyRange::WHOLE];
+        let ranges = if ranges.is_empty() && !self.is_member() { whole.as_slice() } else { ranges };
+        let is_live = |range: KeyRange| {
+            self.own().and_then(|own| own.get(range)).is_some_and(|timed| timed.item.op().is_live())
+        };
+        let batch: Vec<Change> =
+            ranges.iter().filter(|range| !is_live(**range)).map(|range| Change::Interest(*range)).collect();
+        match self.own() {
+            Some(own) if batch.is_empty() => {
+                Ok(Write { version: own.version(), changed: false, increment: None })
+            }
+            Some(_) | None => self.change(&batch, moment),
+        }
+    }
+
+    /// Leaves the group: one write that drops everything. Incarnation and clock stay, so a later join goes on from there.
+    ///
+    /// # Errors
+    /// [`ChangeError::NotAMember`], [`ChangeError::Clock`] or [`ChangeError::IdentityConflict`]. Nothing was changed.
+    pub fn leave(&mut self, moment: Moment) -> Result<Write, ChangeError> {
+        self.check_conflict(moment)?;
+        let own = self.own().filter(|own| own.is_member()).ok_or(ChangeError::NotAMember)?;
+        let written = own.live_slots().into_iter().map(|slot| (slot.range(), REMOVAL)).collect();
+        self.write(&written, moment)
+    }
+
+    /// Writes those contents in one tick, in a new life if this is the first write since the start.
+    fn write(&mut self, written: &Written, moment: Moment) -> Result<Write, ChangeError> {
+        let before = self.own().map(Record::version);
+        if let (Some(version), true) = (before, written.is_empty()) {
+            return Ok(Write { version, changed: false, increment: None });
+        }
+        let (version, opened) = self.next_version(before, moment)?;
+        let slots: Vec<Slot> =
+            written.iter().map(|(&range, &content)| Slot::new(range, content, version.clock)).collect();
+
+        let me = self.me;
+        if before.is_none() {
+            self.state.put(Arc::new(Record::from_slots(me, version, None, 0, &[])));
+        }
+        self.state.edit(me, |record| {
+            let seed = hash::member(me);
+            for slot in &slots {
+                record.put(seed, *slot);
+                if !slot.is_live() && planted(Bug::RemovalLeavesNothing) {
+                    record.items.remove(slot_key(slot.range()));
+                }
+            }
+            record.version = version;
+            record.opened = opened;
+        });
+        self.alive = true;
+        self.highest = self.highest.max(version.incarnation);
+
+        let increment = match (before, self.own()) {
+            (Some(before), Some(own)) if !before.gone && before.clock >= own.floor => {
+                Some(own.increment_of(before.clock, slots))
+            }
+            _ => None,
+        };
+        Ok(Write { version, changed: true, increment })
+    }
+
+    /// The version of the next write, and what its life was opened from. A forgotten life is no ground to go on from.
+    fn next_version(
+        &self,
+        before: Option<Version>,
+        moment: Moment,
+    ) -> Result<(Version, Option<Opened>), ChangeError> {
+        let clock = before.map_or(0, |before| before.clock);
+        let own = self.own();
+        let (incarnation, opened) = match before {
+            Some(before) if self.alive => (before.incarnation, own.and_then(Record::opened)),
+            _ => {
+                let opened = before
+                    .filter(|before| !before.gone)
+                    .map(|before| Opened { incarnation: before.incarnation, clock });
+                (self.new_incarnation(moment)?, opened)
+            }
+        };
+        if clock >= CEILING {
+            return Err(ClockError::Exhausted { member: self.me, incarnation }.into());
+        }
+        Ok((Version { incarnation, gone: false, clock: clock + 1 }, opened))
+    }
+}

@@ -1,0 +1,72 @@
+//! Walking a tree in the order of its keys. Changes nothing.
+
+use alloc::vec::Vec;
+use core::slice;
+
+use super::{Child, Entry, Node};
+
+/// The sorted entries of a tree.
+pub(crate) struct Iter<'a, E: Entry> {
+    // Children still to be walked, the lowest level last.
+    above: Vec<slice::Iter<'a, Child<E>>>,
+    leaf: slice::Iter<'a, E>,
+    left: usize,
+}
+
+impl<'a, E: Entry> Iter<'a, E> {
+    pub(super) fn new(root: Option<&'a Node<E>>, len: usize) -> Iter<'a, E> {
+        let mut iter = Iter { above: Vec::new(), leaf: [].iter(), left: len };
+        if let Some(root) = root {
+            iter.enter(root);
+        }
+        iter
+    }
+
+    /// Goes down to the first leaf of the node.
+    fn enter(&mut self, mut node: &'a Node<E>) {
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    self.leaf = entries.iter();
+                    return;
+                }
+                Node::Inner(children) => {
+                    let mut children = children.iter();
+                    let first = children.next().expect("no node is empty");
+                    self.above.push(children);
+                    node = &first.node;
+                }
+            }
+        }
+    }
+}
+
+impl<E: Entry> Clone for Iter<'_, E> {
+    fn clone(&self) -> Self {
+        Iter { above: self.above.clone(), leaf: self.leaf.clone(), left: self.left }
+    }
+}
+
+impl<'a, E: Entry> Iterator for Iter<'a, E> {
+    type Item = &'a E;
+
+    fn next(&mut self) -> Option<&'a E> {
+        loop {
+            if let Some(entry) = self.leaf.next() {
+                self.left -= 1;
+                return Some(entry);
+            }
+            let child = self.above.last_mut()?.next();
+            match child {
+                Some(child) => self.enter(&child.node),
+                None => drop(self.above.pop()),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<E: Entry> ExactSizeIterator for Iter<'_, E> {}

@@ -1,0 +1,129 @@
+//! What two trees do not share. Changes nothing.
+
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use super::{Child, Entry, Node, Tree};
+
+impl<E: Entry> Tree<E> {
+    /// Walks both trees in the order of the keys and calls `see` for every key that is in one of them only, and for every
+    /// key that is in both but not in a node that they share. Costs what the two do not share, not their size.
+    pub(crate) fn each_difference<'a>(
+        &'a self,
+        other: &'a Tree<E>,
+        mut see: impl FnMut(Option<&'a E>, Option<&'a E>),
+    ) {
+        if let (Some(mine), Some(theirs)) = (&self.root, &other.root)
+            && mine.is(theirs)
+        {
+            return;
+        }
+        let (mut mine, mut theirs) = (Walk::new(self), Walk::new(other));
+        loop {
+            let order = match (mine.next_key(), theirs.next_key()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(left), Some(right)) => left.cmp(&right),
+            };
+            match (mine.child(), theirs.child()) {
+                (Some(left), Some(right)) if order.is_eq() && left.node.is(&right.node) => {
+                    mine.skip();
+                    theirs.skip();
+                }
+                // Whichever comes first goes down. Of two that begin alike an inner node goes first: what it has below
+                // may be what the other is.
+                (Some(left), Some(right)) if order.is_eq() => match (&left.node, &right.node) {
+                    (Node::Inner(_), Node::Leaf(_)) => mine.descend(),
+                    (Node::Leaf(_), Node::Inner(_)) => theirs.descend(),
+                    (Node::Inner(_), Node::Inner(_)) | (Node::Leaf(_), Node::Leaf(_)) => {
+                        mine.descend();
+                        theirs.descend();
+                    }
+                },
+                (Some(_), _) if order.is_le() => mine.descend(),
+                (_, Some(_)) if order.is_ge() => theirs.descend(),
+                _ => {
+                    let left = order.is_le().then(|| mine.entry());
+                    let right = order.is_ge().then(|| theirs.entry());
+                    see(left, right);
+                }
+            }
+        }
+    }
+}
+
+/// A place in a tree that may be a whole node.
+struct Walk<'a, E: Entry> {
+    // What is still to be walked, the nearest last; no part is empty.
+    parts: Vec<Part<'a, E>>,
+}
+
+enum Part<'a, E: Entry> {
+    Children(&'a [Child<E>]),
+    Entries(&'a [E]),
+}
+
+impl<'a, E: Entry> Walk<'a, E> {
+    fn new(tree: &'a Tree<E>) -> Walk<'a, E> {
+        let mut walk = Walk { parts: Vec::new() };
+        if let Some(root) = &tree.root {
+            walk.enter(root);
+        }
+        walk
+    }
+
+    fn enter(&mut self, node: &'a Node<E>) {
+        self.parts.push(match node {
+            Node::Leaf(entries) => Part::Entries(entries),
+            Node::Inner(children) => Part::Children(children),
+        });
+    }
+
+    /// The least key that is still to come.
+    fn next_key(&self) -> Option<E::Key> {
+        self.parts.last().map(|part| match part {
+            Part::Children(children) => children[0].min,
+            Part::Entries(entries) => entries[0].key(),
+        })
+    }
+
+    /// The node that comes next, if it is not an entry.
+    fn child(&self) -> Option<&'a Child<E>> {
+        match self.parts.last() {
+            Some(Part::Children(children)) => Some(&children[0]),
+            Some(Part::Entries(_)) | None => None,
+        }
+    }
+
+    /// Passes the node that comes next.
+    fn skip(&mut self) {
+        if let Some(Part::Children(children)) = self.parts.last_mut() {
+            *children = &children[1..];
+            if children.is_empty() {
+                self.parts.pop();
+            }
+        }
+    }
+
+    /// Replaces the node that comes next by what it has.
+    fn descend(&mut self) {
+        if let Some(child) = self.child() {
+            self.skip();
+            self.enter(&child.node);
+        }
+    }
+
+    /// Passes the entry that comes next. There must be one.
+    fn entry(&mut self) -> &'a E {
+        let Some(Part::Entries(entries)) = self.parts.last_mut() else {
+            unreachable!("asked for an entry where a node comes next")
+        };
+        let (first, rest) = entries.split_first().expect("no part is empty");
+        *entries = rest;
+        if rest.is_empty() {
+            self.parts.pop();
+        }
+        first
+    }
+}

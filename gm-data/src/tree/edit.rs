@@ -1,0 +1,192 @@
+//! Changing a tree, one entry at a time. Knows nothing of who else holds it: what is shared is copied first.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::{Child, Entry, FAN, Node, Tree, child_of};
+
+impl<E: Entry> Tree<E> {
+    /// Puts the entry in its place and returns the one with its key that was there. Logarithmic.
+    pub(crate) fn insert(&mut self, entry: E) -> Option<E> {
+        let Some(root) = &mut self.root else {
+            self.root = Some(Node::Leaf(Arc::from([entry])));
+            self.len = 1;
+            return None;
+        };
+        let (old, split) = root.insert(entry);
+        if let Some(right) = split
+            && let Some(left) = self.root.take()
+        {
+            let children = Vec::from([Node::child(left), right]);
+            self.root = Some(Node::Inner(Arc::new(children)));
+        }
+        self.len += usize::from(old.is_none());
+        old
+    }
+
+    /// Takes the entry with that key out, if there is one. Logarithmic.
+    pub(crate) fn remove(&mut self, key: E::Key) -> Option<E> {
+        let root = self.root.as_mut()?;
+        let old = root.remove(key)?;
+        self.len -= 1;
+        if self.len == 0 {
+            self.root = None;
+        } else if let Node::Inner(children) = root
+            && let [only] = children.as_slice()
+        {
+            *root = only.node.clone();
+        }
+        Some(old)
+    }
+
+    /// The entry with that key, to be changed in place; neither its key nor its sum may change. Logarithmic.
+    pub(crate) fn get_mut(&mut self, key: E::Key) -> Option<&mut E> {
+        let mut node = self.root.as_mut()?;
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    let at = entries.binary_search_by_key(&key, E::key).ok()?;
+                    return Some(&mut Arc::make_mut(entries)[at]);
+                }
+                Node::Inner(children) => {
+                    let at = child_of(children, key);
+                    node = &mut Arc::make_mut(children)[at].node;
+                }
+            }
+        }
+    }
+}
+
+impl<E: Entry> Node<E> {
+    /// The entry that was replaced, and the right half if the node had to be cut in two.
+    fn insert(&mut self, entry: E) -> (Option<E>, Option<Child<E>>) {
+        match self {
+            Node::Leaf(entries) => match entries.binary_search_by_key(&entry.key(), E::key) {
+                Ok(at) => (Some(mem::replace(&mut Arc::make_mut(entries)[at], entry)), None),
+                Err(at) => (None, insert_into_leaf(entries, at, entry)),
+            },
+            Node::Inner(children) => {
+                let at = child_of(children, entry.key());
+                let children = Arc::make_mut(children);
+                let (key, sum) = (entry.key(), entry.sum());
+                let (old, split) = children[at].node.insert(entry);
+                match split {
+                    Some(right) => {
+                        let left = mem::replace(&mut children[at], right);
+                        children.insert(at, Node::child(left.node));
+                    }
+                    // A sum is idempotent, so it grows by the entry alone. It may stay too large where the entry
+                    // replaced one of the same key: then a search looks at more than it must, and finds the same.
+                    None => {
+                        let child = &mut children[at];
+                        child.min = child.min.min(key);
+                        child.sum = E::add(child.sum, sum);
+                    }
+                }
+                let split = (children.len() > FAN).then(|| {
+                    let right = children.split_off(children.len() / 2);
+                    Node::child(Node::Inner(Arc::new(right)))
+                });
+                (old, split)
+            }
+        }
+    }
+
+    fn remove(&mut self, key: E::Key) -> Option<E> {
+        match self {
+            Node::Leaf(entries) => {
+                let at = entries.binary_search_by_key(&key, E::key).ok()?;
+                let old = entries[at].clone();
+                *entries = concat(&[&entries[..at], &entries[at + 1..]]);
+                Some(old)
+            }
+            Node::Inner(children) => {
+                let at = child_of(children, key);
+                let children = Arc::make_mut(children);
+                let old = children[at].node.remove(key)?;
+                if children[at].node.is_small() && children.len() > 1 {
+                    mend(children, at);
+                } else {
+                    let node = children[at].node.clone();
+                    children[at] = Node::child(node);
+                }
+                Some(old)
+            }
+        }
+    }
+
+    fn width(&self) -> usize {
+        match self {
+            Node::Leaf(entries) => entries.len(),
+            Node::Inner(children) => children.len(),
+        }
+    }
+
+    /// Below a quarter: lazier than the usual half, so that a range that comes and goes does not cut and join in turn.
+    fn is_small(&self) -> bool {
+        match self {
+            Node::Leaf(entries) => entries.len() < E::LEAF.div_ceil(4),
+            Node::Inner(children) => children.len() < FAN / 4,
+        }
+    }
+}
+
+/// The right half, if the leaf was full. Where the entry comes last the left half stays full: keys that come in their
+/// order fill their leaves.
+fn insert_into_leaf<E: Entry>(entries: &mut Arc<[E]>, at: usize, entry: E) -> Option<Child<E>> {
+    let one = core::slice::from_ref(&entry);
+    if entries.len() < E::LEAF {
+        *entries = concat(&[&entries[..at], one, &entries[at..]]);
+        return None;
+    }
+    if at == entries.len() {
+        return Some(Node::child(Node::Leaf(Arc::from([entry]))));
+    }
+    let half = entries.len() / 2;
+    let (left, right) = if at <= half {
+        (concat(&[&entries[..at], one, &entries[at..half]]), Arc::from(&entries[half..]))
+    } else {
+        (Arc::from(&entries[..half]), concat(&[&entries[half..at], one, &entries[at..]]))
+    };
+    *entries = left;
+    Some(Node::child(Node::Leaf(right)))
+}
+
+/// The child has become small: joins it with a neighbour, or shares their entries evenly if one node cannot hold them.
+fn mend<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
+    let left = at.saturating_sub(1);
+    let right = children.remove(left + 1).node;
+    let first = children[left].node.clone();
+    let total = first.width() + right.width();
+    let (first, second) = match (first, right) {
+        (Node::Leaf(first), Node::Leaf(right)) => {
+            let all = concat(&[&first, &right]);
+            if total <= E::LEAF {
+                (Node::Leaf(all), None)
+            } else {
+                let (first, second) = all.split_at(total / 2);
+                (Node::Leaf(Arc::from(first)), Some(Node::Leaf(Arc::from(second))))
+            }
+        }
+        (Node::Inner(first), Node::Inner(right)) => {
+            let mut first = Arc::unwrap_or_clone(first);
+            first.extend(right.iter().cloned());
+            let second = (total > FAN).then(|| Node::Inner(Arc::new(first.split_off(total / 2))));
+            (Node::Inner(Arc::new(first)), second)
+        }
+        (Node::Leaf(_), Node::Inner(_)) | (Node::Inner(_), Node::Leaf(_)) => {
+            unreachable!("all leaves are equally deep")
+        }
+    };
+    children[left] = Node::child(first);
+    if let Some(second) = second {
+        children.insert(left + 1, Node::child(second));
+    }
+}
+
+/// A leaf of those pieces, exactly as large as they are. Through a `Vec`, which copies whole pieces at once: an exact
+/// iterator over them would go entry by entry.
+fn concat<E: Entry>(pieces: &[&[E]]) -> Arc<[E]> {
+    Arc::from(pieces.concat())
+}
