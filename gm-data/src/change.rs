@@ -143,20 +143,19 @@ impl Writer<'_> {
             }
             written.insert(range, content);
         }
-        if let Some(range) = last_unserved
-            && self.live_after(&written) == 0
-            && !planted(Bug::LastItemLeaves)
-        {
+        let was_member = self.record.is_some_and(Record::is_member);
+        let kept_last = last_unserved
+            .filter(|_| was_member && self.live_after(&written) == 0 && !planted(Bug::LastItemLeaves));
+        if let Some(range) = kept_last {
             written.insert(range, INTEREST);
-            written.retain(|&range, content| self.stored(range) != Some(*content));
-            if written.is_empty() {
-                return Err(ChangeError::LastItem { range });
-            }
         }
         // What was never there needs no removal.
         written.retain(|&range, content| {
             self.stored(range).map_or(content.op != Op::Rmv, |stored| stored != *content)
         });
+        if let (Some(range), true) = (kept_last, written.is_empty()) {
+            return Err(ChangeError::LastItem { range });
+        }
         Ok(written)
     }
 

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 
 use gm_clock::NetId;
 
+use crate::message::Held;
 use crate::plant::{Bug, planted};
+use crate::slot::Slot;
+use crate::tree::Tree;
 use crate::{Item, Message, Record};
 
 /// One thing that changed between two states of a group. Kept removals, stamps and versions alone are no events.
@@ -34,49 +37,62 @@ impl Message {
     pub fn events_since(&self, before: &Message) -> Vec<Event> {
         let mut events = Vec::new();
         before.records.each_difference(&self.records, |old, new| {
-            record_events(old.map(|held| held.record()), new.map(|held| held.record()), &mut events);
+            let old = old.map(Held::record);
+            // Records are never deleted: there is a new one, unless the states were handed over in the wrong order.
+            let gone = |old: &Record| Record::from_slots(old.member(), old.version(), None, 0, &[]);
+            match (old, new.map(Held::record)) {
+                (old, Some(new)) => record_events(old, new, &mut events),
+                (Some(old), None) => record_events(Some(old), &gone(old), &mut events),
+                (None, None) => {}
+            }
         });
         events
     }
 }
 
-fn record_events(old: Option<&Record>, new: Option<&Record>, events: &mut Vec<Event>) {
-    let Some(member) = new.or(old).map(Record::member) else { return };
+fn record_events(old: Option<&Record>, new: &Record, events: &mut Vec<Event>) {
+    // Equal versions and digests, equal live items: nothing to look for.
+    if old.is_some_and(|old| old.stamp() == new.stamp()) {
+        return;
+    }
     let was = old.is_some_and(Record::is_member);
-    let is = new.is_some_and(Record::is_member);
-    if is && !was {
-        events.push(Event::Joined(member));
+    if new.is_member() && !was {
+        events.push(Event::Joined(new.member()));
     }
     each_change(old, new, |from, to| events.extend(item_event(from, to)));
-    if was && !is {
-        events.push(Event::Left(member));
+    if was && !new.is_member() {
+        events.push(Event::Left(new.member()));
     }
 }
 
-/// Calls `see` for every range on which the two records differ, with the live items on it.
-pub(crate) fn each_change(
-    old: Option<&Record>,
-    new: Option<&Record>,
-    mut see: impl FnMut(Option<Item>, Option<Item>),
-) {
-    let mut see = |from: Option<Item>, to: Option<Item>| {
-        if from != to {
-            see(from, to);
-        }
-    };
-    match (old, new) {
-        (Some(old), Some(new)) => {
-            let live = |record: &Record, slot: Option<&crate::slot::Slot>| {
-                slot.filter(|slot| slot.is_live()).map(|slot| slot.item(record.member()))
-            };
-            old.items.each_difference(&new.items, |from, to| see(live(old, from), live(new, to)));
-        }
-        (Some(old), None) => old.items().for_each(|item| see(Some(item), None)),
-        (None, Some(new)) if !planted(Bug::NewcomerWithoutRanges) => {
-            new.items().for_each(|item| see(None, Some(item)));
-        }
-        (None, _) => {}
+/// Calls `see` for every range on which the two records say something else live, with what they say.
+fn each_change(old: Option<&Record>, new: &Record, mut see: impl FnMut(Option<Item>, Option<Item>)) {
+    if old.is_none() && planted(Bug::NewcomerWithoutRanges) {
+        return;
     }
+    each_slot_change(old, new, |old, new_slot| {
+        let live =
+            |slot: Option<Slot>| slot.filter(|slot| slot.is_live()).map(|slot| slot.item(new.member()));
+        let (old, new) = (live(old), live(new_slot));
+        if old != new {
+            see(old, new);
+        }
+    });
+}
+
+/// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept removal only.
+pub(crate) fn each_slot_change(
+    old: Option<&Record>,
+    new: &Record,
+    mut see: impl FnMut(Option<Slot>, Option<Slot>),
+) {
+    let empty = Tree::new();
+    let old = old.map_or(&empty, |record| &record.items);
+    old.each_difference(&new.items, |old, new| {
+        if old != new {
+            see(old.copied(), new.copied());
+        }
+    });
 }
 
 fn item_event(from: Option<Item>, to: Option<Item>) -> Option<Event> {

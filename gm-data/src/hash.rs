@@ -16,7 +16,11 @@
 //! fingerprint of a group: the sum of H' over its records, mod 2^128
 //! root        the sum over groups that have a record, mod 2^128, of two halves, with t = 4 and t = 5:
 //!             step(step(step(t, N), high half of the fingerprint), low half)
-//!             N = step over the name: first step(6, bytes), then its bytes, eight at a time, little-endian, zero-padded
+//!             N = bytes(6, name)
+//! bytes(t, b) step over the bytes: first step(t, how many), then the bytes, eight at a time, little-endian, zero-padded
+//! weight      of a member for a key, by which members of equal priority share the keys: step(step(7, H0(member)), key);
+//!             the greater one is preferred (rendezvous hashing: Thaler and Ravishankar, 1998)
+//! key_of(b)   an application's key as one of the key space: the high 32 bits of bytes(8, b)
 //! ```
 //!
 //! `step` is a bijection in `w`, so two items of a member that differ in one word only never collide. Sums commute, so
@@ -27,6 +31,7 @@ use core::net::IpAddr;
 
 use gm_clock::NetId;
 
+use crate::plant::{Bug, planted};
 use crate::slot::Slot;
 use crate::{GroupName, Version};
 
@@ -73,13 +78,31 @@ pub(crate) fn group(name: &GroupName, fingerprint: u128) -> u128 {
     if fingerprint == 0 {
         return 0;
     }
-    let bytes = name.as_str().as_bytes();
-    let name = bytes.chunks(8).fold(step(6, bytes.len() as u64), |h, chunk| {
+    let name = bytes(6, name.as_str().as_bytes());
+    halves(4, [name, (fingerprint >> 64) as u64, fingerprint as u64])
+}
+
+/// By how much a member is preferred for a key among those of equal priority: the greatest weight comes first. The same in
+/// every language, see the page on hashes in `hash.rs`.
+pub fn weight(key: u32, of: NetId) -> u64 {
+    let key = if planted(Bug::OwnersAlikeForAllKeys) { 0 } else { key };
+    step(step(7, member(of)), u64::from(key))
+}
+
+/// The key of the 32-bit key space for an application's key: the same in every language, see the page on hashes in `hash.rs`.
+///
+/// Spreads evenly; is no defence against who chooses keys to collide.
+#[allow(clippy::cast_possible_truncation)] // The high half of a u64, on purpose.
+pub fn key_of(key: &[u8]) -> u32 {
+    (bytes(8, key) >> 32) as u32
+}
+
+fn bytes(tag: u64, bytes: &[u8]) -> u64 {
+    bytes.chunks(8).fold(step(tag, bytes.len() as u64), |h, chunk| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);
         step(h, u64::from_le_bytes(word))
-    });
-    halves(4, [name, (fingerprint >> 64) as u64, fingerprint as u64])
+    })
 }
 
 fn halves<const N: usize>(tag: u64, words: [u64; N]) -> u128 {

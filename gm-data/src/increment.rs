@@ -111,7 +111,7 @@ impl Record {
             return None;
         }
         let mut slots = Vec::new();
-        self.items.each_where(|stamp| stamp > from, |slot| slots.push(*slot));
+        self.items.each_up_to(u64::MAX, |stamp| stamp > from, |slot| slots.push(*slot));
         Some(self.increment_of(from, slots))
     }
 
@@ -128,7 +128,7 @@ impl Record {
         }
     }
 
-    /// Whether the increment fits onto this record, and which of its slots are news. Changes nothing.
+    /// Whether the increment fits onto this record, by its span, and which of its slots are news. Changes nothing.
     pub(crate) fn fits<'a>(&self, increment: &'a Increment) -> Result<News<'a>, Applied> {
         let mine = self.version;
         if increment.stamp().version <= mine {
@@ -145,33 +145,46 @@ impl Record {
             let fits = opened.is_some_and(|from| (increment.since..=from.clock).contains(&mine.clock));
             fits.then_some(increment.since)
         };
-        let news = News { after: after.ok_or(Applied::Ask)?, slots: &increment.slots };
+        Ok(News { after: after.ok_or(Applied::Ask)?, slots: &increment.slots })
+    }
+
+    /// Takes the news of an increment that [fits](Record::fits), and says what each slot replaced; or finds that they do not
+    /// lead to the digest that they should, undoes everything, and says so.
+    ///
+    /// Written first and undone if need be: to compute the digest beforehand every slot would be searched for twice.
+    pub(crate) fn apply(&mut self, increment: &Increment, news: &News<'_>) -> Result<Vec<Replaced>, Applied> {
+        let seed = hash::member(self.member());
+        let (mut digest, mut live) = (self.digest, self.live);
+        let mut replaced: Vec<Replaced> = Vec::with_capacity(news.slots.len());
+        for new in news.iter() {
+            let old = self.items.insert(new);
+            if let Some(old) = old {
+                digest = digest.wrapping_sub(hash::share(seed, old));
+                live -= usize::from(old.is_live());
+            }
+            digest = digest.wrapping_add(hash::share(seed, new));
+            live += usize::from(new.is_live());
+            replaced.push((old, new));
+        }
         let unchecked = planted(Bug::IncrementUnverified) || planted(Bug::IncrementOverGap);
-        if self.digest_with(&news) != increment.digest && !unchecked {
+        if digest != increment.digest && !unchecked {
+            for (old, new) in replaced.into_iter().rev() {
+                match old {
+                    Some(old) => drop(self.items.insert(old)),
+                    None => drop(self.items.remove(new.key())),
+                }
+            }
             return Err(Applied::Ask);
         }
-        Ok(news)
-    }
-
-    /// The digest that the record would have with the news.
-    fn digest_with(&self, news: &News<'_>) -> u64 {
-        let seed = hash::member(self.member());
-        news.iter().fold(self.digest, |digest, slot| {
-            let old = self.items.get(slot.key()).map_or(0, |old| hash::share(seed, *old));
-            digest.wrapping_sub(old).wrapping_add(hash::share(seed, slot))
-        })
-    }
-
-    /// Takes the news of an increment that [fits](Record::fits): the digest was checked there and is not made again.
-    pub(crate) fn apply(&mut self, increment: &Increment, news: &News<'_>) {
-        for slot in news.iter() {
-            let was_live = self.items.insert(slot).is_some_and(Slot::is_live);
-            self.live = self.live + usize::from(slot.is_live()) - usize::from(was_live);
-        }
         Stamp { version: self.version, digest: self.digest } = increment.stamp();
+        self.live = live;
         self.opened = increment.opened;
+        Ok(replaced)
     }
 }
+
+/// A slot, if there was one, and the slot that took its place.
+pub(crate) type Replaced = (Option<Slot>, Slot);
 
 /// The slots of an increment that were written after what is known.
 pub(crate) struct News<'a> {

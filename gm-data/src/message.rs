@@ -3,10 +3,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use gm_clock::{NetId, WorldClock};
 use thiserror::Error;
 
+use crate::event::each_slot_change;
+use crate::index::{Index, Seat};
 use crate::plant::{Bug, planted};
 use crate::slot::Slot;
 use crate::tree::{Entry, Tree};
@@ -23,6 +26,8 @@ pub struct Message {
     fingerprint: u128,
     live_items: usize,
     members: usize,
+    /// Follows every change, once it is there. Deltas have none.
+    index: Option<Index>,
 }
 
 /// The messages are of two groups. Nothing was changed.
@@ -47,15 +52,21 @@ pub struct Merged {
 impl Message {
     /// The group of that name, of which nothing is known.
     pub const fn new(name: GroupName) -> Message {
-        Message { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0 }
+        Message { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0, index: None }
     }
 
-    /// The message of those records. Of two records of one member the greater is taken.
+    /// The message of those records. Of two records of one member the greater is taken. Linear, if they come in the order of
+    /// their members.
     pub fn from_records(name: GroupName, records: impl IntoIterator<Item = Record>) -> Message {
-        let mut message = Message::new(name);
-        for record in records {
-            message.join_record(Arc::new(record));
+        let mut held: Vec<Held> = records.into_iter().map(|record| Held::new(Arc::new(record))).collect();
+        if !held.is_sorted_by(|a, b| a.member < b.member) {
+            // The greater stamp first; of equal ones the one that came first, as in a merge.
+            held.sort_by_key(|held| (held.member, Reverse(held.record.stamp())));
+            held.dedup_by_key(|held| held.member);
         }
+        let mut message = Message::new(name);
+        held.iter().for_each(|held| message.count_in(&held.record));
+        message.records = Tree::from_sorted(&held);
         message
     }
 
@@ -153,8 +164,13 @@ impl Message {
             Ok(news) => news,
             Err(why_not) => return why_not,
         };
-        self.edit(member, |record| record.apply(increment, &news));
-        Applied::Applied
+        self.edit(member, |record, edit| match record.apply(increment, &news) {
+            Ok(replaced) => {
+                replaced.into_iter().for_each(|(old, new)| edit.replaced(old, new));
+                Applied::Applied
+            }
+            Err(why_not) => why_not,
+        })
     }
 
     /// A delta: the records of those members of which there is one here. It shares them.
@@ -170,29 +186,41 @@ impl Message {
     fn join_record(&mut self, record: Arc<Record>) {
         match self.record(record.member()) {
             Some(mine) if !beats(record.stamp(), mine.stamp()) => {}
-            Some(mine) => {
+            mine => {
                 let planted_record = misjoined(mine, &record);
                 self.put(planted_record.map_or(record, Arc::new));
             }
-            None => self.put(record),
         }
     }
 
     /// Puts the record in the place of its member's, whatever was there. Every whole record comes in here.
     pub(crate) fn put(&mut self, record: Arc<Record>) {
+        let member = record.member();
         self.count_in(&record);
-        let held = Held { member: record.member(), record };
-        if let Some(old) = self.records.insert(held) {
+        let mut seat = 0;
+        if let Some(index) = &mut self.index {
+            let old = self.records.get(member);
+            seat = old.map_or_else(|| index.seat(member), |old| old.seat);
+            let old = old.map(|old| &*old.record);
+            each_slot_change(old, &record, |old, new| index.replace(seat, old, new));
+        }
+        if let Some(old) = self.records.insert(Held { member, seat, record }) {
             self.count_out(&old.record);
         }
     }
 
-    /// Changes the member's record, of which there must be one, in place. Every other change comes in here.
-    pub(crate) fn edit<R>(&mut self, member: NetId, change: impl FnOnce(&mut Record) -> R) -> R {
+    /// Changes the member's record, of which there must be one, in place. Every other change comes in here, and reports each
+    /// slot that it puts to the `Edit` that it is handed.
+    pub(crate) fn edit<R>(
+        &mut self,
+        member: NetId,
+        change: impl FnOnce(&mut Record, &mut Edit<'_>) -> R,
+    ) -> R {
         let held = self.records.get_mut(member).expect("only a known record is edited");
+        let mut edit = Edit { seat: held.seat, index: self.index.as_mut() };
         let record = Arc::make_mut(&mut held.record);
         let (share, live) = (record.share(), record.live);
-        let result = change(record);
+        let result = change(record, &mut edit);
         let (new_share, new_live) = (record.share(), record.live);
         if !planted(Bug::FingerprintStale) {
             self.fingerprint = self.fingerprint.wrapping_sub(share).wrapping_add(new_share);
@@ -200,6 +228,20 @@ impl Message {
         self.live_items = self.live_items - live + new_live;
         self.members = self.members + usize::from(new_live > 0) - usize::from(live > 0);
         result
+    }
+
+    /// The same state with an index.
+    pub(crate) fn indexed(mut self) -> Message {
+        let index = Index::build(self.records.iter().map(|held| (held.member, &held.record.items)));
+        let seated = |(seat, held): (Seat, &Held)| Held { seat, ..held.clone() };
+        let records: Vec<Held> = (0..).zip(self.records.iter()).map(seated).collect();
+        self.records = Tree::from_sorted(&records);
+        self.index = Some(index);
+        self
+    }
+
+    pub(crate) const fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
     }
 
     fn count_in(&mut self, record: &Record) {
@@ -215,8 +257,8 @@ impl Message {
     }
 }
 
-/// Equality is that of the state: the group, and the version and the live items of every record. What is kept of removals
-/// and floors is not part of it.
+/// Equality is that of the state: the group, and the version and the live items of every record, with their stamps. What is
+/// kept of removals and floors is not part of it.
 impl PartialEq for Message {
     fn eq(&self, other: &Message) -> bool {
         self.name == other.name
@@ -224,7 +266,7 @@ impl PartialEq for Message {
             && self.records().zip(other.records()).all(|(mine, theirs)| {
                 mine.member() == theirs.member()
                     && mine.version() == theirs.version()
-                    && mine.items().eq(theirs.items())
+                    && mine.live().eq(theirs.live())
             })
     }
 }
@@ -253,18 +295,18 @@ fn beats(theirs: Stamp, mine: Stamp) -> bool {
 }
 
 /// What a planted bug makes of a record that wins.
-fn misjoined(mine: &Record, theirs: &Record) -> Option<Record> {
-    let (member, mut record) = (theirs.member(), theirs.clone());
+fn misjoined(mine: Option<&Record>, theirs: &Record) -> Option<Record> {
     if planted(Bug::FloorNotCarried) {
-        record.floor = mine.floor;
-    } else if planted(Bug::ItemsJoined) {
-        let seed = crate::hash::member(member);
-        let old: Vec<Slot> = mine.items.iter().copied().collect();
-        let newer = |slot: &Slot| record.items.get(slot.key()).is_none_or(|own| own.stamp() < slot.stamp());
-        let kept: Vec<Slot> = old.into_iter().filter(newer).collect();
-        kept.into_iter().for_each(|slot| record.put(seed, slot));
-    } else {
-        return None;
+        let mut record = theirs.clone();
+        record.floor = mine.map_or(0, Record::floor);
+        return Some(record);
+    }
+    let mine = mine.filter(|_| planted(Bug::ItemsJoined))?;
+    let (seed, mut record) = (crate::hash::member(theirs.member()), theirs.clone());
+    for slot in mine.items.iter() {
+        if theirs.items.get(slot.key()).is_none_or(|own| own.stamp() < slot.stamp()) {
+            record.put(seed, *slot);
+        }
     }
     Some(record)
 }
@@ -273,10 +315,33 @@ fn misjoined(mine: &Record, theirs: &Record) -> Option<Record> {
 #[derive(Clone)]
 pub(crate) struct Held {
     member: NetId,
+    /// The member's number in the index, if there is one; else 0.
+    seat: Seat,
     record: Arc<Record>,
 }
 
+/// A record that is being changed in place: the index hears of it.
+pub(crate) struct Edit<'a> {
+    seat: Seat,
+    index: Option<&'a mut Index>,
+}
+
+impl Edit<'_> {
+    /// A slot of the record was replaced by another of the same range, or is new.
+    pub(crate) fn replaced(&mut self, old: Option<Slot>, new: Slot) {
+        if let Some(index) = &mut self.index
+            && !planted(Bug::IndexMissesIncrements)
+        {
+            index.replace(self.seat, old, Some(new));
+        }
+    }
+}
+
 impl Held {
+    fn new(record: Arc<Record>) -> Held {
+        Held { member: record.member(), seat: 0, record }
+    }
+
     pub(crate) fn record(&self) -> &Record {
         &self.record
     }

@@ -37,6 +37,12 @@ pub(crate) enum Bug {
     ItemsJoined,
     /// The events of a newcomer do not name its ranges.
     NewcomerWithoutRanges,
+    /// What an increment brings does not reach the index.
+    IndexMissesIncrements,
+    /// The index keeps what is no longer served.
+    IndexKeepsRemoved,
+    /// Members of equal priority are ordered by their hash alone, whatever the key.
+    OwnersAlikeForAllKeys,
 }
 
 #[cfg(not(test))]
@@ -49,8 +55,6 @@ pub(crate) use planting::{ALL, plant, planted};
 
 #[cfg(test)]
 mod planting {
-    extern crate std;
-
     use core::cell::Cell;
 
     use super::Bug;
@@ -60,7 +64,7 @@ mod planting {
     }
 
     /// Every bug.
-    pub(crate) const ALL: [Bug; 16] = [
+    pub(crate) const ALL: [Bug; 19] = [
         Bug::FloorNotCarried,
         Bug::IncrementJoined,
         Bug::IncrementOverGap,
@@ -77,6 +81,9 @@ mod planting {
         Bug::BatchTorn,
         Bug::ItemsJoined,
         Bug::NewcomerWithoutRanges,
+        Bug::IndexMissesIncrements,
+        Bug::IndexKeepsRemoved,
+        Bug::OwnersAlikeForAllKeys,
     ];
 
     pub(crate) fn planted(bug: Bug) -> bool {

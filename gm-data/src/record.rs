@@ -55,9 +55,9 @@ pub enum RecordError {
         /// Its time, in ticks.
         time: u64,
     },
-    /// A forgotten member has items.
-    #[error("the record of {member} is forgotten and has items")]
-    GoneWithItems {
+    /// A forgotten member has items, or a life that goes on from another.
+    #[error("the record of {member} is forgotten and has items, or was opened from a former life")]
+    GoneButNotEmpty {
         /// Whose record it is.
         member: NetId,
     },
@@ -110,8 +110,8 @@ impl Record {
         }
         check_opened(member, opened, version.incarnation, clock)?;
         let slots = slots_of(member, items, 0..=clock)?;
-        if version.gone && !slots.is_empty() {
-            return Err(RecordError::GoneWithItems { member });
+        if version.gone && (opened.is_some() || !slots.is_empty()) {
+            return Err(RecordError::GoneButNotEmpty { member });
         }
         Ok(Record::from_slots(member, version, opened, floor, &slots))
     }
@@ -183,7 +183,7 @@ impl Record {
 
     /// The live items, sorted by range.
     pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
-        self.items.iter().filter(|slot| slot.is_live()).map(|slot| slot.item(self.member))
+        self.live().map(|slot| slot.item(self.member))
     }
 
     /// The item on exactly that range, a kept removal too.
@@ -196,8 +196,9 @@ impl Record {
         hash::record(hash::member(self.member), self.version, self.digest)
     }
 
-    /// Puts the slot in its place; digest and count follow. The version is the caller's business.
-    pub(crate) fn put(&mut self, seed: u64, slot: Slot) {
+    /// Puts the slot in its place and returns the one that was there; digest and count follow. The version is the caller's
+    /// business.
+    pub(crate) fn put(&mut self, seed: u64, slot: Slot) -> Option<Slot> {
         let old = self.items.insert(slot);
         if let Some(old) = old {
             self.digest = self.digest.wrapping_sub(hash::share(seed, old));
@@ -205,11 +206,12 @@ impl Record {
         }
         self.digest = self.digest.wrapping_add(hash::share(seed, slot));
         self.live += usize::from(slot.is_live());
+        old
     }
 
-    /// The live slots.
-    pub(crate) fn live_slots(&self) -> Vec<Slot> {
-        self.items.iter().filter(|slot| slot.is_live()).copied().collect()
+    /// The live slots, sorted by range.
+    pub(crate) fn live(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.items.iter().copied().filter(|slot| slot.is_live())
     }
 }
 

@@ -7,7 +7,7 @@ mod write;
 use gm_clock::{CEILING, ClockError, Incarnation, NetId};
 
 use crate::plant::{Bug, planted};
-use crate::{ForgetError, GroupName, Message, PurgePolicy, Record, Version};
+use crate::{ForgetError, GroupName, Message, PurgePolicy, Record, Version, View};
 
 pub use hear::{Conflict, Heard, OwnOutcome};
 pub use write::Write;
@@ -28,7 +28,7 @@ pub struct Moment {
 pub struct Replica {
     me: NetId,
     default_port: Option<u16>,
-    state: Message,
+    view: View,
     /// Whether the present incarnation is of this process: if not, the first write begins a new one.
     alive: bool,
     /// The highest incarnation of this node on disk or heard of.
@@ -38,14 +38,14 @@ pub struct Replica {
 
 impl Replica {
     /// The replica of a node that knows nothing of the group, as after losing its disk.
-    pub const fn new(me: NetId, name: GroupName) -> Replica {
+    pub fn new(me: NetId, name: GroupName) -> Replica {
         Replica::restore(me, Message::new(name))
     }
 
     /// The replica of a node that starts with what it had stored. Its first write opens a new incarnation.
-    pub const fn restore(me: NetId, state: Message) -> Replica {
+    pub fn restore(me: NetId, state: Message) -> Replica {
         let (highest, conflict) = (Incarnation::ORIGINAL, Conflict::new());
-        Replica { me, default_port: None, state, alive: false, highest, conflict }
+        Replica { me, default_port: None, view: View::new(state), alive: false, highest, conflict }
     }
 
     /// The same with a port for ranges that are served without one; 0 counts as none.
@@ -60,14 +60,24 @@ impl Replica {
         self.me
     }
 
-    /// The state of the group as it is known here. Cheap to clone for readers.
-    pub const fn state(&self) -> &Message {
-        &self.state
+    /// The state of the group as it is known here.
+    pub fn state(&self) -> &Message {
+        &self.view
+    }
+
+    /// The state with its index, for queries. Cheap to clone for readers, see [`View`].
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The state, to be changed: index and fingerprint follow.
+    const fn state_mut(&mut self) -> &mut Message {
+        self.view.message_mut()
     }
 
     /// One's own record; `None` before the first write.
     pub fn own(&self) -> Option<&Record> {
-        self.state.record(self.me)
+        self.view.record(self.me)
     }
 
     /// Whether this node belongs to the group: it has a live item.
@@ -77,7 +87,7 @@ impl Replica {
 
     /// Whether it is as it was made: nothing is known, heard of or set.
     pub(crate) fn is_blank(&self) -> bool {
-        self.state.records().len() == 0
+        self.view.records().len() == 0
             && self.default_port.is_none()
             && self.highest == Incarnation::ORIGINAL
             && self.conflict == Conflict::new()
@@ -90,7 +100,7 @@ impl Replica {
 
     /// Drops the removals that the policy does not keep, of every member, and says how many went.
     pub fn purge(&mut self, policy: PurgePolicy) -> usize {
-        self.state.purge(policy)
+        self.state_mut().purge(policy)
     }
 
     /// Forgets another member, see [`Message::forget`].
@@ -101,7 +111,7 @@ impl Replica {
         if member == self.me {
             return Err(ForgetError::Oneself { member });
         }
-        self.state.forget(member)
+        self.state_mut().forget(member)
     }
 
     /// The number of a new life: greater than any of mine on disk or heard of.

@@ -90,7 +90,7 @@ pub(crate) const fn slot_key(range: KeyRange) -> u64 {
 impl Entry for Slot {
     type Key = u64;
     type Sum = u64;
-    const LEAF: usize = 96;
+    const LEAF: usize = 64;
 
     fn key(&self) -> u64 {
         u64::from(self.0[0]) << 32 | u64::from(self.0[1])

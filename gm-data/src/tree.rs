@@ -81,22 +81,45 @@ impl<E: Entry> Tree<E> {
         Iter::new(self.root.as_ref(), self.len)
     }
 
-    /// Calls `see` for the sorted entries of all subtrees whose sum `wanted` accepts, and whose own sum it accepts.
-    pub(crate) fn each_where(&self, wanted: impl Fn(E::Sum) -> bool, mut see: impl FnMut(&E)) {
+    /// Calls `see` for the sorted entries up to the key `last` that are wanted: whose own sum `wanted` accepts. Passes by
+    /// whole subtrees whose sum it does not accept.
+    pub(crate) fn each_up_to(&self, last: E::Key, wanted: impl Fn(E::Sum) -> bool, mut see: impl FnMut(&E)) {
         if let Some(root) = &self.root {
-            root.each_where(&wanted, &mut see);
+            root.each_up_to(last, &wanted, &mut see);
         }
+    }
+
+    /// The first entry whose key is `first` or above. Logarithmic.
+    pub(crate) fn first_from(&self, first: E::Key) -> Option<&E> {
+        self.root.as_ref()?.first_from(first)
     }
 }
 
 impl<E: Entry> Node<E> {
-    fn each_where(&self, wanted: &impl Fn(E::Sum) -> bool, see: &mut impl FnMut(&E)) {
+    fn each_up_to(&self, last: E::Key, wanted: &impl Fn(E::Sum) -> bool, see: &mut impl FnMut(&E)) {
         match self {
-            Node::Leaf(entries) => entries.iter().filter(|entry| wanted(entry.sum())).for_each(see),
+            Node::Leaf(entries) => entries
+                .iter()
+                .take_while(|entry| entry.key() <= last)
+                .filter(|entry| wanted(entry.sum()))
+                .for_each(see),
             Node::Inner(children) => children
                 .iter()
+                .take_while(|child| child.min <= last)
                 .filter(|child| wanted(child.sum))
-                .for_each(|child| child.node.each_where(wanted, see)),
+                .for_each(|child| child.node.each_up_to(last, wanted, see)),
+        }
+    }
+
+    fn first_from(&self, first: E::Key) -> Option<&E> {
+        match self {
+            Node::Leaf(entries) => entries.get(entries.partition_point(|entry| entry.key() < first)),
+            // It may be the first of the next child, if all below this one are lower.
+            Node::Inner(children) => {
+                let at = child_of(children, first);
+                let next = children.get(at + 1);
+                children[at].node.first_from(first).or_else(|| next?.node.first_from(first))
+            }
         }
     }
 

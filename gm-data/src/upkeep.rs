@@ -74,7 +74,7 @@ impl Message {
     pub fn purge(&mut self, policy: PurgePolicy) -> usize {
         let holders: Vec<NetId> =
             self.records().filter(|record| record.live < record.items.len()).map(Record::member).collect();
-        holders.into_iter().map(|member| self.edit(member, |record| record.purge(policy))).sum()
+        holders.into_iter().map(|member| self.edit(member, |record, _| record.purge(policy))).sum()
     }
 
     /// Forgets a member of which a record is held: nothing of its present life returns. If it lives it will hear of it,

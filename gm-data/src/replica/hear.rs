@@ -2,12 +2,14 @@
 //! by a greater record of one's own.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use gm_clock::{CEILING, NetId};
+use gm_clock::{CEILING, Incarnation, NetId};
 
 use super::{Moment, Replica};
 use crate::message::{Merged, WrongGroup};
 use crate::plant::{Bug, planted};
+use crate::slot::Slot;
 use crate::{Applied, ChangeError, Increment, Message, Record, Stamp, Version};
 
 /// What came of a message.
@@ -91,7 +93,8 @@ impl Replica {
     /// # Errors
     /// [`WrongGroup`] if it is of another group. Nothing was changed.
     pub fn hear(&mut self, message: &Message, moment: Moment) -> Result<Heard, WrongGroup> {
-        let merged = self.state.merge_but(message, Some(self.me))?;
+        let me = self.me;
+        let merged = self.state_mut().merge_but(message, Some(me))?;
         let own = message
             .record(self.me)
             .map_or(OwnOutcome::Nothing, |record| self.hear_of_oneself(record.stamp(), moment));
@@ -105,12 +108,15 @@ impl Replica {
         if increment.member() == self.me {
             return (Applied::Known, self.hear_of_oneself(increment.stamp(), moment));
         }
-        (self.state.apply(increment), OwnOutcome::Nothing)
+        (self.state_mut().apply(increment), OwnOutcome::Nothing)
     }
 
     /// Hears that somebody holds a record of this node with that stamp. Also what a mere version with its digest leads to.
     pub fn hear_of_oneself(&mut self, heard: Stamp, moment: Moment) -> OwnOutcome {
-        self.highest = self.highest.max(heard.version.incarnation);
+        // The last incarnation is refused: kept as the highest heard of, it would end all writing here.
+        if heard.version.incarnation < Incarnation::MAX {
+            self.highest = self.highest.max(heard.version.incarnation);
+        }
         if let Some(own) = self.own().map(Record::stamp) {
             if heard == own || (planted(Bug::DigestNotCompared) && heard.version == own.version) {
                 return OwnOutcome::Nothing;
@@ -127,7 +133,7 @@ impl Replica {
         let own_clock = self.own().map_or(0, |own| own.version().clock);
         let clock = own_clock.max(heard.clock);
         let Ok(incarnation) = self.new_incarnation(moment) else { return OwnOutcome::Exhausted };
-        if clock >= CEILING {
+        if clock >= CEILING || heard.incarnation == Incarnation::MAX {
             return OwnOutcome::Exhausted;
         }
         if !self.conflict.allows(moment.millis) {
@@ -135,14 +141,15 @@ impl Replica {
         }
         let clock = if planted(Bug::ReassertionBelow) { own_clock + 1 } else { clock + 1 };
         let version = Version { incarnation, gone: false, clock };
-        let mut slots = self.own().map(Record::live_slots).unwrap_or_default();
+        let mut slots: Vec<Slot> = self.own().map(|own| own.live().collect()).unwrap_or_default();
         let mut floor = clock;
         if planted(Bug::ReassertionKeepsStamps) {
             floor = self.own().map_or(0, Record::floor);
         } else {
             slots.iter_mut().for_each(|slot| *slot = slot.with_stamp(clock));
         }
-        self.state.put(Arc::new(Record::from_slots(self.me, version, None, floor, &slots)));
+        let record = Record::from_slots(self.me, version, None, floor, &slots);
+        self.state_mut().put(Arc::new(record));
         self.alive = true;
         self.highest = self.highest.max(incarnation);
         OwnOutcome::Reasserted(version)

@@ -50,6 +50,7 @@ impl Replica {
     /// # Errors
     /// [`ChangeError::Clock`] or [`ChangeError::IdentityConflict`]. Nothing was changed.
     pub fn join(&mut self, ranges: &[KeyRange], moment: Moment) -> Result<Write, ChangeError> {
+        self.check_conflict(moment)?;
         let whole = [KeyRange::WHOLE];
         let ranges = if ranges.is_empty() && !self.is_member() { whole.as_slice() } else { ranges };
         let is_live = |range: KeyRange| {
@@ -72,14 +73,16 @@ impl Replica {
     pub fn leave(&mut self, moment: Moment) -> Result<Write, ChangeError> {
         self.check_conflict(moment)?;
         let own = self.own().filter(|own| own.is_member()).ok_or(ChangeError::NotAMember)?;
-        let written = own.live_slots().into_iter().map(|slot| (slot.range(), REMOVAL)).collect();
+        let written = own.live().map(|slot| (slot.range(), REMOVAL)).collect();
         self.write(&written, moment)
     }
 
     /// Writes those contents in one tick, in a new life if this is the first write since the start.
     fn write(&mut self, written: &Written, moment: Moment) -> Result<Write, ChangeError> {
         let before = self.own().map(Record::version);
-        if let (Some(version), true) = (before, written.is_empty()) {
+        if written.is_empty() {
+            // Who has no record and wants nothing written, as by serving and unserving in one batch, stays away.
+            let version = before.ok_or(ChangeError::NotAMember)?;
             return Ok(Write { version, changed: false, increment: None });
         }
         let (version, opened) = self.next_version(before, moment)?;
@@ -88,12 +91,13 @@ impl Replica {
 
         let me = self.me;
         if before.is_none() {
-            self.state.put(Arc::new(Record::from_slots(me, version, None, 0, &[])));
+            self.state_mut().put(Arc::new(Record::from_slots(me, version, None, 0, &[])));
         }
-        self.state.edit(me, |record| {
+        self.state_mut().edit(me, |record, edit| {
             let seed = hash::member(me);
             for slot in &slots {
-                record.put(seed, *slot);
+                let old = record.put(seed, *slot);
+                edit.replaced(old, *slot);
                 if !slot.is_live() && planted(Bug::RemovalLeavesNothing) {
                     record.items.remove(slot_key(slot.range()));
                 }

@@ -20,6 +20,14 @@ impl<E: Entry> Tree<E> {
         }
         let (mut mine, mut theirs) = (Walk::new(self), Walk::new(other));
         loop {
+            if let (Some(Part::Entries(left)), Some(Part::Entries(right))) =
+                (mine.parts.last(), theirs.parts.last())
+            {
+                let (left, right) = walk_entries(left, right, &mut see);
+                mine.go_on_with(left);
+                theirs.go_on_with(right);
+                continue;
+            }
             let order = match (mine.next_key(), theirs.next_key()) {
                 (None, None) => return,
                 (Some(_), None) => Ordering::Less,
@@ -51,6 +59,21 @@ impl<E: Entry> Tree<E> {
             }
         }
     }
+}
+
+/// Walks two leaves side by side until one ends, and returns what is left of both. Most of the time goes here.
+fn walk_entries<'a, E: Entry>(
+    mut mine: &'a [E],
+    mut theirs: &'a [E],
+    see: &mut impl FnMut(Option<&'a E>, Option<&'a E>),
+) -> (&'a [E], &'a [E]) {
+    while let ([left, left_rest @ ..], [right, right_rest @ ..]) = (mine, theirs) {
+        let order = left.key().cmp(&right.key());
+        see(order.is_le().then_some(left), order.is_ge().then_some(right));
+        mine = if order.is_le() { left_rest } else { mine };
+        theirs = if order.is_ge() { right_rest } else { theirs };
+    }
+    (mine, theirs)
 }
 
 /// A place in a tree that may be a whole node.
@@ -111,6 +134,14 @@ impl<'a, E: Entry> Walk<'a, E> {
         if let Some(child) = self.child() {
             self.skip();
             self.enter(&child.node);
+        }
+    }
+
+    /// Goes on with what is left of the leaf.
+    fn go_on_with(&mut self, left: &'a [E]) {
+        self.parts.pop();
+        if !left.is_empty() {
+            self.parts.push(Part::Entries(left));
         }
     }
 

@@ -1,0 +1,159 @@
+//! What the benches share: members, ranges and states, chance that is the same in every run, and how long a row takes.
+#![allow(dead_code)] // Every bench uses a part of it.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode};
+use gm_clock::{Incarnation, NetId};
+use gm_data::{GroupName, Increment, Item, KeyRange, Message, Moment, Record, TimedItem, Version};
+
+/// Members of a state that is spread over members.
+pub(crate) const MEMBERS: u32 = 64;
+
+/// The moment of every write: nothing here depends on time.
+pub(crate) const MOMENT: Moment = Moment { unix_seconds: 0, chance: 0, millis: 0 };
+
+/// SplitMix64: chance that is the same in every run.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) const fn new(seed: u64) -> Chance {
+        Chance(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// A number below `limit`, which must not be 0.
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(limit)).expect("below the limit")
+    }
+
+    /// `0..limit` in an order of chance.
+    pub(crate) fn order(&mut self, limit: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..limit).collect();
+        for at in (1..limit).rev() {
+            order.swap(at as usize, self.below(at + 1) as usize);
+        }
+        order
+    }
+}
+
+pub(crate) fn name() -> GroupName {
+    GroupName::new("bench").expect("an ordinary name")
+}
+
+pub(crate) fn member(number: u32) -> NetId {
+    let ip = Ipv4Addr::from(0x0a00_0000 + number);
+    NetId::new(ip.into(), 29999).expect("an ordinary address")
+}
+
+/// Range number so-and-so: no two overlap.
+pub(crate) fn range(number: u32) -> KeyRange {
+    KeyRange::new(number * 100, number * 100 + 99).expect("in order")
+}
+
+pub(crate) fn port(number: u32) -> u16 {
+    20_000 + u16::try_from(number % 1_000).expect("below 1,000")
+}
+
+pub(crate) fn priority(number: u32) -> u16 {
+    1 + u16::try_from(number % 10).expect("below 10")
+}
+
+/// A record as a decoder hands it over.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) member: NetId,
+    pub(crate) version: Version,
+    pub(crate) items: Vec<TimedItem>,
+}
+
+impl Parts {
+    pub(crate) fn record(&self) -> Record {
+        Record::from_parts(self.member, self.version, None, 0, self.items.iter().copied())
+            .expect("good parts")
+    }
+}
+
+pub(crate) fn version(clock: u64) -> Version {
+    Version::new(Incarnation::ORIGINAL, false, clock).expect("a small clock")
+}
+
+/// Item number i is that of member i mod `members`, which wrote them one by one in the order of their ranges.
+pub(crate) fn state(items: u32, members: u32) -> Vec<Parts> {
+    let record = |number: u32| {
+        let member = member(number);
+        let mut time = 0;
+        let mut item = |i: u32| {
+            time += 1;
+            let item = Item::serves(member, range(i), port(i), priority(i)).expect("a priority");
+            TimedItem { item, time }
+        };
+        let items: Vec<TimedItem> = (number..items).step_by(members as usize).map(&mut item).collect();
+        Parts { member, version: version(time), items }
+    };
+    (0..members).map(record).collect()
+}
+
+/// The state after each member has given those of the items that are its own another priority, one write an item.
+pub(crate) fn changed(state: &[Parts], items: &[u32]) -> Vec<Parts> {
+    let mut state = state.to_vec();
+    let members = u32::try_from(state.len()).expect("few");
+    for &i in items {
+        let Parts { member, version, items } = &mut state[(i % members) as usize];
+        version.clock += 1;
+        let item = Item::serves(*member, range(i), port(i), 1_000 + priority(i)).expect("a priority");
+        items[(i / members) as usize] = TimedItem { item, time: version.clock };
+    }
+    state
+}
+
+/// `count` of the numbers `0..items`, in an order of chance.
+pub(crate) fn some(items: u32, count: u32) -> Vec<u32> {
+    let mut some = Chance::new(u64::from(items)).order(items);
+    some.truncate(count as usize);
+    some
+}
+
+/// The message of those records, newly built: it shares nothing with any other.
+pub(crate) fn message(state: &[Parts]) -> Message {
+    Message::from_records(name(), state.iter().map(Parts::record))
+}
+
+/// What brings a holder of `before` up to `after`: an increment for every member that wrote.
+pub(crate) fn increments(before: &Message, after: &Message) -> Vec<Increment> {
+    let increment = |record: &Record| {
+        let known = before.record(record.member()).expect("the same members").version();
+        record.increment_since(known)
+    };
+    after.records().filter_map(increment).collect()
+}
+
+/// Few samples and little time: the rows are told apart by factors, not by per cents.
+pub(crate) fn criterion() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .nresamples(2_000)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(500))
+}
+
+/// Measures `routine` on what `setup` makes; neither the making nor the dropping of it, and of what `routine` returns, is
+/// measured. The time that the setup takes is part of the plan: many runs of small rows, ten of the largest.
+pub(crate) fn row<I, O>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    mut setup: impl FnMut() -> I,
+    mut routine: impl FnMut(&mut I) -> O,
+) {
+    group.sampling_mode(SamplingMode::Flat);
+    group.bench_function(id, |b| b.iter_batched_ref(&mut setup, &mut routine, BatchSize::PerIteration));
+}

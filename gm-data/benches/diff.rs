@@ -1,0 +1,52 @@
+//! How long it takes to find what changed between two states, as events: of states that share what is equal, and of
+//! states that were built apart.
+
+mod common;
+
+use std::hint::black_box;
+
+use common::{MEMBERS, changed, increments, message, some, state};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use gm_data::{Applied, Message};
+
+/// Items of both states.
+const SIZES: [u32; 2] = [100_000, 1_000_000];
+
+/// The state after the increments; it shares the rest with the one before.
+fn grown(before: &Message, after: &Message) -> Message {
+    let mut grown = before.clone();
+    for increment in increments(before, after) {
+        assert_eq!(grown.apply(&increment), Applied::Applied);
+    }
+    assert_eq!(grown.fingerprint(), after.fingerprint());
+    grown
+}
+
+fn diff(c: &mut Criterion) {
+    let mut group = c.benchmark_group("diff");
+    for size in SIZES {
+        let parts = state(size, MEMBERS);
+        let before = message(&parts);
+        let mut compare = |row: &str, after: &Message, events: u32| {
+            assert_eq!(after.events_since(&before).len(), events as usize);
+            group.bench_function(BenchmarkId::new(row, size), |b| {
+                b.iter_with_large_drop(|| black_box(after).events_since(black_box(&before)));
+            });
+        };
+        compare("equal_shared", &before.clone(), 0);
+        compare("equal_apart", &message(&parts), 0);
+        let apart = message(&changed(&parts, &some(size, 1)));
+        compare("one_item_shared", &grown(&before, &apart), 1);
+        let apart = message(&changed(&parts, &some(size, size / 100)));
+        compare("one_percent_shared", &grown(&before, &apart), size / 100);
+        compare("one_percent_apart", &apart, size / 100);
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = common::criterion();
+    targets = diff
+}
+criterion_main!(benches);

@@ -1,0 +1,87 @@
+//! What it costs, per item, to have digests and fingerprints: on the way of building a record, kept up to date by an
+//! increment, and against making them again from all items.
+
+mod common;
+
+use std::hint::black_box;
+
+use common::{Parts, changed, increments, message, name, row, some, state};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gm_data::{Applied, Item, Message, Record, TimedItem};
+
+/// Items of the one record.
+const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
+
+/// The same ranges and times, all of them removed: such items are not hashed.
+fn removed(parts: &Parts) -> Parts {
+    let removal = |timed: &TimedItem| {
+        let item = Item::removal(parts.member, timed.item.range());
+        TimedItem { item, ..*timed }
+    };
+    Parts { items: parts.items.iter().map(removal).collect(), ..parts.clone() }
+}
+
+/// Building a record, per item; the difference of the two rows is the hashing.
+fn from_parts(c: &mut Criterion) {
+    let mut group = c.benchmark_group("from_parts");
+    for size in SIZES {
+        let live = state(size, 1).remove(0);
+        let removed = removed(&live);
+        assert_ne!(live.record().digest(), 0);
+        assert_eq!(removed.record().digest(), 0);
+        group.throughput(Throughput::Elements(size.into()));
+        for (row, parts) in [("live", live), ("removed_unhashed", removed)] {
+            group.bench_function(BenchmarkId::new(row, size), |b| {
+                b.iter_with_large_drop(|| black_box(&parts).record());
+            });
+        }
+    }
+    // As many records as items: what a record costs beside its items, and that it comes into the state.
+    let size = 100_000;
+    let records = state(size, size);
+    assert_eq!(message(&records).member_count(), size as usize);
+    group.throughput(Throughput::Elements(size.into()));
+    group.bench_function(BenchmarkId::new("records_of_one_item", size), |b| {
+        b.iter_with_large_drop(|| message(black_box(&records)));
+    });
+    group.finish();
+}
+
+/// An increment of 1 % of a record, per item that is news; and what the state would cost without it, per item of all.
+fn upkeep(c: &mut Criterion) {
+    let mut group = c.benchmark_group("upkeep");
+    for size in SIZES {
+        let before = state(size, 1);
+        let news = size / 100;
+        let after = message(&changed(&before, &some(size, news)));
+        let increments = increments(&message(&before), &after);
+        let increment = increments.first().expect("one member wrote");
+        let here = || message(&before);
+
+        group.throughput(Throughput::Elements(news.into()));
+        row(&mut group, BenchmarkId::new("apply_one_percent", size), here, |here| {
+            assert_eq!(here.apply(black_box(increment)), Applied::Applied);
+            assert_eq!(here.fingerprint(), after.fingerprint());
+        });
+
+        let again = |record: &Record| {
+            let items = record.timed_items();
+            Record::from_parts(record.member(), record.version(), None, record.floor(), items)
+        };
+        let again = |state: &Message| {
+            let records = state.records().map(|record| again(record).expect("good parts"));
+            Message::from_records(name(), records)
+        };
+        assert_eq!(again(&after).fingerprint(), after.fingerprint());
+        group.throughput(Throughput::Elements(size.into()));
+        row(&mut group, BenchmarkId::new("recompute", size), || (), |()| again(black_box(&after)));
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = common::criterion();
+    targets = from_parts, upkeep
+}
+criterion_main!(benches);

@@ -1,0 +1,168 @@
+//! How long it takes to find who serves a key, and to keep the index that finds it, beside a plain map and a linear scan.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use common::{Chance, MEMBERS, MOMENT, member, message, port, priority, range, row, state};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gm_data::{Change, Item, KeyRange, Op, Owner, Replica, View, key_of};
+
+/// Items of the state: each key that is served is served by one member, or by two.
+const SIZES: [u32; 3] = [100, 10_000, 1_000_000];
+
+/// Keys that are asked for, in an order of chance, so that large states are not in the caches.
+fn keys(items: u32) -> Vec<u32> {
+    let mut chance = Chance::new(7);
+    (0..1 << 16).map(|_| chance.below(items * 100)).collect()
+}
+
+/// Each range is served by two members.
+fn twice(items: u32) -> View {
+    let half = state(items / 2, MEMBERS);
+    let mut all = half.clone();
+    for (number, mut parts) in (0..).zip(half) {
+        parts.member = member(1_000 + number);
+        for timed in &mut parts.items {
+            let item = timed.item;
+            timed.item = Item::new(parts.member, item.range(), item.op(), item.port(), item.priority())
+                .expect("a priority");
+        }
+        all.push(parts);
+    }
+    View::new(message(&all))
+}
+
+fn ask(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    keys: &[u32],
+    mut find: impl FnMut(u32) -> bool,
+) {
+    group.throughput(Throughput::Elements(1));
+    let mut next = keys.iter().cycle();
+    group.bench_function(id, |b| b.iter(|| find(*next.next().expect("for ever"))));
+}
+
+fn locate(c: &mut Criterion) {
+    let mut group = c.benchmark_group("locate");
+    for size in SIZES {
+        let view = View::new(message(&state(size, MEMBERS)));
+        let (both, keys) = (twice(size), keys(size / 2));
+        assert_eq!((view.locate(keys[0]).len(), both.locate(keys[0]).len()), (1, 2));
+        let mut owners: Vec<Owner> = Vec::new();
+        ask(&mut group, BenchmarkId::new("first_owner_of_one", size), &keys, |key| {
+            view.first_owner(key).is_some()
+        });
+        ask(&mut group, BenchmarkId::new("first_owner_of_two", size), &keys, |key| {
+            both.first_owner(key).is_some()
+        });
+        ask(&mut group, BenchmarkId::new("locate_one", size), &keys, |key| {
+            view.locate_into(key, &mut owners);
+            !owners.is_empty()
+        });
+        ask(&mut group, BenchmarkId::new("locate_two", size), &keys, |key| {
+            both.locate_into(key, &mut owners);
+            owners.len() == 2
+        });
+        ask(&mut group, BenchmarkId::new("concerned", size), &keys, |key| {
+            !view.concerned(KeyRange::single(key)).is_empty()
+        });
+        // A map by start answers for one owner a key and ranges that do not overlap, and for nothing else.
+        let map: BTreeMap<u32, (u32, Item)> = view
+            .topology()
+            .iter()
+            .map(|t| (t.item.range().start(), (t.item.range().end(), t.item)))
+            .collect();
+        ask(&mut group, BenchmarkId::new("btree_of_starts", size), &keys, |key| {
+            map.range(..=key).next_back().is_some_and(|(_, (end, item))| *end >= key && item.op() == Op::Add)
+        });
+        if size <= 10_000 {
+            let items: Vec<Item> = view.topology().iter().map(|timed| timed.item).collect();
+            ask(&mut group, BenchmarkId::new("linear_scan", size), &keys, |key| {
+                items.iter().filter(|item| item.range().contains(black_box(key))).count() > 0
+            });
+        }
+    }
+    group.finish();
+}
+
+/// One more write of one item of one member, as its owner makes it: record, fingerprint and index follow.
+fn update(c: &mut Criterion) {
+    let mut group = c.benchmark_group("update_one_item");
+    for size in SIZES {
+        let own = member(0);
+        let view = message(&state(size, MEMBERS));
+        let mut replica = Replica::restore(own, view);
+        let mut order = Chance::new(3).order(size / MEMBERS).into_iter().cycle();
+        let mut next = move || order.next().expect("for ever") * MEMBERS;
+        let mut flip = 0;
+        let mut change = |replica: &mut Replica, what: fn(u32, u32) -> Change| {
+            let number = next();
+            flip += 1;
+            replica.change(&[what(number, flip)], MOMENT).is_ok()
+        };
+        let other_priority = |number, flip| Change::Serve {
+            range: range(number),
+            port: Some(port(number)),
+            priority: priority(number) + 10 * (1 + (flip % 2) as u16),
+        };
+        group.bench_function(BenchmarkId::new("priority", size), |b| {
+            b.iter(|| change(&mut replica, other_priority));
+        });
+        let come_or_go = |number: u32, flip: u32| {
+            let key = KeyRange::single(number * 100 + 1 + flip % 97);
+            Change::Serve { range: key, port: Some(1), priority: 1 }
+        };
+        group.bench_function(BenchmarkId::new("new_range", size), |b| {
+            b.iter(|| change(&mut replica, come_or_go));
+        });
+        let mut reader = replica.view().clone();
+        group.bench_function(BenchmarkId::new("priority_while_read", size), |b| {
+            b.iter(|| {
+                let done = change(&mut replica, other_priority);
+                reader = replica.view().clone();
+                done
+            });
+        });
+        drop(reader);
+    }
+    group.finish();
+}
+
+fn whole(c: &mut Criterion) {
+    let mut group = c.benchmark_group("index");
+    for size in SIZES {
+        let parts = state(size, MEMBERS);
+        row(
+            &mut group,
+            BenchmarkId::new("build", size),
+            || Some(message(&parts)),
+            |message| View::new(message.take().expect("once")),
+        );
+        let view = View::new(message(&parts));
+        row(&mut group, BenchmarkId::new("snapshot", size), || (), |()| view.clone());
+        row(&mut group, BenchmarkId::new("coverage", size), || (), |()| view.coverage().count());
+        row(&mut group, BenchmarkId::new("redundancy", size), || (), |()| view.redundancy());
+    }
+    group.finish();
+}
+
+fn keys_of(c: &mut Criterion) {
+    let mut group = c.benchmark_group("key_of");
+    for bytes in [8, 32, 256] {
+        let key = vec![7; bytes];
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(BenchmarkId::from_parameter(bytes), |b| b.iter(|| key_of(black_box(&key))));
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = common::criterion();
+    targets = locate, update, whole, keys_of
+}
+criterion_main!(benches);

@@ -1,0 +1,155 @@
+//! How long a write of one's own record takes, whatever its size, alone and while a reader holds the state before it.
+
+mod common;
+
+use std::cell::RefCell;
+use std::hint::black_box;
+
+use common::{Chance, MOMENT, message, name, port, priority, range, state};
+use criterion::measurement::WallTime;
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use gm_data::{Change, KeyRange, Message, Replica};
+
+/// Items of the record before the write.
+const SIZES: [u32; 4] = [1, 1_000, 100_000, 1_000_000];
+
+/// Changes of a batch.
+const BATCH: u32 = 1_000;
+
+/// The only change that a write makes to its range.
+#[derive(Clone, Copy)]
+enum Kind {
+    NewRange,
+    Priority,
+    Removal,
+}
+
+/// A replica that writes, and is made anew before writes have changed its size by more than a tenth or one batch.
+struct Writer {
+    kind: Kind,
+    size: u32,
+    /// Changes of a write.
+    batch: u32,
+    replica: Replica,
+    chance: Chance,
+    /// Items in an order of chance that were not written since the replica was made, the next last.
+    left: Vec<u32>,
+    order: Vec<u32>,
+    reader: Option<Message>,
+}
+
+impl Writer {
+    fn new(kind: Kind, size: u32, batch: u32) -> Writer {
+        let replica = Replica::new(common::member(0), name());
+        let mut chance = Chance::new(size.into());
+        let order = chance.order(size);
+        let mut writer = Writer { kind, size, batch, replica, chance, left: Vec::new(), order, reader: None };
+        writer.renew();
+        writer
+    }
+
+    /// A record of `size` items that nobody else holds, in a life that has begun.
+    fn renew(&mut self) {
+        self.reader = None;
+        self.replica = Replica::restore(common::member(0), message(&state(self.size, 1)));
+        let priority = Change::Priority { range: range(0), priority: 999 };
+        let write = self.replica.change(&[priority], MOMENT).expect("range 0 is served");
+        assert!(write.changed && self.live() == self.size as usize);
+        self.left.clone_from(&self.order);
+        self.left.truncate(self.batch.max(self.size / 10) as usize);
+    }
+
+    fn live(&self) -> usize {
+        self.replica.state().live_item_count()
+    }
+
+    fn next(&mut self) -> Vec<Change> {
+        if self.left.len() < self.batch as usize {
+            self.renew();
+        }
+        (0..self.batch).map(|_| self.change()).collect()
+    }
+
+    fn change(&mut self) -> Change {
+        let at = self.left.pop().expect("made anew before there is none");
+        match self.kind {
+            // Between two that are there: both begin at their hundreds.
+            Kind::NewRange => {
+                let start = range(at).start() + 1 + self.chance.below(99);
+                let range = KeyRange::single(start);
+                Change::Serve { range, port: Some(port(at)), priority: priority(at) }
+            }
+            Kind::Priority => Change::Priority { range: range(at), priority: 1_000 + priority(at) },
+            Kind::Removal => Change::Unserve(range(at)),
+        }
+    }
+}
+
+fn row(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    row: &str,
+    kind: Kind,
+    (size, batch): (u32, u32),
+    read: bool,
+) {
+    // Made by the first call only: criterion calls again for every sample.
+    let mut made = None;
+    group.bench_function(BenchmarkId::new(row, size), |b| {
+        let writer = RefCell::new(made.take().unwrap_or_else(|| Writer::new(kind, size, batch)));
+        let setup = || {
+            let mut writer = writer.borrow_mut();
+            let batch = writer.next();
+            // A reader as servers have them: it holds the latest state, so every write finds its path shared.
+            writer.reader = read.then(|| writer.replica.state().clone());
+            batch
+        };
+        let write = |batch: &mut Vec<Change>| {
+            let write = writer.borrow_mut().replica.change(black_box(batch), MOMENT);
+            assert!(write.as_ref().is_ok_and(|write| write.changed && write.increment.is_some()));
+            write
+        };
+        b.iter_batched_ref(setup, write, BatchSize::PerIteration);
+        made = Some(writer.into_inner());
+    });
+}
+
+fn one_item(c: &mut Criterion) {
+    let rows = [
+        ("new_range", Kind::NewRange),
+        ("priority", Kind::Priority),
+        // The last item of a record does not go: it becomes an interest.
+        ("removal", Kind::Removal),
+    ];
+    for (subject, read) in [("write", false), ("write_while_read", true)] {
+        let mut group = c.benchmark_group(subject);
+        for (name, kind) in rows {
+            for size in SIZES {
+                row(&mut group, name, kind, (size, 1), read);
+            }
+        }
+        group.finish();
+    }
+}
+
+/// 1,000 changes in one write, in an order of chance. Not on a record of one item, where there is not as much to change.
+fn batch(c: &mut Criterion) {
+    for (subject, read) in [("write_batch", false), ("write_batch_while_read", true)] {
+        let mut group = c.benchmark_group(subject);
+        group.throughput(Throughput::Elements(BATCH.into()));
+        for (name, kind) in [("new_range", Kind::NewRange), ("priority", Kind::Priority)] {
+            for size in SIZES.into_iter().filter(|&size| size >= BATCH) {
+                row(&mut group, name, kind, (size, BATCH), read);
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = common::criterion();
+    targets = one_item, batch
+}
+criterion_main!(benches);

@@ -1,0 +1,132 @@
+//! The index of a state: who serves a key, from memory. Follows each change of the state, and is never rebuilt for one.
+//! Knows nothing of records and versions.
+//!
+//! Two trees sorted by (start, end, member), one of what is served and one of what is of interest. Each subtree knows
+//! the greatest end in it, so that a search for a key passes by what ends before it (an interval tree: Cormen et al.,
+//! Introduction to Algorithms, 14.3).
+
+mod coverage;
+mod locate;
+mod seats;
+mod sweep;
+
+use gm_clock::NetId;
+
+use crate::plant::{Bug, planted};
+use crate::slot::{Content, Slot};
+use crate::tree::{Entry, Tree};
+use crate::{KeyRange, Op};
+
+pub use coverage::{Piece, Share};
+pub use locate::Owner;
+use seats::Seats;
+
+/// Where every range of every member is. A clone is constant in time and shares everything.
+#[derive(Clone)]
+pub(crate) struct Index {
+    seats: Seats,
+    served: Tree<Span>,
+    wanted: Tree<Span>,
+}
+
+/// A member's number in the index: 4 bytes in each entry instead of 20.
+pub(crate) type Seat = u32;
+
+/// One live item: 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    end: u32,
+    seat: Seat,
+    port: u16,
+    priority: u16,
+}
+
+const _: () = assert!(size_of::<Span>() == 16);
+
+impl Entry for Span {
+    type Key = (u64, Seat);
+    type Sum = u32;
+    const LEAF: usize = 64;
+
+    fn key(&self) -> (u64, Seat) {
+        (u64::from(self.start) << 32 | u64::from(self.end), self.seat)
+    }
+
+    fn sum(&self) -> u32 {
+        self.end
+    }
+
+    fn add(left: u32, right: u32) -> u32 {
+        left.max(right)
+    }
+}
+
+impl Span {
+    const fn of(seat: Seat, range: KeyRange, content: Content) -> Span {
+        let Content { port, priority, .. } = content;
+        Span { start: range.start(), end: range.end(), seat, port, priority }
+    }
+
+    fn range(self) -> KeyRange {
+        KeyRange::new(self.start, self.end).expect("a span is made of a range")
+    }
+}
+
+impl Index {
+    /// The index of a state without members.
+    pub(crate) fn new() -> Index {
+        Index { seats: Seats::new(), served: Tree::new(), wanted: Tree::new() }
+    }
+
+    /// The index of a whole state: the members in the order of their seats, and their slots.
+    pub(crate) fn build<'a>(members: impl Iterator<Item = (NetId, &'a Tree<Slot>)>) -> Index {
+        let mut index = Index::new();
+        let (mut served, mut wanted) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
+        for (member, slots) in members {
+            let seat = index.seats.add(member);
+            for slot in slots.iter() {
+                let span = Span::of(seat, slot.range(), slot.content());
+                match slot.op() {
+                    Op::Add => served.push(span),
+                    Op::Get => wanted.push(span),
+                    Op::Rmv => {}
+                }
+            }
+        }
+        for (spans, tree) in [(&mut served, &mut index.served), (&mut wanted, &mut index.wanted)] {
+            spans.sort_unstable_by_key(Span::key);
+            *tree = Tree::from_sorted(spans);
+        }
+        index
+    }
+
+    /// Gives a member that is new to the state its seat.
+    pub(crate) fn seat(&mut self, member: NetId) -> Seat {
+        self.seats.add(member)
+    }
+
+    /// A slot of the member was replaced by another of the same range, or is new, or is gone.
+    pub(crate) fn replace(&mut self, seat: Seat, old: Option<Slot>, new: Option<Slot>) {
+        let tree_of = |slot: &Slot| slot.op();
+        let (from, to) = (old.as_ref().map(tree_of), new.as_ref().map(tree_of));
+        if let Some(old) = old.filter(|_| from != to && !planted(Bug::IndexKeepsRemoved)) {
+            let key = Span::of(seat, old.range(), old.content()).key();
+            match old.op() {
+                Op::Add => drop(self.served.remove(key)),
+                Op::Get => drop(self.wanted.remove(key)),
+                Op::Rmv => {}
+            }
+        }
+        let Some(new) = new else { return };
+        if old.is_some_and(|old| old.content() == new.content()) {
+            return;
+        }
+        let span = Span::of(seat, new.range(), new.content());
+        match new.op() {
+            Op::Add => drop(self.served.insert(span)),
+            Op::Get => drop(self.wanted.insert(span)),
+            Op::Rmv => {}
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! How the key space is covered as a whole: pieces, gaps, overlaps, redundancy, shares.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use gm_clock::NetId;
+
+use super::sweep::Sweep;
+use super::{Index, Owner, Seat};
+use crate::KeyRange;
+
+/// A stretch of the key space on which the same items are served, as long as can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The keys.
+    pub range: KeyRange,
+    /// What is served on all of them, by priority, then member, then range; a member comes once for each of its ranges.
+    /// Empty: nobody serves it.
+    pub owners: Vec<Owner>,
+}
+
+/// How much of the key space a member serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Share {
+    /// The member.
+    pub member: NetId,
+    /// Keys that it serves, each counted once: 0 to 2^32.
+    pub keys: u64,
+    /// Keys that it serves and nobody else does.
+    pub alone: u64,
+}
+
+impl Index {
+    /// The key space cut at every boundary of what is served, in order, without a gap.
+    pub(crate) fn coverage(&self) -> impl Iterator<Item = Piece> + '_ {
+        let mut sweep = Sweep::new(self);
+        core::iter::from_fn(move || {
+            let range = sweep.step()?;
+            let mut owners: Vec<Owner> = sweep.open().map(|span| self.owner(span)).collect();
+            owners.sort_unstable_by_key(|owner| (Reverse(owner.priority), owner.member, owner.range));
+            Some(Piece { range, owners })
+        })
+    }
+
+    /// The ranges, as long as can be, whose keys are served by a number of members that `wanted` accepts.
+    pub(crate) fn ranges_where(&self, wanted: impl Fn(usize) -> bool) -> Vec<KeyRange> {
+        let mut ranges: Vec<KeyRange> = Vec::new();
+        let mut sweep = Sweep::new(self);
+        while let Some(piece) = sweep.step() {
+            if !wanted(sweep.seats().len()) {
+                continue;
+            }
+            match ranges.last_mut() {
+                Some(last) if last.end().checked_add(1) == Some(piece.start()) => {
+                    *last = KeyRange::new(last.start(), piece.end()).expect("pieces come in order");
+                }
+                Some(_) | None => ranges.push(piece),
+            }
+        }
+        ranges
+    }
+
+    /// Number of members -> keys that are served by that many. The keys add up to 2^32.
+    pub(crate) fn redundancy(&self) -> BTreeMap<usize, u64> {
+        let mut keys = BTreeMap::new();
+        let mut sweep = Sweep::new(self);
+        while let Some(piece) = sweep.step() {
+            *keys.entry(sweep.seats().len()).or_default() += piece.width();
+        }
+        keys
+    }
+
+    /// The share of every member that serves anything, in the order of the members.
+    ///
+    /// By member when it comes and when it goes, not piece by piece: a thousand members over one key cost no more than a
+    /// thousand apart.
+    pub(crate) fn shares(&self) -> Vec<Share> {
+        let mut shares: BTreeMap<Seat, Share> = BTreeMap::new();
+        let mut sweep = Sweep::new(self);
+        let mut alone: BTreeMap<Seat, u64> = BTreeMap::new();
+        while let Some(piece) = sweep.step() {
+            let mut seats = sweep.seats();
+            if let (1, Some(seat)) = (seats.len(), seats.next()) {
+                *alone.entry(seat).or_default() += piece.width();
+            }
+        }
+        // The spans come by start, so those of one member do too: each adds what lies above the end of those before it.
+        let mut ends: BTreeMap<Seat, u64> = BTreeMap::new();
+        for span in self.served.iter() {
+            let (start, end) = (u64::from(span.start), u64::from(span.end) + 1);
+            let reached = ends.entry(span.seat).or_default();
+            let member = self.seats.member(span.seat);
+            let share = shares.entry(span.seat).or_insert(Share { member, keys: 0, alone: 0 });
+            share.keys += end.saturating_sub(start.max(*reached));
+            *reached = end.max(*reached);
+        }
+        for (seat, keys) in alone {
+            if let Some(share) = shares.get_mut(&seat) {
+                share.alone = keys;
+            }
+        }
+        let mut shares: Vec<Share> = shares.into_values().collect();
+        shares.sort_unstable_by_key(|share| share.member);
+        shares
+    }
+}

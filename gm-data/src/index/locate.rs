@@ -1,0 +1,105 @@
+//! Who serves a key or a range, most preferred first, and whom a change concerns.
+
+use alloc::vec::Vec;
+use core::cmp::{Ordering, Reverse};
+
+use gm_clock::NetId;
+
+use super::{Index, Seat, Span};
+use crate::tree::Tree;
+use crate::{KeyRange, hash};
+
+/// A member that serves a key, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// Who serves it.
+    pub member: NetId,
+    /// The range by which it does: of several of one member the one with the highest priority, then the lowest.
+    pub range: KeyRange,
+    /// The port of its service.
+    pub port: u16,
+    /// 1 to 65535, more is preferred.
+    pub priority: u16,
+}
+
+impl Index {
+    /// Fills `owners` with who serves the key, most preferred first, each member once.
+    pub(crate) fn locate_into(&self, key: u32, owners: &mut Vec<Owner>) {
+        owners.clear();
+        each_over(&self.served, KeyRange::single(key), |span| owners.push(self.owner(span)));
+        if owners.len() > 1 {
+            // Of each member the best first, and only that; then by preference.
+            owners.sort_unstable_by_key(|owner| (owner.member, Reverse(owner.priority), owner.range));
+            owners.dedup_by_key(|owner| owner.member);
+            owners.sort_by_cached_key(|owner| preference(key, owner));
+        }
+    }
+
+    /// Who is most preferred for the key. Does not allocate.
+    pub(crate) fn first_owner(&self, key: u32) -> Option<Owner> {
+        let mut best: Option<Owner> = None;
+        each_over(&self.served, KeyRange::single(key), |span| {
+            let owner = self.owner(span);
+            if best.is_none_or(|best| comes_before(key, &owner, &best)) {
+                best = Some(owner);
+            }
+        });
+        best
+    }
+
+    /// What is served of a range: every item that overlaps it, by (start, end) and member number.
+    pub(crate) fn locate_range(&self, range: KeyRange) -> Vec<Owner> {
+        let mut owners = Vec::new();
+        each_over(&self.served, range, |span| owners.push(self.owner(span)));
+        owners.sort_unstable_by_key(|owner| (owner.range, owner.member));
+        owners
+    }
+
+    /// The members that serve any of the range or are interested in any of it, in their order, each once.
+    pub(crate) fn concerned(&self, range: KeyRange) -> Vec<NetId> {
+        let mut seats = Vec::new();
+        for tree in [&self.served, &self.wanted] {
+            each_over(tree, range, |span| seats.push(span.seat));
+        }
+        seats.sort_unstable();
+        seats.dedup();
+        let mut members: Vec<NetId> = seats.into_iter().map(|seat| self.seats.member(seat)).collect();
+        members.sort_unstable();
+        members
+    }
+
+    /// The least key at or above `key` that anybody serves.
+    pub(crate) fn next_served(&self, key: u32) -> Option<u32> {
+        let mut covered = false;
+        each_over(&self.served, KeyRange::single(key), |_| covered = true);
+        if covered {
+            return Some(key);
+        }
+        self.served.first_from((u64::from(key) << 32, 0)).map(|span| span.start)
+    }
+
+    pub(super) fn owner(&self, span: &Span) -> Owner {
+        let Span { seat, port, priority, .. } = *span;
+        Owner { member: self.seats.member(seat), range: span.range(), port, priority }
+    }
+}
+
+/// Whether the one is preferred to the other. The hashes are looked at only where the priorities are equal.
+fn comes_before(key: u32, one: &Owner, other: &Owner) -> bool {
+    match one.priority.cmp(&other.priority) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => (preference(key, one), one.range) < (preference(key, other), other.range),
+    }
+}
+
+/// Every span that has a key of the range, by (start, end).
+fn each_over(tree: &Tree<Span>, range: KeyRange, see: impl FnMut(&Span)) {
+    let up_to = u64::from(range.end()) << 32 | u64::from(u32::MAX);
+    tree.each_up_to((up_to, Seat::MAX), |end| end >= range.start(), see);
+}
+
+/// Higher priority first, then the greater rendezvous hash, then the lesser member.
+fn preference(key: u32, owner: &Owner) -> (Reverse<u16>, Reverse<u64>, NetId) {
+    (Reverse(owner.priority), Reverse(hash::weight(key, owner.member)), owner.member)
+}

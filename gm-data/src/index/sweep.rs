@@ -1,0 +1,71 @@
+//! A walk over the whole key space, from boundary to boundary: which ranges are served between two of them.
+
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use core::iter::Peekable;
+
+use super::{Index, Seat, Span};
+use crate::KeyRange;
+use crate::tree::Iter;
+
+/// The pieces into which all boundaries of what is served cut the key space, in order, without a gap: unserved ones too.
+///
+/// Not an iterator: a piece is looked at while the walk stands on it, so that a thousand ranges over one key are not
+/// copied for each of a thousand pieces.
+pub(super) struct Sweep<'a> {
+    spans: Peekable<Iter<'a, Span>>,
+    /// What is served here, by where it ends: (end, start, seat).
+    open: BTreeMap<(u32, u32, Seat), Span>,
+    /// The members that serve here, and by how many ranges.
+    seats: BTreeMap<Seat, u32>,
+    next: Option<u32>,
+}
+
+impl<'a> Sweep<'a> {
+    pub(super) fn new(index: &'a Index) -> Sweep<'a> {
+        Sweep {
+            spans: index.served.iter().peekable(),
+            open: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            next: Some(0),
+        }
+    }
+
+    /// Goes to the next piece and says which it is; `None` at the end of the key space.
+    pub(super) fn step(&mut self) -> Option<KeyRange> {
+        let start = self.next?;
+        while self.open.first_key_value().is_some_and(|((end, ..), _)| *end < start) {
+            if let Some((_, span)) = self.open.pop_first() {
+                self.close(span.seat);
+            }
+        }
+        while let Some(span) = self.spans.next_if(|span| span.start == start) {
+            self.open.insert((span.end, span.start, span.seat), *span);
+            *self.seats.entry(span.seat).or_default() += 1;
+        }
+        let closes = self.open.first_key_value().map_or(u32::MAX, |((end, ..), _)| *end);
+        let opens = self.spans.peek().map_or(u32::MAX, |span| span.start - 1);
+        let end = closes.min(opens);
+        self.next = end.checked_add(1);
+        KeyRange::new(start, end).ok()
+    }
+
+    /// What is served on the piece where the walk stands.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Span> + '_ {
+        self.open.values()
+    }
+
+    /// The members that serve it, each once.
+    pub(super) fn seats(&self) -> impl ExactSizeIterator<Item = Seat> + '_ {
+        self.seats.keys().copied()
+    }
+
+    fn close(&mut self, seat: Seat) {
+        if let Entry::Occupied(mut ranges) = self.seats.entry(seat) {
+            *ranges.get_mut() -= 1;
+            if *ranges.get() == 0 {
+                ranges.remove();
+            }
+        }
+    }
+}

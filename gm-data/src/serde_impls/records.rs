@@ -1,0 +1,122 @@
+//! Records, messages and increments in any serde format. Knows nothing of the wire's own format; what is read goes
+//! through the same checks as what the wire brings.
+
+use alloc::vec::Vec;
+
+use gm_clock::{Incarnation, NetId};
+use serde::de::Error;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{GroupName, Increment, Message, Opened, Record, TimedItem, Version};
+
+/// Writes a sequence without collecting it first.
+struct List<F>(F);
+
+impl<I, F> Serialize for List<F>
+where
+    I: Iterator<Item: Serialize>,
+    F: Fn() -> I,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// As a structure of its parts, with the removals that are kept. The digest is not written: it follows from them.
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_struct("Record", 5)?;
+        parts.serialize_field("member", &self.member())?;
+        parts.serialize_field("version", &self.version())?;
+        parts.serialize_field("opened", &self.opened())?;
+        parts.serialize_field("floor", &self.floor())?;
+        parts.serialize_field("items", &List(|| self.timed_items()))?;
+        parts.end()
+    }
+}
+
+/// By way of [`Record::from_parts`].
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Record, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename = "Record", deny_unknown_fields)]
+        struct Parts {
+            member: NetId,
+            version: Version,
+            opened: Option<Opened>,
+            floor: u64,
+            items: Vec<TimedItem>,
+        }
+
+        let Parts { member, version, opened, floor, items } = Parts::deserialize(deserializer)?;
+        Record::from_parts(member, version, opened, floor, items).map_err(D::Error::custom)
+    }
+}
+
+/// As its name and the list of its records.
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_struct("Message", 2)?;
+        parts.serialize_field("name", self.name())?;
+        parts.serialize_field("records", &List(|| self.records()))?;
+        parts.end()
+    }
+}
+
+/// From records in any order. Two records of one member are refused: which one was meant is not known.
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Message, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename = "Message", deny_unknown_fields)]
+        struct Parts {
+            name: GroupName,
+            records: Vec<Record>,
+        }
+
+        let Parts { name, mut records } = Parts::deserialize(deserializer)?;
+        records.sort_by_key(Record::member);
+        if let Some(twice) = records.windows(2).find(|pair| pair[0].member() == pair[1].member()) {
+            return Err(D::Error::custom(format_args!("two records of {}", twice[0].member())));
+        }
+        Ok(Message::from_records(name, records))
+    }
+}
+
+/// As a structure of its parts.
+impl Serialize for Increment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (stamp, (since, upto)) = (self.stamp(), self.span());
+        let mut parts = serializer.serialize_struct("Increment", 7)?;
+        parts.serialize_field("member", &self.member())?;
+        parts.serialize_field("incarnation", &stamp.version.incarnation)?;
+        parts.serialize_field("opened", &self.opened())?;
+        parts.serialize_field("since", &since)?;
+        parts.serialize_field("upto", &upto)?;
+        parts.serialize_field("digest", &stamp.digest)?;
+        parts.serialize_field("items", &List(|| self.items()))?;
+        parts.end()
+    }
+}
+
+/// By way of [`Increment::from_parts`].
+impl<'de> Deserialize<'de> for Increment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Increment, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename = "Increment", deny_unknown_fields)]
+        struct Parts {
+            member: NetId,
+            incarnation: Incarnation,
+            opened: Option<Opened>,
+            since: u64,
+            upto: u64,
+            digest: u64,
+            items: Vec<TimedItem>,
+        }
+
+        let Parts { member, incarnation, opened, since, upto, digest, items } =
+            Parts::deserialize(deserializer)?;
+        Increment::from_parts(member, incarnation, opened, (since, upto), digest, items)
+            .map_err(D::Error::custom)
+    }
+}

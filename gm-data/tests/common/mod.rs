@@ -1,0 +1,117 @@
+//! What the black-box tests share: short ways to say ids, ranges, items, records and times. Knows nothing of what they test.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use gm_clock::{Incarnation, NetId};
+use gm_data::{
+    Change, GroupName, Item, KeyRange, Message, Moment, Opened, Record, Replica, TimedItem, Version,
+};
+
+/// The node 10.0.0.`number`.
+pub(crate) fn id(number: u8) -> NetId {
+    format!("10.0.0.{number}:29999").parse().expect("an ordinary address")
+}
+
+pub(crate) fn range(text: &str) -> KeyRange {
+    text.parse().expect("an ordinary range")
+}
+
+pub(crate) fn name(text: &str) -> GroupName {
+    GroupName::new(text).expect("an ordinary name")
+}
+
+pub(crate) fn incarnation(number: u64) -> Incarnation {
+    Incarnation::new(number).expect("in range")
+}
+
+pub(crate) fn version(number: u64, clock: u64) -> Version {
+    Version::new(incarnation(number), false, clock).expect("in range")
+}
+
+pub(crate) fn gone(number: u64, clock: u64) -> Version {
+    Version { gone: true, ..version(number, clock) }
+}
+
+pub(crate) fn opened(number: u64, clock: u64) -> Option<Opened> {
+    Some(Opened { incarnation: incarnation(number), clock })
+}
+
+/// 100 seconds after 1970, chance 7, at 0 milliseconds.
+pub(crate) const NOW: Moment = Moment { unix_seconds: 100, chance: 7, millis: 0 };
+
+/// The incarnation that a first write at [`NOW`] opens, if nothing greater was heard of.
+pub(crate) const FIRST: u64 = 100 * 65_536 + 7;
+
+/// [`NOW`], so many milliseconds later.
+pub(crate) fn later(millis: u64) -> Moment {
+    Moment { millis, ..NOW }
+}
+
+/// The member serves the range on port 80 with priority 1, and said so at that time.
+pub(crate) fn serves(member: NetId, text: &str, time: u64) -> TimedItem {
+    TimedItem { item: Item::serves(member, range(text), 80, 1).expect("priority 1"), time }
+}
+
+pub(crate) fn interest(member: NetId, text: &str, time: u64) -> TimedItem {
+    TimedItem { item: Item::interest(member, range(text)), time }
+}
+
+pub(crate) fn removal(member: NetId, text: &str, time: u64) -> TimedItem {
+    TimedItem { item: Item::removal(member, range(text)), time }
+}
+
+/// A record of those items, opened from nothing, with floor 0.
+pub(crate) fn record(member: NetId, version: Version, items: &[TimedItem]) -> Record {
+    Record::from_parts(member, version, None, 0, items.iter().copied()).expect("sound parts")
+}
+
+/// The state of the group `G` with those records.
+pub(crate) fn message(records: impl IntoIterator<Item = Record>) -> Message {
+    Message::from_records(name("G"), records)
+}
+
+/// Nothing is known of `G` yet to 10.0.0.1.
+pub(crate) fn blank() -> Replica {
+    Replica::new(id(1), name("G"))
+}
+
+pub(crate) fn serve(text: &str) -> Change {
+    Change::Serve { range: range(text), port: Some(80), priority: 1 }
+}
+
+pub(crate) fn unserve(text: &str) -> Change {
+    Change::Unserve(range(text))
+}
+
+/// One's own items as text, one by one, with their times: `0x00000000-0x00000009 add :80 x1 @1`.
+pub(crate) fn own_items(replica: &Replica) -> Vec<String> {
+    replica.own().into_iter().flat_map(|own| own.timed_items().map(shown).collect::<Vec<_>>()).collect()
+}
+
+/// `RANGE OP :PORT xPRIORITY @TIME`.
+pub(crate) fn shown(TimedItem { item, time }: TimedItem) -> String {
+    format!("{} {} :{} x{} @{time}", item.range(), item.op(), item.port(), item.priority())
+}
+
+/// The replica is as it was: every record with its removals and floors, the fingerprint, the counts, the conflict, and
+/// what only its debug text shows.
+pub(crate) fn assert_same(before: &Replica, after: &Replica) {
+    assert_eq!(before.own(), after.own(), "one's own record");
+    let (old, new) = (before.state(), after.state());
+    assert!(old.records().eq(new.records()), "a record changed: {old:?} became {new:?}");
+    assert_eq!(old.fingerprint(), new.fingerprint(), "the fingerprint");
+    let counts = |state: &Message| (state.member_count(), state.live_item_count());
+    assert_eq!(counts(old), counts(new), "the counts");
+    assert_eq!(before.conflict(), after.conflict(), "the conflict");
+    assert_eq!(format!("{before:?}"), format!("{after:?}"), "what cannot be asked for");
+}
+
+/// Makes a call that must be refused, and sees to it that it changed nothing.
+pub(crate) fn refused<T: core::fmt::Debug, E>(
+    replica: &mut Replica,
+    call: impl FnOnce(&mut Replica) -> Result<T, E>,
+) -> E {
+    let before = replica.clone();
+    let error = call(replica).expect_err("it must be refused");
+    assert_same(&before, replica);
+    error
+}
