@@ -37,58 +37,42 @@ impl Message {
     pub fn events_since(&self, before: &Message) -> Vec<Event> {
         let mut events = Vec::new();
         before.records.each_difference(&self.records, |old, new| {
-            let old = old.map(Held::record);
-            // Records are never deleted: there is a new one, unless the states were handed over in the wrong order.
-            let gone = |old: &Record| Record::from_slots(old.member(), old.version(), None, 0, &[]);
-            match (old, new.map(Held::record)) {
-                (old, Some(new)) => record_events(old, new, &mut events),
-                (Some(old), None) => record_events(Some(old), &gone(old), &mut events),
-                (None, None) => {}
-            }
+            record_events(old.map(Held::record), new.map(Held::record), &mut events);
         });
         events
     }
 }
 
-fn record_events(old: Option<&Record>, new: &Record, events: &mut Vec<Event>) {
+fn record_events(old: Option<&Record>, new: Option<&Record>, events: &mut Vec<Event>) {
+    let Some(member) = new.or(old).map(Record::member) else { return };
     // Equal versions and digests, equal live items: nothing to look for.
-    if old.is_some_and(|old| old.stamp() == new.stamp()) {
+    if old.map(Record::stamp) == new.map(Record::stamp) {
         return;
     }
     let was = old.is_some_and(Record::is_member);
-    if new.is_member() && !was {
-        events.push(Event::Joined(new.member()));
+    let is = new.is_some_and(Record::is_member);
+    if is && !was {
+        events.push(Event::Joined(member));
     }
-    each_change(old, new, |from, to| events.extend(item_event(from, to)));
-    if was && !new.is_member() {
-        events.push(Event::Left(new.member()));
+    let item = |slot: Option<Slot>| slot.filter(|slot| slot.is_live()).map(|slot| slot.item(member));
+    if old.is_some() || !planted(Bug::NewcomerWithoutRanges) {
+        each_slot_change(old, new, |old, new| events.extend(item_event(item(old), item(new))));
     }
-}
-
-/// Calls `see` for every range on which the two records say something else live, with what they say.
-fn each_change(old: Option<&Record>, new: &Record, mut see: impl FnMut(Option<Item>, Option<Item>)) {
-    if old.is_none() && planted(Bug::NewcomerWithoutRanges) {
-        return;
+    if was && !is {
+        events.push(Event::Left(member));
     }
-    each_slot_change(old, new, |old, new_slot| {
-        let live =
-            |slot: Option<Slot>| slot.filter(|slot| slot.is_live()).map(|slot| slot.item(new.member()));
-        let (old, new) = (live(old), live(new_slot));
-        if old != new {
-            see(old, new);
-        }
-    });
 }
 
 /// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept removal only.
 pub(crate) fn each_slot_change(
     old: Option<&Record>,
-    new: &Record,
+    new: Option<&Record>,
     mut see: impl FnMut(Option<Slot>, Option<Slot>),
 ) {
     let empty = Tree::new();
     let old = old.map_or(&empty, |record| &record.items);
-    old.each_difference(&new.items, |old, new| {
+    let new = new.map_or(&empty, |record| &record.items);
+    old.each_difference(new, |old, new| {
         if old != new {
             see(old.copied(), new.copied());
         }
@@ -99,7 +83,7 @@ fn item_event(from: Option<Item>, to: Option<Item>) -> Option<Event> {
     match (from, to) {
         (None, Some(item)) => Some(Event::RangeAdded(item)),
         (Some(item), None) => Some(Event::RangeRemoved(item)),
-        (Some(from), Some(to)) => Some(Event::RangeChanged { from, to }),
-        (None, None) => None,
+        (Some(from), Some(to)) if from != to => Some(Event::RangeChanged { from, to }),
+        (Some(_), Some(_)) | (None, None) => None,
     }
 }

@@ -202,7 +202,7 @@ impl Message {
             let old = self.records.get(member);
             seat = old.map_or_else(|| index.seat(member), |old| old.seat);
             let old = old.map(|old| &*old.record);
-            each_slot_change(old, &record, |old, new| index.replace(seat, old, new));
+            each_slot_change(old, Some(&record), |old, new| index.replace(seat, old, new));
         }
         if let Some(old) = self.records.insert(Held { member, seat, record }) {
             self.count_out(&old.record);
