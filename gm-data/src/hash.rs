@@ -59,11 +59,28 @@ pub(crate) fn member(member: NetId) -> u64 {
 }
 
 /// What an item adds to its member's digest: H(item) if it is live, else 0. `seed` is H0 of the member.
+#[inline]
 pub(crate) fn share(seed: u64, slot: Slot) -> u64 {
-    if !slot.is_live() {
-        return 0;
-    }
-    slot.words().into_iter().fold(seed, step)
+    let [range, content, stamp] = slot.words();
+    share_of(step(seed, range), slot, [content, stamp])
+}
+
+/// By how much the digest changes where a slot takes the place of another of the same range: they have the first of the
+/// three steps in common.
+#[inline]
+pub(crate) fn change(seed: u64, old: Option<Slot>, new: Slot) -> u64 {
+    let [range, content, stamp] = new.words();
+    let begun = step(seed, range);
+    let was = old.map_or(0, |old| {
+        let [_, content, stamp] = old.words();
+        share_of(begun, old, [content, stamp])
+    });
+    share_of(begun, new, [content, stamp]).wrapping_sub(was)
+}
+
+#[inline]
+fn share_of(begun: u64, slot: Slot, [content, stamp]: [u64; 2]) -> u64 {
+    if slot.is_live() { step(step(begun, content), stamp) } else { 0 }
 }
 
 /// H': what a record adds to the fingerprint of its group. `seed` is H0 of the member.

@@ -158,12 +158,8 @@ impl Record {
         let mut replaced: Vec<Replaced> = Vec::with_capacity(news.slots.len());
         for new in news.iter() {
             let old = self.items.insert(new);
-            if let Some(old) = old {
-                digest = digest.wrapping_sub(hash::share(seed, old));
-                live -= usize::from(old.is_live());
-            }
-            digest = digest.wrapping_add(hash::share(seed, new));
-            live += usize::from(new.is_live());
+            digest = digest.wrapping_add(hash::change(seed, old, new));
+            live = live + usize::from(new.is_live()) - usize::from(old.is_some_and(Slot::is_live));
             replaced.push((old, new));
         }
         let unchecked = planted(Bug::IncrementUnverified) || planted(Bug::IncrementOverGap);

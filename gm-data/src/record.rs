@@ -200,11 +200,8 @@ impl Record {
     /// business.
     pub(crate) fn put(&mut self, seed: u64, slot: Slot) -> Option<Slot> {
         let old = self.items.insert(slot);
-        if let Some(old) = old {
-            self.digest = self.digest.wrapping_sub(hash::share(seed, old));
-            self.live -= usize::from(old.is_live());
-        }
-        self.digest = self.digest.wrapping_add(hash::share(seed, slot));
+        self.digest = self.digest.wrapping_add(hash::change(seed, old, slot));
+        self.live -= usize::from(old.is_some_and(Slot::is_live));
         self.live += usize::from(slot.is_live());
         old
     }

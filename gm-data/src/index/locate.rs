@@ -37,14 +37,27 @@ impl Index {
 
     /// Who is most preferred for the key. Does not allocate.
     pub(crate) fn first_owner(&self, key: u32) -> Option<Owner> {
-        let mut best: Option<Owner> = None;
-        each_over(&self.served, KeyRange::single(key), |span| {
-            let owner = self.owner(span);
-            if best.is_none_or(|best| comes_before(key, &owner, &best)) {
-                best = Some(owner);
-            }
+        let mut best: Option<Span> = None;
+        each_over(&self.served, KeyRange::single(key), |span| match best {
+            Some(best) if !self.comes_before(key, span, &best) => {}
+            Some(_) | None => best = Some(*span),
         });
-        best
+        best.map(|span| self.owner(&span))
+    }
+
+    /// Whether the one is preferred to the other. The hashes are looked at only where the priorities are equal.
+    fn comes_before(&self, key: u32, one: &Span, other: &Span) -> bool {
+        match one.priority.cmp(&other.priority) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => {
+                let rank = |span| {
+                    let owner = self.owner(span);
+                    (preference(key, &owner), owner.range)
+                };
+                rank(one) < rank(other)
+            }
+        }
     }
 
     /// What is served of a range: every item that overlaps it, by (start, end) and member number.
@@ -81,15 +94,6 @@ impl Index {
     pub(super) fn owner(&self, span: &Span) -> Owner {
         let Span { seat, port, priority, .. } = *span;
         Owner { member: self.seats.member(seat), range: span.range(), port, priority }
-    }
-}
-
-/// Whether the one is preferred to the other. The hashes are looked at only where the priorities are equal.
-fn comes_before(key: u32, one: &Owner, other: &Owner) -> bool {
-    match one.priority.cmp(&other.priority) {
-        Ordering::Greater => true,
-        Ordering::Less => false,
-        Ordering::Equal => (preference(key, one), one.range) < (preference(key, other), other.range),
     }
 }
 
