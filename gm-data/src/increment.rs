@@ -1,6 +1,7 @@
 //! What a member wrote since a version: a compressed way to hand over a whole record, checked by its digest. Never
 //! joined. Knows nothing of other members.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use gm_clock::{Incarnation, NetId};
@@ -145,7 +146,13 @@ impl Record {
             let fits = opened.is_some_and(|from| (increment.since..=from.clock).contains(&mine.clock));
             fits.then_some(increment.since)
         };
-        Ok(News { after: after.ok_or(Applied::Ask)?, slots: &increment.slots })
+        let after = after.ok_or(Applied::Ask)?;
+        let slots = increment.slots.as_slice();
+        // Mostly all of them are.
+        if slots.iter().all(|slot| slot.stamp() > after) {
+            return Ok(News(Cow::Borrowed(slots)));
+        }
+        Ok(News(slots.iter().copied().filter(|slot| slot.stamp() > after).collect()))
     }
 
     /// Takes the news of an increment that [fits](Record::fits), and says what each slot replaced; or finds that they do not
@@ -155,12 +162,16 @@ impl Record {
     pub(crate) fn apply(&mut self, increment: &Increment, news: &News<'_>) -> Result<Vec<Replaced>, Applied> {
         let seed = hash::member(self.member());
         let (mut digest, mut live) = (self.digest, self.live);
-        let mut replaced: Vec<Replaced> = Vec::with_capacity(news.slots.len());
-        for new in news.iter() {
-            let old = self.items.insert(new);
+        let mut replaced: Vec<Replaced> = Vec::with_capacity(news.0.len());
+        let mut take = |old: Option<Slot>, new: Slot| {
             digest = digest.wrapping_add(hash::change(seed, old, new));
             live = live + usize::from(new.is_live()) - usize::from(old.is_some_and(Slot::is_live));
             replaced.push((old, new));
+        };
+        let mut fresh: Vec<Slot> = Vec::new();
+        self.items.replace_sorted(&news.0, |old, new| take(Some(old), *new), |new| fresh.push(*new));
+        for new in fresh {
+            take(self.items.insert(new), new);
         }
         let unchecked = planted(Bug::IncrementUnverified) || planted(Bug::IncrementOverGap);
         if digest != increment.digest && !unchecked {
@@ -182,14 +193,5 @@ impl Record {
 /// A slot, if there was one, and the slot that took its place.
 pub(crate) type Replaced = (Option<Slot>, Slot);
 
-/// The slots of an increment that were written after what is known.
-pub(crate) struct News<'a> {
-    after: u64,
-    slots: &'a [Slot],
-}
-
-impl News<'_> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.slots.iter().copied().filter(|slot| slot.stamp() > self.after)
-    }
-}
+/// The slots of an increment that were written after what is known, sorted.
+pub(crate) struct News<'a>(Cow<'a, [Slot]>);

@@ -9,6 +9,7 @@ mod build;
 mod cursor;
 mod differ;
 mod edit;
+mod replace;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

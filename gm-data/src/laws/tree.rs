@@ -1,5 +1,6 @@
 //! The tree against a plain map: the same entries after every edit, whoever shares it.
 
+use core::mem;
 use std::collections::BTreeMap;
 use std::string::String;
 use std::vec::Vec;
@@ -36,6 +37,8 @@ impl Entry for Pair {
 enum Edit {
     Insert(u16, u32),
     Remove(u16),
+    /// Replaces what is there of so many keys from that one on, and counts what is not.
+    Replace(u16, u16, u32),
     Snapshot,
     Rebuild,
 }
@@ -46,6 +49,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         prop_oneof![
             12 => (key(), any::<u32>()).prop_map(|(key, value)| Edit::Insert(key, value)),
             9 => key().prop_map(Edit::Remove),
+            2 => (key(), 0..80_u16, any::<u32>()).prop_map(|(key, count, value)| Edit::Replace(key, count, value)),
             1 => Just(Edit::Snapshot),
             1 => Just(Edit::Rebuild),
         ],
@@ -117,6 +121,26 @@ fn edit_in_step(edits: &[Edit]) -> Result<(), String> {
                 (tree.insert(Pair(key, value)).map(|pair| pair.1), map.insert(key, value))
             }
             Edit::Remove(key) => (tree.remove(key).map(|pair| pair.1), map.remove(&key)),
+            Edit::Replace(key, count, value) => {
+                let keys = (key..=key.saturating_add(count)).step_by(3);
+                let pairs: Vec<Pair> = keys.map(|key| Pair(key, value)).collect();
+                let (mut was, mut absent) = (Vec::new(), Vec::new());
+                tree.replace_sorted(&pairs, |old, new| was.push((old, *new)), |pair| absent.push(pair.0));
+                for Pair(key, value) in pairs {
+                    match map.get_mut(&key) {
+                        Some(said) => {
+                            let old = Pair(key, mem::replace(said, value));
+                            if !was.contains(&(old, Pair(key, value))) {
+                                return Err(format!("{edit:?} did not say that it replaced {old:?}"));
+                            }
+                        }
+                        None if absent.contains(&key) => {}
+                        None => return Err(format!("{edit:?} did not say that {key} is not there")),
+                    }
+                }
+                same(&tree, &map)?;
+                (None, None)
+            }
             Edit::Snapshot => {
                 same(&kept.0, &kept.1)?;
                 differs((&kept.0, &kept.1), (&tree, &map))?;

@@ -1,0 +1,70 @@
+//! Replacing many entries at once: one way down for all that lie in a leaf, where one by one each would go its own.
+
+use alloc::sync::Arc;
+use core::mem;
+
+use super::{Entry, Node, Tree};
+
+impl<E: Entry> Tree<E> {
+    /// Replaces every entry whose key is among those of `entries`, which must be sorted by key, each key once. Calls
+    /// `replaced` with the old and the new one, and `missing` with each that has no entry here yet: those are for the caller
+    /// to insert.
+    pub(crate) fn replace_sorted(
+        &mut self,
+        entries: &[E],
+        mut replaced: impl FnMut(E, &E),
+        mut missing: impl FnMut(&E),
+    ) {
+        debug_assert!(entries.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+        match &mut self.root {
+            Some(root) => root.replace_sorted(entries, &mut replaced, &mut missing),
+            None => entries.iter().for_each(missing),
+        }
+    }
+}
+
+impl<E: Entry> Node<E> {
+    fn replace_sorted(
+        &mut self,
+        mut entries: &[E],
+        replaced: &mut impl FnMut(E, &E),
+        missing: &mut impl FnMut(&E),
+    ) {
+        match self {
+            Node::Leaf(leaf) => {
+                let leaf = Arc::make_mut(leaf);
+                let mut from = 0;
+                for entry in entries {
+                    match leaf[from..].binary_search_by_key(&entry.key(), E::key) {
+                        Ok(at) => {
+                            from += at;
+                            replaced(mem::replace(&mut leaf[from], entry.clone()), entry);
+                        }
+                        Err(at) => {
+                            from += at;
+                            missing(entry);
+                        }
+                    }
+                }
+            }
+            Node::Inner(children) => {
+                let children = Arc::make_mut(children);
+                let mut at = 0;
+                while let Some(first) = entries.first() {
+                    at += children[at + 1..].partition_point(|child| child.min <= first.key());
+                    // All that lie below the next child's least key are of this one.
+                    let here = match children.get(at + 1) {
+                        Some(next) => entries.partition_point(|entry| entry.key() < next.min),
+                        None => entries.len(),
+                    };
+                    let (mine, rest) = entries.split_at(here);
+                    let child = &mut children[at];
+                    child.node.replace_sorted(mine, replaced, missing);
+                    // It may grow by what is missing, too: then a search looks at more than it must, and finds the same.
+                    child.sum = mine.iter().fold(child.sum, |sum, entry| E::add(sum, entry.sum()));
+                    entries = rest;
+                }
+            }
+        }
+    }
+}
