@@ -38,6 +38,14 @@ pub(crate) const LAYERS: &[Layer] = &[
         pure: Some(&["serde", "thiserror"]),
         tested: true,
     },
+    Layer {
+        name: "gm-codec",
+        internal: &["gm-clock", "gm-data"],
+        internal_dev: &[],
+        // Its compressor needs `std`; nothing else in it does.
+        pure: None,
+        tested: true,
+    },
     Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
 ];
 

@@ -1,0 +1,102 @@
+//! What an item costs on its way out (encode, seal) and in (open, decode, merge), at several numbers of items a payload.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gm_clock::{Incarnation, NetId};
+use gm_codec::{
+    Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonces, Part, Payload,
+};
+use gm_data::{Item, KeyRange, Message, Record, TimedItem, Version};
+
+fn member() -> NetId {
+    NetId::new(std::net::Ipv4Addr::new(192, 168, 1, 7).into(), 29_999).expect("an ordinary address")
+}
+
+/// The record of one member that serves so many ranges, apart and of different widths, at that clock.
+fn record(items: u32, clock: u64) -> Record {
+    let range = |i: u32| KeyRange::new(i * 1_000, i * 1_000 + 500 + i * 7 % 300).expect("in order");
+    let item = |i: u32| Item::serves(member(), range(i), 20_000, 1).expect("a priority");
+    let version = Version::new(Incarnation::new(1 << 46).expect("in range"), false, clock).expect("in range");
+    let timed = (0..items).map(|i| TimedItem { item: item(i), time: clock });
+    Record::from_parts(member(), version, None, 0, timed).expect("sound")
+}
+
+fn payload(part: Part) -> Payload {
+    let body = Body::Group(Group { name: "Customers".parse().expect("a name"), parts: vec![part] });
+    Payload { header: Header::new(member(), 1_000), body }
+}
+
+fn payloads(c: &mut Criterion) {
+    let limits = Limits { datagram: 65_000, compress_above: usize::MAX, ..Limits::default() };
+    let keyring = Keyring::new(Key::new([7; 32]));
+    let mut codec = FrameCodec::new("bench".parse().expect("a name"), keyring, limits).expect("in range");
+    let mut nonces = Nonces::new(Epoch::new([1; 8]).expect("not zero"));
+    let mut group = c.benchmark_group("payloads");
+    for items in [1, 16, 128, 1_000] {
+        // Every item of the member changes: an update of existing keys, and nothing else.
+        let (held, newer) = (record(items, 1_000), record(items, 1_001));
+        let increment = newer.increment_since(held.version()).expect("of one life");
+        let said = payload(Part::Increment(increment));
+        let state = Message::from_records("Customers".parse().expect("a name"), [held]);
+
+        let mut bytes = Vec::new();
+        said.encode(&limits, &mut bytes).expect("sound");
+        let mut sealed = Vec::new();
+        let nonce = nonces.draw().expect("2^32 are enough");
+        codec.seal(&Channel::Datagram, nonce, &bytes, &mut sealed).expect("short");
+
+        group.throughput(Throughput::Elements(items.into()));
+        let mut out = Vec::with_capacity(sealed.len());
+        group.bench_function(BenchmarkId::new("encode", items), |b| {
+            b.iter(|| {
+                out.clear();
+                black_box(&said).encode(&limits, &mut out).expect("sound");
+            });
+        });
+        let mut frame = Vec::with_capacity(sealed.len());
+        group.bench_function(BenchmarkId::new("encode_seal", items), |b| {
+            b.iter(|| {
+                out.clear();
+                frame.clear();
+                black_box(&said).encode(&limits, &mut out).expect("sound");
+                let nonce = nonces.draw().expect("2^32 are enough");
+                codec.seal(&Channel::Datagram, nonce, &out, &mut frame).expect("short");
+            });
+        });
+        group.bench_function(BenchmarkId::new("decode", items), |b| {
+            b.iter(|| Payload::decode(black_box(&bytes), &limits).expect("sound"));
+        });
+        let mut scratch = Vec::new();
+        group.bench_function(BenchmarkId::new("open_decode_merge", items), |b| {
+            b.iter_batched_ref(
+                || {
+                    // Nobody else holds the state, as in a node without readers.
+                    let records = state.records().map(|old| {
+                        Record::from_parts(old.member(), old.version(), None, 0, old.timed_items())
+                            .expect("sound")
+                    });
+                    (sealed.clone(), Message::from_records(state.name().clone(), records))
+                },
+                |(sealed, state)| {
+                    let opened = codec.open(&Channel::Datagram, sealed, &mut scratch).expect("authentic");
+                    let said = Payload::decode(opened.payload, &limits).expect("sound");
+                    let Body::Group(Group { parts, .. }) = said.body else { unreachable!("it is a group") };
+                    for part in parts {
+                        let Part::Increment(increment) = part else { unreachable!("it is an increment") };
+                        assert_eq!(state.apply(&increment), gm_data::Applied::Applied);
+                    }
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(1));
+    targets = payloads
+}
+criterion_main!(benches);

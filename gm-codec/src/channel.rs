@@ -1,0 +1,97 @@
+//! Where a frame travels, and the bytes that bind it to that place. Knows nothing of sockets and of keys.
+//!
+//! `docs/WIRE.md`, "Sealing".
+
+use crate::cluster::ClusterName;
+use crate::limits::{FIXED_HEADER_BYTES, OPENING_BYTES};
+use crate::varint;
+
+/// Which end of a connection somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Who opened the connection.
+    Initiator,
+    /// Who accepted it.
+    Acceptor,
+}
+
+impl Side {
+    /// The other end.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Initiator => Side::Acceptor,
+            Side::Acceptor => Side::Initiator,
+        }
+    }
+}
+
+/// Where a frame travels. A frame opens nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// A datagram of its own, to one node or to many.
+    Datagram,
+    /// A place on one connection. [`Stream`](crate::Stream) keeps these for its connection.
+    Stream {
+        /// The random bytes that the initiator began with.
+        initiator: [u8; OPENING_BYTES],
+        /// The random bytes that the acceptor began with.
+        acceptor: [u8; OPENING_BYTES],
+        /// Who sent the frame.
+        from: Side,
+        /// How many frames that side sent before it on this connection.
+        number: u64,
+    },
+}
+
+/// What is authenticated beside the payload, on the stack.
+#[derive(Debug)]
+pub(crate) struct Associated {
+    bytes: [u8; Associated::MOST],
+    len: usize,
+}
+
+impl Associated {
+    const MOST: usize = FIXED_HEADER_BYTES
+        + varint::MAX_BYTES
+        + 1
+        + ClusterName::MAX_BYTES
+        + 1
+        + 2 * OPENING_BYTES
+        + size_of::<u64>();
+
+    /// Of the frame with that header.
+    pub(crate) fn new(header: &[u8], cluster: &ClusterName, channel: &Channel) -> Associated {
+        let mut associated = Associated { bytes: [0; Self::MOST], len: 0 };
+        let name = cluster.as_str().as_bytes();
+        associated.push(header);
+        associated.push(&[u8::try_from(name.len()).unwrap_or(u8::MAX)]);
+        associated.push(name);
+        match channel {
+            Channel::Datagram => associated.push(&[0]),
+            Channel::Stream { initiator, acceptor, from, number } => {
+                associated.push(&[match from {
+                    Side::Initiator => 1,
+                    Side::Acceptor => 2,
+                }]);
+                associated.push(initiator);
+                associated.push(acceptor);
+                associated.push(&number.to_be_bytes());
+            }
+        }
+        associated
+    }
+
+    /// A header has `FIXED_HEADER_BYTES` and a varint, a name `ClusterName::MAX_BYTES` at most: it always fits.
+    fn push(&mut self, part: &[u8]) {
+        debug_assert!(self.len + part.len() <= Self::MOST);
+        for (to, from) in self.bytes.iter_mut().skip(self.len).zip(part) {
+            *to = *from;
+        }
+        self.len = (self.len + part.len()).min(Self::MOST);
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}

@@ -1,0 +1,321 @@
+//! Frames, made and opened in the caller's buffers. Knows nothing of what payloads mean, of sockets, and draws nothing.
+//!
+//! `docs/WIRE.md`, "Frames" and "Sealing".
+
+use std::fmt;
+
+use snap::raw::Encoder;
+use thiserror::Error;
+
+use crate::aead::{self, Aead};
+use crate::channel::{Associated, Channel};
+use crate::cluster::ClusterName;
+use crate::compression;
+use crate::frame_error::FrameError;
+use crate::header::Header;
+use crate::keyring::Keyring;
+use crate::limits::{CHECKSUM_BYTES, Limits, LimitsError, NONCE_BYTES, TAG_BYTES};
+use crate::nonce::{Epoch, Nonce};
+
+/// Makes and opens the frames of one cluster, of all its channels.
+pub struct FrameCodec {
+    cluster: ClusterName,
+    /// No keys: frames are neither sealed nor secret.
+    keyring: Option<Keyring>,
+    limits: Limits,
+    aead: &'static dyn Aead,
+    encoder: Encoder,
+}
+
+/// Why a frame was not made. The buffer is as it was; the nonce is gone, which does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum SealError {
+    /// The payload has more bytes than [`Limits::payload`].
+    #[error("a payload has {bytes} bytes, more than {limit}")]
+    PayloadTooLong {
+        /// Bytes of the payload.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The frame would have more bytes than [`Limits::datagram`] or [`Limits::frame`], as its channel has it.
+    #[error("a frame would have {bytes} bytes, more than {limit}")]
+    FrameTooLong {
+        /// Bytes of the whole frame.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The cipher refused, which it never does within the limits.
+    #[error("the cipher refused the text")]
+    Cipher,
+}
+
+impl SealError {
+    /// The name of the error in `docs/WIRE.md` and in the vectors.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SealError::PayloadTooLong { .. } => "PayloadTooLong",
+            SealError::FrameTooLong { .. } => "FrameTooLong",
+            SealError::Cipher => "Cipher",
+        }
+    }
+}
+
+/// What a frame held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    /// The payload, within the buffer of the frame or the one for decompression.
+    pub payload: &'a [u8],
+    /// How it was sealed; nothing if it was not.
+    pub seal: Option<Seal>,
+    /// Whether it was compressed.
+    pub compressed: bool,
+}
+
+/// How a frame was sealed. Of a datagram, epoch and counter are for a [`ReplayWindow`](crate::ReplayWindow).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// The id of the key.
+    pub key_id: u8,
+    /// The sender's epoch.
+    pub epoch: Epoch,
+    /// The frame's number within the epoch.
+    pub counter: u32,
+}
+
+impl FrameCodec {
+    /// Makes and takes sealed frames only.
+    ///
+    /// # Errors
+    /// A [`LimitsError`] if a limit is out of its range.
+    pub fn new(cluster: ClusterName, keyring: Keyring, limits: Limits) -> Result<FrameCodec, LimitsError> {
+        FrameCodec::make(cluster, Some(keyring), limits)
+    }
+
+    /// Makes and takes unsealed frames only: everybody can read and write them. For those who ask for it by name.
+    ///
+    /// # Errors
+    /// A [`LimitsError`] if a limit is out of its range.
+    pub fn insecure(cluster: ClusterName, limits: Limits) -> Result<FrameCodec, LimitsError> {
+        FrameCodec::make(cluster, None, limits)
+    }
+
+    fn make(
+        cluster: ClusterName,
+        keyring: Option<Keyring>,
+        limits: Limits,
+    ) -> Result<FrameCodec, LimitsError> {
+        let limits = limits.checked()?;
+        Ok(FrameCodec { cluster, keyring, limits, aead: aead::DEFAULT, encoder: Encoder::new() })
+    }
+
+    /// The same with another implementation of the cipher. The bytes are the same with each.
+    #[must_use]
+    pub fn with_aead(self, aead: &'static dyn Aead) -> FrameCodec {
+        FrameCodec { aead, ..self }
+    }
+
+    /// Changes the keys, of a node that seals; one that does not seal stays so, and this does nothing.
+    pub fn set_keyring(&mut self, keyring: Keyring) {
+        if let Some(held) = &mut self.keyring {
+            *held = keyring;
+        }
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Appends the frame of a payload to `out`. The nonce is used up; an unsealed frame does not show it.
+    ///
+    /// On a connection, [`Stream::seal`](crate::Stream::seal) knows the channel.
+    ///
+    /// # Errors
+    /// A [`SealError`]; then `out` is as it was.
+    pub fn seal(
+        &mut self,
+        channel: &Channel,
+        nonce: Nonce,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let start = out.len();
+        let made = self.append(channel, &nonce, payload, out);
+        if made.is_err() {
+            out.truncate(start);
+        }
+        made
+    }
+
+    fn append(
+        &mut self,
+        channel: &Channel,
+        nonce: &Nonce,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let Limits { payload: most_payload, compress_above, .. } = self.limits;
+        if payload.len() > most_payload {
+            return Err(SealError::PayloadTooLong { bytes: payload.len(), limit: most_payload });
+        }
+        let limit = match channel {
+            Channel::Datagram => self.limits.datagram,
+            Channel::Stream { .. } => self.limits.frame,
+        };
+        let key = self.keyring.as_ref().map(Keyring::sealing);
+        let overhead = Header::overhead(key.is_some());
+        let nonce_bytes = if key.is_some() { NONCE_BYTES } else { 0 };
+        let header = |compressed, text: usize| Header {
+            key_id: key.map(super::key::Key::id),
+            compressed,
+            body: text + overhead,
+        };
+
+        // The header goes before the text, but its length depends on how well the text compresses: room is left for that
+        // of the text as it is, and the text moved by a byte or two if that was too much.
+        let start = out.len();
+        out.reserve(header(false, payload.len()).len() + payload.len() + overhead);
+        let text_at = start + header(false, payload.len()).len() + nonce_bytes;
+        out.resize(text_at, 0);
+        let compressed =
+            payload.len() > compress_above && compression::append(&mut self.encoder, payload, out);
+        if !compressed {
+            out.extend_from_slice(payload);
+        }
+        let header = header(compressed, out.len() - text_at);
+        let bytes = header.len() + header.body;
+        if bytes > limit {
+            return Err(SealError::FrameTooLong { bytes, limit });
+        }
+        let shorter_by = text_at - nonce_bytes - start - header.len();
+        if shorter_by > 0 {
+            out.copy_within(text_at.., text_at - shorter_by);
+            out.truncate(out.len() - shorter_by);
+        }
+        let (head, rest) = out[start..].split_at_mut(header.len());
+        header.write(head);
+        let associated = Associated::new(head, &self.cluster, channel);
+        let (to, text) = rest.split_at_mut(nonce_bytes);
+        match key {
+            Some(key) => {
+                let nonce = nonce.bytes();
+                to.copy_from_slice(&nonce);
+                let tag = self.aead.seal(key.secret(), &nonce, associated.as_slice(), text);
+                out.extend(tag.ok_or(SealError::Cipher)?);
+            }
+            None => {
+                let sum = checksum(&associated, text);
+                out.extend(sum);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a frame where it lies; nothing may follow it. Of a compressed one the payload comes to `scratch`, whose
+    /// contents are lost in every case.
+    ///
+    /// What an error leaves in both buffers is never a part of a payload that is not authentic.
+    ///
+    /// # Errors
+    /// A [`FrameError`]. Of a datagram: count it and forget the datagram. On a connection: close it.
+    pub fn open<'a>(
+        &self,
+        channel: &Channel,
+        frame: &'a mut [u8],
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<Opened<'a>, FrameError> {
+        let header = Header::read(frame, self.limits.frame)?;
+        let bytes = header.len() + header.body;
+        if frame.len() < bytes {
+            return Err(FrameError::Truncated);
+        }
+        if frame.len() > bytes {
+            return Err(FrameError::TrailingBytes { extra: frame.len() - bytes });
+        }
+        let (head, body) = frame.split_at_mut(header.len());
+        let associated = Associated::new(head, &self.cluster, channel);
+        let (text, seal) = match (header.key_id, &self.keyring) {
+            (Some(key_id), Some(keyring)) => {
+                let (text, nonce) = self.unseal(keyring, key_id, &associated, body, scratch)?;
+                (text, Some(Seal { key_id, epoch: nonce.epoch(), counter: nonce.counter() }))
+            }
+            (Some(key_id), None) => return Err(FrameError::UnknownKey { key_id }),
+            (None, Some(_)) => return Err(FrameError::NotSealed),
+            (None, None) => {
+                let (text, sum) =
+                    body.split_last_chunk_mut::<CHECKSUM_BYTES>().ok_or(FrameError::Truncated)?;
+                if *sum != checksum(&associated, text) {
+                    return Err(FrameError::BadChecksum);
+                }
+                (text, None)
+            }
+        };
+        let payload = if header.compressed {
+            compression::expand(text, self.limits.payload, scratch)?;
+            scratch.as_slice()
+        } else if text.len() > self.limits.payload {
+            let (declared, limit) = (text.len() as u64, self.limits.payload as u64);
+            return Err(FrameError::PayloadTooLong { declared, limit });
+        } else {
+            &*text
+        };
+        Ok(Opened { payload, seal, compressed: header.compressed })
+    }
+
+    /// Tries all keys of the id on nonce, text and tag.
+    fn unseal<'a>(
+        &self,
+        keyring: &Keyring,
+        key_id: u8,
+        associated: &Associated,
+        body: &'a mut [u8],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(&'a mut [u8], Nonce), FrameError> {
+        let (nonce, rest) = body.split_first_chunk_mut::<NONCE_BYTES>().ok_or(FrameError::Truncated)?;
+        let (text, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(FrameError::Truncated)?;
+        let mut keys = keyring.with_id(key_id).peekable();
+        if keys.peek().is_none() {
+            return Err(FrameError::UnknownKey { key_id });
+        }
+        let parts = Nonce::read(*nonce).map_err(|_| FrameError::ReservedEpoch)?;
+        let mut saved = false;
+        while let Some(key) = keys.next() {
+            // A try that fails may spoil the text; almost always there is one key of an id, and nothing to save.
+            if saved {
+                text.copy_from_slice(scratch);
+            } else if keys.peek().is_some() {
+                scratch.clear();
+                scratch.extend_from_slice(text);
+                saved = true;
+            }
+            if self.aead.open(key.secret(), nonce, associated.as_slice(), text, tag) {
+                return Ok((text, parts));
+            }
+        }
+        Err(FrameError::NotAuthentic)
+    }
+}
+
+/// CRC-32 (IEEE) of what the tag of a sealed frame would cover, most significant byte first.
+fn checksum(associated: &Associated, text: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(associated.as_slice());
+    sum.update(text);
+    sum.finalize().to_be_bytes()
+}
+
+impl fmt::Debug for FrameCodec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FrameCodec { cluster, keyring, limits, aead, encoder: _ } = self;
+        f.debug_struct("FrameCodec")
+            .field("cluster", cluster)
+            .field("keyring", keyring)
+            .field("limits", limits)
+            .field("aead", aead)
+            .finish_non_exhaustive()
+    }
+}

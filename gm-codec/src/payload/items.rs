@@ -1,0 +1,207 @@
+//! The items of one member, each as what it adds to the one before. Knows nothing of records.
+
+use gm_clock::NetId;
+use gm_data::{Item, KeyRange, Op, TimedItem};
+
+use super::PayloadError;
+use super::read::Reader;
+use crate::varint;
+
+/// The first byte of an item: its op in the low two bits, and what it has in common with the item before.
+mod bit {
+    pub(super) const OP: u8 = 0b11;
+    /// Starts at the key after the end of the item before.
+    pub(super) const ADJOINS: u8 = 1 << 2;
+    pub(super) const SAME_WIDTH: u8 = 1 << 3;
+    pub(super) const SAME_PORT: u8 = 1 << 4;
+    pub(super) const SAME_PRIORITY: u8 = 1 << 5;
+    pub(super) const SAME_AGE: u8 = 1 << 6;
+    pub(super) const RESERVED: u8 = 1 << 7;
+}
+
+/// What an item is told apart from. Before the first one: a single key 0 that nothing adjoins, no port, priority 1, written
+/// at the clock.
+#[derive(Clone, Copy)]
+struct Before {
+    start: u32,
+    /// The key after its end; none before the first item, and after the last key.
+    after: Option<u32>,
+    width: u32,
+    port: u16,
+    priority: u16,
+    age: u64,
+}
+
+const FIRST: Before = Before { start: 0, after: None, width: 0, port: 0, priority: 1, age: 0 };
+
+const fn code(op: Op) -> u8 {
+    match op {
+        Op::Add => 0,
+        Op::Rmv => 1,
+        Op::Get => 2,
+    }
+}
+
+/// The items, sorted by range; `clock` is that of what they stand in.
+pub(super) fn encode(items: impl ExactSizeIterator<Item = TimedItem>, clock: u64, out: &mut Vec<u8>) {
+    varint::write(items.len() as u64, out);
+    let mut before = FIRST;
+    for TimedItem { item, time } in items {
+        let range = item.range();
+        let now = Before {
+            start: range.start(),
+            after: range.end().checked_add(1),
+            width: range.end() - range.start(),
+            port: item.port(),
+            priority: item.priority(),
+            age: clock - time,
+        };
+        let adjoins = before.after == Some(now.start);
+        let mut head = code(item.op());
+        for (bit, same) in [
+            (bit::ADJOINS, adjoins),
+            (bit::SAME_WIDTH, now.width == before.width),
+            (bit::SAME_PORT, now.port == before.port),
+            (bit::SAME_PRIORITY, now.priority == before.priority),
+            (bit::SAME_AGE, now.age == before.age),
+        ] {
+            head |= if same { bit } else { 0 };
+        }
+        out.push(head);
+        if !adjoins {
+            varint::write((now.start - before.start).into(), out);
+        }
+        if now.width != before.width {
+            varint::write(now.width.into(), out);
+        }
+        if now.port != before.port {
+            out.extend_from_slice(&now.port.to_be_bytes());
+        }
+        if now.priority != before.priority {
+            varint::write(now.priority.into(), out);
+        }
+        if now.age != before.age {
+            varint::write(now.age, out);
+        }
+        before = now;
+    }
+}
+
+/// Reads items one by one, so that a record is built without a list between. What is wrong ends it, and is said by `end`.
+pub(super) struct Items<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    member: NetId,
+    clock: u64,
+    left: usize,
+    before: Before,
+    error: Option<PayloadError>,
+}
+
+impl<'r, 'a> Items<'r, 'a> {
+    /// Reads how many there are. `items_left` is how many the whole payload may still have, of `most`.
+    pub(super) fn begin(
+        reader: &'r mut Reader<'a>,
+        member: NetId,
+        clock: u64,
+        items_left: &mut usize,
+        most: usize,
+    ) -> Result<Items<'r, 'a>, PayloadError> {
+        let left = reader.count("items", most, 1)?;
+        *items_left = items_left.checked_sub(left).ok_or(PayloadError::TooMany {
+            what: "items",
+            count: most as u64 + 1,
+            most: most as u64,
+        })?;
+        Ok(Items { reader, member, clock, left, before: FIRST, error: None })
+    }
+
+    /// What was wrong with them.
+    pub(super) fn end(self) -> Result<(), PayloadError> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    fn read(&mut self) -> Result<TimedItem, PayloadError> {
+        let Items { reader, before, .. } = self;
+        let head = reader.byte()?;
+        if head & bit::RESERVED != 0 {
+            return Err(PayloadError::UnknownFlags { flags: head.into() });
+        }
+        let op = match head & bit::OP {
+            0 => Op::Add,
+            1 => Op::Rmv,
+            2 => Op::Get,
+            code => return Err(PayloadError::UnknownCode { what: "op", code: code.into() }),
+        };
+        let has = |bit: u8| head & bit != 0;
+        let start = if has(bit::ADJOINS) {
+            before.after.ok_or(reader.out_of_range("start"))?
+        } else {
+            let start = before.start.checked_add(reader.varint32("start")?);
+            let start = start.ok_or(reader.out_of_range("start"))?;
+            if before.after == Some(start) {
+                return Err(reader.not_canonical("start"));
+            }
+            start
+        };
+        let width = match has(bit::SAME_WIDTH) {
+            true => before.width,
+            false => other(reader, "width", before.width, |reader| reader.varint32("width"))?,
+        };
+        let port = match has(bit::SAME_PORT) {
+            true => before.port,
+            false => other(reader, "port", before.port, Reader::port)?,
+        };
+        let priority = match has(bit::SAME_PRIORITY) {
+            true => before.priority,
+            false => other(reader, "priority", before.priority, |reader| {
+                let priority = reader.varint()?;
+                u16::try_from(priority).map_err(|_| reader.out_of_range("priority"))
+            })?,
+        };
+        let age = match has(bit::SAME_AGE) {
+            true => before.age,
+            false => other(reader, "age", before.age, Reader::varint)?,
+        };
+        let end = start.checked_add(width).ok_or(reader.out_of_range("width"))?;
+        let range = KeyRange::new(start, end).map_err(|_| reader.out_of_range("width"))?;
+        let time = self.clock.checked_sub(age).ok_or(reader.out_of_range("age"))?;
+        let item = Item::new(self.member, range, op, port, priority);
+        let item = item.map_err(|_| reader.out_of_range("priority"))?;
+        *before = Before { start, after: end.checked_add(1), width, port, priority, age };
+        Ok(TimedItem { item, time })
+    }
+}
+
+/// A value that is written because it is not that of the item before, and so must not be.
+fn other<'a, T: PartialEq + Copy>(
+    reader: &mut Reader<'a>,
+    what: &'static str,
+    before: T,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, PayloadError>,
+) -> Result<T, PayloadError> {
+    let value = read(reader)?;
+    if value == before { Err(reader.not_canonical(what)) } else { Ok(value) }
+}
+
+impl Iterator for &mut Items<'_, '_> {
+    type Item = TimedItem;
+
+    fn next(&mut self) -> Option<TimedItem> {
+        if self.left == 0 || self.error.is_some() {
+            return None;
+        }
+        self.left -= 1;
+        match self.read() {
+            Ok(item) => Some(item),
+            Err(error) => {
+                self.error = Some(error);
+                None
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // An item takes a byte at least, which `begin` has looked at.
+        (self.left, Some(self.left))
+    }
+}

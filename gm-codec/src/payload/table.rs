@@ -1,0 +1,135 @@
+//! The table of a payload: every NetId that it names, once, sorted; everything else refers to positions. Neighbours in the
+//! table share most of their bytes, so each is written as what it adds to the one before.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use gm_clock::NetId;
+
+use super::PayloadError;
+use super::read::Reader;
+use crate::Limits;
+use crate::varint;
+
+pub(super) struct Table {
+    entries: Vec<NetId>,
+}
+
+impl Table {
+    /// The table of those nodes.
+    pub(super) fn of(mut named: Vec<NetId>) -> Table {
+        named.sort_unstable();
+        named.dedup();
+        Table { entries: named }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn get(&self, index: usize) -> NetId {
+        self.entries[index]
+    }
+
+    /// The position of a node that was named.
+    pub(super) fn position(&self, node: NetId) -> usize {
+        self.entries.binary_search(&node).expect("every node was named")
+    }
+
+    /// IPv4 entries, then IPv6 entries; see WIRE.md, "Table".
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let v4 = self.entries.partition_point(|entry| entry.ip().is_ipv4());
+        let v6 = self.entries.len() - v4;
+        varint::write((v4 as u64) << 1 | u64::from(v6 > 0), out);
+        if v6 > 0 {
+            varint::write(v6 as u64, out);
+        }
+        let (mut address, mut port) = (0, 0);
+        let mut octets = [0; 16];
+        for entry in &self.entries {
+            let same_port = entry.port() == port;
+            match entry.ip() {
+                IpAddr::V4(ip) => {
+                    let delta = u64::from(ip.to_bits() - address);
+                    varint::write(delta << 1 | u64::from(same_port), out);
+                    address = ip.to_bits();
+                }
+                IpAddr::V6(ip) => {
+                    let shared = shared(&octets, &ip.octets());
+                    out.push(shared << 1 | u8::from(same_port));
+                    octets = ip.octets();
+                    out.extend_from_slice(&octets[usize::from(shared)..]);
+                }
+            }
+            if !same_port {
+                out.extend_from_slice(&entry.port().to_be_bytes());
+            }
+            port = entry.port();
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>, limits: &Limits) -> Result<Table, PayloadError> {
+        // The low bit says whether there are IPv6 entries, so the limit holds for the number above it.
+        let counts = reader.count("table", limits.nodes.saturating_mul(2).saturating_add(1), 0)?;
+        let (v4, has_v6) = (counts >> 1, counts & 1 == 1);
+        let v6 = if has_v6 { reader.count("table", limits.nodes, 1)? } else { 0 };
+        if has_v6 && v6 == 0 {
+            return Err(reader.not_canonical("table"));
+        }
+        let count = v4 + v6;
+        if count > limits.nodes {
+            return Err(PayloadError::TooMany {
+                what: "table",
+                count: count as u64,
+                most: limits.nodes as u64,
+            });
+        }
+        if count > reader.left() {
+            return Err(PayloadError::Truncated { at: reader.at() + reader.left() });
+        }
+        let mut entries: Vec<NetId> = Vec::with_capacity(count);
+        let (mut address, mut port) = (0_u32, 0_u16);
+        let mut octets = [0; 16];
+        for number in 0..count {
+            let (ip, same_port) = if number < v4 {
+                let head = reader.varint()?;
+                let delta = u32::try_from(head >> 1).map_err(|_| reader.out_of_range("address"))?;
+                address = address.checked_add(delta).ok_or(reader.out_of_range("address"))?;
+                (IpAddr::V4(Ipv4Addr::from_bits(address)), head & 1 == 1)
+            } else {
+                let head = reader.byte()?;
+                let kept = head >> 1;
+                if kept > 16 {
+                    return Err(reader.out_of_range("address"));
+                }
+                let before = octets;
+                octets[usize::from(kept)..].copy_from_slice(reader.bytes(16 - usize::from(kept))?);
+                if shared(&before, &octets) != kept {
+                    return Err(reader.not_canonical("address"));
+                }
+                (IpAddr::V6(Ipv6Addr::from(octets)), head & 1 == 1)
+            };
+            if !same_port {
+                let given = reader.port()?;
+                if given == port {
+                    return Err(reader.not_canonical("port"));
+                }
+                port = given;
+            }
+            let entry = NetId::new(ip, port)?;
+            if entries.last().is_some_and(|last| *last >= entry) {
+                return Err(PayloadError::Unsorted { what: "table" });
+            }
+            entries.push(entry);
+        }
+        Ok(Table { entries })
+    }
+}
+
+/// Leading octets that the two have in common, 0 to 16.
+fn shared(a: &[u8; 16], b: &[u8; 16]) -> u8 {
+    let mut shared = 0;
+    while usize::from(shared) < 16 && a[usize::from(shared)] == b[usize::from(shared)] {
+        shared += 1;
+    }
+    shared
+}

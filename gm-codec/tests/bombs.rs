@@ -1,0 +1,60 @@
+//! What hostile frames allocate, counted. A binary of its own, with one test, so that nothing else is counted.
+
+mod common;
+
+use std::alloc::System;
+
+use common::{codec, forge, nonce};
+use gm_codec::{Channel, FrameError};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Bytes allocated. The least of some runs: the test runner's own thread may allocate meanwhile.
+fn allocated(mut work: impl FnMut()) -> usize {
+    let count = || {
+        let region = Region::new(ALLOCATOR);
+        work();
+        let change = region.change();
+        change.bytes_allocated + usize::try_from(change.bytes_reallocated.max(0)).expect("not negative")
+    };
+    std::iter::repeat_with(count).take(5).min().expect("some runs")
+}
+
+#[test]
+fn a_bomb_costs_nothing() {
+    let (mut codec, udp) = (codec(&[1], "c"), Channel::Datagram);
+    let bomb = |block: &[u8]| forge(3, 1, "c", &udp, nonce(1).bytes(), block);
+    let mut over = common::varint((16 << 20) + 1);
+    over.extend([0xfe; 900]);
+    let mut within = common::varint(16 << 20);
+    within.extend([0xfe; 900]);
+    let over_limit = FrameError::PayloadTooLong { declared: (16 << 20) + 1, limit: 16 << 20 };
+    for (block, error) in [(over, over_limit), (within, FrameError::BadCompression)] {
+        let mut frames = vec![bomb(&block); 5].into_iter();
+        let bytes = allocated(|| {
+            let (mut frame, mut scratch) = (frames.next().expect("five"), Vec::new());
+            assert_eq!(codec.open(&udp, &mut frame, &mut scratch), Err(error));
+        });
+        assert_eq!(bytes, 0, "{error}");
+    }
+
+    // And an ordinary frame, once the buffers are there.
+    let (mut out, mut scratch) = (Vec::with_capacity(2_000), Vec::new());
+    let payload = vec![7; 100];
+    let bytes = allocated(|| {
+        out.clear();
+        codec.seal(&udp, nonce(1), &payload, &mut out).expect("short");
+        assert_eq!(codec.open(&udp, &mut out, &mut scratch).map(|opened| opened.payload.len()), Ok(100));
+    });
+    assert_eq!(bytes, 0);
+    // The counter counts: what is really expanded is allocated.
+    let compressed = allocated(|| {
+        out.clear();
+        codec.seal(&udp, nonce(1), &[7; 1_000], &mut out).expect("short");
+        let mut fresh = Vec::new();
+        assert_eq!(codec.open(&udp, &mut out, &mut fresh).map(|opened| opened.payload.len()), Ok(1_000));
+    });
+    assert!((1_000..4_000).contains(&compressed), "{compressed}");
+}

@@ -1,0 +1,64 @@
+//! Payloads there and back: what is said is read as it was said, and what is read has one spelling.
+
+mod payloads;
+
+use gm_codec::Payload;
+use payloads::{limits, payload};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn encoded(payload: &Payload) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    payload.encode(&limits(), &mut bytes).expect("a sound payload");
+    bytes
+}
+
+/// Bytes that are accepted are those that their meaning is written with.
+fn canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Ok(payload) = Payload::decode(bytes, &limits()) {
+        prop_assert_eq!(encoded(&payload), bytes);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_said_is_read(payload in payload()) {
+        let bytes = encoded(&payload);
+        prop_assert_eq!(Payload::decode(&bytes, &limits()), Ok(payload));
+    }
+
+    #[test]
+    fn every_accepted_spelling_is_the_only_one(payload in payload(), at in any::<usize>(), byte in any::<u8>()) {
+        let mut bytes = encoded(&payload);
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        canonical(&bytes)?;
+        bytes[at] ^= 1;
+        canonical(&bytes)?;
+    }
+
+    #[test]
+    fn a_cut_payload_is_refused(payload in payload(), at in any::<usize>()) {
+        let bytes = encoded(&payload);
+        let cut = &bytes[..at % bytes.len()];
+        // An application's bytes are the rest of the payload, so there a cut is another payload.
+        match &payload.body {
+            gm_codec::Body::Group(_) => prop_assert!(Payload::decode(cut, &limits()).is_err()),
+            gm_codec::Body::Application(_) => canonical(cut)?,
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_canonical(bytes in vec(any::<u8>(), 0..200)) {
+        canonical(&bytes)?;
+    }
+
+    /// Small numbers, which are mostly sound: deeper into the decoder than any bytes.
+    #[test]
+    fn any_small_bytes_are_refused_or_canonical(bytes in vec(0..9_u8, 0..60)) {
+        canonical(&bytes)?;
+    }
+}

@@ -1,0 +1,109 @@
+//! Generated payloads, and small ones to write by hand.
+#![allow(dead_code)] // Every test uses a part of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gm_clock::{Incarnation, NetId};
+use gm_codec::{Application, Body, Group, Header, Limits, Origin, Part, Payload};
+use gm_data::{GroupName, Increment, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::prelude::*;
+
+pub(crate) fn limits() -> Limits {
+    Limits::default()
+}
+
+/// Nodes of both families, close together and far apart.
+pub(crate) fn node() -> impl Strategy<Value = NetId> {
+    prop_oneof![
+        6 => (1..9_u8, 0..3_u16).prop_map(|(host, port)| format!("10.0.0.{host}:{}", 29_999 + port)),
+        1 => (1..u32::MAX, 1..=u16::MAX).prop_map(|(ip, port)| format!("{}:{port}", std::net::Ipv4Addr::from(ip))),
+        3 => (1..9_u8, 0..2_u16).prop_map(|(host, port)| format!("[2001:db8::{host}]:{}", 29_999 + port)),
+        1 => (1..u128::MAX, 1..=u16::MAX).prop_map(|(ip, port)| format!("[{}]:{port}", std::net::Ipv6Addr::from(ip))),
+    ]
+    .prop_filter_map("an address of a node", |text| text.parse().ok())
+}
+
+fn nodes() -> impl Strategy<Value = Vec<NetId>> {
+    prop_oneof![2 => Just(Vec::new()), 1 => btree_set(node(), 0..6).prop_map(BTreeSet::into_iter).prop_map(Iterator::collect)]
+}
+
+prop_compose! {
+    fn header()(
+        sender in node(),
+        origin in prop::option::of((node(), any::<[u8; 8]>())),
+        sequence in prop_oneof![0..300_u64, any::<u64>()],
+        multicast in prop::option::of(any::<u64>()),
+        receipts in any::<bool>(),
+        island in prop::option::of(node()),
+        heard in nodes(),
+        lost in nodes(),
+        list in nodes(),
+    ) -> Header {
+        let origin = origin.map(|(node, epoch)| Origin { node, epoch });
+        Header { sender, origin, sequence, multicast, receipts, island, heard, lost, list }
+    }
+}
+
+type Said = (u8, u16, u16, u64);
+
+fn items() -> impl Strategy<Value = BTreeMap<(u32, u32), Said>> {
+    let key = || prop_oneof![4 => 0..40_u32, 1 => any::<u32>(), 1 => Just(u32::MAX)];
+    let number = || prop_oneof![3 => 1..3_u16, 1 => 1..=u16::MAX];
+    let range = (key(), prop_oneof![3 => 0..4_u32, 1 => any::<u32>()]);
+    let range = range.prop_map(|(start, width)| (start, start.saturating_add(width)));
+    btree_map(range, (0..3_u8, number(), number(), prop_oneof![3 => 0..4_u64, 1 => any::<u64>()]), 0..12)
+}
+
+fn timed(member: NetId, items: BTreeMap<(u32, u32), Said>, oldest: u64, clock: u64) -> Vec<TimedItem> {
+    let item = |((start, end), (op, port, priority, age)): ((u32, u32), Said)| {
+        let range = KeyRange::new(start, end).expect("in order");
+        let op = [Op::Add, Op::Rmv, Op::Get][usize::from(op)];
+        let item = Item::new(member, range, op, port, priority).expect("a priority");
+        TimedItem { item, time: clock - age % (clock - oldest + 1) }
+    };
+    items.into_iter().map(item).collect()
+}
+
+prop_compose! {
+    fn part()(
+        member in node(),
+        incarnation in prop_oneof![1..9_u64, (1 << 46)..(1_u64 << 47)],
+        clock in prop_oneof![1..9_u64, 1..(1_u64 << 40)],
+        floor in any::<u64>(),
+        kind in 0..3_u8,
+        opened in prop::option::of((any::<u64>(), any::<u64>())),
+        digest in any::<u64>(),
+        items in items(),
+    ) -> Part {
+        let life = |number: u64| Incarnation::new(number).expect("in range");
+        let opened = opened.filter(|_| kind != 1).map(|(from, at)| Opened { incarnation: life(from % incarnation), clock: at % clock });
+        if kind == 2 {
+            let since = floor % clock;
+            let items = timed(member, items, since + 1, clock);
+            let increment = Increment::from_parts(member, life(incarnation), opened, (since, clock), digest, items);
+            return Part::Increment(increment.expect("sound"));
+        }
+        let gone = kind == 1;
+        let items = if gone { Vec::new() } else { timed(member, items, 0, clock) };
+        let version = Version::new(life(incarnation), gone, clock).expect("in range");
+        Part::Record(Record::from_parts(member, version, opened, floor % (clock + 1), items).expect("sound"))
+    }
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    let group = ("[a-zA-Zé ]{1,12}", vec(part(), 0..6)).prop_map(|(name, parts)| {
+        let parts: BTreeMap<NetId, Part> = parts.into_iter().map(|part| (part.member(), part)).collect();
+        Body::Group(Group {
+            name: GroupName::new(&name).expect("a name"),
+            parts: parts.into_values().collect(),
+        })
+    });
+    let application = ("[a-z]{1,9}", vec(any::<u8>(), 0..40))
+        .prop_map(|(name, bytes)| Body::Application(Application { name, bytes }));
+    prop_oneof![6 => group, 1 => application]
+}
+
+pub(crate) fn payload() -> impl Strategy<Value = Payload> {
+    (header(), body()).prop_map(|(header, body)| Payload { header, body })
+}
