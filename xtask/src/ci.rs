@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, status};
-use crate::{deps, test};
+use crate::{deps, port, test};
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
+        step("port", "cargo xtask port", || {
+            Ok(port::run(ws)?.map_or(Outcome::Skipped(port::NO_PYTHON), Outcome::Ran))
+        }),
         step("docs", format!("RUSTDOCFLAGS=\"{DOC_FLAGS}\" cargo {DOC}"), || {
             verdict(ws.cargo(DOC).env("RUSTDOCFLAGS", DOC_FLAGS))
         }),

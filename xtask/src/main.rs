@@ -12,6 +12,7 @@ mod deps;
 mod finding;
 mod layers;
 mod lexer;
+mod port;
 mod spdx;
 mod tables;
 mod tally;
@@ -47,6 +48,8 @@ enum Task {
     Tidy,
     /// Check licences, banned crates and duplicate versions of all dependencies
     Deps,
+    /// Run the vectors of the wire with the second implementation, in Python
+    Port,
     /// Run the benches of one crate, or of every crate that has some
     Bench {
         /// The crate whose benches run
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     match Flags::parse().command {
         Task::Test => counted(Workspace::open(false).and_then(|ws| test::run(&ws))),
         Task::Ci => counted(Workspace::open(true).map(|ws| ci::run(&ws))),
+        Task::Port => counted(Workspace::open(false).and_then(|ws| port_alone(&ws))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
@@ -69,6 +73,14 @@ fn main() -> ExitCode {
             plain(Workspace::open(false).and_then(|ws| bench::run(&ws, package.as_deref(), &args)))
         }
     }
+}
+
+/// The vectors by themselves; without Python they are skipped, and a line says so.
+fn port_alone(ws: &Workspace) -> Result<Tally> {
+    Ok(port::run(ws)?.unwrap_or_else(|| {
+        println!("skipped: {}", port::NO_PYTHON);
+        Tally { skipped: 1, ..Tally::default() }
+    }))
 }
 
 /// Ends a command that counts: its last line is the tally, whatever happened before.
