@@ -7,8 +7,10 @@ use std::hint::black_box;
 
 use common::{Chance, MEMBERS, MOMENT, member, message, port, priority, range, row, state};
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use gm_data::{Change, Item, KeyRange, Op, Owner, Replica, View, key_of};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use gm_data::{Applied, Change, Item, KeyRange, Message, Op, Owner, Record, Replica, View, key_of};
 
 /// Items of the state: each key that is served is served by one member, or by two.
 const SIZES: [u32; 3] = [100, 10_000, 1_000_000];
@@ -132,6 +134,59 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
+/// What the index adds to a change: an increment of one item of a member of 1e6 items, taken in with and without an index.
+fn upkeep(c: &mut Criterion) {
+    let mut group = c.benchmark_group("increment_of_one_item");
+    for size in SIZES {
+        let held = message(&state(size, MEMBERS));
+        let mut owner = Replica::restore(member(0), held.clone());
+        // The first write opens a new life, which everybody is given whole.
+        let first = Change::Interest(KeyRange::WHOLE);
+        assert!(owner.change(&[first], MOMENT).is_ok_and(|write| write.changed));
+        let mut reader = Replica::new(member(MEMBERS + 1), held.name().clone());
+        assert!(reader.hear(&message_of(owner.state()), MOMENT).is_ok());
+        let mut plain = message_of(owner.state());
+        let mut order = Chance::new(5).order(size.max(100)).into_iter().cycle();
+        let mut next = || order.next().expect("for ever");
+        let mut flip = 0;
+        let mut increment = |owner: &mut Replica| {
+            flip += 1;
+            let key = KeyRange::single(next() * 100 + 1 + flip % 97);
+            let serve = Change::Serve { range: key, port: Some(1), priority: 1 + (flip % 1_000) as u16 };
+            owner.change(&[serve], MOMENT).ok().and_then(|write| write.increment)
+        };
+        // The two take turns, so that both hold what the next one begins from.
+        group.bench_function(BenchmarkId::new("with_index", size), |b| {
+            b.iter_batched(
+                || increment(&mut owner).inspect(|new| assert_eq!(plain.apply(new), Applied::Applied)),
+                |new| new.map(|new| reader.hear_increment(&new, MOMENT)),
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(BenchmarkId::new("without", size), |b| {
+            b.iter_batched(
+                || {
+                    increment(&mut owner)
+                        .inspect(|new| assert_eq!(reader.hear_increment(new, MOMENT).0, Applied::Applied))
+                },
+                |new| new.map(|new| plain.apply(&new)),
+                BatchSize::PerIteration,
+            );
+        });
+        assert_eq!(plain.fingerprint(), reader.state().fingerprint());
+    }
+    group.finish();
+}
+
+/// The same state, newly built: it shares nothing.
+fn message_of(state: &Message) -> Message {
+    let record = |old: &Record| {
+        Record::from_parts(old.member(), old.version(), old.opened(), old.floor(), old.timed_items())
+            .expect("good parts")
+    };
+    Message::from_records(state.name().clone(), state.records().map(record))
+}
+
 fn whole(c: &mut Criterion) {
     let mut group = c.benchmark_group("index");
     for size in SIZES {
@@ -163,6 +218,6 @@ fn keys_of(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = common::criterion();
-    targets = locate, update, whole, keys_of
+    targets = locate, update, upkeep, whole, keys_of
 }
 criterion_main!(benches);
