@@ -108,9 +108,9 @@ impl Index {
 
     /// A slot of the member was replaced by another of the same range, or is new, or is gone.
     pub(crate) fn replace(&mut self, seat: Seat, old: Option<Slot>, new: Option<Slot>) {
-        let tree_of = |slot: &Slot| slot.op();
-        let (from, to) = (old.as_ref().map(tree_of), new.as_ref().map(tree_of));
-        if let Some(old) = old.filter(|_| from != to && !planted(Bug::IndexKeepsRemoved)) {
+        // The op says in which tree a slot stands; within one tree the new span takes the place of the old.
+        let moves = old.map(Slot::op) != new.map(Slot::op);
+        if let Some(old) = old.filter(|_| moves && !planted(Bug::IndexKeepsRemoved)) {
             let key = Span::of(seat, old.range(), old.content()).key();
             match old.op() {
                 Op::Add => drop(self.served.remove(key)),

@@ -73,34 +73,29 @@ impl Index {
 
     /// The share of every member that serves anything, in the order of the members.
     ///
-    /// By member when it comes and when it goes, not piece by piece: a thousand members over one key cost no more than a
-    /// thousand apart.
+    /// One walk over what is served, and one over the pieces that looks at how many members serve each, not at whom: a
+    /// thousand members over one key cost no more than a thousand apart.
     pub(crate) fn shares(&self) -> Vec<Share> {
-        let mut shares: BTreeMap<Seat, Share> = BTreeMap::new();
-        let mut sweep = Sweep::new(self);
-        let mut alone: BTreeMap<Seat, u64> = BTreeMap::new();
-        while let Some(piece) = sweep.step() {
-            let mut seats = sweep.seats();
-            if let (1, Some(seat)) = (seats.len(), seats.next()) {
-                *alone.entry(seat).or_default() += piece.width();
-            }
-        }
-        // The spans come by start, so those of one member do too: each adds what lies above the end of those before it.
-        let mut ends: BTreeMap<Seat, u64> = BTreeMap::new();
+        // The spans come by start, so those of one member do too: each adds what lies at or above the key that those before
+        // it have reached.
+        let mut shares: BTreeMap<Seat, (Share, u64)> = BTreeMap::new();
         for span in self.served.iter() {
             let (start, end) = (u64::from(span.start), u64::from(span.end) + 1);
-            let reached = ends.entry(span.seat).or_default();
-            let member = self.seats.member(span.seat);
-            let share = shares.entry(span.seat).or_insert(Share { member, keys: 0, alone: 0 });
+            let none = || (Share { member: self.seats.member(span.seat), keys: 0, alone: 0 }, 0);
+            let (share, reached) = shares.entry(span.seat).or_insert_with(none);
             share.keys += end.saturating_sub(start.max(*reached));
             *reached = end.max(*reached);
         }
-        for (seat, keys) in alone {
-            if let Some(share) = shares.get_mut(&seat) {
-                share.alone = keys;
+        let mut sweep = Sweep::new(self);
+        while let Some(piece) = sweep.step() {
+            let mut seats = sweep.seats();
+            if let (1, Some(seat)) = (seats.len(), seats.next())
+                && let Some((share, _)) = shares.get_mut(&seat)
+            {
+                share.alone += piece.width();
             }
         }
-        let mut shares: Vec<Share> = shares.into_values().collect();
+        let mut shares: Vec<Share> = shares.into_values().map(|(share, _)| share).collect();
         shares.sort_unstable_by_key(|share| share.member);
         shares
     }
