@@ -6,20 +6,19 @@ or output, draws no random bytes and never compresses; it takes apart what other
 
 import ipaddress
 import zlib
+from bisect import bisect_left
 from collections import OrderedDict, namedtuple
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 LIMITS = {"frame": 1 << 24, "payload": 1 << 24, "nodes": 100_000, "items": 1 << 20}
-CEILING = (1 << 62) - 1
-LAST = (1 << 32) - 1
+LAST, CEILING, TOP = (1 << 32) - 1, (1 << 62) - 1, (1 << 64) - 1
 
 class WireError(Exception):
     """What is wrong, by the name that the page gives it."""
-    def __init__(self, name):
-        super().__init__(name)
-        self.name = name
+    name = property(lambda self: self.args[0])
 
 def refuse(name, when=True):
     if when:
@@ -33,30 +32,28 @@ def varint(number):
         number >>= 7
     return bytes(out + bytes([number]))
 
-def read_varint(data, at=0):
-    """The number at `at`, and where it ends."""
+def read_varint(data, at=0, what=""):
+    """The number at `at`, and where it ends. `what` begins the names of its errors."""
     number = 0
-    for count in range(10):
+    for count in range(10):  # the tenth byte is the last, or is refused
         refuse("Truncated", at + count >= len(data))
         byte = data[at + count]
-        refuse("TooLarge", count == 9 and byte > 1)
-        refuse("OverLong", byte == 0 and count > 0)
+        refuse(what + "TooLarge", count == 9 and byte > 1)
+        refuse(what + "OverLong", byte == 0 and count > 0)
         number |= (byte & 0x7F) << 7 * count
         if byte < 0x80:
             return number, at + count + 1
-    raise AssertionError("the tenth byte ends a varint or is refused")
 
 # keys and associated data
-SEALED, COMPRESSED = 1, 2
-DATAGRAM = b"\0"
+SEALED, COMPRESSED, DATAGRAM = 1, 2, b"\0"
 
 def key_id(key):
     return ChaCha20Poly1305(key).encrypt(bytes(12), b"", b"gm key id")[0]
 
 def check_keyring(keys):
     """The keys, the first of which seals; none at all is a node without keys, not a keyring."""
-    refuse("Full", len(keys) > 16)
     refuse("Duplicate", len(set(keys)) < len(keys))
+    refuse("Full", len(keys) > 16)
     return keys
 
 def connection(from_acceptor, initiator, acceptor, number):
@@ -64,8 +61,7 @@ def connection(from_acceptor, initiator, acceptor, number):
     return bytes([2 if from_acceptor else 1]) + initiator + acceptor + number.to_bytes(8, "big")
 
 def associated(header, cluster, channel):
-    name = cluster.encode()
-    return header + bytes([len(name)]) + name + channel
+    return header + bytes([len(cluster.encode())]) + cluster.encode() + channel
 
 # frames
 def encode_frame(payload, keys, cluster, channel=DATAGRAM, epoch=None, counter=None, limits=LIMITS):
@@ -92,11 +88,7 @@ def read_header(data, limits=LIMITS):
     refuse("Truncated", len(data) < 3)
     flags, key = data[1], data[2]
     refuse("KeyIdOfUnsealed", not flags & SEALED and key != 0)
-    try:
-        length, start = read_varint(data, 3)
-    except WireError as error:
-        names = {"OverLong": "LengthOverLong", "TooLarge": "LengthTooLarge"}
-        raise WireError(names.get(error.name, error.name)) from None
+    length, start = read_varint(data, 3, "Length")
     refuse("TooLong", start + length > limits["frame"])
     refuse("TooShort", length < (28 if flags & SEALED else 4))
     return flags, key, start, start + length
@@ -123,11 +115,8 @@ def open_body(body, keys, bound):
     nonce = body[:12]
     refuse("ReservedEpoch", nonce[:8] == bytes(8))
     for key in keys:
-        try:
-            text = ChaCha20Poly1305(key).decrypt(nonce, body[12:], bound)
-        except InvalidTag:
-            continue
-        return text, (nonce[:8], int.from_bytes(nonce[8:], "big"))
+        with suppress(InvalidTag):
+            return ChaCha20Poly1305(key).decrypt(nonce, body[12:], bound), (nonce[:8], int.from_bytes(nonce[8:], "big"))
     raise WireError("NotAuthentic")
 
 # snappy's raw format
@@ -141,35 +130,23 @@ def decompress(block, limits=LIMITS):
     refuse("BadCompression", length > 22 * len(block))
     out = bytearray()
     while at < len(block):
-        at = literal(block, at, out) if block[at] & 3 == 0 else copy(block, at, out)
+        kind, size, high = block[at] & 3, block[at] >> 2, block[at] >> 5
+        wide = (max(size - 59, 0), 1, 2, 4)[kind]
+        number, at = int.from_bytes(block[at + 1 : at + 1 + wide], "little"), at + 1 + wide
+        if kind == 0:
+            end = at + (number if wide else size) + 1
+            refuse("BadCompression", end > len(block))
+            out += block[at:end]
+            at = end
+        else:
+            refuse("BadCompression", at > len(block))
+            offset, size = (high << 8 | number, (size & 7) + 4) if kind == 1 else (number, size + 1)
+            refuse("BadCompression", not 0 < offset <= len(out))
+            for _ in range(size):  # byte by byte: a copy may reach into what it makes
+                out.append(out[-offset])
         refuse("BadCompression", len(out) > length)
     refuse("BadCompression", len(out) < length)
     return bytes(out)
-
-def little(block, at, size):
-    refuse("BadCompression", at + size > len(block))
-    return int.from_bytes(block[at : at + size], "little")
-
-def literal(block, at, out):
-    size, at = block[at] >> 2, at + 1
-    if size >= 60:
-        wide = size - 59
-        size, at = little(block, at, wide), at + wide
-    end = at + size + 1
-    refuse("BadCompression", end > len(block))
-    out += block[at:end]
-    return end
-
-def copy(block, at, out):
-    tag = block[at]
-    wide = (1, 2, 4)[(tag & 3) - 1]
-    offset, size = little(block, at + 1, wide), (tag >> 2) + 1
-    if wide == 1:
-        offset, size = offset | tag >> 5 << 8, (tag >> 2 & 7) + 4
-    refuse("BadCompression", not 0 < offset <= len(out))
-    for _ in range(size):  # byte by byte: a copy may reach into what it makes
-        out.append(out[-offset])
-    return at + 1 + wide
 
 # replay window
 class Window:
@@ -190,310 +167,332 @@ class Window:
             self.epochs.popitem(last=False)
         return "Fresh"
 
-# payloads: reading, and the table
+# payloads: one walk for both ways
 NetId = namedtuple("NetId", "family address port")  # sorts as the table does; the family is 4 or 6
 Item = namedtuple("Item", "op start end port priority time")
 
-class Reader:
-    """The bytes of a payload from the front, its table, and which entries were referred to."""
-    def __init__(self, data, limits):
-        self.data, self.at, self.limits = data, 0, limits
+class Walk:
+    """A walk over a payload, by which it is read (with `data`) or written. Each step is given the value to write, which
+    is of no matter to one that reads, and gives the value that it wrote or read; both refuse the same."""
+    def __init__(self, limits, data=None):
+        self.limits, self.reading, self.data, self.at, self.out = limits, data is not None, data, 0, bytearray()
         self.table, self.used, self.items = [], set(), 0
     def left(self):
-        return len(self.data) - self.at
-    def take(self, size):
+        return len(self.data) - self.at if self.reading else TOP
+    def take(self, value, size):
+        if not self.reading:
+            assert len(value) == size
+            self.out += value
+            return value
         refuse("Truncated", size > self.left())
         self.at += size
         return self.data[self.at - size : self.at]
-    def number(self, size):
-        return int.from_bytes(self.take(size), "big")
-    def varint(self, most=None):
+    def rest(self, value):
+        return self.take(value, self.left() if self.reading else len(value))
+    def number(self, value, size):
+        return int.from_bytes(self.take((value or 0).to_bytes(size, "big"), size), "big")
+    def varint(self, value):
+        if not self.reading:
+            self.out += varint(value)
+            return value
         number, self.at = read_varint(self.data, self.at)
-        refuse("OutOfRange", most is not None and number > most)
         return number
-    def check_count(self, count, limit):
-        refuse("TooMany", count > limit)
+    def above(self, last, value, low=0, bits=0):
+        """A number above `last`: how much above, minus 1, and so many low bits of something else."""
+        head = self.varint((value - last - 1) << bits | low)
+        return last + 1 + (head >> bits), head & (1 << bits) - 1
+    def below(self, number, value):
+        return number - 1 - within(self.varint(number - 1 - value), number - 1)
+    def check_count(self, count, most, least=0):
+        refuse("NotCanonical", count < least)
+        refuse("TooMany", count > most)
         refuse("Truncated", count > self.left())
-    def name(self, most, empty):
-        size = self.varint()
-        refuse(empty, size == 0)
-        refuse("TooMany", size > most)
+        return count
+    def name(self, value, most=255):
+        written = (value or "").encode()
+        size = self.varint(len(written))
+        refuse("BadName", size == 0)
         try:
-            return self.take(size).decode()
+            name = self.take(written, self.check_count(size, most)).decode()
         except UnicodeDecodeError:
             raise WireError("NotUtf8") from None
-    def node(self, position):
+        refuse("BadName", any(letter < " " or "\x7f" <= letter <= "\x9f" for letter in name))
+        return name
+    def position(self, node):
+        return 0 if self.reading else bisect_left(self.table, node)
+    def entry(self, position):
         refuse("NoSuchEntry", position >= len(self.table))
         self.used.add(position)
         return self.table[position]
+    def node(self, value):
+        return self.entry(self.varint(self.position(value)))
+    def nodes(self, value, least=0, most=None, banned=None):
+        holder = {"nodes": [{"node": node} for node in value or ()]}
+        for row, _ in self.rising(holder, "nodes", "node", least, most):
+            refuse("NotCanonical", row["node"] == banned)
+        return [row["node"] for row in holder["nodes"]]
+    def flags(self, body, *names):
+        """Which of the names are in the body, the first as bit 0; when reading, they will be."""
+        flags = self.varint(sum((name in body) << bit for bit, name in enumerate(names)))
+        refuse("UnknownFlags", flags >> len(names))
+        body |= {name: body.get(name, True) for bit, name in enumerate(names) if flags >> bit & 1}
+    def fill(self, body, names, optional=False):
+        """Fields, each spelt as its name says. Optional ones are in the body only if its flags told so."""
+        for name in names.split():
+            if not optional or name in body:
+                body[name] = FIELDS[name](self, None if self.reading else body[name])
+        return body
+    def rows(self, body, key, order, least=0, most=None, flag=None):
+        """The rows of a list in their order, to be filled if they are read. `flag` has a bit below their number."""
+        rows = sorted(body.get(key, ()), key=lambda row: row[order])
+        count, low = self.above(-1, len(rows), body.get(flag, 0), flag is not None)
+        if flag:
+            body[flag] = bool(low)
+        self.check_count(count, self.limits["nodes"] if most is None else most, least)
+        body[key] = rows or [{} for _ in range(count)]
+        return body[key]
+    def rising(self, body, key, order, least=0, most=None, flag=None, bits=0, low=lambda row: 0):
+        """The same of a list that is sorted by nodes, with what stood in the low bits beside each position."""
+        last = -1
+        for row in self.rows(body, key, order, least, most, flag):
+            last, read = self.above(last, self.position(row.get(order)), low(row), bits)
+            row[order] = self.entry(last)
+            yield row, read
+    def indexes(self, body, key):
+        """The same of buckets, at the level of the body."""
+        last = -1
+        for row in self.rows(body, key, "index", 1):
+            last = row["index"] = within(self.above(last, row.get("index", 0))[0], 16 ** body["level"] - 1)
+            yield row
+
+def within(number, most, name="OutOfRange"):
+    refuse(name, number > most)
+    return number
+
+def unless(same, before, step):
+    """The value before if it is `same`, else what the step gives, which must be another."""
+    value = before if same else step()
+    refuse("NotCanonical", not same and value == before)
+    return value
+
+# payloads: the table
+def walk_table(walk, nodes):
+    count4, count6 = (sum(node.family == family for node in nodes) for family in (4, 6))
+    most, head = walk.limits["nodes"], walk.varint(count4 << 1 | (count6 > 0))
+    count4 = within(head >> 1, most, "TooMany")
+    count6 = within(walk.varint(count6) if head & 1 else 0, most, "TooMany")
+    refuse("NotCanonical", head & 1 and count6 == 0)
+    within(walk.check_count(count4 + count6, 2 * most), most, "TooMany")
+    address, octets, port = 0, bytes(16), 0
+    for node in nodes or [NetId(4, 0, 0)] * count4 + [NetId(6, 0, 0)] * count6:
+        same = node.port == port
+        if node.family == 4:
+            head = walk.varint((node.address - address) << 1 | same)
+            address = within(address + (head >> 1), LAST)
+        else:
+            before, now = octets, node.address.to_bytes(16, "big")
+            head = walk.number(next((i for i in range(16) if now[i] != before[i]), 16) << 1 | same, 1)
+            shared = within(head >> 1, 16)
+            octets = before[:shared] + walk.take(now[shared:], 16 - shared)
+            refuse("NotCanonical", shared < 16 and octets[shared] == before[shared])
+            address = int.from_bytes(octets, "big")
+        port = unless(head & 1, port, lambda: walk.number(node.port, 2))
+        entry = NetId(node.family, address, port)
+        refuse("BadNetId", not acceptable(entry))
+        refuse("Unsorted", bool(walk.table) and entry <= walk.table[-1])
+        walk.table.append(entry)
 
 def acceptable(node):
     """Whether a NetId can have this address and port."""
-    if node.family == 4:
-        address = ipaddress.IPv4Address(node.address)
-        bad = node.address == LAST
-    else:
-        address = ipaddress.IPv6Address(node.address)
-        bad = address.is_link_local or node.address >> 32 == 0xFFFF
+    address = (ipaddress.IPv4Address if node.family == 4 else ipaddress.IPv6Address)(node.address)
+    bad = node.address == LAST if node.family == 4 else address.is_link_local or node.address >> 32 == 0xFFFF
     return not (bad or node.port == 0 or address.is_unspecified or address.is_multicast)
 
-def read_table(reader):
-    head = reader.varint()
-    refuse("TooMany", head >> 1 > reader.limits["nodes"])
-    count6 = reader.varint() if head & 1 else 0
-    refuse("NotCanonical", head & 1 and count6 == 0)
-    refuse("TooMany", count6 > reader.limits["nodes"])
-    refuse("Truncated", (head >> 1) + count6 > reader.left())
-    refuse("TooMany", (head >> 1) + count6 > reader.limits["nodes"])
-    address = port = 0
-    for _ in range(head >> 1):
-        head4 = reader.varint()
-        address += head4 >> 1
-        refuse("OutOfRange", address > LAST)
-        port = read_port(reader, head4 & 1, port)
-        add_entry(reader.table, NetId(4, address, port))
-    octets = bytes(16)
-    for _ in range(count6):
-        head6 = reader.number(1)
-        octets = read_octets(reader, head6 >> 1, octets)
-        port = read_port(reader, head6 & 1, port)
-        add_entry(reader.table, NetId(6, int.from_bytes(octets, "big"), port))
+# payloads: the header
+def walk_header(walk, header):
+    walk.flags(header, "origin", "multicast", "direct", "island", "heard", "lost", "list", "receipts", "sections")
+    if "direct" in header:
+        refuse("UnknownFlags", not header.keys().isdisjoint(("origin", "sequence", "list", "receipts")))
+    else:
+        header.setdefault("sequence")
+    walk.fill(header, "sender")
+    walk.fill(header, "origin sequence multicast island heard lost list receipts sections", True)
 
-def read_octets(reader, shared, before):
-    refuse("OutOfRange", shared > 16)
-    octets = before[:shared] + reader.take(16 - shared)
-    refuse("NotCanonical", shared < 16 and octets[shared] == before[shared])
-    return octets
+def walk_receipts(walk, receipts):
+    """The milliseconds, and the two bits below them."""
+    milliseconds, low = walk.above(-1, *(receipts or (0, 0)), 2)
+    return within(milliseconds, LAST), low
 
-def read_port(reader, same, before):
-    if same:
-        return before
-    port = reader.number(2)
-    refuse("NotCanonical", port == before)
-    return port
+def walk_sections(walk, sections):
+    holder, last, total = {"sections": sections or ()}, -1, 0
+    for section in walk.rows(holder, "sections", "kind", 1, 16):
+        walk.fill(section, "kind")
+        refuse("Unsorted", section["kind"] <= last)
+        size = walk.check_count(walk.varint(len(section.get("bytes", b""))), 1024)
+        last, total = section["kind"], within(total + size, 1024, "TooMany")
+        section["bytes"] = walk.take(section.get("bytes"), size)
+    return holder["sections"]
 
-def add_entry(table, node):
-    refuse("BadNetId", not acceptable(node))
-    refuse("Unsorted", bool(table) and node <= table[-1])
-    table.append(node)
-
-def write_table(table):
-    count6 = sum(node.family == 6 for node in table)
-    out = varint((len(table) - count6) << 1 | (count6 > 0)) + (varint(count6) if count6 else b"")
-    address, octets, port = 0, bytes(16), 0
-    for node in table:
-        same = node.port == port
-        if node.family == 4:
-            out += varint((node.address - address) << 1 | same)
-            address = node.address
-        else:
-            now = node.address.to_bytes(16, "big")
-            shared = next((i for i in range(16) if now[i] != octets[i]), 16)
-            out += bytes([shared << 1 | same]) + now[shared:]
-            octets = now
-        out += b"" if same else node.port.to_bytes(2, "big")
-        port = node.port
-    return out
-
-# payloads: header
-ORIGIN, MULTICAST, RECEIPTS, ISLAND = 1, 2, 4, 8
-LISTS = {"heard": 16, "lost": 32, "list": 64}
-
-def read_header_fields(reader):
-    flags = reader.varint()
-    refuse("UnknownFlags", flags >> 7)
-    header = {"sender": reader.node(reader.varint()), "origin": None, "multicast": None, "island": None}
-    if flags & ORIGIN:
-        header["origin"] = reader.node(reader.varint()), reader.take(8)
-    header["sequence"] = reader.varint()
-    if flags & MULTICAST:
-        header["multicast"] = reader.varint()
-    header["receipts"] = bool(flags & RECEIPTS)
-    if flags & ISLAND:
-        header["island"] = reader.node(reader.varint())
-    for name, flag in LISTS.items():
-        header[name] = read_list(reader) if flags & flag else []
-    return header
-
-def read_list(reader):
-    count = reader.varint()
-    refuse("NotCanonical", count == 0)
-    reader.check_count(count, reader.limits["nodes"])
-    nodes, position = [], -1
-    for _ in range(count):
-        position += reader.varint() + 1
-        nodes.append(reader.node(position))
-    return nodes
-
-def write_header(header, positions):
-    origin, multicast, island = header["origin"], header["multicast"], header["island"]
-    flags = ORIGIN * (origin is not None) | MULTICAST * (multicast is not None)
-    flags |= RECEIPTS * header["receipts"] | ISLAND * (island is not None)
-    flags |= sum(flag for name, flag in LISTS.items() if header[name])
-    out = varint(flags) + varint(positions[header["sender"]])
-    if origin is not None:
-        out += varint(positions[origin[0]]) + origin[1]
-    out += varint(header["sequence"])
-    out += b"" if multicast is None else varint(multicast)
-    out += b"" if island is None else varint(positions[island])
-    return out + b"".join(write_list(header[name], positions) for name in LISTS if header[name])
-
-def write_list(nodes, positions):
-    out, before = varint(len(nodes)), -1
-    for node in sorted(nodes):
-        out += varint(positions[node] - before - 1)
-        before = positions[node]
-    return out
-
-# payloads: group
-OPENED, RECORD, FORGOTTEN, INCREMENT = 4, 0, 1, 2
+# payloads: groups
+OPENED, RECORD, FORGOTTEN, INCREMENT = 4, 0, 1, 2  # in a version: 0 and 1 as here
 OPS = ("add", "rmv", "get")
 
-def read_group(reader):
-    name = reader.name(255, "BadName")
-    refuse("BadName", any(letter < " " or "\x7f" <= letter <= "\x9f" for letter in name))
-    count = reader.varint()
-    reader.check_count(count, reader.limits["nodes"])
-    parts, position = [], -1
-    for _ in range(count):
-        head = reader.varint()
-        position += (head >> 3) + 1
-        parts.append(read_part(reader, head & 7, position))
-    return {"group": name, "parts": parts}
+def walk_group(walk, body):
+    walk.fill(body, "group")
+    low_bits = lambda part: OPENED * ("opened" in part) | part.get("kind", 0)
+    for part, low in walk.rising(body, "parts", "member", bits=3, low=low_bits):
+        walk_part(walk, part, low & 3, low & OPENED)
 
-def read_part(reader, head, position):
-    kind = head & 3
-    part = {"member": reader.node(position), "kind": kind, "opened": None, "items": []}
+def walk_part(walk, part, kind, opened):
     refuse("UnknownCode", kind == 3)
-    part["incarnation"], part["clock"] = reader.varint(CEILING), reader.varint(CEILING)
-    if head & OPENED:
-        part["opened"] = below(part["incarnation"], reader), below(part["clock"], reader)
-    since = -1
+    refuse("BadRecord", kind == FORGOTTEN and opened)
+    walk.fill(part, "incarnation clock")
+    part["kind"], clock = kind, part["clock"]
+    if opened:
+        old = part.get("opened", (0, 0))
+        part["opened"] = walk.below(part["incarnation"], old[0]), walk.below(clock, old[1])
     if kind == INCREMENT:
-        since = part["since"] = below(part["clock"], reader)
-        part["digest"] = reader.take(8)
+        part["since"] = walk.below(clock, part.get("since", 0))
+        walk.fill(part, "digest")
     else:
-        part["floor"] = reader.varint(CEILING)
-    count = 0 if kind == FORGOTTEN else read_item_count(reader)
-    refuse("BadRecord", kind == FORGOTTEN and part["opened"])
-    refuse("BadRecord", part.get("floor", 0) > part["clock"])
-    part["items"] = read_items(reader, count, part["clock"], since)
-    return part
+        walk.fill(part, "floor")
+        refuse("BadRecord", part["floor"] > clock)
+    if kind != FORGOTTEN:
+        part["items"] = walk_items(walk, part.get("items", ()), clock, part.get("since", -1))
 
-def below(number, reader):
-    return number - 1 - reader.varint(number - 1)
+def walk_items(walk, items, clock, since):
+    count = walk.check_count(walk.varint(len(items)), walk.limits["items"])
+    walk.items = within(walk.items + count, walk.limits["items"], "TooMany")
+    done = [Item("add", 0, 0, 0, 1, clock)]  # what the first is told apart from
+    for item in sorted(items, key=lambda item: item[1:3]) or done * count:
+        done.append(walk_item(walk, item, done[-1], len(done) == 1, clock))
+        refuse("BadRecord", len(done) > 2 and done[-1][1:3] <= done[-2][1:3] or done[-1].time <= since)
+    return done[1:]
 
-def read_item_count(reader):
-    count = reader.varint()
-    reader.check_count(count, reader.limits["items"])
-    reader.items += count
-    refuse("TooMany", reader.items > reader.limits["items"])
-    return count
-
-def read_items(reader, count, clock, since):
-    items, before = [], None
-    for _ in range(count):
-        before = read_item(reader, clock, before)
-        refuse("BadRecord", bool(items) and (before.start, before.end) <= (items[-1].start, items[-1].end))
-        refuse("BadRecord", before.time <= since)
-        items.append(before)
-    return items
-
-def read_item(reader, clock, before):
-    head = reader.number(1)
+def walk_item(walk, new, old, first, clock):
+    following, width, new_width = None if first else old.end + 1, old.end - old.start, new.end - new.start
+    same = new.start == following, new_width == width, *(new[i] == old[i] for i in (3, 4, 5))
+    head = walk.number(OPS.index(new.op) | sum(flag << bit for bit, flag in enumerate(same, 2)), 1)
     refuse("UnknownFlags", head & 128)
     refuse("UnknownCode", head & 3 == 3)
-    old = before or Item("add", 0, 0, 0, 1, clock)
-    next_start = old.end + 1 if before else None
-    if head & 4:
-        refuse("OutOfRange", next_start is None or next_start > LAST)
-        start = next_start
-    else:
-        start = old.start + reader.varint(LAST - old.start)
-        refuse("NotCanonical", start == next_start)
-    width = field(head & 8, old.end - old.start, lambda: reader.varint(LAST))
-    port = field(head & 16, old.port, lambda: reader.number(2))
-    priority = field(head & 32, old.priority, lambda: reader.varint(65535))
-    age = field(head & 64, clock - old.time, reader.varint)
-    refuse("OutOfRange", priority == 0 or age > clock or start + width > LAST)
-    return Item(OPS[head & 3], start, start + width, port, priority, clock - age)
+    refuse("OutOfRange", head & 4 and (first or old.end == LAST))
+    start = unless(head & 4, following, lambda: within(old.start + walk.varint(new.start - old.start), LAST))
+    end = within(start + unless(head & 8, width, lambda: walk.varint(new_width)), LAST)
+    port = unless(head & 16, old.port, lambda: walk.number(new.port, 2))
+    priority = unless(head & 32, old.priority, lambda: within(walk.varint(new.priority), 65535))
+    refuse("OutOfRange", priority == 0)
+    age = unless(head & 64, clock - old.time, lambda: within(walk.varint(clock - new.time), clock))
+    return Item(OPS[head & 3], start, end, port, priority, clock - age)
 
-def field(same, before, read):
-    """The value before if it is `same`, else one that is read and must be another."""
-    if same:
-        return before
-    value = read()
-    refuse("NotCanonical", value == before)
-    return value
+# payloads: the other bodies
+def walk_peers(walk, body):
+    for island, _ in walk.rising(body, "islands", "label", flag="ask"):
+        island["nodes"] = walk.nodes(island.get("nodes"), banned=island["label"])
+    walk.fill(body, "others")
 
-def write_group(body, positions):
-    name = body["group"].encode()
-    out, before = varint(len(name)) + name + varint(len(body["parts"])), -1
-    for part in sorted(body["parts"], key=lambda part: part["member"]):
-        position = positions[part["member"]]
-        out += write_part(part, position - before - 1)
-        before = position
-    return out
+def walk_receipt(walk, body):
+    walk.fill(body, "node epoch sequence code")
+    if body["code"] == 2:
+        walk.flags(body, "final", "again")
+        walk.fill(body, "delivered refused missing")
+        body["names"] = walk.nodes(body.get("names"), most=min(16, body["missing"]))
 
-def write_part(part, distance):
-    opened, clock = part["opened"], part["clock"]
-    out = varint(distance << 3 | OPENED * (opened is not None) | part["kind"])
-    out += varint(part["incarnation"]) + varint(clock)
-    if opened is not None:
-        out += varint(part["incarnation"] - opened[0] - 1) + varint(clock - opened[1] - 1)
-    if part["kind"] == INCREMENT:
-        out += varint(clock - part["since"] - 1) + part["digest"]
-    else:
-        out += varint(part["floor"])
-    return out if part["kind"] == FORGOTTEN else out + write_items(part["items"], clock)
+def walk_gaps(walk, body):
+    for row, _ in walk.rising(body, "nodes", "node", 1):
+        walk.fill(row, "epoch")
+        last = -2  # so that the first run can begin at 0
+        for run in walk.rows(row, "runs", "first", 1, 64):
+            run["first"] = within(walk.above(last + 1, run.get("first", 0))[0], TOP)
+            run["more"] = walk.varint(run.get("more"))
+            last = within(run["first"] + run["more"], TOP)
 
-def write_items(items, clock):
-    out, before = varint(len(items)), None
-    for item in sorted(items, key=lambda item: (item.start, item.end)):
-        out += write_item(item, clock, before)
-        before = item
-    return out
+def walk_fingerprints(walk, body):
+    walk.flags(body, "answer", "after", "until")
+    walk.fill(body, "after until", True)
+    last, until = body.get("after", ""), body.get("until")
+    refuse("Unsorted", until is not None and until <= last)
+    for group in walk.rows(body, "groups", "group"):
+        walk.fill(group, "group")
+        refuse("Unsorted", group["group"] <= last or until is not None and group["group"] > until)
+        walk.fill(group, "held")
+        walk.fill(group, "fingerprint" if group["held"] else "node")
+        last = group["group"]
 
-def write_item(item, clock, before):
-    old = before or Item("add", 0, 0, 0, 1, clock)
-    width = item.end - item.start
-    fields = (
-        (4, before is not None and item.start == old.end + 1, varint(item.start - old.start)),
-        (8, width == old.end - old.start, varint(width)),
-        (16, item.port == old.port, item.port.to_bytes(2, "big")),
-        (32, item.priority == old.priority, varint(item.priority)),
-        (64, item.time == old.time, varint(clock - item.time)),
-    )
-    head = OPS.index(item.op) | sum(bit for bit, same, _ in fields if same)
-    return bytes([head]) + b"".join(written for _, same, written in fields if not same)
+def walk_buckets(walk, body):
+    walk.fill(body, "group level")
+    for parent in walk.indexes(body, "parents"):
+        children = parent.get("children", {})
+        mask = walk.number(sum(1 << child for child in children), 2)
+        parent["children"] = {i: walk.take(children.get(i), 8) for i in range(16) if mask >> i & 1}
+
+def walk_versions(walk, body):
+    walk.fill(body, "group")
+    walk.flags(body, "digests", "whole")
+    if "whole" in body:
+        walk.fill(body, "level")
+        list(walk.indexes(body, "buckets"))
+    for version, code in walk.rising(body, "versions", "member", bits=2, low=lambda version: version.get("code", 0)):
+        version["code"] = within(code, 1 if "whole" in body else 2, "UnknownCode")
+        walk.fill(version, "" if code == 2 else "incarnation clock")
+        walk.fill(version, "digest" if code == RECORD and "digests" in body else "")
+
+def walk_requests(walk, body):
+    walk.fill(body, "group")
+    for request, has in walk.rising(body, "requests", "member", 1, bits=1, low=lambda row: "clock" in row):
+        walk.fill(request, "incarnation clock" if has else "")
 
 # payloads: the whole
-GROUP, APPLICATION = 1, 2
+SPELLINGS = {
+    "sender island node": Walk.node,
+    "sequence multicast kind delivered refused missing number": Walk.varint,
+    "epoch digest": lambda walk, value: walk.take(value, 8),
+    "root fingerprint": lambda walk, value: walk.take(value, 16),
+    "incarnation clock floor": lambda walk, value: within(walk.varint(value), CEILING),
+    "group after until": Walk.name,
+    "application": lambda walk, value: walk.name(value, 64),
+    "bytes payload": Walk.rest,
+    "others": Walk.nodes,
+    "heard lost list": lambda walk, value: walk.nodes(value, 1),
+    "answer held": lambda walk, value: bool(within(walk.number(value, 1), 1, "UnknownCode")),
+    "level": lambda walk, value: within(walk.number(value, 1), 15),
+    "code": lambda walk, value: within(walk.varint(value), 2, "UnknownCode"),
+    "origin": lambda walk, value: walk.fill(value or {}, "node epoch"),
+    "receipts": walk_receipts,
+    "sections": walk_sections,
+}
+FIELDS = {name: step for names, step in SPELLINGS.items() for name in names.split()}
+BODIES = {  # by tag; a text names the fields of a body that has nothing else
+    1: walk_group, 2: "application bytes", 3: "", 4: walk_peers, 5: walk_receipt, 6: walk_gaps,
+    7: "node epoch number payload", 8: "answer root", 9: walk_fingerprints, 10: walk_buckets, 11: walk_versions,
+    12: walk_requests,
+}
 
-def decode_payload(data, limits=LIMITS):
-    """The header and the body; a body has either `group` and `parts` or `application` and `bytes`."""
-    reader = Reader(data, limits)
-    read_table(reader)
-    header = read_header_fields(reader)
-    tag = reader.varint()
-    refuse("UnknownTag", tag not in (GROUP, APPLICATION))
-    if tag == GROUP:
-        body = read_group(reader)
-        refuse("Trailing", reader.left())
+def walk_payload(walk, nodes, header, body):
+    walk_table(walk, nodes)
+    walk_header(walk, header)
+    tag = body["tag"] = walk.varint(body.get("tag"))
+    refuse("UnknownTag", tag not in BODIES)
+    refuse("NotDirect", tag > 3 and "direct" not in header)
+    if isinstance(BODIES[tag], str):
+        walk.fill(body, BODIES[tag])
     else:
-        body = {"application": reader.name(64, "OutOfRange"), "bytes": reader.take(reader.left())}
-    refuse("UnusedEntry", len(reader.used) < len(reader.table))
+        BODIES[tag](walk, body)
+    refuse("Trailing", walk.reading and walk.left())
+    refuse("UnusedEntry", len(walk.used) < len(walk.table))
     return header, body
 
-def encode_payload(header, body):
-    nodes = {header["sender"], *(node for name in LISTS for node in header[name])}
-    nodes |= {header["origin"][0]} if header["origin"] else set()
-    nodes |= {header["island"]} if header["island"] else set()
-    nodes |= {part["member"] for part in body.get("parts", ())}
-    table = sorted(nodes)
-    positions = {node: position for position, node in enumerate(table)}
-    out = write_table(table) + write_header(header, positions)
-    if "group" in body:
-        return out + varint(GROUP) + write_group(body, positions)
-    name = body["application"].encode()
-    return out + varint(APPLICATION) + varint(len(name)) + name + body["bytes"]
+def decode_payload(data, limits=LIMITS):
+    """The header and the body, whose fields are named as on the page; fields that are not there are left out."""
+    return walk_payload(Walk(limits, data), [], {}, {})
+
+def encode_payload(header, body, limits=LIMITS):
+    walk = Walk(limits)
+    walk_payload(walk, sorted(nodes_of([header, body])), header, body)
+    return bytes(walk.out)
+
+def nodes_of(value):
+    """All NetIds within."""
+    if isinstance(value, NetId):
+        return {value}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return set().union(*map(nodes_of, inner))

@@ -124,6 +124,12 @@ impl FrameCodec {
         }
     }
 
+    /// Whether it makes and takes sealed frames.
+    #[must_use]
+    pub fn seals(&self) -> bool {
+        self.keyring.is_some()
+    }
+
     /// The limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {

@@ -3,8 +3,9 @@
 //! Knows nothing of sockets, clocks, threads and files; chance (epochs, openings) is handed in, never drawn. The format is
 //! `docs/WIRE.md`; `vectors/` holds examples of it.
 //!
-//! - A [`Payload`] is what nodes say: who sends it on whose behalf ([`Header`]), and records and increments of a group or
-//!   something of an application's own ([`Body`]). One value has one spelling. [`split`] cuts a state to the size of datagrams.
+//! - A [`Payload`] is what nodes say: who sends it on whose behalf ([`Header`]), and records and increments of a group,
+//!   something of an application's own, or what nodes need to keep both the same everywhere ([`Body`]). One value has one
+//!   spelling. [`split`] cuts a state to the size of datagrams; [`Payload::decode_traced`] shows bytes to a human.
 //! - A [`FrameCodec`] seals payloads into frames and opens them, in the caller's buffers, with the keys of a [`Keyring`],
 //!   bound to a [`ClusterName`] and to the [`Channel`] that they travel on.
 //! - [`Nonces`] number what a sender seals in an [`Epoch`]; a [`ReplayWindow`] tells datagrams that came already.
@@ -70,7 +71,11 @@ pub use key::Key;
 pub use keyring::{Keyring, KeyringError};
 pub use limits::{Limits, LimitsError};
 pub use nonce::{Epoch, Exhausted, Nonce, Nonces, ReservedEpoch};
-pub use payload::{Application, Body, Group, Header, Origin, Part, Payload, PayloadError, Split, split};
+pub use payload::{
+    Answer, Application, Body, Broadcast, BroadcastId, Buckets, Fault, Field, Fingerprints, Gaps, Group,
+    Header, Holding, Island, Kind, Known, Missed, Origin, Parent, Part, Payload, PayloadError, Peers,
+    Receipt, Receipts, Repeat, Requests, Root, Section, Split, Sum, Versions, split,
+};
 pub use replay::{Freshness, ReplayWindow};
 pub use splitter::Splitter;
 pub use stream::{Opening, OpeningEchoed, Stream};

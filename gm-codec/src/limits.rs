@@ -31,7 +31,8 @@ pub struct Limits {
     pub compress_above: usize,
     /// Epochs that a replay window remembers, about 160 bytes each. Default 4,096. Range 1 to 2^20.
     pub replay_epochs: usize,
-    /// Nodes that a payload names, nodes of one of its lists, and members of a group in it. Default 100,000. Range 1 to 2^24.
+    /// Nodes that a payload names, nodes of one of its lists, and members, islands, groups, buckets and the like in it. Default
+    /// 100,000. Range 1 to 2^24; a decoder takes up to 264 bytes for each.
     pub nodes: usize,
     /// Items of all members in a payload. Default 2^20. Range 1 to 2^28; a decoder takes 20 bytes for each.
     pub items: usize,

@@ -1,26 +1,52 @@
 //! A payload: what is inside a frame, byte for byte. One value has one encoding, and every other spelling is refused, so
 //! `encode(decode(bytes)) == bytes`. Knows nothing of sealing, of sockets and of when to send what.
 
+mod application;
 mod body;
+mod buckets;
+mod check;
 mod error;
+mod gaps;
+mod group;
 mod header;
 mod items;
+mod names;
 mod parts;
+mod peers;
 mod read;
+mod receipt;
+mod refs;
+mod requests;
+mod sections;
 mod split;
+mod sync;
 mod table;
+mod trace;
+mod versions;
 
 use gm_clock::NetId;
 
-pub use body::{Application, Body, Group, Part};
+pub use application::Application;
+pub use body::Body;
+pub use buckets::{Buckets, Parent};
 pub use error::PayloadError;
-pub use header::{Header, Origin};
+pub use gaps::{Gaps, Missed, Repeat};
+pub use group::{Group, Part};
+pub use header::{Broadcast, Header, Kind, Origin, Receipts};
+pub use peers::{Island, Peers};
+pub use receipt::{Answer, BroadcastId, Receipt, Sum};
+pub use requests::Requests;
+pub use sections::Section;
 pub use split::{Split, split};
+pub use sync::{Fingerprints, Holding, Root};
+pub use trace::{Fault, Field};
+pub use versions::{Known, Versions};
 
 use crate::Limits;
-use header::Refs;
 use read::Reader;
+use refs::Refs;
 use table::Table;
+use trace::{Sink, Trace};
 
 /// A whole payload: who sends it and on whose behalf, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,35 +64,61 @@ impl Payload {
     /// A [`PayloadError`] if the payload cannot be said: a list that is not sorted, more of something than the limits allow. `out`
     /// is then as it was.
     pub fn encode(&self, limits: &Limits, out: &mut Vec<u8>) -> Result<(), PayloadError> {
-        self.header.check(limits)?;
-        self.body.check(limits)?;
+        Payload::encode_parts(&self.header, &self.body, limits, out)
+    }
+
+    /// Appends the payload of a header and a body to `out`: for who sends one body under many headers.
+    ///
+    /// # Errors
+    /// As [`encode`](Payload::encode).
+    pub fn encode_parts(
+        header: &Header,
+        body: &Body,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), PayloadError> {
+        header.check(limits)?;
+        body.check(header.kind == Kind::Direct, limits)?;
         let mut named: Vec<NetId> = Vec::new();
-        self.header.name_all(&mut named);
-        self.body.name_all(&mut named);
+        header.name_all(&mut named);
+        body.name_all(&mut named);
         let table = Table::of(named);
-        if table.len() > limits.nodes {
-            return Err(PayloadError::TooMany {
-                what: "table",
-                count: table.len() as u64,
-                most: limits.nodes as u64,
-            });
-        }
+        check::at_most("table", table.len(), limits.nodes)?;
         table.encode(out);
-        self.header.encode(&table, out);
-        self.body.encode(&table, out);
+        header.encode(&table, out);
+        body.encode(&table, out);
         Ok(())
     }
 
     /// Reads a payload, all of it.
     ///
+    /// Whatever the bytes announce, memory asked for on the way is in all at most 88 bytes for each byte of the payload
+    /// (`tests/allocations.rs`): it is what is there that costs, never what is announced.
+    ///
     /// # Errors
     /// A [`PayloadError`] that names what is wrong and, by [`PayloadError::name`], what other implementations call it.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
-        let mut reader = Reader::new(bytes);
-        let table = Table::decode(&mut reader, limits)?;
+        Payload::read(&mut Reader::new(bytes, ()), limits)
+    }
+
+    /// Reads a payload, all of it, and tells of each field that was read, also of those before a fault. For humans.
+    ///
+    /// # Errors
+    /// A [`Fault`]: what [`decode`](Payload::decode) says, and where.
+    pub fn decode_traced(
+        bytes: &[u8],
+        limits: &Limits,
+        tell: &mut impl FnMut(Field),
+    ) -> Result<Payload, Fault> {
+        let mut reader = Reader::new(bytes, Sink::new(tell));
+        Payload::read(&mut reader, limits).map_err(|error| reader.trace().fault(reader.at(), error))
+    }
+
+    fn read<T: Trace>(reader: &mut Reader<'_, T>, limits: &Limits) -> Result<Payload, PayloadError> {
+        let table = Table::decode(reader, limits)?;
         let mut refs = Refs::new(&table);
-        let header = Header::decode(&mut reader, &mut refs, limits)?;
-        let body = Body::decode(&mut reader, &mut refs, limits)?;
+        let header = Header::decode(reader, &mut refs, limits)?;
+        let body = Body::decode(reader, &mut refs, header.kind == Kind::Direct, limits)?;
         reader.end()?;
         refs.all_used()?;
         Ok(Payload { header, body })

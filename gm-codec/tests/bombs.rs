@@ -5,7 +5,7 @@ mod common;
 use std::alloc::System;
 
 use common::{codec, forge, nonce};
-use gm_codec::{Channel, FrameError};
+use gm_codec::{Channel, FrameError, Limits, Payload};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -22,8 +22,38 @@ fn allocated(mut work: impl FnMut()) -> usize {
     std::iter::repeat_with(count).take(5).min().expect("some runs")
 }
 
+/// Payloads that announce much and then end, or go wrong at once: what they make room for is in proportion to their bytes.
+fn payloads_that_promise_much() {
+    const BYTES: usize = 20_000;
+    // A table of one entry, a direct header, the tag, and what precedes the count.
+    let direct = [0x02, 0x82, 0x80, 0x80, 0xa0, 0x01, 0x75, 0x2f, 0x04, 0x00];
+    for before in [
+        &[0x01, 0x01, 0x47][..],
+        &[0x04],
+        &[0x04, 0x02, 0x00],
+        &[0x06],
+        &[0x06, 0x01, 0x00, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0x09, 0x00],
+        &[0x0a, 0x01, 0x47, 0x05],
+        &[0x0b, 0x01, 0x47, 0x00],
+        &[0x0b, 0x01, 0x47, 0x02, 0x05],
+        &[0x0c, 0x01, 0x47],
+    ] {
+        // As many as there are bytes, and one more than that; the bytes themselves are `ff`, which nothing can begin with.
+        for count in [BYTES as u64, BYTES as u64 + 1, 99_999] {
+            let bytes = [&direct[..], before, &common::varint(count), &[0xff; BYTES]].concat();
+            let allocated = allocated(|| {
+                assert!(Payload::decode(&bytes, &Limits::DEFAULT).is_err());
+            });
+            assert!(allocated <= 100 * BYTES, "{before:x?}: {allocated}");
+            assert!(count == BYTES as u64 || before[0] == 4 || allocated < 200, "{before:x?}: {allocated}");
+        }
+    }
+}
+
 #[test]
 fn a_bomb_costs_nothing() {
+    payloads_that_promise_much();
     let (mut codec, udp) = (codec(&[1], "c"), Channel::Datagram);
     let bomb = |block: &[u8]| forge(3, 1, "c", &udp, nonce(1).bytes(), block);
     let mut over = common::varint((16 << 20) + 1);

@@ -2,16 +2,10 @@
 
 mod payloads;
 
-use gm_codec::Payload;
-use payloads::{limits, payload};
+use gm_codec::{Body, Payload};
+use payloads::{encoded, limits, payload};
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-fn encoded(payload: &Payload) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    payload.encode(&limits(), &mut bytes).expect("a sound payload");
-    bytes
-}
 
 /// Bytes that are accepted are those that their meaning is written with.
 fn canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
@@ -44,11 +38,26 @@ proptest! {
     fn a_cut_payload_is_refused(payload in payload(), at in any::<usize>()) {
         let bytes = encoded(&payload);
         let cut = &bytes[..at % bytes.len()];
-        // An application's bytes are the rest of the payload, so there a cut is another payload.
+        // An application's bytes, and those that are repeated, are the rest of the payload, so there a cut is another payload.
         match &payload.body {
-            gm_codec::Body::Group(_) => prop_assert!(Payload::decode(cut, &limits()).is_err()),
-            gm_codec::Body::Application(_) => canonical(cut)?,
+            Body::Application(_) | Body::Repeat(_) => canonical(cut)?,
+            _ => prop_assert!(Payload::decode(cut, &limits()).is_err()),
         }
+    }
+
+    #[test]
+    fn what_is_traced_is_what_is_read(payload in payload(), at in any::<usize>(), byte in any::<u8>()) {
+        let mut bytes = encoded(&payload);
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let mut read = 0;
+        let traced = Payload::decode_traced(&bytes, &limits(), &mut |field| {
+            assert_eq!(field.at, read);
+            read += field.len;
+        });
+        let decoded = Payload::decode(&bytes, &limits());
+        prop_assert!(read <= bytes.len() && (decoded.is_err() || read == bytes.len()));
+        prop_assert_eq!(traced.map_err(|fault| fault.error), decoded);
     }
 
     #[test]

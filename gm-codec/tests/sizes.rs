@@ -1,67 +1,13 @@
 //! Bytes on the wire for fixed states, sealed, as a datagram carries them: what `docs/FIGURES.md` says.
 
+mod states;
+
 use std::collections::BTreeSet;
 
-use gm_clock::{Incarnation, NetId};
-use gm_codec::{
-    Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonce, Part, Payload, split,
-};
-use gm_data::{Increment, Item, KeyRange, Message, Record, TimedItem, Version};
-
-/// Nine bytes, as in the figures of others.
-const GROUP: &str = "Customers";
-const CLOCK: u64 = 1_000;
-
-fn member(number: u32) -> NetId {
-    NetId::new(std::net::Ipv4Addr::from(0xc0a8_0101 + number).into(), 29_999).expect("an ordinary address")
-}
-
-fn item(start: u32, end: u32, port: u16) -> TimedItem {
-    let range = KeyRange::new(start, end).expect("in order");
-    TimedItem { item: Item::serves(member(0), range, port, 1).expect("a priority"), time: CLOCK }
-}
-
-/// A life that began in 2025.
-fn life() -> Incarnation {
-    Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range")
-}
-
-fn increment(items: Vec<TimedItem>) -> Payload {
-    let span = (CLOCK - 1, CLOCK);
-    let increment = Increment::from_parts(member(0), life(), None, span, 0x0123_4567_89ab_cdef, items);
-    let parts = vec![Part::Increment(increment.expect("sound"))];
-    let body = Body::Group(Group { name: GROUP.parse().expect("a name"), parts });
-    Payload { header: Header::new(member(0), 1_000), body }
-}
-
-/// (bytes of the payload, bytes of the sealed frame).
-fn sizes(payload: &Payload) -> (usize, usize) {
-    let mut bytes = Vec::new();
-    payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");
-    let keyring = Keyring::new(Key::new([7; 32]));
-    let limits = Limits { datagram: 65_507, ..Limits::DEFAULT };
-    let mut codec = FrameCodec::new("production".parse().expect("a name"), keyring, limits).expect("sound");
-    let nonce = Nonce::from_parts(Epoch::new([1; 8]).expect("not zero"), 1);
-    let mut frame = Vec::new();
-    codec.seal(&Channel::Datagram, nonce, &bytes, &mut frame).expect("short");
-    (bytes.len(), frame.len())
-}
-
-/// A linear congruential generator (Knuth's MMIX): the same ranges in every run and language.
-fn random_ranges(count: u32) -> Vec<TimedItem> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        u32::try_from(state >> 32).expect("32 bits")
-    };
-    let mut range = || {
-        let (a, b) = (next(), next());
-        item(a.min(b), a.max(b), 20_000)
-    };
-    let mut items: Vec<TimedItem> = (0..count).map(|_| range()).collect();
-    items.sort_by_key(|timed| timed.item.range());
-    items
-}
+use gm_clock::NetId;
+use gm_codec::{Body, Broadcast, Header, Kind, Limits, Part, Payload, split};
+use gm_data::{Item, Message, Record, TimedItem, Version};
+use states::{CLOCK, GROUP, adjoining, apart, increment, item, life, member, random_ranges, sizes};
 
 #[test]
 fn one_changed_item() {
@@ -71,18 +17,9 @@ fn one_changed_item() {
 
 #[test]
 fn changed_items_together() {
-    let clustered = |count: u32| {
-        let ranges = (0..count).map(|i| item(0x4000_0000 + i * 1_000, 0x4000_0000 + i * 1_000 + 999, 20_000));
-        sizes(&increment(ranges.collect())).1
-    };
+    let clustered = |count: u32| sizes(&increment(adjoining(count))).1;
     // Apart, of other widths; on one port, or on five in turn.
-    let apart = |count: u32, ports: u32| {
-        let range = |i: u32| {
-            let start = 0x4000_0000 + i * 1_000;
-            item(start, start + 500 + i * 7 % 300, 20_000 + u16::try_from(i % ports).expect("small"))
-        };
-        sizes(&increment((0..count).map(range).collect())).1
-    };
+    let apart = |count: u32, ports: u32| sizes(&increment(apart(count, ports))).1;
     let random = |count: u32| sizes(&increment(random_ranges(count))).1;
     assert_eq!([clustered(16), clustered(128)], [101, 98], "6.3 and 0.8 bytes each, thanks to snappy");
     assert_eq!([apart(16, 1), apart(128, 1)], [156, 611], "9.8 and 4.8 bytes each; the figures are 12 and 7");
@@ -96,7 +33,9 @@ fn distribution_lists() {
         let far = |i: u32| format!("10.{}.{}.{}:29999", i % 3, i / 200, i % 200 + 1);
         let nodes: BTreeSet<NetId> = (0..count).map(|i| far(i).parse().expect("an address")).collect();
         let empty = increment(vec![item(0, 9, 80)]);
-        let header = Header { list: nodes.into_iter().collect(), ..empty.header.clone() };
+        let list = nodes.into_iter().collect();
+        let kind = Kind::Broadcast(Broadcast { origin: None, sequence: 1_000, list, receipts: None });
+        let header = Header { kind, ..empty.header.clone() };
         sizes(&Payload { header, ..empty.clone() }).0 - sizes(&empty).0
     };
     assert_eq!(

@@ -1,7 +1,7 @@
 //! The hashes computed a second time, from their description alone, and compared with the crate and with the vectors.
 //!
 //! Numbers are 128 bits wide and reduced by hand, so nothing wraps by accident; no code is shared with the crate.
-//! `GM_VECTORS=write` writes `vectors/hashes.json` anew instead of comparing with it.
+//! `cargo xtask vectors` writes `vectors/hashes.json` anew.
 
 mod common;
 
@@ -10,6 +10,7 @@ use gm_clock::{CEILING, NetId};
 use gm_data::{GroupName, Item, KeyRange, Message, Moment, Op, Record, TimedItem, Topology, Version, View};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::path::Path;
 
 const TWO_64: u128 = 1 << 64;
 
@@ -290,23 +291,29 @@ fn the_crate_its_description_and_the_vectors_agree() {
     assert!(count >= 40, "{count} vectors");
     let text = shown(&parts);
     serde_json::from_str::<Value>(&text).expect("it is JSON");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/hashes.json");
-    if std::env::var_os("GM_VECTORS").is_some_and(|what| what == "write") {
-        std::fs::write(path, text).expect("the folder can be written to");
-    } else {
-        let committed = std::fs::read_to_string(path).expect("the vectors are there");
-        let committed: Value = serde_json::from_str(&committed).expect("they are JSON");
-        for (part, vectors) in &parts {
-            let old = committed[part].as_array().expect("every part is there");
-            for (at, (old, new)) in old.iter().zip(vectors).enumerate() {
-                assert_eq!(
-                    old, new,
-                    "{part}, vector {at}: if another one is meant, run with GM_VECTORS=write"
-                );
-            }
-            assert_eq!(old.len(), vectors.len(), "{part}");
+    let committed: Value = serde_json::from_str(&vector_file(&text)).expect("they are JSON");
+    for (part, vectors) in &parts {
+        let old = committed[part].as_array().expect("every part is there");
+        for (at, (old, new)) in old.iter().zip(vectors).enumerate() {
+            assert_eq!(old, new, "{part}, vector {at}: if another one is meant, cargo xtask vectors");
         }
+        assert_eq!(old.len(), vectors.len(), "{part}");
     }
+}
+
+/// The text of the file, which is the one that was made if `GM_VECTORS=write`. The folder is the crate's, or one of the
+/// crate's name below `GM_VECTORS_DIR`.
+fn vector_file(made: &str) -> String {
+    let folder = match std::env::var_os("GM_VECTORS_DIR") {
+        Some(folder) => Path::new(&folder).join(env!("CARGO_PKG_NAME")),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"),
+    };
+    let path = folder.join("hashes.json");
+    if std::env::var_os("GM_VECTORS").is_some_and(|what| what == "write") {
+        std::fs::create_dir_all(&folder).expect("there is room for a folder");
+        std::fs::write(&path, made).expect("the folder can be written to");
+    }
+    std::fs::read_to_string(&path).expect("the vectors are there")
 }
 
 /// What a digest is for: whatever part of an item changes, the digest changes.

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, status};
-use crate::{deps, port, test};
+use crate::{deps, fuzz, port, test, vectors};
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ struct Step<'a> {
 }
 
 const FMT: &str = "fmt --all --check";
+// The fuzz targets are a workspace of their own.
+const FMT_FUZZ: &str = "fmt --check --manifest-path gm-codec/fuzz/Cargo.toml";
 const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
 const DOC: &str = "doc --workspace --no-deps --all-features";
 const DOC_FLAGS: &str = "-D warnings";
@@ -38,12 +40,20 @@ const DENY: &str = "deny check advisories";
 /// Runs the whole sequence.
 pub(crate) fn run(ws: &Workspace) -> Tally {
     let mut steps = [
-        step("fmt", format!("cargo {FMT}"), || verdict(&mut ws.plain_cargo(FMT))),
+        step("fmt", format!("cargo {FMT} && cargo {FMT_FUZZ}"), || {
+            let good = status(&mut ws.plain_cargo(FMT))?.success();
+            Ok(yes_or_no(good && status(&mut ws.plain_cargo(FMT_FUZZ))?.success()))
+        }),
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
+        // The tests have compared the cases; this compares whole files, and finds those that no test makes.
+        step("vectors", "cargo xtask vectors --check", || Ok(yes_or_no(vectors::run(ws, true)?))),
         step("port", "cargo xtask port", || {
             Ok(port::run(ws)?.map_or(Outcome::Skipped(port::NO_PYTHON), Outcome::Ran))
+        }),
+        step("fuzz", "cargo xtask fuzz && cargo xtask fuzz --planted", || {
+            Ok(fuzz::ci(ws)?.map_or(Outcome::Skipped(fuzz::NO_COMPILER), Outcome::Ran))
         }),
         step("docs", format!("RUSTDOCFLAGS=\"{DOC_FLAGS}\" cargo {DOC}"), || {
             verdict(ws.cargo(DOC).env("RUSTDOCFLAGS", DOC_FLAGS))

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use crate::finding::{Finding, report};
+use crate::fuzz;
 use crate::spdx;
-use crate::tables::{BANNED_CRATES, DUPLICATES, LICENCES};
+use crate::tables::{BANNED_CRATES, DUPLICATES, LICENCES, LICENCES_OF_FUZZING};
 use crate::workspace::Workspace;
 
 const RULE: &str = "deps";
-const LOCK: &str = "Cargo.lock";
 
 /// A package that is not ours.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ struct Foreign {
 /// What the graph is held against.
 #[derive(Debug)]
 struct Rules<'a> {
+    /// The lock file, for the report.
+    lock: &'a str,
     licences: &'a [&'a str],
     banned: &'a [(&'a str, &'a str)],
     duplicates: &'a [(&'a str, &'a str)],
@@ -32,24 +34,40 @@ struct Rules<'a> {
 
 /// Checks the whole graph, for all platforms and with all features; true if nothing was found.
 pub(crate) fn run(ws: &Workspace) -> Result<bool> {
-    let metadata = ws.resolved()?;
-    let ours: BTreeSet<_> = metadata.workspace_members.iter().collect();
-    let packages: Vec<_> = metadata
+    let rules =
+        Rules { lock: "Cargo.lock", licences: LICENCES, banned: BANNED_CRATES, duplicates: DUPLICATES };
+    let mut packages = foreign(ws, "")?;
+    let mut findings = check(&packages, &rules);
+
+    // The fuzz targets are a workspace of their own.
+    let lock = format!("{}/Cargo.lock", fuzz::FOLDER);
+    let licences = [LICENCES, LICENCES_OF_FUZZING].concat();
+    let rules = Rules { lock: &lock, licences: &licences, banned: BANNED_CRATES, duplicates: &[] };
+    let of_fuzzing = foreign(ws, fuzz::FOLDER)?;
+    findings.extend(check(&of_fuzzing, &rules));
+    packages.extend(of_fuzzing);
+    Ok(report("deps", packages.len(), "packages", findings))
+}
+
+/// The packages of a workspace that come from elsewhere.
+fn foreign(ws: &Workspace, folder: &str) -> Result<Vec<Foreign>> {
+    let metadata = ws.resolved(folder)?;
+    let packages = metadata
         .packages
         .iter()
-        .filter(|package| !ours.contains(&package.id))
+        .filter(|package| package.source.is_some() || ws.relative(&package.manifest_path).is_none())
         .map(|package| Foreign {
             name: package.name.to_string(),
             version: package.version.to_string(),
             licence: package.license.clone(),
         })
         .collect();
-    let rules = Rules { licences: LICENCES, banned: BANNED_CRATES, duplicates: DUPLICATES };
-    Ok(report("deps", packages.len(), "packages", check(&packages, &rules)))
+    Ok(packages)
 }
 
 fn check(packages: &[Foreign], rules: &Rules<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let found = |message| Finding::new(rules.lock, 1, RULE, message);
     for package in packages {
         if let Some(message) = licence_trouble(package, rules.licences) {
             findings.push(found(format!("{} {}: {message}", package.name, package.version)));
@@ -87,16 +105,16 @@ fn licence_trouble(package: &Foreign, allowed: &[&str]) -> Option<String> {
     }
 }
 
-fn found(message: String) -> Finding {
-    Finding::new(LOCK, 1, RULE, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RULES: Rules<'static> =
-        Rules { licences: &["MIT"], banned: &[("evil", "it is")], duplicates: &[("twice", "because")] };
+    const RULES: Rules<'static> = Rules {
+        lock: "Cargo.lock",
+        licences: &["MIT"],
+        banned: &[("evil", "it is")],
+        duplicates: &[("twice", "because")],
+    };
 
     fn package(name: &str, version: &str, licence: &str) -> Foreign {
         let licence = (!licence.is_empty()).then(|| licence.to_owned());

@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod deps;
 mod finding;
+mod fuzz;
 mod layers;
 mod lexer;
 mod port;
@@ -19,6 +20,7 @@ mod tally;
 mod test;
 mod test_output;
 mod tidy;
+mod vectors;
 mod workspace;
 
 use std::process::ExitCode;
@@ -50,6 +52,14 @@ enum Task {
     Deps,
     /// Run the vectors of the wire with the second implementation, in Python
     Port,
+    /// Run the fuzz targets of the codec
+    Fuzz(fuzz::Flags),
+    /// Write the files of vectors, by the tests that own them
+    Vectors {
+        /// Make them elsewhere, and compare them with the committed ones
+        #[arg(long)]
+        check: bool,
+    },
     /// Run the benches of one crate, or of every crate that has some
     Bench {
         /// The crate whose benches run
@@ -66,9 +76,11 @@ fn main() -> ExitCode {
         Task::Test => counted(Workspace::open(false).and_then(|ws| test::run(&ws))),
         Task::Ci => counted(Workspace::open(true).map(|ws| ci::run(&ws))),
         Task::Port => counted(Workspace::open(false).and_then(|ws| port_alone(&ws))),
+        Task::Fuzz(flags) => counted(Workspace::open(false).and_then(|ws| fuzz::run(&ws, &flags))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
+        Task::Vectors { check } => plain(Workspace::open(false).and_then(|ws| vectors::run(&ws, check))),
         Task::Bench { package, args } => {
             plain(Workspace::open(false).and_then(|ws| bench::run(&ws, package.as_deref(), &args)))
         }

@@ -95,6 +95,10 @@ pub(crate) const BANNED_NAMES: &[BannedName] = &[
     outside_tests("eprintln!", PRINTING),
 ];
 
+/// The tests that own files of vectors: each makes its files anew, and compares them or writes them.
+pub(crate) const VECTOR_TESTS: &[&str] =
+    &["fingerprint", "hashes", "payload_vectors", "vectors", "vectors_of_numbers"];
+
 /// A source file longer than this has more than one subject.
 pub(crate) const MAX_LINES: usize = 400;
 
@@ -131,6 +135,9 @@ pub(crate) const LICENCES: &[&str] = &[
     "0BSD",
     "MIT-0",
 ];
+
+/// Licences besides, of what only the fuzz targets link: libFuzzer has that of LLVM before 2019.
+pub(crate) const LICENCES_OF_FUZZING: &[&str] = &["NCSA"];
 
 /// Crates that must not appear anywhere in the graph, with the reason.
 pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[

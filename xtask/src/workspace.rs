@@ -28,6 +28,16 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
+    /// Where build products go.
+    pub(crate) fn target_folder(&self) -> &Path {
+        self.metadata.target_directory.as_std_path()
+    }
+
+    /// Whether lock files must stay as they are.
+    pub(crate) const fn is_locked(&self) -> bool {
+        self.locked
+    }
+
     /// The member crates, in the order of their names.
     pub(crate) fn members(&self) -> Vec<&Package> {
         let mut members = self.metadata.workspace_packages();
@@ -41,12 +51,12 @@ impl Workspace {
         Some(below.as_str().replace('\\', "/"))
     }
 
-    /// The resolved graph of all packages, dependencies included.
-    pub(crate) fn resolved(&self) -> Result<Metadata> {
+    /// The resolved graph of all packages, dependencies included, of the workspace in a folder below the root.
+    pub(crate) fn resolved(&self, folder: &str) -> Result<Metadata> {
         command(self.locked)
-            .current_dir(self.root())
+            .current_dir(self.root().join(folder))
             .exec()
-            .context("cannot resolve the dependencies of the workspace")
+            .with_context(|| format!("cannot resolve the dependencies of the workspace in `{folder}`"))
     }
 
     /// A cargo command in the root: `words` split at spaces, `--locked` put after the subcommand if asked for.

@@ -1,12 +1,16 @@
-//! What a payload says: a part of a group's state, or something of an application's own. Knows nothing of how it is used.
+//! What a payload says, by its tag. Knows nothing of how it is used.
 
 use gm_clock::NetId;
-use gm_data::{GroupName, Increment, Message, Record};
+use gm_data::Message;
 
-use super::header::Refs;
 use super::read::Reader;
+use super::refs::Refs;
 use super::table::Table;
-use super::{PayloadError, parts};
+use super::trace::Trace;
+use super::{
+    Application, Buckets, Fingerprints, Gaps, Group, Part, PayloadError, Peers, Receipt, Repeat, Requests,
+    Root, Versions,
+};
 use crate::Limits;
 use crate::varint;
 
@@ -17,51 +21,61 @@ pub enum Body {
     Group(Group),
     /// Something of an application's own. Tag 2.
     Application(Application),
+    /// Nothing but the header: what it names was multicast. Tag 3.
+    Notice,
+    /// Who else there is. Tag 4.
+    Peers(Peers),
+    /// Who has got a broadcast. Tag 5.
+    Receipt(Receipt),
+    /// Which multicasts are missed. Tag 6.
+    Gaps(Gaps),
+    /// A multicast that somebody missed. Tag 7.
+    Repeat(Repeat),
+    /// The fingerprint of all groups. Tag 8.
+    Root(Root),
+    /// Fingerprints, group by group. Tag 9.
+    Fingerprints(Fingerprints),
+    /// Fingerprints within a group. Tag 10.
+    Buckets(Buckets),
+    /// Versions of members. Tag 11.
+    Versions(Versions),
+    /// Requests for members' records. Tag 12.
+    Requests(Requests),
 }
-
-/// Records and increments of one group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// The group.
-    pub name: GroupName,
-    /// In the order of the members, each member once.
-    pub parts: Vec<Part>,
-}
-
-/// What is said of one member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The whole record.
-    Record(Record),
-    /// What was written since a version.
-    Increment(Increment),
-}
-
-impl Part {
-    /// Of whom it is.
-    pub const fn member(&self) -> NetId {
-        match self {
-            Part::Record(record) => record.member(),
-            Part::Increment(increment) => increment.member(),
-        }
-    }
-}
-
-/// Something of an application's own: bytes that mean something to whoever registered the name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Application {
-    /// The name of the payload's type: 1 to 64 bytes of UTF-8.
-    pub name: String,
-    /// What it says.
-    pub bytes: Vec<u8>,
-}
-
-/// Bytes of the name of an application's payload type, at most.
-const MAX_NAME: usize = 64;
 
 mod tag {
     pub(super) const GROUP: u64 = 1;
     pub(super) const APPLICATION: u64 = 2;
+    pub(super) const NOTICE: u64 = 3;
+    pub(super) const PEERS: u64 = 4;
+    pub(super) const RECEIPT: u64 = 5;
+    pub(super) const GAPS: u64 = 6;
+    pub(super) const REPEAT: u64 = 7;
+    pub(super) const ROOT: u64 = 8;
+    pub(super) const FINGERPRINTS: u64 = 9;
+    pub(super) const BUCKETS: u64 = 10;
+    pub(super) const VERSIONS: u64 = 11;
+    pub(super) const REQUESTS: u64 = 12;
+    /// What the tags from 1 on say, for a human.
+    pub(super) const NAMES: [&str; 12] = [
+        "group",
+        "application",
+        "notice",
+        "peers",
+        "receipt",
+        "gaps",
+        "repeat",
+        "root",
+        "fingerprints",
+        "buckets",
+        "versions",
+        "requests",
+    ];
+}
+
+/// Whether a body of that tag is for the receiver alone.
+const fn must_be_direct(tag: u64) -> bool {
+    tag > tag::NOTICE
 }
 
 impl Body {
@@ -71,92 +85,106 @@ impl Body {
         Body::Group(Group { name: message.name().clone(), parts })
     }
 
-    pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        let too_many = |what, count: usize, most: usize| {
-            Err(PayloadError::TooMany { what, count: count as u64, most: most as u64 })
-        };
+    /// Its tag, 1 to 12.
+    pub const fn tag(&self) -> u64 {
         match self {
-            Body::Group(group) => {
-                if !group.parts.is_sorted_by(|a, b| a.member() < b.member()) {
-                    return Err(PayloadError::Unsorted { what: "parts" });
-                }
-                if group.parts.len() > limits.nodes {
-                    return too_many("parts", group.parts.len(), limits.nodes);
-                }
-                let items: usize = group.parts.iter().map(parts::items).sum();
-                if items > limits.items { too_many("items", items, limits.items) } else { Ok(()) }
-            }
-            Body::Application(application) => match application.name.len() {
-                1..=MAX_NAME => Ok(()),
-                bytes => too_many("application name", bytes, MAX_NAME),
-            },
+            Body::Group(_) => tag::GROUP,
+            Body::Application(_) => tag::APPLICATION,
+            Body::Notice => tag::NOTICE,
+            Body::Peers(_) => tag::PEERS,
+            Body::Receipt(_) => tag::RECEIPT,
+            Body::Gaps(_) => tag::GAPS,
+            Body::Repeat(_) => tag::REPEAT,
+            Body::Root(_) => tag::ROOT,
+            Body::Fingerprints(_) => tag::FINGERPRINTS,
+            Body::Buckets(_) => tag::BUCKETS,
+            Body::Versions(_) => tag::VERSIONS,
+            Body::Requests(_) => tag::REQUESTS,
+        }
+    }
+
+    /// Whether it is for the receiver alone, and so cannot be a broadcast: all but groups, applications' own and notices.
+    pub const fn must_be_direct(&self) -> bool {
+        must_be_direct(self.tag())
+    }
+
+    pub(super) fn check(&self, direct: bool, limits: &Limits) -> Result<(), PayloadError> {
+        if self.must_be_direct() && !direct {
+            return Err(PayloadError::NotDirect { tag: self.tag() });
+        }
+        match self {
+            Body::Group(group) => group.check(limits),
+            Body::Application(application) => application.check(),
+            Body::Peers(peers) => peers.check(limits),
+            Body::Receipt(receipt) => receipt.check(),
+            Body::Gaps(gaps) => gaps.check(limits),
+            Body::Notice | Body::Repeat(_) | Body::Root(_) => Ok(()),
+            Body::Fingerprints(fingerprints) => fingerprints.check(limits),
+            Body::Buckets(buckets) => buckets.check(limits),
+            Body::Versions(versions) => versions.check(limits),
+            Body::Requests(requests) => requests.check(limits),
         }
     }
 
     pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
-        if let Body::Group(group) = self {
-            named.extend(group.parts.iter().map(Part::member));
+        match self {
+            Body::Group(group) => named.extend(group.parts.iter().map(Part::member)),
+            Body::Application(_) | Body::Notice | Body::Root(_) | Body::Buckets(_) => {}
+            Body::Peers(peers) => peers.name_all(named),
+            Body::Receipt(receipt) => receipt.name_all(named),
+            Body::Gaps(gaps) => gaps.name_all(named),
+            Body::Repeat(repeat) => named.push(repeat.node),
+            Body::Fingerprints(fingerprints) => fingerprints.name_all(named),
+            Body::Versions(versions) => versions.name_all(named),
+            Body::Requests(requests) => requests.name_all(named),
         }
     }
 
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
+        varint::write(self.tag(), out);
         match self {
-            Body::Group(group) => {
-                varint::write(tag::GROUP, out);
-                put_text(out, group.name.as_str());
-                varint::write(group.parts.len() as u64, out);
-                let mut next = 0;
-                for part in &group.parts {
-                    let position = table.position(part.member());
-                    parts::encode(part, position - next, out);
-                    next = position + 1;
-                }
-            }
-            Body::Application(application) => {
-                varint::write(tag::APPLICATION, out);
-                put_text(out, &application.name);
-                // The rest of the payload: it needs no length of its own.
-                out.extend_from_slice(&application.bytes);
-            }
+            Body::Group(group) => group.encode(table, out),
+            Body::Application(application) => application.encode(out),
+            Body::Notice => {}
+            Body::Peers(peers) => peers.encode(table, out),
+            Body::Receipt(receipt) => receipt.encode(table, out),
+            Body::Gaps(gaps) => gaps.encode(table, out),
+            Body::Repeat(repeat) => repeat.encode(table, out),
+            Body::Root(root) => root.encode(out),
+            Body::Fingerprints(fingerprints) => fingerprints.encode(table, out),
+            Body::Buckets(buckets) => buckets.encode(out),
+            Body::Versions(versions) => versions.encode(table, out),
+            Body::Requests(requests) => requests.encode(table, out),
         }
     }
 
-    pub(super) fn decode(
-        reader: &mut Reader<'_>,
+    pub(super) fn decode<T: Trace>(
+        reader: &mut Reader<'_, T>,
         refs: &mut Refs<'_>,
+        direct: bool,
         limits: &Limits,
     ) -> Result<Body, PayloadError> {
-        match reader.varint()? {
-            tag::GROUP => {
-                let name = GroupName::new(text(reader, GroupName::MAX_BYTES)?)?;
-                let count = reader.count("parts", limits.nodes, 1)?;
-                let mut parts = Vec::new();
-                let (mut next, mut items) = (0, limits.items);
-                for _ in 0..count {
-                    let part = parts::decode(reader, refs, &mut next, &mut items, limits.items)?;
-                    parts.push(part);
-                }
-                Ok(Body::Group(Group { name, parts }))
-            }
-            tag::APPLICATION => {
-                let name = text(reader, MAX_NAME)?.to_owned();
-                if name.is_empty() {
-                    return Err(reader.out_of_range("application name"));
-                }
-                let bytes = reader.bytes(reader.left())?.to_vec();
-                Ok(Body::Application(Application { name, bytes }))
-            }
-            tag => Err(PayloadError::UnknownTag { tag }),
+        let tag = reader.varint_as("tag", |tag| {
+            let name = usize::try_from(tag).ok().and_then(|tag| tag::NAMES.get(tag.checked_sub(1)?));
+            format!("{tag}, {}", name.unwrap_or(&"unknown"))
+        })?;
+        if (1..=tag::REQUESTS).contains(&tag) && must_be_direct(tag) && !direct {
+            return Err(PayloadError::NotDirect { tag });
         }
+        Ok(match tag {
+            tag::GROUP => Body::Group(Group::decode(reader, refs, limits)?),
+            tag::APPLICATION => Body::Application(Application::decode(reader)?),
+            tag::NOTICE => Body::Notice,
+            tag::PEERS => Body::Peers(Peers::decode(reader, refs, limits)?),
+            tag::RECEIPT => Body::Receipt(Receipt::decode(reader, refs)?),
+            tag::GAPS => Body::Gaps(Gaps::decode(reader, refs, limits)?),
+            tag::REPEAT => Body::Repeat(Repeat::decode(reader, refs)?),
+            tag::ROOT => Body::Root(Root::decode(reader)?),
+            tag::FINGERPRINTS => Body::Fingerprints(Fingerprints::decode(reader, refs, limits)?),
+            tag::BUCKETS => Body::Buckets(Buckets::decode(reader, limits)?),
+            tag::VERSIONS => Body::Versions(Versions::decode(reader, refs, limits)?),
+            tag::REQUESTS => Body::Requests(Requests::decode(reader, refs, limits)?),
+            tag => return Err(PayloadError::UnknownTag { tag }),
+        })
     }
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    varint::write(text.len() as u64, out);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn text<'a>(reader: &mut Reader<'a>, most: usize) -> Result<&'a str, PayloadError> {
-    let length = reader.count("name", most, 1)?;
-    core::str::from_utf8(reader.bytes(length)?).map_err(|_| PayloadError::NotUtf8)
 }

@@ -36,15 +36,15 @@ pub enum PayloadError {
     OutOfRange {
         /// Which number.
         what: &'static str,
-        /// Where it ends.
+        /// Where it ends; 0 if it was to be written.
         at: usize,
     },
-    /// The value has another, shorter spelling.
-    #[error("{what} has another spelling, at byte {at}")]
+    /// The value has another, shorter spelling, or is none where there must be some.
+    #[error("{what} has another spelling or none, at byte {at}")]
     NotCanonical {
         /// What was spelled so.
         what: &'static str,
-        /// Where it ends.
+        /// Where it ends; 0 if it was to be written.
         at: usize,
     },
     /// A list is not in its order, or has something twice.
@@ -77,7 +77,7 @@ pub enum PayloadError {
         /// Its position.
         index: usize,
     },
-    /// A flag that this version does not know.
+    /// A flag that this version does not know, or that does not go with another.
     #[error("unknown flags {flags:#x}")]
     UnknownFlags {
         /// All flags that were met.
@@ -89,7 +89,13 @@ pub enum PayloadError {
         /// The tag.
         tag: u64,
     },
-    /// An op, or a kind of part, that this version does not know.
+    /// What must be said to one node alone, in a broadcast.
+    #[error("tag {tag} in a broadcast")]
+    NotDirect {
+        /// The tag.
+        tag: u64,
+    },
+    /// An op, a kind of part, or another code that this version does not know.
     #[error("unknown {what} {code}")]
     UnknownCode {
         /// Of what.
@@ -103,6 +109,9 @@ pub enum PayloadError {
     /// A group's name that cannot be.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The name of an application's payload type that cannot be.
+    #[error("the name of an application's payload type is empty or has a control character")]
+    ApplicationName,
     /// A name that is not UTF-8.
     #[error("a name is not UTF-8")]
     NotUtf8,
@@ -128,9 +137,10 @@ impl PayloadError {
             PayloadError::UnusedEntry { .. } => "UnusedEntry",
             PayloadError::UnknownFlags { .. } => "UnknownFlags",
             PayloadError::UnknownTag { .. } => "UnknownTag",
+            PayloadError::NotDirect { .. } => "NotDirect",
             PayloadError::UnknownCode { .. } => "UnknownCode",
             PayloadError::NetId(_) => "BadNetId",
-            PayloadError::Name(_) => "BadName",
+            PayloadError::Name(_) | PayloadError::ApplicationName => "BadName",
             PayloadError::NotUtf8 => "NotUtf8",
             PayloadError::Record(_) => "BadRecord",
         }

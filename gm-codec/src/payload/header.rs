@@ -2,14 +2,59 @@
 
 use gm_clock::NetId;
 
-use super::PayloadError;
 use super::read::Reader;
+use super::refs::{Refs, put_list, put_node};
+use super::sections::{self, Section};
 use super::table::Table;
+use super::trace::Trace;
+use super::{PayloadError, check};
 use crate::Limits;
 use crate::varint;
 
+/// The gossip header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Who sends this frame.
+    pub sender: NetId,
+    /// Whether it is for the receiver alone.
+    pub kind: Kind,
+    /// The number of the sender's last multicast, by which a receiver finds that it missed one.
+    pub multicast: Option<u64>,
+    /// The label of the sender's island.
+    pub island: Option<NetId>,
+    /// Whose multicast the sender hears now and did not before. Sorted, each once.
+    pub heard: Vec<NetId>,
+    /// Whose multicast it hears no longer. Sorted, each once.
+    pub lost: Vec<NetId>,
+    /// What a later version adds. Sorted by kind, each kind once; at most 16, with 1,024 bytes together.
+    pub sections: Vec<Section>,
+}
+
+/// For whom a payload is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From the sender to the receiver alone; never passed on.
+    Direct,
+    /// For everybody; passed on.
+    Broadcast(Broadcast),
+}
+
+/// What tells broadcasts apart, and how one is passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    /// On whose behalf, if not on the sender's own in the epoch of the frame that it comes in. It may be the sender: of an older
+    /// epoch, or in a frame that is not sealed.
+    pub origin: Option<Origin>,
+    /// The number of the broadcast within its origin's epoch.
+    pub sequence: u64,
+    /// To whom the receiver must pass it on: its share. Sorted, each once.
+    pub list: Vec<NetId>,
+    /// What the sender wants to hear of the receiver's share, if anything.
+    pub receipts: Option<Receipts>,
+}
+
 /// Who began a broadcast that somebody else passes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// Who began it.
     pub node: NetId,
@@ -17,204 +62,180 @@ pub struct Origin {
     pub epoch: [u8; 8],
 }
 
-/// The gossip header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Who sends this frame.
-    pub sender: NetId,
-    /// On whose behalf, if not on its own. Its own broadcasts are of the epoch of the frame that they come in.
-    pub origin: Option<Origin>,
-    /// The number of the broadcast within its origin's epoch.
-    pub sequence: u64,
-    /// The number of the sender's last multicast, by which a receiver finds that it missed one.
-    pub multicast: Option<u64>,
-    /// Whether the origin wants to hear who has got it.
-    pub receipts: bool,
-    /// The label of the sender's island.
-    pub island: Option<NetId>,
-    /// Whose multicast the sender hears now and did not before. Sorted, each once.
-    pub heard: Vec<NetId>,
-    /// Whose multicast it hears no longer. Sorted, each once.
-    pub lost: Vec<NetId>,
-    /// To whom the receiver must pass it on. Sorted, each once.
-    pub list: Vec<NetId>,
+/// What the sender wants to hear of the receiver's share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Receipts {
+    /// Within how many milliseconds from now.
+    pub within_millis: u32,
+    /// Only who has it on disk counts.
+    pub durable: bool,
+    /// The share was given to another before, who does not answer.
+    pub again: bool,
 }
 
 mod flag {
     pub(super) const ORIGIN: u64 = 1;
     pub(super) const MULTICAST: u64 = 1 << 1;
-    pub(super) const RECEIPTS: u64 = 1 << 2;
+    pub(super) const DIRECT: u64 = 1 << 2;
     pub(super) const ISLAND: u64 = 1 << 3;
     pub(super) const HEARD: u64 = 1 << 4;
     pub(super) const LOST: u64 = 1 << 5;
     pub(super) const LIST: u64 = 1 << 6;
-    pub(super) const KNOWN: u64 = (1 << 7) - 1;
+    pub(super) const RECEIPTS: u64 = 1 << 7;
+    pub(super) const SECTIONS: u64 = 1 << 8;
+    /// What a direct payload must not have.
+    pub(super) const NOT_DIRECT: u64 = ORIGIN | LIST | RECEIPTS;
+    pub(super) const KNOWN: [(u64, &str); 9] = [
+        (ORIGIN, "origin"),
+        (MULTICAST, "multicast"),
+        (DIRECT, "direct"),
+        (ISLAND, "island"),
+        (HEARD, "heard"),
+        (LOST, "lost"),
+        (LIST, "list"),
+        (RECEIPTS, "receipts"),
+        (SECTIONS, "sections"),
+    ];
 }
 
 impl Header {
-    /// The header of a broadcast that its origin sends, with nothing besides.
+    /// The header of a broadcast of the sender's own, with nothing besides.
     pub const fn new(sender: NetId, sequence: u64) -> Header {
+        let broadcast = Broadcast { origin: None, sequence, list: Vec::new(), receipts: None };
+        Header::of(sender, Kind::Broadcast(broadcast))
+    }
+
+    /// The header of a payload for the receiver alone, with nothing besides.
+    pub const fn direct(sender: NetId) -> Header {
+        Header::of(sender, Kind::Direct)
+    }
+
+    const fn of(sender: NetId, kind: Kind) -> Header {
         Header {
             sender,
-            origin: None,
-            sequence,
+            kind,
             multicast: None,
-            receipts: false,
             island: None,
             heard: Vec::new(),
             lost: Vec::new(),
-            list: Vec::new(),
+            sections: Vec::new(),
         }
     }
 
-    pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        for (what, list) in [("heard", &self.heard), ("lost", &self.lost), ("list", &self.list)] {
-            if list.len() > limits.nodes {
-                let (count, most) = (list.len() as u64, limits.nodes as u64);
-                return Err(PayloadError::TooMany { what, count, most });
-            }
-            if !list.is_sorted_by(|a, b| a < b) {
-                return Err(PayloadError::Unsorted { what });
-            }
+    /// What it is as a broadcast, if it is one.
+    pub const fn broadcast(&self) -> Option<&Broadcast> {
+        match &self.kind {
+            Kind::Direct => None,
+            Kind::Broadcast(broadcast) => Some(broadcast),
         }
-        Ok(())
+    }
+
+    fn list(&self) -> &[NetId] {
+        self.broadcast().map_or(&[], |broadcast| &broadcast.list)
+    }
+
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
+        for (what, list) in [("heard", &*self.heard), ("lost", &*self.lost), ("list", self.list())] {
+            check::at_most(what, list.len(), limits.nodes)?;
+            check::sorted(what, list, |after, before| after > before)?;
+        }
+        sections::check(&self.sections)
     }
 
     pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
         named.push(self.sender);
-        named.extend(self.origin.map(|origin| origin.node));
+        named.extend(self.broadcast().and_then(|broadcast| broadcast.origin).map(|origin| origin.node));
         named.extend(self.island);
-        for list in [&self.heard, &self.lost, &self.list] {
+        for list in [&*self.heard, &*self.lost, self.list()] {
             named.extend_from_slice(list);
         }
     }
 
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
+        let broadcast = self.broadcast();
+        let origin = broadcast.and_then(|broadcast| broadcast.origin);
+        let receipts = broadcast.and_then(|broadcast| broadcast.receipts);
         let flags = [
-            (flag::ORIGIN, self.origin.is_some()),
+            (flag::ORIGIN, origin.is_some()),
             (flag::MULTICAST, self.multicast.is_some()),
-            (flag::RECEIPTS, self.receipts),
+            (flag::DIRECT, broadcast.is_none()),
             (flag::ISLAND, self.island.is_some()),
             (flag::HEARD, !self.heard.is_empty()),
             (flag::LOST, !self.lost.is_empty()),
-            (flag::LIST, !self.list.is_empty()),
+            (flag::LIST, !self.list().is_empty()),
+            (flag::RECEIPTS, receipts.is_some()),
+            (flag::SECTIONS, !self.sections.is_empty()),
         ];
         varint::write(flags.iter().filter(|(_, set)| *set).map(|(flag, _)| flag).sum(), out);
-        varint::write(table.position(self.sender) as u64, out);
-        if let Some(origin) = self.origin {
-            varint::write(table.position(origin.node) as u64, out);
+        put_node(table, self.sender, out);
+        if let Some(origin) = origin {
+            put_node(table, origin.node, out);
             out.extend_from_slice(&origin.epoch);
         }
-        varint::write(self.sequence, out);
+        if let Some(broadcast) = broadcast {
+            varint::write(broadcast.sequence, out);
+        }
         if let Some(multicast) = self.multicast {
             varint::write(multicast, out);
         }
         if let Some(island) = self.island {
-            varint::write(table.position(island) as u64, out);
+            put_node(table, island, out);
         }
-        for list in [&self.heard, &self.lost, &self.list] {
-            put_list(table, list, out);
+        for list in [&*self.heard, &*self.lost, self.list()] {
+            if !list.is_empty() {
+                put_list(table, list, out);
+            }
+        }
+        if let Some(receipts) = receipts {
+            let Receipts { within_millis, durable, again } = receipts;
+            varint::write(u64::from(within_millis) << 2 | u64::from(durable) << 1 | u64::from(again), out);
+        }
+        if !self.sections.is_empty() {
+            sections::encode(&self.sections, out);
         }
     }
 
-    pub(super) fn decode(
-        reader: &mut Reader<'_>,
+    pub(super) fn decode<T: Trace>(
+        reader: &mut Reader<'_, T>,
         refs: &mut Refs<'_>,
         limits: &Limits,
     ) -> Result<Header, PayloadError> {
-        let flags = reader.varint()?;
-        if flags & !flag::KNOWN != 0 {
+        let flags = reader.flags("flags", &flag::KNOWN)?;
+        let has = |flag: u64| flags & flag != 0;
+        if has(flag::DIRECT) && has(flag::NOT_DIRECT) {
             return Err(PayloadError::UnknownFlags { flags });
         }
-        let has = |flag: u64| flags & flag != 0;
-        let sender = refs.node(reader)?;
-        let mut header = Header { receipts: has(flag::RECEIPTS), ..Header::new(sender, 0) };
-        if has(flag::ORIGIN) {
-            header.origin = Some(Origin { node: refs.node(reader)?, epoch: reader.array()? });
-        }
-        header.sequence = reader.varint()?;
-        if has(flag::MULTICAST) {
-            header.multicast = Some(reader.varint()?);
-        }
-        if has(flag::ISLAND) {
-            header.island = Some(refs.node(reader)?);
-        }
-        for (flag, what, list) in [
-            (flag::HEARD, "heard", &mut header.heard),
-            (flag::LOST, "lost", &mut header.lost),
-            (flag::LIST, "list", &mut header.list),
-        ] {
-            if has(flag) {
-                *list = refs.list(reader, what, limits)?;
-            }
-        }
-        Ok(header)
+        let sender = refs.node(reader, "sender")?;
+        let origin = match has(flag::ORIGIN) {
+            true => Some(Origin { node: refs.node(reader, "origin")?, epoch: reader.array("epoch")? }),
+            false => None,
+        };
+        let sequence = if has(flag::DIRECT) { 0 } else { reader.varint("sequence")? };
+        let multicast = if has(flag::MULTICAST) { Some(reader.varint("multicast")?) } else { None };
+        let island = if has(flag::ISLAND) { Some(refs.node(reader, "island")?) } else { None };
+        let mut list = |flag, what| match has(flag) {
+            true => refs.list(reader, what, limits.nodes),
+            false => Ok(Vec::new()),
+        };
+        let heard = list(flag::HEARD, "heard")?;
+        let lost = list(flag::LOST, "lost")?;
+        let list = list(flag::LIST, "list")?;
+        let receipts = if has(flag::RECEIPTS) { Some(receipts(reader)?) } else { None };
+        let sections = if has(flag::SECTIONS) { sections::decode(reader)? } else { Vec::new() };
+        let kind = match has(flag::DIRECT) {
+            true => Kind::Direct,
+            false => Kind::Broadcast(Broadcast { origin, sequence, list, receipts }),
+        };
+        Ok(Header { sender, kind, multicast, island, heard, lost, sections })
     }
 }
 
-/// A sorted list as positions, each as its distance to the one before; an empty one is not written.
-fn put_list(table: &Table, list: &[NetId], out: &mut Vec<u8>) {
-    if list.is_empty() {
-        return;
-    }
-    varint::write(list.len() as u64, out);
-    let mut next = 0;
-    for node in list {
-        let position = table.position(*node);
-        varint::write((position - next) as u64, out);
-        next = position + 1;
-    }
-}
-
-/// The table as it is referred to: what nothing refers to is refused in the end.
-pub(super) struct Refs<'a> {
-    table: &'a Table,
-    used: Vec<bool>,
-}
-
-impl<'a> Refs<'a> {
-    pub(super) fn new(table: &'a Table) -> Refs<'a> {
-        Refs { table, used: vec![false; table.len()] }
-    }
-
-    /// The node at a position that is read.
-    pub(super) fn node(&mut self, reader: &mut Reader<'_>) -> Result<NetId, PayloadError> {
-        let index = reader.varint()?;
-        self.at(index)
-    }
-
-    /// The node at that position.
-    pub(super) fn at(&mut self, index: u64) -> Result<NetId, PayloadError> {
-        let place = usize::try_from(index).ok().filter(|place| *place < self.table.len());
-        let place = place.ok_or(PayloadError::NoSuchEntry { index, len: self.table.len() })?;
-        self.used[place] = true;
-        Ok(self.table.get(place))
-    }
-
-    fn list(
-        &mut self,
-        reader: &mut Reader<'_>,
-        what: &'static str,
-        limits: &Limits,
-    ) -> Result<Vec<NetId>, PayloadError> {
-        let count = reader.count(what, limits.nodes, 1)?;
-        if count == 0 {
-            return Err(reader.not_canonical(what));
-        }
-        let mut next = 0_u64;
-        let mut list = Vec::with_capacity(count);
-        for _ in 0..count {
-            let position = next.saturating_add(reader.varint()?);
-            list.push(self.at(position)?);
-            next = position.saturating_add(1);
-        }
-        Ok(list)
-    }
-
-    pub(super) fn all_used(&self) -> Result<(), PayloadError> {
-        match self.used.iter().position(|used| !used) {
-            Some(index) => Err(PayloadError::UnusedEntry { index }),
-            None => Ok(()),
-        }
-    }
+fn receipts<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Receipts, PayloadError> {
+    let number = reader.varint_as("receipts", |number| {
+        let durable = if number & 2 == 0 { "" } else { ", on disk" };
+        let again = if number & 1 == 0 { "" } else { ", another's share before" };
+        format!("within {} ms{durable}{again}", number >> 2)
+    })?;
+    let within_millis = u32::try_from(number >> 2).map_err(|_| reader.out_of_range("receipts"))?;
+    Ok(Receipts { within_millis, durable: number & 2 != 0, again: number & 1 != 0 })
 }

@@ -1,11 +1,13 @@
 //! One record or one increment of a group. Knows nothing of the others.
 
-use gm_clock::{CEILING, Incarnation};
-use gm_data::{Increment, Opened, Record, Version};
+use gm_clock::Incarnation;
+use gm_data::{Increment, Opened, Record, RecordError, Version};
 
-use super::header::Refs;
 use super::items::{self, Items};
 use super::read::Reader;
+use super::refs::{Distances, Refs};
+use super::trace::Trace;
+use super::versions::{life, number};
 use super::{Part, PayloadError};
 use crate::varint;
 
@@ -26,14 +28,14 @@ pub(super) fn items(part: &Part) -> usize {
     }
 }
 
-pub(super) fn encode(part: &Part, distance: usize, out: &mut Vec<u8>) {
+pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
     let (version, opened, kind) = match part {
         Part::Record(record) if record.version().gone => (record.version(), record.opened(), kind::GONE),
         Part::Record(record) => (record.version(), record.opened(), kind::RECORD),
         Part::Increment(increment) => (increment.stamp().version, increment.opened(), kind::INCREMENT),
     };
     let opened_bit = if opened.is_some() { kind::OPENED } else { 0 };
-    varint::write((distance as u64) << 3 | opened_bit | kind, out);
+    varint::write(distance << 3 | opened_bit | kind, out);
     varint::write(version.incarnation.get(), out);
     varint::write(version.clock, out);
     if let Some(opened) = opened {
@@ -56,46 +58,63 @@ pub(super) fn encode(part: &Part, distance: usize, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn decode(
-    reader: &mut Reader<'_>,
+pub(super) fn decode<T: Trace>(
+    reader: &mut Reader<'_, T>,
     refs: &mut Refs<'_>,
-    next: &mut u64,
+    distances: &mut Distances,
     items_left: &mut usize,
     most: usize,
 ) -> Result<Part, PayloadError> {
-    let head = reader.varint()?;
+    let head = reader.varint_as("part", |head| {
+        let kind = ["record", "record of a forgotten member", "increment", "kind 3"];
+        let kind = kind[usize::try_from(head & 3).unwrap_or(3)];
+        let opened = if head & kind::OPENED == 0 { "" } else { ", opened" };
+        format!("{kind}{opened} of {}", refs.text(distances.peek(head >> 3)))
+    })?;
     let kind = head & 3;
-    let position = next.saturating_add(head >> 3);
-    let member = refs.at(position)?;
-    *next = position.saturating_add(1);
+    let member = refs.at(distances.from(head >> 3))?;
     if kind > kind::INCREMENT {
         return Err(PayloadError::UnknownCode { what: "kind", code: kind });
     }
-    let incarnation = number(reader, "incarnation")?;
+    let (gone, is_opened) = (kind == kind::GONE, head & kind::OPENED != 0);
+    if gone && is_opened {
+        return Err(RecordError::GoneButNotEmpty { member }.into());
+    }
+    let incarnation = life(reader)?;
     let clock = number(reader, "clock")?;
-    let opened = if head & kind::OPENED == 0 {
-        None
-    } else {
+    let opened = if is_opened {
         let before = |number: u64, distance: u64| number.checked_sub(distance)?.checked_sub(1);
-        let of = before(incarnation, reader.varint()?).ok_or(reader.out_of_range("opened"))?;
-        let at = before(clock, reader.varint()?).ok_or(reader.out_of_range("opened"))?;
-        Some(Opened { incarnation: life(reader, of)?, clock: at })
+        let text = |number: u64, distance: u64| {
+            before(number, distance).map_or("below 0".to_owned(), |number| number.to_string())
+        };
+        let whose = "opened.incarnation";
+        let of = reader.varint_as(whose, |distance| text(incarnation.get(), distance))?;
+        let of = before(incarnation.get(), of).ok_or(reader.out_of_range(whose))?;
+        let of = Incarnation::new(of).map_err(|_| reader.out_of_range(whose))?;
+        let at = reader.varint_as("opened.clock", |distance| text(clock, distance))?;
+        let at = before(clock, at).ok_or(reader.out_of_range("opened.clock"))?;
+        Some(Opened { incarnation: of, clock: at })
+    } else {
+        None
     };
-    let incarnation = life(reader, incarnation)?;
     if kind == kind::INCREMENT {
-        let distance = reader.varint()?;
-        let since = clock.checked_sub(distance).and_then(|since| since.checked_sub(1));
-        let since = since.ok_or(reader.out_of_range("since"))?;
-        let digest = u64::from_be_bytes(reader.array()?);
+        let since = |distance: u64| clock.checked_sub(distance)?.checked_sub(1);
+        let distance = reader.varint_as("since", |distance| {
+            since(distance).map_or("below 0".to_owned(), |since| since.to_string())
+        })?;
+        let since = since(distance).ok_or(reader.out_of_range("since"))?;
+        let digest = u64::from_be_bytes(reader.array("digest")?);
         let mut items = Items::begin(reader, member, clock, items_left, most)?;
         let increment =
             Increment::from_parts(member, incarnation, opened, (since, clock), digest, &mut items);
         items.end()?;
         return Ok(Part::Increment(increment?));
     }
-    let gone = kind == kind::GONE;
     let version = Version { incarnation, gone, clock };
     let floor = number(reader, "floor")?;
+    if floor > clock {
+        return Err(RecordError::FloorAboveClock { member, floor, clock }.into());
+    }
     if gone {
         return Ok(Part::Record(Record::from_parts(member, version, opened, floor, [])?));
     }
@@ -103,14 +122,4 @@ pub(super) fn decode(
     let record = Record::from_parts(member, version, opened, floor, &mut items);
     items.end()?;
     Ok(Part::Record(record?))
-}
-
-/// A clock, a floor or an incarnation.
-fn number(reader: &mut Reader<'_>, what: &'static str) -> Result<u64, PayloadError> {
-    let number = reader.varint()?;
-    if number > CEILING { Err(reader.out_of_range(what)) } else { Ok(number) }
-}
-
-fn life(reader: &Reader<'_>, number: u64) -> Result<Incarnation, PayloadError> {
-    Incarnation::new(number).map_err(|_| reader.out_of_range("incarnation"))
 }

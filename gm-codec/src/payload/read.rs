@@ -1,17 +1,19 @@
 //! Reading numbers and bytes from a payload. Every length is checked before it is believed.
 
 use super::PayloadError;
+use super::trace::{Trace, hex};
 use crate::varint::{self, VarintError};
 
-/// A place in a payload.
-pub(super) struct Reader<'a> {
+/// A place in a payload. What is read is told to the trace, by its name.
+pub(super) struct Reader<'a, T: Trace = ()> {
     bytes: &'a [u8],
     at: usize,
+    trace: T,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, at: 0 }
+impl<'a, T: Trace> Reader<'a, T> {
+    pub(super) const fn new(bytes: &'a [u8], trace: T) -> Reader<'a, T> {
+        Reader { bytes, at: 0, trace }
     }
 
     /// Bytes from the start.
@@ -24,65 +26,163 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.at
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, PayloadError> {
-        let byte = self.bytes.get(self.at).ok_or(PayloadError::Truncated { at: self.bytes.len() })?;
-        self.at += 1;
-        Ok(*byte)
+    pub(super) const fn trace(&self) -> &T {
+        &self.trace
     }
 
-    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], PayloadError> {
-        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or(PayloadError::Truncated { at: self.bytes.len() })?;
+    /// Tells of what was read since `from`.
+    #[inline]
+    pub(super) fn say(&mut self, from: usize, name: &'static str, value: impl FnOnce() -> String) {
+        self.trace.field(from, self.at, name, value);
+    }
+
+    /// A byte, told by what it means.
+    #[inline]
+    pub(super) fn byte_as(
+        &mut self,
+        name: &'static str,
+        value: impl FnOnce(u8) -> String,
+    ) -> Result<u8, PayloadError> {
+        let from = self.at;
+        let byte = *self.bytes.get(from).ok_or_else(|| self.truncated())?;
+        self.at += 1;
+        self.say(from, name, || value(byte));
+        Ok(byte)
+    }
+
+    pub(super) fn byte(&mut self, name: &'static str) -> Result<u8, PayloadError> {
+        self.byte_as(name, |byte| byte.to_string())
+    }
+
+    /// Bytes, told by what they mean.
+    #[inline]
+    pub(super) fn bytes_as(
+        &mut self,
+        name: &'static str,
+        count: usize,
+        value: impl FnOnce(&[u8]) -> String,
+    ) -> Result<&'a [u8], PayloadError> {
+        let from = self.at;
+        let bytes = self.take(count)?;
+        self.say(from, name, || value(bytes));
+        Ok(bytes)
+    }
+
+    /// Bytes of which nobody is told yet.
+    #[inline]
+    fn take(&mut self, count: usize) -> Result<&'a [u8], PayloadError> {
+        // One byte too many if the build is told so: `cargo xtask fuzz --planted` must find it.
+        let most = self.bytes.len() + usize::from(cfg!(gm_plant_length));
+        let end = self.at.checked_add(count).filter(|end| *end <= most);
+        let end = end.ok_or_else(|| self.truncated())?;
         let bytes = &self.bytes[self.at..end];
         self.at = end;
         Ok(bytes)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], PayloadError> {
+    pub(super) fn bytes(&mut self, name: &'static str, count: usize) -> Result<&'a [u8], PayloadError> {
+        self.bytes_as(name, count, hex)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self, name: &'static str) -> Result<[u8; N], PayloadError> {
         let mut array = [0; N];
-        array.copy_from_slice(self.bytes(N)?);
+        array.copy_from_slice(self.bytes(name, N)?);
         Ok(array)
     }
 
-    /// A number in its one spelling.
-    pub(super) fn varint(&mut self) -> Result<u64, PayloadError> {
-        let (number, length) = varint::read(&self.bytes[self.at..]).map_err(|error| match error {
-            VarintError::Truncated => PayloadError::Truncated { at: self.bytes.len() },
-            VarintError::OverLong => PayloadError::OverLong { at: self.at },
-            VarintError::TooLarge => PayloadError::TooLarge { at: self.at },
+    /// A number in its one spelling, told by what it means.
+    #[inline]
+    pub(super) fn varint_as(
+        &mut self,
+        name: &'static str,
+        value: impl FnOnce(u64) -> String,
+    ) -> Result<u64, PayloadError> {
+        let from = self.at;
+        let (number, length) = varint::read(&self.bytes[from..]).map_err(|error| match error {
+            VarintError::Truncated => self.truncated(),
+            VarintError::OverLong => PayloadError::OverLong { at: from },
+            VarintError::TooLarge => PayloadError::TooLarge { at: from },
         })?;
         self.at += length;
+        self.say(from, name, || value(number));
         Ok(number)
     }
 
-    /// A number that fits into 32 bits.
-    pub(super) fn varint32(&mut self, what: &'static str) -> Result<u32, PayloadError> {
-        let number = self.varint()?;
-        u32::try_from(number).map_err(|_| PayloadError::OutOfRange { what, at: self.at })
+    pub(super) fn varint(&mut self, name: &'static str) -> Result<u64, PayloadError> {
+        self.varint_as(name, |number| number.to_string())
     }
 
-    pub(super) fn port(&mut self) -> Result<u16, PayloadError> {
-        Ok(u16::from_be_bytes(self.array()?))
-    }
-
-    /// How many of something follow, each at least `each` bytes long: more than the limit, or than the payload can hold, is
-    /// refused before anything is made room for.
-    pub(super) fn count(
+    /// A number that fits into 32 bits, told by what it means.
+    #[inline]
+    pub(super) fn varint32_as(
         &mut self,
+        name: &'static str,
+        value: impl FnOnce(u64) -> String,
+    ) -> Result<u32, PayloadError> {
+        let number = self.varint_as(name, value)?;
+        u32::try_from(number).map_err(|_| self.out_of_range(name))
+    }
+
+    pub(super) fn varint32(&mut self, name: &'static str) -> Result<u32, PayloadError> {
+        self.varint32_as(name, |number| number.to_string())
+    }
+
+    pub(super) fn port(&mut self, name: &'static str) -> Result<u16, PayloadError> {
+        let from = self.at;
+        let mut port = [0; 2];
+        port.copy_from_slice(self.take(2)?);
+        let port = u16::from_be_bytes(port);
+        self.say(from, name, || port.to_string());
+        Ok(port)
+    }
+
+    /// Flags, of which there are those, each with its name; others are refused.
+    pub(super) fn flags(
+        &mut self,
+        name: &'static str,
+        known: &[(u64, &'static str)],
+    ) -> Result<u64, PayloadError> {
+        let flags = self.varint_as(name, |flags| {
+            let set = known.iter().filter(|(flag, _)| flags & flag != 0);
+            let names: Vec<&str> = set.map(|(_, name)| *name).collect();
+            format!("{flags}: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+        })?;
+        let all = known.iter().fold(0, |all, (flag, _)| all | flag);
+        if flags & !all == 0 { Ok(flags) } else { Err(PayloadError::UnknownFlags { flags }) }
+    }
+
+    /// How many of something follow: more than the limit, or than there are bytes, is refused before anything is made room for.
+    pub(super) fn count(&mut self, what: &'static str, most: usize) -> Result<usize, PayloadError> {
+        let count = self.varint(what)?;
+        self.checked_count(what, count, most)
+    }
+
+    /// The same where none is refused.
+    pub(super) fn some(&mut self, what: &'static str, most: usize) -> Result<usize, PayloadError> {
+        match self.count(what, most)? {
+            0 => Err(self.not_canonical(what)),
+            count => Ok(count),
+        }
+    }
+
+    /// A count that was read.
+    pub(super) fn checked_count(
+        &self,
         what: &'static str,
+        count: u64,
         most: usize,
-        each: usize,
     ) -> Result<usize, PayloadError> {
-        let count = self.varint()?;
         if count > most as u64 {
             return Err(PayloadError::TooMany { what, count, most: most as u64 });
         }
-        // Within a limit that is a usize.
-        let count = usize::try_from(count).map_err(|_| PayloadError::OutOfRange { what, at: self.at })?;
-        if count.saturating_mul(each) > self.left() {
-            return Err(PayloadError::Truncated { at: self.bytes.len() });
-        }
-        Ok(count)
+        let count = usize::try_from(count).ok().filter(|count| *count <= self.left());
+        count.ok_or_else(|| self.truncated())
+    }
+
+    /// For how many to make room, if so many were announced and each takes at least `least` bytes: never for more than the bytes
+    /// that are left can hold.
+    pub(super) fn room(&self, count: usize, least: usize) -> usize {
+        count.min(self.left() / least)
     }
 
     pub(super) const fn end(&self) -> Result<(), PayloadError> {
@@ -90,6 +190,10 @@ impl<'a> Reader<'a> {
             0 => Ok(()),
             left => Err(PayloadError::Trailing { left }),
         }
+    }
+
+    const fn truncated(&self) -> PayloadError {
+        PayloadError::Truncated { at: self.bytes.len() }
     }
 
     pub(super) const fn not_canonical(&self, what: &'static str) -> PayloadError {

@@ -58,8 +58,8 @@ fn table_bytes(member: NetId) -> usize {
 }
 
 /// Bytes of all that is neither a part nor its member's entry, at most: the counts of the table (3 + 3), the sender's entry (19),
-/// flags (1), the sender's position (3), the sequence and the multicast's number (10 + 10), the tag (1), the name and its
-/// length (2), the number of parts (3).
+/// flags (2), the sender's position (3), the sequence and the multicast's number (10 + 10), receipts (5), the tag (1), the name
+/// and its length (2), the number of parts (3).
 fn fixed_bytes(name: &GroupName) -> usize {
-    6 + 19 + 1 + 3 + 20 + 1 + 2 + name.as_str().len() + 3
+    6 + 19 + 2 + 3 + 20 + 5 + 1 + 2 + name.as_str().len() + 3
 }

@@ -7,6 +7,7 @@ use gm_clock::NetId;
 
 use super::PayloadError;
 use super::read::Reader;
+use super::trace::{ENTRY, Trace, hex};
 use crate::Limits;
 use crate::varint;
 
@@ -31,8 +32,8 @@ impl Table {
     }
 
     /// The position of a node that was named.
-    pub(super) fn position(&self, node: NetId) -> usize {
-        self.entries.binary_search(&node).expect("every node was named")
+    pub(super) fn position(&self, node: NetId) -> u64 {
+        self.entries.binary_search(&node).expect("every node was named") as u64
     }
 
     /// IPv4 entries, then IPv6 entries; see WIRE.md, "Table".
@@ -67,49 +68,46 @@ impl Table {
         }
     }
 
-    pub(super) fn decode(reader: &mut Reader<'_>, limits: &Limits) -> Result<Table, PayloadError> {
-        // The low bit says whether there are IPv6 entries, so the limit holds for the number above it.
-        let counts = reader.count("table", limits.nodes.saturating_mul(2).saturating_add(1), 0)?;
-        let (v4, has_v6) = (counts >> 1, counts & 1 == 1);
-        let v6 = if has_v6 { reader.count("table", limits.nodes, 1)? } else { 0 };
-        if has_v6 && v6 == 0 {
-            return Err(reader.not_canonical("table"));
-        }
-        let count = v4 + v6;
-        if count > limits.nodes {
-            return Err(PayloadError::TooMany {
-                what: "table",
-                count: count as u64,
-                most: limits.nodes as u64,
-            });
-        }
-        if count > reader.left() {
-            return Err(PayloadError::Truncated { at: reader.at() + reader.left() });
-        }
+    pub(super) fn decode<T: Trace>(
+        reader: &mut Reader<'_, T>,
+        limits: &Limits,
+    ) -> Result<Table, PayloadError> {
+        let (v4, count) = counts(reader, limits)?;
+        // An entry takes a byte at least, which was looked at.
         let mut entries: Vec<NetId> = Vec::with_capacity(count);
         let (mut address, mut port) = (0_u32, 0_u16);
         let mut octets = [0; 16];
         for number in 0..count {
             let (ip, same_port) = if number < v4 {
-                let head = reader.varint()?;
+                let head = reader.varint_as(ENTRY, |head| {
+                    let delta = u32::try_from(head >> 1).ok();
+                    let ip = delta.and_then(|delta| address.checked_add(delta)).map(Ipv4Addr::from_bits);
+                    let ip = ip.map_or("above 32 bits".to_owned(), |ip| ip.to_string());
+                    format!("{number}: {ip}, {}", port_text(head & 1 == 1, port))
+                })?;
                 let delta = u32::try_from(head >> 1).map_err(|_| reader.out_of_range("address"))?;
                 address = address.checked_add(delta).ok_or(reader.out_of_range("address"))?;
                 (IpAddr::V4(Ipv4Addr::from_bits(address)), head & 1 == 1)
             } else {
-                let head = reader.byte()?;
+                let head = reader.byte_as(ENTRY, |head| {
+                    format!("{number}: {} octets shared, {}", head >> 1, port_text(head & 1 == 1, port))
+                })?;
                 let kept = head >> 1;
                 if kept > 16 {
                     return Err(reader.out_of_range("address"));
                 }
                 let before = octets;
-                octets[usize::from(kept)..].copy_from_slice(reader.bytes(16 - usize::from(kept))?);
+                let rest = reader.bytes_as("octets", 16 - usize::from(kept), |rest| {
+                    format!("{}, after {}", hex(rest), hex(&before[..usize::from(kept)]))
+                })?;
+                octets[usize::from(kept)..].copy_from_slice(rest);
                 if shared(&before, &octets) != kept {
                     return Err(reader.not_canonical("address"));
                 }
                 (IpAddr::V6(Ipv6Addr::from(octets)), head & 1 == 1)
             };
             if !same_port {
-                let given = reader.port()?;
+                let given = reader.port("port")?;
                 if given == port {
                     return Err(reader.not_canonical("port"));
                 }
@@ -123,6 +121,36 @@ impl Table {
         }
         Ok(Table { entries })
     }
+}
+
+/// Reads how many IPv4 entries there are, and how many entries.
+fn counts<T: Trace>(reader: &mut Reader<'_, T>, limits: &Limits) -> Result<(usize, usize), PayloadError> {
+    let too_many = |count: u64| PayloadError::TooMany { what: "table", count, most: limits.nodes as u64 };
+    let head = reader.varint_as("count", |head| {
+        format!("{} IPv4 entries, {} IPv6 entries", head >> 1, if head & 1 == 1 { "and" } else { "no" })
+    })?;
+    let (v4, has_v6) = (head >> 1, head & 1 == 1);
+    if v4 > limits.nodes as u64 {
+        return Err(too_many(v4));
+    }
+    let v6 = if has_v6 { reader.varint("count6")? } else { 0 };
+    if v6 > limits.nodes as u64 {
+        return Err(too_many(v6));
+    }
+    if has_v6 && v6 == 0 {
+        return Err(reader.not_canonical("table"));
+    }
+    // Both are within a limit that is far below 2^63. What is left of the bytes comes before the limit of both together.
+    let count = reader.checked_count("table", v4 + v6, usize::MAX)?;
+    if count > limits.nodes {
+        return Err(too_many(count as u64));
+    }
+    let v6 = usize::try_from(v6).unwrap_or(count).min(count);
+    Ok((count - v6, count))
+}
+
+fn port_text(same: bool, before: u16) -> String {
+    if same { format!("port {before} as before") } else { "its port follows".to_owned() }
 }
 
 /// Leading octets that the two have in common, 0 to 16.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::cast_possible_truncation, dead_code, unreachable_pub, missing_docs)]
 
+use std::path::Path;
+
 use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, Side};
 use serde_json::{Value, json};
 
@@ -145,19 +147,29 @@ pub fn channel_of(json: &Value) -> Channel {
 
 /// Compares with the file of that name, or writes it if `GM_VECTORS=write`. Gives the vectors as they were committed.
 pub fn committed(name: &str, note: &str, vectors: Vec<Value>) -> Vec<Value> {
-    let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("GM_VECTORS").is_some_and(|what| what == "write") {
-        let lines: Vec<String> = vectors.iter().map(|vector| format!("    {vector}")).collect();
-        let text =
-            format!("{{\n  \"note\": {},\n  \"vectors\": [\n{}\n  ]\n}}\n", json!(note), lines.join(",\n"));
-        std::fs::write(&path, text).expect("the folder can be written to");
-    }
-    let text = std::fs::read_to_string(&path).expect("the vectors are there");
-    let file: Value = serde_json::from_str(&text).expect("they are JSON");
+    let lines: Vec<String> = vectors.iter().map(|vector| format!("    {vector}")).collect();
+    let made =
+        format!("{{\n  \"note\": {},\n  \"vectors\": [\n{}\n  ]\n}}\n", json!(note), lines.join(",\n"));
+    let file: Value = serde_json::from_str(&vector_file(name, &made)).expect("they are JSON");
     let old = file["vectors"].as_array().expect("a list").clone();
     for (at, (old, new)) in old.iter().zip(&vectors).enumerate() {
-        assert_eq!(old, new, "{name}, vector {at}: if another one is meant, run with GM_VECTORS=write");
+        assert_eq!(old, new, "{name}, vector {at}: if another one is meant, cargo xtask vectors");
     }
     assert_eq!(old.len(), vectors.len(), "{name}");
     old
+}
+
+/// The text of the file of vectors of that name, which is the one that was made if `GM_VECTORS=write`. The folder is the
+/// crate's, or one of the crate's name below `GM_VECTORS_DIR`.
+pub fn vector_file(name: &str, made: &str) -> String {
+    let folder = match std::env::var_os("GM_VECTORS_DIR") {
+        Some(folder) => Path::new(&folder).join(env!("CARGO_PKG_NAME")),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"),
+    };
+    let path = folder.join(format!("{name}.json"));
+    if std::env::var_os("GM_VECTORS").is_some_and(|what| what == "write") {
+        std::fs::create_dir_all(&folder).expect("there is room for a folder");
+        std::fs::write(&path, made).expect("the folder can be written to");
+    }
+    std::fs::read_to_string(&path).expect("the vectors are there")
 }

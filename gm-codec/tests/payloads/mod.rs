@@ -1,11 +1,19 @@
-//! Generated payloads, and small ones to write by hand.
+//! Generated payloads: the header and the state of groups. The other bodies are in `bodies.rs`.
 #![allow(dead_code)] // Every test uses a part of it.
+
+pub(crate) mod bodies;
+pub(crate) mod malformed;
+pub(crate) mod malformed_bodies;
+pub(crate) mod meaning;
+pub(crate) mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gm_clock::{Incarnation, NetId};
-use gm_codec::{Application, Body, Group, Header, Limits, Origin, Part, Payload};
-use gm_data::{GroupName, Increment, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use gm_codec::{
+    Body, Broadcast, Group, Header, Kind, Limits, Origin, Part, Payload, PayloadError, Receipts, Section,
+};
+use gm_data::{Increment, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
@@ -24,24 +32,47 @@ pub(crate) fn node() -> impl Strategy<Value = NetId> {
     .prop_filter_map("an address of a node", |text| text.parse().ok())
 }
 
-fn nodes() -> impl Strategy<Value = Vec<NetId>> {
+pub(crate) fn nodes() -> impl Strategy<Value = Vec<NetId>> {
     prop_oneof![2 => Just(Vec::new()), 1 => btree_set(node(), 0..6).prop_map(BTreeSet::into_iter).prop_map(Iterator::collect)]
 }
 
+/// Small ones, and any.
+pub(crate) fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![0..300_u64, any::<u64>()]
+}
+
+fn sections() -> impl Strategy<Value = Vec<Section>> {
+    let some = btree_map(number(), vec(any::<u8>(), 0..9), 1..4);
+    let some = some.prop_map(|all| all.into_iter().map(|(kind, bytes)| Section { kind, bytes }).collect());
+    prop_oneof![5 => Just(Vec::new()), 1 => some]
+}
+
 prop_compose! {
-    fn header()(
-        sender in node(),
+    fn broadcast()(
         origin in prop::option::of((node(), any::<[u8; 8]>())),
-        sequence in prop_oneof![0..300_u64, any::<u64>()],
+        sequence in number(),
+        list in nodes(),
+        receipts in prop::option::of((any::<u32>(), 0..5_000_u32, any::<bool>(), any::<bool>(), any::<bool>())),
+    ) -> Kind {
+        let origin = origin.map(|(node, epoch)| Origin { node, epoch });
+        let receipts = receipts.map(|(long, short, is_long, durable, again)| {
+            Receipts { within_millis: if is_long { long } else { short }, durable, again }
+        });
+        Kind::Broadcast(Broadcast { origin, sequence, list, receipts })
+    }
+}
+
+prop_compose! {
+    fn header(kind: BoxedStrategy<Kind>)(
+        sender in node(),
+        kind in kind,
         multicast in prop::option::of(any::<u64>()),
-        receipts in any::<bool>(),
         island in prop::option::of(node()),
         heard in nodes(),
         lost in nodes(),
-        list in nodes(),
+        sections in sections(),
     ) -> Header {
-        let origin = origin.map(|(node, epoch)| Origin { node, epoch });
-        Header { sender, origin, sequence, multicast, receipts, island, heard, lost, list }
+        Header { sender, kind, multicast, island, heard, lost, sections }
     }
 }
 
@@ -91,19 +122,40 @@ prop_compose! {
     }
 }
 
-fn body() -> impl Strategy<Value = Body> {
-    let group = ("[a-zA-Zé ]{1,12}", vec(part(), 0..6)).prop_map(|(name, parts)| {
+fn group() -> impl Strategy<Value = Body> {
+    (bodies::name(), vec(part(), 0..6)).prop_map(|(name, parts)| {
         let parts: BTreeMap<NetId, Part> = parts.into_iter().map(|part| (part.member(), part)).collect();
-        Body::Group(Group {
-            name: GroupName::new(&name).expect("a name"),
-            parts: parts.into_values().collect(),
-        })
-    });
-    let application = ("[a-z]{1,9}", vec(any::<u8>(), 0..40))
-        .prop_map(|(name, bytes)| Body::Application(Application { name, bytes }));
-    prop_oneof![6 => group, 1 => application]
+        Body::Group(Group { name, parts: parts.into_values().collect() })
+    })
 }
 
+/// Of all bodies.
 pub(crate) fn payload() -> impl Strategy<Value = Payload> {
-    (header(), body()).prop_map(|(header, body)| Payload { header, body })
+    prop_oneof![1 => group(), 2 => bodies::any_other()].prop_flat_map(|body| {
+        let direct = Just(Kind::Direct).boxed();
+        let kind =
+            if body.must_be_direct() { direct } else { prop_oneof![1 => direct, 3 => broadcast()].boxed() };
+        header(kind).prop_map(move |header| Payload { header, body: body.clone() })
+    })
+}
+
+/// What is refused, by the name of its error; nothing of what is not.
+pub(crate) fn refused(bytes: &[u8]) -> Option<&'static str> {
+    Payload::decode(bytes, &limits()).err().as_ref().map(PayloadError::name)
+}
+
+pub(crate) fn encoded(payload: &Payload) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    payload.encode(&limits(), &mut bytes).expect("a sound payload");
+    bytes
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<char> = text.chars().filter(|digit| !digit.is_whitespace()).collect();
+    let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+    pairs.map(|pair| u8::from_str_radix(&pair, 16).expect("hex digits")).collect()
 }

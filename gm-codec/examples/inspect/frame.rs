@@ -1,0 +1,100 @@
+//! A frame's fields as lines, then those of its payload. Knows nothing of what the payload says.
+
+use std::fmt::Write as _;
+
+use gm_codec::{Channel, Field, FrameCodec, FrameError, varint};
+
+use crate::lines;
+
+/// Bytes of magic, version and flags, key id.
+const FIXED: usize = 3;
+const SEALED: u8 = 1;
+const COMPRESSED: u8 = 2;
+
+/// Appends the fields of a frame and of its payload; whether both are sound.
+pub(crate) fn print(codec: &FrameCodec, bytes: &[u8], out: &mut String) -> bool {
+    let fields = cut(bytes);
+    let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
+    let opened = codec.open(&Channel::Datagram, &mut frame, &mut scratch);
+    let bad = opened.as_ref().err().map(|error| (place(*error, &fields, bytes.len()), *error));
+
+    writeln!(out, "frame of {} bytes", bytes.len()).expect("a string takes everything");
+    // Behind a fault nothing means anything.
+    let sound = fields.iter().filter(|field| bad.is_none_or(|(at, _)| field.at <= at));
+    sound.for_each(|field| lines::line(bytes, field, out));
+    if let Some((at, error)) = bad {
+        lines::fault(at, error.name(), &error.to_string(), out);
+    }
+    opened.is_ok_and(|opened| {
+        let how = match (opened.seal.is_some(), opened.compressed) {
+            (true, true) => "decrypted and expanded: ",
+            (true, false) => "decrypted: ",
+            (false, true) => "expanded: ",
+            (false, false) => "",
+        };
+        write!(out, "\n{how}").expect("a string takes everything");
+        lines::print_payload(opened.payload, codec.limits(), out)
+    })
+}
+
+/// The fields as far as there are bytes for them, whatever they say.
+fn cut(bytes: &[u8]) -> Vec<Field> {
+    let mut fields = Vec::new();
+    let mut field = |at: usize, len: usize, name, value: String| {
+        let is_there = at.checked_add(len).is_some_and(|end| end <= bytes.len());
+        if is_there {
+            fields.push(Field { at, len, name, value });
+        }
+        is_there
+    };
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    let flags = byte(1);
+    let is_sealed = flags & SEALED != 0;
+    field(0, 1, "magic", char::from(byte(0)).escape_default().to_string());
+    let sealed = if is_sealed { "sealed" } else { "not sealed" };
+    let compressed = if flags & COMPRESSED != 0 { ", compressed" } else { "" };
+    field(1, 1, "version and flags", format!("version {}, {sealed}{compressed}", flags >> 4));
+    field(2, 1, "key id", format!("{:02x}", byte(2)));
+    let Some(Ok((body, length))) = bytes.get(FIXED..).map(varint::read) else { return fields };
+    field(FIXED, length, "length", format!("{body} bytes follow"));
+    let at = FIXED + length;
+    // Of what is there; a frame may announce any number.
+    let end = usize::try_from(body).map_or(usize::MAX, |body| at.saturating_add(body));
+    let (before, after) = if is_sealed { (12, 16) } else { (0, 4) };
+    let Some(text) = end.checked_sub(at + before + after) else { return fields };
+    if is_sealed {
+        field(at, 8, "epoch", String::new());
+        let counter = (at + 8..at + 12).fold(0, |number, at| number << 8 | u32::from(byte(at)));
+        field(at + 8, 4, "counter", counter.to_string());
+    }
+    let (name, check) = if is_sealed { ("ciphertext", "tag") } else { ("text", "checksum") };
+    if field(at + before, text, name, format!("{text} bytes")) {
+        field(at + before + text, after, check, String::new());
+    }
+    fields
+}
+
+/// Where the fault is, in a frame of so many bytes.
+fn place(error: FrameError, fields: &[Field], bytes: usize) -> usize {
+    let at = |name: &str| fields.iter().find(|field| field.name == name).map_or(bytes, |field| field.at);
+    match error {
+        FrameError::BadMagic { .. } => at("magic"),
+        FrameError::UnknownVersion { .. } | FrameError::UnknownFlags { .. } | FrameError::NotSealed => {
+            at("version and flags")
+        }
+        FrameError::KeyIdOfUnsealed { .. } | FrameError::UnknownKey { .. } => at("key id"),
+        FrameError::LengthOverLong
+        | FrameError::LengthTooLarge
+        | FrameError::TooLong { .. }
+        | FrameError::TooShort { .. } => FIXED,
+        FrameError::TrailingBytes { extra } => bytes - extra,
+        FrameError::ReservedEpoch => at("epoch"),
+        FrameError::NotAuthentic => at("tag"),
+        FrameError::BadChecksum => at("checksum"),
+        FrameError::PayloadTooLong { .. } | FrameError::NotSmaller { .. } | FrameError::BadCompression => {
+            at("ciphertext").min(at("text"))
+        }
+        // Truncated, and what later versions add.
+        _ => bytes,
+    }
+}

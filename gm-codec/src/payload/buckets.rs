@@ -1,0 +1,118 @@
+//! Fingerprints within a group, of buckets of members. Knows nothing of which member is in which bucket.
+
+use gm_data::GroupName;
+
+use super::read::Reader;
+use super::refs::Distances;
+use super::trace::Trace;
+use super::{PayloadError, check, names};
+use crate::Limits;
+use crate::varint;
+
+/// Fingerprints of the children of some buckets of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets {
+    /// The group.
+    pub name: GroupName,
+    /// The level of the parents, 0 to 15: there are 16^level of them.
+    pub level: u8,
+    /// At least one; sorted by index, each once.
+    pub parents: Vec<Parent>,
+}
+
+/// A bucket, by the 16 into which it is divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Which bucket of its level, below 16^level.
+    pub index: u64,
+    /// The fingerprint of each child, from child 0; none of a child without members.
+    pub children: [Option<u64>; CHILDREN],
+}
+
+/// Buckets that one is divided into.
+const CHILDREN: usize = 16;
+/// The lowest level that has children.
+const MOST_LEVEL: u8 = 15;
+/// Bytes of a parent, at least: distance and mask.
+const LEAST: usize = 3;
+
+impl Buckets {
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
+        check_level(self.level)?;
+        check::some("parents", self.parents.len())?;
+        check::at_most("parents", self.parents.len(), limits.nodes)?;
+        check::sorted("parents", &self.parents, |after, before| after.index > before.index)?;
+        check::in_range("index", self.parents.iter().all(|parent| has_index(self.level, parent.index)))
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        names::put(self.name.as_str(), out);
+        out.push(self.level);
+        varint::write(self.parents.len() as u64, out);
+        let mut distances = Distances::default();
+        for parent in &self.parents {
+            varint::write(distances.to(parent.index), out);
+            let mask = |mask: u16, child: usize| mask | u16::from(parent.children[child].is_some()) << child;
+            out.extend_from_slice(&(0..CHILDREN).fold(0, mask).to_be_bytes());
+            for fingerprint in parent.children.iter().flatten() {
+                out.extend_from_slice(&fingerprint.to_be_bytes());
+            }
+        }
+    }
+
+    pub(super) fn decode<T: Trace>(
+        reader: &mut Reader<'_, T>,
+        limits: &Limits,
+    ) -> Result<Buckets, PayloadError> {
+        let name = names::group(reader, "name")?;
+        let level = level(reader)?;
+        let count = reader.some("parents", limits.nodes)?;
+        let mut parents = Vec::with_capacity(reader.room(count, LEAST));
+        let mut distances = Distances::default();
+        for _ in 0..count {
+            let index = index(reader, level, &mut distances)?;
+            let mask = u16::from_be_bytes(reader.array("mask")?);
+            let mut children = [None; CHILDREN];
+            for (child, fingerprint) in children.iter_mut().enumerate() {
+                if mask >> child & 1 == 1 {
+                    *fingerprint = Some(u64::from_be_bytes(reader.array("child")?));
+                }
+            }
+            parents.push(Parent { index, children });
+        }
+        Ok(Buckets { name, level, parents })
+    }
+}
+
+/// Whether a level has that bucket. No distance leads above all 64 bits to one that it has: the lowest has 2^60.
+const fn has_index(level: u8, index: u64) -> bool {
+    index >> (4 * level) == 0
+}
+
+/// Refuses a level that has no children.
+pub(super) const fn check_level(level: u8) -> Result<(), PayloadError> {
+    check::in_range("level", level <= MOST_LEVEL)
+}
+
+/// Refuses indexes that are not sorted, or that the level does not have.
+pub(super) fn check_indexes(level: u8, indexes: &[u64]) -> Result<(), PayloadError> {
+    check_level(level)?;
+    check::sorted("buckets", indexes, |after, before| after > before)?;
+    check::in_range("index", indexes.iter().all(|index| has_index(level, *index)))
+}
+
+pub(super) fn level<T: Trace>(reader: &mut Reader<'_, T>) -> Result<u8, PayloadError> {
+    let level = reader.byte("level")?;
+    if level > MOST_LEVEL { Err(reader.out_of_range("level")) } else { Ok(level) }
+}
+
+/// The next index.
+pub(super) fn index<T: Trace>(
+    reader: &mut Reader<'_, T>,
+    level: u8,
+    distances: &mut Distances,
+) -> Result<u64, PayloadError> {
+    let distance = reader.varint_as("index", |distance| distances.peek(distance).to_string())?;
+    let index = distances.from(distance);
+    if has_index(level, index) { Ok(index) } else { Err(reader.out_of_range("index")) }
+}

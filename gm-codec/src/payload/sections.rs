@@ -1,0 +1,52 @@
+//! Room in the header for what later versions add and this one need not understand. Knows no kind of it.
+
+use super::read::Reader;
+use super::trace::Trace;
+use super::{PayloadError, check};
+use crate::varint;
+
+/// Something of a later version, which need not be understood: not to be acted on, and not copied into what is passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What it is. No kind is defined yet.
+    pub kind: u64,
+    /// What it says. All sections of a payload together: at most 1,024 bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Sections of a payload, at most.
+const MOST: usize = 16;
+/// Bytes of all sections of a payload, at most; their kinds and lengths are not counted.
+const MOST_BYTES: usize = 1_024;
+
+pub(super) fn check(sections: &[Section]) -> Result<(), PayloadError> {
+    check::at_most("sections", sections.len(), MOST)?;
+    check::at_most("section bytes", sections.iter().map(|section| section.bytes.len()).sum(), MOST_BYTES)?;
+    check::sorted("sections", sections, |after, before| after.kind > before.kind)
+}
+
+pub(super) fn encode(sections: &[Section], out: &mut Vec<u8>) {
+    varint::write(sections.len() as u64, out);
+    for section in sections {
+        varint::write(section.kind, out);
+        varint::write(section.bytes.len() as u64, out);
+        out.extend_from_slice(&section.bytes);
+    }
+}
+
+pub(super) fn decode<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Vec<Section>, PayloadError> {
+    let count = reader.some("sections", MOST)?;
+    let mut sections: Vec<Section> = Vec::with_capacity(count);
+    let mut all = 0;
+    for _ in 0..count {
+        let kind = reader.varint("kind")?;
+        if sections.last().is_some_and(|last| last.kind >= kind) {
+            return Err(PayloadError::Unsorted { what: "sections" });
+        }
+        let length = reader.count("bytes", MOST_BYTES)?;
+        all += length;
+        check::at_most("section bytes", all, MOST_BYTES)?;
+        sections.push(Section { kind, bytes: reader.bytes("section", length)?.to_vec() });
+    }
+    Ok(sections)
+}

@@ -1,0 +1,168 @@
+//! Fingerprints of all groups, and group by group. Knows nothing of how they are computed and of what follows from a difference.
+
+use gm_clock::NetId;
+use gm_data::GroupName;
+
+use super::read::Reader;
+use super::refs::{Refs, put_node};
+use super::table::Table;
+use super::trace::{Trace, hex};
+use super::{PayloadError, check, names};
+use crate::Limits;
+use crate::varint;
+
+/// The fingerprint of all groups that sender and receiver, as far as the sender knows, both hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// It answers a root.
+    pub answer: bool,
+    /// The fingerprint.
+    pub root: u128,
+}
+
+/// Fingerprints, group by group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// It answers such a message.
+    pub answer: bool,
+    /// Spoken of are all groups whose names are greater than this, if it is there...
+    pub after: Option<GroupName>,
+    /// ... and not greater than this, which is greater than `after`.
+    pub until: Option<GroupName>,
+    /// Sorted by name, each name once, all within the bounds.
+    pub groups: Vec<(GroupName, Holding)>,
+}
+
+/// What the sender has of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It holds it: the fingerprint.
+    Held(u128),
+    /// It knows of it: a member, from whom more can be learned.
+    Known(NetId),
+}
+
+mod flag {
+    pub(super) const ANSWER: u64 = 1;
+    pub(super) const AFTER: u64 = 1 << 1;
+    pub(super) const UNTIL: u64 = 1 << 2;
+    pub(super) const KNOWN: [(u64, &str); 3] = [(ANSWER, "answer"), (AFTER, "after"), (UNTIL, "until")];
+}
+
+mod code {
+    pub(super) const KNOWN: u8 = 0;
+    pub(super) const HELD: u8 = 1;
+}
+
+/// Bytes of a group, at least: its name's length, its name, a code, a position.
+const LEAST: usize = 4;
+
+impl Root {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.answer.into());
+        out.extend_from_slice(&self.root.to_be_bytes());
+    }
+
+    pub(super) fn decode<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Root, PayloadError> {
+        let answer = match reader.byte("answer")? {
+            0 => false,
+            1 => true,
+            code => return Err(PayloadError::UnknownCode { what: "answer", code: code.into() }),
+        };
+        Ok(Root { answer, root: u128::from_be_bytes(reader.array("root")?) })
+    }
+}
+
+impl Fingerprints {
+    /// Whether the bounds are in their order.
+    fn bounds_fit(after: Option<&GroupName>, until: Option<&GroupName>) -> bool {
+        after.zip(until).is_none_or(|(after, until)| after < until)
+    }
+
+    /// Whether a name may follow that of the group before, and is within the bounds.
+    fn fits(&self, name: &GroupName, before: Option<&GroupName>) -> bool {
+        before.or(self.after.as_ref()).is_none_or(|before| name > before)
+            && self.until.as_ref().is_none_or(|until| name <= until)
+    }
+
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
+        check::at_most("groups", self.groups.len(), limits.nodes)?;
+        let before = [None].into_iter().chain(self.groups.iter().map(|(name, _)| Some(name)));
+        if Self::bounds_fit(self.after.as_ref(), self.until.as_ref())
+            && self.groups.iter().zip(before).all(|((name, _), before)| self.fits(name, before))
+        {
+            return Ok(());
+        }
+        Err(PayloadError::Unsorted { what: "groups" })
+    }
+
+    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
+        named.extend(self.groups.iter().filter_map(|(_, holding)| match holding {
+            Holding::Held(_) => None,
+            Holding::Known(member) => Some(*member),
+        }));
+    }
+
+    pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
+        let flags = [
+            (flag::ANSWER, self.answer),
+            (flag::AFTER, self.after.is_some()),
+            (flag::UNTIL, self.until.is_some()),
+        ];
+        varint::write(flags.iter().filter(|(_, set)| *set).map(|(flag, _)| flag).sum(), out);
+        for name in self.after.iter().chain(&self.until) {
+            names::put(name.as_str(), out);
+        }
+        varint::write(self.groups.len() as u64, out);
+        for (name, holding) in &self.groups {
+            names::put(name.as_str(), out);
+            match holding {
+                Holding::Held(fingerprint) => {
+                    out.push(code::HELD);
+                    out.extend_from_slice(&fingerprint.to_be_bytes());
+                }
+                Holding::Known(member) => {
+                    out.push(code::KNOWN);
+                    put_node(table, *member, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn decode<T: Trace>(
+        reader: &mut Reader<'_, T>,
+        refs: &mut Refs<'_>,
+        limits: &Limits,
+    ) -> Result<Fingerprints, PayloadError> {
+        let flags = reader.flags("flags", &flag::KNOWN)?;
+        let has = |flag: u64| flags & flag != 0;
+        let after = has(flag::AFTER).then(|| names::group(reader, "after")).transpose()?;
+        let until = has(flag::UNTIL).then(|| names::group(reader, "until")).transpose()?;
+        if !Self::bounds_fit(after.as_ref(), until.as_ref()) {
+            return Err(PayloadError::Unsorted { what: "bounds" });
+        }
+        let count = reader.count("groups", limits.nodes)?;
+        let groups = Vec::with_capacity(reader.room(count, LEAST));
+        let mut said = Fingerprints { answer: has(flag::ANSWER), after, until, groups };
+        for _ in 0..count {
+            let name = names::group(reader, "name")?;
+            if !said.fits(&name, said.groups.last().map(|(name, _)| name)) {
+                return Err(PayloadError::Unsorted { what: "groups" });
+            }
+            let holding = match reader.byte_as("code", |code| match code {
+                code::KNOWN => "known".to_owned(),
+                code::HELD => "held".to_owned(),
+                code => code.to_string(),
+            })? {
+                code::KNOWN => Holding::Known(refs.node(reader, "known")?),
+                code::HELD => {
+                    let bytes = reader.bytes_as("held", 16, hex)?;
+                    Holding::Held(bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
+                }
+                code => return Err(PayloadError::UnknownCode { what: "holding", code: code.into() }),
+            };
+            said.groups.push((name, holding));
+        }
+        Ok(said)
+    }
+}

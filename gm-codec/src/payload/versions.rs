@@ -1,0 +1,175 @@
+//! Which versions of members' records the sender has. Knows nothing of the records.
+
+use gm_clock::{CEILING, Incarnation, NetId};
+use gm_data::{GroupName, Version};
+
+use super::buckets::{check_indexes, index, level};
+use super::read::Reader;
+use super::refs::{Distances, Refs};
+use super::table::Table;
+use super::trace::Trace;
+use super::{PayloadError, check, names};
+use crate::Limits;
+use crate::varint;
+
+/// Versions of members of one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The group.
+    pub name: GroupName,
+    /// Living records are said with their digests.
+    pub digests: bool,
+    /// Whole buckets: their level, 0 to 15, and their indexes, at least one, sorted, each once. All members of these buckets that
+    /// the sender has a record of are among the versions.
+    pub buckets: Option<(u8, Vec<u64>)>,
+    /// Sorted by member, each once. `None` of a member that the sender has no record of; not with whole buckets.
+    pub versions: Vec<(NetId, Option<Known>)>,
+}
+
+/// What the sender has of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The version of its record.
+    pub version: Version,
+    /// The digest of its record: of a living one, if digests are said at all.
+    pub digest: Option<u64>,
+}
+
+mod flag {
+    pub(super) const DIGESTS: u64 = 1;
+    pub(super) const BUCKETS: u64 = 1 << 1;
+    pub(super) const KNOWN: [(u64, &str); 2] = [(DIGESTS, "with digests"), (BUCKETS, "of whole buckets")];
+}
+
+mod code {
+    pub(super) const LIVING: u64 = 0;
+    pub(super) const FORGOTTEN: u64 = 1;
+    pub(super) const NONE: u64 = 2;
+}
+
+impl Versions {
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
+        if let Some((level, indexes)) = &self.buckets {
+            check::some("buckets", indexes.len())?;
+            check::at_most("buckets", indexes.len(), limits.nodes)?;
+            check_indexes(*level, indexes)?;
+        }
+        check::at_most("versions", self.versions.len(), limits.nodes)?;
+        check::sorted("versions", &self.versions, |after, before| after.0 > before.0)?;
+        for (_, known) in &self.versions {
+            match known {
+                None if self.buckets.is_some() => {
+                    return Err(PayloadError::UnknownCode { what: "version", code: code::NONE });
+                }
+                None => {}
+                Some(Known { version, digest }) => {
+                    check::in_range("clock", version.clock <= CEILING)?;
+                    if digest.is_some() != (self.digests && !version.gone) {
+                        return Err(check::not_canonical("digest"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
+        named.extend(self.versions.iter().map(|(member, _)| *member));
+    }
+
+    pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
+        names::put(self.name.as_str(), out);
+        let buckets = if self.buckets.is_some() { flag::BUCKETS } else { 0 };
+        varint::write(buckets | if self.digests { flag::DIGESTS } else { 0 }, out);
+        if let Some((level, indexes)) = &self.buckets {
+            out.push(*level);
+            varint::write(indexes.len() as u64, out);
+            let mut distances = Distances::default();
+            for index in indexes {
+                varint::write(distances.to(*index), out);
+            }
+        }
+        varint::write(self.versions.len() as u64, out);
+        let mut distances = Distances::default();
+        for (member, known) in &self.versions {
+            let head = distances.to(table.position(*member)) << 2;
+            match known {
+                None => varint::write(head | code::NONE, out),
+                Some(Known { version, digest }) => {
+                    varint::write(head | if version.gone { code::FORGOTTEN } else { code::LIVING }, out);
+                    varint::write(version.incarnation.get(), out);
+                    varint::write(version.clock, out);
+                    out.extend(digest.iter().flat_map(|digest| digest.to_be_bytes()));
+                }
+            }
+        }
+    }
+
+    pub(super) fn decode<T: Trace>(
+        reader: &mut Reader<'_, T>,
+        refs: &mut Refs<'_>,
+        limits: &Limits,
+    ) -> Result<Versions, PayloadError> {
+        let name = names::group(reader, "name")?;
+        let flags = reader.flags("flags", &flag::KNOWN)?;
+        let (digests, whole) = (flags & flag::DIGESTS != 0, flags & flag::BUCKETS != 0);
+        let buckets = whole.then(|| read_buckets(reader, limits)).transpose()?;
+        let count = reader.count("versions", limits.nodes)?;
+        // A version takes a byte at least, and its member one in the table.
+        let mut versions = Vec::with_capacity(count.min(refs.len()));
+        let mut distances = Distances::default();
+        for _ in 0..count {
+            let head = reader.varint_as("version", |head| {
+                let code = match head & 3 {
+                    code::LIVING => "a living record",
+                    code::FORGOTTEN => "a forgotten record",
+                    code::NONE => "no record",
+                    _ => "code 3",
+                };
+                format!("{code} of {}", refs.text(distances.peek(head >> 2)))
+            })?;
+            let member = refs.at(distances.from(head >> 2))?;
+            let gone = match head & 3 {
+                code::LIVING => false,
+                code::FORGOTTEN => true,
+                code::NONE if !whole => {
+                    versions.push((member, None));
+                    continue;
+                }
+                code => return Err(PayloadError::UnknownCode { what: "version", code }),
+            };
+            let version = Version { incarnation: life(reader)?, gone, clock: number(reader, "clock")? };
+            let digest = digests && !gone;
+            let digest = digest.then(|| reader.array("digest")).transpose()?.map(u64::from_be_bytes);
+            versions.push((member, Some(Known { version, digest })));
+        }
+        Ok(Versions { name, digests, buckets, versions })
+    }
+}
+
+fn read_buckets<T: Trace>(
+    reader: &mut Reader<'_, T>,
+    limits: &Limits,
+) -> Result<(u8, Vec<u64>), PayloadError> {
+    let level = level(reader)?;
+    let count = reader.some("buckets", limits.nodes)?;
+    // An index takes a byte at least, which was looked at.
+    let mut indexes = Vec::with_capacity(count);
+    let mut distances = Distances::default();
+    for _ in 0..count {
+        indexes.push(index(reader, level, &mut distances)?);
+    }
+    Ok((level, indexes))
+}
+
+/// A clock or a floor.
+pub(super) fn number<T: Trace>(reader: &mut Reader<'_, T>, what: &'static str) -> Result<u64, PayloadError> {
+    let number = reader.varint(what)?;
+    if number > CEILING { Err(reader.out_of_range(what)) } else { Ok(number) }
+}
+
+/// An incarnation.
+pub(super) fn life<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Incarnation, PayloadError> {
+    let number = number(reader, "incarnation")?;
+    Incarnation::new(number).map_err(|_| reader.out_of_range("incarnation"))
+}

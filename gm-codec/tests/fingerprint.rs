@@ -1,0 +1,35 @@
+//! One number over the encodings of thousands of generated payloads: whatever changes on the wire changes it.
+//!
+//! It says that something changed, not what: that is for the other vectors. It changes too where the generated payloads do,
+//! by `tests/payloads` or by another version of proptest. `cargo xtask vectors` writes it.
+
+mod common;
+mod payloads;
+
+use payloads::{limits, payload};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::json;
+
+const COUNT: usize = 5_000;
+
+#[test]
+fn the_encodings_of_thousands_of_payloads_are_those_committed() {
+    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), seed);
+    let strategy = payload();
+    let (mut sum, mut total, mut bytes) = (crc32fast::Hasher::new(), 0, Vec::new());
+    for _ in 0..COUNT {
+        let payload = strategy.new_tree(&mut runner).expect("nothing is filtered for ever").current();
+        bytes.clear();
+        payload.encode(&limits(), &mut bytes).expect("a sound payload");
+        sum.update(&bytes);
+        total += bytes.len();
+    }
+    let note = "The encodings of so many generated payloads, one after the other: how many bytes, and their hash, a number in hex \
+                that zlib's crc32 gives. The payloads come from the crate's own tests: no other implementation can make them.";
+    let vector = json!({
+        "payloads": COUNT, "bytes": total, "hash": "CRC-32 (IEEE 802.3)", "value": format!("{:08x}", sum.finalize()),
+    });
+    common::committed("fingerprint", note, vec![vector]);
+}

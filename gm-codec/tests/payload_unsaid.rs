@@ -1,0 +1,215 @@
+//! Payloads that cannot be said: each is refused by name, and nothing is written.
+
+mod payloads;
+
+use gm_clock::{CEILING, Incarnation};
+use gm_codec::{
+    Answer, Application, Body, BroadcastId, Buckets, Fingerprints, Gaps, Group, Header, Holding, Island,
+    Known, Limits, Missed, Parent, Payload, Peers, Receipt, Requests, Root, Section, Sum, Versions,
+};
+use gm_data::Version;
+use payloads::limits;
+use payloads::shapes::{broadcast, direct, name, v4, v6};
+
+/// The name of the error, and that nothing was written.
+fn unsaid(payload: &Payload, limits: &Limits) -> Option<&'static str> {
+    let mut out = vec![7];
+    let error = payload.encode(limits, &mut out).err()?;
+    assert_eq!(out, [7], "{error}");
+    Some(error.name())
+}
+
+#[track_caller]
+fn refused(body: Body, error: &str) {
+    let payload = direct(body);
+    assert_eq!(unsaid(&payload, &limits()), Some(error), "{payload:?}");
+}
+
+#[track_caller]
+fn header_refused(header: Header, error: &str) {
+    assert_eq!(unsaid(&Payload { header, body: Body::Notice }, &limits()), Some(error));
+}
+
+#[test]
+fn headers() {
+    let unsorted = vec![v4(2), v4(1)];
+    header_refused(Header { heard: unsorted.clone(), ..Header::direct(v4(1)) }, "Unsorted");
+    header_refused(Header { lost: vec![v4(2), v4(2)], ..Header::direct(v4(1)) }, "Unsorted");
+    header_refused(broadcast(|said| said.list = unsorted), "Unsorted");
+    let sections = |kinds: &[(u64, usize)]| {
+        let section = |(kind, bytes): &(u64, usize)| Section { kind: *kind, bytes: vec![0; *bytes] };
+        Header { sections: kinds.iter().map(section).collect(), ..Header::direct(v4(1)) }
+    };
+    header_refused(sections(&(0..17).map(|kind| (kind, 0)).collect::<Vec<_>>()), "TooMany");
+    header_refused(sections(&[(1, 1_000), (2, 25)]), "TooMany");
+    header_refused(sections(&[(1, 0), (1, 0)]), "Unsorted");
+    header_refused(sections(&[(2, 0), (1, 0)]), "Unsorted");
+}
+
+#[test]
+fn what_must_be_direct() {
+    let payload =
+        Payload { header: Header::new(v4(1), 1), body: Body::Root(Root { answer: false, root: 0 }) };
+    assert_eq!(unsaid(&payload, &limits()), Some("NotDirect"));
+    // Before anything of the body.
+    let payload = Payload { body: Body::Gaps(Gaps { nodes: Vec::new() }), ..payload };
+    assert_eq!(unsaid(&payload, &limits()), Some("NotDirect"));
+}
+
+#[test]
+fn applications_names() {
+    let application =
+        |name: &str| Body::Application(Application { name: name.to_owned(), bytes: Vec::new() });
+    for (name, error) in [
+        (String::new(), "BadName"),
+        ("a\nb".to_owned(), "BadName"),
+        ("\u{85}".to_owned(), "BadName"),
+        ("a".repeat(65), "TooMany"),
+    ] {
+        refused(application(&name), error);
+    }
+}
+
+#[test]
+fn peers() {
+    let peers = |islands, others| Body::Peers(Peers { wanted: false, islands, others });
+    let island = |label, nodes| Island { label, nodes };
+    refused(peers(vec![island(v4(2), vec![]), island(v4(1), vec![])], vec![]), "Unsorted");
+    refused(peers(vec![island(v4(2), vec![v4(3), v4(1)])], vec![]), "Unsorted");
+    refused(peers(vec![], vec![v6(1), v4(1)]), "Unsorted");
+    refused(peers(vec![island(v4(2), vec![v4(1), v4(2)])], vec![]), "NotCanonical");
+}
+
+#[test]
+fn receipts() {
+    let about = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
+    let sum = |missing, names| {
+        Body::Receipt(Receipt { about, answer: Answer::Sum(Sum { missing, names, ..Sum::default() }) })
+    };
+    refused(sum(1, vec![v4(1), v4(2)]), "TooMany");
+    refused(sum(99, (1..=17).map(v4).collect()), "TooMany");
+    refused(sum(99, vec![v4(2), v4(1)]), "Unsorted");
+}
+
+#[test]
+fn gaps() {
+    let missed = |node, runs| Missed { node, epoch: [1; 8], runs };
+    let gaps = |nodes| Body::Gaps(Gaps { nodes });
+    let runs = |runs| gaps(vec![missed(v4(1), runs)]);
+    refused(gaps(vec![]), "NotCanonical");
+    refused(gaps(vec![missed(v4(2), vec![(1, 1)]), missed(v4(1), vec![(1, 1)])]), "Unsorted");
+    refused(runs(vec![]), "NotCanonical");
+    refused(runs((0..65).map(|run| (2 * run, 2 * run)).collect()), "TooMany");
+    refused(runs(vec![(2, 1)]), "OutOfRange");
+    refused(runs(vec![(1, 2), (3, 4)]), "Unsorted");
+    refused(runs(vec![(1, 2), (2, 4)]), "Unsorted");
+    refused(runs(vec![(5, 6), (1, 2)]), "Unsorted");
+    refused(runs(vec![(5, u64::MAX), (0, 0)]), "Unsorted");
+}
+
+#[test]
+fn fingerprints() {
+    let fingerprints = |after: Option<&str>, until: Option<&str>, groups: &[&str]| {
+        let groups = groups.iter().map(|group| (name(group), Holding::Held(1))).collect();
+        let (after, until) = (after.map(name), until.map(name));
+        Body::Fingerprints(Fingerprints { answer: false, after, until, groups })
+    };
+    refused(fingerprints(Some("B"), Some("B"), &[]), "Unsorted");
+    refused(fingerprints(Some("B"), Some("A"), &[]), "Unsorted");
+    refused(fingerprints(None, None, &["B", "A"]), "Unsorted");
+    refused(fingerprints(None, None, &["A", "A"]), "Unsorted");
+    refused(fingerprints(Some("A"), None, &["A"]), "Unsorted");
+    refused(fingerprints(None, Some("A"), &["A", "B"]), "Unsorted");
+}
+
+#[test]
+fn buckets() {
+    let buckets = |level, indexes: &[u64]| {
+        let parents = indexes.iter().map(|index| Parent { index: *index, children: [None; 16] }).collect();
+        Body::Buckets(Buckets { name: name("G"), level, parents })
+    };
+    refused(buckets(16, &[0]), "OutOfRange");
+    refused(buckets(0, &[1]), "OutOfRange");
+    refused(buckets(15, &[1 << 60]), "OutOfRange");
+    refused(buckets(0, &[]), "NotCanonical");
+    refused(buckets(1, &[1, 1]), "Unsorted");
+}
+
+#[test]
+fn versions() {
+    let known = |gone, clock, digest| {
+        Some(Known { version: Version { incarnation: Incarnation::MAX, gone, clock }, digest })
+    };
+    let versions =
+        |digests, buckets, versions| Body::Versions(Versions { name: name("G"), digests, buckets, versions });
+    let of = |digests, known| versions(digests, None, vec![(v4(1), known)]);
+    refused(of(true, known(false, 1, None)), "NotCanonical");
+    refused(of(true, known(true, 1, Some(1))), "NotCanonical");
+    refused(of(false, known(false, 1, Some(1))), "NotCanonical");
+    refused(of(false, known(false, CEILING + 1, None)), "OutOfRange");
+    refused(versions(false, None, vec![(v4(2), None), (v4(1), None)]), "Unsorted");
+    refused(versions(false, Some((0, vec![0])), vec![(v4(1), None)]), "UnknownCode");
+    refused(versions(false, Some((0, vec![])), vec![]), "NotCanonical");
+    refused(versions(false, Some((16, vec![0])), vec![]), "OutOfRange");
+    refused(versions(false, Some((1, vec![16])), vec![]), "OutOfRange");
+    refused(versions(false, Some((1, vec![2, 1])), vec![]), "Unsorted");
+}
+
+#[test]
+fn requests() {
+    let requests = |requests| Body::Requests(Requests { name: name("G"), requests });
+    refused(requests(vec![]), "NotCanonical");
+    refused(requests(vec![(v4(2), None), (v4(1), None)]), "Unsorted");
+    refused(requests(vec![(v4(2), Some((Incarnation::MAX, CEILING + 1)))]), "OutOfRange");
+}
+
+/// More than the limit, of each thing that has one.
+#[test]
+fn more_than_the_limits() {
+    let limits = Limits { nodes: 2, ..limits() };
+    let three = || vec![v4(1), v4(2), v4(3)];
+    let group = || name("G");
+    let versions = |buckets, nodes: usize| {
+        let versions = three().into_iter().take(nodes).map(|node| (node, None)).collect();
+        Body::Versions(Versions { name: group(), digests: false, buckets, versions })
+    };
+    let bodies = [
+        Body::Peers(Peers { others: three(), ..Peers::default() }),
+        Body::Peers(Peers { islands: vec![Island { label: v4(4), nodes: three() }], ..Peers::default() }),
+        Body::Peers(Peers {
+            islands: three().into_iter().map(|label| Island { label, nodes: Vec::new() }).collect(),
+            ..Peers::default()
+        }),
+        Body::Gaps(Gaps {
+            nodes: three()
+                .into_iter()
+                .map(|node| Missed { node, epoch: [0; 8], runs: vec![(1, 1)] })
+                .collect(),
+        }),
+        Body::Fingerprints(Fingerprints {
+            answer: false,
+            after: None,
+            until: None,
+            groups: ["A", "B", "C"].map(|group| (name(group), Holding::Held(0))).to_vec(),
+        }),
+        Body::Buckets(Buckets {
+            name: group(),
+            level: 1,
+            parents: (0..3).map(|index| Parent { index, children: [None; 16] }).collect(),
+        }),
+        versions(None, 3),
+        versions(Some((1, vec![0, 1, 2])), 0),
+        Body::Requests(Requests {
+            name: group(),
+            requests: three().into_iter().map(|node| (node, None)).collect(),
+        }),
+    ];
+    for body in bodies {
+        assert_eq!(unsaid(&direct(body.clone()), &limits), Some("TooMany"), "{body:?}");
+    }
+    // The table alone is too long: two nodes besides the sender.
+    let few = Body::Peers(Peers { others: vec![v4(2), v4(3)], ..Peers::default() });
+    assert_eq!(unsaid(&direct(few), &limits), Some("TooMany"));
+    let none = Body::Group(Group { name: group(), parts: Vec::new() });
+    assert_eq!(unsaid(&direct(none), &limits), None);
+}

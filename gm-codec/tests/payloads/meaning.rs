@@ -1,0 +1,200 @@
+//! What a payload says, as JSON. Numbers that may be above 2^53 are decimal texts.
+
+use gm_clock::NetId;
+use gm_codec::{Answer, Body, Header, Holding, Kind, Known, Parent, Part, Payload, Receipt};
+use gm_data::{GroupName, Opened, TimedItem};
+use serde_json::{Value, json};
+
+use super::hex;
+
+/// How to read it, for whoever writes another implementation.
+pub(crate) const NOTE: &str = "`bytes` are whole payloads in hex. Numbers that may be above 2^53 are decimal texts; epochs, \
+    digests, fingerprints and bytes that mean nothing here are hex. What is not there is null. Nodes, islands, groups and the \
+    like stand in the order of the wire. `what` says why a payload was written by hand; the others are generated. \
+    Header: a direct one has `direct` true and `sequence` null; `receipts` is null or {within_millis, durable, again}; a \
+    section is [kind, bytes]. Body, by tag: 1 {group, parts}, an item being [op, start, end, port, priority, time]; \
+    2 {application, bytes}; 3 {notice: {}}; 4 {peers: {wanted, islands: [[label, nodes]], others}}; \
+    5 {receipt: {origin, epoch, sequence, answer}}, answer being `have`, `send me` or {final, again, delivered, refused, \
+    missing, names}; 6 {gaps: [{node, epoch, runs: [[first, last]]}]}, both ends missed; 7 {repeat: {node, epoch, number, \
+    payload}}; 8 {root: {answer, root}}; 9 {fingerprints: {answer, after, until, groups: [[name, {held: fingerprint} or \
+    {known: member}]]}}; 10 {buckets: {group, level, parents: [[index, sixteen fingerprints of children, null of an empty \
+    one]]}}; 11 {versions: {group, digests, buckets: null or [level, indexes], versions: [[member, null or {incarnation, gone, \
+    clock, digest}]]}}; 12 {requests: {group, requests: [[member, null or [incarnation, clock]]]}}.";
+
+fn texts(nodes: &[NetId]) -> Vec<String> {
+    nodes.iter().map(ToString::to_string).collect()
+}
+
+/// What a payload says.
+pub(crate) fn meaning(payload: &Payload) -> Value {
+    json!({ "header": header(&payload.header), "body": body(&payload.body) })
+}
+
+fn header(header: &Header) -> Value {
+    let Header { sender, kind, multicast, island, heard, lost, sections } = header;
+    let sections: Vec<Value> =
+        sections.iter().map(|section| json!([section.kind.to_string(), hex(&section.bytes)])).collect();
+    let mut value = json!({
+        "sender": sender.to_string(),
+        "direct": *kind == Kind::Direct,
+        "origin": null, "sequence": null, "list": [], "receipts": null,
+        "multicast": multicast.map(|number| number.to_string()),
+        "island": island.map(|island| island.to_string()),
+        "heard": texts(heard), "lost": texts(lost), "sections": sections,
+    });
+    if let Kind::Broadcast(broadcast) = kind {
+        value["origin"] = broadcast
+            .origin
+            .map(|origin| json!({ "node": origin.node.to_string(), "epoch": hex(&origin.epoch) }))
+            .unwrap_or_default();
+        value["sequence"] = json!(broadcast.sequence.to_string());
+        value["list"] = json!(texts(&broadcast.list));
+        value["receipts"] = broadcast
+            .receipts
+            .map(|receipts| {
+                let within = receipts.within_millis;
+                json!({ "within_millis": within, "durable": receipts.durable, "again": receipts.again })
+            })
+            .unwrap_or_default();
+    }
+    value
+}
+
+fn body(body: &Body) -> Value {
+    match body {
+        Body::Group(group) => json!({
+            "group": group.name.as_str(), "parts": group.parts.iter().map(part).collect::<Vec<_>>(),
+        }),
+        Body::Application(application) => {
+            json!({ "application": application.name, "bytes": hex(&application.bytes) })
+        }
+        Body::Notice => json!({ "notice": {} }),
+        Body::Peers(peers) => {
+            let islands: Vec<Value> = peers
+                .islands
+                .iter()
+                .map(|island| json!([island.label.to_string(), texts(&island.nodes)]))
+                .collect();
+            json!({ "peers": { "wanted": peers.wanted, "islands": islands, "others": texts(&peers.others) } })
+        }
+        Body::Receipt(said) => json!({ "receipt": receipt(said) }),
+        Body::Gaps(gaps) => {
+            let nodes = gaps.nodes.iter().map(|missed| {
+                let runs =
+                    missed.runs.iter().map(|(first, last)| json!([first.to_string(), last.to_string()]));
+                let runs: Vec<Value> = runs.collect();
+                json!({ "node": missed.node.to_string(), "epoch": hex(&missed.epoch), "runs": runs })
+            });
+            json!({ "gaps": nodes.collect::<Vec<_>>() })
+        }
+        Body::Repeat(repeat) => json!({ "repeat": {
+            "node": repeat.node.to_string(), "epoch": hex(&repeat.epoch),
+            "number": repeat.number.to_string(), "payload": hex(&repeat.payload),
+        }}),
+        Body::Root(root) => {
+            json!({ "root": { "answer": root.answer, "root": format!("{:032x}", root.root) } })
+        }
+        Body::Fingerprints(_) | Body::Buckets(_) | Body::Versions(_) | Body::Requests(_) => of_sync(body),
+    }
+}
+
+fn receipt(receipt: &Receipt) -> Value {
+    let answer = match &receipt.answer {
+        Answer::Have => json!("have"),
+        Answer::SendMe => json!("send me"),
+        Answer::Sum(sum) => json!({
+            "final": sum.last, "again": sum.again, "delivered": sum.delivered.to_string(),
+            "refused": sum.refused.to_string(), "missing": sum.missing.to_string(), "names": texts(&sum.names),
+        }),
+    };
+    let about = receipt.about;
+    json!({
+        "origin": about.origin.to_string(), "epoch": hex(&about.epoch), "sequence": about.sequence.to_string(),
+        "answer": answer,
+    })
+}
+
+fn of_sync(body: &Body) -> Value {
+    match body {
+        Body::Fingerprints(said) => {
+            let groups = said.groups.iter().map(|(name, holding)| match holding {
+                Holding::Held(fingerprint) => {
+                    json!([name.as_str(), { "held": format!("{fingerprint:032x}") }])
+                }
+                Holding::Known(member) => json!([name.as_str(), { "known": member.to_string() }]),
+            });
+            json!({ "fingerprints": {
+                "answer": said.answer, "groups": groups.collect::<Vec<_>>(),
+                "after": said.after.as_ref().map(GroupName::as_str),
+                "until": said.until.as_ref().map(GroupName::as_str),
+            }})
+        }
+        Body::Buckets(said) => {
+            let parent = |Parent { index, children }: &Parent| {
+                let children = children.map(|child| child.map(|fingerprint| format!("{fingerprint:016x}")));
+                json!([index.to_string(), children])
+            };
+            let parents: Vec<Value> = said.parents.iter().map(parent).collect();
+            json!({ "buckets": { "group": said.name.as_str(), "level": said.level, "parents": parents } })
+        }
+        Body::Versions(said) => {
+            let known = |Known { version, digest }: &Known| {
+                json!({
+                    "incarnation": version.incarnation.get().to_string(), "gone": version.gone,
+                    "clock": version.clock.to_string(), "digest": digest.map(|digest| format!("{digest:016x}")),
+                })
+            };
+            let versions = said.versions.iter();
+            let versions =
+                versions.map(|(member, said)| json!([member.to_string(), said.as_ref().map(known)]));
+            let buckets = said.buckets.as_ref().map(|(level, indexes)| {
+                json!([level, indexes.iter().map(ToString::to_string).collect::<Vec<_>>()])
+            });
+            json!({ "versions": {
+                "group": said.name.as_str(), "digests": said.digests, "buckets": buckets,
+                "versions": versions.collect::<Vec<_>>(),
+            }})
+        }
+        Body::Requests(said) => {
+            let requests = said.requests.iter().map(|(member, held)| {
+                let held = held.map(|(life, clock)| json!([life.get().to_string(), clock.to_string()]));
+                json!([member.to_string(), held])
+            });
+            let requests: Vec<Value> = requests.collect();
+            json!({ "requests": { "group": said.name.as_str(), "requests": requests } })
+        }
+        _ => unreachable!("the others are told above"),
+    }
+}
+
+fn part(part: &Part) -> Value {
+    let opened = |opened: Option<Opened>| {
+        opened.map(|opened| json!([opened.incarnation.get().to_string(), opened.clock.to_string()]))
+    };
+    match part {
+        Part::Record(record) => json!({
+            "record": record.member().to_string(),
+            "incarnation": record.version().incarnation.get().to_string(),
+            "gone": record.version().gone,
+            "clock": record.version().clock.to_string(),
+            "opened": opened(record.opened()),
+            "floor": record.floor().to_string(),
+            "items": record.timed_items().map(item).collect::<Vec<_>>(),
+        }),
+        Part::Increment(increment) => json!({
+            "increment": increment.member().to_string(),
+            "incarnation": increment.stamp().version.incarnation.get().to_string(),
+            "opened": opened(increment.opened()),
+            "since": increment.span().0.to_string(),
+            "upto": increment.span().1.to_string(),
+            "digest": format!("{:016x}", increment.stamp().digest),
+            "items": increment.items().map(item).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn item(timed: TimedItem) -> Value {
+    let (item, range) = (timed.item, timed.item.range());
+    let op = item.op().to_string();
+    json!([op, range.start(), range.end(), item.port(), item.priority(), timed.time.to_string()])
+}

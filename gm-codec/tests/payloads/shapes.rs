@@ -1,0 +1,259 @@
+//! Payloads written by hand: each shape that a body and a header can have, the smallest and the largest numbers.
+
+use gm_clock::{CEILING, Incarnation, NetId};
+use gm_codec::{
+    Answer, Application, Body, Broadcast, BroadcastId, Buckets, Fingerprints, Gaps, Group, Header, Holding,
+    Island, Kind, Known, Missed, Origin, Parent, Part, Payload, Peers, Receipt, Receipts, Repeat, Requests,
+    Root, Section, Sum, Versions,
+};
+use gm_data::{GroupName, Item, KeyRange, Record, TimedItem, Version};
+
+/// 10.0.0.n:29999.
+pub(crate) fn v4(n: u8) -> NetId {
+    NetId::new(std::net::Ipv4Addr::new(10, 0, 0, n).into(), 29_999).expect("an ordinary address")
+}
+
+/// [2001:db8::n]:29999.
+pub(crate) fn v6(n: u16) -> NetId {
+    NetId::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n).into(), 29_999)
+        .expect("an ordinary address")
+}
+
+pub(crate) fn name(name: &str) -> GroupName {
+    GroupName::new(name).expect("a name")
+}
+
+const EPOCH: [u8; 8] = *b"an epoch";
+
+/// To the receiver alone.
+pub(crate) fn direct(body: Body) -> Payload {
+    Payload { header: Header::direct(v4(1)), body }
+}
+
+fn notice(header: Header) -> Payload {
+    Payload { header, body: Body::Notice }
+}
+
+/// A broadcast with that besides.
+pub(crate) fn broadcast(change: impl FnOnce(&mut Broadcast)) -> Header {
+    let mut broadcast = Broadcast { origin: None, sequence: 1, list: Vec::new(), receipts: None };
+    change(&mut broadcast);
+    Header { kind: Kind::Broadcast(broadcast), ..Header::direct(v4(1)) }
+}
+
+/// Every shape, with what it is.
+pub(crate) fn shapes() -> Vec<(&'static str, Payload)> {
+    headers().into_iter().chain(older()).chain(of_multicast()).chain(of_sync()).chain(of_members()).collect()
+}
+
+fn headers() -> Vec<(&'static str, Payload)> {
+    let receipts = |within_millis, durable, again| {
+        notice(broadcast(|said| said.receipts = Some(Receipts { within_millis, durable, again })))
+    };
+    let section = |kind, bytes: &[u8]| Section { kind, bytes: bytes.to_vec() };
+    let sections = |sections| notice(Header { sections, ..Header::direct(v4(1)) });
+    let all = Header {
+        multicast: Some(7),
+        island: Some(v6(1)),
+        heard: vec![v4(2), v6(2)],
+        lost: vec![v4(3)],
+        sections: vec![section(3, b"abc")],
+        ..broadcast(|said| {
+            said.origin = Some(Origin { node: v4(9), epoch: EPOCH });
+            said.list = (1..=12).map(v6).collect();
+            said.receipts = Some(Receipts { within_millis: 2_500, durable: true, again: true });
+        })
+    };
+    let without = |kind| Header { kind, ..all.clone() };
+    vec![
+        ("a broadcast of the sender's own, with the greatest sequence", notice(Header::new(v4(1), u64::MAX))),
+        ("a direct payload with nothing besides", notice(Header::direct(v4(1)))),
+        ("a header with everything", notice(all.clone())),
+        ("a direct header with everything that it can have", notice(without(Kind::Direct))),
+        (
+            "a broadcast of the sender's own in an older epoch",
+            notice(broadcast(|said| said.origin = Some(Origin { node: v4(1), epoch: EPOCH }))),
+        ),
+        ("receipts at once", receipts(0, false, false)),
+        ("receipts, on disk", receipts(1, true, false)),
+        ("receipts of another's share", receipts(31, false, true)),
+        ("receipts as late as can be", receipts(u32::MAX, true, true)),
+        ("a section without bytes", sections(vec![section(0, &[])])),
+        ("sixteen sections", sections((0..16).map(|kind| section(kind * kind, &[7])).collect())),
+        ("sections of 1,024 bytes", sections(vec![section(1, &[0; 1_000]), section(u64::MAX, &[1; 24])])),
+    ]
+}
+
+fn older() -> Vec<(&'static str, Payload)> {
+    let group = |parts| Body::Group(Group { name: name("é"), parts });
+    let record = |member, gone, clock, floor, items: Vec<TimedItem>| {
+        let version = Version::new(Incarnation::MAX, gone, clock).expect("in range");
+        Part::Record(Record::from_parts(member, version, None, floor, items).expect("sound"))
+    };
+    let range = KeyRange::new(u32::MAX, u32::MAX).expect("in order");
+    let item = Item::serves(v4(2), range, 80, u16::MAX).expect("a priority");
+    let last = record(v4(2), false, CEILING, CEILING, vec![TimedItem { item, time: 0 }]);
+    let application = |name: &str, bytes: &[u8]| {
+        Body::Application(Application { name: name.to_owned(), bytes: bytes.to_vec() })
+    };
+    vec![
+        ("a group without parts, direct", direct(group(Vec::new()))),
+        ("the last key, the greatest numbers", direct(group(vec![last]))),
+        (
+            "a forgotten member and one without items",
+            direct(group(vec![record(v4(2), true, 5, 5, vec![]), record(v6(2), false, 0, 0, vec![])])),
+        ),
+        ("an application that says nothing, direct", direct(application("a", b""))),
+        (
+            "an application's name of 64 bytes",
+            Payload { header: Header::new(v4(1), 0), body: application(&"é".repeat(32), b"\0\xff") },
+        ),
+    ]
+}
+
+fn of_multicast() -> Vec<(&'static str, Payload)> {
+    let peers = |wanted, islands, others| direct(Body::Peers(Peers { wanted, islands, others }));
+    let island = |label, nodes| Island { label, nodes };
+    let about = BroadcastId { origin: v6(1), epoch: EPOCH, sequence: 300 };
+    let receipt = |answer| direct(Body::Receipt(Receipt { about, answer }));
+    let most = u64::MAX;
+    let names: Vec<NetId> = (1..=16).map(v4).collect();
+    let sum = Sum { last: true, again: true, delivered: most, refused: most, missing: most, names };
+    let few = Sum { missing: 1, names: vec![v6(1)], ..Sum::default() };
+    let missed = |node, runs| Missed { node, epoch: EPOCH, runs };
+    let gaps = |nodes| direct(Body::Gaps(Gaps { nodes }));
+    let repeat = |number, payload: &[u8]| {
+        direct(Body::Repeat(Repeat { node: v4(3), epoch: EPOCH, number, payload: payload.to_vec() }))
+    };
+    vec![
+        ("peers: nobody", peers(false, vec![], vec![])),
+        ("peers: nobody, and what is known is wanted", peers(true, vec![], vec![])),
+        ("peers: the sender, who is alone on its island", peers(false, vec![island(v4(1), vec![])], vec![])),
+        (
+            "peers: islands of both families, and others",
+            peers(
+                true,
+                vec![island(v4(2), vec![v4(1), v4(3), v6(9)]), island(v6(1), vec![v6(2)])],
+                vec![v4(7), v6(7)],
+            ),
+        ),
+        ("receipt: have", receipt(Answer::Have)),
+        ("receipt: send me", receipt(Answer::SendMe)),
+        ("receipt: a sum of nothing", receipt(Answer::Sum(Sum::default()))),
+        ("receipt: a sum with all names that are missing", receipt(Answer::Sum(few))),
+        ("receipt: a last sum with everything", receipt(Answer::Sum(sum))),
+        ("gaps: number 0", gaps(vec![missed(v4(1), vec![(0, 0)])])),
+        ("gaps: every number", gaps(vec![missed(v4(2), vec![(0, most)])])),
+        ("gaps: runs that are as near as can be", gaps(vec![missed(v4(2), vec![(5, 5), (7, 9), (11, 12)])])),
+        ("gaps: the first number and the last", gaps(vec![missed(v4(2), vec![(0, 0), (most, most)])])),
+        (
+            "gaps: 64 runs, and another node",
+            gaps(vec![
+                missed(v4(2), (0..64).map(|run| (2 * run, 2 * run)).collect()),
+                missed(v6(2), vec![(300, 400)]),
+            ]),
+        ),
+        ("repeat: not there any longer", repeat(0, b"")),
+        ("repeat: the payload of a notice", repeat(most, &super::encoded(&notice(Header::new(v4(3), 7))))),
+    ]
+}
+
+fn of_sync() -> Vec<(&'static str, Payload)> {
+    let root = |answer, root| direct(Body::Root(Root { answer, root }));
+    let fingerprints = |answer, after: Option<&str>, until: Option<&str>, groups| {
+        let (after, until) = (after.map(name), until.map(name));
+        direct(Body::Fingerprints(Fingerprints { answer, after, until, groups }))
+    };
+    let (held, known) = (Holding::Held(u128::MAX), Holding::Known(v6(5)));
+    let buckets = |level, parents: &[(u64, &[(usize, u64)])]| {
+        let parent = |(index, fingerprints): &(u64, &[(usize, u64)])| {
+            let mut children = [None; 16];
+            fingerprints.iter().for_each(|(child, fingerprint)| children[*child] = Some(*fingerprint));
+            Parent { index: *index, children }
+        };
+        direct(Body::Buckets(Buckets {
+            name: name("G"),
+            level,
+            parents: parents.iter().map(parent).collect(),
+        }))
+    };
+    let full: [(usize, u64); 16] = std::array::from_fn(|child| (child, child as u64));
+    vec![
+        ("root: of nothing", root(false, 0)),
+        ("root: an answer", root(true, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)),
+        ("fingerprints: all there are, and there are none", fingerprints(false, None, None, vec![])),
+        (
+            "fingerprints: an answer",
+            fingerprints(true, None, None, vec![(name("A"), held), (name("B"), known)]),
+        ),
+        (
+            "fingerprints: after a name",
+            fingerprints(false, Some("A"), None, vec![(name("A\u{20}"), known), (name("é"), held)]),
+        ),
+        (
+            "fingerprints: until a name, which is spoken of",
+            fingerprints(true, None, Some("B"), vec![(name("A"), known), (name("B"), Holding::Held(0))]),
+        ),
+        (
+            "fingerprints: between two names",
+            fingerprints(true, Some("A"), Some("AB"), vec![(name("AA"), held)]),
+        ),
+        ("buckets: the root, with all children", buckets(0, &[(0, &full)])),
+        ("buckets: one without children", buckets(1, &[(15, &[])])),
+        ("buckets: two, and a fingerprint of 0", buckets(2, &[(0, &[(0, 0)]), (255, &[(15, u64::MAX)])])),
+        ("buckets: the last of the lowest level", buckets(15, &[((1 << 60) - 1, &[(8, 8)])])),
+    ]
+}
+
+fn of_members() -> Vec<(&'static str, Payload)> {
+    let versions = |digests, buckets, versions| {
+        direct(Body::Versions(Versions { name: name("G"), digests, buckets, versions }))
+    };
+    let life = |number| Incarnation::new(number).expect("in range");
+    let known = |incarnation, gone, clock, digest| {
+        Some(Known { version: Version { incarnation: life(incarnation), gone, clock }, digest })
+    };
+    let requests = |requests| direct(Body::Requests(Requests { name: name(&"n".repeat(255)), requests }));
+    vec![
+        ("versions: of nobody", versions(false, None, vec![])),
+        ("versions: of nobody, with digests", versions(true, None, vec![])),
+        (
+            "versions: a living record, a forgotten one, none",
+            versions(
+                false,
+                None,
+                vec![
+                    (v4(1), known(1, false, 2, None)),
+                    (v4(3), known(CEILING, true, CEILING, None)),
+                    (v6(1), None),
+                ],
+            ),
+        ),
+        (
+            "versions: with digests, which a forgotten record has not",
+            versions(
+                true,
+                None,
+                vec![(v4(2), known(0, false, 0, Some(0))), (v4(3), known(1, true, 9, None)), (v4(4), None)],
+            ),
+        ),
+        ("versions: of a whole bucket with nobody", versions(false, Some((0, vec![0])), vec![])),
+        (
+            "versions: of whole buckets, with digests",
+            versions(
+                true,
+                Some((15, vec![0, 1, (1 << 60) - 1])),
+                vec![(v4(2), known(5, false, 6, Some(u64::MAX)))],
+            ),
+        ),
+        ("requests: a whole record", requests(vec![(v4(1), None)])),
+        (
+            "requests: increments and a whole record",
+            requests(vec![
+                (v4(2), Some((life(0), 0))),
+                (v4(3), None),
+                (v6(2), Some((life(CEILING), CEILING))),
+            ]),
+        ),
+    ]
+}

@@ -1,0 +1,141 @@
+//! Building the fuzz targets: with the flags that `cargo fuzz` gives, but without that program.
+
+use std::collections::BTreeMap;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+
+use super::FOLDER;
+use crate::workspace::{Workspace, status};
+
+/// What the compiler is told to add. The stable one knows all of it.
+const FLAGS: &[&str] = &[
+    "--cfg=fuzzing",
+    "-Ccodegen-units=1",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+];
+
+/// How the targets are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    Plain,
+    /// With a bug in the reader of payloads.
+    Planted,
+    /// With the address sanitizer, on the nightly toolchain.
+    Address,
+}
+
+impl Variant {
+    const fn more(self) -> Option<&'static str> {
+        match self {
+            Variant::Plain => None,
+            Variant::Planted => Some("--cfg=gm_plant_length"),
+            Variant::Address => Some("-Zsanitizer=address"),
+        }
+    }
+}
+
+/// What was built.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    programs: BTreeMap<String, PathBuf>,
+    library: Option<PathBuf>,
+}
+
+impl Built {
+    pub(super) fn program(&self, target: &str) -> Result<&Path> {
+        self.programs.get(target).map(PathBuf::as_path).with_context(|| format!("{target} was not built"))
+    }
+
+    /// libFuzzer itself, which another variant need not build once more.
+    pub(super) fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+}
+
+/// Whether there is what the build of libFuzzer asks for.
+pub(super) fn has_compiler() -> bool {
+    let program = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let mut version = Command::new(program);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
+}
+
+/// Builds targets; `library` is a libFuzzer that is built already.
+pub(super) fn build(
+    ws: &Workspace,
+    variant: Variant,
+    library: Option<&Path>,
+    targets: &[&str],
+) -> Result<Built> {
+    let mut command = cargo(ws, variant, "build")?;
+    command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
+    command.args(targets.iter().flat_map(|target| ["--bin", target]));
+    if let Some(library) = library {
+        command.env("CUSTOM_LIBFUZZER_PATH", library);
+    }
+    let mut child = command.spawn().context("cannot start cargo build")?;
+    let stdout = child.stdout.take().context("cargo build has no output")?;
+    let mut built = Built::default();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        match message.context("cannot read what cargo build says")? {
+            Message::CompilerArtifact(artifact) => {
+                if let Some(program) = artifact.executable {
+                    built.programs.insert(artifact.target.name, program.into());
+                }
+            }
+            Message::BuildScriptExecuted(script) => {
+                let library = script.out_dir.join("libfuzzer.a");
+                if library.is_file() {
+                    built.library = Some(library.into());
+                }
+            }
+            _ => {}
+        }
+    }
+    if !child.wait().context("cannot wait for cargo build")?.success() {
+        bail!("the fuzz targets do not build");
+    }
+    Ok(built)
+}
+
+/// Whether clippy has nothing to say of the targets.
+pub(super) fn clippy(ws: &Workspace) -> Result<bool> {
+    let mut command = cargo(ws, Variant::Plain, "clippy")?;
+    Ok(status(command.args(["--quiet", "--no-deps", "--", "-D", "warnings"]))?.success())
+}
+
+/// A cargo command on the targets. A platform is named, so that build scripts are built without the flags.
+fn cargo(ws: &Workspace, variant: Variant, subcommand: &str) -> Result<Command> {
+    let mut command = match variant {
+        Variant::Address => Command::new("rustup"),
+        Variant::Plain | Variant::Planted => ws.plain_cargo(""),
+    };
+    if variant == Variant::Address {
+        command.args(["run", "nightly", "cargo"]).current_dir(ws.root());
+    }
+    command.args([subcommand, "--release", "--target", &host()?]);
+    if ws.is_locked() {
+        command.arg("--locked");
+    }
+    command.arg("--manifest-path").arg(ws.root().join(FOLDER).join("Cargo.toml"));
+    command.arg("--target-dir").arg(ws.target_folder().join("fuzz/build"));
+    let flags: Vec<_> = FLAGS.iter().copied().chain(variant.more()).collect();
+    command.env("RUSTFLAGS", flags.join(" ")).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    Ok(command)
+}
+
+/// The platform that we are on, as the compiler calls it.
+fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc does not say what platform this is")
+}
