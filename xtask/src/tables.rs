@@ -46,6 +46,21 @@ pub(crate) const LAYERS: &[Layer] = &[
         pure: None,
         tested: true,
     },
+    Layer {
+        name: "gm-broadcast",
+        internal: &["gm-clock", "gm-data", "gm-codec"],
+        internal_dev: &[],
+        // The machine is as pure as the crates below; its shell is not.
+        pure: None,
+        tested: true,
+    },
+    Layer {
+        name: "gm-sim",
+        internal: &["gm-clock", "gm-codec", "gm-broadcast"],
+        internal_dev: &[],
+        pure: None,
+        tested: true,
+    },
     Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
 ];
 

@@ -1,0 +1,123 @@
+//! Who else there is: seeds are called until they answer, and one node is asked now and then whom it knows. Knows nothing of broadcasts.
+
+use std::collections::BTreeMap;
+
+use gm_clock::NetId;
+use gm_codec::{Body, Island, Peers};
+
+use super::Broadcaster;
+use crate::alarm::Timer;
+use crate::event::{By, Event};
+use crate::handler::Handler;
+use crate::machine::LinkId;
+use crate::time::Time;
+
+/// Nodes that are told of in one answer, at most.
+const TOLD: usize = 32;
+/// Nodes that are looked at for one that is worth asking.
+const ASKED: usize = 8;
+/// Nodes that are learned of one message, at most: more than anybody of us tells.
+const LEARNED: usize = 256;
+
+impl<H: Handler> Broadcaster<H> {
+    pub(super) fn on_exchange(&mut self, now: Time) {
+        let times = self.config.times;
+        let fresh = |contact: Option<Time>| contact.is_some_and(|at| now.since(at) < times.exchange * 2);
+        let mut asked = false;
+        for seed in self.config.seeds.clone() {
+            let contact = self.peers.get(seed).and_then(|peer| peer.contact);
+            if seed != self.config.me && !fresh(contact) {
+                let body = Body::Peers(self.whom_we_know(true));
+                self.send_by_link(now, seed, body);
+                asked = true;
+            }
+        }
+        // Whoever is near tells of himself; news come from afar.
+        let far = self.some_known(ASKED).into_iter().find(|node| !self.hearing.is_near(*node));
+        if let Some(node) = far.filter(|_| !asked) {
+            let body = Body::Peers(self.whom_we_know(true));
+            self.send(now, node, body, By::Datagram);
+        }
+        // Who has nobody calls more often, and never gives up.
+        let lonely = !self.config.seeds.is_empty() && !self.peers.iter().any(|(_, peer)| fresh(peer.contact));
+        let pause = if lonely { times.backoff } else { times.exchange };
+        self.alarms.set(Timer::Exchange, now + pause / 2 + self.jitter.within(pause));
+    }
+
+    /// Some of the nodes that we know, ourselves among them, by island.
+    fn whom_we_know(&mut self, wanted: bool) -> Peers {
+        let known = self.some_known(TOLD);
+        let mut islands: BTreeMap<NetId, Vec<NetId>> = BTreeMap::new();
+        let mut others = Vec::new();
+        for node in known {
+            let known = self.config.directory.get(node);
+            let label = if self.hearing.is_near(node) {
+                self.label
+            } else {
+                self.peers.get(node).map_or(known.and_then(|known| known.label), |peer| peer.label)
+            };
+            match label {
+                Some(label) if label == node => drop(islands.entry(label).or_default()),
+                Some(label) => islands.entry(label).or_default().push(node),
+                None => others.push(node),
+            }
+        }
+        others.sort_unstable();
+        let islands = islands.into_iter().map(|(label, mut nodes)| {
+            nodes.sort_unstable();
+            Island { label, nodes }
+        });
+        Peers { wanted, islands: islands.collect(), others }
+    }
+
+    /// Some of the nodes that we know, at random, each once: without a walk over a large directory.
+    fn some_known(&mut self, most: usize) -> Vec<NetId> {
+        let (told, met) = (self.config.directory.len(), self.peers.len());
+        let mut some = Vec::new();
+        for _ in 0..most.min(told + met) {
+            let place = self.jitter.place(told + met);
+            let node = match place.checked_sub(told) {
+                None => self.config.directory.iter().nth(place).map(|known| known.node),
+                Some(place) => self.peers.iter().nth(place).map(|(node, _)| *node),
+            };
+            some.extend(node.filter(|node| *node != self.config.me && !some.contains(node)));
+        }
+        some
+    }
+
+    pub(super) fn on_peers(&mut self, now: Time, sender: NetId, link: Option<LinkId>, peers: Peers) {
+        let Peers { wanted, islands, others } = peers;
+        let labelled = islands.into_iter().flat_map(|Island { label, nodes }| {
+            std::iter::once(label).chain(nodes).map(move |node| (node, Some(label)))
+        });
+        let told: Vec<(NetId, Option<NetId>)> =
+            labelled.chain(others.into_iter().map(|node| (node, None))).take(LEARNED).collect();
+        for (node, label) in told {
+            self.learn(node, label);
+        }
+        if !wanted {
+            return;
+        }
+        let known = self.config.directory.get(sender);
+        if !self.peers.entry(sender, known).0.answers.take(now) {
+            return self.counters.count("dropped", "answer, too many");
+        }
+        let body = Body::Peers(self.whom_we_know(false));
+        let by = if link.is_some() { By::Link } else { By::Datagram };
+        self.send(now, sender, body, by);
+    }
+
+    /// There is such a node. What it says of its island itself holds more than what others say.
+    pub(super) fn learn(&mut self, node: NetId, label: Option<NetId>) {
+        if node == self.config.me {
+            return;
+        }
+        let (peer, new) = self.peers.entry(node, self.config.directory.get(node));
+        if peer.contact.is_none() && label.is_some() {
+            peer.label = label;
+        }
+        if new {
+            self.emit(Event::Found(node));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What comes by datagrams. It delivers; it never makes us pass anything on.
+
+use std::net::SocketAddr;
+
+use gm_codec::{Channel, Freshness, Payload};
+
+use super::Broadcaster;
+use super::receive::Came;
+use crate::event::Event;
+use crate::handler::{Handler, Path};
+use crate::machine::Via;
+use crate::plant::{Bug, planted};
+use crate::time::Time;
+
+impl<H: Handler> Broadcaster<H> {
+    pub(super) fn on_datagram(&mut self, now: Time, from: SocketAddr, via: Via, mut bytes: Vec<u8>) {
+        // Opening costs a microsecond or two. Whoever floods us with what does not open takes that from strangers, not from those
+        // whom we know by their address; the address can be forged, so it decides nothing but this.
+        if !self.strange.has(now) && !self.knows_address(from) {
+            self.counters.count("datagram", "not tried");
+            return;
+        }
+        let mut scratch = Vec::new();
+        let opened = match self.codec.open(&Channel::Datagram, &mut bytes, &mut scratch) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.strange.take(now);
+                self.counters.count("datagram", error.name());
+                return;
+            }
+        };
+        let epoch = opened.seal.map(|seal| seal.epoch);
+        if let Some(seal) = opened.seal {
+            // Multicast comes back to who sent it.
+            if self.is_own(seal.epoch.bytes()) {
+                self.counters.count("datagram", "our own");
+                return;
+            }
+            match self.replay.check_and_set(seal.epoch, seal.counter) {
+                Freshness::Fresh => {}
+                Freshness::Replayed if planted(Bug::ReplayDelivered) => {}
+                Freshness::Replayed => return self.counters.count("datagram", "Replayed"),
+                Freshness::TooOld => return self.counters.count("datagram", "TooOld"),
+            }
+        }
+        let payload = match Payload::decode(opened.payload, self.codec.limits()) {
+            Ok(payload) => payload,
+            Err(error) => return self.counters.count("payload", error.name()),
+        };
+        if payload.header.sender == self.config.me {
+            // Unsealed, our own multicast cannot be told from somebody else's under our name.
+            if epoch.is_some() {
+                self.counters.count("datagram", "under our name");
+                self.emit(Event::Clash);
+            }
+            return;
+        }
+        self.counters.count("datagram", "opened");
+        let path = match via {
+            Via::Multicast => Path::Multicast,
+            Via::Unicast => Path::Datagram,
+        };
+        let came = Came {
+            path,
+            epoch: epoch.map(gm_codec::Epoch::bytes),
+            raw: opened.payload,
+            link: None,
+            bytes: opened.payload.len(),
+        };
+        self.receive(now, came, payload);
+    }
+
+    fn knows_address(&self, from: SocketAddr) -> bool {
+        let ip = from.ip();
+        let (low, high) = (gm_clock::NetId::new(ip, 1), gm_clock::NetId::new(ip, u16::MAX));
+        match (low, high) {
+            (Ok(low), Ok(high)) => self.peers.any_within(low, high),
+            _ => false,
+        }
+    }
+}

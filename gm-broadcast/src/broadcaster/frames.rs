@@ -1,0 +1,153 @@
+//! Headers, and frames of bodies. Knows nothing of why something is sent.
+
+use gm_clock::NetId;
+use gm_codec::{Body, Broadcast, BroadcastId, Channel, Header, Kind, Origin, Payload, Receipts};
+
+use super::Broadcaster;
+use crate::handler::Handler;
+use crate::hearing::ALONG;
+use crate::links::{Ask, Entry, Parcel, State};
+use crate::machine::{LinkId, Output};
+use crate::time::Time;
+
+impl<H: Handler> Broadcaster<H> {
+    /// The header of a direct payload to a node, or by multicast to whoever hears it.
+    pub(super) fn direct_header(&mut self, now: Time, to: Option<NetId>, changes: usize) -> Header {
+        let mut header = Header::direct(self.config.me);
+        header.island = self.label;
+        self.add_hearing(now, to, changes, &mut header);
+        header
+    }
+
+    fn add_hearing(&mut self, now: Time, to: Option<NetId>, changes: usize, header: &mut Header) {
+        let Some(to) = to else {
+            header.multicast = (self.multicasts > 0).then_some(self.multicasts);
+            (header.heard, header.lost) = self.hearing.take(changes, now);
+            return;
+        };
+        if self.multicasts > 0 && self.hearing.is_near(to) {
+            header.multicast = Some(self.multicasts);
+        }
+        match self.hearing.take_of(to, now) {
+            Some(true) => header.heard.push(to),
+            Some(false) => header.lost.push(to),
+            None => {}
+        }
+    }
+
+    /// The header of a broadcast that we send on.
+    pub(super) fn broadcast_header(
+        &mut self,
+        now: Time,
+        to: Option<NetId>,
+        id: BroadcastId,
+        mut list: Vec<NetId>,
+        ask: Option<Ask>,
+    ) -> Header {
+        list.sort_unstable();
+        // A frame shows the epoch in which it is sealed: what we began in it needs no more.
+        let plain =
+            id.origin == self.config.me && id.epoch == self.nonces.epoch().bytes() && self.codec.seals();
+        let origin = (!plain).then_some(Origin { node: id.origin, epoch: id.epoch });
+        let receipts = ask.map(|ask| Receipts {
+            within_millis: u32::try_from(ask.until.since(now).as_millis()).unwrap_or(u32::MAX).max(1),
+            durable: ask.durable,
+            again: ask.again,
+        });
+        let kind = Kind::Broadcast(Broadcast { origin, sequence: id.sequence, list, receipts });
+        let mut header = Header { kind, ..Header::direct(self.config.me) };
+        self.add_hearing(now, to, ALONG, &mut header);
+        header
+    }
+
+    /// Before something is sealed: all that is sealed in one go is of one epoch.
+    pub(super) fn ready_nonces(&mut self) {
+        if self.nonces.left() == 0 {
+            self.renew_epoch();
+        }
+    }
+
+    /// The payload of a header and a body, in the scratch buffer; false if it cannot be said.
+    fn write_payload(&mut self, header: &Header, body: &Body) -> bool {
+        self.scratch.clear();
+        let written = Payload::encode_parts(header, body, self.codec.limits(), &mut self.scratch);
+        if let Err(error) = &written {
+            self.counters.count("unsaid", error.name());
+        }
+        written.is_ok()
+    }
+
+    /// The datagram of a header and a body, if it fits into one; its payload is in the scratch buffer then.
+    pub(super) fn datagram(&mut self, header: &Header, body: &Body) -> Option<Vec<u8>> {
+        if !self.write_payload(header, body) {
+            return None;
+        }
+        let nonce = self.nonces.draw().ok()?;
+        let mut bytes = Vec::new();
+        let sealed = self.codec.seal(&Channel::Datagram, nonce, &self.scratch, &mut bytes);
+        sealed.is_ok().then_some(bytes)
+    }
+
+    /// Sends a direct body to a node by a datagram; false if it does not fit into one.
+    pub(super) fn send_datagram(&mut self, now: Time, to: NetId, body: &Body) -> bool {
+        self.ready_nonces();
+        let header = self.direct_header(now, Some(to), 0);
+        let Some(bytes) = self.datagram(&header, body) else { return false };
+        self.out.push(Output::Datagram { to, bytes });
+        true
+    }
+
+    /// Hands frames of what waits for a connection to the driver, as far as it has room.
+    pub(super) fn pump(&mut self, now: Time, id: LinkId) {
+        loop {
+            let Some(link) = self.links.table.get_mut(&id) else { return };
+            let Some(peer) = link.peer.filter(|_| link.is_open()) else { return };
+            if link.in_flight >= self.config.bounds.in_flight {
+                return;
+            }
+            let Some(entry) = link.outbox.pop_front() else { return };
+            self.ready_nonces();
+            let frame = match entry {
+                Entry::Direct(body) => {
+                    let header = self.direct_header(now, Some(peer), 0);
+                    self.link_frame(id, &header, &body)
+                }
+                Entry::Parcel(parcel) => self.parcel_frame(now, id, peer, parcel),
+            };
+            let Some(bytes) = frame else { continue };
+            if let Some(link) = self.links.table.get_mut(&id) {
+                link.in_flight += bytes.len();
+                link.used = now;
+            }
+            self.counters.add("sent", "link bytes", bytes.len() as u64);
+            self.out.push(Output::Send { link: id, bytes });
+        }
+    }
+
+    fn parcel_frame(&mut self, now: Time, id: LinkId, peer: NetId, parcel: Parcel) -> Option<Vec<u8>> {
+        let addressed = parcel.list.len() as u64;
+        let header = self.broadcast_header(now, Some(peer), parcel.id, parcel.list, parcel.ask);
+        let body = if parcel.notice { &Body::Notice } else { &parcel.content.body };
+        let frame = self.link_frame(id, &header, body);
+        let what = if parcel.notice { "notice" } else { "content" };
+        self.counters.count("passed on", what);
+        self.counters.add("passed on", "addresses", addressed);
+        frame
+    }
+
+    fn link_frame(&mut self, id: LinkId, header: &Header, body: &Body) -> Option<Vec<u8>> {
+        if !self.write_payload(header, body) {
+            return None;
+        }
+        let nonce = self.nonces.draw().ok()?;
+        let link = self.links.table.get_mut(&id)?;
+        let State::Open(stream) = &mut link.state else { return None };
+        let mut bytes = Vec::new();
+        let sealed = stream.seal(&mut self.codec, nonce, &self.scratch, &mut bytes);
+        if let Err(error) = sealed {
+            self.counters.count("unsaid", error.name());
+            return None;
+        }
+        Some(bytes)
+    }
+}

@@ -1,0 +1,47 @@
+//! What is due. Knows nothing of why.
+
+use super::Broadcaster;
+use crate::alarm::Timer;
+use crate::handler::Handler;
+use crate::machine::LinkId;
+use crate::time::Time;
+
+impl<H: Handler> Broadcaster<H> {
+    /// Does all that is due: after every input, so that nothing depends on whether a wake or a datagram came first.
+    pub(super) fn wake(&mut self, now: Time) {
+        while let Some(timer) = self.alarms.take(now) {
+            match timer {
+                Timer::Announce => self.on_announce(now),
+                Timer::Exchange => self.on_exchange(now),
+                Timer::Gaps => self.on_gaps(now),
+                Timer::Link(id) => self.on_link_timer(now, id),
+                Timer::Pending(id) => self.on_pending(now, id),
+                Timer::Quiet => self.on_quiet(now),
+                Timer::Share(id) => self.on_share(now, id),
+                Timer::Tally(key) => self.on_tally(now, key),
+            }
+        }
+    }
+
+    /// A connection may have shown nothing in time, or be idle.
+    fn on_link_timer(&mut self, now: Time, id: LinkId) {
+        let Some(link) = self.links.table.get(&id) else { return };
+        let times = self.config.times;
+        let known = link.is_open() && link.peer.is_some();
+        if !known {
+            let until = link.since + times.opening;
+            if now >= until {
+                self.counters.count("link", "showed nothing");
+                return self.lose_link(now, id);
+            }
+            return self.alarms.set(Timer::Link(id), until);
+        }
+        let until = link.used + times.idle;
+        if now >= until && link.is_idle() {
+            self.counters.count("link", "idle");
+            return self.lose_link(now, id);
+        }
+        let next = if now >= until { now + times.idle } else { until };
+        self.alarms.set(Timer::Link(id), next);
+    }
+}

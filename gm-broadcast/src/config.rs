@@ -1,0 +1,213 @@
+//! Everything that a broadcaster can be told before it begins: who it is, what ways cost, and every bound. Knows no file and no flag.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_clock::NetId;
+use thiserror::Error;
+
+use crate::class::Classes;
+use crate::peers::Directory;
+use crate::plan::Shape;
+
+/// A broadcaster's configuration. All bounds are of memory or work that others could cause.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who we are: what others dial, and what stands in our frames.
+    pub me: NetId,
+    /// Whether we multicast. If not, we still take what others multicast to us.
+    pub multicast: bool,
+    /// Nodes that we call until they answer, for ever. Ourselves among them is ignored.
+    pub seeds: Vec<NetId>,
+    /// Nodes that are known from the start; one table may serve many machines of a simulated world.
+    pub directory: Arc<Directory>,
+    /// What ways cost.
+    pub classes: Classes,
+    /// A node whose connection is there within this time is nearby ([`Class::Lan`](crate::Class::Lan)), else far away. Default 10 ms.
+    pub lan_within: Duration,
+    /// How lists are split. Default postal.
+    pub shape: Shape,
+    /// The bounds.
+    pub bounds: Bounds,
+    /// The times.
+    pub times: Times,
+}
+
+/// What a broadcaster holds at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Nodes that are remembered besides the directory; beyond it the one that was silent the longest is forgotten. Default 100,000.
+    pub peers: usize,
+    /// Connections at one time; beyond it an idle one is closed, or nothing is dialled. Default 1,024.
+    pub links: usize,
+    /// Connections that were accepted and have not shown a frame yet; beyond it the oldest is closed. Default 64.
+    pub strangers: usize,
+    /// Shares of one broadcast, hence connections that it can open at once. Default 512.
+    pub fan_out: usize,
+    /// Broadcasts and messages that wait for one connection; beyond it the oldest is dropped. Default 256.
+    pub outbox: usize,
+    /// Bytes of one connection that are with the driver and not with the system yet. Default 256 KiB.
+    pub in_flight: usize,
+    /// Frames a second that are taken of one connection, and as many at once; beyond it the connection is closed. Default 5,000.
+    pub frames_per_second: u32,
+    /// Datagrams a second that may fail to open; beyond it only those from addresses of known nodes are tried. Default 10,000.
+    pub strange_datagrams_per_second: u32,
+    /// Answers to datagrams of one node a second. Default 100.
+    pub answers_per_second: u32,
+    /// Broadcasts whose content is kept for who asks, ours and others', and multicasts for who missed them. Default 256.
+    pub recent: usize,
+    /// Bytes of that content, as payloads; the newest alone may have more. Default 4 MiB.
+    pub recent_bytes: usize,
+    /// (origin, epoch) pairs whose broadcasts are told apart; beyond it the one unused the longest is forgotten. Default 4,096.
+    pub origins: usize,
+    /// Broadcasts whose receipts are gathered at one time. Default 1,024.
+    pub tallies: usize,
+    /// Numbers that are missed of one node's multicasts; beyond it the lowest is given up. Default 64.
+    pub missed: usize,
+    /// Attempts to reach a hop that one share makes at one time. Default 8.
+    pub attempts: usize,
+}
+
+/// How long a broadcaster waits for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// A connection that nothing is sent on is closed. Default 60 s.
+    pub idle: Duration,
+    /// A connection must show its first frame within this time. Default 5 s.
+    pub opening: Duration,
+    /// How long a confirmation that somebody hears our multicast holds. Default 5 min.
+    pub confirmation: Duration,
+    /// How long changes in whom we hear are gathered before they are multicast for their own sake. Default 1 s.
+    pub announce: Duration,
+    /// After so much silence one node of an island multicasts, in turn. Default 10 s.
+    pub quiet: Duration,
+    /// Whoever missed a multicast asks after a random time up to this, so that not all do. Default 20 ms.
+    pub gap_jitter: Duration,
+    /// It asks somebody else after this time. Default 100 ms.
+    pub gap_retry: Duration,
+    /// How long content that was multicast may come after the notice of it, before it is asked for. Default 5 ms.
+    pub patience: Duration,
+    /// A relay that gathers receipts says so at least this often, to who waits for it; thrice this time of silence is its death. Default 100 ms.
+    pub pulse: Duration,
+    /// The next node of a share is tried beside the first after four latencies of its class and this. Default 10 ms.
+    pub hedge: Duration,
+    /// After a failure a node is not dialled for about this time, doubled by each failure... Default 500 ms.
+    pub backoff: Duration,
+    /// ... up to about this. Default 60 s.
+    pub backoff_most: Duration,
+    /// How often one node is asked whom it knows, and seeds are tried. Default 30 s.
+    pub exchange: Duration,
+}
+
+impl Bounds {
+    /// The defaults.
+    pub const DEFAULT: Bounds = Bounds {
+        peers: 100_000,
+        links: 1_024,
+        strangers: 64,
+        fan_out: 512,
+        outbox: 256,
+        in_flight: 256 << 10,
+        frames_per_second: 5_000,
+        strange_datagrams_per_second: 10_000,
+        answers_per_second: 100,
+        recent: 256,
+        recent_bytes: 4 << 20,
+        origins: 4_096,
+        tallies: 1_024,
+        missed: 64,
+        attempts: 8,
+    };
+}
+
+impl Times {
+    /// The defaults.
+    pub const DEFAULT: Times = Times {
+        idle: Duration::from_secs(60),
+        opening: Duration::from_secs(5),
+        confirmation: Duration::from_secs(300),
+        announce: Duration::from_secs(1),
+        quiet: Duration::from_secs(10),
+        gap_jitter: Duration::from_millis(20),
+        gap_retry: Duration::from_millis(100),
+        patience: Duration::from_millis(5),
+        pulse: Duration::from_millis(100),
+        hedge: Duration::from_millis(10),
+        backoff: Duration::from_millis(500),
+        backoff_most: Duration::from_secs(60),
+        exchange: Duration::from_secs(30),
+    };
+}
+
+/// A setting that cannot be. Nothing was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the setting `{name}` must be at least 1")]
+pub struct ConfigError {
+    /// The field of [`Bounds`] or [`Times`].
+    pub name: &'static str,
+}
+
+impl Config {
+    /// The defaults for a node.
+    #[must_use]
+    pub fn new(me: NetId) -> Config {
+        Config {
+            me,
+            multicast: true,
+            seeds: Vec::new(),
+            directory: Arc::new(Directory::default()),
+            classes: Classes::DEFAULT,
+            lan_within: Duration::from_millis(10),
+            shape: Shape::Postal,
+            bounds: Bounds::DEFAULT,
+            times: Times::DEFAULT,
+        }
+    }
+
+    /// Whether every bound lets something through and every time passes.
+    ///
+    /// # Errors
+    /// The first field that is 0.
+    pub fn checked(self) -> Result<Config, ConfigError> {
+        let Bounds { links, strangers, fan_out, outbox, in_flight, recent, origins, tallies, .. } =
+            self.bounds;
+        let counts = [
+            ("peers", self.bounds.peers),
+            ("links", links),
+            ("strangers", strangers),
+            ("fan_out", fan_out),
+            ("outbox", outbox),
+            ("in_flight", in_flight),
+            ("recent", recent),
+            ("recent_bytes", self.bounds.recent_bytes),
+            ("origins", origins),
+            ("tallies", tallies),
+            ("missed", self.bounds.missed),
+            ("attempts", self.bounds.attempts),
+            ("frames_per_second", self.bounds.frames_per_second as usize),
+            ("strange_datagrams_per_second", self.bounds.strange_datagrams_per_second as usize),
+            ("answers_per_second", self.bounds.answers_per_second as usize),
+        ];
+        let times = [
+            ("idle", self.times.idle),
+            ("opening", self.times.opening),
+            ("confirmation", self.times.confirmation),
+            ("announce", self.times.announce),
+            ("quiet", self.times.quiet),
+            ("gap_retry", self.times.gap_retry),
+            ("pulse", self.times.pulse),
+            ("backoff", self.times.backoff),
+            ("backoff_most", self.times.backoff_most),
+            ("exchange", self.times.exchange),
+        ];
+        let zero = counts.iter().find(|(_, count)| *count == 0).map(|(name, _)| *name);
+        let zero = zero.or_else(|| times.iter().find(|(_, time)| time.is_zero()).map(|(name, _)| *name));
+        match zero {
+            Some(name) => Err(ConfigError { name }),
+            None => Ok(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! What a broadcaster is told to do, what it tells its owner, and what it counts. Knows nothing of how it is done.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gm_clock::NetId;
+use gm_codec::{Body, BroadcastId, Keyring};
+
+/// What the owner of a broadcaster tells it.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Tell many.
+    Broadcast(Broadcasting),
+    /// Tell one.
+    Send {
+        /// Whom.
+        to: NetId,
+        /// What: anything that may be direct.
+        body: Body,
+        /// How.
+        by: By,
+    },
+    /// A broadcast that the handler promised to count later is safe now: see [`Verdict::Later`](crate::Verdict).
+    Stored(BroadcastId),
+    /// There are these nodes.
+    Know(Vec<NetId>),
+    /// Call these until they answer, for ever, besides those configured.
+    Seeds(Vec<NetId>),
+    /// Seal with the first of these keys from now on, and open with all.
+    Keys(Keyring),
+    /// Close all connections after what was sent on them. Whatever comes later opens new ones.
+    Close,
+}
+
+/// A broadcast to be made.
+#[derive(Clone, Debug)]
+pub struct Broadcasting {
+    /// What the owner calls it: it comes back in [`Event::Began`] and [`Event::Receipts`].
+    pub tag: u64,
+    /// What is told.
+    pub body: Body,
+    /// Whom it is meant for. Whoever hears the multicast hears it as well.
+    pub to: Targets,
+    /// Whether to gather who has got it.
+    pub receipts: Option<Wanted>,
+    /// A broadcast takes the place of an older one of the same topic that a slow node was not sent yet: it must say all that the
+    /// older one did, to whoever knew what came before the older.
+    pub topic: Option<u64>,
+    /// What is told instead to who was not sent an older one of the topic.
+    pub instead: Option<Body>,
+}
+
+impl Broadcasting {
+    /// To all that we know, with no receipts.
+    #[must_use]
+    pub const fn new(body: Body) -> Broadcasting {
+        Broadcasting { tag: 0, body, to: Targets::All, receipts: None, topic: None, instead: None }
+    }
+}
+
+/// Whom a broadcast is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// Every node that we know.
+    All,
+    /// These. Ourselves among them, and the second of two, are ignored.
+    Nodes(Vec<NetId>),
+}
+
+/// Receipts that are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Within what time.
+    pub within: Duration,
+    /// Whether only who has it on disk counts.
+    pub durable: bool,
+}
+
+/// How one node is told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// By one datagram, which may be lost; what does not fit goes by a connection.
+    Datagram,
+    /// By a connection, which is opened if there is none.
+    Link,
+}
+
+/// What a broadcaster tells its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A broadcast began.
+    Began {
+        /// What the owner called it.
+        tag: u64,
+        /// What it is called on the wire.
+        id: BroadcastId,
+    },
+    /// It could not be said: nothing was sent.
+    Unsaid {
+        /// What the owner called it.
+        tag: u64,
+        /// Why, in words for a log.
+        why: String,
+    },
+    /// Receipts of a broadcast of ours changed.
+    Receipts {
+        /// What the owner called it.
+        tag: u64,
+        /// How it stands.
+        report: Report,
+    },
+    /// Something was heard of a node that we did not know.
+    Found(NetId),
+    /// A node is near from now on: we hear its multicast.
+    Near(NetId),
+    /// We do not hear its multicast any longer.
+    Far(NetId),
+    /// Our island has this label from now on; none if we are alone.
+    Island(Option<NetId>),
+    /// Somebody else uses our NetId, or sends our payloads back to us.
+    Clash,
+}
+
+/// How far a broadcast has come, as far as receipts tell. `delivered + refused + missing + unknown` is the number of targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Targets that have it, and count.
+    pub delivered: u64,
+    /// Targets that have it and do not count.
+    pub refused: u64,
+    /// Targets that could not be reached.
+    pub missing: u64,
+    /// Targets of which nothing is known.
+    pub unknown: u64,
+    /// Some of the missing, sorted.
+    pub names: Vec<NetId>,
+    /// Nothing more will come.
+    pub settled: bool,
+}
+
+/// What a broadcaster counts, by name: totals since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    counts: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Counters {
+    /// One more of `what`, because of `why`.
+    pub(crate) fn count(&mut self, what: &'static str, why: &'static str) {
+        self.add(what, why, 1);
+    }
+
+    pub(crate) fn add(&mut self, what: &'static str, why: &'static str, more: u64) {
+        if more > 0 {
+            *self.counts.entry((what, why)).or_default() += more;
+        }
+    }
+
+    /// How many of `what` there were because of `why`.
+    #[must_use]
+    pub fn of(&self, what: &str, why: &str) -> u64 {
+        self.iter().find(|(a, b, _)| *a == what && *b == why).map_or(0, |(_, _, count)| count)
+    }
+
+    /// All, sorted by name: what, why, how many.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        self.counts.iter().map(|((what, why), count)| (*what, *why, *count))
+    }
+}

@@ -1,0 +1,128 @@
+//! Which numbers of whose multicasts are missing, and when to ask for them. Knows nothing of frames, and nothing of their content.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gm_clock::NetId;
+use gm_codec::Missed;
+
+use crate::time::Time;
+
+/// How often somebody is asked for a number before it is given up: what is lost then, other layers find.
+const TRIES: u32 = 4;
+
+/// Numbers that are asked for at once, at most: nobody answers more of one question, so that a question costs little.
+pub(crate) const AT_ONCE: usize = 8;
+
+/// The numbers of one near node in its present epoch.
+#[derive(Debug)]
+struct Numbers {
+    epoch: [u8; 8],
+    highest: u64,
+    missing: BTreeMap<u64, Missing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    tries: u32,
+    ask: Time,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    nodes: BTreeMap<NetId, Numbers>,
+}
+
+/// How long to wait between questions, and how many numbers of one node may be missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) retry: Duration,
+    pub(crate) most: usize,
+}
+
+impl Gaps {
+    /// A multicast with that number came from `node`.
+    pub(crate) fn came(&mut self, node: NetId, epoch: [u8; 8], number: u64, ask: Time, pace: Pace) {
+        self.exists(node, epoch, number.saturating_sub(1), ask, pace);
+        if let Some(numbers) = self.nodes.get_mut(&node) {
+            numbers.highest = numbers.highest.max(number);
+            numbers.missing.remove(&number);
+        }
+    }
+
+    /// Multicasts of `node` up to that number exist. Of a node or an epoch that is new to us, those before the first that we hear of
+    /// are not missed: we were not there.
+    pub(crate) fn exists(&mut self, node: NetId, epoch: [u8; 8], number: u64, ask: Time, pace: Pace) {
+        let fresh = || Numbers { epoch, highest: number, missing: BTreeMap::new() };
+        let numbers = self.nodes.entry(node).or_insert_with(fresh);
+        if numbers.epoch != epoch {
+            *numbers = fresh();
+        }
+        if number <= numbers.highest {
+            return;
+        }
+        // Never more than may be missing, however far the number jumps.
+        let first = (numbers.highest + 1).max(number.saturating_sub(pace.most as u64 - 1));
+        for missed in first..=number {
+            numbers.missing.insert(missed, Missing { tries: 0, ask });
+        }
+        numbers.highest = number;
+        while numbers.missing.len() > pace.most {
+            numbers.missing.pop_first();
+        }
+    }
+
+    /// The number is there, or nobody is to be asked for it any longer.
+    pub(crate) fn fill(&mut self, node: NetId, epoch: [u8; 8], number: u64) {
+        if let Some(numbers) = self.nodes.get_mut(&node).filter(|numbers| numbers.epoch == epoch) {
+            numbers.missing.remove(&number);
+        }
+    }
+
+    /// `node` is near no longer.
+    pub(crate) fn forget(&mut self, node: NetId) {
+        self.nodes.remove(&node);
+    }
+
+    /// When the next question is due.
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.nodes.values().flat_map(|numbers| numbers.missing.values()).map(|missing| missing.ask).min()
+    }
+
+    /// What is to be asked for now, by node; and how often it was asked for before, at most. What was asked for too often is given up;
+    /// how many those are.
+    pub(crate) fn take_due(&mut self, now: Time, pace: Pace) -> (Vec<(Missed, u32)>, u64) {
+        let mut questions = Vec::new();
+        let mut given_up = 0;
+        let mut room = AT_ONCE;
+        for (node, numbers) in &mut self.nodes {
+            let mut runs: Vec<(u64, u64)> = Vec::new();
+            let mut tries = 0;
+            let before = numbers.missing.len();
+            numbers.missing.retain(|_, missing| missing.ask > now || missing.tries < TRIES);
+            given_up += (before - numbers.missing.len()) as u64;
+            for (number, missing) in numbers.missing.iter_mut().filter(|(_, missing)| missing.ask <= now) {
+                if room == 0 {
+                    // It was not asked for, and has its tries still.
+                    missing.ask = now + pace.retry;
+                    continue;
+                }
+                room -= 1;
+                tries = tries.max(missing.tries);
+                missing.tries += 1;
+                missing.ask = now + pace.retry.saturating_mul(1 << missing.tries.min(6));
+                match runs.last_mut() {
+                    Some((_, last)) if *last + 1 == *number => *last = *number,
+                    _ => runs.push((*number, *number)),
+                }
+            }
+            if !runs.is_empty() {
+                questions.push((Missed { node: *node, epoch: numbers.epoch, runs }, tries));
+            }
+        }
+        (questions, given_up)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! A broadcast of one to many: UDP multicast where it works, a logarithmic tree of TCP connections where it does not.
+//!
+//! Knows no sockets, clocks and threads, draws no chance but from the seed that it was handed, and does not know what it carries: a
+//! [`Handler`] does. A [`Broadcaster`] is a [`Machine`]: a shell drives it on sockets, a simulator in virtual time.
+//!
+//! ```
+//! use gm_broadcast::{Broadcaster, Broadcasting, Command, Config, Handler, Input, Machine, Outcome, Output, Received, Time, Via};
+//! use gm_codec::{Application, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
+//!
+//! /// Hands on whatever comes.
+//! struct Inbox;
+//!
+//! impl Handler for Inbox {
+//!     type Delivery = Body;
+//!
+//!     fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<Body> {
+//!         Outcome::deliver(received.body.clone())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let node = |address: &str, seed: u8| -> Result<Broadcaster<Inbox>, Box<dyn std::error::Error>> {
+//!     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
+//!     let codec = FrameCodec::new("production".parse::<ClusterName>()?, keyring, Limits::default())?;
+//!     Ok(Broadcaster::new(Config::new(address.parse()?), codec, Inbox, [seed; 32], Time::ZERO)?)
+//! };
+//! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
+//!
+//! // Ann is told to say something. All that she wants done is pulled before anything else goes in: that is the drain rule.
+//! let hello = Body::Application(Application { name: "chat".into(), bytes: b"hello".to_vec() });
+//! ann.handle(Time::ZERO, Input::Command(Command::Broadcast(Broadcasting::new(hello.clone()))));
+//! let mut datagrams = Vec::new();
+//! while let Some(output) = ann.poll_output() {
+//!     match output {
+//!         Output::Multicast(bytes) => datagrams.push(bytes),
+//!         Output::Datagram { .. } | Output::Dial { .. } | Output::Send { .. } | Output::Close { .. } => {}
+//!         Output::Deliver(_) | Output::Event(_) => {}
+//!     }
+//! }
+//! // Then, and only then, the next deadline counts: a shell sleeps until it or until something comes.
+//! assert!(ann.deadline().is_some_and(|deadline| deadline > Time::ZERO));
+//!
+//! // Bob hears it.
+//! let mut heard = Vec::new();
+//! for bytes in datagrams {
+//!     bob.handle(Time::ZERO, Input::Datagram { from: "10.0.0.1:29999".parse()?, via: Via::Multicast, bytes });
+//!     while let Some(output) = bob.poll_output() {
+//!         if let Output::Deliver(body) = output {
+//!             heard.push(body);
+//!         }
+//!     }
+//! }
+//! assert_eq!(heard, [hello]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Reading order: `time.rs`, `machine.rs` (the shape), `handler.rs`, `event.rs`, `config.rs` (the door); `postal.rs`, `islands.rs`, `plan.rs`
+//! (who tells whom); `hearing.rs`, `gaps.rs`, `window.rs`, `recent.rs`, `peers.rs`, `links.rs`, `tally.rs`, `alarm.rs`, `rate.rs` (what is
+//! remembered); `broadcaster.rs` and the files below it (what happens). `plant.rs` is for the simulator.
+
+mod alarm;
+mod broadcaster;
+mod chance;
+mod class;
+mod config;
+mod event;
+mod gaps;
+mod handler;
+mod hearing;
+pub mod islands;
+mod links;
+mod machine;
+mod peers;
+pub mod plan;
+mod plant;
+pub mod postal;
+mod rate;
+mod recent;
+mod tally;
+mod time;
+mod window;
+
+pub use broadcaster::Broadcaster;
+pub use chance::Chance;
+pub use class::{Class, Classes, Cost};
+pub use config::{Bounds, Config, ConfigError, Times};
+pub use event::{Broadcasting, By, Command, Counters, Event, Report, Targets, Wanted};
+pub use handler::{Handler, Outcome, Path, Received};
+pub use machine::{Input, LinkId, Machine, Output, Outputs, Refusal, Via};
+pub use peers::{Directory, Known};
+pub use plan::Shape;
+pub use plant::Bug;
+#[cfg(feature = "plant")]
+pub use plant::plant;
+pub use time::Time;
+pub use window::SEQUENCES;

@@ -1,0 +1,130 @@
+//! Connections: what state each is in and what waits for it. Knows nothing of what frames say.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use gm_clock::NetId;
+use gm_codec::{Body, BroadcastId, Limits, Opening, Splitter, Stream};
+
+use crate::machine::LinkId;
+use crate::rate::Rate;
+use crate::recent::Content;
+use crate::tally::TallyKey;
+use crate::time::Time;
+
+#[derive(Debug)]
+pub(crate) enum State {
+    Dialling,
+    Opening(Opening),
+    Open(Stream),
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Whom we dialled, or who showed himself by a frame.
+    pub(crate) peer: Option<NetId>,
+    pub(crate) state: State,
+    pub(crate) splitter: Splitter,
+    /// Bytes that are with the driver.
+    pub(crate) in_flight: usize,
+    pub(crate) outbox: VecDeque<Entry>,
+    /// When it was dialled or accepted.
+    pub(crate) since: Time,
+    pub(crate) used: Time,
+    /// A frame of it opened.
+    pub(crate) shown: bool,
+    pub(crate) rate: Rate,
+}
+
+impl Link {
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Nothing waits for it and nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty() && self.in_flight == 0
+    }
+}
+
+/// What waits for a connection: what is to be said, not the frame.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    Parcel(Parcel),
+    Direct(Body),
+}
+
+/// One hop's share of a broadcast.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) id: BroadcastId,
+    pub(crate) content: Arc<Content>,
+    pub(crate) list: Vec<NetId>,
+    /// Only the notice is sent.
+    pub(crate) notice: bool,
+    /// The receipts that the hop is asked for.
+    pub(crate) ask: Option<Ask>,
+    pub(crate) tally: Option<TallyKey>,
+    pub(crate) topic: Option<u64>,
+    pub(crate) instead: Option<Arc<Content>>,
+    /// How often it was given to its hop before, and lost with the connection.
+    pub(crate) tries: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) until: Time,
+    pub(crate) durable: bool,
+    pub(crate) again: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) table: BTreeMap<LinkId, Link>,
+    dialled: u64,
+}
+
+impl Links {
+    pub(crate) const fn new() -> Links {
+        Links { table: BTreeMap::new(), dialled: 0 }
+    }
+
+    pub(crate) fn next(&mut self) -> LinkId {
+        self.dialled += 1;
+        LinkId::dialled(self.dialled)
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        link: LinkId,
+        peer: Option<NetId>,
+        state: State,
+        now: Time,
+        limits: &Limits,
+        frames_per_second: u32,
+    ) {
+        let new = Link {
+            peer,
+            state,
+            splitter: Splitter::new(limits),
+            in_flight: 0,
+            outbox: VecDeque::new(),
+            since: now,
+            used: now,
+            shown: false,
+            rate: Rate::per_second(frames_per_second),
+        };
+        self.table.insert(link, new);
+    }
+
+    /// Who was accepted and has shown nothing, the oldest first.
+    pub(crate) fn strangers(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.table.iter().filter(|(_, link)| link.peer.is_none()).map(|(id, _)| *id)
+    }
+
+    /// The connection that has been idle the longest, of those that nothing waits for.
+    pub(crate) fn idlest(&self) -> Option<LinkId> {
+        let idle = self.table.iter().filter(|(_, link)| link.is_open() && link.is_idle());
+        idle.min_by_key(|(id, link)| (link.used, **id)).map(|(id, _)| *id)
+    }
+}

@@ -1,0 +1,157 @@
+//! What is known of other nodes as peers: where they are grouped, how far they are, when they were heard, how often they failed. Knows
+//! nothing of connections and of broadcasts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gm_clock::NetId;
+
+use crate::chance::Chance;
+use crate::class::Class;
+use crate::machine::LinkId;
+use crate::rate::Rate;
+use crate::time::Time;
+
+/// Nodes that are known from the start. Shared and never changed: what changes of a node is kept beside it.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// Sorted by node, each once.
+    known: Vec<Known>,
+}
+
+/// What a directory says of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub node: NetId,
+    /// The label of its island.
+    pub label: Option<NetId>,
+    /// How far it is.
+    pub class: Class,
+}
+
+impl Directory {
+    /// Those nodes; of several with one NetId, the first.
+    #[must_use]
+    pub fn new(mut known: Vec<Known>) -> Directory {
+        known.sort_by_key(|known| known.node);
+        known.dedup_by_key(|known| known.node);
+        Directory { known }
+    }
+
+    /// What it says of a node.
+    #[must_use]
+    pub fn get(&self, node: NetId) -> Option<&Known> {
+        self.known
+            .binary_search_by_key(&node, |known| known.node)
+            .ok()
+            .and_then(|place| self.known.get(place))
+    }
+
+    /// All, sorted by node; any of them is found in constant time.
+    pub fn iter(&self) -> std::slice::Iter<'_, Known> {
+        self.known.iter()
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+/// What changes of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) label: Option<NetId>,
+    pub(crate) class: Option<Class>,
+    /// When something of it opened.
+    pub(crate) contact: Option<Time>,
+    /// Failures to reach it since it was last reached.
+    pub(crate) failures: u32,
+    /// Not to be dialled before.
+    pub(crate) not_before: Time,
+    /// The connection by which it is sent to.
+    pub(crate) link: Option<LinkId>,
+    /// Answers to its datagrams.
+    pub(crate) answers: Rate,
+}
+
+/// The table. Bounded: beyond it the peer without connection that was silent the longest is forgotten.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    most: usize,
+    answers_per_second: u32,
+    table: BTreeMap<NetId, Peer>,
+}
+
+impl Peers {
+    pub(crate) const fn new(most: usize, answers_per_second: u32) -> Peers {
+        Peers { most, answers_per_second, table: BTreeMap::new() }
+    }
+
+    pub(crate) fn get(&self, node: NetId) -> Option<&Peer> {
+        self.table.get(&node)
+    }
+
+    /// Whether any is within these bounds.
+    pub(crate) fn any_within(&self, low: NetId, high: NetId) -> bool {
+        self.table.range(low..=high).next().is_some()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NetId, &Peer)> {
+        self.table.iter()
+    }
+
+    /// The entry of a node, and whether it is new. `known`: what the directory says of it.
+    pub(crate) fn entry(&mut self, node: NetId, known: Option<&Known>) -> (&mut Peer, bool) {
+        let is_new = !self.table.contains_key(&node);
+        if is_new && self.table.len() >= self.most {
+            // Rare: the table is larger than a system. So it may cost a walk.
+            let silent = self.table.iter().filter(|(_, peer)| peer.link.is_none());
+            let oldest = silent.min_by_key(|(_, peer)| peer.contact).map(|(node, _)| *node);
+            if let Some(oldest) = oldest {
+                self.table.remove(&oldest);
+            }
+        }
+        let answers = Rate::per_second(self.answers_per_second);
+        let peer = self.table.entry(node).or_insert_with(|| Peer {
+            label: known.and_then(|known| known.label),
+            class: known.map(|known| known.class),
+            contact: None,
+            failures: 0,
+            not_before: Time::ZERO,
+            link: None,
+            answers,
+        });
+        (peer, is_new && known.is_none())
+    }
+
+    /// Notes that a node was not reached: it is left alone for a while, longer each time, never for ever.
+    pub(crate) fn failed(
+        &mut self,
+        node: NetId,
+        known: Option<&Known>,
+        now: Time,
+        (first, most): (Duration, Duration),
+        chance: &mut Chance,
+    ) {
+        let (peer, _) = self.entry(node, known);
+        let pause = first.saturating_mul(1 << peer.failures.min(20)).min(most);
+        peer.failures = peer.failures.saturating_add(1);
+        peer.not_before = now + pause / 2 + chance.within(pause);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The table's bound, who is forgotten, and how long a failure counts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::islands::tests::node;
+
+const FIRST: Duration = Duration::from_millis(500);
+const MOST: Duration = Duration::from_secs(60);
+
+fn at(seconds: u64) -> Time {
+    Time::ZERO + Duration::from_secs(seconds)
+}
+
+fn chance(seed: u8) -> Chance {
+    Chance::new([seed; 32])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Beside a plain list of (node, contact, connection): the one without connection that was silent the longest goes.
+    #[test]
+    fn the_table_is_bounded(
+        most in 1..8_usize,
+        met in prop::collection::vec((0..20_u32, prop::option::of(0..1_000_u64), prop::bool::weighted(0.2)), 0..80),
+    ) {
+        let mut peers = Peers::new(most, 1);
+        let mut list: Vec<(NetId, Option<Time>, bool)> = Vec::new();
+        let mut most_links = 0;
+        for (number, contact, linked) in met {
+            let (who, contact) = (node(number), contact.map(at));
+            if !list.iter().any(|(known, ..)| *known == who) && list.len() >= most {
+                let mut silent: Vec<_> = list.iter().filter(|(.., linked)| !linked).copied().collect();
+                silent.sort_by_key(|(node, contact, _)| (*contact, *node));
+                list.retain(|known| silent.first() != Some(known));
+            }
+            let new = !list.iter().any(|(known, ..)| *known == who);
+            list.retain(|(known, ..)| *known != who);
+            list.push((who, contact, linked));
+
+            let (peer, is_new) = peers.entry(who, None);
+            peer.contact = contact;
+            peer.link = linked.then(|| LinkId::dialled(1));
+            prop_assert_eq!(is_new, new);
+            // Connections have a bound of their own, and who has one is not forgotten.
+            most_links = most_links.max(list.iter().filter(|(.., linked)| *linked).count());
+            prop_assert!(peers.len() <= most.max(most_links + 1), "{} of {}", peers.len(), most);
+            list.sort_unstable();
+            let held: Vec<_> = peers.iter().map(|(node, peer)| (*node, peer.contact, peer.link.is_some())).collect();
+            prop_assert_eq!(&held, &list);
+        }
+    }
+
+    #[test]
+    fn backoff_grows_and_is_bounded(seed: u8, start in 0..1_000_000_u64) {
+        let (mut peers, mut chance) = (Peers::new(10, 1), chance(seed));
+        let now = at(start);
+        let mut least = Duration::ZERO;
+        for failures in 1..100_u32 {
+            peers.failed(node(1), None, now, (FIRST, MOST), &mut chance);
+            let peer = peers.get(node(1)).unwrap();
+            prop_assert_eq!(peer.failures, failures);
+            let pause = peer.not_before.since(now);
+            // Half of the doubled time at least, and three halves of it at most.
+            let doubled = (1..failures).fold(FIRST, |pause, _| (pause * 2).min(MOST));
+            prop_assert!(pause >= doubled / 2 && pause <= doubled * 3 / 2, "{:?} after {} failures", pause, failures);
+            prop_assert!(doubled / 2 >= least && doubled <= MOST);
+            least = doubled / 2;
+        }
+        prop_assert_eq!(least, MOST / 2);
+    }
+
+    #[test]
+    fn a_directory_knows_the_first_of_each(nodes in prop::collection::vec((0..10_u32, 0..3_u32), 0..30)) {
+        let known: Vec<Known> = nodes
+            .iter()
+            .map(|(number, label)| Known { node: node(*number), label: Some(node(*label)), class: Class::Wan })
+            .collect();
+        let directory = Directory::new(known.clone());
+        for number in 0..10 {
+            prop_assert_eq!(directory.get(node(number)), known.iter().find(|known| known.node == node(number)));
+        }
+        prop_assert!(directory.iter().is_sorted_by(|one, next| one.node < next.node));
+        prop_assert_eq!(directory.len(), directory.iter().count());
+        prop_assert_eq!(directory.is_empty(), known.is_empty());
+    }
+}
+
+#[test]
+fn what_the_directory_says_is_where_a_peer_begins() {
+    let mut peers = Peers::new(10, 1);
+    let known = Known { node: node(1), label: Some(node(3)), class: Class::Wan };
+    let (peer, new) = peers.entry(node(1), Some(&known));
+    assert!(!new, "it was known from the start");
+    assert_eq!((peer.label, peer.class), (Some(node(3)), Some(Class::Wan)));
+    let (peer, new) = peers.entry(node(2), None);
+    assert!(new);
+    assert_eq!((peer.label, peer.class), (None, None));
+    assert!(!peers.entry(node(2), None).1);
+}
+
+#[test]
+fn answers_to_one_node_are_rationed() {
+    let mut peers = Peers::new(10, 3);
+    let mut answered =
+        |number| (0..10).filter(|_| peers.entry(node(number), None).0.answers.take(at(5))).count();
+    assert_eq!((answered(1), answered(2)), (3, 3));
+}
+
+#[test]
+fn any_port_of_an_address_is_found() {
+    let mut peers = Peers::new(10, 1);
+    peers.entry(node(5), None);
+    let ports = |number| {
+        let ip = node(number).ip();
+        (NetId::new(ip, 1).unwrap(), NetId::new(ip, u16::MAX).unwrap())
+    };
+    for (number, found) in [(4, false), (5, true), (6, false)] {
+        let (low, high) = ports(number);
+        assert_eq!(peers.any_within(low, high), found);
+    }
+}

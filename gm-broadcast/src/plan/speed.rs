@@ -1,0 +1,58 @@
+//! How long grouping and planning take, printed. Asserts nothing and knows no law.
+
+use std::time::{Duration, Instant};
+
+use super::tests::same;
+use super::{SLOWEST_FIRST, Shape, plan};
+use crate::chance::Chance;
+use crate::class::{Class, Classes};
+use crate::islands::tests::node;
+use crate::islands::{Target, islands};
+use crate::postal::tests::cost;
+
+/// The median of eleven runs, of grouping and of planning nodes that stand alone; and how many shares there are.
+fn measure(count: u32, mixed: bool, costs: &Classes) -> (Duration, Duration, usize) {
+    let class = |number: u32| if mixed { SLOWEST_FIRST[number as usize % 3] } else { Class::Wan };
+    let target = |number| Target { node: node(number), label: None, class: class(number), failing: false };
+    let targets: Vec<Target> = (0..count).map(target).collect();
+    let runs: Vec<_> = (0..11)
+        .map(|seed| {
+            let targets = targets.clone();
+            let begin = Instant::now();
+            let list = islands(targets);
+            let grouped = begin.elapsed();
+            let begin = Instant::now();
+            let shares = plan(list, costs, Shape::Postal, &mut Chance::new([seed; 32]));
+            (grouped, begin.elapsed(), shares.len())
+        })
+        .collect();
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    let grouped = median(runs.iter().map(|run| run.0).collect());
+    let planned = median(runs.iter().map(|run| run.1).collect());
+    (grouped, planned, runs[0].2)
+}
+
+/// To be run by name, in release.
+#[test]
+#[ignore = "a measurement"]
+fn plans_are_quick() {
+    let costs = [
+        ("default costs", Classes::DEFAULT),
+        ("gap = latency", same(cost(1_000, 1_000))),
+        ("a star", same(cost(20_000, 10_000_000_000))),
+    ];
+    for (name, costs) in costs {
+        for (count, mixed) in
+            [(100_000, false), (100_000, true), (1_000, false), (1_000, true), (10, false), (10, true)]
+        {
+            let (grouped, planned, shares) = measure(count, mixed, &costs);
+            let classes = if mixed { "three classes" } else { "one class" };
+            println!(
+                "{count} nodes, {classes}, {name}: grouped {grouped:?}, planned {planned:?}, {shares} shares"
+            );
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What others can make a node hold. The network asserts after every input that all is within its bound; here they are pressed.
+
+use gm_broadcast::{Broadcasting, By, Command, Input, LinkId, Machine, Shape, Time, Via, Wanted};
+
+use crate::net::Net;
+use crate::station::{ms, node, say, text};
+
+fn held(net: &Net, number: usize, what: &str) -> usize {
+    net.stations[number]
+        .node
+        .held()
+        .into_iter()
+        .find(|(name, ..)| *name == what)
+        .map(|(_, held, _)| held)
+        .unwrap()
+}
+
+#[test]
+fn strangers_make_room_for_strangers() {
+    let mut net = Net::of(2, None, |config| config.bounds.strangers = 5);
+    for number in 0..50 {
+        net.feed(0, Input::LinkOpened { link: LinkId::accepted(1_000 + number) });
+        assert!(held(&net, 0, "links") <= 5);
+    }
+    assert_eq!(net.count(0, "link", "stranger made room"), 45);
+    net.run(ms(10_000));
+    assert_eq!(held(&net, 0, "links"), 0, "who shows nothing is not kept");
+    assert_eq!(net.count(0, "link", "showed nothing"), 5);
+}
+
+/// More nodes than connections: idle ones make room, and all are told at last.
+#[test]
+fn connections_are_bounded() {
+    let mut net = Net::of(8, None, |config| {
+        config.bounds.links = 2;
+        config.shape = Shape::Star;
+    });
+    for number in 1..8 {
+        net.tell(0, Command::Send { to: node(number), body: text("direct"), by: By::Link });
+        net.run(ms(100));
+        assert_eq!(net.texts(number), ["direct"]);
+    }
+    assert_eq!(held(&net, 0, "links"), 2);
+    net.broadcast(0, say("to more than there is room for"));
+    net.run(ms(1_000));
+    assert!(net.count(0, "dial", "no room") > 0 || (1..8).all(|number| net.texts(number).len() == 2));
+}
+
+/// All connections are busy with what does not move, and somebody calls.
+#[test]
+fn who_calls_while_all_are_busy_does_not_break_the_bound() {
+    let mut net = Net::of(4, None, |config| {
+        config.bounds.links = 2;
+        config.bounds.in_flight = 1;
+        config.shape = Shape::Star;
+    });
+    for number in [1, 2] {
+        net.tell(0, Command::Send { to: node(number), body: text("first"), by: By::Link });
+    }
+    net.run(ms(100));
+    net.stuck.extend([(0, 1), (0, 2)]);
+    for number in [1, 2] {
+        for what in ["second", "third"] {
+            let to = gm_broadcast::Targets::Nodes(vec![node(number)]);
+            net.broadcast(0, Broadcasting { to, ..say(what) });
+        }
+    }
+    assert_eq!((held(&net, 0, "links"), held(&net, 0, "outbox")), (2, 1));
+    for number in 0..5 {
+        net.feed(0, Input::LinkOpened { link: LinkId::accepted(1_000 + number) });
+        assert!(held(&net, 0, "links") <= 2);
+    }
+    net.tell(3, Command::Send { to: node(0), body: text("hello"), by: By::Link });
+    net.run(ms(100));
+    assert_eq!(net.texts(0), ["hello"]);
+}
+
+#[test]
+fn frames_of_a_connection_are_rationed() {
+    let mut net = Net::of(2, None, |config| config.bounds.frames_per_second = 10);
+    for number in 0..100 {
+        net.tell(1, Command::Send { to: node(0), body: text(&format!("{number}")), by: By::Link });
+    }
+    net.run(ms(500));
+    assert_eq!(net.count(0, "link", "too many frames"), 1);
+    assert_eq!(net.texts(0).len(), 10);
+}
+
+/// Whoever floods with what does not open is not tried beyond a number, but who is known is.
+#[test]
+fn datagrams_that_do_not_open_are_rationed() {
+    let mut net = Net::of(2, None, |config| config.bounds.strange_datagrams_per_second = 10);
+    net.run(ms(2_000));
+    for _ in 0..100 {
+        net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100] });
+    }
+    assert_eq!(net.count(0, "datagram", "not tried"), 90);
+    net.tell(1, Command::Send { to: node(0), body: text("I am known"), by: By::Datagram });
+    net.run(ms(10));
+    assert_eq!(net.texts(0), ["I am known"]);
+}
+
+#[test]
+fn peers_receipts_and_recent_are_bounded() {
+    let mut net = Net::of(3, None, |config| {
+        config.bounds.peers = 20;
+        config.bounds.tallies = 3;
+        config.bounds.recent = 4;
+        config.bounds.origins = 2;
+    });
+    net.tell(0, Command::Know((0..100).map(node).collect()));
+    assert_eq!(held(&net, 0, "peers"), 20);
+    for tag in 0..20 {
+        let receipts = Some(Wanted { within: ms(1_000), durable: true });
+        net.broadcast(0, Broadcasting { tag, receipts, ..say("much") });
+    }
+    assert_eq!((held(&net, 0, "tallies"), held(&net, 0, "recent")), (3, 4));
+    net.run(ms(60_000));
+    assert_eq!(held(&net, 0, "tallies"), 0);
+    for tag in 0..20 {
+        assert!(net.reports(0, tag).last().is_some_and(|report| report.settled));
+    }
+}
+
+fn ann() -> gm_broadcast::Broadcaster<crate::station::Inbox> {
+    let mut net = Net::of(2, None, |_| {});
+    net.stations.remove(0).node
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "outputs of the last input are still there")]
+fn who_does_not_drain_is_told_so() {
+    let mut ann = ann();
+    ann.handle(Time::ZERO, Input::Command(Command::Broadcast(say("not pulled"))));
+    ann.handle(Time::ZERO, Input::Wake);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "time runs back")]
+fn time_does_not_run_back() {
+    let mut ann = ann();
+    ann.handle(Time::from_nanos(2), Input::Wake);
+    while ann.poll_output().is_some() {}
+    ann.handle(Time::from_nanos(1), Input::Wake);
+}
+
+#[test]
+fn who_drains_may_go_on() {
+    let mut ann = ann();
+    for nanos in [2, 2, 3] {
+        ann.handle(Time::from_nanos(nanos), Input::Command(Command::Broadcast(say("pulled"))));
+        while ann.poll_output().is_some() {}
+        assert!(ann.deadline().is_some_and(|deadline| deadline > Time::from_nanos(nanos)));
+    }
+}

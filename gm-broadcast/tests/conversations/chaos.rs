@@ -1,0 +1,161 @@
+//! Generated conversations: whatever happens nothing is handed over twice, receipts end and never say more than is so, and in calm
+//! everybody gets everything.
+
+use gm_broadcast::{Broadcasting, Command, Config, Input, Wanted};
+use proptest::prelude::*;
+
+use crate::net::Net;
+use crate::station::{ms, node, say, sealed};
+use crate::trees::deep;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Say { from: usize, receipts: bool, topic: Option<u64> },
+    Wait(u64),
+    Chance(usize),
+    Close(usize),
+    Gag(usize),
+    Ungag(usize),
+    Move(usize, u32),
+    Lose(bool),
+}
+
+fn calm() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (0..6_usize, any::<bool>()).prop_map(|(from, receipts)| Op::Say { from, receipts, topic: None }),
+        3 => (0..50_u64).prop_map(Op::Wait),
+        2 => (0..20_000_u64).prop_map(Op::Wait),
+        1 => (0..6_usize).prop_map(Op::Chance),
+    ]
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => calm(),
+        2 => (0..6_usize, prop::option::of(0..2_u64))
+            .prop_map(|(from, topic)| Op::Say { from, receipts: false, topic }),
+        1 => (0..6_usize).prop_map(Op::Close),
+        1 => (0..6_usize).prop_map(Op::Gag),
+        2 => (0..6_usize).prop_map(Op::Ungag),
+        1 => (0..6_usize, 0..3_u32).prop_map(|(number, island)| Op::Move(number, island)),
+        1 => any::<bool>().prop_map(Op::Lose),
+    ]
+}
+
+fn stations(islands: &[Option<u32>], change: impl Fn(&mut Config)) -> Net {
+    let mut net = Net::new(sealed);
+    for island in islands {
+        net.add(*island, |config| {
+            config.classes = deep();
+            change(config);
+        });
+    }
+    net.introduce();
+    net
+}
+
+/// Does it all; says which broadcasts were begun, by whom, and under which tag if receipts were wanted.
+fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bool)> {
+    let count = net.stations.len();
+    let mut begun = Vec::new();
+    for (tag, op) in (0_u64..).zip(ops) {
+        match *op {
+            Op::Say { from, receipts, topic } if !net.stations[from % count].gagged => {
+                let wanted = receipts.then_some(Wanted { within: ms(10_000), durable: false });
+                let broadcasting = Broadcasting { tag, topic, receipts: wanted, ..say(&format!("{tag}")) };
+                let id = net.broadcast(from % count, broadcasting);
+                begun.push((id, from % count, tag, receipts));
+            }
+            Op::Say { .. } => {}
+            Op::Wait(millis) => net.run(ms(millis)),
+            Op::Chance(number) => {
+                let mut seed = [u8::try_from(tag).unwrap(); 32];
+                seed[0] = 255; // As no other has it.
+                net.feed(number % count, Input::Chance(seed));
+            }
+            Op::Close(number) => net.tell(number % count, Command::Close),
+            Op::Gag(number) => net.stations[number % count].gagged = true,
+            Op::Ungag(number) => net.ungag(number % count),
+            Op::Move(number, island) => {
+                let at = &mut net.stations[number % count].island;
+                *at = at.map(|_| island);
+            }
+            Op::Lose(lose) => {
+                let mut calls = 0_u32;
+                net.lose = lose.then(|| -> crate::net::Lose {
+                    Box::new(move |_, _| {
+                        calls += 1;
+                        calls % 3 == 1
+                    })
+                });
+            }
+        }
+    }
+    net.lose = None;
+    for number in 0..count {
+        net.ungag(number);
+    }
+    net.run(ms(120_000));
+    begun
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_calm_everybody_gets_everything_once(
+        islands in prop::collection::vec(prop_oneof![1 => Just(None), 3 => (0..2_u32).prop_map(Some)], 2..6),
+        ops in prop::collection::vec(calm(), 1..16),
+        latency in 0..40_u64,
+    ) {
+        // What is sent on a connection while its other side closes it is lost, in calm too: receipts are for that.
+        let mut net = stations(&islands, |config| {
+            config.times.opening = ms(1_000_000);
+            config.times.idle = ms(1_000_000);
+        });
+        net.latency = ms(latency);
+        let begun = play(&mut net, &ops);
+        for (id, from, tag, receipts) in begun {
+            for number in 0..islands.len() {
+                prop_assert_eq!(net.got(number, id).len(), usize::from(number != from), "{} of {} at {}", tag, from, number);
+            }
+            if receipts {
+                let last = net.reports(from, tag).last().copied().cloned().unwrap();
+                prop_assert!(last.settled);
+                prop_assert_eq!(last.delivered, islands.len() as u64 - 1, "{:?}", last);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_happens_nothing_is_handed_over_twice(
+        islands in prop::collection::vec(prop_oneof![1 => Just(None), 3 => (0..2_u32).prop_map(Some)], 2..6),
+        ops in prop::collection::vec(any_op(), 1..24),
+        latency in 0..40_u64,
+    ) {
+        let mut net = stations(&islands, |_| {});
+        net.latency = ms(latency);
+        let begun = play(&mut net, &ops);
+        for (id, from, tag, receipts) in begun {
+            let mut have = 0;
+            for number in 0..islands.len() {
+                prop_assert!(net.got(number, id).len() <= usize::from(number != from));
+                have += net.got(number, id).len() as u64;
+            }
+            let targets = islands.len() as u64 - 1;
+            for report in net.reports(from, tag) {
+                prop_assert_eq!(report.delivered + report.refused + report.missing + report.unknown, targets);
+                prop_assert!(report.delivered <= have, "{:?}, and {} have it", report, have);
+                prop_assert!(!report.names.contains(&node(from)));
+            }
+            prop_assert!(!receipts || net.reports(from, tag).last().is_some_and(|report| report.settled));
+        }
+        for (number, station) in net.stations.iter().enumerate() {
+            prop_assert!(!station.events.contains(&gm_broadcast::Event::Clash));
+            for (what, held, _) in station.node.held() {
+                let ends = ["outbox", "in flight", "tallies", "pending"].contains(&what);
+                prop_assert!(!ends || held == 0, "{} {} at {}", held, what, number);
+            }
+        }
+    }
+}

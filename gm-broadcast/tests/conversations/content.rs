@@ -1,0 +1,106 @@
+//! What is carried: of any size, and as handlers leave it.
+
+use gm_broadcast::{Event, Path};
+use gm_codec::{Body, Peers};
+
+use crate::multicast::ACQUAINTED;
+use crate::net::Net;
+use crate::receipts::{settled, wanted};
+use crate::station::{ms, node, say};
+use crate::tap::Way;
+use crate::trees::deep;
+
+/// Letters that no compression makes shorter by much.
+fn letters(count: usize) -> String {
+    let mut chance = gm_broadcast::Chance::new([5; 32]);
+    (0..count).map(|_| char::from(b' ' + u8::try_from(chance.below(95)).unwrap())).collect()
+}
+
+/// What does not fit into a datagram goes by connections, and what just fits is multicast without what would have gone along.
+#[test]
+fn every_size_reaches_all_once() {
+    let mut net = Net::of(4, Some(1), |_| {});
+    net.introduce();
+    let mut sizes: Vec<usize> = (1_080..1_180).step_by(4).collect();
+    sizes.extend([0, 10_000, 1_000_000]);
+    for (place, size) in sizes.iter().enumerate() {
+        // Somebody new each time: there is always something to go along.
+        if place % 5 == 0 {
+            net.add(Some(1), |_| {});
+            net.introduce();
+        }
+        net.run(ms(500));
+        let id = net.broadcast(0, say(&letters(*size)));
+        net.run(ms(1_000));
+        for number in 1..net.stations.len() {
+            let got = net.got(number, id);
+            assert_eq!(got.len(), 1, "{size} bytes at {number}");
+            assert_eq!(got[0].text.len(), *size);
+        }
+    }
+    assert!(net.count(0, "multicast", "too long") > 0 && net.count(0, "multicast", "content") > 0);
+    let long = net.datagrams.iter().map(|(.., bytes)| bytes.len()).max().unwrap();
+    assert!(long <= 1_200);
+    // What could not go along was said later.
+    net.run(ACQUAINTED);
+    for number in 0..net.stations.len() {
+        assert_eq!(net.stations[number].node.near().count(), net.stations.len() - 1);
+        let id = net.broadcast(number, say("short"));
+        net.run(ms(1_000));
+        let paths =
+            (0..net.stations.len()).filter(|other| *other != number).map(|other| net.got(other, id)[0].path);
+        assert!(paths.into_iter().all(|path| path == Path::Multicast));
+    }
+}
+
+#[test]
+fn a_handler_may_merge_what_is_passed_on() {
+    let mut net = Net::of(8, None, |config| config.classes = deep());
+    for number in 1..8 {
+        net.stations[number].node.handler_mut().adds = Some("+");
+    }
+    let id = net.broadcast(0, wanted(5, "said"));
+    net.run(ms(2_000));
+    assert_eq!(settled(&net, 5, 7).delivered, 7);
+    let mut depths = [0; 4];
+    for number in 1..8 {
+        let got = net.got(number, id);
+        assert_eq!(got.len(), 1);
+        depths[got[0].text.len() - "said".len()] += 1;
+    }
+    assert_eq!(depths, [3, 3, 1, 0], "a binomial tree");
+}
+
+/// What may not be a broadcast, and what cannot be said at all, is not begun.
+#[test]
+fn what_cannot_be_said_is_not_begun() {
+    let direct = Body::Peers(Peers { wanted: false, islands: Vec::new(), others: Vec::new() });
+    let nameless = Body::Application(gm_codec::Application { name: String::new(), bytes: Vec::new() });
+    for body in [direct, Body::Notice, nameless] {
+        let mut net = Net::of(3, Some(1), |_| {});
+        let broadcasting =
+            gm_broadcast::Broadcasting { tag: 4, ..gm_broadcast::Broadcasting::new(body.clone()) };
+        for broadcasting in [
+            broadcasting.clone(),
+            gm_broadcast::Broadcasting { tag: 4, instead: Some(body), ..say("with a wrong one instead") },
+        ] {
+            let before = (net.datagrams.len(), net.stations[0].events.len());
+            net.tell(0, gm_broadcast::Command::Broadcast(broadcasting));
+            assert_eq!(net.datagrams.len(), before.0);
+            let events = &net.stations[0].events[before.1..];
+            assert!(matches!(events, [Event::Unsaid { tag: 4, .. }]), "{events:?}");
+        }
+    }
+}
+
+/// Bytes of one side come in pieces of any size: here each byte alone.
+#[test]
+fn a_connection_may_be_cut_anyhow() {
+    let mut net = Net::of(3, None, |_| {});
+    net.crumble = true;
+    let id = net.broadcast(0, say("in crumbs"));
+    net.run(ms(1_000));
+    assert!((1..3).all(|number| net.got(number, id).len() == 1));
+    assert!(net.wire.iter().all(|said| said.way == Way::Link || said.broadcast().is_none()));
+    assert_eq!(net.stations[0].node.known(), [node(1), node(2)]);
+}

@@ -1,0 +1,18 @@
+//! Conversations of a few whole broadcasters over a network in memory, in virtual time. What is sealed is opened by a tap, so that
+//! tests see who says what to whom.
+
+mod acquaintance;
+mod bounds;
+mod chaos;
+mod content;
+mod epochs;
+mod loss;
+mod multicast;
+mod net;
+mod outbox;
+mod receipts;
+mod relays;
+mod station;
+mod strangers;
+mod tap;
+mod trees;

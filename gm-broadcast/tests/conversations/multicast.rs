@@ -1,0 +1,175 @@
+//! Multicast where it works: who hears it confirms that, and is then told by it alone.
+
+use gm_broadcast::{Command, Event, Input, Path, Via};
+use gm_codec::{Body, Broadcast, Channel, Epoch, Header, Kind, Nonces, Payload, Receipts};
+
+use crate::net::Net;
+use crate::station::{ms, node, say, sealed, text};
+use crate::tap::Way;
+
+/// Long enough for everybody of an island to say that he hears everybody.
+pub(crate) const ACQUAINTED: std::time::Duration = ms(8_000);
+
+#[test]
+fn the_second_broadcast_costs_one_notice() {
+    let mut net = Net::of(4, Some(1), |_| {});
+    net.introduce();
+    let first = net.broadcast(0, say("first"));
+    net.run(ms(100));
+    for number in 1..4 {
+        assert_eq!(net.got(number, first).len(), 1, "by multicast and by connection, once");
+    }
+    let contents = net.wire.iter().filter(|said| said.way == Way::Link && said.is_content(first)).count();
+    assert_eq!(contents, 3, "nobody had confirmed anything");
+
+    net.run(ACQUAINTED);
+    for number in 0..4 {
+        let station = &net.stations[number];
+        assert_eq!(station.node.near().count(), 3);
+        assert_eq!(station.node.island(), Some(node(0)));
+        let nears = station.events.iter().filter(|event| matches!(event, Event::Near(_))).count();
+        assert_eq!(nears, 3);
+        assert!(!station.events.contains(&Event::Clash), "our own multicast is not another's");
+    }
+
+    let before = net.wire.len();
+    let second = net.broadcast(0, say("second"));
+    net.run(ms(500));
+    let said = &net.wire[before..];
+    let by_link: Vec<_> = said.iter().filter(|said| said.way == Way::Link && said.from == 0).collect();
+    assert_eq!(by_link.len(), 1, "{by_link:?}");
+    assert!(by_link[0].is_notice(second));
+    assert_eq!(said.iter().filter(|said| said.is_content(second)).count(), 1, "one multicast");
+    for number in 1..4 {
+        let paths: Vec<Path> = net.got(number, second).iter().map(|got| got.path).collect();
+        assert_eq!(paths, [Path::Multicast]);
+    }
+}
+
+/// One node of each island multicasts there, and only one.
+#[test]
+fn a_relay_multicasts_in_its_island_once() {
+    let mut net = Net::new(sealed);
+    for number in 0..6 {
+        net.add(Some(number / 3), |_| {});
+    }
+    net.introduce();
+    net.run(ACQUAINTED);
+    // Labels of the other island are learned of what comes of it.
+    let id = net.broadcast(0, say("so that each knows where the other is"));
+    net.run(ms(40_000));
+    assert_eq!((1..6).map(|number| net.got(number, id).len()).sum::<usize>(), 5);
+
+    let before = net.wire.len();
+    let id = net.broadcast(0, say("to both islands"));
+    net.run(ms(500));
+    for number in 1..6 {
+        assert_eq!(net.got(number, id).len(), 1);
+    }
+    let multicasts =
+        net.wire[before..].iter().filter(|said| said.way == Way::Multicast && said.is_content(id));
+    let mut from: Vec<usize> = multicasts.map(|said| said.from / 3).collect();
+    from.sort_unstable();
+    assert_eq!(from, [0, 1]);
+    let contents =
+        net.wire[before..].iter().filter(|said| said.way == Way::Link && said.is_content(id)).count();
+    assert_eq!(contents, 1, "one connection to the other island");
+}
+
+#[test]
+fn a_replay_is_not_delivered_twice() {
+    let mut net = Net::of(3, Some(1), |_| {});
+    net.run(ACQUAINTED);
+    let id = net.broadcast(0, say("once"));
+    let (_, _, recorded) = net.datagrams.last().cloned().unwrap();
+    net.run(ms(100));
+    for via in [Via::Multicast, Via::Unicast] {
+        let before = net.count(1, "datagram", "Replayed");
+        net.feed(1, Input::Datagram { from: node(0).into(), via, bytes: recorded.clone() });
+        assert_eq!(net.count(1, "datagram", "Replayed"), before + 1);
+    }
+    // Sealed anew, the same broadcast is the same.
+    let header = net.wire.iter().find(|said| said.way == Way::Multicast && said.is_content(id)).unwrap();
+    let mut payload = header.payload.clone();
+    let Kind::Broadcast(broadcast) = &mut payload.header.kind else { panic!() };
+    broadcast.origin = Some(gm_codec::Origin { node: id.origin, epoch: id.epoch });
+    net.feed(1, Input::Datagram { from: node(0).into(), via: Via::Multicast, bytes: datagram(&payload, 9) });
+    assert_eq!(net.count(1, "broadcast", "known already"), 1);
+    net.run(ms(1_000));
+    assert_eq!(net.got(1, id).len(), 1);
+}
+
+/// The datagram of a payload, of somebody who has the key.
+fn datagram(payload: &Payload, epoch: u8) -> Vec<u8> {
+    let mut codec = sealed();
+    let mut bytes = Vec::new();
+    payload.encode(codec.limits(), &mut bytes).unwrap();
+    let mut frame = Vec::new();
+    let nonce = Nonces::new(Epoch::new([epoch; 8]).unwrap()).draw().unwrap();
+    codec.seal(&Channel::Datagram, nonce, &bytes, &mut frame).unwrap();
+    frame
+}
+
+/// Whatever a datagram says: it delivers, and nobody passes anything on.
+#[test]
+fn nothing_is_passed_on_because_of_a_datagram() {
+    for (via, island) in [(Via::Unicast, None), (Via::Multicast, Some(1)), (Via::Unicast, Some(1))] {
+        let mut net = Net::of(3, island, |config| config.times.exchange = ms(1_000_000));
+        net.introduce();
+        net.run(ACQUAINTED);
+        let (dials, said) = (net.dials.len(), net.wire.len());
+        let receipts = Some(Receipts { within_millis: 1_000, durable: false, again: false });
+        for (sequence, body) in [(1, text("pass this on")), (2, Body::Notice)] {
+            let list = vec![node(1), node(2)];
+            let broadcast = Broadcast { origin: None, sequence, list, receipts };
+            let header = Header { kind: Kind::Broadcast(broadcast), ..Header::direct(node(9)) };
+            let epoch = u8::try_from(sequence).unwrap();
+            let bytes = datagram(&Payload { header, body }, epoch);
+            net.feed(0, Input::Datagram { from: node(9).into(), via, bytes });
+        }
+        net.run(ms(500));
+        assert_eq!(net.texts(0), ["pass this on"]);
+        assert_eq!(net.dials.len(), dials);
+        assert!(net.wire[said..].iter().all(|said| said.broadcast().is_none()), "{:?}", &net.wire[said..]);
+        assert!(net.texts(1).is_empty() && net.texts(2).is_empty());
+    }
+}
+
+/// Who leaves an island is told by connections again, and who comes back by multicast.
+#[test]
+fn who_no_longer_hears_is_told_by_a_connection() {
+    let mut net = Net::of(3, Some(1), |_| {});
+    net.run(ACQUAINTED);
+    net.stations[2].island = Some(2);
+    net.run(ms(2_000_000));
+    assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
+    assert!(net.stations[0].events.contains(&Event::Far(node(2))));
+    assert_eq!(net.stations[2].node.island(), None);
+    let id = net.broadcast(0, say("far"));
+    net.run(ms(1_000));
+    assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Link]);
+    assert_eq!(net.got(1, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
+    net.stations[2].island = Some(1);
+    net.run(ms(1_000_000));
+    net.tell(0, Command::Know(vec![node(2)]));
+    let id = net.broadcast(0, say("near"));
+    net.run(ms(1_000));
+    assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
+}
+
+/// Who does not multicast himself is told by connections, and takes what he hears: once.
+#[test]
+fn who_only_listens_gets_everything_once() {
+    let mut net = Net::of(3, Some(1), |config| config.multicast = config.me != node(2));
+    net.introduce();
+    net.run(ACQUAINTED);
+    for from in 0..3 {
+        let id = net.broadcast(from, say("to all"));
+        net.run(ms(1_000));
+        for number in (0..3).filter(|number| *number != from) {
+            assert_eq!(net.got(number, id).len(), 1);
+        }
+    }
+    assert!(net.wire.iter().all(|said| said.way != Way::Multicast || said.from != 2));
+    assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
+}

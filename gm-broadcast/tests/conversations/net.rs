@@ -1,0 +1,306 @@
+//! A network in memory: datagrams, multicast on islands, connections, and a time that jumps to what is next. Asserts the drain rule by
+//! keeping it, and after every input that what is held is within its bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gm_broadcast::{
+    Broadcaster, Broadcasting, Command, Config, Event, Input, LinkId, Machine, Output, Refusal, Report, Time,
+    Via,
+};
+use gm_clock::NetId;
+use gm_codec::{BroadcastId, Channel, FrameCodec};
+
+use crate::station::{Got, Inbox, Station, ms, node, sealed};
+use crate::tap::{Said, Tap, Way, open};
+
+/// What is lost, by whom it would have been heard.
+pub(crate) type Lose = Box<dyn FnMut(&Said, usize) -> bool>;
+
+pub(crate) struct Net {
+    pub(crate) now: Time,
+    pub(crate) latency: Duration,
+    pub(crate) stations: Vec<Station>,
+    /// Everything that was said and could be opened.
+    pub(crate) wire: Vec<Said>,
+    /// Every datagram: from whom, to whom unless it was multicast.
+    pub(crate) datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
+    pub(crate) lose: Option<Lose>,
+    /// Ways by connection on which nothing moves.
+    pub(crate) stuck: BTreeSet<(usize, usize)>,
+    pub(crate) dials: Vec<(usize, NetId)>,
+    /// Each byte of a connection comes alone.
+    pub(crate) crumble: bool,
+    held_up: Vec<(usize, Input<Command>)>,
+    /// What came for stations that are gagged.
+    asleep: Vec<(usize, Input<Command>)>,
+    codec: fn() -> FrameCodec,
+    queue: BTreeMap<(Time, u64), (usize, Input<Command>)>,
+    numbered: u64,
+    /// Both ends of each connection, and which end of which a station's is.
+    taps: Vec<([(usize, LinkId); 2], Tap)>,
+    ends: BTreeMap<(usize, LinkId), (usize, usize)>,
+}
+
+impl Net {
+    pub(crate) fn new(codec: fn() -> FrameCodec) -> Net {
+        Net {
+            now: Time::ZERO,
+            latency: ms(1),
+            stations: Vec::new(),
+            wire: Vec::new(),
+            datagrams: Vec::new(),
+            lose: None,
+            stuck: BTreeSet::new(),
+            dials: Vec::new(),
+            crumble: false,
+            held_up: Vec::new(),
+            asleep: Vec::new(),
+            codec,
+            queue: BTreeMap::new(),
+            numbered: 0,
+            taps: Vec::new(),
+            ends: BTreeMap::new(),
+        }
+    }
+
+    /// So many stations on an island, or none; all know each other if they are on none.
+    pub(crate) fn of(count: usize, island: Option<u32>, change: impl Fn(&mut Config)) -> Net {
+        let mut net = Net::new(sealed);
+        for _ in 0..count {
+            net.add(island, &change);
+        }
+        if island.is_none() {
+            net.introduce();
+        }
+        net
+    }
+
+    pub(crate) fn add(&mut self, island: Option<u32>, change: impl Fn(&mut Config)) -> usize {
+        let codec = (self.codec)();
+        self.add_with(codec, island, change)
+    }
+
+    pub(crate) fn add_with(
+        &mut self,
+        codec: FrameCodec,
+        island: Option<u32>,
+        change: impl Fn(&mut Config),
+    ) -> usize {
+        let number = self.stations.len();
+        let mut config = Config::new(node(number));
+        config.multicast = island.is_some();
+        change(&mut config);
+        let inbox = Inbox { counts: true, stored: false, adds: None };
+        let seed = [u8::try_from(number + 1).unwrap(); 32];
+        let node = Broadcaster::new(config, codec, inbox, seed, self.now).unwrap();
+        let (got, events) = (Vec::new(), Vec::new());
+        self.stations.push(Station { node, island, gagged: false, down: false, got, events });
+        number
+    }
+
+    pub(crate) fn introduce(&mut self) {
+        let all: Vec<NetId> = (0..self.stations.len()).map(node).collect();
+        for number in 0..self.stations.len() {
+            self.tell(number, Command::Know(all.clone()));
+        }
+    }
+
+    pub(crate) fn tell(&mut self, number: usize, command: Command) {
+        self.feed(number, Input::Command(command));
+    }
+
+    /// Begins a broadcast and says what it is called.
+    pub(crate) fn broadcast(&mut self, number: usize, broadcasting: Broadcasting) -> BroadcastId {
+        let before = self.stations[number].events.len();
+        self.tell(number, Command::Broadcast(broadcasting));
+        let began = self.stations[number].events[before..].iter().find_map(|event| match event {
+            Event::Began { id, .. } => Some(*id),
+            _ => None,
+        });
+        began.unwrap()
+    }
+
+    /// How often a counter of a station counted.
+    pub(crate) fn count(&self, number: usize, what: &str, why: &str) -> u64 {
+        self.stations[number].node.counters().of(what, why)
+    }
+
+    /// What a station got of one broadcast.
+    pub(crate) fn got(&self, number: usize, id: BroadcastId) -> Vec<&Got> {
+        self.stations[number].got.iter().filter(|got| got.id == Some(id)).collect()
+    }
+
+    pub(crate) fn texts(&self, number: usize) -> Vec<&str> {
+        self.stations[number].got.iter().map(|got| &*got.text).collect()
+    }
+
+    /// The reports of a broadcast, in order.
+    pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&Report> {
+        let reports = self.stations[number].events.iter().filter_map(|event| match event {
+            Event::Receipts { tag: of, report } if *of == tag => Some(report),
+            _ => None,
+        });
+        reports.collect()
+    }
+
+    pub(crate) fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.step(until) {}
+        self.now = until;
+    }
+
+    /// The next thing that happens; false if it is later.
+    pub(crate) fn step(&mut self, until: Time) -> bool {
+        let wakes = self.stations.iter().enumerate().filter(|(_, station)| !station.gagged && !station.down);
+        let wake = wakes.filter_map(|(number, station)| Some((station.node.deadline()?, number))).min();
+        let next = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let wake = wake.filter(|(at, _)| next.is_none_or(|next| *at < next));
+        let at = wake.map(|(at, _)| at).or(next);
+        let Some(at) = at.filter(|at| *at <= until) else { return false };
+        self.now = self.now.max(at);
+        match wake {
+            Some((_, number)) => self.feed(number, Input::Wake),
+            None => {
+                if let Some((_, (number, input))) = self.queue.pop_first() {
+                    self.feed(number, input);
+                }
+            }
+        }
+        true
+    }
+
+    /// Nothing holds up what is stuck any longer.
+    pub(crate) fn release(&mut self) {
+        self.stuck.clear();
+        for (number, input) in std::mem::take(&mut self.held_up) {
+            self.later(self.now, number, input);
+        }
+    }
+
+    /// A station takes what came meanwhile, and goes on.
+    pub(crate) fn ungag(&mut self, number: usize) {
+        self.stations[number].gagged = false;
+        let (own, others) = std::mem::take(&mut self.asleep).into_iter().partition(|(of, _)| *of == number);
+        self.asleep = others;
+        for (number, input) in Vec::<(usize, Input<Command>)>::from_iter(own) {
+            self.later(self.now, number, input);
+        }
+    }
+
+    fn later(&mut self, at: Time, number: usize, input: Input<Command>) {
+        self.numbered += 1;
+        assert!(self.numbered < 1_000_000, "there is no end to it");
+        self.queue.insert((at, self.numbered), (number, input));
+    }
+
+    pub(crate) fn feed(&mut self, number: usize, input: Input<Command>) {
+        let station = &mut self.stations[number];
+        if station.gagged {
+            return self.asleep.push((number, input));
+        }
+        if station.down {
+            return;
+        }
+        station.node.handle(self.now, input);
+        let outputs: Vec<_> = std::iter::from_fn(|| station.node.poll_output()).collect();
+        for (what, held, most) in station.node.held() {
+            assert!(held <= most, "{held} {what} of at most {most}");
+        }
+        for output in outputs {
+            self.put_out(number, output);
+        }
+    }
+
+    fn put_out(&mut self, number: usize, output: Output<Got, Event>) {
+        let soon = self.now + self.latency;
+        match output {
+            Output::Multicast(bytes) => {
+                let island = self.stations[number].island;
+                let hears = |at: &usize| self.stations[*at].island == island;
+                let ears: Vec<usize> = (0..self.stations.len()).filter(hears).collect();
+                self.datagram(number, None, &ears, bytes);
+            }
+            Output::Datagram { to, bytes } => {
+                let to = self.number(to);
+                self.datagram(number, to, to.as_slice(), bytes);
+            }
+            Output::Dial { link, to } => self.dial(number, link, to),
+            Output::Send { link, bytes } => {
+                let Some((tap, side)) = self.ends.get(&(number, link)).copied() else { return };
+                let (ends, tap) = &mut self.taps[tap];
+                let (to, other) = ends[1 - side];
+                for (epoch, payload) in tap.hear(&(self.codec)(), side, &bytes) {
+                    let way = Way::Link;
+                    self.wire.push(Said { from: number, to: Some(to), way, epoch, payload });
+                }
+                let sent = Input::LinkSent { link, bytes: bytes.len() };
+                let piece = if self.crumble { 1 } else { bytes.len() };
+                let came =
+                    bytes.chunks(piece).map(|bytes| Input::LinkBytes { link: other, bytes: bytes.to_vec() });
+                if self.stuck.contains(&(number, to)) {
+                    self.held_up.push((number, sent));
+                    self.held_up.extend(came.map(|came| (to, came)));
+                } else {
+                    self.later(self.now, number, sent);
+                    for came in came {
+                        self.later(soon, to, came);
+                    }
+                }
+            }
+            Output::Close { link } => {
+                let Some((tap, side)) = self.ends.remove(&(number, link)) else { return };
+                let (to, link) = self.taps[tap].0[1 - side];
+                self.later(soon, to, Input::LinkClosed { link });
+            }
+            Output::Deliver(got) => self.stations[number].got.push(got),
+            Output::Event(event) => self.stations[number].events.push(event),
+        }
+    }
+
+    /// What a station began a connection with.
+    pub(crate) fn opening_of(&self, number: usize, link: LinkId) -> Vec<u8> {
+        self.ends.get(&(number, link)).map(|(tap, side)| self.taps[*tap].1.openings[*side].clone()).unwrap()
+    }
+
+    fn number(&self, of: NetId) -> Option<usize> {
+        (0..self.stations.len()).find(|number| node(*number) == of)
+    }
+
+    fn datagram(&mut self, from: usize, to: Option<usize>, ears: &[usize], bytes: Vec<u8>) {
+        self.datagrams.push((from, to, bytes.clone()));
+        let (way, via) = match to {
+            None => (Way::Multicast, Via::Multicast),
+            Some(_) => (Way::Datagram, Via::Unicast),
+        };
+        let opened = open(&(self.codec)(), &Channel::Datagram, bytes.clone());
+        let said = opened.map(|(epoch, payload)| Said { from, to, way, epoch, payload });
+        for ear in ears {
+            let lost = self.lose.as_mut().zip(said.as_ref()).is_some_and(|(lose, said)| lose(said, *ear));
+            if !lost {
+                let input = Input::Datagram { from: node(from).into(), via, bytes: bytes.clone() };
+                self.later(self.now + self.latency, *ear, input);
+            }
+        }
+        self.wire.extend(said);
+    }
+
+    fn dial(&mut self, number: usize, link: LinkId, to: NetId) {
+        self.dials.push((number, to));
+        let refuse = |refusal| Input::LinkRefused { link, refusal };
+        let there = self.number(to).filter(|to| !self.stations[*to].down);
+        let Some(to) = there else {
+            return self.later(self.now + self.latency, number, refuse(Refusal::Refused));
+        };
+        if self.stations[to].gagged {
+            return self.later(self.now + Duration::from_secs(1), number, refuse(Refusal::Silent));
+        }
+        let accepted = LinkId::accepted(self.taps.len() as u64);
+        for (side, end) in [(number, link), (to, accepted)].into_iter().enumerate() {
+            self.ends.insert(end, (self.taps.len(), side));
+        }
+        self.taps.push(([(number, link), (to, accepted)], Tap::new(&(self.codec)())));
+        self.later(self.now + self.latency, to, Input::LinkOpened { link: accepted });
+        self.later(self.now + self.latency * 2, number, Input::LinkOpened { link });
+    }
+}

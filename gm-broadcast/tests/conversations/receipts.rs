@@ -1,0 +1,154 @@
+//! Receipts: who has got a broadcast, summed on its way up the tree.
+
+use gm_broadcast::{Broadcasting, Command, Report, Targets, Wanted};
+
+use crate::multicast::ACQUAINTED;
+use crate::net::Net;
+use crate::station::{ms, node, say};
+use crate::trees::deep;
+
+pub(crate) fn wanted(tag: u64, what: &str) -> Broadcasting {
+    Broadcasting { tag, receipts: Some(Wanted { within: ms(20_000), durable: false }), ..say(what) }
+}
+
+fn durable(tag: u64, within: u64) -> Broadcasting {
+    Broadcasting { tag, receipts: Some(Wanted { within: ms(within), durable: true }), ..say("keep this") }
+}
+
+fn tree(count: usize) -> Net {
+    Net::of(count, None, |config| config.classes = deep())
+}
+
+/// The last report is settled and no other is; each adds up to the targets, and no number falls.
+pub(crate) fn settled(net: &Net, tag: u64, targets: u64) -> Report {
+    let reports = net.reports(0, tag);
+    for (place, report) in reports.iter().enumerate() {
+        assert_eq!(report.settled, place + 1 == reports.len(), "{reports:?}");
+        assert_eq!(
+            report.delivered + report.refused + report.missing + report.unknown,
+            targets,
+            "{reports:?}"
+        );
+    }
+    (*reports.last().unwrap()).clone()
+}
+
+#[test]
+fn all_of_seven_settle_delivered() {
+    let mut net = tree(8);
+    net.broadcast(0, wanted(5, "all"));
+    net.run(ms(5_000));
+    assert_eq!(settled(&net, 5, 7), Report { delivered: 7, settled: true, ..Report::default() });
+    for number in 0..8 {
+        let held = net.stations[number].node.held();
+        let left = held.iter().filter(|(what, ..)| ["tallies", "pending"].contains(what));
+        assert!(left.clone().all(|(_, held, _)| *held == 0), "{held:?}");
+    }
+}
+
+#[test]
+fn nobody_settles_at_once() {
+    let mut net = tree(2);
+    net.broadcast(0, Broadcasting { to: Targets::Nodes(vec![node(0)]), ..wanted(5, "nobody") });
+    assert_eq!(settled(&net, 5, 0), Report { settled: true, ..Report::default() });
+}
+
+#[test]
+fn a_refused_dial_is_missing_by_name() {
+    for down in 1..8 {
+        let mut net = tree(8);
+        net.stations[down].down = true;
+        net.broadcast(0, wanted(5, "one is down"));
+        net.run(ms(5_000));
+        let expected =
+            Report { delivered: 6, missing: 1, names: vec![node(down)], settled: true, ..Report::default() };
+        assert_eq!(settled(&net, 5, 7), expected);
+    }
+}
+
+#[test]
+fn all_that_are_down_are_missing() {
+    let mut net = tree(8);
+    for down in 1..8 {
+        net.stations[down].down = true;
+    }
+    net.broadcast(0, wanted(5, "all are down"));
+    net.run(ms(5_000));
+    let names = (1..8).map(node).collect();
+    assert_eq!(settled(&net, 5, 7), Report { missing: 7, names, settled: true, ..Report::default() });
+}
+
+#[test]
+fn who_does_not_count_is_told_apart() {
+    let mut net = tree(8);
+    net.stations[3].node.handler_mut().counts = false;
+    net.broadcast(0, wanted(5, "one does not count"));
+    net.run(ms(5_000));
+    assert_eq!(settled(&net, 5, 7), Report { delivered: 6, refused: 1, settled: true, ..Report::default() });
+}
+
+#[test]
+fn durable_waits_for_the_disk() {
+    let mut net = tree(8);
+    net.stations[2].node.handler_mut().stored = true;
+    let id = net.broadcast(0, durable(5, 20_000));
+    net.run(ms(1_000));
+    let report = (*net.reports(0, 5).last().unwrap()).clone();
+    assert_eq!(report, Report { delivered: 1, unknown: 6, ..Report::default() });
+    for number in (1..8).filter(|number| *number != 2) {
+        assert_eq!(net.got(number, id).len(), 1);
+        net.tell(number, Command::Stored(id));
+        net.run(ms(500));
+    }
+    net.run(ms(1_000));
+    assert_eq!(settled(&net, 5, 7), Report { delivered: 7, settled: true, ..Report::default() });
+}
+
+#[test]
+fn what_is_not_stored_in_time_is_unknown() {
+    let mut net = tree(8);
+    let id = net.broadcast(0, durable(5, 2_000));
+    net.run(ms(1_000));
+    net.tell(4, Command::Stored(id));
+    net.run(ms(900));
+    assert!(net.reports(0, 5).iter().all(|report| !report.settled));
+    net.run(ms(200));
+    assert_eq!(settled(&net, 5, 7), Report { delivered: 1, unknown: 6, settled: true, ..Report::default() });
+}
+
+/// Who has confirmed to hear multicast is asked for his receipt all the same, by notices.
+#[test]
+fn an_island_receipts_by_notices() {
+    let mut net = Net::of(5, Some(1), |_| {});
+    net.run(ACQUAINTED);
+    let before = net.wire.len();
+    let id = net.broadcast(0, wanted(5, "near"));
+    net.run(ms(2_000));
+    assert_eq!(settled(&net, 5, 4), Report { delivered: 4, settled: true, ..Report::default() });
+    let said = &net.wire[before..];
+    assert_eq!(said.iter().filter(|said| said.is_content(id)).count(), 1, "the multicast");
+    assert_eq!(said.iter().filter(|said| said.is_notice(id)).count(), 4);
+}
+
+#[test]
+fn an_island_whose_multicast_is_lost_receipts_too() {
+    let mut net = Net::of(5, Some(1), |_| {});
+    net.run(ACQUAINTED);
+    net.lose = Some(Box::new(|said, _| said.broadcast().is_some()));
+    let id = net.broadcast(0, wanted(5, "near"));
+    net.run(ms(3_000));
+    assert_eq!(settled(&net, 5, 4), Report { delivered: 4, settled: true, ..Report::default() });
+    assert!((1..5).all(|number| net.got(number, id).len() == 1));
+}
+
+#[test]
+fn receipts_beyond_the_bound_are_unknown_at_once() {
+    let mut net = Net::of(2, None, |config| config.bounds.tallies = 1);
+    net.stations[1].gagged = true;
+    net.broadcast(0, wanted(5, "first"));
+    net.broadcast(0, wanted(6, "second"));
+    let reports = net.reports(0, 6);
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].settled);
+    assert_eq!(reports[0].unknown, 1, "one target, of which nothing is known");
+}

@@ -1,0 +1,89 @@
+//! Relays that take a list and go silent: replaced once, and nobody is counted twice.
+
+use gm_broadcast::Report;
+use gm_codec::{Answer, Body, Receipt};
+
+use crate::net::Net;
+use crate::receipts::{settled, wanted};
+use crate::station::{ms, node};
+use crate::trees::deep;
+
+/// A tree in which the first relay with a list is gagged: before it gets it, or once it has passed it on.
+fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
+    let mut net = Net::of(count, None, |config| {
+        config.classes = deep();
+        config.times.opening = ms(60_000);
+    });
+    let id = net.broadcast(0, wanted(5, "to all"));
+    let until = net.now + ms(10_000);
+    let relay = loop {
+        assert!(net.step(until));
+        let list = |said: &&crate::tap::Said| said.broadcast().is_some_and(|it| it.list.len() > 1);
+        let given = net.wire.iter().filter(list).find(|said| said.from == 0 && said.is_content(id));
+        if let Some(relay) = given.and_then(|said| said.to) {
+            let passed = net.wire.iter().filter(|said| said.from == relay && said.is_content(id)).count();
+            if !after_passing_on || passed > 1 {
+                break relay;
+            }
+        }
+    };
+    net.stations[relay].gagged = true;
+    net.run(ms(30_000));
+    (net, relay)
+}
+
+#[test]
+fn a_silent_relay_is_replaced_once() {
+    let (net, relay) = silenced(8, false);
+    let report = settled(&net, 5, 7);
+    assert_eq!(report, Report { delivered: 6, unknown: 1, settled: true, ..Report::default() });
+    assert_eq!(net.count(0, "receipt", "share given again"), 1);
+    for number in (1..8).filter(|number| *number != relay) {
+        assert_eq!(net.texts(number), ["to all"]);
+    }
+}
+
+/// It has passed its share on already: those are told again, by a notice, that they are asked for receipts, and are counted once.
+#[test]
+fn who_was_told_by_a_relay_that_died_is_counted_once() {
+    let (net, relay) = silenced(8, true);
+    let report = settled(&net, 5, 7);
+    assert_eq!(report, Report { delivered: 6, unknown: 1, settled: true, ..Report::default() });
+    for number in (1..8).filter(|number| *number != relay) {
+        assert_eq!(net.texts(number), ["to all"], "{number} of the share of {relay}");
+    }
+    let again = net
+        .wire
+        .iter()
+        .filter(|said| said.broadcast().and_then(|it| it.receipts).is_some_and(|receipts| receipts.again));
+    assert!(again.clone().count() > 0);
+    assert!(
+        again.into_iter().all(|said| said.payload.body == Body::Notice),
+        "content is not sent twice unasked"
+    );
+}
+
+/// Whoever comes back with his sum after he was replaced is not heard.
+#[test]
+fn a_late_sum_of_who_was_replaced_changes_nothing() {
+    let (mut net, relay) = silenced(8, false);
+    let before = net.reports(0, 5).len();
+    net.ungag(relay);
+    net.run(ms(30_000));
+    assert_eq!(net.reports(0, 5).len(), before);
+}
+
+/// Nobody is counted who was not given to a relay, whatever it says.
+#[test]
+fn sums_say_no_more_than_there_were() {
+    let (net, _) = silenced(12, true);
+    let report = settled(&net, 5, 11);
+    assert_eq!(report, Report { delivered: 10, unknown: 1, settled: true, ..Report::default() });
+    for said in &net.wire {
+        if let Body::Receipt(Receipt { answer: Answer::Sum(sum), .. }) = &said.payload.body {
+            assert!(sum.delivered + sum.refused + sum.missing <= 11);
+        }
+    }
+    assert_eq!(net.count(0, "receipt", "of more than it had"), 0);
+    assert!(net.reports(0, 5).iter().all(|report| report.names.iter().all(|name| *name != node(0))));
+}

@@ -1,0 +1,78 @@
+//! A node of the network, its owner, and what tests call things. Knows nothing of how they are connected.
+
+use std::time::Duration;
+
+use gm_broadcast::{Broadcaster, Broadcasting, Event, Handler, Outcome, Path, Received, Time};
+use gm_clock::NetId;
+use gm_codec::{Application, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
+
+/// What a node's owner got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Got {
+    pub(crate) from: NetId,
+    pub(crate) id: Option<BroadcastId>,
+    pub(crate) path: Path,
+    pub(crate) text: String,
+}
+
+/// Takes applications' texts, and says of each whether it counts and is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    pub(crate) counts: bool,
+    pub(crate) stored: bool,
+    /// What it adds to what is passed on.
+    pub(crate) adds: Option<&'static str>,
+}
+
+impl Handler for Inbox {
+    type Delivery = Got;
+
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<Got> {
+        let Body::Application(application) = received.body else { panic!("{received:?}") };
+        let text = String::from_utf8(application.bytes.clone()).unwrap();
+        let forward = self.adds.map(|more| self::text(&format!("{text}{more}")));
+        let got = Got { from: received.from, id: received.broadcast, path: received.path, text };
+        Outcome { forward, counts: self.counts, stored: self.stored, deliver: Some(got) }
+    }
+}
+
+pub(crate) struct Station {
+    pub(crate) node: Broadcaster<Inbox>,
+    /// Where its multicast is heard.
+    pub(crate) island: Option<u32>,
+    /// It takes nothing and says nothing, until it is not; its connections stay.
+    pub(crate) gagged: bool,
+    /// Nothing listens there.
+    pub(crate) down: bool,
+    pub(crate) got: Vec<Got>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// The node of a number: stations are numbered in the order in which they are added.
+pub(crate) fn node(number: usize) -> NetId {
+    format!("10.0.0.{}:29999", number + 1).parse().unwrap()
+}
+
+pub(crate) fn sealed() -> FrameCodec {
+    codec("production", 7)
+}
+
+pub(crate) fn codec(cluster: &str, key: u8) -> FrameCodec {
+    FrameCodec::new(cluster.parse().unwrap(), Keyring::new(Key::new([key; 32])), Limits::default()).unwrap()
+}
+
+pub(crate) fn insecure() -> FrameCodec {
+    FrameCodec::insecure("production".parse().unwrap(), Limits::default()).unwrap()
+}
+
+pub(crate) fn text(text: &str) -> Body {
+    Body::Application(Application { name: "chat".into(), bytes: text.as_bytes().to_vec() })
+}
+
+pub(crate) fn say(what: &str) -> Broadcasting {
+    Broadcasting::new(text(what))
+}
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

@@ -1,0 +1,112 @@
+//! Who lacks the key, or is of another cluster, changes nothing: he is counted.
+
+use gm_broadcast::{Command, Input, LinkId, Via};
+use gm_clock::NetId;
+use gm_codec::FrameCodec;
+
+use crate::net::Net;
+use crate::station::{codec, insecure, ms, node, say, sealed};
+
+/// Two of ours, and one who calls them, of an island with them.
+fn beside(stranger: FrameCodec) -> Net {
+    let mut net = Net::new(sealed);
+    net.add(Some(1), |_| {});
+    net.add(Some(1), |_| {});
+    let eve = net.add_with(stranger, Some(1), |_| {});
+    net.tell(eve, Command::Know(vec![node(0), node(1)]));
+    net.run(ms(10_000));
+    net
+}
+
+/// How often a station refused a datagram, and a connection.
+fn refusals(net: &Net, number: usize, why: &str) -> (u64, u64) {
+    (net.count(number, "datagram", why), net.count(number, "link", why))
+}
+
+#[test]
+fn another_cluster_or_key_changes_nothing_and_is_counted() {
+    for (stranger, why) in [
+        (codec("testing", 7), "NotAuthentic"),
+        (codec("production", 8), "UnknownKey"),
+        (insecure(), "NotSealed"),
+    ] {
+        let mut net = beside(stranger);
+        let (datagrams, links) = refusals(&net, 1, why);
+        assert!(datagrams > 0, "{why}: {:?}", net.stations[1].node.counters());
+        net.broadcast(2, say("let me in"));
+        net.run(ms(2_000));
+        for number in [0, 1] {
+            let now = refusals(&net, number, why);
+            assert!(now.0 > 0 && now.1 > links, "{why}: {:?}", net.stations[number].node.counters());
+            assert!(net.texts(number).is_empty());
+            assert_eq!(net.stations[number].node.known(), [node(1 - number)]);
+            assert_eq!(net.stations[number].node.near().collect::<Vec<NetId>>(), [node(1 - number)]);
+        }
+        // And the two go on.
+        let id = net.broadcast(0, say("to us"));
+        net.run(ms(1_000));
+        assert_eq!(net.got(1, id).len(), 1);
+        assert!(net.texts(2).is_empty());
+    }
+}
+
+#[test]
+fn rubbish_is_counted_and_its_connection_ends() {
+    let mut net = Net::of(2, None, |_| {});
+    for length in 0..200 {
+        let bytes = vec![b'g'; length];
+        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Unicast, bytes });
+    }
+    let counted: u64 = net.stations[0]
+        .node
+        .counters()
+        .iter()
+        .filter(|(what, ..)| *what == "datagram")
+        .map(|(.., count)| count)
+        .sum();
+    assert_eq!(counted, 200);
+    let link = LinkId::accepted(1_000);
+    net.feed(0, Input::LinkOpened { link });
+    net.feed(0, Input::LinkBytes { link, bytes: vec![7; 16] });
+    net.feed(0, Input::LinkBytes { link, bytes: b"GET / HTTP/1.1\r\n\r\n".to_vec() });
+    assert_eq!(net.stations[0].node.held()[1].1, 0, "the connection is gone");
+    assert_eq!(net.stations[0].node.known(), [node(1)]);
+}
+
+/// What comes of connections that are not there, or no longer, is nothing.
+#[test]
+fn inputs_of_unknown_connections_do_nothing() {
+    let mut net = Net::of(2, None, |_| {});
+    let before = net.stations[0].node.held();
+    for link in [LinkId::dialled(77), LinkId::accepted(77)] {
+        net.feed(0, Input::LinkBytes { link, bytes: vec![1; 100] });
+        net.feed(0, Input::LinkSent { link, bytes: 100 });
+        net.feed(0, Input::LinkClosed { link });
+        net.feed(0, Input::LinkRefused { link, refusal: gm_broadcast::Refusal::Silent });
+    }
+    net.feed(0, Input::LinkOpened { link: LinkId::dialled(77) });
+    assert_eq!(net.stations[0].node.held(), before);
+}
+
+#[test]
+fn a_mirror_is_left() {
+    let mut net = Net::of(2, None, |_| {});
+    net.broadcast(0, say("to a mirror"));
+    net.stations[1].gagged = true;
+    let link = LinkId::dialled(1);
+    net.feed(0, Input::LinkOpened { link });
+    let own = net.opening_of(0, link);
+    net.feed(0, Input::LinkBytes { link, bytes: own });
+    assert_eq!(net.count(0, "link", "OpeningEchoed"), 1);
+}
+
+/// Who answers under another name than the one that was called is not believed, by neither name.
+#[test]
+fn another_node_than_was_called_is_left() {
+    let mut net = Net::new(sealed);
+    net.add(None, |config| config.me = node(5));
+    net.add(None, |config| config.seeds = vec![node(0)]);
+    net.run(ms(10_000));
+    assert!(net.count(1, "link", "another node than dialled") > 0);
+    assert!(!net.stations[1].node.known().contains(&node(5)));
+}

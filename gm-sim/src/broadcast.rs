@@ -1,0 +1,9 @@
+//! Worlds of broadcasters: what they carry, how they are made. Knows nothing of faults and of checks.
+
+pub mod book;
+pub mod check;
+pub mod metrics;
+pub mod node;
+pub mod run;
+pub mod scenario;
+pub mod tap;

@@ -1,0 +1,128 @@
+//! Receipts are true: what they count is there, what they miss was out of reach, and they settle once, in time. Knows nothing of trees.
+
+use std::collections::BTreeMap;
+
+use gm_broadcast::{Event, Report, Time};
+
+use super::{WAYS, lenient};
+use crate::broadcast::book::{Book, Said, Shared};
+use crate::broadcast::node::Node;
+use crate::checker::{Checker, Violation};
+use crate::watch::{Seen, Where};
+use crate::world::World;
+
+/// Compares reports with the book.
+#[derive(Debug)]
+pub struct Receipts {
+    book: Shared,
+    settled: BTreeMap<u64, Report>,
+}
+
+impl Receipts {
+    /// None yet.
+    #[must_use]
+    pub fn new(book: &Shared) -> Receipts {
+        Receipts { book: Shared::clone(book), settled: BTreeMap::new() }
+    }
+}
+
+/// What of a report is not so.
+#[must_use]
+pub fn untrue(book: &Book, said: &Said, report: &Report) -> Option<String> {
+    let Report { delivered, refused, missing, unknown, names, .. } = report;
+    let targets = said.targets.len() as u64;
+    if delivered + refused + missing + unknown != targets {
+        return Some(format!("{delivered} + {refused} + {missing} + {unknown} are not {targets}"));
+    }
+    let durable = said.say.wanted.is_some_and(|wanted| wanted.durable);
+    let has = said.targets.iter().filter_map(|target| book.node(*target));
+    let has =
+        has.filter(|node| if durable { said.stored.contains_key(node) } else { said.got.contains_key(node) });
+    let has = has.count() as u64;
+    if *delivered > has {
+        return Some(format!("{delivered} are said to have it, {has} do"));
+    }
+    if *refused > 0 {
+        return Some(format!("{refused} are said to refuse it, nobody does"));
+    }
+    if names.len() as u64 > *missing {
+        return Some(format!("{} names of {missing} that are missing", names.len()));
+    }
+    let plan = book.plan();
+    let memory =
+        plan.network.tcp.give_up + plan.network.tcp.connect_timeout + plan.times.backoff_most * 3 / 2;
+    let since = said.at - memory;
+    let ways = book.bitten_since(since, &WAYS);
+    for name in names {
+        if said.targets.binary_search(name).is_err() {
+            return Some(format!("{name} is missing, and no target"));
+        }
+        let steady = book.node(*name).is_some_and(|node| book.steady(node, since));
+        if steady && !ways {
+            return Some(format!("{name} is said to be missing, and was in reach"));
+        }
+    }
+    None
+}
+
+/// What a last report must say when nothing is wrong but that some are down: who is up has it.
+#[must_use]
+pub fn inexact(book: &Book, said: &Said, report: &Report) -> Option<String> {
+    let up = said.targets.iter().filter_map(|target| book.node(*target));
+    let up = up.filter(|node| book.steady(*node, said.at)).count() as u64;
+    let Report { delivered, missing, unknown, .. } = report;
+    (*delivered != up)
+        .then(|| format!("{up} have it, {delivered} are said to ({missing} missing, {unknown} unknown)"))
+}
+
+impl Checker<Node> for Receipts {
+    fn name(&self) -> &'static str {
+        "receipts"
+    }
+
+    fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
+        let Seen::Event(Event::Receipts { tag, report }) = seen else { return Ok(()) };
+        let book = self.book.borrow();
+        let Some(said) = book.said.get(tag) else { return Ok(()) };
+        let mut wrong = untrue(&book, said, report);
+        if self.settled.contains_key(tag) {
+            wrong = Some("it was settled before".to_owned());
+        }
+        if let Some(wanted) = said.say.wanted.filter(|_| book.steady(place.node, said.at))
+            && place.at > said.at + lenient(wanted.within)
+        {
+            wrong = wrong.or_else(|| Some(format!("its deadline was {:?} after {}", wanted.within, said.at)));
+        }
+        if report.settled {
+            self.settled.insert(*tag, report.clone());
+        }
+        match wrong {
+            None => Ok(()),
+            Some(why) => {
+                let what = format!("{} hears of number {tag}: {why}", place.node);
+                Err(Violation::safety("receipts", place.at, what))
+            }
+        }
+    }
+
+    fn at_end(&mut self, world: &World<Node>) -> Result<(), Violation> {
+        let book = self.book.borrow();
+        for (number, said) in book.said.iter().filter(|(_, said)| said.id.is_some()) {
+            let Some(wanted) = said.say.wanted else { continue };
+            if !book.steady(said.say.node, said.at) {
+                continue;
+            }
+            let over = said.at != Time::NEVER && world.now() > said.at + lenient(wanted.within);
+            let wrong = match self.settled.get(number) {
+                None if over => Some("is not settled".to_owned()),
+                Some(report) if said.say.exact => inexact(&book, said, report),
+                _ => None,
+            };
+            if let Some(why) = wrong {
+                let what = format!("number {number}, said by {} at {}: {why}", said.say.node, said.at);
+                return Err(Violation::liveness("receipts", world.now(), what));
+            }
+        }
+        Ok(())
+    }
+}

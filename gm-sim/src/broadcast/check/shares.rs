@@ -1,0 +1,125 @@
+//! Who passes on what: only what a connection brought for it to pass on, each target once, and one multicast a node. Knows nothing of
+//! what must arrive.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{Answer, BroadcastId};
+
+use crate::broadcast::book::Shared;
+use crate::broadcast::node::Node;
+use crate::broadcast::tap::{Frame, Heard, Says, Tap};
+use crate::checker::{Checker, Violation};
+use crate::node::NodeIndex;
+use crate::watch::{Flow, Seen, Where};
+
+/// Follows every share.
+#[derive(Debug)]
+pub struct Shares {
+    book: Shared,
+    tap: Tap,
+    lives: BTreeMap<(NodeIndex, BroadcastId), Life>,
+}
+
+/// What one life of a node did with one broadcast.
+#[derive(Debug, Default)]
+pub struct Life {
+    /// The node began it: everybody whom it is for was given to it.
+    pub own: bool,
+    /// Shares that came: when, for whom, whether they were others' before.
+    shares: Vec<(Time, Vec<NetId>, bool)>,
+    asked: BTreeSet<NetId>,
+    multicasts: u32,
+    /// Whom it gave it to, and how often.
+    given: BTreeMap<NetId, u32>,
+    /// When it gave anything away first.
+    first: Option<Time>,
+}
+
+impl Life {
+    /// Something came.
+    pub fn got(&mut self, at: Time, from: Option<NetId>, frame: &Frame) {
+        match &frame.says {
+            Says::Share { list, again, .. } if frame.flow == Flow::Stream => {
+                self.shares.push((at, list.clone(), *again));
+            }
+            Says::Answer(Answer::SendMe) => self.asked.extend(from),
+            Says::Share { .. } | Says::Answer(_) => {}
+        }
+    }
+
+    /// Something is sent. What is wrong with that.
+    pub fn sent(&mut self, at: Time, to: Option<NetId>, frame: &Frame) -> Option<String> {
+        let Says::Share { list, asks, again, .. } = &frame.says else { return None };
+        if frame.flow == Flow::Multicast {
+            self.multicasts += 1;
+            return (self.multicasts > 1).then(|| "multicasts it again".to_owned());
+        }
+        let to = to?;
+        // Who asks gets an answer; who is doubted to have heard a multicast is told of it by shares that say `again`.
+        if list.is_empty() && !asks && self.asked.contains(&to) || *again && self.multicasts > 0 {
+            return None;
+        }
+        let first = *self.first.get_or_insert(at);
+        for node in list.iter().chain([&to]) {
+            let brought =
+                self.shares.iter().find(|(_, list, of)| of == again && list.binary_search(node).is_ok());
+            match brought {
+                _ if self.own => {}
+                None => return Some(format!("passes it on to {node}, which nobody gave it")),
+                Some((came, ..)) if !again && *came > first => {
+                    return Some(format!("passes it on again, to {node}"));
+                }
+                Some(_) => {}
+            }
+            let given = self.given.entry(*node).or_default();
+            *given += u32::from(!again);
+            if *given > 1 {
+                return Some(format!("gives it to {node} twice"));
+            }
+        }
+        None
+    }
+}
+
+impl Shares {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(book: &Shared) -> Shares {
+        Shares { book: Shared::clone(book), tap: Tap::new(), lives: BTreeMap::new() }
+    }
+}
+
+impl Checker<Node> for Shares {
+    fn name(&self) -> &'static str {
+        "shares"
+    }
+
+    fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
+        if matches!(seen, Seen::Started { .. }) {
+            self.lives.retain(|(node, _), _| *node != place.node);
+        }
+        let book = self.book.borrow();
+        for heard in self.tap.hear(place, seen) {
+            let id = match &heard {
+                Heard::Sent(_, frame) | Heard::Got(frame) => frame.id,
+            };
+            let life = self.lives.entry((place.node, id)).or_default();
+            life.own = book.id(place.node) == Some(id.origin);
+            let wrong = match heard {
+                Heard::Got(frame) => {
+                    life.got(place.at, book.id(frame.from), &frame);
+                    None
+                }
+                Heard::Sent(to, frame) => life.sent(place.at, to.and_then(|to| book.id(to)), &frame),
+            };
+            if let Some(why) = wrong {
+                let number = book.broadcast(&id).map_or(0, |said| said.say.number);
+                let what = format!("{} has number {number} and {why}", place.node);
+                return Err(Violation::safety("shares", place.at, what));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! Push gossip, to compare with: whoever hears something new tells three others drawn by chance, once, and then nobody any more
+//! (infect and die). A plain loop over arrivals; nothing of ours is in it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use gm_broadcast::{Chance, Cost, Time};
+
+use super::table::Row;
+
+const FAN_OUT: u32 = 3;
+
+/// Until nothing changes any more.
+pub(super) fn gossip(nodes: u32, cost: Cost, optimum: Duration) -> Row {
+    let mut chance = Chance::new([3; 32]);
+    let mut has = vec![false; nodes as usize];
+    has[0] = true;
+    let mut arrivals = BinaryHeap::new();
+    let (mut informed, mut copies, mut last) = (1_u64, 0, Time::ZERO);
+    tell(0, Time::ZERO, nodes, cost, &mut chance, &mut arrivals);
+    while let Some(Reverse((at, node))) = arrivals.pop() {
+        copies += 1;
+        if !std::mem::replace(&mut has[node as usize], true) {
+            informed += 1;
+            last = at;
+            tell(node, at, nodes, cost, &mut chance, &mut arrivals);
+        }
+    }
+    Row {
+        what: "push gossip, fan-out 3".to_owned(),
+        nodes,
+        time: last.since(Time::ZERO),
+        optimum: Some(optimum),
+        copies: Some((copies, u64::from(nodes) - 1)),
+        misses: u64::from(nodes) - informed,
+        ..Row::default()
+    }
+}
+
+fn tell(
+    node: u32,
+    now: Time,
+    nodes: u32,
+    cost: Cost,
+    chance: &mut Chance,
+    arrivals: &mut BinaryHeap<Reverse<(Time, u32)>>,
+) {
+    let mut told: Vec<u32> = Vec::new();
+    while told.len() < FAN_OUT.min(nodes - 1) as usize {
+        let other = u32::try_from(chance.below(u64::from(nodes))).unwrap_or(0);
+        if other != node && !told.contains(&other) {
+            told.push(other);
+        }
+    }
+    for (place, other) in (0..).zip(told) {
+        arrivals.push(Reverse((now + cost.gap * place + cost.latency, other)));
+    }
+}

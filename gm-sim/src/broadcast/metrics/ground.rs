@@ -1,0 +1,186 @@
+//! Worlds that are measured: alike but for what a row varies. Knows no goal.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_broadcast::{
+    Bounds, Broadcasting, Class, Classes, Command, Config, Cost, Directory, Known, Shape, Time, Times, Wanted,
+};
+use gm_clock::NetId;
+
+use super::meter::{Meter, OPENING};
+use crate::broadcast::node::{Frames, Node, body, make};
+use crate::network::Network;
+use crate::node::{Birth, NodeIndex, Place};
+use crate::watch::Flow;
+use crate::world::World;
+
+/// Who begins what is measured.
+pub(super) const ORIGIN: NodeIndex = NodeIndex(0);
+/// Bytes of what is told.
+pub(super) const CONTENT: usize = 16;
+
+/// What a world is like.
+#[derive(Clone, Debug)]
+pub(super) struct Ground {
+    pub(super) nodes: u32,
+    /// Nodes of an island; those of other islands are a LAN away.
+    pub(super) island: u32,
+    /// Whether nodes know each other's labels from the start.
+    pub(super) labels: bool,
+    pub(super) multicast: bool,
+    /// Of the ways between islands, and, without jitter, within them.
+    pub(super) cost: Cost,
+    /// What nodes think that a way costs.
+    pub(super) planned: Cost,
+    pub(super) warm: bool,
+    pub(super) shape: Shape,
+    pub(super) frames: Frames,
+    pub(super) times: Times,
+    /// Within what the first word of the origin comes by multicast: the others' as `times` has it.
+    pub(super) origin_announces: Duration,
+}
+
+/// So long that it does not come.
+pub(super) const NEVER: Duration = Duration::from_secs(1_000_000);
+
+impl Ground {
+    /// Nodes that stand alone, with nothing to do but what is measured.
+    pub(super) fn new(nodes: u32, cost: Cost) -> Ground {
+        Ground {
+            nodes,
+            island: 1,
+            labels: false,
+            multicast: false,
+            cost,
+            planned: cost,
+            warm: true,
+            shape: Shape::Postal,
+            frames: Frames::Sealed,
+            times: Times { exchange: NEVER, quiet: NEVER, ..Times::DEFAULT },
+            origin_announces: Times::DEFAULT.announce,
+        }
+    }
+
+    /// Islands of that size that multicast.
+    pub(super) fn islands(nodes: u32, island: u32, cost: Cost) -> Ground {
+        Ground { island, multicast: true, ..Ground::new(nodes, cost) }
+    }
+
+    pub(super) fn place(&self, node: u32) -> Place {
+        Place { id: id(node), island: node / self.island, site: 0 }
+    }
+
+    fn network(&self) -> Network {
+        let mut network = Network::new(&all(self.cost));
+        network.tcp.warm = self.warm.then_some(OPENING);
+        network
+    }
+
+    /// What the node's machine is told.
+    pub(super) fn config(&self, birth: &Birth, directory: Arc<Directory>) -> Config {
+        let nodes = self.nodes as usize;
+        let mut times = self.times;
+        if birth.node == ORIGIN {
+            times.announce = self.origin_announces;
+        }
+        Config {
+            multicast: self.multicast,
+            directory,
+            classes: all(self.planned),
+            shape: self.shape,
+            bounds: Bounds {
+                links: nodes.max(1_024),
+                fan_out: nodes.max(512),
+                strangers: nodes.max(64),
+                ..Bounds::DEFAULT
+            },
+            times,
+            ..Config::new(birth.place.id)
+        }
+    }
+
+    /// The world with somebody who measures, and no node started.
+    pub(super) fn world(&self, seed: u64) -> (World<Node>, Rc<RefCell<Meter>>) {
+        let places: Vec<Place> = (0..self.nodes).map(|node| self.place(node)).collect();
+        let label = |place: &Place| self.labels.then(|| id(place.island * self.island));
+        let known = |place: &Place| Known { node: place.id, label: label(place), class: Class::Lan };
+        let directory = Arc::new(Directory::new(places.iter().map(known).collect()));
+        let ground = self.clone();
+        let factory =
+            move |birth: &Birth| make(birth, ground.config(birth, directory.clone()), ground.frames);
+        let mut world = World::new(seed, self.network(), &places, factory);
+        let meter = Meter::new(self.nodes, ORIGIN);
+        world.watch(Rc::clone(&meter));
+        (world, meter)
+    }
+}
+
+/// Every class costs the same.
+pub(super) const fn all(cost: Cost) -> Classes {
+    Classes { island: cost, lan: cost, wan: cost }
+}
+
+/// A cost in microseconds.
+pub(super) const fn cost(gap: u64, latency: u64) -> Cost {
+    Cost { gap: Duration::from_micros(gap), latency: Duration::from_micros(latency) }
+}
+
+fn id(node: u32) -> NetId {
+    let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node));
+    // Unicast, and the port is not 0.
+    NetId::new(address, 29_999).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// Tells everybody that number.
+pub(super) fn tell(world: &mut World<Node>, number: u64, receipts: Option<Duration>) {
+    let receipts = receipts.map(|within| Wanted { within, durable: false });
+    let broadcasting = Broadcasting { tag: number, receipts, ..Broadcasting::new(body(number, CONTENT)) };
+    world.command(ORIGIN, Command::Broadcast(broadcasting));
+}
+
+/// Copies of content that came to nodes that live.
+pub(super) fn copies(world: &World<Node>) -> u64 {
+    sum(world, "broadcast", "delivered") + sum(world, "broadcast", "known already")
+}
+
+/// Bytes of lists, copies that were sent over connections, nodes of all lists.
+pub(super) fn addressing(world: &World<Node>, meter: &Meter) -> (u64, u64, u64) {
+    let passed = |why| sum(world, "passed on", why);
+    (meter.addressing(), passed("content"), passed("addresses"))
+}
+
+/// What the machines that live counted.
+pub(super) fn sum(world: &World<Node>, what: &str, why: &str) -> u64 {
+    world.indices().filter_map(|node| world.machine(node)).map(|node| node.counters().of(what, why)).sum()
+}
+
+/// Bytes that all sent, a multicast's once.
+pub(super) fn bytes(world: &World<Node>) -> u64 {
+    Flow::ALL.iter().map(|flow| world.traffic().of(*flow).sent_bytes).sum()
+}
+
+/// Runs until it is done, or until then; whoever is doomed dies when something comes to him by a connection.
+pub(super) fn spread(
+    world: &mut World<Node>,
+    meter: &Rc<RefCell<Meter>>,
+    until: Time,
+    mut strike: impl FnMut(&mut World<Node>, NodeIndex),
+    done: impl Fn(&Meter) -> bool,
+) {
+    loop {
+        let goes_on = |_: &World<Node>| {
+            let meter = meter.borrow();
+            !meter.strikes() && !done(&meter)
+        };
+        let stopped = world.run_while(until, goes_on);
+        let struck = meter.borrow_mut().struck();
+        if struck.is_empty() || !stopped {
+            return;
+        }
+        struck.into_iter().for_each(|node| strike(world, node));
+    }
+}

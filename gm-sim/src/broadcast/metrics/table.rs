@@ -1,0 +1,95 @@
+//! Rows as text: the same numbers, the same bytes. Knows not where they come from.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// One row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    pub(super) what: String,
+    pub(super) nodes: u32,
+    /// From the beginning until the last node had it.
+    pub(super) time: Duration,
+    /// The least time that there can be.
+    pub(super) optimum: Option<Duration>,
+    /// Copies of the content that came to how many nodes that live.
+    pub(super) copies: Option<(u64, u64)>,
+    pub(super) bytes: Option<u64>,
+    /// Bytes of lists, copies that were sent, nodes of all lists.
+    pub(super) addressing: Option<(u64, u64, u64)>,
+    /// Live nodes that never had it.
+    pub(super) misses: u64,
+    pub(super) note: String,
+}
+
+/// A table and what is said above it.
+#[derive(Clone, Debug)]
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) text: &'static str,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Section {
+    pub(super) fn markdown(&self) -> String {
+        let mut out = format!("\n## {}\n\n{}\n\n", self.title, self.text);
+        out.push_str(
+            "| | N | last has it, ms | optimum, ms | ratio | copies a live node | bytes on the wire \
+             | lists, B a copy / a listed node | misses | |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+        );
+        self.rows.iter().for_each(|row| row.write(&mut out));
+        out
+    }
+}
+
+impl Row {
+    fn write(&self, out: &mut String) {
+        let Row { what, nodes, misses, note, .. } = self;
+        let time = millis(self.time);
+        let optimum = self.optimum.map(millis).unwrap_or_default();
+        let ratio = self.optimum.map(|least| parts(nanos(self.time), nanos(least), 3)).unwrap_or_default();
+        let copies = self.copies.map(|(copies, of)| parts(copies, of, 3)).unwrap_or_default();
+        let bytes = self.bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
+        let addressing = self.addressing.map(|(bytes, copies, listed)| {
+            format!("{} / {}", parts(bytes, copies, 1), parts(bytes, listed, 2))
+        });
+        let addressing = addressing.unwrap_or_default();
+        let line = format!(
+            "| {what} | {nodes} | {time} | {optimum} | {ratio} | {copies} | {bytes} | {addressing} | {misses} | {note} |"
+        );
+        // A string takes everything.
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// Milliseconds with three digits.
+pub(super) fn millis(time: Duration) -> String {
+    parts(nanos(time), 1_000_000, 3)
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A quotient to so many digits, rounded half up: whole numbers, so that no build rounds otherwise.
+pub(super) fn parts(value: u64, of: u64, digits: u32) -> String {
+    let scale = 10_u128.pow(digits);
+    let of = u128::from(of.max(1));
+    let rounded = (u128::from(value) * scale * 2 + of) / (of * 2);
+    let (whole, rest) = (rounded / scale, rounded % scale);
+    format!("{whole}.{rest:0width$}", width = digits as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotients_are_rounded_by_whole_numbers() {
+        assert_eq!(parts(1, 3, 3), "0.333");
+        assert_eq!(parts(2, 3, 3), "0.667");
+        assert_eq!(parts(1, 1, 1), "1.0");
+        assert_eq!(parts(1, 0, 3), "1.000");
+        assert_eq!(millis(Duration::from_micros(710)), "0.710");
+    }
+}

@@ -1,0 +1,106 @@
+//! A plan is run: the world is made, everybody looks on, what the plan says is said. Judges nothing itself.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_broadcast::{Broadcasting, Bug, Chance, Class, Command, Config, Directory, Known, Targets, Time};
+use gm_clock::NetId;
+
+use super::book::{Book, Shared};
+use super::check;
+use super::node::{Frames, Node, make, noise};
+use super::scenario::{Acquaintance, Plan, Say, Whom};
+use crate::node::{Birth, NodeIndex};
+use crate::world::{Run, World};
+
+/// Runs a plan, with a bug or none. `lines`: how many of the last lines of the trace are kept.
+#[must_use]
+pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
+    gm_broadcast::plant(bug);
+    let plan = Rc::new(plan);
+    let book = Book::shared(&plan);
+    let mut world = world(&plan);
+    world.keep_trace(lines);
+    check::watch(&mut world, &book);
+    world.start_all();
+    plan.schedule.install(&mut world);
+    for (at, action) in &plan.besides {
+        world.act_at(*at, action.clone());
+    }
+    for say in &plan.says {
+        world.command_at(say.at, say.node, command(say));
+    }
+    drive(&mut world, &book, plan.end, plan.seed);
+    let run = world.finish();
+    gm_broadcast::plant(None);
+    let lines = world.trace().lines().map(str::to_owned).collect();
+    (run, lines)
+}
+
+/// Everything happens until then; owners put on disk what they have to, after a while each.
+fn drive(world: &mut World<Node>, book: &Shared, end: Time, seed: u64) {
+    let mut chance = Chance::new(crate::world::spread(seed, u64::MAX - 2, 0));
+    while world.run_while(end, |_| book.borrow().to_store.is_empty()) {
+        let stores = std::mem::take(&mut book.borrow_mut().to_store);
+        for (node, id) in stores {
+            let at = world.now() + chance.within(Duration::from_millis(400));
+            world.command_at(at, node, Command::Stored(id));
+        }
+    }
+    world.run_until(end);
+}
+
+/// The command of a say.
+#[must_use]
+pub fn command(say: &Say) -> Command {
+    let body = noise(say.number, say.length);
+    let to = match &say.to {
+        Whom::One(to, by) => return Command::Send { to: *to, body, by: *by },
+        Whom::All => Targets::All,
+        Whom::Nodes(nodes) => Targets::Nodes(nodes.clone()),
+    };
+    Command::Broadcast(Broadcasting { tag: say.number, to, receipts: say.wanted, ..Broadcasting::new(body) })
+}
+
+/// The world of a plan, in which nothing happened yet.
+fn world(plan: &Rc<Plan>) -> World<Node> {
+    let directories: Vec<Arc<Directory>> = (0..SITES).map(|site| directory(plan, site)).collect();
+    let of = Rc::clone(plan);
+    let factory = move |birth: &Birth| make(birth, config(&of, &directories, birth), Frames::Sealed);
+    World::new(plan.seed, plan.network, &plan.places, factory)
+}
+
+/// Sites of a world, at most.
+const SITES: u32 = 4;
+
+fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> Config {
+    let id = |node: &NodeIndex| plan.places[node.at()].id;
+    let seeds = match &plan.known {
+        Acquaintance::Everybody { .. } => Vec::new(),
+        Acquaintance::Seeds(seeds) => seeds.iter().map(id).collect(),
+    };
+    let directory = directories.get(birth.place.site as usize).cloned().unwrap_or_default();
+    let multicast = !plan.mute.contains(&birth.node);
+    let (bounds, times) = (plan.bounds, plan.times);
+    Config { multicast, seeds, directory, bounds, times, ..Config::new(birth.place.id) }
+}
+
+/// Everybody, as seen from a site; nobody, if nodes know only seeds.
+fn directory(plan: &Plan, site: u32) -> Arc<Directory> {
+    let Acquaintance::Everybody { labels } = plan.known else { return Arc::default() };
+    let speaks = |island: u32| {
+        let here = plan.nodes().zip(&plan.places).filter(move |(_, place)| place.island == island);
+        here.filter(|(node, _)| !plan.mute.contains(node)).map(|(_, place)| place.id)
+    };
+    let label =
+        |island| -> Option<NetId> { speaks(island).min().filter(|_| labels && speaks(island).count() > 1) };
+    let islands = plan.places.iter().map(|place| place.island).max().unwrap_or(0);
+    let label_of: Vec<Option<NetId>> = (0..=islands).map(label).collect();
+    let known = plan.nodes().zip(&plan.places).map(|(node, place)| Known {
+        node: place.id,
+        label: label_of[place.island as usize].filter(|_| !plan.mute.contains(&node)),
+        class: if place.site == site { Class::Lan } else { Class::Wan },
+    });
+    Arc::new(Directory::new(known.collect()))
+}

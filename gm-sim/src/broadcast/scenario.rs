@@ -1,0 +1,165 @@
+//! A run as a value: who stands where, what is said when, what is wrong when, and what is demanded. A function of a seed, drawn
+//! ([`random`]) or of a name ([`named`]). Knows nothing of machines and checkers.
+//!
+//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all is well again, and after
+//! [`Plan::settle`] what is said is demanded to arrive in a stated time.
+
+mod layout;
+mod named;
+mod random;
+
+use std::time::Duration;
+
+use gm_broadcast::{Bounds, By, Time, Times, Wanted};
+use gm_clock::NetId;
+
+use crate::fault::FaultClass;
+use crate::network::Network;
+use crate::node::{NodeIndex, Place};
+use crate::schedule::Schedule;
+use crate::world::Action;
+
+pub use named::{NAMES, named};
+pub use random::random;
+
+/// A run, before it runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario.
+    pub name: String,
+    /// All its chance.
+    pub seed: u64,
+    /// Who stands where.
+    pub places: Vec<Place>,
+    /// What is between them.
+    pub network: Network,
+    /// Who does not multicast.
+    pub mute: Vec<NodeIndex>,
+    /// Whom nodes know at their start.
+    pub known: Acquaintance,
+    /// The bounds of every node.
+    pub bounds: Bounds,
+    /// The times of every node.
+    pub times: Times,
+    /// Kinds of faults that are in the timetable.
+    pub classes: Vec<FaultClass>,
+    /// What is done to the world in the first phase.
+    pub schedule: Schedule,
+    /// What is done to it besides, at any time.
+    pub besides: Vec<(Time, Action)>,
+    /// From here on nothing of the timetable is wrong.
+    pub heal_at: Time,
+    /// What is said.
+    pub says: Vec<Say>,
+    /// The run ends.
+    pub end: Time,
+    /// What holds in this world beyond what holds in all.
+    pub claims: Claims,
+}
+
+/// Whom a node knows when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acquaintance {
+    /// Everybody, and, if so said, who stands on which island.
+    Everybody {
+        /// Whether islands are known.
+        labels: bool,
+    },
+    /// These, which it calls.
+    Seeds(Vec<NodeIndex>),
+}
+
+/// One thing that a node is told to say.
+#[derive(Clone, Debug)]
+pub struct Say {
+    /// When.
+    pub at: Time,
+    /// Who.
+    pub node: NodeIndex,
+    /// What the world calls it: no two of a run have one number.
+    pub number: u64,
+    /// Bytes of it.
+    pub length: usize,
+    /// To whom.
+    pub to: Whom,
+    /// Whether receipts are gathered.
+    pub wanted: Option<Wanted>,
+    /// Within what time every target must have it that is up all the while; nothing if nothing is demanded.
+    pub within: Option<Duration>,
+    /// Whether the receipts must tell exactly who is up.
+    pub exact: bool,
+}
+
+/// Whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Everybody whom the node knows.
+    All,
+    /// These.
+    Nodes(Vec<NetId>),
+    /// One, not as a broadcast.
+    One(NetId, By),
+}
+
+/// What holds in a world beyond what holds in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// From then on nobody fails and nothing is lost, and islands are known: what costs count is bounded.
+    pub calm_from: Option<Time>,
+    /// Whatever an outsider does, it happens to nobody: all is as if nothing were wrong.
+    pub undisturbed: bool,
+    /// Who is sent nothing of a broadcast keeps nobody else from it.
+    pub unsent: Option<(NodeIndex, NodeIndex)>,
+}
+
+impl Plan {
+    /// From the end of the faults to the first demand: by then everybody has closed idle connections (those to nodes that died
+    /// unseen are idle), given up dials, waited out pauses after failures, forgotten confirmations, and asked around.
+    #[must_use]
+    pub fn settle(&self) -> Duration {
+        let Times { idle, backoff_most, confirmation, exchange, .. } = self.times;
+        let links = idle * 2 + self.network.tcp.retry_most;
+        let pauses = self.network.tcp.connect_timeout + backoff_most * 3 / 2;
+        links.max(pauses).max(confirmation) + exchange
+    }
+
+    /// Within what time a broadcast is everywhere when nothing is wrong but that `dead` nodes are: at each of the levels of its tree
+    /// a dial, a send, a multicast that may not be heard and is asked for again; and per level, if all that are tried at one time are dead,
+    /// the time after which a dial is silent.
+    #[must_use]
+    pub fn bound(&self, dead: usize) -> Duration {
+        let levels = u32::try_from(self.places.len()).unwrap_or(u32::MAX).ilog2() + 2;
+        let way = self.network.wan.latency + self.network.wan.jitter;
+        let asked = self.times.pulse * 6 + self.times.patience;
+        let silent = u32::try_from(dead.div_ceil(self.bounds.attempts)).unwrap_or(u32::MAX);
+        let hedges =
+            (way * 4 + self.times.hedge) * u32::try_from(dead.min(self.bounds.attempts)).unwrap_or(1);
+        (way * 6 + asked) * levels
+            + (self.network.tcp.connect_timeout * silent + hedges) * levels.min(silent * levels)
+    }
+
+    /// The command that runs it again.
+    #[must_use]
+    pub fn replay(&self) -> String {
+        let Plan { name, seed, .. } = self;
+        if name == RANDOM {
+            format!("cargo xtask sim --seed {seed}")
+        } else {
+            format!("cargo xtask sim --scenario {name} --seed {seed}")
+        }
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        (0..u32::try_from(self.places.len()).unwrap_or(u32::MAX)).map(NodeIndex)
+    }
+}
+
+/// What the drawn one is called.
+pub const RANDOM: &str = "random";
+
+/// The plan of that name, if there is one.
+#[must_use]
+pub fn plan(name: &str, seed: u64) -> Option<Plan> {
+    if name == RANDOM { Some(random(seed)) } else { named(name, seed) }
+}

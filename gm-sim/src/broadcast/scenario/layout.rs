@@ -1,0 +1,107 @@
+//! The parts of plans: where nodes stand, how fast worlds go, what is said at what times. Knows no faults.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use gm_broadcast::{Bounds, Chance, Time, Times};
+use gm_clock::NetId;
+
+use super::{Acquaintance, Claims, Plan, Say, Whom};
+use crate::network::Network;
+use crate::node::{NodeIndex, Place};
+use crate::schedule::Schedule;
+
+/// The times of nodes in these worlds: what takes minutes takes seconds, so that a run is short. All else is as it is by default.
+pub(super) const TIMES: Times = Times {
+    idle: Duration::from_secs(5),
+    confirmation: Duration::from_secs(10),
+    announce: Duration::from_millis(300),
+    quiet: Duration::from_secs(2),
+    backoff: Duration::from_millis(250),
+    backoff_most: Duration::from_secs(4),
+    exchange: Duration::from_secs(3),
+    ..Times::DEFAULT
+};
+
+pub(super) fn id(node: u32) -> NetId {
+    let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node));
+    // 10.0.0.1 and those behind it may be identities.
+    NetId::new(ip, 29_999).unwrap_or_else(|_| unreachable!())
+}
+
+pub(super) fn seconds(seconds: u64) -> Time {
+    Time::from_nanos(seconds * 1_000_000_000)
+}
+
+pub(super) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Islands of these sizes, so many of them on each site.
+pub(super) fn islands(sizes: &[u32], per_site: u32) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (island, size) in (0..).zip(sizes) {
+        for _ in 0..*size {
+            let node = u32::try_from(places.len()).unwrap_or(u32::MAX);
+            places.push(Place { id: id(node), island, site: island / per_site });
+        }
+    }
+    places
+}
+
+/// A world in which nothing is wrong and nobody says anything.
+pub(super) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
+    Plan {
+        name: name.to_owned(),
+        seed,
+        places,
+        network: Network::default(),
+        mute: Vec::new(),
+        known: Acquaintance::Everybody { labels: true },
+        bounds: Bounds::DEFAULT,
+        times: TIMES,
+        classes: Vec::new(),
+        schedule: Schedule { actions: Vec::new() },
+        besides: Vec::new(),
+        heal_at: Time::ZERO,
+        says: Vec::new(),
+        end: Time::ZERO,
+        claims: Claims::default(),
+    }
+}
+
+impl Plan {
+    /// A say of the next number, to all, with nothing demanded.
+    pub(super) fn say(&mut self, at: Time, node: NodeIndex) -> &mut Say {
+        let number = 1 + self.says.len() as u64;
+        let say =
+            Say { at, node, number, length: 64, to: Whom::All, wanted: None, within: None, exact: false };
+        let place = self.says.len();
+        self.says.push(say);
+        &mut self.says[place]
+    }
+
+    /// What is demanded is over, and a little more.
+    pub(super) fn close(mut self) -> Plan {
+        let ends = self.says.iter().map(|say| {
+            let receipts = say.wanted.map_or(Duration::ZERO, |wanted| wanted.within * 5 / 4 + ms(2_500));
+            say.at + say.within.unwrap_or_default().max(receipts)
+        });
+        self.end = ends.max().unwrap_or(Time::ZERO).max(self.heal_at) + ms(100);
+        self
+    }
+
+    pub(super) fn some_node(&self, chance: &mut Chance) -> NodeIndex {
+        NodeIndex(u32::try_from(chance.place(self.places.len())).unwrap_or(0))
+    }
+}
+
+/// A length: most often one that fits into a datagram, sometimes some thousand bytes, seldom many.
+pub(super) fn length(chance: &mut Chance, most: u64) -> usize {
+    let drawn = match chance.below(20) {
+        0..12 => 8 + chance.below(800),
+        12..19 => 800 + chance.below(2_300),
+        _ => 50_000 + chance.below(most),
+    };
+    usize::try_from(drawn).unwrap_or(8)
+}

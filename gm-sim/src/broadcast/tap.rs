@@ -1,0 +1,198 @@
+//! Listens at every node with the world's key: which frames it sends, and which of them it gets. Judges nothing.
+//!
+//! A frame on a connection is opened where it is sent, and known again by its place in the stream where it comes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use gm_broadcast::{Input, LinkId, Via};
+use gm_codec::{
+    Answer, Body, Broadcast, BroadcastId, Channel, FrameCodec, Kind, Limits, Opening, Payload, Receipt,
+    Stream,
+};
+
+use super::node::{Node, codec};
+use crate::node::NodeIndex;
+use crate::watch::{Flow, Seen, Where};
+
+/// A frame, as far as it says something of a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Who sends it.
+    pub from: NodeIndex,
+    /// How.
+    pub flow: Flow,
+    /// Of which broadcast.
+    pub id: BroadcastId,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a frame says of a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// It is, or brings, the broadcast.
+    Share {
+        /// Without its content.
+        notice: bool,
+        /// To whom it is to be passed on.
+        list: Vec<gm_clock::NetId>,
+        /// Whether receipts are asked for.
+        asks: bool,
+        /// Whether the share was another's before.
+        again: bool,
+    },
+    /// It asks for the content, says that it is there, or how far it came.
+    Answer(Answer),
+}
+
+/// What a node did with a frame.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// Sent it, to one or to its island.
+    Sent(Option<NodeIndex>, Rc<Frame>),
+    /// Got it.
+    Got(Rc<Frame>),
+}
+
+/// One direction of a connection: frames by the place of their last byte.
+type Way = VecDeque<(u64, Rc<Frame>)>;
+
+#[derive(Debug, Default)]
+struct End {
+    own: Vec<u8>,
+    peer: Vec<u8>,
+    /// What the other end opens with.
+    opens: Option<Stream>,
+    sent: u64,
+    got: u64,
+}
+
+/// All connections of a world.
+pub struct Tap {
+    codec: FrameCodec,
+    ends: BTreeMap<(NodeIndex, LinkId), End>,
+    /// By the openings of who sends and who gets.
+    ways: BTreeMap<(Vec<u8>, Vec<u8>), Way>,
+    scratch: Vec<u8>,
+}
+
+impl Tap {
+    /// Nothing heard yet.
+    #[must_use]
+    pub fn new() -> Tap {
+        Tap { codec: codec(None), ends: BTreeMap::new(), ways: BTreeMap::new(), scratch: Vec::new() }
+    }
+
+    /// What was sent or got by this, if it is of a broadcast.
+    pub fn hear(&mut self, place: Where, seen: &Seen<'_, Node>) -> Vec<Heard> {
+        match seen {
+            Seen::Sent { flow: Flow::Stream, link: Some(link), to, bytes, .. } => {
+                let frame = self.sent(place.node, *link, bytes).map(Rc::new);
+                frame.into_iter().map(|frame| Heard::Sent(*to, frame)).collect()
+            }
+            Seen::Sent { flow, to, bytes, .. } => {
+                let mut bytes = bytes.to_vec();
+                let frame = open_datagram(&self.codec, &mut bytes, &mut self.scratch);
+                let frame = frame.map(|(id, says)| Frame { from: place.node, flow: *flow, id, says });
+                frame.into_iter().map(|frame| Heard::Sent(*to, Rc::new(frame))).collect()
+            }
+            Seen::Input(Input::LinkBytes { link, bytes }) => self.got(place.node, *link, bytes),
+            Seen::Input(Input::Datagram { via, bytes, .. }) => {
+                let mut bytes = bytes.clone();
+                let frame = open_datagram(&self.codec, &mut bytes, &mut self.scratch);
+                let flow = if *via == Via::Multicast { Flow::Multicast } else { Flow::Datagram };
+                // Who sent it stands in it, but nobody asks that of a datagram.
+                let frame = frame.map(|(id, says)| Frame { from: NodeIndex::OUTSIDER, flow, id, says });
+                frame.into_iter().map(|frame| Heard::Got(Rc::new(frame))).collect()
+            }
+            Seen::Input(Input::LinkClosed { link }) | Seen::Closed { link } => {
+                self.ends.remove(&(place.node, *link));
+                Vec::new()
+            }
+            Seen::Ended => {
+                let of = (place.node, LinkId::dialled(0))
+                    ..(NodeIndex(place.node.0.wrapping_add(1)), LinkId::dialled(0));
+                let links: Vec<_> = self.ends.range(of).map(|(key, _)| *key).collect();
+                links.iter().for_each(|key| drop(self.ends.remove(key)));
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn sent(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Option<Frame> {
+        let end = self.ends.entry((node, link)).or_default();
+        end.sent += bytes.len() as u64;
+        if end.own.len() < Opening::BYTES {
+            end.own.extend_from_slice(bytes);
+            return None;
+        }
+        if end.opens.is_none() {
+            let peer = end.peer.first_chunk().copied()?;
+            let mut own = end.own.as_slice();
+            end.opens = Opening::new(link.side().other(), peer).read(&mut own).ok()?;
+        }
+        let mut frame = bytes.to_vec();
+        let opened = end.opens.as_mut()?.open(&self.codec, &mut frame, &mut self.scratch).ok()?;
+        let epoch = opened.seal.map(|seal| seal.epoch.bytes());
+        let payload = Payload::decode(opened.payload, &Limits::DEFAULT).ok()?;
+        let (id, says) = of_broadcast(payload, epoch)?;
+        let frame = Frame { from: node, flow: Flow::Stream, id, says };
+        let way = self.ways.entry((end.own.clone(), end.peer.clone())).or_default();
+        way.push_back((end.sent, Rc::new(frame.clone())));
+        Some(frame)
+    }
+
+    fn got(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Vec<Heard> {
+        let end = self.ends.entry((node, link)).or_default();
+        end.got += bytes.len() as u64;
+        let missing = Opening::BYTES - end.peer.len();
+        end.peer.extend_from_slice(&bytes[..missing.min(bytes.len())]);
+        let mut heard = Vec::new();
+        let key = (end.peer.clone(), end.own.clone());
+        if let Some(way) = self.ways.get_mut(&key) {
+            while let Some((_, frame)) = way.pop_front_if(|(at, _)| *at <= end.got) {
+                heard.push(Heard::Got(frame));
+            }
+            if way.is_empty() {
+                self.ways.remove(&key);
+            }
+        }
+        heard
+    }
+}
+
+impl Default for Tap {
+    fn default() -> Tap {
+        Tap::new()
+    }
+}
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tap({} ends)", self.ends.len())
+    }
+}
+
+fn open_datagram(codec: &FrameCodec, bytes: &mut [u8], scratch: &mut Vec<u8>) -> Option<(BroadcastId, Says)> {
+    let opened = codec.open(&Channel::Datagram, bytes, scratch).ok()?;
+    let epoch = opened.seal.map(|seal| seal.epoch.bytes());
+    of_broadcast(Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch)
+}
+
+fn of_broadcast(payload: Payload, epoch: Option<[u8; 8]>) -> Option<(BroadcastId, Says)> {
+    let Payload { header, body } = payload;
+    match (header.kind, body) {
+        (Kind::Broadcast(Broadcast { origin, sequence, list, receipts }), body) => {
+            let origin = origin.map(|origin| (origin.node, origin.epoch));
+            let (origin, epoch) = origin.or(epoch.map(|epoch| (header.sender, epoch)))?;
+            let id = BroadcastId { origin, epoch, sequence };
+            let again = receipts.is_some_and(|receipts| receipts.again);
+            let notice = body == Body::Notice;
+            Some((id, Says::Share { notice, list, asks: receipts.is_some(), again }))
+        }
+        (Kind::Direct, Body::Receipt(Receipt { about, answer })) => Some((about, Says::Answer(answer))),
+        (Kind::Direct, _) => None,
+    }
+}

@@ -1,0 +1,145 @@
+//! Many seeds, one after the other on a few threads, and what they came to. Knows not what a run is made of.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use gm_broadcast::Time;
+
+use crate::checker::{Violation, Wrong};
+use crate::fault::{FaultClass, Tally};
+use crate::world::Run;
+
+/// Which seeds, and what must happen in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Campaign {
+    /// The end is not among them.
+    pub seeds: Range<u64>,
+    /// Threads that run them, at least one.
+    pub threads: usize,
+    /// Kinds of faults that must happen.
+    pub classes: Vec<FaultClass>,
+    /// Each of them in so many of 100 seeds, at least.
+    pub percent: u64,
+    /// The command that replays a seed, without the seed: it is put behind.
+    pub replay: String,
+}
+
+/// What a campaign came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was asked for.
+    pub campaign: Campaign,
+    /// Every run, by seed.
+    pub runs: Vec<Run>,
+}
+
+impl Campaign {
+    /// Runs every seed. A panic is a run that ended as a crash.
+    pub fn run(&self, run: impl Fn(u64) -> Run + Sync) -> Report {
+        let next = AtomicU64::new(self.seeds.start);
+        let one = |seed| {
+            catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|panic| crashed(seed, panic.as_ref()))
+        };
+        let work = || {
+            let mut runs = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= self.seeds.end {
+                    return runs;
+                }
+                runs.push(one(seed));
+            }
+        };
+        let mut runs = thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.threads.max(1)).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect::<Vec<_>>()
+        });
+        runs.sort_by_key(|run| run.seed);
+        Report { campaign: self.clone(), runs }
+    }
+}
+
+fn crashed(seed: u64, panic: &(dyn Any + Send)) -> Run {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let what =
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned());
+    let violation = Violation { wrong: Wrong::Crash, checker: "panic".to_owned(), what, at: Time::ZERO };
+    Run { seed, trace: 0, tally: Tally::default(), events: 0, time: Time::ZERO, outcome: Err(violation) }
+}
+
+impl Report {
+    /// The runs in which something was wrong.
+    pub fn failures(&self) -> impl Iterator<Item = (&Run, &Violation)> {
+        self.runs.iter().filter_map(|run| run.outcome.as_ref().err().map(|violation| (run, violation)))
+    }
+
+    /// In how many runs a kind of fault really happened.
+    #[must_use]
+    pub fn happened(&self, class: FaultClass) -> u64 {
+        self.runs.iter().filter(|run| run.tally.of(class) > 0).count() as u64
+    }
+
+    /// The kinds that happened in too few runs.
+    pub fn missing(&self) -> impl Iterator<Item = FaultClass> {
+        let least = self.campaign.percent * self.runs.len() as u64;
+        self.campaign.classes.iter().copied().filter(move |class| self.happened(*class) * 100 < least)
+    }
+
+    /// Whether no run failed and no kind is missing.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.failures().next().is_none() && self.missing().next().is_none()
+    }
+
+    /// One hash of all traces, in order of seed.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        let mut mixer = crate::trace::Mixer::new();
+        self.runs.iter().for_each(|run| mixer.number(run.trace));
+        mixer.value()
+    }
+
+    /// What a command ends with: 0 if good, 2 if a kind is missing, else the worst of [`Wrong::exit_code`]'s, a crash first.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let worst = self.failures().map(|(_, violation)| violation.wrong).min();
+        worst.map_or(if self.is_good() { 0 } else { 2 }, Wrong::exit_code)
+    }
+}
+
+impl fmt::Display for Report {
+    /// A table of the faults, the sums, then each failure; the last line of all is the command that replays the first one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seeds = self.runs.len() as u64;
+        writeln!(f, "{:<18} {:>7} {:>6} {:>12}", "fault", "seeds", "share", "times")?;
+        for class in &self.campaign.classes {
+            let happened = self.happened(*class);
+            let times: u64 = self.runs.iter().map(|run| run.tally.of(*class)).sum();
+            let share = happened * 100 / seeds.max(1);
+            let verdict = if self.missing().any(|missing| missing == *class) { "  too few" } else { "" };
+            writeln!(f, "{class:<18} {happened:>7} {share:>5}% {times:>12}{verdict}")?;
+        }
+        let events: u64 = self.runs.iter().map(|run| run.events).sum();
+        let time: u64 = self.runs.iter().map(|run| run.time.as_nanos() / 1_000_000_000).sum();
+        let Range { start, end } = self.campaign.seeds;
+        writeln!(
+            f,
+            "seeds {start}..{end}: {seeds} runs, {events} events, {time} s of virtual time, trace {:016x}",
+            self.trace()
+        )?;
+        let wrong = |wrong| self.failures().filter(|(_, violation)| violation.wrong == wrong).count();
+        let (crash, safety, liveness) = (wrong(Wrong::Crash), wrong(Wrong::Safety), wrong(Wrong::Liveness));
+        writeln!(f, "failures: {crash} crash, {safety} safety, {liveness} liveness")?;
+        for (run, violation) in self.failures() {
+            writeln!(f, "seed {} (trace {:016x}): {violation}", run.seed, run.trace)?;
+        }
+        match self.failures().next() {
+            Some((run, _)) => writeln!(f, "{} {}", self.campaign.replay, run.seed),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What is to happen, by (time, sequence). Knows not what an entry does.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use gm_broadcast::Time;
+
+/// A heap in which what is due first comes first, and of what is due together what was put in first.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    heap: BinaryHeap<Entry<T>>,
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    at: Time,
+    sequence: u64,
+    what: T,
+}
+
+impl<T> Queue<T> {
+    pub(crate) const fn new() -> Queue<T> {
+        Queue { heap: BinaryHeap::new(), sequence: 0 }
+    }
+
+    pub(crate) fn push(&mut self, at: Time, what: T) {
+        self.sequence += 1;
+        self.heap.push(Entry { at, sequence: self.sequence, what });
+    }
+
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.heap.peek().map(|entry| entry.at)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Time, T)> {
+        self.heap.pop().map(|entry| (entry.at, entry.what))
+    }
+
+    /// In no order: for sums only.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &T> {
+        self.heap.iter().map(|entry| &entry.what)
+    }
+}
+
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Entry<T>) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<T> Eq for Entry<T> {}
+
+impl<T> PartialOrd for Entry<T> {
+    fn partial_cmp(&self, other: &Entry<T>) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Entry<T> {
+    /// Turned round: the heap's greatest is the first.
+    fn cmp(&self, other: &Entry<T>) -> Ordering {
+        (other.at, other.sequence).cmp(&(self.at, self.sequence))
+    }
+}

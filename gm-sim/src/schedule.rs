@@ -1,0 +1,218 @@
+//! A timetable of faults, drawn from a seed. Knows no protocol, and not what a fault does.
+
+use std::time::Duration;
+
+use gm_broadcast::{Chance, Machine, Time, Via};
+
+use crate::fault::FaultClass;
+use crate::node::NodeIndex;
+use crate::rules::{Effect, Fault, Nodes, Rates, Scope};
+use crate::world::{Action, Trick, World, spread};
+
+/// Within what a timetable is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Nodes of the world.
+    pub nodes: u32,
+    /// No fault before this.
+    pub start: Time,
+    /// No fault any more from here on.
+    pub heal_at: Time,
+    /// Whether the dead are started then.
+    pub revive: bool,
+    /// Who neither dies nor is paused, and keeps key and clock.
+    pub spared: Vec<NodeIndex>,
+}
+
+/// What is done to a world, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// In order of time.
+    pub actions: Vec<(Time, Action)>,
+}
+
+/// Times that a kind of fault is drawn, at most.
+const TIMES: u64 = 3;
+/// Tricks of an outsider at each of them, at most.
+const TRICKS: u64 = 8;
+
+impl Schedule {
+    /// Each of these kinds, one to three times each, somewhere within the bounds. The same seed, the same timetable.
+    #[must_use]
+    pub fn draw(seed: u64, classes: &[FaultClass], bounds: &Bounds) -> Schedule {
+        let mut actions = Vec::new();
+        for class in classes {
+            // Of its own for each kind: a kind more does not move the others.
+            let chance = Chance::new(spread(seed, u64::MAX, *class as u64));
+            Draw { chance, class: *class, bounds, actions: &mut actions }.all();
+        }
+        actions.push((bounds.heal_at, Action::Heal { revive: bounds.revive }));
+        actions.sort_by_key(|(at, _)| *at);
+        Schedule { actions }
+    }
+
+    /// Some of these kinds, each with a chance of `parts` in `of`, in their order.
+    #[must_use]
+    pub fn some(seed: u64, classes: &[FaultClass], parts: u64, of: u64) -> Vec<FaultClass> {
+        let mut chance = Chance::new(spread(seed, u64::MAX, u64::MAX));
+        classes.iter().copied().filter(|_| chance.happens(parts, of)).collect()
+    }
+
+    /// Puts it into a world.
+    pub fn install<M: Machine>(&self, world: &mut World<M>) {
+        for (at, action) in &self.actions {
+            world.act_at(*at, action.clone());
+        }
+    }
+}
+
+struct Draw<'a> {
+    chance: Chance,
+    class: FaultClass,
+    bounds: &'a Bounds,
+    actions: &'a mut Vec<(Time, Action)>,
+}
+
+impl Draw<'_> {
+    fn all(&mut self) {
+        for _ in 0..=self.chance.below(TIMES) {
+            let span = self.bounds.heal_at.since(self.bounds.start);
+            let from = self.bounds.start + self.chance.within(span * 3 / 4);
+            let left = self.bounds.heal_at.since(from);
+            let until = from + left / 4 + self.chance.within(left * 3 / 4);
+            self.one(from, until);
+        }
+    }
+
+    fn one(&mut self, from: Time, until: Time) {
+        let wide = self.wide();
+        let rate = self.rate(10_000, 300_000);
+        let rates = Rates { delay: self.duration(1, 200), ..Rates::default() };
+        match self.class {
+            FaultClass::Loss => self.lasts(from, until, wide, Effect::Udp(Rates { loss: rate, ..rates })),
+            FaultClass::Duplication => {
+                self.lasts(from, until, wide, Effect::Udp(Rates { duplicate: rate, ..rates }))
+            }
+            FaultClass::Reordering => {
+                self.lasts(from, until, wide, Effect::Udp(Rates { reorder: rate, ..rates }))
+            }
+            FaultClass::Truncation => {
+                self.lasts(from, until, wide, Effect::Udp(Rates { truncate: rate, ..rates }))
+            }
+            FaultClass::BitFlip => self.lasts(from, until, wide, Effect::Udp(Rates { flip: rate, ..rates })),
+            FaultClass::SmallMtu => {
+                let most = self.chance.place(577);
+                self.lasts(from, until, wide, Effect::Mtu(most));
+            }
+            FaultClass::MulticastBlocked => self.lasts(from, until, wide, Effect::MulticastBlocked),
+            FaultClass::OneWay => {
+                let scope = Scope { both: false, ..self.halves() };
+                self.lasts(from, until, scope, Effect::Block);
+            }
+            FaultClass::Partition => {
+                let scope = self.halves();
+                self.lasts(from, until, scope, Effect::Block);
+            }
+            FaultClass::FlipFlop => {
+                let (scope, turn) = (self.halves(), self.duration(10, 2_000));
+                self.lasts(from, until, scope, Effect::FlipFlop(turn));
+            }
+            FaultClass::DialRefused => self.lasts(from, until, wide, Effect::Refuse),
+            FaultClass::DialSilent => self.lasts(from, until, wide, Effect::Silent),
+            FaultClass::Reset => self.lasts(from, until, wide, Effect::Reset(rate)),
+            FaultClass::Stall => self.lasts(from, until, wide, Effect::Stall),
+            FaultClass::Chunking => self.lasts(from, until, wide, Effect::Chunk(rate * 3)),
+            FaultClass::SlowReader => {
+                let rate = 50 + self.chance.below(20_000);
+                self.lasts(from, until, wide, Effect::SlowReader(rate));
+            }
+            FaultClass::OutsiderReplay | FaultClass::OutsiderGarbage | FaultClass::OutsiderFlood => {
+                self.outsider(from, until);
+            }
+            _ => self.fate(from, until),
+        }
+    }
+
+    /// What happens to a node that is not spared.
+    fn fate(&mut self, from: Time, until: Time) {
+        let Some(node) = self.victim() else { return };
+        let action = match self.class {
+            FaultClass::Crash => Action::Crash(node),
+            FaultClass::Restart => Action::Restart(node, self.chance.within(until.since(from))),
+            FaultClass::HostDeath => Action::KillHost(node),
+            FaultClass::WrongKey => Action::Rekey(node, true),
+            FaultClass::ClockJump => Action::JumpClock(node, self.duration(1, 600_000)),
+            FaultClass::ClockDrift => {
+                let drift = i32::try_from(self.chance.below(200_000_001)).unwrap_or(0) - 100_000_000;
+                Action::DriftClock(node, drift)
+            }
+            _ => {
+                self.actions.push((until, Action::Resume(node)));
+                Action::Pause(node)
+            }
+        };
+        self.actions.push((from, action));
+    }
+
+    fn outsider(&mut self, from: Time, until: Time) {
+        let (start, end) = (self.bounds.start, self.bounds.heal_at);
+        if self.class == FaultClass::OutsiderReplay {
+            self.actions.push((start, Action::Outsider(Trick::Listen(true))));
+            self.actions.push((end, Action::Outsider(Trick::Listen(false))));
+        }
+        for _ in 0..=self.chance.below(TRICKS) {
+            let node = NodeIndex(u32::try_from(self.chance.below(u64::from(self.bounds.nodes))).unwrap_or(0));
+            let trick = match (self.class, self.chance.below(3)) {
+                (FaultClass::OutsiderReplay, 0) => Trick::Replay(node, Via::Unicast),
+                (FaultClass::OutsiderReplay, 1) => Trick::Replay(node, Via::Multicast),
+                (FaultClass::OutsiderReplay, _) => Trick::ReplayStream(node),
+                (FaultClass::OutsiderGarbage, 0) => Trick::GarbageStream(node, self.chance.place(100_000)),
+                (FaultClass::OutsiderGarbage, _) => Trick::Garbage(node, self.chance.place(2_000)),
+                _ => Trick::Flood(node, self.number(10, 300), self.number(1, 20)),
+            };
+            let at = from + self.chance.within(until.since(from));
+            self.actions.push((at, Action::Outsider(trick)));
+        }
+    }
+
+    fn lasts(&mut self, from: Time, until: Time, scope: Scope, effect: Effect) {
+        let fault = Fault { class: self.class, scope, effect };
+        self.actions.push((from, Action::Begin(fault, until)));
+    }
+
+    /// Everywhere, or around one node.
+    fn wide(&mut self) -> Scope {
+        let node = NodeIndex(u32::try_from(self.chance.below(u64::from(self.bounds.nodes))).unwrap_or(0));
+        if self.chance.happens(2, 3) { Scope::ALL } else { Scope::around(node) }
+    }
+
+    /// Two sets of nodes, neither empty if there are two nodes.
+    fn halves(&mut self) -> Scope {
+        let mut nodes: Vec<NodeIndex> = (0..self.bounds.nodes).map(NodeIndex).collect();
+        self.chance.shuffle(&mut nodes);
+        let cut = 1 + self.chance.place(nodes.len().saturating_sub(1));
+        let (here, there) = nodes.split_at(cut.min(nodes.len()));
+        let set = |nodes: &[NodeIndex]| Nodes::Set(nodes.iter().copied().collect());
+        Scope { from: set(here), to: set(there), both: true }
+    }
+
+    fn victim(&mut self) -> Option<NodeIndex> {
+        let spared = &self.bounds.spared;
+        let nodes: Vec<NodeIndex> =
+            (0..self.bounds.nodes).map(NodeIndex).filter(|node| !spared.contains(node)).collect();
+        nodes.get(self.chance.place(nodes.len())).copied()
+    }
+
+    fn rate(&mut self, least: u32, most: u32) -> u32 {
+        self.number(least, most)
+    }
+
+    fn number(&mut self, least: u32, most: u32) -> u32 {
+        least + u32::try_from(self.chance.below(u64::from(most - least) + 1)).unwrap_or(0)
+    }
+
+    /// Of so many milliseconds.
+    fn duration(&mut self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(least + self.chance.below(most - least + 1))
+    }
+}

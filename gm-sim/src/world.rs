@@ -1,0 +1,267 @@
+//! A world: machines, what is between them, and one queue of what is to happen. Knows no protocol.
+//!
+//! Reading order: this file; `world/drive.rs` (a machine is given an input), `world/udp.rs`; of connections `world/dial.rs`,
+//! `world/tcp.rs`, `world/read.rs`, `world/close.rs` and `world/wire.rs` (what travels between the ends); `world/fate.rs` (nodes
+//! die and return), `world/act.rs`, `world/outsider.rs`, `world/sum.rs`.
+
+mod act;
+mod close;
+mod dial;
+mod drive;
+mod fate;
+mod outsider;
+mod read;
+mod sum;
+mod tcp;
+mod udp;
+mod wire;
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gm_broadcast::{Chance, Machine, Time};
+use gm_clock::NetId;
+
+pub use act::Action;
+pub use outsider::Trick;
+pub use sum::Run;
+
+use crate::checker::{Checker, Violation};
+use crate::conn::{ConnKey, Conns};
+use crate::fault::{FaultClass, Tally};
+use crate::network::Network;
+use crate::node::{Birth, Node, NodeIndex, Place};
+use crate::queue::Queue;
+use crate::rules::{Ends, Rules};
+use crate::trace::{Mixer, Trace};
+use crate::watch::{Seen, Traffic, Where};
+use outsider::Outsider;
+use udp::Packet;
+
+/// Machines in virtual time. A run is a function of the seed, the places, the network, the factory and what the owner does.
+pub struct World<M: Machine> {
+    now: Time,
+    queue: Queue<What<M::Command>>,
+    nodes: Vec<Node<M>>,
+    /// Sorted.
+    by_id: Vec<(NetId, NodeIndex)>,
+    /// Sorted.
+    by_island: Vec<(u32, NodeIndex)>,
+    network: Network,
+    rules: Rules,
+    conns: Conns,
+    factory: Box<dyn FnMut(&Birth) -> M>,
+    seed: u64,
+    /// For what happens to datagrams, to connections, and to clocks.
+    udp_chance: Chance,
+    tcp_chance: Chance,
+    own_chance: Chance,
+    outsider: Outsider,
+    checkers: Vec<Box<dyn Checker<M>>>,
+    violation: Option<Violation>,
+    trace: Trace,
+    tally: Tally,
+    traffic: Traffic,
+    events: u64,
+    /// Wakes of one node at one time, one after the other.
+    spins: (Time, NodeIndex, u32),
+}
+
+/// One thing that is to happen.
+#[derive(Debug)]
+enum What<C> {
+    Wake(NodeIndex),
+    Packet(NodeIndex, Rc<Packet>),
+    /// What this end sent first comes to the other.
+    Arrive(ConnKey, u8),
+    Retry(ConnKey, u8),
+    DialTimeout(ConnKey),
+    Read(ConnKey, u8),
+    Sever(ConnKey),
+    Command(NodeIndex, Box<C>),
+    Act(Box<Action>),
+}
+
+impl<M: Machine> World<M> {
+    /// A world at [`Time::ZERO`] in which no node is started. Of two places of one id, the second is reached by nobody.
+    pub fn new(
+        seed: u64,
+        network: Network,
+        places: &[Place],
+        factory: impl FnMut(&Birth) -> M + 'static,
+    ) -> World<M> {
+        let mut chance = Chance::new(spread(seed, 0, 0));
+        let mut world = World {
+            now: Time::ZERO,
+            queue: Queue::new(),
+            nodes: places.iter().copied().map(Node::new).collect(),
+            by_id: Vec::new(),
+            by_island: Vec::new(),
+            network,
+            rules: Rules::default(),
+            conns: Conns::default(),
+            factory: Box::new(factory),
+            seed,
+            udp_chance: chance.fork(),
+            tcp_chance: chance.fork(),
+            own_chance: chance.fork(),
+            outsider: Outsider::new(chance.fork()),
+            checkers: Vec::new(),
+            violation: None,
+            trace: Trace::default(),
+            tally: Tally::default(),
+            traffic: Traffic::default(),
+            events: 0,
+            spins: (Time::ZERO, NodeIndex(0), 0),
+        };
+        world.by_id = world.indices().map(|node| (places[node.at()].id, node)).collect();
+        world.by_id.sort_unstable();
+        world.by_island = world.indices().map(|node| (places[node.at()].island, node)).collect();
+        world.by_island.sort_unstable();
+        world
+    }
+
+    /// Adds somebody who looks; before the nodes are started, if it is to see that.
+    pub fn watch(&mut self, checker: impl Checker<M> + 'static) {
+        self.checkers.push(Box::new(checker));
+    }
+
+    /// Gives a command now. A node whose process is dead does not hear it.
+    pub fn command(&mut self, node: NodeIndex, command: M::Command) {
+        self.give(node, gm_broadcast::Input::Command(command));
+    }
+
+    /// Gives a command later.
+    pub fn command_at(&mut self, at: Time, node: NodeIndex, command: M::Command) {
+        self.queue.push(at.max(self.now), What::Command(node, Box::new(command)));
+    }
+
+    /// Lets the next thing happen; says whether there was one. Nothing happens any more after a violation.
+    pub fn step(&mut self) -> bool {
+        if self.violation.is_some() {
+            return false;
+        }
+        let Some((at, what)) = self.queue.pop() else { return false };
+        self.now = at;
+        self.events += 1;
+        match what {
+            What::Wake(node) => self.wake(node),
+            What::Packet(to, packet) => self.packet(to, packet),
+            What::Arrive(key, side) => self.arrive(key, side),
+            What::Retry(key, side) => self.retry(key, side),
+            What::DialTimeout(key) => self.dial_timeout(key),
+            What::Read(key, side) => self.read_slowly(key, side),
+            What::Sever(key) => self.sever(key),
+            What::Command(node, command) => self.command(node, *command),
+            What::Act(action) => self.act(*action),
+        }
+        true
+    }
+
+    /// Lets everything happen that is due up to then, and then it is then. Stops at a violation.
+    pub fn run_until(&mut self, until: Time) {
+        while self.queue.next().is_some_and(|next| next <= until) && self.step() {}
+        if self.violation.is_none() {
+            self.now = self.now.max(until);
+        }
+    }
+
+    /// The same, for so long.
+    pub fn run_for(&mut self, time: Duration) {
+        self.run_until(self.now + time);
+    }
+
+    /// Lets things happen for as long as that holds, asked before each of them, but not beyond `until`; says whether it ended
+    /// because it no longer held.
+    pub fn run_while(&mut self, until: Time, mut goes_on: impl FnMut(&World<M>) -> bool) -> bool {
+        while goes_on(self) {
+            if self.queue.next().is_none_or(|next| next > until) || !self.step() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The world's time.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Every node, in order.
+    pub fn indices(&self) -> impl Iterator<Item = NodeIndex> + use<M> {
+        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeIndex)
+    }
+
+    /// A node's machine, while its process lives.
+    #[must_use]
+    pub fn machine(&self, node: NodeIndex) -> Option<&M> {
+        self.nodes.get(node.at())?.machine.as_ref()
+    }
+
+    /// Where a node stands, if there is one.
+    #[must_use]
+    pub fn place(&self, node: NodeIndex) -> Option<&Place> {
+        self.nodes.get(node.at()).map(|node| &node.place)
+    }
+
+    /// Who is reached there.
+    #[must_use]
+    pub fn find(&self, id: NetId) -> Option<NodeIndex> {
+        let at = self.by_id.partition_point(|(other, _)| *other < id);
+        self.by_id.get(at).filter(|(other, _)| *other == id).map(|(_, node)| *node)
+    }
+
+    /// Connections that are not over at both ends.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// What is wrong, if something is: the first violation.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    fn ends(&self, from: NodeIndex, to: NodeIndex) -> Ends<'_> {
+        Ends { from, from_place: self.place(from), to, to_place: self.place(to) }
+    }
+
+    fn see(&mut self, node: NodeIndex, seen: &Seen<'_, M>) {
+        self.traffic.count(seen);
+        for checker in &mut self.checkers {
+            if let Err(violation) = checker.see(Where { at: self.now, node }, seen) {
+                self.violation.get_or_insert(violation);
+            }
+        }
+    }
+
+    /// A fault really happened.
+    fn bite(&mut self, node: NodeIndex, class: FaultClass) {
+        self.tally.count(class);
+        self.trace.note(self.now, node, || class.name().to_owned());
+        self.see(node, &Seen::Fault(class));
+    }
+}
+
+impl<M: Machine> fmt::Debug for World<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "World(seed {}, {} nodes, at {})", self.seed, self.nodes.len(), self.now)
+    }
+}
+
+/// A seed of 32 bytes from a number of the world, one of the concern and one of the time it was needed.
+pub(crate) fn spread(seed: u64, concern: u64, count: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
+        let mut mixer = Mixer::new();
+        for number in [seed, concern, count, place, seed] {
+            mixer.number(number);
+            mixer.number(number.rotate_left(32));
+        }
+        word.copy_from_slice(&mixer.value().to_le_bytes());
+    }
+    bytes
+}

@@ -1,0 +1,96 @@
+//! Bytes that came are read: at once or slowly, whole or in pieces. Knows not how they came.
+
+use std::time::Duration;
+
+use gm_broadcast::{Input, Machine};
+
+use super::{What, World};
+use crate::conn::{ConnKey, Stage, Wire, other};
+use crate::fault::FaultClass;
+use crate::node::{NodeIndex, Waiting};
+use crate::rules::Effect;
+
+const MILLION: u64 = 1_000_000;
+/// Pieces that bytes come in, at most.
+const PIECES: u64 = 8;
+/// A slow reader reads so many times a second.
+const READS: u64 = 20;
+
+impl<M: Machine> World<M> {
+    /// How many bytes a second are read of what comes from there, if that is few.
+    pub(super) fn slow(&self, from: NodeIndex, to: NodeIndex) -> Option<(FaultClass, u64)> {
+        self.wrong(from, to, |effect| match effect {
+            Effect::SlowReader(rate) => Some((*rate).max(1)),
+            _ => None,
+        })
+    }
+
+    /// The program reads, and the sender is told.
+    pub(super) fn read(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
+        let Some(conn) = self.conns.get(key) else { return };
+        let (from, end) = (conn[other(here) as usize].node, &conn[here as usize]);
+        let (node, link, length) = (end.node, end.link, bytes.len());
+        let mut rest = bytes;
+        for piece in self.pieces(from, node, length) {
+            let open = self.conns.get(key).is_some_and(|conn| conn[here as usize].stage == Stage::Open);
+            if !open {
+                break;
+            }
+            let after = rest.split_off(piece);
+            self.give(node, Input::LinkBytes { link, bytes: std::mem::replace(&mut rest, after) });
+        }
+        self.stream_lost(node, rest.len());
+        self.transmit(key, here, Wire::Ack(length));
+    }
+
+    /// The lengths that so many bytes are read in.
+    fn pieces(&mut self, from: NodeIndex, to: NodeIndex, length: usize) -> Vec<usize> {
+        let parts = self.wrong(from, to, |effect| match effect {
+            Effect::Chunk(parts) => Some(*parts),
+            _ => None,
+        });
+        let Some((class, parts)) = parts else { return vec![length] };
+        if length < 2 || !self.tcp_chance.happens(u64::from(parts), MILLION) {
+            return vec![length];
+        }
+        self.bite(to, class);
+        let mut cuts = vec![0, length];
+        // At least one: a place between two bytes.
+        for _ in 0..=self.tcp_chance.below(PIECES - 1) {
+            cuts.push(1 + self.tcp_chance.place(length - 1));
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    /// The slow reader's next read; all that is there, if it is slow no more.
+    pub(super) fn read_slowly(&mut self, key: ConnKey, here: u8) {
+        let now = self.now;
+        let Some(conn) = self.conns.get(key) else { return };
+        let (from, node) = (conn[other(here) as usize].node, conn[here as usize].node);
+        if let Some(frozen) = self.nodes.get_mut(node.at()).and_then(|node| node.frozen.as_mut()) {
+            frozen.waiting.push_back(Waiting::Read(key, here));
+            return;
+        }
+        let slow = self.slow(from, node);
+        let Some(conn) = self.conns.get(key) else { return };
+        let end = &mut conn[here as usize];
+        end.reading = false;
+        let rate = slow.map_or(u64::MAX, |(_, rate)| rate);
+        let most = usize::try_from((rate / READS).max(1)).unwrap_or(usize::MAX).min(end.inbox.len());
+        let bytes: Vec<u8> = end.inbox.drain(..most).collect();
+        end.reading = !end.inbox.is_empty();
+        let (reading, last) = (end.reading, end.last);
+        if reading {
+            let nanos = (bytes.len() as u64).saturating_mul(1_000_000_000) / rate;
+            self.queue.push(now + Duration::from_nanos(nanos), What::Read(key, here));
+        }
+        if !bytes.is_empty() {
+            self.read(key, here, bytes);
+        }
+        if last && !reading {
+            self.hang_up(key, here);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Each checker bites, and a campaign says what failed. Knows no protocol.
+
+mod toys;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gm_broadcast::{Input, Machine, Time};
+use gm_sim::{
+    Bounded, Bytes, Campaign, Checker, FaultClass, Flow, NodeIndex, Run, Seen, Tally, Violation, Where,
+    World, Wrong,
+};
+use toys::{Chatter, Probe, at, places, plain, probes};
+
+const HERE: Where = Where { at: Time::ZERO, node: NodeIndex(0) };
+
+fn sent(bytes: &[u8], copies: usize) -> Seen<'_, Probe> {
+    Seen::Sent { flow: Flow::Multicast, to: None, link: None, copies, bytes }
+}
+
+#[test]
+fn bytes_that_nobody_sent_or_that_vanish_are_found() {
+    let arrived = |length: usize| -> Seen<'static, Probe> { Seen::Arrived { flow: Flow::Multicast, length } };
+    let mut bytes = Bytes::new();
+    assert_eq!(bytes.see(HERE, &sent(&[1, 2], 3)), Ok(()));
+    for _ in 0..3 {
+        assert_eq!(bytes.see(HERE, &arrived(2)), Ok(()));
+    }
+    assert_eq!(bytes.balance(Time::ZERO, [0; 3]), Ok(()));
+    assert_eq!(bytes.see(HERE, &arrived(1)).unwrap_err().wrong, Wrong::Safety);
+
+    let mut bytes = Bytes::new();
+    assert_eq!(bytes.see(HERE, &sent(&[1, 2], 3)), Ok(()));
+    let lost: Seen<'_, Probe> = Seen::Lost { flow: Flow::Multicast, length: 4 };
+    assert_eq!(bytes.see(HERE, &lost), Ok(()));
+    assert_eq!(bytes.balance(Time::ZERO, [2, 0, 0]), Ok(()));
+    assert!(bytes.balance(Time::ZERO, [0; 3]).is_err(), "two bytes vanished");
+    assert!(bytes.balance(Time::ZERO, [2, 1, 0]).is_err(), "one came from nowhere");
+    let world = probes(1, 1, plain());
+    assert!(bytes.at_end(&world).is_err());
+}
+
+#[test]
+fn what_grows_beyond_its_bound_stops_the_world() {
+    let bounded = Rc::new(RefCell::new(Bounded::new("heard", 20, |chatter: &Chatter| {
+        usize::try_from(chatter.heard).unwrap()
+    })));
+    let mut world = World::new(1, plain(), &places(4, 2), Chatter::factory(4));
+    world.watch(Rc::clone(&bounded));
+    world.start_all();
+    world.run_until(at(10_000));
+    let run = world.finish();
+    let violation = run.outcome.unwrap_err();
+    assert_eq!((violation.wrong, violation.checker.as_str()), (Wrong::Safety, "heard"));
+    assert!(world.checkers().eq(["heard"]));
+    assert_eq!((violation.at, bounded.borrow().peak()), (world.now(), 21));
+    assert!(world.now() < at(10_000) && !world.step(), "nothing happens any more");
+}
+
+#[derive(Debug)]
+struct Silence(usize);
+
+impl<M: Machine> Checker<M> for Silence {
+    fn name(&self) -> &'static str {
+        "silence"
+    }
+
+    fn see(&mut self, place: Where, seen: &Seen<'_, M>) -> Result<(), Violation> {
+        if matches!(seen, Seen::Input(Input::Datagram { .. })) {
+            self.0 += 1;
+            assert!(self.0 != 7, "the seventh");
+        }
+        let _ = place;
+        Ok(())
+    }
+
+    fn at_end(&mut self, world: &World<M>) -> Result<(), Violation> {
+        match self.0 {
+            0..5 => Ok(()),
+            count => Err(Violation::liveness("silence", world.now(), format!("{count} datagrams"))),
+        }
+    }
+}
+
+fn run(seed: u64) -> Run {
+    let mut world = World::new(seed, plain(), &places(4, 2), Chatter::factory(4));
+    world.watch(Silence(0));
+    world.start_all();
+    world.run_until(at(28));
+    world.finish()
+}
+
+#[test]
+fn a_campaign_tells_crashes_from_the_rest_and_ends_with_the_command() {
+    let campaign = Campaign {
+        seeds: 0..200,
+        threads: 2,
+        classes: vec![FaultClass::Loss],
+        percent: 20,
+        replay: "sim --seed".to_owned(),
+    };
+    let report = campaign.run(run);
+    let count = |wrong| report.failures().filter(|(_, violation)| violation.wrong == wrong).count();
+    assert!(count(Wrong::Crash) > 0 && count(Wrong::Liveness) > 0 && count(Wrong::Safety) == 0, "{report}");
+    assert!(report.failures().count() < 200);
+    assert_eq!(report.exit_code(), Wrong::Crash.exit_code());
+    assert!(report.missing().eq([FaultClass::Loss]));
+    let first = report.failures().next().unwrap().0.seed;
+    let text = report.to_string();
+    assert_eq!(text.lines().last(), Some(format!("sim --seed {first}").as_str()));
+    assert!(report.runs.iter().map(|run| run.seed).eq(0..200));
+}
+
+#[test]
+fn a_kind_that_did_not_happen_fails_a_campaign() {
+    let campaign = Campaign {
+        seeds: 0..3,
+        threads: 1,
+        classes: vec![FaultClass::Loss],
+        percent: 20,
+        replay: String::new(),
+    };
+    let report = campaign.run(|seed| Run {
+        seed,
+        trace: 0,
+        tally: Tally::default(),
+        events: 0,
+        time: Time::ZERO,
+        outcome: Ok(()),
+    });
+    assert_eq!((report.is_good(), report.exit_code()), (false, 2));
+    assert!(report.to_string().contains("too few"));
+}

@@ -1,0 +1,188 @@
+//! Datagrams, clocks and lives in the world. Knows no protocol.
+
+mod toys;
+
+use std::time::Duration;
+
+use gm_broadcast::{Input, Output, Time, Via};
+use gm_sim::{Action, Birth, Effect, Fault, FaultClass, Flow, NodeIndex, Nodes, Rates, Scope, Trick, World};
+use toys::{MS, Order, Orders, Probe, at, id, places, plain, probes};
+
+fn begin(world: &mut World<Probe>, class: FaultClass, scope: Scope, effect: Effect) {
+    world.act(Action::Begin(Fault { class, scope, effect }, Time::NEVER));
+}
+
+fn datagram(to: u32, bytes: &[u8]) -> Output<(), ()> {
+    Output::Datagram { to: id(to), bytes: bytes.to_vec() }
+}
+
+#[test]
+fn a_multicast_is_heard_by_all_others_of_the_island_and_costs_one_send() {
+    let mut network = plain();
+    network.island.gap = MS * 4;
+    let mut world = probes(6, 3, network);
+    world.order(0, Output::Multicast(vec![1, 2, 3]));
+    world.order(0, Output::Multicast(vec![4]));
+    world.run_until(at(100));
+    for (node, count) in [(0, 0), (1, 2), (2, 2), (3, 0), (4, 0), (5, 0)] {
+        assert_eq!(world.probe(node).log.len(), count);
+    }
+    let (from, via) = (id(0).socket_addr(), Via::Multicast);
+    assert_eq!(world.probe(1).when(&Input::Datagram { from, via, bytes: vec![1, 2, 3] }), Some(at(1)));
+    assert_eq!(world.probe(2).when(&Input::Datagram { from, via, bytes: vec![4] }), Some(at(5)));
+    assert_eq!(
+        (world.traffic().of(Flow::Multicast).sent, world.traffic().of(Flow::Multicast).arrived),
+        (2, 4)
+    );
+}
+
+#[test]
+fn sends_of_a_node_go_one_after_the_other_and_bytes_take_their_time() {
+    let mut network = plain();
+    network.lan.gap = MS;
+    network.lan.rate = 1_000;
+    let mut world = probes(4, 2, network);
+    world.order(0, datagram(2, &[0; 10]));
+    world.order(0, datagram(2, &[1; 20]));
+    world.run_until(at(1_000));
+    let times: Vec<Time> = world.probe(2).log.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [at(20), at(41)]);
+}
+
+#[test]
+fn datagrams_suffer_what_is_said_and_it_is_counted() {
+    let rates = Rates { delay: MS * 50, ..Rates::default() };
+    let all = 1_000_000;
+    for (class, rates, count) in [
+        (FaultClass::Loss, Rates { loss: all, ..rates }, 0),
+        (FaultClass::Duplication, Rates { duplicate: all, ..rates }, 200),
+        (FaultClass::Reordering, Rates { reorder: all, ..rates }, 100),
+        (FaultClass::Truncation, Rates { truncate: all, ..rates }, 100),
+        (FaultClass::BitFlip, Rates { flip: all, ..rates }, 100),
+    ] {
+        let mut world = probes(2, 2, plain());
+        begin(&mut world, class, Scope::ALL, Effect::Udp(rates));
+        for number in 0..100 {
+            world.order(0, datagram(1, &[number; 9]));
+        }
+        world.run_until(at(1_000));
+        let bytes = |(_, input): &(Time, Input<()>)| match input {
+            Input::Datagram { bytes, .. } => bytes.clone(),
+            _ => Vec::new(),
+        };
+        let came: Vec<Vec<u8>> = world.probe(1).log.iter().map(bytes).collect();
+        assert_eq!((came.len(), world.tally().of(class)), (count, 100), "{class}");
+        let ordered = came.iter().map(|bytes| bytes.first()).is_sorted();
+        let whole = came.iter().all(|bytes| bytes.len() == 9 && bytes.iter().all(|byte| *byte == bytes[0]));
+        if class == FaultClass::Reordering {
+            assert!(!ordered);
+        }
+        assert_eq!(whole, !matches!(class, FaultClass::Truncation | FaultClass::BitFlip), "{class}");
+    }
+}
+
+#[test]
+fn a_small_mtu_a_deaf_receiver_a_way_closed_and_a_flip_flop() {
+    let mut world = probes(4, 4, plain());
+    let to = |node| Scope { from: Nodes::All, to: Nodes::One(NodeIndex(node)), both: false };
+    begin(&mut world, FaultClass::SmallMtu, to(1), Effect::Mtu(10));
+    begin(&mut world, FaultClass::MulticastBlocked, to(2), Effect::MulticastBlocked);
+    begin(&mut world, FaultClass::OneWay, to(3), Effect::Block);
+    world.order(0, Output::Multicast(vec![0; 11]));
+    for node in 1..4 {
+        world.order(0, datagram(node, &[0; 10]));
+        world.order(node, datagram(0, &[0; 10]));
+    }
+    world.run_until(at(10));
+    let logs = (0..4).map(|node| world.probe(node).log.len()).collect::<Vec<_>>();
+    assert_eq!(logs, [3, 1, 1, 0]);
+    world.heal(false);
+    begin(&mut world, FaultClass::FlipFlop, to(1), Effect::FlipFlop(MS * 10));
+    for step in 1..8 {
+        world.order(0, datagram(1, &[0; 1]));
+        world.run_until(at(10 + step * 5));
+    }
+    assert_eq!((world.probe(1).log.len(), world.tally().of(FaultClass::FlipFlop)), (1 + 3, 4));
+}
+
+#[test]
+fn clocks_jump_and_drift_and_wakes_follow_them() {
+    let mut world = probes(2, 2, plain());
+    let alarm = Order::Alarm(at(10_000));
+    world.command(NodeIndex(0), alarm.clone());
+    world.command(NodeIndex(1), alarm);
+    world.act(Action::DriftClock(NodeIndex(1), 250_000_000));
+    world.run_until(at(1_000));
+    world.act(Action::JumpClock(NodeIndex(0), Duration::from_secs(5)));
+    world.run_until(at(4_999));
+    assert_eq!(world.probe(0).when(&Input::Wake), None);
+    world.run_until(at(7_999));
+    assert_eq!(world.probe(0).when(&Input::Wake), Some(at(10_000)), "by its own clock");
+    assert_eq!(world.probe(1).when(&Input::Wake), None);
+    world.run_until(at(8_000));
+    assert_eq!(world.probe(1).when(&Input::Wake), Some(at(10_000)));
+    assert!(matches!(world.probe(0).log[0], (now, Input::Chance(_)) if now == at(6_000)));
+}
+
+#[test]
+fn lives_have_seeds_of_their_own_and_the_factory_is_told() {
+    let mut world = probes(3, 3, plain());
+    let first = |world: &World<Probe>| -> Vec<Birth> { (0..3).map(|node| world.probe(node).birth).collect() };
+    let births = first(&world);
+    world.set_param(NodeIndex(1), 42);
+    world.act(Action::Restart(NodeIndex(1), Duration::ZERO));
+    world.act(Action::Rekey(NodeIndex(2), true));
+    world.run_until(at(1));
+    let again = first(&world);
+    assert_eq!(births[0].seed, again[0].seed);
+    let mut seeds: Vec<[u8; 32]> = births.iter().chain(&again[1..]).map(|birth| birth.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!(seeds.len(), 5);
+    assert_eq!((again[1].param, again[1].restarts, again[1].wrong_key), (42, 1, false));
+    assert!(again[2].wrong_key);
+    world.act(Action::Heal { revive: true });
+    assert!(!world.probe(2).birth.wrong_key);
+    // The same world, the same chance.
+    assert_eq!(first(&probes(3, 3, plain()))[2].seed, births[2].seed);
+}
+
+#[test]
+fn an_outsider_sends_again_what_it_heard_and_noise() {
+    let mut world = probes(3, 3, plain());
+    world.act(Action::Outsider(Trick::Listen(true)));
+    world.order(0, datagram(1, &[7; 40]));
+    world.order(0, Output::Dial { link: gm_broadcast::LinkId::dialled(0), to: id(1) });
+    world.run_until(at(10));
+    world.order(0, Output::Send { link: gm_broadcast::LinkId::dialled(0), bytes: vec![8; 30] });
+    world.run_until(at(20));
+    for trick in [Trick::Replay(NodeIndex(2), Via::Multicast), Trick::ReplayStream(NodeIndex(2))] {
+        world.act(Action::Outsider(trick));
+    }
+    world.act(Action::Outsider(Trick::GarbageStream(NodeIndex(2), 3_000)));
+    world.act(Action::Outsider(Trick::Flood(NodeIndex(2), 50, 5)));
+    world.run_until(at(5_000));
+    let probe = world.probe(2);
+    let replayed = Input::Datagram { from: id(0).socket_addr(), via: Via::Multicast, bytes: vec![7; 40] };
+    assert!(probe.when(&replayed).is_some());
+    let link = gm_broadcast::LinkId::accepted(0);
+    assert_eq!(probe.bytes(link), vec![8; 30]);
+    assert!(probe.when(&Input::LinkClosed { link }).is_some());
+    let datagrams = probe.log.iter().filter(|(_, input)| matches!(input, Input::Datagram { .. })).count();
+    let opened = probe.log.iter().filter(|(_, input)| matches!(input, Input::LinkOpened { .. })).count();
+    assert_eq!((datagrams, opened), (51, 7));
+    assert_eq!(world.tally().of(FaultClass::OutsiderFlood), 55);
+    assert_eq!(world.links(), 1);
+}
+
+#[test]
+fn commands_come_when_they_are_due_and_ids_find_their_nodes() {
+    let mut world = World::new(3, plain(), &places(4, 2), Probe::new);
+    world.start(NodeIndex(0));
+    world.start(NodeIndex(2));
+    world.command_at(at(50), NodeIndex(0), Order::Do(datagram(2, &[1])));
+    world.run_until(at(200));
+    assert_eq!(world.probe(2).log.first().map(|(at, _)| *at), Some(at(60)));
+    assert_eq!((world.find(id(3)), world.find(id(4))), (Some(NodeIndex(3)), None));
+    assert!(world.machine(NodeIndex(3)).is_none());
+}

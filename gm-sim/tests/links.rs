@@ -1,0 +1,263 @@
+//! Connections in the world: when what comes, in which order, and how they end. Knows no protocol.
+
+mod toys;
+
+use std::time::Duration;
+
+use gm_broadcast::{Input, LinkId, Output, Refusal};
+use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
+use toys::{MS, Orders, at, id, plain, probes};
+
+const DIALLED: LinkId = LinkId::dialled(0);
+const ACCEPTED: LinkId = LinkId::accepted(0);
+
+fn dial(to: u32) -> Output<(), ()> {
+    Output::Dial { link: DIALLED, to: id(to) }
+}
+
+fn send(link: LinkId, bytes: Vec<u8>) -> Output<(), ()> {
+    Output::Send { link, bytes }
+}
+
+fn text(length: u32) -> Vec<u8> {
+    (0..length).map(|place| u8::try_from(place * 31 % 251).unwrap_or(0)).collect()
+}
+
+fn fault(class: FaultClass, effect: Effect) -> Fault {
+    Fault { class, scope: Scope::ALL, effect }
+}
+
+const OPENED: Input<()> = Input::LinkOpened { link: DIALLED };
+const CLOSED: Input<()> = Input::LinkClosed { link: DIALLED };
+const CLOSED_THERE: Input<()> = Input::LinkClosed { link: ACCEPTED };
+
+#[test]
+fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
+    for (peer, latency) in [(1, 1), (2, 10), (4, 100)] {
+        let mut world = probes(6, 2, plain());
+        world.order(0, dial(peer));
+        world.run_until(at(1_000));
+        assert_eq!(world.probe(0).when(&OPENED), Some(at(2 * latency)));
+        assert_eq!(world.probe(peer).when(&Input::LinkOpened { link: ACCEPTED }), Some(at(3 * latency)));
+        world.order(0, send(DIALLED, text(100)));
+        world.run_until(at(2_000));
+        assert_eq!(world.probe(peer).bytes(ACCEPTED), text(100));
+        let sent = Input::LinkSent { link: DIALLED, bytes: 100 };
+        assert_eq!(world.probe(0).when(&sent), Some(at(1_000 + 2 * latency)));
+    }
+}
+
+#[test]
+fn who_is_not_there_refuses_or_is_silent() {
+    let mut world = probes(4, 2, plain());
+    world.crash(NodeIndex(1));
+    world.kill_host(NodeIndex(2));
+    world.order(0, dial(1));
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2) });
+    world.order(0, Output::Dial { link: LinkId::dialled(2), to: id(99) });
+    world.run_until(at(10_000));
+    let refused = |link, refusal| Input::LinkRefused { link, refusal };
+    assert_eq!(world.probe(0).when(&refused(DIALLED, Refusal::Refused)), Some(at(2)));
+    for link in [1, 2].map(LinkId::dialled) {
+        assert_eq!(world.probe(0).when(&refused(link, Refusal::Silent)), Some(at(3_000)));
+    }
+    assert_eq!(world.links(), 0);
+}
+
+#[test]
+fn bytes_keep_their_order_in_pieces_and_a_window_holds_the_sender_back() {
+    let mut network = plain();
+    network.tcp.window = 1_000;
+    network.island.jitter = MS * 5;
+    let mut world = probes(2, 2, network);
+    world.act(Action::Begin(fault(FaultClass::Chunking, Effect::Chunk(1_000_000)), at(100_000)));
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    for part in text(20_000).chunks(777) {
+        world.order(0, send(DIALLED, part.to_vec()));
+    }
+    world.run_until(at(105));
+    assert!(world.probe(1).bytes(ACCEPTED).len() <= 1_000);
+    world.run_until(at(10_000));
+    assert_eq!(world.probe(1).bytes(ACCEPTED), text(20_000));
+    assert_eq!(world.probe(0).sent(DIALLED), 20_000);
+    assert!(world.tally().of(FaultClass::Chunking) > 10);
+    assert!(world.probe(1).log.len() > 60, "in pieces");
+}
+
+#[test]
+fn a_close_comes_after_what_was_sent_before_it() {
+    let mut network = plain();
+    network.tcp.window = 1_000;
+    let mut world = probes(2, 2, network);
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.order(0, send(DIALLED, text(5_500)));
+    world.order(0, Output::Close { link: DIALLED });
+    world.run_until(at(1_000));
+    assert_eq!(world.probe(1).bytes(ACCEPTED), text(5_500));
+    assert!(world.probe(1).when(&CLOSED_THERE).is_some());
+    assert_eq!(world.probe(0).when(&CLOSED), None);
+    assert_eq!(world.links(), 0);
+}
+
+#[test]
+fn a_closed_dial_comes_to_nothing_and_a_closed_dial_with_bytes_delivers_them() {
+    let mut world = probes(2, 2, plain());
+    world.order(0, dial(1));
+    world.order(0, Output::Close { link: DIALLED });
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1) });
+    world.order(0, send(LinkId::dialled(1), text(10)));
+    world.order(0, Output::Close { link: LinkId::dialled(1) });
+    world.run_until(at(10_000));
+    assert!(world.probe(0).log.is_empty());
+    assert_eq!(world.probe(1).bytes(ACCEPTED), text(10));
+    assert_eq!((world.probe(1).log.len(), world.links()), (3, 0));
+}
+
+#[test]
+fn a_partition_holds_bytes_until_it_heals() {
+    let mut world = probes(2, 2, plain());
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.act(Action::Begin(fault(FaultClass::Partition, Effect::Block), at(5_000)));
+    world.order(0, send(DIALLED, text(50)));
+    world.run_until(at(4_999));
+    assert!(world.probe(1).bytes(ACCEPTED).is_empty());
+    world.run_until(at(8_000));
+    assert_eq!(world.probe(1).bytes(ACCEPTED), text(50));
+    assert_eq!(world.probe(0).sent(DIALLED), 50);
+    assert!(world.tally().of(FaultClass::Partition) > 0);
+}
+
+#[test]
+fn who_has_sent_gives_up_and_who_is_idle_never_notices() {
+    // Both ways closed, or only the way back: the answers do not come either way.
+    for scope in [Scope::ALL, Scope { from: Nodes::One(NodeIndex(1)), to: Nodes::All, both: false }] {
+        let mut world = probes(2, 2, plain());
+        world.order(0, dial(1));
+        world.run_until(at(100));
+        let fault = Fault { class: FaultClass::OneWay, scope, effect: Effect::Block };
+        world.act(Action::Begin(fault, at(60_000)));
+        world.order(0, send(DIALLED, text(50)));
+        world.run_until(at(59_000));
+        let closed = world.probe(0).when(&CLOSED).unwrap();
+        assert!(closed >= at(15_100) && closed <= at(15_200), "{closed}");
+        assert_eq!(world.probe(1).when(&CLOSED_THERE), None);
+        // It notices when it sends itself.
+        world.run_until(at(61_000));
+        world.order(1, send(ACCEPTED, text(1)));
+        world.run_until(at(62_000));
+        assert_eq!(world.probe(1).when(&CLOSED_THERE), Some(at(61_002)));
+        assert_eq!(world.links(), 0);
+    }
+}
+
+#[test]
+fn a_crash_closes_and_a_dead_host_does_not() {
+    let mut world = probes(3, 3, plain());
+    world.order(0, dial(1));
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2) });
+    world.run_until(at(100));
+    world.crash(NodeIndex(1));
+    world.kill_host(NodeIndex(2));
+    world.run_until(at(50_000));
+    assert_eq!(world.probe(0).when(&CLOSED), Some(at(101)));
+    let other = Input::LinkClosed { link: LinkId::dialled(1) };
+    assert_eq!(world.probe(0).when(&other), None);
+    world.order(0, send(LinkId::dialled(1), text(9)));
+    world.run_until(at(64_999));
+    assert_eq!(world.probe(0).when(&other), None);
+    world.run_until(at(65_200));
+    assert!(world.probe(0).when(&other).is_some());
+}
+
+#[test]
+fn a_host_that_returns_knows_nothing_of_the_connection() {
+    let mut world = probes(2, 2, plain());
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.order(0, send(DIALLED, text(9)));
+    world.kill_host(NodeIndex(1));
+    world.run_until(at(1_000));
+    world.start(NodeIndex(1));
+    world.run_until(at(4_000));
+    assert!(world.probe(0).when(&CLOSED).is_some());
+    assert!(world.probe(1).log.is_empty());
+    assert_eq!((world.probe(1).birth.restarts, world.links()), (1, 0));
+}
+
+#[test]
+fn a_paused_node_is_dialled_and_sent_to_and_handles_all_when_it_goes_on() {
+    let mut network = plain();
+    network.tcp.window = 1_000;
+    let mut world = probes(2, 2, network);
+    world.pause(NodeIndex(1));
+    world.order(0, dial(1));
+    world.order(0, Output::Datagram { to: id(1), bytes: vec![1] });
+    world.run_until(at(10));
+    assert!(world.probe(0).when(&OPENED).is_some());
+    world.order(0, send(DIALLED, text(3_000)));
+    world.run_until(at(100_000));
+    assert_eq!((world.probe(0).sent(DIALLED), world.probe(1).log.len()), (0, 0));
+    world.resume(NodeIndex(1));
+    let log = &world.probe(1).log;
+    assert!(matches!(log[0].1, Input::Datagram { .. }) && matches!(log[1].1, Input::LinkOpened { .. }));
+    assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 1_000);
+    world.run_until(at(101_000));
+    assert_eq!((world.probe(0).sent(DIALLED), world.probe(1).bytes(ACCEPTED)), (3_000, text(3_000)));
+}
+
+#[test]
+fn a_slow_reader_delays_acknowledgements_and_the_end_comes_after_the_bytes() {
+    let mut world = probes(2, 2, plain());
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.act(Action::Begin(fault(FaultClass::SlowReader, Effect::SlowReader(1_000)), at(5_100)));
+    world.order(0, send(DIALLED, text(8_000)));
+    world.run_until(at(2_100));
+    let sent = world.probe(0).sent(DIALLED);
+    assert!((1_800..=2_100).contains(&sent), "{sent}");
+    world.order(0, Output::Close { link: DIALLED });
+    world.run_until(at(5_000));
+    assert_eq!(world.probe(1).when(&CLOSED_THERE), None);
+    world.run_until(at(6_000));
+    assert_eq!(world.probe(1).bytes(ACCEPTED), text(8_000));
+    assert!(world.probe(1).when(&CLOSED_THERE).is_some());
+}
+
+#[test]
+fn a_reset_closes_both_ends_and_a_stall_only_delays() {
+    let mut world = probes(2, 2, plain());
+    world.order(0, dial(1));
+    world.run_until(at(100));
+    world.act(Action::Begin(fault(FaultClass::Stall, Effect::Stall), at(1_000)));
+    world.order(0, send(DIALLED, text(10)));
+    world.order(0, Output::Datagram { to: id(1), bytes: vec![1] });
+    world.run_until(at(900));
+    assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 0);
+    assert_eq!(world.probe(1).log.len(), 2, "datagrams come through");
+    world.run_until(at(3_000));
+    assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 10);
+    world.act(Action::Begin(fault(FaultClass::Reset, Effect::Reset(1_000_000)), at(4_000)));
+    world.order(0, send(DIALLED, text(10)));
+    world.run_for(Duration::from_millis(10));
+    assert!(world.probe(0).when(&CLOSED).is_some() && world.probe(1).when(&CLOSED_THERE).is_some());
+    assert_eq!((world.probe(1).bytes(ACCEPTED).len(), world.links()), (10, 0));
+}
+
+#[test]
+fn refused_and_silent_dials() {
+    let mut world = probes(2, 2, plain());
+    world.act(Action::Begin(fault(FaultClass::DialRefused, Effect::Refuse), at(10)));
+    world.order(0, dial(1));
+    world.run_until(at(20));
+    world.act(Action::Begin(fault(FaultClass::DialSilent, Effect::Silent), at(30)));
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1) });
+    world.run_until(at(20_000));
+    let refused = Input::LinkRefused { link: DIALLED, refusal: Refusal::Refused };
+    let silent = Input::LinkRefused { link: LinkId::dialled(1), refusal: Refusal::Silent };
+    assert_eq!(world.probe(0).when(&refused), Some(at(2)));
+    assert_eq!(world.probe(0).when(&silent), Some(at(3_020)));
+    assert!(world.probe(1).log.is_empty());
+}

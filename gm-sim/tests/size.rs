@@ -1,0 +1,139 @@
+//! How much memory a world takes, counted by the allocator, and how fast it is. Knows no protocol.
+
+mod toys;
+
+use std::alloc::System;
+use std::time::{Duration, Instant};
+
+use gm_broadcast::{Input, LinkId, Machine, Output, Outputs, Time};
+use gm_clock::NetId;
+use gm_sim::{Birth, Network, NodeIndex, World};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use toys::{at, id, places};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Nodes of the world that is measured.
+const NODES: u32 = 100_000;
+/// Bytes of the world for each node that does nothing, without its machine.
+const NODE: usize = 200;
+/// Bytes of the world for each connection over which nothing is under way.
+const LINK: usize = 1_200;
+
+/// Does one thing over and over.
+#[derive(Debug)]
+struct Toy {
+    outputs: Outputs<(), ()>,
+    does: Does,
+    peer: NetId,
+    next: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Does {
+    /// Dials once if told.
+    Nothing,
+    /// Wakes every millisecond.
+    Tick,
+    /// Answers a datagram with one; begins if told.
+    Ping,
+    /// Answers bytes with bytes; dials if told.
+    Echo,
+}
+
+impl Toy {
+    fn factory(does: Does, nodes: u32) -> impl FnMut(&Birth) -> Toy {
+        move |birth| Toy {
+            outputs: Outputs::new(),
+            does,
+            peer: id((birth.node.0 + 1) % nodes),
+            next: birth.now,
+        }
+    }
+}
+
+impl Machine for Toy {
+    type Command = ();
+    type Delivery = ();
+    type Event = ();
+
+    fn handle(&mut self, now: Time, input: Input<()>) {
+        self.outputs.begin(now);
+        let to = self.peer;
+        match (self.does, input) {
+            (Does::Tick, Input::Wake) => self.next = now + Duration::from_millis(1),
+            (Does::Ping, Input::Command(())) => {
+                self.outputs.push(Output::Datagram { to, bytes: vec![0; 64] });
+            }
+            (Does::Ping, Input::Datagram { bytes, .. }) => self.outputs.push(Output::Datagram { to, bytes }),
+            (_, Input::Command(())) => {
+                self.outputs.push(Output::Dial { link: LinkId::dialled(now.as_nanos()), to });
+            }
+            (Does::Echo, Input::LinkOpened { link }) => {
+                self.outputs.push(Output::Send { link, bytes: vec![0; 64] });
+            }
+            (Does::Echo, Input::LinkBytes { link, bytes }) => self.outputs.push(Output::Send { link, bytes }),
+            _ => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output<(), ()>> {
+        self.outputs.pull()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        (self.does == Does::Tick).then_some(self.next)
+    }
+}
+
+fn world(does: Does, nodes: u32) -> World<Toy> {
+    let mut world = World::new(1, Network::default(), &places(nodes, 2), Toy::factory(does, nodes));
+    world.start_all();
+    world
+}
+
+#[test]
+fn a_hundred_thousand_nodes_and_their_connections_are_small() {
+    let before = Region::new(ALLOCATOR);
+    let live = || {
+        let change = before.change();
+        change.bytes_allocated - change.bytes_deallocated
+    };
+    let mut world = world(Does::Nothing, NODES);
+    let node = live() / NODES as usize - size_of::<Toy>();
+    let idle = live();
+    for node in 0..NODES {
+        world.command(NodeIndex(node), ());
+    }
+    world.run_until(at(10_000));
+    assert_eq!(world.links(), NODES as usize);
+    let link = (live() - idle) / NODES as usize;
+    println!("{node} bytes a node and {link} bytes a connection, with {NODES} of each");
+    assert!(node <= NODE, "{node} bytes a node");
+    assert!(link <= LINK, "{link} bytes a connection");
+}
+
+#[test]
+#[ignore = "a measure: cargo test --release -p gm-sim --test size -- --ignored --nocapture"]
+fn events_a_second() {
+    for (does, nodes, name) in [
+        (Does::Tick, 1_000, "wakes of 1,000 nodes"),
+        (Does::Tick, 100_000, "wakes of 100,000 nodes"),
+        (Does::Ping, 1_000, "datagrams of 64 bytes among 1,000 nodes"),
+        (Does::Echo, 1_000, "bytes and acknowledgements on 1,000 connections"),
+    ] {
+        let mut world = world(does, nodes);
+        for node in 0..nodes {
+            world.command(NodeIndex(node), ());
+        }
+        let begin = Instant::now();
+        while world.events() < 5_000_000 {
+            assert!(world.step());
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "it is printed")]
+        let (events, inputs) = (world.events() as f64 / seconds, world.trace().inputs() as f64 / seconds);
+        println!("{name}: {:.2} million events/s, {:.2} million inputs/s", events / 1e6, inputs / 1e6);
+    }
+}

@@ -1,0 +1,242 @@
+//! Machines for tests of the world: one that does as it is told, one that talks all the time. Know no protocol.
+
+#![allow(dead_code, reason = "each test file uses some of them")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use gm_broadcast::{Chance, Input, LinkId, Machine, Output, Outputs, Time};
+use gm_clock::NetId;
+use gm_sim::{Birth, Network, NodeIndex, Place, World};
+
+pub(crate) const MS: Duration = Duration::from_millis(1);
+
+pub(crate) fn id(node: u32) -> NetId {
+    NetId::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node)), 29_999).unwrap()
+}
+
+/// Islands of that size, two islands a site.
+pub(crate) fn places(nodes: u32, island: u32) -> Vec<Place> {
+    (0..nodes).map(|node| Place { id: id(node), island: node / island, site: node / island / 2 }).collect()
+}
+
+pub(crate) fn at(millis: u64) -> Time {
+    Time::ZERO + MS * u32::try_from(millis).unwrap()
+}
+
+/// Ways without gaps and jitter: 1 ms within an island, 10 ms between, 100 ms between sites.
+pub(crate) fn plain() -> Network {
+    let mut network = Network::default();
+    for (way, millis) in [(&mut network.island, 1), (&mut network.lan, 10), (&mut network.wan, 100)] {
+        way.gap = Duration::ZERO;
+        way.latency = MS * millis;
+    }
+    network
+}
+
+/// Does what it is told, and keeps what came.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    outputs: Outputs<(), ()>,
+    pub(crate) birth: Birth,
+    pub(crate) log: Vec<(Time, Input<()>)>,
+    /// To be woken once then.
+    pub(crate) alarm: Option<Time>,
+}
+
+impl Probe {
+    pub(crate) fn new(birth: &Birth) -> Probe {
+        Probe { outputs: Outputs::new(), birth: *birth, log: Vec::new(), alarm: None }
+    }
+
+    pub(crate) fn bytes(&self, link: LinkId) -> Vec<u8> {
+        let each = self.log.iter().filter_map(|(_, input)| match input {
+            Input::LinkBytes { link: of, bytes } if *of == link => Some(bytes.clone()),
+            _ => None,
+        });
+        each.flatten().collect()
+    }
+
+    pub(crate) fn sent(&self, link: LinkId) -> usize {
+        let each = self.log.iter().filter_map(|(_, input)| match input {
+            Input::LinkSent { link: of, bytes } if *of == link => Some(*bytes),
+            _ => None,
+        });
+        each.sum()
+    }
+
+    /// When that came first.
+    pub(crate) fn when(&self, input: &Input<()>) -> Option<Time> {
+        self.log.iter().find(|(_, other)| other == input).map(|(at, _)| *at)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    Do(Output<(), ()>),
+    Alarm(Time),
+}
+
+impl Machine for Probe {
+    type Command = Order;
+    type Delivery = ();
+    type Event = ();
+
+    fn handle(&mut self, now: Time, input: Input<Order>) {
+        let now = self.outputs.begin(now);
+        let plain = match input {
+            Input::Command(Order::Do(output)) => return self.outputs.push(output),
+            Input::Command(Order::Alarm(at)) => {
+                self.alarm = Some(at);
+                return;
+            }
+            Input::Wake => {
+                self.alarm = None;
+                Input::Wake
+            }
+            Input::Datagram { from, via, bytes } => Input::Datagram { from, via, bytes },
+            Input::LinkOpened { link } => Input::LinkOpened { link },
+            Input::LinkBytes { link, bytes } => Input::LinkBytes { link, bytes },
+            Input::LinkSent { link, bytes } => Input::LinkSent { link, bytes },
+            Input::LinkClosed { link } => Input::LinkClosed { link },
+            Input::LinkRefused { link, refusal } => Input::LinkRefused { link, refusal },
+            Input::Chance(bytes) => Input::Chance(bytes),
+        };
+        self.log.push((now, plain));
+    }
+
+    fn poll_output(&mut self) -> Option<Output<(), ()>> {
+        self.outputs.pull()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.alarm
+    }
+}
+
+pub(crate) fn probes(nodes: u32, island: u32, network: Network) -> World<Probe> {
+    let mut world = World::new(1, network, &places(nodes, island), Probe::new);
+    world.start_all();
+    world
+}
+
+pub(crate) trait Orders {
+    fn order(&mut self, node: u32, output: Output<(), ()>);
+    fn probe(&self, node: u32) -> &Probe;
+}
+
+impl Orders for World<Probe> {
+    fn order(&mut self, node: u32, output: Output<(), ()>) {
+        self.command(NodeIndex(node), Order::Do(output));
+    }
+
+    fn probe(&self, node: u32) -> &Probe {
+        self.machine(NodeIndex(node)).unwrap()
+    }
+}
+
+/// Talks every few milliseconds to somebody, in every way; answers bytes with bytes; tells its owner of everything.
+#[derive(Debug)]
+pub(crate) struct Chatter {
+    outputs: Outputs<usize, &'static str>,
+    chance: Chance,
+    nodes: u32,
+    me: u32,
+    next: Time,
+    dialled: u64,
+    /// Open connections, and bytes that were handed in and not acknowledged.
+    links: BTreeMap<LinkId, usize>,
+    pub(crate) heard: u64,
+}
+
+impl Chatter {
+    pub(crate) fn factory(nodes: u32) -> impl FnMut(&Birth) -> Chatter {
+        move |birth| Chatter {
+            outputs: Outputs::new(),
+            chance: Chance::new(birth.seed),
+            nodes,
+            me: birth.node.0,
+            next: birth.now + MS * 5,
+            dialled: 0,
+            links: BTreeMap::new(),
+            heard: 0,
+        }
+    }
+
+    fn somebody(&mut self) -> NetId {
+        let place = 1 + u32::try_from(self.chance.below(u64::from(self.nodes) - 1)).unwrap();
+        id((self.me + place) % self.nodes)
+    }
+
+    fn talk(&mut self) {
+        let length = 700 + self.chance.place(300);
+        let bytes = vec![7; length];
+        let somebody = self.somebody();
+        match self.chance.below(4) {
+            0 => self.outputs.push(Output::Multicast(bytes)),
+            1 => self.outputs.push(Output::Datagram { to: somebody, bytes }),
+            2 if self.links.len() < 4 => {
+                let link = LinkId::dialled(self.dialled);
+                self.dialled += 1;
+                self.outputs.push(Output::Dial { link, to: somebody });
+            }
+            _ => {
+                let place = self.chance.place(self.links.len());
+                let Some((link, waiting)) = self.links.iter_mut().nth(place) else { return };
+                let link = *link;
+                *waiting += bytes.len();
+                self.outputs.push(Output::Send { link, bytes });
+                if self.chance.happens(1, 10) {
+                    self.links.remove(&link);
+                    self.outputs.push(Output::Close { link });
+                }
+            }
+        }
+    }
+}
+
+impl Machine for Chatter {
+    type Command = ();
+    type Delivery = usize;
+    type Event = &'static str;
+
+    fn handle(&mut self, now: Time, input: Input<()>) {
+        let now = self.outputs.begin(now);
+        self.heard += 1;
+        match input {
+            Input::Datagram { bytes, .. } => self.outputs.push(Output::Deliver(bytes.len())),
+            Input::LinkOpened { link } => {
+                self.links.insert(link, 0);
+            }
+            Input::LinkBytes { link, bytes } => {
+                assert!(self.links.contains_key(&link), "bytes of a connection that is not there");
+                self.outputs.push(Output::Deliver(bytes.len()));
+            }
+            Input::LinkSent { link, bytes } => {
+                let waiting = self.links.get_mut(&link).expect("of a connection that is there");
+                *waiting = waiting.checked_sub(bytes).expect("no more than was sent");
+            }
+            Input::LinkClosed { link } => {
+                self.links.remove(&link).expect("of a connection that is there");
+                self.outputs.push(Output::Event("closed"));
+            }
+            Input::LinkRefused { .. } => self.outputs.push(Output::Event("refused")),
+            Input::Chance(_) => self.outputs.push(Output::Event("chance")),
+            Input::Command(()) => self.talk(),
+            Input::Wake => {
+                self.talk();
+                self.next = now + MS * 5 + self.chance.within(MS * 20);
+            }
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output<usize, &'static str>> {
+        self.outputs.pull()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        Some(self.next)
+    }
+}
