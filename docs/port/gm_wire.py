@@ -1,8 +1,6 @@
 """The wire format of gm, written from docs/WIRE.md alone: frames, keys, replay window and payloads, both ways.
-
-It must not know the Rust sources: where the page does not say enough, the page is to be mended. It does no input
-or output, draws no random bytes and never compresses; it takes apart what others compressed.
-"""
+It must not know the Rust sources: where the page does not say enough, the page is to be mended. It draws no random bytes
+and never compresses; it takes apart what others compressed."""
 
 import ipaddress
 import zlib
@@ -59,6 +57,10 @@ def check_keyring(keys):
 def connection(from_acceptor, initiator, acceptor, number):
     """The place of a frame on a connection, as the associated data has it."""
     return bytes([2 if from_acceptor else 1]) + initiator + acceptor + number.to_bytes(8, "big")
+
+def datagram_to(node):
+    """The place of a datagram to one node: 3, the family, the address, the port."""
+    return bytes([3, node.family]) + node.address.to_bytes(4 if node.family == 4 else 16, "big") + node.port.to_bytes(2, "big")
 
 def associated(header, cluster, channel):
     return header + bytes([len(cluster.encode())]) + cluster.encode() + channel

@@ -66,6 +66,8 @@ def varints(count, file):
 def channel(text):
     if text == "datagram":
         return wire.DATAGRAM
+    if "to" in text:
+        return wire.datagram_to(node(text["to"]))
     from_acceptor = {"initiator": False, "acceptor": True}[text["from"]]
     number = int(text["number"])
     return wire.connection(from_acceptor, unhex(text["initiator"]), unhex(text["acceptor"]), number)

@@ -2,6 +2,10 @@
 //!
 //! `docs/WIRE.md`, "Sealing".
 
+use std::net::IpAddr;
+
+use gm_clock::NetId;
+
 use crate::cluster::ClusterName;
 use crate::limits::{FIXED_HEADER_BYTES, OPENING_BYTES};
 use crate::varint;
@@ -29,8 +33,10 @@ impl Side {
 /// Where a frame travels. A frame opens nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// A datagram of its own, to one node or to many.
+    /// A datagram to whoever hears it, by multicast.
     Datagram,
+    /// A datagram to one node: it opens for no other.
+    DatagramTo(NetId),
     /// A place on one connection. [`Stream`](crate::Stream) keeps these for its connection.
     Stream {
         /// The random bytes that the initiator began with.
@@ -57,6 +63,7 @@ impl Associated {
         + 1
         + ClusterName::MAX_BYTES
         + 1
+        // A connection's randoms and number; an address and port are less.
         + 2 * OPENING_BYTES
         + size_of::<u64>();
 
@@ -69,6 +76,19 @@ impl Associated {
         associated.push(name);
         match channel {
             Channel::Datagram => associated.push(&[0]),
+            Channel::DatagramTo(node) => {
+                match node.ip() {
+                    IpAddr::V4(ip) => {
+                        associated.push(&[3, 4]);
+                        associated.push(&ip.octets());
+                    }
+                    IpAddr::V6(ip) => {
+                        associated.push(&[3, 6]);
+                        associated.push(&ip.octets());
+                    }
+                }
+                associated.push(&node.port().to_be_bytes());
+            }
             Channel::Stream { initiator, acceptor, from, number } => {
                 associated.push(&[match from {
                     Side::Initiator => 1,

@@ -169,7 +169,7 @@ impl FrameCodec {
             return Err(SealError::PayloadTooLong { bytes: payload.len(), limit: most_payload });
         }
         let limit = match channel {
-            Channel::Datagram => self.limits.datagram,
+            Channel::Datagram | Channel::DatagramTo(_) => self.limits.datagram,
             Channel::Stream { .. } => self.limits.frame,
         };
         let key = self.keyring.as_ref().map(Keyring::sealing);

@@ -88,6 +88,11 @@ fn good_frames(frames: &mut Frames) {
             frames.good("clusters and channels, unsealed", (&[], cluster, channel), 1, b"payload");
         }
     }
+    for node in ["10.0.0.2:29999", "255.255.255.254:65535", "[2001:db8::2]:29999"] {
+        let to = Channel::DatagramTo(node.parse().expect("a node"));
+        frames.good("to one node", (&[1], "production", to), 3, b"payload");
+        frames.good("to one node, unsealed", (&[], "production", to), 3, b"payload");
+    }
     for number in [1, 255, 256, u64::MAX] {
         frames.good("later on a stream", (&[1], "production", of(Side::Acceptor, number)), 2, b"payload");
     }
@@ -154,6 +159,13 @@ fn bad_insides(frames: &mut Frames) {
     frames.bad("another cluster, unsealed", (&[], &udp), &other, "BadChecksum");
     frames.bad("from UDP to TCP", (&[1], &mine), &sealed(&udp), "NotAuthentic");
     frames.bad("from TCP to UDP", (&[1], &udp), &sealed(&mine), "NotAuthentic");
+    let to = |node: &str| Channel::DatagramTo(node.parse().expect("a node"));
+    let bob = to("10.0.0.2:29999");
+    frames.bad("to all, and opened as if to one", (&[1], &bob), &sealed(&udp), "NotAuthentic");
+    frames.bad("to one, and opened as if to all", (&[1], &udp), &sealed(&bob), "NotAuthentic");
+    for other in ["10.0.0.3:29999", "10.0.0.2:29998", "[2001:db8::2]:29999"] {
+        frames.bad("to another node", (&[1], &to(other)), &sealed(&bob), "NotAuthentic");
+    }
     frames.bad("sent back", (&[1], &stream(Side::Acceptor, 5)), &sealed(&mine), "NotAuthentic");
     frames.bad("sent again", (&[1], &after), &sealed(&mine), "NotAuthentic");
     frames.bad("one left out", (&[1], &mine), &sealed(&after), "NotAuthentic");

@@ -171,6 +171,7 @@ fn forge(place: Place, compressed: bool, text: &[u8]) -> Vec<u8> {
     associated.extend(CLUSTER.bytes());
     match place.channel {
         Channel::Datagram => associated.push(0),
+        Channel::DatagramTo(_) => unreachable!("no place has it"),
         Channel::Stream { initiator, acceptor, from, number } => {
             associated.push(if from == Side::Initiator { 1 } else { 2 });
             associated.extend(initiator);
@@ -207,7 +208,7 @@ impl Place {
         let place = |from, number| Channel::Stream { initiator: INITIATOR, acceptor: ACCEPTOR, from, number };
         let channel = match self.channel {
             channel if byte == 0 => channel,
-            Channel::Datagram => place(Side::Acceptor, u64::from(byte)),
+            Channel::Datagram | Channel::DatagramTo(_) => place(Side::Acceptor, u64::from(byte)),
             Channel::Stream { .. } if byte == 1 => Channel::Datagram,
             Channel::Stream { from, number, .. } if byte == 2 => place(from.other(), number),
             Channel::Stream { initiator, acceptor, from, number } if byte == 3 => {

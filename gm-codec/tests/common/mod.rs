@@ -2,6 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, dead_code, unreachable_pub, missing_docs)]
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, Side};
@@ -76,6 +77,13 @@ pub fn associated(header: &[u8], cluster: &str, channel: &Channel) -> Vec<u8> {
     bytes.extend(cluster.as_bytes());
     match channel {
         Channel::Datagram => bytes.push(0),
+        Channel::DatagramTo(node) => {
+            match node.ip() {
+                IpAddr::V4(ip) => bytes.extend([[3, 4].as_slice(), &ip.octets()].concat()),
+                IpAddr::V6(ip) => bytes.extend([[3, 6].as_slice(), &ip.octets()].concat()),
+            }
+            bytes.extend(node.port().to_be_bytes());
+        }
         Channel::Stream { initiator, acceptor, from, number } => {
             bytes.push(if *from == Side::Initiator { 1 } else { 2 });
             bytes.extend(initiator);
@@ -128,6 +136,7 @@ pub fn unsealed(second: u8, cluster: &str, channel: &Channel, text: &[u8]) -> Ve
 pub fn channel_json(channel: &Channel) -> Value {
     match channel {
         Channel::Datagram => json!("datagram"),
+        Channel::DatagramTo(node) => json!({ "to": node.to_string() }),
         Channel::Stream { initiator, acceptor, from, number } => json!({
             "initiator": hex(initiator), "acceptor": hex(acceptor), "number": number.to_string(),
             "from": if *from == Side::Initiator { "initiator" } else { "acceptor" },
@@ -138,6 +147,9 @@ pub fn channel_json(channel: &Channel) -> Value {
 pub fn channel_of(json: &Value) -> Channel {
     if json == "datagram" {
         return Channel::Datagram;
+    }
+    if let Some(node) = json["to"].as_str() {
+        return Channel::DatagramTo(node.parse().expect("a node"));
     }
     let bytes = |name: &str| unhex(json[name].as_str().expect("hex")).try_into().expect("16 bytes");
     let from = if json["from"] == "initiator" { Side::Initiator } else { Side::Acceptor };
