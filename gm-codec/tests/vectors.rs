@@ -138,6 +138,18 @@ fn bad_headers(frames: &mut Frames) {
     frames.bad("sealed, and we have no keys", (&[], &udp), &sound, "UnknownKey");
 }
 
+fn bad_addressees(frames: &mut Frames) {
+    let to = |node: &str| Channel::DatagramTo(node.parse().expect("a node"));
+    let udp = Channel::Datagram;
+    let sealed = |channel: &Channel| forge(1, 1, "production", channel, nonce(9).bytes(), b"payload");
+    let bob = to("10.0.0.2:29999");
+    frames.bad("to all, and opened as if to one", (&[1], &bob), &sealed(&udp), "NotAuthentic");
+    frames.bad("to one, and opened as if to all", (&[1], &udp), &sealed(&bob), "NotAuthentic");
+    for other in ["10.0.0.3:29999", "10.0.0.2:29998", "[2001:db8::2]:29999"] {
+        frames.bad("to another node", (&[1], &to(other)), &sealed(&bob), "NotAuthentic");
+    }
+}
+
 fn bad_insides(frames: &mut Frames) {
     let udp = Channel::Datagram;
     let (mine, after) = (stream(Side::Initiator, 5), stream(Side::Initiator, 6));
@@ -159,13 +171,6 @@ fn bad_insides(frames: &mut Frames) {
     frames.bad("another cluster, unsealed", (&[], &udp), &other, "BadChecksum");
     frames.bad("from UDP to TCP", (&[1], &mine), &sealed(&udp), "NotAuthentic");
     frames.bad("from TCP to UDP", (&[1], &udp), &sealed(&mine), "NotAuthentic");
-    let to = |node: &str| Channel::DatagramTo(node.parse().expect("a node"));
-    let bob = to("10.0.0.2:29999");
-    frames.bad("to all, and opened as if to one", (&[1], &bob), &sealed(&udp), "NotAuthentic");
-    frames.bad("to one, and opened as if to all", (&[1], &udp), &sealed(&bob), "NotAuthentic");
-    for other in ["10.0.0.3:29999", "10.0.0.2:29998", "[2001:db8::2]:29999"] {
-        frames.bad("to another node", (&[1], &to(other)), &sealed(&bob), "NotAuthentic");
-    }
     frames.bad("sent back", (&[1], &stream(Side::Acceptor, 5)), &sealed(&mine), "NotAuthentic");
     frames.bad("sent again", (&[1], &after), &sealed(&mine), "NotAuthentic");
     frames.bad("one left out", (&[1], &mine), &sealed(&after), "NotAuthentic");
@@ -240,6 +245,7 @@ fn frames() {
     good_frames(&mut frames);
     bad_headers(&mut frames);
     bad_insides(&mut frames);
+    bad_addressees(&mut frames);
     let note = "A frame, the keys (the first seals) and the cluster of its reader and where the reader meets it; then the payload, \
                 or the error. No keys: a reader of unsealed frames. `exact`: whether the frame is exact to decode only, because it \
                 is compressed, or to encode too. All with the default limits.";
