@@ -175,7 +175,7 @@ impl<H: Handler> Broadcaster<H> {
     /// All nodes that we know, sorted, without ourselves.
     pub fn known(&self) -> Vec<NetId> {
         let mut known: Vec<NetId> = self.config.directory.iter().map(|known| known.node).collect();
-        known.extend(self.peers.iter().map(|(node, _)| *node));
+        known.extend(self.peers.iter().filter(|(_, peer)| peer.met).map(|(node, _)| *node));
         known.sort_unstable();
         known.dedup();
         known.retain(|node| *node != self.config.me);

@@ -1,6 +1,6 @@
 //! Which numbers of whose multicasts are missing, and when to ask for them. Knows nothing of frames, and nothing of their content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gm_clock::NetId;
@@ -31,6 +31,8 @@ struct Missing {
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     nodes: BTreeMap<NetId, Numbers>,
+    /// Those of them of whom a number is missing: few, and asked for after every datagram.
+    missed: BTreeSet<NetId>,
 }
 
 /// How long to wait between questions, and how many numbers of one node may be missing.
@@ -48,6 +50,7 @@ impl Gaps {
             numbers.highest = numbers.highest.max(number);
             numbers.missing.remove(&number);
         }
+        self.note(node);
     }
 
     /// Multicasts of `node` up to that number exist. Of a node or an epoch that is new to us, those before the first that we hear of
@@ -57,6 +60,7 @@ impl Gaps {
         let numbers = self.nodes.entry(node).or_insert_with(fresh);
         if numbers.epoch != epoch {
             *numbers = fresh();
+            self.missed.remove(&node);
         }
         if number <= numbers.highest {
             return;
@@ -70,6 +74,16 @@ impl Gaps {
         while numbers.missing.len() > pace.most {
             numbers.missing.pop_first();
         }
+        self.note(node);
+    }
+
+    /// Whether a number of `node` is missing may have changed.
+    fn note(&mut self, node: NetId) {
+        if self.nodes.get(&node).is_some_and(|numbers| !numbers.missing.is_empty()) {
+            self.missed.insert(node);
+        } else {
+            self.missed.remove(&node);
+        }
     }
 
     /// The number is there, or nobody is to be asked for it any longer.
@@ -77,16 +91,19 @@ impl Gaps {
         if let Some(numbers) = self.nodes.get_mut(&node).filter(|numbers| numbers.epoch == epoch) {
             numbers.missing.remove(&number);
         }
+        self.note(node);
     }
 
     /// `node` is near no longer.
     pub(crate) fn forget(&mut self, node: NetId) {
         self.nodes.remove(&node);
+        self.missed.remove(&node);
     }
 
     /// When the next question is due.
     pub(crate) fn due(&self) -> Option<Time> {
-        self.nodes.values().flat_map(|numbers| numbers.missing.values()).map(|missing| missing.ask).min()
+        let missed = self.missed.iter().filter_map(|node| self.nodes.get(node));
+        missed.flat_map(|numbers| numbers.missing.values()).map(|missing| missing.ask).min()
     }
 
     /// What is to be asked for now, by node; and how often it was asked for before, at most. What was asked for too often is given up;
@@ -95,7 +112,8 @@ impl Gaps {
         let mut questions = Vec::new();
         let mut given_up = 0;
         let mut room = AT_ONCE;
-        for (node, numbers) in &mut self.nodes {
+        for node in std::mem::take(&mut self.missed) {
+            let Some(numbers) = self.nodes.get_mut(&node) else { continue };
             let mut runs: Vec<(u64, u64)> = Vec::new();
             let mut tries = 0;
             let before = numbers.missing.len();
@@ -109,16 +127,17 @@ impl Gaps {
                 }
                 room -= 1;
                 tries = tries.max(missing.tries);
-                missing.tries += 1;
                 missing.ask = now + pace.retry.saturating_mul(1 << missing.tries.min(6));
+                missing.tries += 1;
                 match runs.last_mut() {
                     Some((_, last)) if *last + 1 == *number => *last = *number,
                     _ => runs.push((*number, *number)),
                 }
             }
             if !runs.is_empty() {
-                questions.push((Missed { node: *node, epoch: numbers.epoch, runs }, tries));
+                questions.push((Missed { node, epoch: numbers.epoch, runs }, tries));
             }
+            self.note(node);
         }
         (questions, given_up)
     }

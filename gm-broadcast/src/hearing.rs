@@ -54,8 +54,8 @@ pub(crate) struct Hearing {
 }
 
 impl Hearing {
-    /// A multicast of `node` came. Whether it is near only now.
-    pub(crate) fn hear(&mut self, node: NetId, now: Time, confirmation: Duration) -> bool {
+    /// A multicast of `node` came, with content or without. Whether it is near only now.
+    pub(crate) fn hear(&mut self, node: NetId, now: Time, confirmation: Duration, content: bool) -> bool {
         self.stirred = now;
         self.lost.remove(&node);
         let Some(near) = self.near.get_mut(&node) else {
@@ -68,8 +68,9 @@ impl Hearing {
             return true;
         };
         near.heard = now;
-        // Said again in good time, and only of those who multicast: quiet islands are quiet.
-        if near.announced.is_none_or(|at| now.since(at) >= confirmation / 2) {
+        // Said again in good time, and only of those who have something to say: quiet islands are quiet, and the first word after a
+        // long silence costs notices.
+        if near.announced.is_none_or(|at| content && now.since(at) >= confirmation / 2) {
             self.gained.insert(node);
         }
         false
@@ -81,8 +82,13 @@ impl Hearing {
             near.confirmed = Some(now + confirmation);
             near.deaf = false;
             self.mutual.insert(node);
-        } else if self.early.len() < EARLY {
-            self.early.insert(node, now + confirmation);
+        } else {
+            if self.early.len() >= EARLY {
+                self.early.retain(|_, until| *until > now);
+            }
+            if self.early.len() < EARLY {
+                self.early.insert(node, now + confirmation);
+            }
         }
     }
 

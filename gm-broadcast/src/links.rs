@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, Limits, Opening, Splitter, Stream};
@@ -31,6 +32,8 @@ pub(crate) struct Link {
     /// When it was dialled or accepted.
     pub(crate) since: Time,
     pub(crate) used: Time,
+    /// We sent a frame on it.
+    pub(crate) said: bool,
     /// A frame of it opened.
     pub(crate) shown: bool,
     pub(crate) rate: Rate,
@@ -39,6 +42,12 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// Whether more may be sent on it. Not if it was idle for long: its other end may be closing it, and what is on its way then is lost.
+    /// It ends by itself.
+    pub(crate) fn takes(&self, now: Time, idle: Duration) -> bool {
+        !self.is_open() || !self.is_idle() || now.since(self.used) < idle * 3 / 4
     }
 
     /// Nothing waits for it and nothing is on its way.
@@ -111,6 +120,7 @@ impl Links {
             outbox: VecDeque::new(),
             since: now,
             used: now,
+            said: false,
             shown: false,
             rate: Rate::per_second(frames_per_second),
         };

@@ -2,6 +2,7 @@
 //! nothing of connections and of broadcasts.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use gm_clock::NetId;
@@ -53,6 +54,12 @@ impl Directory {
         self.known.iter()
     }
 
+    /// Whether any is within these bounds.
+    pub(crate) fn any_within(&self, low: NetId, high: NetId) -> bool {
+        let first = self.known.partition_point(|known| known.node < low);
+        self.known.get(first).is_some_and(|known| known.node <= high)
+    }
+
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -79,6 +86,8 @@ pub(crate) struct Peer {
     pub(crate) not_before: Time,
     /// The connection by which it is sent to.
     pub(crate) link: Option<LinkId>,
+    /// It is known to be there: of whom we were only told to reach, that is not known.
+    pub(crate) met: bool,
     /// Answers to its datagrams.
     pub(crate) answers: Rate,
 }
@@ -115,8 +124,7 @@ impl Peers {
 
     /// The entry of a node, and whether it is new. `known`: what the directory says of it.
     pub(crate) fn entry(&mut self, node: NetId, known: Option<&Known>) -> (&mut Peer, bool) {
-        let is_new = !self.table.contains_key(&node);
-        if is_new && self.table.len() >= self.most {
+        if self.table.len() >= self.most && !self.table.contains_key(&node) {
             // Rare: the table is larger than a system. So it may cost a walk.
             let silent = self.table.iter().filter(|(_, peer)| peer.link.is_none());
             let oldest = silent.min_by_key(|(_, peer)| peer.contact).map(|(node, _)| *node);
@@ -124,17 +132,30 @@ impl Peers {
                 self.table.remove(&oldest);
             }
         }
-        let answers = Rate::per_second(self.answers_per_second);
-        let peer = self.table.entry(node).or_insert_with(|| Peer {
-            label: known.and_then(|known| known.label),
-            class: known.map(|known| known.class),
-            contact: None,
-            failures: 0,
-            not_before: Time::ZERO,
-            link: None,
-            answers,
-        });
-        (peer, is_new && known.is_none())
+        match self.table.entry(node) {
+            Entry::Occupied(peer) => (peer.into_mut(), false),
+            Entry::Vacant(place) => {
+                let peer = place.insert(Peer {
+                    label: known.and_then(|known| known.label),
+                    class: known.map(|known| known.class),
+                    contact: None,
+                    failures: 0,
+                    not_before: Time::ZERO,
+                    link: None,
+                    met: known.is_some(),
+                    answers: Rate::per_second(self.answers_per_second),
+                });
+                (peer, known.is_none())
+            }
+        }
+    }
+
+    /// The entry of a node that is there, and whether that is news.
+    pub(crate) fn meet(&mut self, node: NetId, known: Option<&Known>) -> (&mut Peer, bool) {
+        let (peer, _) = self.entry(node, known);
+        let news = !peer.met;
+        peer.met = true;
+        (peer, news)
     }
 
     /// Notes that a node was not reached: it is left alone for a while, longer each time, never for ever.

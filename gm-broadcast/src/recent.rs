@@ -17,6 +17,8 @@ pub(crate) struct Content {
     pub(crate) multicast: bool,
     /// By us.
     pub(crate) by_us: bool,
+    /// We did not hear that, but asked somebody for it.
+    pub(crate) repeated: bool,
 }
 
 #[derive(Debug)]

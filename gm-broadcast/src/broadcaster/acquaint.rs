@@ -70,18 +70,27 @@ impl<H: Handler> Broadcaster<H> {
         Peers { wanted, islands: islands.collect(), others }
     }
 
-    /// Some of the nodes that we know, at random, each once: without a walk over a large directory.
+    /// Some of the nodes that we know, at random, each once, in any order: without a walk over a large directory, and with one over
+    /// those met since.
     fn some_known(&mut self, most: usize) -> Vec<NetId> {
         let (told, met) = (self.config.directory.len(), self.peers.len());
-        let mut some = Vec::new();
-        for _ in 0..most.min(told + met) {
-            let place = self.jitter.place(told + met);
-            let node = match place.checked_sub(told) {
-                None => self.config.directory.iter().nth(place).map(|known| known.node),
-                Some(place) => self.peers.iter().nth(place).map(|(node, _)| *node),
-            };
-            some.extend(node.filter(|node| *node != self.config.me && !some.contains(node)));
+        let mut places: Vec<usize> =
+            (0..most.min(told + met)).map(|_| self.jitter.place(told + met)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let (of_directory, of_met) = places.split_at(places.partition_point(|place| *place < told));
+        let directory = of_directory.iter().filter_map(|place| self.config.directory.iter().nth(*place));
+        let mut some: Vec<NetId> = directory.map(|known| known.node).collect();
+        let (mut peers, mut next) = (self.peers.iter(), told);
+        for place in of_met {
+            some.extend(peers.nth(place - next).map(|(node, _)| *node));
+            next = place + 1;
         }
+        some.retain(|node| *node != self.config.me);
+        // One that was told of may have been met.
+        some.sort_unstable();
+        some.dedup();
+        self.jitter.shuffle(&mut some);
         some
     }
 
@@ -109,10 +118,13 @@ impl<H: Handler> Broadcaster<H> {
 
     /// There is such a node. What it says of its island itself holds more than what others say.
     pub(super) fn learn(&mut self, node: NetId, label: Option<NetId>) {
-        if node == self.config.me {
+        let known = self.config.directory.get(node);
+        let is_news = self.peers.get(node).is_some()
+            || known.is_none_or(|known| known.label != label && label.is_some());
+        if node == self.config.me || !is_news {
             return;
         }
-        let (peer, new) = self.peers.entry(node, self.config.directory.get(node));
+        let (peer, new) = self.peers.meet(node, known);
         if peer.contact.is_none() && label.is_some() {
             peer.label = label;
         }

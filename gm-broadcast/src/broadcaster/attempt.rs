@@ -4,6 +4,7 @@
 //! a bound: whoever answers first takes the list, with those who did not answer yet still on it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use gm_clock::NetId;
 
@@ -32,6 +33,8 @@ pub(super) struct Share {
 
 /// How often a share is given anew to the same hop because its connection ended before it was sent.
 const TRIES: u8 = 2;
+/// How long a byte may take to go out, at 100 Mbit/s.
+const BYTE: Duration = Duration::from_nanos(80);
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn start_share(&mut self, now: Time, parcel: Parcel, class: Class, nodes: Vec<NetId>) {
@@ -154,13 +157,20 @@ impl<H: Handler> Broadcaster<H> {
             let way = latency.saturating_mul(2) + left / 32;
             parcel.ask = Some(Ask { until: ask.until - way, ..ask });
         }
+        // The plan may not have known how far it is; the dial has shown it.
+        let measured = self.peers.get(hop).and_then(|peer| peer.class).unwrap_or(class).max(class);
+        let way = self.config.classes.cost(measured).latency.saturating_mul(4);
+        let bytes = u32::try_from(parcel.content.bytes).unwrap_or(u32::MAX);
         if let Some(tally) = parcel.tally.and_then(|key| self.tallies.get_mut(&key)) {
+            // What was given to others before goes out first.
+            let before = u32::try_from(tally.children.len() + 1).unwrap_or(u32::MAX);
+            let sending = BYTE.saturating_mul(bytes).saturating_mul(before);
             tally.children.push(Child {
                 hop,
                 list: list.clone(),
                 again,
                 heard: now,
-                patience: self.config.times.pulse.saturating_mul(3) + latency.saturating_mul(4),
+                patience: self.config.times.pulse.saturating_mul(3) + way + sending,
                 sum: None,
                 state: ChildState::Waiting,
             });
@@ -182,14 +192,18 @@ impl<H: Handler> Broadcaster<H> {
         }
         let mut nodes = std::mem::take(&mut parcel.list);
         if let Some(tally) = parcel.tally.and_then(|key| self.tallies.get_mut(&key)) {
-            let child = tally.children.iter().position(|child| {
-                child.hop == hop && child.state == ChildState::Waiting && child.sum.is_none()
-            });
-            if let Some(child) = child {
-                tally.children.remove(child);
-                tally.open += 1;
-                parcel.ask = parcel.ask.map(|ask| Ask { until: tally.until, ..ask });
+            let again = parcel.ask.is_some_and(|ask| ask.again);
+            let child = tally
+                .children
+                .iter()
+                .position(|child| child.hop == hop && child.again == again && child.sum.is_none());
+            let child = child.map(|child| tally.children.remove(child));
+            if child.is_some_and(|child| child.state == ChildState::Replaced) {
+                // It waited so long that its list was given to others: what is left of it is the hop.
+                nodes.clear();
             }
+            tally.open += 1;
+            parcel.ask = parcel.ask.map(|ask| Ask { until: tally.until, ..ask });
         }
         if full || parcel.tries >= TRIES {
             if let Some(tally) = parcel.tally.and_then(|key| self.tallies.get_mut(&key)) {

@@ -66,8 +66,9 @@ impl<H: Handler> Broadcaster<H> {
         self.window.forward(&id);
         self.emit(Event::Began { tag, id });
         let multicast = self.multicast(now, id, &body);
-        let content = Arc::new(Content { body, bytes, multicast, by_us: multicast });
-        let instead = instead.map(|body| Arc::new(Content { body, bytes, multicast: false, by_us: false }));
+        let content = Arc::new(Content { body, bytes, multicast, by_us: multicast, repeated: false });
+        let instead = instead
+            .map(|body| Arc::new(Content { body, bytes, multicast: false, by_us: false, repeated: false }));
         self.recent.keep(id, content.clone(), false, false);
         let targets = self.targets(to);
         let count = targets.len() as u64;

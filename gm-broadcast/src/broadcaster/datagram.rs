@@ -21,7 +21,12 @@ impl<H: Handler> Broadcaster<H> {
             return;
         }
         let mut scratch = Vec::new();
-        let opened = match self.codec.open(&Channel::Datagram, &mut bytes, &mut scratch) {
+        // What was meant for one node opens for that node only, and what was multicast by the group's socket only.
+        let channel = match via {
+            Via::Multicast => Channel::Datagram,
+            Via::Unicast => Channel::DatagramTo(self.config.me),
+        };
+        let opened = match self.codec.open(&channel, &mut bytes, &mut scratch) {
             Ok(opened) => opened,
             Err(error) => {
                 self.strange.take(now);
@@ -74,7 +79,9 @@ impl<H: Handler> Broadcaster<H> {
         let ip = from.ip();
         let (low, high) = (gm_clock::NetId::new(ip, 1), gm_clock::NetId::new(ip, u16::MAX));
         match (low, high) {
-            (Ok(low), Ok(high)) => self.peers.any_within(low, high),
+            (Ok(low), Ok(high)) => {
+                self.peers.any_within(low, high) || self.config.directory.any_within(low, high)
+            }
             _ => false,
         }
     }

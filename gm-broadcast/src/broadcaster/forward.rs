@@ -156,6 +156,10 @@ impl<H: Handler> Broadcaster<H> {
         let near: Vec<NetId> =
             near.into_iter().filter(|node| self.hearing.ear(*node, now) == Ear::Confirmed).collect();
         self.hearing.doubt();
+        if !self.tallies_of(id).is_empty() {
+            // With receipts everybody is told of it anyway; a share beside would only make theirs the second one.
+            return;
+        }
         // It may be the second share of it that they take, so it says that it was another's.
         let ask = Ask { until: now + DOUBT, durable: false, again: true };
         self.disperse(now, id, &content, near, &How { ask: Some(ask), ..How::default() });

@@ -77,14 +77,15 @@ impl<H: Handler> Broadcaster<H> {
         written.is_ok()
     }
 
-    /// The datagram of a header and a body, if it fits into one; its payload is in the scratch buffer then.
-    pub(super) fn datagram(&mut self, header: &Header, body: &Body) -> Option<Vec<u8>> {
+    /// The datagram of a header and a body, to one node or to whoever hears it, if it fits into one; its payload is in the scratch buffer then.
+    pub(super) fn datagram(&mut self, to: Option<NetId>, header: &Header, body: &Body) -> Option<Vec<u8>> {
         if !self.write_payload(header, body) {
             return None;
         }
         let nonce = self.nonces.draw().ok()?;
+        let channel = to.map_or(Channel::Datagram, Channel::DatagramTo);
         let mut bytes = Vec::new();
-        let sealed = self.codec.seal(&Channel::Datagram, nonce, &self.scratch, &mut bytes);
+        let sealed = self.codec.seal(&channel, nonce, &self.scratch, &mut bytes);
         sealed.is_ok().then_some(bytes)
     }
 
@@ -92,7 +93,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn send_datagram(&mut self, now: Time, to: NetId, body: &Body) -> bool {
         self.ready_nonces();
         let header = self.direct_header(now, Some(to), 0);
-        let Some(bytes) = self.datagram(&header, body) else { return false };
+        let Some(bytes) = self.datagram(Some(to), &header, body) else { return false };
         self.out.push(Output::Datagram { to, bytes });
         true
     }
@@ -118,6 +119,7 @@ impl<H: Handler> Broadcaster<H> {
             if let Some(link) = self.links.table.get_mut(&id) {
                 link.in_flight += bytes.len();
                 link.used = now;
+                link.said = true;
             }
             self.counters.add("sent", "link bytes", bytes.len() as u64);
             self.out.push(Output::Send { link: id, bytes });

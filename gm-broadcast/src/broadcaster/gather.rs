@@ -17,7 +17,7 @@ use crate::time::Time;
 
 impl<H: Handler> Broadcaster<H> {
     /// The tallies of a broadcast.
-    fn tallies_of(&self, id: BroadcastId) -> Vec<TallyKey> {
+    pub(super) fn tallies_of(&self, id: BroadcastId) -> Vec<TallyKey> {
         let first = TallyKey { id, parent: None, again: false };
         self.tallies.range(first..).map(|(key, _)| *key).take_while(|key| key.id == id).collect()
     }

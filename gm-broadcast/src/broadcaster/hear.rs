@@ -5,7 +5,7 @@ use gm_codec::{Body, Missed};
 
 use super::Broadcaster;
 use crate::alarm::Timer;
-use crate::event::Event;
+use crate::event::{By, Event};
 use crate::handler::Handler;
 use crate::hearing::ANNOUNCED;
 use crate::machine::Output;
@@ -71,7 +71,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         self.ready_nonces();
         let header = self.direct_header(now, None, ANNOUNCED);
-        match self.datagram(&header, &Body::Notice) {
+        match self.datagram(None, &header, &Body::Notice) {
             Some(bytes) => {
                 self.counters.count("multicast", why);
                 self.out.push(Output::Multicast(bytes));
@@ -92,7 +92,8 @@ impl<H: Handler> Broadcaster<H> {
         self.alarms.set(Timer::Quiet, now + turn);
     }
 
-    /// Multicasts are missing: one node of the island is asked, another one each time, and in the end the one that sent them.
+    /// Multicasts are missing: one node of the island is asked, another one each time, then by a connection, and in the
+    /// end the one that sent them.
     pub(super) fn on_gaps(&mut self, now: Time) {
         let (questions, given_up) = self.gaps.take_due(now, self.gap_pace());
         self.counters.add("gap", "given up", given_up);
@@ -102,17 +103,22 @@ impl<H: Handler> Broadcaster<H> {
             for (mut missed, tries) in questions {
                 missed.runs.truncate(RUNS);
                 self.counters.count("gap", "asked for");
-                if tries >= 2 {
-                    let node = missed.node;
-                    self.ask(now, node, vec![missed]);
-                } else if to_random.len() < ASKED_ABOUT {
-                    to_random.push(missed);
+                let random = near.get(self.jitter.place(near.len())).copied();
+                match (tries, random) {
+                    (0 | 1, _) if to_random.len() < ASKED_ABOUT => to_random.push(missed),
+                    (0 | 1, _) => {}
+                    // Where so many datagrams are lost, a connection is surer: to anybody, so that not all ask one, and then to who has it.
+                    (2, Some(node)) => self.ask(now, node, vec![missed], By::Link),
+                    _ => {
+                        let node = missed.node;
+                        self.ask(now, node, vec![missed], By::Link);
+                    }
                 }
             }
             if !to_random.is_empty()
                 && let Some(node) = near.get(self.jitter.place(near.len()))
             {
-                self.ask(now, *node, to_random);
+                self.ask(now, *node, to_random, By::Datagram);
             }
         }
         if let Some(due) = self.gaps.due() {
@@ -120,7 +126,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    fn ask(&mut self, now: Time, node: NetId, nodes: Vec<Missed>) {
-        self.send_datagram(now, node, &Body::Gaps(gm_codec::Gaps { nodes }));
+    fn ask(&mut self, now: Time, node: NetId, nodes: Vec<Missed>, by: By) {
+        self.send(now, node, Body::Gaps(gm_codec::Gaps { nodes }), by);
     }
 }

@@ -1,7 +1,7 @@
 //! What comes of connections: openings, bytes, ends.
 
 use gm_clock::NetId;
-use gm_codec::{Opening, Payload, Side};
+use gm_codec::{Body, Opening, Payload, Side};
 
 use super::Broadcaster;
 use super::receive::Came;
@@ -9,7 +9,7 @@ use crate::alarm::Timer;
 use crate::class::Class;
 use crate::event::Event;
 use crate::handler::{Handler, Path};
-use crate::links::{Entry, State};
+use crate::links::{Entry, Link, State};
 use crate::machine::{LinkId, Output, Refusal};
 use crate::time::Time;
 
@@ -151,16 +151,23 @@ impl<H: Handler> Broadcaster<H> {
         let Some(peer) = self.links.table.get(&id).and_then(|link| link.peer) else { return };
         self.alarms.set(Timer::Link(id), now + self.config.times.idle);
         self.adopt_link(now, id, peer);
+        // Dialled for a share that another took meanwhile: who shows nothing is closed, and what is given to the connection in that
+        // moment would be lost. So it shows something.
+        if let Some(link) = self.links.table.get_mut(&id).filter(|link| !link.said && link.outbox.is_empty())
+        {
+            link.outbox.push_back(Entry::Direct(Body::Notice));
+            self.pump(now, id);
+        }
     }
 
     /// We can send to a node by this connection.
     fn adopt_link(&mut self, now: Time, id: LinkId, node: NetId) {
         let known = self.config.directory.get(node);
-        let (peer, new) = self.peers.entry(node, known);
+        let (peer, new) = self.peers.meet(node, known);
         peer.failures = 0;
         peer.not_before = Time::ZERO;
-        let usable =
-            peer.link.and_then(|link| self.links.table.get(&link)).is_some_and(|link| link.is_open());
+        let usable = |link: &Link| link.is_open() && link.takes(now, self.config.times.idle);
+        let usable = peer.link.and_then(|link| self.links.table.get(&link)).is_some_and(usable);
         if !usable {
             // What waits for a dial that is overtaken goes by this one.
             let before = peer.link.replace(id);

@@ -32,7 +32,7 @@ impl<H: Handler> Broadcaster<H> {
                 });
                 let asked: Vec<(NetId, [u8; 8], u64)> = asked.take(ANSWERED).collect();
                 for (node, epoch, number) in asked {
-                    self.repeat(now, sender, node, epoch, number);
+                    self.repeat(now, sender, (node, epoch, number), came.link.is_some());
                 }
             }
             Body::Repeat(repeat) => self.on_repeat(now, sender, repeat),
@@ -47,7 +47,13 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// Somebody missed a multicast that we may have.
-    fn repeat(&mut self, now: Time, asker: NetId, node: NetId, epoch: [u8; 8], number: u64) {
+    fn repeat(
+        &mut self,
+        now: Time,
+        asker: NetId,
+        (node, epoch, number): (NetId, [u8; 8], u64),
+        by_link: bool,
+    ) {
         let known = self.config.directory.get(asker);
         if !self.peers.entry(asker, known).0.answers.take(now) {
             return self.counters.count("dropped", "answer, too many");
@@ -57,8 +63,8 @@ impl<H: Handler> Broadcaster<H> {
         self.counters.count("gap answered", what);
         let payload = payload.unwrap_or_default();
         let body = Body::Repeat(gm_codec::Repeat { node, epoch, number, payload });
-        if !self.send_datagram(now, asker, &body) {
-            // With what a repeat adds it no longer fits.
+        // With what a repeat adds it may no longer fit.
+        if by_link || !self.send_datagram(now, asker, &body) {
             self.send_by_link(now, asker, body);
         }
     }
@@ -178,7 +184,9 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn link_to(&mut self, now: Time, to: NetId) -> Option<LinkId> {
         let known = self.config.directory.get(to);
         let (peer, _) = self.peers.entry(to, known);
-        if let Some(link) = peer.link.filter(|link| self.links.table.contains_key(link)) {
+        let idle = self.config.times.idle;
+        let takes = |link: &LinkId| self.links.table.get(link).is_some_and(|link| link.takes(now, idle));
+        if let Some(link) = peer.link.filter(takes) {
             return Some(link);
         }
         if peer.not_before > now || (peer.failures > 0 && planted(Bug::BackoffForever)) {

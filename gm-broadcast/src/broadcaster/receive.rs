@@ -36,6 +36,8 @@ struct Delivery {
     sender: NetId,
     path: Path,
     bytes: usize,
+    /// It is what we asked for because we had not heard it.
+    repeated: bool,
 }
 
 /// A share that is to be passed on.
@@ -76,7 +78,7 @@ impl<H: Handler> Broadcaster<H> {
     /// What a header tells of its sender, whatever it carries.
     fn note(&mut self, now: Time, came: &Came<'_>, header: &Header) {
         let (sender, me) = (header.sender, self.config.me);
-        let (peer, new) = self.peers.entry(sender, self.config.directory.get(sender));
+        let (peer, new) = self.peers.meet(sender, self.config.directory.get(sender));
         peer.contact = Some(now);
         if header.island.is_some() {
             peer.label = header.island;
@@ -89,7 +91,10 @@ impl<H: Handler> Broadcaster<H> {
         let confirmation = self.config.times.confirmation;
         if came.path == Path::Multicast {
             self.spoke = Some(sender);
-            if self.hearing.hear(sender, now, confirmation) {
+            let full = self.hearing.near().len() >= self.config.bounds.peers;
+            if full && !self.hearing.is_near(sender) {
+                self.counters.count("dropped", "near, too many");
+            } else if self.hearing.hear(sender, now, confirmation, header.kind != Kind::Direct) {
                 self.emit(Event::Near(sender));
             }
         }
@@ -134,7 +139,6 @@ impl<H: Handler> Broadcaster<H> {
         let origin =
             origin.map(|origin| (origin.node, origin.epoch)).or(came.epoch.map(|epoch| (sender, epoch)));
         let Some((origin, epoch)) = origin else { return self.counters.count("payload", "no epoch") };
-        let epoch = if planted(Bug::EpochNotInIdentity) { [0; 8] } else { epoch };
         let id = BroadcastId { origin, epoch, sequence };
         let (delivered, forwarded) = match self.window.past(&id) {
             Past::New => (false, false),
@@ -142,15 +146,20 @@ impl<H: Handler> Broadcaster<H> {
             Past::TooOld => return self.counters.count("broadcast", "TooOld"),
         };
         let is_notice = body == Body::Notice;
+        let repeated = came.path == Path::Multicast && came.raw.is_empty();
         if !is_notice {
             if delivered && !planted(Bug::ReplayDelivered) {
                 self.counters.count("broadcast", "known already");
             } else {
-                let delivery = Delivery { id, sender, path: came.path, bytes: came.bytes };
+                let delivery = Delivery { id, sender, path: came.path, bytes: came.bytes, repeated };
                 self.deliver(now, delivery, body);
             }
         }
-        if came.path != Path::Link && !planted(Bug::DatagramsForward) {
+        if came.path != Path::Link {
+            if planted(Bug::DatagramsForward) && !forwarded {
+                let everybody = Duty { from: sender, list: self.known(), ask: None };
+                self.take_duty(now, id, everybody, false);
+            }
             return;
         }
         let ask = receipts.map(|receipts| Ask {
@@ -164,14 +173,16 @@ impl<H: Handler> Broadcaster<H> {
         } else {
             self.take_duty(now, id, duty, forwarded);
             if is_notice && ask.is_none() && self.hearing.is_near(sender) {
-                self.answer(now, sender, id, Answer::Have);
+                // Whoever asks wants to know whether the multicast was heard, not whether we found other ways to it.
+                let repeated = self.recent.broadcast(&id).is_some_and(|content| content.repeated);
+                self.answer(now, sender, id, if repeated { Answer::SendMe } else { Answer::Have });
             }
         }
     }
 
     /// Hands a broadcast that is new to the handler, and multicasts it if nobody of our island can have.
     fn deliver(&mut self, now: Time, delivery: Delivery, body: Body) {
-        let Delivery { id, sender, path, bytes } = delivery;
+        let Delivery { id, sender, path, bytes, repeated } = delivery;
         let near = self.hearing.is_near(sender);
         let received = Received { from: sender, broadcast: Some(id), path, body: &body };
         let outcome = self.handler.handle(now, received);
@@ -188,11 +199,14 @@ impl<H: Handler> Broadcaster<H> {
             Path::Link => !near && !planted(Bug::RelayDoesNotMulticast) && self.multicast(now, id, &body),
         };
         let by_us = multicast && path == Path::Link;
-        let content = Content { bytes, body, multicast, by_us };
+        let content = Content { bytes, body, multicast, by_us, repeated };
         self.recent.keep(id, Arc::new(content), outcome.counts, outcome.stored);
         self.alarms.cancel(Timer::Pending(id));
         if let Some(pending) = self.pending.remove(&id) {
             for duty in pending.duties {
+                if repeated && duty.ask.is_none() {
+                    self.answer(now, duty.from, id, Answer::SendMe);
+                }
                 self.take_duty(now, id, duty, false);
             }
         }
@@ -206,11 +220,11 @@ impl<H: Handler> Broadcaster<H> {
         self.ready_nonces();
         self.multicasts += 1;
         let mut header = self.broadcast_header(now, None, id, Vec::new(), None);
-        let mut bytes = self.datagram(&header, body);
+        let mut bytes = self.datagram(None, &header, body);
         if bytes.is_none() && !(header.heard.is_empty() && header.lost.is_empty()) {
             // What was to go along has to go alone.
             self.hearing.put_back(&std::mem::take(&mut header.heard), &std::mem::take(&mut header.lost));
-            bytes = self.datagram(&header, body);
+            bytes = self.datagram(None, &header, body);
         }
         let Some(bytes) = bytes else {
             self.multicasts -= 1;

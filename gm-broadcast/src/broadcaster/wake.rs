@@ -37,11 +37,11 @@ impl<H: Handler> Broadcaster<H> {
             return self.alarms.set(Timer::Link(id), until);
         }
         let until = link.used + times.idle;
-        if now >= until && link.is_idle() {
-            self.counters.count("link", "idle");
-            return self.lose_link(now, id);
+        if now < until {
+            return self.alarms.set(Timer::Link(id), until);
         }
-        let next = if now >= until { now + times.idle } else { until };
-        self.alarms.set(Timer::Link(id), next);
+        // Whoever took nothing for so long of what is on its way will not: what waits goes another way.
+        self.counters.count("link", if link.is_idle() { "idle" } else { "stuck" });
+        self.lose_link(now, id);
     }
 }

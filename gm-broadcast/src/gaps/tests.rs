@@ -27,6 +27,9 @@ struct List {
     places: Vec<Place>,
 }
 
+/// A number of a node's epoch that is asked for, and how often it was before.
+type Question = (NetId, [u8; 8], u64, u32);
+
 #[derive(Debug, Default)]
 struct Twin {
     lists: Vec<List>,
@@ -43,8 +46,9 @@ impl Twin {
         while list.first + (list.places.len() as u64) <= number {
             list.places.push(Place::Missing { tries: 0, ask });
         }
-        if came && number >= list.first {
-            list.places[(number - list.first) as usize] = Place::Closed;
+        let at = number.checked_sub(list.first).and_then(|at| usize::try_from(at).ok());
+        if let Some(place) = at.filter(|_| came).and_then(|at| list.places.get_mut(at)) {
+            *place = Place::Closed;
         }
         while list.places.iter().filter(|place| **place != Place::Closed).count() > most {
             if let Some(place) = list.places.iter_mut().find(|place| **place != Place::Closed) {
@@ -67,7 +71,7 @@ impl Twin {
     }
 
     /// Each number that is asked for now, and how many are given up.
-    fn take_due(&mut self, now: Time, retry: Duration) -> (Vec<(NetId, [u8; 8], u64, u32)>, u64) {
+    fn take_due(&mut self, now: Time, retry: Duration) -> (Vec<Question>, u64) {
         let (mut asked, mut given_up) = (Vec::new(), 0);
         self.lists.sort_by_key(|list| list.node);
         for list in &mut self.lists {
@@ -82,11 +86,11 @@ impl Twin {
                     Place::Missing { ask, .. } if asked.len() == 8 => *ask = now + retry,
                     Place::Missing { tries, ask } => {
                         asked.push((list.node, list.epoch, number, *tries));
-                        *tries += 1;
                         *ask = now;
                         for _ in 0..(1 << *tries) {
                             *ask = *ask + retry;
                         }
+                        *tries += 1;
                     }
                     Place::Closed => {}
                 }

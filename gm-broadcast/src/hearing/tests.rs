@@ -18,8 +18,8 @@ fn ears(hearing: &Hearing, now: Time) -> Vec<Ear> {
 #[test]
 fn who_confirms_is_believed_for_a_while() {
     let mut hearing = Hearing::default();
-    assert!(hearing.hear(node(1), at(0), MINUTE));
-    assert!(!hearing.hear(node(1), at(1), MINUTE));
+    assert!(hearing.hear(node(1), at(0), MINUTE, true));
+    assert!(!hearing.hear(node(1), at(1), MINUTE, true));
     assert_eq!(hearing.ear(node(1), at(1)), Ear::Doubtful);
     hearing.confirm(node(1), at(1), MINUTE);
     assert_eq!(hearing.ear(node(1), at(60)), Ear::Confirmed);
@@ -31,7 +31,7 @@ fn who_confirms_is_believed_for_a_while() {
 fn who_denies_or_missed_it_is_deaf_until_he_confirms() {
     for missed in [false, true] {
         let mut hearing = Hearing::default();
-        hearing.hear(node(1), at(0), MINUTE);
+        hearing.hear(node(1), at(0), MINUTE, true);
         hearing.confirm(node(1), at(0), MINUTE);
         if missed {
             hearing.missed(node(1));
@@ -40,7 +40,7 @@ fn who_denies_or_missed_it_is_deaf_until_he_confirms() {
         }
         assert_eq!(hearing.ear(node(1), at(1)), Ear::Deaf);
         assert_eq!(hearing.label(node(0)).is_some(), missed, "who missed one is of our island still");
-        hearing.hear(node(1), at(1), MINUTE);
+        hearing.hear(node(1), at(1), MINUTE, true);
         assert_eq!(hearing.ear(node(1), at(1)), Ear::Deaf);
         hearing.confirm(node(1), at(1), MINUTE);
         assert_eq!(hearing.ear(node(1), at(2)), Ear::Confirmed);
@@ -51,7 +51,7 @@ fn who_denies_or_missed_it_is_deaf_until_he_confirms() {
 fn doubt_spares_nobody_and_ends_with_a_confirmation() {
     let mut hearing = Hearing::default();
     for number in 1..=3 {
-        hearing.hear(node(number), at(0), MINUTE);
+        hearing.hear(node(number), at(0), MINUTE, true);
         hearing.confirm(node(number), at(0), MINUTE);
     }
     hearing.missed(node(1));
@@ -70,9 +70,9 @@ fn who_confirms_before_we_hear_him_is_believed_once_we_do() {
     hearing.deny(node(2));
     assert_eq!(ears(&hearing, at(1)), [Ear::Deaf; 3]);
     assert_eq!(hearing.label(node(9)), None);
-    hearing.hear(node(1), at(1), MINUTE);
-    hearing.hear(node(2), at(1), MINUTE);
-    hearing.hear(node(3), at(1), MINUTE);
+    hearing.hear(node(1), at(1), MINUTE, true);
+    hearing.hear(node(2), at(1), MINUTE, true);
+    hearing.hear(node(3), at(1), MINUTE, true);
     assert_eq!(ears(&hearing, at(59)), [Ear::Confirmed, Ear::Doubtful, Ear::Confirmed]);
     assert_eq!(ears(&hearing, at(61)), [Ear::Doubtful; 3], "an old word is old");
     assert_eq!(hearing.label(node(9)), Some(node(1)));
@@ -82,9 +82,9 @@ fn who_confirms_before_we_hear_him_is_believed_once_we_do() {
 fn the_label_is_the_smallest_of_us_who_hear_each_other() {
     let mut hearing = Hearing::default();
     assert_eq!(hearing.label(node(5)), None);
-    hearing.hear(node(1), at(0), MINUTE);
+    hearing.hear(node(1), at(0), MINUTE, true);
     assert_eq!(hearing.label(node(5)), None, "it does not hear us");
-    hearing.hear(node(7), at(0), MINUTE);
+    hearing.hear(node(7), at(0), MINUTE, true);
     hearing.confirm(node(7), at(0), MINUTE);
     assert_eq!(hearing.label(node(5)), Some(node(5)));
     hearing.confirm(node(1), at(0), MINUTE);
@@ -99,9 +99,9 @@ fn the_label_is_the_smallest_of_us_who_hear_each_other() {
 #[test]
 fn silence_is_counted_from_the_last_word() {
     let mut hearing = Hearing::default();
-    hearing.hear(node(1), at(0), MINUTE);
-    hearing.hear(node(2), at(0), MINUTE);
-    hearing.hear(node(1), at(30), MINUTE);
+    hearing.hear(node(1), at(0), MINUTE, true);
+    hearing.hear(node(2), at(0), MINUTE, true);
+    hearing.hear(node(1), at(30), MINUTE, true);
     assert!(hearing.silent(at(60), MINUTE).is_empty());
     assert_eq!(hearing.silent(at(61), MINUTE), [node(2)]);
     assert_eq!(hearing.silent(at(91), MINUTE), [node(1), node(2)]);
@@ -111,15 +111,15 @@ fn silence_is_counted_from_the_last_word() {
 fn that_we_hear_a_node_is_said_again_in_good_time() {
     let mut hearing = Hearing::default();
     let all = |hearing: &mut Hearing, now| hearing.take(usize::MAX, now);
-    hearing.hear(node(1), at(0), MINUTE);
+    hearing.hear(node(1), at(0), MINUTE, true);
     assert_eq!(all(&mut hearing, at(0)), (vec![node(1)], vec![]));
-    hearing.hear(node(1), at(29), MINUTE);
+    hearing.hear(node(1), at(29), MINUTE, true);
     assert!(!hearing.has_changes());
-    hearing.hear(node(1), at(30), MINUTE);
+    hearing.hear(node(1), at(30), MINUTE, true);
     assert_eq!(all(&mut hearing, at(30)), (vec![node(1)], vec![]));
     hearing.unsay(node(1));
     assert!(!hearing.has_changes(), "it is said when it is heard, not before");
-    hearing.hear(node(1), at(31), MINUTE);
+    hearing.hear(node(1), at(31), MINUTE, true);
     assert_eq!(all(&mut hearing, at(31)), (vec![node(1)], vec![]));
 }
 
@@ -137,7 +137,7 @@ fn waits(island: &[NetId], last: Option<NetId>, quiet: Duration) -> Vec<(Duratio
     let wait = |me: NetId| {
         let mut hearing = Hearing::default();
         for node in island.iter().filter(|node| **node != me) {
-            hearing.hear(*node, at(0), MINUTE);
+            hearing.hear(*node, at(0), MINUTE, true);
         }
         hearing.turn(me, last, quiet)
     };
@@ -211,7 +211,7 @@ proptest! {
             match op {
                 Op::Hear(number) => {
                     let new = near.insert(node(number));
-                    prop_assert_eq!(hearing.hear(node(number), at(0), MINUTE), new);
+                    prop_assert_eq!(hearing.hear(node(number), at(0), MINUTE, true), new);
                     if new {
                         to_say.retain(|(about, _)| *about != node(number));
                         to_say.push((node(number), true));

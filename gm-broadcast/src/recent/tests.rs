@@ -27,7 +27,7 @@ fn id(number: u64) -> BroadcastId {
 
 fn content(bytes: usize) -> Arc<Content> {
     let body = Body::Application(Application { name: "a".into(), bytes: vec![1; bytes] });
-    Arc::new(Content { body, bytes, multicast: false, by_us: false })
+    Arc::new(Content { body, bytes, multicast: false, by_us: false, repeated: false })
 }
 
 fn keep(recent: &mut Recent, Op { name: (multicast, number), bytes, counts }: Op) {

@@ -1,11 +1,14 @@
 //! Conversations of a few whole broadcasters over a network in memory, in virtual time. What is sealed is opened by a tap, so that
 //! tests see who says what to whom.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod acquaintance;
 mod bounds;
 mod chaos;
 mod content;
 mod epochs;
+mod look;
 mod loss;
 mod multicast;
 mod net;

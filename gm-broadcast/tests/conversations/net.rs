@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gm_broadcast::{
-    Broadcaster, Broadcasting, Command, Config, Event, Input, LinkId, Machine, Output, Refusal, Report, Time,
-    Via,
+    Broadcaster, Broadcasting, Command, Config, Event, Input, LinkId, Machine, Output, Refusal, Time, Via,
 };
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, Channel, FrameCodec};
@@ -119,29 +118,6 @@ impl Net {
             _ => None,
         });
         began.unwrap()
-    }
-
-    /// How often a counter of a station counted.
-    pub(crate) fn count(&self, number: usize, what: &str, why: &str) -> u64 {
-        self.stations[number].node.counters().of(what, why)
-    }
-
-    /// What a station got of one broadcast.
-    pub(crate) fn got(&self, number: usize, id: BroadcastId) -> Vec<&Got> {
-        self.stations[number].got.iter().filter(|got| got.id == Some(id)).collect()
-    }
-
-    pub(crate) fn texts(&self, number: usize) -> Vec<&str> {
-        self.stations[number].got.iter().map(|got| &*got.text).collect()
-    }
-
-    /// The reports of a broadcast, in order.
-    pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&Report> {
-        let reports = self.stations[number].events.iter().filter_map(|event| match event {
-            Event::Receipts { tag: of, report } if *of == tag => Some(report),
-            _ => None,
-        });
-        reports.collect()
     }
 
     pub(crate) fn run(&mut self, time: Duration) {
@@ -273,7 +249,8 @@ impl Net {
             None => (Way::Multicast, Via::Multicast),
             Some(_) => (Way::Datagram, Via::Unicast),
         };
-        let opened = open(&(self.codec)(), &Channel::Datagram, bytes.clone());
+        let channel = to.map_or(Channel::Datagram, |to| Channel::DatagramTo(node(to)));
+        let opened = open(&(self.codec)(), &channel, bytes.clone());
         let said = opened.map(|(epoch, payload)| Said { from, to, way, epoch, payload });
         for ear in ears {
             let lost = self.lose.as_mut().zip(said.as_ref()).is_some_and(|(lose, said)| lose(said, *ear));

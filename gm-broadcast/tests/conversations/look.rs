@@ -1,0 +1,32 @@
+//! What tests look at, of a network. Changes nothing.
+
+use gm_broadcast::{Event, Report};
+use gm_codec::BroadcastId;
+
+use crate::net::Net;
+use crate::station::Got;
+
+impl Net {
+    /// How often a counter of a station counted.
+    pub(crate) fn count(&self, number: usize, what: &str, why: &str) -> u64 {
+        self.stations[number].node.counters().of(what, why)
+    }
+
+    /// What a station got of one broadcast.
+    pub(crate) fn got(&self, number: usize, id: BroadcastId) -> Vec<&Got> {
+        self.stations[number].got.iter().filter(|got| got.id == Some(id)).collect()
+    }
+
+    pub(crate) fn texts(&self, number: usize) -> Vec<&str> {
+        self.stations[number].got.iter().map(|got| &*got.text).collect()
+    }
+
+    /// The reports of a broadcast, in order.
+    pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&Report> {
+        let reports = self.stations[number].events.iter().filter_map(|event| match event {
+            Event::Receipts { tag: of, report } if *of == tag => Some(report),
+            _ => None,
+        });
+        reports.collect()
+    }
+}
