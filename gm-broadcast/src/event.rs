@@ -20,7 +20,7 @@ pub enum Command {
         /// How.
         by: By,
     },
-    /// A broadcast that the handler promised to count later is safe now: see [`Verdict::Later`](crate::Verdict).
+    /// A broadcast that the handler promised to count later is safe now: see [`Outcome::stored`](crate::Outcome).
     Stored(BroadcastId),
     /// There are these nodes.
     Know(Vec<NetId>),

@@ -102,7 +102,7 @@ impl<H: Handler> Broadcaster<H> {
         let told: Vec<(NetId, Option<NetId>)> =
             labelled.chain(others.into_iter().map(|node| (node, None))).take(LEARNED).collect();
         for (node, label) in told {
-            self.learn(node, label);
+            self.learn(now, node, label);
         }
         if !wanted {
             return;
@@ -116,8 +116,16 @@ impl<H: Handler> Broadcaster<H> {
         self.send(now, sender, body, by);
     }
 
+    /// A node is news, and news come together: somebody is asked soon whom else he knows.
+    pub(super) fn found(&mut self, now: Time, node: NetId) {
+        self.emit(Event::Found(node));
+        let soon = self.config.times.announce;
+        let soon = now + soon + self.jitter.within(soon);
+        self.alarms.set_by(Timer::Exchange, soon);
+    }
+
     /// There is such a node. What it says of its island itself holds more than what others say.
-    pub(super) fn learn(&mut self, node: NetId, label: Option<NetId>) {
+    pub(super) fn learn(&mut self, now: Time, node: NetId, label: Option<NetId>) {
         let known = self.config.directory.get(node);
         let is_news = self.peers.get(node).is_some()
             || known.is_none_or(|known| known.label != label && label.is_some());
@@ -129,7 +137,7 @@ impl<H: Handler> Broadcaster<H> {
             peer.label = label;
         }
         if new {
-            self.emit(Event::Found(node));
+            self.found(now, node);
         }
     }
 }

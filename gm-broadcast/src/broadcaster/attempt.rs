@@ -35,6 +35,8 @@ pub(super) struct Share {
 const TRIES: u8 = 2;
 /// How long a byte may take to go out, at 100 Mbit/s.
 const BYTE: Duration = Duration::from_nanos(80);
+/// How long a byte may take on its way far away, where a window of 256 KiB goes out once in a quarter of a second.
+const BYTE_FAR: Duration = Duration::from_micros(1);
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn start_share(&mut self, now: Time, parcel: Parcel, class: Class, nodes: Vec<NetId>) {
@@ -159,8 +161,9 @@ impl<H: Handler> Broadcaster<H> {
         }
         // The plan may not have known how far it is; the dial has shown it.
         let measured = self.peers.get(hop).and_then(|peer| peer.class).unwrap_or(class).max(class);
-        let way = self.config.classes.cost(measured).latency.saturating_mul(4);
         let bytes = u32::try_from(parcel.content.bytes).unwrap_or(u32::MAX);
+        let far = if measured == Class::Wan { BYTE_FAR.saturating_mul(bytes) } else { Duration::ZERO };
+        let way = self.config.classes.cost(measured).latency.saturating_mul(4) + far;
         if let Some(tally) = parcel.tally.and_then(|key| self.tallies.get_mut(&key)) {
             // What was given to others before goes out first.
             let before = u32::try_from(tally.children.len() + 1).unwrap_or(u32::MAX);

@@ -23,7 +23,7 @@ impl<H: Handler> Broadcaster<H> {
             Command::Broadcast(broadcasting) => self.originate(now, broadcasting),
             Command::Send { to, body, by } => self.send(now, to, body, by),
             Command::Stored(id) => self.on_stored(now, id),
-            Command::Know(nodes) => nodes.into_iter().for_each(|node| self.learn(node, None)),
+            Command::Know(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
             Command::Seeds(seeds) => {
                 self.config.seeds.extend(seeds);
                 self.config.seeds.sort_unstable();

@@ -133,6 +133,11 @@ impl<H: Handler> Broadcaster<H> {
         if as_expected {
             if link.peer.is_none() {
                 link.peer = Some(sender);
+                // Who dialled has something to say, and says it when our opening is there: so long the way is, there and back.
+                let class =
+                    if now.since(link.since) <= self.config.lan_within { Class::Lan } else { Class::Wan };
+                let known = self.config.directory.get(sender);
+                self.peers.entry(sender, known).0.class.get_or_insert(class);
                 self.alarms.set(Timer::Link(id), now + self.config.times.idle);
                 self.adopt_link(now, id, sender);
             }
@@ -178,7 +183,7 @@ impl<H: Handler> Broadcaster<H> {
             }
         }
         if new {
-            self.emit(Event::Found(node));
+            self.found(now, node);
         }
         self.on_reached(now, node);
         self.pump(now, id);

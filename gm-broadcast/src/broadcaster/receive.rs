@@ -86,7 +86,7 @@ impl<H: Handler> Broadcaster<H> {
         // It lives: whatever failed before, it may be dialled again.
         peer.not_before = Time::ZERO;
         if new {
-            self.emit(Event::Found(sender));
+            self.found(now, sender);
         }
         let confirmation = self.config.times.confirmation;
         if came.path == Path::Multicast {
