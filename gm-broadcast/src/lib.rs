@@ -57,7 +57,8 @@
 //!
 //! Reading order: `time.rs`, `machine.rs` (the shape), `handler.rs`, `event.rs`, `config.rs` (the door); `postal.rs`, `islands.rs`, `plan.rs`
 //! (who tells whom); `hearing.rs`, `gaps.rs`, `window.rs`, `recent.rs`, `peers.rs`, `links.rs`, `tally.rs`, `alarm.rs`, `rate.rs` (what is
-//! remembered); `broadcaster.rs` and the files below it (what happens). `plant.rs` is for the simulator.
+//! remembered); `broadcaster.rs` and the files below it (what happens). `plant.rs` is for the simulator. `shell.rs` and the files below it drive a
+//! machine on sockets; they are behind the feature `shell`, on by default, and nothing else here knows of them.
 
 mod alarm;
 mod broadcaster;
@@ -77,6 +78,8 @@ mod plant;
 pub mod postal;
 mod rate;
 mod recent;
+#[cfg(feature = "shell")]
+pub mod shell;
 mod tally;
 mod time;
 mod window;
@@ -95,3 +98,8 @@ pub use plant::Bug;
 pub use plant::plant;
 pub use time::Time;
 pub use window::SEQUENCES;
+
+/// The front page says what compiles.
+#[cfg(all(doctest, feature = "shell"))]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, status};
-use crate::{deps, fuzz, port, test, vectors};
+use crate::{deps, fuzz, net, port, sim, test, vectors};
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
+        step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws)?))),
         // The tests have compared the cases; this compares whole files, and finds those that no test makes.
         step("vectors", "cargo xtask vectors --check", || Ok(yes_or_no(vectors::run(ws, true)?))),
         step("port", "cargo xtask port", || {
@@ -54,6 +55,9 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
         }),
         step("fuzz", "cargo xtask fuzz && cargo xtask fuzz --planted", || {
             Ok(fuzz::ci(ws)?.map_or(Outcome::Skipped(fuzz::NO_COMPILER), Outcome::Ran))
+        }),
+        step("net", "cargo xtask net broadcast", || {
+            Ok(net::ci(ws)?.map_or(Outcome::Skipped(net::NOT_HERE), Outcome::Ran))
         }),
         step("docs", format!("RUSTDOCFLAGS=\"{DOC_FLAGS}\" cargo {DOC}"), || {
             verdict(ws.cargo(DOC).env("RUSTDOCFLAGS", DOC_FLAGS))

@@ -13,7 +13,9 @@ mod finding;
 mod fuzz;
 mod layers;
 mod lexer;
+mod net;
 mod port;
+mod sim;
 mod spdx;
 mod tables;
 mod tally;
@@ -52,8 +54,17 @@ enum Task {
     Deps,
     /// Run the vectors of the wire with the second implementation, in Python
     Port,
+    /// Run worlds of broadcasters in virtual time: `cargo xtask sim --help` tells its flags
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Handed on to the simulator
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Run the fuzz targets of the codec
     Fuzz(fuzz::Flags),
+    /// Run nodes in network namespaces
+    Net(net::Flags),
     /// Write the files of vectors, by the tests that own them
     Vectors {
         /// Make them elsewhere, and compare them with the committed ones
@@ -77,6 +88,8 @@ fn main() -> ExitCode {
         Task::Ci => counted(Workspace::open(true).map(|ws| ci::run(&ws))),
         Task::Port => counted(Workspace::open(false).and_then(|ws| port_alone(&ws))),
         Task::Fuzz(flags) => counted(Workspace::open(false).and_then(|ws| fuzz::run(&ws, &flags))),
+        Task::Sim { args } => simulated(Workspace::open(false).and_then(|ws| sim::run(&ws, &args))),
+        Task::Net(flags) => counted(Workspace::open(false).and_then(|ws| net::run(&ws, &flags))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
@@ -103,6 +116,14 @@ fn counted(result: Result<Tally>) -> ExitCode {
     });
     println!("{tally}");
     exit_code(tally.failed == 0)
+}
+
+/// Ends as the simulator ended: its numbers tell what was wrong.
+fn simulated(result: Result<u8>) -> ExitCode {
+    ExitCode::from(result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        1
+    }))
 }
 
 /// Ends a command that only says yes or no.

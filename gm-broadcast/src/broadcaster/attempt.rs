@@ -165,9 +165,9 @@ impl<H: Handler> Broadcaster<H> {
         let far = if measured == Class::Wan { BYTE_FAR.saturating_mul(bytes) } else { Duration::ZERO };
         let way = self.config.classes.cost(measured).latency.saturating_mul(4) + far;
         if let Some(tally) = parcel.tally.and_then(|key| self.tallies.get_mut(&key)) {
-            // What was given to others before goes out first.
-            let before = u32::try_from(tally.children.len() + 1).unwrap_or(u32::MAX);
-            let sending = BYTE.saturating_mul(bytes).saturating_mul(before);
+            // What is given to others goes out first, or between what does not fit into a window.
+            let shares = u32::try_from(tally.children.len() + tally.open + 1).unwrap_or(u32::MAX);
+            let sending = BYTE.saturating_mul(bytes).saturating_mul(shares);
             tally.children.push(Child {
                 hop,
                 list: list.clone(),

@@ -26,8 +26,10 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_sum(&mut self, now: Time, sender: NetId, id: BroadcastId, sum: Sum) {
         for key in self.tallies_of(id) {
             let Some(tally) = self.tallies.get_mut(&key) else { continue };
+            // Who was silent and whose share nobody else got may still speak; who was replaced may not.
             let child = tally.children.iter_mut().find(|child| {
-                child.hop == sender && child.again == sum.again && child.state == ChildState::Waiting
+                let heard = matches!(child.state, ChildState::Waiting | ChildState::Silent);
+                child.hop == sender && child.again == sum.again && heard
             });
             let Some(child) = child else { continue };
             // Nobody can have told more nodes than he was given.

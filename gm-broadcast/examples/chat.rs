@@ -1,0 +1,277 @@
+//! Terminals that talk by multicast and TCP: what is typed in one is printed in all others.
+//!
+//! ```sh
+//! head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > key
+//! cargo run -p gm-broadcast --example chat -- --cluster tea --key-file key
+//! ```
+//! Knows no socket: the shell does, and this is how it is used. `/help` lists what can be asked.
+
+// A program of the command line speaks on standard output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::error::Error;
+use std::io::BufRead;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use gm_broadcast::shell::{Door, Multicast, Said, Seed, Settings, Shell, entropy, self_test, start};
+use gm_broadcast::{
+    Broadcaster, Broadcasting, Command, Event, Handler, Outcome, Received, Shape, Targets, Time, Wanted,
+};
+use gm_clock::NetId;
+use gm_codec::{Application, Body, FrameCodec, Key, Keyring, Limits};
+use tokio::sync::mpsc;
+
+#[derive(Clone, Debug, Parser)]
+#[command(about = "Terminals that talk by multicast and TCP")]
+struct Flags {
+    /// The name of the cluster: who has another name or key hears nothing
+    #[arg(long)]
+    cluster: String,
+    /// A file of keys, 32 bytes in hexadecimal a line: the first seals, all open
+    #[arg(long)]
+    key_file: PathBuf,
+    /// Our IP address, with or without a port; port 0 is any that is free
+    #[arg(long)]
+    address: Option<String>,
+    /// Where to listen, if not there
+    #[arg(long)]
+    bind: Option<IpAddr>,
+    /// The interface to multicast on: its name, or one of its addresses
+    #[arg(long)]
+    interface: Option<String>,
+    /// GROUP:PORT, `off`, or `default`
+    #[arg(long, default_value = "default")]
+    multicast: Multicast,
+    /// HOST:PORT of a node to call
+    #[arg(long)]
+    seed: Vec<Seed>,
+    /// For programs: every delivery is one line `FROM TEXT`, every answer one line that begins with its question
+    #[arg(long)]
+    script: bool,
+    /// How lists are cut into shares
+    #[arg(long, default_value = "postal", value_parser = shape)]
+    shape: Shape,
+    /// How often, in seconds, somebody is asked whom he knows
+    #[arg(long, default_value_t = 30.0)]
+    exchange: f64,
+    /// Test multicast for so many seconds, say what was found, and end
+    #[arg(long)]
+    self_test: Option<f64>,
+}
+
+fn shape(text: &str) -> Result<Shape, String> {
+    match text {
+        "postal" => Ok(Shape::Postal),
+        "halving" => Ok(Shape::Halving),
+        "star" => Ok(Shape::Star),
+        _ => Err("one of postal, halving, star".to_owned()),
+    }
+}
+
+/// The name of our payloads on the wire.
+const NAME: &str = "chat";
+
+/// Hands on what was said, and who said it first.
+struct Inbox;
+
+impl Handler for Inbox {
+    type Delivery = (NetId, String);
+
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<(NetId, String)> {
+        let from = received.broadcast.map_or(received.from, |id| id.origin);
+        match received.body {
+            Body::Application(said) if said.name == NAME => {
+                Outcome::deliver((from, String::from_utf8_lossy(&said.bytes).into_owned()))
+            }
+            _ => Outcome { forward: None, counts: false, stored: false, deliver: None },
+        }
+    }
+}
+
+type Chat = Broadcaster<Inbox>;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(flags))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let settings = settings(&flags)?;
+    if let Some(seconds) = flags.self_test {
+        return test(&settings, Duration::try_from_secs_f64(seconds)?).await;
+    }
+    let door = Door::open(&settings)?;
+    if let Some(trouble) = door.trouble() {
+        eprintln!("{trouble}; going on without");
+    }
+    let codec = FrameCodec::new(flags.cluster.parse()?, keys(&flags)?, Limits::default())?;
+    let mut config = door.config();
+    config.shape = flags.shape;
+    config.times.exchange = Duration::try_from_secs_f64(flags.exchange)?;
+    let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
+    println!("/i-am {} {} {}", door.me(), show(group), show(interface));
+    let (shell, mut said) = start(Broadcaster::new(config, codec, Inbox, entropy()?, Time::ZERO)?, door)?;
+    if !flags.script {
+        let settings = settings.clone();
+        tokio::spawn(async move {
+            test(&settings, Duration::from_secs(2)).await.map_err(|error| error.to_string())
+        });
+    }
+    let mut lines = lines();
+    let mut tag = 0;
+    loop {
+        tokio::select! {
+            line = lines.recv() => match line.as_deref() {
+                None | Some("/quit") => break,
+                Some(line) => obey(&shell, &settings, line, &mut tag).await?,
+            },
+            said = said.recv() => match said {
+                None => break,
+                Some(Said::Delivery((from, text))) => println!("{from} {text}"),
+                Some(Said::Event(event)) => tell(&event),
+            },
+        }
+    }
+    shell.stop().await;
+    Ok(())
+}
+
+fn settings(flags: &Flags) -> Result<Settings, Box<dyn Error>> {
+    let mut settings = Settings {
+        bind: flags.bind,
+        interface: flags.interface.clone(),
+        multicast: flags.multicast,
+        seeds: flags.seed.clone(),
+        ..Settings::default()
+    };
+    if let Some(address) = &flags.address {
+        match (address.parse::<SocketAddr>(), address.parse::<IpAddr>()) {
+            (Ok(address), _) => (settings.address, settings.port) = (Some(address.ip()), address.port()),
+            (_, Ok(ip)) => settings.address = Some(ip),
+            _ => return Err(format!("--address {address} is neither IP:PORT nor IP").into()),
+        }
+    }
+    Ok(settings)
+}
+
+/// The keys of a file.
+fn keys(flags: &Flags) -> Result<Keyring, Box<dyn Error>> {
+    let text = std::fs::read_to_string(&flags.key_file)
+        .map_err(|error| format!("--key-file {}: {error}", flags.key_file.display()))?;
+    let mut keys: Option<Keyring> = None;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let key = Key::new(bytes(line).ok_or("--key-file: a line is not 64 hexadecimal digits")?);
+        keys = Some(match keys {
+            None => Keyring::new(key),
+            Some(keys) => keys.with(key)?,
+        });
+    }
+    Ok(keys.ok_or("--key-file: there is no key in it")?)
+}
+
+fn bytes(hexadecimal: &str) -> Option<[u8; 32]> {
+    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16)?).ok();
+    let digits: Vec<u8> = hexadecimal.bytes().map(digit).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    bytes.try_into().ok().filter(|_| digits.len() == 64)
+}
+
+/// What is typed, line by line. A thread reads it, for a read of a terminal cannot be given up.
+fn lines() -> mpsc::Receiver<String> {
+    let (lines, taken) = mpsc::channel(64);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if lines.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    taken
+}
+
+async fn obey(
+    shell: &Shell<Chat>,
+    settings: &Settings,
+    line: &str,
+    tag: &mut u64,
+) -> Result<(), Box<dyn Error>> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match word {
+        "" => {}
+        "/peers" => println!("/peers {}", list(shell.look(Chat::known).await?)),
+        "/near" => println!("/near {}", list(shell.look(|machine| machine.near().collect()).await?)),
+        "/counters" => counters(shell).await?,
+        "/multicast" => test(settings, Duration::from_secs(2)).await?,
+        "/sure" => {
+            *tag += 1;
+            let receipts = Some(Wanted { within: Duration::from_secs(20), durable: false });
+            let broadcasting = Broadcasting { tag: *tag, receipts, ..Broadcasting::new(body(rest)) };
+            shell.tell(Command::Broadcast(broadcasting)).await?;
+        }
+        "/to" => {
+            let (to, text) = rest.split_once(' ').unwrap_or((rest, ""));
+            let to = Targets::Nodes(to.split(',').map(str::parse).collect::<Result<_, _>>()?);
+            shell.tell(Command::Broadcast(Broadcasting { to, ..Broadcasting::new(body(text)) })).await?;
+        }
+        _ if word.starts_with('/') => {
+            println!(
+                "/help TEXT | /sure TEXT (with receipts) | /to NODE,NODE TEXT | /peers | /near | /counters | /multicast | /quit"
+            );
+        }
+        _ => shell.tell(Command::Broadcast(Broadcasting::new(body(line)))).await?,
+    }
+    Ok(())
+}
+
+fn body(text: &str) -> Body {
+    Body::Application(Application { name: NAME.to_owned(), bytes: text.as_bytes().to_vec() })
+}
+
+async fn test(settings: &Settings, within: Duration) -> Result<(), Box<dyn Error>> {
+    match self_test(settings, within).await? {
+        Some(found) => println!("/multicast {found}"),
+        None => println!("/multicast off"),
+    }
+    Ok(())
+}
+
+async fn counters(shell: &Shell<Chat>) -> Result<(), Box<dyn Error>> {
+    let machine = shell.look(|machine| machine.counters().clone()).await?;
+    let shell = shell.counters();
+    let all: Vec<String> =
+        machine.iter().chain(shell.iter()).map(|(what, why, n)| format!("{what}/{why}={n}")).collect();
+    println!("/counters {}", all.join("; "));
+    Ok(())
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Receipts { tag, report } => println!(
+            "/receipts {tag} delivered={} missing={} unknown={}{}",
+            report.delivered,
+            report.missing,
+            report.unknown,
+            if report.settled { " settled" } else { "" }
+        ),
+        event => eprintln!("{event:?}"),
+    }
+}
+
+fn list(nodes: Vec<NetId>) -> String {
+    nodes.iter().map(NetId::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn show(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "off".to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,193 @@
+//! One change to many nodes on the loopback interface, with and without multicast: time until the last has it, and what it cost. All nodes
+//! are machines in one thread of one process, so the times are those of one processor that does the work of all.
+//!
+//! Run it by `cargo xtask net broadcast --measure`, which sees to it that enough sockets may be open.
+
+// A program of the command line speaks on standard output.
+#![allow(clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use gm_broadcast::shell::{Door, Multicast, Said, Settings, Shell, entropy, start};
+use gm_broadcast::{Broadcaster, Broadcasting, Command, Handler, Outcome, Received, Time};
+use gm_clock::NetId;
+use gm_codec::{Application, Body, FrameCodec, Key, Keyring, Limits};
+use tokio::sync::mpsc;
+
+#[derive(Debug, Parser)]
+#[command(about = "One change to many nodes on loopback: time and traffic")]
+struct Flags {
+    /// How many nodes
+    #[arg(default_values_t = [8, 64, 128])]
+    nodes: Vec<usize>,
+    /// Changes that are measured
+    #[arg(long, default_value_t = 200)]
+    changes: usize,
+    /// Changes before that, so that connections are there
+    #[arg(long, default_value_t = 100)]
+    warm: usize,
+    /// Bytes of a change
+    #[arg(long, default_value_t = 64)]
+    bytes: usize,
+}
+
+const GROUP: &str = "239.77.77.78:29972";
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Inbox;
+
+impl Handler for Inbox {
+    type Delivery = u64;
+
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<u64> {
+        let number = match received.body {
+            Body::Application(said) => said.bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
+            _ => None,
+        };
+        Outcome { forward: None, counts: true, stored: false, deliver: number }
+    }
+}
+
+type Node = Shell<Broadcaster<Inbox>>;
+type Heard = mpsc::UnboundedReceiver<(u64, Instant)>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let flags = Flags::parse();
+    println!(
+        "{} changes of {} bytes, after {} to warm up; per change, all nodes together:",
+        flags.changes, flags.bytes, flags.warm
+    );
+    println!(
+        "nodes  multicast  median   worst    lost  multicasts  datagrams  TCP content  TCP notices  opened  bytes"
+    );
+    for count in &flags.nodes {
+        for multicast in [true, false] {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(measure(&flags, *count, multicast))?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box<dyn Error>> {
+    let (heard, mut hears) = mpsc::unbounded_channel();
+    let nodes: Vec<Node> = (0..count).map(|_| node(multicast, &heard)).collect::<Result<_, _>>()?;
+    let all: Vec<NetId> = nodes.iter().map(Shell::me).collect();
+    for node in &nodes {
+        node.tell(Command::Know(all.clone())).await?;
+    }
+    if multicast {
+        settle(&nodes).await?;
+    }
+    for number in 0..flags.warm {
+        change(&nodes, &mut hears, number, flags.bytes).await?;
+    }
+    let (before, mut times, mut lost) = (counters(&nodes).await?, Vec::new(), 0);
+    for number in 0..flags.changes {
+        match change(&nodes, &mut hears, flags.warm + number, flags.bytes).await? {
+            Some(time) => times.push(time),
+            None => lost += 1,
+        }
+    }
+    let after = counters(&nodes).await?;
+    let per_change = |names: &[&str]| {
+        let sum = |counters: &BTreeMap<String, u64>| -> u64 {
+            names.iter().map(|name| counters.get(*name).copied().unwrap_or_default()).sum()
+        };
+        (sum(&after) - sum(&before)) as f64 / flags.changes as f64
+    };
+    times.sort_unstable();
+    let millis = |time: Option<&Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3);
+    println!(
+        "{count:>5}  {:<9} {:>6.2} ms {:>6.2} ms {lost:>5} {:>11.2} {:>10.2} {:>12.2} {:>12.2} {:>7.1} {:>6.0}",
+        if multicast { "on" } else { "off" },
+        millis(times.get(times.len() / 2)),
+        millis(times.last()),
+        per_change(&["udp/multicasts out"]),
+        per_change(&["udp/datagrams out"]),
+        per_change(&["passed on/content"]),
+        per_change(&["passed on/notice"]),
+        per_change(&["datagram/opened", "passed on/content", "passed on/notice"]),
+        per_change(&["udp/bytes out", "tcp/bytes out"]),
+    );
+    for node in &nodes {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+fn node(multicast: bool, heard: &mpsc::UnboundedSender<(u64, Instant)>) -> Result<Node, Box<dyn Error>> {
+    let group = if multicast { Multicast::Group(GROUP.parse()?) } else { Multicast::Off };
+    let settings =
+        Settings { address: Some([127, 0, 0, 1].into()), port: 0, multicast: group, ..Settings::default() };
+    let door = Door::open(&settings)?;
+    let codec = FrameCodec::new("measure".parse()?, Keyring::new(Key::new([9; 32])), Limits::default())?;
+    let (shell, mut said) =
+        start(Broadcaster::new(door.config(), codec, Inbox, entropy()?, Time::ZERO)?, door)?;
+    let heard = heard.clone();
+    tokio::spawn(async move {
+        while let Some(said) = said.recv().await {
+            if let Said::Delivery(number) = said {
+                let _ = heard.send((number, Instant::now()));
+            }
+        }
+    });
+    Ok(shell)
+}
+
+/// Waits until all hear all, and the first has been told so.
+async fn settle(nodes: &[Node]) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    for node in nodes {
+        while node.look(|machine| machine.near().count()).await? + 1 < nodes.len() {
+            if start.elapsed() > PATIENCE {
+                return Err("not all hear each other's multicast".into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}
+
+/// One change by the first node: how long until the last of the others had it; nothing if not all had in ten seconds.
+async fn change(
+    nodes: &[Node],
+    hears: &mut Heard,
+    number: usize,
+    bytes: usize,
+) -> Result<Option<Duration>, Box<dyn Error>> {
+    let [first, others @ ..] = nodes else { return Ok(None) };
+    let mut content = (number as u64).to_le_bytes().to_vec();
+    content.resize(bytes.max(8), b'.');
+    let body = Body::Application(Application { name: "measure".to_owned(), bytes: content });
+    let start = Instant::now();
+    first.tell(Command::Broadcast(Broadcasting::new(body))).await?;
+    let mut last = Duration::ZERO;
+    let all = async {
+        let mut missing = others.len();
+        while missing > 0 {
+            let Some((heard, at)) = hears.recv().await else { break };
+            if heard == number as u64 {
+                missing -= 1;
+                last = last.max(at.saturating_duration_since(start));
+            }
+        }
+    };
+    let all = tokio::time::timeout(Duration::from_secs(10), all).await;
+    Ok(all.ok().map(|()| last))
+}
+
+async fn counters(nodes: &[Node]) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
+    let mut sum = BTreeMap::new();
+    for node in nodes {
+        let machine = node.look(|machine| machine.counters().clone()).await?;
+        for (what, why, count) in machine.iter().chain(node.counters().iter()) {
+            *sum.entry(format!("{what}/{why}")).or_default() += count;
+        }
+    }
+    Ok(sum)
+}

@@ -1,0 +1,96 @@
+//! Addresses that are settled, and those that are refused with the setting to change.
+
+use super::*;
+use crate::shell::group::{DEFAULT_GROUP_V4, Multicast};
+
+fn nic(name: &str, index: u32, ip: &str) -> Nic {
+    Nic { name: name.to_owned(), index, ip: ip.parse().unwrap() }
+}
+
+/// A machine with two interfaces, and a default route by the first.
+fn system() -> System {
+    let nics = vec![
+        nic("lo", 1, "127.0.0.1"),
+        nic("lo", 1, "::1"),
+        nic("eth0", 2, "10.0.0.5"),
+        nic("eth0", 2, "fe80::5"),
+        nic("eth1", 3, "192.168.7.5"),
+    ];
+    System { nics, routed: Some("10.0.0.5".parse().unwrap()) }
+}
+
+fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    settings
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn unset_is_the_one_address_of_the_default_route() {
+    let settled = settle(&Settings::default(), &system()).unwrap();
+    assert_eq!((settled.address, settled.bind), (ip("10.0.0.5"), ip("10.0.0.5")));
+    assert_eq!(settled.group, Some((DEFAULT_GROUP_V4, nic("eth0", 2, "10.0.0.5"))));
+}
+
+#[test]
+fn without_a_default_route_the_candidates_are_listed() {
+    let system = System { routed: None, ..system() };
+    let error = settle(&Settings::default(), &system).unwrap_err().to_string();
+    assert!(error.contains("set `address`"), "{error}");
+    assert!(error.contains("10.0.0.5 (eth0), 192.168.7.5 (eth1)"), "{error}");
+    assert!(!error.contains("127.0.0.1") && !error.contains("fe80"), "{error}");
+}
+
+#[test]
+fn two_addresses_on_the_interface_of_the_default_route_are_not_one() {
+    let mut system = system();
+    system.nics.push(nic("eth0", 2, "10.0.0.6"));
+    assert!(matches!(settle(&Settings::default(), &system), Err(AddressError::Unclear { .. })));
+}
+
+#[test]
+fn an_address_that_is_not_here_needs_a_place_to_listen() {
+    let nat = settings(|settings| settings.address = Some(ip("203.0.113.9")));
+    let error = settle(&nat, &system()).unwrap_err();
+    assert!(error.to_string().contains("set `bind`"), "{error}");
+    let nat = Settings { bind: Some(ip("192.168.7.5")), ..nat };
+    let settled = settle(&nat, &system()).unwrap();
+    assert_eq!((settled.address, settled.bind), (ip("203.0.113.9"), ip("192.168.7.5")));
+    assert_eq!(settled.group.unwrap().1.name, "eth1");
+    let anywhere = Settings { bind: Some(ip("0.0.0.0")), ..nat };
+    let error = settle(&anywhere, &system()).unwrap_err();
+    assert!(error.to_string().contains("`interface` must be set"), "{error}");
+    let named = Settings { interface: Some("eth0".to_owned()), ..anywhere };
+    assert_eq!(settle(&named, &system()).unwrap().group.unwrap().1.index, 2);
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let refused = |change: fn(&mut Settings)| settle(&settings(change), &system()).unwrap_err().to_string();
+    assert!(refused(|settings| settings.bind = Some(ip("10.9.9.9"))).contains("`bind` 10.9.9.9"));
+    assert!(refused(|settings| settings.bind = Some(ip("::"))).contains("another family"));
+    assert!(refused(|settings| settings.interface = Some("eth9".into())).contains("`interface` eth9"));
+    assert!(refused(|settings| settings.address = Some(ip("0.0.0.0"))).contains("`address`"));
+    assert!(refused(|settings| settings.address = Some(ip("224.1.1.1"))).contains("`address`"));
+    let group =
+        |settings: &mut Settings| settings.multicast = Multicast::Group("10.0.0.1:5".parse().unwrap());
+    assert!(refused(group).contains("`multicast`"));
+}
+
+#[test]
+fn loopback_does_not_call_elsewhere() {
+    let local = settings(|settings| {
+        settings.address = Some(ip("127.0.0.1"));
+        settings.seeds = vec!["10.0.0.9:29999".parse().unwrap()];
+    });
+    let error = settle(&local, &system()).unwrap_err().to_string();
+    assert!(error.contains("`address`") && error.contains("`seed`"), "{error}");
+    let local = Settings { seeds: vec!["127.0.0.1:5".parse().unwrap()], ..local };
+    assert_eq!(settle(&local, &system()).unwrap().address, ip("127.0.0.1"));
+    let another = Settings { address: Some(ip("127.0.0.9")), ..local };
+    assert_eq!(settle(&another, &system()).unwrap().group.unwrap().1.name, "lo");
+}

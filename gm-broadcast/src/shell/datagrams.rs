@@ -1,0 +1,161 @@
+//! The datagram sockets of a running shell: what comes, some at a time, and what waits for room in the system. Knows no frame.
+//!
+//! Sends and receives of many datagrams in one call of the system (`sendmmsg`, `recvmmsg`) need code that the workspace forbids
+//! (`unsafe`) or a crate that has it; here one wake reads up to [`BATCH`], which saves the wakes and not the calls.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+use super::error::ShellError;
+use super::link::name;
+use super::meter::Meter;
+use super::selftest;
+use super::sockets;
+use crate::machine::Via;
+
+/// Datagrams that are read from one socket before anything else gets its turn.
+pub const BATCH: usize = 64;
+/// Datagrams that wait for room in the system; beyond it the oldest is dropped.
+const WAITING: usize = 1_024;
+/// Bytes of the largest datagram.
+const LARGEST: usize = 1 << 16;
+/// How long a socket is left alone after an error of it.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One datagram that came.
+pub(super) struct Datagram {
+    pub(super) from: SocketAddr,
+    pub(super) via: Via,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Datagrams {
+    unicast: UdpSocket,
+    multicast: Option<UdpSocket>,
+    group: Option<SocketAddr>,
+    waiting: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Nothing is read before, after an error.
+    resume: Option<Instant>,
+    buffer: Vec<u8>,
+    meter: Meter,
+}
+
+impl Datagrams {
+    pub(super) fn new(
+        unicast: std::net::UdpSocket,
+        multicast: Option<sockets::Group>,
+        meter: Meter,
+    ) -> Result<Datagrams, ShellError> {
+        let group = multicast.as_ref().map(|group| group.address);
+        let multicast = multicast.map(|group| UdpSocket::from_std(group.socket)).transpose();
+        Ok(Datagrams {
+            unicast: UdpSocket::from_std(unicast).map_err(ShellError::Runtime)?,
+            multicast: multicast.map_err(ShellError::Runtime)?,
+            group,
+            waiting: VecDeque::new(),
+            resume: None,
+            buffer: vec![0; LARGEST],
+            meter,
+        })
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Waits until something can be read, if `read`, or what waits can be sent.
+    pub(super) async fn ready(&self, read: bool) {
+        if let Some(resume) = self.resume {
+            tokio::time::sleep_until(resume).await;
+        }
+        let multicast = async {
+            match &self.multicast {
+                Some(socket) => socket.readable().await,
+                None => std::future::pending().await,
+            }
+        };
+        let _ = tokio::select! {
+            ready = self.unicast.readable(), if read => ready,
+            ready = multicast, if read => ready,
+            ready = self.unicast.writable(), if !self.waiting.is_empty() => ready,
+            else => std::future::pending().await,
+        };
+    }
+
+    /// Sends to a node.
+    pub(super) fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        self.meter.count("udp", "datagrams out");
+        self.queue(to, bytes);
+    }
+
+    /// Sends to the group, if there is one.
+    pub(super) fn multicast(&mut self, bytes: Vec<u8>) {
+        match self.group {
+            Some(group) => {
+                self.meter.count("udp", "multicasts out");
+                self.queue(group, bytes);
+            }
+            None => self.meter.count("udp", "multicast is off"),
+        }
+    }
+
+    fn queue(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        self.meter.add("udp", "bytes out", bytes.len() as u64);
+        if self.waiting.len() >= WAITING {
+            self.waiting.pop_front();
+            self.meter.count("udp send", "dropped, the system has no room");
+        }
+        self.waiting.push_back((to, bytes));
+        self.flush();
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn flush(&mut self) {
+        while let Some((to, bytes)) = self.waiting.front() {
+            match self.unicast.try_send_to(bytes, *to) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => self.meter.count("udp send", name(&error)),
+                Ok(_) => {}
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    /// What came, up to [`BATCH`] of each socket.
+    pub(super) fn take(&mut self) -> Vec<Datagram> {
+        let mut taken = Vec::new();
+        self.resume = None;
+        let sockets = [(Some(&self.unicast), Via::Unicast), (self.multicast.as_ref(), Via::Multicast)];
+        for (socket, via) in sockets {
+            let Some(socket) = socket else { continue };
+            for _ in 0..BATCH {
+                let came: io::Result<(usize, SocketAddr)> = socket.try_recv_from(&mut self.buffer);
+                match came {
+                    Ok((length, from)) => {
+                        let bytes = self.buffer.get(..length).unwrap_or_default();
+                        self.meter.count("udp", "datagrams in");
+                        self.meter.add("udp", "bytes in", length as u64);
+                        if selftest::is_probe(bytes) {
+                            self.meter.count("udp", "probes in");
+                        } else {
+                            taken.push(Datagram { from, via, bytes: bytes.to_vec() });
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => {
+                        self.meter.count("udp receive", name(&error));
+                        self.resume = Some(Instant::now() + PAUSE);
+                        break;
+                    }
+                }
+            }
+        }
+        taken
+    }
+}

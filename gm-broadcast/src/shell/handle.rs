@@ -1,0 +1,118 @@
+//! What the owner of a shell holds: a handle by which it speaks to the machine, and what it hears. Knows no socket.
+
+use gm_clock::NetId;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::meter::Meter;
+use crate::broadcaster::Broadcaster;
+use crate::event::{Command, Counters};
+use crate::handler::Handler;
+use crate::machine::Machine;
+
+/// A machine that the shell can drive: it knows two commands of the shell's own.
+pub trait Driven: Machine {
+    /// The command that says: call these nodes until they answer, for ever.
+    fn seeds(seeds: Vec<NetId>) -> Self::Command;
+    /// The command that says: close all connections after what was sent on them.
+    fn close() -> Self::Command;
+}
+
+impl<H: Handler> Driven for Broadcaster<H> {
+    fn seeds(seeds: Vec<NetId>) -> Command {
+        Command::Seeds(seeds)
+    }
+
+    fn close() -> Command {
+        Command::Close
+    }
+}
+
+/// What the machine has for its owner, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said<D, E> {
+    /// Something came.
+    Delivery(D),
+    /// Something happened.
+    Event(E),
+}
+
+/// The shell has ended: nothing is taken any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the shell has ended")]
+pub struct Stopped;
+
+/// Looks at the machine, between two inputs.
+pub(super) type Look<M> = Box<dyn FnOnce(&M) + Send>;
+
+/// What the driver is told.
+pub(super) enum Order<M: Machine> {
+    Command(M::Command),
+    Look(Look<M>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A handle of a running shell. Clones are handles of the same one; when the last is dropped, the shell ends as if it were stopped.
+pub struct Shell<M: Driven> {
+    pub(super) me: NetId,
+    pub(super) orders: mpsc::Sender<Order<M>>,
+    pub(super) meter: Meter,
+}
+
+impl<M: Driven> Shell<M> {
+    /// Our NetId.
+    #[must_use]
+    pub const fn me(&self) -> NetId {
+        self.me
+    }
+
+    /// Gives the machine a command; waits while [`Settings::commands`](super::Settings::commands) of them wait already.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn tell(&self, command: M::Command) -> Result<(), Stopped> {
+        self.orders.send(Order::Command(command)).await.map_err(|_| Stopped)
+    }
+
+    /// Asks the machine something, between two inputs: the answer should be quick, for nothing else happens meanwhile.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&M) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        let look: Look<M> = Box::new(move |machine| drop(answer.send(question(machine))));
+        self.orders.send(Order::Look(look)).await.map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)
+    }
+
+    /// What the shell counted since its start: datagrams, bytes, connections, errors of sockets. What the machine counts is its own.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.meter.read()
+    }
+
+    /// Ends the shell: lets nobody in any longer, gives what is queued [`Settings::linger`](super::Settings::linger) to be sent, closes
+    /// all connections, which have as long again, and returns when that is done. Done already if it had ended.
+    pub async fn stop(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.orders.send(Order::Stop(done)).await.is_ok() {
+            let _ = is_done.await;
+        }
+    }
+}
+
+impl<M: Driven> Clone for Shell<M> {
+    fn clone(&self) -> Shell<M> {
+        Shell { me: self.me, orders: self.orders.clone(), meter: self.meter.clone() }
+    }
+}
+
+impl<M: Driven> std::fmt::Debug for Shell<M> {
+    /// Who it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shell").field("me", &self.me).finish_non_exhaustive()
+    }
+}

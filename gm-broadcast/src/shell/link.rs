@@ -1,0 +1,168 @@
+//! One connection: a task that connects, reads pieces, writes what is handed to it, and ends in an orderly way. Knows no frame.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use gm_clock::NetId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+
+use super::meter::Meter;
+use crate::machine::{LinkId, Refusal};
+
+/// What tasks tell the driver.
+pub(super) enum Piece {
+    Accepted(TcpStream, SocketAddr),
+    Opened(LinkId),
+    Refused(LinkId, Refusal),
+    Bytes(LinkId, Vec<u8>),
+    Sent(LinkId, usize),
+    Closed(LinkId),
+    Seeds(Vec<NetId>),
+}
+
+/// Bytes that are read in one go.
+const READ: usize = 16 << 10;
+/// Frames that wait are written in one go up to this many bytes.
+const GATHER: usize = 64 << 10;
+
+/// What a task of a connection works with.
+pub(super) struct Ends {
+    pub(super) link: LinkId,
+    /// What is to be written; after its end, the connection is to be closed.
+    pub(super) outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// Ends together with `outgoing`, even while that is not looked at.
+    pub(super) ordered: oneshot::Receiver<()>,
+    pub(super) pieces: mpsc::Sender<Piece>,
+    pub(super) meter: Meter,
+    pub(super) linger: Duration,
+}
+
+/// Connects, and goes on as [`run`].
+pub(super) async fn dial(to: SocketAddr, within: Duration, mut ends: Ends) {
+    let connected = tokio::select! {
+        connected = tokio::time::timeout(within, TcpStream::connect(to)) => connected,
+        _ = &mut ends.ordered => return,
+    };
+    let refusal = match connected {
+        Ok(Ok(stream)) => {
+            if ends.pieces.send(Piece::Opened(ends.link)).await.is_ok() {
+                run(stream, ends).await;
+            }
+            return;
+        }
+        Err(_) => Refusal::Silent,
+        Ok(Err(error)) => {
+            ends.meter.count("dial", name(&error));
+            if error.kind() == ErrorKind::TimedOut { Refusal::Silent } else { Refusal::Refused }
+        }
+    };
+    let _ = ends.pieces.send(Piece::Refused(ends.link, refusal)).await;
+}
+
+/// Moves bytes both ways until either side ends it.
+pub(super) async fn run(stream: TcpStream, ends: Ends) {
+    let Ends { link, outgoing, mut ordered, pieces, meter, linger } = ends;
+    if let Err(error) = stream.set_nodelay(true) {
+        meter.count("tcp", name(&error));
+    }
+    let (from, to) = stream.into_split();
+    let mut reading = pin!(read(from, link, &pieces, &meter));
+    let mut writing = pin!(write(to, link, outgoing, &pieces, &meter));
+    let mut is_written = false;
+    let ended = tokio::select! {
+        ended = &mut reading => Some(ended),
+        ended = &mut writing => {
+            is_written = true;
+            ended.err().map(Err)
+        }
+        _ = &mut ordered => None,
+    };
+    if let Some(ended) = ended {
+        if let Err(error) = ended {
+            meter.count("tcp", name(&error));
+        }
+        let _ = pieces.send(Piece::Closed(link)).await;
+        return;
+    }
+    // What waits is written, then the other side has time to say that it is done: closed earlier, what it has not read yet would be lost
+    // to a reset, because something of it may be unread here.
+    let flushed = async {
+        if !is_written {
+            let _ = writing.await;
+        }
+    };
+    let orderly = async { tokio::join!(flushed, reading) };
+    if tokio::time::timeout(linger, orderly).await.is_err() {
+        meter.count("tcp", "closed without an answer");
+    }
+}
+
+/// Reads until the other side ends.
+async fn read(
+    mut from: OwnedReadHalf,
+    link: LinkId,
+    pieces: &mpsc::Sender<Piece>,
+    meter: &Meter,
+) -> io::Result<()> {
+    let mut buffer = vec![0; READ];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+        meter.add("tcp", "bytes in", length as u64);
+        if pieces.send(Piece::Bytes(link, bytes.to_vec())).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes until nothing more can come, and says to the other side that it was all.
+async fn write(
+    mut to: OwnedWriteHalf,
+    link: LinkId,
+    mut outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
+    pieces: &mpsc::Sender<Piece>,
+    meter: &Meter,
+) -> io::Result<()> {
+    while let Some(mut batch) = outgoing.recv().await {
+        while batch.len() < GATHER
+            && let Ok(more) = outgoing.try_recv()
+        {
+            batch.extend(more);
+        }
+        let mut rest = batch.as_slice();
+        while !rest.is_empty() {
+            let written = to.write(rest).await?;
+            rest = rest.get(written..).filter(|_| written > 0).ok_or(ErrorKind::WriteZero)?;
+            meter.add("tcp", "bytes out", written as u64);
+            if pieces.send(Piece::Sent(link, written)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    to.shutdown().await
+}
+
+/// What an error of a socket is counted as.
+pub(super) fn name(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "refused",
+        ErrorKind::ConnectionReset => "reset",
+        ErrorKind::ConnectionAborted => "aborted",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "unreachable",
+        ErrorKind::NetworkDown => "network down",
+        ErrorKind::AddrNotAvailable => "no such address here",
+        ErrorKind::TimedOut => "timed out",
+        ErrorKind::BrokenPipe => "broken pipe",
+        ErrorKind::NotConnected => "not connected",
+        ErrorKind::PermissionDenied => "forbidden",
+        ErrorKind::OutOfMemory => "out of memory",
+        ErrorKind::WouldBlock => "no room",
+        ErrorKind::InvalidInput => "refused by the system",
+        _ => "other error",
+    }
+}

@@ -1,0 +1,48 @@
+//! The interfaces of this machine, as far as the shell needs to know them. Knows no setting.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// One address of one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Nic {
+    pub(super) name: String,
+    /// 0 if the system does not say.
+    pub(super) index: u32,
+    pub(super) ip: IpAddr,
+}
+
+/// Every address of every interface.
+pub(super) fn list() -> io::Result<Vec<Nic>> {
+    let all = if_addrs::get_if_addrs()?;
+    let nics = all.into_iter().map(|interface| {
+        let ip = interface.ip();
+        Nic { index: interface.index.unwrap_or_default(), name: interface.name, ip }
+    });
+    Ok(nics.collect())
+}
+
+/// The address from which packets to afar would go. Nothing is sent: connecting a datagram socket only looks up the route. Addresses for
+/// documentation (RFC 5737, RFC 3849) stand for afar.
+pub(super) fn routed(v6: bool) -> Option<IpAddr> {
+    let (any, afar): (IpAddr, IpAddr) = if v6 {
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1).into())
+    } else {
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(203, 0, 113, 1).into())
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
+    socket.connect(SocketAddr::new(afar, 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
+}
+
+/// Whether an interface says that it can multicast; nothing if the system does not tell.
+pub(super) fn can_multicast(name: &str) -> Option<bool> {
+    const IFF_MULTICAST: u32 = 0x1000;
+    if name.contains('/') || name.starts_with('.') {
+        return None;
+    }
+    let text = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).ok()?;
+    let flags = u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()?;
+    Some(flags & IFF_MULTICAST != 0)
+}

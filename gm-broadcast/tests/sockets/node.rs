@@ -1,0 +1,91 @@
+//! A node on the loopback interface, and waiting for what it hears.
+
+use std::time::Duration;
+
+use gm_broadcast::shell::{Door, Heard, Inbox, Multicast, Said, Settings, Shell, entropy, start};
+use gm_broadcast::{Broadcaster, Broadcasting, Command, Event, Time};
+use gm_clock::NetId;
+use gm_codec::{Application, Body, FrameCodec, Key, Keyring, Limits};
+use tokio::sync::mpsc::Receiver;
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Node {
+    pub(crate) shell: Shell<Broadcaster<Inbox>>,
+    said: Receiver<Said<Heard, Event>>,
+}
+
+/// A node on any free port of 127.0.0.1, without multicast.
+pub(crate) fn local() -> Settings {
+    Settings {
+        address: Some([127, 0, 0, 1].into()),
+        port: 0,
+        multicast: Multicast::Off,
+        ..Settings::default()
+    }
+}
+
+impl Node {
+    pub(crate) fn start(settings: Settings) -> Node {
+        let door = Door::open(&settings).unwrap();
+        let keyring = Keyring::new(Key::new([7; 32]));
+        let codec = FrameCodec::new("sockets".parse().unwrap(), keyring, Limits::default()).unwrap();
+        let mut config = door.config();
+        // Who was told of nobody asks often here.
+        config.times.exchange = Duration::from_millis(300);
+        let machine = Broadcaster::new(config, codec, Inbox, entropy().unwrap(), Time::ZERO).unwrap();
+        let (shell, said) = start(machine, door).unwrap();
+        Node { shell, said }
+    }
+
+    pub(crate) fn me(&self) -> NetId {
+        self.shell.me()
+    }
+
+    pub(crate) async fn know(&self, others: &[&Node]) {
+        let others = others.iter().map(|other| other.me()).collect();
+        self.shell.tell(Command::Know(others)).await.unwrap();
+    }
+
+    pub(crate) async fn say(&self, text: &str) {
+        let body = Body::Application(Application { name: "test".into(), bytes: text.into() });
+        self.shell.tell(Command::Broadcast(Broadcasting::new(body))).await.unwrap();
+    }
+
+    /// Waits for the next thing that is said, which must be this.
+    pub(crate) async fn hears(&mut self, whom: NetId, text: &str) {
+        let heard = async {
+            loop {
+                match self.said.recv().await.unwrap() {
+                    Said::Delivery(Heard { origin, body: Body::Application(said) }) => {
+                        return (origin, said.bytes);
+                    }
+                    Said::Delivery(_) | Said::Event(_) => {}
+                }
+            }
+        };
+        let (from, bytes) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
+        assert!((from, bytes.as_slice()) == (whom, text.as_bytes()), "{from} said something else");
+    }
+
+    pub(crate) async fn knows(&self, count: usize) {
+        eventually(|| async { self.shell.look(|machine| machine.known().len()).await.unwrap() >= count })
+            .await;
+    }
+
+    pub(crate) async fn is_near(&self, count: usize) {
+        eventually(|| async { self.shell.look(|machine| machine.near().count()).await.unwrap() >= count })
+            .await;
+    }
+}
+
+/// Waits until something holds.
+pub(crate) async fn eventually<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+    let all = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.unwrap();
+}

@@ -1,0 +1,195 @@
+//! One node: the example `chat` in a namespace, told by lines and read by lines. Knows no scene.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::world::Place;
+
+/// How long anything may take, unless a scene says otherwise.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
+
+type Lines = Arc<Mutex<Vec<(Instant, String)>>>;
+
+pub(super) struct Node {
+    child: Child,
+    input: ChildStdin,
+    lines: Lines,
+    /// Its NetId, as it says itself.
+    pub(super) me: String,
+}
+
+impl Node {
+    /// Starts it and waits until it says who it is.
+    pub(super) fn start(chat: &Path, key: &Path, place: &Place, flags: &[&str]) -> Result<Node> {
+        let mut command = Command::new("ip");
+        // It becomes the program: its process id is the program's.
+        command.args(["netns", "exec", &place.space]).arg(chat).args([
+            "--cluster",
+            "net",
+            "--script",
+            "--key-file",
+        ]);
+        command.arg(key).args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start a node")?;
+        let lines = Lines::default();
+        listen(child.stdout.take(), &lines, "");
+        listen(child.stderr.take(), &lines, "! ");
+        let input = child.stdin.take().context("a node has no standard input")?;
+        let mut node = Node { child, input, lines, me: place.ip.to_string() };
+        let hello = node
+            .wait_line(|line| line.starts_with("/i-am "))
+            .with_context(|| format!("the node {} does not begin: {}", place.ip, node.last(5).join(" | ")))?;
+        node.me = hello.split(' ').nth(1).unwrap_or_default().to_owned();
+        Ok(node)
+    }
+
+    /// Types a line.
+    pub(super) fn say(&mut self, line: &str) -> Result<()> {
+        writeln!(self.input, "{line}")
+            .and_then(|()| self.input.flush())
+            .with_context(|| format!("{} is gone", self.me))
+    }
+
+    /// Asks something; the answer without the question.
+    pub(super) fn ask(&mut self, question: &str) -> Result<String> {
+        let before = self.answers(question).len();
+        self.say(question)?;
+        wait_for(&format!("{} to answer {question}", self.me), PATIENCE, || {
+            Ok(self.answers(question).len() > before)
+        })?;
+        self.answers(question).pop().context("it answered")
+    }
+
+    fn answers(&self, question: &str) -> Vec<String> {
+        let answer = |line: &String| Some(line.strip_prefix(question)?.trim().to_owned());
+        self.all().iter().filter_map(|(_, line)| answer(line)).collect()
+    }
+
+    /// The NetIds that it lists.
+    pub(super) fn list(&mut self, question: &str) -> Result<Vec<String>> {
+        Ok(self.ask(question)?.split_whitespace().map(ToOwned::to_owned).collect())
+    }
+
+    /// What it and its shell counted, by `what/why`.
+    pub(super) fn counters(&mut self) -> Result<BTreeMap<String, u64>> {
+        let counters = self.ask("/counters")?;
+        let pairs = counters.split("; ").filter_map(|pair| pair.rsplit_once('='));
+        Ok(pairs.filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect())
+    }
+
+    pub(super) fn count(&mut self, name: &str) -> Result<u64> {
+        Ok(self.counters()?.get(name).copied().unwrap_or_default())
+    }
+
+    /// When it heard a text first.
+    pub(super) fn heard(&self, text: &str) -> Option<Instant> {
+        self.all().iter().find(|(_, line)| is_saying(line, text)).map(|(at, _)| *at)
+    }
+
+    /// How often it heard a text.
+    pub(super) fn times_heard(&self, text: &str) -> usize {
+        self.all().iter().filter(|(_, line)| is_saying(line, text)).count()
+    }
+
+    pub(super) fn signal(&self, signal: &str) -> Result<()> {
+        let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        if !done.context("cannot start kill")?.success() {
+            bail!("{} cannot be sent {signal}", self.me);
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn memory(&self) -> Result<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
+    }
+
+    /// The last lines.
+    pub(super) fn last(&self, count: usize) -> Vec<String> {
+        let all = self.all();
+        all.iter().skip(all.len().saturating_sub(count)).map(|(_, line)| line.clone()).collect()
+    }
+
+    fn wait_line(&self, is_it: impl Fn(&str) -> bool) -> Result<String> {
+        let found = || self.all().iter().map(|(_, line)| line.clone()).find(|line| is_it(line));
+        wait_for("a line", Duration::from_secs(10), || Ok(found().is_some()))?;
+        found().context("it was there")
+    }
+
+    fn all(&self) -> Vec<(Instant, String)> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether a line says that somebody said a text.
+fn is_saying(line: &str, text: &str) -> bool {
+    !line.starts_with(['/', '!']) && line.split_once(' ').is_some_and(|(_, said)| said == text)
+}
+
+fn listen(stream: Option<impl Read + Send + 'static>, lines: &Lines, mark: &'static str) {
+    let Some(stream) = stream else { return };
+    let lines = Lines::clone(lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((Instant::now(), format!("{mark}{line}")));
+        }
+    });
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks at a condition until it holds, or it has taken too long.
+pub(super) fn wait_for(what: &str, within: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let until = Instant::now() + within;
+    while !holds()? {
+        if Instant::now() > until {
+            bail!("waited {} s in vain for {what}", within.as_secs_f64());
+        }
+        std::thread::sleep(GLANCE);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saying_is_told_from_answers_and_errors() {
+        assert!(is_saying("10.77.0.1:29999 hello there", "hello there"));
+        assert!(!is_saying("10.77.0.1:29999 hello there", "hello"));
+        assert!(!is_saying("/peers hello", "hello"));
+        assert!(!is_saying("! hello", "hello"));
+    }
+
+    #[test]
+    fn waiting_ends_with_the_condition_with_its_error_or_in_vain() {
+        let mut looks = 0;
+        let third = || {
+            looks += 1;
+            Ok(looks == 3)
+        };
+        assert!(wait_for("the third look", PATIENCE, third).is_ok());
+        assert!(wait_for("an error", PATIENCE, || bail!("gone")).is_err());
+        let vain = wait_for("ever", Duration::ZERO, || Ok(false));
+        assert!(vain.is_err_and(|error| error.to_string().contains("in vain for ever")));
+    }
+}

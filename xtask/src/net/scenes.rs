@@ -1,0 +1,86 @@
+//! The scenes: what nodes do when networks are as they are. Each says by an error what did not come true.
+
+mod faults;
+mod islands;
+mod outside;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::node::{PATIENCE, wait_for};
+use super::world::{Place, Stage};
+
+type Scene = fn(&mut Stage) -> Result<()>;
+
+/// All, in their order.
+pub(super) const SCENES: &[(&str, Scene)] = &[
+    ("one multicast serves an island", islands::one_multicast),
+    ("two islands learn each other", islands::two_islands),
+    ("25 % loss", faults::loss),
+    ("a relay killed in mid-broadcast", faults::relay_killed),
+    ("one stopped (SIGSTOP)", faults::stopped),
+    ("a black-holed peer delays nobody", faults::black_hole),
+    ("partition and heal", islands::partition),
+    ("a bridge that drops multicast", outside::deaf_bridge),
+    ("an outsider floods and replays", outside::flood),
+];
+
+impl Stage {
+    /// Starts nodes at places, each with these flags; the first calls `seed` if there is one, the others call the first.
+    fn start_all(&mut self, places: &[Place], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
+        let mut started = Vec::new();
+        for place in places {
+            let seed = started.first().copied().or(seed);
+            let seed = seed.and_then(|seed: usize| self.nodes.get(seed)).map(|node| node.me.clone());
+            let mut flags = flags.to_vec();
+            if let Some(seed) = &seed {
+                flags.extend(["--seed", seed]);
+            }
+            started.push(self.start(place, &flags)?);
+        }
+        Ok(started)
+    }
+
+    /// Waits until each of some nodes lists so many others.
+    fn wait_list(&mut self, question: &str, of: &[usize], count: usize) -> Result<()> {
+        for number in of {
+            let node = self.nodes.get_mut(*number).context("no such node")?;
+            let what = format!("{} to list {count} others at {question}", node.me);
+            wait_for(&what, PATIENCE, || Ok(node.list(question)?.len() >= count))?;
+        }
+        Ok(())
+    }
+
+    /// One says something, and returns when.
+    fn say(&mut self, number: usize, line: &str) -> Result<Instant> {
+        let now = Instant::now();
+        self.nodes.get_mut(number).context("no such node")?.say(line)?;
+        Ok(now)
+    }
+
+    /// Waits until some nodes have heard a text; how long after `since` the last of them had.
+    fn wait_heard(&self, text: &str, by: &[usize], since: Instant, within: Duration) -> Result<Duration> {
+        let mut last = since;
+        for number in by {
+            let node = self.nodes.get(*number).context("no such node")?;
+            wait_for(&format!("{} to hear `{text}`", node.me), within, || Ok(node.heard(text).is_some()))?;
+            last = node.heard(text).map_or(last, |at| at.max(last));
+        }
+        Ok(last.saturating_duration_since(since))
+    }
+
+    /// The sum of a counter over nodes.
+    fn sum(&mut self, of: &[usize], name: &str) -> Result<u64> {
+        let mut sum = 0;
+        for number in of {
+            sum += self.nodes.get_mut(*number).context("no such node")?.count(name)?;
+        }
+        Ok(sum)
+    }
+}
+
+/// All of a list but one.
+fn others(all: &[usize], but: usize) -> Vec<usize> {
+    all.iter().copied().filter(|number| *number != but).collect()
+}

@@ -1,0 +1,121 @@
+//! Scenes of what is between the nodes, and of who is none of them.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Stage, others};
+use crate::net::node::{PATIENCE, wait_for};
+
+/// A bridge forwards no multicast: the self-test says so, and all goes by TCP.
+pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {
+    let islands = stage.islands(&[3])?;
+    let switch = stage.switch();
+    // The same test on the same bridge before: everybody tests at once, and hears the others.
+    let all = stage.start_all(&islands[0], None, &["--exchange", "1"])?;
+    for node in &all {
+        stage.say(*node, "/multicast")?;
+    }
+    for node in &mut stage.nodes {
+        let works = |line: &String| line.starts_with("/multicast ") && line.contains(": Works:");
+        wait_for(&format!("{} to find that multicast works", node.me), PATIENCE, || {
+            Ok(node.last(50).iter().any(works))
+        })?;
+    }
+    stage.nodes.clear();
+
+    stage.drop_in(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
+    let all = stage.start_all(&islands[0], None, &["--exchange", "1"])?;
+    for node in &mut stage.nodes {
+        let found = node.ask("/multicast")?;
+        ensure!(
+            found.contains(": NobodyHeard:") && found.contains("IGMP snooping"),
+            "the self-test says: {found}"
+        );
+        // Its own came back: it is not this machine that is at fault.
+        ensure!(!found.contains(" 0 came back"), "the self-test says: {found}");
+    }
+    stage.wait_list("/peers", &all, 2)?;
+    for node in &all {
+        let text = format!("by TCP {node}");
+        let since = stage.say(*node, &text)?;
+        stage.wait_heard(&text, &others(&all, *node), since, PATIENCE)?;
+    }
+    for node in &mut stage.nodes {
+        ensure!(node.list("/near")?.is_empty(), "{} hears multicast", node.me);
+    }
+    Ok(())
+}
+
+/// Somebody without the key floods a node and the group, and sends again what he hears: everybody hears everything, once.
+pub(super) fn flood(stage: &mut Stage) -> Result<()> {
+    let islands = stage.islands(&[4])?;
+    let (strange, places) = islands[0].split_last().context("there are places")?;
+    let all = stage.start_all(places, None, &["--exchange", "1"])?;
+    stage.wait_list("/near", &all, 2)?;
+    let memory = stage.nodes[0].memory()?;
+    let mut outsider = Command::new("ip")
+        .args(["netns", "exec", &strange.space])
+        .arg(std::env::current_exe().context("who are we?")?)
+        .args(["net", "broadcast", "--outsider", &stage.nodes[0].me])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the outsider")?;
+    let said = flooded(stage, &all, &mut outsider);
+    drop(outsider.stdin.take());
+    if said.is_err() {
+        let _ = outsider.kill();
+    }
+    let mut told = String::new();
+    if let Some(mut stdout) = outsider.stdout.take() {
+        let _ = stdout.read_to_string(&mut told);
+    }
+    let _ = outsider.wait();
+    said?;
+    let counters = stage.nodes[0].counters()?;
+    let of = |name: &str| counters.get(name).copied().unwrap_or_default();
+    let refused: u64 = counters
+        .iter()
+        .filter(|(name, _)| name.starts_with("datagram/"))
+        .filter(|(name, _)| !["datagram/opened", "datagram/our own"].contains(&name.as_str()))
+        .map(|(_, count)| count)
+        .sum();
+    let grown = stage.nodes[0].memory()?.saturating_sub(memory) >> 20;
+    ensure!(of("datagram/Replayed") > 0, "nothing was replayed: {counters:?}");
+    ensure!(of("accept/not let in") > 0, "no connection was left outside: {counters:?}");
+    ensure!(grown < 64, "the node has grown by {grown} MiB");
+    let told = told.lines().find(|line| line.starts_with("flooded")).unwrap_or_default().to_owned();
+    stage.remark(format!(
+        "{told}; the node refused {refused} datagrams, {} of them replayed, left {} connections outside, and grew by {grown} MiB",
+        of("datagram/Replayed"),
+        of("accept/not let in"),
+    ));
+    Ok(())
+}
+
+fn flooded(stage: &mut Stage, all: &[usize], outsider: &mut std::process::Child) -> Result<()> {
+    let stdout = outsider.stdout.as_mut().context("the outsider has no output")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).context("the outsider says nothing")?;
+    ensure!(line.trim() == "ready", "the outsider says {line}");
+    wait_for("the flood to arrive", PATIENCE, || {
+        let counters = stage.nodes[0].counters()?;
+        let of = |name: &str| counters.get(name).copied().unwrap_or_default();
+        Ok(of("udp/datagrams in") > 5_000 && of("accept/not let in") > 0)
+    })?;
+    for number in 0..20 {
+        let (speaker, text) = (all[number % all.len()], format!("in the flood {number}"));
+        let since = stage.say(speaker, &text)?;
+        stage.wait_heard(&text, &others(all, speaker), since, PATIENCE)?;
+    }
+    wait_for("something to be replayed", PATIENCE, || Ok(stage.nodes[0].count("datagram/Replayed")? > 100))?;
+    for number in 0..20 {
+        for node in others(all, all[number % all.len()]) {
+            let times = stage.nodes[node].times_heard(&format!("in the flood {number}"));
+            ensure!(times == 1, "{} heard line {number} {times} times", stage.nodes[node].me);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `cargo xtask sim`: the simulator, built with optimisation, with the arguments handed on to it.
+//!
+//! Knows how to start it and what its last line means; its flags are its own (`gm-sim/src/main.rs`).
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::tally::Tally;
+use crate::workspace::{Workspace, status};
+
+/// Runs it; what it ended with.
+pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
+    let mut command = simulator(ws, args);
+    if args.iter().any(|arg| arg == "--campaign") {
+        command.args(["--commit", &commit(ws)]);
+    }
+    let code = status(&mut command)?.code();
+    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
+}
+
+/// What every change must pass: seeds, every scenario once, the planted bugs.
+pub(crate) fn ci(ws: &Workspace) -> Result<Tally> {
+    let output =
+        simulator(ws, &[]).stderr(Stdio::inherit()).output().context("cannot start the simulator")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let counted = text.lines().last().and_then(counts);
+    Ok(match counted {
+        Some(tally) if output.status.success() || tally.failed > 0 => tally,
+        _ => Tally::FAILED,
+    })
+}
+
+fn simulator(ws: &Workspace, args: &[String]) -> Command {
+    let mut command = ws.cargo("run --quiet --release -p gm-sim --");
+    command.args(args);
+    command
+}
+
+/// The commit that is checked out, and whether something was changed since.
+fn commit(ws: &Workspace) -> String {
+    let output =
+        Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(ws.root()).output();
+    let text =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if text.is_empty() { "unknown".to_owned() } else { text }
+}
+
+/// Reads `3 passed, 1 failed, 0 skipped`.
+fn counts(line: &str) -> Option<Tally> {
+    let number = |part: &str, what: &str| part.trim().strip_suffix(what)?.trim().parse().ok();
+    let mut parts = line.split(',');
+    let passed = number(parts.next()?, "passed")?;
+    let failed = number(parts.next()?, "failed")?;
+    let skipped = number(parts.next()?, "skipped")?;
+    Some(Tally { passed, failed, skipped })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_read() {
+        let tally = Tally { passed: 334, failed: 2, skipped: 0 };
+        assert_eq!(counts(&tally.to_string()), Some(tally));
+        assert_eq!(counts("334 passed, 2 failed"), None);
+        assert_eq!(counts("cargo xtask sim --seed 3"), None);
+    }
+}
