@@ -1,54 +1,172 @@
-//! The simulator's command line: `cargo xtask sim` calls it. Knows the flags, and which module answers each.
+//! The simulator's command line; `cargo xtask sim` calls it. Knows the flags, and which module answers each.
+//!
+//! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault was missing, 3 after a crash, 4 if safety was
+//! broken, 5 if something did not happen in time, 6 if a planted bug was not found.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gm_sim::FaultClass;
 use gm_sim::broadcast::run::run;
-use gm_sim::broadcast::scenario::{RANDOM, plan};
-use gm_sim::{Campaign, FaultClass};
+use gm_sim::broadcast::scenario::{Plan, RANDOM, names, plan};
+use gm_sim::broadcast::sweep::{CI_SEEDS, Count, count, page, replays, scenarios, search, seeds};
+use gm_sim::broadcast::{metrics, plants};
 
-/// Worlds of broadcasters.
+/// Worlds of broadcasters in virtual time: nothing said runs what every change must pass
 #[derive(Debug, Parser)]
+#[command(name = "cargo xtask sim")]
 struct Flags {
-    #[arg(long)]
+    /// One seed
+    #[arg(long, conflicts_with_all = ["seeds", "campaign", "metrics"])]
     seed: Option<u64>,
+    /// The seeds from A up to B, without B
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    seeds: Option<Range<u64>>,
+    /// A scenario by its name, instead of the drawn one; its seed 0 if no other is said
     #[arg(long)]
-    seeds: Option<String>,
-    #[arg(long, default_value = RANDOM)]
-    scenario: String,
+    scenario: Option<String>,
+    /// Everything: many seeds, every scenario, the search for every planted bug; writes docs/campaign-broadcast.md
     #[arg(long)]
-    trace: bool,
-    #[arg(long)]
+    campaign: bool,
+    /// Look for a planted bug, or, with a seed, run with it
+    #[arg(long, value_name = "NAME")]
     plant: Option<String>,
+    /// What broadcasts cost
+    #[arg(long)]
+    metrics: bool,
+    /// Compare what they cost with the committed table
+    #[arg(long, requires = "metrics")]
+    check: bool,
+    /// Only what they cost among a hundred thousand nodes, which takes minutes
+    #[arg(long, requires = "metrics", conflicts_with = "check")]
+    large: bool,
+    /// Every input of a run, a line each
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// The hash of each run's trace
+    #[arg(long, requires = "seeds")]
+    hash: bool,
+    /// What the page of a campaign says of where it comes from
+    #[arg(long, hide = true, default_value = "unknown")]
+    commit: String,
 }
 
+/// Seeds of a campaign, if no others are said.
+const CAMPAIGN: Range<u64> = 0..2_000;
+/// Seeds of each scenario in it.
+const CAMPAIGN_EACH: Range<u64> = 0..200;
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/campaign-broadcast.md");
+const NOT_THERE: u8 = 1;
+
 fn main() -> ExitCode {
-    let flags = Flags::parse();
-    let bug = flags
-        .plant
-        .as_ref()
-        .and_then(|name| gm_broadcast::Bug::ALL.into_iter().find(|bug| bug.name() == *name));
-    if let Some(seed) = flags.seed {
-        let plan = plan(&flags.scenario, seed).unwrap();
-        let (run, lines) = run(plan, bug, if flags.trace { usize::MAX } else { 0 });
-        for line in lines {
-            println!("{line}");
-        }
-        println!("{run:?}");
-        return ExitCode::SUCCESS;
+    ExitCode::from(answer(&Flags::parse()))
+}
+
+fn answer(flags: &Flags) -> u8 {
+    let scenario = flags.scenario.as_deref().unwrap_or(RANDOM);
+    if plan(scenario, 0).is_none() {
+        println!("there is no scenario {scenario}; there are {}", names().collect::<Vec<_>>().join(", "));
+        return NOT_THERE;
     }
-    let seeds = flags.seeds.unwrap_or("0..100".into());
-    let (a, b) = seeds.split_once("..").unwrap();
-    let campaign = Campaign {
-        seeds: a.parse().unwrap()..b.parse().unwrap(),
-        threads: 2,
-        classes: FaultClass::ALL.to_vec(),
-        percent: 20,
-        replay: "cargo xtask sim --seed".into(),
-    };
-    let report = campaign.run(|seed| run(plan(&flags.scenario, seed).unwrap(), bug, 0).0);
+    if flags.metrics {
+        return if flags.large { metrics::run_large() } else { metrics::run(flags.check) };
+    }
+    let drawn = flags.seed.or(flags.scenario.as_ref().filter(|_| flags.seeds.is_none()).map(|_| 0));
+    match (&flags.plant, drawn) {
+        (Some(name), _) if plants::named(name).is_none() => {
+            println!("there is no bug {name}");
+            NOT_THERE
+        }
+        (None, _) if flags.campaign => campaign(flags.seeds.clone().unwrap_or(CAMPAIGN), &flags.commit),
+        (Some(name), None) => told(plants::named(name).map(|bug| search(bug, &mut say)).unwrap_or_default()),
+        (_, Some(seed)) => plan(scenario, seed).map_or(NOT_THERE, |plan| one(plan, flags)),
+        (None, None) => match &flags.seeds {
+            Some(range) => many(scenario, range.clone(), flags.hash),
+            None => ci(),
+        },
+    }
+}
+
+/// One run: what it is, what happened, how it ended.
+fn one(plan: Plan, flags: &Flags) -> u8 {
+    let bug = flags.plant.as_deref().and_then(plants::named);
+    let mut replay = plan.replay();
+    if let Some(bug) = bug {
+        let _ = write!(replay, " --plant {}", bug.name());
+    }
+    println!("{plan}");
+    // Also if it panics, the command that replays it has been said.
+    println!("{replay}");
+    let (run, lines) = run(plan, bug, if flags.trace { usize::MAX } else { 0 });
+    lines.iter().for_each(|line| println!("{line}"));
+    for class in FaultClass::ALL.into_iter().filter(|class| run.tally.of(*class) > 0) {
+        println!("{class:<18} {}", run.tally.of(class));
+    }
+    println!("{} events, until {}, trace {:016x}", run.events, run.time, run.trace);
+    match run.outcome {
+        Ok(()) => 0,
+        Err(violation) => {
+            println!("{violation}\n{replay}");
+            violation.wrong.exit_code()
+        }
+    }
+}
+
+fn many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
+    let report = seeds(scenario, range);
+    if hash {
+        report.runs.iter().for_each(|run| println!("{} {:016x}", run.seed, run.trace));
+    }
+    print!("{report}");
+    count(&report).code
+}
+
+/// What every change must pass.
+fn ci() -> u8 {
+    let report = seeds(RANDOM, CI_SEEDS);
     println!("{report}");
-    ExitCode::from(report.exit_code())
+    let all = count(&report).and(scenarios(0..1, &mut say)).and(replays(&mut say));
+    if let Some((run, _)) = report.failures().next() {
+        println!("cargo xtask sim --seed {}", run.seed);
+    }
+    told(all)
+}
+
+fn campaign(range: Range<u64>, commit: &str) -> u8 {
+    let report = seeds(RANDOM, range);
+    println!("{report}");
+    let (mut named, mut bugs) = (String::new(), String::new());
+    let keep = |text: &mut String, line: &str| {
+        println!("{line}");
+        let _ = writeln!(text, "{line}");
+    };
+    let mut all = count(&report).and(scenarios(CAMPAIGN_EACH, &mut |line| keep(&mut named, line)));
+    for bug in gm_broadcast::Bug::ALL {
+        all = all.and(search(bug, &mut |line| keep(&mut bugs, line)));
+    }
+    if let Err(error) = std::fs::write(PAGE, page(commit, &report, &named, &bugs)) {
+        println!("the page was not written: {error}");
+        return NOT_THERE;
+    }
+    told(all)
+}
+
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// The last line, as all commands that count have it.
+fn told(count: Count) -> u8 {
+    println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
+    count.code
+}
+
+fn range(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("a range is A..B")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
+    Ok(number(start)?..number(end)?)
 }

@@ -1,7 +1,7 @@
 //! What was said in a world, who got it, and who was up all the while: what checkers ask. Judges nothing.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use gm_broadcast::{Command, Event, Input, Targets, Time};
@@ -65,6 +65,8 @@ pub struct Book {
     bitten: BTreeMap<FaultClass, Time>,
     /// What owners have to put on disk now.
     pub to_store: Vec<(NodeIndex, BroadcastId)>,
+    /// Numbers of which something was sent to a node, for who claims something of those of which nothing was.
+    pub taken: BTreeSet<(u64, NodeIndex)>,
     /// What was begun by the input that is being handled.
     began: Option<(u64, Targets)>,
 }
@@ -83,6 +85,7 @@ impl Book {
             index,
             bitten: BTreeMap::new(),
             to_store: Vec::new(),
+            taken: BTreeSet::new(),
             began: None,
         }
     }

@@ -47,3 +47,6 @@ pub(crate) const WAYS: [FaultClass; 10] = [
 pub(crate) fn lenient(time: Duration) -> Duration {
     time * 5 / 4 + Duration::from_secs(1)
 }
+
+#[cfg(test)]
+mod tests;

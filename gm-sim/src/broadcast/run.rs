@@ -82,8 +82,8 @@ fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> Config 
     };
     let directory = directories.get(birth.place.site as usize).cloned().unwrap_or_default();
     let multicast = !plan.mute.contains(&birth.node);
-    let (bounds, times) = (plan.bounds, plan.times);
-    Config { multicast, seeds, directory, bounds, times, ..Config::new(birth.place.id) }
+    let (shape, bounds, times) = (plan.shape, plan.bounds, plan.times);
+    Config { multicast, seeds, directory, shape, bounds, times, ..Config::new(birth.place.id) }
 }
 
 /// Everybody, as seen from a site; nobody, if nodes know only seeds.
@@ -103,4 +103,22 @@ fn directory(plan: &Plan, site: u32) -> Arc<Directory> {
         class: if place.site == site { Class::Lan } else { Class::Wan },
     });
     Arc::new(Directory::new(known.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcast::scenario::plan;
+
+    #[test]
+    fn a_run_is_a_function_of_its_plan() {
+        let once = |name, seed| run(plan(name, seed).unwrap(), None, 50);
+        for (name, seed) in [("random", 3), ("random", 8), ("two-islands", 1), ("relay-death", 2)] {
+            let (first, lines) = once(name, seed);
+            assert_eq!(first.outcome, Ok(()), "{name} {seed}");
+            assert!(first.events > 1_000 && lines.len() == 50);
+            assert_eq!((first.clone(), lines), once(name, seed));
+            assert_ne!(first.trace, once(name, seed + 1).0.trace);
+        }
+    }
 }

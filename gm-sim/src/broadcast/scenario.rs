@@ -8,9 +8,11 @@ mod layout;
 mod named;
 mod random;
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
-use gm_broadcast::{Bounds, By, Time, Times, Wanted};
+use gm_broadcast::{Bounds, By, Shape, Time, Times, Wanted};
 use gm_clock::NetId;
 
 use crate::fault::FaultClass;
@@ -19,7 +21,7 @@ use crate::node::{NodeIndex, Place};
 use crate::schedule::Schedule;
 use crate::world::Action;
 
-pub use named::{NAMES, named};
+pub use named::{named, names};
 pub use random::random;
 
 /// A run, before it runs.
@@ -37,6 +39,8 @@ pub struct Plan {
     pub mute: Vec<NodeIndex>,
     /// Whom nodes know at their start.
     pub known: Acquaintance,
+    /// How every node cuts its lists.
+    pub shape: Shape,
     /// The bounds of every node.
     pub bounds: Bounds,
     /// The times of every node.
@@ -86,6 +90,8 @@ pub struct Say {
     pub wanted: Option<Wanted>,
     /// Within what time every target must have it that is up all the while; nothing if nothing is demanded.
     pub within: Option<Duration>,
+    /// Of whom it is not demanded.
+    pub excused: Vec<NodeIndex>,
     /// Whether the receipts must tell exactly who is up.
     pub exact: bool,
 }
@@ -106,10 +112,10 @@ pub enum Whom {
 pub struct Claims {
     /// From then on nobody fails and nothing is lost, and islands are known: what costs count is bounded.
     pub calm_from: Option<Time>,
-    /// Whatever an outsider does, it happens to nobody: all is as if nothing were wrong.
-    pub undisturbed: bool,
-    /// Who is sent nothing of a broadcast keeps nobody else from it.
-    pub unsent: Option<(NodeIndex, NodeIndex)>,
+    /// In the end everybody knows everybody.
+    pub acquainted: bool,
+    /// Only what no connection to this one took is demanded: what it took is gone with it.
+    pub untaken_by: Option<NodeIndex>,
 }
 
 impl Plan {
@@ -152,6 +158,28 @@ impl Plan {
     /// All nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..u32::try_from(self.places.len()).unwrap_or(u32::MAX)).map(NodeIndex)
+    }
+}
+
+impl fmt::Display for Plan {
+    /// What is drawn, in a few lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let islands: BTreeSet<u32> = self.places.iter().map(|place| place.island).collect();
+        let sites: BTreeSet<u32> = self.places.iter().map(|place| place.site).collect();
+        let (nodes, mute) = (self.places.len(), self.mute.len());
+        writeln!(f, "{}, seed {}: {nodes} nodes, {mute} of them mute", self.name, self.seed)?;
+        writeln!(f, "{} islands, {} sites, {:?}", islands.len(), sites.len(), self.known)?;
+        writeln!(f, "{:?}, {:?}", self.shape, self.bounds)?;
+        let classes: Vec<&str> = self.classes.iter().map(|class| class.name()).collect();
+        writeln!(f, "faults until {}: {}", self.heal_at, classes.join(" "))?;
+        let demanded = self.says.iter().filter(|say| say.within.is_some()).count();
+        write!(
+            f,
+            "{} says, {demanded} of them demanded, settle {:?}, end {}",
+            self.says.len(),
+            self.settle(),
+            self.end
+        )
     }
 }
 

@@ -91,19 +91,15 @@ impl Tap {
                 let frame = self.sent(place.node, *link, bytes).map(Rc::new);
                 frame.into_iter().map(|frame| Heard::Sent(*to, frame)).collect()
             }
-            Seen::Sent { flow, to, bytes, .. } => {
-                let mut bytes = bytes.to_vec();
-                let frame = open_datagram(&self.codec, &mut bytes, &mut self.scratch);
-                let frame = frame.map(|(id, says)| Frame { from: place.node, flow: *flow, id, says });
-                frame.into_iter().map(|frame| Heard::Sent(*to, Rc::new(frame))).collect()
+            // To one, no datagram says anything of a broadcast.
+            Seen::Sent { flow: Flow::Multicast, bytes, .. } => {
+                let frame = self.multicast(place.node, bytes);
+                frame.into_iter().map(|frame| Heard::Sent(None, Rc::new(frame))).collect()
             }
             Seen::Input(Input::LinkBytes { link, bytes }) => self.got(place.node, *link, bytes),
-            Seen::Input(Input::Datagram { via, bytes, .. }) => {
-                let mut bytes = bytes.clone();
-                let frame = open_datagram(&self.codec, &mut bytes, &mut self.scratch);
-                let flow = if *via == Via::Multicast { Flow::Multicast } else { Flow::Datagram };
-                // Who sent it stands in it, but nobody asks that of a datagram.
-                let frame = frame.map(|(id, says)| Frame { from: NodeIndex::OUTSIDER, flow, id, says });
+            Seen::Input(Input::Datagram { via: Via::Multicast, bytes, .. }) => {
+                // Who sent it stands in it, but nobody asks that of a multicast.
+                let frame = self.multicast(NodeIndex::OUTSIDER, bytes);
                 frame.into_iter().map(|frame| Heard::Got(Rc::new(frame))).collect()
             }
             Seen::Input(Input::LinkClosed { link }) | Seen::Closed { link } => {
@@ -144,6 +140,14 @@ impl Tap {
         Some(frame)
     }
 
+    fn multicast(&mut self, from: NodeIndex, bytes: &[u8]) -> Option<Frame> {
+        let mut bytes = bytes.to_vec();
+        let opened = self.codec.open(&Channel::Datagram, &mut bytes, &mut self.scratch).ok()?;
+        let epoch = opened.seal.map(|seal| seal.epoch.bytes());
+        let (id, says) = of_broadcast(Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch)?;
+        Some(Frame { from, flow: Flow::Multicast, id, says })
+    }
+
     fn got(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Vec<Heard> {
         let end = self.ends.entry((node, link)).or_default();
         end.got += bytes.len() as u64;
@@ -152,9 +156,8 @@ impl Tap {
         let mut heard = Vec::new();
         let key = (end.peer.clone(), end.own.clone());
         if let Some(way) = self.ways.get_mut(&key) {
-            while let Some((_, frame)) = way.pop_front_if(|(at, _)| *at <= end.got) {
-                heard.push(Heard::Got(frame));
-            }
+            let come = way.iter().take_while(|(at, _)| *at <= end.got).count();
+            heard.extend(way.drain(..come).map(|(_, frame)| Heard::Got(frame)));
             if way.is_empty() {
                 self.ways.remove(&key);
             }
@@ -173,12 +176,6 @@ impl std::fmt::Debug for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tap({} ends)", self.ends.len())
     }
-}
-
-fn open_datagram(codec: &FrameCodec, bytes: &mut [u8], scratch: &mut Vec<u8>) -> Option<(BroadcastId, Says)> {
-    let opened = codec.open(&Channel::Datagram, bytes, scratch).ok()?;
-    let epoch = opened.seal.map(|seal| seal.epoch.bytes());
-    of_broadcast(Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch)
 }
 
 fn of_broadcast(payload: Payload, epoch: Option<[u8; 8]>) -> Option<(BroadcastId, Says)> {

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gm_broadcast::Time;
 use gm_codec::BroadcastId;
 
 use crate::broadcast::book::Shared;
 use crate::broadcast::node::Node;
+use crate::broadcast::scenario::Whom;
 use crate::broadcast::tap::{Frame, Heard, Says, Tap};
 use crate::checker::{Checker, Violation};
 use crate::node::NodeIndex;
@@ -86,7 +88,7 @@ impl Checker<Node> for Cost {
                     if from.is_none_or(|from| said.at < from) {
                         continue;
                     }
-                    let rounds = (said.targets.len() as u32 + 1).next_power_of_two().ilog2() + 1;
+                    let rounds = (said.targets.len() + 1).next_power_of_two().ilog2() + 1;
                     let depth = self.got.get(&(frame.id, frame.from)).map_or(0, |got| got.depth);
                     let got = self.got.entry((frame.id, place.node)).or_default();
                     if let Some(why) = got.more(&frame, depth, rounds) {
@@ -99,7 +101,29 @@ impl Checker<Node> for Cost {
         Ok(())
     }
 
-    fn at_end(&mut self, _: &World<Node>) -> Result<(), Violation> {
+    fn at_end(&mut self, world: &World<Node>) -> Result<(), Violation> {
+        let book = self.book.borrow();
+        let plan = book.plan();
+        let Some(from) = plan.claims.calm_from else { return Ok(()) };
+        let speaks = |island: u32| {
+            let here = plan.nodes().zip(&plan.places).filter(|(_, place)| place.island == island);
+            let here: Vec<_> = here.map(|(node, _)| node).collect();
+            here.len() > 1 && !here.iter().any(|node| plan.mute.contains(node))
+        };
+        let islands: BTreeSet<u32> = plan.places.iter().map(|place| place.island).collect();
+        let islands: Vec<u32> = islands.into_iter().filter(|island| speaks(*island)).collect();
+        for said in book.said.values().filter(|said| said.at >= from && said.at != Time::NEVER) {
+            let Some(id) = said.id.filter(|_| said.say.length <= FITS && said.say.to == Whom::All) else {
+                continue;
+            };
+            if let Some(island) = islands.iter().find(|island| !self.islands.contains(&(id, **island))) {
+                let what = format!("nobody multicast number {} in island {island}", said.say.number);
+                return Err(Violation::safety("cost", world.now(), what));
+            }
+        }
         Ok(())
     }
 }
+
+/// Bytes of a content that fits into a datagram with all that goes along.
+const FITS: usize = 500;

@@ -1,6 +1,7 @@
 //! What comes is what was said, once a life; and what is demanded comes in time to all who were up. Knows nothing of how it comes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
@@ -19,13 +20,52 @@ pub struct Delivery {
     book: Shared,
     /// (node, life, number)
     seen: BTreeSet<(NodeIndex, u32, u64)>,
+    /// When which number is demanded, if it is said when the plan says.
+    due: BTreeSet<(Time, u64)>,
 }
 
 impl Delivery {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(book: &Shared) -> Delivery {
-        Delivery { book: Shared::clone(book), seen: BTreeSet::new() }
+        let borrowed = book.borrow();
+        let says = borrowed.plan().says.iter();
+        let due = says.filter_map(|say| say.within.map(|within| (say.at + within, say.number))).collect();
+        Delivery { book: Shared::clone(book), seen: BTreeSet::new(), due }
+    }
+
+    /// Looks at all that was due before.
+    fn judge(&mut self, now: Time) -> Result<(), Violation> {
+        while let Some((at, number)) = self.due.first().copied().filter(|(at, _)| *at < now) {
+            self.due.remove(&(at, number));
+            let book = self.book.borrow();
+            let Some(said) = book.said.get(&number) else { continue };
+            // A life of the sender that ended said no more, and one that was paused said it later.
+            if said.at == Time::NEVER || !book.steady(said.say.node, said.at) {
+                continue;
+            }
+            let due = said.at + said.say.within.unwrap_or_default();
+            if due > at {
+                drop(book);
+                self.due.insert((due, number));
+                continue;
+            }
+            let taken = |node| book.taken.contains(&(number, node));
+            if book.plan().claims.untaken_by.is_some_and(taken) {
+                continue;
+            }
+            let excused = &said.say.excused;
+            let steady = |target| {
+                book.node(target).filter(|node| book.steady(*node, said.at) && !excused.contains(node))
+            };
+            let lacking: Vec<String> = lacking(said, due, steady).iter().map(ToString::to_string).collect();
+            if !lacking.is_empty() {
+                let (node, at, lacking) = (said.say.node, said.at, lacking.join(" "));
+                let what = format!("number {number}, said by {node} at {at}, is not at {lacking} by {due}");
+                return Err(Violation::liveness("delivery", now, what));
+            }
+        }
+        Ok(())
     }
 
     fn wrong(&self, node: NodeIndex, mail: &Mail) -> Option<String> {
@@ -66,6 +106,7 @@ impl Checker<Node> for Delivery {
     }
 
     fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
+        self.judge(place.at)?;
         let Seen::Delivered(mail) = seen else { return Ok(()) };
         let life = self.book.borrow().standing(place.node).life;
         let mut wrong = self.wrong(place.node, mail);
@@ -82,27 +123,6 @@ impl Checker<Node> for Delivery {
     }
 
     fn at_end(&mut self, world: &World<Node>) -> Result<(), Violation> {
-        let book = self.book.borrow();
-        for said in book.said.values().filter(|said| said.at != Time::NEVER) {
-            let Some(within) = said.say.within else { continue };
-            // A life of the sender that ended said no more.
-            if !book.steady(said.say.node, said.at) {
-                continue;
-            }
-            let steady = |target| book.node(target).filter(|node| book.steady(*node, said.at));
-            let lacking = lacking(said, said.at + within, steady);
-            if !lacking.is_empty() {
-                let number = said.say.number;
-                let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
-                let what = format!(
-                    "number {number}, said by {} at {}, is not at {} within {within:?}",
-                    said.say.node,
-                    said.at,
-                    names.join(" ")
-                );
-                return Err(Violation::liveness("delivery", world.now(), what));
-            }
-        }
-        Ok(())
+        self.judge(world.now() + Duration::from_nanos(1))
     }
 }

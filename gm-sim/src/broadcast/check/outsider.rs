@@ -57,8 +57,14 @@ impl Checker<Node> for Outsider {
     }
 
     fn at_end(&mut self, world: &World<Node>) -> Result<(), Violation> {
+        let others = self.book.borrow().plan().places.len() - 1;
+        let acquainted = self.book.borrow().plan().claims.acquainted;
         for node in world.indices() {
             let known = world.machine(node).map(Node::known).unwrap_or_default();
+            if acquainted && known.len() < others {
+                let what = format!("{node} knows {} of {others}", known.len());
+                return Err(Violation::liveness("acquaintance", world.now(), what));
+            }
             known.into_iter().try_for_each(|known| self.known(Where { at: world.now(), node }, known))?;
         }
         Ok(())

@@ -16,13 +16,35 @@ use crate::world::World;
 pub struct Receipts {
     book: Shared,
     settled: BTreeMap<u64, Report>,
+    /// Of the input that is being handled: judged when the book knows all that came of it.
+    fresh: Vec<(u64, Report)>,
 }
 
 impl Receipts {
     /// None yet.
     #[must_use]
     pub fn new(book: &Shared) -> Receipts {
-        Receipts { book: Shared::clone(book), settled: BTreeMap::new() }
+        Receipts { book: Shared::clone(book), settled: BTreeMap::new(), fresh: Vec::new() }
+    }
+
+    pub(super) fn judge(&mut self, place: Where, tag: u64, report: Report) -> Option<String> {
+        let book = self.book.borrow();
+        let said = book.said.get(&tag)?;
+        let mut wrong = untrue(&book, said, &report);
+        if self.settled.contains_key(&tag) {
+            wrong = Some("it was settled before".to_owned());
+        }
+        let within = said.say.wanted.map(|wanted| wanted.within).unwrap_or_default();
+        if book.steady(place.node, said.at) && place.at > said.at + lenient(within) {
+            wrong = wrong.or_else(|| Some(format!("its deadline was {within:?} after {}", said.at)));
+        }
+        if report.settled && said.say.exact && book.steady(place.node, said.at) {
+            wrong = wrong.or_else(|| inexact(&book, said, &report));
+        }
+        if report.settled {
+            self.settled.insert(tag, report);
+        }
+        wrong
     }
 }
 
@@ -65,13 +87,15 @@ pub fn untrue(book: &Book, said: &Said, report: &Report) -> Option<String> {
     None
 }
 
-/// What a last report must say when nothing is wrong but that some are down: who is up has it.
+/// What a last report must say when nothing is wrong but that some are down: who is up has it, and is counted. (That nobody is
+/// counted besides is so always.)
 #[must_use]
 pub fn inexact(book: &Book, said: &Said, report: &Report) -> Option<String> {
     let up = said.targets.iter().filter_map(|target| book.node(*target));
-    let up = up.filter(|node| book.steady(*node, said.at)).count() as u64;
+    let excused = &said.say.excused;
+    let up = up.filter(|node| book.steady(*node, said.at) && !excused.contains(node)).count() as u64;
     let Report { delivered, missing, unknown, .. } = report;
-    (*delivered != up)
+    (*delivered < up)
         .then(|| format!("{up} have it, {delivered} are said to ({missing} missing, {unknown} unknown)"))
 }
 
@@ -80,29 +104,21 @@ impl Checker<Node> for Receipts {
         "receipts"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
-        let Seen::Event(Event::Receipts { tag, report }) = seen else { return Ok(()) };
-        let book = self.book.borrow();
-        let Some(said) = book.said.get(tag) else { return Ok(()) };
-        let mut wrong = untrue(&book, said, report);
-        if self.settled.contains_key(tag) {
-            wrong = Some("it was settled before".to_owned());
+    fn see(&mut self, _: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
+        if let Seen::Event(Event::Receipts { tag, report }) = seen {
+            self.fresh.push((*tag, report.clone()));
         }
-        if let Some(wanted) = said.say.wanted.filter(|_| book.steady(place.node, said.at))
-            && place.at > said.at + lenient(wanted.within)
-        {
-            wrong = wrong.or_else(|| Some(format!("its deadline was {:?} after {}", wanted.within, said.at)));
-        }
-        if report.settled {
-            self.settled.insert(*tag, report.clone());
-        }
-        match wrong {
-            None => Ok(()),
-            Some(why) => {
+        Ok(())
+    }
+
+    fn settled(&mut self, place: Where, _: &Node) -> Result<(), Violation> {
+        for (tag, report) in std::mem::take(&mut self.fresh) {
+            if let Some(why) = self.judge(place, tag, report) {
                 let what = format!("{} hears of number {tag}: {why}", place.node);
-                Err(Violation::safety("receipts", place.at, what))
+                return Err(Violation::safety("receipts", place.at, what));
             }
         }
+        Ok(())
     }
 
     fn at_end(&mut self, world: &World<Node>) -> Result<(), Violation> {
@@ -113,13 +129,9 @@ impl Checker<Node> for Receipts {
                 continue;
             }
             let over = said.at != Time::NEVER && world.now() > said.at + lenient(wanted.within);
-            let wrong = match self.settled.get(number) {
-                None if over => Some("is not settled".to_owned()),
-                Some(report) if said.say.exact => inexact(&book, said, report),
-                _ => None,
-            };
-            if let Some(why) = wrong {
-                let what = format!("number {number}, said by {} at {}: {why}", said.say.node, said.at);
+            if over && !self.settled.contains_key(number) {
+                let what =
+                    format!("number {number}, said by {} at {}, is not settled", said.say.node, said.at);
                 return Err(Violation::liveness("receipts", world.now(), what));
             }
         }

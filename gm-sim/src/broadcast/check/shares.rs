@@ -11,6 +11,7 @@ use crate::broadcast::book::Shared;
 use crate::broadcast::node::Node;
 use crate::broadcast::tap::{Frame, Heard, Says, Tap};
 use crate::checker::{Checker, Violation};
+use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 use crate::watch::{Flow, Seen, Where};
 
@@ -49,8 +50,8 @@ impl Life {
         }
     }
 
-    /// Something is sent. What is wrong with that.
-    pub fn sent(&mut self, at: Time, to: Option<NetId>, frame: &Frame) -> Option<String> {
+    /// Something is sent; `near`: to somebody who may hear its multicast. What is wrong with that.
+    pub fn sent(&mut self, at: Time, to: Option<NetId>, near: bool, frame: &Frame) -> Option<String> {
         let Says::Share { list, asks, again, .. } = &frame.says else { return None };
         if frame.flow == Flow::Multicast {
             self.multicasts += 1;
@@ -58,13 +59,13 @@ impl Life {
         }
         let to = to?;
         // Who asks gets an answer; who is doubted to have heard a multicast is told of it by shares that say `again`.
-        if list.is_empty() && !asks && self.asked.contains(&to) || *again && self.multicasts > 0 {
+        if list.is_empty() && !asks && self.asked.contains(&to) || *again && near && self.multicasts > 0 {
             return None;
         }
         let first = *self.first.get_or_insert(at);
         for node in list.iter().chain([&to]) {
             let brought =
-                self.shares.iter().find(|(_, list, of)| of == again && list.binary_search(node).is_ok());
+                self.shares.iter().find(|(_, list, of)| (*again || !of) && list.binary_search(node).is_ok());
             match brought {
                 _ if self.own => {}
                 None => return Some(format!("passes it on to {node}, which nobody gave it")),
@@ -75,7 +76,7 @@ impl Life {
             }
             let given = self.given.entry(*node).or_default();
             *given += u32::from(!again);
-            if *given > 1 {
+            if !again && *given > 1 {
                 return Some(format!("gives it to {node} twice"));
             }
         }
@@ -91,6 +92,19 @@ impl Shares {
     }
 }
 
+impl Shares {
+    /// What was given to whom, if the plan claims something of what was not.
+    fn note_taken(&self, heard: &Heard) {
+        let mut book = self.book.borrow_mut();
+        if let Heard::Sent(Some(to), frame) = heard
+            && book.plan().claims.untaken_by == Some(*to)
+            && let Some(number) = book.broadcast(&frame.id).map(|said| said.say.number)
+        {
+            book.taken.insert((number, *to));
+        }
+    }
+}
+
 impl Checker<Node> for Shares {
     fn name(&self) -> &'static str {
         "shares"
@@ -100,8 +114,9 @@ impl Checker<Node> for Shares {
         if matches!(seen, Seen::Started { .. }) {
             self.lives.retain(|(node, _), _| *node != place.node);
         }
-        let book = self.book.borrow();
         for heard in self.tap.hear(place, seen) {
+            self.note_taken(&heard);
+            let book = self.book.borrow();
             let id = match &heard {
                 Heard::Sent(_, frame) | Heard::Got(frame) => frame.id,
             };
@@ -112,7 +127,14 @@ impl Checker<Node> for Shares {
                     life.got(place.at, book.id(frame.from), &frame);
                     None
                 }
-                Heard::Sent(to, frame) => life.sent(place.at, to.and_then(|to| book.id(to)), &frame),
+                Heard::Sent(to, frame) => {
+                    let island =
+                        |node: NodeIndex| book.plan().places.get(node.at()).map(|place| place.island);
+                    // Who records multicasts and sends them to another island makes nodes near that are not.
+                    let replayed = book.bitten_since(Time::ZERO, &[FaultClass::OutsiderReplay]);
+                    let near = replayed || to.is_some_and(|to| island(to) == island(place.node));
+                    life.sent(place.at, to.and_then(|to| book.id(to)), near, &frame)
+                }
             };
             if let Some(why) = wrong {
                 let number = book.broadcast(&id).map_or(0, |said| said.say.number);

@@ -57,3 +57,19 @@ fn tell(
         arrivals.push(Reverse((now + cost.gap * place + cost.latency, other)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_are_missed_and_each_tells_three() {
+        let cost = Cost { gap: Duration::from_millis(1), latency: Duration::from_millis(1) };
+        let row = gossip(1_000, cost, Duration::from_millis(10));
+        let (copies, _) = row.copies.unwrap();
+        assert_eq!(copies, (1_000 - row.misses) * u64::from(FAN_OUT));
+        assert!((20..150).contains(&row.misses), "{}", row.misses);
+        let two = gossip(2, cost, cost.gap);
+        assert_eq!((two.misses, two.copies), (0, Some((2, 1))));
+    }
+}

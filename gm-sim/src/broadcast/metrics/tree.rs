@@ -108,3 +108,25 @@ const COLD: &str = "\
 The same, but no connection is there: the first frame of one arrives five ways after the dial (two of the handshake, then the dialler's \
 opening, the acceptor's, the frame), and keeps the dialler busy for three sends, the acceptor for one. The optimum is the postal one for \
 (g, 5 lambda); the nodes plan with (3 g, 5 lambda), as a way costs so much.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_hop_takes_as_long_as_a_send_there_are_as_many_rounds_as_doublings() {
+        for (nodes, rounds) in [(2, 1), (64, 6), (65, 7)] {
+            let cost = cost(1_000, 1_000);
+            let row = run(&Ground::new(nodes, cost), String::new(), postal::time_for(cost, nodes.into()));
+            assert_eq!(row.time, Duration::from_millis(rounds));
+            assert_eq!((row.copies, row.misses), (Some((u64::from(nodes) - 1, u64::from(nodes) - 1)), 0));
+        }
+    }
+
+    #[test]
+    fn a_cold_hop_takes_five_ways() {
+        let cost = cost(20, 250);
+        let ground = Ground { warm: false, ..Ground::new(2, cost) };
+        assert_eq!(run(&ground, String::new(), cost.latency).time, cost.latency * COLD_WAYS);
+    }
+}

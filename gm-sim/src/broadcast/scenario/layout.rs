@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use gm_broadcast::{Bounds, Chance, Time, Times};
+use gm_broadcast::{Bounds, Chance, Shape, Time, Times};
 use gm_clock::NetId;
 
 use super::{Acquaintance, Claims, Plan, Say, Whom};
@@ -58,6 +58,7 @@ pub(super) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
         network: Network::default(),
         mute: Vec::new(),
         known: Acquaintance::Everybody { labels: true },
+        shape: Shape::Postal,
         bounds: Bounds::DEFAULT,
         times: TIMES,
         classes: Vec::new(),
@@ -74,8 +75,17 @@ impl Plan {
     /// A say of the next number, to all, with nothing demanded.
     pub(super) fn say(&mut self, at: Time, node: NodeIndex) -> &mut Say {
         let number = 1 + self.says.len() as u64;
-        let say =
-            Say { at, node, number, length: 64, to: Whom::All, wanted: None, within: None, exact: false };
+        let say = Say {
+            at,
+            node,
+            number,
+            length: 64,
+            to: Whom::All,
+            wanted: None,
+            within: None,
+            excused: Vec::new(),
+            exact: false,
+        };
         let place = self.says.len();
         self.says.push(say);
         &mut self.says[place]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Bounds, By, Chance, Time, Wanted};
+use gm_broadcast::{Bounds, By, Chance, Shape, Time, Wanted};
 
 use super::layout::{id, length, ms, quiet};
 use super::{Acquaintance, Plan, RANDOM, Whom};
@@ -41,6 +41,10 @@ pub fn random(seed: u64) -> Plan {
     let dead = |action: &Action| matches!(action, Action::Crash(_) | Action::KillHost(_));
     let dead =
         if revive { 0 } else { plan.schedule.actions.iter().filter(|(_, action)| dead(action)).count() };
+    // Large islands need longer than a settle until everybody knows who hears whom.
+    if calm && !large && plan.mute.is_empty() && plan.known == (Acquaintance::Everybody { labels: true }) {
+        plan.claims.calm_from = Some(plan.heal_at + plan.settle());
+    }
     demands(&mut plan, &mut chance, if large { 5 } else { usize::MAX }, dead);
     plan.close()
 }
@@ -86,15 +90,20 @@ fn acquaintance(plan: &mut Plan, chance: &mut Chance, large: bool) {
     }
 }
 
-/// Small ones, where that costs no delivery once nothing is wrong.
+/// How lists are cut; and small bounds, where that costs no delivery once nothing is wrong.
 fn bounds(plan: &mut Plan, chance: &mut Chance) {
+    plan.shape = match chance.below(6) {
+        0..4 => Shape::Postal,
+        4 => Shape::Halving,
+        _ => Shape::Star,
+    };
     if chance.happens(1, 2) {
         return;
     }
     let mut some = |least: usize, most: usize| least + chance.place(most - least);
     plan.bounds = Bounds {
         strangers: some(4, 64),
-        fan_out: some(1, 64),
+        fan_out: some(2, 64),
         outbox: some(16, 64),
         in_flight: some(2_000, 100_000),
         recent: some(128, 256),
@@ -141,7 +150,8 @@ fn demands(plan: &mut Plan, chance: &mut Chance, most: usize, dead: usize) {
     let within = plan.bound(dead);
     for node in speakers.into_iter().take(most) {
         let wanted = receipts(chance, within + ms(2_000));
-        let length = length(chance, 250_000);
+        // Two large ones at one time hold up among hundreds of nodes what says that a relay lives: then receipts may say `unknown`.
+        let length = length(chance, 250_000).min(if most == usize::MAX { usize::MAX } else { 3_000 });
         let say = plan.say(at, node);
         (say.length, say.wanted, say.within, say.exact) = (length, wanted, Some(within), true);
         at = at + chance.within(ms(400));

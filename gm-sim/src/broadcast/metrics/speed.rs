@@ -1,0 +1,59 @@
+//! Figure 13: how much simulated time passes in a second of real time, and how much memory a large world takes. Printed, never compared.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use gm_broadcast::{Time, Times};
+
+use super::ground::{Ground, cost, tell};
+use super::table::parts;
+use crate::broadcast::node::Frames;
+
+/// Nodes of the worlds that are timed, in islands of that size.
+const NODES: u32 = 1_000;
+const ISLAND: u32 = 50;
+
+/// Two lines.
+pub(super) fn lines() -> String {
+    let busy = rate(Frames::Sealed, 60, true);
+    let quiet = rate(Frames::Unsealed, 600, false);
+    format!(
+        "Speed, measured here: {NODES} nodes in islands of {ISLAND}, node-seconds in a second: one broadcast a second, sealed, \
+         {busy}; in quiet, unsealed, {quiet}.\n"
+    )
+}
+
+/// Simulated seconds of nodes in a second, after all have heard each other.
+fn rate(frames: Frames, seconds: u64, tells: bool) -> String {
+    let ground = Ground {
+        frames,
+        times: Times::DEFAULT,
+        labels: true,
+        ..Ground::islands(NODES, ISLAND, cost(20, 250))
+    };
+    let (mut world, _) = ground.world(1);
+    world.start_all();
+    let warmed = Time::ZERO + Duration::from_secs(30);
+    world.run_until(warmed);
+    let inputs = world.trace().inputs();
+    let begin = Instant::now();
+    for second in 0..seconds {
+        if tells {
+            tell(&mut world, second + 1, None);
+        }
+        world.run_until(warmed + Duration::from_secs(second + 1));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "it is printed")]
+    let simulated = (seconds * u64::from(NODES)) as f64;
+    let rate = simulated / begin.elapsed().as_secs_f64();
+    let inputs = world.trace().inputs() - inputs;
+    let each = parts(inputs, seconds * u64::from(NODES), 3);
+    format!("{rate:.0} ({each} inputs a node and second)")
+}
+
+/// The most memory that this process had, where the system tells.
+pub(super) fn peak() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(format!("Peak memory of this process: {}\n", line.trim_start_matches("VmHWM:").trim()))
+}

@@ -1,0 +1,182 @@
+//! The commands of a script:
+//!
+//! - `world a b | c: known, no multicast`: nodes by name, islands apart by `|`, all of one site. `known`: they know each other from the
+//!   start. `no multicast`: they make none. `gap 250us`: so long from a send to the next one of the same node, and nodes know that.
+//! - `start a b`: these are started, again if they died.
+//! - `run 5ms`: so long (`ns`, `us`, `ms`, `s`).
+//! - `broadcast a "hello"`, `broadcast a "hello" receipts 2s`: to all that `a` knows.
+//! - `crash b`: its process dies. `kill b`: its host dies.
+//! - `partition a | b c for 1s`: nothing comes through between them. `heal`: nothing is wrong any more.
+//! - `lose multicasts to b for 1ms`.
+//! - `status a`: what it knows of its island.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_broadcast::{Broadcasting, Class, Classes, Command, Config, Directory, Known, Time, Wanted};
+use gm_codec::{Application, Body};
+
+use super::look::Look;
+use super::words::Names;
+use crate::broadcast::node::{Frames, Node, make};
+use crate::fault::FaultClass;
+use crate::network::Network;
+use crate::node::{Birth, NodeIndex, Place};
+use crate::rules::{Effect, Fault, Nodes, Scope};
+use crate::world::{Action, World};
+
+/// The world of a script, once there is one.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    scene: Option<Scene>,
+}
+
+#[derive(Debug)]
+struct Scene {
+    world: World<Node>,
+    look: Rc<RefCell<Look>>,
+    names: Names,
+}
+
+impl Stage {
+    /// Does it, and says what was said because of it.
+    pub(super) fn run(&mut self, command: &str) -> Result<String, String> {
+        let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
+        if word == "world" {
+            self.scene = Some(Scene::new(rest)?);
+            return Ok(String::new());
+        }
+        let scene = self.scene.as_mut().ok_or("there is no world yet")?;
+        scene.run(word, rest)?;
+        Ok(scene.look.borrow_mut().take())
+    }
+}
+
+impl Scene {
+    fn new(text: &str) -> Result<Scene, String> {
+        let (nodes, options) = text.split_once(':').unwrap_or((text, ""));
+        let (mut known, mut multicast, mut cost) = (false, true, Classes::DEFAULT.lan);
+        for option in options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
+            match option {
+                "known" => known = true,
+                "no multicast" => multicast = false,
+                _ if option.starts_with("gap ") => cost.gap = duration(&option[4..])?,
+                _ => return Err(format!("no option: `{option}`")),
+            }
+        }
+        let islands: Vec<Vec<&str>> =
+            nodes.split('|').map(|island| island.split_whitespace().collect()).collect();
+        let names = Names::new(islands.concat())?;
+        let mut places = Vec::new();
+        for (island, nodes) in (0..).zip(&islands) {
+            for name in nodes {
+                let id = names.id(names.find(name)?);
+                places.push(Place { id, island, site: 0 });
+            }
+        }
+        let listed = places.iter().filter(|_| known);
+        let listed = listed.map(|place| Known { node: place.id, label: None, class: Class::Lan }).collect();
+        let directory = Arc::new(Directory::new(listed));
+        let classes = Classes { island: cost, lan: cost, wan: cost };
+        let factory = move |birth: &Birth| {
+            let config = Config::new(birth.place.id);
+            make(birth, Config { multicast, classes, directory: directory.clone(), ..config }, Frames::Sealed)
+        };
+        let mut world = World::new(1, Network::new(&classes), &places, factory);
+        let look = Look::new(names.clone());
+        world.watch(Rc::clone(&look));
+        Ok(Scene { world, look, names })
+    }
+
+    fn run(&mut self, word: &str, rest: &str) -> Result<(), String> {
+        match word {
+            "start" => self.each(rest, World::start),
+            "crash" => self.each(rest, World::crash),
+            "kill" => self.each(rest, World::kill_host),
+            "run" => {
+                self.world.run_for(duration(rest)?);
+                Ok(())
+            }
+            "heal" if rest.is_empty() => {
+                self.world.heal(false);
+                Ok(())
+            }
+            "broadcast" => self.broadcast(rest),
+            "partition" => self.partition(rest),
+            "lose" => self.lose(rest),
+            "status" => {
+                let node = self.names.find(rest)?;
+                let text = self.world.machine(node).map(|machine| self.names.status(machine));
+                self.look.borrow_mut().say(text.unwrap_or_else(|| "dead".to_owned()));
+                Ok(())
+            }
+            _ => Err(format!("no command: `{word} {rest}`")),
+        }
+    }
+
+    fn each(&mut self, names: &str, act: impl Fn(&mut World<Node>, NodeIndex)) -> Result<(), String> {
+        for node in self.set(names)? {
+            act(&mut self.world, node);
+        }
+        Ok(())
+    }
+
+    fn set(&self, names: &str) -> Result<Vec<NodeIndex>, String> {
+        names.split_whitespace().map(|name| self.names.find(name)).collect()
+    }
+
+    fn broadcast(&mut self, rest: &str) -> Result<(), String> {
+        let mut parts = rest.split('"');
+        let (node, text) = (parts.next().unwrap_or(""), parts.next().ok_or("nothing in quotes is told")?);
+        let node = self.names.find(node.trim())?;
+        let receipts = match parts.next().unwrap_or("").trim() {
+            "" => None,
+            wanted => {
+                let within = wanted.strip_prefix("receipts ").ok_or("neither nothing nor receipts")?;
+                Some(Wanted { within: duration(within)?, durable: false })
+            }
+        };
+        let body = Body::Application(Application { name: "sim".into(), bytes: text.as_bytes().to_vec() });
+        let broadcasting = Broadcasting { receipts, ..Broadcasting::new(body) };
+        self.world.command(node, Command::Broadcast(broadcasting));
+        Ok(())
+    }
+
+    fn partition(&mut self, rest: &str) -> Result<(), String> {
+        let (sides, time) = rest.split_once(" for ").ok_or("for how long?")?;
+        let (here, there) = sides.split_once('|').ok_or("between whom?")?;
+        let set = |names: &str| Ok::<_, String>(Nodes::Set(self.set(names)?.into_iter().collect()));
+        let scope = Scope { from: set(here)?, to: set(there)?, both: true };
+        self.begin(FaultClass::Partition, scope, Effect::Block, time)
+    }
+
+    fn lose(&mut self, rest: &str) -> Result<(), String> {
+        let rest = rest.strip_prefix("multicasts to ").ok_or("lose what?")?;
+        let (node, time) = rest.split_once(" for ").ok_or("for how long?")?;
+        let to = Nodes::One(self.names.find(node)?);
+        let scope = Scope { from: Nodes::All, to, both: false };
+        self.begin(FaultClass::MulticastBlocked, scope, Effect::MulticastBlocked, time)
+    }
+
+    fn begin(&mut self, class: FaultClass, scope: Scope, effect: Effect, time: &str) -> Result<(), String> {
+        let until: Time = self.world.now() + duration(time)?;
+        self.world.act(Action::Begin(Fault { class, scope, effect }, until));
+        Ok(())
+    }
+}
+
+/// `5ms` and the like.
+fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| format!("no time: `{text}`"))?;
+    match &text[digits.len()..] {
+        "ns" => Ok(Duration::from_nanos(number)),
+        "us" => Ok(Duration::from_micros(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        _ => Err(format!("no time: `{text}`")),
+    }
+}

@@ -1,0 +1,88 @@
+//! Opens all frames of a world whose key is known, as a reader with that key would. Knows not what they say.
+
+use std::collections::BTreeMap;
+
+use gm_broadcast::LinkId;
+use gm_codec::{Channel, ClusterName, FrameCodec, Key, Keyring, Limits, Opening, Payload, Side, Stream};
+
+use crate::node::NodeIndex;
+
+/// What was seen of connections so far.
+#[derive(Debug)]
+pub(super) struct Lens {
+    codec: FrameCodec,
+    /// Openings of diallers that no acceptor answered yet: who, to whom, on which connection.
+    dialled: Vec<(NodeIndex, NodeIndex, LinkId, [u8; Opening::BYTES])>,
+    /// Reads what that node sends on that connection, as the other end does.
+    readers: BTreeMap<(NodeIndex, LinkId), Stream>,
+}
+
+/// What was sent.
+#[derive(Debug)]
+pub(super) enum Sight {
+    /// The first bytes of a connection.
+    Opening,
+    Payload(Box<Payload>),
+    /// Nothing that can be read.
+    Noise,
+}
+
+impl Lens {
+    pub(super) fn new() -> Result<Lens, String> {
+        let cluster: ClusterName = "world".parse().map_err(|error| format!("{error}"))?;
+        let codec = FrameCodec::new(cluster, Keyring::new(Key::new([7; 32])), Limits::default());
+        let codec = codec.map_err(|error| error.to_string())?;
+        Ok(Lens { codec, dialled: Vec::new(), readers: BTreeMap::new() })
+    }
+
+    pub(super) fn datagram(&self, bytes: &[u8], channel: Channel) -> Sight {
+        let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
+        match self.codec.open(&channel, &mut frame, &mut scratch) {
+            Ok(opened) => self.payload(opened.payload),
+            Err(_) => Sight::Noise,
+        }
+    }
+
+    /// Bytes of one send: the opening, or one frame.
+    pub(super) fn stream(&mut self, from: NodeIndex, to: NodeIndex, link: LinkId, bytes: &[u8]) -> Sight {
+        if let Some(reader) = self.readers.get_mut(&(from, link)) {
+            let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
+            return match reader.open(&self.codec, &mut frame, &mut scratch) {
+                Ok(opened) => self.payload(opened.payload),
+                Err(_) => Sight::Noise,
+            };
+        }
+        let Ok(own) = <[u8; Opening::BYTES]>::try_from(bytes) else { return Sight::Noise };
+        match link.side() {
+            Side::Initiator => self.dialled.push((from, to, link, own)),
+            Side::Acceptor => self.accepted((from, link, own), to),
+        }
+        Sight::Opening
+    }
+
+    /// The acceptor's opening: it belongs to the first dial of the other that was not answered.
+    fn accepted(&mut self, (node, link, own): (NodeIndex, LinkId, [u8; Opening::BYTES]), dialler: NodeIndex) {
+        let place = self.dialled.iter().position(|dial| (dial.0, dial.1) == (dialler, node));
+        let Some(place) = place else { return };
+        let (_, _, dialled, opening) = self.dialled.remove(place);
+        let mut read = |at, side, own, other: [u8; Opening::BYTES]| {
+            if let Ok(Some(stream)) = Opening::new(side, own).read(&mut other.as_slice()) {
+                self.readers.insert(at, stream);
+            }
+        };
+        read((dialler, dialled), Side::Acceptor, own, opening);
+        read((node, link), Side::Initiator, opening, own);
+    }
+
+    /// Its dials are not answered any more.
+    pub(super) fn ended(&mut self, node: NodeIndex) {
+        self.dialled.retain(|dial| dial.0 != node && dial.1 != node);
+    }
+
+    fn payload(&self, bytes: &[u8]) -> Sight {
+        match Payload::decode(bytes, self.codec.limits()) {
+            Ok(payload) => Sight::Payload(Box::new(payload)),
+            Err(_) => Sight::Noise,
+        }
+    }
+}
