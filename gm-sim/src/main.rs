@@ -13,7 +13,7 @@ use clap::Parser;
 use gm_sim::FaultClass;
 use gm_sim::broadcast::run::run;
 use gm_sim::broadcast::scenario::{Plan, RANDOM, names, plan};
-use gm_sim::broadcast::sweep::{CI_SEEDS, Count, count, page, replays, scenarios, search, seeds};
+use gm_sim::broadcast::sweep::{CI_EACH, CI_SEEDS, Count, count, page, replays, scenarios, search, seeds};
 use gm_sim::broadcast::{metrics, plants};
 
 /// Worlds of broadcasters in virtual time: nothing said runs what every change must pass
@@ -129,7 +129,10 @@ fn many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
 fn ci() -> u8 {
     let report = seeds(RANDOM, CI_SEEDS);
     println!("{report}");
-    let all = count(&report).and(scenarios(0..1, &mut say)).and(replays(&mut say));
+    let metrics = metrics::run(true);
+    let metrics =
+        Count { passed: usize::from(metrics == 0), failed: usize::from(metrics != 0), code: metrics };
+    let all = count(&report).and(scenarios(CI_EACH, &mut say)).and(replays(&mut say)).and(metrics);
     if let Some((run, _)) = report.failures().next() {
         println!("cargo xtask sim --seed {}", run.seed);
     }

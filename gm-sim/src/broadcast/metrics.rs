@@ -22,11 +22,11 @@ use table::Section;
 #[must_use]
 pub fn run(check: bool) -> u8 {
     let text = small();
-    print(&text);
     let file = file();
     let committed = fs::read_to_string(&file).unwrap_or_default();
     let (before, large) = committed.split_once(LARGE).unwrap_or((&committed, ""));
     if !check {
+        print(&text);
         print(&speed::lines());
         return write(&file, &format!("{text}{LARGE}{large}"));
     }

@@ -26,11 +26,11 @@ pub const SEEDS: u64 = 200;
 pub const FOUND: [Found; 17] = [
     found(Bug::TargetDropped, "wan", 0, "receipts"),
     found(Bug::EpochNotInIdentity, "restart-storm", 0, "receipts"),
-    found(Bug::ConfirmationForever, "deaf-pair", 4, "delivery"),
+    found(Bug::ConfirmationForever, "deaf-pair", 2, "delivery"),
     found(Bug::ReplacedHopLosesList, "dead-hops", 0, "delivery"),
     found(Bug::ReceiptCountedTwice, "relay-death", 0, "receipts"),
     found(Bug::DatagramsForward, "one-island", 0, "shares"),
-    found(Bug::ReissueToTheDead, "relay-death", 8, "receipts"),
+    found(Bug::ReissueToTheDead, "relay-death", 4, "receipts"),
     found(Bug::ForwardsTwice, "relay-pause", 17, "shares"),
     found(Bug::RelayDoesNotMulticast, "two-islands", 0, "cost"),
     found(Bug::NobodyKept, "blocked-multicast", 0, "delivery"),

@@ -18,6 +18,8 @@ const PERCENT: u64 = 20;
 const ENOUGH: u64 = 200;
 /// Seeds that every change runs.
 pub const CI_SEEDS: Range<u64> = 0..300;
+/// Seeds of each scenario with a name that every change runs.
+pub const CI_EACH: Range<u64> = 0..10;
 /// What a command ends with if a planted bug is not found.
 pub const NOT_FOUND: u8 = 6;
 

@@ -30,7 +30,7 @@ fn struck(
         way.latency = ms(10);
     }
     let mut at = seconds(1);
-    for _ in 0..4 {
+    for _ in 0..8 {
         let from = plan.some_node(chance);
         // So that there are connections.
         for _ in 0..4 {

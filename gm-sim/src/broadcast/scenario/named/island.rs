@@ -47,16 +47,20 @@ pub(super) fn blocked_multicast(seed: u64, chance: &mut Chance) -> Plan {
 /// One does not hear one other any longer: for as long as a confirmation holds it may miss something, and nothing after that.
 pub(super) fn deaf_pair(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[6], 1));
-    chat(&mut plan, chance, seconds(1), seconds(WARM + 10));
-    let (from, to) = (plan.some_node(chance), plan.some_node(chance));
+    let within = plan.bound(0);
+    let begin = seconds(WARM) + plan.times.confirmation + plan.times.quiet;
+    // Each so long after the one before that nothing of it helps.
+    let says = 6;
+    let end = begin + (within + ms(2_000)) * says;
+    chat(&mut plan, chance, seconds(1), begin);
+    let from = plan.some_node(chance);
+    let to = NodeIndex((from.0 + 1) % 6);
     let scope = Scope { from: Nodes::One(from), to: Nodes::One(to), both: false };
     plan.besides.push((seconds(WARM), Action::Begin(blocked(scope), Time::NEVER)));
-    plan.heal_at = seconds(WARM);
-    let within = plan.bound(0);
-    let mut at = seconds(WARM) + plan.times.confirmation + plan.times.quiet;
-    for _ in 0..10 {
+    plan.heal_at = end;
+    for turn in 0..says {
+        let at = begin + (within + ms(2_000)) * turn + chance.within(ms(1_000));
         plan.say(at, from).within = Some(within);
-        at = at + chance.within(ms(800));
     }
     plan
 }
