@@ -30,7 +30,7 @@ use crate::handler::Handler;
 use crate::hearing::Hearing;
 use crate::links::Links;
 use crate::machine::{Input, Machine, Output, Outputs};
-use crate::peers::Peers;
+use crate::peers::{Peer, Peers};
 use crate::rate::Rate;
 use crate::recent::Recent;
 use crate::tally::{Tally, TallyKey};
@@ -180,6 +180,15 @@ impl<H: Handler> Broadcaster<H> {
         known.dedup();
         known.retain(|node| *node != self.config.me);
         known
+    }
+
+    /// When a near node was heard, and until when its word holds that it hears us.
+    pub(crate) fn hearing_of(&self, node: NetId) -> Option<(Time, Option<Time>)> {
+        self.hearing.of(node)
+    }
+
+    pub(crate) fn peer_of(&self, node: NetId) -> Option<&Peer> {
+        self.peers.get(node).filter(|peer| peer.met)
     }
 
     /// The label of our island; none if we are alone.

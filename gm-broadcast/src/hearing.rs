@@ -135,6 +135,11 @@ impl Hearing {
         was_near
     }
 
+    /// When it was heard, and until when its word holds that it hears us.
+    pub(crate) fn of(&self, node: NetId) -> Option<(Time, Option<Time>)> {
+        self.near.get(&node).map(|near| (near.heard, near.confirmed.filter(|_| !near.deaf)))
+    }
+
     pub(crate) fn is_near(&self, node: NetId) -> bool {
         self.near.contains_key(&node)
     }

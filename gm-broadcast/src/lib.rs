@@ -78,6 +78,8 @@ mod plant;
 pub mod postal;
 mod rate;
 mod recent;
+mod registry;
+mod relation;
 #[cfg(feature = "shell")]
 pub mod shell;
 mod tally;
@@ -96,6 +98,8 @@ pub use plan::Shape;
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
+pub use registry::{Coding, NotRegistered, Registry, Took};
+pub use relation::Relation;
 pub use time::Time;
 pub use window::SEQUENCES;
 

@@ -1,6 +1,6 @@
 //! Multicast where it works: who hears it confirms that, and is then told by it alone.
 
-use gm_broadcast::{Command, Event, Input, Path, Via};
+use gm_broadcast::{Command, Event, Input, Path, Relation, Via};
 use gm_codec::{Body, Broadcast, Channel, Epoch, Header, Kind, Nonces, Payload, Receipts};
 
 use crate::net::Net;
@@ -44,6 +44,21 @@ fn the_second_broadcast_costs_one_notice() {
         let paths: Vec<Path> = net.got(number, second).iter().map(|got| got.path).collect();
         assert_eq!(paths, [Path::Multicast]);
     }
+}
+
+/// What a node is to us, and why.
+#[test]
+fn a_node_says_who_is_near_and_who_is_far() {
+    let mut net = Net::of(2, Some(1), |_| {});
+    let asked = net.stations[0].node.relation(net.now, node(1));
+    assert_eq!(asked, Relation::Unknown);
+    net.introduce();
+    let asked = net.stations[0].node.relation(net.now, node(1));
+    assert!(matches!(asked, Relation::Far { contact: None, failures: 0, .. }), "{asked}");
+    net.run(ACQUAINTED);
+    let asked = net.stations[0].node.relation(net.now, node(1));
+    assert!(matches!(asked, Relation::Near { hears_us: Some(_), .. }), "{asked}");
+    assert!(asked.to_string().starts_with("near: "), "{asked}");
 }
 
 /// One node of each island multicasts there, and only one.
