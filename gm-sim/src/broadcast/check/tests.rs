@@ -176,6 +176,7 @@ fn too_many_copies_and_rounds_are_found() {
     let mut got = cost::Got::default();
     assert_eq!(got.more(&stream, 0, 3), None);
     assert_eq!(got.more(&frame(Flow::Multicast, id, share(&[], false)), 0, 3), None);
+    assert_eq!(got.more(&frame(Flow::Multicast, id, share(&[], false)), 0, 3), None);
     assert!(got.more(&stream, 0, 3).unwrap().contains("copies"));
     assert!(cost::Got::default().more(&stream, 3, 3).unwrap().contains("rounds"));
 }

@@ -6,8 +6,8 @@ use super::super::layout::{islands, length, ms, quiet, seconds};
 use super::super::{Acquaintance, Plan};
 use crate::node::{NodeIndex, Place};
 
-/// By then everybody knows who hears whom.
-const WARM: u64 = 15;
+/// By then everybody has asked around, and knows who hears whom.
+const WARM: u64 = 60;
 
 /// A world in which nothing is wrong, and each of some nodes says something, with receipts and without.
 fn calm(seed: u64, chance: &mut Chance, places: Vec<Place>) -> Plan {
