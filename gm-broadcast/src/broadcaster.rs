@@ -114,7 +114,7 @@ impl<H: Handler> Broadcaster<H> {
             multicasts: 0,
             window: Window::new(bounds.origins),
             recent: Recent::new(bounds.recent, bounds.recent_bytes),
-            peers: Peers::new(bounds.peers, bounds.answers_per_second),
+            peers: Peers::new(bounds.peers, bounds.answers_per_second, bounds.frames_per_second),
             hearing: Hearing::default(),
             spoke: None,
             label: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gm_clock::NetId;
 use thiserror::Error;
 
-use crate::class::Classes;
+use crate::class::{Class, Classes};
 use crate::peers::Directory;
 use crate::plan::Shape;
 
@@ -48,7 +48,8 @@ pub struct Bounds {
     pub outbox: usize,
     /// Bytes of one connection that are with the driver and not with the system yet. Default 256 KiB.
     pub in_flight: usize,
-    /// Frames a second that are taken of one connection, and as many at once; beyond it the connection is closed. Default 5,000.
+    /// Frames a second that are taken of one node, by whatever way, and as many at once; what is beyond is dropped, and a connection by which
+    /// it came is closed. Default 5,000.
     pub frames_per_second: u32,
     /// Datagrams a second that may fail to open; beyond it only those from addresses of known nodes are tried. Default 10,000.
     pub strange_datagrams_per_second: u32,
@@ -162,6 +163,11 @@ impl Config {
             bounds: Bounds::DEFAULT,
             times: Times::DEFAULT,
         }
+    }
+
+    /// The class of a node whose connection took so long to be there.
+    pub(crate) fn class_of(&self, handshake: Duration) -> Class {
+        if handshake <= self.lan_within { Class::Lan } else { Class::Wan }
     }
 
     /// Whether every bound lets something through and every time passes.

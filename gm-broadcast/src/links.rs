@@ -8,7 +8,6 @@ use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, Limits, Opening, Splitter, Stream};
 
 use crate::machine::LinkId;
-use crate::rate::Rate;
 use crate::recent::Content;
 use crate::tally::TallyKey;
 use crate::time::Time;
@@ -34,9 +33,6 @@ pub(crate) struct Link {
     pub(crate) used: Time,
     /// We sent a frame on it.
     pub(crate) said: bool,
-    /// A frame of it opened.
-    pub(crate) shown: bool,
-    pub(crate) rate: Rate,
 }
 
 impl Link {
@@ -110,7 +106,6 @@ impl Links {
         state: State,
         now: Time,
         limits: &Limits,
-        frames_per_second: u32,
     ) {
         let new = Link {
             peer,
@@ -121,8 +116,6 @@ impl Links {
             since: now,
             used: now,
             said: false,
-            shown: false,
-            rate: Rate::per_second(frames_per_second),
         };
         self.table.insert(link, new);
     }

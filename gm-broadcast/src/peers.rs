@@ -90,6 +90,8 @@ pub(crate) struct Peer {
     pub(crate) met: bool,
     /// Answers to its datagrams.
     pub(crate) answers: Rate,
+    /// Its frames.
+    pub(crate) frames: Rate,
 }
 
 /// The table. Bounded: beyond it the peer without connection that was silent the longest is forgotten.
@@ -97,12 +99,13 @@ pub(crate) struct Peer {
 pub(crate) struct Peers {
     most: usize,
     answers_per_second: u32,
+    frames_per_second: u32,
     table: BTreeMap<NetId, Peer>,
 }
 
 impl Peers {
-    pub(crate) const fn new(most: usize, answers_per_second: u32) -> Peers {
-        Peers { most, answers_per_second, table: BTreeMap::new() }
+    pub(crate) const fn new(most: usize, answers_per_second: u32, frames_per_second: u32) -> Peers {
+        Peers { most, answers_per_second, frames_per_second, table: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, node: NetId) -> Option<&Peer> {
@@ -144,6 +147,7 @@ impl Peers {
                     link: None,
                     met: known.is_some(),
                     answers: Rate::per_second(self.answers_per_second),
+                    frames: Rate::per_second(self.frames_per_second),
                 });
                 (peer, known.is_none())
             }

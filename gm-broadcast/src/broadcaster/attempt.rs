@@ -229,8 +229,7 @@ impl<H: Handler> Broadcaster<H> {
             self.lose_link(now, idlest);
         }
         let link = self.links.next();
-        let (limits, rate) = (*self.codec.limits(), self.config.bounds.frames_per_second);
-        self.links.add(link, Some(to), State::Dialling, now, &limits, rate);
+        self.links.add(link, Some(to), State::Dialling, now, self.codec.limits());
         self.peers.entry(to, self.config.directory.get(to)).0.link = Some(link);
         self.counters.count("dial", "dialled");
         self.out.push(Output::Dial { link, to });

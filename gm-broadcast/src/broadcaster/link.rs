@@ -6,7 +6,6 @@ use gm_codec::{Body, Opening, Payload, Side};
 use super::Broadcaster;
 use super::receive::Came;
 use crate::alarm::Timer;
-use crate::class::Class;
 use crate::event::Event;
 use crate::handler::{Handler, Path};
 use crate::links::{Entry, Link, State};
@@ -21,8 +20,7 @@ impl<H: Handler> Broadcaster<H> {
             Side::Initiator => {
                 let Some(link) = self.links.table.get_mut(&id) else { return };
                 // There and back: what the way to it is like.
-                let class =
-                    if now.since(link.since) <= self.config.lan_within { Class::Lan } else { Class::Wan };
+                let class = self.config.class_of(now.since(link.since));
                 link.state = State::Opening(opening);
                 let peer = link.peer;
                 if let Some(peer) = peer {
@@ -32,13 +30,11 @@ impl<H: Handler> Broadcaster<H> {
             }
             Side::Acceptor => {
                 let least = self.make_room(now);
-                let rate = self.config.bounds.frames_per_second;
-                let limits = *self.codec.limits();
-                self.links.add(id, None, State::Opening(opening), now, &limits, rate);
+                self.links.add(id, None, State::Opening(opening), now, self.codec.limits());
                 // Only now: what waits for it is tried again at once, and must not take this one's place.
                 if let Some(least) = least {
                     self.counters.count("link", "busy made room");
-                    self.end_link(now, least);
+                    self.lose_link(now, least);
                 }
             }
         }
@@ -56,13 +52,13 @@ impl<H: Handler> Broadcaster<H> {
         let oldest = self.links.strangers().next().filter(|_| crowded);
         if let Some(oldest) = oldest {
             self.counters.count("link", "stranger made room");
-            self.end_link(now, oldest);
+            self.lose_link(now, oldest);
         }
         let full = self.links.table.len() >= self.config.bounds.links;
         let idlest = self.links.idlest().or_else(|| self.links.strangers().next()).filter(|_| full);
         if let Some(idlest) = idlest {
             self.counters.count("link", "idle made room");
-            self.end_link(now, idlest);
+            self.lose_link(now, idlest);
         }
         let full = self.links.table.len() >= self.config.bounds.links;
         let least = self.links.table.iter().filter(|_| full).min_by_key(|(id, link)| (link.used, **id));
@@ -104,7 +100,6 @@ impl<H: Handler> Broadcaster<H> {
         let mut scratch = Vec::new();
         let why = match link.splitter.read(input) {
             Ok(None) => return None,
-            Ok(Some(_)) if !link.rate.take(now) => "too many frames",
             Ok(Some(frame)) => match stream.open(&self.codec, frame, &mut scratch) {
                 Ok(opened) => match Payload::decode(opened.payload, self.codec.limits()) {
                     Ok(payload) => {
@@ -127,15 +122,13 @@ impl<H: Handler> Broadcaster<H> {
     fn identify(&mut self, now: Time, id: LinkId, payload: Payload) -> Option<Payload> {
         let sender = payload.header.sender;
         let link = self.links.table.get_mut(&id)?;
-        link.shown = true;
         link.used = now;
         let as_expected = link.peer.is_none_or(|peer| peer == sender) && sender != self.config.me;
         if as_expected {
             if link.peer.is_none() {
                 link.peer = Some(sender);
                 // Who dialled has something to say, and says it when our opening is there: so long the way is, there and back.
-                let class =
-                    if now.since(link.since) <= self.config.lan_within { Class::Lan } else { Class::Wan };
+                let class = self.config.class_of(now.since(link.since));
                 let known = self.config.directory.get(sender);
                 self.peers.entry(sender, known).0.class.get_or_insert(class);
                 self.alarms.set(Timer::Link(id), now + self.config.times.idle);
@@ -206,17 +199,12 @@ impl<H: Handler> Broadcaster<H> {
         self.forget_link(now, id, Some(refusal));
     }
 
-    /// Ends a connection because of what came by it, or did not.
+    /// Ends a connection: because of what came by it or did not, or to make room.
     pub(super) fn lose_link(&mut self, now: Time, id: LinkId) {
         if self.links.table.contains_key(&id) {
             self.out.push(Output::Close { link: id });
             self.forget_link(now, id, None);
         }
-    }
-
-    /// Ends a connection that did nothing wrong.
-    pub(super) fn end_link(&mut self, now: Time, id: LinkId) {
-        self.lose_link(now, id);
     }
 
     /// A connection is no more. What waited for it goes another way.

@@ -35,7 +35,7 @@ impl<H: Handler> Broadcaster<H> {
                     self.repeat(now, sender, (node, epoch, number), came.link.is_some());
                 }
             }
-            Body::Repeat(repeat) => self.on_repeat(now, sender, repeat),
+            Body::Repeat(repeat) => self.on_repeat(now, repeat),
             body => {
                 let received = Received { from: sender, broadcast: None, path: came.path, body: &body };
                 let outcome = self.handler.handle(now, received);
@@ -70,7 +70,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// What we missed, or that the one whom we asked does not have it.
-    fn on_repeat(&mut self, now: Time, sender: NetId, repeat: gm_codec::Repeat) {
+    fn on_repeat(&mut self, now: Time, repeat: gm_codec::Repeat) {
         let gm_codec::Repeat { node, epoch, number, payload } = repeat;
         if payload.is_empty() {
             // Somebody else is asked when its time comes.
@@ -92,7 +92,6 @@ impl<H: Handler> Broadcaster<H> {
         // As if it had come by the datagram that did not.
         let came =
             Came { path: Path::Multicast, epoch: Some(epoch), raw: &[], link: None, bytes: payload.len() };
-        let _ = sender;
         self.on_broadcast(now, node, &came, broadcast, inner.body);
     }
 

@@ -62,6 +62,14 @@ const DUTIES: usize = 4;
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn receive(&mut self, now: Time, came: Came<'_>, payload: Payload) {
         let Payload { header, body } = payload;
+        let known = self.config.directory.get(header.sender);
+        if !self.peers.entry(header.sender, known).0.frames.take(now) {
+            self.counters.count(if came.link.is_some() { "link" } else { "datagram" }, "too many frames");
+            if let Some(link) = came.link {
+                self.lose_link(now, link);
+            }
+            return;
+        }
         self.note(now, &came, &header);
         let Header { sender, kind, multicast, .. } = header;
         match kind {

@@ -25,7 +25,7 @@ proptest! {
         most in 1..8_usize,
         met in prop::collection::vec((0..20_u32, prop::option::of(0..1_000_u64), prop::bool::weighted(0.2)), 0..80),
     ) {
-        let mut peers = Peers::new(most, 1);
+        let mut peers = Peers::new(most, 1, 10);
         let mut list: Vec<(NetId, Option<Time>, bool)> = Vec::new();
         let mut most_links = 0;
         for (number, contact, linked) in met {
@@ -54,7 +54,7 @@ proptest! {
 
     #[test]
     fn backoff_grows_and_is_bounded(seed: u8, start in 0..1_000_000_u64) {
-        let (mut peers, mut chance) = (Peers::new(10, 1), chance(seed));
+        let (mut peers, mut chance) = (Peers::new(10, 1, 10), chance(seed));
         let now = at(start);
         let mut least = Duration::ZERO;
         for failures in 1..100_u32 {
@@ -89,7 +89,7 @@ proptest! {
 
 #[test]
 fn what_the_directory_says_is_where_a_peer_begins() {
-    let mut peers = Peers::new(10, 1);
+    let mut peers = Peers::new(10, 1, 10);
     let known = Known { node: node(1), label: Some(node(3)), class: Class::Wan };
     let (peer, new) = peers.entry(node(1), Some(&known));
     assert!(!new, "it was known from the start");
@@ -102,7 +102,7 @@ fn what_the_directory_says_is_where_a_peer_begins() {
 
 #[test]
 fn answers_to_one_node_are_rationed() {
-    let mut peers = Peers::new(10, 3);
+    let mut peers = Peers::new(10, 3, 10);
     let mut answered =
         |number| (0..10).filter(|_| peers.entry(node(number), None).0.answers.take(at(5))).count();
     assert_eq!((answered(1), answered(2)), (3, 3));
@@ -110,7 +110,7 @@ fn answers_to_one_node_are_rationed() {
 
 #[test]
 fn any_port_of_an_address_is_found() {
-    let mut peers = Peers::new(10, 1);
+    let mut peers = Peers::new(10, 1, 10);
     peers.entry(node(5), None);
     let ports = |number| {
         let ip = node(number).ip();

@@ -155,3 +155,18 @@ fn who_drains_may_go_on() {
         assert!(ann.deadline().is_some_and(|deadline| deadline > Time::from_nanos(nanos)));
     }
 }
+
+/// The bound is of a node, not of one of its ways: datagrams count with what comes by a connection.
+#[test]
+fn frames_of_a_node_are_rationed_by_whatever_way() {
+    let mut net = Net::of(2, None, |config| config.bounds.frames_per_second = 10);
+    for number in 0..8 {
+        net.tell(1, Command::Send { to: node(0), body: text(&format!("{number}")), by: By::Link });
+    }
+    for number in 8..100 {
+        net.tell(1, Command::Send { to: node(0), body: text(&format!("{number}")), by: By::Datagram });
+    }
+    net.run(ms(20));
+    assert_eq!(net.texts(0).len(), 10);
+    assert!(net.count(0, "datagram", "too many frames") > 0);
+}
