@@ -197,7 +197,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what, how many, at most).
-    pub fn held(&self) -> [(&'static str, usize, usize); 8] {
+    pub fn held(&self) -> [(&'static str, usize, usize); 9] {
         let Config { bounds, .. } = &self.config;
         let waiting = self.links.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
         let in_flight = self.links.table.values().map(|link| link.in_flight).max().unwrap_or(0);
@@ -206,6 +206,7 @@ impl<H: Handler> Broadcaster<H> {
         [
             ("peers", self.peers.len(), bounds.peers),
             ("links", self.links.table.len(), bounds.links),
+            ("shares", self.shares.len(), bounds.shares),
             ("outbox", waiting, bounds.outbox),
             ("in flight", in_flight, in_flight_most),
             ("recent", self.recent.len(), bounds.recent),
@@ -214,7 +215,7 @@ impl<H: Handler> Broadcaster<H> {
             (
                 "alarms",
                 self.alarms.len(),
-                8 + 2 * bounds.links + 2 * bounds.tallies + bounds.recent + self.shares.len(),
+                8 + 2 * bounds.links + 2 * bounds.tallies + bounds.recent + bounds.shares,
             ),
         ]
     }

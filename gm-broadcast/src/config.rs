@@ -44,6 +44,8 @@ pub struct Bounds {
     pub strangers: usize,
     /// Shares of one broadcast, hence connections that it can open at once. Default 512.
     pub fan_out: usize,
+    /// Shares, of all broadcasts, that nobody has taken yet; beyond it a share is given up, and its nodes are missing. Default 16,384.
+    pub shares: usize,
     /// Broadcasts and messages that wait for one connection; beyond it the oldest is dropped. Default 256.
     pub outbox: usize,
     /// Bytes of one connection that are with the driver and not with the system yet. Default 256 KiB.
@@ -107,6 +109,7 @@ impl Bounds {
         links: 1_024,
         strangers: 64,
         fan_out: 512,
+        shares: 16_384,
         outbox: 256,
         in_flight: 256 << 10,
         frames_per_second: 5_000,
@@ -190,6 +193,7 @@ impl Config {
             ("tallies", tallies),
             ("missed", self.bounds.missed),
             ("attempts", self.bounds.attempts),
+            ("shares", self.bounds.shares),
             ("frames_per_second", self.bounds.frames_per_second as usize),
             ("strange_datagrams_per_second", self.bounds.strange_datagrams_per_second as usize),
             ("answers_per_second", self.bounds.answers_per_second as usize),

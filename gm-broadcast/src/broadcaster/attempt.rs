@@ -39,7 +39,19 @@ const BYTE: Duration = Duration::from_nanos(80);
 const BYTE_FAR: Duration = Duration::from_micros(1);
 
 impl<H: Handler> Broadcaster<H> {
+    /// Looks for somebody to take a share, unless too many are looked for already.
     pub(super) fn start_share(&mut self, now: Time, parcel: Parcel, class: Class, nodes: Vec<NetId>) {
+        if self.shares.len() >= self.config.bounds.shares {
+            self.counters.count("dropped", "share, too many");
+            if let Some(key) = parcel.tally
+                && let Some(tally) = self.tallies.get_mut(&key)
+            {
+                nodes.into_iter().for_each(|node| tally.miss(node));
+                tally.open = tally.open.saturating_sub(1);
+                self.gather_soon(now, key);
+            }
+            return;
+        }
         let id = self.next_share;
         self.next_share += 1;
         let share = Share { parcel, class, rest: nodes.into(), dialling: Vec::new(), failed: false };

@@ -152,9 +152,8 @@ impl<H: Handler> Broadcaster<H> {
         }
         self.doubted = Some(id);
         self.counters.count("multicast", "doubted");
-        let near: Vec<NetId> = self.hearing.near().filter(|node| *node != sender).collect();
-        let near: Vec<NetId> =
-            near.into_iter().filter(|node| self.hearing.ear(*node, now) == Ear::Confirmed).collect();
+        let left_out = |node: &NetId| *node != sender && self.hearing.ear(*node, now) == Ear::Confirmed;
+        let near: Vec<NetId> = self.hearing.near().filter(left_out).collect();
         self.hearing.doubt();
         if !self.tallies_of(id).is_empty() {
             // With receipts everybody is told of it anyway; a share beside would only make theirs the second one.

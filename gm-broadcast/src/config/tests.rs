@@ -5,7 +5,8 @@ use crate::islands::tests::node;
 
 type Set<T> = fn(&mut T);
 
-const BOUNDS: [(&str, Set<Bounds>); 15] = [
+const BOUNDS: [(&str, Set<Bounds>); 16] = [
+    ("shares", |bounds| bounds.shares = 0),
     ("peers", |bounds| bounds.peers = 0),
     ("links", |bounds| bounds.links = 0),
     ("strangers", |bounds| bounds.strangers = 0),
@@ -75,6 +76,7 @@ fn some_waits_may_be_none() {
 fn bounds_of_one_are_taken() {
     let mut config = Config::new(node(1));
     config.bounds = Bounds {
+        shares: 1,
         peers: 1,
         links: 1,
         strangers: 1,

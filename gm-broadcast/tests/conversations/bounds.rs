@@ -170,3 +170,24 @@ fn frames_of_a_node_are_rationed_by_whatever_way() {
     assert_eq!(net.texts(0).len(), 10);
     assert!(net.count(0, "datagram", "too many frames") > 0);
 }
+
+/// Shares that wait for somebody to answer are bounded: who is beyond the bound is missing, and the sum stays the number of targets.
+#[test]
+fn shares_that_nobody_takes_are_bounded() {
+    let mut net = Net::of(6, None, |config| {
+        config.shape = Shape::Star;
+        config.bounds.shares = 2;
+    });
+    net.introduce();
+    for number in 1..6 {
+        net.stations[number].gagged = true;
+    }
+    let receipts = Some(Wanted { within: ms(10_000), durable: false });
+    net.broadcast(0, Broadcasting { tag: 7, receipts, ..say("nobody answers") });
+    assert_eq!(held(&net, 0, "shares"), 2);
+    assert_eq!(net.count(0, "dropped", "share, too many"), 3);
+    net.run(ms(20_000));
+    assert_eq!(held(&net, 0, "shares"), 0);
+    let report = net.reports(0, 7).last().cloned().unwrap();
+    assert_eq!((report.missing, report.unknown, report.settled), (5, 0, true));
+}
