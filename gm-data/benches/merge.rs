@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
-use common::{MEMBERS, Parts, changed, increments, message, row, some, state};
+use common::{MEMBERS, MOMENT, Parts, changed, increments, message, row, some, state};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use gm_data::{Applied, Increment, Message};
+use gm_data::{Applied, Increment, Message, Replica};
 
 /// Items of both states.
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -141,9 +141,42 @@ fn merge(c: &mut Criterion) {
     }
 }
 
+/// What a node does that holds the whole group with its index and its buckets: a thousand members have each changed one
+/// item of a hundred, and it hears of it, whole or by increments.
+fn hear(c: &mut Criterion) {
+    const SIZE: u32 = 100_000;
+    const MANY: u32 = 1_000;
+    let here = state(SIZE, MANY);
+    let items: Vec<u32> = (0..MANY).collect();
+    let (old, new) = (message(&here), message(&changed(&here, &items)));
+    let increments = increments(&old, &new);
+    assert_eq!(increments.len(), MANY as usize);
+    let me = common::member(MANY);
+    let replica = Replica::restore(me, old);
+    // Nobody else holds what is changed.
+    let alone = || Replica::restore(me, message(&here));
+    let mut group = c.benchmark_group("hear");
+    group.measurement_time(Duration::from_millis(2_500));
+    row(&mut group, BenchmarkId::new("whole", SIZE), alone, |here| here.hear(&new, MOMENT));
+    row(
+        &mut group,
+        BenchmarkId::new("whole_while_read", SIZE),
+        || replica.clone(),
+        |here| here.hear(&new, MOMENT),
+    );
+    let apply = |here: &mut Replica| {
+        for increment in &increments {
+            assert_eq!(here.hear_increment(increment, MOMENT).0, Applied::Applied);
+        }
+    };
+    row(&mut group, BenchmarkId::new("increments", SIZE), alone, apply);
+    row(&mut group, BenchmarkId::new("increments_while_read", SIZE), || replica.clone(), apply);
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = common::criterion();
-    targets = merge
+    targets = merge, hear
 }
 criterion_main!(benches);

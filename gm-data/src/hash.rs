@@ -20,6 +20,9 @@
 //! bytes(t, b) step over the bytes: first step(t, how many), then the bytes, eight at a time, little-endian, zero-padded
 //! weight      of a member for a key, by which members of equal priority share the keys: step(step(7, H0(member)), key);
 //!             the greater one is preferred (rendezvous hashing: Thaler and Ravishankar, 1998)
+//! place       of a member, by which members are put into buckets: step(9, H0(member))
+//! bucket      of level l, 0 to 16, and index i below 16^l: the records of those members whose places have i as their highest
+//!             4 l bits. Its fingerprint: the sum of H' over them, mod 2^64
 //! key_of(b)   an application's key as one of the key space: the high 32 bits of bytes(8, b)
 //! ```
 //!
@@ -104,6 +107,17 @@ pub(crate) fn group(name: &GroupName, fingerprint: u128) -> u128 {
 pub fn weight(key: u32, of: NetId) -> u64 {
     let key = if planted(Bug::OwnersAlikeForAllKeys) { 0 } else { key };
     step(step(7, member(of)), u64::from(key))
+}
+
+/// Where a member stands among all, by which members are put into buckets: evenly spread over all 64-bit numbers. The same
+/// in every language, see the page on hashes in `hash.rs`.
+pub fn place(of: NetId) -> u64 {
+    place_of(member(of))
+}
+
+/// The place of the member whose H0 is `seed`.
+pub(crate) const fn place_of(seed: u64) -> u64 {
+    step(9, seed)
 }
 
 /// The key of the 32-bit key space for an application's key: the same in every language, see the page on hashes in `hash.rs`.

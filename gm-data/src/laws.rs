@@ -2,6 +2,7 @@
 //! by name that break simpler rules; and the proof that each planted bug would be found.
 
 mod batches;
+mod buckets;
 mod check;
 mod generate;
 mod join;
@@ -10,6 +11,7 @@ mod mutants;
 mod runner;
 mod ten;
 mod tree;
+mod tree_sums;
 mod twin;
 mod world;
 

@@ -10,6 +10,7 @@
 //!   nodes hold the same.
 //! - [`Message::members`], [`Message::topology`] and [`Message::events_since`] are for those who read, and a [`View`] says
 //!   who serves a key.
+//! - [`View::bucket`] says in few numbers where two states differ: for nodes that compare what they hold.
 //!
 //! ```
 //! use gm_data::{Applied, Change, Event, GroupName, KeyRange, Message, Moment, Op, Replica};
@@ -52,7 +53,7 @@
 //! Reading order: `range.rs`, `name.rs` and `item.rs` (the words), `version.rs` and `record.rs` (one member), `message.rs`
 //! (joining), `increment.rs` and `upkeep.rs` (handing over, purging, forgetting), `change.rs`, `replica.rs` and the files
 //! below it (writing, hearing), `query.rs`, `event.rs`, `view.rs` and `topology.rs` (reading); below them `hash.rs` (for other
-//! implementations), `slot.rs`, `tree.rs` and `index.rs`. `plant.rs` is for the crate's tests, `laws.rs`. The feature `serde`
+//! implementations), `slot.rs`, `tree.rs`, `index.rs` and `buckets.rs`. `plant.rs` is for the crate's tests, `laws.rs`. The feature `serde`
 //! (off by default) adds `serde_impls.rs`.
 
 #![no_std]
@@ -62,6 +63,7 @@ extern crate alloc;
 #[macro_use]
 extern crate std;
 
+mod buckets;
 mod change;
 mod event;
 mod hash;
@@ -86,9 +88,10 @@ mod upkeep;
 mod version;
 mod view;
 
+pub use buckets::Bucket;
 pub use change::{Change, ChangeError};
 pub use event::Event;
-pub use hash::{key_of, weight};
+pub use hash::{key_of, place, weight};
 pub use increment::{Applied, Increment};
 pub use index::{Owner, Piece, Share};
 pub use item::{DEFAULT_PRIORITY, Item, ItemError, Op, TimedItem};
@@ -97,7 +100,7 @@ pub use name::{GroupName, NameError};
 pub use query::TimedSet;
 pub use range::{KeyRange, RangeError};
 pub use record::{Record, RecordError};
-pub use replica::{Conflict, Heard, Moment, OwnOutcome, Replica, Write};
+pub use replica::{Conflict, Heard, Moment, OwnOutcome, Replica, Standing, Write};
 pub use topology::Topology;
 pub use upkeep::{ForgetError, PurgePolicy, Transfer};
 pub use version::{Opened, Stamp, Version};

@@ -1,6 +1,8 @@
 //! The state of a group, or a part of it: a name and records. Joining is all that happens to records of others; what an
 //! owner does with its own stands in `replica.rs`.
 
+mod held;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -8,12 +10,14 @@ use core::cmp::Reverse;
 use gm_clock::{NetId, WorldClock};
 use thiserror::Error;
 
+use crate::buckets::Buckets;
 use crate::event::each_slot_change;
 use crate::index::{Index, Seat};
 use crate::plant::{Bug, planted};
-use crate::slot::Slot;
-use crate::tree::{Entry, Tree};
-use crate::{Applied, GroupName, Increment, Record, Stamp, Version};
+use crate::tree::{Entry as _, Tree};
+use crate::{Applied, GroupName, Increment, Record, Stamp, Version, hash};
+
+pub(crate) use held::{Edit, Held};
 
 /// The state of a group, or any subset of its records (a delta): the same type, joined the same way.
 ///
@@ -26,8 +30,15 @@ pub struct Message {
     fingerprint: u128,
     live_items: usize,
     members: usize,
-    /// Follows every change, once it is there. Deltas have none.
-    index: Option<Index>,
+    /// Deltas have none.
+    followers: Option<Followers>,
+}
+
+/// What follows every change of a state, once it is there.
+#[derive(Clone)]
+struct Followers {
+    index: Index,
+    buckets: Buckets,
 }
 
 /// The messages are of two groups. Nothing was changed.
@@ -52,7 +63,7 @@ pub struct Merged {
 impl Message {
     /// The group of that name, of which nothing is known.
     pub const fn new(name: GroupName) -> Message {
-        Message { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0, index: None }
+        Message { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0, followers: None }
     }
 
     /// The message of those records. Of two records of one member the greater is taken. Linear, if they come in the order of
@@ -65,7 +76,9 @@ impl Message {
             held.dedup_by_key(|held| held.member);
         }
         let mut message = Message::new(name);
-        held.iter().for_each(|held| message.count_in(&held.record));
+        for held in &held {
+            message.count_in(&held.record, hash::member(held.member));
+        }
         message.records = Tree::from_sorted(&held);
         message
     }
@@ -78,6 +91,11 @@ impl Message {
     /// What is known of the member.
     pub fn record(&self, member: NetId) -> Option<&Record> {
         self.records.get(member).map(|held| &*held.record)
+    }
+
+    /// What is known of the member, to be shared.
+    pub(crate) fn record_shared(&self, member: NetId) -> Option<&Arc<Record>> {
+        self.records.get(member).map(|held| &held.record)
     }
 
     /// All records, in the order of their members: of those who left and of the forgotten too.
@@ -196,16 +214,19 @@ impl Message {
     /// Puts the record in the place of its member's, whatever was there. Every whole record comes in here.
     pub(crate) fn put(&mut self, record: Arc<Record>) {
         let member = record.member();
-        self.count_in(&record);
+        let seed = hash::member(member);
+        let share = self.count_in(&record, seed);
         let mut seat = 0;
-        if let Some(index) = &mut self.index {
+        if let Some(Followers { index, .. }) = &mut self.followers {
             let old = self.records.get(member);
             seat = old.map_or_else(|| index.seat(member), |old| old.seat);
             let old = old.map(|old| &*old.record);
             each_slot_change(old, Some(&record), |old, new| index.replace(seat, old, new));
         }
-        if let Some(old) = self.records.insert(Held { member, seat, record }) {
-            self.count_out(&old.record);
+        let old = self.records.insert(Held { member, seat, record });
+        let old_share = old.map(|old| self.count_out(&old.record, seed));
+        if let Some(Followers { buckets, .. }) = &mut self.followers {
+            buckets.set((hash::place_of(seed), member), old_share, share);
         }
     }
 
@@ -217,43 +238,67 @@ impl Message {
         change: impl FnOnce(&mut Record, &mut Edit<'_>) -> R,
     ) -> R {
         let held = self.records.get_mut(member).expect("only a known record is edited");
-        let mut edit = Edit { seat: held.seat, index: self.index.as_mut() };
+        let followers = self.followers.as_mut().map(|all| (&mut all.index, &mut all.buckets));
+        let (index, buckets) = followers.unzip();
+        let mut edit = Edit { seat: held.seat, index };
         let record = Arc::make_mut(&mut held.record);
-        let (share, live) = (record.share(), record.live);
+        let seed = hash::member(member);
+        let (share, live) = (record.share(seed), record.live);
         let result = change(record, &mut edit);
-        let (new_share, new_live) = (record.share(), record.live);
+        let (new_share, new_live) = (record.share(seed), record.live);
         if !planted(Bug::FingerprintStale) {
             self.fingerprint = self.fingerprint.wrapping_sub(share).wrapping_add(new_share);
+        }
+        if let Some(buckets) = buckets.filter(|_| new_share != share && !planted(Bug::BucketsMissIncrements))
+        {
+            buckets.set((hash::place_of(seed), member), Some(share), new_share);
         }
         self.live_items = self.live_items - live + new_live;
         self.members = self.members + usize::from(new_live > 0) - usize::from(live > 0);
         result
     }
 
-    /// The same state with an index.
+    /// The same state with an index and its buckets. Linear.
     pub(crate) fn indexed(mut self) -> Message {
         let index = Index::build(self.records.iter().map(|held| (held.member, &held.record.items)));
         let seated = |(seat, held): (Seat, &Held)| Held { seat, ..held.clone() };
         let records: Vec<Held> = (0..).zip(self.records.iter()).map(seated).collect();
         self.records = Tree::from_sorted(&records);
-        self.index = Some(index);
+        let share = |held: &Held| (held.member, held.record.share(hash::member(held.member)));
+        self.followers = Some(Followers { index, buckets: Buckets::build(self.records.iter().map(share)) });
         self
     }
 
     pub(crate) const fn index(&self) -> Option<&Index> {
-        self.index.as_ref()
+        match &self.followers {
+            Some(all) => Some(&all.index),
+            None => None,
+        }
     }
 
-    fn count_in(&mut self, record: &Record) {
-        self.fingerprint = self.fingerprint.wrapping_add(record.share());
+    pub(crate) const fn buckets(&self) -> Option<&Buckets> {
+        match &self.followers {
+            Some(all) => Some(&all.buckets),
+            None => None,
+        }
+    }
+
+    /// Returns what the record adds to the fingerprint. `seed` is H0 of the member.
+    fn count_in(&mut self, record: &Record, seed: u64) -> u128 {
+        let share = record.share(seed);
+        self.fingerprint = self.fingerprint.wrapping_add(share);
         self.live_items += record.live;
         self.members += usize::from(record.is_member());
+        share
     }
 
-    fn count_out(&mut self, record: &Record) {
-        self.fingerprint = self.fingerprint.wrapping_sub(record.share());
+    /// Returns what the record added to the fingerprint.
+    fn count_out(&mut self, record: &Record, seed: u64) -> u128 {
+        let share = record.share(seed);
+        self.fingerprint = self.fingerprint.wrapping_sub(share);
         self.live_items -= record.live;
         self.members -= usize::from(record.is_member());
+        share
     }
 }
 
@@ -302,61 +347,11 @@ fn misjoined(mine: Option<&Record>, theirs: &Record) -> Option<Record> {
         return Some(record);
     }
     let mine = mine.filter(|_| planted(Bug::ItemsJoined))?;
-    let (seed, mut record) = (crate::hash::member(theirs.member()), theirs.clone());
+    let (seed, mut record) = (hash::member(theirs.member()), theirs.clone());
     for slot in mine.items.iter() {
         if theirs.items.get(slot.key()).is_none_or(|own| own.stamp() < slot.stamp()) {
             record.put(seed, *slot);
         }
     }
     Some(record)
-}
-
-/// A record in the tree of its group. The member stands beside it, so that a search does not go to every record.
-#[derive(Clone)]
-pub(crate) struct Held {
-    member: NetId,
-    /// The member's number in the index, if there is one; else 0.
-    seat: Seat,
-    record: Arc<Record>,
-}
-
-/// A record that is being changed in place: the index hears of it.
-pub(crate) struct Edit<'a> {
-    seat: Seat,
-    index: Option<&'a mut Index>,
-}
-
-impl Edit<'_> {
-    /// A slot of the record was replaced by another of the same range, or is new.
-    pub(crate) fn replaced(&mut self, old: Option<Slot>, new: Slot) {
-        if let Some(index) = &mut self.index
-            && !planted(Bug::IndexMissesIncrements)
-        {
-            index.replace(self.seat, old, Some(new));
-        }
-    }
-}
-
-impl Held {
-    fn new(record: Arc<Record>) -> Held {
-        Held { member: record.member(), seat: 0, record }
-    }
-
-    pub(crate) fn record(&self) -> &Record {
-        &self.record
-    }
-}
-
-impl Entry for Held {
-    type Key = NetId;
-    type Sum = ();
-    const LEAF: usize = 32;
-
-    fn key(&self) -> NetId {
-        self.member
-    }
-
-    fn sum(&self) {}
-
-    fn add((): (), (): ()) {}
 }

@@ -39,6 +39,8 @@ pub(crate) enum Bug {
     NewcomerWithoutRanges,
     /// What an increment brings does not reach the index.
     IndexMissesIncrements,
+    /// What an increment brings does not reach the buckets.
+    BucketsMissIncrements,
     /// The index keeps what is no longer served.
     IndexKeepsRemoved,
     /// Members of equal priority are ordered by their hash alone, whatever the key.
@@ -64,7 +66,7 @@ mod planting {
     }
 
     /// Every bug.
-    pub(crate) const ALL: [Bug; 19] = [
+    pub(crate) const ALL: [Bug; 20] = [
         Bug::FloorNotCarried,
         Bug::IncrementJoined,
         Bug::IncrementOverGap,
@@ -82,6 +84,7 @@ mod planting {
         Bug::ItemsJoined,
         Bug::NewcomerWithoutRanges,
         Bug::IndexMissesIncrements,
+        Bug::BucketsMissIncrements,
         Bug::IndexKeepsRemoved,
         Bug::OwnersAlikeForAllKeys,
     ];

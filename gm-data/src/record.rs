@@ -191,9 +191,9 @@ impl Record {
         self.items.get(slot_key(range)).map(|slot| slot.timed(self.member))
     }
 
-    /// What the record adds to the fingerprint of its group.
-    pub(crate) fn share(&self) -> u128 {
-        hash::record(hash::member(self.member), self.version, self.digest)
+    /// What the record adds to the fingerprint of its group. `seed` is H0 of the member.
+    pub(crate) fn share(&self, seed: u64) -> u128 {
+        hash::record(seed, self.version, self.digest)
     }
 
     /// Puts the slot in its place and returns the one that was there; digest and count follow. The version is the caller's

@@ -1,6 +1,7 @@
 //! What a node holds of one group, and what it does with its own record there: it writes it, and defends it. Chance and
 //! time are handed in; nothing here knows of disks and networks.
 
+mod draft;
 mod hear;
 mod write;
 
@@ -9,7 +10,7 @@ use gm_clock::{CEILING, ClockError, Incarnation, NetId};
 use crate::plant::{Bug, planted};
 use crate::{ForgetError, GroupName, Message, PurgePolicy, Record, Version, View};
 
-pub use hear::{Conflict, Heard, OwnOutcome};
+pub use hear::{Conflict, Heard, OwnOutcome, Standing};
 pub use write::Write;
 
 /// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here reads them itself.

@@ -2,7 +2,7 @@
 
 use gm_clock::{CEILING, NetId};
 
-use crate::tree::Entry;
+use crate::tree::{Entry, Idempotent};
 use crate::{Item, KeyRange, Op, TimedItem};
 
 /// A timed item without its member: start, end, port and priority, op (2 bits) and stamp (62 bits). Packed, because a
@@ -87,6 +87,8 @@ pub(crate) const fn slot_key(range: KeyRange) -> u64 {
 }
 
 /// Sorted by range. The sum of a subtree is its greatest stamp, so that "what was written since" skips the rest.
+impl Idempotent for Slot {}
+
 impl Entry for Slot {
     type Key = u64;
     type Sum = u64;

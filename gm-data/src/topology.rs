@@ -67,6 +67,14 @@ impl Topology {
         self.groups.iter().filter(move |(_, replica)| replica.state().is_member(node)).map(|(name, _)| name)
     }
 
+    /// The fingerprint over those groups that are chosen. Costs what is held.
+    pub fn root_of(&self, choose: impl Fn(&Replica) -> bool) -> u128 {
+        self.groups
+            .values()
+            .filter(|replica| choose(replica))
+            .fold(0, |sum, replica| sum.wrapping_add(share(replica)))
+    }
+
     /// One fingerprint over all groups: equal where two nodes hold equal groups. Kept up to date by every change.
     pub const fn root(&self) -> u128 {
         self.root

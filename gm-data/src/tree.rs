@@ -9,6 +9,7 @@ mod build;
 mod cursor;
 mod differ;
 mod edit;
+mod range;
 mod replace;
 
 use alloc::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) use cursor::Iter;
 pub(crate) trait Entry: Clone {
     /// What the tree is sorted by; at most one entry has a key.
     type Key: Ord + Copy;
-    /// What a subtree says of all its entries: combined by `add`, which is associative, commutative and idempotent.
+    /// What a subtree says of all its entries: combined by `add`, which is associative and commutative.
     type Sum: Copy;
     /// Entries of a leaf, at most. A leaf is copied when it grows, so large ones cost time, small ones memory.
     const LEAF: usize;
@@ -28,7 +29,17 @@ pub(crate) trait Entry: Clone {
     fn key(&self) -> Self::Key;
     fn sum(&self) -> Self::Sum;
     fn add(left: Self::Sum, right: Self::Sum) -> Self::Sum;
+
+    /// The sum of a subtree after an entry of sum `new` took the place of one of sum `old`, or is new. As it stands here it
+    /// is for sums that are [`Idempotent`]; every other entry must say how to take `old` out again.
+    fn exchange(sum: Self::Sum, _old: Option<Self::Sum>, new: Self::Sum) -> Self::Sum {
+        Self::add(sum, new)
+    }
 }
+
+/// An entry whose `add` is idempotent, as a greatest value is. What is replaced is not taken out of such a sum, so it may
+/// stay too large: then a search looks at more than it must, and finds the same.
+pub(crate) trait Idempotent: Entry {}
 
 /// Children of an inner node, at most.
 const FAN: usize = 32;

@@ -1,5 +1,7 @@
 //! What a reader holds: a state and its index, both shared with the writer and neither ever changing under the reader.
 
+mod by_place;
+
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Deref;
@@ -9,7 +11,7 @@ use gm_clock::NetId;
 use crate::index::Index;
 use crate::{KeyRange, Message, Owner, Piece, Share};
 
-/// The state of a group with an index of who serves what. Derefs to the [`Message`].
+/// The state of a group with an index of who serves what, and of its members by place. Derefs to the [`Message`].
 ///
 /// A clone is constant in time and shares everything: hand one to each reader. The replica that it came from goes on
 /// writing; the clone stays as it is.

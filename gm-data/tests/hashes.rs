@@ -266,11 +266,43 @@ fn key_vectors() -> Vec<Value> {
     keys.into_iter().map(vector).collect()
 }
 
+/// Places of members, and the low 64 bits of the sum of H' in the buckets where they are, level by level, where each of
+/// them has a record: its number in the list as incarnation, clock 1, no items.
+fn place_vectors() -> Vec<Value> {
+    let versions = (1..).map(|number| common::version(number, 1));
+    let records: Vec<(NetId, Version)> = members().into_iter().zip(versions).collect();
+    let place = |member: NetId| step(9, h0(member));
+    let view =
+        View::new(common::message(records.iter().map(|(member, version)| record(*member, *version, &[]))));
+    let vector = |(member, version): &(NetId, Version)| {
+        let bucket = |level: u32| {
+            let of = |member: NetId| place(member) / (TWO_64 / 16_u128.pow(level));
+            let index = of(*member);
+            let inside = records.iter().filter(|(other, _)| of(*other) == index);
+            let sum = inside.map(|(member, version)| h_record(*member, *version, 0) % TWO_64).sum::<u128>()
+                % TWO_64;
+            let found =
+                view.bucket(u8::try_from(level).expect("at most 16"), u64::try_from(index).expect("a place"));
+            assert_eq!(u128::from(found.fingerprint), sum, "{member}, level {level}");
+            json!([level, hex64(index), found.records, hex64(sum)])
+        };
+        assert_eq!(u128::from(gm_data::place(*member)), place(*member));
+        let buckets = [0, 1, 2, 16].map(bucket);
+        json!({
+            "member": member.to_string(), "incarnation": hex64(version.incarnation.get()), "clock": hex64(version.clock),
+            "place": hex64(place(*member)), "buckets": buckets,
+        })
+    };
+    records.iter().map(vector).collect()
+}
+
 /// One vector a line, so that a change of one is a change of one line.
 fn shown(parts: &[(&str, Vec<Value>)]) -> String {
     let note = "Numbers of 64 and 128 bits are hex texts, most significant digit first. `h0` is H0 of the member; the other \
                 names are those of the crate's page on hashes (src/hash.rs). Items of a record: start, end, op, port, priority, stamp. \
-                Keys: an application's key in hex, its key_of, and the weights of members for it, the most preferred first.";
+                Keys: an application's key in hex, its key_of, and the weights of members for it, the most preferred first. \
+                Places: of a group with these records, none of which has items: the place of the member, and the buckets that it \
+                is in: level, index, records in it, fingerprint.";
     let mut text = format!("{{\n  \"note\": {}", json!(note));
     for (part, vectors) in parts {
         let lines: Vec<String> = vectors.iter().map(|vector| format!("    {vector}")).collect();
@@ -286,6 +318,7 @@ fn the_crate_its_description_and_the_vectors_agree() {
         ("fingerprints", record_vectors()),
         ("roots", group_vectors()),
         ("keys", key_vectors()),
+        ("places", place_vectors()),
     ];
     let count: usize = parts.iter().map(|(_, vectors)| vectors.len()).sum();
     assert!(count >= 40, "{count} vectors");

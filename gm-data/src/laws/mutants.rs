@@ -5,7 +5,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::runner::Cases;
-use super::{batches, histories, join, lookup, ten};
+use super::{batches, buckets, histories, join, lookup, ten};
 use crate::plant::{ALL, Bug, plant};
 
 type Check = (&'static str, fn() -> Result<(), String>);
@@ -19,6 +19,7 @@ fn suite() -> Vec<Check> {
         ("events", || join::events_lead_from_one_state_to_the_other(Cases(200))),
         ("batches", || batches::a_batch_is_written_whole_or_not_at_all(Cases(200))),
         ("lookup", || lookup::the_index_answers_as_a_scan(Cases(100))),
+        ("buckets", || buckets::buckets_are_those_of_a_scan(Cases(50))),
         ("histories", || histories(Cases(400)).map(drop)),
     ]);
     suite.extend(ten::HISTORIES);

@@ -9,11 +9,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::runner::{Cases, holds};
-use crate::tree::{Entry, Tree};
+use crate::tree::{Entry, Idempotent, Tree};
 
 /// A small leaf, so that few entries make a deep tree. The sum is a greatest value, as in both uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pair(u16, u32);
+
+impl Idempotent for Pair {}
 
 impl Entry for Pair {
     type Key = u16;

@@ -147,6 +147,9 @@ pub(super) fn play(steps: &[Step]) -> Result<BTreeMap<&'static str, usize>, Stri
         world.step(step).map_err(|why| format!("step {at} {step:?}: {why}"))?;
         world.after().map_err(|why| format!("after step {at} {step:?}: {why}"))?;
     }
+    for (at, node) in world.nodes.iter().enumerate() {
+        super::buckets::same_buckets(node.real.view()).map_err(|why| format!("node {at}: {why}"))?;
+    }
     world.heal()?;
     check::agreement(&world)?;
     Ok(world.happened)

@@ -38,6 +38,18 @@ pub enum OwnOutcome {
     Exhausted,
 }
 
+/// How what somebody holds of this node stands against what is held here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// It is what is held here.
+    Same,
+    /// It is older than what is held here: to be answered with one's own version.
+    Older,
+    /// It is what this node did not write, or does not know any longer to have written: above what is held here, or of its
+    /// version with another digest. One's own record must be put above it.
+    Foreign,
+}
+
 /// How often a node had to defend its record of late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conflict {
@@ -93,12 +105,21 @@ impl Replica {
     /// # Errors
     /// [`WrongGroup`] if it is of another group. Nothing was changed.
     pub fn hear(&mut self, message: &Message, moment: Moment) -> Result<Heard, WrongGroup> {
-        let me = self.me;
-        let merged = self.state_mut().merge_but(message, Some(me))?;
+        let merged = self.hear_others(message)?;
         let own = message
             .record(self.me)
             .map_or(OwnOutcome::Nothing, |record| self.hear_of_oneself(record.stamp(), moment));
         Ok(Heard { merged, own })
+    }
+
+    /// As [`hear`](Replica::hear), but passing by what it says of this node: for that there is
+    /// [`stands_against`](Replica::stands_against).
+    ///
+    /// # Errors
+    /// [`WrongGroup`] if it is of another group. Nothing was changed.
+    pub fn hear_others(&mut self, message: &Message) -> Result<Merged, WrongGroup> {
+        let me = self.me;
+        self.state_mut().merge_but(message, Some(me))
     }
 
     /// Takes in an increment that somebody sent.
@@ -117,15 +138,20 @@ impl Replica {
         if heard.version.incarnation < Incarnation::MAX {
             self.highest = self.highest.max(heard.version.incarnation);
         }
-        if let Some(own) = self.own().map(Record::stamp) {
-            if heard == own || (planted(Bug::DigestNotCompared) && heard.version == own.version) {
-                return OwnOutcome::Nothing;
-            }
-            if heard.version < own.version {
-                return OwnOutcome::Older;
-            }
+        match self.stands_against(heard) {
+            Standing::Same => OwnOutcome::Nothing,
+            Standing::Older => OwnOutcome::Older,
+            Standing::Foreign => self.reassert(heard.version, moment),
         }
-        self.reassert(heard.version, moment)
+    }
+
+    /// What [`hear_of_oneself`](Replica::hear_of_oneself) would find, without doing anything about it.
+    pub fn stands_against(&self, heard: Stamp) -> Standing {
+        let Some(own) = self.own().map(Record::stamp) else { return Standing::Foreign };
+        if heard == own || (planted(Bug::DigestNotCompared) && heard.version == own.version) {
+            return Standing::Same;
+        }
+        if heard.version < own.version { Standing::Older } else { Standing::Foreign }
     }
 
     /// Puts one's record above what was heard, in a new life, with what is live in it.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::slice;
 
-use super::{Child, Entry, Node};
+use super::{Child, Entry, Node, child_of};
 
 /// The sorted entries of a tree.
 pub(crate) struct Iter<'a, E: Entry> {
@@ -20,6 +20,32 @@ impl<'a, E: Entry> Iter<'a, E> {
             iter.enter(root);
         }
         iter
+    }
+
+    /// The entries whose key is `first` or above. How many that are is not known: `len` is how many there are at most.
+    pub(super) fn from(root: Option<&'a Node<E>>, len: usize, first: E::Key) -> impl Iterator<Item = &'a E> {
+        let mut iter = Iter { above: Vec::new(), leaf: [].iter(), left: len };
+        if let Some(root) = root {
+            iter.seek(root, first);
+        }
+        core::iter::from_fn(move || iter.next())
+    }
+
+    /// Goes down to where the key is, or would be put.
+    fn seek(&mut self, mut node: &'a Node<E>, first: E::Key) {
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    self.leaf = entries[entries.partition_point(|entry| entry.key() < first)..].iter();
+                    return;
+                }
+                Node::Inner(children) => {
+                    let at = child_of(children, first);
+                    self.above.push(children[at + 1..].iter());
+                    node = &children[at].node;
+                }
+            }
+        }
     }
 
     /// Goes down to the first leaf of the node.

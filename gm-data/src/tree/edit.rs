@@ -40,6 +40,28 @@ impl<E: Entry> Tree<E> {
         Some(old)
     }
 
+    /// Puts the entry in the place of the one with its key, of which there must be one, and whose sum must be `old`. One way
+    /// down, and cheaper than [`insert`](Tree::insert), which must be ready to cut nodes. Logarithmic.
+    pub(crate) fn replace(&mut self, old: E::Sum, entry: E) {
+        let (key, new) = (entry.key(), entry.sum());
+        let mut node = self.root.as_mut().expect("there is an entry to replace");
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    let at = entries.binary_search_by_key(&key, E::key);
+                    Arc::make_mut(entries)[at.expect("there is an entry to replace")] = entry;
+                    return;
+                }
+                Node::Inner(children) => {
+                    let at = child_of(children, key);
+                    let child = &mut Arc::make_mut(children)[at];
+                    child.sum = E::exchange(child.sum, Some(old), new);
+                    node = &mut child.node;
+                }
+            }
+        }
+    }
+
     /// The entry with that key, to be changed in place; neither its key nor its sum may change. Logarithmic.
     pub(crate) fn get_mut(&mut self, key: E::Key) -> Option<&mut E> {
         let mut node = self.root.as_mut()?;
@@ -76,12 +98,10 @@ impl<E: Entry> Node<E> {
                         let left = mem::replace(&mut children[at], right);
                         children.insert(at, Node::child(left.node));
                     }
-                    // A sum is idempotent, so it grows by the entry alone. It may stay too large where the entry
-                    // replaced one of the same key: then a search looks at more than it must, and finds the same.
                     None => {
                         let child = &mut children[at];
                         child.min = child.min.min(key);
-                        child.sum = E::add(child.sum, sum);
+                        child.sum = E::exchange(child.sum, old.as_ref().map(E::sum), sum);
                     }
                 }
                 let split = (children.len() > FAN).then(|| {

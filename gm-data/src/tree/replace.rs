@@ -3,9 +3,9 @@
 use alloc::sync::Arc;
 use core::mem;
 
-use super::{Entry, Node, Tree};
+use super::{Idempotent, Node, Tree};
 
-impl<E: Entry> Tree<E> {
+impl<E: Idempotent> Tree<E> {
     /// Replaces every entry whose key is among those of `entries`, which must be sorted by key, each key once. Calls
     /// `replaced` with the old and the new one, and `missing` with each that has no entry here yet: those are for the caller
     /// to insert.
@@ -23,7 +23,7 @@ impl<E: Entry> Tree<E> {
     }
 }
 
-impl<E: Entry> Node<E> {
+impl<E: Idempotent> Node<E> {
     fn replace_sorted(
         &mut self,
         mut entries: &[E],

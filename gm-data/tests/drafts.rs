@@ -1,0 +1,175 @@
+//! Writing on a draft and installing it, hearing of others only, asking how one stands, and keeping one's own record only.
+
+mod common;
+
+use common::{
+    FIRST, NOW, assert_same, blank, gone, id, later, message, name, record, serve, serves, unserve, version,
+};
+use gm_data::{Merged, PurgePolicy, Replica, Stamp, Standing, View};
+
+/// Index, fingerprint and buckets are those of a state that is built anew.
+fn assert_followed(replica: &Replica) {
+    let view = replica.view();
+    let built = View::new(message(view.records().cloned()));
+    assert_eq!(view.fingerprint(), built.fingerprint());
+    assert_eq!(view.bucket_children(0, 0), built.bucket_children(0, 0));
+    assert_eq!(
+        (view.live_item_count(), view.member_count()),
+        (built.live_item_count(), built.member_count())
+    );
+    assert!((0..100).step_by(5).all(|key| view.locate(key) == built.locate(key)));
+}
+
+fn other(number: u8, clock: u64) -> gm_data::Record {
+    record(id(number), version(1, clock), &[serves(id(number), "0-9", clock)])
+}
+
+#[test]
+fn a_draft_is_seen_once_it_is_installed() {
+    let mut live = blank();
+    live.hear_others(&message([other(2, 1)])).expect("one group");
+    let mut draft = live.clone();
+    draft.change(&[serve("0-9")], NOW).expect("a sound change");
+    assert!(live.own().is_none());
+
+    // What was heard meanwhile stays, and what the draft knows of others is not looked at.
+    live.hear_others(&message([other(2, 7), other(3, 1)])).expect("one group");
+    live.install(draft);
+    assert_eq!(live.own().map(gm_data::Record::version), Some(version(FIRST, 1)));
+    assert_eq!(live.state().record(id(2)).map(|r| r.version().clock), Some(7));
+    assert!(live.state().members().eq([id(1), id(2), id(3)]));
+    assert_followed(&live);
+
+    // It is alive: the next write goes on in the same life.
+    let mut draft = live.clone();
+    let write = draft.change(&[serve("10-19"), unserve("0-9")], NOW).expect("a sound change");
+    assert_eq!((write.version, write.increment.is_some()), (version(FIRST, 2), true));
+    live.install(draft);
+    assert_eq!(live.view().locate(12).len(), 1);
+    assert_followed(&live);
+}
+
+#[test]
+fn a_draft_without_a_write_changes_nothing() {
+    let mut live = blank();
+    live.change(&[serve("0-9")], NOW).expect("a sound change");
+    let before = live.clone();
+    live.install(before.clone());
+    assert_same(&before, &live);
+}
+
+#[test]
+fn the_life_of_a_draft_is_installed_too() {
+    // What was heard of oneself raises the next incarnation; here in the draft alone.
+    let mut live = blank();
+    let mut draft = live.clone();
+    let heard = Stamp { version: version(FIRST + 1_000, 5), digest: 0 };
+    draft.hear_of_oneself(heard, NOW);
+    let asserted = draft.own().map(gm_data::Record::version);
+    assert_eq!(asserted, Some(version(FIRST + 1_001, 6)));
+    live.install(draft.clone());
+    assert_same(&draft, &live);
+    assert_eq!(live.change(&[serve("0-9")], NOW).expect("sound").version, version(FIRST + 1_001, 7));
+    assert_eq!(live.conflict(), draft.conflict());
+}
+
+#[test]
+fn a_draft_that_was_overtaken_does_not_go_back() {
+    let mut live = blank();
+    live.change(&[serve("0-9")], NOW).expect("sound");
+    let early = live.clone();
+    live.change(&[serve("10-19")], NOW).expect("sound");
+    let own = live.own().cloned();
+    live.install(early);
+    assert_eq!(live.own().cloned(), own);
+    assert_followed(&live);
+}
+
+#[test]
+fn a_purged_draft_is_installed() {
+    let mut live = blank();
+    live.change(&[serve("0-9"), serve("10-19")], NOW).expect("sound");
+    live.change(&[unserve("0-9")], NOW).expect("sound");
+    let mut draft = live.clone();
+    assert_eq!(draft.purge(PurgePolicy::EVERYTHING), 1);
+    live.install(draft.clone());
+    assert_eq!(live.own(), draft.own());
+    assert_followed(&live);
+}
+
+#[test]
+#[should_panic(expected = "a draft of another node or group")]
+fn a_draft_of_another_node_is_refused() {
+    blank().install(Replica::new(id(2), name("G")));
+}
+
+#[test]
+#[should_panic(expected = "a draft of another node or group")]
+fn a_draft_of_another_group_is_refused() {
+    blank().install(Replica::new(id(1), name("H")));
+}
+
+#[test]
+fn hearing_of_others_passes_by_what_is_said_of_oneself() {
+    let mut replica = blank();
+    replica.change(&[serve("0-9")], NOW).expect("sound");
+    let own = replica.own().cloned();
+    let said = message([record(id(1), version(u64::from(u32::MAX) << 16, 9), &[]), other(2, 1)]);
+    let merged = replica.hear_others(&said).expect("one group");
+    assert_eq!(merged, Merged { newer: vec![id(2)], older: vec![] });
+    assert_eq!(replica.own().cloned(), own);
+    let wrong = gm_data::Message::new(name("H"));
+    assert!(replica.hear_others(&wrong).is_err());
+}
+
+#[test]
+fn how_one_stands() {
+    let mut replica = blank();
+    let stamp = |version| Stamp { version, digest: 0 };
+    assert_eq!(replica.stands_against(stamp(version(1, 1))), Standing::Foreign, "nothing is known here");
+    replica.change(&[serve("0-9")], NOW).expect("sound");
+    let before = replica.clone();
+    let own = replica.own().expect("written").stamp();
+    let cases = [
+        (own, Standing::Same),
+        (Stamp { digest: own.digest ^ 1, ..own }, Standing::Foreign),
+        (stamp(version(FIRST, 0)), Standing::Older),
+        (stamp(version(FIRST, 2)), Standing::Foreign),
+        (stamp(gone(FIRST, 1)), Standing::Foreign),
+        (stamp(gone(FIRST - 1, 99)), Standing::Older),
+        (stamp(version(FIRST + 1, 0)), Standing::Foreign),
+    ];
+    for (heard, want) in cases {
+        assert_eq!(replica.stands_against(heard), want, "{heard:?}");
+        // And it is what hearing of it finds.
+        let outcome = replica.clone().hear_of_oneself(heard, later(1));
+        let found = match outcome {
+            gm_data::OwnOutcome::Nothing => Standing::Same,
+            gm_data::OwnOutcome::Older => Standing::Older,
+            _ => Standing::Foreign,
+        };
+        assert_eq!(found, want, "{heard:?}: {outcome:?}");
+    }
+    assert_same(&before, &replica);
+}
+
+#[test]
+fn keeping_ones_own_record_keeps_nothing_else() {
+    let mut replica = blank();
+    replica.keep_own();
+    assert_eq!(replica.state().records().len(), 0);
+    replica.hear_others(&message([other(2, 1), other(3, 1)])).expect("one group");
+    replica.change(&[serve("0-9")], NOW).expect("sound");
+    replica.leave(NOW).expect("a member");
+    let own = replica.own().cloned();
+    replica.keep_own();
+    assert_eq!(replica.own().cloned(), own);
+    assert!(replica.state().records().map(gm_data::Record::member).eq([id(1)]));
+    assert_eq!(replica.view().bucket(0, 0).records, 1);
+    assert!(replica.view().locate(5).is_empty());
+    assert_followed(&replica);
+    // A later join goes on in the same life, and others can be heard of again.
+    assert_eq!(replica.join(&[], NOW).expect("sound").version, version(FIRST, 3));
+    replica.hear_others(&message([other(2, 1)])).expect("one group");
+    assert_followed(&replica);
+}
