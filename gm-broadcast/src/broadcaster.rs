@@ -168,8 +168,30 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// The nodes that we hear by multicast, sorted.
-    pub fn near(&self) -> impl Iterator<Item = NetId> + '_ {
+    pub fn near(&self) -> impl ExactSizeIterator<Item = NetId> + '_ {
         self.hearing.near()
+    }
+
+    /// Whether we hear that node by multicast.
+    pub fn is_near(&self, node: NetId) -> bool {
+        self.hearing.is_near(node)
+    }
+
+    /// One of the nodes that we know, each about alike, by a number of the caller's chance; never ourselves.
+    pub fn pick(&self, number: u64) -> Option<NetId> {
+        let (directory, peers) = (&self.config.directory, &self.peers);
+        let count = directory.len() + peers.len();
+        let place = usize::try_from((u128::from(number) * count as u128) >> 64).unwrap_or(0);
+        let met = |(node, peer): (&NetId, &Peer)| (peer.met && *node != self.config.me).then_some(*node);
+        match directory.iter().nth(place) {
+            Some(known) if known.node != self.config.me => Some(known.node),
+            Some(_) => directory.iter().nth(place + 1).map(|known| known.node),
+            None => {
+                let from = place - directory.len();
+                // Who was only named is passed over; then the search goes on at the beginning.
+                peers.iter().skip(from).find_map(met).or_else(|| peers.iter().find_map(met))
+            }
+        }
     }
 
     /// All nodes that we know, sorted, without ourselves.

@@ -22,6 +22,8 @@ pub enum Command {
     },
     /// A broadcast that the handler promised to count later is safe now: see [`Outcome::stored`](crate::Outcome).
     Stored(BroadcastId),
+    /// It will not be: this node does not count where only who has it on disk does.
+    NotStored(BroadcastId),
     /// There are these nodes.
     Know(Vec<NetId>),
     /// Call these until they answer, for ever, besides those configured.
@@ -109,6 +111,8 @@ pub enum Event {
         /// How it stands.
         report: Report,
     },
+    /// Whoever passed this broadcast on waits until it is on disk: answered by [`Command::Stored`] or [`Command::NotStored`].
+    StoreWanted(BroadcastId),
     /// Something was heard of a node that we did not know.
     Found(NetId),
     /// A node is near from now on: we hear its multicast.
@@ -146,11 +150,12 @@ pub struct Counters {
 
 impl Counters {
     /// One more of `what`, because of `why`.
-    pub(crate) fn count(&mut self, what: &'static str, why: &'static str) {
+    pub fn count(&mut self, what: &'static str, why: &'static str) {
         self.add(what, why, 1);
     }
 
-    pub(crate) fn add(&mut self, what: &'static str, why: &'static str, more: u64) {
+    /// So many more of `what`, because of `why`.
+    pub fn add(&mut self, what: &'static str, why: &'static str, more: u64) {
         if more > 0 {
             *self.counts.entry((what, why)).or_default() += more;
         }

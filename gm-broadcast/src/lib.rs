@@ -98,6 +98,7 @@ pub use plan::Shape;
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
+pub use rate::Rate;
 pub use registry::{Coding, NotRegistered, Registry, Took};
 pub use relation::Relation;
 pub use time::Time;

@@ -6,7 +6,7 @@ use crate::time::Time;
 
 /// A bucket that holds what one second brings, full at first. 24 bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// When the bucket would have been empty, had nobody filled it since: the later, the emptier.
     spent_until: Time,
     /// What one token costs.
@@ -14,12 +14,14 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    pub(crate) fn per_second(tokens: u32) -> Rate {
+    /// So many tokens a second, at least one.
+    #[must_use]
+    pub fn per_second(tokens: u32) -> Rate {
         Rate { spent_until: Time::ZERO, each: Duration::from_secs(1) / tokens.max(1) }
     }
 
     /// Takes a token; false if there is none.
-    pub(crate) fn take(&mut self, now: Time) -> bool {
+    pub fn take(&mut self, now: Time) -> bool {
         let full = if now >= Time::ZERO + SECOND { now - SECOND } else { Time::ZERO };
         let next = self.spent_until.max(full) + self.each;
         let there = next <= now.max(Time::ZERO + SECOND);
@@ -30,7 +32,8 @@ impl Rate {
     }
 
     /// Whether there is a token.
-    pub(crate) fn has(self, now: Time) -> bool {
+    #[must_use]
+    pub fn has(self, now: Time) -> bool {
         { self }.take(now)
     }
 }

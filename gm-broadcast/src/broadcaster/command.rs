@@ -22,7 +22,8 @@ impl<H: Handler> Broadcaster<H> {
         match command {
             Command::Broadcast(broadcasting) => self.originate(now, broadcasting),
             Command::Send { to, body, by } => self.send(now, to, body, by),
-            Command::Stored(id) => self.on_stored(now, id),
+            Command::Stored(id) => self.on_stored(now, id, true),
+            Command::NotStored(id) => self.on_stored(now, id, false),
             Command::Know(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
             Command::Seeds(seeds) => {
                 self.config.seeds.extend(seeds);

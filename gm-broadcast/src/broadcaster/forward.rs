@@ -9,6 +9,7 @@ use gm_codec::BroadcastId;
 use super::Broadcaster;
 use super::receive::Duty;
 use crate::class::Class;
+use crate::event::Event;
 use crate::handler::Handler;
 use crate::hearing::Ear;
 use crate::islands::{Target, islands};
@@ -42,6 +43,9 @@ impl<H: Handler> Broadcaster<H> {
                 (true, true) => Own::Counts,
                 (true, false) => Own::Waiting,
             };
+            if own == Own::Waiting {
+                self.emit(Event::StoreWanted(id));
+            }
             let key = TallyKey { id, parent: Some(duty.from), again: ask.again };
             how.tally = self.open_tally(key, Tally::new(ask.until, ask.durable, own, now));
         }

@@ -56,13 +56,15 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// What the owner promised is safe now.
-    pub(super) fn on_stored(&mut self, now: Time, id: BroadcastId) {
-        self.recent.stored(&id);
+    pub(super) fn on_stored(&mut self, now: Time, id: BroadcastId, is_stored: bool) {
+        if is_stored {
+            self.recent.stored(&id);
+        }
         for key in self.tallies_of(id) {
             if let Some(tally) = self.tallies.get_mut(&key)
                 && tally.own == Own::Waiting
             {
-                tally.own = Own::Counts;
+                tally.own = if is_stored { Own::Counts } else { Own::Refused };
                 self.gather(now, key);
             }
         }

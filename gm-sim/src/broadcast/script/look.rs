@@ -86,6 +86,7 @@ impl Look {
             Event::Far(node) => format!("hears {} no longer", self.names.node(*node)),
             Event::Island(Some(label)) => format!("is of island {}", self.names.node(*label)),
             Event::Island(None) => "is alone".to_owned(),
+            Event::StoreWanted(_) => "is asked to store it".to_owned(),
             Event::Clash => "meets itself".to_owned(),
         };
         self.line(place, &text);
