@@ -61,6 +61,14 @@ pub(crate) const LAYERS: &[Layer] = &[
         pure: None,
         tested: true,
     },
+    Layer {
+        name: "gm-node",
+        internal: &["gm-clock", "gm-data", "gm-codec", "gm-broadcast"],
+        // Its worlds: whole nodes in virtual time.
+        internal_dev: &["gm-sim"],
+        pure: None,
+        tested: true,
+    },
     Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
 ];
 

@@ -1,0 +1,339 @@
+//! What a daemon says to whoever asks it, as JSON: one shape for each answer, the same for the routes and for `--json` of every command. Knows nothing
+//! of sockets and of who asks.
+//!
+//! ```text
+//! GET  /v1/status                        Status
+//! GET  /v1/groups                        [Group]
+//! GET  /v1/groups/{g}                    Group
+//! GET  /v1/groups/{g}/members            [Member]
+//! GET  /v1/groups/{g}/topology?op=add    [Item]          op: add, get, or none for both
+//! GET  /v1/groups/{g}/coverage           Coverage
+//! GET  /v1/groups/{g}/locate?key=K       Located         or ?bytes=TEXT
+//! GET  /v1/groups/{g}/watch              one Change a line, the first what is there already
+//! GET  /v1/peers                         [Peer]
+//! POST /v1/groups/{g}/join               Join    -> [Done]
+//! POST /v1/groups/{g}/leave              Leave   -> [Done]
+//! POST /v1/groups/{g}/change             Batch   -> [Done]
+//! POST /v1/forget                        Forget  -> [Done]
+//! ```
+//! `{g}` is the group's name, percent-encoded. Whatever is refused is answered with an [`Error`] and a status: 400 what cannot be understood, 404 a group that
+//! is not held, 409 a write that is refused, 503 a storage that refuses, 507 a bound that is reached. A wait that times out or settles short is 200: the write stands.
+
+use serde::{Deserialize, Serialize};
+
+/// How a daemon stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Our NetId, `IP:PORT`.
+    pub node: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The version of the program.
+    pub version: String,
+    /// Since when, in seconds.
+    pub uptime: u64,
+    /// The data directory; nothing without one.
+    pub data_dir: Option<String>,
+    /// Whether the storage takes what it is given; if not, what it said.
+    pub storage: Option<String>,
+    /// Whether frames are sealed.
+    pub sealed: bool,
+    /// What multicast is found to be: `works`, `off`, or what is wrong and which setting mends it.
+    pub multicast: String,
+    /// Nodes that we know.
+    pub peers: usize,
+    /// Of them, those whose multicast we hear.
+    pub near: usize,
+    /// Whether another node uses our address.
+    pub clash: bool,
+    /// The groups that are held.
+    pub groups: Vec<Group>,
+    /// Groups that are only known by name.
+    pub known: usize,
+    /// What an operator should look at, in words, each with what mends it.
+    pub warnings: Vec<String>,
+}
+
+/// How a group stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Whether it is held here; if not, only its name and `contact` are known.
+    pub held: bool,
+    /// A member, of a group that is not held.
+    pub contact: Option<String>,
+    /// Members.
+    pub members: usize,
+    /// Live items.
+    pub items: usize,
+    /// The fingerprint: 32 lower-case hexadecimal digits.
+    pub fingerprint: String,
+    /// Whether this node is a member.
+    pub member: bool,
+    /// Whether another node held the same, at any time since our start.
+    pub agreed: bool,
+    /// Whether we left and still tell it.
+    pub leaving: bool,
+    /// Records: members, who left, and the forgotten.
+    pub records: usize,
+    /// Of them, the forgotten.
+    pub gone: usize,
+    /// For how many milliseconds nothing is written, because another node writes under our identity.
+    pub conflict: Option<u64>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its NetId.
+    pub node: String,
+    /// Ranges that it serves.
+    pub serves: usize,
+    /// Ranges that it is interested in.
+    pub interests: usize,
+    /// Keys that it serves, each counted once.
+    pub keys: u64,
+    /// The incarnation and the clock of its record, `INCARNATION.CLOCK`.
+    pub version: String,
+}
+
+/// What a member says of a range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The member's NetId.
+    pub node: String,
+    /// `add`: it serves the range; `get`: it is interested in it.
+    pub op: String,
+    /// The first key.
+    pub start: u32,
+    /// The last key.
+    pub end: u32,
+    /// The port of the service; 0 of an interest.
+    pub port: u16,
+    /// 1 to 65535, more is preferred.
+    pub priority: u16,
+}
+
+/// Who serves a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    /// The key.
+    pub key: u32,
+    /// Its owners, the most preferred first.
+    pub owners: Vec<Owner>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The member's NetId.
+    pub node: String,
+    /// The IP and port of its service.
+    pub service: String,
+    /// The priority.
+    pub priority: u16,
+    /// The range that has the key.
+    pub start: u32,
+    /// Its last key.
+    pub end: u32,
+}
+
+/// What is served, and by how many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// The least number of members that serve any key.
+    pub least: usize,
+    /// The whole key space, in pieces, in order.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of the key space with the same owners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The first key.
+    pub start: u32,
+    /// The last key.
+    pub end: u32,
+    /// The NetIds of who serves it, sorted.
+    pub owners: Vec<String>,
+}
+
+/// A node that we know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its NetId.
+    pub node: String,
+    /// Whether we hear its multicast.
+    pub near: bool,
+    /// What it is to us, and why, in words.
+    pub relation: String,
+}
+
+/// Something changed in a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// A member joined.
+    Joined {
+        /// Its NetId.
+        node: String,
+    },
+    /// A range is served, or of interest, that was neither.
+    Added {
+        /// What is said of it.
+        item: Item,
+    },
+    /// What is said of a range is another.
+    Changed {
+        /// What was said.
+        from: Item,
+        /// What is said.
+        to: Item,
+    },
+    /// A range is neither served nor of interest any longer.
+    Removed {
+        /// What was said of it.
+        item: Item,
+    },
+    /// A member left, or was forgotten.
+    Left {
+        /// Its NetId.
+        node: String,
+    },
+    /// It is too much to tell: look at the topology anew.
+    Lost,
+}
+
+/// How many others have to have a write before it is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wait {
+    /// `none`, `one`, `all`, or a number.
+    pub wait: String,
+    /// Whether on disk.
+    pub disk: bool,
+    /// In milliseconds.
+    pub timeout: u64,
+}
+
+impl Default for Wait {
+    fn default() -> Wait {
+        Wait { wait: "none".to_owned(), disk: false, timeout: 5_000 }
+    }
+}
+
+/// Joins a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Join {
+    /// The ranges of interest, `[start, end]`; none for the whole key space.
+    pub ranges: Vec<[u32; 2]>,
+    /// For whom is waited.
+    pub wait: Wait,
+}
+
+/// Leaves a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Leave {
+    /// For whom is waited.
+    pub wait: Wait,
+}
+
+/// Changes, all of them or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// The changes, in order.
+    pub changes: Vec<Order>,
+    /// For whom is waited.
+    pub wait: Wait,
+}
+
+/// One change. A batch file of the command line is a JSON list of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Order {
+    /// Serve the range.
+    Serve {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+        /// The port of the service.
+        port: u16,
+        /// 1 to 65535; 1 if none is given.
+        #[serde(default)]
+        priority: Option<u16>,
+    },
+    /// Serve it no longer.
+    Unserve {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+    },
+    /// Be interested in it.
+    Interest {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+    },
+    /// Give it another priority.
+    Priority {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+        /// `N`, `+N` or `-N`.
+        priority: String,
+    },
+}
+
+/// Forgets a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forget {
+    /// Its NetId.
+    pub node: String,
+    /// In which group; in all that are held without one.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// For whom is waited.
+    #[serde(default)]
+    pub wait: Wait,
+}
+
+/// What came of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The group.
+    pub group: String,
+    /// Whether anything was written; if not, it stood there already.
+    pub changed: bool,
+    /// The version of our record, `INCARNATION.CLOCK`.
+    pub version: String,
+    /// The group's fingerprint now, for `wait`.
+    pub fingerprint: String,
+    /// `satisfied`, `settled` (short of what was asked for: the rest cannot be reached) or `timed-out`.
+    pub wait: String,
+    /// Others that have it.
+    pub delivered: u64,
+    /// Others that could not be reached, or do not count.
+    pub unreachable: u64,
+    /// Others of which nothing is known.
+    pub unknown: u64,
+    /// Some of those that could not be reached.
+    pub names: Vec<String>,
+}
+
+/// Why something was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    /// In words: what happened, to whom, and what mends it.
+    pub error: String,
+    /// For programs: `usage`, `unknown-group`, `refused`, `identity-conflict`, `storage`, `bound`.
+    pub kind: String,
+}

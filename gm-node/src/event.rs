@@ -1,0 +1,82 @@
+//! What a node tells its owner. Knows nothing of who wants to know it.
+
+use gm_broadcast::Counters;
+use gm_clock::NetId;
+use gm_data::GroupName;
+
+use crate::command::{WriteError, Written};
+
+/// What a node tells its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A write, or a forgetting, is answered.
+    Answered {
+        /// What the owner called it.
+        tag: u64,
+        /// The group.
+        group: GroupName,
+        /// What came of it.
+        result: Result<Written, WriteError>,
+    },
+    /// A watcher is told what changed. It is told no more until it has said [`Command::Took`](crate::Command::Took): what changes meanwhile is
+    /// told then, as one difference.
+    Changed {
+        /// What the owner called the watcher.
+        tag: u64,
+        /// The group.
+        group: GroupName,
+        /// What changed; nothing if it is too much to tell: then look at the group anew.
+        events: Option<Vec<gm_data::Event>>,
+    },
+    /// From now on this node agrees with others on a group, for the first time since its start.
+    Agreed {
+        /// The group.
+        group: GroupName,
+        /// With whom first.
+        with: NetId,
+    },
+    /// Another node writes under our identity: writing in the group stops, and is tried again later.
+    IdentityConflict {
+        /// The group.
+        group: GroupName,
+        /// For how long it stops, in milliseconds.
+        pause_millis: u64,
+    },
+    /// Another node uses our address, or sends our payloads back to us.
+    Clash,
+    /// Something a member wrote is lost because whoever forgot the member had not seen it.
+    ForgottenUnseen {
+        /// The group.
+        group: GroupName,
+        /// The member.
+        member: NetId,
+        /// Items that were written after what the forgetter knew.
+        items: usize,
+    },
+    /// A bound keeps a member's record out.
+    Full {
+        /// The group.
+        group: GroupName,
+        /// The field of [`Bounds`](crate::Bounds).
+        bound: &'static str,
+    },
+    /// The storage refused something, for the first time since it last took something.
+    StorageFails {
+        /// What the system said.
+        why: String,
+    },
+    /// The storage takes things again.
+    StorageWorks,
+    /// A write was made, but is too large to be sent to others at once: they learn it by anti-entropy.
+    Unsaid {
+        /// The group.
+        group: GroupName,
+        /// Why.
+        why: String,
+    },
+    /// Something of the broadcaster's: nodes near and far, islands.
+    Broadcast(gm_broadcast::Event),
+}
+
+/// What a node counts by itself, beside its broadcaster: totals since its start.
+pub type Counts = Counters;

@@ -1,0 +1,307 @@
+//! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use gm_broadcast::{Counters, Handler, Outcome, Path, Received, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, BroadcastId, Group, Part};
+use gm_data::{Applied, GroupName, Message, Moment, Record, Replica, Stamp, Topology, Version};
+
+use crate::config::Bounds;
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+
+/// What is kept of a group that is held, besides its state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    /// Somebody holds the same, or did since our start.
+    pub(crate) agreed: bool,
+    /// We left: it is held until somebody has our leave, or until then.
+    pub(crate) leaving: Option<Time>,
+    /// The fingerprint when it was purged last.
+    pub(crate) purged: u128,
+    /// A bound kept a record out, and that was said.
+    pub(crate) full: bool,
+}
+
+/// What follows from what came.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Anti-entropy: a message for us alone.
+    Sync { from: NetId, path: Path, body: Body },
+    /// Records were taken.
+    Taken { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId> },
+    /// The sender has older records than we do.
+    Older { group: GroupName, from: NetId, path: Path, members: Vec<NetId> },
+    /// An increment did not fit: its record is wanted.
+    Ask { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
+    /// Somebody holds this of ourselves, which we did not write.
+    Own { group: GroupName, stamp: Stamp },
+    /// The owner should know.
+    Tell(Event),
+}
+
+/// All groups of a node.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    pub(crate) topology: Topology,
+    pub(crate) held: BTreeMap<GroupName, Held>,
+    /// Groups that are not held, and a member of each.
+    pub(crate) contacts: BTreeMap<GroupName, NetId>,
+    pub(crate) contacts_changed: bool,
+    pub(crate) effects: VecDeque<Effect>,
+    /// Records that the storage does not have yet.
+    pub(crate) dirty: BTreeSet<(GroupName, NetId)>,
+    /// Groups whose state changed since that was looked at.
+    pub(crate) stirred: BTreeSet<GroupName>,
+    pub(crate) counters: Counters,
+    observe: bool,
+    bounds: Bounds,
+}
+
+impl Groups {
+    pub(crate) fn new(me: NetId, observe: bool, bounds: Bounds) -> Groups {
+        Groups {
+            topology: Topology::new(me),
+            held: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            contacts_changed: false,
+            effects: VecDeque::new(),
+            dirty: BTreeSet::new(),
+            stirred: BTreeSet::new(),
+            counters: Counters::default(),
+            observe,
+            bounds,
+        }
+    }
+
+    pub(crate) fn me(&self) -> NetId {
+        self.topology.me()
+    }
+
+    /// The replica of a group that is held.
+    pub(crate) fn held(&self, group: &GroupName) -> Option<&Replica> {
+        self.topology.group(group).filter(|_| self.held.contains_key(group))
+    }
+
+    /// What is held of a member in a group; of ourselves, in any.
+    pub(crate) fn record(&self, group: &GroupName, member: NetId) -> Option<&Record> {
+        self.topology.group(group)?.state().record(member)
+    }
+
+    /// The version of it.
+    pub(crate) fn version(&self, group: &GroupName, member: NetId) -> Option<Version> {
+        self.record(group, member).map(Record::version)
+    }
+
+    /// Holds a group from now on, if there is room.
+    pub(crate) fn hold(&mut self, group: &GroupName) -> bool {
+        if !self.held.contains_key(group) {
+            if self.held.len() >= self.bounds.groups {
+                return false;
+            }
+            self.held.insert(group.clone(), Held::default());
+            self.contacts_changed |= self.contacts.remove(group).is_some();
+        }
+        true
+    }
+
+    /// A member of a group that is not held.
+    pub(crate) fn meet(&mut self, group: &GroupName, member: NetId) {
+        if member == self.me() || self.held.contains_key(group) {
+            return;
+        }
+        if self.observe && self.hold(group) {
+            return;
+        }
+        let room = self.contacts.len() < self.bounds.contacts;
+        match self.contacts.get_mut(group) {
+            Some(_) => {}
+            None if room => {
+                self.contacts.insert(group.clone(), member);
+                self.contacts_changed = true;
+            }
+            None => self.counters.count("dropped", "contact, too many"),
+        }
+    }
+
+    /// Takes a group's state, or a part of it, and notes what follows.
+    pub(crate) fn take(&mut self, from: NetId, path: Path, by: Option<BroadcastId>, group: &Group) {
+        let (me, name) = (self.me(), &group.name);
+        let mut records = Vec::new();
+        let mut increments = Vec::new();
+        for part in &group.parts {
+            let member = part.member();
+            if member == me {
+                let (Part::Record(_) | Part::Increment(_)) = part;
+                self.hear_own(name, from, path, stamp_of(part));
+                continue;
+            }
+            match part {
+                Part::Record(record) if self.has_room(name, record) => {
+                    self.tell_unseen(name, record);
+                    records.push(record.clone());
+                }
+                Part::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
+                Part::Increment(increment) => increments.push(increment),
+            }
+        }
+        let message = Message::from_records(name.clone(), records);
+        let mut taken = Vec::new();
+        let mut older = Vec::new();
+        let mut asks = Vec::new();
+        self.topology.edit(name, |replica| {
+            if let Ok(merged) = replica.hear_others(&message) {
+                (taken, older) = (merged.newer, merged.older);
+            }
+            for increment in increments {
+                let version = increment.stamp().version;
+                let before = replica.state().record(increment.member()).map(Record::version);
+                match replica.hear_increment(increment, Moment::default()).0 {
+                    Applied::Applied => taken.push(increment.member()),
+                    Applied::Known if before.is_some_and(|before| before > version) => {
+                        older.push(increment.member());
+                    }
+                    Applied::Known => {}
+                    Applied::Ask => asks.push((increment.member(), version)),
+                }
+            }
+        });
+        let name = name.clone();
+        for (member, version) in asks {
+            self.effects.push_back(Effect::Ask { group: name.clone(), from, path, member, version });
+        }
+        if !older.is_empty() {
+            older.sort_unstable();
+            self.tell_unseen_by_us(&name, group, &older);
+            self.effects.push_back(Effect::Older { group: name.clone(), from, path, members: older });
+        }
+        if !taken.is_empty() {
+            self.changed(&name, taken.iter().copied());
+            self.effects.push_back(Effect::Taken { group: name, members: taken, by });
+        }
+    }
+
+    /// Notes that records changed: they have to be stored, and watchers told.
+    pub(crate) fn changed(&mut self, group: &GroupName, members: impl IntoIterator<Item = NetId>) {
+        self.stirred.insert(group.clone());
+        self.dirty.extend(members.into_iter().map(|member| (group.clone(), member)));
+    }
+
+    /// Somebody has this of ourselves.
+    pub(crate) fn hear_own(&mut self, group: &GroupName, from: NetId, path: Path, stamp: Stamp) {
+        let me = self.me();
+        match self.record(group, me).map(Record::stamp) {
+            Some(own) if own == stamp => {}
+            Some(own) if stamp.version < own.version => {
+                let (group, members) = (group.clone(), vec![me]);
+                self.effects.push_back(Effect::Older { group, from, path, members });
+            }
+            _ => self.effects.push_back(Effect::Own { group: group.clone(), stamp }),
+        }
+    }
+
+    /// Whether a record of another keeps within the bounds. Says once for each group if not.
+    fn has_room(&mut self, group: &GroupName, record: &Record) -> bool {
+        let Some(state) = self.topology.group(group).map(Replica::state) else { return true };
+        let (live, items) = record.counts();
+        let known = state.record(record.member());
+        let had = known.map_or(0, |known| known.counts().0);
+        let bound = if items > self.bounds.items {
+            "items"
+        } else if known.is_none() && state.records().len() >= self.bounds.records {
+            "records"
+        } else if live > had && state.live_item_count() + live - had > self.bounds.group_items {
+            "group_items"
+        } else {
+            return true;
+        };
+        let held = self.held.entry(group.clone()).or_default();
+        if !std::mem::replace(&mut held.full, true) {
+            self.effects.push_back(Effect::Tell(Event::Full { group: group.clone(), bound }));
+        }
+        false
+    }
+
+    /// Says what is lost here because whoever forgot a member had not seen it.
+    fn tell_unseen(&mut self, group: &GroupName, record: &Record) {
+        let Version { incarnation, gone, clock } = record.version();
+        let Some(mine) = self.record(group, record.member()).filter(|_| gone) else { return };
+        if mine.version().incarnation == incarnation && !mine.version().gone && mine.version().clock >= clock
+        {
+            let items =
+                mine.timed_items().filter(|timed| timed.time >= clock && timed.item.op().is_live()).count();
+            self.tell_forgotten(group, record.member(), items);
+        }
+    }
+
+    /// The same where we hold the member as forgotten, and somebody shows what it had written.
+    fn tell_unseen_by_us(&mut self, name: &GroupName, group: &Group, older: &[NetId]) {
+        for part in group.parts.iter().filter(|part| older.binary_search(&part.member()).is_ok()) {
+            let (Part::Record(record), Some(mine)) = (part, self.version(name, part.member())) else {
+                continue;
+            };
+            let theirs = record.version();
+            if mine.gone
+                && !theirs.gone
+                && mine.incarnation == theirs.incarnation
+                && theirs.clock >= mine.clock
+            {
+                let unseen = record
+                    .timed_items()
+                    .filter(|timed| timed.time >= mine.clock && timed.item.op().is_live());
+                let items = unseen.count();
+                self.tell_forgotten(name, record.member(), items);
+            }
+        }
+    }
+
+    fn tell_forgotten(&mut self, group: &GroupName, member: NetId, items: usize) {
+        if items > 0 {
+            self.counters.add("forgotten", "items that the forgetter had not seen", items as u64);
+            let event = Event::ForgottenUnseen { group: group.clone(), member, items };
+            self.effects.push_back(Effect::Tell(event));
+        }
+    }
+
+    /// Whether what was sent is held here now, as a receipt says.
+    fn has(&self, group: &Group) -> bool {
+        group.parts.iter().all(|part| {
+            let Version { incarnation, gone, clock } = stamp_of(part).version;
+            self.version(&group.name, part.member()).is_some_and(|mine| {
+                mine.incarnation == incarnation && mine.gone == gone && mine.clock >= clock
+                    || planted(Bug::ReceiptForWhatIsNotHeld)
+            })
+        })
+    }
+}
+
+pub(crate) fn stamp_of(part: &Part) -> Stamp {
+    match part {
+        Part::Record(record) => record.stamp(),
+        Part::Increment(increment) => increment.stamp(),
+    }
+}
+
+impl Handler for Groups {
+    type Delivery = std::convert::Infallible;
+
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<Self::Delivery> {
+        let Received { from, broadcast, path, body } = received;
+        let mut counts = false;
+        match body {
+            Body::Group(group) => {
+                self.meet(&group.name, broadcast.map_or(from, |id| id.origin));
+                if self.held.contains_key(&group.name) {
+                    self.take(from, path, broadcast, group);
+                    counts = self.has(group);
+                } else if let Some(part) = group.parts.iter().find(|part| part.member() == self.me()) {
+                    self.hear_own(&group.name, from, path, stamp_of(part));
+                }
+            }
+            _ if broadcast.is_some() => self.counters.count("dropped", "broadcast of another kind"),
+            body => self.effects.push_back(Effect::Sync { from, path, body: body.clone() }),
+        }
+        Outcome { forward: None, counts, stored: false, deliver: None }
+    }
+}

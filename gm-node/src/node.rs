@@ -1,0 +1,284 @@
+//! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
+//!
+//! One file for each thing that it does: `start`, `write` (what we write about ourselves), `commit` (what the storage says), `wait`, `forget`, `hear`
+//! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `give`, `question`, `leave`, `watch`, `flush`, `look`.
+
+mod commit;
+mod compare;
+mod flush;
+mod forget;
+mod give;
+mod hear;
+mod leave;
+mod look;
+mod question;
+mod start;
+mod sync;
+mod wait;
+mod watch;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use gm_broadcast::{Broadcaster, Chance, Input, Machine, Output, Outputs, Rate, Time};
+use gm_clock::NetId;
+use gm_codec::Body;
+use gm_data::{GroupName, Moment};
+
+use crate::command::Command;
+use crate::config::Config;
+use crate::event::Event;
+use crate::groups::{Effect, Groups};
+use crate::store::Store;
+use commit::Flight;
+use question::Question;
+use sync::Sync;
+use wait::Waiter;
+use watch::Watcher;
+use write::{Hearing, Queued};
+
+pub use look::{Conflicted, GroupStatus};
+
+/// A node.
+pub struct Node<S> {
+    caster: Broadcaster<Groups>,
+    store: S,
+    config: Config,
+    out: Outputs<std::convert::Infallible, Event>,
+    /// What the broadcaster told, until it is looked at.
+    told: VecDeque<gm_broadcast::Event>,
+    chance: Chance,
+    /// When the node began, by its own time.
+    born: Time,
+    started: bool,
+
+    /// Writes that are to be made, in their order.
+    queue: VecDeque<Queued>,
+    /// When they are.
+    tick: Option<Time>,
+    /// The highest that was heard of ourselves and is to be risen above.
+    reassert: BTreeMap<GroupName, gm_data::Stamp>,
+    reassert_after: Option<Time>,
+    /// First writes that wait until others said what they know of us.
+    hearing: BTreeMap<GroupName, Hearing>,
+    /// Groups in which they did, or did not in time.
+    heard: BTreeSet<GroupName>,
+
+    /// What is with the storage, the oldest first.
+    flights: VecDeque<Flight>,
+    store_failures: u32,
+    flush_at: Option<Time>,
+    flush_durable: bool,
+    /// Broadcasts that count once what they said is stored.
+    unstored: VecDeque<gm_codec::BroadcastId>,
+    peers_changed: bool,
+
+    /// By the tag of their broadcast.
+    waiters: BTreeMap<u64, Waiter>,
+    next_tag: u64,
+    /// Numbers of groups, as broadcasts of them take each other's place.
+    topics: BTreeMap<GroupName, u64>,
+
+    sync: Sync,
+    answers: Rate,
+    questions: BTreeMap<(GroupName, NetId), Question>,
+    /// Answers to what came by multicast, each after a while.
+    replies: VecDeque<(Time, NetId, Body)>,
+    purge_at: Time,
+    watchers: BTreeMap<u64, Watcher>,
+}
+
+impl<S: Store> Node<S> {
+    /// Who we are.
+    pub const fn me(&self) -> NetId {
+        self.config.broadcast.me
+    }
+
+    /// What an operation that may begin a new life is handed.
+    fn moment(&mut self, now: Time) -> Moment {
+        let since = now.since(self.born);
+        Moment {
+            unix_seconds: self.config.unix_seconds.saturating_add(since.as_secs()),
+            chance: u16::try_from(self.chance.below(1 << 16)).unwrap_or(0),
+            millis: now.as_nanos() / 1_000_000,
+        }
+    }
+
+    fn groups(&self) -> &Groups {
+        self.caster.handler()
+    }
+
+    fn groups_mut(&mut self) -> &mut Groups {
+        self.caster.handler_mut()
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.out.push(Output::Event(event));
+    }
+
+    fn count(&mut self, what: &'static str, why: &'static str) {
+        self.groups_mut().counters.count(what, why);
+    }
+
+    /// Gives the broadcaster an input, and takes what it wants done.
+    fn cast(&mut self, now: Time, input: Input<gm_broadcast::Command>) {
+        self.caster.handle(now, input);
+        while let Some(output) = self.caster.poll_output() {
+            self.out.push(match output {
+                Output::Event(event) => {
+                    self.told.push_back(event);
+                    continue;
+                }
+                Output::Deliver(never) => match never {},
+                Output::Multicast(bytes) => Output::Multicast(bytes),
+                Output::Datagram { to, bytes } => Output::Datagram { to, bytes },
+                Output::Dial { link, to } => Output::Dial { link, to },
+                Output::Send { link, bytes } => Output::Send { link, bytes },
+                Output::Close { link } => Output::Close { link },
+            });
+        }
+    }
+
+    fn order(&mut self, now: Time, command: gm_broadcast::Command) {
+        self.cast(now, Input::Command(command));
+    }
+
+    /// Tells one node something that is for it alone.
+    fn send(&mut self, now: Time, to: NetId, body: Body, by: gm_broadcast::By) {
+        self.order(now, gm_broadcast::Command::Send { to, body, by });
+    }
+
+    /// Follows up what came, until nothing follows any more.
+    fn settle(&mut self, now: Time) {
+        if !self.started {
+            self.begin(now);
+        }
+        loop {
+            if let Some(result) = self.finished(now) {
+                self.on_finished(now, result);
+            } else if let Some(effect) = self.groups_mut().effects.pop_front() {
+                self.on_effect(now, effect);
+            } else if let Some(event) = self.told.pop_front() {
+                self.on_told(now, event);
+            } else if !self.on_time(now) {
+                break;
+            }
+        }
+        self.tell_watchers();
+    }
+
+    fn on_effect(&mut self, now: Time, effect: Effect) {
+        match effect {
+            Effect::Sync { from, path, body } => self.on_sync(now, from, path, body),
+            Effect::Taken { group, members, by } => self.on_taken(now, &group, &members, by),
+            Effect::Older { group, from, path, members } => self.on_older(now, &group, from, path, &members),
+            Effect::Ask { group, from, path, member, version } => {
+                self.on_misfit(now, &group, (member, version), from, path);
+            }
+            Effect::Own { group, stamp } => self.on_own(now, &group, stamp),
+            Effect::Tell(event) => self.emit(event),
+        }
+    }
+
+    /// Does one thing that is due; says whether there was one.
+    fn on_time(&mut self, now: Time) -> bool {
+        let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        if due(self.caster.deadline()) {
+            self.cast(now, Input::Wake);
+        } else if due(self.write_at()) {
+            self.write(now);
+        } else if due(self.next_wait()) {
+            self.end_waits(now);
+        } else if due(self.sync.at) {
+            self.on_sync_time(now);
+        } else if due(self.next_question()) {
+            self.ask_again(now);
+        } else if due(self.replies.front().map(|(at, _, _)| *at)) {
+            self.reply(now);
+        } else if due(self.flush_at) {
+            self.flush(now);
+        } else if due(Some(self.purge_at)) {
+            self.purge(now);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl<S: Store> Machine for Node<S> {
+    type Command = Command;
+    type Delivery = std::convert::Infallible;
+    type Event = Event;
+
+    fn handle(&mut self, now: Time, input: Input<Command>) {
+        let now = self.out.begin(now);
+        match input {
+            Input::Command(command) => self.on_command(now, command),
+            Input::Wake => {}
+            Input::Chance(seed) => {
+                let mut chance = Chance::new(seed);
+                self.chance = chance.fork();
+                self.cast(now, Input::Chance(chance.bytes()));
+            }
+            Input::Datagram { from, via, bytes } => self.cast(now, Input::Datagram { from, via, bytes }),
+            Input::LinkOpened { link } => self.cast(now, Input::LinkOpened { link }),
+            Input::LinkBytes { link, bytes } => self.cast(now, Input::LinkBytes { link, bytes }),
+            Input::LinkSent { link, bytes } => self.cast(now, Input::LinkSent { link, bytes }),
+            Input::LinkClosed { link } => self.cast(now, Input::LinkClosed { link }),
+            Input::LinkRefused { link, refusal } => self.cast(now, Input::LinkRefused { link, refusal }),
+        }
+        self.settle(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output<std::convert::Infallible, Event>> {
+        self.out.pull()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        if !self.started {
+            return Some(self.born);
+        }
+        let times = [
+            self.caster.deadline(),
+            self.store.due().filter(|_| !self.flights.is_empty()),
+            self.write_at(),
+            self.next_wait(),
+            self.sync.at,
+            self.next_question(),
+            self.replies.front().map(|(at, _, _)| *at),
+            self.flush_at,
+            Some(self.purge_at),
+        ];
+        times.into_iter().flatten().min()
+    }
+}
+
+impl<S: Store> Node<S> {
+    fn on_command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Write(write) => self.on_write(now, write),
+            Command::Forget(forget) => self.on_forget(now, forget),
+            Command::Watch { tag, group } => self.on_watch(tag, group),
+            Command::Took { tag } => self.on_took(tag),
+            Command::Unwatch { tag } => drop(self.watchers.remove(&tag)),
+            Command::Disk => {}
+            Command::Seeds(seeds) => {
+                self.order(now, gm_broadcast::Command::Seeds(seeds.clone()));
+                self.more_seeds(now, seeds);
+            }
+            Command::Keys(keyring) => self.order(now, gm_broadcast::Command::Keys(keyring)),
+            Command::Close => self.order(now, gm_broadcast::Command::Close),
+        }
+    }
+}
+
+impl<S> std::fmt::Debug for Node<S> {
+    /// Who it is, and how many groups it holds.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("me", &self.config.broadcast.me)
+            .field("groups", &self.caster.handler().held.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,309 @@
+//! What is said in anti-entropy: fingerprints of all, of groups, of buckets; then versions; then records. Each message is answered by what follows
+//! from it, so no conversation is remembered. Knows nothing of whom is asked when.
+
+use std::collections::BTreeSet;
+
+use gm_broadcast::{By, Path, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, Buckets, Fingerprints, Holding, Known, Parent, Requests, Root, Versions};
+use gm_data::{Bucket, GroupName, Record, Replica, Stamp, View};
+
+use super::Node;
+use super::give::Wish;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// Records of a bucket whose versions are told instead of the fingerprints of its children.
+const FEW: usize = 16;
+/// Groups that an answer names, at most.
+const NAMES: usize = 1_000;
+/// The lowest level of buckets that a message can name.
+const LOWEST: u8 = 15;
+
+impl<S: Store> Node<S> {
+    pub(super) fn on_sync(&mut self, now: Time, from: NetId, path: Path, body: Body) {
+        if !self.answers.take(now) {
+            return self.count("dropped", "anti-entropy, too many");
+        }
+        let was_asked = self.answered(from);
+        match body {
+            Body::Root(root) => self.on_root(now, from, root, was_asked),
+            Body::Fingerprints(said) => self.on_fingerprints(now, from, said, was_asked),
+            Body::Buckets(said) => self.on_buckets(now, from, &said),
+            Body::Versions(said) => self.on_versions(now, from, path, &said),
+            Body::Requests(said) => self.on_requests(now, from, &said),
+            _ => self.count("dropped", "message of another kind"),
+        }
+    }
+
+    fn on_root(&mut self, now: Time, from: NetId, said: Root, was_asked: bool) {
+        let root = self.root_with(from);
+        if root == said.root {
+            if !said.answer {
+                self.send(now, from, Body::Root(Root { answer: true, root }), By::Datagram);
+            }
+            return self.on_equal(now, from, was_asked);
+        }
+        self.on_difference(now);
+        let groups = self.names(None, None, NAMES);
+        let until = (groups.len() == NAMES).then(|| groups.last().map(|(name, _)| name.clone())).flatten();
+        let body = Fingerprints { answer: false, after: None, until, groups };
+        self.send(now, from, Body::Fingerprints(body), By::Datagram);
+    }
+
+    fn on_fingerprints(&mut self, now: Time, from: NetId, said: Fingerprints, was_asked: bool) {
+        let (mut listed, mut differ) = (BTreeSet::new(), Vec::new());
+        for (name, holding) in &said.groups {
+            match holding {
+                Holding::Known(member) => self.groups_mut().meet(name, *member),
+                Holding::Held(theirs) => {
+                    listed.insert(name.clone());
+                    self.groups_mut().meet(name, from);
+                    let Some(replica) = self.groups().held(name) else { continue };
+                    if replica.state().fingerprint() == *theirs {
+                        self.agree(now, name, from);
+                    } else {
+                        differ.push(name.clone());
+                    }
+                }
+            }
+        }
+        let within = |name: &GroupName| {
+            said.after.as_ref().is_none_or(|after| name > after)
+                && said.until.as_ref().is_none_or(|until| name <= until)
+        };
+        // Who is a member as far as we know and does not hold the group has lost it: it hears what we have of it.
+        let groups = self.groups();
+        let lost = |name: &&GroupName| {
+            within(name)
+                && !listed.contains(*name)
+                && groups.held(name).is_some_and(|replica| replica.state().is_member(from))
+        };
+        let lost: Vec<GroupName> = groups.held.keys().filter(lost).cloned().collect();
+        for name in lost {
+            self.tell_version(now, from, &name, from);
+        }
+        if differ.is_empty() {
+            self.on_equal(now, from, was_asked);
+        } else {
+            self.on_difference(now);
+        }
+        let equal = differ.is_empty();
+        for name in differ {
+            self.descend(now, from, &name);
+        }
+        if !said.answer {
+            self.answer_names(now, from, &said, equal);
+        }
+    }
+
+    /// Tells those names within the bounds of a message that it does not have.
+    fn answer_names(&mut self, now: Time, to: NetId, said: &Fingerprints, equal: bool) {
+        let has = |name: &GroupName| said.groups.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
+        let mut groups = self.names(said.after.clone(), said.until.as_ref(), NAMES);
+        groups.retain(|(name, _)| !has(name));
+        if !groups.is_empty() {
+            let (after, until) = (said.after.clone(), said.until.clone());
+            let body = Fingerprints { answer: true, after, until, groups };
+            self.send(now, to, Body::Fingerprints(body), By::Datagram);
+        } else if equal {
+            let root = self.root_with(to);
+            self.send(now, to, Body::Root(Root { answer: true, root }), By::Datagram);
+        }
+    }
+
+    /// What we have of one member of a group, as a version.
+    fn tell_version(&mut self, now: Time, to: NetId, group: &GroupName, of: NetId) {
+        let Some(record) = self.groups().record(group, of) else { return };
+        let versions = vec![(of, Some(Known { version: record.version(), digest: None }))];
+        let body = Versions { name: group.clone(), digests: false, buckets: None, versions };
+        self.send(now, to, Body::Versions(body), By::Datagram);
+    }
+
+    /// A group differs: where?
+    fn descend(&mut self, now: Time, with: NetId, group: &GroupName) {
+        let Some(view) = self.groups().held(group).map(Replica::view) else { return };
+        let all = view.bucket(0, 0);
+        // Nothing here: then everything there is wanted, and an empty bucket says so.
+        let body = if all.records > 0 && all.records <= FEW {
+            Body::Versions(versions_of(group, view, 0, vec![0], false))
+        } else {
+            Body::Buckets(Buckets { name: group.clone(), level: 0, parents: vec![parent(view, 0, 0)] })
+        };
+        self.send(now, with, body, By::Datagram);
+    }
+
+    fn on_buckets(&mut self, now: Time, from: NetId, said: &Buckets) {
+        let Some(view) = self.groups().held(&said.name).map(Replica::view) else { return };
+        let (level, name) = (said.level + 1, &said.name);
+        let (mut whole, mut parents, mut wishes) = (Vec::new(), Vec::new(), Vec::new());
+        for theirs in &said.parents {
+            let mine = view.bucket_children(said.level, theirs.index);
+            for ((child, mine), theirs_of) in (0..).zip(mine).zip(theirs.children) {
+                let index = theirs.index << 4 | child;
+                if planted(Bug::BucketSkipped) && child == 7 {
+                    continue;
+                }
+                match (mine.records, theirs_of) {
+                    (0, None) => {}
+                    (0, Some(_)) => whole.push(index),
+                    (_, Some(fingerprint)) if fingerprint == mine.fingerprint => {}
+                    (_, None) => wishes.extend(view.bucket_records(level, index).map(Wish::whole)),
+                    (few, Some(_)) if few <= FEW || level >= LOWEST => whole.push(index),
+                    (_, Some(_)) => parents.push(parent(view, level, index)),
+                }
+            }
+        }
+        let mut bodies = Vec::new();
+        if !whole.is_empty() && level <= LOWEST {
+            bodies.push(Body::Versions(versions_of(name, view, level, whole, false)));
+        } else if !whole.is_empty() {
+            let mut above: Vec<u64> = whole.into_iter().map(|index| index >> 4).collect();
+            above.dedup();
+            bodies.push(Body::Versions(versions_of(name, view, LOWEST, above, false)));
+        }
+        if !parents.is_empty() {
+            bodies.push(Body::Buckets(Buckets { name: name.clone(), level, parents }));
+        }
+        for body in bodies {
+            self.send(now, from, body, By::Datagram);
+        }
+        self.give(now, from, name, &wishes);
+    }
+
+    fn on_versions(&mut self, now: Time, from: NetId, path: Path, said: &Versions) {
+        let me = self.me();
+        let name = &said.name;
+        if let Some((_, Some(known))) = said.versions.iter().find(|(member, _)| *member == me) {
+            // A version without a digest is taken at its word.
+            let own = self.groups().record(name, me).map(Record::stamp);
+            let same = own.filter(|own| own.version == known.version).map_or(0, |own| own.digest);
+            let stamp = Stamp { version: known.version, digest: known.digest.unwrap_or(same) };
+            self.groups_mut().hear_own(name, from, path, stamp);
+        } else if said.buckets.is_none() && said.versions.iter().any(|(member, _)| *member == me) {
+            // Whoever was asked what it knows of us knows nothing.
+            self.on_heard(now, name);
+        }
+        if self.groups().held(name).is_none() {
+            return self.answer_own(now, from, said);
+        }
+        let found = self.compare(said);
+        if !found.asks.is_empty() {
+            self.count("anti-entropy", "requested");
+            let body = Requests { name: name.clone(), requests: found.asks };
+            self.send(now, from, Body::Requests(body), By::Datagram);
+        }
+        if !found.unknown.is_empty() {
+            let versions = found.unknown.into_iter().map(|member| (member, None)).collect();
+            let body = Versions { name: name.clone(), digests: false, buckets: None, versions };
+            self.send(now, from, Body::Versions(body), By::Datagram);
+        }
+        if let (true, Some((level, buckets))) = (found.same && !said.digests, &said.buckets)
+            && !planted(Bug::DigestsIgnored)
+            && let Some(view) = self.groups().held(name).map(Replica::view)
+        {
+            let body = Body::Versions(versions_of(name, view, *level, buckets.clone(), true));
+            self.count("anti-entropy", "digests told");
+            self.send(now, from, body, By::Datagram);
+        }
+        self.give(now, from, name, &found.wishes);
+    }
+
+    /// A group that we do not hold: what we once wrote there is still ours to tell.
+    fn answer_own(&mut self, now: Time, to: NetId, said: &Versions) {
+        let me = self.me();
+        let asked = said.versions.iter().find(|(member, _)| *member == me);
+        let Some(own) = self.groups().version(&said.name, me) else { return };
+        if asked.is_some_and(|(_, known)| known.is_none_or(|known| known.version < own)) {
+            self.give(now, to, &said.name, &[Wish { member: me, known: None, whole: true }]);
+        }
+    }
+
+    /// What follows from versions that somebody has.
+    fn compare(&self, said: &Versions) -> Found {
+        let me = self.me();
+        let mut found = Found { same: true, ..Found::default() };
+        let Some(view) = self.groups().held(&said.name).map(Replica::view) else { return found };
+        let ask = |mine: &Record| {
+            let version = mine.version();
+            (!version.gone).then_some((version.incarnation, version.clock))
+        };
+        for (member, known) in &said.versions {
+            let mine = view.record(*member);
+            match (mine, known) {
+                (None, None) => found.unknown.push(*member),
+                (None, Some(_)) if *member == me => {}
+                (None, Some(_)) => found.asks.push((*member, None)),
+                (Some(_), None) => found.wishes.push(Wish { member: *member, known: None, whole: true }),
+                (Some(mine), Some(known)) if mine.version() < known.version => {
+                    if *member != me {
+                        found.asks.push((*member, ask(mine)));
+                    }
+                }
+                (Some(mine), Some(known)) if mine.version() > known.version => {
+                    found.wishes.push(Wish { member: *member, known: Some(known.version), whole: false });
+                }
+                (Some(mine), Some(known)) => {
+                    if known.digest.is_some_and(|digest| digest != mine.digest()) {
+                        found.wishes.push(Wish { member: *member, known: None, whole: true });
+                        if *member != me {
+                            found.asks.push((*member, None));
+                        }
+                    }
+                }
+            }
+        }
+        found.unknown.retain(|member| said.versions.len() == 1 && *member != me);
+        if let Some((level, buckets)) = &said.buckets {
+            let has = |member: NetId| said.versions.binary_search_by(|(other, _)| other.cmp(&member)).is_ok();
+            let mine = buckets.iter().flat_map(|index| view.bucket_records(*level, *index));
+            found.wishes.extend(mine.filter(|record| !has(record.member())).map(Wish::whole));
+        }
+        found.wishes.sort_unstable_by_key(|wish| wish.member);
+        found.asks.sort_unstable_by_key(|(member, _)| *member);
+        found.same = found.asks.is_empty() && found.wishes.is_empty() && found.unknown.is_empty();
+        found
+    }
+
+    fn on_requests(&mut self, now: Time, from: NetId, said: &Requests) {
+        let wishes: Vec<Wish> = said
+            .requests
+            .iter()
+            .map(|(member, known)| {
+                let known = known
+                    .and_then(|(incarnation, clock)| gm_data::Version::new(incarnation, false, clock).ok());
+                Wish { member: *member, known, whole: known.is_none() }
+            })
+            .collect();
+        self.give(now, from, &said.name, &wishes);
+    }
+}
+
+/// What follows from versions.
+#[derive(Debug, Default)]
+struct Found {
+    asks: Vec<(NetId, Option<(gm_clock::Incarnation, u64)>)>,
+    wishes: Vec<Wish>,
+    /// Members of whom neither side has anything, where that was asked.
+    unknown: Vec<NetId>,
+    /// Nothing follows.
+    same: bool,
+}
+
+/// A bucket by its children.
+fn parent(view: &View, level: u8, index: u64) -> Parent {
+    let told = |bucket: Bucket| (bucket.records > 0).then_some(bucket.fingerprint);
+    Parent { index, children: view.bucket_children(level, index).map(told) }
+}
+
+/// The versions of whole buckets.
+fn versions_of(name: &GroupName, view: &View, level: u8, buckets: Vec<u64>, digests: bool) -> Versions {
+    let records = buckets.iter().flat_map(|index| view.bucket_records(level, *index));
+    let known = |record: &Record| {
+        let digest = (digests && !record.version().gone).then(|| record.digest());
+        (record.member(), Some(Known { version: record.version(), digest }))
+    };
+    let mut versions: Vec<_> = records.map(known).collect();
+    versions.sort_unstable_by_key(|(member, _)| *member);
+    Versions { name: name.clone(), digests, buckets: Some((level, buckets)), versions }
+}

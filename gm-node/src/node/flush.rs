@@ -1,0 +1,91 @@
+//! What others wrote goes to the storage lazily: after a while, all of it that changed, in one batch; sooner if somebody waits for it. Knows nothing of
+//! what we write ourselves.
+
+use gm_broadcast::Time;
+use gm_codec::BroadcastId;
+
+use super::Node;
+use super::commit::Flight;
+use crate::plant::{Bug, planted};
+use crate::store::{Batch, Store};
+
+impl<S: Store> Node<S> {
+    /// There is something to be stored.
+    pub(super) fn flush_soon(&mut self, now: Time, at_once: bool) {
+        let pause = if self.store_failures > 0 {
+            self.store_pause()
+        } else if at_once {
+            std::time::Duration::ZERO
+        } else {
+            self.config.times.flush
+        };
+        let at = now + pause;
+        if self.flush_at.is_none_or(|set| set > at) {
+            self.flush_at = Some(at);
+        }
+    }
+
+    /// Somebody waits until a broadcast is on disk here.
+    pub(super) fn on_store_wanted(&mut self, now: Time, id: BroadcastId) {
+        if !self.store.keeps() {
+            return self.order(now, gm_broadcast::Command::NotStored(id));
+        }
+        if self.unstored.contains(&id) {
+            self.flush_durable = true;
+            self.flush_soon(now, true);
+        } else if !self
+            .flights
+            .iter()
+            .any(|flight| matches!(flight, Flight::Learned { said, .. } if said.contains(&id)))
+        {
+            // What it said was known here already: it is stored once what is dirty now is.
+            self.unstored.push_back(id);
+            self.flush_durable = true;
+            self.flush_soon(now, true);
+        }
+    }
+
+    pub(super) fn flush(&mut self, now: Time) {
+        self.flush_at = None;
+        let most = self.config.bounds.old_peers;
+        let durable = std::mem::take(&mut self.flush_durable);
+        let me = self.me();
+        let peers = std::mem::take(&mut self.peers_changed).then(|| {
+            let mut known = self.caster.known();
+            self.chance.shuffle(&mut known);
+            known.truncate(most);
+            known.sort_unstable();
+            known
+        });
+        let groups = self.groups_mut();
+        let dirty = std::mem::take(&mut groups.dirty);
+        let contacts = std::mem::take(&mut groups.contacts_changed);
+        let mut batch = Batch { durable, me: Some(me), ..Batch::default() };
+        for (group, member) in &dirty {
+            // Our own records go their own way, before anybody hears of them.
+            if *member != me
+                && let Some(record) = groups.record(group, *member)
+                && !planted(Bug::LearnedNotStored)
+            {
+                batch.records.push((group.clone(), record.clone()));
+            }
+        }
+        if contacts {
+            batch.contacts =
+                Some(groups.contacts.iter().map(|(group, node)| (group.clone(), *node)).collect());
+        }
+        let with_peers = peers.is_some();
+        batch.peers = peers;
+        let said: Vec<BroadcastId> = std::mem::take(&mut self.unstored).into();
+        let records = dirty.into_iter().collect();
+        self.store.submit(now, batch);
+        self.flights.push_back(Flight::Learned { records, said, contacts, peers: with_peers });
+    }
+
+    /// What others wrote is stored.
+    pub(super) fn on_learned_stored(&mut self, now: Time, said: Vec<BroadcastId>) {
+        for id in said {
+            self.order(now, gm_broadcast::Command::Stored(id));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Handing over records: increments where they can be made, whole records else, by one datagram if they fit, by a connection in pieces else. Knows
+//! nothing of why they are wanted.
+
+use gm_broadcast::{By, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, Group, Part};
+use gm_data::{GroupName, Record, Replica, Transfer, Version};
+
+use super::Node;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// A record that somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) member: NetId,
+    /// What it has.
+    pub(super) known: Option<Version>,
+    /// Whether only the whole record will do.
+    pub(super) whole: bool,
+}
+
+impl Wish {
+    pub(super) const fn whole(record: &Record) -> Wish {
+        Wish { member: record.member(), known: None, whole: true }
+    }
+}
+
+/// Bytes of a piece that goes by a connection, about.
+const PIECE: usize = 64 << 10;
+/// Bytes of a part beside its items, and of an item, at most mostly.
+const PART: usize = 48;
+const ITEM: usize = 16;
+
+impl<S: Store> Node<S> {
+    /// Sends what is wished for, as much of it as one answer may have.
+    pub(super) fn give(&mut self, now: Time, to: NetId, group: &GroupName, wishes: &[Wish]) {
+        let me = self.me();
+        let held = self.groups().held.contains_key(group);
+        let Some(state) = self.groups().topology.group(group).map(Replica::state) else { return };
+        let datagram = self.config_datagram();
+        let gift = self.config.bounds.gift;
+        let (mut pieces, mut piece, mut size, mut sum) = (Vec::new(), Vec::new(), 0, 0);
+        for wish in wishes.iter().filter(|wish| held || wish.member == me) {
+            let transfer = match state.record(wish.member) {
+                Some(record) if wish.whole => Transfer::Whole(record.clone()),
+                _ => state.transfer(wish.member, wish.known),
+            };
+            let (part, items) = match transfer {
+                Transfer::Nothing | Transfer::Ask => continue,
+                Transfer::Increment(increment) => {
+                    let items = increment.items().len();
+                    (Part::Increment(increment), items)
+                }
+                Transfer::Whole(record) => {
+                    let items = record.counts().1;
+                    (Part::Record(without_floor(record)), items)
+                }
+            };
+            let bytes = PART + ITEM * items;
+            if size > 0 && size + bytes > PIECE {
+                pieces.push((size, std::mem::take(&mut piece)));
+                size = 0;
+            }
+            size += bytes;
+            sum += bytes;
+            piece.push(part);
+            if sum >= gift {
+                break;
+            }
+        }
+        if !piece.is_empty() {
+            pieces.push((size, piece));
+        }
+        let alone = pieces.len() == 1;
+        for (size, mut parts) in pieces {
+            parts.sort_by_key(Part::member);
+            parts.dedup_by_key(|part| part.member());
+            let by = if alone && size <= datagram { By::Datagram } else { By::Link };
+            self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
+            self.send(now, to, Body::Group(Group { name: group.clone(), parts }), by);
+        }
+    }
+
+    /// Bytes that are tried to be sent by a datagram: what does not fit after all goes by a connection.
+    const fn config_datagram(&self) -> usize {
+        2 * gm_codec::Limits::DEFAULT.datagram
+    }
+}
+
+/// The record as it is; with the bug planted, as if increments could be made from any clock.
+fn without_floor(record: Record) -> Record {
+    if !planted(Bug::FloorNotCarried) {
+        return record;
+    }
+    let (member, version, opened) = (record.member(), record.version(), record.opened());
+    Record::from_parts(member, version, opened, 0, record.timed_items()).unwrap_or(record)
+}

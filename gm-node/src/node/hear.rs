@@ -1,0 +1,118 @@
+//! What follows from what came by broadcast, and from what the broadcaster tells. Knows nothing of anti-entropy but that it goes faster.
+
+use gm_broadcast::{By, Path, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, BroadcastId, Known, Versions};
+use gm_data::GroupName;
+
+use super::Node;
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// Of those who heard an old record by multicast, about so many answer.
+const ANSWERS: u64 = 3;
+/// Answers that wait for their time, at most.
+const REPLIES: usize = 256;
+
+impl<S: Store> Node<S> {
+    /// Records were taken.
+    pub(super) fn on_taken(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        members: &[NetId],
+        by: Option<BroadcastId>,
+    ) {
+        for member in members {
+            self.settle_question(group, *member);
+        }
+        if let Some(id) = by {
+            if self.unstored.len() >= self.config.broadcast.bounds.recent {
+                self.unstored.pop_front();
+            }
+            self.unstored.push_back(id);
+            self.hasten(now, self.config.times.moving);
+        } else {
+            self.hasten(now, self.config.times.fast);
+        }
+        self.flush_soon(now, false);
+    }
+
+    /// The sender has older records than we do: it is told our versions. Of many who heard it, a few tell.
+    pub(super) fn on_older(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        to: NetId,
+        path: Path,
+        members: &[NetId],
+    ) {
+        if planted(Bug::OlderNotAnswered) {
+            return;
+        }
+        let island = self.caster.near().len() as u64 + 1;
+        if path == Path::Multicast && !self.chance.happens(ANSWERS.min(island), island) {
+            return;
+        }
+        if !self.answers.take(now) {
+            return self.count("dropped", "answer, too many");
+        }
+        let versions = members.iter().filter_map(|member| {
+            let version = self.groups().version(group, *member)?;
+            Some((*member, Some(Known { version, digest: None })))
+        });
+        let versions: Vec<_> = versions.collect();
+        if versions.is_empty() {
+            return;
+        }
+        let body = Body::Versions(Versions { name: group.clone(), digests: false, buckets: None, versions });
+        if path == Path::Multicast {
+            let at = now + self.chance.within(self.config.times.question);
+            if self.replies.len() < REPLIES {
+                let place = self.replies.partition_point(|(other, _, _)| *other <= at);
+                self.replies.insert(place, (at, to, body));
+            }
+        } else {
+            self.send(now, to, body, By::Datagram);
+        }
+    }
+
+    /// The time of an answer has come.
+    pub(super) fn reply(&mut self, now: Time) {
+        if let Some((_, to, body)) = self.replies.pop_front() {
+            self.send(now, to, body, By::Datagram);
+        }
+    }
+
+    /// The broadcaster tells something.
+    pub(super) fn on_told(&mut self, now: Time, event: gm_broadcast::Event) {
+        use gm_broadcast::Event as Told;
+        match event {
+            Told::Began { .. } => {}
+            Told::Unsaid { tag, why } => {
+                let group = self.unsaid(now, tag);
+                if let Some(group) = group {
+                    self.emit(Event::Unsaid { group, why });
+                }
+            }
+            Told::Receipts { tag, report } => self.on_receipts(now, tag, report),
+            Told::StoreWanted(id) => self.on_store_wanted(now, id),
+            Told::Found(node) => {
+                self.peers_changed = true;
+                self.on_found(now, node);
+                self.emit(Event::Broadcast(Told::Found(node)));
+            }
+            Told::Clash => self.emit(Event::Clash),
+            Told::Near(_) | Told::Far(_) | Told::Island(_) => self.emit(Event::Broadcast(event)),
+        }
+    }
+
+    /// A broadcast could not be said: who waits for it learns that nobody has it.
+    fn unsaid(&mut self, now: Time, tag: u64) -> Option<GroupName> {
+        let waiter = self.waiters.get_mut(&tag)?;
+        let group = waiter.unsaid();
+        self.look_at_wait(now, tag);
+        Some(group)
+    }
+}

@@ -1,0 +1,95 @@
+//! Groups that are no longer held: a node that left tells it until somebody has it, and then keeps its own record only. Knows nothing of how it is told.
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_data::GroupName;
+
+use super::Node;
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+use crate::store::{Batch, Store};
+
+impl<S: Store> Node<S> {
+    /// We left: the group is held on until somebody has it.
+    pub(super) fn on_left(&mut self, now: Time, group: &GroupName) {
+        if self.config.observe {
+            return;
+        }
+        let until = now + self.config.times.leaving;
+        let me = self.me();
+        let alone = self
+            .groups()
+            .held(group)
+            .is_none_or(|replica| !replica.state().members().any(|member| member != me));
+        if let Some(held) = self.groups_mut().held.get_mut(group) {
+            held.leaving = Some(until);
+            // With whom we agreed before does not know it yet.
+            held.agreed = false;
+        }
+        if alone || planted(Bug::LeaveNotTold) {
+            self.unhold(now, group);
+        }
+    }
+
+    /// Somebody holds of a group what we do.
+    pub(super) fn agree(&mut self, now: Time, group: &GroupName, with: NetId) {
+        let Some(held) = self.groups_mut().held.get_mut(group) else { return };
+        let leaving = held.leaving.is_some();
+        if !std::mem::replace(&mut held.agreed, true) {
+            self.emit(Event::Agreed { group: group.clone(), with });
+            self.on_knows_all(now, group);
+        }
+        self.on_heard(now, group);
+        if leaving {
+            self.unhold(now, group);
+        }
+    }
+
+    /// A group is let go if there is no reason to hold it.
+    pub(super) fn unhold_if_idle(&mut self, now: Time, group: &GroupName) {
+        let me = self.me();
+        let wanted = self.config.observe
+            || self.groups().held.get(group).is_none_or(|held| held.leaving.is_some())
+            || self.hearing.contains_key(group)
+            || self.groups().held(group).is_some_and(|replica| replica.state().is_member(me));
+        if !wanted {
+            self.unhold(now, group);
+        }
+    }
+
+    /// Keeps of a group only what we wrote ourselves, and one of its members.
+    fn unhold(&mut self, now: Time, group: &GroupName) {
+        let me = self.me();
+        let groups = self.groups_mut();
+        groups.held.remove(group);
+        groups.stirred.insert(group.clone());
+        let (mut others, mut contact) = (Vec::new(), None);
+        if let Some(replica) = groups.topology.group(group) {
+            let state = replica.state();
+            others = state.records().map(gm_data::Record::member).filter(|member| *member != me).collect();
+            contact = state.members().find(|member| *member != me);
+        }
+        groups.topology.edit(group, gm_data::Replica::keep_own);
+        groups.dirty.retain(|(name, member)| name != group || *member == me);
+        if let Some(contact) = contact {
+            groups.meet(group, contact);
+        }
+        self.questions.retain(|(name, _), _| name != group);
+        if !others.is_empty() {
+            let dropped = others.into_iter().map(|member| (group.clone(), member)).collect();
+            self.store.submit(now, Batch { dropped, ..Batch::default() });
+            let flight =
+                super::Flight::Learned { records: vec![], said: vec![], contacts: false, peers: false };
+            self.flights.push_back(flight);
+        }
+    }
+
+    /// Groups whose time of telling is over.
+    pub(super) fn end_leaving(&mut self, now: Time) {
+        let over = |held: &crate::groups::Held| held.leaving.is_some_and(|until| until <= now);
+        let groups = &self.groups().held;
+        let names: Vec<GroupName> =
+            groups.iter().filter(|(_, held)| over(held)).map(|(name, _)| name.clone()).collect();
+        names.iter().for_each(|name| self.unhold(now, name));
+    }
+}

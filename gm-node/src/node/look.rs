@@ -1,0 +1,150 @@
+//! What can be asked of a node, all from memory. Changes nothing.
+
+use gm_broadcast::{Broadcaster, Time};
+use gm_clock::NetId;
+use gm_data::{GroupName, Record, Replica, TimedSet, View};
+
+use super::Node;
+use crate::config::Config;
+use crate::event::Counts;
+use crate::groups::Groups;
+use crate::store::Store;
+
+/// How a group stands here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: GroupName,
+    /// Members.
+    pub members: usize,
+    /// Live items.
+    pub items: usize,
+    /// Records: members, who left, and the forgotten. They count towards [`Bounds::records`](crate::Bounds).
+    pub records: usize,
+    /// Of them, the forgotten.
+    pub gone: usize,
+    /// The fingerprint: equal where two nodes hold the same.
+    pub fingerprint: u128,
+    /// Whether somebody held the same, at any time since the start.
+    pub agreed: bool,
+    /// Whether we are a member.
+    pub member: bool,
+    /// Whether we left and still tell it.
+    pub leaving: bool,
+    /// Whether a bound keeps records out.
+    pub full: bool,
+    /// Whether another node writes under our identity.
+    pub conflict: Option<Conflicted>,
+}
+
+/// Another node writes under our identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflicted {
+    /// For how long nothing is written any more, in milliseconds.
+    pub pause_millis: u64,
+}
+
+impl<S: Store> Node<S> {
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The broadcaster: whom we know, hear, are connected to.
+    pub const fn broadcaster(&self) -> &Broadcaster<impl gm_broadcast::Handler + use<S>> {
+        &self.caster
+    }
+
+    /// Who is known, near and far, without ourselves.
+    pub fn peers(&self) -> Vec<NetId> {
+        self.caster.known()
+    }
+
+    /// The storage.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The groups that are held, in the order of their names.
+    pub fn held(&self) -> impl Iterator<Item = &GroupName> + '_ {
+        self.groups().held.keys()
+    }
+
+    /// The groups that are not held, each with a member of it.
+    pub fn contacts(&self) -> impl Iterator<Item = (&GroupName, NetId)> + '_ {
+        self.groups().contacts.iter().map(|(group, member)| (group, *member))
+    }
+
+    /// The groups of which we are a member.
+    pub fn my_groups(&self) -> impl Iterator<Item = &GroupName> + '_ {
+        let me = self.me();
+        self.held().filter(move |group| self.view(group).is_some_and(|view| view.is_member(me)))
+    }
+
+    /// The state of a group that is held, with its index. A clone of it costs nothing and stays as it is.
+    pub fn view(&self, group: &GroupName) -> Option<&View> {
+        self.groups().held(group).map(Replica::view)
+    }
+
+    /// The members of a group that is held, in their order.
+    pub fn members(&self, group: &GroupName) -> Vec<NetId> {
+        self.view(group).map(|view| view.members().collect()).unwrap_or_default()
+    }
+
+    /// All that is served and wanted in a group that is held.
+    pub fn topology(&self, group: &GroupName) -> Option<TimedSet<'_>> {
+        self.view(group).map(|view| view.topology())
+    }
+
+    /// What we wrote ourselves in a group, held or not.
+    pub fn own(&self, group: &GroupName) -> Option<&Record> {
+        self.groups().record(group, self.me())
+    }
+
+    /// How a group stands.
+    pub fn status(&self, now: Time, group: &GroupName) -> Option<GroupStatus> {
+        let replica = self.groups().held(group)?;
+        let held = self.groups().held.get(group)?;
+        let state = replica.state();
+        let millis = now.as_nanos() / 1_000_000;
+        let pause = replica.conflict().until().map(|until| until.saturating_sub(millis));
+        Some(GroupStatus {
+            name: group.clone(),
+            members: state.member_count(),
+            items: state.live_item_count(),
+            records: state.records().len(),
+            gone: state.records().filter(|record| record.version().gone).count(),
+            fingerprint: state.fingerprint(),
+            agreed: held.agreed,
+            member: state.is_member(self.me()),
+            leaving: held.leaving.is_some(),
+            full: held.full,
+            conflict: pause.filter(|pause| *pause > 0).map(|pause_millis| Conflicted { pause_millis }),
+        })
+    }
+
+    /// What this node counted, beside its broadcaster.
+    pub const fn counts(&self) -> &Counts {
+        let groups: &Groups = self.caster.handler();
+        &groups.counters
+    }
+
+    /// How much is held, each part beside its bound: (what, how many, at most).
+    pub fn bounded(&self) -> [(&'static str, usize, usize); 9] {
+        let bounds = &self.config.bounds;
+        let groups = self.groups();
+        let records =
+            groups.held.keys().filter_map(|name| self.view(name)).map(|view| view.records().len()).max();
+        [
+            ("groups", groups.held.len(), bounds.groups),
+            ("contacts", groups.contacts.len(), bounds.contacts),
+            ("records", records.unwrap_or(0), bounds.records),
+            ("writes", self.queue.len(), bounds.writes),
+            ("waits", self.waiters.len(), bounds.waits + bounds.writes),
+            ("watchers", self.watchers.len(), bounds.watchers),
+            ("questions", self.questions.len(), bounds.questions),
+            ("replies", self.replies.len(), 256),
+            ("unstored", self.unstored.len(), self.config.broadcast.bounds.recent + 1),
+        ]
+    }
+}

@@ -1,0 +1,147 @@
+//! How a node begins: with what was stored, under the address it had or under another. Knows nothing of what follows.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use gm_broadcast::{Broadcaster, Chance, Outputs, Rate, Time};
+use gm_clock::NetId;
+use gm_codec::FrameCodec;
+use gm_data::{GroupName, Replica};
+
+use super::Node;
+use super::commit::Flight;
+use super::sync::Sync;
+use super::write::Queued;
+use crate::config::{Config, ConfigError};
+use crate::groups::{Groups, Held};
+use crate::store::{Batch, Store, Stored};
+
+impl<S: Store> Node<S> {
+    /// A node that begins now, with what its storage held. `seed`: 32 bytes of the system's generator of secrets, never used for anything
+    /// else; in a simulated world, of the world's.
+    ///
+    /// What was stored under another address is this node's former self: its first write is that the former one leaves its groups, and that this one
+    /// says of itself what that one said.
+    ///
+    /// # Errors
+    /// A [`ConfigError`].
+    pub fn new(
+        config: Config,
+        codec: FrameCodec,
+        store: S,
+        stored: Stored,
+        seed: [u8; 32],
+        now: Time,
+    ) -> Result<Node<S>, ConfigError> {
+        let config = config.checked()?;
+        let mut chance = Chance::new(seed);
+        let me = config.broadcast.me;
+        let groups = Groups::new(me, config.observe, config.bounds);
+        let caster = Broadcaster::new(config.broadcast.clone(), codec, groups, chance.bytes(), now)?;
+        let mut node = Node {
+            caster,
+            store,
+            out: Outputs::new(),
+            told: VecDeque::new(),
+            born: now,
+            started: false,
+            queue: VecDeque::new(),
+            tick: None,
+            reassert: BTreeMap::new(),
+            reassert_after: None,
+            hearing: BTreeMap::new(),
+            heard: BTreeSet::new(),
+            flights: VecDeque::new(),
+            store_failures: 0,
+            flush_at: None,
+            flush_durable: false,
+            unstored: VecDeque::new(),
+            peers_changed: false,
+            waiters: BTreeMap::new(),
+            next_tag: 0,
+            topics: BTreeMap::new(),
+            sync: Sync::new(now, config.times.fast, config.broadcast.seeds.clone()),
+            answers: Rate::per_second(config.bounds.answers_per_second),
+            questions: BTreeMap::new(),
+            replies: VecDeque::new(),
+            purge_at: now + config.times.purge,
+            watchers: BTreeMap::new(),
+            chance,
+            config,
+        };
+        node.load(stored);
+        Ok(node)
+    }
+
+    /// Takes in what was stored.
+    fn load(&mut self, stored: Stored) {
+        let me = self.me();
+        let former = stored.me.filter(|former| *former != me);
+        let default_port = self.config.default_port;
+        for state in stored.groups {
+            let name = state.name().clone();
+            let was_member = former.is_some_and(|former| state.is_member(former));
+            let is_member = state.is_member(me);
+            let others = state.records().any(|record| record.member() != me);
+            let groups = self.groups_mut();
+            groups.topology.edit(&name, |replica| {
+                *replica = Replica::restore(me, state);
+                if let Some(port) = default_port {
+                    *replica = replica.clone().with_default_port(port);
+                }
+            });
+            if is_member || was_member || others || self.config.observe {
+                // Whoever had left and still holds others' records has not told it to anybody yet.
+                let leaving = (!is_member && !was_member && !self.config.observe)
+                    .then(|| self.born + self.config.times.leaving);
+                self.groups_mut().held.insert(name.clone(), Held { leaving, ..Held::default() });
+            }
+            if let Some(former) = former.filter(|_| was_member) {
+                self.queue.push_back(Queued::Move { group: name, former });
+            }
+        }
+        for (group, member) in stored.contacts {
+            self.groups_mut().meet(&group, member);
+        }
+        self.groups_mut().contacts_changed = false;
+        self.sync.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
+        if stored.me.is_none() {
+            self.store_name();
+        } else if former.is_some() && self.queue.is_empty() {
+            self.store_name();
+        }
+    }
+
+    fn store_name(&mut self) {
+        let batch = Batch { me: Some(self.me()), durable: true, ..Batch::default() };
+        self.store.submit(self.born, batch);
+        self.flights.push_back(Flight::Name);
+    }
+
+    /// The first thing that it does.
+    pub(super) fn begin(&mut self, now: Time) {
+        self.started = true;
+        if !self.sync.old_peers.is_empty() {
+            let peers = self.sync.old_peers.clone();
+            self.order(now, gm_broadcast::Command::Know(peers));
+        }
+        if !self.queue.is_empty() {
+            self.tick = Some(now);
+        }
+        self.sync.at = Some(now + self.chance.within(self.config.times.fast));
+    }
+
+    /// More nodes to call for ever.
+    pub(super) fn more_seeds(&mut self, now: Time, seeds: Vec<NetId>) {
+        let me = self.me();
+        self.sync.seeds.extend(seeds.into_iter().filter(|seed| *seed != me));
+        self.sync.seeds.sort_unstable();
+        self.sync.seeds.dedup();
+        self.hasten(now, self.config.times.fast);
+    }
+
+    /// The number of a group, for broadcasts that take each other's place.
+    pub(super) fn topic(&mut self, group: &GroupName) -> u64 {
+        let next = self.topics.len() as u64 + 1;
+        *self.topics.entry(group.clone()).or_insert(next)
+    }
+}

@@ -1,0 +1,267 @@
+//! Anti-entropy: whom to compare with, and when. Fast while nodes differ, slow in quiet; for ever. Knows nothing of what is compared.
+
+use std::time::Duration;
+
+use gm_broadcast::{By, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, Fingerprints, Holding, Root};
+use gm_data::{GroupName, Replica};
+
+use super::Node;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// The pace of anti-entropy.
+#[derive(Debug)]
+pub(super) struct Sync {
+    /// When somebody is asked next.
+    pub(super) at: Option<Time>,
+    /// How long after one exchange the next is.
+    period: Duration,
+    /// Who was asked, and has not answered.
+    asked: Option<NetId>,
+    /// How many did not answer, one after the other.
+    silent: u32,
+    /// Exchanges that found nothing to do.
+    quiet: u64,
+    /// Up to which name groups were told last.
+    told: Option<GroupName>,
+    /// Nodes that were reached before our start.
+    pub(super) old_peers: Vec<NetId>,
+    pub(super) seeds: Vec<NetId>,
+}
+
+impl Sync {
+    pub(super) fn new(now: Time, period: Duration, seeds: Vec<NetId>) -> Sync {
+        let (told, old_peers) = (None, Vec::new());
+        Sync { at: Some(now), period, asked: None, silent: 0, quiet: 0, told, old_peers, seeds }
+    }
+}
+
+/// After so many who did not answer the pace is no longer that of somebody who waits for an answer.
+const SILENT: u32 = 8;
+/// One in so many exchanges that found nothing tells names of groups.
+const NAMES_EVERY: u64 = 4;
+/// Names of one such message.
+const NAMES: usize = 32;
+/// One in so many is asked because we know it, not because it is in a group of ours.
+const ANYBODY: u64 = 4;
+/// Members that are drawn until one is found that is not near.
+const DRAWS: u32 = 4;
+
+impl<S: Store> Node<S> {
+    /// Something moves: the next exchange is not later than after that.
+    pub(super) fn hasten(&mut self, now: Time, period: Duration) {
+        if planted(Bug::NeverFast) {
+            return;
+        }
+        self.sync.period = self.sync.period.min(period);
+        // Not all who heard of it ask at the same time.
+        let at = now + period / 2 + self.chance.within(period / 2);
+        if self.sync.at.is_none_or(|set| set > at) {
+            self.sync.at = Some(at);
+        }
+    }
+
+    /// A node that was not known is there.
+    pub(super) fn on_found(&mut self, now: Time, _node: NetId) {
+        self.hasten(now, self.config.times.moving);
+    }
+
+    /// The time of an exchange.
+    pub(super) fn on_sync_time(&mut self, now: Time) {
+        if self.sync.asked.take().is_some() {
+            self.sync.silent = self.sync.silent.saturating_add(1);
+            self.count("anti-entropy", "no answer");
+        }
+        self.end_leaving(now);
+        let times = self.config.times;
+        let whom = self.whom_to_compare_with();
+        if let Some(to) = whom {
+            // Where datagrams do not come through, connections may.
+            let by = if self.sync.silent % 4 == 3 { By::Link } else { By::Datagram };
+            if self.shares_a_group(to) {
+                let root = self.root_with(to);
+                self.send(now, to, Body::Root(Root { answer: false, root }), by);
+            } else {
+                // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows.
+                self.tell_names(now, to, by);
+            }
+            self.sync.asked = Some(to);
+            self.count("anti-entropy", "asked");
+        }
+        let pause = match (whom, self.sync.silent) {
+            (Some(_), ..=SILENT) => times.answer.min(self.sync.period.max(times.fast)),
+            _ => self.sync.period,
+        };
+        self.sync.at = Some(now + pause - pause / 8 + self.chance.within(pause / 4));
+        if self.sync.silent > SILENT {
+            self.sync.period = (self.sync.period * 2).min(times.slow);
+        }
+    }
+
+    /// Something of anti-entropy came: whether it is of whom we asked, who has answered by it.
+    pub(super) fn answered(&mut self, from: NetId) -> bool {
+        self.sync.silent = 0;
+        if self.sync.asked != Some(from) {
+            return false;
+        }
+        self.sync.asked = None;
+        true
+    }
+
+    /// An exchange found nothing to do.
+    pub(super) fn on_equal(&mut self, now: Time, with: NetId, was_asked: bool) {
+        self.on_agreed(now, with);
+        if !was_asked {
+            return;
+        }
+        let slow = self.config.times.slow;
+        self.sync.quiet += 1;
+        self.sync.at =
+            Some(now + self.sync.period - self.sync.period / 8 + self.chance.within(self.sync.period / 4));
+        self.sync.period = (self.sync.period * 2).min(slow);
+        if self.sync.quiet.is_multiple_of(NAMES_EVERY) {
+            self.tell_names(now, with, By::Datagram);
+        }
+    }
+
+    /// An exchange found a difference.
+    pub(super) fn on_difference(&mut self, now: Time) {
+        self.count("anti-entropy", "differs");
+        self.hasten(now, self.config.times.fast);
+    }
+
+    /// The fingerprint of the groups that we and that node both hold, as far as we know.
+    pub(super) fn root_with(&self, node: NetId) -> u128 {
+        let me = self.me();
+        let groups = self.groups();
+        groups.topology.root_of(|replica| {
+            let state = replica.state();
+            state.is_member(node) && state.is_member(me) && groups.held.contains_key(state.name())
+        })
+    }
+
+    /// A node to compare with: mostly a member of a group of ours, if possible of another island; now and then anybody whom we know.
+    fn whom_to_compare_with(&mut self) -> Option<NetId> {
+        let turns = if self.sync.silent > 2 { 2 } else { ANYBODY };
+        if self.chance.happens(1, turns) {
+            return self.anybody().or_else(|| self.some_member());
+        }
+        self.some_member().or_else(|| self.anybody())
+    }
+
+    /// A member of one of our groups.
+    fn some_member(&mut self) -> Option<NetId> {
+        let place = self.chance.place(self.groups().held.len());
+        let group = self.groups().held.keys().nth(place).cloned()?;
+        let mut found = None;
+        for _ in 0..DRAWS {
+            let place = self.chance.number();
+            let drawn = self.draw(&group, place);
+            if let Some(node) = drawn {
+                found = Some(node);
+                if !self.caster.is_near(node) {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    fn draw(&self, group: &GroupName, place: u64) -> Option<NetId> {
+        let view = self.groups().held(group)?.view();
+        let record = view.record_from_place(place)?;
+        (record.is_member() && record.member() != self.me()).then(|| record.member())
+    }
+
+    /// Somebody whom we know, or knew, or are to call.
+    fn anybody(&mut self) -> Option<NetId> {
+        let (seeds, old) = (self.sync.seeds.len(), self.sync.old_peers.len());
+        let place = self.chance.number();
+        let met = self.caster.pick(place);
+        let called = (seeds + old > 0).then(|| {
+            let place = self.chance.place(seeds + old);
+            if place < seeds { self.sync.seeds[place] } else { self.sync.old_peers[place - seeds] }
+        });
+        if planted(Bug::SeedsGivenUp) && self.sync.silent > 2 {
+            return None;
+        }
+        let me = self.me();
+        let called = called.filter(|node| *node != me);
+        let first = if self.sync.silent > 2 { called.or(met) } else { met.or(called) };
+        first.filter(|node| *node != me)
+    }
+
+    /// Whom to ask what is known of us in a group.
+    pub(super) fn whom_to_ask(&mut self, group: &GroupName) -> Option<NetId> {
+        let place = self.chance.number();
+        let member = self.draw(group, place);
+        let contact = self.groups().contacts.get(group).copied();
+        member.or(contact).or_else(|| self.anybody())
+    }
+
+    /// Tells a few names of groups that we know, those that come after the ones told last.
+    fn tell_names(&mut self, now: Time, to: NetId, by: By) {
+        let after = self.sync.told.take();
+        let told = self.names(after.clone(), None, NAMES);
+        let until = (told.len() == NAMES).then(|| told.last().map(|(name, _)| name.clone())).flatten();
+        self.sync.told.clone_from(&until);
+        let body = Body::Fingerprints(Fingerprints { answer: false, after, until, groups: told });
+        self.send(now, to, body, by);
+    }
+
+    /// Whether that node is a member of a group of ours, as far as we know.
+    fn shares_a_group(&self, node: NetId) -> bool {
+        let me = self.me();
+        self.groups().held.keys().filter_map(|group| self.groups().topology.group(group)).any(|replica| {
+            let state = replica.state();
+            state.is_member(node) && state.is_member(me)
+        })
+    }
+
+    /// Groups whose names are greater than that and not greater than the other, at most so many: what is held of them, or who holds them.
+    pub(super) fn names(
+        &self,
+        after: Option<GroupName>,
+        until: Option<&GroupName>,
+        most: usize,
+    ) -> Vec<(GroupName, Holding)> {
+        let within = |name: &GroupName| {
+            after.as_ref().is_none_or(|after| name > after) && until.is_none_or(|until| name <= until)
+        };
+        let groups = self.groups();
+        let fingerprint =
+            |name: &GroupName| groups.topology.group(name).map_or(0, |replica| replica.state().fingerprint());
+        let held = groups
+            .held
+            .keys()
+            .filter(|name| within(name))
+            .map(|name| (name.clone(), Holding::Held(fingerprint(name))));
+        let known = groups.contacts.iter().filter(|(name, _)| within(name));
+        let known = known.map(|(name, member)| (name.clone(), Holding::Known(*member)));
+        let mut all: Vec<_> = held.take(most).chain(known.take(most)).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all.truncate(most);
+        all
+    }
+
+    /// We and that node hold the same of all groups that both hold.
+    fn on_agreed(&mut self, now: Time, with: NetId) {
+        let me = self.me();
+        let agrees = |replica: &Replica| {
+            let state = replica.state();
+            state.is_member(with) || !state.members().any(|member| member != me)
+        };
+        let groups = self.groups();
+        let fresh: Vec<GroupName> = groups
+            .held
+            .iter()
+            .filter(|(name, held)| !held.agreed && groups.topology.group(name).is_some_and(agrees))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for group in fresh {
+            self.agree(now, &group, with);
+        }
+    }
+}

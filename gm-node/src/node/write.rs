@@ -1,0 +1,343 @@
+//! What we write about ourselves: gathered for a tick, written on drafts, handed to the storage. Nothing of it is seen, here or elsewhere, before
+//! it is stored. Knows nothing of what the storage is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gm_broadcast::{By, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, Versions};
+use gm_data::{GroupName, OwnOutcome, Record, Replica, Stamp, Standing, Version};
+
+use super::Node;
+use super::commit::{Answer, Draft, Flight};
+use crate::command::{Count, Wait, What, Write, WriteError};
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+use crate::store::{Batch, Store};
+
+/// What is to be written.
+#[derive(Clone, Debug)]
+pub(super) enum Queued {
+    /// The owner wants it.
+    Write(Write),
+    /// We live under another address than before.
+    Move { group: GroupName, former: NetId },
+}
+
+/// A first write in a group waits for what others know of us.
+#[derive(Clone, Debug)]
+pub(super) struct Hearing {
+    /// No longer than this.
+    until: Time,
+    /// When to ask the next.
+    ask: Time,
+}
+
+/// How often others are asked within the time of hearing.
+const ASKS: u32 = 4;
+
+impl<S: Store> Node<S> {
+    pub(super) fn on_write(&mut self, now: Time, write: Write) {
+        if let Err(error) = self.room_for(write.wait) {
+            return self.answer(write.tag, write.group, Err(error));
+        }
+        self.queue.push_back(Queued::Write(write));
+        let tick = now + self.config.times.tick;
+        self.tick = Some(self.tick.map_or(tick, |set| set.min(tick)));
+    }
+
+    /// Whether one more can be waited for.
+    pub(super) fn room_for(&self, wait: Wait) -> Result<(), WriteError> {
+        let (writes, waiting) = (self.config.bounds.writes, self.config.bounds.waits);
+        let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
+        if self.queue.len() >= writes {
+            return full(
+                "writes wait for the storage",
+                writes,
+                "writes",
+                "write less often, in greater batches",
+            );
+        }
+        if waits(wait.count) && self.waiters.len() >= waiting {
+            return full("writes wait for others", waiting, "waits", "wait for fewer, or not so long");
+        }
+        Ok(())
+    }
+
+    /// Somebody holds of us what we did not write.
+    pub(super) fn on_own(&mut self, now: Time, group: &GroupName, stamp: Stamp) {
+        let known = self.groups().topology.group(group);
+        let above = known.is_none_or(|replica| replica.stands_against(stamp) == Standing::Foreign);
+        if !above || planted(Bug::NoReassertion) {
+            return;
+        }
+        let most = self.config.bounds.groups;
+        if !self.reassert.contains_key(group) && self.reassert.len() >= most {
+            return self.count("dropped", "reassertion, too many");
+        }
+        let highest = self.reassert.entry(group.clone()).or_insert(stamp);
+        *highest = stamp.max(*highest);
+        // What we hear of ourselves is what a first write waits for.
+        self.on_heard(now, group);
+        self.tick = Some(self.tick.map_or(now, |set| set.min(now)));
+    }
+
+    /// When something is to be written, or asked before it can be.
+    pub(super) fn write_at(&self) -> Option<Time> {
+        if self.flights.iter().any(|flight| matches!(flight, Flight::Own(_))) {
+            return None;
+        }
+        let hearing = self.hearing.values().map(|hearing| hearing.ask.min(hearing.until)).min();
+        let tick = match self.reassert_after {
+            Some(after) if self.queue.is_empty() => self.tick.map(|tick| tick.max(after)),
+            _ => self.tick,
+        };
+        [tick, hearing].into_iter().flatten().min()
+    }
+
+    /// The tick: everything that can be written is.
+    pub(super) fn write(&mut self, now: Time) {
+        self.hear_before_writing(now);
+        self.tick = None;
+        let mut drafts: BTreeMap<GroupName, Draft> = BTreeMap::new();
+        if self.reassert_after.is_none_or(|after| after <= now) {
+            self.reassert_after = None;
+            for (group, stamp) in std::mem::take(&mut self.reassert) {
+                self.draft_reassertion(now, &mut drafts, group, stamp);
+            }
+        }
+        let mut waiting = std::collections::VecDeque::new();
+        for queued in std::mem::take(&mut self.queue) {
+            match queued {
+                Queued::Write(write) if self.hearing.contains_key(&write.group) => {
+                    waiting.push_back(Queued::Write(write));
+                }
+                Queued::Write(write) => self.draft_write(now, &mut drafts, write),
+                Queued::Move { group, former } => self.draft_move(now, &mut drafts, group, former),
+            }
+        }
+        self.queue = waiting;
+        self.hand_over(now, drafts);
+    }
+
+    /// Whether a first write in a group has to wait for what others know of us: so a lost disk is found before it is written over.
+    fn has_to_hear(&self, group: &GroupName) -> bool {
+        let me = self.me();
+        let hear = !self.config.times.hear.is_zero() && !self.config.alone;
+        hear && !self.heard.contains(group) && self.groups().record(group, me).is_none()
+    }
+
+    /// Others said what they know of us in the group, or that they know nothing.
+    pub(super) fn on_heard(&mut self, now: Time, group: &GroupName) {
+        if self.hearing.remove(group).is_some() {
+            self.heard.insert(group.clone());
+            self.tick = Some(self.tick.map_or(now, |set| set.min(now)));
+        }
+    }
+
+    /// First writes that came begin to wait, those that waited long enough end, and others are asked what they know of us.
+    fn hear_before_writing(&mut self, now: Time) {
+        let times = self.config.times;
+        let queued = self.queue.iter().filter_map(|queued| match queued {
+            Queued::Write(write) => Some(write.group.clone()),
+            Queued::Move { .. } => None,
+        });
+        let queued: BTreeSet<GroupName> = queued.collect();
+        let over: Vec<GroupName> = self
+            .hearing
+            .iter()
+            .filter(|(group, hearing)| {
+                hearing.until <= now || !queued.contains(*group) || !self.has_to_hear(group)
+            })
+            .map(|(group, _)| group.clone())
+            .collect();
+        for group in over {
+            self.hearing.remove(&group);
+            self.heard.insert(group);
+        }
+        for group in queued {
+            if self.has_to_hear(&group)
+                && !self.hearing.contains_key(&group)
+                && self.groups_mut().hold(&group)
+            {
+                self.hearing.insert(group, Hearing { until: now + times.hear, ask: now });
+            }
+        }
+        let due: Vec<GroupName> = self
+            .hearing
+            .iter()
+            .filter(|(_, hearing)| hearing.ask <= now)
+            .map(|(group, _)| group.clone())
+            .collect();
+        for group in due {
+            if let Some(hearing) = self.hearing.get_mut(&group) {
+                hearing.ask = now + times.hear / ASKS;
+            }
+            let Some(to) = self.whom_to_ask(&group) else { continue };
+            let versions = vec![(self.me(), None)];
+            let body = Body::Versions(Versions { name: group, digests: false, buckets: None, versions });
+            self.send(now, to, body, By::Datagram);
+        }
+    }
+
+    /// The draft of a group: what stands, to be written on.
+    fn draft<'a>(&self, drafts: &'a mut BTreeMap<GroupName, Draft>, group: &GroupName) -> &'a mut Draft {
+        drafts.entry(group.clone()).or_insert_with(|| {
+            let groups = &self.caster.handler().topology;
+            let replica = groups.group(group).cloned().unwrap_or_else(|| {
+                let fresh = Replica::new(self.me(), group.clone());
+                match self.config.default_port {
+                    Some(port) => fresh.with_default_port(port),
+                    None => fresh,
+                }
+            });
+            let before = replica.own().cloned();
+            Draft { replica, before, changed: false, former: None, answers: Vec::new() }
+        })
+    }
+
+    fn draft_write(&mut self, now: Time, drafts: &mut BTreeMap<GroupName, Draft>, write: Write) {
+        let Write { tag, group, what, wait } = write;
+        let moment = self.moment(now);
+        let bounds = self.config.bounds;
+        let room = self.groups().held.contains_key(&group) || self.groups().held.len() < bounds.groups;
+        let draft = self.draft(drafts, &group);
+        let undo = draft.replica.clone();
+        let written = match &what {
+            What::Join(ranges) => draft.replica.join(ranges, moment),
+            What::Leave => draft.replica.leave(moment),
+            What::Change(batch) => draft.replica.change(batch, moment),
+        };
+        let own_items = draft.replica.own().map_or(0, |own| own.counts().1);
+        let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
+        let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
+        let result = match written {
+            Err(error) => Err(WriteError::Change(error)),
+            Ok(_) if !room => full("groups are held", bounds.groups, "groups", "leave a group"),
+            Ok(_) if own_items > bounds.items => {
+                full("items of one member", bounds.items, "items", "serve fewer, greater ranges")
+            }
+            Ok(_) if live > had && live > bounds.group_items => {
+                full("items of a group", bounds.group_items, "group_items", "split the group")
+            }
+            Ok(written) => Ok(written),
+        };
+        match result {
+            Ok(written) => {
+                draft.changed |= written.changed;
+                draft.answers.push(Answer { tag, wait, changed: written.changed, version: written.version });
+            }
+            Err(error) => {
+                draft.replica = undo;
+                self.answer(tag, group, Err(error));
+            }
+        }
+    }
+
+    fn draft_reassertion(
+        &mut self,
+        now: Time,
+        drafts: &mut BTreeMap<GroupName, Draft>,
+        group: GroupName,
+        stamp: Stamp,
+    ) {
+        let moment = self.moment(now);
+        let draft = self.draft(drafts, &group);
+        let outcome = draft.replica.hear_of_oneself(stamp, moment);
+        match outcome {
+            OwnOutcome::Reasserted(_) => {
+                draft.changed = true;
+                self.count("own", "reasserted");
+            }
+            OwnOutcome::Conflict => {
+                let until = draft.replica.conflict().until().unwrap_or(moment.millis);
+                let pause_millis = until.saturating_sub(moment.millis);
+                self.count("own", "conflict");
+                self.emit(Event::IdentityConflict { group, pause_millis });
+            }
+            OwnOutcome::Exhausted => self.count("own", "clock at its end"),
+            OwnOutcome::Nothing | OwnOutcome::Older => {}
+        }
+    }
+
+    /// The former self leaves, and this one says what that one said: in one batch of the storage.
+    fn draft_move(
+        &mut self,
+        now: Time,
+        drafts: &mut BTreeMap<GroupName, Draft>,
+        group: GroupName,
+        former: NetId,
+    ) {
+        let moment = self.moment(now);
+        let Some(known) = self.groups().record(&group, former).cloned() else { return };
+        let state = gm_data::Message::from_records(group.clone(), [known.clone()]);
+        let mut old = Replica::restore(former, state);
+        if planted(Bug::FormerSelfStays) || old.leave(moment).is_err() {
+            return;
+        }
+        let batch: Vec<gm_data::Change> = known.items().map(|item| change_of(&item)).collect();
+        let draft = self.draft(drafts, &group);
+        draft.former = old.own().cloned();
+        if let Ok(written) = draft.replica.change(&batch, moment) {
+            draft.changed |= written.changed;
+        }
+        self.count("own", "moved");
+    }
+
+    /// Hands what was written to the storage; what is only to be answered is at once.
+    fn hand_over(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>) {
+        let mut batch = Batch { durable: true, ..Batch::default() };
+        for (group, draft) in &drafts {
+            let own = draft.replica.own().filter(|_| draft.changed);
+            batch
+                .records
+                .extend(own.into_iter().chain(&draft.former).map(|record| (group.clone(), record.clone())));
+            if draft.former.is_some() {
+                batch.me = Some(self.me());
+            }
+        }
+        if batch.is_empty() || planted(Bug::SentBeforeStored) {
+            self.commit(now, drafts.clone());
+        }
+        if !batch.is_empty() {
+            self.store.submit(now, batch);
+            let drafts = if planted(Bug::SentBeforeStored) { BTreeMap::new() } else { drafts };
+            self.flights.push_back(Flight::Own(drafts));
+        }
+    }
+
+    pub(super) fn answer(&mut self, tag: u64, group: GroupName, result: Result<crate::Written, WriteError>) {
+        self.emit(Event::Answered { tag, group, result });
+    }
+}
+
+/// Whether a wait is for others.
+pub(super) fn waits(count: Count) -> bool {
+    !matches!(count, Count::None | Count::Some(0))
+}
+
+/// The change that says what an item says.
+fn change_of(item: &gm_data::Item) -> gm_data::Change {
+    use gm_data::{Change, Op};
+    match item.op() {
+        Op::Add => Change::Serve { range: item.range(), port: Some(item.port()), priority: item.priority() },
+        Op::Get | Op::Rmv => Change::Interest(item.range()),
+    }
+}
+
+/// The ranges that were written between two records, each once.
+pub(super) fn changed_ranges(before: Option<&Record>, after: &Record) -> Vec<gm_data::KeyRange> {
+    let known = before.map(Record::version).filter(|version| !version.gone);
+    let since: Option<Version> = known.filter(|known| known.clock >= after.floor());
+    let increment = since.and_then(|since| after.increment_since(since));
+    match increment {
+        Some(increment) => increment.items().map(|timed| timed.item.range()).collect(),
+        None => {
+            let old = before.into_iter().flat_map(Record::timed_items);
+            let mut ranges: Vec<_> = old.chain(after.timed_items()).map(|timed| timed.item.range()).collect();
+            ranges.sort_unstable();
+            ranges.dedup();
+            ranges
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is false at compile time without the
+//! feature `plant`, which only the tests of worlds turn on.
+
+/// What can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // The names say it, in one line each.
+pub enum Bug {
+    /// A receipt is given for what is not held.
+    ReceiptForWhatIsNotHeld,
+    /// A write is sent before the storage has it.
+    SentBeforeStored,
+    /// A question that is not answered is not asked again.
+    QuestionNotRetried,
+    /// The comparison of fingerprints passes over a bucket.
+    BucketSkipped,
+    /// Nodes that did not answer once are never asked again.
+    SeedsGivenUp,
+    /// A wait counts the writer.
+    WaitCountsWriter,
+    /// A node that hears of itself what it did not write does nothing.
+    NoReassertion,
+    /// A refusal of the storage is not noticed.
+    RefusalIgnored,
+    /// A group that was left is dropped before anybody knows.
+    LeaveNotTold,
+    /// A node under a new address says nothing of its former self.
+    FormerSelfStays,
+    /// What others wrote is never stored.
+    LearnedNotStored,
+    /// Digests of equal versions are not compared.
+    DigestsIgnored,
+    /// A push that is older than what is held is not answered.
+    OlderNotAnswered,
+    /// Anti-entropy never goes faster than in quiet.
+    NeverFast,
+    /// A wait for all is satisfied before anybody agreed.
+    AllBeforeAgreement,
+    /// A watcher that is slow is not told what changed meanwhile.
+    SlowWatcherMisses,
+    /// A record is taken without its floor.
+    FloorNotCarried,
+}
+
+impl Bug {
+    /// All, in their order.
+    pub const ALL: [Bug; 17] = [
+        Bug::ReceiptForWhatIsNotHeld,
+        Bug::SentBeforeStored,
+        Bug::QuestionNotRetried,
+        Bug::BucketSkipped,
+        Bug::SeedsGivenUp,
+        Bug::WaitCountsWriter,
+        Bug::NoReassertion,
+        Bug::RefusalIgnored,
+        Bug::LeaveNotTold,
+        Bug::FormerSelfStays,
+        Bug::LearnedNotStored,
+        Bug::DigestsIgnored,
+        Bug::OlderNotAnswered,
+        Bug::NeverFast,
+        Bug::AllBeforeAgreement,
+        Bug::SlowWatcherMisses,
+        Bug::FloorNotCarried,
+    ];
+
+    /// Its name, as commands have it.
+    #[must_use]
+    pub fn name(self) -> String {
+        let words = format!("{self:?}");
+        let mut name = String::new();
+        for letter in words.chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+}
+
+#[cfg(feature = "plant")]
+mod on {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a bug in this thread, or none.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "plant")]
+pub use on::plant;
+#[cfg(feature = "plant")]
+pub(crate) use on::planted;
+
+/// Whether that bug is planted: never.
+#[cfg(not(feature = "plant"))]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}

@@ -1,0 +1,81 @@
+//! Where a node keeps what it must not lose: a small trait, and what goes through it. Knows no file.
+//!
+//! A node hands over a [`Batch`] and goes on; it asks later whether the batch is where it should be. So a slow disk delays what waits for it, and
+//! nothing else. Nothing that a node writes about itself is told to others before the batch that it is in is finished.
+
+#[cfg(feature = "disk")]
+pub mod disk;
+pub mod memory;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_data::{GroupName, Message, Record};
+use thiserror::Error;
+
+/// What is to be kept together: all of it or, after a crash, none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Whose storage it is, if that is to be written: first of all.
+    pub me: Option<NetId>,
+    /// Records that take the place of those of their member in their group: one's own and others'.
+    pub records: Vec<(GroupName, Record)>,
+    /// Records of others that are no longer kept, because their group is not.
+    pub dropped: Vec<(GroupName, NetId)>,
+    /// Groups of which only a member is known, instead of all those before.
+    pub contacts: Option<Vec<(GroupName, NetId)>>,
+    /// Nodes that were reached, instead of all those before.
+    pub peers: Option<Vec<NetId>>,
+    /// Whether it has to survive a loss of power before it is finished.
+    pub durable: bool,
+}
+
+impl Batch {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.me.is_none()
+            && self.records.is_empty()
+            && self.dropped.is_empty()
+            && self.contacts.is_none()
+            && self.peers.is_none()
+    }
+}
+
+/// What a storage held when it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Whose it is; nothing if it is new.
+    pub me: Option<NetId>,
+    /// The groups of which there are records, in the order of their names.
+    pub groups: Vec<Message>,
+    /// Groups of which only a member is known, in the order of their names.
+    pub contacts: Vec<(GroupName, NetId)>,
+    /// Nodes that were reached, sorted.
+    pub peers: Vec<NetId>,
+}
+
+/// Why a batch is not kept: as little of it as if it had never been handed over, or, if the machine dies before the next batch is finished,
+/// perhaps all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the storage did not take it: {why}")]
+pub struct StoreError {
+    /// What the system said, in words for an operator.
+    pub why: String,
+}
+
+/// Where batches go. Batches are finished in the order in which they were handed over.
+pub trait Store {
+    /// Whether what was finished as durable survives a loss of power.
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    /// Takes a batch.
+    fn submit(&mut self, now: Time, batch: Batch);
+
+    /// What became of the oldest batch that was not reported yet, once that is known. Asked at every input of the node.
+    fn finished(&mut self, now: Time) -> Option<Result<(), StoreError>>;
+
+    /// When to ask again, if that is known. A storage that does not know it wakes the node by [`Command::Disk`](crate::Command).
+    fn due(&self) -> Option<Time>;
+}

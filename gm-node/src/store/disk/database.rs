@@ -1,0 +1,225 @@
+//! The file of a directory: making, examining, opening and writing it. Knows nothing of batches and threads.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{any::Any, io};
+
+use redb::backends::InMemoryBackend;
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadableTable, StorageBackend, StorageError,
+    TableDefinition,
+};
+
+use super::rows::{self, FORMAT_ROW, Reading, Rows, Table};
+use super::{FORMAT, OpenError};
+use crate::store::Stored;
+
+/// How a file becomes a database.
+pub(super) type Door = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
+
+const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+
+/// What the database keeps of its file in memory, in bytes. All that is stored is in the node's memory already; reads are rare.
+const CACHE: usize = 4 << 20;
+
+/// The database of a directory.
+pub(super) fn file_in(dir: &Path) -> PathBuf {
+    dir.join("gm.redb")
+}
+
+/// How files are opened here: a new one can be read by its owner alone.
+pub(super) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes the directory, and those that it is in, if they are not there.
+pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|source| OpenError::system("make the directory", dir, source))
+}
+
+/// Whether there is a file, of whatever kind.
+pub(super) fn is_there(file: &Path) -> Result<bool, OpenError> {
+    file.try_exists().map_err(|source| OpenError::system("look for", file, source))
+}
+
+/// Makes the file, which is not there. It gets its name when all is in it: a crash leaves none or a whole one.
+pub(super) fn create(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
+    let (file, unnamed) = (file_in(dir), dir.join("gm.redb.new"));
+    let system = |source| OpenError::system("make", &file, source);
+    let mut rows = rows::of_stored(stored).map_err(|error| system(io::Error::other(error)))?;
+    rows.insert((Table::Node, FORMAT_ROW.into()), Some(FORMAT.to_string().into_bytes()));
+    match fs::remove_file(&unnamed) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(system(source)),
+        _ => {}
+    }
+    let opened = private_file().create_new(true).open(&unnamed).map_err(system)?;
+    let database = builder().create_file(opened).map_err(|error| system(Failure::from(error).0))?;
+    write(&database, &rows, &mut Rows::new()).map_err(|Failure(error)| system(error))?;
+    drop(database);
+    fs::rename(&unnamed, &file).map_err(system)?;
+    // Only where directories are files can the name be made durable.
+    #[cfg(unix)]
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(system)?;
+    Ok(())
+}
+
+/// Reads all of the file and checks all of it. It is done on a copy in memory: whatever the database's crate does with a damaged file, a panic
+/// and a repair among it, the file stays as it is.
+pub(super) fn examine(file: &Path) -> Result<Stored, OpenError> {
+    let bytes = fs::read(file).map_err(|source| OpenError::system("read", file, source))?;
+    let examined = catch_unwind(move || read(&bytes));
+    match examined.unwrap_or_else(|panic| Err(Unread::Damaged(words(&*panic)))) {
+        Ok(stored) => Ok(stored),
+        Err(Unread::Newer(found)) => Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT }),
+        Err(Unread::Damaged(why)) => Err(OpenError::Damaged { file: file.to_owned(), why }),
+    }
+}
+
+/// Opens a file that was examined.
+pub(super) fn open_file(file: &Path) -> Result<Database, DatabaseError> {
+    let file = private_file().open(file).map_err(StorageError::Io)?;
+    builder().create_file(file)
+}
+
+/// The database of a file that was examined.
+pub(super) fn open(door: &Door, file: &Path) -> Result<Database, OpenError> {
+    match catch_unwind(AssertUnwindSafe(|| door(file))) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
+            Err(OpenError::InUse { dir: file.parent().unwrap_or(file).to_owned(), pid: None })
+        }
+        Ok(Err(error)) => Err(OpenError::system("open", file, Failure::from(error).0)),
+        Err(panic) => Err(OpenError::Damaged { file: file.to_owned(), why: words(&*panic) }),
+    }
+}
+
+/// Writes the rows, all or none, and syncs. What the rows were before is added to `before`, also if it fails: an error does not say whether
+/// they were written after all.
+pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows) -> Result<(), Failure> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate);
+    {
+        let mut node = transaction.open_table(NODE)?;
+        let mut records = transaction.open_table(RECORDS)?;
+        for ((table, key), value) in rows {
+            let old = match (table, value) {
+                (Table::Records, Some(value)) => records.insert(&**key, &**value)?,
+                (Table::Records, None) => records.remove(&**key)?,
+                (Table::Node, Some(value)) => node.insert(name(key)?, &**value)?,
+                (Table::Node, None) => node.remove(name(key)?)?,
+            };
+            before.insert((*table, key.clone()), old.map(|old| old.value().to_vec()));
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    // Assertions go on with what they compared, on further lines.
+    text.and_then(|text| text.lines().next()).unwrap_or("no reason was given").to_owned()
+}
+
+/// Does something with the database's crate; a panic of its becomes an error.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|Failure(error)| error.to_string()),
+        Err(panic) => Err(words(&*panic)),
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).create_with_file_format_v3(true);
+    builder
+}
+
+/// What the system said, without what the database's crate says around it.
+#[derive(Debug)]
+pub(super) struct Failure(io::Error);
+
+impl<E: Into<redb::Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure(match error.into() {
+            redb::Error::Io(source) => source,
+            error => io::Error::other(error),
+        })
+    }
+}
+
+/// Why nothing was read.
+enum Unread {
+    Newer(u64),
+    Damaged(String),
+}
+
+impl<E: Into<redb::Error>> From<E> for Unread {
+    fn from(error: E) -> Unread {
+        let why = match error.into() {
+            redb::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
+                "it does not begin as a database does".to_owned()
+            }
+            redb::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                "it is cut short".to_owned()
+            }
+            redb::Error::TableDoesNotExist(table) => format!("it has no table `{table}`"),
+            error => error.to_string(),
+        };
+        Unread::Damaged(why)
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Stored, Unread> {
+    if bytes.is_empty() {
+        return Err(Unread::Damaged("it is empty".to_owned()));
+    }
+    let copy = InMemoryBackend::new();
+    copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, bytes)).map_err(StorageError::Io)?;
+    // After a crash the database rolls back what was not committed, and its checks then may find what they would have repaired.
+    let rolled_back = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&rolled_back);
+    let mut builder = builder();
+    builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
+    let mut database = builder.create_with_backend(copy)?;
+    if !database.check_integrity()? && !rolled_back.load(Ordering::Relaxed) {
+        return Err(Unread::Damaged("its checksums do not fit".to_owned()));
+    }
+    let transaction = database.begin_read()?;
+    let node = transaction.open_table(NODE)?;
+    let format = node.get(FORMAT_ROW)?.ok_or_else(|| Unread::Damaged("it has no row `format`".to_owned()))?;
+    match str::from_utf8(format.value()).ok().and_then(|text| text.parse().ok()) {
+        None | Some(0) => return Err(Unread::Damaged("its row `format` is not a number".to_owned())),
+        Some(found) if found > FORMAT => return Err(Unread::Newer(found)),
+        Some(_) => {}
+    }
+    let mut reading = Reading::default();
+    for row in node.iter()? {
+        let (name, value) = row?;
+        reading.node(name.value(), value.value()).map_err(Unread::Damaged)?;
+    }
+    for row in transaction.open_table(RECORDS)?.iter()? {
+        let (key, value) = row?;
+        reading.record(key.value(), value.value()).map_err(Unread::Damaged)?;
+    }
+    Ok(reading.end())
+}
+
+/// The key of a row of `node`, which is one of a few names.
+fn name(key: &[u8]) -> Result<&str, StorageError> {
+    str::from_utf8(key).map_err(|_| StorageError::Corrupted("a name is not text".to_owned()))
+}

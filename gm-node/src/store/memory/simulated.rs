@@ -1,0 +1,225 @@
+//! A disk in virtual time, and everything that disks do to those who trust them. Knows nothing of nodes.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gm_broadcast::Time;
+
+use super::contents::Contents;
+use super::{DiskFaults, MemoryStore};
+use crate::store::{Batch, StoreError, Stored};
+
+/// A disk that outlives the nodes on it. Clones are the same disk.
+///
+/// - A batch is finished `latency` after it was submitted, and not before the one before it; [`due`](crate::store::Store::due) says when. What
+///   is to become of it, is settled when it is submitted.
+/// - What was finished and need not be durable is safe only after the next durable batch, or after a stop.
+/// - While the disk is *full*, what is submitted fails when it is due. As little of it is there as if it had never been submitted; but until
+///   another batch is finished, a [`crash`](Disk::crash) may find all of it there.
+/// - While the disk *lies*, durable batches are reported as finished, and are not safe: a crash loses everything after the last sync that
+///   was none of these.
+/// - One store uses a disk at a time. [`open`](Disk::open) without a crash before it is what follows a clean stop: all that was submitted and
+///   does not fail is there. A crash, an opening, a restoring and a wiping end the store before it: what it submits goes nowhere, and it reports
+///   nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Disk(Arc<Mutex<State>>);
+
+/// What a disk held once.
+#[derive(Clone, Debug)]
+pub struct Snapshot(Contents);
+
+#[derive(Debug, Default)]
+struct State {
+    latency: Duration,
+    is_full: bool,
+    lies: bool,
+    /// The number of the store that may use the disk.
+    life: u64,
+    /// What survives every crash.
+    safe: Contents,
+    /// Finished, but not safe; the oldest first.
+    loose: Vec<Batch>,
+    /// Reported as failed since the last one that was finished.
+    failed: Vec<Batch>,
+    /// Not reported yet; the oldest first.
+    waiting: VecDeque<Waiting>,
+    faults: DiskFaults,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    due: Time,
+    batch: Batch,
+    fails: bool,
+    /// Whether its sync is one.
+    is_synced: bool,
+}
+
+impl Disk {
+    /// An empty disk without latency and faults.
+    #[must_use]
+    pub fn new() -> Disk {
+        Disk::default()
+    }
+
+    /// Starts a store on the disk: see [`Disk`] for what becomes of the one before.
+    #[must_use]
+    pub fn open(&self) -> (MemoryStore, Stored) {
+        let mut state = self.lock();
+        state.safe = state.finished_contents(true);
+        state.end_life();
+        let stored = state.safe.stored();
+        (MemoryStore::on(self.clone(), state.life), stored)
+    }
+
+    /// How long batches take that are submitted from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
+    /// Whether what is submitted from now on fails for want of space.
+    pub fn set_full(&self, is_full: bool) {
+        self.lock().is_full = is_full;
+    }
+
+    /// Whether the syncs of what is submitted from now on are lies.
+    pub fn set_lies(&self, lies: bool) {
+        self.lock().lies = lies;
+    }
+
+    /// The machine dies. `chance` decides, by its remainder, among all that may be left then, each as likely:
+    ///
+    /// - of the batches that are not safe, finished or not, the first few or none or all of them, in their order; and if there is a next one that
+    ///   was not reported, it is, as often as not, torn: it had been begun, which is found when the disk is read, so it is not there;
+    /// - or all those that are finished, and one of those that were reported as failed since.
+    ///
+    /// After a lie only what was safe before it is left.
+    pub fn crash(&self, chance: u64) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let loose = std::mem::take(&mut state.loose);
+        let mut failed = std::mem::take(&mut state.failed);
+        let (failing, waiting): (Vec<Waiting>, Vec<Waiting>) =
+            std::mem::take(&mut state.waiting).into_iter().partition(|waiting| waiting.fails);
+        failed.extend(failing.into_iter().map(|waiting| waiting.batch));
+        state.end_life();
+
+        let (finished, unsafe_ones) = (loose.len(), loose.len() + waiting.len());
+        // Durable ones that are loose are so by a lie.
+        let has_lied = loose.iter().any(|batch| batch.durable);
+        let outcomes = if has_lied { 1 } else { (unsafe_ones + 1 + failed.len()) as u64 };
+        let (outcome, chance) = (usize::try_from(chance % outcomes).unwrap_or(0), chance / outcomes);
+        let resurfaced = outcome.checked_sub(unsafe_ones + 1).and_then(|at| failed.get(at));
+        let kept = if resurfaced.is_some() { finished } else { outcome };
+
+        let all: Vec<Batch> =
+            loose.into_iter().chain(waiting.into_iter().map(|waiting| waiting.batch)).collect();
+        all.iter().take(kept).chain(resurfaced).for_each(|batch| state.safe.put(batch));
+        state.faults.resurfaced += u64::from(resurfaced.is_some());
+        let is_torn = chance % 2 == 1;
+        for (at, batch) in all.iter().enumerate().skip(kept) {
+            let faults = &mut state.faults;
+            let counted = match (at < finished, batch.durable) {
+                (true, true) => &mut faults.lied,
+                (true, false) => &mut faults.loose,
+                (false, _) if at == kept && is_torn => &mut faults.torn,
+                (false, _) => &mut faults.unfinished,
+            };
+            *counted += 1;
+        }
+    }
+
+    /// What the disk holds for whoever reads it now: all that is finished. For [`restore`](Disk::restore).
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.lock().finished_contents(false))
+    }
+
+    /// As [`snapshot`](Disk::snapshot), to look at.
+    #[must_use]
+    pub fn stored(&self) -> Stored {
+        self.snapshot().0.stored()
+    }
+
+    /// Brings back what the disk held once, and nothing else.
+    pub fn restore(&self, snapshot: Snapshot) {
+        let mut state = self.lock();
+        let is_other = state.finished_contents(false) != snapshot.0;
+        state.faults.stale += u64::from(is_other);
+        state.safe = snapshot.0;
+        state.end_life();
+    }
+
+    /// Loses everything.
+    pub fn wipe(&self) {
+        let mut state = self.lock();
+        let had_any = state.finished_contents(false) != Contents::default();
+        state.faults.wiped += u64::from(had_any);
+        state.safe = Contents::default();
+        state.end_life();
+    }
+
+    /// What the disk has really done.
+    #[must_use]
+    pub fn faults(&self) -> DiskFaults {
+        self.lock().faults
+    }
+
+    pub(super) fn submit(&self, life: u64, now: Time, batch: Batch) {
+        let mut state = self.lock();
+        if state.life == life {
+            let after = state.waiting.back().map_or(Time::ZERO, |last| last.due);
+            let (due, fails, is_synced) = ((now + state.latency).max(after), state.is_full, !state.lies);
+            state.waiting.push_back(Waiting { due, batch, fails, is_synced });
+        }
+    }
+
+    pub(super) fn finished(&self, life: u64, now: Time) -> Option<Result<(), StoreError>> {
+        let mut state = self.lock();
+        let is_due = state.life == life && state.waiting.front().is_some_and(|first| first.due <= now);
+        let Waiting { batch, fails, is_synced, .. } =
+            if is_due { state.waiting.pop_front()? } else { return None };
+        if fails {
+            state.faults.failed += 1;
+            state.failed.push(batch);
+            return Some(Err(StoreError { why: "no space left on the simulated disk".to_owned() }));
+        }
+        state.failed.clear();
+        let syncs = batch.durable && is_synced;
+        state.loose.push(batch);
+        if syncs {
+            state.safe = state.finished_contents(false);
+            state.loose.clear();
+        }
+        Some(Ok(()))
+    }
+
+    pub(super) fn due(&self, life: u64) -> Option<Time> {
+        let state = self.lock();
+        state.waiting.front().filter(|_| state.life == life).map(|first| first.due)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// All that is finished; and, if asked for, all that will be.
+    fn finished_contents(&self, with_waiting: bool) -> Contents {
+        let mut contents = self.safe.clone();
+        let waiting = self.waiting.iter().filter(|waiting| with_waiting && !waiting.fails);
+        let batches = self.loose.iter().chain(waiting.map(|waiting| &waiting.batch));
+        batches.for_each(|batch| contents.put(batch));
+        contents
+    }
+
+    /// Ends the store that uses the disk, with all that it left.
+    fn end_life(&mut self) {
+        self.life += 1;
+        self.loose.clear();
+        self.failed.clear();
+        self.waiting.clear();
+    }
+}
