@@ -111,22 +111,30 @@ impl<S: Store> Node<S> {
             for answer in draft.answers {
                 self.answer(answer.tag, group.clone(), Err(WriteError::Store(error.clone())));
             }
-            // Whoever showed us a record of ours will show it again.
+            // Whoever showed us a record of ours will show it again; our former self nobody shows us.
+            if let Some(former) = draft.former {
+                self.queue.push_back(Queued::Move { group: group.clone(), former: former.member() });
+            }
             self.unhold_if_idle(now, &group);
         }
-        self.reassert_after = Some(now + self.store_pause());
+        self.blocked_until = Some(now + self.store_pause());
         self.write_on(now);
     }
 
-    /// What waits to be written, and not for others to say what they know, is written next.
+    /// What waits to be written, and not for others to say what they know, is written next; what the storage refused, after a while.
     fn write_on(&mut self, now: Time) {
         let ready = |queued: &Queued| match queued {
             Queued::Write(write) => !self.hearing.contains_key(&write.group),
-            Queued::Move { .. } => true,
+            Queued::Move { .. } => false,
         };
-        if self.queue.iter().any(ready) || !self.reassert.is_empty() {
-            self.tick = Some(self.tick.map_or(now, |tick| tick.min(now)));
-        }
+        let later = !self.reassert.is_empty()
+            || self.queue.iter().any(|queued| matches!(queued, Queued::Move { .. }));
+        let next = if self.queue.iter().any(ready) {
+            Some(now)
+        } else {
+            later.then(|| self.blocked_until.map_or(now, |until| until.max(now)))
+        };
+        self.tick = [self.tick, next].into_iter().flatten().min();
     }
 
     /// What was written stands: it is installed, and told.

@@ -55,7 +55,10 @@ impl<S: Store> Node<S> {
         let (mut listed, mut differ) = (BTreeSet::new(), Vec::new());
         for (name, holding) in &said.groups {
             match holding {
-                Holding::Known(member) => self.groups_mut().meet(name, *member),
+                Holding::Known(member) => {
+                    self.groups_mut().meet(name, *member);
+                    self.ask_contact(now, name, *member);
+                }
                 Holding::Held(theirs) => {
                     listed.insert(name.clone());
                     self.groups_mut().meet(name, from);
@@ -75,7 +78,8 @@ impl<S: Store> Node<S> {
         // Who is a member as far as we know and does not hold the group has lost it: it hears what we have of it.
         let groups = self.groups();
         let lost = |name: &&GroupName| {
-            within(name)
+            !said.answer
+                && within(name)
                 && !listed.contains(*name)
                 && groups.held(name).is_some_and(|replica| replica.state().is_member(from))
         };
@@ -209,10 +213,21 @@ impl<S: Store> Node<S> {
         self.give(now, from, name, &found.wishes);
     }
 
-    /// A group that we do not hold: what we once wrote there is still ours to tell.
+    /// A group that we do not hold: what we once wrote there is still ours to tell; and whoever asks what is known of it is told who knows more, or
+    /// that nobody is known.
     fn answer_own(&mut self, now: Time, to: NetId, said: &Versions) {
         let me = self.me();
         let asked = said.versions.iter().find(|(member, _)| *member == me);
+        if said.buckets.is_none() && said.versions.as_slice() == [(to, None)] {
+            let body = match self.groups().contacts.get(&said.name) {
+                Some(contact) if *contact != to => {
+                    let groups = vec![(said.name.clone(), Holding::Known(*contact))];
+                    Body::Fingerprints(Fingerprints { answer: true, after: None, until: None, groups })
+                }
+                _ => Body::Versions(said.clone()),
+            };
+            return self.send(now, to, body, By::Datagram);
+        }
         let Some(own) = self.groups().version(&said.name, me) else { return };
         if asked.is_some_and(|(_, known)| known.is_none_or(|known| known.version < own)) {
             self.give(now, to, &said.name, &[Wish { member: me, known: None, whole: true }]);

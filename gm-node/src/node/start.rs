@@ -47,7 +47,7 @@ impl<S: Store> Node<S> {
             queue: VecDeque::new(),
             tick: None,
             reassert: BTreeMap::new(),
-            reassert_after: None,
+            blocked_until: None,
             hearing: BTreeMap::new(),
             heard: BTreeSet::new(),
             flights: VecDeque::new(),

@@ -80,11 +80,12 @@ impl<S: Store> Node<S> {
         if let Some(to) = whom {
             // Where datagrams do not come through, connections may.
             let by = if self.sync.silent % 4 == 3 { By::Link } else { By::Datagram };
-            if self.shares_a_group(to) {
+            let leaves = self.groups().held.values().any(|held| held.leaving.is_some());
+            if self.shares_a_group(to) && !leaves {
                 let root = self.root_with(to);
                 self.send(now, to, Body::Root(Root { answer: false, root }), by);
             } else {
-                // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows.
+                // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows. And a group that we left is in no root.
                 self.tell_names(now, to, by);
             }
             self.sync.asked = Some(to);
@@ -251,7 +252,8 @@ impl<S: Store> Node<S> {
         let me = self.me();
         let agrees = |replica: &Replica| {
             let state = replica.state();
-            state.is_member(with) || !state.members().any(|member| member != me)
+            // What was compared, and groups of which nobody else is known.
+            (state.is_member(with) && state.is_member(me)) || !state.members().any(|member| member != me)
         };
         let groups = self.groups();
         let fresh: Vec<GroupName> = groups

@@ -71,6 +71,10 @@ impl<S: Store> Node<S> {
         if !above || planted(Bug::NoReassertion) {
             return;
         }
+        let millis = now.as_nanos() / 1_000_000;
+        if known.and_then(|replica| replica.conflict().until()).is_some_and(|until| until > millis) {
+            return self.count("own", "conflict goes on");
+        }
         let most = self.config.bounds.groups;
         if !self.reassert.contains_key(group) && self.reassert.len() >= most {
             return self.count("dropped", "reassertion, too many");
@@ -88,11 +92,7 @@ impl<S: Store> Node<S> {
             return None;
         }
         let hearing = self.hearing.values().map(|hearing| hearing.ask.min(hearing.until)).min();
-        let tick = match self.reassert_after {
-            Some(after) if self.queue.is_empty() => self.tick.map(|tick| tick.max(after)),
-            _ => self.tick,
-        };
-        [tick, hearing].into_iter().flatten().min()
+        [self.tick, hearing].into_iter().flatten().min()
     }
 
     /// The tick: everything that can be written is.
@@ -100,8 +100,9 @@ impl<S: Store> Node<S> {
         self.hear_before_writing(now);
         self.tick = None;
         let mut drafts: BTreeMap<GroupName, Draft> = BTreeMap::new();
-        if self.reassert_after.is_none_or(|after| after <= now) {
-            self.reassert_after = None;
+        let blocked = self.blocked_until.is_some_and(|after| after > now);
+        if !blocked {
+            self.blocked_until = None;
             for (group, stamp) in std::mem::take(&mut self.reassert) {
                 self.draft_reassertion(now, &mut drafts, group, stamp);
             }
@@ -113,6 +114,9 @@ impl<S: Store> Node<S> {
                     waiting.push_back(Queued::Write(write));
                 }
                 Queued::Write(write) => self.draft_write(now, &mut drafts, write),
+                Queued::Move { group, former } if blocked => {
+                    waiting.push_back(Queued::Move { group, former })
+                }
                 Queued::Move { group, former } => self.draft_move(now, &mut drafts, group, former),
             }
         }
@@ -173,10 +177,22 @@ impl<S: Store> Node<S> {
             if let Some(hearing) = self.hearing.get_mut(&group) {
                 hearing.ask = now + times.hear / ASKS;
             }
-            let Some(to) = self.whom_to_ask(&group) else { continue };
-            let versions = vec![(self.me(), None)];
-            let body = Body::Versions(Versions { name: group, digests: false, buckets: None, versions });
-            self.send(now, to, body, By::Datagram);
+            if let Some(to) = self.whom_to_ask(&group) {
+                self.ask_what_is_known(now, group, to);
+            }
+        }
+    }
+
+    fn ask_what_is_known(&mut self, now: Time, name: GroupName, to: NetId) {
+        let versions = vec![(self.me(), None)];
+        let body = Body::Versions(Versions { name, digests: false, buckets: None, versions });
+        self.send(now, to, body, By::Datagram);
+    }
+
+    /// Somebody knows a member of a group that we are about to write in.
+    pub(super) fn ask_contact(&mut self, now: Time, group: &GroupName, member: NetId) {
+        if self.hearing.contains_key(group) && member != self.me() {
+            self.ask_what_is_known(now, group.clone(), member);
         }
     }
 
