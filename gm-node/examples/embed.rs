@@ -1,0 +1,36 @@
+//! Three nodes in one process, on a network that is simulated: one serves all keys, and every one of them knows it.
+
+use gm_clock::NetId;
+use gm_codec::{FrameCodec, Key, Keyring, Limits};
+use gm_data::{Change, GroupName, KeyRange};
+use gm_node::store::memory::MemoryStore;
+use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
+use gm_sim::{Birth, Network, NodeIndex, Place, World};
+use std::{error::Error, time::Duration};
+
+fn node(birth: &Birth) -> Node<MemoryStore> {
+    let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
+    let codec = FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
+    let store = MemoryStore::throw_away();
+    Node::new(Config::new(birth.place.id), codec, store, Stored::default(), birth.seed, birth.now).expect("a configuration")
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let place = |ip: &str| Ok::<_, Box<dyn Error>>(Place { id: ip.parse::<NetId>()?, island: 0, site: 0 });
+    let places = [place("10.0.0.1:29999")?, place("10.0.0.2:29999")?, place("10.0.0.3:29999")?];
+    let mut world = World::new(1, Network::default(), &places, node);
+    world.start_all();
+    let group: GroupName = "Customers".parse()?;
+    let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
+    for (at, what) in [(0, What::Change(vec![serve])), (1, What::Join(vec![])), (2, What::Join(vec![]))] {
+        let wait = Wait::all(Duration::from_secs(1));
+        let write = Write { tag: 0, group: group.clone(), what, wait };
+        world.command(NodeIndex(at), Command::Write(write));
+    }
+    world.run_for(Duration::from_secs(2));
+    for at in world.indices() {
+        let view = world.machine(at).and_then(|node| node.view(&group)).ok_or("not a member")?;
+        println!("{at}: key 4711 is served by {:?}", view.first_owner(4711).ok_or("nobody")?.member);
+    }
+    Ok(())
+}
