@@ -1,0 +1,110 @@
+//! Somebody else writes under our identity, again and again: we rise above it three times a minute, then we stop, say so, and try again much later.
+
+use std::time::Duration;
+
+use gm_broadcast::{Input, Machine, Output, Time, Via};
+use gm_clock::Incarnation;
+use gm_codec::{
+    Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Kind, Limits, Nonces, Part, Payload,
+};
+use gm_data::{ChangeError, Record, Version};
+use gm_node::store::memory::MemoryStore;
+use gm_node::{Config, Event, Node, Stored, Wait, WriteError};
+
+use crate::town::{group, id, serve, write};
+
+fn codec() -> FrameCodec {
+    let keyring = Keyring::new(Key::new([7; 32]));
+    FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap()
+}
+
+struct Alone {
+    node: Node<MemoryStore>,
+    now: Time,
+    events: Vec<Event>,
+    codec: FrameCodec,
+    nonces: Nonces,
+}
+
+impl Alone {
+    fn new() -> Alone {
+        let config = Config { alone: true, ..Config::new(id(1)) };
+        let store = MemoryStore::throw_away();
+        let node = Node::new(config, codec(), store, Stored::default(), [3; 32], Time::ZERO).unwrap();
+        let nonces = Nonces::new(Epoch::new([9; 8]).unwrap());
+        Alone { node, now: Time::ZERO, events: Vec::new(), codec: codec(), nonces }
+    }
+
+    fn give(&mut self, input: Input<gm_node::Command>) {
+        self.node.handle(self.now, input);
+        while let Some(output) = self.node.poll_output() {
+            if let Output::Event(event) = output {
+                self.events.push(event);
+            }
+        }
+    }
+
+    fn run_for(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self.node.deadline().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.give(Input::Wake);
+        }
+        self.now = until;
+    }
+
+    /// Another node tells us what we are said to have written.
+    fn hear(&mut self, incarnation: u64, clock: u64) {
+        let version = Version::new(Incarnation::new(incarnation).unwrap(), false, clock).unwrap();
+        let record = Record::from_parts(id(1), version, None, 0, []).unwrap();
+        let body = Body::Group(Group { name: group(), parts: vec![Part::Record(record)] });
+        let header = Header { kind: Kind::Direct, ..Header::new(id(0), 0) };
+        let (mut payload, mut frame) = (Vec::new(), Vec::new());
+        Payload { header, body }.encode(&Limits::default(), &mut payload).unwrap();
+        let nonce = self.nonces.draw().unwrap();
+        self.codec.seal(&Channel::DatagramTo(id(1)), nonce, &payload, &mut frame).unwrap();
+        self.give(Input::Datagram {
+            from: "10.0.0.1:29999".parse().unwrap(),
+            via: Via::Unicast,
+            bytes: frame,
+        });
+        self.run_for(Duration::from_millis(100));
+    }
+
+    fn conflicts(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::IdentityConflict { .. })).count()
+    }
+}
+
+#[test]
+fn three_times_a_minute_then_much_later() {
+    let mut alone = Alone::new();
+    alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    let version = |alone: &Alone| alone.node.own(&group()).unwrap().version();
+    for round in 0..3 {
+        let heard = version(&alone).incarnation.get() + 10;
+        alone.hear(heard, 5 + round);
+        assert!(version(&alone).incarnation.get() > heard);
+        assert_eq!(alone.node.own(&group()).unwrap().items().count(), 1, "it says what it said");
+    }
+    assert_eq!(alone.conflicts(), 0);
+    let stands = version(&alone);
+    for _ in 0..20 {
+        alone.hear(stands.incarnation.get() + 1_000, 50);
+    }
+    assert_eq!((alone.conflicts(), version(&alone)), (1, stands));
+    assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_some());
+    alone.give(Input::Command(write(2, serve(10, 19), Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    let refused = alone.events.iter().any(|event| match event {
+        Event::Answered { tag: 2, result, .. } => {
+            *result == Err(WriteError::Change(ChangeError::IdentityConflict { member: id(1) }))
+        }
+        _ => false,
+    });
+    assert!(refused);
+    alone.run_for(Duration::from_secs(601));
+    alone.hear(stands.incarnation.get() + 1_000, 50);
+    assert!(version(&alone).incarnation.get() > stands.incarnation.get() + 1_000);
+}

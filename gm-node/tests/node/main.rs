@@ -1,0 +1,8 @@
+//! What the owner of a node sees, in small worlds: one thing in each test. The worlds with faults are `examples/worlds`.
+
+mod identity;
+mod others;
+mod restarts;
+mod town;
+mod waits;
+mod writes;

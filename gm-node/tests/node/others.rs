@@ -1,0 +1,64 @@
+//! Forgetting, groups of others, and splits that heal.
+
+use std::time::Duration;
+
+use gm_data::ForgetError;
+use gm_node::{Command, Forget, Wait, WriteError};
+use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
+
+use crate::town::{agree, disks, group, id, serve, settle, town, write};
+
+fn forget(tag: u64, node: u8) -> Command {
+    Command::Forget(Forget { tag, group: None, member: id(node), wait: Wait::NONE })
+}
+
+#[test]
+fn a_dead_member_is_forgotten_and_a_living_one_comes_back() {
+    let (mut town, told) = town(4, &disks(4), |_| {});
+    settle(&mut town, 4);
+    town.crash(NodeIndex(3));
+    town.command(NodeIndex(0), forget(1, 3));
+    town.run_for(Duration::from_secs(5));
+    assert!(told.answer(1).unwrap().1.is_ok());
+    assert!(agree(&town, 3));
+    town.command(NodeIndex(0), forget(2, 2));
+    town.run_for(Duration::from_secs(5));
+    assert!(agree(&town, 3), "the living one is back, with what it served");
+    let view = town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
+    assert_eq!(view.record(id(2)).unwrap().items().count(), 1);
+    town.command(NodeIndex(1), forget(3, 3));
+    town.run_for(Duration::from_secs(1));
+    assert_eq!(told.answer(3).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(3) })));
+}
+
+#[test]
+fn of_groups_of_others_a_name_and_a_member_are_known() {
+    let (mut town, _) = town(3, &disks(3), |_| {});
+    for node in [0, 1] {
+        town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+    }
+    town.run_for(Duration::from_secs(60));
+    let outside = town.machine(NodeIndex(2)).unwrap();
+    assert!(outside.view(&group()).is_none());
+    let contacts: Vec<_> = outside.contacts().map(|(name, _)| name.clone()).collect();
+    assert_eq!(contacts, [group()]);
+}
+
+#[test]
+fn a_split_heals_by_itself() {
+    let (mut town, _) = town(6, &disks(6), |config| config.broadcast.multicast = config.broadcast.me < id(4));
+    settle(&mut town, 6);
+    let set = |nodes: &[u32]| Nodes::Set(nodes.iter().map(|node| NodeIndex(*node)).collect());
+    let scope = Scope { from: set(&[0, 1, 2]), to: set(&[3, 4, 5]), both: true };
+    let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
+    let heal = town.now() + Duration::from_secs(300);
+    town.act(Action::Begin(fault, heal));
+    town.run_for(Duration::from_secs(200));
+    for node in [1, 4] {
+        town.command(NodeIndex(node), write(node.into(), serve(node * 7_000, node * 7_000 + 9), Wait::NONE));
+    }
+    town.run_until(heal);
+    assert!(!agree(&town, 6));
+    town.run_for(Duration::from_secs(30));
+    assert!(agree(&town, 6));
+}

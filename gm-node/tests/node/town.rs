@@ -1,0 +1,123 @@
+//! A few whole nodes in virtual time, each with a disk of its own. Knows nothing of what is tested.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{FrameCodec, Key, Keyring, Limits};
+use gm_data::{Change, GroupName, KeyRange};
+use gm_node::store::memory::{Disk, MemoryStore};
+use gm_node::{Command, Config, Event, Node, Wait, What, Write, WriteError, Written};
+use gm_sim::{Birth, Checker, Network, NodeIndex, Place, Seen, Violation, Where, World};
+
+pub(crate) type Town = World<Node<MemoryStore>>;
+pub(crate) type Answer = Result<Written, WriteError>;
+
+/// What nodes told, with the time.
+#[derive(Clone, Default)]
+pub(crate) struct Told(pub(crate) Rc<RefCell<Vec<(Time, NodeIndex, Event)>>>);
+
+impl Checker<Node<MemoryStore>> for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn see(&mut self, place: Where, seen: &Seen<'_, Node<MemoryStore>>) -> Result<(), Violation> {
+        if let Seen::Event(event) = seen {
+            self.0.borrow_mut().push((place.at, place.node, (*event).clone()));
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    /// What a write was answered, and when.
+    pub(crate) fn answer(&self, tag: u64) -> Option<(Time, Answer)> {
+        self.0.borrow().iter().find_map(|(at, _, event)| match event {
+            Event::Answered { tag: of, result, .. } if *of == tag => Some((*at, result.clone())),
+            _ => None,
+        })
+    }
+
+    /// How a wait ended.
+    pub(crate) fn waited(&self, tag: u64) -> gm_node::Waited {
+        self.answer(tag).expect("answered").1.expect("made").waited
+    }
+
+    pub(crate) fn any(&self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.0.borrow().iter().any(|(_, _, event)| wanted(event))
+    }
+}
+
+pub(crate) fn group() -> GroupName {
+    "Customers".parse().unwrap()
+}
+
+pub(crate) fn id(node: u8) -> NetId {
+    format!("10.0.0.{}:29999", node + 1).parse().unwrap()
+}
+
+pub(crate) fn range(start: u32, end: u32) -> KeyRange {
+    KeyRange::new(start, end).unwrap()
+}
+
+pub(crate) fn serve(start: u32, end: u32) -> What {
+    What::Change(vec![Change::Serve { range: range(start, end), port: Some(5432), priority: 1 }])
+}
+
+pub(crate) fn write(tag: u64, what: What, wait: Wait) -> Command {
+    Command::Write(Write { tag, group: group(), what, wait })
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A world of so many nodes on one LAN, and their disks. The last place has no island in common with the others.
+pub(crate) fn town(nodes: u8, disks: &[Disk], set: impl Fn(&mut Config) + 'static) -> (Town, Told) {
+    let places: Vec<Place> = (0..nodes).map(|node| Place { id: id(node), island: 0, site: 0 }).collect();
+    let disks = disks.to_vec();
+    let mut town = World::new(7, Network::default(), &places, move |birth: &Birth| {
+        let keyring = Keyring::new(Key::new([7; 32]));
+        let codec = FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap();
+        let mut config = Config::new(birth.place.id);
+        config.unix_seconds = 1_700_000_000 + u64::from(birth.restarts);
+        config.broadcast.seeds = vec![id(0)];
+        // Another disk than its own, if it was told so.
+        let disk = birth.param.checked_sub(1).map_or(birth.node.0, |disk| u32::try_from(disk).unwrap());
+        set(&mut config);
+        let (store, stored) = match disks.get(disk as usize) {
+            Some(disk) => disk.open(),
+            None => (MemoryStore::throw_away(), gm_node::Stored::default()),
+        };
+        Node::new(config, codec, store, stored, birth.seed, birth.now).unwrap()
+    });
+    let told = Told::default();
+    town.watch(told.clone());
+    town.start_all();
+    (town, told)
+}
+
+pub(crate) fn disks(count: usize) -> Vec<Disk> {
+    (0..count).map(|_| Disk::new()).collect()
+}
+
+/// Everybody joins by serving a range of its own, and all agree.
+pub(crate) fn settle(town: &mut Town, nodes: u8) {
+    for node in 0..nodes {
+        let start = u32::from(node) * 1_000;
+        let write = write(1_000 + u64::from(node), serve(start, start + 1_500), Wait::NONE);
+        town.command(NodeIndex(node.into()), write);
+    }
+    town.run_for(Duration::from_secs(5));
+    assert!(agree(town, nodes.into()), "they do not agree");
+}
+
+pub(crate) fn agree(town: &Town, members: usize) -> bool {
+    let alive =
+        || town.indices().filter_map(|node| town.machine(node)).filter_map(|node| node.view(&group()));
+    let first = alive().next().map(|view| view.fingerprint());
+    alive().all(|view| Some(view.fingerprint()) == first && view.member_count() == members)
+}

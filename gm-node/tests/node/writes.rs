@@ -1,0 +1,126 @@
+//! Writes, the storage behind them, bounds, watchers.
+
+use std::time::Duration;
+
+use gm_data::{Change, ChangeError};
+use gm_node::{Command, Event, Wait, What, WriteError};
+use gm_sim::NodeIndex;
+
+use crate::town::{agree, disks, group, id, millis, range, serve, settle, town, write};
+
+#[test]
+fn nobody_sees_a_write_before_it_is_stored() {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    disks[0].set_latency(millis(300));
+    let began = town.now();
+    town.command(NodeIndex(0), write(1, serve(70_000, 80_000), Wait::all(millis(900))));
+    let served = |town: &crate::town::Town, node| {
+        town.machine(NodeIndex(node)).unwrap().view(&group()).unwrap().first_owner(75_000).is_some()
+    };
+    while town.now() < began + millis(299) {
+        town.run_for(millis(1));
+        assert!(!served(&town, 0) && !served(&town, 1), "seen at {}", town.now());
+    }
+    town.run_for(millis(200));
+    assert!(served(&town, 0) && served(&town, 1));
+    assert!(told.answer(1).unwrap().0.since(began) >= millis(300));
+}
+
+#[test]
+fn writes_of_a_tick_leave_in_one_record_and_one_sync() {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    let clock = |town: &crate::town::Town| {
+        let own =
+            town.machine(NodeIndex(1)).unwrap().view(&group()).unwrap().record(id(0)).unwrap().version();
+        own.clock
+    };
+    let before = clock(&town);
+    for tag in 0..10_u32 {
+        town.command(NodeIndex(0), write(tag.into(), serve(tag * 10, tag * 10 + 9), Wait::NONE));
+    }
+    let sent = town.traffic().of(gm_sim::Flow::Multicast).sent;
+    town.run_for(millis(20));
+    assert_eq!(clock(&town), before + 10);
+    assert!(town.traffic().of(gm_sim::Flow::Multicast).sent <= sent + 1, "one broadcast");
+    assert!((0..10).all(|tag| told.answer(tag).unwrap().1.unwrap().changed));
+}
+
+#[test]
+fn what_the_storage_refuses_changes_nothing_and_is_said() {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    disks[0].set_full(true);
+    town.command(NodeIndex(0), write(1, serve(70_000, 80_000), Wait::NONE));
+    town.run_for(millis(100));
+    assert!(matches!(told.answer(1).unwrap().1, Err(WriteError::Store(_))));
+    assert!(told.any(|event| matches!(event, Event::StorageFails { .. })));
+    assert!(town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().first_owner(75_000).is_none());
+    disks[0].set_full(false);
+    town.command(NodeIndex(0), write(2, serve(70_000, 80_000), Wait::NONE));
+    town.run_for(millis(100));
+    assert!(told.answer(2).unwrap().1.is_ok());
+    assert!(told.any(|event| matches!(event, Event::StorageWorks)));
+    assert!(agree(&town, 2));
+}
+
+#[test]
+fn a_callers_mistakes_are_typed_and_change_nothing() {
+    let (mut town, told) = town(1, &disks(1), |config| {
+        config.alone = true;
+        config.bounds.items = 2;
+        config.bounds.groups = 1;
+    });
+    town.command(NodeIndex(0), write(1, What::Leave, Wait::NONE));
+    town.command(NodeIndex(0), write(2, serve(0, 9), Wait::NONE));
+    town.command(NodeIndex(0), write(3, serve(10, 19), Wait::NONE));
+    town.command(NodeIndex(0), write(4, serve(20, 29), Wait::NONE));
+    town.command(NodeIndex(0), write(5, What::Change(vec![Change::Unserve(range(5, 6))]), Wait::NONE));
+    let other =
+        gm_node::Write { tag: 6, group: "Orders".parse().unwrap(), what: serve(0, 9), wait: Wait::NONE };
+    town.run_for(millis(10));
+    town.command(NodeIndex(0), Command::Write(other));
+    town.run_for(millis(10));
+    let error = |tag| told.answer(tag).unwrap().1.unwrap_err();
+    assert_eq!(error(1), WriteError::Change(ChangeError::NotAMember));
+    assert!(matches!(error(4), WriteError::Full { bound: "items", most: 2, .. }));
+    assert!(matches!(error(5), WriteError::Change(ChangeError::NotServed { .. })));
+    assert!(matches!(error(6), WriteError::Full { bound: "groups", .. }));
+    assert_eq!(town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().live_item_count(), 2);
+}
+
+#[test]
+fn a_slow_watcher_is_told_one_difference_and_misses_nothing() {
+    let (mut town, told) = town(2, &disks(2), |_| {});
+    settle(&mut town, 2);
+    town.command(NodeIndex(1), Command::Watch { tag: 9, group: group() });
+    let changes = |told: &crate::town::Told| -> Vec<Vec<gm_data::Event>> {
+        let events = told.0.borrow();
+        let of = events.iter().filter_map(|(_, _, event)| match event {
+            Event::Changed { tag: 9, events, .. } => events.clone(),
+            _ => None,
+        });
+        of.collect()
+    };
+    assert_eq!(changes(&told).len(), 1, "what is there already");
+    for step in 0..5 {
+        town.command(
+            NodeIndex(0),
+            write(step.into(), serve(step * 10 + 100_000, step * 10 + 100_009), Wait::NONE),
+        );
+        town.run_for(millis(50));
+    }
+    assert_eq!(changes(&told).len(), 1, "it has not taken in the first yet");
+    town.command(NodeIndex(1), Command::Took { tag: 9 });
+    town.run_for(millis(10));
+    assert_eq!(changes(&told).len(), 2);
+    assert_eq!(changes(&told)[1].len(), 5);
+    town.command(NodeIndex(1), Command::Unwatch { tag: 9 });
+    town.command(NodeIndex(0), write(8, serve(0, 5), Wait::NONE));
+    town.run_for(Duration::from_secs(1));
+    assert_eq!(changes(&told).len(), 2);
+}
