@@ -129,7 +129,8 @@ impl Message {
         self.live_items
     }
 
-    /// Takes from `other` every record that is greater than the one held here. Costs what the two do not share.
+    /// Takes from `other` every record that is greater than the one held here. Costs what the two do not share, or a search for each
+    /// record of `other` if these are few.
     ///
     /// # Errors
     /// [`WrongGroup`] if `other` is of another group.
@@ -144,7 +145,7 @@ impl Message {
         }
         let mut merged = Merged::default();
         let mut taken: Vec<Arc<Record>> = Vec::new();
-        self.records.each_difference(&other.records, |mine, theirs| {
+        let mut compare = |mine: Option<&Held>, theirs: Option<&Held>| {
             let Some(theirs) = theirs.filter(|theirs| Some(theirs.member) != own) else { return };
             let stamp = theirs.record.stamp();
             match mine.map(|mine| mine.record.stamp()) {
@@ -158,7 +159,13 @@ impl Message {
                     taken.push(Arc::clone(&theirs.record));
                 }
             }
-        });
+        };
+        if other.records.len() < self.records.len() / FEW {
+            // A delta shares nothing with a state, so walking both would cost the state: its records are looked up one by one.
+            other.records.iter().for_each(|theirs| compare(self.records.get(theirs.member), Some(theirs)));
+        } else {
+            self.records.each_difference(&other.records, compare);
+        }
         for record in taken {
             self.join_record(record);
         }
@@ -326,6 +333,9 @@ impl core::fmt::Debug for Message {
             .finish_non_exhaustive()
     }
 }
+
+/// A message with fewer records than one in so many of those here is taken record by record.
+const FEW: usize = 16;
 
 /// Whether a record of that stamp wins over one of the other: (incarnation, gone, clock, digest).
 fn beats(theirs: Stamp, mine: Stamp) -> bool {
