@@ -52,7 +52,7 @@ pub struct Bounds {
     pub questions: usize,
     /// Names of the missing that the outcome of a wait has. Default 16.
     pub names: usize,
-    /// Answers of anti-entropy a second, to all; what is beyond is not answered. Default 1,000.
+    /// Answers of anti-entropy a second, to all; what is beyond is not answered. Default 5,000.
     pub answers_per_second: u32,
     /// Bytes of records that one message of anti-entropy is answered with, about; the rest comes with the next. Default 4 MiB.
     pub gift: usize,
@@ -103,7 +103,7 @@ impl Bounds {
         events: 10_000,
         questions: 4_096,
         names: 16,
-        answers_per_second: 1_000,
+        answers_per_second: 5_000,
         gift: 4 << 20,
         old_peers: 1_024,
     };

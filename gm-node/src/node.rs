@@ -58,7 +58,8 @@ pub struct Node<S> {
     tick: Option<Time>,
     /// The highest that was heard of ourselves and is to be risen above.
     reassert: BTreeMap<GroupName, gm_data::Stamp>,
-    reassert_after: Option<Time>,
+    /// The storage refused: what nobody waits for is not tried before this.
+    blocked_until: Option<Time>,
     /// First writes that wait until others said what they know of us.
     hearing: BTreeMap<GroupName, Hearing>,
     /// Groups in which they did, or did not in time.

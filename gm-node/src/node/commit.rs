@@ -50,6 +50,8 @@ pub(super) struct Answer {
 
 /// Ranges for which is looked up one by one whom they concern; of more, everybody is told.
 const RANGES: usize = 256;
+/// So long after its start a node leaves to multicast and anti-entropy what nobody waits for, where it hears multicast.
+const COLD: Duration = Duration::from_secs(2);
 /// A storage that refuses is tried again after this at the latest.
 const RETRY_MOST: Duration = Duration::from_secs(60);
 
@@ -185,7 +187,9 @@ impl<S: Store> Node<S> {
             self.unhold_if_idle(now, &group);
         }
         if changed {
-            self.hasten(now, self.config.times.moving);
+            // Who is new knows few, and few know it.
+            let times = self.config.times;
+            self.hasten(now, if before.is_none() { times.fast } else { times.moving });
         }
     }
 
@@ -200,7 +204,11 @@ impl<S: Store> Node<S> {
         } else {
             own.items().map(|item| item.range()).collect()
         };
-        let to = self.concerned(group, &ranges);
+        let mut to = self.concerned(group, &ranges);
+        if answers.is_empty() && now.since(self.born) < COLD {
+            // Nobody can have confirmed yet that it hears us. Where thousands start at once, asking each of them would be the square of that.
+            to.retain(|node| !self.caster.is_near(*node));
+        }
         let whole = |own: &Record| parts(Part::Record(own.clone()), former.as_ref());
         let part = known.and_then(|known| own.increment_since(known)).map(Part::Increment);
         let body = match part {
@@ -222,7 +230,7 @@ impl<S: Store> Node<S> {
         let durable = answers.iter().any(|answer| answer.wait.disk);
         let receipts = within.map(|within| Wanted { within, durable });
         let targets = to.len() as u64;
-        let waiter = Waiter::new(now, group.clone(), targets, answers);
+        let waiter = Waiter::new(now, group.clone(), targets, answers, self.knows_all(group));
         if receipts.is_some() {
             self.waiters.insert(tag, waiter);
         }

@@ -21,12 +21,10 @@ impl<S: Store> Node<S> {
             .groups()
             .held(group)
             .is_none_or(|replica| !replica.state().members().any(|member| member != me));
-        if let Some(held) = self.groups_mut().held.get_mut(group) {
-            held.leaving = Some(until);
-            // With whom we agreed before does not know it yet.
-            held.agreed = false;
-        }
-        if alone || planted(Bug::LeaveNotTold) {
+        let Some(held) = self.groups_mut().held.get_mut(group) else { return };
+        held.leaving = Some(until);
+        // Before anybody agreed there may be members that we do not know.
+        if (alone && (held.agreed || self.config.alone)) || planted(Bug::LeaveNotTold) {
             self.unhold(now, group);
         }
     }

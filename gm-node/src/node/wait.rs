@@ -18,13 +18,21 @@ pub(super) struct Waiter {
     /// Each with the end of its time.
     answers: Vec<(Time, Answer)>,
     report: Report,
+    /// All members were known when it was told: that holds on if the group is left.
+    knows_all: bool,
 }
 
 impl Waiter {
-    pub(super) fn new(now: Time, group: GroupName, targets: u64, answers: Vec<Answer>) -> Waiter {
+    pub(super) fn new(
+        now: Time,
+        group: GroupName,
+        targets: u64,
+        answers: Vec<Answer>,
+        knows_all: bool,
+    ) -> Waiter {
         let answers = answers.into_iter().map(|answer| (now + answer.wait.within, answer)).collect();
         let report = Report { unknown: targets, settled: targets == 0, ..Report::default() };
-        Waiter { group, targets, answers, report }
+        Waiter { group, targets, answers, report, knows_all }
     }
 
     /// It could not be said: nobody will have it by the broadcast. Says of which group it was.
@@ -60,17 +68,17 @@ impl<S: Store> Node<S> {
     }
 
     /// Whether all members of a group are known: somebody holds the same, or nobody else is there by configuration.
-    fn knows_all(&self, group: &GroupName) -> bool {
+    pub(super) fn knows_all(&self, group: &GroupName) -> bool {
         self.config.alone
             || planted(Bug::AllBeforeAgreement)
-            || self.groups().held.get(group).is_none_or(|held| held.agreed)
+            || self.groups().held.get(group).is_some_and(|held| held.agreed)
     }
 
     /// Answers whoever has what he waited for, or can no longer get it.
     pub(super) fn look_at_wait(&mut self, now: Time, tag: u64) {
         let names = self.config.bounds.names;
         let Some(waiter) = self.waiters.get(&tag) else { return };
-        let knows_all = self.knows_all(&waiter.group);
+        let knows_all = waiter.knows_all || self.knows_all(&waiter.group);
         let Some(waiter) = self.waiters.get_mut(&tag) else { return };
         let report = &waiter.report;
         let have = report.delivered + u64::from(planted(Bug::WaitCountsWriter));
