@@ -69,9 +69,8 @@ pub struct Node<S> {
     flights: VecDeque<Flight>,
     store_failures: u32,
     flush_at: Option<Time>,
-    flush_durable: bool,
     /// Broadcasts that count once what they said is stored.
-    unstored: VecDeque<gm_codec::BroadcastId>,
+    unstored: VecDeque<(Option<GroupName>, gm_codec::BroadcastId)>,
     peers_changed: bool,
 
     /// By the tag of their broadcast.

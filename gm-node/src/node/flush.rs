@@ -30,25 +30,21 @@ impl<S: Store> Node<S> {
         if !self.store.keeps() {
             return self.order(now, gm_broadcast::Command::NotStored(id));
         }
-        if self.unstored.contains(&id) {
-            self.flush_durable = true;
-            self.flush_soon(now, true);
-        } else if !self
-            .flights
-            .iter()
-            .any(|flight| matches!(flight, Flight::Learned { said, .. } if said.contains(&id)))
-        {
-            // What it said was known here already: it is stored once what is dirty now is.
-            self.unstored.push_back(id);
-            self.flush_durable = true;
-            self.flush_soon(now, true);
+        let under_way =
+            |flight: &Flight| matches!(flight, Flight::Learned { said, .. } if said.contains(&id));
+        if self.flights.iter().any(under_way) {
+            return;
         }
+        if !self.unstored.iter().any(|(_, unstored)| *unstored == id) {
+            // What it said was known here already: it is stored once what is dirty now is.
+            self.unstored.push_back((None, id));
+        }
+        self.flush_soon(now, true);
     }
 
     pub(super) fn flush(&mut self, now: Time) {
         self.flush_at = None;
         let most = self.config.bounds.old_peers;
-        let durable = std::mem::take(&mut self.flush_durable);
         let me = self.me();
         let peers = std::mem::take(&mut self.peers_changed).then(|| {
             let mut known = self.caster.known();
@@ -60,7 +56,8 @@ impl<S: Store> Node<S> {
         let groups = self.groups_mut();
         let dirty = std::mem::take(&mut groups.dirty);
         let contacts = std::mem::take(&mut groups.contacts_changed);
-        let mut batch = Batch { durable, me: Some(me), ..Batch::default() };
+        // Whoever is told that it is stored counts on it.
+        let mut batch = Batch { durable: true, me: Some(me), ..Batch::default() };
         for (group, member) in &dirty {
             // Our own records go their own way, before anybody hears of them.
             if *member != me
@@ -76,7 +73,8 @@ impl<S: Store> Node<S> {
         }
         let with_peers = peers.is_some();
         batch.peers = peers;
-        let said: Vec<BroadcastId> = std::mem::take(&mut self.unstored).into();
+        let said: Vec<BroadcastId> =
+            std::mem::take(&mut self.unstored).into_iter().map(|(_, id)| id).collect();
         let records = dirty.into_iter().collect();
         self.store.submit(now, batch);
         self.flights.push_back(Flight::Learned { records, said, contacts, peers: with_peers });

@@ -31,7 +31,7 @@ impl<S: Store> Node<S> {
             if self.unstored.len() >= self.config.broadcast.bounds.recent {
                 self.unstored.pop_front();
             }
-            self.unstored.push_back(id);
+            self.unstored.push_back((Some(group.clone()), id));
             self.hasten(now, self.config.times.moving);
         } else {
             self.hasten(now, self.config.times.fast);

@@ -5,6 +5,7 @@ use gm_clock::NetId;
 use gm_data::GroupName;
 
 use super::Node;
+use super::write::Queued;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
@@ -49,6 +50,10 @@ impl<S: Store> Node<S> {
         let wanted = self.config.observe
             || self.groups().held.get(group).is_none_or(|held| held.leaving.is_some())
             || self.hearing.contains_key(group)
+            || self
+                .queue
+                .iter()
+                .any(|queued| matches!(queued, Queued::Move { group: of, .. } if of == group))
             || self.groups().held(group).is_some_and(|replica| replica.state().is_member(me));
         if !wanted {
             self.unhold(now, group);
@@ -73,6 +78,13 @@ impl<S: Store> Node<S> {
             groups.meet(group, contact);
         }
         self.questions.retain(|(name, _), _| name != group);
+        // What was said of it and is not stored yet will not be.
+        let unstored = std::mem::take(&mut self.unstored).into_iter();
+        let (gone, rest): (Vec<_>, Vec<_>) = unstored.partition(|(of, _)| of.as_ref() == Some(group));
+        self.unstored = rest.into();
+        for (_, id) in gone {
+            self.order(now, gm_broadcast::Command::NotStored(id));
+        }
         if !others.is_empty() {
             let dropped = others.into_iter().map(|member| (group.clone(), member)).collect();
             self.store.submit(now, Batch { dropped, ..Batch::default() });

@@ -53,7 +53,6 @@ impl<S: Store> Node<S> {
             flights: VecDeque::new(),
             store_failures: 0,
             flush_at: None,
-            flush_durable: false,
             unstored: VecDeque::new(),
             peers_changed: false,
             waiters: BTreeMap::new(),
