@@ -178,5 +178,8 @@ pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[
 ];
 
 /// Crates that may appear in several versions, with the reason. A row that is no longer needed is an error.
-pub(crate) const DUPLICATES: &[(&str, &str)] =
-    &[("syn", "zerocopy-derive, below criterion, is not on serde's version yet; runs at build time only")];
+pub(crate) const DUPLICATES: &[(&str, &str)] = &[
+    ("getrandom", "ring, the daemon's cipher, is on 0.2; we draw by rand's"),
+    ("syn", "zerocopy-derive, below criterion, is not on serde's version yet; runs at build time only"),
+    ("windows-sys", "ring, the daemon's cipher, is on 0.52; not compiled here"),
+];
