@@ -10,9 +10,11 @@ use std::{error::Error, time::Duration};
 
 fn node(birth: &Birth) -> Node<MemoryStore> {
     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
-    let codec = FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
+    let codec =
+        FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
     let store = MemoryStore::throw_away();
-    Node::new(Config::new(birth.place.id), codec, store, Stored::default(), birth.seed, birth.now).expect("a configuration")
+    Node::new(Config::new(birth.place.id), codec, store, Stored::default(), birth.seed, birth.now)
+        .expect("a configuration")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -77,7 +77,6 @@
 //! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the door); `groups.rs` (what is held, and how what comes is taken), `node.rs` and the
 //! files below it (what happens). `plant.rs` is for the tests of worlds.
 
-
 #[cfg(feature = "daemon")]
 pub mod api;
 mod command;
@@ -88,6 +87,8 @@ mod event;
 mod groups;
 mod node;
 mod plant;
+#[cfg(feature = "service")]
+pub mod service;
 pub mod store;
 
 pub use command::{Command, Count, End, Forget, Wait, Waited, What, Write, WriteError, Written};
@@ -98,3 +99,8 @@ pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
 pub use store::{Batch, Store, StoreError, Stored};
+
+/// The README's example is a doctest too.
+#[cfg(all(doctest, feature = "service"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -78,4 +78,30 @@ pub trait Store {
 
     /// When to ask again, if that is known. A storage that does not know it wakes the node by [`Command::Disk`](crate::Command).
     fn due(&self) -> Option<Time>;
+
+    /// What is called, from whatever thread, after there is something to ask [`finished`](Store::finished) for. A storage that knows when it is
+    /// [due](Store::due) needs none.
+    fn wake_by(&mut self, _waker: Box<dyn Fn() + Send + Sync>) {}
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn keeps(&self) -> bool {
+        (**self).keeps()
+    }
+
+    fn submit(&mut self, now: Time, batch: Batch) {
+        (**self).submit(now, batch);
+    }
+
+    fn finished(&mut self, now: Time) -> Option<Result<(), StoreError>> {
+        (**self).finished(now)
+    }
+
+    fn due(&self) -> Option<Time> {
+        (**self).due()
+    }
+
+    fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
+        (**self).wake_by(waker);
+    }
 }

@@ -114,7 +114,7 @@ pub async fn self_test(settings: &Settings, within: Duration) -> Result<Option<S
     let mut probe = MAGIC.to_vec();
     probe.extend(entropy()?);
     let mut heard = Heard { group, probe, ours, sent: 0, looped: 0, neighbours: Vec::new() };
-    let result = heard.listen(&nic, within).await;
+    let result = heard.listen(&nic, settings.multicast_ttl, within).await;
     heard.neighbours.sort_unstable();
     let verdict = heard.verdict(result.err(), nic::can_multicast(&nic.name), nic.ip.is_loopback());
     let Heard { sent, looped, neighbours, .. } = heard;
@@ -131,11 +131,11 @@ struct Heard {
 }
 
 impl Heard {
-    async fn listen(&mut self, nic: &Nic, within: Duration) -> io::Result<()> {
-        let ears = hear(self.group, nic).map_err(|(_, error)| error)?;
+    async fn listen(&mut self, nic: &Nic, ttl: u8, within: Duration) -> io::Result<()> {
+        let ears = hear(self.group, nic, ttl).map_err(|(_, error)| error)?;
         let ears = UdpSocket::from_std(ears.into())?;
         let mouth = udp(SocketAddr::new(nic.ip, 0), nic.ip)?;
-        speak(&socket2::SockRef::from(&mouth), nic)?;
+        speak(&socket2::SockRef::from(&mouth), nic, ttl)?;
         let mouth = UdpSocket::from_std(mouth.into())?;
         let until = Instant::now() + within;
         let mut next = tokio::time::interval(EVERY);

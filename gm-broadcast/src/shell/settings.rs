@@ -25,6 +25,8 @@ pub struct Settings {
     pub interface: Option<String>,
     /// Whether and to which group we multicast.
     pub multicast: Multicast,
+    /// Routers that a multicast may pass, and one; 0 stays on this machine. Default 4.
+    pub multicast_ttl: u8,
     /// Nodes that are called for ever; names are resolved again and again.
     pub seeds: Vec<Seed>,
     /// How long a connection may take to be there. Default 3 s.
@@ -48,6 +50,7 @@ impl Default for Settings {
             bind: None,
             interface: None,
             multicast: Multicast::Default,
+            multicast_ttl: 4,
             seeds: Vec::new(),
             connect_timeout: Duration::from_secs(3),
             linger: Duration::from_secs(1),

@@ -31,8 +31,6 @@ pub(super) struct Group {
     pub(super) nic: Nic,
 }
 
-/// Routers that a multicast may pass, at most.
-pub(super) const TTL: u32 = 4;
 /// Connections that the system keeps before we take them.
 const WAITING: i32 = 1_024;
 /// Bytes of datagrams that the system keeps before we take them, if it lets us: bursts of an island come at once.
@@ -53,7 +51,7 @@ impl Door {
         let port = listener.local_addr().map_err(ShellError::Runtime)?.port();
         let me = NetId::new(addresses.address, port).map_err(AddressError::NoNetId)?;
         let is_asked_for = matches!(settings.multicast, super::Multicast::Group(_));
-        let (multicast, trouble) = match multicast(&addresses, &unicast) {
+        let (multicast, trouble) = match multicast(&addresses, settings.multicast_ttl, &unicast) {
             Ok(group) => (group, None),
             Err(error) if is_asked_for => return Err(error),
             Err(error) => (None, Some(error)),
@@ -158,22 +156,23 @@ fn deaf_to_others(_: &Socket, _: IpAddr) -> io::Result<()> {
     Ok(())
 }
 
-fn multicast(addresses: &Addresses, unicast: &UdpSocket) -> Result<Option<Group>, ShellError> {
+fn multicast(addresses: &Addresses, ttl: u8, unicast: &UdpSocket) -> Result<Option<Group>, ShellError> {
     let Some((group, nic)) = &addresses.group else { return Ok(None) };
     let failed =
         |step, error| ShellError::Multicast { group: *group, interface: nic.name.clone(), step, error };
-    let socket = hear(*group, nic).map_err(|(step, error)| failed(step, error))?;
-    speak(&socket2::SockRef::from(unicast), nic).map_err(|error| failed("choose the interface", error))?;
+    let socket = hear(*group, nic, ttl).map_err(|(step, error)| failed(step, error))?;
+    speak(&socket2::SockRef::from(unicast), nic, ttl)
+        .map_err(|error| failed("choose the interface", error))?;
     Ok(Some(Group { socket: socket.into(), address: *group, nic: nic.clone() }))
 }
 
 /// A socket that hears a group on an interface. Where the system allows it, it is bound to the group's address, so that what is sent to us
 /// alone never comes by it.
-pub(super) fn hear(group: SocketAddr, nic: &Nic) -> Result<Socket, (&'static str, io::Error)> {
+pub(super) fn hear(group: SocketAddr, nic: &Nic, ttl: u8) -> Result<Socket, (&'static str, io::Error)> {
     let at = if cfg!(windows) { SocketAddr::new(unspecified(group), group.port()) } else { group };
     let socket = udp(at, group.ip()).map_err(|error| ("bind to the group", error))?;
     join(&socket, group, nic).map_err(|error| ("join the group", error))?;
-    speak(&socket2::SockRef::from(&socket), nic).map_err(|error| ("choose the interface", error))?;
+    speak(&socket2::SockRef::from(&socket), nic, ttl).map_err(|error| ("choose the interface", error))?;
     Ok(socket)
 }
 
@@ -194,16 +193,16 @@ fn join(socket: &Socket, group: SocketAddr, nic: &Nic) -> io::Result<()> {
 }
 
 /// What a socket multicasts leaves by an interface, passes a few routers, and is heard on this machine too.
-pub(super) fn speak(socket: &socket2::SockRef<'_>, nic: &Nic) -> io::Result<()> {
+pub(super) fn speak(socket: &socket2::SockRef<'_>, nic: &Nic, ttl: u8) -> io::Result<()> {
     match nic.ip {
         IpAddr::V4(ip) => {
             socket.set_multicast_if_v4(&ip)?;
-            socket.set_multicast_ttl_v4(TTL)?;
+            socket.set_multicast_ttl_v4(ttl.into())?;
             socket.set_multicast_loop_v4(true)
         }
         IpAddr::V6(_) => {
             socket.set_multicast_if_v6(nic.index)?;
-            socket.set_multicast_hops_v6(TTL)?;
+            socket.set_multicast_hops_v6(ttl.into())?;
             socket.set_multicast_loop_v6(true)
         }
     }

@@ -129,6 +129,10 @@ impl Store for DiskStore {
     fn due(&self) -> Option<Time> {
         None
     }
+
+    fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
+        DiskStore::wake_by(self, waker);
+    }
 }
 
 impl Drop for DiskStore {

@@ -1,0 +1,118 @@
+//! The client against what listens at a socket and is no daemon.
+
+use std::path::PathBuf;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+
+use super::*;
+
+/// A folder of its own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("gm-client-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    /// A socket at which each connection is answered with these bytes, and closed.
+    fn saying(&self, bytes: Vec<u8>) -> Client {
+        let path = self.0.join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                let _ = stream.read(&mut asked).await;
+                let _ = stream.write_all(&bytes).await;
+            }
+        });
+        Client::new(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn http(status: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+#[tokio::test]
+async fn an_answer_is_read_and_a_refusal_is_said_with_the_daemons_words() {
+    let folder = Folder::new("answers");
+    let client = folder.saying(http("200 OK", "[1,2]"));
+    assert_eq!(client.get::<Vec<u32>>("/v1/groups").await.unwrap(), [1, 2]);
+
+    let folder = Folder::new("refusals");
+    let client = folder.saying(http("409 Conflict", r#"{"error":"not so","kind":"refused"}"#));
+    let failure = client.post::<Vec<u32>>("/v1/forget", &(), Duration::ZERO).await.unwrap_err();
+    assert_eq!((failure.to_string().as_str(), failure.code()), ("not so", 1));
+}
+
+#[tokio::test]
+async fn nobody_at_the_socket_is_said_with_the_path_and_what_to_do() {
+    let folder = Folder::new("nobody");
+    let client = Client::new(folder.0.join("none"));
+    let failure = client.get::<()>("/").await.unwrap_err();
+    assert_eq!(failure.code(), 3);
+    let text = failure.to_string();
+    assert!(text.contains("/none: there is no such socket") && text.contains("gm-node run"), "{text}");
+
+    let path = folder.0.join("left");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let failure = Client::new(path).get::<()>("/").await.unwrap_err();
+    assert!(failure.to_string().contains("nobody listens") && failure.code() == 3, "{failure}");
+
+    let failure = Client::new(folder.0.join("x".repeat(200))).get::<()>("/").await.unwrap_err();
+    assert_eq!(failure.code(), 3, "{failure}");
+}
+
+#[tokio::test]
+async fn what_is_no_daemon_is_told_from_one_that_went_away() {
+    for (name, bytes, says) in [
+        ("ssh", b"SSH-2.0-nothing here\r\n\r\n".to_vec(), "does not understand"),
+        ("html", http("200 OK", "<html>"), "does not understand"),
+        ("error", http("500 Oh", "<html>"), "status 500"),
+        ("cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,".to_vec(), "went away"),
+        ("empty", Vec::new(), "went away"),
+    ] {
+        let folder = Folder::new(name);
+        let failure = folder.saying(bytes).get::<Vec<u32>>("/").await.unwrap_err();
+        assert!(failure.to_string().contains(says) && failure.code() == 3, "{name}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_refused() {
+    let folder = Folder::new("large");
+    let client = Client { most: 1 << 20, ..folder.saying(http("200 OK", &" ".repeat((1 << 20) + 1))) };
+    let failure = client.get::<()>("/").await.unwrap_err();
+    assert!(failure.to_string().contains("larger than 1 MiB") && failure.code() == 1, "{failure}");
+}
+
+#[tokio::test]
+async fn lines_come_one_by_one_however_they_are_cut_and_are_bounded() {
+    let folder = Folder::new("lines");
+    let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n1\n2\r\n4\r\n2\n\n3\r\n1\r\n\n\r\n0\r\n\r\n";
+    let mut lines = folder.saying(chunks.into()).lines("/").await.unwrap();
+    let mut all = Vec::new();
+    while let Some(number) = lines.next::<u32>().await.unwrap() {
+        all.push(number);
+    }
+    assert_eq!(all, [1, 22, 3]);
+
+    let folder = Folder::new("line");
+    let client = Client { most: 100, ..folder.saying(http("200 OK", &"1".repeat(5_000))) };
+    let mut lines = client.lines("/").await.unwrap();
+    assert_eq!(lines.next::<u32>().await.unwrap_err().code(), 1);
+}
+
+#[test]
+fn names_are_encoded_whole() {
+    assert_eq!(encoded("Größe/ä b?c=d&e-1"), "Gr%C3%B6%C3%9Fe%2F%C3%A4%20b%3Fc%3Dd%26e-1");
+}

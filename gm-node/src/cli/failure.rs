@@ -1,0 +1,101 @@
+//! Why a command did not do what it was asked, what it says of it, and with which exit code. Knows no command.
+
+use std::io;
+use std::process::ExitCode;
+
+use gm_node::api;
+use thiserror::Error;
+
+/// Why a command came to nothing.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// It was asked for what cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// The daemon refused.
+    #[error("{}", .0.error)]
+    Refused(api::Error),
+    /// What came, or would be sent, is more than is taken.
+    #[error("{0}")]
+    TooMuch(String),
+    /// No daemon answers.
+    #[error("{0}")]
+    Unreachable(String),
+    /// What was waited for did not come.
+    #[error("{0}")]
+    Late(String),
+    /// Our own output cannot be written.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// The exit code, the same for all commands.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Refused(error) if error.kind == "usage" => 2,
+            Failure::Refused(_) | Failure::TooMuch(_) | Failure::Output(_) => 1,
+            Failure::Unreachable(_) => 3,
+            Failure::Late(_) => 4,
+        }
+    }
+
+    /// Whether whoever read our output stopped reading, which is their right.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The same for programs.
+    pub(crate) fn as_json(&self) -> api::Error {
+        let kind = match self {
+            Failure::Usage(_) => "usage",
+            Failure::Refused(error) => return error.clone(),
+            Failure::TooMuch(_) => "bound",
+            Failure::Unreachable(_) => "unreachable",
+            Failure::Late(_) => "timed-out",
+            Failure::Output(_) => "output",
+        };
+        api::Error { error: self.to_string(), kind: kind.to_owned() }
+    }
+}
+
+/// How a command ended that said all it had to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Done.
+    Done,
+    /// What was required is not so.
+    Gap,
+    /// Not as many have it as were asked for.
+    Short,
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> ExitCode {
+        ExitCode::from(match ended {
+            Ended::Done => 0,
+            Ended::Gap => 1,
+            Ended::Short => 4,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_the_code_that_is_promised() {
+        let refused =
+            |kind: &str| Failure::Refused(api::Error { error: "no".into(), kind: kind.into() }).code();
+        assert_eq!(refused("usage"), 2);
+        for kind in ["unknown-group", "refused", "identity-conflict", "storage", "bound"] {
+            assert_eq!(refused(kind), 1, "{kind}");
+        }
+        assert_eq!(Failure::Usage(String::new()).code(), 2);
+        assert_eq!(Failure::TooMuch(String::new()).code(), 1);
+        assert_eq!(Failure::Unreachable(String::new()).code(), 3);
+        assert_eq!(Failure::Late(String::new()).code(), 4);
+    }
+}

@@ -1,0 +1,50 @@
+//! Standard output: JSON on one line, or text for people. Knows no shape.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::table::plain;
+
+/// Where a command says what it found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Out {
+    json: bool,
+}
+
+impl Out {
+    /// As JSON, or for people.
+    pub(crate) fn new(json: bool) -> Out {
+        Out { json }
+    }
+
+    /// Says it, at once.
+    pub(crate) fn say<T: Serialize + ?Sized>(
+        &mut self,
+        shape: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let mut said = if self.json { json(shape)? } else { text(shape) };
+        if !said.ends_with('\n') {
+            said.push('\n');
+        }
+        let mut output = io::stdout().lock();
+        output.write_all(said.as_bytes())?;
+        output.flush()?;
+        Ok(())
+    }
+
+    /// Says why there is nothing to say: to people on standard error, and to programs besides.
+    pub(crate) fn failure(&mut self, failure: &Failure) {
+        if self.json && !matches!(failure, Failure::Output(_)) {
+            // If this cannot be written, the line below and the exit code say it all the same.
+            let _ = self.say(&failure.as_json(), |error| error.error.clone());
+        }
+        let _ = writeln!(io::stderr(), "gm-node: {}", plain(&failure.to_string()));
+    }
+}
+
+fn json<T: Serialize + ?Sized>(shape: &T) -> Result<String, Failure> {
+    serde_json::to_string(shape).map_err(|error| Failure::Output(error.into()))
+}

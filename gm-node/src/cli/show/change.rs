@@ -1,0 +1,61 @@
+//! What changes in a group, for people: one line each.
+
+use gm_node::api::{Change, Item};
+
+use super::ranges::span;
+
+/// One change.
+pub(crate) fn change(change: &Change) -> String {
+    match change {
+        Change::Joined { node } => format!("+ {node} joined"),
+        Change::Added { item } => format!("+ {}", said(item)),
+        Change::Changed { from, to } => format!("~ {}, before: {}", said(to), standing(from)),
+        Change::Removed { item } => format!("- {}", said(item)),
+        Change::Left { node } => format!("- {node} left, or was forgotten"),
+        Change::Lost => {
+            "! more changed than could be told: look with `topology`; what comes now goes on from there"
+                .to_owned()
+        }
+    }
+}
+
+fn said(item: &Item) -> String {
+    format!("{} {} {}", item.node, span(item.start, item.end), standing(item))
+}
+
+fn standing(item: &Item) -> String {
+    match item.op.as_str() {
+        "add" => format!("served at port {}, priority {}", item.port, item.priority),
+        _ => "of interest".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::item;
+    use super::*;
+
+    #[test]
+    fn a_change_is_one_line() {
+        let node = "10.0.0.1:29999".to_owned();
+        let served = |priority| item(&node, "add", 0, 0x7fff_ffff, 5432, priority);
+        let all = [
+            Change::Joined { node: node.clone() },
+            Change::Added { item: item(&node, "get", 0, u32::MAX, 0, 1) },
+            Change::Changed { from: served(1), to: served(2) },
+            Change::Removed { item: served(2) },
+            Change::Left { node: node.clone() },
+        ];
+        let lines: Vec<_> = all.iter().map(change).collect();
+        assert_eq!(
+            lines.join("\n"),
+            "\
++ 10.0.0.1:29999 joined
++ 10.0.0.1:29999 0x00000000-0xffffffff of interest
+~ 10.0.0.1:29999 0x00000000-0x7fffffff served at port 5432, priority 2, before: served at port 5432, priority 1
+- 10.0.0.1:29999 0x00000000-0x7fffffff served at port 5432, priority 2
+- 10.0.0.1:29999 left, or was forgotten"
+        );
+        assert!(change(&Change::Lost).contains("topology"));
+    }
+}

@@ -1,0 +1,97 @@
+//! How groups stand, for people.
+
+use std::time::Duration;
+
+use gm_node::api::Group;
+
+use crate::cli::args::spelled;
+use crate::cli::table::{Left, Right, Table, counted};
+
+/// All groups of a node, held or only known by name.
+pub(crate) fn groups(groups: &[Group]) -> String {
+    if groups.is_empty() {
+        return "No group is held or known here. Join one: gm-node join GROUP\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        ("GROUP", Left),
+        ("MEMBERS", Right),
+        ("ITEMS", Right),
+        ("FINGERPRINT", Left),
+        ("STANDING", Left),
+    ]);
+    for group in groups {
+        let number = |number: usize| if group.held { number.to_string() } else { "-".to_owned() };
+        let fingerprint = if group.held { group.fingerprint.clone() } else { "-".to_owned() };
+        table.row([
+            group.name.clone(),
+            number(group.members),
+            number(group.items),
+            fingerprint,
+            standing(group),
+        ]);
+    }
+    table.to_string()
+}
+
+/// One group.
+pub(crate) fn group(group: &Group) -> String {
+    let mut text = groups(std::slice::from_ref(group));
+    if group.gone > 0 {
+        let gone = counted(group.gone, "forgotten member is", "forgotten members are");
+        text.push_str(&format!("{gone} remembered, so that nobody brings them back.\n"));
+    }
+    text
+}
+
+/// How we stand in it, in words.
+fn standing(group: &Group) -> String {
+    if !group.held {
+        return match &group.contact {
+            Some(contact) => format!("known by name only, {contact} is a member"),
+            None => "known by name only".to_owned(),
+        };
+    }
+    if let Some(millis) = group.conflict {
+        let pause = spelled(Duration::from_millis(millis));
+        return format!("CONFLICT: another node writes under our address; nothing is written for {pause}");
+    }
+    let member = match (group.leaving, group.member) {
+        (true, _) => "left, and telling the others",
+        (false, true) => "member",
+        (false, false) => "not a member",
+    };
+    let agreed = if group.agreed || group.members <= 1 { "" } else { ", nobody agreed with it yet" };
+    format!("{member}{agreed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{held, known};
+    use super::*;
+
+    #[test]
+    fn groups_are_a_table_that_says_how_we_stand_in_each() {
+        let conflict = Group { conflict: Some(2_000), ..held() };
+        let fresh = Group { agreed: false, ..held() };
+        let left = Group { leaving: true, member: false, ..held() };
+        assert_eq!(
+            groups(&[held(), fresh, left, conflict, known()]),
+            "\
+GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING
+Customers        4      7  0123456789abcdef0123456789abcdef  member
+Customers        4      7  0123456789abcdef0123456789abcdef  member, nobody agreed with it yet
+Customers        4      7  0123456789abcdef0123456789abcdef  left, and telling the others
+Customers        4      7  0123456789abcdef0123456789abcdef  CONFLICT: another node writes under our address; nothing is written for 2 s
+Orders           -      -  -                                 known by name only, 10.0.0.9:29999 is a member
+"
+        );
+        assert!(groups(&[]).contains("gm-node join"));
+    }
+
+    #[test]
+    fn a_group_says_whom_it_forgot() {
+        assert!(
+            group(&held()).ends_with("1 forgotten member is remembered, so that nobody brings them back.\n")
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! How a daemon stands, for people.
+
+use std::time::Duration;
+
+use gm_node::api::Status;
+
+use super::groups::groups;
+use crate::cli::args::spelled;
+use crate::cli::table::{counted, plain};
+
+/// How it stands, and what an operator should look at.
+pub(crate) fn status(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |head: &str, says: String| text.push_str(&format!("{head:<10} {}\n", plain(&says)));
+    line("node", format!("{}, cluster {}, version {}", status.node, status.cluster, status.version));
+    line("up", spelled(Duration::from_secs(status.uptime)));
+    line("data", data(status));
+    let sealed =
+        if status.sealed { "yes" } else { "NO: whoever reaches the port reads and writes everything" };
+    line("sealed", sealed.to_owned());
+    line("multicast", status.multicast.clone());
+    let peers = counted(status.peers, "other node known", "other nodes known");
+    line("peers", format!("{peers}, {} heard by multicast", status.near));
+    if status.clash {
+        line(
+            "CLASH",
+            format!("another node uses {} too: give one of the two another --address", status.node),
+        );
+    }
+    let known = if status.known == 0 {
+        String::new()
+    } else {
+        format!(", {} known by name only: gm-node groups", status.known)
+    };
+    line("groups", format!("{} held{known}", status.groups.len()));
+    if !status.groups.is_empty() {
+        text.push('\n');
+        text.push_str(&groups(&status.groups));
+    }
+    text.push('\n');
+    for warning in &status.warnings {
+        text.push_str(&format!("warning: {}\n", plain(warning)));
+    }
+    text.push_str(verdict(status));
+    text
+}
+
+fn data(status: &Status) -> String {
+    match (&status.data_dir, &status.storage) {
+        (Some(dir), None) => dir.clone(),
+        (Some(dir), Some(error)) => format!("{dir}: NOTHING IS WRITTEN: {error}"),
+        (None, _) => "none: what is written here does not survive a restart".to_owned(),
+    }
+}
+
+fn verdict(status: &Status) -> &'static str {
+    let conflict = status.groups.iter().any(|group| group.conflict.is_some());
+    let well = status.warnings.is_empty() && !status.clash && status.storage.is_none() && !conflict;
+    if well { "Nothing to look at.\n" } else { "There is something to look at: see above.\n" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_is_well_says_so() {
+        assert_eq!(
+            status(&samples::status()),
+            "\
+node       10.0.0.1:29999, cluster production, version 0.1.0
+up         2 h 1 min
+data       /var/lib/gm
+sealed     yes
+multicast  works
+peers      3 other nodes known, 2 heard by multicast
+groups     1 held, 1 known by name only: gm-node groups
+
+GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING
+Customers        4      7  0123456789abcdef0123456789abcdef  member
+
+Nothing to look at.
+"
+        );
+    }
+
+    #[test]
+    fn a_daemon_in_trouble_says_what_to_look_at() {
+        let text = status(&Status {
+            storage: Some("no space left on the device".into()),
+            sealed: false,
+            clash: true,
+            groups: Vec::new(),
+            known: 0,
+            warnings: vec!["multicast is filtered: see --multicast off".into()],
+            ..samples::status()
+        });
+        for line in [
+            "data       /var/lib/gm: NOTHING IS WRITTEN: no space left on the device\n",
+            "sealed     NO: ",
+            "CLASH      another node uses 10.0.0.1:29999 too",
+            "groups     0 held\n\nwarning: multicast is filtered: see --multicast off\nThere is something to look at: see above.\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Aligned columns for a terminal. Knows nothing of what stands in them.
+
+use std::fmt;
+
+/// On which side of its column something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+pub(crate) use Side::{Left, Right};
+
+/// Rows under heads. Shown with a line for each, without blanks at the ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    heads: Vec<(&'static str, Side)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Without rows.
+    pub(crate) fn new(heads: &[(&'static str, Side)]) -> Table {
+        Table { heads: heads.to_vec(), rows: Vec::new() }
+    }
+
+    /// One more row.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<_> = self.heads.iter().map(|(head, _)| head.chars().count()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        widths
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths = self.widths();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let mut line = String::new();
+            for ((cell, width), (_, side)) in cells.zip(&widths).zip(&self.heads) {
+                let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
+                let gap = if line.is_empty() { "" } else { "  " };
+                match side {
+                    Left => line.extend([gap, cell, &blanks]),
+                    Right => line.extend([gap, &blanks, cell]),
+                }
+            }
+            line.truncate(line.trim_end().len());
+            line
+        };
+        writeln!(f, "{}", line(&mut self.heads.iter().map(|(head, _)| *head)))?;
+        for row in &self.rows {
+            writeln!(f, "{}", line(&mut row.iter().map(String::as_str)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A text that moves no cursor, whoever wrote it.
+pub(crate) fn plain(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || turns(c);
+    if !text.chars().any(hidden) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// Whether it turns the direction of what follows.
+fn turns(c: char) -> bool {
+    ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
+}
+
+/// `1 member`, `2 members`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_end_with_what_is_said() {
+        let mut table = Table::new(&[("GROUP", Left), ("ITEMS", Right), ("", Left)]);
+        table.row(["Customers".into(), "7".into(), String::new()]);
+        table.row(["Größe".into(), "123456".into(), "x".into()]);
+        assert_eq!(table.to_string(), "GROUP       ITEMS\nCustomers       7\nGröße      123456  x\n");
+    }
+
+    #[test]
+    fn nothing_that_others_wrote_moves_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{202e}"), "a\\u{1b}[2Jb\\u{202e}");
+        assert_eq!(plain("Größe 東京"), "Größe 東京");
+    }
+}

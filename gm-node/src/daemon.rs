@@ -1,0 +1,89 @@
+//! The daemon: a node on sockets, told by flags, environment and a file what to do, and asked over a Unix socket how it stands. Knows nothing of the command line
+//! that asks it.
+//!
+//! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
+//! `daemon/log.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
+
+mod apply;
+pub(crate) mod config;
+mod data;
+mod life;
+mod log;
+mod notices;
+mod notify;
+mod reload;
+mod routes;
+mod socket;
+mod stdin;
+
+use std::process::ExitCode;
+
+pub(crate) use config::Flags;
+use config::{Effective, Layers, complain, environment, rows};
+pub(crate) use data::{dump, keygen, restore};
+
+use crate::Global;
+
+/// Settings in the environment, for the help.
+pub(crate) fn help() -> String {
+    config::environment_help()
+}
+
+/// Runs it until it is told to end.
+pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
+    let mut troubles = Vec::new();
+    let layers = Layers::gather(global, flags, &environment(), &mut troubles);
+    let effective = match Effective::of(&layers, troubles) {
+        Ok(effective) => effective,
+        Err(troubles) => return complain(&troubles),
+    };
+    let log = log::Log::begin(effective.log);
+    // One for the node, one for who asks: an answer of megabytes does not hold up the node.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return complain(&[config::Trouble::Refused(format!("the system gives no threads: {error}"))]);
+        }
+    };
+    let told = reload::Told { global: global.clone(), flags: flags.clone(), layers, log };
+    match runtime.block_on(life::live(effective, told)) {
+        Ok(code) => code,
+        Err(trouble) => complain(&[trouble]),
+    }
+}
+
+/// Says what it would do, and who says so.
+pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
+    let mut troubles = Vec::new();
+    let layers = Layers::gather(global, flags, &environment(), &mut troubles);
+    let rows = rows(&layers);
+    let effective = Effective::of(&layers, troubles);
+    let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
+    if let Err(trouble) = data::print(&text) {
+        return complain(&[trouble]);
+    }
+    effective.map_or_else(|troubles| complain(&troubles), |_| ExitCode::SUCCESS)
+}
+
+type Checked = Result<Effective, Vec<config::Trouble>>;
+
+fn as_json(rows: &[config::Row], effective: &Checked) -> String {
+    let (warnings, errors): (Vec<String>, Vec<String>) = match effective {
+        Ok(effective) => (effective.warnings.clone(), Vec::new()),
+        Err(troubles) => (Vec::new(), troubles.iter().map(ToString::to_string).collect()),
+    };
+    format!("{}\n", serde_json::json!({ "settings": rows, "warnings": warnings, "errors": errors }))
+}
+
+fn as_table(rows: &[config::Row], effective: &Checked) -> String {
+    let width = |of: fn(&config::Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (keys, values) = (width(|row| row.key.len()), width(|row| row.value.chars().count()).min(48));
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{:keys$}  {:values$}  {}\n", row.key, row.value, row.source))
+        .collect();
+    let warnings = effective.iter().flat_map(|effective| &effective.warnings);
+    lines.extend(warnings.map(|warning| format!("warning: {warning}\n")));
+    lines.concat()
+}

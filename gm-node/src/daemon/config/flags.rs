@@ -1,0 +1,98 @@
+//! The settings as flags. Knows no value: each is text until it is weighed against what the environment and the file say.
+
+use std::path::PathBuf;
+
+/// What `run` and `check` take, besides what every command does.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Flags {
+    /// A file of settings, in TOML: its keys are the names of these flags [env: GROUP_MANAGER_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The name of the cluster: nodes of another name hear nothing of us, nor we of them
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// A file of keys, one a line, hexadecimal or base64: the first seals, all open. `gm-node keygen` prints one
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<String>,
+    /// Send and take everything unsealed: whoever reaches us reads and changes everything
+    #[arg(long)]
+    insecure_no_encryption: bool,
+    /// Keep nothing on disk: after a restart the node learns everything anew, and what it wrote itself is said anew or lost
+    #[arg(long)]
+    no_data_dir: bool,
+    /// The address by which others reach us [default: the default route's]
+    #[arg(long, value_name = "IP[:PORT]")]
+    address: Option<String>,
+    /// The port of it; 0 takes one that is free, and prints the address [default: 29999]
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Where to listen, if not at the address
+    #[arg(long, value_name = "IP")]
+    bind: Option<String>,
+    /// The interface to multicast on: its name, or one of its addresses
+    #[arg(long, value_name = "NAME|IP")]
+    interface: Option<String>,
+    /// Where to multicast [default: 224.1.1.1:29999, or ff15::676d]
+    #[arg(long, value_name = "GROUP:PORT|off|default")]
+    multicast: Option<String>,
+    /// Its group alone
+    #[arg(long, value_name = "GROUP")]
+    multicast_address: Option<String>,
+    /// Its port alone
+    #[arg(long, value_name = "PORT")]
+    multicast_port: Option<String>,
+    /// How far it goes: 1 stays in this network [default: 4]
+    #[arg(long, value_name = "1..=255")]
+    multicast_ttl: Option<String>,
+    /// A node to call until it answers, for ever; needed where multicast does not reach
+    #[arg(long, value_name = "HOST:PORT")]
+    seed: Vec<String>,
+    /// Join a group at every start, interested in these ranges, or in all keys
+    #[arg(long, value_name = "GROUP[=RANGES]")]
+    join: Vec<String>,
+    /// Serve a range of a group at every start
+    #[arg(long, value_name = "GROUP:START-END@PORT[/PRIORITY]")]
+    serve: Vec<String>,
+    /// Leave all groups when the daemon is told to end; else others keep it as a member
+    #[arg(long)]
+    leave_on_exit: bool,
+    /// What is logged: off, error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// End when standard input does
+    #[arg(long, hide = true)]
+    pub(crate) exit_with_stdin: bool,
+}
+
+impl Flags {
+    /// What was said, by the names of the settings.
+    pub(crate) fn said(&self) -> Vec<(&'static str, Vec<String>)> {
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let switch = |is: bool| if is { vec!["true".to_owned()] } else { Vec::new() };
+        let mut all = vec![
+            ("cluster", one(&self.cluster)),
+            ("key-file", one(&self.key_file)),
+            ("insecure-no-encryption", switch(self.insecure_no_encryption)),
+            ("no-data-dir", switch(self.no_data_dir)),
+            ("address", one(&self.address)),
+            ("port", one(&self.port)),
+            ("bind", one(&self.bind)),
+            ("interface", one(&self.interface)),
+            ("multicast", one(&self.multicast)),
+            ("multicast-address", one(&self.multicast_address)),
+            ("multicast-port", one(&self.multicast_port)),
+            ("multicast-ttl", one(&self.multicast_ttl)),
+            ("seed", self.seed.clone()),
+            ("join", self.join.clone()),
+            ("serve", self.serve.clone()),
+            ("leave-on-exit", switch(self.leave_on_exit)),
+            ("log-level", one(&self.log_level)),
+            ("log-format", one(&self.log_format)),
+        ];
+        all.retain(|(_, values)| !values.is_empty());
+        all
+    }
+}

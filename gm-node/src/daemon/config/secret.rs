@@ -1,0 +1,143 @@
+//! Keys: how they are written, and which are no secret. A message never shows one.
+
+use std::path::Path;
+
+use gm_codec::{Key, Keyring};
+
+/// The keys that the original comes with: everybody has them.
+const WELL_KNOWN: [&[u8; 32]; 2] = [b"01234567890123456789012345678901", b"01234567890123456789012345678912"];
+
+/// The keys of a file that others may not read.
+pub(crate) fn from_file(path: &Path) -> Result<Keyring, String> {
+    let file = path.display();
+    let system = |error: std::io::Error| format!("cannot read `key-file` {file}: {error}");
+    let meta = std::fs::metadata(path).map_err(system)?;
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(format!(
+                "`key-file` {file} may be read or written by others (its mode is {mode:04o}): chmod 600 {file}, and think of a new key"
+            ));
+        }
+    }
+    #[cfg(not(unix))]
+    drop(meta);
+    let text = std::fs::read_to_string(path).map_err(system)?;
+    from_text(&text).map_err(|why| format!("`key-file` {file}{why}"))
+}
+
+/// The keys of a text. The message goes on after the name of where it came from.
+pub(crate) fn from_text(text: &str) -> Result<Keyring, String> {
+    let mut keys: Option<Keyring> = None;
+    for (number, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |why: &str| format!(", line {}: {why}", number + 1);
+        if WELL_KNOWN.iter().any(|known| line.as_bytes() == known.as_slice()) {
+            return Err(wrong(OPEN));
+        }
+        let bytes = of_hexadecimal(line).or_else(|| of_base64(line)).ok_or_else(|| {
+            wrong(
+                "it is not a key: 64 hexadecimal digits, or base64 of 32 bytes. `gm-node keygen` prints one",
+            )
+        })?;
+        if is_no_secret(&bytes) {
+            return Err(wrong(OPEN));
+        }
+        let key = Key::new(bytes);
+        keys = Some(match keys {
+            None => Keyring::new(key),
+            Some(keys) => keys.with(key).map_err(|error| wrong(&error.to_string()))?,
+        });
+    }
+    keys.ok_or_else(|| ": there is no key in it. `gm-node keygen` prints one".to_owned())
+}
+
+const OPEN: &str =
+    "this key is no secret: everybody knows it, or guesses it. `gm-node keygen` prints one that nobody does";
+
+/// As it is written.
+pub(crate) fn hexadecimal(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn is_no_secret(bytes: &[u8; 32]) -> bool {
+    let step = bytes[1].wrapping_sub(bytes[0]);
+    let is_progression = bytes.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step);
+    is_progression || WELL_KNOWN.contains(&bytes)
+}
+
+fn of_hexadecimal(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    bytes.try_into().ok().filter(|_| digits.len() == 64)
+}
+
+/// Both alphabets, with or without the padding.
+fn of_base64(text: &str) -> Option<[u8; 32]> {
+    let text = text.strip_suffix('=').unwrap_or(text);
+    if text.len() != 43 {
+        return None;
+    }
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(32), 0_u32, 0_u32);
+    for digit in text.bytes() {
+        let six = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        held = held << 6 | u32::from(six);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "8f0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e1";
+    const BASE64: &str = "jwscLT5PUGFyg5SltsfY6foLHC0+T1BhcoOUpbbH2OE=";
+
+    #[test]
+    fn keys_are_hexadecimal_or_base64() {
+        assert_eq!(of_hexadecimal(HEX), of_base64(BASE64));
+        let url = BASE64.replace('+', "-").replace('/', "_").replace('=', "");
+        assert_eq!(of_hexadecimal(HEX), of_base64(&url));
+        let keys = from_text(&format!("# the new one\n{HEX}\n\n{}\n", HEX.replace('8', "9"))).unwrap();
+        assert_eq!(keys.keys().count(), 2);
+        assert_eq!(*keys.sealing(), Key::new(of_hexadecimal(&HEX.to_uppercase()).unwrap()));
+        assert_eq!(hexadecimal(&of_base64(BASE64).unwrap()), HEX);
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_and_never_shown() {
+        let ascending = hexadecimal(&std::array::from_fn(|at| u8::try_from(at).unwrap()));
+        let original = hexadecimal(b"01234567890123456789012345678912");
+        let zeros = "0".repeat(64);
+        let texts = [&*ascending, &*original, &*zeros, "01234567890123456789012345678901"];
+        for text in texts {
+            let error = from_text(text).unwrap_err();
+            assert!(
+                error.contains("no secret") && error.contains("keygen") && !error.contains(text),
+                "{error}"
+            );
+        }
+        let error = from_text(&HEX[1..]).unwrap_err();
+        assert!(error.contains("line 1") && !error.contains(&HEX[1..]), "{error}");
+        assert!(from_text("\n# nothing\n").unwrap_err().contains("no key"));
+        assert!(from_text(&format!("{HEX}\n{HEX}")).unwrap_err().contains("line 2"));
+    }
+}

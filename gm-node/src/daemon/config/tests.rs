@@ -1,0 +1,272 @@
+//! Who counts, what is refused, and in which words.
+
+use std::path::PathBuf;
+
+use gm_broadcast::shell::Multicast;
+
+use super::effective::rows;
+use super::*;
+use crate::Global;
+
+/// What is said, as a test says it.
+#[derive(Default)]
+struct Case {
+    flags: Vec<&'static str>,
+    environment: Vec<(&'static str, &'static str)>,
+    file: Option<String>,
+}
+
+/// A file that is gone when the test is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(text: &str) -> Scratch {
+        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("gm-config-{}-{number}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const WHOLE: [&str; 5] = ["--cluster", "c", "--insecure-no-encryption", "--no-data-dir", "--api=unix:/x"];
+
+impl Case {
+    fn layers(&self) -> (Layers, Vec<Trouble>) {
+        let file = self.file.as_deref().map(Scratch::new);
+        let mut line: Vec<String> = vec!["run".to_owned()];
+        line.extend(self.flags.iter().map(|flag| (*flag).to_owned()));
+        if let Some(file) = &file {
+            line.extend(["--config".to_owned(), file.0.to_string_lossy().into_owned()]);
+        }
+        let line = <Line as clap::Parser>::try_parse_from(line).unwrap();
+        let environment: Vec<_> = self
+            .environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+            .collect();
+        let mut troubles = Vec::new();
+        let layers = Layers::gather(&line.global, &line.flags, &environment, &mut troubles);
+        (layers, troubles)
+    }
+
+    fn effective(&self) -> Result<Effective, Vec<Trouble>> {
+        let (layers, troubles) = self.layers();
+        Effective::of(&layers, troubles)
+    }
+
+    /// The only trouble.
+    fn trouble(&self) -> Trouble {
+        let mut troubles = self.effective().unwrap_err();
+        assert_eq!(troubles.len(), 1, "{troubles:?}");
+        troubles.remove(0)
+    }
+}
+
+fn flags(flags: &[&'static str]) -> Case {
+    Case { flags: [&WHOLE, flags].concat(), ..Case::default() }
+}
+
+fn environment(name: &'static str, value: &'static str) -> Case {
+    Case { environment: vec![(name, value)], ..flags(&[]) }
+}
+
+fn file(text: &str) -> Case {
+    Case { file: Some(text.to_owned()), ..flags(&[]) }
+}
+
+#[test]
+fn flags_count_over_the_environment_over_the_file_over_the_defaults() {
+    let mut case = file("port = 1\nmulticast-ttl = 9\ninterface = 'lo'\nseed = ['a:1', 'b:2']");
+    case.environment = vec![("GROUP_MANAGER_PORT", "2"), ("GROUP_MANAGER_MULTICAST_TTL", "8")];
+    case.flags.extend(["--port", "3"]);
+    let effective = case.effective().unwrap();
+    let shell = &effective.shell;
+    assert_eq!((shell.port, shell.multicast_ttl, shell.interface.as_deref()), (3, 8, Some("lo")));
+    assert_eq!(shell.seeds.len(), 2);
+    let (layers, _) = case.layers();
+    let rows = rows(&layers);
+    let source = |key| rows.iter().find(|row| row.key == key).unwrap().source.clone();
+    assert_eq!(
+        (source("port"), source("multicast-ttl")),
+        ("--port".into(), "GROUP_MANAGER_MULTICAST_TTL".into())
+    );
+    assert!(source("seed").starts_with("`seed` in "));
+    assert_eq!(source("bind"), "default");
+    assert_eq!(flags(&[]).effective().unwrap().shell.port, 29_999);
+}
+
+#[test]
+fn the_names_of_the_original_are_kept() {
+    let mut case = flags(&[]);
+    case.environment = vec![
+        ("GROUP_MANAGER_ADDRESS", "10.0.0.1"),
+        ("GROUP_MANAGER_PORT", "5"),
+        ("GROUP_MANAGER_MULTICAST_ADDRESS", "239.1.1.1"),
+        ("GROUP_MANAGER_MULTICAST_PORT", "6"),
+        ("GROUP_MANAGER_MULTICAST_TTL", "1"),
+        ("GROUP_MANAGER_SEED", "a:1, b:2"),
+        ("GROUP_MANAGER_JOIN", "one=1-2,5-6;two"),
+        ("GROUP_MANAGER_LEAVE_ON_EXIT", "yes"),
+        ("GROUP_MANAGER_BIND", ""),
+    ];
+    let effective = case.effective().unwrap();
+    let shell = effective.shell;
+    assert_eq!((shell.address, shell.port), ("10.0.0.1".parse().ok(), 5));
+    assert_eq!(shell.multicast, Multicast::Group("239.1.1.1:6".parse().unwrap()));
+    assert_eq!((shell.multicast_ttl, shell.seeds.len(), shell.bind), (1, 2, None));
+    assert_eq!(
+        (effective.joins.len(), effective.joins[0].ranges.len(), effective.leave_on_exit),
+        (2, 2, true)
+    );
+}
+
+#[test]
+fn a_key_in_the_environment_is_taken_with_a_warning_and_not_shown() {
+    const KEY: &str = "8f0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e1";
+    let case = Case {
+        flags: vec!["--cluster", "c", "--no-data-dir", "--api=unix:/x"],
+        environment: vec![("GROUP_MANAGER_KEY", KEY)],
+        file: None,
+    };
+    let effective = case.effective().unwrap();
+    assert!(matches!(effective.sealing, Sealing::Keys(_)));
+    assert!(effective.warnings.iter().any(|warning| warning.contains("GROUP_MANAGER_KEY")));
+    let (layers, _) = case.layers();
+    let shown = format!("{:?}{effective:?}", rows(&layers));
+    assert!(!shown.contains(KEY) && shown.contains("not shown"));
+}
+
+#[test]
+fn a_higher_layer_takes_back_what_a_lower_one_says() {
+    let case = |flag, text: &str| Case {
+        flags: [&["--cluster", "c", "--insecure-no-encryption", "--api=unix:/x"], flag].concat(),
+        file: Some(text.to_owned()),
+        ..Case::default()
+    };
+    assert_eq!(case(&["--no-data-dir"], "data-dir = '/d'").effective().unwrap().data_dir, None);
+    let taken = case(&["--data-dir", "/e"], "no-data-dir = true").effective().unwrap();
+    assert_eq!(taken.data_dir, Some("/e".into()));
+    let mut switched = case(&[], "no-data-dir = true");
+    switched.environment = vec![("GROUP_MANAGER_NO_DATA_DIR", "false")];
+    assert!(matches!(switched.trouble(), Trouble::Refused(why) if why.contains("data-dir")));
+    // The port may come with the address.
+    let mut both = file("port = 7");
+    both.flags.extend(["--address", "10.0.0.1:8"]);
+    assert_eq!(both.effective().unwrap().shell.port, 8);
+    let mut over = file("address = '10.0.0.1:8'");
+    over.flags.extend(["--port", "9"]);
+    assert_eq!(over.effective().unwrap().shell.port, 9);
+    let mut multicast = file("multicast = 'off'");
+    multicast.environment = vec![("GROUP_MANAGER_MULTICAST_PORT", "7")];
+    assert_eq!(
+        multicast.effective().unwrap().shell.multicast,
+        Multicast::Group("224.1.1.1:7".parse().unwrap())
+    );
+    multicast.flags.extend(["--multicast", "off"]);
+    assert_eq!(multicast.effective().unwrap().shell.multicast, Multicast::Off);
+}
+
+#[test]
+fn what_must_be_decided_has_no_default() {
+    let missing = |flags: &[&'static str]| Case { flags: flags.to_vec(), ..Case::default() }.trouble();
+    let refused = |trouble: Trouble, names: &[&str]| {
+        let Trouble::Refused(why) = trouble else { panic!("{trouble:?}") };
+        assert!(names.iter().all(|name| why.contains(name)), "{why}");
+    };
+    refused(missing(&WHOLE[2..]), &["`cluster`", "--cluster"]);
+    refused(
+        missing(&["--cluster", "c", "--no-data-dir"]),
+        &["`key-file`", "keygen", "--insecure-no-encryption"],
+    );
+    refused(missing(&["--cluster", "c", "--insecure-no-encryption"]), &["`data-dir`", "--no-data-dir"]);
+    let troubles = Case::default().effective().unwrap_err();
+    assert_eq!(troubles.len(), 3, "all are said at once: {troubles:?}");
+}
+
+#[test]
+fn what_cannot_be_understood_is_said_with_its_place() {
+    let long = format!("--api=unix:/{}", "x".repeat(200)).leak();
+    let cases: Vec<(Case, &[&str])> = vec![
+        (file("multicast_ttl = 4"), &["`multicast_ttl`", "no setting", "`multicast-ttl`"]),
+        (file("clutser = 'c'"), &["`clutser`", "`cluster`"]),
+        (file("key = 'x'"), &["`key`", "`key-file`"]),
+        (file("port = 'x'"), &["`port` in", "`x`"]),
+        (file("port = [1]"), &["`port`", "array"]),
+        (file("no-data-dir = 'x'"), &["true or false"]),
+        (file("a b"), &["line 1"]),
+        (
+            environment("GROUP_MANAGER_MULTICAST_ADRESS", "x"),
+            &["GROUP_MANAGER_MULTICAST_ADDRESS", "no setting"],
+        ),
+        (environment("GROUP_MANAGER_PORT", "tcp://10.0.0.1"), &["GROUP_MANAGER_PORT", "tcp://10.0.0.1"]),
+        (
+            environment("GROUP_MANAGER_LEAVE_ON_EXIT", "perhaps"),
+            &["GROUP_MANAGER_LEAVE_ON_EXIT", "neither true nor false"],
+        ),
+        (flags(&["--address", "host"]), &["--address", "`host`", "IP:PORT"]),
+        (flags(&["--address", "10.0.0.1:5", "--port", "6"]), &["--address", "--port", "5", "6"]),
+        (flags(&["--bind", "x"]), &["--bind", "`x`"]),
+        (flags(&["--multicast", "x"]), &["--multicast", "GROUP:PORT"]),
+        (flags(&["--multicast", "off", "--multicast-port", "1"]), &["exclude each other"]),
+        (flags(&["--multicast-address", "10.0.0.1"]), &["`multicast-address`", "no multicast group"]),
+        (flags(&["--multicast-ttl", "256"]), &["--multicast-ttl", "`256`"]),
+        (flags(&["--seed", "x"]), &["--seed", "IP:PORT"]),
+        (flags(&["--join", "g=5-1"]), &["--join", "5-1"]),
+        (flags(&["--serve", "g"]), &["--serve", "GROUP:START-END@PORT"]),
+        (flags(&["--serve", "g:0-1@0"]), &["--serve", "port", "`0`"]),
+        (flags(&["--serve", "g:0-1@1/x"]), &["--serve", "priority", "`x`"]),
+        (flags(&["--log-level", "loud"]), &["--log-level", "`loud`"]),
+        (flags(&["--log-format", "xml"]), &["--log-format", "`xml`"]),
+        (flags(&["--data-dir", "/d"]), &["--data-dir", "--no-data-dir", "exclude"]),
+        (flags(&["--key-file", "/k"]), &["--key-file", "--insecure-no-encryption", "exclude"]),
+        (
+            Case { flags: [&WHOLE[..4], &["--api=tcp:1"]].concat(), ..Case::default() },
+            &["--api", "unix:PATH"],
+        ),
+        (Case { flags: [&WHOLE[..4], &[&*long]].concat(), ..Case::default() }, &["`api`", "107"]),
+    ];
+    for (case, words) in cases {
+        let troubles = case.effective().unwrap_err();
+        let said = troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?} in: {said}");
+    }
+}
+
+#[test]
+fn key_files_that_others_may_read_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let key = Scratch::new("8f0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e1\n");
+    let mode = |mode| std::fs::set_permissions(&key.0, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o640);
+    let why = secret::from_file(&key.0).unwrap_err();
+    assert!(why.contains("0640") && why.contains("chmod 600"), "{why}");
+    mode(0o400);
+    assert!(secret::from_file(&key.0).is_ok());
+    let why = secret::from_file(std::path::Path::new("/nowhere/key")).unwrap_err();
+    assert!(why.contains("`key-file`") && why.contains("/nowhere/key"), "{why}");
+}
+
+#[test]
+fn ranges_are_served_by_one_word() {
+    let serving: Serving = "a:b:0x0-0x7fffffff@5432/3".parse().unwrap();
+    assert_eq!((serving.group.as_str(), serving.port, serving.priority), ("a:b", 5_432, 3));
+    assert_eq!((serving.range.start(), serving.range.end()), (0, 0x7fff_ffff));
+    let joining: Joining = "g".parse().unwrap();
+    assert!(joining.ranges.is_empty());
+}

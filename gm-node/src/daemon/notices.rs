@@ -1,0 +1,78 @@
+//! What the node tells, as lines of the log: what happened, to whom, and which setting or command mends it. Changes nothing.
+
+use gm_broadcast::shell::{SelfTest, Verdict};
+use gm_node::Event;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Logs whatever the node tells, until it has ended.
+pub(crate) async fn log(mut events: Receiver<Event>) {
+    let mut is_met = false;
+    loop {
+        match events.recv().await {
+            Ok(event) => line(&event, &mut is_met),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!("{missed} events came faster than they are logged")
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn line(event: &Event, is_met: &mut bool) {
+    match event {
+        Event::Agreed { group, with } => {
+            tracing::info!(%group, %with, "agreed: another node holds the same of this group");
+        }
+        Event::IdentityConflict { group, pause_millis } => tracing::error!(
+            %group,
+            pause_seconds = pause_millis / 1_000,
+            "identity conflict: another node writes under our address; nothing is written in this group for now. Stop one of the two, or give it another `address`"
+        ),
+        Event::Clash => tracing::error!(
+            "clash: another node uses our address, or sends back what we send. Stop one of the two, or give it another `address`"
+        ),
+        Event::ForgottenUnseen { group, member, items } => tracing::warn!(
+            %group, %member, items,
+            "a member was forgotten by somebody who had not seen the last that it wrote: that is lost. If it lives, it says it again by itself"
+        ),
+        Event::Full { group, bound } => tracing::error!(
+            %group, bound,
+            "a bound of this node is reached: newcomers are kept out of the group here, and this node's picture of it is not whole"
+        ),
+        Event::StorageFails { why } => tracing::error!(
+            "the storage fails, and what this node writes itself is refused until it works again; what others write is still known: {why}"
+        ),
+        Event::StorageWorks => tracing::info!("the storage works again"),
+        Event::Unsaid { group, why } => {
+            tracing::warn!(%group, "a write is too large to be told at once; others learn it by and by: {why}");
+        }
+        Event::Broadcast(event) => broadcast(event, is_met),
+        Event::Answered { .. } | Event::Changed { .. } => {}
+    }
+}
+
+fn broadcast(event: &gm_broadcast::Event, is_met: &mut bool) {
+    match event {
+        gm_broadcast::Event::Found(peer) | gm_broadcast::Event::Near(peer) if !*is_met => {
+            *is_met = true;
+            tracing::info!(%peer, "in touch with the cluster");
+        }
+        gm_broadcast::Event::Found(peer) => tracing::debug!(%peer, "found"),
+        gm_broadcast::Event::Near(peer) => tracing::debug!(%peer, "near: its multicast is heard"),
+        gm_broadcast::Event::Far(peer) => tracing::debug!(%peer, "far: its multicast is heard no longer"),
+        other => tracing::trace!("{other:?}"),
+    }
+}
+
+/// What the self test of multicast found, as a line, and for `status`.
+pub(crate) fn verdict(found: &SelfTest) -> String {
+    match found.verdict {
+        Verdict::Works | Verdict::NobodyHeard => tracing::info!("{found}"),
+        _ => tracing::warn!("{found}; or set `multicast` to off, and `seed`"),
+    }
+    match found.verdict {
+        Verdict::Works => "works".to_owned(),
+        verdict => format!("{verdict:?}: {}", verdict.advice()),
+    }
+}

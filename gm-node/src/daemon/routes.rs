@@ -1,0 +1,100 @@
+//! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command line.
+//!
+//! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why
+//! something is refused.
+
+mod ask;
+mod failure;
+mod read;
+mod shape;
+mod status;
+mod watch;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use gm_broadcast::shell::Door;
+use gm_node::service::Service;
+use tokio::net::UnixListener;
+
+use super::config::{Effective, Sealing};
+use failure::Failure;
+
+/// Bytes of the longest order: all ranges that a member may have.
+const LONGEST: usize = 16 << 20;
+
+/// What routes need besides the node.
+#[derive(Debug)]
+pub(crate) struct App<S = Service> {
+    service: S,
+    cluster: String,
+    data_dir: Option<PathBuf>,
+    is_sealed: bool,
+    multicast: Mutex<String>,
+    begun: Instant,
+    warnings: Vec<String>,
+}
+
+impl App<()> {
+    pub(crate) fn new(effective: &Effective, door: &Door) -> App<()> {
+        let multicast = match (door.group(), door.trouble()) {
+            (_, Some(trouble)) => format!("off: {trouble}"),
+            (None, None) => "off".to_owned(),
+            (Some(_), None) => "being tested".to_owned(),
+        };
+        App {
+            service: (),
+            cluster: effective.cluster.to_string(),
+            data_dir: effective.data_dir.clone(),
+            is_sealed: matches!(effective.sealing, Sealing::Keys(_)),
+            multicast: Mutex::new(multicast),
+            begun: Instant::now(),
+            warnings: effective.warnings.clone(),
+        }
+    }
+
+    pub(crate) fn with(self, service: Service) -> App {
+        let App { cluster, data_dir, is_sealed, multicast, begun, warnings, .. } = self;
+        App { service, cluster, data_dir, is_sealed, multicast, begun, warnings }
+    }
+}
+
+impl App {
+    pub(crate) fn set_multicast(&self, found: String) {
+        *self.multicast.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    fn multicast(&self) -> String {
+        self.multicast.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Answers whoever connects, until the task is ended.
+pub(crate) async fn serve(listener: UnixListener, app: Arc<App>) {
+    let router = Router::new()
+        .route("/v1/status", get(status::status))
+        .route("/v1/groups", get(read::groups))
+        .route("/v1/groups/{g}", get(read::group))
+        .route("/v1/groups/{g}/members", get(read::members))
+        .route("/v1/groups/{g}/topology", get(read::topology))
+        .route("/v1/groups/{g}/coverage", get(read::coverage))
+        .route("/v1/groups/{g}/locate", get(read::locate))
+        .route("/v1/groups/{g}/watch", get(watch::watch))
+        .route("/v1/peers", get(read::peers))
+        .route("/v1/groups/{g}/join", post(write::join))
+        .route("/v1/groups/{g}/leave", post(write::leave))
+        .route("/v1/groups/{g}/change", post(write::change))
+        .route("/v1/forget", post(write::forget))
+        .fallback(|| async { Failure::no_route() })
+        .method_not_allowed_fallback(|| async { Failure::no_route() })
+        .layer(DefaultBodyLimit::max(LONGEST))
+        .with_state(app);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("the control socket is answered no longer: {error}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Why something is refused, as a status and a shape. Knows nothing of routes.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use gm_clock::NetId;
+use gm_data::{ChangeError, GroupName};
+use gm_node::service::ServiceError;
+use gm_node::{WriteError, api};
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    status: StatusCode,
+    kind: &'static str,
+    error: String,
+}
+
+impl Failure {
+    fn new(status: StatusCode, kind: &'static str, error: impl Into<String>) -> Failure {
+        Failure { status, kind, error: error.into() }
+    }
+
+    pub(super) fn usage(error: impl Into<String>) -> Failure {
+        Failure::new(StatusCode::BAD_REQUEST, "usage", error)
+    }
+
+    pub(super) fn no_route() -> Failure {
+        Failure::new(
+            StatusCode::NOT_FOUND,
+            "usage",
+            "there is no such route, or not by this method: is the program that asks of another version?",
+        )
+    }
+
+    /// A group that is not held; a member of it, if one is known.
+    pub(super) fn unknown_group(group: &GroupName, contact: Option<NetId>) -> Failure {
+        let error = match contact {
+            Some(contact) => format!(
+                "nothing is held of the group {group:?}: this node is not a member of it. Join it, or ask {contact}, which is one"
+            ),
+            None => {
+                format!("nothing is held of the group {group:?}, and no node is known that is in it: join it")
+            }
+        };
+        Failure::new(StatusCode::NOT_FOUND, "unknown-group", error)
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Failure {
+        let (status, kind) = match &error {
+            WriteError::Change(ChangeError::IdentityConflict { .. }) => {
+                (StatusCode::CONFLICT, "identity-conflict")
+            }
+            WriteError::Change(_) | WriteError::Forget(_) => (StatusCode::CONFLICT, "refused"),
+            WriteError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage"),
+            WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, "unknown-group"),
+            WriteError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),
+        };
+        Failure::new(status, kind, error.to_string())
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Failure {
+        match error {
+            ServiceError::Refused(error) => error.into(),
+            ServiceError::Stopped => {
+                Failure::new(StatusCode::SERVICE_UNAVAILABLE, "refused", "the daemon is ending")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Failure { status, kind, error } = self;
+        (status, Json(api::Error { error, kind: kind.to_owned() })).into_response()
+    }
+}

@@ -1,0 +1,123 @@
+//! Routes that read: each asks for a snapshot and shapes it beside the node. Changes nothing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use gm_data::{GroupName, KeyRange, Op, View, key_of};
+use gm_node::api;
+use serde::Deserialize;
+
+use super::ask::{Asked, Of};
+use super::{App, Failure, shape};
+
+type Answer<T> = Result<Json<T>, Failure>;
+type Here = State<Arc<App>>;
+
+/// The state of a group, or that it is not held.
+async fn view(app: &App, group: &GroupName) -> Result<View, Failure> {
+    match app.service.view(group).await? {
+        Some(view) => Ok(view),
+        None => Err(not_held(app, group).await),
+    }
+}
+
+/// That a group is not held, and who is in it.
+async fn not_held(app: &App, group: &GroupName) -> Failure {
+    let known = app.service.groups().await.unwrap_or_default();
+    let contact = known.into_iter().find(|(name, _)| name == group).and_then(|(_, contact)| contact);
+    Failure::unknown_group(group, contact)
+}
+
+/// `GET /v1/groups`.
+pub(super) async fn groups(State(app): Here) -> Answer<Vec<api::Group>> {
+    let held = app.service.status().await?.groups;
+    let others = app.service.groups().await?;
+    let others = others.iter().filter_map(|(name, contact)| Some(shape::known(name, (*contact)?)));
+    let mut all: Vec<api::Group> = held.iter().map(shape::held).chain(others).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Json(all))
+}
+
+/// `GET /v1/groups/{g}`.
+pub(super) async fn group(State(app): Here, Of(group): Of) -> Answer<api::Group> {
+    if let Some(status) = app.service.group_status(&group).await? {
+        return Ok(Json(shape::held(&status)));
+    }
+    let known = app.service.groups().await?;
+    match known.into_iter().find(|(name, _)| *name == group) {
+        Some((name, Some(contact))) => Ok(Json(shape::known(&name, contact))),
+        _ => Err(Failure::unknown_group(&group, None)),
+    }
+}
+
+/// `GET /v1/groups/{g}/members`.
+pub(super) async fn members(State(app): Here, Of(group): Of) -> Answer<Vec<api::Member>> {
+    Ok(Json(shape::members(&view(&app, &group).await?)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    op: Option<String>,
+}
+
+/// `GET /v1/groups/{g}/topology?op=`.
+pub(super) async fn topology(
+    State(app): Here,
+    Of(group): Of,
+    Asked(wanted): Asked<Wanted>,
+) -> Answer<Vec<api::Item>> {
+    let view = view(&app, &group).await?;
+    let items = match wanted.op.as_deref() {
+        None => view.topology(),
+        Some("add") => view.topology_of(Op::Add),
+        Some("get") => view.topology_of(Op::Get),
+        Some(other) => return Err(Failure::usage(format!("op `{other}` is neither add nor get"))),
+    };
+    Ok(Json(items.iter().map(|timed| shape::item(&timed.item)).collect()))
+}
+
+/// `GET /v1/groups/{g}/coverage`.
+pub(super) async fn coverage(State(app): Here, Of(group): Of) -> Answer<api::Coverage> {
+    Ok(Json(shape::coverage(&view(&app, &group).await?)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sought {
+    key: Option<String>,
+    bytes: Option<String>,
+}
+
+/// `GET /v1/groups/{g}/locate?key=K`, or `?bytes=TEXT`.
+pub(super) async fn locate(
+    State(app): Here,
+    Of(group): Of,
+    Asked(sought): Asked<Sought>,
+) -> Answer<api::Located> {
+    let key = match (sought.key, sought.bytes) {
+        (None, Some(bytes)) => key_of(bytes.as_bytes()),
+        (Some(key), None) => {
+            let range = key.parse::<KeyRange>().ok().filter(|range| range.width() == 1);
+            let range = range.ok_or_else(|| {
+                Failure::usage(format!("the key `{key}` is not a number of 32 bits, decimal or 0x..."))
+            })?;
+            range.start()
+        }
+        _ => return Err(Failure::usage("say which key: ?key=K or ?bytes=TEXT")),
+    };
+    let owners = view(&app, &group).await?.locate(key).iter().map(shape::owner).collect();
+    Ok(Json(api::Located { key, owners }))
+}
+
+/// `GET /v1/peers`.
+pub(super) async fn peers(State(app): Here) -> Answer<Vec<api::Peer>> {
+    let peers = app.service.peers().await?;
+    let peer = |(node, relation): (gm_clock::NetId, gm_broadcast::Relation)| api::Peer {
+        node: node.to_string(),
+        near: matches!(relation, gm_broadcast::Relation::Near { .. }),
+        relation: relation.to_string(),
+    };
+    Ok(Json(peers.into_iter().map(peer).collect()))
+}

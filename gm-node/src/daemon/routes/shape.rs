@@ -1,0 +1,136 @@
+//! What the node says, in the shapes of `gm_node::api`. Knows nothing of routes.
+
+use gm_clock::NetId;
+use gm_data::{Event, GroupName, Item, Op, Owner, Version, View};
+use gm_node::{End, GroupStatus, Written, api};
+
+pub(super) fn version(version: Version) -> String {
+    format!("{}.{}", version.incarnation, version.clock)
+}
+
+pub(super) fn fingerprint(fingerprint: u128) -> String {
+    format!("{fingerprint:032x}")
+}
+
+pub(super) fn held(status: &GroupStatus) -> api::Group {
+    api::Group {
+        name: status.name.to_string(),
+        held: true,
+        contact: None,
+        members: status.members,
+        items: status.items,
+        fingerprint: fingerprint(status.fingerprint),
+        member: status.member,
+        agreed: status.agreed,
+        leaving: status.leaving,
+        records: status.records,
+        gone: status.gone,
+        conflict: status.conflict.map(|conflict| conflict.pause_millis),
+    }
+}
+
+pub(super) fn known(name: &GroupName, contact: NetId) -> api::Group {
+    api::Group {
+        name: name.to_string(),
+        held: false,
+        contact: Some(contact.to_string()),
+        members: 0,
+        items: 0,
+        fingerprint: fingerprint(0),
+        member: false,
+        agreed: false,
+        leaving: false,
+        records: 0,
+        gone: 0,
+        conflict: None,
+    }
+}
+
+pub(super) fn item(item: &Item) -> api::Item {
+    api::Item {
+        node: item.member().to_string(),
+        op: match item.op() {
+            Op::Add => "add",
+            Op::Get => "get",
+            Op::Rmv => "rmv",
+        }
+        .to_owned(),
+        start: item.range().start(),
+        end: item.range().end(),
+        port: item.port(),
+        priority: item.priority(),
+    }
+}
+
+pub(super) fn members(view: &View) -> Vec<api::Member> {
+    let shares: std::collections::BTreeMap<NetId, u64> =
+        view.shares().into_iter().map(|share| (share.member, share.keys)).collect();
+    let member = |member: NetId| api::Member {
+        node: member.to_string(),
+        serves: view.count(member, Op::Add),
+        interests: view.count(member, Op::Get),
+        keys: shares.get(&member).copied().unwrap_or(0),
+        version: view.record(member).map(|record| version(record.version())).unwrap_or_default(),
+    };
+    view.members().map(member).collect()
+}
+
+pub(super) fn owner(owner: &Owner) -> api::Owner {
+    api::Owner {
+        node: owner.member.to_string(),
+        service: std::net::SocketAddr::new(owner.member.ip(), owner.port).to_string(),
+        priority: owner.priority,
+        start: owner.range.start(),
+        end: owner.range.end(),
+    }
+}
+
+/// Pieces side by side with the same owners are one.
+pub(super) fn coverage(view: &View) -> api::Coverage {
+    let mut pieces: Vec<(u32, u32, Vec<NetId>)> = Vec::new();
+    for piece in view.coverage() {
+        let mut owners: Vec<NetId> = piece.owners.iter().map(|owner| owner.member).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        match pieces.last_mut() {
+            Some((_, end, same)) if *same == owners => *end = piece.range.end(),
+            _ => pieces.push((piece.range.start(), piece.range.end(), owners)),
+        }
+    }
+    let least = pieces.iter().map(|(_, _, owners)| owners.len()).min().unwrap_or(0);
+    let piece = |(start, end, owners): (u32, u32, Vec<NetId>)| {
+        let owners = owners.iter().map(NetId::to_string).collect();
+        api::Piece { start, end, owners }
+    };
+    api::Coverage { least, pieces: pieces.into_iter().map(piece).collect() }
+}
+
+pub(super) fn change(event: &Event) -> api::Change {
+    match event {
+        Event::Joined(node) => api::Change::Joined { node: node.to_string() },
+        Event::RangeAdded(added) => api::Change::Added { item: item(added) },
+        Event::RangeChanged { from, to } => api::Change::Changed { from: item(from), to: item(to) },
+        Event::RangeRemoved(removed) => api::Change::Removed { item: item(removed) },
+        Event::Left(node) => api::Change::Left { node: node.to_string() },
+    }
+}
+
+pub(super) fn done(group: &GroupName, written: &Written, now: u128) -> api::Done {
+    let waited = &written.waited;
+    api::Done {
+        group: group.to_string(),
+        changed: written.changed,
+        version: version(written.version),
+        fingerprint: fingerprint(now),
+        wait: match waited.end {
+            End::Satisfied => "satisfied",
+            End::Settled => "settled",
+            End::TimedOut => "timed-out",
+        }
+        .to_owned(),
+        delivered: waited.delivered,
+        unreachable: waited.unreachable,
+        unknown: waited.unknown,
+        names: waited.names.iter().map(NetId::to_string).collect(),
+    }
+}

@@ -1,0 +1,68 @@
+//! How the daemon stands, and what an operator should look at. Changes nothing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use gm_node::api;
+use gm_node::service::Standing;
+
+use super::{App, Failure, shape};
+
+/// `GET /v1/status`.
+pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Status>, Failure> {
+    let standing = app.service.status().await?;
+    let multicast = match app.multicast() {
+        // Whoever is near came after the test.
+        found if standing.near > 0 && !found.starts_with("off") => "works".to_owned(),
+        found => found,
+    };
+    Ok(Json(api::Status {
+        node: standing.me.to_string(),
+        cluster: app.cluster.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime: app.begun.elapsed().as_secs(),
+        data_dir: app.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
+        storage: standing.facts.storage.clone(),
+        sealed: app.is_sealed,
+        warnings: warnings(&app, &standing, &multicast),
+        multicast,
+        peers: standing.peers,
+        near: standing.near,
+        clash: standing.facts.clash(),
+        groups: standing.groups.iter().map(shape::held).collect(),
+        known: standing.known,
+    }))
+}
+
+fn warnings(app: &App, standing: &Standing, multicast: &str) -> Vec<String> {
+    let mut all = app.warnings.clone();
+    let facts = &standing.facts;
+    if let Some(why) = &facts.storage {
+        all.push(format!("the storage fails, and writes are refused: {why}"));
+    }
+    if facts.clash() {
+        all.push(
+            "another node uses this address: stop one of the two, or give it another `address`".to_owned(),
+        );
+    }
+    if !["works", "off", "being tested"].contains(&multicast) && !multicast.starts_with("NobodyHeard") {
+        all.push(format!("multicast: {multicast}"));
+    }
+    for group in standing.groups.iter().filter(|group| group.conflict.is_some()) {
+        all.push(format!(
+            "{}: another node writes under this address, and nothing is written: stop one of the two, or give it another `address`",
+            group.name
+        ));
+    }
+    for (group, bound) in &facts.full {
+        all.push(format!(
+            "{group}: the bound `{bound}` keeps something out: the picture of it here is not whole"
+        ));
+    }
+    if facts.forgotten_unseen > 0 {
+        let items = facts.forgotten_unseen;
+        all.push(format!("{items} ranges were lost because whoever forgot their member had not seen them"));
+    }
+    all
+}

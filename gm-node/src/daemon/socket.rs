@@ -1,0 +1,90 @@
+//! The control socket: where it is, and that nobody else may use it. Knows nothing of what is said on it.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
+
+/// Its name in a data directory.
+pub(crate) const NAME: &str = "gm.sock";
+
+/// Bytes of the longest path that a socket may have, on all systems that matter here.
+const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// Connections that the system keeps until we take them.
+const WAITING: u32 = 128;
+
+/// A socket that is listened on. Dropping it takes its file away.
+#[derive(Debug)]
+pub(crate) struct Control {
+    path: PathBuf,
+    listener: Option<UnixListener>,
+}
+
+/// Whether a path is short enough for a socket.
+pub(crate) fn fits(path: &Path) -> Result<(), String> {
+    let bytes = path.as_os_str().len();
+    if bytes > LONGEST {
+        return Err(format!(
+            "the control socket's path has {bytes} bytes, and the system takes {LONGEST} at most: {}; set `api` to a shorter one (--api unix:PATH)",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+impl Control {
+    /// Listens there. What an ended process left is replaced; where somebody answers, or where something else is, nothing is.
+    pub(crate) async fn open(path: &Path) -> Result<Control, String> {
+        fits(path)?;
+        let shown = path.display();
+        let failed = |what: &str, error: io::Error| {
+            format!("cannot {what} the control socket {shown} (`api`): {error}")
+        };
+        match std::fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("look for", error)),
+            Ok(meta) if !meta.file_type().is_socket() => {
+                return Err(format!(
+                    "{shown} is there and is no socket: move it away, or set `api` to another path"
+                ));
+            }
+            Ok(_) => match UnixStream::connect(path).await {
+                Ok(_) => {
+                    return Err(format!(
+                        "another daemon answers at {shown}: stop that one, or set `api` to another path"
+                    ));
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path).map_err(|error| failed("replace", error))?;
+                }
+                Err(error) => return Err(failed("replace", error)),
+            },
+        }
+        // Nobody can connect before it listens, and by then only we may.
+        let socket = UnixSocket::new_stream().map_err(|error| failed("make", error))?;
+        socket.bind(path).map_err(|error| failed("make", error))?;
+        let mut control = Control { path: path.to_owned(), listener: None };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|error| failed("protect", error))?;
+        control.listener = Some(socket.listen(WAITING).map_err(|error| failed("listen on", error))?);
+        Ok(control)
+    }
+
+    /// Hands out the listener; the file stays until this is dropped.
+    pub(crate) const fn take(&mut self) -> Option<UnixListener> {
+        self.listener.take()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // If it is gone already, somebody has done it for us.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

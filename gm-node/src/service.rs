@@ -1,0 +1,220 @@
+//! A node on sockets, and a handle of it: what a program that embeds one calls. Knows no file, no flag and no route.
+//!
+//! A [`Service`] is cheap to clone; when the last clone is dropped, or [stopped](Service::stop), the node ends. That is not leaving: others keep it as
+//! a member. Reads are answered from memory and give snapshots. A write is answered when it stands in the storage, and as many others have
+//! it as its [`Wait`](crate::Wait) says.
+//!
+//! ```no_run
+//! use gm_broadcast::shell::{Door, Settings};
+//! use gm_codec::{FrameCodec, Key, Keyring, Limits};
+//! use gm_data::{GroupName, KeyRange};
+//! use gm_node::service::Service;
+//! use gm_node::store::memory::MemoryStore;
+//! use gm_node::{Config, Stored, Wait};
+//!
+//! # async fn embed(key: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
+//! let door = Door::open(&Settings::default())?; // the default route's address, port 29999, multicast on
+//! let codec = FrameCodec::new("production".parse()?, Keyring::new(Key::new(key)), Limits::default())?;
+//! let service = Service::start(Config::of_door(&door), codec, MemoryStore::throw_away(), Stored::default(), door)?;
+//! let customers: GroupName = "Customers".parse()?;
+//! service.serve(&customers, KeyRange::new(0, 0x7fff_ffff)?, 5432, 1, Wait::NONE).await?;
+//! let owner = service.view(&customers).await?.and_then(|view| view.first_owner(4711));
+//! println!("{owner:?}");
+//! let mut watch = service.watch(&customers).await?;
+//! while let Ok(changes) = watch.next().await { println!("{changes:?}"); }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `service/read.rs`, `service/write.rs`, `service/watch.rs`: what can be asked; `service/route.rs`: the task that hears the node; `service/facts.rs`: what it
+//! remembers of what it heard.
+
+mod facts;
+mod read;
+mod route;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod write;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use gm_broadcast::Time;
+use gm_broadcast::shell::{Door, Driven, Shell, ShellError, Stopped, entropy, start};
+use gm_clock::NetId;
+use gm_codec::{FrameCodec, Keyring};
+use thiserror::Error;
+use tokio::sync::{Notify, broadcast};
+use tokio::task::AbortHandle;
+
+use crate::command::{Command, WriteError};
+use crate::config::{Config, ConfigError};
+use crate::event::Event;
+use crate::node::Node;
+use crate::store::{Store, Stored};
+
+pub use facts::Facts;
+pub use read::Standing;
+pub use watch::{Changes, Watch};
+
+/// The machine that is driven: a node with any storage.
+pub type Driving = Node<Box<dyn Store + Send>>;
+
+/// Events that wait for who wants them, at most; who is slower misses the oldest.
+const NOTICES: usize = 1_024;
+
+impl<S: Store> Driven for Node<S> {
+    fn seeds(seeds: Vec<NetId>) -> Command {
+        Command::Seeds(seeds)
+    }
+
+    fn close() -> Command {
+        Command::Close
+    }
+}
+
+impl Config {
+    /// The defaults for a node behind a door: its NetId, whether it multicasts, and the wall clock.
+    #[must_use]
+    pub fn of_door(door: &Door) -> Config {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Config { broadcast: door.config(), unix_seconds: unix.as_secs(), ..Config::new(door.me()) }
+    }
+}
+
+/// Why a service does not begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A setting of the node.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The sockets or the system.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ServiceError {
+    /// The node was stopped.
+    #[error("the node has ended")]
+    Stopped,
+    /// It was refused. Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] WriteError),
+}
+
+impl From<Stopped> for ServiceError {
+    fn from(_: Stopped) -> ServiceError {
+        ServiceError::Stopped
+    }
+}
+
+/// A handle of a running node.
+#[derive(Clone, Debug)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shell: Shell<Driving>,
+    shared: Arc<route::Shared>,
+    /// When the node's time began.
+    born: Instant,
+    watchers: usize,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Service {
+    /// Starts a node with what its storage held, in a task of the current runtime.
+    ///
+    /// # Errors
+    /// A [`StartError`], which names the setting.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    pub fn start(
+        config: Config,
+        codec: FrameCodec,
+        store: impl Store + Send + 'static,
+        stored: Stored,
+        door: Door,
+    ) -> Result<Service, StartError> {
+        let woken = Arc::new(Notify::new());
+        let mut store: Box<dyn Store + Send> = Box::new(store);
+        let waker = Arc::clone(&woken);
+        store.wake_by(Box::new(move || waker.notify_one()));
+        let watchers = config.bounds.watchers;
+        let node = Node::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
+        let born = Instant::now();
+        let (shell, said) = start(node, door)?;
+        let (shared, gone) = route::Shared::new(NOTICES);
+        let shared = Arc::new(shared);
+        let hearing = tokio::spawn(route::hear(said, gone, shell.clone(), Arc::clone(&shared)));
+        let for_disk = shell.clone();
+        let waking = tokio::spawn(async move {
+            loop {
+                woken.notified().await;
+                if for_disk.tell(Command::Disk).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let tasks = vec![hearing.abort_handle(), waking.abort_handle()];
+        Ok(Service { inner: Arc::new(Inner { shell, shared, born, watchers, tasks }) })
+    }
+
+    /// Who we are.
+    #[must_use]
+    pub fn my_id(&self) -> NetId {
+        self.inner.shell.me()
+    }
+
+    /// What the node tells besides answers and changes: agreements, conflicts, troubles of the storage, nodes found. The first who asks gets what came
+    /// before too; who is slow misses the oldest.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Event> {
+        self.inner.shared.notices()
+    }
+
+    /// Seals with the first of these keys from now on, and opens with all.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn set_keys(&self, keyring: Keyring) -> Result<(), ServiceError> {
+        Ok(self.inner.shell.tell(Command::Keys(keyring)).await?)
+    }
+
+    /// Calls these nodes too, until they answer, for ever.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn add_seeds(&self, seeds: Vec<NetId>) -> Result<(), ServiceError> {
+        Ok(self.inner.shell.tell(Command::Seeds(seeds)).await?)
+    }
+
+    /// Ends the node: sends what is queued, closes all connections, and returns when the storage is closed. Others keep it as a member.
+    pub async fn stop(&self) {
+        self.inner.shell.stop().await;
+        self.inner.shared.ended().await;
+    }
+
+    /// Returns when the node has ended, for whatever reason.
+    pub async fn ended(&self) {
+        self.inner.shared.ended().await;
+    }
+
+    /// The node's time.
+    fn now(&self) -> Time {
+        Time::ZERO + self.inner.born.elapsed()
+    }
+}
+
+impl Drop for Inner {
+    /// The tasks hold the shell: without them it ends.
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}

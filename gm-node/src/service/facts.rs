@@ -1,0 +1,48 @@
+//! What the node told that still holds: for whoever asks how it stands. Knows nothing of tasks.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use gm_data::GroupName;
+
+use crate::event::Event;
+
+/// So long after the last sign of it a clash is taken to be over.
+const CLASH: Duration = Duration::from_secs(600);
+/// Bounds that are remembered, at most.
+const FULL: usize = 64;
+
+/// What the node told that still holds.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What the storage said, if it does not take what it is given.
+    pub storage: Option<String>,
+    /// Groups from which a bound keeps something out, each with the field of [`Bounds`](crate::Bounds).
+    pub full: BTreeSet<(GroupName, &'static str)>,
+    /// Items that were lost because whoever forgot their member had not seen them.
+    pub forgotten_unseen: usize,
+    clash: Option<Instant>,
+}
+
+impl Facts {
+    /// Whether another node used our address within the last ten minutes.
+    #[must_use]
+    pub fn clash(&self) -> bool {
+        self.clash.is_some_and(|at| at.elapsed() < CLASH)
+    }
+
+    pub(super) fn learn(&mut self, event: &Event) {
+        match event {
+            Event::StorageFails { why } => self.storage = Some(why.clone()),
+            Event::StorageWorks => self.storage = None,
+            Event::Clash => self.clash = Some(Instant::now()),
+            Event::Full { group, bound } if self.full.len() < FULL => {
+                self.full.insert((group.clone(), bound));
+            }
+            Event::ForgottenUnseen { items, .. } => {
+                self.forgotten_unseen = self.forgotten_unseen.saturating_add(*items);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Asking through the handle: snapshots of what the node holds, from memory. Changes nothing.
+
+use gm_broadcast::Relation;
+use gm_clock::NetId;
+use gm_data::{GroupName, Item, View};
+
+use super::{Driving, Facts, Service, ServiceError};
+use crate::node::GroupStatus;
+
+/// How a node stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Who it is.
+    pub me: NetId,
+    /// Nodes that it knows.
+    pub peers: usize,
+    /// Of them, those whose multicast it hears.
+    pub near: usize,
+    /// The groups that are held, in the order of their names.
+    pub groups: Vec<GroupStatus>,
+    /// Groups that are only known by name.
+    pub known: usize,
+    /// What it told that still holds.
+    pub facts: Facts,
+}
+
+impl Service {
+    /// How the node stands.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn status(&self) -> Result<Standing, ServiceError> {
+        let now = self.now();
+        let facts = self.inner.shared.facts();
+        self.look(move |node| Standing {
+            me: node.me(),
+            peers: node.peers().len(),
+            near: node.broadcaster().near().len(),
+            groups: node.held().filter_map(|group| node.status(now, group)).collect(),
+            known: node.contacts().count(),
+            facts,
+        })
+        .await
+    }
+
+    /// How a group stands that is held.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn group_status(&self, group: &GroupName) -> Result<Option<GroupStatus>, ServiceError> {
+        let (now, group) = (self.now(), group.clone());
+        self.look(move |node| node.status(now, &group)).await
+    }
+
+    /// All groups that are known: those that are held, and, each with a member of it, the others.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn groups(&self) -> Result<Vec<(GroupName, Option<NetId>)>, ServiceError> {
+        self.look(|node| {
+            let held = node.held().map(|group| (group.clone(), None));
+            let others = node.contacts().map(|(group, member)| (group.clone(), Some(member)));
+            let mut all: Vec<_> = held.chain(others).collect();
+            all.sort();
+            all
+        })
+        .await
+    }
+
+    /// The groups of which we are a member.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn my_groups(&self) -> Result<Vec<GroupName>, ServiceError> {
+        self.look(|node| node.my_groups().cloned().collect()).await
+    }
+
+    /// The state of a group that is held, with its index. It stays as it is.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn view(&self, group: &GroupName) -> Result<Option<View>, ServiceError> {
+        let group = group.clone();
+        self.look(move |node| node.view(&group).cloned()).await
+    }
+
+    /// The members of a group that is held, in their order.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn members(&self, group: &GroupName) -> Result<Vec<NetId>, ServiceError> {
+        Ok(self.view(group).await?.map(|view| view.members().collect()).unwrap_or_default())
+    }
+
+    /// All that is served and wanted in a group that is held.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn topology(&self, group: &GroupName) -> Result<Vec<Item>, ServiceError> {
+        let view = self.view(group).await?;
+        Ok(view.map(|view| view.topology().iter().map(|timed| timed.item).collect()).unwrap_or_default())
+    }
+
+    /// The nodes that we know, and what each is to us.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn peers(&self) -> Result<Vec<(NetId, Relation)>, ServiceError> {
+        let now = self.now();
+        let relation = move |node: &Driving, peer| (peer, node.broadcaster().relation(now, peer));
+        self.look(move |node| node.peers().into_iter().map(|peer| relation(node, peer)).collect()).await
+    }
+
+    /// Asks the node something, between two inputs: the answer should be quick, for nothing else happens meanwhile.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Driving) -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        Ok(self.inner.shell.look(question).await?)
+    }
+
+    /// The groups that are held and know a member, which is not forgotten.
+    pub(super) async fn knowing(&self, member: NetId) -> Result<Vec<GroupName>, ServiceError> {
+        self.look(move |node| {
+            let knows = |group: &&GroupName| {
+                let record = node.view(group).and_then(|view| view.record(member));
+                record.is_some_and(|record| !record.version().gone)
+            };
+            node.held().filter(knows).cloned().collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,152 @@
+//! The task that hears the node: answers go to who waits for them, changes to their watcher, everything to who wants notices. It waits for nobody.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gm_broadcast::shell::{Said, Shell};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::Driving;
+use super::facts::Facts;
+use super::watch::Changes;
+use crate::command::{Command, WriteError, Written};
+use crate::event::Event;
+
+type Answer = Result<Written, WriteError>;
+type Heard = mpsc::Receiver<Said<std::convert::Infallible, Event>>;
+
+/// What the task and the handles share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    tags: AtomicU64,
+    answers: Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
+    watchers: Mutex<BTreeMap<u64, mpsc::Sender<Changes>>>,
+    facts: Mutex<Facts>,
+    notices: broadcast::Sender<Event>,
+    first: Mutex<Option<broadcast::Receiver<Event>>>,
+    /// Tags of watchers that are no more.
+    gone: mpsc::UnboundedSender<u64>,
+    ended: watch::Sender<bool>,
+}
+
+/// What a panic left is still whole: every change of it is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(notices: usize) -> (Shared, mpsc::UnboundedReceiver<u64>) {
+        let (notices, first) = broadcast::channel(notices);
+        let (gone, is_gone) = mpsc::unbounded_channel();
+        let shared = Shared {
+            tags: AtomicU64::new(1),
+            answers: Mutex::default(),
+            watchers: Mutex::default(),
+            facts: Mutex::default(),
+            notices,
+            first: Mutex::new(Some(first)),
+            gone,
+            ended: watch::Sender::new(false),
+        };
+        (shared, is_gone)
+    }
+
+    pub(super) fn notices(&self) -> broadcast::Receiver<Event> {
+        lock(&self.first).take().unwrap_or_else(|| self.notices.subscribe())
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        lock(&self.facts).clone()
+    }
+
+    /// A number that nothing else has, and what comes for it.
+    pub(super) fn expect(&self) -> (u64, oneshot::Receiver<Answer>) {
+        let tag = self.tags.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        lock(&self.answers).insert(tag, answer);
+        (tag, answered)
+    }
+
+    /// The same for a watcher; nothing if there are so many already.
+    pub(super) fn watch(&self, most: usize) -> Option<(u64, mpsc::Receiver<Changes>)> {
+        let mut watchers = lock(&self.watchers);
+        if watchers.len() >= most {
+            return None;
+        }
+        let tag = self.tags.fetch_add(1, Ordering::Relaxed);
+        // The node tells no more until it is told that the last was taken.
+        let (changes, changed) = mpsc::channel(1);
+        watchers.insert(tag, changes);
+        Some((tag, changed))
+    }
+
+    pub(super) fn unwatch(&self, tag: u64) {
+        lock(&self.watchers).remove(&tag);
+        // If the task has ended, there is nothing to end.
+        let _ = self.gone.send(tag);
+    }
+
+    /// Returns once the node is no more.
+    pub(super) async fn ended(&self) {
+        // It cannot fail while we hold the sender.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    fn on_event(&self, event: Event) {
+        match event {
+            Event::Answered { tag, result, .. } => {
+                if let Some(answer) = lock(&self.answers).remove(&tag) {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(result);
+                }
+            }
+            Event::Changed { tag, events, .. } => {
+                let changes = events.map_or(Changes::TooMany, Changes::Some);
+                let taken = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(changes));
+                debug_assert!(!matches!(taken, Some(Err(mpsc::error::TrySendError::Full(_)))));
+            }
+            event => {
+                lock(&self.facts).learn(&event);
+                // Nobody need listen.
+                let _ = self.notices.send(event);
+            }
+        }
+    }
+
+    /// Nothing comes any more: whoever waits is told so by the end of its channel.
+    fn end(&self) {
+        lock(&self.answers).clear();
+        lock(&self.watchers).clear();
+        self.ended.send_replace(true);
+    }
+}
+
+/// Marks the end however the task ends.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Hears the node until it has ended.
+pub(super) async fn hear(
+    mut said: Heard,
+    mut gone: mpsc::UnboundedReceiver<u64>,
+    shell: Shell<Driving>,
+    shared: std::sync::Arc<Shared>,
+) {
+    let ending = Ending(&shared);
+    loop {
+        tokio::select! {
+            said = said.recv() => match said {
+                Some(Said::Event(event)) => ending.0.on_event(event),
+                Some(Said::Delivery(never)) => match never {},
+                None => return,
+            },
+            Some(tag) = gone.recv() => drop(shell.tell(Command::Unwatch { tag }).await),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use gm_broadcast::shell::{Door, Multicast, Settings};
+use gm_codec::{FrameCodec, Key, Keyring, Limits};
+use gm_data::{GroupName, KeyRange};
+
+use super::*;
+use crate::Wait;
+use crate::store::memory::MemoryStore;
+
+fn service(seed: Option<NetId>) -> Service {
+    let seeds = seed.map(|seed| seed.to_string().parse().unwrap()).into_iter().collect();
+    let settings = Settings {
+        address: Some(Ipv4Addr::LOCALHOST.into()),
+        port: 0,
+        multicast: Multicast::Off,
+        seeds,
+        ..Settings::default()
+    };
+    let door = Door::open(&settings).unwrap();
+    let keyring = Keyring::new(Key::new([7; 32]));
+    let codec = FrameCodec::new("test".parse().unwrap(), keyring, Limits::default()).unwrap();
+    Service::start(Config::of_door(&door), codec, MemoryStore::throw_away(), Stored::default(), door).unwrap()
+}
+
+fn customers() -> GroupName {
+    "Customers".parse().unwrap()
+}
+
+async fn eventually<F: Future<Output = bool>>(what: impl Fn() -> F) {
+    for _ in 0..200 {
+        if what().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not come to be");
+}
+
+#[tokio::test]
+async fn two_nodes_tell_each_other_and_their_watchers() {
+    let ann = service(None);
+    let bob = service(Some(ann.my_id()));
+    let group = customers();
+    let mut watch = bob.watch(&group).await.unwrap();
+    let written = ann.join(&group, vec![], Wait::NONE).await.unwrap();
+    assert!(written.changed);
+    bob.serve(&group, KeyRange::new(0, 99).unwrap(), 5_432, 3, Wait::NONE).await.unwrap();
+    eventually(|| async { ann.members(&group).await.unwrap().len() == 2 }).await;
+    eventually(|| async { bob.members(&group).await.unwrap().len() == 2 }).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 2 {
+        let Changes::Some(events) = watch.next().await.unwrap() else { panic!("too many") };
+        seen.extend(events.iter().filter_map(|event| match event {
+            gm_data::Event::Joined(member) => Some(*member),
+            _ => None,
+        }));
+    }
+    assert_eq!(ann.view(&group).await.unwrap().unwrap().first_owner(50).unwrap().member, bob.my_id());
+    assert_eq!(ann.topology(&group).await.unwrap().len(), 2);
+    assert_eq!(ann.my_groups().await.unwrap(), [group.clone()]);
+    let standing = ann.status().await.unwrap();
+    assert_eq!((standing.peers, standing.groups.len()), (1, 1));
+
+    bob.stop().await;
+    assert_eq!(bob.my_groups().await, Err(ServiceError::Stopped));
+    assert_eq!(watch.next().await, Err(ServiceError::Stopped));
+    let forgotten = ann.forget(bob.my_id(), None, Wait::NONE).await.unwrap();
+    assert!(matches!(&*forgotten, [(name, Ok(_))] if *name == group));
+    assert_eq!(ann.members(&group).await.unwrap(), [ann.my_id()]);
+    ann.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_come_back_to_who_asked() {
+    let ann = service(None);
+    let nobody: NetId = "10.9.9.9:1".parse().unwrap();
+    let refused = ann.forget(nobody, None, Wait::NONE).await;
+    assert!(matches!(refused, Err(ServiceError::Refused(crate::WriteError::Forget(_)))), "{refused:?}");
+    let refused = ann.leave(&customers(), Wait::NONE).await;
+    assert!(matches!(refused, Err(ServiceError::Refused(_))), "{refused:?}");
+    assert_eq!(ann.members(&customers()).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn the_last_handle_that_is_dropped_ends_the_node() {
+    let ann = service(None);
+    let at = ann.my_id().socket_addr();
+    let watch = ann.watch(&customers()).await.unwrap();
+    drop(ann);
+    assert!(tokio::net::TcpStream::connect(at).await.is_ok(), "a watcher is a handle too");
+    drop(watch);
+    eventually(|| async { tokio::net::TcpStream::connect(at).await.is_err() }).await;
+}
+
+#[cfg(feature = "disk")]
+#[tokio::test]
+async fn a_directory_is_free_again_when_the_service_was_stopped() {
+    use crate::store::disk::DiskStore;
+
+    let dir = std::env::temp_dir().join(format!("gm-service-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    for life in 0..2 {
+        let settings = Settings {
+            address: Some(Ipv4Addr::LOCALHOST.into()),
+            port: 0,
+            multicast: Multicast::Off,
+            ..Settings::default()
+        };
+        let door = Door::open(&settings).unwrap();
+        let codec = FrameCodec::insecure("test".parse().unwrap(), Limits::default()).unwrap();
+        let (store, stored) = DiskStore::open(&dir).unwrap();
+        let service = Service::start(Config::of_door(&door), codec, store, stored, door).unwrap();
+        if life == 0 {
+            service.join(&customers(), vec![], Wait::NONE).await.unwrap();
+        }
+        eventually(|| async { service.my_groups().await.unwrap() == [customers()] }).await;
+        service.stop().await;
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}

@@ -1,0 +1,138 @@
+//! Writing through the handle: each call is one write of the node, and returns with its answer. Giving a call up does not undo the write.
+
+use gm_clock::NetId;
+use gm_data::{Change, ForgetError, GroupName, KeyRange};
+
+use super::{Service, ServiceError};
+use crate::command::{Command, Forget, Wait, What, Write, WriteError, Written};
+
+impl Service {
+    /// Joins a group by being interested in those ranges; in the whole key space if there are none and we are no member yet.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn join(
+        &self,
+        group: &GroupName,
+        ranges: Vec<KeyRange>,
+        wait: Wait,
+    ) -> Result<Written, ServiceError> {
+        self.write(group, What::Join(ranges), wait).await
+    }
+
+    /// Leaves a group: everything that we serve or want in it is dropped.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn leave(&self, group: &GroupName, wait: Wait) -> Result<Written, ServiceError> {
+        self.write(group, What::Leave, wait).await
+    }
+
+    /// Makes these changes, all of them or none. Whoever is no member becomes one.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn change(
+        &self,
+        group: &GroupName,
+        changes: Vec<Change>,
+        wait: Wait,
+    ) -> Result<Written, ServiceError> {
+        self.write(group, What::Change(changes), wait).await
+    }
+
+    /// Serves a range. Others may serve it too: the priority decides, more is preferred.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn serve(
+        &self,
+        group: &GroupName,
+        range: KeyRange,
+        port: u16,
+        priority: u16,
+        wait: Wait,
+    ) -> Result<Written, ServiceError> {
+        self.change(group, vec![Change::Serve { range, port: Some(port), priority }], wait).await
+    }
+
+    /// Serves a range no longer: exactly one that is served.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn unserve(
+        &self,
+        group: &GroupName,
+        range: KeyRange,
+        wait: Wait,
+    ) -> Result<Written, ServiceError> {
+        self.change(group, vec![Change::Unserve(range)], wait).await
+    }
+
+    /// [`serve`](Service::serve), by the name that the original has for it.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn add_item(
+        &self,
+        group: &GroupName,
+        range: KeyRange,
+        port: u16,
+        priority: u16,
+        wait: Wait,
+    ) -> Result<Written, ServiceError> {
+        self.serve(group, range, port, priority, wait).await
+    }
+
+    /// [`unserve`](Service::unserve), by the name that the original has for it.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn remove_item(
+        &self,
+        group: &GroupName,
+        range: KeyRange,
+        wait: Wait,
+    ) -> Result<Written, ServiceError> {
+        self.unserve(group, range, wait).await
+    }
+
+    /// Forgets another member, in a group or in all that are held and know it; what came of it in each.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`]; [`ForgetError::Unknown`] if no group that is held knows it.
+    pub async fn forget(
+        &self,
+        member: NetId,
+        group: Option<&GroupName>,
+        wait: Wait,
+    ) -> Result<Vec<(GroupName, Result<Written, WriteError>)>, ServiceError> {
+        let groups = match group {
+            Some(group) => vec![group.clone()],
+            None => self.knowing(member).await?,
+        };
+        if groups.is_empty() {
+            return Err(WriteError::from(ForgetError::Unknown { member }).into());
+        }
+        // All are asked before the first is waited for.
+        let mut waiting = Vec::new();
+        for group in groups {
+            let (tag, answered) = self.inner.shared.expect();
+            let forget = Forget { tag, group: Some(group.clone()), member, wait };
+            self.inner.shell.tell(Command::Forget(forget)).await?;
+            waiting.push((group, answered));
+        }
+        let mut results = Vec::new();
+        for (group, answered) in waiting {
+            results.push((group, answered.await.map_err(|_| ServiceError::Stopped)?));
+        }
+        Ok(results)
+    }
+
+    async fn write(&self, group: &GroupName, what: What, wait: Wait) -> Result<Written, ServiceError> {
+        let (tag, answered) = self.inner.shared.expect();
+        let write = Write { tag, group: group.clone(), what, wait };
+        self.inner.shell.tell(Command::Write(write)).await?;
+        Ok(answered.await.map_err(|_| ServiceError::Stopped)??)
+    }
+}

@@ -1,0 +1,157 @@
+//! Each exit code, and what is said with it.
+
+use std::path::Path;
+
+use gm_node::api::{Coverage, Done, Error, Status};
+
+use super::program::{Cluster, Folder, Said, program, until};
+
+#[test]
+fn what_cannot_be_understood_is_2_without_asking_anybody() {
+    for args in [
+        vec!["serve", "G", "9-1", "--port", "1"],
+        vec!["serve", "G", "0-9"],
+        vec!["serve", "G", "0-9", "--port", "0"],
+        vec!["serve", "G", "0-9", "--port", "1", "--priority", "0"],
+        vec!["priority", "G", "0-9", "++1"],
+        vec!["locate", "G"],
+        vec!["locate", "G", "7", "--bytes", "x"],
+        vec!["locate", "G", "customer"],
+        vec!["join", ""],
+        vec!["join", "G", "--wait", "some"],
+        vec!["join", "G", "--timeout", "5"],
+        vec!["wait", "G", "--fingerprint", "x"],
+        vec!["forget", "10.0.0.1"],
+        vec!["topology", "G", "--op", "rmv"],
+        vec!["status"],
+        vec!["status", "--api", "/run/gm.sock"],
+        vec!["nothing"],
+    ] {
+        let said = Said::of(program().args(&args));
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{args:?}: {said:?}");
+        assert!(!said.err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn nobody_there_is_3_and_says_where_it_was_looked() {
+    let folder = Folder::new();
+    let socket = folder.0.join("gm.sock");
+    let says = |said: &Said| {
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
+        assert!(said.err.contains(&format!("unix:{}", socket.display())), "{}", said.err);
+        assert!(said.err.contains("gm-node run"), "{}", said.err);
+    };
+    let api = format!("unix:{}", socket.display());
+    says(&Said::of(program().args(["--api", &api, "status"])));
+    says(&Said::of(program().args(["status", "--api", &api])));
+    says(&Said::of(program().arg("status").env("GROUP_MANAGER_API", &api)));
+    says(&Said::of(program().arg("--data-dir").arg(&folder.0).arg("status")));
+    // What is typed goes over the environment.
+    says(&Said::of(
+        program().arg("status").arg("--data-dir").arg(&folder.0).env("GROUP_MANAGER_API", "unix:/none"),
+    ));
+
+    let said = Said::of(program().args(["status", "--json", "--api", &api]));
+    assert_eq!((said.code, said.json::<Error>().kind.as_str()), (3, "unreachable"));
+}
+
+#[test]
+fn the_daemon_is_found_by_socket_environment_or_directory() {
+    let cluster = Cluster::new(1);
+    let a = &cluster.nodes[0];
+    let api = format!("unix:{}", a.socket().display());
+    let node = |said: Said| assert_eq!(said.done().json::<Status>().node, a.node);
+    node(Said::of(program().args(["--api", &api, "status", "--json"])));
+    node(Said::of(program().args(["--json", "status", "--api", &api])));
+    node(Said::of(program().args(["status", "--json"]).env("GROUP_MANAGER_API", &api)));
+    node(Said::of(program().args(["status", "--json"]).env("GROUP_MANAGER_DATA_DIR", &a.dir)));
+    node(Said::of(program().arg("--data-dir").arg(&a.dir).args(["status", "--json"])));
+}
+
+#[test]
+fn what_is_refused_is_1_and_says_why() {
+    let cluster = Cluster::new(1);
+    let a = &cluster.nodes[0];
+    for what in ["members", "topology", "coverage"] {
+        let said = a.ask([what, "Nowhere"]);
+        assert_eq!((said.code, said.json::<Error>().kind.as_str()), (1, "unknown-group"), "{what}");
+        assert!(said.err.contains("Nowhere"), "{}", said.err);
+    }
+    a.ask(["serve", "G", "0-9", "--port", "1"]).done();
+    for args in
+        [["unserve", "G", "0-8"], ["forget", "10.9.9.9:9", "--group=G"], ["forget", &a.node, "--group=G"]]
+    {
+        let said = a.ask(args);
+        assert_eq!(said.code, 1, "{args:?}: {said:?}");
+        assert!(!said.json::<Error>().error.is_empty());
+        assert_eq!(a.tell(args).out, "", "people are told on standard error");
+    }
+}
+
+#[test]
+fn a_gap_is_1_only_if_more_is_required() {
+    let cluster = Cluster::new(1);
+    let a = &cluster.nodes[0];
+    a.ask(["serve", "G", "0-0xffffffff", "--port", "1"]).done();
+    let enough: Coverage = a.ask(["coverage", "G", "--require", "1"]).done().json();
+    assert_eq!(enough.least, 1);
+    let gap = a.ask(["coverage", "G", "--require", "2"]);
+    assert_eq!((gap.code, gap.json::<Coverage>()), (1, enough));
+    let gap = a.tell(["coverage", "G", "--require", "2"]);
+    assert!(gap.out.contains("GAP: 100.0 % of the keys are served by fewer than 2 members"), "{gap:?}");
+}
+
+#[test]
+fn a_wait_that_falls_short_or_times_out_is_4_and_the_write_stands() {
+    let mut cluster = Cluster::new(2);
+    cluster.nodes[0].ask(["join", "G"]).done();
+    cluster.nodes[1].ask(["join", "G"]).done();
+    until(|| {
+        let said = cluster.nodes[0].ask(["priority", "G", "7", "1"]);
+        assert_eq!(said.code, 1, "it is not served");
+        let said = cluster.nodes[0].ask(["members", "G"]);
+        said.out.contains(&cluster.nodes[1].node).then_some(())
+    });
+    cluster.nodes[1].kill();
+    let a = &cluster.nodes[0];
+    let serve = ["serve", "G", "0-9", "--port", "1", "--wait", "all", "--timeout", "1500ms"];
+    let said = a.ask(serve);
+    assert_eq!((said.code, said.err.as_str()), (4, ""), "{said:?}");
+    let done: Vec<Done> = said.json();
+    assert!(done[0].changed && done[0].wait != "satisfied", "{done:?}");
+    assert!(a.ask(["topology", "G", "--op", "add"]).done().out.contains("\"port\":1"));
+
+    let said = a.ask(["wait", "G", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
+    assert_eq!((said.code, said.json::<Error>().kind.as_str()), (4, "timed-out"));
+    assert!(said.err.contains(&done[0].fingerprint), "{}", said.err);
+    let said = a.tell(["wait", "Nowhere", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
+    assert!(said.code == 4 && said.err.contains("is not held here"), "{said:?}");
+}
+
+#[test]
+fn a_file_of_changes_that_is_none_is_2() {
+    let cluster = Cluster::new(1);
+    let a = &cluster.nodes[0];
+    let file = cluster.folder.0.join("changes");
+    let name = file.to_str().unwrap();
+    for (text, says) in [
+        ("", "is not a JSON list"),
+        ("{}", "is not a JSON list"),
+        (r#"[{"do":"serve","start":0,"end":9}]"#, "missing field `port`"),
+        (r#"[{"do":"serv","start":0,"end":9,"port":1}]"#, "unknown variant `serv`"),
+        (r#"[{"do":"unserve","start":0,"end":9,"prot":1}]"#, "unknown field `prot`"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let said = a.tell(["change", "G", name]);
+        assert!(said.code == 2 && said.err.contains(says), "{text}: {said:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let said = a.tell(["change", "G", name]);
+    assert!(said.code == 2 && said.err.contains(name), "{said:?}");
+    assert!(!Path::new(name).exists());
+    // Understood here, and not by the daemon: it says so.
+    std::fs::write(&file, r#"[{"do":"unserve","start":9,"end":0}]"#).unwrap();
+    let said = a.ask(["change", "G", name]);
+    assert_eq!((said.code, said.json::<Error>().kind.as_str()), (2, "usage"), "{said:?}");
+}

@@ -1,0 +1,65 @@
+//! The demo: how long it takes, and that nothing is left of it, however it ends.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::program::{Folder, Said, listens, names_in, program, until};
+
+fn demo(folder: &Folder, args: &[&str]) -> Command {
+    let mut demo = program();
+    demo.arg("demo").args(args).env("TMPDIR", &folder.0);
+    demo
+}
+
+#[test]
+fn the_demo_tells_its_story_within_20_seconds() {
+    for args in [&["--no-multicast"][..], &["--nodes", "3"]] {
+        let folder = Folder::new();
+        let begun = Instant::now();
+        let said = Said::of(&mut demo(&folder, args)).done();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert_eq!(said.out.matches("Enough: every customer").count(), 4, "{}", said.out);
+        assert_eq!(said.out.matches("NOT ENOUGH").count(), 1, "{}", said.out);
+        assert!(said.out.contains("all of this"), "{}", said.out);
+        assert_eq!(names_in(&folder.0), [""; 0]);
+    }
+}
+
+/// A demo that goes on, and where its daemons listen.
+fn kept(folder: &Folder) -> (Child, BufReader<ChildStdout>, Vec<String>) {
+    let mut child = demo(folder, &["--keep", "--no-multicast"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut addresses = Vec::new();
+    let mut line = String::new();
+    while lines.read_line(&mut line).unwrap() > 0 && !line.starts_with("$gm watch") {
+        if line.starts_with("M1 is ") {
+            let words = line.split([' ', ',', '\n']).filter(|word| word.contains(':'));
+            addresses = words.map(|word| word.trim_end_matches('.').to_owned()).collect();
+        }
+        line.clear();
+    }
+    assert_eq!(addresses.len(), 4);
+    (child, lines, addresses)
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let (mut child, _lines, addresses) = kept(&folder);
+    assert_eq!(addresses.iter().filter(|address| listens(address)).count(), 3, "one was lost on purpose");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!addresses.iter().any(|address| listens(address)));
+    assert_eq!(names_in(&folder.0), [""; 0]);
+}
+
+#[test]
+fn the_daemons_of_a_demo_that_is_killed_end_too() {
+    let folder = Folder::new();
+    let (mut child, _lines, addresses) = kept(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until(|| (!addresses.iter().any(|address| listens(address))).then_some(()));
+}

@@ -1,0 +1,8 @@
+//! The command line against real daemons: the shapes of `--json`, the exit codes, the demo. Knows the program only as whoever types does.
+
+#![allow(clippy::panic, clippy::unwrap_used)] // a test says what went wrong by ending
+
+mod codes;
+mod demo;
+mod program;
+mod shapes;

@@ -1,0 +1,190 @@
+//! The program as it is typed, and daemons to talk to, each in a folder that goes with it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use gm_node::api::Status;
+use serde::de::DeserializeOwned;
+
+/// The program, without what the environment of the tests says.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gm-node"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GROUP_MANAGER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A folder that is removed at the end.
+#[derive(Debug)]
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("gm-cli-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    pub(crate) fn of(command: &mut Command) -> Said {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        Said {
+            code: status.code().unwrap(),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// The shape that it printed, on one line, and nothing else.
+    #[track_caller]
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
+        assert_eq!(self.out.matches('\n').count(), 1, "{self:?}");
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn done(self) -> Said {
+        assert_eq!((self.code, self.err.as_str()), (0, ""), "{}", self.out);
+        self
+    }
+}
+
+/// Settings that daemons of one cluster share.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) folder: Folder,
+    pub(crate) nodes: Vec<Daemon>,
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) node: String,
+    pub(crate) dir: PathBuf,
+    process: Child,
+}
+
+impl Cluster {
+    /// So many daemons that know each other.
+    pub(crate) fn new(nodes: usize) -> Cluster {
+        let folder = Folder::new();
+        let key = Said::of(program().arg("keygen")).done().out;
+        let file = folder.0.join("key");
+        fs::write(&file, key).unwrap();
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let mut cluster = Cluster { folder, nodes: Vec::new() };
+        for _ in 0..nodes {
+            cluster.add();
+        }
+        cluster
+    }
+
+    fn add(&mut self) {
+        let dir = self.folder.0.join(format!("n{}", self.nodes.len()));
+        let mut run = program();
+        run.args(["run", "--address", "127.0.0.1:0", "--cluster", "tests", "--multicast", "off"]);
+        run.arg("--key-file")
+            .arg(self.folder.0.join("key"))
+            .arg("--data-dir")
+            .arg(&dir)
+            .arg("--exit-with-stdin");
+        if let Some(first) = self.nodes.first() {
+            run.args(["--seed", &first.node]);
+        }
+        let process = run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut daemon = Daemon { node: String::new(), dir, process };
+        daemon.node = until(|| {
+            let said = daemon.ask(["status"]);
+            (said.code == 0).then(|| said.json::<Status>().node)
+        });
+        self.nodes.push(daemon);
+    }
+}
+
+impl Daemon {
+    /// A command for this daemon, with its answer as JSON.
+    pub(crate) fn ask<const N: usize>(&self, args: [&str; N]) -> Said {
+        Said::of(self.command(&args).arg("--json"))
+    }
+
+    /// The same for people.
+    pub(crate) fn tell<const N: usize>(&self, args: [&str; N]) -> Said {
+        Said::of(&mut self.command(&args))
+    }
+
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
+        let mut command = program();
+        command.args(args).arg("--data-dir").arg(&self.dir);
+        command
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.join("gm.sock")
+    }
+
+    /// Stops it at once, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Tries until there is something, for ten seconds.
+#[track_caller]
+pub(crate) fn until<T>(mut tried: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = tried() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "it does not come");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether anybody listens at the address.
+pub(crate) fn listens(address: &str) -> bool {
+    std::net::TcpStream::connect(address).is_ok()
+}
+
+/// Names in a folder.
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,6 @@
+//! The daemon as a process: what it refuses and in which words, what it says over its socket, how it ends and begins again. Needs no network but the
+//! loopback interface.
+
+mod life;
+mod node;
+mod refused;
