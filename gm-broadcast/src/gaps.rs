@@ -31,8 +31,10 @@ struct Missing {
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     nodes: BTreeMap<NetId, Numbers>,
-    /// Those of them of whom a number is missing: few, and asked for after every datagram.
-    missed: BTreeSet<NetId>,
+    /// Those of them of whom a number is missing, and when the first of it is to be asked for.
+    missed: BTreeMap<NetId, Time>,
+    /// The same by time: looked at after every datagram.
+    by_time: BTreeSet<(Time, NetId)>,
 }
 
 /// How long to wait between questions, and how many numbers of one node may be missing.
@@ -60,8 +62,9 @@ impl Gaps {
         let numbers = self.nodes.entry(node).or_insert_with(fresh);
         if numbers.epoch != epoch {
             *numbers = fresh();
-            self.missed.remove(&node);
+            self.note(node);
         }
+        let Some(numbers) = self.nodes.get_mut(&node) else { return };
         if number <= numbers.highest {
             return;
         }
@@ -77,12 +80,23 @@ impl Gaps {
         self.note(node);
     }
 
-    /// Whether a number of `node` is missing may have changed.
+    /// What is missing of `node`, or when it is to be asked for, may have changed.
     fn note(&mut self, node: NetId) {
-        if self.nodes.get(&node).is_some_and(|numbers| !numbers.missing.is_empty()) {
-            self.missed.insert(node);
-        } else {
-            self.missed.remove(&node);
+        let first = self
+            .nodes
+            .get(&node)
+            .and_then(|numbers| numbers.missing.values().map(|missing| missing.ask).min());
+        let before = match first {
+            Some(first) => self.missed.insert(node, first),
+            None => self.missed.remove(&node),
+        };
+        if before != first {
+            if let Some(before) = before {
+                self.by_time.remove(&(before, node));
+            }
+            if let Some(first) = first {
+                self.by_time.insert((first, node));
+            }
         }
     }
 
@@ -97,13 +111,12 @@ impl Gaps {
     /// `node` is near no longer.
     pub(crate) fn forget(&mut self, node: NetId) {
         self.nodes.remove(&node);
-        self.missed.remove(&node);
+        self.note(node);
     }
 
     /// When the next question is due.
     pub(crate) fn due(&self) -> Option<Time> {
-        let missed = self.missed.iter().filter_map(|node| self.nodes.get(node));
-        missed.flat_map(|numbers| numbers.missing.values()).map(|missing| missing.ask).min()
+        self.by_time.first().map(|(at, _)| *at)
     }
 
     /// What is to be asked for now, by node; and how often it was asked for before, at most. What was asked for too often is given up;
@@ -112,7 +125,9 @@ impl Gaps {
         let mut questions = Vec::new();
         let mut given_up = 0;
         let mut room = AT_ONCE;
-        for node in std::mem::take(&mut self.missed) {
+        let due = self.by_time.iter().take_while(|(at, _)| *at <= now);
+        let due: BTreeSet<NetId> = due.map(|(_, node)| *node).collect();
+        for node in due {
             let Some(numbers) = self.nodes.get_mut(&node) else { continue };
             let mut runs: Vec<(u64, u64)> = Vec::new();
             let mut tries = 0;

@@ -1,5 +1,7 @@
 //! Three nodes in one process, on a network that is simulated: one serves all keys, and every one of them knows it.
 
+#![allow(clippy::print_stdout, clippy::expect_used)] // An example talks, and its settings are its own.
+
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};

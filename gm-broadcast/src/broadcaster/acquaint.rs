@@ -83,7 +83,8 @@ impl<H: Handler> Broadcaster<H> {
         let mut some: Vec<NetId> = directory.map(|known| known.node).collect();
         let (mut peers, mut next) = (self.peers.iter(), told);
         for place in of_met {
-            some.extend(peers.nth(place - next).map(|(node, _)| *node));
+            // Who was only named to us, and never heard, is not told on: it may be of another cluster.
+            some.extend(peers.nth(place - next).filter(|(_, peer)| peer.met).map(|(node, _)| *node));
             next = place + 1;
         }
         some.retain(|node| *node != self.config.me);

@@ -91,24 +91,27 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     notify("STOPPING=1\n");
     applying.abort();
     let Some(name) = ended else {
-        return Err(Trouble::Refused(
-            "the node ended by itself: this is a bug of the program, see the log".to_owned(),
-        ));
+        let why = "the node ended by itself: this is a bug of the program, see the log";
+        return Err(Trouble::Refused(why.to_owned()));
     };
-    tracing::info!(
-        "{name}: ending; others keep this node as a member{}",
-        if effective.leave_on_exit { ", but for `leave-on-exit`" } else { "" }
-    );
-    if effective.leave_on_exit {
-        leave_all(&service).await;
-    }
-    if tokio::time::timeout(STOPPING, service.stop()).await.is_err() {
-        tracing::warn!("the storage takes long to close: the process ends when it has");
-    }
+    end(name, &effective, &service).await;
     serving.inspect(tokio::task::JoinHandle::abort);
     drop(control);
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves, if that is wanted, and stops the node.
+async fn end(name: &str, effective: &Effective, service: &Service) {
+    if effective.leave_on_exit {
+        tracing::info!("{name}: ending, and leaving all groups, as `leave-on-exit` says");
+        leave_all(service).await;
+    } else {
+        tracing::info!("{name}: ending; others keep this node as a member");
+    }
+    if tokio::time::timeout(STOPPING, service.stop()).await.is_err() {
+        tracing::warn!("the storage takes long to close: the process ends when it has");
+    }
 }
 
 fn open(effective: &Effective) -> Result<(Box<dyn Store + Send>, Stored), Trouble> {

@@ -56,7 +56,7 @@ fn broadcast(event: &gm_broadcast::Event, is_met: &mut bool) {
     match event {
         gm_broadcast::Event::Found(peer) | gm_broadcast::Event::Near(peer) if !*is_met => {
             *is_met = true;
-            tracing::info!(%peer, "in touch with the cluster");
+            tracing::info!(%peer, "the first other node of the cluster is known");
         }
         gm_broadcast::Event::Found(peer) => tracing::debug!(%peer, "found"),
         gm_broadcast::Event::Near(peer) => tracing::debug!(%peer, "near: its multicast is heard"),

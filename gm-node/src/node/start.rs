@@ -103,9 +103,8 @@ impl<S: Store> Node<S> {
         }
         self.groups_mut().contacts_changed = false;
         self.sync.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
-        if stored.me.is_none() {
-            self.store_name();
-        } else if former.is_some() && self.queue.is_empty() {
+        // What a former self has to say is stored together with the name.
+        if stored.me != Some(me) && self.queue.is_empty() {
             self.store_name();
         }
     }

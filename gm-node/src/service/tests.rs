@@ -59,7 +59,7 @@ async fn two_nodes_tell_each_other_and_their_watchers() {
     }
     assert_eq!(ann.view(&group).await.unwrap().unwrap().first_owner(50).unwrap().member, bob.my_id());
     assert_eq!(ann.topology(&group).await.unwrap().len(), 2);
-    assert_eq!(ann.my_groups().await.unwrap(), [group.clone()]);
+    assert_eq!(ann.my_groups().await.unwrap(), std::slice::from_ref(&group));
     let standing = ann.status().await.unwrap();
     assert_eq!((standing.peers, standing.groups.len()), (1, 1));
 
@@ -77,7 +77,7 @@ async fn refusals_come_back_to_who_asked() {
     let ann = service(None);
     let nobody: NetId = "10.9.9.9:1".parse().unwrap();
     let refused = ann.forget(nobody, None, Wait::NONE).await;
-    assert!(matches!(refused, Err(ServiceError::Refused(crate::WriteError::Forget(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(ServiceError::Refused(WriteError::Forget(_)))), "{refused:?}");
     let refused = ann.leave(&customers(), Wait::NONE).await;
     assert!(matches!(refused, Err(ServiceError::Refused(_))), "{refused:?}");
     assert_eq!(ann.members(&customers()).await, Ok(vec![]));

@@ -1,6 +1,9 @@
 //! The daemon as a process: what it refuses and in which words, what it says over its socket, how it ends and begins again. Needs no network but the
 //! loopback interface.
 
+// Helpers of tests may fail a test.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 mod life;
 mod node;
 mod refused;

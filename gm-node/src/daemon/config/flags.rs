@@ -60,7 +60,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// How: text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, visible_alias = "log", value_name = "FORMAT")]
     log_format: Option<String>,
     /// End when standard input does
     #[arg(long, hide = true)]

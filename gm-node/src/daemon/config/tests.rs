@@ -153,8 +153,8 @@ fn a_key_in_the_environment_is_taken_with_a_warning_and_not_shown() {
 
 #[test]
 fn a_higher_layer_takes_back_what_a_lower_one_says() {
-    let case = |flag, text: &str| Case {
-        flags: [&["--cluster", "c", "--insecure-no-encryption", "--api=unix:/x"], flag].concat(),
+    let case = |flag: &[&'static str], text: &str| Case {
+        flags: [&["--cluster", "c", "--insecure-no-encryption", "--api=unix:/x"][..], flag].concat(),
         file: Some(text.to_owned()),
         ..Case::default()
     };

@@ -86,7 +86,7 @@ fn process(pid: Option<u32>) -> String {
 fn way_out(file: &Path) -> String {
     let dir = file.parent().unwrap_or(Path::new("."));
     format!(
-        "move {} away and start: the node then learns its groups from others; or restore a dump: gm-node restore DUMP {}",
+        "move {} away and start: the node then learns its groups from others; or restore a dump: gm-node restore DUMP --data-dir {}",
         file.display(),
         dir.display()
     )
