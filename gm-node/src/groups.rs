@@ -130,6 +130,7 @@ impl Groups {
         let (me, name) = (self.me(), &group.name);
         let mut records = Vec::new();
         let mut increments = Vec::new();
+        let mut fresh = Fresh::default();
         for part in &group.parts {
             let member = part.member();
             if member == me {
@@ -138,7 +139,7 @@ impl Groups {
                 continue;
             }
             match part {
-                Part::Record(record) if self.has_room(name, record) => {
+                Part::Record(record) if self.has_room(name, record, &mut fresh) => {
                     self.tell_unseen(name, record);
                     records.push(record.clone());
                 }
@@ -202,18 +203,23 @@ impl Groups {
     }
 
     /// Whether a record of another keeps within the bounds. Says once for each group if not.
-    fn has_room(&mut self, group: &GroupName, record: &Record) -> bool {
-        let Some(state) = self.topology.group(group).map(Replica::state) else { return true };
+    /// `fresh`: what was let in of the same message, which is not in the state yet.
+    fn has_room(&mut self, group: &GroupName, record: &Record, fresh: &mut Fresh) -> bool {
+        let state = self.topology.group(group).map(Replica::state);
         let (live, items) = record.counts();
-        let known = state.record(record.member());
+        let known = state.and_then(|state| state.record(record.member()));
         let had = known.map_or(0, |known| known.counts().0);
+        let records = state.map_or(0, |state| state.records().len()) + fresh.records;
+        let all = state.map_or(0, Message::live_item_count) + fresh.live;
         let bound = if items > self.bounds.items {
             "items"
-        } else if known.is_none() && state.records().len() >= self.bounds.records {
+        } else if known.is_none() && records >= self.bounds.records {
             "records"
-        } else if live > had && state.live_item_count() + live - had > self.bounds.group_items {
+        } else if live > had && all + live - had > self.bounds.group_items {
             "group_items"
         } else {
+            fresh.records += usize::from(known.is_none());
+            fresh.live += live.saturating_sub(had);
             return true;
         };
         let held = self.held.entry(group.clone()).or_default();
@@ -274,6 +280,13 @@ impl Groups {
             })
         })
     }
+}
+
+/// Records and live items that a message adds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fresh {
+    records: usize,
+    live: usize,
 }
 
 pub(crate) fn stamp_of(part: &Part) -> Stamp {

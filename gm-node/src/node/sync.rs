@@ -46,6 +46,8 @@ const NAMES_EVERY: u64 = 4;
 const NAMES: usize = 32;
 /// One in so many is asked because we know it, not because it is in a group of ours.
 const ANYBODY: u64 = 4;
+/// Among so many records one is counted out; among more, the first after a place is taken.
+const FEW: usize = 256;
 /// Members that are drawn until one is found that is not near.
 const DRAWS: u32 = 4;
 
@@ -172,7 +174,14 @@ impl<S: Store> Node<S> {
 
     fn draw(&self, group: &GroupName, place: u64) -> Option<NetId> {
         let view = self.groups().held(group)?.view();
-        let record = view.record_from_place(place)?;
+        let records = view.records().len();
+        let record = if records <= FEW {
+            // Of few, places are far from even.
+            let at = usize::try_from((u128::from(place) * records as u128) >> 64).unwrap_or(0);
+            view.records().nth(at)?
+        } else {
+            view.record_from_place(place)?
+        };
         (record.is_member() && record.member() != self.me()).then(|| record.member())
     }
 

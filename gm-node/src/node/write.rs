@@ -224,12 +224,16 @@ impl<S: Store> Node<S> {
             What::Leave => draft.replica.leave(moment),
             What::Change(batch) => draft.replica.change(batch, moment),
         };
+        let records = draft.replica.state().records().len();
         let own_items = draft.replica.own().map_or(0, |own| own.counts().1);
         let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
         let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
         let result = match written {
             Err(error) => Err(WriteError::Change(error)),
             Ok(_) if !room => full("groups are held", bounds.groups, "groups", "leave a group"),
+            Ok(_) if undo.own().is_none() && records > bounds.records => {
+                full("records of a group", bounds.records, "records", "use a new group")
+            }
             Ok(_) if own_items > bounds.items => {
                 full("items of one member", bounds.items, "items", "serve fewer, greater ranges")
             }
