@@ -53,6 +53,15 @@ pub enum Event {
         /// Items that were written after what the forgetter knew.
         items: usize,
     },
+    /// A group has nearly as many records as may be, the forgotten counted. The way out: dump, and begin a new group; or raise the bound.
+    Crowded {
+        /// The group.
+        group: GroupName,
+        /// Records.
+        records: usize,
+        /// At most so many.
+        most: usize,
+    },
     /// A bound keeps a member's record out.
     Full {
         /// The group.

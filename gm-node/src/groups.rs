@@ -20,6 +20,8 @@ pub(crate) struct Held {
     pub(crate) leaving: Option<Time>,
     /// The fingerprint when it was purged last.
     pub(crate) purged: u128,
+    /// There are nearly as many records as may be, and that was said.
+    pub(crate) crowded: bool,
     /// A bound kept a record out, and that was said.
     pub(crate) full: bool,
 }

@@ -36,6 +36,10 @@ fn line(event: &Event, is_met: &mut bool) {
             %group, %member, items,
             "a member was forgotten by somebody who had not seen the last that it wrote: that is lost. If it lives, it says it again by itself"
         ),
+        Event::Crowded { group, records, most } => tracing::warn!(
+            %group, records, most,
+            "the group has nearly as many records as may be, those of forgotten members counted: dump, and begin a new group"
+        ),
         Event::Full { group, bound } => tracing::error!(
             %group, bound,
             "a bound of this node is reached: newcomers are kept out of the group here, and this node's picture of it is not whole"

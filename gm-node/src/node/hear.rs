@@ -15,6 +15,11 @@ const ANSWERS: u64 = 3;
 /// Answers that wait for their time, at most.
 const REPLIES: usize = 256;
 
+/// Whether there are nine tenths of what may be.
+pub(super) const fn is_crowded(records: usize, most: usize) -> bool {
+    records >= most - most / 10
+}
+
 impl<S: Store> Node<S> {
     /// Records were taken.
     pub(super) fn on_taken(
@@ -27,6 +32,7 @@ impl<S: Store> Node<S> {
         for member in members {
             self.settle_question(group, *member);
         }
+        self.warn_if_crowded(group);
         if let Some(id) = by {
             if self.unstored.len() >= self.config.broadcast.bounds.recent {
                 self.unstored.pop_front();
@@ -37,6 +43,19 @@ impl<S: Store> Node<S> {
             self.hasten(now, self.config.times.fast);
         }
         self.flush_soon(now, false);
+    }
+
+    /// Says once that a group has nearly as many records as may be.
+    fn warn_if_crowded(&mut self, group: &GroupName) {
+        let most = self.config.bounds.records;
+        let Some(records) = self.groups().held(group).map(|replica| replica.state().records().len()) else {
+            return;
+        };
+        let crowded = is_crowded(records, most);
+        let Some(held) = self.groups_mut().held.get_mut(group) else { return };
+        if crowded && !std::mem::replace(&mut held.crowded, true) {
+            self.emit(Event::Crowded { group: group.clone(), records, most });
+        }
     }
 
     /// The sender has older records than we do: it is told our versions. Of many who heard it, a few tell.

@@ -31,6 +31,8 @@ pub struct GroupStatus {
     pub member: bool,
     /// Whether we left and still tell it.
     pub leaving: bool,
+    /// Whether there are nearly as many records as may be.
+    pub crowded: bool,
     /// Whether a bound keeps records out.
     pub full: bool,
     /// Whether another node writes under our identity.
@@ -118,6 +120,7 @@ impl<S: Store> Node<S> {
             agreed: held.agreed,
             member: state.is_member(self.me()),
             leaving: held.leaving.is_some(),
+            crowded: super::hear::is_crowded(state.records().len(), self.config.bounds.records),
             full: held.full,
             conflict: pause.filter(|pause| *pause > 0).map(|pause_millis| Conflicted { pause_millis }),
         })

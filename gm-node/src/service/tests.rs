@@ -1,3 +1,5 @@
+//! The handle on real sockets: writes, watchers, the end.
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 

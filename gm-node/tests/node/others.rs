@@ -62,3 +62,22 @@ fn a_split_heals_by_itself() {
     town.run_for(Duration::from_secs(30));
     assert!(agree(&town, 6));
 }
+
+#[test]
+fn near_the_bound_of_records_it_is_said_and_beyond_it_newcomers_are_kept_out() {
+    let (mut town, told) = town(4, &disks(4), |config| config.bounds.records = 3);
+    for node in 0..4 {
+        town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+    }
+    town.run_for(Duration::from_secs(10));
+    let refused =
+        |node: &u64| matches!(told.answer(*node), Some((_, Err(WriteError::Full { bound: "records", .. }))));
+    let (out, within): (Vec<u64>, Vec<u64>) = (0..4).partition(refused);
+    assert_eq!(out.len(), 1, "one too many");
+    for node in within {
+        let machine = town.machine(NodeIndex(u32::try_from(node).unwrap())).unwrap();
+        assert_eq!(machine.view(&group()).unwrap().records().len(), 3, "of node {node}");
+        assert!(machine.status(town.now(), &group()).unwrap().crowded);
+    }
+    assert!(told.any(|event| matches!(event, gm_node::Event::Crowded { records: 3, most: 3, .. })));
+}

@@ -55,6 +55,12 @@ fn warnings(app: &App, standing: &Standing, multicast: &str) -> Vec<String> {
             group.name
         ));
     }
+    for group in standing.groups.iter().filter(|group| group.crowded) {
+        all.push(format!(
+            "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be (the bound `records`). Dump, and begin a new group",
+            group.name, group.records, group.gone
+        ));
+    }
     for (group, bound) in &facts.full {
         all.push(format!(
             "{group}: the bound `{bound}` keeps something out: the picture of it here is not whole"
