@@ -56,7 +56,7 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
         step("fuzz", "cargo xtask fuzz && cargo xtask fuzz --planted", || {
             Ok(fuzz::ci(ws)?.map_or(Outcome::Skipped(fuzz::NO_COMPILER), Outcome::Ran))
         }),
-        step("net", "cargo xtask net broadcast", || {
+        step("net", "cargo xtask net", || {
             Ok(net::ci(ws)?.map_or(Outcome::Skipped(net::NOT_HERE), Outcome::Ran))
         }),
         step("docs", format!("RUSTDOCFLAGS=\"{DOC_FLAGS}\" cargo {DOC}"), || {

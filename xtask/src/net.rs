@@ -1,11 +1,18 @@
-//! `cargo xtask net broadcast`: nodes in network namespaces, with bridges, a router without multicast forwarding, and what goes wrong.
+//! `cargo xtask net`: nodes in network namespaces, with bridges, a router without multicast forwarding, and what goes wrong.
 //!
-//! Knows the flags, what the system must have, and the order of the scenes. What a scene does is below `net/`.
+//! Knows the flags, what the system must have, and the order of the scenes. What a scene does is below `net/`: `scenes/` those of the
+//! broadcast alone, `daemons/` those of daemons and the command line.
 
+mod cables;
+mod daemon;
+mod daemons;
+mod lines;
 mod node;
 mod outsider;
 mod rules;
 mod scenes;
+mod town;
+mod waiting;
 mod world;
 
 use std::net::SocketAddr;
@@ -18,7 +25,7 @@ use clap::{Args, ValueEnum};
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, status};
-use world::Stage;
+use world::{Actor, Stage};
 
 /// Set by `.ci/run`, which installs what is needed: then a scene that cannot run is a failure.
 const REQUIRED: &str = "GM_NET_REQUIRED";
@@ -26,20 +33,28 @@ const REQUIRED: &str = "GM_NET_REQUIRED";
 pub(crate) const NOT_HERE: &str = "network namespaces: root, ip and nft are needed";
 
 /// What is tried.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// All of it
+    All,
     /// The broadcast alone, by the example `chat`
     Broadcast,
+    /// Daemons, by the command line
+    Node,
 }
 
 /// What is asked for.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
+    #[arg(default_value = "all")]
     what: What,
     /// Only the scenes whose names contain this
-    #[arg(long)]
+    #[arg(value_name = "SCENE")]
     scene: Option<String>,
-    /// Instead of the scenes: time and traffic of one change to many nodes on loopback
+    /// How often the scene `writer-kills` kills the writer
+    #[arg(long, default_value_t = KILLS)]
+    kills: u32,
+    /// Instead of the scenes: time and traffic of one change to many nodes on loopback, by broadcast
     #[arg(long)]
     measure: bool,
     /// Be the outsider of a scene, who floods this node and replays what the group hears
@@ -47,9 +62,17 @@ pub(crate) struct Flags {
     outsider: Option<SocketAddr>,
 }
 
+/// How often a writer is killed, unless it is said.
+const KILLS: u32 = 40;
+
+impl Flags {
+    fn wants(&self, what: What, name: &str) -> bool {
+        [What::All, what].contains(&self.what) && self.scene.as_deref().is_none_or(|part| name.contains(part))
+    }
+}
+
 /// Does what the flags say.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
-    let What::Broadcast = flags.what;
     if let Some(target) = flags.outsider {
         outsider::run(target)?;
         return Ok(Tally::default());
@@ -58,48 +81,67 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
         // Every connection has two sockets here: as many may be open as the system lets us open.
         let script = "ulimit -n $(ulimit -Hn); exec \"$0\"";
         let mut command = Command::new("sh");
-        if !status(command.args(["-c", script]).arg(build(ws, "measure")?))?.success() {
+        if !status(command.args(["-c", script]).arg(build(ws, EXAMPLE, "measure")?))?.success() {
             bail!("the measurement failed");
         }
         return Ok(Tally::default());
     }
+    let of_broadcast: Vec<_> =
+        scenes::SCENES.iter().filter(|(name, _)| flags.wants(What::Broadcast, name)).collect();
+    let of_daemons: Vec<_> =
+        daemons::SCENES.iter().filter(|(name, _)| flags.wants(What::Node, name)).collect();
+    let count = (of_broadcast.len() + of_daemons.len()) as u64;
+    if count == 0 {
+        bail!("there is no such scene");
+    }
     let missing = missing();
-    let wanted = |name: &str| flags.scene.as_deref().is_none_or(|part| name.contains(part));
-    let scenes = scenes::SCENES.iter().filter(|(name, _)| wanted(name));
-    let mut tally = Tally::default();
     if !missing.is_empty() {
-        let count = scenes.count() as u64;
         println!("{count} scenes cannot run here: {}", missing.join("; "));
         return Ok(match std::env::var_os(REQUIRED) {
-            Some(_) => Tally { failed: count, ..tally },
-            None => Tally { skipped: count, ..tally },
+            Some(_) => Tally { failed: count, ..Tally::default() },
+            None => Tally { skipped: count, ..Tally::default() },
         });
     }
     world::sweep()?;
-    let chat = build(ws, "chat")?;
-    for (name, scene) in scenes {
-        let start = Instant::now();
-        let mut stage = Stage::new(ws, chat.clone())?;
-        let outcome = scene(&mut stage).and_then(|()| stage.dropped());
-        let seconds = start.elapsed().as_secs_f64();
-        match outcome {
-            Ok(None) => println!("{name:<46} {seconds:>5.1} s, no rules{}", stage.remarks()),
-            Ok(Some(dropped)) => {
-                println!(
-                    "{name:<46} {seconds:>5.1} s, its rules dropped {dropped} packets{}",
-                    stage.remarks()
-                );
-            }
-            Err(error) => {
-                println!("{name:<46} {seconds:>5.1} s, FAILED: {error:#}");
-                stage.tell_all();
-                tally.failed += 1;
-                continue;
-            }
+    let mut tally = Tally::default();
+    if !of_broadcast.is_empty() {
+        let chat = build(ws, EXAMPLE, "chat")?;
+        for (name, scene) in of_broadcast {
+            tally += play(name, &chat, scene)?;
         }
-        tally.passed += 1;
+    }
+    if !of_daemons.is_empty() {
+        let program = build(ws, "build --quiet --release --package gm-node --bin", "gm-node")?;
+        let settings = daemons::Settings { kills: flags.kills };
+        for (name, scene) in of_daemons {
+            tally += play(name, &program, |stage| scene(stage, &settings))?;
+        }
     }
     Ok(tally)
+}
+
+/// One scene, on a stage of its own; what came of it is printed.
+fn play<N: Actor>(
+    name: &str,
+    program: &std::path::Path,
+    scene: impl FnOnce(&mut Stage<N>) -> Result<()>,
+) -> Result<Tally> {
+    let start = Instant::now();
+    let mut stage = Stage::new(program.to_owned())?;
+    let outcome = scene(&mut stage).and_then(|()| stage.dropped());
+    let seconds = start.elapsed().as_secs_f64();
+    match outcome {
+        Ok(None) => println!("{name:<46} {seconds:>5.1} s, no rules{}", stage.remarks()),
+        Ok(Some(dropped)) => {
+            println!("{name:<46} {seconds:>5.1} s, its rules dropped {dropped} packets{}", stage.remarks());
+        }
+        Err(error) => {
+            println!("{name:<46} {seconds:>5.1} s, FAILED: {error:#}");
+            stage.tell_all();
+            return Ok(Tally::FAILED);
+        }
+    }
+    Ok(Tally { passed: 1, ..Tally::default() })
 }
 
 /// What the system lacks.
@@ -128,19 +170,22 @@ fn missing() -> Vec<String> {
     missing
 }
 
-/// Builds an example of the broadcast, and says where it is.
-fn build(ws: &Workspace, example: &str) -> Result<PathBuf> {
-    let mut command = ws.cargo("build --quiet --release --package gm-broadcast --example");
-    if !status(command.arg(example))?.success() {
-        bail!("the example `{example}` does not build");
+const EXAMPLE: &str = "build --quiet --release --package gm-broadcast --example";
+
+/// Builds an example or the program, and says where it is.
+fn build(ws: &Workspace, words: &str, name: &str) -> Result<PathBuf> {
+    let mut command = ws.cargo(words);
+    if !status(command.arg(name))?.success() {
+        bail!("`{name}` does not build");
     }
-    let program = ws.target_folder().join("release/examples").join(example);
+    let folder = if words == EXAMPLE { "release/examples" } else { "release" };
+    let program = ws.target_folder().join(folder).join(name);
     program.canonicalize().with_context(|| format!("{} is not there", program.display()))
 }
 
 /// All scenes, as a step of `cargo xtask ci`; nothing, with the reason said, where they cannot run and need not.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<Tally>> {
-    let flags = Flags { what: What::Broadcast, scene: None, measure: false, outsider: None };
+    let flags = Flags { what: What::All, scene: None, kills: KILLS, measure: false, outsider: None };
     let tally = run(ws, &flags)?;
     Ok((tally.skipped == 0).then_some(tally))
 }

@@ -1,22 +1,16 @@
 //! One node: the example `chat` in a namespace, told by lines and read by lines. Knows no scene.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::world::Place;
-
-/// How long anything may take, unless a scene says otherwise.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a condition is looked at.
-const GLANCE: Duration = Duration::from_millis(10);
-
-type Lines = Arc<Mutex<Vec<(Instant, String)>>>;
+use super::lines::Lines;
+use super::waiting::{PATIENCE, wait_for};
+use super::world::{Actor, Place};
 
 pub(super) struct Node {
     child: Child,
@@ -40,8 +34,8 @@ impl Node {
         command.arg(key).args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start a node")?;
         let lines = Lines::default();
-        listen(child.stdout.take(), &lines, "");
-        listen(child.stderr.take(), &lines, "! ");
+        lines.listen(child.stdout.take(), "");
+        lines.listen(child.stderr.take(), "! ");
         let input = child.stdin.take().context("a node has no standard input")?;
         let mut node = Node { child, input, lines, me: place.ip.to_string() };
         let hello = node
@@ -109,15 +103,7 @@ impl Node {
 
     /// Bytes of memory that it holds.
     pub(super) fn memory(&self) -> Result<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
-    }
-
-    /// The last lines.
-    pub(super) fn last(&self, count: usize) -> Vec<String> {
-        let all = self.all();
-        all.iter().skip(all.len().saturating_sub(count)).map(|(_, line)| line.clone()).collect()
+        memory_of(&self.child)
     }
 
     fn wait_line(&self, is_it: impl Fn(&str) -> bool) -> Result<String> {
@@ -127,7 +113,7 @@ impl Node {
     }
 
     fn all(&self) -> Vec<(Instant, String)> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lines.all()
     }
 }
 
@@ -136,17 +122,21 @@ fn is_saying(line: &str, text: &str) -> bool {
     !line.starts_with(['/', '!']) && line.split_once(' ').is_some_and(|(_, said)| said == text)
 }
 
-fn listen(stream: Option<impl Read + Send + 'static>, lines: &Lines, mark: &'static str) {
-    let Some(stream) = stream else { return };
-    let lines = Lines::clone(lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((Instant::now(), format!("{mark}{line}")));
-        }
-    });
+impl Actor for Node {
+    fn name(&self) -> &str {
+        &self.me
+    }
+
+    fn last(&self, count: usize) -> Vec<String> {
+        self.lines.last(count)
+    }
+}
+
+/// Bytes of memory that a process holds.
+pub(super) fn memory_of(child: &Child) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }
 
 impl Drop for Node {
@@ -154,18 +144,6 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Looks at a condition until it holds, or it has taken too long.
-pub(super) fn wait_for(what: &str, within: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let until = Instant::now() + within;
-    while !holds()? {
-        if Instant::now() > until {
-            bail!("waited {} s in vain for {what}", within.as_secs_f64());
-        }
-        std::thread::sleep(GLANCE);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -178,18 +156,5 @@ mod tests {
         assert!(!is_saying("10.77.0.1:29999 hello there", "hello"));
         assert!(!is_saying("/peers hello", "hello"));
         assert!(!is_saying("! hello", "hello"));
-    }
-
-    #[test]
-    fn waiting_ends_with_the_condition_with_its_error_or_in_vain() {
-        let mut looks = 0;
-        let third = || {
-            looks += 1;
-            Ok(looks == 3)
-        };
-        assert!(wait_for("the third look", PATIENCE, third).is_ok());
-        assert!(wait_for("an error", PATIENCE, || bail!("gone")).is_err());
-        let vain = wait_for("ever", Duration::ZERO, || Ok(false));
-        assert!(vain.is_err_and(|error| error.to_string().contains("in vain for ever")));
     }
 }

@@ -1,4 +1,4 @@
-//! Rules of nftables in one namespace that drop and count. Knows no scene.
+//! Rules of nftables in one namespace that drop, or only count. Knows no scene.
 
 use std::process::Command;
 
@@ -20,18 +20,38 @@ const TABLE: &str = "gm";
 impl Rules {
     /// In family `inet` or `bridge`, at a hook: what matches one of the expressions is dropped.
     pub(super) fn add(space: &str, family: &'static str, hook: &str, expressions: &[&str]) -> Result<Rules> {
+        Rules::with_verdict(space, family, hook, expressions, "drop")
+    }
+
+    /// The same, and what matches is only counted.
+    pub(super) fn count(
+        space: &str,
+        family: &'static str,
+        hook: &str,
+        expressions: &[&str],
+    ) -> Result<Rules> {
+        Rules::with_verdict(space, family, hook, expressions, "accept")
+    }
+
+    fn with_verdict(
+        space: &str,
+        family: &'static str,
+        hook: &str,
+        expressions: &[&str],
+        verdict: &str,
+    ) -> Result<Rules> {
         let mut script =
             format!("table {family} {TABLE} {{ chain {hook} {{ type filter hook {hook} priority 0;\n");
         for expression in expressions {
-            script.push_str(&format!("{expression} counter drop\n"));
+            script.push_str(&format!("{expression} counter {verdict}\n"));
         }
         script.push_str("}\n}\n");
         nft(space, &[&script])?;
         Ok(Rules { space: space.to_owned(), family, lifted: None })
     }
 
-    /// Packets that were dropped until now.
-    pub(super) fn dropped(&self) -> Result<u64> {
+    /// Packets that matched until now.
+    pub(super) fn matched(&self) -> Result<u64> {
         if let Some(lifted) = self.lifted {
             return Ok(lifted);
         }
@@ -44,7 +64,7 @@ impl Rules {
 
     /// Takes them away; what they dropped.
     pub(super) fn lift(&mut self) -> Result<u64> {
-        let dropped = self.dropped()?;
+        let dropped = self.matched()?;
         if self.lifted.is_none() {
             nft(&self.space, &["delete", "table", self.family, TABLE])?;
             self.lifted = Some(dropped);

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::node::{PATIENCE, wait_for};
-use super::world::{Place, Stage};
+use super::node::Node;
+use super::waiting::{PATIENCE, wait_for};
+use super::world::{self, Place};
 
+type Stage = world::Stage<Node>;
 type Scene = fn(&mut Stage) -> Result<()>;
 
 /// All, in their order.
@@ -50,6 +52,13 @@ impl Stage {
             wait_for(&what, PATIENCE, || Ok(node.list(question)?.len() >= count))?;
         }
         Ok(())
+    }
+
+    /// Starts a node at a place; its number is its place among `nodes`.
+    fn start(&mut self, place: &Place, flags: &[&str]) -> Result<usize> {
+        let node = Node::start(&self.program, &self.key, place, flags)?;
+        self.nodes.push(node);
+        Ok(self.nodes.len() - 1)
     }
 
     /// One says something, and returns when.

@@ -1,16 +1,17 @@
-//! Namespaces: a switch with a bridge for each island, a router between them, a namespace for each node. Their names hold our process id,
-//! so that two runs do not clash, and all go when the stage does. Knows no scene.
+//! What a scene plays in: namespaces, a folder, rules. Their names hold our process id, so that two runs do not clash, and all go when the
+//! stage does. Knows no scene, and not what plays.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::node::Node;
 use super::rules::Rules;
-use crate::workspace::Workspace;
 
 const PREFIX: &str = "gmnet-";
 
@@ -18,80 +19,59 @@ const PREFIX: &str = "gmnet-";
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) space: String,
-    pub(super) ip: Ipv4Addr,
+    pub(super) ip: IpAddr,
+}
+
+/// Who plays.
+pub(super) trait Actor {
+    fn name(&self) -> &str;
+
+    /// The last lines that it said.
+    fn last(&self, count: usize) -> Vec<String>;
 }
 
 /// All that one scene needs.
-pub(super) struct Stage {
-    chat: PathBuf,
-    key: PathBuf,
+pub(super) struct Stage<N> {
+    pub(super) program: PathBuf,
+    /// The key of all, unless a scene gives some another.
+    pub(super) key: PathBuf,
+    /// For files; short, since there will be sockets in it.
+    pub(super) folder: PathBuf,
     spaces: Vec<String>,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<N>,
     rules: Vec<Rules>,
     remarks: Vec<String>,
 }
 
-impl Stage {
-    pub(super) fn new(ws: &Workspace, chat: PathBuf) -> Result<Stage> {
-        let folder = ws.target_folder().join("net");
-        std::fs::create_dir_all(&folder).context("cannot make a folder for the key")?;
-        let key = folder.join(format!("key-{}", std::process::id()));
-        std::fs::write(&key, format!("{}\n", "c3".repeat(32))).context("cannot write the key")?;
+impl<N> Stage<N> {
+    pub(super) fn new(program: PathBuf) -> Result<Stage<N>> {
+        let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&folder).context("cannot make a folder for the scene")?;
         let (spaces, nodes, rules, remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Stage { chat, key, spaces, nodes, rules, remarks })
+        let mut stage = Stage { program, key: folder.join("key"), folder, spaces, nodes, rules, remarks };
+        stage.key = stage.new_key("key")?;
+        Ok(stage)
     }
 
-    fn space(&mut self, name: &str) -> Result<String> {
+    /// A file with a fresh key.
+    pub(super) fn new_key(&self, name: &str) -> Result<PathBuf> {
+        let mut key = [0; 32];
+        let random = File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
+        random.context("the system has no random bytes")?;
+        let path = self.folder.join(name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let digits = key.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+        let written = file.and_then(|mut file| writeln!(file, "{digits}"));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    pub(super) fn space(&mut self, name: &str) -> Result<String> {
         let space = format!("{PREFIX}{}-{name}", std::process::id());
         ip(&format!("netns add {space}"))?;
         self.spaces.push(space.clone());
         ip(&format!("-n {space} link set lo up"))?;
         Ok(space)
-    }
-
-    /// Islands of so many places each; with a router if there are several.
-    pub(super) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Place>>> {
-        let switch = self.space("switch")?;
-        let router = if sizes.len() > 1 { Some(self.space("router")?) } else { None };
-        if let Some(router) = &router {
-            let on = "echo 1 > /proc/sys/net/ipv4/ip_forward";
-            output(Command::new("ip").args(["netns", "exec", router, "sh", "-c", on]))?;
-        }
-        let mut islands = Vec::new();
-        for (island, size) in (0_u8..).zip(sizes) {
-            ip(&format!("-n {switch} link add br{island} type bridge mcast_snooping 0"))?;
-            ip(&format!("-n {switch} link set br{island} up"))?;
-            if let Some(router) = &router {
-                let (near, far) = (format!("r{island}"), format!("eth{island}"));
-                cable(
-                    &switch,
-                    &near,
-                    &format!("br{island}"),
-                    router,
-                    &far,
-                    Ipv4Addr::new(10, 77, island, 254),
-                )?;
-            }
-            let mut places = Vec::new();
-            for node in (1_u8..).take(*size) {
-                let space = self.space(&format!("{island}-{node}"))?;
-                let address = Ipv4Addr::new(10, 77, island, node);
-                cable(
-                    &switch,
-                    &format!("n{island}-{node}"),
-                    &format!("br{island}"),
-                    &space,
-                    "eth0",
-                    address,
-                )?;
-                let way =
-                    if router.is_some() { format!("via 10.77.{island}.254") } else { "dev eth0".to_owned() };
-                ip(&format!("-n {space} route add default {way}"))?;
-                places.push(Place { space, ip: address });
-            }
-            islands.push(places);
-        }
-        Ok(islands)
     }
 
     /// The namespace in which all bridges are.
@@ -102,13 +82,6 @@ impl Stage {
     /// The namespace of the router.
     pub(super) fn router(&self) -> String {
         self.spaces.get(1).cloned().unwrap_or_default()
-    }
-
-    /// Starts a node at a place; its number is its place among `nodes`.
-    pub(super) fn start(&mut self, place: &Place, flags: &[&str]) -> Result<usize> {
-        let node = Node::start(&self.chat, &self.key, place, flags)?;
-        self.nodes.push(node);
-        Ok(self.nodes.len() - 1)
     }
 
     /// Rules in a namespace: what matches an expression is dropped, and counted.
@@ -129,14 +102,14 @@ impl Stage {
     }
 
     pub(super) fn dropped_by(&mut self, rules: usize) -> Result<u64> {
-        self.rules.get_mut(rules).context("there are no such rules")?.dropped()
+        self.rules.get_mut(rules).context("there are no such rules")?.matched()
     }
 
     /// What all rules of the scene dropped; nothing if it has none. None dropped is an error: then the scene showed nothing.
     pub(super) fn dropped(&mut self) -> Result<Option<u64>> {
         let mut sum = 0;
         for rules in &mut self.rules {
-            sum += rules.dropped()?;
+            sum += rules.matched()?;
         }
         match (self.rules.is_empty(), sum) {
             (true, _) => Ok(None),
@@ -158,14 +131,17 @@ impl Stage {
     }
 
     /// After a failure: the last that every node said.
-    pub(super) fn tell_all(&self) {
+    pub(super) fn tell_all(&self)
+    where
+        N: Actor,
+    {
         for node in &self.nodes {
-            println!("  {}: {}", node.me, node.last(12).join(" | "));
+            println!("  {}: {}", node.name(), node.last(12).join(" | "));
         }
     }
 }
 
-impl Drop for Stage {
+impl<N> Drop for Stage<N> {
     fn drop(&mut self) {
         // Processes first: a namespace lives as long as somebody is in it.
         self.nodes.clear();
@@ -174,19 +150,13 @@ impl Drop for Stage {
                 eprintln!("{error:#}");
             }
         }
-        let _ = std::fs::remove_file(&self.key);
+        if let Err(error) = clear(&self.folder) {
+            eprintln!("{error:#}");
+        }
     }
 }
 
-/// A cable from a port of a bridge to an interface with an address.
-fn cable(switch: &str, port: &str, bridge: &str, space: &str, name: &str, address: Ipv4Addr) -> Result<()> {
-    ip(&format!("-n {switch} link add {port} type veth peer name {name} netns {space}"))?;
-    ip(&format!("-n {switch} link set {port} master {bridge} up"))?;
-    ip(&format!("-n {space} addr add {address}/24 dev {name}"))?;
-    ip(&format!("-n {space} link set {name} up"))
-}
-
-fn ip(words: &str) -> Result<()> {
+pub(super) fn ip(words: &str) -> Result<()> {
     output(Command::new("ip").args(words.split_whitespace())).map(drop)
 }
 
@@ -209,17 +179,40 @@ pub(super) fn try_out() -> Result<()> {
     rules.map(drop)
 }
 
+/// Removes a folder, and what is mounted in it.
+fn clear(folder: &Path) -> Result<()> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").context("cannot read what is mounted")?;
+    let mounted = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for place in mounted.filter(|place| Path::new(place).starts_with(folder)) {
+        output(Command::new("umount").args(["-l", place]))?;
+    }
+    std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
+}
+
+/// Whether a name is of a run that has ended.
+fn is_left_behind(name: &str) -> bool {
+    let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
+
 /// Removes what runs left behind that were killed.
 pub(super) fn sweep() -> Result<()> {
     for line in output(Command::new("ip").args(["netns", "list"]))?.lines() {
         let space = line.split_whitespace().next().unwrap_or_default();
-        let pid = space.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if let Some(pid) = pid.filter(|pid| !Path::new("/proc").join(pid).exists()) {
-            println!("removing {space}, left behind by process {pid}");
+        if is_left_behind(space) {
+            println!("removing {space}, left behind");
             for left in output(Command::new("ip").args(["netns", "pids", space]))?.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", left]).status();
             }
             ip(&format!("netns del {space}"))?;
+        }
+    }
+    for entry in
+        std::fs::read_dir(std::env::temp_dir()).context("cannot read the folder of temporary files")?
+    {
+        let entry = entry.context("cannot read the folder of temporary files")?;
+        if entry.file_name().to_str().is_some_and(is_left_behind) {
+            clear(&entry.path())?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{Stage, others};
-use crate::net::node::{PATIENCE, wait_for};
+use crate::net::waiting::{PATIENCE, wait_for};
 
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 

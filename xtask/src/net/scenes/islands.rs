@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::{Stage, others};
-use crate::net::node::{PATIENCE, wait_for};
+use crate::net::waiting::{PATIENCE, wait_for};
 
 /// Nodes find each other with no configuration, and then one multicast is all that a broadcast costs.
 pub(super) fn one_multicast(stage: &mut Stage) -> Result<()> {

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::{Stage, others};
-use crate::net::node::{PATIENCE, wait_for};
+use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::world::Actor;
 
 /// A bridge forwards no multicast: the self-test says so, and all goes by TCP.
 pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {

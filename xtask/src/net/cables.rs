@@ -1,0 +1,114 @@
+//! Bridges and cables: a switch with a bridge for each island, a router between them, a namespace for each node. Knows no scene.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::world::{Place, Stage, ip, output};
+
+/// Of what kind all addresses are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// The router, of each island.
+const ROUTER: u8 = 254;
+
+impl Family {
+    fn address(self, island: u8, host: u8) -> IpAddr {
+        match self {
+            Family::V4 => Ipv4Addr::new(10, 77, island, host).into(),
+            Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, island.into(), 0, 0, 0, host.into()).into(),
+        }
+    }
+
+    /// How `ip` is told an address of an interface. Nobody else has it: it need not be tried out.
+    fn with_mask(self, address: IpAddr) -> String {
+        match self {
+            Family::V4 => format!("{address}/24"),
+            Family::V6 => format!("{address}/64 nodad"),
+        }
+    }
+
+    fn forwarding(self) -> &'static str {
+        match self {
+            Family::V4 => "echo 1 > /proc/sys/net/ipv4/ip_forward",
+            Family::V6 => "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+        }
+    }
+
+    fn flag(self) -> &'static str {
+        match self {
+            Family::V4 => "-4",
+            Family::V6 => "-6",
+        }
+    }
+}
+
+impl<N> Stage<N> {
+    /// Islands of so many places each; with a router if there are several.
+    pub(super) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Place>>> {
+        self.islands_of(Family::V4, sizes)
+    }
+
+    /// The same, with addresses of one kind only.
+    pub(super) fn islands_of(&mut self, family: Family, sizes: &[usize]) -> Result<Vec<Vec<Place>>> {
+        let switch = self.space("switch")?;
+        let router = if sizes.len() > 1 { Some(self.space("router")?) } else { None };
+        if let Some(router) = &router {
+            output(Command::new("ip").args(["netns", "exec", router, "sh", "-c", family.forwarding()]))?;
+        }
+        let mut islands = Vec::new();
+        for (island, size) in (0_u8..).zip(sizes) {
+            let bridge = Bridge { switch: &switch, island, family };
+            ip(&format!("-n {switch} link add br{island} type bridge mcast_snooping 0"))?;
+            ip(&format!("-n {switch} link set br{island} up"))?;
+            if let Some(router) = &router {
+                bridge.cable(&format!("r{island}"), router, &format!("eth{island}"), ROUTER)?;
+            }
+            let mut places = Vec::new();
+            for node in (1_u8..).take(*size) {
+                let space = self.space(&format!("{island}-{node}"))?;
+                let address = bridge.cable(&format!("n{island}-{node}"), &space, "eth0", node)?;
+                let way = match router {
+                    Some(_) => format!("via {}", family.address(island, ROUTER)),
+                    None => "dev eth0".to_owned(),
+                };
+                ip(&format!("-n {space} {} route add default {way}", family.flag()))?;
+                places.push(Place { space, ip: address });
+            }
+            islands.push(places);
+        }
+        Ok(islands)
+    }
+
+    /// One more address at a place, in its island.
+    pub(super) fn another_address(&self, place: &Place, island: u8, host: u8) -> Result<IpAddr> {
+        let address = Family::V4.address(island, host);
+        ip(&format!("-n {} addr add {} dev eth0", place.space, Family::V4.with_mask(address)))?;
+        Ok(address)
+    }
+}
+
+/// The bridge of an island.
+struct Bridge<'a> {
+    switch: &'a str,
+    island: u8,
+    family: Family,
+}
+
+impl Bridge<'_> {
+    /// A cable from a port of the bridge to an interface with an address.
+    fn cable(&self, port: &str, space: &str, name: &str, host: u8) -> Result<IpAddr> {
+        let Bridge { switch, island, family } = self;
+        let address = family.address(*island, host);
+        ip(&format!("-n {switch} link add {port} type veth peer name {name} netns {space}"))?;
+        ip(&format!("-n {switch} link set {port} master br{island} up"))?;
+        ip(&format!("-n {space} addr add {} dev {name}", family.with_mask(address)))?;
+        ip(&format!("-n {space} link set {name} up"))?;
+        Ok(address)
+    }
+}

@@ -1,0 +1,189 @@
+//! Scenes of islands: multicast within, a router between, one seed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::net::cables::Family;
+use crate::net::town::{GROUP, Stage, Want, part, satisfied, seconds, spelled, stands};
+use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::world::Place;
+
+/// Every fourth packet, of TCP too.
+const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
+
+/// Multicast does not cross the router, and one seed is all that is configured.
+pub(super) fn three(stage: &mut Stage) -> Result<()> {
+    let islands = stage.islands(&[3, 2, 2])?;
+    everybody_serves(stage, &islands)
+}
+
+/// The same, and no address of the fourth version anywhere.
+pub(super) fn ipv6(stage: &mut Stage) -> Result<()> {
+    let islands = stage.islands_of(Family::V6, &[3, 2])?;
+    everybody_serves(stage, &islands)
+}
+
+/// All join; each serves a part and waits for all; all agree, and locate the same; near is who is on the same island.
+fn everybody_serves(stage: &mut Stage, places: &[Vec<Place>]) -> Result<()> {
+    let start = Instant::now();
+    let islands = stage.seeded(places)?;
+    let all = islands.concat();
+    for number in &all {
+        stage.node(*number)?.ok(&["join", GROUP])?;
+    }
+    let want = Want { members: all.len(), items: all.len() };
+    let joined = stage.agree(&all, GROUP, want, start)?;
+
+    let mut slowest = Duration::ZERO;
+    for number in &all {
+        let since = Instant::now();
+        let said = stage.serve(*number, part(*number, all.len()), &["--wait", "all"])?;
+        satisfied(&said, all.len() - 1)?;
+        slowest = slowest.max(since.elapsed());
+    }
+    let served =
+        stage.agree(&all, GROUP, Want { members: all.len(), items: 2 * all.len() }, Instant::now())?;
+    located(stage, &all)?;
+    for island in &islands {
+        for number in island {
+            near_is_the_island(stage, *number, island)?;
+        }
+    }
+    stage.remark(format!(
+        "{} agree {} after the first start; a range was with all of them within {}, and {} later all held the same",
+        all.len(),
+        seconds(joined),
+        seconds(slowest),
+        seconds(served)
+    ));
+    Ok(())
+}
+
+/// Whoever is asked locates the first and the last key of each part at the one who serves it.
+fn located(stage: &Stage, all: &[usize]) -> Result<()> {
+    for number in all {
+        let (first, last) = part(*number, all.len());
+        for key in [first, last] {
+            let owners = stage.owners(all, GROUP, key)?;
+            ensure!(owners == [stage.node(*number)?.me.to_string()], "key {key} is served by {owners:?}");
+        }
+    }
+    Ok(())
+}
+
+/// One hears the multicast of its island, of all of it, and of nobody else.
+fn near_is_the_island(stage: &Stage, number: usize, island: &[usize]) -> Result<()> {
+    let me = stage.node(number)?.me;
+    let mut others = Vec::new();
+    for other in island.iter().filter(|other| **other != number) {
+        others.push(stage.node(*other)?.me.to_string());
+    }
+    others.sort();
+    let mut near = Vec::new();
+    let heard = wait_for("the multicast of an island", PATIENCE, || {
+        let peers = stage.node(number)?.ok(&["peers"])?;
+        let peers = peers.as_array().context("peers are a list")?;
+        let names = peers.iter().filter(|peer| peer["near"] == true).filter_map(|peer| peer["node"].as_str());
+        near = names.map(ToOwned::to_owned).collect();
+        near.sort();
+        Ok(near.len() >= others.len())
+    });
+    heard.with_context(|| format!("{me} hears {near:?} instead of {others:?}"))?;
+    ensure!(near == others, "{me} hears {near:?} instead of {others:?}");
+    Ok(())
+}
+
+/// Every fourth packet is lost on its way into any node, from before the first is started.
+pub(super) fn loss(stage: &mut Stage) -> Result<()> {
+    let places = stage.islands(&[3, 2])?;
+    for place in places.iter().flatten() {
+        stage.drop_in(&place.space, "inet", "input", &[QUARTER])?;
+    }
+    let start = Instant::now();
+    let all = stage.seeded(&places)?.concat();
+    let mut satisfied = 0;
+    for number in &all {
+        for range in [part(*number, all.len()), (u32::MAX, u32::MAX)] {
+            let said = stage.serve(*number, range, &["--wait", "all", "--timeout", "2s"])?;
+            stands(&said)?;
+            satisfied += usize::from(said.code == 0);
+        }
+    }
+    let last = Instant::now();
+    let want = Want { members: all.len(), items: 2 * all.len() };
+    let agreed = stage.agree(&all, GROUP, want, last)?;
+    located(stage, &all)?;
+    stage.remark(format!(
+        "{} agree {} after the last write, {} after the first start; {satisfied} of {} waits for all were satisfied within 2 s",
+        all.len(),
+        seconds(agreed),
+        seconds(start.elapsed()),
+        want.items
+    ));
+    Ok(())
+}
+
+/// The router drops all, both sides write, the router does not drop any longer: nobody does anything, and all agree.
+pub(super) fn split(stage: &mut Stage) -> Result<()> {
+    let places = stage.islands(&[2, 2])?;
+    let islands = stage.seeded(&places)?;
+    let all = islands.concat();
+    for number in &all {
+        // Whoever joins is concerned by all that is written.
+        stage.node(*number)?.ok(&["join", GROUP])?;
+        stands(&stage.serve(*number, part(*number, all.len()), &[])?)?;
+    }
+    stage.agree(&all, GROUP, Want { members: 4, items: 8 }, Instant::now())?;
+
+    let router = stage.router();
+    let rules = stage.drop_in(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
+    // West serves another range, east no longer serves one and prefers itself for another.
+    satisfied(&stage.serve(all[0], (u32::MAX, u32::MAX), &["--wait", "one"])?, 1)?;
+    let east = stage.node(all[2])?;
+    east.ok(&["unserve", GROUP, &spelled(part(2, 4)), "--wait", "one"])?;
+    let west = stage.node(all[1])?.me.to_string();
+    let key = part(1, 4);
+    stage.node(all[3])?.ok(&[
+        "serve",
+        GROUP,
+        &spelled(key),
+        "--port",
+        "1",
+        "--priority",
+        "9",
+        "--wait",
+        "one",
+    ])?;
+    let apart = Instant::now();
+    stage.agree(&islands[0], GROUP, Want { members: 4, items: 9 }, apart)?;
+    stage.agree(&islands[1], GROUP, Want { members: 4, items: 8 }, apart)?;
+    // Who waits for all is told that half of them did not get it.
+    for (number, mark) in [(all[0], 1), (all[2], 2)] {
+        let said =
+            stage.serve(number, (u32::MAX - mark, u32::MAX - mark), &["--wait", "all", "--timeout", "4s"])?;
+        let done = &said.json[0];
+        let missing = done["unreachable"].as_u64().zip(done["unknown"].as_u64()).map(|(a, b)| a + b);
+        ensure!(
+            said.code == 4 && done["delivered"] == 1 && missing == Some(2),
+            "a wait across the split ended with {}: {}",
+            said.code,
+            said.text.trim()
+        );
+    }
+    wait_for("the split to bite", PATIENCE, || Ok(stage.dropped_by(rules)? >= 5))?;
+    ensure!(stage.owners(&islands[0], GROUP, key.0)? == [west.clone()], "the split leaks");
+
+    stage.lift(rules)?;
+    let split = apart.elapsed();
+    let healed = stage.agree(&all, GROUP, Want { members: 4, items: 11 }, Instant::now())?;
+    let preferred = stage.node(all[3])?.me.to_string();
+    ensure!(stage.owners(&all, GROUP, key.0)? == [preferred, west], "the owners of both sides are not there");
+    ensure!(stage.owners(&all, GROUP, part(2, 4).0)?.is_empty(), "what was not served any longer is back");
+    stage.remark(format!(
+        "split for {}; all agree {} after the router let through again",
+        seconds(split),
+        seconds(healed)
+    ));
+    Ok(())
+}

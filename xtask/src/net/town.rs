@@ -1,0 +1,256 @@
+//! Several daemons on a stage: starting them, writing by each, and whether they agree. Knows no scene.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::daemon::{Daemon, Said, Setting};
+use super::waiting::{PATIENCE, wait_for};
+use super::world::{self, Place};
+
+pub(super) type Stage = world::Stage<Daemon>;
+
+/// The group, unless a scene has several.
+pub(super) const GROUP: &str = "Customers";
+/// The port of all daemons, unless a scene says otherwise.
+pub(super) const PORT: u16 = 29_999;
+
+/// What a member says that it serves: port and priority by range.
+pub(super) type Ranges = BTreeMap<(u32, u32), (u16, u16)>;
+
+/// How much all are to hold of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Want {
+    pub(super) members: usize,
+    pub(super) items: usize,
+}
+
+impl Stage {
+    /// A daemon that does not run yet; its number is its place among `nodes`.
+    pub(super) fn add(&mut self, place: &Place, port: u16, flags: &[&str]) -> Result<usize> {
+        let number = self.nodes.len();
+        let setting = Setting {
+            program: self.program.clone(),
+            cluster: "net".to_owned(),
+            key: self.key.clone(),
+            dir: self.folder.join(format!("n{number}")),
+            keeps: true,
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+        };
+        self.nodes.push(Daemon::new(place, port, setting)?);
+        Ok(number)
+    }
+
+    /// One at each place, started, with these flags.
+    pub(super) fn start_all<'a>(
+        &mut self,
+        places: impl IntoIterator<Item = &'a Place>,
+        flags: &[&str],
+    ) -> Result<Vec<usize>> {
+        let mut all = Vec::new();
+        for place in places {
+            all.push(self.add(place, PORT, flags)?);
+        }
+        self.run(&all)?;
+        Ok(all)
+    }
+
+    /// Islands and a router; the daemons of all islands but the first call the first daemon, and nobody else is called.
+    pub(super) fn seeded(&mut self, islands: &[Vec<Place>]) -> Result<Vec<Vec<usize>>> {
+        let first = islands.first().and_then(|island| island.first()).context("there is a place")?;
+        let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
+        let mut started = Vec::new();
+        for (number, island) in islands.iter().enumerate() {
+            let flags: &[&str] = if number == 0 { &[] } else { &["--seed", &seed] };
+            started.push(self.start_all(island, flags)?);
+        }
+        Ok(started)
+    }
+
+    /// Starts all of some at once, and waits until each answers.
+    pub(super) fn run(&mut self, which: &[usize]) -> Result<()> {
+        for number in which {
+            self.node_mut(*number)?.spawn()?;
+        }
+        which.iter().try_for_each(|number| self.node_mut(*number)?.ready())
+    }
+
+    pub(super) fn node(&self, number: usize) -> Result<&Daemon> {
+        self.nodes.get(number).context("there is no such daemon")
+    }
+
+    pub(super) fn node_mut(&mut self, number: usize) -> Result<&mut Daemon> {
+        self.nodes.get_mut(number).context("there is no such daemon")
+    }
+
+    /// Serves a range, and waits as the words say.
+    pub(super) fn serve(&self, number: usize, range: (u32, u32), wait: &[&str]) -> Result<Said> {
+        let range = spelled(range);
+        self.node(number)?.cli(&[&["serve", GROUP, &range, "--port", "5432"], wait].concat())
+    }
+
+    /// Waits until all of some hold the same of a group, and so much; how long after `since` that was.
+    pub(super) fn agree(&self, which: &[usize], group: &str, want: Want, since: Instant) -> Result<Duration> {
+        let mut seen = String::new();
+        let mut fingerprint = String::new();
+        let agreed = wait_for("agreement", PATIENCE, || {
+            fingerprint.clear();
+            for number in which {
+                let (has, print) = self.holds(*number, group)?;
+                let first = fingerprint.is_empty();
+                if has != Some(want) || !(first || fingerprint == print) {
+                    seen = format!(
+                        "{} holds {has:?} {print}, wanted {want:?} {fingerprint}",
+                        self.node(*number)?.me
+                    );
+                    return Ok(false);
+                }
+                fingerprint = print;
+            }
+            Ok(true)
+        });
+        agreed.with_context(|| seen)?;
+        let took = since.elapsed();
+        // They say so themselves.
+        for number in which {
+            self.node(*number)?.ok(&["wait", group, "--fingerprint", &fingerprint, "--timeout", "1s"])?;
+        }
+        Ok(took)
+    }
+
+    /// What one holds of a group: how much, and the fingerprint.
+    fn holds(&self, number: usize, group: &str) -> Result<(Option<Want>, String)> {
+        let status = self.node(number)?.ok(&["status"])?;
+        let groups = status["groups"].as_array().context("a status has groups")?;
+        let Some(group) = groups.iter().find(|held| held["name"] == group) else {
+            return Ok((None, String::new()));
+        };
+        let count = |name: &str| group[name].as_u64().and_then(|count| usize::try_from(count).ok());
+        let want = Want {
+            members: count("members").context("a group has members")?,
+            items: count("items").context("a group has items")?,
+        };
+        let fingerprint = group["fingerprint"].as_str().unwrap_or_default();
+        let good = fingerprint.len() == 32 && fingerprint.bytes().all(|c| b"0123456789abcdef".contains(&c));
+        ensure!(good, "a fingerprint has 32 lower-case digits: {fingerprint}");
+        Ok((Some(want), fingerprint.to_owned()))
+    }
+
+    /// All of some name the same owners of a key: their NetIds, in order.
+    pub(super) fn owners(&self, which: &[usize], group: &str, key: u32) -> Result<Vec<String>> {
+        let mut same: Option<Value> = None;
+        for number in which {
+            let located = self.node(*number)?.ok(&["locate", group, &key.to_string()])?;
+            match &same {
+                None => same = Some(located),
+                Some(first) => {
+                    ensure!(
+                        *first == located,
+                        "{} locates {key} otherwise: {located}",
+                        self.node(*number)?.me
+                    );
+                }
+            }
+        }
+        let located = same.context("nobody was asked")?;
+        let owners = located["owners"].as_array().context("a key has a list of owners")?;
+        owners
+            .iter()
+            .map(|owner| Ok(owner["node"].as_str().context("an owner has a name")?.to_owned()))
+            .collect()
+    }
+
+    /// What one holds of what a member serves.
+    pub(super) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
+        let items = self.node(by)?.ok(&["topology", group, "--op", "add"])?;
+        let items = items.as_array().context("a topology is a list")?;
+        let mut ranges = Ranges::new();
+        for item in items.iter().filter(|item| item["node"] == member) {
+            let key = |name: &str| item[name].as_u64().and_then(|key| u32::try_from(key).ok());
+            let small = |name: &str| item[name].as_u64().and_then(|number| u16::try_from(number).ok());
+            let range = (key("start").context("no start")?, key("end").context("no end")?);
+            let said = (small("port").context("no port")?, small("priority").context("no priority")?);
+            ensure!(ranges.insert(range, said).is_none(), "{range:?} is there twice");
+        }
+        Ok(ranges)
+    }
+
+    /// The NetIds that a list of one names.
+    pub(super) fn names(&self, number: usize, question: &[&str]) -> Result<Vec<String>> {
+        let list = self.node(number)?.ok(question)?;
+        let list = list.as_array().context("it is a list")?;
+        list.iter().map(|entry| Ok(entry["node"].as_str().context("it has a node")?.to_owned())).collect()
+    }
+
+    /// All of some list so many others that they know.
+    pub(super) fn wait_peers(&self, which: &[usize], count: usize) -> Result<()> {
+        for number in which {
+            let what = format!("{} to know {count} others", self.node(*number)?.me);
+            wait_for(&what, PATIENCE, || Ok(self.names(*number, &["peers"])?.len() >= count))?;
+        }
+        Ok(())
+    }
+}
+
+/// A write that waited for others, and that at least so many of them had.
+pub(super) fn satisfied(said: &Said, by: usize) -> Result<()> {
+    // One answer for each group that was written in.
+    let done = &said.json[0];
+    let delivered = done["delivered"].as_u64().unwrap_or_default();
+    ensure!(
+        said.code == 0 && done["wait"] == "satisfied" && delivered >= by as u64,
+        "a write for {by} others ended with {}: {}",
+        said.code,
+        said.text.trim()
+    );
+    Ok(())
+}
+
+/// A write that stands, however many others had it in time.
+pub(super) fn stands(said: &Said) -> Result<()> {
+    if said.code == 0 || said.code == 4 {
+        return Ok(());
+    }
+    bail!("a write ended with {}: {}", said.code, said.text.trim())
+}
+
+/// A range as one types it.
+pub(super) fn spelled((start, end): (u32, u32)) -> String {
+    format!("{start:#x}-{end:#x}")
+}
+
+/// The key space in so many parts of the same width; what is left over belongs to nobody.
+pub(super) fn part(number: usize, of: usize) -> (u32, u32) {
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    let width = u32::MAX / u32::try_from(of).unwrap_or(u32::MAX).max(1);
+    let start = number.saturating_mul(width);
+    (start, start.saturating_add(width - 1))
+}
+
+/// Seconds, for people.
+pub(super) fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_the_key_space_do_not_overlap() {
+        let parts: Vec<_> = (0..7).map(|number| part(number, 7)).collect();
+        assert_eq!(parts[0].0, 0);
+        assert!(parts.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
+        assert_eq!(spelled((0, 255)), "0x0-0xff");
+    }
+
+    #[test]
+    fn a_write_that_timed_out_stands_and_one_that_was_refused_does_not() {
+        let said = |code| Said { code, json: Value::Null, text: String::new() };
+        assert!(stands(&said(0)).is_ok() && stands(&said(4)).is_ok());
+        assert!(stands(&said(1)).is_err() && stands(&said(3)).is_err());
+        assert!(satisfied(&said(0), 0).is_err(), "it does not say that all had it");
+    }
+}
