@@ -21,7 +21,7 @@ pub enum Bug {
     NoReassertion,
     /// A refusal of the storage is not noticed.
     RefusalIgnored,
-    /// A group that was left is dropped before anybody knows.
+    /// A group that was left is dropped before anybody knows, and nobody who asks is told of it.
     LeaveNotTold,
     /// A node under a new address says nothing of its former self.
     FormerSelfStays,

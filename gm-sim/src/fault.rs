@@ -58,10 +58,40 @@ pub enum FaultClass {
     ClockJump,
     /// A node's clock ran too fast or too slow.
     ClockDrift,
+    /// A process died and its disk was there when it was started again.
+    KeptDisk,
+    /// A process died, and was started with what its disk had held before.
+    StaleDisk,
+    /// A process died, and was started without what its disk had held.
+    LostDisk,
+    /// A process died while its disk was being written.
+    TornWrite,
+    /// A process died, and its disk had not kept what it said was kept.
+    LostSync,
+    /// A disk refused what it was given.
+    FullDisk,
+    /// A disk took long.
+    SlowDisk,
+    /// A second process said that it was a node.
+    IdentityClash,
+    /// A node was started elsewhere with the disk it had.
+    AddressChange,
+    /// Every node was given another key to seal with, in steps.
+    KeyRotation,
+    /// Most nodes joined at one time.
+    MassJoin,
+    /// Most members left at one time.
+    MassLeave,
+    /// A member was forgotten that was up.
+    ForgetLiving,
+    /// A member was forgotten that was dead.
+    ForgetDead,
+    /// Somebody who is told of changes took long to take them in.
+    SlowWatcher,
 }
 
 impl FaultClass {
-    /// All of them.
+    /// All that a world does by itself: what happens to processes, hosts, clocks and what is between them.
     pub const ALL: [FaultClass; 26] = [
         FaultClass::Loss,
         FaultClass::Duplication,
@@ -90,6 +120,34 @@ impl FaultClass {
         FaultClass::ClockJump,
         FaultClass::ClockDrift,
     ];
+
+    /// Those that only whole nodes know: of disks, identities, keys, members and watchers. Whoever drives such a world does them, and
+    /// says so by [`World::happened`](crate::World::happened).
+    pub const OF_NODES: [FaultClass; 15] = [
+        FaultClass::KeptDisk,
+        FaultClass::StaleDisk,
+        FaultClass::LostDisk,
+        FaultClass::TornWrite,
+        FaultClass::LostSync,
+        FaultClass::FullDisk,
+        FaultClass::SlowDisk,
+        FaultClass::IdentityClash,
+        FaultClass::AddressChange,
+        FaultClass::KeyRotation,
+        FaultClass::MassJoin,
+        FaultClass::MassLeave,
+        FaultClass::ForgetLiving,
+        FaultClass::ForgetDead,
+        FaultClass::SlowWatcher,
+    ];
+
+    /// How many there are.
+    const COUNT: usize = FaultClass::ALL.len() + FaultClass::OF_NODES.len();
+
+    /// Every one, in order.
+    pub fn every() -> impl Iterator<Item = FaultClass> {
+        FaultClass::ALL.into_iter().chain(FaultClass::OF_NODES)
+    }
 
     /// As tables and commands spell it.
     #[must_use]
@@ -121,13 +179,28 @@ impl FaultClass {
             FaultClass::OutsiderFlood => "outsider-flood",
             FaultClass::ClockJump => "clock-jump",
             FaultClass::ClockDrift => "clock-drift",
+            FaultClass::KeptDisk => "kept-disk",
+            FaultClass::StaleDisk => "stale-disk",
+            FaultClass::LostDisk => "lost-disk",
+            FaultClass::TornWrite => "torn-write",
+            FaultClass::LostSync => "lost-sync",
+            FaultClass::FullDisk => "full-disk",
+            FaultClass::SlowDisk => "slow-disk",
+            FaultClass::IdentityClash => "identity-clash",
+            FaultClass::AddressChange => "address-change",
+            FaultClass::KeyRotation => "key-rotation",
+            FaultClass::MassJoin => "mass-join",
+            FaultClass::MassLeave => "mass-leave",
+            FaultClass::ForgetLiving => "forget-living",
+            FaultClass::ForgetDead => "forget-dead",
+            FaultClass::SlowWatcher => "slow-watcher",
         }
     }
 
     /// The class of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<FaultClass> {
-        FaultClass::ALL.into_iter().find(|class| class.name() == name)
+        FaultClass::every().find(|class| class.name() == name)
     }
 }
 
@@ -138,8 +211,14 @@ impl fmt::Display for FaultClass {
 }
 
 /// How often each kind really happened in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally([u64; FaultClass::ALL.len()]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally([u64; FaultClass::COUNT]);
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally([0; FaultClass::COUNT])
+    }
+}
 
 impl Tally {
     /// How often that was.
@@ -159,7 +238,7 @@ mod tests {
 
     #[test]
     fn all_are_listed_once_and_in_order() {
-        for (place, class) in FaultClass::ALL.into_iter().enumerate() {
+        for (place, class) in FaultClass::every().enumerate() {
             assert_eq!(class as usize, place);
             assert_eq!(FaultClass::named(class.name()), Some(class));
         }

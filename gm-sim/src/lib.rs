@@ -97,4 +97,4 @@ pub use rules::{Effect, Fault, NodeSet, Nodes, Rates, Scope};
 pub use schedule::{Bounds, Schedule};
 pub use trace::{Mixer, Trace};
 pub use watch::{Amount, Flow, Seen, Traffic, Where};
-pub use world::{Action, Run, Trick, World};
+pub use world::{Action, Run, Trick, World, spread};

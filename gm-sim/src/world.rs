@@ -238,6 +238,16 @@ impl<M: Machine> World<M> {
         }
     }
 
+    /// Puts a line into the text of the trace, if that is kept: it does not change the hash.
+    pub fn note(&mut self, node: NodeIndex, text: impl FnOnce() -> String) {
+        self.trace.note(self.now, node, text);
+    }
+
+    /// Notes that a fault really happened to a node, which whoever drives the world did to it.
+    pub fn happened(&mut self, node: NodeIndex, class: FaultClass) {
+        self.bite(node, class);
+    }
+
     /// A fault really happened.
     fn bite(&mut self, node: NodeIndex, class: FaultClass) {
         self.tally.count(class);
@@ -253,7 +263,8 @@ impl<M: Machine> fmt::Debug for World<M> {
 }
 
 /// A seed of 32 bytes from a number of the world, one of the concern and one of the time it was needed.
-pub(crate) fn spread(seed: u64, concern: u64, count: u64) -> [u8; 32] {
+#[must_use]
+pub fn spread(seed: u64, concern: u64, count: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
         let mut mixer = Mixer::new();

@@ -47,7 +47,8 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
-        step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws)?))),
+        step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
+        step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),
         // The tests have compared the cases; this compares whole files, and finds those that no test makes.
         step("vectors", "cargo xtask vectors --check", || Ok(yes_or_no(vectors::run(ws, true)?))),
         step("port", "cargo xtask port", || {

@@ -54,7 +54,7 @@ enum Task {
     Deps,
     /// Run the vectors of the wire with the second implementation, in Python
     Port,
-    /// Run worlds of broadcasters in virtual time: `cargo xtask sim --help` tells its flags
+    /// Run worlds of broadcasters, or with `--node` of whole nodes, in virtual time: `cargo xtask sim --help` tells the flags
     #[command(disable_help_flag = true)]
     Sim {
         /// Handed on to the simulator

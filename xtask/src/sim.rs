@@ -1,6 +1,6 @@
-//! `cargo xtask sim`: the simulator, built with optimisation, with the arguments handed on to it.
+//! `cargo xtask sim`: the simulator, built with optimisation, with the arguments handed on to it; with `--node`, that of whole nodes.
 //!
-//! Knows how to start it and what its last line means; its flags are its own (`gm-sim/src/main.rs`).
+//! Knows how to start them and what their last line means; their flags are their own (`gm-sim/src/main.rs`, `gm-node/examples/worlds/main.rs`).
 
 use std::process::{Command, Stdio};
 
@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, status};
+
+/// Worlds of whole nodes, not of broadcasters.
+const NODE: &str = "--node";
 
 /// Runs it; what it ended with.
 pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
@@ -20,9 +23,10 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
 }
 
 /// What every change must pass: seeds, every scenario once, the planted bugs.
-pub(crate) fn ci(ws: &Workspace) -> Result<Tally> {
+pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<Tally> {
+    let args = if whole_nodes { vec![NODE.to_owned()] } else { Vec::new() };
     let output =
-        simulator(ws, &[]).stderr(Stdio::inherit()).output().context("cannot start the simulator")?;
+        simulator(ws, &args).stderr(Stdio::inherit()).output().context("cannot start the simulator")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     let counted = text.lines().last().and_then(counts);
@@ -33,8 +37,14 @@ pub(crate) fn ci(ws: &Workspace) -> Result<Tally> {
 }
 
 fn simulator(ws: &Workspace, args: &[String]) -> Command {
-    let mut command = ws.cargo("run --quiet --release -p gm-sim --");
-    command.args(args);
+    let mut command = if args.iter().any(|arg| arg == NODE) {
+        ws.cargo(
+            "run --quiet --release -p gm-node --no-default-features --features plant --example worlds --",
+        )
+    } else {
+        ws.cargo("run --quiet --release -p gm-sim --")
+    };
+    command.args(args.iter().filter(|arg| *arg != NODE));
     command
 }
 

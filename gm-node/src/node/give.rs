@@ -41,7 +41,7 @@ impl<S: Store> Node<S> {
         let datagram = self.config_datagram();
         let gift = self.config.bounds.gift;
         let (mut pieces, mut piece, mut size, mut sum) = (Vec::new(), Vec::new(), 0, 0);
-        for wish in wishes.iter().filter(|wish| held || wish.member == me) {
+        for wish in wishes.iter().filter(|wish| held || wish.member == me && !planted(Bug::LeaveNotTold)) {
             let transfer = match state.record(wish.member) {
                 Some(record) if wish.whole => Transfer::Whole(record.clone()),
                 _ => state.transfer(wish.member, wish.known),

@@ -1,0 +1,147 @@
+//! When all is well again, all who hold a group hold the same of it: what owners had acknowledged, and nothing of who was forgotten or moved away. Knows
+//! nothing of how it came there.
+
+use gm_data::{Message, Record};
+use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
+
+use crate::book::{Book, Shared};
+use crate::ground::{Land, Whole};
+use crate::owner::items_of;
+
+/// Looks in the end.
+#[derive(Debug)]
+pub(crate) struct Equal {
+    book: Shared,
+}
+
+impl Equal {
+    /// Of that book.
+    pub(crate) fn new(book: &Shared) -> Equal {
+        Equal { book: Shared::clone(book) }
+    }
+}
+
+/// What is not as it should be, and the checker that says so.
+pub(crate) type Different = (&'static str, String);
+
+/// What is not as it should be by now, if something is not.
+pub(crate) fn different(world: &Land, book: &Book) -> Option<Different> {
+    if book.plan.claims.unequal {
+        return None;
+    }
+    (0..book.plan.groups.len())
+        .find_map(|group| in_group(world, book, group))
+        .or_else(|| answered(world, book))
+}
+
+fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
+    let name = &book.plan.groups[group];
+    let mut holders: Vec<(NodeIndex, &Message)> = Vec::new();
+    for node in world.indices() {
+        let Some(machine) = world.machine(node) else { continue };
+        let own = machine.own(name);
+        let owned = own.map(items_of).unwrap_or_default();
+        let should = book.owners.get(&(node, group)).map(crate::owner::Owner::items).unwrap_or_default();
+        if owned != should {
+            return Some(("owners", format!("{node} says {owned:?} in {name:?}, and should {should:?}")));
+        }
+        let state = machine.view(name).map(|view| -> &Message { view });
+        let status = machine.status(world.now(), name);
+        match (state, status) {
+            (Some(state), Some(status)) if !status.leaving => holders.push((node, state)),
+            (None, _) if own.is_some_and(Record::is_member) => {
+                return Some(("fingerprints", format!("{node} is a member of {name:?} and holds nothing")));
+            }
+            _ => {}
+        }
+    }
+    let (first, state) = holders.first()?;
+    for (node, other) in &holders {
+        if other.fingerprint() != state.fingerprint() {
+            let what = differs(state, other);
+            return Some((
+                "fingerprints",
+                format!("{first} and {node} hold other things of {name:?}: {what}"),
+            ));
+        }
+    }
+    for node in world.indices() {
+        let Some(machine) = world.machine(node) else { continue };
+        let held = state.record(book.identity[node.0 as usize]);
+        let Some(own) = machine.own(name) else {
+            if held.is_some_and(Record::is_member) {
+                return Some((
+                    "fingerprints",
+                    format!("{node} says nothing in {name:?}, others hold {held:?}"),
+                ));
+            }
+            continue;
+        };
+        let same = held.is_some_and(|held| held.stamp() == own.stamp());
+        if !(same || !own.is_member() && held.is_none_or(|held| !held.is_member())) {
+            let (held, own) = (held.map(Record::stamp), own.stamp());
+            return Some(("fingerprints", format!("{node} says {own:?} in {name:?}, others hold {held:?}")));
+        }
+    }
+    gone(world, book, group, state)
+}
+
+/// Who was forgotten when dead, and stayed so, is gone; and so is who lives elsewhere.
+fn gone(world: &Land, book: &Book, group: usize, state: &Message) -> Option<Different> {
+    for forgotten in book.forgotten.iter().filter(|forgotten| forgotten.group == group) {
+        let place = forgotten.member.0 as usize;
+        let stayed = forgotten.dead_after == Some(book.starts[place]);
+        let held = state.record(book.identity[place]);
+        if stayed
+            && let Some(held) = held.filter(|held| held.is_member())
+            && held.version().incarnation <= forgotten.version.incarnation
+        {
+            return Some(("forgotten", format!("{} is back: {held:?}", forgotten.member)));
+        }
+    }
+    for (former, place) in &book.moved {
+        let lives = world.find(*former).is_some_and(|node| world.machine(node).is_some());
+        if !lives && world.machine(*place).is_some() && state.is_member(*former) {
+            return Some(("moved", format!("{former} is {place} now, and still a member")));
+        }
+    }
+    None
+}
+
+/// Whoever lives has answered what it was asked.
+fn answered(world: &Land, book: &Book) -> Option<Different> {
+    let open = book.asks.iter().find(|(_, ask)| !ask.answered && world.machine(ask.node).is_some())?;
+    Some(("answered", format!("{} was not answered: {:?} {:?}", open.1.node, open.1.what, open.1.wait)))
+}
+
+fn differs(one: &Message, other: &Message) -> String {
+    let members = one.records().chain(other.records()).map(Record::member);
+    let mut different: Vec<String> = members
+        .filter(|member| one.record(*member).map(Record::stamp) != other.record(*member).map(Record::stamp))
+        .map(|member| {
+            let stamp = |state: &Message| state.record(member).map(|record| record.version());
+            format!("{member} {:?} {:?}", stamp(one), stamp(other))
+        })
+        .collect();
+    different.sort();
+    different.dedup();
+    different.truncate(4);
+    different.join(", ")
+}
+
+impl Checker<Whole> for Equal {
+    fn name(&self) -> &'static str {
+        "equal"
+    }
+
+    fn see(&mut self, _: Where, _: &Seen<'_, Whole>) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    fn at_end(&mut self, world: &Land) -> Result<(), Violation> {
+        match different(world, &self.book.borrow()) {
+            Some((checker, what)) => Err(Violation::liveness(checker, world.now(), what)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a wait says is so: as many have it as it says, on disk if that was asked for; all means all. Knows nothing of how receipts travel.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gm_clock::NetId;
+use gm_data::{KeyRange, Message, Record};
+use gm_node::{Count, End, Event, What, Written as Answer};
+use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
+
+use super::written::Written;
+use crate::book::{Ask, Asked, Book, Shared};
+use crate::ground::Whole;
+
+/// Looks at answers, once the node that gave them has handled its input.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    book: Shared,
+    written: Rc<RefCell<Written>>,
+    to_judge: Vec<(u64, Answer)>,
+}
+
+impl Receipts {
+    /// Of that book, and of who held what.
+    pub(crate) fn new(book: &Shared, written: &Rc<RefCell<Written>>) -> Receipts {
+        Receipts { book: Shared::clone(book), written: Rc::clone(written), to_judge: Vec::new() }
+    }
+
+    fn judge(&self, machine: &Whole, ask: &Ask, answer: &Answer) -> Result<(), String> {
+        let book = self.book.borrow();
+        let Asked::Write(what) = &ask.what else { return Ok(()) };
+        if !self.written.borrow().is_complete() {
+            return Ok(());
+        }
+        let (me, waited) = (machine.me(), &answer.waited);
+        let written = self.written.borrow();
+        let mut holders = written.holders(ask.group, me, answer.version);
+        holders.retain(|node| *node != ask.node);
+        let said = format!("{} was told that {} have {:?}", ask.node, waited.delivered, answer.version);
+        if waited.delivered > holders.len() as u64 {
+            return Err(format!("{said}: {holders:?}"));
+        }
+        if waited.end != End::Satisfied {
+            return Ok(());
+        }
+        if let Count::Some(count) = ask.wait.count
+            && (holders.len() as u64) < count
+        {
+            return Err(format!("{said}, enough for {count}: {holders:?}"));
+        }
+        if ask.wait.disk {
+            // Who left has dropped it.
+            holders.retain(|node| {
+                !written.holds(*node, ask.group) || is_on_disk(&book, *node, ask.group, me, answer)
+            });
+            if waited.delivered > holders.len() as u64 && ask.wait.count != Count::None {
+                return Err(format!("{said} on disk: {holders:?}"));
+            }
+        }
+        if ask.wait.count == Count::All {
+            if !book.agreed.contains(&(ask.node, ask.group)) {
+                return Err(format!("{said}, all, and agreed with nobody yet"));
+            }
+            let now = machine.view(&book.plan.groups[ask.group]).map(|view| -> &Message { view });
+            let Some(lacks) = concerned(me, what, ask.known.as_ref(), now)
+                .into_iter()
+                .find(|member| !holders.iter().any(|node| book.identity[node.0 as usize] == *member))
+            else {
+                return Ok(());
+            };
+            return Err(format!("{said}, all, but {lacks} has not: {holders:?}"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is on a disk, or something happened to that disk.
+fn is_on_disk(book: &Book, node: NodeIndex, group: usize, member: NetId, answer: &Answer) -> bool {
+    let Some(disk) = book.disk(node) else { return false };
+    let name = &book.plan.groups[group];
+    let stored = disk.stored();
+    let state = stored.groups.iter().find(|state| state.name() == name);
+    let on_disk = state.and_then(|state| state.record(member)).map(Record::version);
+    on_disk >= Some(answer.version) || book.starts[node.0 as usize] > 1 || !book.up[node.0 as usize]
+}
+
+/// Members whom a write concerns, as far as the writer knew when it wrote, and knows now.
+fn concerned(me: NetId, what: &What, before: Option<&Message>, now: Option<&Message>) -> Vec<NetId> {
+    let (Some(before), Some(now)) = (before, now) else { return Vec::new() };
+    let What::Change(batch) = what else { return Vec::new() };
+    let ranges: Vec<KeyRange> = batch.iter().filter_map(range_of).collect();
+    let overlaps = |record: &Record| {
+        record.items().filter(|item| item.op().is_live()).any(|item| {
+            ranges
+                .iter()
+                .any(|range| item.range().start() <= range.end() && range.start() <= item.range().end())
+        })
+    };
+    let members = before.records().filter(|record| record.member() != me && overlaps(record));
+    members.map(Record::member).filter(|member| now.record(*member).is_some_and(overlaps)).collect()
+}
+
+const fn range_of(change: &gm_data::Change) -> Option<KeyRange> {
+    match change {
+        gm_data::Change::Serve { range, .. } => Some(*range),
+        _ => None,
+    }
+}
+
+impl Checker<Whole> for Receipts {
+    fn name(&self) -> &'static str {
+        "receipts"
+    }
+
+    fn see(&mut self, _: Where, seen: &Seen<'_, Whole>) -> Result<(), Violation> {
+        if let Seen::Event(Event::Answered { tag, result: Ok(answer), .. }) = seen {
+            self.to_judge.push((*tag, answer.clone()));
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, place: Where, machine: &Whole) -> Result<(), Violation> {
+        for (tag, answer) in std::mem::take(&mut self.to_judge) {
+            let ask = self.book.borrow().asks.get(&tag).cloned();
+            if let Some(ask) = ask {
+                self.judge(machine, &ask, &answer)
+                    .map_err(|what| Violation::safety("receipts", place.at, what))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The world of a plan: machines, disks, keys. Knows nothing of what is done in it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
+use gm_node::store::memory::{Disk, MemoryStore};
+use gm_node::{Batch, Config, Node, Store as _, Stored};
+use gm_sim::{Birth, NodeIndex, World};
+
+use crate::plan::Plan;
+
+/// The machine of these worlds.
+pub(crate) type Whole = Node<MemoryStore>;
+/// A world of them.
+pub(crate) type Land = World<Whole>;
+
+/// What the world hands to machines, and outlives them.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    /// Of each place.
+    pub(crate) disks: Vec<Disk>,
+    /// How far the keys were rotated, for nodes that are started.
+    pub(crate) step: Rc<Cell<u8>>,
+}
+
+/// What a place is told by its parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It is itself.
+    Itself,
+    /// It uses the disk of that place.
+    DiskOf(NodeIndex),
+    /// It says that it is that node.
+    Poses(NodeIndex),
+}
+
+impl Part {
+    /// As the world keeps it.
+    pub(crate) const fn number(self) -> u64 {
+        match self {
+            Part::Itself => 0,
+            Part::DiskOf(node) => 1 << 32 | node.0 as u64,
+            Part::Poses(node) => 2 << 32 | node.0 as u64,
+        }
+    }
+
+    fn of(number: u64) -> Part {
+        let node = NodeIndex(u32::try_from(number & 0xffff_ffff).unwrap_or(0));
+        match number >> 32 {
+            1 => Part::DiskOf(node),
+            2 => Part::Poses(node),
+            _ => Part::Itself,
+        }
+    }
+}
+
+/// When worlds begin, in seconds since 1970.
+const EPOCH: u64 = 1_700_000_000;
+
+#[allow(clippy::expect_used)]
+fn with(seal: Key, open: Key) -> Keyring {
+    Keyring::new(seal).with(open).expect("two keys")
+}
+
+/// The keys of a step of a rotation: the first seals.
+pub(crate) fn keyring(step: u8) -> Keyring {
+    let (old, new) = (Key::new([7; 32]), Key::new([8; 32]));
+    match step {
+        0 => Keyring::new(old),
+        1 => with(old, new),
+        2 => with(new, old),
+        _ => Keyring::new(new),
+    }
+}
+
+impl Ground {
+    /// Empty disks.
+    pub(crate) fn new(plan: &Plan) -> Ground {
+        let disk = |_: &_| {
+            let disk = Disk::new();
+            disk.set_latency(plan.latency);
+            disk
+        };
+        let ground = Ground { disks: plan.places.iter().map(disk).collect(), step: Rc::default() };
+        for (node, record) in &plan.preloaded {
+            let (mut store, _) = ground.disks[node.0 as usize].open();
+            let records = vec![(plan.groups[0].clone(), record.clone())];
+            store.submit(
+                Time::ZERO,
+                Batch { me: Some(plan.id(*node)), records, durable: true, ..Batch::default() },
+            );
+        }
+        ground
+    }
+
+    /// The world of a plan, in which nothing happened yet.
+    pub(crate) fn world(&self, plan: &Rc<Plan>) -> Land {
+        let (ground, of) = (self.clone(), Rc::clone(plan));
+        World::new(plan.seed, plan.network, &plan.places, move |birth: &Birth| ground.make(&of, birth))
+    }
+
+    #[allow(clippy::expect_used)]
+    fn make(&self, plan: &Plan, birth: &Birth) -> Whole {
+        let part = Part::of(birth.param);
+        let me: NetId = match part {
+            Part::Poses(victim) => plan.id(victim),
+            Part::Itself | Part::DiskOf(_) => birth.place.id,
+        };
+        let mut config = Config::new(me);
+        config.broadcast.seeds = plan.seeds.iter().map(|node| plan.id(*node)).collect();
+        config.broadcast.multicast = !plan.mute.contains(&birth.node);
+        config.broadcast.times = plan.broadcast_times;
+        config.unix_seconds = EPOCH + birth.now.as_nanos() / 1_000_000_000;
+        config.observe = plan.observers.contains(&birth.node);
+        (config.purge, config.bounds, config.times) = (plan.purge, plan.bounds, plan.times);
+        let mut keys = keyring(self.step.get());
+        if birth.wrong_key {
+            let mut key = [9; 32];
+            key[..4].copy_from_slice(&birth.node.0.to_be_bytes());
+            keys = Keyring::new(Key::new(key));
+        }
+        let cluster: ClusterName = "world".parse().expect("a name");
+        let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
+        let (store, stored) = if plan.diskless.contains(&birth.node) {
+            (MemoryStore::throw_away(), Stored::default())
+        } else {
+            let disk = match part {
+                Part::DiskOf(node) => node,
+                Part::Itself | Part::Poses(_) => birth.node,
+            };
+            self.disks[disk.0 as usize].open()
+        };
+        Node::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+    }
+}

@@ -1,0 +1,155 @@
+//! Fixed worlds: nodes that know each other and hold the same from the beginning, or nearly so. Knows no tables.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_broadcast::{Class, Directory, Known, Time};
+use gm_clock::Incarnation;
+use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
+use gm_data::{Change, GroupName, Item, KeyRange, Message, Op, Record, TimedItem, Version};
+use gm_node::store::memory::MemoryStore;
+use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
+use gm_sim::{Birth, Flow, Network, NodeIndex, Place, World};
+
+use crate::ground::Land;
+use crate::plan::id;
+
+/// What IP and UDP, or TCP, put before what a node sends.
+pub(super) const HEADERS: u64 = 28;
+
+/// The group of these worlds.
+#[allow(clippy::expect_used)]
+pub(super) fn group() -> GroupName {
+    "Customers".parse().expect("a name")
+}
+
+/// How nodes begin.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) nodes: u32,
+    /// All on one island, or each on its own.
+    pub(super) multicast: bool,
+    /// What each holds at first: of those of one number the same.
+    pub(super) states: Vec<Message>,
+    /// Whether they know each other, or only the first.
+    pub(super) acquainted: bool,
+}
+
+/// The record of somebody who is interested in everything, or serves one small range.
+#[allow(clippy::expect_used)]
+pub(super) fn record(place: u32, clock: u64, serves: bool) -> Record {
+    let (op, port) = if serves { (Op::Add, 7) } else { (Op::Get, 0) };
+    // The same range at every clock: a member that gave one up without a trace would have a higher floor.
+    let range =
+        if serves { KeyRange::new(place << 8, (place << 8) + 1).expect("a range") } else { KeyRange::WHOLE };
+    let item = Item::new(id(place), range, op, port, 1).expect("an item");
+    let version =
+        Version::new(Incarnation::new(1 << 40).expect("a number"), false, clock).expect("a version");
+    Record::from_parts(id(place), version, None, 0, [TimedItem { item, time: clock }]).expect("a record")
+}
+
+/// What all hold where all are interested in everything.
+pub(super) fn everybody(nodes: u32) -> Message {
+    Message::from_records(group(), (0..nodes).map(|node| record(node, 1, false)))
+}
+
+impl Field {
+    /// Nodes that hold the same of each other, and know each other.
+    pub(super) fn even(nodes: u32, multicast: bool) -> Field {
+        Field { nodes, multicast, states: vec![everybody(nodes)], acquainted: true }
+    }
+
+    /// The world, in which all were started.
+    #[allow(clippy::expect_used)]
+    pub(super) fn world(self) -> Land {
+        let Field { nodes, multicast, states, acquainted } = self;
+        let island = |node| if multicast { 0 } else { node };
+        let places: Vec<Place> =
+            (0..nodes).map(|node| Place { id: id(node), island: island(node), site: 0 }).collect();
+        let label = multicast.then(|| id(0));
+        let known = places.iter().map(|place| Known { node: place.id, label, class: Class::Lan });
+        let directory = if acquainted { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
+        let mut world = World::new(7, Network::default(), &places, move |birth: &Birth| {
+            let mut config = Config::new(birth.place.id);
+            config.broadcast.multicast = multicast;
+            config.broadcast.directory = Arc::clone(&directory);
+            config.broadcast.seeds = vec![id(0)];
+            config.unix_seconds = 1_700_000_000;
+            let cluster: ClusterName = "world".parse().expect("a name");
+            let keys = Keyring::new(Key::new([7; 32]));
+            let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
+            let groups: Vec<Message> =
+                states.get(birth.node.0 as usize % states.len().max(1)).cloned().into_iter().collect();
+            let me = (!groups.is_empty()).then_some(birth.place.id);
+            let stored = Stored { me, groups, ..Stored::default() };
+            let store = MemoryStore::throw_away();
+            Node::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+        });
+        world.start_all();
+        world
+    }
+}
+
+/// Whether all who live hold the same, with so many members.
+pub(super) fn same(world: &Land, members: usize) -> bool {
+    let group = group();
+    let mut prints = world
+        .indices()
+        .filter_map(|node| world.machine(node))
+        .map(|machine| machine.view(&group).map_or((0, 0), |view| (view.fingerprint(), view.member_count())));
+    let first = prints.next();
+    first.is_some_and(|(_, count)| count == members) && prints.all(|print| Some(print) == first)
+}
+
+/// Runs until that holds, looked at so often, and no longer than that; how long it took.
+pub(super) fn until(
+    world: &mut Land,
+    every: Duration,
+    most: Duration,
+    mut holds: impl FnMut(&Land) -> bool,
+) -> Option<Duration> {
+    let start = world.now();
+    while world.now().since(start) < most {
+        if holds(world) {
+            return Some(world.now().since(start));
+        }
+        let next: Time = world.now() + every;
+        world.run_until(next);
+    }
+    None
+}
+
+/// (sends, bytes sent, arrivals, bytes arrived), headers included.
+pub(super) fn traffic(world: &Land) -> [u64; 4] {
+    let of = Flow::ALL.map(|flow| *world.traffic().of(flow));
+    let sum = |number: fn(&gm_sim::Amount) -> u64| of.iter().map(number).sum::<u64>();
+    let (sent, arrived) = (sum(|of| of.sent), sum(|of| of.arrived));
+    [sent, sum(|of| of.sent_bytes) + HEADERS * sent, arrived, sum(|of| of.arrived_bytes) + HEADERS * arrived]
+}
+
+/// What went since then.
+pub(super) fn since(world: &Land, before: [u64; 4]) -> [u64; 4] {
+    let now = traffic(world);
+    [0, 1, 2, 3].map(|place| now[place] - before[place])
+}
+
+/// One node serves one range from now on.
+#[allow(clippy::expect_used)]
+pub(super) fn serve(world: &mut Land, node: NodeIndex) {
+    let range = KeyRange::new(0x1000_0000, 0x1fff_ffff).expect("a range");
+    let what = What::Change(vec![Change::Serve { range, port: Some(8_080), priority: 1 }]);
+    world.command(node, Command::Write(Write { tag: 1, group: group(), what, wait: Wait::NONE }));
+}
+
+/// Who holds what that node says of itself.
+pub(super) fn reached(world: &Land, node: NodeIndex) -> usize {
+    let group = group();
+    let Some(own) = world.machine(node).and_then(|machine| machine.own(&group)).map(Record::stamp) else {
+        return 0;
+    };
+    let has = |other: &NodeIndex| {
+        let record = world.machine(*other).and_then(|machine| machine.view(&group)?.record(id(node.0)));
+        record.map(Record::stamp) == Some(own)
+    };
+    world.indices().filter(has).count()
+}

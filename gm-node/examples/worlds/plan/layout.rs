@@ -1,0 +1,152 @@
+//! The parts of plans: where nodes stand, how fast worlds go, how owners wait. Knows no faults.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use gm_broadcast::{Chance, Time};
+use gm_clock::NetId;
+use gm_data::{GroupName, PurgePolicy};
+use gm_node::{Bounds, Count, Times, Wait, What};
+use gm_sim::{Network, NodeIndex, Place, Schedule};
+
+use super::{Claims, Deed, Intent, Plan};
+
+/// The times of broadcasters in these worlds: what takes minutes takes seconds, so that a run is short.
+pub(crate) const BROADCAST: gm_broadcast::Times = gm_broadcast::Times {
+    idle: Duration::from_secs(5),
+    confirmation: Duration::from_secs(10),
+    announce: Duration::from_millis(300),
+    quiet: Duration::from_secs(2),
+    backoff: Duration::from_millis(250),
+    backoff_most: Duration::from_secs(4),
+    exchange: Duration::from_secs(3),
+    ..gm_broadcast::Times::DEFAULT
+};
+
+/// The times of nodes in them.
+pub(crate) const TIMES: Times = Times {
+    slow: Duration::from_secs(4),
+    flush: Duration::from_millis(700),
+    store_retry: Duration::from_millis(300),
+    purge: Duration::from_secs(7),
+    leaving: Duration::from_secs(60),
+    ..Times::DEFAULT
+};
+
+/// The NetId of a place.
+pub(crate) fn id(place: u32) -> NetId {
+    let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + place));
+    // 10.0.0.1 and those behind it may be identities.
+    NetId::new(ip, 29_999).unwrap_or_else(|_| unreachable!())
+}
+
+/// A time of the world.
+pub(crate) const fn seconds(seconds: u64) -> Time {
+    Time::from_nanos(seconds * 1_000_000_000)
+}
+
+/// So many milliseconds.
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Islands of these sizes, so many of them on each site.
+pub(crate) fn islands(sizes: &[u32], per_site: u32) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (island, size) in (0..).zip(sizes) {
+        for _ in 0..*size {
+            let node = u32::try_from(places.len()).unwrap_or(u32::MAX);
+            places.push(Place { id: id(node), island, site: island / per_site });
+        }
+    }
+    places
+}
+
+/// The names of groups, by their number.
+pub(crate) fn groups(count: usize) -> Vec<GroupName> {
+    ["Customers", "Orders"].iter().take(count).filter_map(|name| name.parse().ok()).collect()
+}
+
+/// A world in which nothing is wrong and nobody does anything.
+pub(crate) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
+    let nodes = u32::try_from(places.len()).unwrap_or(u32::MAX);
+    Plan {
+        name: name.to_owned(),
+        seed,
+        nodes,
+        places,
+        network: Network::default(),
+        mute: Vec::new(),
+        seeds: vec![NodeIndex(0), NodeIndex(1)],
+        groups: groups(1),
+        observers: Vec::new(),
+        diskless: Vec::new(),
+        latency: ms(2),
+        preloaded: Vec::new(),
+        classes: Vec::new(),
+        schedule: Schedule { actions: Vec::new() },
+        deeds: Vec::new(),
+        heal_at: Time::ZERO,
+        bound: ms(30_000),
+        bounds: Bounds::DEFAULT,
+        times: TIMES,
+        broadcast_times: BROADCAST,
+        purge: PurgePolicy { keep: 1_024, max_age: u64::MAX },
+        claims: Claims::default(),
+    }
+}
+
+impl Plan {
+    /// Something is done.
+    pub(crate) fn deed(&mut self, at: Time, deed: Deed) {
+        self.deeds.push((at, deed));
+    }
+
+    /// An owner writes, and waits for nobody.
+    pub(crate) fn write(&mut self, at: Time, node: NodeIndex, group: usize, intent: Intent) {
+        self.deed(at, Deed::Write { node, group, intent, wait: Wait::NONE });
+    }
+
+    /// Every node serves something in a group, from that time on, one every so often.
+    pub(crate) fn all_serve(&mut self, from: Time, every: Duration, group: usize) {
+        for node in self.nodes() {
+            self.write(from + every * node.0, node, group, Intent::Serve);
+        }
+    }
+
+    /// Every node is interested in everything, from that time on, one every so often.
+    pub(crate) fn all_join(&mut self, from: Time, every: Duration, group: usize) {
+        for node in self.nodes() {
+            self.write(from + every * node.0, node, group, Intent::Exactly(What::Join(Vec::new())));
+        }
+    }
+
+    /// Another place, which is no node yet.
+    pub(crate) fn spare(&mut self, island: u32, site: u32) -> NodeIndex {
+        let place = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.places.push(Place { id: id(place), island, site });
+        NodeIndex(place)
+    }
+
+    /// In order of time.
+    pub(crate) fn close(mut self) -> Plan {
+        self.deeds.sort_by_key(|(at, _)| *at);
+        self
+    }
+
+    /// Some node.
+    pub(crate) fn some_node(&self, chance: &mut Chance) -> NodeIndex {
+        NodeIndex(u32::try_from(chance.below(u64::from(self.nodes))).unwrap_or(0))
+    }
+}
+
+/// Any wait.
+pub(crate) fn some_wait(chance: &mut Chance) -> Wait {
+    let count = match chance.below(6) {
+        0..3 => Count::None,
+        3 => Count::Some(1),
+        4 => Count::Some(1 + chance.below(4)),
+        _ => Count::All,
+    };
+    Wait { count, disk: chance.happens(1, 3), within: ms(300 + chance.below(5_000)) }
+}

@@ -1,0 +1,69 @@
+//! Who is who: two of one name, one of two names, other keys, other contents under one version. Knows nothing of disks.
+
+use gm_broadcast::Chance;
+use gm_clock::Incarnation;
+use gm_data::{Item, KeyRange, Op, Record, TimedItem, Version};
+
+use crate::plan::layout::{id, islands, ms, quiet, seconds};
+use crate::plan::{Deed, Intent, Plan};
+
+/// A second process says that it is a node, and writes; then it goes.
+pub(crate) fn clash(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let (victim, place) = (plan.some_node(chance), plan.spare(1, 1));
+    plan.heal_at = seconds(15);
+    plan.deed(seconds(4), Deed::Clash { place, victim, group: 0, lasts: ms(8_000) });
+    for at in 5..14 {
+        plan.write(seconds(at), victim, 0, Intent::Batch);
+    }
+    plan.bound = ms(700_000);
+    plan
+}
+
+/// A node goes on at another place with its disk.
+pub(crate) fn address_change(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let (node, place) = (plan.some_node(chance), plan.spare(1, 1));
+    plan.heal_at = seconds(8);
+    plan.deed(seconds(4), Deed::Move { node, place, group: 0 });
+    plan
+}
+
+/// Keys are rotated in three steps while nodes write and restart.
+pub(crate) fn key_rotation(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    for step in 0..3 {
+        plan.deed(seconds(4 + 3 * u64::from(step)), Deed::Keys(step));
+    }
+    for at in 4..14 {
+        let node = plan.some_node(chance);
+        plan.write(seconds(at), node, 0, Intent::Batch);
+    }
+    plan.heal_at = seconds(14);
+    plan
+}
+
+/// Two nodes hold other items of a dead member under one version, as only a fault can make it: they agree on one of them.
+pub(crate) fn digests(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[2, 2], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let member = id(40);
+    for node in plan.nodes() {
+        let key = u32::try_from(chance.below(1 << 20)).unwrap_or(0);
+        let record = KeyRange::new(key, key + 1 + node.0)
+            .ok()
+            .and_then(|range| Item::new(member, range, Op::Add, 7, 1).ok())
+            .and_then(|item| {
+                let incarnation = Incarnation::new(1 << 40).ok()?;
+                let version = Version::new(incarnation, false, 5).ok()?;
+                Record::from_parts(member, version, None, 0, [TimedItem { item, time: 5 }]).ok()
+            });
+        plan.preloaded.extend(record.map(|record| (node, record)));
+    }
+    plan.heal_at = seconds(2);
+    plan.bound = ms(20_000);
+    plan
+}

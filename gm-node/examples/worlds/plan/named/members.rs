@@ -1,0 +1,181 @@
+//! Who is a member: many come and go, some are forgotten, some only hear of it, some watch. Knows nothing of ways and disks.
+
+use gm_broadcast::Chance;
+use gm_data::{Change, KeyRange, PurgePolicy};
+use gm_node::{Bounds, Wait, What};
+use gm_sim::{FaultClass, NodeIndex};
+
+use crate::plan::layout::{groups, islands, ms, quiet, seconds};
+use crate::plan::{Deed, Fate, Intent, Plan};
+
+/// All join at one time.
+pub(crate) fn mass_join(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[20, 15, 5], 2));
+    for node in plan.nodes() {
+        plan.write(seconds(2) + chance.within(ms(20)), node, 0, Intent::Exactly(What::Join(vec![])));
+    }
+    plan.deed(seconds(2), Deed::Mass(FaultClass::MassJoin));
+    plan.heal_at = seconds(3);
+    plan.bound = ms(10_000);
+    plan.claims.members = Some(vec![(0, plan.nodes().collect())]);
+    plan
+}
+
+/// Most leave at one time.
+pub(crate) fn mass_leave(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[15, 10], 1));
+    plan.all_serve(seconds(1), ms(20), 0);
+    let stay: Vec<NodeIndex> = plan.nodes().filter(|node| node.0 % 5 == 0).collect();
+    for node in plan.nodes().filter(|node| !stay.contains(node)) {
+        plan.write(seconds(8) + chance.within(ms(20)), node, 0, Intent::Exactly(What::Leave));
+    }
+    plan.deed(seconds(8), Deed::Mass(FaultClass::MassLeave));
+    plan.heal_at = seconds(9);
+    plan.claims.members = Some(vec![(0, stay)]);
+    plan
+}
+
+/// One joins, leaves, joins.
+pub(crate) fn join_and_leave(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 2], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let node = plan.some_node(chance);
+    for turn in 0..5 {
+        let what = if turn % 2 == 0 { What::Leave } else { What::Join(vec![]) };
+        plan.write(seconds(3 + turn) + chance.within(ms(900)), node, 0, Intent::Exactly(what));
+    }
+    plan.heal_at = seconds(9);
+    let rest = plan.nodes().filter(|other| *other != node).collect();
+    plan.claims.members = Some(vec![(0, rest)]);
+    plan
+}
+
+/// A node that lives is forgotten while it is cut off, and who forgot it is started again. It writes when it is back, and learns by the answers that it is
+/// to come back in a new life: anti-entropy is rare.
+pub(crate) fn forget_living(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1; 6], 6));
+    plan.times = super::splits::rare();
+    plan.all_join(seconds(1), ms(200), 0);
+    let (node, member) = (NodeIndex(2), NodeIndex(3 + u32::try_from(chance.below(3)).unwrap_or(0)));
+    super::splits::cut(&mut plan, &[member], seconds(400), seconds(420));
+    plan.deed(seconds(401), Deed::Forget { node, group: 0, member, wait: Wait::NONE });
+    plan.deed(seconds(405), Deed::Die { node, fate: Fate::Clean, gap: Some(ms(1_000)) });
+    plan.heal_at = seconds(420);
+    plan.write(seconds(435), member, 0, Intent::Serve);
+    plan.bound = ms(15_000);
+    plan.claims.members = Some(vec![(0, plan.nodes().collect())]);
+    plan
+}
+
+/// A dead node is forgotten, and stays so.
+pub(crate) fn forget_dead(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let member = NodeIndex(2 + u32::try_from(chance.below(5)).unwrap_or(0));
+    plan.deed(seconds(4), Deed::Die { node: member, fate: Fate::Kept, gap: None });
+    plan.deed(seconds(6), Deed::Forget { node: NodeIndex(1), group: 0, member, wait: Wait::NONE });
+    for at in 6..12 {
+        let node = NodeIndex(u32::try_from(chance.below(2)).unwrap_or(0));
+        plan.write(seconds(at), node, 0, Intent::Batch);
+    }
+    plan.heal_at = seconds(12);
+    let rest = plan.nodes().filter(|node| *node != member).collect();
+    plan.claims.members = Some(vec![(0, rest)]);
+    plan
+}
+
+/// Somebody watches slowly, while much changes.
+pub(crate) fn slow_watcher(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 2], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    plan.deed(seconds(2), Deed::Watch { node: NodeIndex(0), group: 0, pace: ms(4_000) });
+    plan.deed(seconds(2), Deed::Watch { node: NodeIndex(1), group: 0, pace: ms(1) });
+    for _ in 0..40 {
+        let (at, node) = (seconds(2) + chance.within(ms(10_000)), plan.some_node(chance));
+        let intent = if chance.happens(1, 2) { Intent::Batch } else { Intent::Unserve };
+        plan.write(at, node, 0, intent);
+    }
+    plan.bounds = Bounds { events: 2 + chance.place(40), ..Bounds::DEFAULT };
+    plan.heal_at = seconds(12);
+    plan
+}
+
+/// Some are in one group, some in another: all know the names of both, and a member.
+pub(crate) fn contacts(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 4], 1));
+    plan.groups = groups(2);
+    for node in plan.nodes() {
+        let at = seconds(1) + chance.within(ms(2_000));
+        plan.write(at, node, (node.0 % 2) as usize, Intent::Serve);
+    }
+    plan.heal_at = seconds(4);
+    plan.claims.contacts = plan.nodes().collect();
+    plan
+}
+
+/// Bounds are reached: writes are refused by a typed error, records are kept out.
+pub(crate) fn bounds(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[5, 4], 1));
+    plan.groups = groups(2);
+    plan.bounds = Bounds { items: 6, records: 7, groups: 1, waits: 2, watchers: 1, ..Bounds::DEFAULT };
+    plan.all_serve(seconds(1), ms(100), 0);
+    let ranges = |count: u32| -> Vec<Change> {
+        let range = |key| KeyRange::new(key, key).ok();
+        let serve = |range| Change::Serve { range, port: Some(1), priority: 1 };
+        (0..count).filter_map(range).map(serve).collect()
+    };
+    for at in 3..9 {
+        let node = plan.some_node(chance);
+        plan.write(seconds(at), node, 0, Intent::Exactly(What::Change(ranges(20))));
+        plan.write(seconds(at), node, 1, Intent::Serve);
+        plan.deed(seconds(at), Deed::Watch { node, group: 0, pace: ms(1) });
+        plan.deed(seconds(at), Deed::Watch { node, group: 0, pace: ms(1) });
+    }
+    plan.heal_at = seconds(9);
+    plan.claims.full = 6;
+    plan.claims.unequal = true;
+    plan
+}
+
+/// What an owner removed is purged, and whoever joins then gets its record with the floor: so who was away gets no increment that does not fit.
+pub(crate) fn floors(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1, 1, 1], 3));
+    let (owner, away, late) = (NodeIndex(0), NodeIndex(1), NodeIndex(2));
+    plan.seeds = vec![late];
+    plan.purge = PurgePolicy::EVERYTHING;
+    plan.times.purge = ms(300);
+    plan.all_join(seconds(1), ms(100), 0);
+    plan.deeds.retain(|(_, deed)| !matches!(deed, Deed::Write { node, .. } if *node == late));
+    for _ in 0..3 {
+        plan.write(seconds(2) + chance.within(ms(900)), owner, 0, Intent::Serve);
+    }
+    plan.deed(seconds(7), Deed::Die { node: away, fate: Fate::Clean, gap: Some(ms(10_000)) });
+    for turn in 0..2 {
+        plan.write(seconds(8 + turn), owner, 0, Intent::Unserve);
+    }
+    plan.write(seconds(11), late, 0, Intent::Exactly(What::Join(vec![])));
+    plan.deed(seconds(16), Deed::Die { node: owner, fate: Fate::Clean, gap: None });
+    plan.heal_at = seconds(17);
+    plan.claims.fits = true;
+    plan
+}
+
+/// Much is removed, and nothing kept of it: floors rise, and increments are made from above them only.
+pub(crate) fn purge(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[3, 3], 1));
+    plan.purge = PurgePolicy::EVERYTHING;
+    plan.times.purge = ms(300);
+    plan.all_serve(seconds(1), ms(50), 0);
+    for turn in 0..3 {
+        let apart = plan.some_node(chance);
+        let from = seconds(3 + 4 * turn);
+        super::splits::cut(&mut plan, &[apart], from, from + ms(3_000));
+        for _ in 0..8 {
+            let node = plan.some_node(chance);
+            let intent = if chance.happens(1, 2) { Intent::Unserve } else { Intent::Batch };
+            plan.write(from + chance.within(ms(3_500)), node, 0, intent);
+        }
+    }
+    plan.heal_at = seconds(16);
+    plan
+}

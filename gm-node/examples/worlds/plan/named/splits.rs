@@ -1,0 +1,135 @@
+//! Nodes that do not hear each other for a while, and how fast they agree again. Knows nothing of disks.
+
+use std::time::Duration;
+
+use gm_broadcast::{Chance, Time};
+use gm_clock::Incarnation;
+use gm_data::{Item, KeyRange, Op, Record, TimedItem, Version};
+use gm_node::{Times, Wait, What};
+use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope};
+
+use crate::plan::layout::{TIMES, id, islands, ms, quiet, seconds};
+use crate::plan::{Deed, Fate, Intent, Plan};
+
+/// Anti-entropy is so rare that it does not help.
+pub(crate) fn rare() -> Times {
+    let rare = Duration::from_secs(300);
+    Times { moving: rare, slow: rare, ..TIMES }
+}
+
+/// These are apart from the others.
+pub(crate) fn cut(plan: &mut Plan, apart: &[NodeIndex], from: Time, until: Time) {
+    let here: Vec<NodeIndex> = apart.to_vec();
+    let there = (0..64).map(NodeIndex).filter(|node| !here.contains(node)).collect();
+    let scope = Scope { from: Nodes::Set(here.into_iter().collect()), to: Nodes::Set(there), both: true };
+    let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
+    plan.deed(from, Deed::Act(Action::Begin(fault, until)));
+}
+
+/// Two halves of forty write apart from each other; then only anti-entropy is left.
+pub(crate) fn split_heal(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[20, 20], 1));
+    plan.all_serve(seconds(1), ms(20), 0);
+    let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.happens(1, 2)).collect();
+    cut(&mut plan, &half, seconds(5), seconds(25));
+    for node in plan.nodes() {
+        plan.write(seconds(6) + chance.within(ms(3_000)), node, 0, Intent::Batch);
+    }
+    plan.heal_at = seconds(25);
+    plan
+}
+
+/// Two nodes hold hundreds of records of members that are dead, one of them older ones here and there: only anti-entropy finds where.
+pub(crate) fn buckets(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1, 1], 2));
+    plan.all_join(seconds(1), ms(100), 0);
+    for member in 0..500 {
+        let newer = chance.happens(1, 10);
+        for node in plan.nodes() {
+            let clock = if newer && node.0 == 0 { 6 } else { 5 };
+            plan.preloaded.extend(dead(1_000 + member, clock).map(|record| (node, record)));
+        }
+    }
+    plan.heal_at = seconds(2);
+    plan.bound = ms(10_000);
+    plan
+}
+
+/// The record of a member that is dead: it serves one range, since that time.
+pub(crate) fn dead(place: u32, clock: u64) -> Option<Record> {
+    let range = KeyRange::new(place, place + u32::try_from(clock).ok()?).ok()?;
+    let item = Item::new(id(place), range, Op::Add, 7, 1).ok()?;
+    let version = Version::new(Incarnation::new(1 << 40).ok()?, false, clock).ok()?;
+    Record::from_parts(id(place), version, None, 0, [TimedItem { item, time: clock }]).ok()
+}
+
+/// Each is alone from the beginning, and knows nobody but those it is to call.
+pub(crate) fn lonely(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1, 1, 1], 1));
+    for node in plan.nodes() {
+        cut(&mut plan, &[node], Time::ZERO, seconds(30));
+    }
+    plan.all_serve(seconds(2) + chance.within(ms(1_000)), ms(50), 0);
+    plan.heal_at = seconds(30);
+    plan
+}
+
+/// In deep quiet a few are found to lack what the others have.
+pub(crate) fn pace(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1; 24], 8));
+    plan.times = Times { slow: Duration::from_secs(20), ..TIMES };
+    plan.all_serve(seconds(1), ms(50), 0);
+    let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.happens(1, 2)).collect();
+    cut(&mut plan, &half, seconds(120), seconds(200));
+    for node in plan.nodes() {
+        plan.write(seconds(121) + chance.within(ms(1_000)), node, 0, Intent::Serve);
+    }
+    plan.heal_at = seconds(200);
+    plan.bound = ms(30_000);
+    plan
+}
+
+/// A node was away while others wrote: what they write next does not fit, and the first questions are lost. Anti-entropy is rare.
+pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1; 5], 8));
+    plan.times = Times { fast: Duration::from_secs(8), answer: Duration::from_secs(20), ..rare() };
+    plan.all_join(seconds(1), ms(200), 0);
+    let away = NodeIndex(2 + u32::try_from(chance.below(3)).unwrap_or(0));
+    let back = seconds(124);
+    plan.deed(seconds(120), Deed::Die { node: away, fate: Fate::Clean, gap: Some(ms(4_000)) });
+    let loss = Effect::Udp(Rates { loss: 1_000_000, ..Rates::default() });
+    let fault = Fault { class: FaultClass::Loss, scope: Scope::around(away), effect: loss };
+    plan.deed(back, Deed::Act(Action::Begin(fault, back + ms(1_500))));
+    for writer in [0, 1] {
+        plan.write(seconds(121), NodeIndex(writer), 0, Intent::Serve);
+        let (node, wait) = (NodeIndex(writer), Wait::all(ms(3_000)));
+        plan.deed(back + ms(500), Deed::Write { node, group: 0, intent: Intent::Serve, wait });
+    }
+    plan.heal_at = back + ms(500);
+    plan.bound = ms(6_000);
+    plan
+}
+
+/// A node leaves where nobody hears it, and is started again: it says so when it is heard again.
+pub(crate) fn left_apart(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[3, 2], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let node = plan.some_node(chance);
+    cut(&mut plan, &[node], seconds(5), seconds(15));
+    plan.write(seconds(6), node, 0, Intent::Exactly(What::Leave));
+    plan.deed(seconds(8), Deed::Die { node, fate: Fate::Clean, gap: Some(ms(1_000)) });
+    plan.heal_at = seconds(15);
+    plan.bound = ms(20_000);
+    plan
+}
+
+/// Nothing happens for a while: that costs little.
+pub(crate) fn quiet_world(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(if chance.happens(1, 2) { &[16] } else { &[1; 8] }, 8));
+    plan.times = Times::DEFAULT;
+    plan.broadcast_times = gm_broadcast::Times::DEFAULT;
+    plan.all_serve(seconds(1), ms(50), 0);
+    plan.heal_at = seconds(200);
+    plan.claims.quiet = Some((Duration::from_secs(300), 100));
+    plan
+}
