@@ -36,6 +36,8 @@ pub(super) struct Draft {
     pub(super) changed: bool,
     /// The leave of our former self.
     pub(super) former: Option<Record>,
+    /// What it had said.
+    pub(super) moved: Option<Record>,
     pub(super) answers: Vec<Answer>,
 }
 
@@ -114,8 +116,8 @@ impl<S: Store> Node<S> {
                 self.answer(answer.tag, group.clone(), Err(WriteError::Store(error.clone())));
             }
             // Whoever showed us a record of ours will show it again; our former self nobody shows us.
-            if let Some(former) = draft.former {
-                self.queue.push_back(Queued::Move { group: group.clone(), former: former.member() });
+            if let Some(former) = draft.moved {
+                self.queue.push_back(Queued::Move { group: group.clone(), former });
             }
             self.unhold_if_idle(now, &group);
         }
@@ -148,7 +150,7 @@ impl<S: Store> Node<S> {
     }
 
     fn commit_group(&mut self, now: Time, group: GroupName, draft: Draft) {
-        let Draft { replica: draft, before, changed, former, answers } = draft;
+        let Draft { replica: draft, before, changed, former, answers, .. } = draft;
         let own = draft.own().cloned();
         let was_member = before.as_ref().is_some_and(Record::is_member);
         let groups = self.groups_mut();

@@ -78,7 +78,9 @@ impl<S: Store> Node<S> {
         let default_port = self.config.default_port;
         for state in stored.groups {
             let name = state.name().clone();
-            let was_member = former.is_some_and(|former| state.is_member(former));
+            let said =
+                former.and_then(|former| state.record(former)).filter(|said| said.is_member()).cloned();
+            let was_member = said.is_some();
             let is_member = state.is_member(me);
             let others = state.records().any(|record| record.member() != me);
             let groups = self.groups_mut();
@@ -94,7 +96,7 @@ impl<S: Store> Node<S> {
                     .then(|| self.born + self.config.times.leaving);
                 self.groups_mut().held.insert(name.clone(), Held { leaving, ..Held::default() });
             }
-            if let Some(former) = former.filter(|_| was_member) {
+            if let Some(former) = said {
                 self.queue.push_back(Queued::Move { group: name, former });
             }
         }

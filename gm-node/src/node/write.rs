@@ -20,8 +20,8 @@ use crate::store::{Batch, Store};
 pub(super) enum Queued {
     /// The owner wants it.
     Write(Write),
-    /// We live under another address than before.
-    Move { group: GroupName, former: NetId },
+    /// We live under another address than before: this is what our former self said.
+    Move { group: GroupName, former: Record },
 }
 
 /// A first write in a group waits for what others know of us.
@@ -208,7 +208,7 @@ impl<S: Store> Node<S> {
                 }
             });
             let before = replica.own().cloned();
-            Draft { replica, before, changed: false, former: None, answers: Vec::new() }
+            Draft { replica, before, changed: false, former: None, moved: None, answers: Vec::new() }
         })
     }
 
@@ -286,18 +286,21 @@ impl<S: Store> Node<S> {
         now: Time,
         drafts: &mut BTreeMap<GroupName, Draft>,
         group: GroupName,
-        former: NetId,
+        former: Record,
     ) {
-        let moment = self.moment(now);
-        let Some(known) = self.groups().record(&group, former).cloned() else { return };
-        let state = gm_data::Message::from_records(group.clone(), [known.clone()]);
-        let mut old = Replica::restore(former, state);
-        if planted(Bug::FormerSelfStays) || old.leave(moment).is_err() {
+        if planted(Bug::FormerSelfStays) {
             return;
         }
-        let batch: Vec<gm_data::Change> = known.items().map(|item| change_of(&item)).collect();
+        let moment = self.moment(now);
+        // If the storage refused before, somebody may have spoken under the old address meanwhile.
+        let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
+        let state = gm_data::Message::from_records(group.clone(), [known]);
+        let mut old = Replica::restore(former.member(), state);
+        let left = old.leave(moment).is_ok();
+        let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
-        draft.former = old.own().cloned();
+        draft.former = old.own().filter(|_| left).cloned();
+        draft.moved = Some(former);
         if let Ok(written) = draft.replica.change(&batch, moment) {
             draft.changed |= written.changed;
         }
@@ -312,7 +315,7 @@ impl<S: Store> Node<S> {
             batch
                 .records
                 .extend(own.into_iter().chain(&draft.former).map(|record| (group.clone(), record.clone())));
-            if draft.former.is_some() {
+            if draft.moved.is_some() {
                 batch.me = Some(self.me());
             }
         }
