@@ -1,6 +1,6 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
-//! One file for each thing that it does: `start`, `write` (what we write about ourselves), `commit` (what the storage says), `wait`, `forget`, `hear`
+//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` (what we write about ourselves), `commit` (what the storage says), `wait`, `forget`, `hear`
 //! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `give`, `question`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
@@ -9,6 +9,7 @@ mod flush;
 mod forget;
 mod give;
 mod hear;
+mod hearing;
 mod leave;
 mod look;
 mod question;
@@ -31,11 +32,12 @@ use crate::event::Event;
 use crate::groups::{Effect, Groups};
 use crate::store::Store;
 use commit::Flight;
+use hearing::Hearing;
 use question::Question;
 use sync::Sync;
 use wait::Waiter;
 use watch::Watcher;
-use write::{Hearing, Queued};
+use write::Queued;
 
 pub use look::{Conflicted, GroupStatus};
 

@@ -24,7 +24,7 @@ impl<S: Store> Node<S> {
             }
         };
         if groups.is_empty() && all {
-            // There is no group to answer for: a name that nobody can have would be a lie, so the first held one is named.
+            // An answer names a group: the first that is held and does not know the member.
             let group = self.groups().held.keys().next().cloned();
             if let Some(group) = group {
                 let error = ForgetError::Unknown { member };

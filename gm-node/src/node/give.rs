@@ -26,6 +26,8 @@ impl Wish {
     }
 }
 
+/// What is taken to have at most so many bytes is tried by a datagram: sizes are taken from above, and what does not fit after all goes by a connection.
+const TRIED: usize = 2 * gm_codec::Limits::DEFAULT.datagram;
 /// Bytes of a piece that goes by a connection, about.
 const PIECE: usize = 64 << 10;
 /// Bytes of a part beside its items, and of an item, at most mostly.
@@ -38,7 +40,6 @@ impl<S: Store> Node<S> {
         let me = self.me();
         let held = self.groups().held.contains_key(group);
         let Some(state) = self.groups().topology.group(group).map(Replica::state) else { return };
-        let datagram = self.config_datagram();
         let gift = self.config.bounds.gift;
         let (mut pieces, mut piece, mut size, mut sum) = (Vec::new(), Vec::new(), 0, 0);
         for wish in wishes.iter().filter(|wish| held || wish.member == me && !planted(Bug::LeaveNotTold)) {
@@ -76,15 +77,10 @@ impl<S: Store> Node<S> {
         for (size, mut parts) in pieces {
             parts.sort_by_key(Part::member);
             parts.dedup_by_key(|part| part.member());
-            let by = if alone && size <= datagram { By::Datagram } else { By::Link };
+            let by = if alone && size <= TRIED { By::Datagram } else { By::Link };
             self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
             self.send(now, to, Body::Group(Group { name: group.clone(), parts }), by);
         }
-    }
-
-    /// Bytes that are tried to be sent by a datagram: what does not fit after all goes by a connection.
-    const fn config_datagram(&self) -> usize {
-        2 * gm_codec::Limits::DEFAULT.datagram
     }
 }
 

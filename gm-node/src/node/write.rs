@@ -1,11 +1,9 @@
 //! What we write about ourselves: gathered for a tick, written on drafts, handed to the storage. Nothing of it is seen, here or elsewhere, before
 //! it is stored. Knows nothing of what the storage is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use gm_broadcast::{By, Time};
-use gm_clock::NetId;
-use gm_codec::{Body, Versions};
+use gm_broadcast::Time;
 use gm_data::{GroupName, OwnOutcome, Record, Replica, Stamp, Standing, Version};
 
 use super::Node;
@@ -23,18 +21,6 @@ pub(super) enum Queued {
     /// We live under another address than before: this is what our former self said.
     Move { group: GroupName, former: Record },
 }
-
-/// A first write in a group waits for what others know of us.
-#[derive(Clone, Debug)]
-pub(super) struct Hearing {
-    /// No longer than this.
-    until: Time,
-    /// When to ask the next.
-    ask: Time,
-}
-
-/// How often others are asked within the time of hearing.
-const ASKS: u32 = 4;
 
 impl<S: Store> Node<S> {
     pub(super) fn on_write(&mut self, now: Time, write: Write) {
@@ -91,7 +77,7 @@ impl<S: Store> Node<S> {
         if self.flights.iter().any(|flight| matches!(flight, Flight::Own(_))) {
             return None;
         }
-        let hearing = self.hearing.values().map(|hearing| hearing.ask.min(hearing.until)).min();
+        let hearing = self.hearing.values().map(|hearing| hearing.due()).min();
         [self.tick, hearing].into_iter().flatten().min()
     }
 
@@ -122,78 +108,6 @@ impl<S: Store> Node<S> {
         }
         self.queue = waiting;
         self.hand_over(now, drafts);
-    }
-
-    /// Whether a first write in a group has to wait for what others know of us: so a lost disk is found before it is written over.
-    fn has_to_hear(&self, group: &GroupName) -> bool {
-        let me = self.me();
-        let hear = !self.config.times.hear.is_zero() && !self.config.alone;
-        hear && !self.heard.contains(group) && self.groups().record(group, me).is_none()
-    }
-
-    /// Others said what they know of us in the group, or that they know nothing.
-    pub(super) fn on_heard(&mut self, now: Time, group: &GroupName) {
-        if self.hearing.remove(group).is_some() {
-            self.heard.insert(group.clone());
-            self.tick = Some(self.tick.map_or(now, |set| set.min(now)));
-        }
-    }
-
-    /// First writes that came begin to wait, those that waited long enough end, and others are asked what they know of us.
-    fn hear_before_writing(&mut self, now: Time) {
-        let times = self.config.times;
-        let queued = self.queue.iter().filter_map(|queued| match queued {
-            Queued::Write(write) => Some(write.group.clone()),
-            Queued::Move { .. } => None,
-        });
-        let queued: BTreeSet<GroupName> = queued.collect();
-        let over: Vec<GroupName> = self
-            .hearing
-            .iter()
-            .filter(|(group, hearing)| {
-                hearing.until <= now || !queued.contains(*group) || !self.has_to_hear(group)
-            })
-            .map(|(group, _)| group.clone())
-            .collect();
-        for group in over {
-            self.hearing.remove(&group);
-            self.heard.insert(group);
-        }
-        for group in queued {
-            if self.has_to_hear(&group)
-                && !self.hearing.contains_key(&group)
-                && self.groups_mut().hold(&group)
-            {
-                self.hearing.insert(group, Hearing { until: now + times.hear, ask: now });
-            }
-        }
-        let due: Vec<GroupName> = self
-            .hearing
-            .iter()
-            .filter(|(_, hearing)| hearing.ask <= now)
-            .map(|(group, _)| group.clone())
-            .collect();
-        for group in due {
-            if let Some(hearing) = self.hearing.get_mut(&group) {
-                hearing.ask = now + times.hear / ASKS;
-            }
-            if let Some(to) = self.whom_to_ask(&group) {
-                self.ask_what_is_known(now, group, to);
-            }
-        }
-    }
-
-    fn ask_what_is_known(&mut self, now: Time, name: GroupName, to: NetId) {
-        let versions = vec![(self.me(), None)];
-        let body = Body::Versions(Versions { name, digests: false, buckets: None, versions });
-        self.send(now, to, body, By::Datagram);
-    }
-
-    /// Somebody knows a member of a group that we are about to write in.
-    pub(super) fn ask_contact(&mut self, now: Time, group: &GroupName, member: NetId) {
-        if self.hearing.contains_key(group) && member != self.me() {
-            self.ask_what_is_known(now, group.clone(), member);
-        }
     }
 
     /// The draft of a group: what stands, to be written on.

@@ -1,0 +1,106 @@
+//! Before its first write in a group a node without a record asks what others know of it, so that a lost disk is found before it is written over. Knows
+//! nothing of what is to be written.
+
+use std::collections::BTreeSet;
+
+use gm_broadcast::{By, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, Versions};
+use gm_data::GroupName;
+
+use super::Node;
+use super::write::Queued;
+use crate::store::Store;
+
+/// A first write in a group waits for what others know of us.
+#[derive(Clone, Debug)]
+pub(super) struct Hearing {
+    /// No longer than this.
+    until: Time,
+    /// When to ask the next.
+    ask: Time,
+}
+
+/// How often others are asked within the time of hearing.
+const ASKS: u32 = 4;
+
+impl Hearing {
+    /// When something is to be done about it.
+    pub(super) fn due(&self) -> Time {
+        self.ask.min(self.until)
+    }
+}
+
+impl<S: Store> Node<S> {
+    /// Whether a first write in a group has to wait for what others know of us: so a lost disk is found before it is written over.
+    fn has_to_hear(&self, group: &GroupName) -> bool {
+        let me = self.me();
+        let hear = !self.config.times.hear.is_zero() && !self.config.alone;
+        hear && !self.heard.contains(group) && self.groups().record(group, me).is_none()
+    }
+
+    /// Others said what they know of us in the group, or that they know nothing.
+    pub(super) fn on_heard(&mut self, now: Time, group: &GroupName) {
+        if self.hearing.remove(group).is_some() {
+            self.heard.insert(group.clone());
+            self.tick = Some(self.tick.map_or(now, |set| set.min(now)));
+        }
+    }
+
+    /// First writes that came begin to wait, those that waited long enough end, and others are asked what they know of us.
+    pub(super) fn hear_before_writing(&mut self, now: Time) {
+        let times = self.config.times;
+        let queued = self.queue.iter().filter_map(|queued| match queued {
+            Queued::Write(write) => Some(write.group.clone()),
+            Queued::Move { .. } => None,
+        });
+        let queued: BTreeSet<GroupName> = queued.collect();
+        let over: Vec<GroupName> = self
+            .hearing
+            .iter()
+            .filter(|(group, hearing)| {
+                hearing.until <= now || !queued.contains(*group) || !self.has_to_hear(group)
+            })
+            .map(|(group, _)| group.clone())
+            .collect();
+        for group in over {
+            self.hearing.remove(&group);
+            self.heard.insert(group);
+        }
+        for group in queued {
+            if self.has_to_hear(&group)
+                && !self.hearing.contains_key(&group)
+                && self.groups_mut().hold(&group)
+            {
+                self.hearing.insert(group, Hearing { until: now + times.hear, ask: now });
+            }
+        }
+        let due: Vec<GroupName> = self
+            .hearing
+            .iter()
+            .filter(|(_, hearing)| hearing.ask <= now)
+            .map(|(group, _)| group.clone())
+            .collect();
+        for group in due {
+            if let Some(hearing) = self.hearing.get_mut(&group) {
+                hearing.ask = now + times.hear / ASKS;
+            }
+            if let Some(to) = self.whom_to_ask(&group) {
+                self.ask_what_is_known(now, group, to);
+            }
+        }
+    }
+
+    fn ask_what_is_known(&mut self, now: Time, name: GroupName, to: NetId) {
+        let versions = vec![(self.me(), None)];
+        let body = Body::Versions(Versions { name, digests: false, buckets: None, versions });
+        self.send(now, to, body, By::Datagram);
+    }
+
+    /// Somebody knows a member of a group that we are about to write in.
+    pub(super) fn ask_contact(&mut self, now: Time, group: &GroupName, member: NetId) {
+        if self.hearing.contains_key(group) && member != self.me() {
+            self.ask_what_is_known(now, group.clone(), member);
+        }
+    }
+}
