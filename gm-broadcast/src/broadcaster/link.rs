@@ -158,10 +158,10 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// We can send to a node by this connection.
+    /// We can send to a node by this connection. That a dial was answered shows nobody's key: it is met when something of it opens, not before.
     fn adopt_link(&mut self, now: Time, id: LinkId, node: NetId) {
         let known = self.config.directory.get(node);
-        let (peer, new) = self.peers.meet(node, known);
+        let (peer, _) = self.peers.entry(node, known);
         peer.failures = 0;
         peer.not_before = Time::ZERO;
         let usable = |link: &Link| link.is_open() && link.takes(now, self.config.times.idle);
@@ -174,9 +174,6 @@ impl<H: Handler> Broadcaster<H> {
             if let Some(link) = self.links.table.get_mut(&id) {
                 link.outbox.extend(waiting);
             }
-        }
-        if new {
-            self.found(now, node);
         }
         self.on_reached(now, node);
         self.pump(now, id);

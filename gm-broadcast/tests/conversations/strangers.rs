@@ -108,9 +108,24 @@ fn another_node_than_was_called_is_left() {
     net.add(None, |config| {
         config.me = node(5);
         config.times.exchange = ms(1_000_000);
+        config.times.announce = ms(1_000_000);
     });
     net.add(None, |config| config.seeds = vec![node(0)]);
     net.run(ms(10_000));
     assert!(net.count(1, "link", "another node than dialled") > 0);
     assert!(!net.stations[1].node.known().contains(&node(5)));
+}
+
+/// That a dial was answered shows nobody's key: a node of another cluster accepts connections too, and is neither known nor told on.
+#[test]
+fn a_seed_of_another_cluster_is_not_known() {
+    let mut net = Net::new(sealed);
+    net.add_with(codec("other", 7), None, |_| {});
+    net.add(None, |config| config.seeds = vec![node(0), node(2)]);
+    net.add(None, |_| {});
+    net.run(ms(60_000));
+    assert!(net.count(0, "link", "NotAuthentic") > 0, "it was called");
+    assert!(net.stations[0].node.known().is_empty());
+    assert_eq!(net.stations[1].node.known(), [node(2)]);
+    assert_eq!(net.stations[2].node.known(), [node(1)]);
 }
