@@ -41,6 +41,21 @@ impl Message {
         });
         events
     }
+
+    /// Calls `see` with the records of every member whose version or digest differs, first as `before` has it, in the order of the members.
+    /// Costs what the two states do not share.
+    pub fn each_record_since<'a>(
+        &'a self,
+        before: &'a Message,
+        mut see: impl FnMut(Option<&'a Record>, Option<&'a Record>),
+    ) {
+        before.records.each_difference(&self.records, |old, new| {
+            let (old, new) = (old.map(Held::record), new.map(Held::record));
+            if old.map(Record::stamp) != new.map(Record::stamp) {
+                see(old, new);
+            }
+        });
+    }
 }
 
 fn record_events(old: Option<&Record>, new: Option<&Record>, events: &mut Vec<Event>) {

@@ -1,5 +1,6 @@
 //! The laws of joining, on generated states: idempotent, commutative, associative, monotone; and what fingerprints promise.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
@@ -78,6 +79,25 @@ pub(super) fn merge_reports_what_it_did(cases: Cases) -> Result<(), String> {
     })
 }
 
+pub(super) fn records_that_differ_are_those(cases: Cases) -> Result<(), String> {
+    holds(cases, &(message(), message()), |(a, b)| {
+        let stamps = |state: &Message| state.stamps().collect::<BTreeMap<_, _>>();
+        let (old, new) = (stamps(a), stamps(b));
+        let members: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+        let slow: Vec<_> = members
+            .into_iter()
+            .map(|member| (member, old.get(&member).copied(), new.get(&member).copied()))
+            .filter(|(_, old, new)| old != new)
+            .collect();
+        let mut found = Vec::new();
+        b.each_record_since(a, |old, new| {
+            let member = new.or(old).map(crate::Record::member);
+            found.extend(member.map(|m| (m, old.map(crate::Record::stamp), new.map(crate::Record::stamp))));
+        });
+        ensure(found == slow, "the records that differ, each once, in order")
+    })
+}
+
 pub(super) fn events_lead_from_one_state_to_the_other(cases: Cases) -> Result<(), String> {
     holds(cases, &(message(), message()), |(a, b)| {
         let items = |state: &Message| state.topology().iter().map(|timed| timed.item).collect();
@@ -95,6 +115,7 @@ fn laws_of_joining() {
         fingerprints_tell_states_apart,
         merge_reports_what_it_did,
         events_lead_from_one_state_to_the_other,
+        records_that_differ_are_those,
     ] {
         law(Cases(2_000)).unwrap();
     }

@@ -17,6 +17,7 @@ fn suite() -> Vec<Check> {
         ("fingerprints", || join::fingerprints_tell_states_apart(Cases(200))),
         ("reports", || join::merge_reports_what_it_did(Cases(200))),
         ("events", || join::events_lead_from_one_state_to_the_other(Cases(200))),
+        ("differences", || join::records_that_differ_are_those(Cases(200))),
         ("batches", || batches::a_batch_is_written_whole_or_not_at_all(Cases(200))),
         ("lookup", || lookup::the_index_answers_as_a_scan(Cases(100))),
         ("buckets", || buckets::buckets_are_those_of_a_scan(Cases(50))),
