@@ -28,6 +28,15 @@ pub enum Event {
         /// What changed; nothing if it is too much to tell: then look at the group anew.
         events: Option<Vec<gm_data::Event>>,
     },
+    /// A watcher is refused: there are as many as may be.
+    Unwatched {
+        /// What the owner called it.
+        tag: u64,
+        /// The group.
+        group: GroupName,
+        /// At most so many: [`Bounds::watchers`](crate::Bounds).
+        most: usize,
+    },
     /// From now on this node agrees with others on a group, for the first time since its start.
     Agreed {
         /// The group.

@@ -1,5 +1,7 @@
 //! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
 
+mod room;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gm_broadcast::{Counters, Handler, Outcome, Path, Received, Time};
@@ -10,6 +12,7 @@ use gm_data::{Applied, GroupName, Message, Moment, Record, Replica, Stamp, Topol
 use crate::config::Bounds;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
+use room::Fresh;
 
 /// What is kept of a group that is held, besides its state.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +149,10 @@ impl Groups {
                     records.push(record.clone());
                 }
                 Part::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
-                Part::Increment(increment) => increments.push(increment),
+                Part::Increment(increment) if self.has_room_for(name, increment, &mut fresh) => {
+                    increments.push(increment);
+                }
+                Part::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
             }
         }
         let message = Message::from_records(name.clone(), records);
@@ -207,33 +213,6 @@ impl Groups {
         }
     }
 
-    /// Whether a record of another keeps within the bounds. Says once for each group if not.
-    /// `fresh`: what was let in of the same message, which is not in the state yet.
-    fn has_room(&mut self, group: &GroupName, record: &Record, fresh: &mut Fresh) -> bool {
-        let state = self.topology.group(group).map(Replica::state);
-        let (live, items) = record.counts();
-        let known = state.and_then(|state| state.record(record.member()));
-        let had = known.map_or(0, |known| known.counts().0);
-        let records = state.map_or(0, |state| state.records().len()) + fresh.records;
-        let all = state.map_or(0, Message::live_item_count) + fresh.live;
-        let bound = if items > self.bounds.items {
-            "items"
-        } else if known.is_none() && records >= self.bounds.records {
-            "records"
-        } else if live > had && all + live - had > self.bounds.group_items {
-            "group_items"
-        } else {
-            fresh.records += usize::from(known.is_none());
-            fresh.live += live.saturating_sub(had);
-            return true;
-        };
-        let held = self.held.entry(group.clone()).or_default();
-        if !std::mem::replace(&mut held.full, true) {
-            self.effects.push_back(Effect::Tell(Event::Full { group: group.clone(), bound }));
-        }
-        false
-    }
-
     /// Says what is lost here because whoever forgot a member had not seen it.
     fn tell_unseen(&mut self, group: &GroupName, record: &Record) {
         let Version { incarnation, gone, clock } = record.version();
@@ -285,13 +264,6 @@ impl Groups {
             })
         })
     }
-}
-
-/// Records and live items that a message adds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Fresh {
-    records: usize,
-    live: usize,
 }
 
 pub(crate) fn stamp_of(part: &Part) -> Stamp {

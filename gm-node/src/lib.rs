@@ -67,9 +67,9 @@
 //! | `groups` | a write in one more is refused ([`WriteError::Full`]); what is only observed is not held |
 //! | `contacts` | one more group is not noted, and counted |
 //! | `records`, `group_items` | a newcomer's record is not taken; [`Event::Full`] says so once, [`GroupStatus::full`] always. The forgotten count. The way out: dump, and begin a new group; or raise it |
-//! | `items` | one's own write is refused; another's record is not taken |
+//! | `items` | one's own write is refused; another's record, or increment, is not taken |
 //! | `writes`, `waits` | a write is refused |
-//! | `watchers` | a watcher is refused, by [`Event::Full`] |
+//! | `watchers` | a watcher is refused, by [`Event::Unwatched`] |
 //! | `events` | a difference that is longer is not told: [`Event::Changed`] with nothing says to look anew |
 //! | `questions`, `answers_per_second`, `gift` | what is beyond is left to the next exchange of anti-entropy |
 //! | `old_peers` | some of those known, by chance, are stored |

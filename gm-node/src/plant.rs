@@ -39,11 +39,27 @@ pub enum Bug {
     SlowWatcherMisses,
     /// A record is taken without its floor.
     FloorNotCarried,
+    /// A write is acknowledged when it is handed to the storage.
+    AnsweredBeforeStored,
+    /// A write is told before it would survive a loss of power.
+    OwnNotSynced,
+    /// It is said to be on disk what a loss of power would take.
+    ReceiptNotSynced,
+    /// What was heard while a write was with the storage is overwritten by it.
+    HeardIsOverwritten,
+    /// Whoever wrote what the storage refused is not told so.
+    RefusalNotAnswered,
+    /// A forgetting is acknowledged and not written.
+    ForgettingNotWritten,
+    /// A node under a new address says what its former self said, and that one stays.
+    FormerSelfNotLeft,
+    /// Records are taken beyond the bounds.
+    BoundNotKept,
 }
 
 impl Bug {
     /// All, in their order.
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 25] = [
         Bug::ReceiptForWhatIsNotHeld,
         Bug::SentBeforeStored,
         Bug::QuestionNotRetried,
@@ -61,6 +77,14 @@ impl Bug {
         Bug::AllBeforeAgreement,
         Bug::SlowWatcherMisses,
         Bug::FloorNotCarried,
+        Bug::AnsweredBeforeStored,
+        Bug::OwnNotSynced,
+        Bug::ReceiptNotSynced,
+        Bug::HeardIsOverwritten,
+        Bug::RefusalNotAnswered,
+        Bug::ForgettingNotWritten,
+        Bug::FormerSelfNotLeft,
+        Bug::BoundNotKept,
     ];
 
     /// Its name, as commands have it.

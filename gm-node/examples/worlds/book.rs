@@ -57,6 +57,8 @@ pub(crate) struct Book {
     pub(crate) ground: Ground,
     /// Whose disk a place uses.
     pub(crate) disk_of: Vec<NodeIndex>,
+    /// Whose disks the processes of a place ever used.
+    pub(crate) used: BTreeMap<NodeIndex, BTreeSet<NodeIndex>>,
     /// Whose identity a place has.
     pub(crate) identity: Vec<NetId>,
     pub(crate) up: Vec<bool>,
@@ -102,6 +104,7 @@ impl Book {
             plan: Rc::clone(plan),
             ground: ground.clone(),
             disk_of: (0..places).map(index).collect(),
+            used: BTreeMap::new(),
             identity: plan.places.iter().map(|place| place.id).collect(),
             up: vec![false; places],
             starts: vec![0; places],
@@ -245,6 +248,9 @@ impl Checker<Whole> for Book {
             Seen::Started { .. } => {
                 self.up[node.0 as usize] = true;
                 self.starts[node.0 as usize] += 1;
+                if !self.plan.diskless.contains(&node) {
+                    self.used.entry(node).or_default().insert(self.disk_of[node.0 as usize]);
+                }
                 for (tag, (of, group, _)) in (0..).zip(self.watches.clone()) {
                     if of == node {
                         let group = self.plan.groups[group].clone();

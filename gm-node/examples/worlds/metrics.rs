@@ -1,70 +1,35 @@
 //! What whole nodes cost, as numbers: fixed worlds and seeds, printed as tables that are committed and compared. Knows no campaign.
 //!
-//! Reading order: `metrics/field.rs` (the worlds), then the tables: `metrics/differ.rs`, `metrics/idle.rs`, `metrics/change.rs`, `metrics/start.rs`.
+//! Reading order: `metrics/field.rs` (the worlds), `metrics/table.rs`, then the tables: `metrics/differ.rs`, `metrics/idle.rs`, `metrics/change.rs`,
+//! `metrics/newcomer.rs`, `metrics/start.rs`.
 
 mod change;
 mod differ;
 mod field;
 mod idle;
+mod newcomer;
 mod start;
+mod table;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-
-/// A table and what is said above it.
-#[derive(Clone, Debug)]
-pub(crate) struct Section {
-    title: &'static str,
-    text: &'static str,
-    /// The first row names the columns.
-    rows: Vec<Vec<String>>,
-}
-
-impl Section {
-    fn markdown(&self) -> String {
-        let mut out = format!("\n## {}\n\n{}\n\n", self.title, self.text);
-        for (place, row) in self.rows.iter().enumerate() {
-            // A string takes everything.
-            let _ = writeln!(out, "| {} |", row.join(" | "));
-            if place == 0 {
-                let _ = writeln!(out, "|{}", "--:|".repeat(row.len()));
-            }
-        }
-        out
-    }
-}
-
-/// A row of anything.
-fn row(cells: &[&dyn std::fmt::Display]) -> Vec<String> {
-    cells.iter().map(ToString::to_string).collect()
-}
 
 /// Milliseconds of a time, whole.
 const fn millis(time: std::time::Duration) -> u128 {
     time.as_millis()
 }
 
-/// Each on a thread of its own, in their order.
-fn all(sections: &[fn() -> Section]) -> Vec<Section> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = sections.iter().map(|section| scope.spawn(section)).collect();
-        threads.into_iter().flat_map(|thread| thread.join()).collect()
-    })
-}
-
 /// Prints the tables that are compared. With `check`, says by what it returns whether they are what is committed (0 if so); without, commits them.
 pub(crate) fn run(check: bool) -> u8 {
-    let sections = all(&[
-        differ::section,
-        || idle::section(&[8, 64]),
-        || change::section(&[8, 64, 512]),
-        change::trouble,
-        || start::section(&[200]),
-    ]);
-    let text: String = sections.iter().map(Section::markdown).collect();
-    let text = format!("{HEAD}{text}");
+    let tables = vec![
+        differ::table(),
+        idle::table(&[8, 64]),
+        change::table(&[8, 64, 512]),
+        change::trouble(),
+        newcomer::table(&[8, 64, 512]),
+        start::table(&[200]),
+    ];
+    let text = format!("{HEAD}{}", table::markdown(tables));
     let file = file();
     let committed = fs::read_to_string(&file).unwrap_or_default();
     let (before, large) = committed.split_once(LARGE).unwrap_or((&committed, ""));
@@ -87,9 +52,12 @@ pub(crate) fn run(check: bool) -> u8 {
 
 /// Prints the tables of many nodes, which take minutes, and commits them beside the others, which stay as they are.
 pub(crate) fn run_large() -> u8 {
-    let sections =
-        all(&[|| idle::section(&[512]), || change::section(&[4_096]), || start::section(&[2_000])]);
-    let text: String = sections.iter().map(Section::markdown).collect();
+    let text = table::markdown(vec![
+        idle::table(&[512]),
+        change::table(&[4_096]),
+        newcomer::table(&[4_096]),
+        start::table(&[2_000]),
+    ]);
     print!("{text}");
     let file = file();
     let committed = fs::read_to_string(&file).unwrap_or_default();

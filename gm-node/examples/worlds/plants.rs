@@ -21,7 +21,7 @@ pub(crate) struct Found {
 pub(crate) const SEEDS: u64 = 200;
 
 /// Every bug. A row that no longer holds is found anew by `cargo xtask sim --node --plant NAME`.
-pub(crate) const FOUND: [Found; 17] = [
+pub(crate) const FOUND: [Found; 25] = [
     found(Bug::ReceiptForWhatIsNotHeld, "questions", 0, "receipts"),
     found(Bug::SentBeforeStored, "restart", 0, "stored"),
     found(Bug::QuestionNotRetried, "questions", 30, "fingerprints"),
@@ -39,6 +39,14 @@ pub(crate) const FOUND: [Found; 17] = [
     found(Bug::AllBeforeAgreement, "wait", 0, "receipts"),
     found(Bug::SlowWatcherMisses, "slow-watcher", 0, "watchers"),
     found(Bug::FloorNotCarried, "floors", 0, "claims"),
+    found(Bug::AnsweredBeforeStored, "torn-write", 0, "acknowledged"),
+    found(Bug::OwnNotSynced, "restart", 0, "stored"),
+    found(Bug::ReceiptNotSynced, "late-notes", 0, "receipts"),
+    found(Bug::HeardIsOverwritten, "restart", 0, "written"),
+    found(Bug::RefusalNotAnswered, "full-disk", 0, "answered"),
+    found(Bug::ForgettingNotWritten, "forget-dead", 0, "forgotten"),
+    found(Bug::FormerSelfNotLeft, "address-change", 0, "moved"),
+    found(Bug::BoundNotKept, "bounds", 0, "bounded"),
 ];
 
 const fn found(bug: Bug, scenario: &'static str, seed: u64, checker: &'static str) -> Found {

@@ -51,9 +51,6 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
     let mut doer = Doer::new(&book, chance);
     while let Some((at, deed)) = doer.next() {
         until(&mut world, &book, at);
-        if std::env::var("PACE").is_ok() {
-            eprintln!("{} {} {deed:?}", world.now(), world.events());
-        }
         if world.violation().is_some() {
             break;
         }

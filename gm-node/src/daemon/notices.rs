@@ -52,7 +52,7 @@ fn line(event: &Event, is_met: &mut bool) {
             tracing::warn!(%group, "a write is too large to be told at once; others learn it by and by: {why}");
         }
         Event::Broadcast(event) => broadcast(event, is_met),
-        Event::Answered { .. } | Event::Changed { .. } => {}
+        Event::Answered { .. } | Event::Changed { .. } | Event::Unwatched { .. } => {}
     }
 }
 

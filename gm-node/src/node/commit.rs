@@ -11,7 +11,7 @@ use gm_data::{GroupName, KeyRange, Record, Replica, Version, View};
 use super::Node;
 use super::wait::Waiter;
 use super::write::{Queued, changed_ranges, waits};
-use crate::command::{Count, Wait, Waited, WriteError, Written};
+use crate::command::{Count, Wait, WriteError};
 use crate::event::Event;
 use crate::plant::{Bug, planted};
 use crate::store::{Store, StoreError};
@@ -112,7 +112,7 @@ impl<S: Store> Node<S> {
     /// What was written is not stored: nobody is told, and nothing was changed.
     fn refuse(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>, error: &StoreError) {
         for (group, draft) in drafts {
-            for answer in draft.answers {
+            for answer in draft.answers.into_iter().filter(|_| !planted(Bug::RefusalNotAnswered)) {
                 self.answer(answer.tag, group.clone(), Err(WriteError::Store(error.clone())));
             }
             // Whoever showed us a record of ours will show it again; our former self nobody shows us.
@@ -155,7 +155,11 @@ impl<S: Store> Node<S> {
         let was_member = before.as_ref().is_some_and(Record::is_member);
         let groups = self.groups_mut();
         groups.topology.edit(&group, |replica| {
-            replica.install(draft);
+            if planted(Bug::HeardIsOverwritten) {
+                *replica = draft;
+            } else {
+                replica.install(draft);
+            }
             if let Some(former) = &former {
                 // Another member's record here, although we wrote it.
                 let state = gm_data::Message::from_records(group.clone(), [former.clone()]);
@@ -176,8 +180,7 @@ impl<S: Store> Node<S> {
         let (tell, quiet): (Vec<Answer>, Vec<Answer>) =
             answers.into_iter().partition(|answer| waits(answer.wait.count));
         for answer in quiet {
-            let Answer { tag, changed, version, .. } = answer;
-            self.answer(tag, group.clone(), Ok(Written { version, changed, waited: Waited::default() }));
+            self.answer_at_once(&group, answer);
         }
         if changed || !tell.is_empty() {
             let says = Says { before: before.as_ref(), own: &own, former, changed };

@@ -57,7 +57,7 @@ impl<S: Store> Node<S> {
         let dirty = std::mem::take(&mut groups.dirty);
         let contacts = std::mem::take(&mut groups.contacts_changed);
         // Whoever is told that it is stored counts on it.
-        let mut batch = Batch { durable: true, me: Some(me), ..Batch::default() };
+        let mut batch = Batch { durable: !planted(Bug::ReceiptNotSynced), me: Some(me), ..Batch::default() };
         for (group, member) in &dirty {
             // Our own records go their own way, before anybody hears of them.
             if *member != me

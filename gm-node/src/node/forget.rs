@@ -7,7 +7,8 @@ use gm_data::{ForgetError, GroupName, Replica};
 use super::Node;
 use super::commit::{Answer, Telling};
 use super::write::waits;
-use crate::command::{Forget, Waited, WriteError, Written};
+use crate::command::{Forget, WriteError};
+use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 impl<S: Store> Node<S> {
@@ -48,7 +49,10 @@ impl<S: Store> Node<S> {
         if self.groups().held(group).is_none() {
             return Err(WriteError::UnknownGroup { group: group.clone() });
         }
-        let version = self.groups_mut().topology.edit(group, |replica| replica.forget(member))?;
+        let version = self.groups_mut().topology.edit(group, |replica| {
+            let written = if planted(Bug::ForgettingNotWritten) { &mut replica.clone() } else { replica };
+            written.forget(member)
+        })?;
         self.groups_mut().changed(group, [member]);
         Ok(version)
     }
@@ -63,8 +67,7 @@ impl<S: Store> Node<S> {
         let answers = if waits(answer.wait.count) {
             vec![answer]
         } else {
-            let Answer { tag, changed, version, .. } = answer;
-            self.answer(tag, group.clone(), Ok(Written { version, changed, waited: Waited::default() }));
+            self.answer_at_once(group, answer);
             // Nobody waits for who is forgotten: it may be dead.
             to.push(member);
             Vec::new()

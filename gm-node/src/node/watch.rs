@@ -21,9 +21,9 @@ pub(super) struct Watcher {
 impl<S: Store> Node<S> {
     /// From now on; what is there already comes as the first difference.
     pub(super) fn on_watch(&mut self, tag: u64, group: GroupName) {
-        if !self.watchers.contains_key(&tag) && self.watchers.len() >= self.config.bounds.watchers {
-            let bound = "watchers";
-            return self.emit(Event::Full { group, bound });
+        let most = self.config.bounds.watchers;
+        if !self.watchers.contains_key(&tag) && self.watchers.len() >= most {
+            return self.emit(Event::Unwatched { tag, group, most });
         }
         let knows = Message::new(group.clone());
         self.groups_mut().stirred.insert(group.clone());

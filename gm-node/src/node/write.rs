@@ -8,7 +8,7 @@ use gm_data::{GroupName, OwnOutcome, Record, Replica, Stamp, Standing, Version};
 
 use super::Node;
 use super::commit::{Answer, Draft, Flight};
-use crate::command::{Count, Wait, What, Write, WriteError};
+use crate::command::{Count, Wait, Waited, What, Write, WriteError, Written};
 use crate::event::Event;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
@@ -213,7 +213,7 @@ impl<S: Store> Node<S> {
         let left = old.leave(moment).is_ok();
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
-        draft.former = old.own().filter(|_| left).cloned();
+        draft.former = old.own().filter(|_| left && !planted(Bug::FormerSelfNotLeft)).cloned();
         draft.moved = Some(former);
         if let Ok(written) = draft.replica.change(&batch, moment) {
             draft.changed |= written.changed;
@@ -222,8 +222,8 @@ impl<S: Store> Node<S> {
     }
 
     /// Hands what was written to the storage; what is only to be answered is at once.
-    fn hand_over(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>) {
-        let mut batch = Batch { durable: true, ..Batch::default() };
+    fn hand_over(&mut self, now: Time, mut drafts: BTreeMap<GroupName, Draft>) {
+        let mut batch = Batch { durable: !planted(Bug::OwnNotSynced), ..Batch::default() };
         for (group, draft) in &drafts {
             let own = draft.replica.own().filter(|_| draft.changed);
             batch
@@ -238,12 +238,24 @@ impl<S: Store> Node<S> {
         }
         if !batch.is_empty() {
             self.store.submit(now, batch);
+            if planted(Bug::AnsweredBeforeStored) {
+                for (group, draft) in &mut drafts {
+                    let answers = std::mem::take(&mut draft.answers);
+                    answers.into_iter().for_each(|answer| self.answer_at_once(group, answer));
+                }
+            }
             let drafts = if planted(Bug::SentBeforeStored) { BTreeMap::new() } else { drafts };
             self.flights.push_back(Flight::Own(drafts));
         }
     }
 
-    pub(super) fn answer(&mut self, tag: u64, group: GroupName, result: Result<crate::Written, WriteError>) {
+    /// Answers somebody who waits for nobody.
+    pub(super) fn answer_at_once(&mut self, group: &GroupName, answer: Answer) {
+        let Answer { tag, changed, version, .. } = answer;
+        self.answer(tag, group.clone(), Ok(Written { version, changed, waited: Waited::default() }));
+    }
+
+    pub(super) fn answer(&mut self, tag: u64, group: GroupName, result: Result<Written, WriteError>) {
         self.emit(Event::Answered { tag, group, result });
     }
 }

@@ -93,6 +93,10 @@ impl Shared {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+
     fn on_event(&self, event: Event) {
         match event {
             Event::Answered { tag, result, .. } => {
@@ -106,6 +110,7 @@ impl Shared {
                 let taken = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(changes));
                 debug_assert!(!matches!(taken, Some(Err(mpsc::error::TrySendError::Full(_)))));
             }
+            Event::Unwatched { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
             event => {
                 lock(&self.facts).learn(&event);
                 // Nobody need listen.
@@ -116,9 +121,10 @@ impl Shared {
 
     /// Nothing comes any more: whoever waits is told so by the end of its channel.
     fn end(&self) {
+        // First, so that whoever is woken sees why.
+        self.ended.send_replace(true);
         lock(&self.answers).clear();
         lock(&self.watchers).clear();
-        self.ended.send_replace(true);
     }
 }
 

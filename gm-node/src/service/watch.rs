@@ -34,12 +34,7 @@ impl Service {
     /// [`ServiceError::Stopped`]; [`WriteError::Full`] if there are too many watchers.
     pub async fn watch(&self, group: &GroupName) -> Result<Watch, ServiceError> {
         let most = self.inner.watchers;
-        let (tag, changes) = self.inner.shared.watch(most).ok_or(WriteError::Full {
-            what: "watchers",
-            most,
-            bound: "watchers",
-            else_way: "end some that watch",
-        })?;
+        let (tag, changes) = self.inner.shared.watch(most).ok_or_else(|| full(most))?;
         let watch = Watch { inner: Arc::clone(&self.inner), tag, changes, owes: false };
         self.inner.shell.tell(Command::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
@@ -50,16 +45,23 @@ impl Watch {
     /// Waits for what changed since the last time. It may be given up at any time: nothing is lost.
     ///
     /// # Errors
-    /// [`ServiceError::Stopped`].
+    /// [`ServiceError::Stopped`]; [`WriteError::Full`] if there are too many watchers: those that were dropped a moment ago count.
     pub async fn next(&mut self) -> Result<Changes, ServiceError> {
         if self.owes {
             self.inner.shell.tell(Command::Took { tag: self.tag }).await?;
             self.owes = false;
         }
-        let changes = self.changes.recv().await.ok_or(ServiceError::Stopped)?;
+        let Some(changes) = self.changes.recv().await else {
+            let refused = !self.inner.shared.has_ended();
+            return Err(if refused { full(self.inner.watchers).into() } else { ServiceError::Stopped });
+        };
         self.owes = true;
         Ok(changes)
     }
+}
+
+const fn full(most: usize) -> WriteError {
+    WriteError::Full { what: "watchers", most, bound: "watchers", else_way: "end some that watch" }
 }
 
 impl Drop for Watch {

@@ -124,3 +124,48 @@ fn a_slow_watcher_is_told_one_difference_and_misses_nothing() {
     town.run_for(Duration::from_secs(1));
     assert_eq!(changes(&told).len(), 2);
 }
+
+/// One member writes on and on: another's bounds hold whether it hears of it write by write or as a whole, and what replaces needs no room.
+#[test]
+fn increments_of_others_keep_within_the_bounds() {
+    for bound in ["items", "group_items"] {
+        let (mut town, told) = town(2, &disks(2), move |config| {
+            if config.broadcast.me == id(1) {
+                let bounds = &mut config.bounds;
+                *(if bound == "items" { &mut bounds.items } else { &mut bounds.group_items }) = 5;
+            }
+        });
+        town.command(NodeIndex(1), write(1, What::Join(vec![]), Wait::NONE));
+        town.run_for(Duration::from_secs(2));
+        for step in 0..12 {
+            let start = (step % 4) * 10;
+            town.command(NodeIndex(0), write(10, serve(start, start + 9), Wait::NONE));
+            town.run_for(millis(100));
+        }
+        let items = |town: &crate::town::Town| {
+            town.machine(NodeIndex(1)).unwrap().view(&group()).unwrap().live_item_count()
+        };
+        assert_eq!(items(&town), 5, "four of the other's, and one of its own");
+        let full = |event: &Event| matches!(event, Event::Full { bound: of, .. } if *of == bound);
+        assert!(!told.any(full));
+        for start in [100, 200, 300] {
+            town.command(NodeIndex(0), write(11, serve(start, start + 9), Wait::NONE));
+            town.run_for(Duration::from_secs(20));
+        }
+        assert!(items(&town) <= 6 && told.any(full), "{bound}: {}", items(&town));
+        assert!(town.machine(NodeIndex(1)).unwrap().status(town.now(), &group()).unwrap().full);
+    }
+}
+
+#[test]
+fn a_watcher_too_many_is_named() {
+    let (mut town, told) = town(1, &disks(1), |config| config.bounds.watchers = 1);
+    for tag in [4, 5, 4] {
+        town.command(NodeIndex(0), Command::Watch { tag, group: group() });
+    }
+    town.run_for(millis(10));
+    let refused = |wanted: u64| {
+        told.any(|event| matches!(event, Event::Unwatched { tag, most: 1, .. } if *tag == wanted))
+    };
+    assert!(refused(5) && !refused(4));
+}

@@ -29,9 +29,6 @@ impl Receipts {
     fn judge(&self, machine: &Whole, ask: &Ask, answer: &Answer) -> Result<(), String> {
         let book = self.book.borrow();
         let Asked::Write(what) = &ask.what else { return Ok(()) };
-        if !self.written.borrow().is_complete() {
-            return Ok(());
-        }
         let (me, waited) = (machine.me(), &answer.waited);
         let written = self.written.borrow();
         let mut holders = written.holders(ask.group, me, answer.version);
@@ -49,10 +46,7 @@ impl Receipts {
             return Err(format!("{said}, enough for {count}: {holders:?}"));
         }
         if ask.wait.disk {
-            // Who left has dropped it.
-            holders.retain(|node| {
-                !written.holds(*node, ask.group) || is_on_disk(&book, *node, ask.group, me, answer)
-            });
+            holders.retain(|node| was_on_disk(&book, *node, ask.group, me, answer));
             if waited.delivered > holders.len() as u64 && ask.wait.count != Count::None {
                 return Err(format!("{said} on disk: {holders:?}"));
             }
@@ -74,14 +68,12 @@ impl Receipts {
     }
 }
 
-/// Whether it is on a disk, or something happened to that disk.
-fn is_on_disk(book: &Book, node: NodeIndex, group: usize, member: NetId, answer: &Answer) -> bool {
-    let Some(disk) = book.disk(node) else { return false };
-    let name = &book.plan.groups[group];
-    let stored = disk.stored();
-    let state = stored.groups.iter().find(|state| state.name() == name);
-    let on_disk = state.and_then(|state| state.record(member)).map(Record::version);
-    on_disk >= Some(answer.version) || book.starts[node.0 as usize] > 1 || !book.up[node.0 as usize]
+/// Whether a disk that the node used ever said that it was safe: it may have left since, or lost its disk.
+fn was_on_disk(book: &Book, node: NodeIndex, group: usize, member: NetId, answer: &Answer) -> bool {
+    let used = book.used.get(&node).into_iter().flatten();
+    let disks = used.filter_map(|place| book.ground.disks.get(place.0 as usize));
+    let promised = disks.filter_map(|disk| disk.promised(&book.plan.groups[group], member)).max();
+    promised >= Some(answer.version)
 }
 
 /// Members whom a write concerns, as far as the writer knew when it wrote, and knows now.

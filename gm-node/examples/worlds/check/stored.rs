@@ -46,8 +46,11 @@ impl Checker<Whole> for Stored {
             let stored = disk.stored();
             let state = stored.groups.iter().find(|state| state.name() == name);
             let on_disk = state.and_then(|state| state.record(machine.me())).map(gm_data::Record::stamp);
-            if on_disk != Some(own.stamp()) {
-                let what = format!("{} shows {:?}, its disk has {on_disk:?}", place.node, own.stamp());
+            let promised = disk.promised(name, machine.me());
+            if on_disk != Some(own.stamp()) || promised < Some(version) {
+                let shown = own.stamp();
+                let what =
+                    format!("{} shows {shown:?}, its disk has {on_disk:?}, safe {promised:?}", place.node);
                 return Err(Violation::safety("stored", place.at, what));
             }
         }

@@ -49,8 +49,6 @@ impl Known {
 pub(crate) struct Watchers {
     book: Shared,
     known: BTreeMap<(NodeIndex, u64), Known>,
-    /// Who asked to watch last.
-    asked: Option<(NodeIndex, u64)>,
     /// Was told to look anew.
     anew: Vec<(NodeIndex, u64)>,
 }
@@ -58,7 +56,7 @@ pub(crate) struct Watchers {
 impl Watchers {
     /// Of that book.
     pub(crate) fn new(book: &Shared) -> Watchers {
-        Watchers { book: Shared::clone(book), known: BTreeMap::new(), asked: None, anew: Vec::new() }
+        Watchers { book: Shared::clone(book), known: BTreeMap::new(), anew: Vec::new() }
     }
 
     fn group_of(&self, tag: u64) -> Option<gm_data::GroupName> {
@@ -77,11 +75,10 @@ impl Checker<Whole> for Watchers {
         match seen {
             Seen::Ended => self.known.retain(|(node, _), _| *node != place.node),
             Seen::Input(gm_broadcast::Input::Command(gm_node::Command::Watch { tag, .. })) => {
-                self.asked = Some((place.node, *tag));
                 self.known.insert((place.node, *tag), Known::default());
             }
-            Seen::Event(gm_node::Event::Full { bound: "watchers", .. }) => {
-                self.asked.take().and_then(|refused| self.known.remove(&refused));
+            Seen::Event(gm_node::Event::Unwatched { tag, .. }) => {
+                self.known.remove(&(place.node, *tag));
             }
             Seen::Event(gm_node::Event::Changed { tag, events: None, .. }) => {
                 self.anew.push((place.node, *tag));

@@ -4,11 +4,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::Duration;
 
-use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_data::{Message, Record, Version};
+use gm_data::{Message, Record, Stamp, Version};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use crate::book::{Asked, Shared};
@@ -22,17 +20,11 @@ pub(crate) struct Written {
     states: BTreeMap<(NodeIndex, usize), Message>,
     /// All that owners ever had: a version and its digests.
     had: BTreeSet<(usize, NetId, Version, u64)>,
+    /// What each owner had when it was looked at last.
+    own: BTreeMap<(NodeIndex, usize), Stamp>,
     /// The highest that each node ever held of a member.
     held: BTreeMap<(usize, NetId), BTreeMap<NodeIndex, Version>>,
-    /// Where there are many nodes, when the state of each may be looked at again.
-    next: BTreeMap<(NodeIndex, usize), Time>,
-    /// Whether there are.
-    many: bool,
 }
-
-/// From so many nodes on not every state is looked at, but one in [`PAUSE`] of each.
-const MANY: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(100);
 
 impl Written {
     /// Of that book.
@@ -47,9 +39,8 @@ impl Written {
                 .iter()
                 .map(|(_, record)| (0, record.member(), record.version(), record.digest()))
                 .collect(),
+            own: BTreeMap::new(),
             held: BTreeMap::new(),
-            next: BTreeMap::new(),
-            many: book.borrow().plan.nodes >= MANY,
         }))
     }
 
@@ -59,22 +50,14 @@ impl Written {
         held.filter(|(_, held)| **held >= version).map(|(node, _)| *node).collect()
     }
 
-    /// Whether a node holds a group.
-    pub(crate) fn holds(&self, node: NodeIndex, group: usize) -> bool {
-        self.states.contains_key(&(node, group))
-    }
-
-    /// Whether every state was looked at, so that nobody held what is not known here.
-    pub(crate) const fn is_complete(&self) -> bool {
-        !self.many
-    }
-
     fn look(&mut self, place: Where, group: usize, machine: &Whole) -> Result<(), String> {
         let node = place.node;
         let name = self.book.borrow().plan.groups[group].clone();
         let me = machine.me();
-        if let Some(own) = machine.own(&name) {
-            self.had.insert((group, me, own.version(), own.digest()));
+        if let Some(stamp) = machine.own(&name).map(Record::stamp)
+            && self.own.insert((node, group), stamp) != Some(stamp)
+        {
+            self.had.insert((group, me, stamp.version, stamp.digest));
         }
         let Some(view) = machine.view(&name) else {
             self.states.remove(&(node, group));
@@ -84,29 +67,20 @@ impl Written {
         if before.is_some_and(|before| before.fingerprint() == view.fingerprint()) {
             return Ok(());
         }
-        // Whoever moved writes for its former self, too.
-        let moved = self.book.borrow().moved.values().any(|place| *place == node);
-        if self.many && !moved {
-            let next = self.next.entry((node, group)).or_default();
-            if *next > place.at {
-                return Ok(());
+        let state: Message = (**view).clone();
+        let before = before.cloned().unwrap_or_else(|| Message::new(name));
+        let mut result = Ok(());
+        state.each_record_since(&before, |old, new| {
+            if result.is_ok() {
+                result = match (old, new) {
+                    (old, Some(record)) => self.one(node, group, old, record),
+                    (Some(lost), None) => Err(format!("{node} holds {} no longer", lost.member())),
+                    (None, None) => Ok(()),
+                };
             }
-            *next = place.at + PAUSE;
-        }
-        let state: &Message = view;
-        let (state, before) = (state.clone(), before.cloned());
-        for record in state.records() {
-            let old = before.as_ref().and_then(|before| before.record(record.member()));
-            if old.is_none_or(|old| old.stamp() != record.stamp()) {
-                self.one(node, group, old, record)?;
-            }
-        }
-        let kept = |record: &Record| state.record(record.member()).is_some();
-        if let Some(lost) = before.iter().flat_map(Message::records).find(|record| !kept(record)) {
-            return Err(format!("{node} holds {} no longer", lost.member()));
-        }
+        });
         self.states.insert((node, group), state);
-        Ok(())
+        result
     }
 
     fn one(
@@ -152,6 +126,7 @@ impl Checker<Whole> for Written {
     fn see(&mut self, place: Where, seen: &Seen<'_, Whole>) -> Result<(), Violation> {
         if let Seen::Ended = seen {
             self.states.retain(|(node, _), _| *node != place.node);
+            self.own.retain(|(node, _), _| *node != place.node);
         }
         Ok(())
     }

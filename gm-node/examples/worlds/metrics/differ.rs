@@ -5,31 +5,48 @@ use std::time::Duration;
 use gm_data::Message;
 
 use super::field::{Field, group, record, same, since, traffic, until};
-use super::{Section, millis, row};
+use super::millis;
+use super::table::{Rows, Table, row};
 
 /// Members that both hold.
 const MEMBERS: u32 = 100_000;
 
-pub(super) fn section() -> Section {
+pub(super) fn table() -> Table {
+    Table {
+        title: "Anti-entropy, 100,000 members, d of them differ",
+        text: "Two nodes on a LAN, without multicast, begin with states of which d records are newer at one of the two, until both hold the same and know it. All that \
+            arrives counts, the acquaintance of the two included (d = 0). Figure 7: at most twice linear above d = 10.",
+        columns: &[
+            "d",
+            "arrivals",
+            "bytes arrived",
+            "bytes a difference",
+            "beside d = 10, a difference",
+            "ms from the first word",
+        ],
+        rows: vec![Box::new(rows)],
+    }
+}
+
+fn rows() -> Rows {
     let members = (0..2).map(|place| record(place, 1, false));
     let all = members.chain((2..MEMBERS).map(|place| record(place, 1, true)));
     let base = Message::from_records(group(), all);
-    let mut rows = vec![row(&[
-        &"d",
-        &"arrivals",
-        &"bytes arrived",
-        &"bytes a difference",
-        &"beside d = 10, a difference",
-        &"ms from the first word",
-    ])];
+    let mut rows = Rows::new();
     let mut ten = 0;
     for different in [0, 1, 10, 100, 1_000] {
         // Spread over all, as their hashes are.
         let newer = (0..different).map(|place| record(2 + place * 97, 2, true));
         let mut other = base.clone();
         let _ = other.merge(&Message::from_records(group(), newer));
-        let mut world =
-            Field { nodes: 2, multicast: false, states: vec![base.clone(), other], acquainted: true }.world();
+        let mut world = Field {
+            nodes: 2,
+            multicast: false,
+            states: vec![base.clone(), other],
+            acquainted: true,
+            late: false,
+        }
+        .world();
         let quiet = |world: &crate::ground::Land| {
             let agreed = |node| {
                 world
@@ -54,10 +71,5 @@ pub(super) fn section() -> Section {
         let took = first.and(took).map_or("never".to_owned(), |took| millis(took).to_string());
         rows.push(row(&[&different, &arrivals, &bytes, &each, &beside, &took]));
     }
-    Section {
-        title: "Anti-entropy, 100,000 members, d of them differ",
-        text: "Two nodes on a LAN, without multicast, begin with states of which d records are newer at one of the two, until both hold the same and know it. All that \
-            arrives counts, the acquaintance of the two included (d = 0). Figure 7: at most twice linear above d = 10.",
-        rows,
-    }
+    rows
 }

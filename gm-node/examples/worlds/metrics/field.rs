@@ -33,6 +33,8 @@ pub(super) struct Field {
     pub(super) states: Vec<Message>,
     /// Whether they know each other, or only the first.
     pub(super) acquainted: bool,
+    /// The last one is not started, and holds nothing.
+    pub(super) late: bool,
 }
 
 /// The record of somebody who is interested in everything, or serves one small range.
@@ -56,36 +58,49 @@ pub(super) fn everybody(nodes: u32) -> Message {
 impl Field {
     /// Nodes that hold the same of each other, and know each other.
     pub(super) fn even(nodes: u32, multicast: bool) -> Field {
-        Field { nodes, multicast, states: vec![everybody(nodes)], acquainted: true }
+        Field { nodes, multicast, states: vec![everybody(nodes)], acquainted: true, late: false }
     }
 
     /// The world, in which all were started.
     #[allow(clippy::expect_used)]
     pub(super) fn world(self) -> Land {
-        let Field { nodes, multicast, states, acquainted } = self;
+        let Field { nodes, multicast, states, acquainted, late } = self;
         let island = |node| if multicast { 0 } else { node };
         let places: Vec<Place> =
             (0..nodes).map(|node| Place { id: id(node), island: island(node), site: 0 }).collect();
         let label = multicast.then(|| id(0));
-        let known = places.iter().map(|place| Known { node: place.id, label, class: Class::Lan });
+        let known = places.iter().take((nodes - u32::from(late)) as usize).map(|place| Known {
+            node: place.id,
+            label,
+            class: Class::Lan,
+        });
         let directory = if acquainted { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
         let mut world = World::new(7, Network::default(), &places, move |birth: &Birth| {
             let mut config = Config::new(birth.place.id);
             config.broadcast.multicast = multicast;
-            config.broadcast.directory = Arc::clone(&directory);
+            let newcomer = late && birth.node.0 + 1 == nodes;
+            if !newcomer {
+                config.broadcast.directory = Arc::clone(&directory);
+            }
             config.broadcast.seeds = vec![id(0)];
             config.unix_seconds = 1_700_000_000;
             let cluster: ClusterName = "world".parse().expect("a name");
             let keys = Keyring::new(Key::new([7; 32]));
             let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
-            let groups: Vec<Message> =
-                states.get(birth.node.0 as usize % states.len().max(1)).cloned().into_iter().collect();
+            let groups: Vec<Message> = states
+                .get(birth.node.0 as usize % states.len().max(1))
+                .filter(|_| !newcomer)
+                .cloned()
+                .into_iter()
+                .collect();
             let me = (!groups.is_empty()).then_some(birth.place.id);
             let stored = Stored { me, groups, ..Stored::default() };
             let store = MemoryStore::throw_away();
             Node::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
         });
-        world.start_all();
+        for node in world.indices().filter(|node| !late || node.0 + 1 < nodes) {
+            world.start(node);
+        }
         world
     }
 }

@@ -1,10 +1,12 @@
 //! A disk in virtual time, and everything that disks do to those who trust them. Knows nothing of nodes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_data::{GroupName, Record, Version};
 
 use super::contents::Contents;
 use super::{DiskFaults, MemoryStore};
@@ -44,6 +46,8 @@ struct State {
     failed: Vec<Batch>,
     /// Not reported yet; the oldest first.
     waiting: VecDeque<Waiting>,
+    /// The highest version of each record that was ever said to be safe.
+    promised: BTreeMap<(GroupName, NetId), Version>,
     faults: DiskFaults,
 }
 
@@ -70,6 +74,8 @@ impl Disk {
         state.safe = state.finished_contents(true);
         state.end_life();
         let stored = state.safe.stored();
+        // Whatever the store before left: it is here now.
+        state.promise(stored.groups.iter().flat_map(|of| of.records().map(|record| (of.name(), record))));
         (MemoryStore::on(self.clone(), state.life), stored)
     }
 
@@ -142,6 +148,12 @@ impl Disk {
         self.snapshot().0.stored()
     }
 
+    /// The highest version of a member's record that the disk ever said would survive a loss of power, whatever became of it since.
+    #[must_use]
+    pub fn promised(&self, group: &GroupName, member: NetId) -> Option<Version> {
+        self.lock().promised.get(&(group.clone(), member)).copied()
+    }
+
     /// Brings back what the disk held once, and nothing else.
     pub fn restore(&self, snapshot: Snapshot) {
         let mut state = self.lock();
@@ -186,8 +198,14 @@ impl Disk {
             return Some(Err(StoreError { why: "no space left on the simulated disk".to_owned() }));
         }
         state.failed.clear();
-        let syncs = batch.durable && is_synced;
+        let (durable, syncs) = (batch.durable, batch.durable && is_synced);
         state.loose.push(batch);
+        if durable {
+            let loose = std::mem::take(&mut state.loose);
+            let records = loose.iter().flat_map(|batch| &batch.records);
+            state.promise(records.map(|(group, record)| (group, record)));
+            state.loose = loose;
+        }
         if syncs {
             state.safe = state.finished_contents(false);
             state.loose.clear();
@@ -213,6 +231,14 @@ impl State {
         let batches = self.loose.iter().chain(waiting.map(|waiting| &waiting.batch));
         batches.for_each(|batch| contents.put(batch));
         contents
+    }
+
+    /// These were said to be safe.
+    fn promise<'a>(&mut self, records: impl Iterator<Item = (&'a GroupName, &'a Record)>) {
+        for (group, record) in records {
+            let promised = self.promised.entry((group.clone(), record.member())).or_insert(record.version());
+            *promised = record.version().max(*promised);
+        }
     }
 
     /// Ends the store that uses the disk, with all that it left.

@@ -77,8 +77,9 @@ pub(crate) fn lost_sync(seed: u64, chance: &mut Chance) -> Plan {
     for _ in 0..5 {
         plan.write(seconds(5) + chance.within(ms(2_000)), node, 0, Intent::Batch);
     }
-    plan.deed(seconds(8), Deed::Die { node, fate: Fate::Kept, gap: Some(ms(500)) });
-    plan.deed(seconds(8), Deed::Disk(node, DiskDeed::Lies(false)));
+    let at = seconds(8) + chance.within(ms(2_000));
+    plan.deed(at, Deed::Die { node, fate: Fate::Kept, gap: Some(ms(500)) });
+    plan.deed(at, Deed::Disk(node, DiskDeed::Lies(false)));
     plan
 }
 

@@ -1,0 +1,46 @@
+//! One node more, which knows one seed and nothing else: what it takes until it knows all, and all know it.
+
+use std::time::Duration;
+
+use gm_node::{Command, Wait, What, Write};
+use gm_sim::NodeIndex;
+
+use super::field::{Field, everybody, group, reached, since, traffic, until};
+use super::table::{Job, Rows, Table, row};
+
+const WARM: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_millis(1);
+
+pub(super) fn table(sizes: &[u32]) -> Table {
+    let cases = sizes.iter().flat_map(|nodes| [(*nodes, true), (*nodes, false)]);
+    Table {
+        title: "A newcomer",
+        text: "In a group of N members who know each other, one more starts, joins, and knows the address of one of them. Sends are those of all nodes from its start until all \
+            hold what it says, what goes on in quiet included.",
+        columns: &["N", "multicast", "ms until it knows all", "ms until all know it", "sends", "bytes sent"],
+        rows: cases.map(|(nodes, multicast)| -> Job { Box::new(move || one(nodes, multicast)) }).collect(),
+    }
+}
+
+fn one(nodes: u32, multicast: bool) -> Rows {
+    let states = vec![everybody(nodes)];
+    let mut world = Field { nodes: nodes + 1, multicast, states, acquainted: true, late: true }.world();
+    world.run_for(WARM);
+    let before = traffic(&world);
+    let newcomer = NodeIndex(nodes);
+    world.start(newcomer);
+    let write = Write { tag: 1, group: group(), what: What::Join(vec![]), wait: Wait::NONE };
+    world.command(newcomer, Command::Write(write));
+    let (start, all) = (world.now(), nodes as usize + 1);
+    let mut knows = None;
+    let took = until(&mut world, EVERY, Duration::from_secs(60), |world| {
+        let members = world.machine(newcomer).map_or(0, |machine| machine.members(&group()).len());
+        if knows.is_none() && members == all {
+            knows = Some(world.now().since(start));
+        }
+        knows.is_some() && reached(world, newcomer) == all
+    });
+    let [sends, sent, _, _] = since(&world, before);
+    let text = |time: Option<Duration>| time.map_or("never".to_owned(), |time| time.as_millis().to_string());
+    vec![row(&[&nodes, &multicast, &text(knows), &text(took), &sends, &sent])]
+}

@@ -1,0 +1,95 @@
+//! Whether what others wrote keeps within the bounds. Knows nothing of who sent it.
+
+use gm_data::{GroupName, Increment, Message, Record, Replica};
+
+use super::{Effect, Groups};
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+
+/// What was let in of a message, and is not in the state yet: records and, at most, live items.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fresh {
+    records: usize,
+    live: usize,
+}
+
+/// Live items of a member, and all its items.
+type Counts = (usize, usize);
+
+impl Groups {
+    /// Whether a record of another keeps within the bounds. Says once for each group if not.
+    pub(super) fn has_room(&mut self, group: &GroupName, record: &Record, fresh: &mut Fresh) -> bool {
+        let known = self.record(group, record.member()).map(Record::counts);
+        self.fits(group, known, record.counts(), fresh)
+    }
+
+    /// The same of an increment. One that does not keep within them is not taken at all; what is written after it does not fit, and its record, which is
+    /// asked for then, is kept out as well.
+    pub(super) fn has_room_for(
+        &mut self,
+        group: &GroupName,
+        increment: &Increment,
+        fresh: &mut Fresh,
+    ) -> bool {
+        let Some(known) = self.record(group, increment.member()) else { return true };
+        let (live, items) = known.counts();
+        let many = increment.items().len();
+        let all = self.live_items(group) + fresh.live;
+        if items + many <= self.bounds.items && all + many <= self.bounds.group_items {
+            // Far from the bounds: what it replaces need not be looked up.
+            fresh.live += many;
+            return true;
+        }
+        let after = counts_with(known, increment);
+        self.fits(group, Some((live, items)), after, fresh)
+    }
+
+    fn live_items(&self, group: &GroupName) -> usize {
+        self.topology.group(group).map(Replica::state).map_or(0, Message::live_item_count)
+    }
+
+    /// Whether a member may have these counts, beside what is held.
+    fn fits(
+        &mut self,
+        group: &GroupName,
+        before: Option<Counts>,
+        (live, items): Counts,
+        fresh: &mut Fresh,
+    ) -> bool {
+        let state = self.topology.group(group).map(Replica::state);
+        let had = before.map_or(0, |(live, _)| live);
+        let records = state.map_or(0, |state| state.records().len()) + fresh.records;
+        let all = self.live_items(group) + fresh.live;
+        let bound = if items > self.bounds.items {
+            "items"
+        } else if before.is_none() && records >= self.bounds.records {
+            "records"
+        } else if live > had && all + live - had > self.bounds.group_items {
+            "group_items"
+        } else {
+            fresh.records += usize::from(before.is_none());
+            fresh.live += live.saturating_sub(had);
+            return true;
+        };
+        if planted(Bug::BoundNotKept) {
+            return true;
+        }
+        let held = self.held.entry(group.clone()).or_default();
+        if !std::mem::replace(&mut held.full, true) {
+            self.effects.push_back(Effect::Tell(Event::Full { group: group.clone(), bound }));
+        }
+        false
+    }
+}
+
+/// The counts of a record once an increment is in it.
+fn counts_with(record: &Record, increment: &Increment) -> Counts {
+    let (mut live, mut items) = record.counts();
+    for timed in increment.items() {
+        let before = record.get(timed.item.range());
+        items += usize::from(before.is_none());
+        live += usize::from(timed.item.op().is_live());
+        live -= usize::from(before.is_some_and(|before| before.item.op().is_live()));
+    }
+    (live, items)
+}
