@@ -21,6 +21,8 @@ pub(crate) struct Held {
     pub(crate) agreed: bool,
     /// We left: it is held until somebody has our leave, or until then.
     pub(crate) leaving: Option<Time>,
+    /// While we are new in the group: who was told what we wrote last, or told us something, so that it knows us.
+    pub(crate) told: Option<BTreeSet<NetId>>,
     /// The fingerprint when it was purged last.
     pub(crate) purged: u128,
     /// There are nearly as many records as may be, and that was said.

@@ -1,7 +1,7 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
 //! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` (what we write about ourselves), `commit` (what the storage says), `wait`, `forget`, `hear`
-//! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `give`, `question`, `leave`, `watch`, `flush`, `look`.
+//! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
 mod compare;
@@ -13,6 +13,7 @@ mod hearing;
 mod leave;
 mod look;
 mod question;
+mod retell;
 mod start;
 mod sync;
 mod wait;
@@ -86,6 +87,8 @@ pub struct Node<S> {
     questions: BTreeMap<(GroupName, NetId), Question>,
     /// Answers to what came by multicast, each after a while.
     replies: VecDeque<(Time, NetId, Body)>,
+    /// Groups in which what we wrote is to be told to members found since.
+    retell: BTreeMap<GroupName, Time>,
     purge_at: Time,
     watchers: BTreeMap<u64, Watcher>,
 }
@@ -197,6 +200,8 @@ impl<S: Store> Node<S> {
             self.ask_again(now);
         } else if due(self.replies.front().map(|(at, _, _)| *at)) {
             self.reply(now);
+        } else if due(self.retell_at()) {
+            self.retell(now);
         } else if due(self.flush_at) {
             self.flush(now);
         } else if due(Some(self.purge_at)) {
@@ -249,6 +254,7 @@ impl<S: Store> Machine for Node<S> {
             self.sync.at,
             self.next_question(),
             self.replies.front().map(|(at, _, _)| *at),
+            self.retell_at(),
             self.flush_at,
             Some(self.purge_at),
         ];

@@ -55,11 +55,13 @@ pub enum Bug {
     FormerSelfNotLeft,
     /// Records are taken beyond the bounds.
     BoundNotKept,
+    /// What was written when few members were known is told to no others.
+    NewcomerUntold,
 }
 
 impl Bug {
     /// All, in their order.
-    pub const ALL: [Bug; 25] = [
+    pub const ALL: [Bug; 26] = [
         Bug::ReceiptForWhatIsNotHeld,
         Bug::SentBeforeStored,
         Bug::QuestionNotRetried,
@@ -85,6 +87,7 @@ impl Bug {
         Bug::ForgettingNotWritten,
         Bug::FormerSelfNotLeft,
         Bug::BoundNotKept,
+        Bug::NewcomerUntold,
     ];
 
     /// Its name, as commands have it.

@@ -12,6 +12,7 @@ use gm_node::store::memory::{Disk, DiskFaults, Snapshot};
 use gm_node::{Command, Event, Wait, What};
 use gm_sim::{Checker, FaultClass, NodeIndex, Seen, Violation, Where, spread};
 
+use crate::check::equal::Different;
 use crate::ground::{Ground, Whole};
 use crate::owner::Owner;
 use crate::plan::{Fate, Plan};
@@ -85,6 +86,8 @@ pub(crate) struct Book {
     pub(crate) agreed: BTreeSet<(NodeIndex, usize)>,
     /// Writes that a bound refused.
     pub(crate) full: u64,
+    /// What was not equal when the time for it was over.
+    pub(crate) late: Option<Different>,
     /// When all was found to be equal.
     pub(crate) equal_at: Option<Time>,
     /// Bytes from the last deed until all was equal.
@@ -121,6 +124,7 @@ impl Book {
             bitten: Vec::new(),
             agreed: BTreeSet::new(),
             full: 0,
+            late: None,
             equal_at: None,
             bytes: 0,
             idle: None,

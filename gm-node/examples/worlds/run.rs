@@ -69,6 +69,10 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
         let next = world.now() + LOOK;
         until(&mut world, &book, next);
     }
+    if equal_after.is_none() && world.violation().is_none() {
+        let different = equal::different(&world, &book.borrow());
+        book.borrow_mut().late = different;
+    }
     book.borrow_mut().equal_at = equal_after.map(|_| world.now());
     book.borrow_mut().bytes = sent(&world) - before;
     let slowest = book.borrow().watches.iter().map(|(_, _, pace)| *pace).max().unwrap_or_default();

@@ -182,6 +182,9 @@ impl<S: Store> Node<S> {
         for answer in quiet {
             self.answer_at_once(&group, answer);
         }
+        if before.is_none() && own.is_member() {
+            self.be_eager(now);
+        }
         if changed || !tell.is_empty() {
             let says = Says { before: before.as_ref(), own: &own, former, changed };
             self.tell(now, &group, says, tell);
@@ -213,6 +216,10 @@ impl<S: Store> Node<S> {
         if answers.is_empty() && now.since(self.born) < COLD {
             // Nobody can have confirmed yet that it hears us. Where thousands start at once, asking each of them would be the square of that.
             to.retain(|node| !self.caster.is_near(*node));
+        }
+        let new = self.is_new_in(now, group);
+        if changed && let Some(held) = self.groups_mut().held.get_mut(group) {
+            held.told = new.then(|| to.iter().copied().collect());
         }
         let whole = |own: &Record| parts(Part::Record(own.clone()), former.as_ref());
         let part = known.and_then(|known| own.increment_since(known)).map(Part::Increment);

@@ -38,9 +38,13 @@ impl<S: Store> Node<S> {
                 self.unstored.pop_front();
             }
             self.unstored.push_back((Some(group.clone()), id));
+            if let Some(told) = self.groups_mut().held.get_mut(group).and_then(|held| held.told.as_mut()) {
+                told.insert(id.origin);
+            }
             self.hasten(now, self.config.times.moving);
         } else {
             self.hasten(now, self.config.times.fast);
+            self.retell_soon(now, group);
         }
         self.flush_soon(now, false);
     }

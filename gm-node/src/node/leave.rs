@@ -77,6 +77,7 @@ impl<S: Store> Node<S> {
         if let Some(contact) = contact {
             groups.meet(group, contact);
         }
+        self.retell.remove(group);
         self.questions.retain(|(name, _), _| name != group);
         // What was said of it and is not stored yet will not be.
         let unstored = std::mem::take(&mut self.unstored).into_iter();

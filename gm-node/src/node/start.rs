@@ -62,6 +62,7 @@ impl<S: Store> Node<S> {
             answers: Rate::per_second(config.bounds.answers_per_second),
             questions: BTreeMap::new(),
             replies: VecDeque::new(),
+            retell: BTreeMap::new(),
             purge_at: now + config.times.purge,
             watchers: BTreeMap::new(),
             chance,

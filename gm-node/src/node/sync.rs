@@ -24,6 +24,8 @@ pub(super) struct Sync {
     silent: u32,
     /// Exchanges that found nothing to do.
     quiet: u64,
+    /// Until then we are new here: see [`EAGER`].
+    eager_until: Time,
     /// Up to which name groups were told last.
     told: Option<GroupName>,
     /// Nodes that were reached before our start.
@@ -34,7 +36,8 @@ pub(super) struct Sync {
 impl Sync {
     pub(super) fn new(now: Time, period: Duration, seeds: Vec<NetId>) -> Sync {
         let (told, old_peers) = (None, Vec::new());
-        Sync { at: Some(now), period, asked: None, silent: 0, quiet: 0, told, old_peers, seeds }
+        let eager_until = now + EAGER;
+        Sync { at: Some(now), period, asked: None, silent: 0, quiet: 0, eager_until, told, old_peers, seeds }
     }
 }
 
@@ -44,14 +47,25 @@ const SILENT: u32 = 8;
 const NAMES_EVERY: u64 = 4;
 /// Names of one such message.
 const NAMES: usize = 32;
-/// One in so many is asked because we know it, not because it is in a group of ours.
-const ANYBODY: u64 = 4;
 /// Among so many records one is counted out; among more, the first after a place is taken.
 const FEW: usize = 256;
+/// So long after its start, and after it joined a group, a node may agree with one that is as new, while all others hold more: it asks those who are no members as
+/// far as it knows oftener, and does not slow down.
+const EAGER: Duration = Duration::from_secs(2);
 /// Members that are drawn until one is found that is not near.
 const DRAWS: u32 = 4;
 
 impl<S: Store> Node<S> {
+    /// We joined a group.
+    pub(super) fn be_eager(&mut self, now: Time) {
+        self.sync.eager_until = now + EAGER;
+    }
+
+    /// Whether we are new, here or in a group.
+    pub(super) fn is_eager(&self, now: Time) -> bool {
+        self.sync.eager_until > now
+    }
+
     /// Something moves: the next exchange is not later than after that.
     pub(super) fn hasten(&mut self, now: Time, period: Duration) {
         if planted(Bug::NeverFast) {
@@ -78,7 +92,7 @@ impl<S: Store> Node<S> {
         }
         self.end_leaving(now);
         let times = self.config.times;
-        let whom = self.whom_to_compare_with();
+        let whom = self.whom_to_compare_with(now);
         if let Some(to) = whom {
             // Where datagrams do not come through, connections may.
             let by = if self.sync.silent % 4 == 3 { By::Link } else { By::Datagram };
@@ -123,7 +137,9 @@ impl<S: Store> Node<S> {
         self.sync.quiet += 1;
         self.sync.at =
             Some(now + self.sync.period - self.sync.period / 8 + self.chance.within(self.sync.period / 4));
-        self.sync.period = (self.sync.period * 2).min(slow);
+        if !self.is_eager(now) {
+            self.sync.period = (self.sync.period * 2).min(slow);
+        }
         if self.sync.quiet.is_multiple_of(NAMES_EVERY) {
             self.tell_names(now, with, By::Datagram);
         }
@@ -145,10 +161,16 @@ impl<S: Store> Node<S> {
         })
     }
 
-    /// A node to compare with: mostly a member of a group of ours, if possible of another island; now and then anybody whom we know.
-    fn whom_to_compare_with(&mut self) -> Option<NetId> {
-        let turns = if self.sync.silent > 2 { 2 } else { ANYBODY };
-        if self.chance.happens(1, turns) {
+    /// A node to compare with: mostly a member of a group of ours, if possible of another island; one in four is anybody whom we know, and of a node that is new, more.
+    fn whom_to_compare_with(&mut self, now: Time) -> Option<NetId> {
+        let agreed = self.groups().held.values().all(|held| held.agreed);
+        let of_four = match (self.is_eager(now), agreed) {
+            (true, true) => 3,
+            (true, false) => 2,
+            (false, _) if self.sync.silent > 2 => 2,
+            (false, _) => 1,
+        };
+        if self.chance.happens(of_four, 4) {
             return self.anybody().or_else(|| self.some_member());
         }
         self.some_member().or_else(|| self.anybody())

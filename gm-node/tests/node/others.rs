@@ -81,3 +81,23 @@ fn near_the_bound_of_records_it_is_said_and_beyond_it_newcomers_are_kept_out() {
     }
     assert!(told.any(|event| matches!(event, gm_node::Event::Crowded { records: 3, most: 3, .. })));
 }
+
+/// Without multicast, a newcomer that knows one node is told to all by broadcast, as soon as it knows them.
+#[test]
+fn a_newcomer_is_known_to_all_at_once() {
+    let (mut town, _) = town(20, &disks(20), |config| config.broadcast.multicast = false);
+    settle(&mut town, 19);
+    town.run_for(Duration::from_secs(120));
+    town.command(NodeIndex(19), write(1, gm_node::What::Join(vec![]), Wait::NONE));
+    town.run_for(Duration::from_millis(500));
+    assert!(agree(&town, 20));
+    let again: u64 = town
+        .machine(NodeIndex(19))
+        .unwrap()
+        .counts()
+        .iter()
+        .filter(|(what, why, _)| (*what, *why) == ("own", "told again"))
+        .map(|(_, _, count)| count)
+        .sum();
+    assert_eq!(again, 1);
+}

@@ -15,7 +15,7 @@ use super::Plan;
 type Draw = fn(u64, &mut Chance) -> Plan;
 
 /// All of them.
-const PLANS: [(&str, Draw); 30] = [
+const PLANS: [(&str, Draw); 31] = [
     ("restart", disks::restart),
     ("lost-disk", disks::lost_disk),
     ("stale-disk", disks::stale_disk),
@@ -40,6 +40,7 @@ const PLANS: [(&str, Draw); 30] = [
     ("buckets", splits::buckets),
     ("split-heal", splits::split_heal),
     ("lonely", splits::lonely),
+    ("newcomer", splits::newcomer),
     ("pace", splits::pace),
     ("questions", splits::questions),
     ("left-apart", splits::left_apart),

@@ -89,6 +89,18 @@ pub(crate) fn pace(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
+/// One node more joins a quiet group of thirty that hear no multicast of each other, and knows two of them.
+pub(crate) fn newcomer(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1; 30], 30));
+    plan.all_join(seconds(1), ms(20), 0);
+    let late = plan.some_node(chance).0.max(2);
+    plan.deeds.retain(|(_, deed)| !matches!(deed, Deed::Write { node, .. } if node.0 == late));
+    plan.write(seconds(60), NodeIndex(late), 0, Intent::Serve);
+    plan.heal_at = seconds(60);
+    plan.bound = ms(700);
+    plan
+}
+
 /// A node was away while others wrote: what they write next does not fit, and the first questions are lost. Anti-entropy is rare.
 pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 5], 8));
