@@ -13,6 +13,8 @@ use crate::time::Time;
 pub(crate) enum Timer {
     /// Changes of whom we hear are to be multicast.
     Announce,
+    /// Who missed what we multicast is to notice it.
+    Echo,
     /// Somebody is to be asked whom he knows; seeds are to be called.
     Exchange,
     /// Numbers are missing.

@@ -58,6 +58,8 @@ pub struct Broadcaster<H: Handler> {
     sequence: u64,
     /// Multicasts with content in this epoch.
     multicasts: u64,
+    /// How often the last number of them was multicast again.
+    echoes: u32,
     replay: ReplayWindow,
     window: Window,
     recent: Recent,
@@ -112,6 +114,7 @@ impl<H: Handler> Broadcaster<H> {
             former: VecDeque::new(),
             sequence: 0,
             multicasts: 0,
+            echoes: 0,
             window: Window::new(bounds.origins),
             recent: Recent::new(bounds.recent, bounds.recent_bytes),
             peers: Peers::new(bounds.peers, bounds.answers_per_second, bounds.frames_per_second),

@@ -84,6 +84,9 @@ pub struct Times {
     pub announce: Duration,
     /// After so much silence one node of an island multicasts, in turn. Default 10 s.
     pub quiet: Duration,
+    /// So long after the last content that we multicast its number is multicast again, for those who missed it; and again after twice the time, some times.
+    /// Default 100 ms.
+    pub echo: Duration,
     /// Whoever missed a multicast asks after a random time up to this, so that not all do. Default 20 ms.
     pub gap_jitter: Duration,
     /// It asks somebody else after this time. Default 100 ms.
@@ -132,6 +135,7 @@ impl Times {
         confirmation: Duration::from_secs(300),
         announce: Duration::from_secs(1),
         quiet: Duration::from_secs(10),
+        echo: Duration::from_millis(100),
         gap_jitter: Duration::from_millis(20),
         gap_retry: Duration::from_millis(100),
         patience: Duration::from_millis(5),
@@ -204,6 +208,7 @@ impl Config {
             ("confirmation", self.times.confirmation),
             ("announce", self.times.announce),
             ("quiet", self.times.quiet),
+            ("echo", self.times.echo),
             ("gap_retry", self.times.gap_retry),
             ("pulse", self.times.pulse),
             ("backoff", self.times.backoff),

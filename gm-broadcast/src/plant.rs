@@ -27,6 +27,8 @@ pub enum Bug {
     NobodyKept,
     /// Who is asked for content that was missed sends none.
     SendMeIgnored,
+    /// The number of what was multicast last is not multicast again.
+    NoEcho,
     /// Missing multicasts are never asked for.
     GapsNeverAsked,
     /// A node that failed is never dialled again.
@@ -43,7 +45,7 @@ pub enum Bug {
 
 impl Bug {
     /// All, in their order.
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 18] = [
         Bug::TargetDropped,
         Bug::EpochNotInIdentity,
         Bug::ConfirmationForever,
@@ -55,6 +57,7 @@ impl Bug {
         Bug::RelayDoesNotMulticast,
         Bug::NobodyKept,
         Bug::SendMeIgnored,
+        Bug::NoEcho,
         Bug::GapsNeverAsked,
         Bug::BackoffForever,
         Bug::OutboxLostWithLink,

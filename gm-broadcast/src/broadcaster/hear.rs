@@ -65,6 +65,29 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
+    /// We multicast content: unless more follows, the number of it is multicast again.
+    pub(super) fn expect_echo(&mut self, now: Time) {
+        self.echoes = 0;
+        if !planted(Bug::NoEcho) {
+            self.alarms.set(Timer::Echo, now + self.config.times.echo);
+        }
+    }
+
+    /// Whoever missed the last that we multicast, and would hear no later number, hears it now, and asks. Of so many near nodes who each miss a quarter, less than
+    /// one has missed all echoes.
+    pub(super) fn on_echo(&mut self, now: Time) {
+        let near = self.hearing.near().len();
+        if near == 0 {
+            return;
+        }
+        self.speak(now, "echo");
+        self.echoes += 1;
+        if self.echoes < near.ilog(4) + 1 {
+            let wait = self.config.times.echo.saturating_mul(1 << self.echoes.min(16));
+            self.alarms.set(Timer::Echo, now + wait);
+        }
+    }
+
     fn speak(&mut self, now: Time, why: &'static str) {
         if !self.config.multicast {
             return;

@@ -246,6 +246,7 @@ impl<H: Handler> Broadcaster<H> {
         self.counters.count("multicast", "content");
         self.stirred(now);
         self.out.push(Output::Multicast(bytes));
+        self.expect_echo(now);
         true
     }
 

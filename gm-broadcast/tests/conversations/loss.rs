@@ -73,10 +73,8 @@ fn the_first_of_all_is_missed_too() {
     }
 }
 
-/// The last multicast has no next one: the word of quiet times shows that it was there.
-#[test]
-fn the_loss_of_the_last_is_found_in_quiet() {
-    let mut net = island(3, |_| {});
+fn the_last_is_lost(set: impl Fn(&mut Config) + 'static) -> Net {
+    let mut net = island(3, set);
     net.broadcast(0, say("first"));
     net.run(ms(100));
     // The one notice of it, if it is for the deaf one, shows it at once: it is lost as well.
@@ -84,8 +82,41 @@ fn the_loss_of_the_last_is_found_in_quiet() {
     net.lose =
         Some(Box::new(|said, ear| said.broadcast().is_some() && said.way == Way::Multicast && ear == 2));
     net.broadcast(0, say("second"));
+    net
+}
+
+/// The last multicast has no next one: its echo shows that it was there.
+#[test]
+fn the_loss_of_the_last_is_found_by_its_echo() {
+    let mut net = the_last_is_lost(|_| {});
+    net.run(ms(99));
+    assert_eq!(net.texts(2), ["first"]);
+    net.run(ms(200));
+    assert_eq!(net.texts(2), ["first", "second"]);
+}
+
+/// If the echoes are lost, too, the word of quiet times shows it.
+#[test]
+fn the_loss_of_the_last_is_found_in_quiet() {
+    let mut net = the_last_is_lost(|config| config.times.echo = ms(1_000_000));
+    net.run(ms(2_000));
+    assert_eq!(net.texts(2), ["first"]);
     net.run(ms(60_000));
     assert_eq!(net.texts(2), ["first", "second"]);
+}
+
+/// Where nothing else is said there are few echoes, each later than the one before: as many as it takes at a quarter lost.
+#[test]
+fn echoes_end() {
+    for (nodes, echoes) in [(2, 1), (5, 2), (17, 3)] {
+        let mut net = island(nodes, |_| {});
+        for number in 0..3 {
+            net.broadcast(0, say(&format!("{number}")));
+            net.run(ms(50));
+        }
+        net.run(ms(5_000));
+        assert_eq!(net.count(0, "multicast", "echo"), echoes, "{nodes}");
+    }
 }
 
 /// Whoever is asked and does not have it says so, and another one is asked.
@@ -112,7 +143,10 @@ fn somebody_has_what_most_missed() {
 #[test]
 fn a_lost_multicast_is_asked_for_by_who_got_the_notice_and_then_all_get_it() {
     // Its number shows it, too; but here that is too slow.
-    let mut net = Net::of(5, Some(1), |config| config.times.gap_jitter = ms(10_000));
+    let mut net = Net::of(5, Some(1), |config| {
+        config.times.gap_jitter = ms(10_000);
+        config.times.echo = ms(1_000_000);
+    });
     net.run(ACQUAINTED);
     net.lose = Some(Box::new(|said, _| said.way == Way::Multicast && said.broadcast().is_some()));
     let before = net.wire.len();

@@ -23,10 +23,10 @@ pub struct Found {
 pub const SEEDS: u64 = 200;
 
 /// Every bug. A row that no longer holds is found anew by `cargo xtask sim --plant NAME`.
-pub const FOUND: [Found; 17] = [
+pub const FOUND: [Found; 18] = [
     found(Bug::TargetDropped, "wan", 0, "receipts"),
     found(Bug::EpochNotInIdentity, "restart-storm", 0, "receipts"),
-    found(Bug::ConfirmationForever, "deaf-pair", 2, "delivery"),
+    found(Bug::ConfirmationForever, "deaf-pair", 3, "delivery"),
     found(Bug::ReplacedHopLosesList, "dead-hops", 0, "delivery"),
     found(Bug::ReceiptCountedTwice, "relay-death", 0, "receipts"),
     found(Bug::DatagramsForward, "one-island", 0, "shares"),
@@ -35,6 +35,7 @@ pub const FOUND: [Found; 17] = [
     found(Bug::RelayDoesNotMulticast, "two-islands", 0, "cost"),
     found(Bug::NobodyKept, "blocked-multicast", 0, "delivery"),
     found(Bug::SendMeIgnored, "blocked-multicast", 0, "delivery"),
+    found(Bug::NoEcho, "one-lost", 0, "delivery"),
     found(Bug::GapsNeverAsked, "one-lost", 0, "delivery"),
     found(Bug::BackoffForever, "dead-hops", 0, "delivery"),
     found(Bug::OutboxLostWithLink, "stuck-outbox", 0, "delivery"),

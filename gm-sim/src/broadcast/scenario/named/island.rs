@@ -65,12 +65,11 @@ pub(super) fn deaf_pair(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
-/// One multicast is lost on its way to one: it asks when it hears of a later one, at the latest when all have spoken in quiet.
+/// One multicast is lost on its way to one: it asks when it hears the echo of it.
 pub(super) fn one_lost(seed: u64, chance: &mut Chance) -> Plan {
     let nodes = 3 + u32::try_from(chance.below(5)).unwrap_or(0);
     let mut plan = quiet("", seed, islands(&[nodes], 1));
-    let round = plan.times.quiet * 5 / 4 * (nodes + 1);
-    let within = round + plan.times.gap_jitter + plan.times.gap_retry * 8;
+    let within = plan.times.echo + plan.times.gap_jitter + plan.times.gap_retry * 8;
     let mut at = seconds(WARM);
     for _ in 0..4 {
         chat(&mut plan, chance, at - ms(4_000), at - ms(2_000));
@@ -78,7 +77,7 @@ pub(super) fn one_lost(seed: u64, chance: &mut Chance) -> Plan {
         let scope = Scope { from: Nodes::One(from), to: Nodes::One(to), both: false };
         plan.besides.push((at, Action::Begin(blocked(scope), at + ms(1))));
         plan.say(at, from).within = Some(within);
-        at = at + within;
+        at = at + ms(6_000);
     }
     plan.heal_at = at;
     plan
