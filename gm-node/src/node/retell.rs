@@ -17,7 +17,7 @@ use crate::store::Store;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Who began within so many seconds of us begins with us.
 const TOGETHER: u64 = 10;
-/// If more than one in so many of those who are to be told begin with us, and all would tell all more than [`SENDS`] times, it is left to anti-entropy: that carries
+/// If more than one in so many members begin with us, and they would tell all members more than [`SENDS`] times, it is left to anti-entropy: that carries
 /// many records at a time. (200 that start at one time without multicast: all the same after 1.2 s with 61 sends each; if they tell each other, 0.7 s with 250.)
 const NEW: u64 = 8;
 const SENDS: u64 = 1 << 10;
@@ -65,8 +65,7 @@ impl<S: Store> Node<S> {
         let ranges: Vec<KeyRange> = own.items().map(|item| item.range()).collect();
         let mut to = self.concerned(group, &ranges);
         to.retain(|node| !told.contains(node) && !self.caster.is_near(*node));
-        let (targets, together) = (to.len() as u64, self.began_together(group, &own));
-        if to.is_empty() || together * NEW > targets && together.saturating_mul(targets) > SENDS {
+        if to.is_empty() || self.many_began(group, &own) {
             return;
         }
         if let Some(told) = self.groups_mut().held.get_mut(group).and_then(|held| held.told.as_mut()) {
@@ -78,12 +77,14 @@ impl<S: Store> Node<S> {
         self.broadcast(now, group, Telling { body, instead: None, topic, to }, Vec::new());
     }
 
-    /// How many other members began when we did, as far as the hint in their incarnations says.
-    fn began_together(&self, group: &GroupName, own: &Record) -> u64 {
+    /// Whether so many members began when we did, as far as the hint in their incarnations says, that anti-entropy is cheaper.
+    fn many_began(&self, group: &GroupName, own: &Record) -> bool {
         let second = |record: &Record| record.version().incarnation.get() >> 16;
         let ours = second(own);
-        let Some(replica) = self.groups().held(group) else { return 0 };
-        let members = replica.state().records().filter(|record| record.is_member());
-        members.filter(|record| second(record).abs_diff(ours) <= TOGETHER).count() as u64 - 1
+        let Some(replica) = self.groups().held(group) else { return false };
+        let members = replica.state().member_count() as u64;
+        let together = replica.state().records().filter(|record| record.is_member());
+        let together = together.filter(|record| second(record).abs_diff(ours) <= TOGETHER).count() as u64;
+        together * NEW > members && together * members > SENDS
     }
 }
