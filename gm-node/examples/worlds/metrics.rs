@@ -55,7 +55,7 @@ pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
         idle::table(&[512]),
         change::table(&[4_096]),
-        newcomer::table(&[4_096]),
+        newcomer::table(&[2_000]),
         start::table(&[2_000]),
     ]);
     print!("{text}");
