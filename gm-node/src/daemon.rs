@@ -12,6 +12,7 @@ mod log;
 mod notices;
 mod notify;
 mod reload;
+mod room;
 mod routes;
 mod socket;
 mod stdin;

@@ -23,6 +23,7 @@ use gm_node::service::Service;
 use tokio::net::UnixListener;
 
 use super::config::{Effective, Sealing};
+use super::room::{MOST, Room};
 use failure::Failure;
 
 /// Bytes of the longest order: all ranges that a member may have.
@@ -94,7 +95,7 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>) {
         .method_not_allowed_fallback(|| async { Failure::no_route() })
         .layer(DefaultBodyLimit::max(LONGEST))
         .with_state(app);
-    if let Err(error) = axum::serve(listener, router).await {
+    if let Err(error) = axum::serve(Room::new(listener, MOST), router).await {
         tracing::error!("the control socket is answered no longer: {error}");
     }
 }
