@@ -66,7 +66,7 @@
 //! |---|---|
 //! | `groups` | a write in one more is refused ([`WriteError::Full`]); what is only observed is not held |
 //! | `contacts` | one more group is not noted, and counted |
-//! | `records`, `group_items` | a newcomer's record is not taken; [`Event::Full`] says so once, [`GroupStatus::full`] always. The forgotten count. The way out: dump, and begin a new group; or raise it |
+//! | `records`, `group_items` | a newcomer's record, or another's that grows, is not taken; [`Event::Full`] says so once, [`GroupStatus::full`] always. The forgotten count. The way out: dump, and begin a new group; or raise it |
 //! | `items` | one's own write is refused; another's record, or increment, is not taken |
 //! | `writes`, `waits` | a write is refused |
 //! | `watchers` | a watcher is refused, by [`Event::Unwatched`] |

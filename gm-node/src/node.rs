@@ -75,6 +75,8 @@ pub struct Node<S> {
     /// Broadcasts that count once what they said is stored.
     unstored: VecDeque<(Option<GroupName>, gm_codec::BroadcastId)>,
     peers_changed: bool,
+    /// When a group was let go last.
+    unheld_at: Option<Time>,
 
     /// By the tag of their broadcast.
     waiters: BTreeMap<u64, Waiter>,

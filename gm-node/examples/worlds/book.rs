@@ -76,6 +76,10 @@ pub(crate) struct Book {
     pub(crate) snapshots: BTreeMap<NodeIndex, Snapshot>,
     /// Members whose former place is another one now.
     pub(crate) moved: BTreeMap<NetId, NodeIndex>,
+    /// Who a place was before, by its disk: what was written there and not seen is there.
+    pub(crate) formers: BTreeSet<(NodeIndex, NetId)>,
+    /// Members as which another process posed at some time.
+    pub(crate) posed: BTreeSet<NetId>,
     /// Who watches what, and how slowly.
     pub(crate) watches: Vec<(NodeIndex, usize, Duration)>,
     /// Commands that owners give on their own.
@@ -119,6 +123,8 @@ impl Book {
             fates: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             moved: BTreeMap::new(),
+            formers: BTreeSet::new(),
+            posed: BTreeSet::new(),
             watches: Vec::new(),
             chores: Vec::new(),
             bitten: Vec::new(),

@@ -200,6 +200,7 @@ impl Doer {
             let mut book = self.book.borrow_mut();
             let id = book.plan.id(victim);
             book.identity[place.0 as usize] = id;
+            book.posed.insert(id);
         }
         world.set_param(place, Part::Poses(victim).number());
         world.start(place);

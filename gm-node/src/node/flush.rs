@@ -9,6 +9,9 @@ use super::commit::Flight;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
+/// So long after a group was let go nobody is told that something known before is on disk: which group a broadcast was of, is not remembered.
+const DROPPED: std::time::Duration = std::time::Duration::from_secs(60);
+
 impl<S: Store> Node<S> {
     /// There is something to be stored.
     pub(super) fn flush_soon(&mut self, now: Time, at_once: bool) {
@@ -36,6 +39,10 @@ impl<S: Store> Node<S> {
             return;
         }
         if !self.unstored.iter().any(|(_, unstored)| *unstored == id) {
+            if self.unheld_at.is_some_and(|at| now.since(at) < DROPPED) {
+                // It may be of the group that is not kept any more.
+                return self.order(now, gm_broadcast::Command::NotStored(id));
+            }
             // What it said was known here already: it is stored once what is dirty now is.
             self.unstored.push_back((None, id));
         }
@@ -82,8 +89,12 @@ impl<S: Store> Node<S> {
 
     /// What others wrote is stored.
     pub(super) fn on_learned_stored(&mut self, now: Time, said: Vec<BroadcastId>) {
+        let keeps = self.store.keeps();
         for id in said {
-            self.order(now, gm_broadcast::Command::Stored(id));
+            // What keeps nothing finishes batches, too.
+            let command =
+                if keeps { gm_broadcast::Command::Stored } else { gm_broadcast::Command::NotStored };
+            self.order(now, command(id));
         }
     }
 }

@@ -79,9 +79,11 @@ impl<S: Store> Node<S> {
         }
         self.retell.remove(group);
         self.questions.retain(|(name, _), _| name != group);
-        // What was said of it and is not stored yet will not be.
+        // What was said of it and is not stored yet will not be; nor, perhaps, what was said of we know not which.
+        self.unheld_at = Some(now);
         let unstored = std::mem::take(&mut self.unstored).into_iter();
-        let (gone, rest): (Vec<_>, Vec<_>) = unstored.partition(|(of, _)| of.as_ref() == Some(group));
+        let (gone, rest): (Vec<_>, Vec<_>) =
+            unstored.partition(|(of, _)| of.as_ref().is_none_or(|of| of == group));
         self.unstored = rest.into();
         for (_, id) in gone {
             self.order(now, gm_broadcast::Command::NotStored(id));

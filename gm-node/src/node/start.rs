@@ -55,6 +55,7 @@ impl<S: Store> Node<S> {
             flush_at: None,
             unstored: VecDeque::new(),
             peers_changed: false,
+            unheld_at: None,
             waiters: BTreeMap::new(),
             next_tag: 0,
             topics: BTreeMap::new(),

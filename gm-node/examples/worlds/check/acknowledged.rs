@@ -24,6 +24,7 @@ fn begin(book: &mut Book, node: NodeIndex) -> Result<(), String> {
     let stored = book.disk(node).map(gm_node::store::memory::Disk::stored).unwrap_or_default();
     let me = book.identity[node.0 as usize];
     let former = stored.me.filter(|former| *former != me);
+    book.formers.extend(former.map(|former| (node, former)));
     let doubtful = book.doubtful.remove(&node);
     for (group, name) in book.plan.groups.clone().iter().enumerate() {
         let unsure = book.unsure.remove(&(node, group));

@@ -99,7 +99,8 @@ fn gone(world: &Land, book: &Book, group: usize, state: &Message) -> Option<Diff
             return Some(("forgotten", format!("{} is back: {held:?}", forgotten.member)));
         }
     }
-    for (former, place) in &book.moved {
+    // Who posed as it has said something since, and nobody takes that back.
+    for (former, place) in book.moved.iter().filter(|(former, _)| !book.posed.contains(former)) {
         let lives = world.find(*former).is_some_and(|node| world.machine(node).is_some());
         if !lives && world.machine(*place).is_some() && state.is_member(*former) {
             return Some(("moved", format!("{former} is {place} now, and still a member")));

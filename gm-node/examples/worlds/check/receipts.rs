@@ -11,6 +11,7 @@ use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 use super::written::Written;
 use crate::book::{Ask, Asked, Book, Shared};
 use crate::ground::Whole;
+use crate::owner::{Items, items_of};
 
 /// Looks at answers, once the node that gave them has handled its input.
 #[derive(Debug)]
@@ -46,9 +47,10 @@ impl Receipts {
             return Err(format!("{said}, enough for {count}: {holders:?}"));
         }
         if ask.wait.disk {
+            let all = holders.clone();
             holders.retain(|node| was_on_disk(&book, *node, ask.group, me, answer));
             if waited.delivered > holders.len() as u64 && ask.wait.count != Count::None {
-                return Err(format!("{said} on disk: {holders:?}"));
+                return Err(format!("{said} on disk: {holders:?} of {all:?}"));
             }
         }
         if ask.wait.count == Count::All {
@@ -58,11 +60,16 @@ impl Receipts {
             let now = machine.view(&book.plan.groups[ask.group]).map(|view| -> &Message { view });
             let Some(lacks) = concerned(me, what, ask.known.as_ref(), now)
                 .into_iter()
+                .filter(|member| !book.posed.contains(member))
                 .find(|member| !holders.iter().any(|node| book.identity[node.0 as usize] == *member))
             else {
                 return Ok(());
             };
-            return Err(format!("{said}, all, but {lacks} has not: {holders:?}"));
+            let of = |state: Option<&Message>| state.and_then(|state| state.record(lacks)).map(items_of);
+            let (before, now) = (of(ask.known.as_ref()), of(now));
+            return Err(format!(
+                "{said}, all, but {lacks} has not: {holders:?}; {what:?}, when it said {before:?}, and now {now:?}"
+            ));
         }
         Ok(())
     }
@@ -80,7 +87,9 @@ fn was_on_disk(book: &Book, node: NodeIndex, group: usize, member: NetId, answer
 fn concerned(me: NetId, what: &What, before: Option<&Message>, now: Option<&Message>) -> Vec<NetId> {
     let (Some(before), Some(now)) = (before, now) else { return Vec::new() };
     let What::Change(batch) = what else { return Vec::new() };
-    let ranges: Vec<KeyRange> = batch.iter().filter_map(range_of).collect();
+    // What stands already is no change, and concerns nobody.
+    let stands = before.record(me).map(items_of).unwrap_or_default();
+    let ranges: Vec<KeyRange> = batch.iter().filter_map(|change| served(change, &stands)).collect();
     let overlaps = |record: &Record| {
         record.items().filter(|item| item.op().is_live()).any(|item| {
             ranges
@@ -92,11 +101,11 @@ fn concerned(me: NetId, what: &What, before: Option<&Message>, now: Option<&Mess
     members.map(Record::member).filter(|member| now.record(*member).is_some_and(overlaps)).collect()
 }
 
-const fn range_of(change: &gm_data::Change) -> Option<KeyRange> {
-    match change {
-        gm_data::Change::Serve { range, .. } => Some(*range),
-        _ => None,
-    }
+/// The range that a change serves otherwise than it was.
+fn served(change: &gm_data::Change, stands: &Items) -> Option<KeyRange> {
+    let gm_data::Change::Serve { range, port, priority } = *change else { return None };
+    let says = (gm_data::Op::Add, port.unwrap_or(0), priority);
+    (stands.get(&range) != Some(&says)).then_some(range)
 }
 
 impl Checker<Whole> for Receipts {

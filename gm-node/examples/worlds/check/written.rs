@@ -106,7 +106,7 @@ impl Written {
         let key = (group, member, version, record.digest());
         // Who has no disk may write twice at one time; in between nobody looks.
         let hasty = book.plan.diskless.iter().any(|place| book.identity[place.0 as usize] == member);
-        if book.moved.get(&member) == Some(&node) || hasty {
+        if book.formers.contains(&(node, member)) || book.moved.get(&member) == Some(&node) || hasty {
             self.had.insert(key);
         }
         if !self.had.contains(&key) {
