@@ -147,8 +147,10 @@ impl<M: Driven> Driver<M> {
         let reads = !is_behind || self.stopping.is_some();
         let deadline = self.machine.deadline().unwrap_or(Time::NEVER);
         let until = deadline.min(now + LOOK).min(self.stopping.unwrap_or(Time::NEVER));
+        // That the last handle is gone is told by an order that is none, whenever it went; once that is known it would be told for ever.
+        let ordered = self.stopping.is_none() || !self.orders.is_closed() || !self.orders.is_empty();
         tokio::select! {
-            order = self.orders.recv(), if !self.orders.is_closed() || !self.orders.is_empty() => Turn::Order(order),
+            order = self.orders.recv(), if ordered => Turn::Order(order),
             piece = self.pieces.1.recv(), if reads => Turn::Piece(piece),
             () = self.datagrams.ready(reads) => Turn::Datagrams,
             permit = self.said.reserve(), if is_behind => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gm_broadcast::Command;
 use gm_broadcast::shell::{Door, Multicast, Seed, Settings, ShellError, Verdict, self_test};
-use node::{Node, local};
+use node::{Node, PATIENCE, local};
 
 #[tokio::test]
 async fn two_nodes_talk_by_tcp() {
@@ -40,6 +40,16 @@ async fn five_nodes_find_each_other_by_one_seed_and_all_hear_all() {
             node.hears(me, &text).await;
         }
     }
+}
+
+/// The last handle is gone before the driver has seen the last command.
+#[tokio::test]
+async fn a_shell_that_is_told_something_and_let_go_at_once_ends() {
+    let ann = Node::start(local());
+    ann.shell.tell(Command::Know(vec![])).await.unwrap();
+    let mut said = ann.let_go();
+    let ends = async { while said.recv().await.is_some() {} };
+    tokio::time::timeout(PATIENCE, ends).await.unwrap();
 }
 
 #[tokio::test]
@@ -196,7 +206,7 @@ async fn nonsense_is_closed_and_the_node_lives() {
         let mut stream = tokio::net::TcpStream::connect(ann.me().socket_addr()).await.unwrap();
         let _ = stream.write_all(&[0x55; 4_096]).await;
         let mut rest = Vec::new();
-        let _ = tokio::time::timeout(node::PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
     }
     node::eventually(|| async { ann.shell.counters().of("accept", "not let in") > 0 }).await;
     // Whoever shares the address waits a little, and is let in again.

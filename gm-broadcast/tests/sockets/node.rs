@@ -39,6 +39,11 @@ impl Node {
         Node { shell, said }
     }
 
+    /// Drops the handle; what is still said can be heard, until the shell has ended.
+    pub(crate) fn let_go(self) -> Receiver<Said<Heard, Event>> {
+        self.said
+    }
+
     pub(crate) fn me(&self) -> NetId {
         self.shell.me()
     }
