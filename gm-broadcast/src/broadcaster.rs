@@ -170,6 +170,11 @@ impl<H: Handler> Broadcaster<H> {
         &self.counters
     }
 
+    /// The nodes that we call for ever: those of the configuration, and those that we were told of later.
+    pub fn seeds(&self) -> &[NetId] {
+        &self.config.seeds
+    }
+
     /// The nodes that we hear by multicast, sorted.
     pub fn near(&self) -> impl ExactSizeIterator<Item = NetId> + '_ {
         self.hearing.near()

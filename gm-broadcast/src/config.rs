@@ -38,6 +38,8 @@ pub struct Config {
 pub struct Bounds {
     /// Nodes that are remembered besides the directory; beyond it the one that was silent the longest is forgotten. Default 100,000.
     pub peers: usize,
+    /// Nodes that are called for ever, those of the configuration among them; beyond it one more is not taken, and counted. Default 1,024.
+    pub seeds: usize,
     /// Connections at one time; beyond it an idle one is closed, or nothing is dialled. Default 1,024.
     pub links: usize,
     /// Connections that were accepted and have not shown a frame yet; beyond it the oldest is closed. Default 64.
@@ -109,6 +111,7 @@ impl Bounds {
     /// The defaults.
     pub const DEFAULT: Bounds = Bounds {
         peers: 100_000,
+        seeds: 1_024,
         links: 1_024,
         strangers: 64,
         fan_out: 512,
@@ -186,6 +189,7 @@ impl Config {
             self.bounds;
         let counts = [
             ("peers", self.bounds.peers),
+            ("seeds", self.bounds.seeds),
             ("links", links),
             ("strangers", strangers),
             ("fan_out", fan_out),

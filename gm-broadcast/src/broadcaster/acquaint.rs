@@ -20,6 +20,20 @@ const ASKED: usize = 8;
 const LEARNED: usize = 256;
 
 impl<H: Handler> Broadcaster<H> {
+    /// More nodes to call for ever, as many as there is room for.
+    pub(super) fn more_seeds(&mut self, seeds: Vec<NetId>) {
+        for seed in seeds {
+            if self.config.seeds.contains(&seed) {
+                continue;
+            }
+            if self.config.seeds.len() >= self.config.bounds.seeds {
+                self.counters.count("dropped", "seed, too many");
+                continue;
+            }
+            self.config.seeds.push(seed);
+        }
+    }
+
     pub(super) fn on_exchange(&mut self, now: Time) {
         let times = self.config.times;
         let fresh = |contact: Option<Time>| contact.is_some_and(|at| now.since(at) < times.exchange * 2);

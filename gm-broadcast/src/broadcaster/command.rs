@@ -26,9 +26,7 @@ impl<H: Handler> Broadcaster<H> {
             Command::NotStored(id) => self.on_stored(now, id, false),
             Command::Know(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
             Command::Seeds(seeds) => {
-                self.config.seeds.extend(seeds);
-                self.config.seeds.sort_unstable();
-                self.config.seeds.dedup();
+                self.more_seeds(seeds);
                 self.alarms.set(Timer::Exchange, now);
             }
             Command::Keys(keyring) => self.codec.set_keyring(keyring),

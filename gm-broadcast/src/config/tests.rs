@@ -5,9 +5,10 @@ use crate::islands::tests::node;
 
 type Set<T> = fn(&mut T);
 
-const BOUNDS: [(&str, Set<Bounds>); 16] = [
+const BOUNDS: [(&str, Set<Bounds>); 17] = [
     ("shares", |bounds| bounds.shares = 0),
     ("peers", |bounds| bounds.peers = 0),
+    ("seeds", |bounds| bounds.seeds = 0),
     ("links", |bounds| bounds.links = 0),
     ("strangers", |bounds| bounds.strangers = 0),
     ("fan_out", |bounds| bounds.fan_out = 0),
@@ -78,6 +79,7 @@ fn bounds_of_one_are_taken() {
     config.bounds = Bounds {
         shares: 1,
         peers: 1,
+        seeds: 1,
         links: 1,
         strangers: 1,
         fan_out: 1,

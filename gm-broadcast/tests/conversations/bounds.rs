@@ -28,6 +28,19 @@ fn strangers_make_room_for_strangers() {
     assert_eq!(net.count(0, "link", "showed nothing"), 5);
 }
 
+#[test]
+fn seeds_are_bounded_and_none_is_called_twice() {
+    let mut net = Net::of(2, None, |config| {
+        config.seeds = vec![node(1)];
+        config.bounds.seeds = 3;
+    });
+    for number in [1, 7, 7, 8, 9, 10] {
+        net.tell(0, Command::Seeds(vec![node(number)]));
+    }
+    assert_eq!(net.stations[0].node.seeds(), [node(1), node(7), node(8)]);
+    assert_eq!(net.count(0, "dropped", "seed, too many"), 2);
+}
+
 /// More nodes than connections: idle ones make room, and all are told at last.
 #[test]
 fn connections_are_bounded() {
