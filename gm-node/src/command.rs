@@ -14,7 +14,7 @@ use crate::store::StoreError;
 pub enum Command {
     /// Write about oneself.
     Write(Write),
-    /// Forget another member. It is answered as a write is, once for each group; not at all if no group is held.
+    /// Forget another member. It is answered as a write is, once for each group in which it is known; once, if it is known in none.
     Forget(Forget),
     /// Tell of what changes in a group. A group that is not held has no members until it is joined.
     Watch {

@@ -13,8 +13,8 @@ pub enum Event {
     Answered {
         /// What the owner called it.
         tag: u64,
-        /// The group.
-        group: GroupName,
+        /// The group; none if in none that is held the member is known who was to be forgotten in all.
+        group: Option<GroupName>,
         /// What came of it.
         result: Result<Written, WriteError>,
     },

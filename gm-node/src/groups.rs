@@ -19,6 +19,8 @@ use room::Fresh;
 pub(crate) struct Held {
     /// Somebody holds the same, or did since our start.
     pub(crate) agreed: bool,
+    /// Somebody who is named as a member and of whom nothing is held: compared with next, so many times more.
+    pub(crate) contact: Option<(NetId, u32)>,
     /// We left: it is held until somebody has our leave, or until then.
     pub(crate) leaving: Option<Time>,
     /// While we are new in the group: who was told what we wrote last, or told us something, so that it knows us.
@@ -30,6 +32,18 @@ pub(crate) struct Held {
     /// A bound kept a record out, and that was said.
     pub(crate) full: bool,
 }
+
+/// Whose word it is that somebody holds a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Its own.
+    Own,
+    /// Somebody else's, who may not know that it left, or died.
+    Hearsay,
+}
+
+/// A contact is compared with so often, as datagrams get lost; it may be dead.
+const TRIES: u32 = 3;
 
 /// What follows from what came.
 #[derive(Debug)]
@@ -107,22 +121,33 @@ impl Groups {
             if self.held.len() >= self.bounds.groups {
                 return false;
             }
-            self.held.insert(group.clone(), Held::default());
-            self.contacts_changed |= self.contacts.remove(group).is_some();
+            let contact = self.contacts.remove(group);
+            self.contacts_changed |= contact.is_some();
+            let contact = contact.map(|member| (member, TRIES));
+            self.held.insert(group.clone(), Held { contact, ..Held::default() });
         }
         true
     }
 
-    /// A member of a group that is not held.
-    pub(crate) fn meet(&mut self, group: &GroupName, member: NetId) {
-        if member == self.me() || self.held.contains_key(group) {
+    /// Somebody is said to hold a group.
+    pub(crate) fn meet(&mut self, group: &GroupName, member: NetId, word: Word) {
+        if member == self.me() {
             return;
         }
-        if self.observe && self.hold(group) {
+        if self.observe {
+            self.hold(group);
+        }
+        let known = self.record(group, member).is_some();
+        if let Some(held) = self.held.get_mut(group) {
+            if !known && !planted(Bug::ContactPassedOver) {
+                held.contact = Some((member, TRIES));
+            }
             return;
         }
         let room = self.contacts.len() < self.bounds.contacts;
         match self.contacts.get_mut(group) {
+            // What is stored may be older: it is not written for every change of mind.
+            Some(contact) if word == Word::Own => *contact = member,
             Some(_) => {}
             None if room => {
                 self.contacts.insert(group.clone(), member);
@@ -283,7 +308,9 @@ impl Handler for Groups {
         let mut counts = false;
         match body {
             Body::Group(group) => {
-                self.meet(&group.name, broadcast.map_or(from, |id| id.origin));
+                if !self.held.contains_key(&group.name) {
+                    self.meet(&group.name, broadcast.map_or(from, |id| id.origin), Word::Hearsay);
+                }
                 if self.held.contains_key(&group.name) {
                     self.take(from, path, broadcast, group);
                     counts = self.has(group);

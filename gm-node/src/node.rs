@@ -1,10 +1,11 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
-//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` (what we write about ourselves), `commit` (what the storage says), `wait`, `forget`, `hear`
+//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait`, `forget`, `hear`
 //! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
 mod compare;
+mod draft;
 mod flush;
 mod forget;
 mod give;
@@ -16,6 +17,7 @@ mod question;
 mod retell;
 mod start;
 mod sync;
+mod tell;
 mod wait;
 mod watch;
 mod write;
@@ -81,8 +83,9 @@ pub struct Node<S> {
     /// By the tag of their broadcast.
     waiters: BTreeMap<u64, Waiter>,
     next_tag: u64,
-    /// Numbers of groups, as broadcasts of them take each other's place.
+    /// Numbers of groups that are held, as broadcasts of them take each other's place.
     topics: BTreeMap<GroupName, u64>,
+    next_topic: u64,
 
     sync: Sync,
     answers: Rate,
@@ -170,6 +173,9 @@ impl<S: Store> Node<S> {
             } else if !self.on_time(now) {
                 break;
             }
+        }
+        if self.peers_changed || self.groups().contacts_changed {
+            self.flush_soon(now, false);
         }
         self.tell_watchers();
     }
@@ -274,8 +280,8 @@ impl<S: Store> Node<S> {
             Command::Unwatch { tag } => drop(self.watchers.remove(&tag)),
             Command::Disk => {}
             Command::Seeds(seeds) => {
-                self.order(now, gm_broadcast::Command::Seeds(seeds.clone()));
-                self.more_seeds(now, seeds);
+                self.order(now, gm_broadcast::Command::Seeds(seeds));
+                self.hasten(now, self.config.times.fast);
             }
             Command::Keys(keyring) => self.order(now, gm_broadcast::Command::Keys(keyring)),
             Command::Close => self.order(now, gm_broadcast::Command::Close),

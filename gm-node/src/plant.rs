@@ -57,11 +57,15 @@ pub enum Bug {
     BoundNotKept,
     /// What was written when few members were known is told to no others.
     NewcomerUntold,
+    /// Who is named as a member of a group that is held is not noticed.
+    ContactPassedOver,
+    /// A forgetting is acknowledged and not on the disk.
+    ForgettingNotStored,
 }
 
 impl Bug {
     /// All, in their order.
-    pub const ALL: [Bug; 26] = [
+    pub const ALL: [Bug; 28] = [
         Bug::ReceiptForWhatIsNotHeld,
         Bug::SentBeforeStored,
         Bug::QuestionNotRetried,
@@ -88,6 +92,8 @@ impl Bug {
         Bug::FormerSelfNotLeft,
         Bug::BoundNotKept,
         Bug::NewcomerUntold,
+        Bug::ContactPassedOver,
+        Bug::ForgettingNotStored,
     ];
 
     /// Its name, as commands have it.

@@ -47,6 +47,8 @@ pub(crate) struct Forgotten {
     pub(crate) group: usize,
     pub(crate) member: NodeIndex,
     pub(crate) version: Version,
+    /// Who forgot it, and its starts so far.
+    pub(crate) by: (NodeIndex, u32),
     /// Starts of the member so far, if it was dead.
     pub(crate) dead_after: Option<u32>,
 }
@@ -116,7 +118,8 @@ impl Book {
             up: vec![false; places],
             starts: vec![0; places],
             owners: BTreeMap::new(),
-            doubtful: BTreeSet::new(),
+            // What disks hold before anything begins, nobody had acknowledged.
+            doubtful: plan.preloaded.iter().map(|(node, _)| *node).collect(),
             unsure: BTreeSet::new(),
             asks: BTreeMap::new(),
             forgotten: Vec::new(),
@@ -236,8 +239,8 @@ impl Book {
             (Ok(written), Asked::Forget(member)) => {
                 let up = self.up[member.0 as usize];
                 let dead_after = (!up).then(|| self.starts[member.0 as usize]);
-                let version = written.version;
-                self.forgotten.push(Forgotten { group, member, version, dead_after });
+                let (version, by) = (written.version, (node, self.starts[node.0 as usize]));
+                self.forgotten.push(Forgotten { group, member, version, by, dead_after });
                 let class = if up { FaultClass::ForgetLiving } else { FaultClass::ForgetDead };
                 self.bitten.push((member, class));
             }

@@ -21,7 +21,7 @@ pub(crate) struct Found {
 pub(crate) const SEEDS: u64 = 200;
 
 /// Every bug. A row that no longer holds is found anew by `cargo xtask sim --node --plant NAME`.
-pub(crate) const FOUND: [Found; 26] = [
+pub(crate) const FOUND: [Found; 28] = [
     found(Bug::ReceiptForWhatIsNotHeld, "questions", 0, "receipts"),
     found(Bug::SentBeforeStored, "restart", 0, "stored"),
     found(Bug::QuestionNotRetried, "questions", 0, "fingerprints"),
@@ -34,7 +34,7 @@ pub(crate) const FOUND: [Found; 26] = [
     found(Bug::FormerSelfStays, "address-change", 0, "owners"),
     found(Bug::LearnedNotStored, "late-notes", 0, "receipts"),
     found(Bug::DigestsIgnored, "digests", 0, "fingerprints"),
-    found(Bug::OlderNotAnswered, "forget-living", 4, "fingerprints"),
+    found(Bug::OlderNotAnswered, "forget-living", 0, "fingerprints"),
     found(Bug::NeverFast, "pace", 1, "fingerprints"),
     found(Bug::AllBeforeAgreement, "wait", 0, "receipts"),
     found(Bug::SlowWatcherMisses, "slow-watcher", 0, "watchers"),
@@ -42,12 +42,14 @@ pub(crate) const FOUND: [Found; 26] = [
     found(Bug::AnsweredBeforeStored, "torn-write", 0, "acknowledged"),
     found(Bug::OwnNotSynced, "restart", 0, "stored"),
     found(Bug::ReceiptNotSynced, "late-notes", 0, "receipts"),
-    found(Bug::HeardIsOverwritten, "restart", 2, "written"),
+    found(Bug::HeardIsOverwritten, "restart", 0, "written"),
     found(Bug::RefusalNotAnswered, "full-disk", 0, "answered"),
     found(Bug::ForgettingNotWritten, "forget-dead", 0, "forgotten"),
     found(Bug::FormerSelfNotLeft, "address-change", 0, "moved"),
     found(Bug::BoundNotKept, "bounds", 0, "bounded"),
     found(Bug::NewcomerUntold, "newcomer", 0, "fingerprints"),
+    found(Bug::ContactPassedOver, "few-of-many", 0, "fingerprints"),
+    found(Bug::ForgettingNotStored, "forget-restart", 0, "acknowledged"),
 ];
 
 const fn found(bug: Bug, scenario: &'static str, seed: u64, checker: &'static str) -> Found {

@@ -10,6 +10,7 @@ use gm_data::{Bucket, GroupName, Record, Replica, Stamp, View};
 
 use super::Node;
 use super::give::Wish;
+use crate::groups::Word;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -53,15 +54,19 @@ impl<S: Store> Node<S> {
 
     fn on_fingerprints(&mut self, now: Time, from: NetId, said: Fingerprints, was_asked: bool) {
         let (mut listed, mut differ) = (BTreeSet::new(), Vec::new());
+        // Whom we know in groups that it holds and we do not, before we know itself there.
+        let mut others = Vec::new();
         for (name, holding) in &said.groups {
             match holding {
                 Holding::Known(member) => {
-                    self.groups_mut().meet(name, *member);
+                    self.groups_mut().meet(name, *member, Word::Hearsay);
                     self.ask_contact(now, name, *member);
                 }
                 Holding::Held(theirs) => {
                     listed.insert(name.clone());
-                    self.groups_mut().meet(name, from);
+                    let contact = self.groups().contacts.get(name).filter(|contact| **contact != from);
+                    others.extend(contact.map(|contact| (name.clone(), Holding::Known(*contact))));
+                    self.groups_mut().meet(name, from, Word::Own);
                     let Some(replica) = self.groups().held(name) else { continue };
                     if replica.state().fingerprint() == *theirs {
                         self.agree(now, name, from);
@@ -97,15 +102,26 @@ impl<S: Store> Node<S> {
             self.descend(now, from, &name);
         }
         if !said.answer {
-            self.answer_names(now, from, &said, equal);
+            self.answer_names(now, from, &said, others, equal);
         }
+        self.seek(now);
     }
 
-    /// Tells those names within the bounds of a message that it does not have.
-    fn answer_names(&mut self, now: Time, to: NetId, said: &Fingerprints, equal: bool) {
+    /// Tells those names within the bounds of a message that it does not have; and of groups that its sender holds and we do not, whom we know there: it
+    /// may know only those who joined on its own side of a split.
+    fn answer_names(
+        &mut self,
+        now: Time,
+        to: NetId,
+        said: &Fingerprints,
+        others: Vec<(GroupName, Holding)>,
+        equal: bool,
+    ) {
         let has = |name: &GroupName| said.groups.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
         let mut groups = self.names(said.after.clone(), said.until.as_ref(), NAMES);
         groups.retain(|(name, _)| !has(name));
+        groups.extend(others);
+        groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         if !groups.is_empty() {
             let (after, until) = (said.after.clone(), said.until.clone());
             let body = Fingerprints { answer: true, after, until, groups };
@@ -125,7 +141,7 @@ impl<S: Store> Node<S> {
     }
 
     /// A group differs: where?
-    fn descend(&mut self, now: Time, with: NetId, group: &GroupName) {
+    pub(super) fn descend(&mut self, now: Time, with: NetId, group: &GroupName) {
         let Some(view) = self.groups().held(group).map(Replica::view) else { return };
         let all = view.bucket(0, 0);
         // Nothing here: then everything there is wanted, and an empty bucket says so.

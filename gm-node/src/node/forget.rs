@@ -1,20 +1,23 @@
 //! Forgetting other members: the one thing that a node writes about others. Knows nothing of whether they live.
 
-use gm_broadcast::Time;
+use std::collections::BTreeMap;
+
+use gm_broadcast::{By, Time};
+use gm_clock::NetId;
 use gm_codec::{Body, Group, Part};
-use gm_data::{ForgetError, GroupName, Replica};
+use gm_data::{ForgetError, GroupName, Record, Replica};
 
 use super::Node;
-use super::commit::{Answer, Telling};
-use super::write::waits;
-use crate::command::{Forget, WriteError};
+use super::draft::{Answer, Draft};
+use super::tell::Telling;
+use super::write::{Queued, waits};
+use crate::command::{Forget, Wait, WriteError};
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 impl<S: Store> Node<S> {
     pub(super) fn on_forget(&mut self, now: Time, forget: Forget) {
         let Forget { tag, group, member, wait } = forget;
-        let all = group.is_none();
         let groups: Vec<GroupName> = match group {
             Some(group) => vec![group],
             None => {
@@ -24,60 +27,59 @@ impl<S: Store> Node<S> {
                 self.groups().held.keys().filter(knows).cloned().collect()
             }
         };
-        if groups.is_empty() && all {
-            // An answer names a group: the first that is held and does not know the member.
-            let group = self.groups().held.keys().next().cloned();
-            if let Some(group) = group {
-                let error = ForgetError::Unknown { member };
-                self.answer(tag, group, Err(error.into()));
-            }
-            return;
+        if groups.is_empty() {
+            let error = ForgetError::Unknown { member };
+            return self.answer(tag, None, Err(error.into()));
         }
         for group in groups {
-            let result = self.room_for(wait).and_then(|()| self.forget(&group, member));
-            match result {
-                Err(error) => self.answer(tag, group, Err(error)),
-                Ok(version) => {
-                    let answer = Answer { tag, wait, changed: true, version };
-                    self.tell_forgotten(now, &group, member, answer);
-                }
+            match self.room_for(wait) {
+                Err(error) => self.answer(tag, Some(group), Err(error)),
+                Ok(()) => self.enqueue(now, Queued::Forget { tag, group, member, wait }),
             }
         }
     }
 
-    fn forget(&mut self, group: &GroupName, member: gm_clock::NetId) -> Result<gm_data::Version, WriteError> {
-        if self.groups().held(group).is_none() {
-            return Err(WriteError::UnknownGroup { group: group.clone() });
+    /// A member is forgotten on the draft of a group.
+    pub(super) fn draft_forgetting(
+        &mut self,
+        drafts: &mut BTreeMap<GroupName, Draft>,
+        group: GroupName,
+        member: NetId,
+        (tag, wait): (u64, Wait),
+    ) {
+        if self.groups().held(&group).is_none() {
+            let error = WriteError::UnknownGroup { group: group.clone() };
+            return self.answer(tag, Some(group), Err(error));
         }
-        let version = self.groups_mut().topology.edit(group, |replica| {
-            let written = if planted(Bug::ForgettingNotWritten) { &mut replica.clone() } else { replica };
-            written.forget(member)
-        })?;
-        self.groups_mut().changed(group, [member]);
-        Ok(version)
+        let draft = self.draft(drafts, &group);
+        let forgotten = if planted(Bug::ForgettingNotWritten) {
+            draft.replica.clone().forget(member)
+        } else {
+            draft.replica.forget(member)
+        };
+        match forgotten {
+            Ok(version) => draft.forgotten.push((member, Answer { tag, wait, changed: true, version })),
+            Err(error) => self.answer(tag, Some(group), Err(error.into())),
+        }
     }
 
     /// All members are told, and the one who is forgotten: if it lives, it comes back in a new life.
-    fn tell_forgotten(&mut self, now: Time, group: &GroupName, member: gm_clock::NetId, answer: Answer) {
-        let me = self.me();
-        let Some(replica) = self.groups().topology.group(group) else { return };
-        let mut to: Vec<_> = replica.state().members().filter(|node| *node != me).collect();
-        let Some(record) = replica.state().record(member).cloned() else { return };
+    pub(super) fn tell_forgotten(&mut self, now: Time, group: &GroupName, record: Record, answer: Answer) {
+        let (me, member) = (self.me(), record.member());
+        let members = self.groups().topology.group(group).map(|replica| replica.state().members());
+        let mut to: Vec<_> =
+            members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect();
         let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(record)] });
         let answers = if waits(answer.wait.count) {
+            // Nobody waits for who is forgotten: it may be dead.
+            self.send(now, member, body.clone(), By::Datagram);
             vec![answer]
         } else {
             self.answer_at_once(group, answer);
-            // Nobody waits for who is forgotten: it may be dead.
             to.push(member);
             Vec::new()
         };
-        let alone = !to.contains(&member);
-        self.broadcast(now, group, Telling { body: body.clone(), instead: None, topic: None, to }, answers);
-        if alone {
-            self.send(now, member, body, gm_broadcast::By::Datagram);
-        }
-        self.flush_soon(now, false);
+        self.broadcast(now, group, Telling { body, instead: None, topic: None, to }, answers);
         self.hasten(now, self.config.times.moving);
     }
 

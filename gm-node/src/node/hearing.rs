@@ -19,6 +19,8 @@ pub(super) struct Hearing {
     until: Time,
     /// When to ask the next.
     ask: Time,
+    /// How many were asked.
+    asked: u32,
 }
 
 /// How often others are asked within the time of hearing.
@@ -52,7 +54,7 @@ impl<S: Store> Node<S> {
         let times = self.config.times;
         let queued = self.queue.iter().filter_map(|queued| match queued {
             Queued::Write(write) => Some(write.group.clone()),
-            Queued::Move { .. } => None,
+            Queued::Move { .. } | Queued::Forget { .. } => None,
         });
         let queued: BTreeSet<GroupName> = queued.collect();
         let over: Vec<GroupName> = self
@@ -72,7 +74,7 @@ impl<S: Store> Node<S> {
                 && !self.hearing.contains_key(&group)
                 && self.groups_mut().hold(&group)
             {
-                self.hearing.insert(group, Hearing { until: now + times.hear, ask: now });
+                self.hearing.insert(group, Hearing { until: now + times.hear, ask: now, asked: 0 });
             }
         }
         let due: Vec<GroupName> = self
@@ -82,10 +84,11 @@ impl<S: Store> Node<S> {
             .map(|(group, _)| group.clone())
             .collect();
         for group in due {
-            if let Some(hearing) = self.hearing.get_mut(&group) {
-                hearing.ask = now + times.hear / ASKS;
-            }
-            if let Some(to) = self.whom_to_ask(&group) {
+            let Some(hearing) = self.hearing.get_mut(&group) else { continue };
+            hearing.ask = now + times.hear / ASKS;
+            hearing.asked += 1;
+            let turn = hearing.asked - 1;
+            if let Some(to) = self.whom_to_ask(&group, turn) {
                 self.ask_what_is_known(now, group, to);
             }
         }

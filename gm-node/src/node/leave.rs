@@ -5,8 +5,8 @@ use gm_clock::NetId;
 use gm_data::GroupName;
 
 use super::Node;
-use super::write::Queued;
 use crate::event::Event;
+use crate::groups::Word;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
@@ -50,10 +50,7 @@ impl<S: Store> Node<S> {
         let wanted = self.config.observe
             || self.groups().held.get(group).is_none_or(|held| held.leaving.is_some())
             || self.hearing.contains_key(group)
-            || self
-                .queue
-                .iter()
-                .any(|queued| matches!(queued, Queued::Move { group: of, .. } if of == group))
+            || self.queue.iter().any(|queued| queued.group() == group)
             || self.groups().held(group).is_some_and(|replica| replica.state().is_member(me));
         if !wanted {
             self.unhold(now, group);
@@ -64,23 +61,26 @@ impl<S: Store> Node<S> {
     fn unhold(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
         let groups = self.groups_mut();
-        groups.held.remove(group);
+        let said = groups.held.remove(group).and_then(|held| held.contact);
         groups.stirred.insert(group.clone());
-        let (mut others, mut contact) = (Vec::new(), None);
+        let (mut others, mut contact) = (Vec::new(), said.map(|(member, _)| member));
         if let Some(replica) = groups.topology.group(group) {
             let state = replica.state();
             others = state.records().map(gm_data::Record::member).filter(|member| *member != me).collect();
-            contact = state.members().find(|member| *member != me);
+            contact = state.members().find(|member| *member != me).or(contact);
         }
         groups.topology.edit(group, gm_data::Replica::keep_own);
         groups.dirty.retain(|(name, member)| name != group || *member == me);
         if let Some(contact) = contact {
-            groups.meet(group, contact);
+            groups.meet(group, contact, Word::Hearsay);
         }
         self.retell.remove(group);
+        self.topics.remove(group);
         self.questions.retain(|(name, _), _| name != group);
         // What was said of it and is not stored yet will not be; nor, perhaps, what was said of we know not which.
-        self.unheld_at = Some(now);
+        if !others.is_empty() {
+            self.unheld_at = Some(now);
+        }
         let unstored = std::mem::take(&mut self.unstored).into_iter();
         let (gone, rest): (Vec<_>, Vec<_>) =
             unstored.partition(|(of, _)| of.as_ref().is_none_or(|of| of == group));

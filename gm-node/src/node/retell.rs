@@ -9,7 +9,7 @@ use gm_codec::{Body, Group, Part};
 use gm_data::{GroupName, KeyRange, Record};
 
 use super::Node;
-use super::commit::Telling;
+use super::tell::Telling;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gm_broadcast::{Broadcaster, Chance, Outputs, Rate, Time};
-use gm_clock::NetId;
 use gm_codec::FrameCodec;
 use gm_data::{GroupName, Replica};
 
@@ -12,7 +11,7 @@ use super::commit::Flight;
 use super::sync::Sync;
 use super::write::Queued;
 use crate::config::{Config, ConfigError};
-use crate::groups::{Groups, Held};
+use crate::groups::{Groups, Held, Word};
 use crate::store::{Batch, Store, Stored};
 
 impl<S: Store> Node<S> {
@@ -59,7 +58,8 @@ impl<S: Store> Node<S> {
             waiters: BTreeMap::new(),
             next_tag: 0,
             topics: BTreeMap::new(),
-            sync: Sync::new(now, config.times.fast, config.broadcast.seeds.clone()),
+            next_topic: 0,
+            sync: Sync::new(now, config.times.fast),
             answers: Rate::per_second(config.bounds.answers_per_second),
             questions: BTreeMap::new(),
             replies: VecDeque::new(),
@@ -103,7 +103,7 @@ impl<S: Store> Node<S> {
             }
         }
         for (group, member) in stored.contacts {
-            self.groups_mut().meet(&group, member);
+            self.groups_mut().meet(&group, member, Word::Hearsay);
         }
         self.groups_mut().contacts_changed = false;
         self.sync.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
@@ -132,18 +132,11 @@ impl<S: Store> Node<S> {
         self.sync.at = Some(now + self.chance.within(self.config.times.fast));
     }
 
-    /// More nodes to call for ever.
-    pub(super) fn more_seeds(&mut self, now: Time, seeds: Vec<NetId>) {
-        let me = self.me();
-        self.sync.seeds.extend(seeds.into_iter().filter(|seed| *seed != me));
-        self.sync.seeds.sort_unstable();
-        self.sync.seeds.dedup();
-        self.hasten(now, self.config.times.fast);
-    }
-
     /// The number of a group, for broadcasts that take each other's place.
     pub(super) fn topic(&mut self, group: &GroupName) -> u64 {
-        let next = self.topics.len() as u64 + 1;
-        *self.topics.entry(group.clone()).or_insert(next)
+        let next = self.next_topic + 1;
+        let topic = *self.topics.entry(group.clone()).or_insert(next);
+        self.next_topic = self.next_topic.max(topic);
+        topic
     }
 }

@@ -8,6 +8,7 @@ use gm_codec::{Body, Fingerprints, Holding, Root};
 use gm_data::{GroupName, Replica};
 
 use super::Node;
+use crate::groups::Held;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -30,14 +31,13 @@ pub(super) struct Sync {
     told: Option<GroupName>,
     /// Nodes that were reached before our start.
     pub(super) old_peers: Vec<NetId>,
-    pub(super) seeds: Vec<NetId>,
 }
 
 impl Sync {
-    pub(super) fn new(now: Time, period: Duration, seeds: Vec<NetId>) -> Sync {
+    pub(super) fn new(now: Time, period: Duration) -> Sync {
         let (told, old_peers) = (None, Vec::new());
         let eager_until = now + EAGER;
-        Sync { at: Some(now), period, asked: None, silent: 0, quiet: 0, eager_until, told, old_peers, seeds }
+        Sync { at: Some(now), period, asked: None, silent: 0, quiet: 0, eager_until, told, old_peers }
     }
 }
 
@@ -92,19 +92,13 @@ impl<S: Store> Node<S> {
         }
         self.end_leaving(now);
         let times = self.config.times;
-        let whom = self.whom_to_compare_with(now);
-        if let Some(to) = whom {
-            // Where datagrams do not come through, connections may.
-            let by = if self.sync.silent % 4 == 3 { By::Link } else { By::Datagram };
-            let leaves = self.groups().held.values().any(|held| held.leaving.is_some());
-            if self.shares_a_group(to) && !leaves {
-                let root = self.root_with(to);
-                self.send(now, to, Body::Root(Root { answer: false, root }), by);
-            } else {
-                // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows. And a group that we left is in no root.
-                self.tell_names(now, to, by);
-            }
-            self.sync.asked = Some(to);
+        let contact = self.contact();
+        if let Some((group, to)) = &contact {
+            self.descend(now, *to, group);
+        }
+        let whom = contact.map(|(_, to)| to).or_else(|| self.compare_with_somebody(now));
+        if whom.is_some() {
+            self.sync.asked = whom;
             self.count("anti-entropy", "asked");
         }
         let pause = match (whom, self.sync.silent) {
@@ -114,6 +108,45 @@ impl<S: Store> Node<S> {
         self.sync.at = Some(now + pause - pause / 8 + self.chance.within(pause / 4));
         if self.sync.silent > SILENT {
             self.sync.period = (self.sync.period * 2).min(times.slow);
+        }
+    }
+
+    /// Asks somebody whether we hold the same.
+    fn compare_with_somebody(&mut self, now: Time) -> Option<NetId> {
+        let to = self.whom_to_compare_with(now)?;
+        // Where datagrams do not come through, connections may.
+        let by = if self.sync.silent % 4 == 3 { By::Link } else { By::Datagram };
+        let leaves = self.groups().held.values().any(|held| held.leaving.is_some());
+        if self.shares_a_group(to) && !leaves {
+            let root = self.root_with(to);
+            self.send(now, to, Body::Root(Root { answer: false, root }), by);
+        } else {
+            // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows. And a group that we left is in no root.
+            self.tell_names(now, to, by);
+        }
+        Some(to)
+    }
+
+    /// A group of ours, and somebody who is said to be a member and of whom nothing is held.
+    fn contact(&mut self) -> Option<(GroupName, NetId)> {
+        let groups = self.groups_mut();
+        for (name, held) in &mut groups.held {
+            let Some((member, tries)) = held.contact else { continue };
+            held.contact = tries.checked_sub(1).filter(|left| *left > 0).map(|left| (member, left));
+            if groups.topology.group(name).is_none_or(|replica| replica.state().record(member).is_none()) {
+                return Some((name.clone(), member));
+            }
+            held.contact = None;
+        }
+        None
+    }
+
+    /// If somebody was named of whom nothing is held, the next exchange is soon: it is with that one.
+    pub(super) fn seek(&mut self, now: Time) {
+        if self.groups().held.values().any(|held| held.contact.is_some()) {
+            let fast = self.config.times.fast;
+            let at = now + fast / 2 + self.chance.within(fast / 2);
+            self.sync.at = Some(self.sync.at.map_or(at, |set| set.min(at)));
         }
     }
 
@@ -209,12 +242,12 @@ impl<S: Store> Node<S> {
 
     /// Somebody whom we know, or knew, or are to call.
     fn anybody(&mut self) -> Option<NetId> {
-        let (seeds, old) = (self.sync.seeds.len(), self.sync.old_peers.len());
+        let (seeds, old) = (self.caster.seeds().len(), self.sync.old_peers.len());
         let place = self.chance.number();
         let met = self.caster.pick(place);
         let called = (seeds + old > 0).then(|| {
             let place = self.chance.place(seeds + old);
-            if place < seeds { self.sync.seeds[place] } else { self.sync.old_peers[place - seeds] }
+            if place < seeds { self.caster.seeds()[place] } else { self.sync.old_peers[place - seeds] }
         });
         if planted(Bug::SeedsGivenUp) && self.sync.silent > 2 {
             return None;
@@ -225,12 +258,12 @@ impl<S: Store> Node<S> {
         first.filter(|node| *node != me)
     }
 
-    /// Whom to ask what is known of us in a group.
-    pub(super) fn whom_to_ask(&mut self, group: &GroupName) -> Option<NetId> {
+    /// Whom to ask what is known of us in a group: a member, and in every other turn, as that may be dead, anybody.
+    pub(super) fn whom_to_ask(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
         let place = self.chance.number();
-        let member = self.draw(group, place);
-        let contact = self.groups().contacts.get(group).copied();
-        member.or(contact).or_else(|| self.anybody())
+        let contact = self.groups().held.get(group).and_then(|held| held.contact);
+        let member = self.draw(group, place).or(contact.map(|(member, _)| member));
+        if turn.is_multiple_of(2) { member.or_else(|| self.anybody()) } else { self.anybody().or(member) }
     }
 
     /// Tells a few names of groups that we know, those that come after the ones told last.
@@ -287,10 +320,11 @@ impl<S: Store> Node<S> {
             (state.is_member(with) && state.is_member(me)) || !state.members().any(|member| member != me)
         };
         let groups = self.groups();
+        let open = |held: &Held| !held.agreed && held.contact.is_none();
         let fresh: Vec<GroupName> = groups
             .held
             .iter()
-            .filter(|(name, held)| !held.agreed && groups.topology.group(name).is_some_and(agrees))
+            .filter(|(name, held)| open(held) && groups.topology.group(name).is_some_and(agrees))
             .map(|(name, _)| name.clone())
             .collect();
         for group in fresh {

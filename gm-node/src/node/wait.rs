@@ -5,7 +5,8 @@ use gm_codec::{Body, Group, Part};
 use gm_data::{GroupName, Replica};
 
 use super::Node;
-use super::commit::{Answer, Telling, wanted};
+use super::draft::Answer;
+use super::tell::Telling;
 use crate::command::{Count, End, Waited, Written};
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -112,7 +113,7 @@ impl<S: Store> Node<S> {
             self.waiters.remove(&tag);
         }
         for (Answer { tag, changed, version, .. }, waited) in done {
-            self.answer(tag, group.clone(), Ok(Written { version, changed, waited }));
+            self.answer(tag, Some(group.clone()), Ok(Written { version, changed, waited }));
         }
     }
 
@@ -153,5 +154,14 @@ impl<S: Store> Node<S> {
         let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(own)] });
         let topic = Some(self.topic(group));
         self.broadcast(now, group, Telling { body, instead: None, topic, to }, again);
+    }
+}
+
+/// A wait that nobody waits for any more needs no count.
+const fn wanted(count: Count, targets: u64) -> u64 {
+    match count {
+        Count::None => 0,
+        Count::Some(count) => count,
+        Count::All => targets,
     }
 }

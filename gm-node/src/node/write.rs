@@ -1,14 +1,16 @@
-//! What we write about ourselves: gathered for a tick, written on drafts, handed to the storage. Nothing of it is seen, here or elsewhere, before
-//! it is stored. Knows nothing of what the storage is.
+//! What we write, about ourselves and of who is forgotten: gathered for a tick, written on drafts, handed to the storage. Nothing of it is seen, here or
+//! elsewhere, before it is stored. Knows nothing of what the storage is.
 
 use std::collections::BTreeMap;
 
 use gm_broadcast::Time;
-use gm_data::{GroupName, OwnOutcome, Record, Replica, Stamp, Standing, Version};
+use gm_clock::NetId;
+use gm_data::{GroupName, Record, Stamp, Standing};
 
 use super::Node;
-use super::commit::{Answer, Draft, Flight};
-use crate::command::{Count, Wait, Waited, What, Write, WriteError, Written};
+use super::commit::Flight;
+use super::draft::{Answer, Draft};
+use crate::command::{Count, Wait, Waited, Write, WriteError, Written};
 use crate::event::Event;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
@@ -20,14 +22,30 @@ pub(super) enum Queued {
     Write(Write),
     /// We live under another address than before: this is what our former self said.
     Move { group: GroupName, former: Record },
+    /// The owner wants another member to be forgotten.
+    Forget { tag: u64, group: GroupName, member: NetId, wait: Wait },
+}
+
+impl Queued {
+    pub(super) const fn group(&self) -> &GroupName {
+        match self {
+            Queued::Write(write) => &write.group,
+            Queued::Move { group, .. } | Queued::Forget { group, .. } => group,
+        }
+    }
 }
 
 impl<S: Store> Node<S> {
     pub(super) fn on_write(&mut self, now: Time, write: Write) {
         if let Err(error) = self.room_for(write.wait) {
-            return self.answer(write.tag, write.group, Err(error));
+            return self.answer(write.tag, Some(write.group), Err(error));
         }
-        self.queue.push_back(Queued::Write(write));
+        self.enqueue(now, Queued::Write(write));
+    }
+
+    /// It is written at the next tick.
+    pub(super) fn enqueue(&mut self, now: Time, queued: Queued) {
+        self.queue.push_back(queued);
         let tick = now + self.config.times.tick;
         self.tick = Some(self.tick.map_or(tick, |set| set.min(tick)));
     }
@@ -104,131 +122,23 @@ impl<S: Store> Node<S> {
                     waiting.push_back(Queued::Move { group, former })
                 }
                 Queued::Move { group, former } => self.draft_move(now, &mut drafts, group, former),
+                Queued::Forget { tag, group, member, wait } => {
+                    self.draft_forgetting(&mut drafts, group, member, (tag, wait));
+                }
             }
         }
         self.queue = waiting;
         self.hand_over(now, drafts);
     }
 
-    /// The draft of a group: what stands, to be written on.
-    fn draft<'a>(&self, drafts: &'a mut BTreeMap<GroupName, Draft>, group: &GroupName) -> &'a mut Draft {
-        drafts.entry(group.clone()).or_insert_with(|| {
-            let groups = &self.caster.handler().topology;
-            let replica = groups.group(group).cloned().unwrap_or_else(|| {
-                let fresh = Replica::new(self.me(), group.clone());
-                match self.config.default_port {
-                    Some(port) => fresh.with_default_port(port),
-                    None => fresh,
-                }
-            });
-            let before = replica.own().cloned();
-            Draft { replica, before, changed: false, former: None, moved: None, answers: Vec::new() }
-        })
-    }
-
-    fn draft_write(&mut self, now: Time, drafts: &mut BTreeMap<GroupName, Draft>, write: Write) {
-        let Write { tag, group, what, wait } = write;
-        let moment = self.moment(now);
-        let bounds = self.config.bounds;
-        let room = self.groups().held.contains_key(&group) || self.groups().held.len() < bounds.groups;
-        let draft = self.draft(drafts, &group);
-        let undo = draft.replica.clone();
-        let written = match &what {
-            What::Join(ranges) => draft.replica.join(ranges, moment),
-            What::Leave => draft.replica.leave(moment),
-            What::Change(batch) => draft.replica.change(batch, moment),
-        };
-        let records = draft.replica.state().records().len();
-        let own_items = draft.replica.own().map_or(0, |own| own.counts().1);
-        let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
-        let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
-        let result = match written {
-            Err(error) => Err(WriteError::Change(error)),
-            Ok(_) if !room => full("groups are held", bounds.groups, "groups", "leave a group"),
-            Ok(_) if undo.own().is_none() && records > bounds.records => {
-                full("records of a group", bounds.records, "records", "use a new group")
-            }
-            Ok(_) if own_items > bounds.items => {
-                full("items of one member", bounds.items, "items", "serve fewer, greater ranges")
-            }
-            Ok(_) if live > had && live > bounds.group_items => {
-                full("items of a group", bounds.group_items, "group_items", "split the group")
-            }
-            Ok(written) => Ok(written),
-        };
-        match result {
-            Ok(written) => {
-                draft.changed |= written.changed;
-                draft.answers.push(Answer { tag, wait, changed: written.changed, version: written.version });
-            }
-            Err(error) => {
-                draft.replica = undo;
-                self.answer(tag, group, Err(error));
-            }
-        }
-    }
-
-    fn draft_reassertion(
-        &mut self,
-        now: Time,
-        drafts: &mut BTreeMap<GroupName, Draft>,
-        group: GroupName,
-        stamp: Stamp,
-    ) {
-        let moment = self.moment(now);
-        let draft = self.draft(drafts, &group);
-        let outcome = draft.replica.hear_of_oneself(stamp, moment);
-        match outcome {
-            OwnOutcome::Reasserted(_) => {
-                draft.changed = true;
-                self.count("own", "reasserted");
-            }
-            OwnOutcome::Conflict => {
-                let until = draft.replica.conflict().until().unwrap_or(moment.millis);
-                let pause_millis = until.saturating_sub(moment.millis);
-                self.count("own", "conflict");
-                self.emit(Event::IdentityConflict { group, pause_millis });
-            }
-            OwnOutcome::Exhausted => self.count("own", "clock at its end"),
-            OwnOutcome::Nothing | OwnOutcome::Older => {}
-        }
-    }
-
-    /// The former self leaves, and this one says what that one said: in one batch of the storage.
-    fn draft_move(
-        &mut self,
-        now: Time,
-        drafts: &mut BTreeMap<GroupName, Draft>,
-        group: GroupName,
-        former: Record,
-    ) {
-        if planted(Bug::FormerSelfStays) {
-            return;
-        }
-        let moment = self.moment(now);
-        // If the storage refused before, somebody may have spoken under the old address meanwhile.
-        let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
-        let state = gm_data::Message::from_records(group.clone(), [known]);
-        let mut old = Replica::restore(former.member(), state);
-        let left = old.leave(moment).is_ok();
-        let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
-        let draft = self.draft(drafts, &group);
-        draft.former = old.own().filter(|_| left && !planted(Bug::FormerSelfNotLeft)).cloned();
-        draft.moved = Some(former);
-        if let Ok(written) = draft.replica.change(&batch, moment) {
-            draft.changed |= written.changed;
-        }
-        self.count("own", "moved");
-    }
-
     /// Hands what was written to the storage; what is only to be answered is at once.
     fn hand_over(&mut self, now: Time, mut drafts: BTreeMap<GroupName, Draft>) {
         let mut batch = Batch { durable: !planted(Bug::OwnNotSynced), ..Batch::default() };
         for (group, draft) in &drafts {
-            let own = draft.replica.own().filter(|_| draft.changed);
-            batch
-                .records
-                .extend(own.into_iter().chain(&draft.former).map(|record| (group.clone(), record.clone())));
+            let own = draft.replica.own().filter(|_| draft.changed).into_iter();
+            let kept = |record: &&Record| !(planted(Bug::ForgettingNotStored) && record.version().gone);
+            let records = own.chain(draft.others()).filter(kept);
+            batch.records.extend(records.map(|record| (group.clone(), record.clone())));
             if draft.moved.is_some() {
                 batch.me = Some(self.me());
             }
@@ -252,10 +162,10 @@ impl<S: Store> Node<S> {
     /// Answers somebody who waits for nobody.
     pub(super) fn answer_at_once(&mut self, group: &GroupName, answer: Answer) {
         let Answer { tag, changed, version, .. } = answer;
-        self.answer(tag, group.clone(), Ok(Written { version, changed, waited: Waited::default() }));
+        self.answer(tag, Some(group.clone()), Ok(Written { version, changed, waited: Waited::default() }));
     }
 
-    pub(super) fn answer(&mut self, tag: u64, group: GroupName, result: Result<Written, WriteError>) {
+    pub(super) fn answer(&mut self, tag: u64, group: Option<GroupName>, result: Result<Written, WriteError>) {
         self.emit(Event::Answered { tag, group, result });
     }
 }
@@ -263,30 +173,4 @@ impl<S: Store> Node<S> {
 /// Whether a wait is for others.
 pub(super) fn waits(count: Count) -> bool {
     !matches!(count, Count::None | Count::Some(0))
-}
-
-/// The change that says what an item says.
-fn change_of(item: &gm_data::Item) -> gm_data::Change {
-    use gm_data::{Change, Op};
-    match item.op() {
-        Op::Add => Change::Serve { range: item.range(), port: Some(item.port()), priority: item.priority() },
-        Op::Get | Op::Rmv => Change::Interest(item.range()),
-    }
-}
-
-/// The ranges that were written between two records, each once.
-pub(super) fn changed_ranges(before: Option<&Record>, after: &Record) -> Vec<gm_data::KeyRange> {
-    let known = before.map(Record::version).filter(|version| !version.gone);
-    let since: Option<Version> = known.filter(|known| known.clock >= after.floor());
-    let increment = since.and_then(|since| after.increment_since(since));
-    match increment {
-        Some(increment) => increment.items().map(|timed| timed.item.range()).collect(),
-        None => {
-            let old = before.into_iter().flat_map(Record::timed_items);
-            let mut ranges: Vec<_> = old.chain(after.timed_items()).map(|timed| timed.item.range()).collect();
-            ranges.sort_unstable();
-            ranges.dedup();
-            ranges
-        }
-    }
 }

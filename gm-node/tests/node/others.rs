@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_data::ForgetError;
+use gm_data::{ForgetError, GroupName};
 use gm_node::{Command, Forget, Wait, WriteError};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 
@@ -31,9 +31,46 @@ fn a_dead_member_is_forgotten_and_a_living_one_comes_back() {
     assert_eq!(told.answer(3).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(3) })));
 }
 
+/// As a write of one's own: stored, then seen and told, or refused and nothing was changed.
+#[test]
+fn a_forgetting_is_stored_before_anybody_sees_it() {
+    let disks = disks(3);
+    let (mut town, told) = town(3, &disks, |_| {});
+    settle(&mut town, 3);
+    town.crash(NodeIndex(2));
+    let gone = |town: &crate::town::Town, node| {
+        let view = town.machine(NodeIndex(node)).unwrap().view(&group()).unwrap();
+        view.record(id(2)).unwrap().version().gone
+    };
+    disks[0].set_full(true);
+    town.command(NodeIndex(0), forget(1, 2));
+    town.run_for(Duration::from_secs(1));
+    assert!(matches!(told.answer(1).unwrap().1, Err(WriteError::Store(_))));
+    assert!(!gone(&town, 0) && !gone(&town, 1));
+    disks[0].set_full(false);
+    disks[0].set_latency(Duration::from_millis(300));
+    let began = town.now();
+    town.command(NodeIndex(0), forget(2, 2));
+    while town.now() < began + Duration::from_millis(299) {
+        town.run_for(Duration::from_millis(1));
+        assert!(!gone(&town, 0) && !gone(&town, 1) && told.answer(2).is_none(), "seen at {}", town.now());
+    }
+    town.run_for(Duration::from_millis(100));
+    assert!(gone(&town, 0) && gone(&town, 1) && told.answer(2).unwrap().1.is_ok());
+}
+
+#[test]
+fn who_is_known_in_no_group_cannot_be_forgotten_in_all() {
+    let (mut town, told) = town(1, &disks(1), |config| config.alone = true);
+    town.command(NodeIndex(0), forget(1, 7));
+    town.run_for(Duration::from_millis(10));
+    assert_eq!(told.answer(1).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(7) })));
+}
+
 #[test]
 fn of_groups_of_others_a_name_and_a_member_are_known() {
-    let (mut town, _) = town(3, &disks(3), |_| {});
+    let disks = disks(3);
+    let (mut town, _) = town(3, &disks, |_| {});
     for node in [0, 1] {
         town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
     }
@@ -42,6 +79,33 @@ fn of_groups_of_others_a_name_and_a_member_are_known() {
     assert!(outside.view(&group()).is_none());
     let contacts: Vec<_> = outside.contacts().map(|(name, _)| name.clone()).collect();
     assert_eq!(contacts, [group()]);
+    let stored = disks[2].stored();
+    assert_eq!(stored.contacts.len(), 1, "although nothing else was to be stored");
+    assert_eq!(stored.peers, [id(0), id(1)]);
+}
+
+/// Ten nodes are in one group, without multicast; two of them in another, who began it where they did not hear each other. They are named to each other by
+/// those who are not in it.
+#[test]
+fn members_of_a_small_group_find_each_other_by_those_who_are_not_in_it() {
+    let (mut town, _) = town(10, &disks(10), |config| config.broadcast.multicast = false);
+    settle(&mut town, 10);
+    let set = |nodes: std::ops::Range<u32>| Nodes::Set(nodes.map(NodeIndex).collect());
+    let scope = Scope { from: set(0..5), to: set(5..10), both: true };
+    let heal = town.now() + Duration::from_secs(120);
+    let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
+    town.act(Action::Begin(fault, heal));
+    let orders: GroupName = "Orders".parse().unwrap();
+    for node in [1, 8] {
+        let what = serve(node * 100, node * 100 + 9);
+        let write = gm_node::Write { tag: node.into(), group: orders.clone(), what, wait: Wait::NONE };
+        town.command(NodeIndex(node), Command::Write(write));
+    }
+    town.run_until(heal);
+    let members = |town: &crate::town::Town, node| town.machine(NodeIndex(node)).unwrap().members(&orders);
+    assert_eq!((members(&town, 1).len(), members(&town, 8).len()), (1, 1));
+    town.run_for(Duration::from_secs(60));
+    assert_eq!((members(&town, 1), members(&town, 8)), (vec![id(1), id(8)], vec![id(1), id(8)]));
 }
 
 #[test]

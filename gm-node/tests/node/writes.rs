@@ -93,6 +93,28 @@ fn a_callers_mistakes_are_typed_and_change_nothing() {
     assert_eq!(town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().live_item_count(), 2);
 }
 
+/// Two groups are begun in one tick, and there is room for one.
+#[test]
+fn of_two_new_groups_one_takes_the_last_place() {
+    let (mut town, told) = town(1, &disks(1), |config| {
+        config.alone = true;
+        config.bounds.groups = 1;
+    });
+    let orders: gm_data::GroupName = "Orders".parse().unwrap();
+    town.command(NodeIndex(0), write(1, serve(0, 9), Wait::NONE));
+    let other = gm_node::Write { tag: 2, group: orders.clone(), what: serve(0, 9), wait: Wait::NONE };
+    town.command(NodeIndex(0), Command::Write(other.clone()));
+    town.run_for(millis(10));
+    assert!(told.answer(1).unwrap().1.is_ok());
+    assert!(matches!(told.answer(2).unwrap().1, Err(WriteError::Full { bound: "groups", most: 1, .. })));
+    assert!(town.machine(NodeIndex(0)).unwrap().own(&orders).is_none());
+    town.command(NodeIndex(0), write(3, What::Leave, Wait::NONE));
+    town.run_for(millis(10));
+    town.command(NodeIndex(0), Command::Write(gm_node::Write { tag: 4, ..other }));
+    town.run_for(millis(10));
+    assert!(told.answer(4).unwrap().1.is_ok(), "the place is free again");
+}
+
 #[test]
 fn a_slow_watcher_is_told_one_difference_and_misses_nothing() {
     let (mut town, told) = town(2, &disks(2), |_| {});

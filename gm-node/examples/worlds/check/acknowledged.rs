@@ -1,8 +1,9 @@
 //! What was acknowledged is on the owner's disk when it starts again, unless the disk lost it. Knows nothing of what others hold.
 
+use gm_data::Message;
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
-use crate::book::{Book, Shared};
+use crate::book::{Book, Forgotten, Shared};
 use crate::ground::Whole;
 use crate::owner::items_of;
 
@@ -43,6 +44,7 @@ fn begin(book: &mut Book, node: NodeIndex) -> Result<(), String> {
             if !unsure && owner.items() != items {
                 return Err(format!("{node} starts with {items:?}, not with {:?}", owner.items()));
             }
+            lacks_forgetting(book, node, group, state)?;
         }
         let moves = former.and_then(|former| state?.record(former)).filter(|record| record.is_member());
         if let Some(record) = moves {
@@ -50,6 +52,27 @@ fn begin(book: &mut Book, node: NodeIndex) -> Result<(), String> {
             book.moved.insert(record.member(), node);
         }
         book.owners.entry((node, group)).or_default().begin(items, version);
+    }
+    Ok(())
+}
+
+/// What was forgotten in the life before is forgotten, unless the group is not kept any more.
+fn lacks_forgetting(
+    book: &Book,
+    node: NodeIndex,
+    group: usize,
+    state: Option<&Message>,
+) -> Result<(), String> {
+    let me = book.identity[node.0 as usize];
+    let Some(state) = state.filter(|state| state.is_member(me)) else { return Ok(()) };
+    let before = (node, book.starts[node.0 as usize] - 1);
+    for Forgotten { member, version, .. } in
+        book.forgotten.iter().filter(|of| of.group == group && of.by == before)
+    {
+        let held = state.record(book.identity[member.0 as usize]).map(gm_data::Record::version);
+        if held < Some(*version) {
+            return Err(format!("{node} starts with {held:?} of {member}, which it forgot as {version:?}"));
+        }
     }
     Ok(())
 }

@@ -29,10 +29,14 @@ impl Receipts {
 
     fn judge(&self, machine: &Whole, ask: &Ask, answer: &Answer) -> Result<(), String> {
         let book = self.book.borrow();
-        let Asked::Write(what) = &ask.what else { return Ok(()) };
+        // Of whom the record is that was written.
         let (me, waited) = (machine.me(), &answer.waited);
+        let of = match &ask.what {
+            Asked::Write(_) => me,
+            Asked::Forget(member) => book.identity[member.0 as usize],
+        };
         let written = self.written.borrow();
-        let mut holders = written.holders(ask.group, me, answer.version);
+        let mut holders = written.holders(ask.group, of, answer.version);
         holders.retain(|node| *node != ask.node);
         let said = format!("{} was told that {} have {:?}", ask.node, waited.delivered, answer.version);
         if waited.delivered > holders.len() as u64 {
@@ -48,7 +52,7 @@ impl Receipts {
         }
         if ask.wait.disk {
             let all = holders.clone();
-            holders.retain(|node| was_on_disk(&book, *node, ask.group, me, answer));
+            holders.retain(|node| was_on_disk(&book, *node, ask.group, of, answer));
             if waited.delivered > holders.len() as u64 && ask.wait.count != Count::None {
                 return Err(format!("{said} on disk: {holders:?} of {all:?}"));
             }
@@ -58,6 +62,7 @@ impl Receipts {
                 return Err(format!("{said}, all, and agreed with nobody yet"));
             }
             let now = machine.view(&book.plan.groups[ask.group]).map(|view| -> &Message { view });
+            let Asked::Write(what) = &ask.what else { return Ok(()) };
             let Some(lacks) = concerned(me, what, ask.known.as_ref(), now)
                 .into_iter()
                 .filter(|member| !book.posed.contains(member))

@@ -95,6 +95,8 @@ impl Written {
             return Err(format!("{node} had {member} as {:?}, and has {version:?}", old.version()));
         }
         let book = self.book.borrow();
+        let held = self.held.entry((group, member)).or_default().entry(node).or_insert(version);
+        *held = version.max(*held);
         if version.gone {
             let forgets =
                 |asked: &Asked| matches!(asked, Asked::Forget(of) if book.identity[of.0 as usize] == member);
@@ -112,8 +114,6 @@ impl Written {
         if !self.had.contains(&key) {
             return Err(format!("{node} holds {member} as {version:?}, which it never was: {record:?}"));
         }
-        let held = self.held.entry((group, member)).or_default().entry(node).or_insert(version);
-        *held = version.max(*held);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use super::Plan;
 type Draw = fn(u64, &mut Chance) -> Plan;
 
 /// All of them.
-const PLANS: [(&str, Draw); 31] = [
+const PLANS: [(&str, Draw); 33] = [
     ("restart", disks::restart),
     ("lost-disk", disks::lost_disk),
     ("stale-disk", disks::stale_disk),
@@ -32,6 +32,7 @@ const PLANS: [(&str, Draw); 31] = [
     ("join-and-leave", members::join_and_leave),
     ("forget-living", members::forget_living),
     ("forget-dead", members::forget_dead),
+    ("forget-restart", members::forget_restart),
     ("slow-watcher", members::slow_watcher),
     ("contacts", members::contacts),
     ("bounds", members::bounds),
@@ -41,6 +42,7 @@ const PLANS: [(&str, Draw); 31] = [
     ("split-heal", splits::split_heal),
     ("lonely", splits::lonely),
     ("newcomer", splits::newcomer),
+    ("few-of-many", splits::few_of_many),
     ("pace", splits::pace),
     ("questions", splits::questions),
     ("left-apart", splits::left_apart),

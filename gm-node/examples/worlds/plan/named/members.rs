@@ -84,6 +84,22 @@ pub(crate) fn forget_dead(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
+/// A dead node is forgotten by one that is cut off, and dies at once: it had the forgetting acknowledged, so it has it when it is back.
+pub(crate) fn forget_restart(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[3, 2], 1));
+    plan.all_serve(seconds(1), ms(50), 0);
+    let (node, member) = (NodeIndex(2), NodeIndex(3 + u32::try_from(chance.below(2)).unwrap_or(0)));
+    plan.deed(seconds(4), Deed::Die { node: member, fate: Fate::Kept, gap: None });
+    super::splits::cut(&mut plan, &[node], seconds(5), seconds(12));
+    plan.deed(seconds(6), Deed::Forget { node, group: 0, member, wait: Wait::NONE });
+    let die = Deed::Die { node, fate: Fate::Kept, gap: Some(ms(500)) };
+    plan.deed(seconds(6) + ms(20) + chance.within(ms(300)), die);
+    plan.heal_at = seconds(12);
+    let rest = plan.nodes().filter(|node| *node != member).collect();
+    plan.claims.members = Some(vec![(0, rest)]);
+    plan
+}
+
 /// Somebody watches slowly, while much changes.
 pub(crate) fn slow_watcher(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 2], 1));

@@ -8,7 +8,7 @@ use gm_data::{Item, KeyRange, Op, Record, TimedItem, Version};
 use gm_node::{Times, Wait, What};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope};
 
-use crate::plan::layout::{TIMES, id, islands, ms, quiet, seconds};
+use crate::plan::layout::{TIMES, groups, id, islands, ms, quiet, seconds};
 use crate::plan::{Deed, Fate, Intent, Plan};
 
 /// Anti-entropy is so rare that it does not help.
@@ -58,9 +58,18 @@ pub(crate) fn buckets(seed: u64, chance: &mut Chance) -> Plan {
 /// The record of a member that is dead: it serves one range, since that time.
 pub(crate) fn dead(place: u32, clock: u64) -> Option<Record> {
     let range = KeyRange::new(place, place + u32::try_from(clock).ok()?).ok()?;
-    let item = Item::new(id(place), range, Op::Add, 7, 1).ok()?;
+    record(Item::new(id(place), range, Op::Add, 7, 1).ok()?, clock)
+}
+
+/// The record of a member that is interested in everything.
+fn interested(place: u32) -> Option<Record> {
+    record(Item::new(id(place), KeyRange::WHOLE, Op::Get, 0, 1).ok()?, 1)
+}
+
+/// The record of who wrote one item, at that time.
+fn record(item: Item, clock: u64) -> Option<Record> {
     let version = Version::new(Incarnation::new(1 << 40).ok()?, false, clock).ok()?;
-    Record::from_parts(id(place), version, None, 0, [TimedItem { item, time: clock }]).ok()
+    Record::from_parts(item.member(), version, None, 0, [TimedItem { item, time: clock }]).ok()
 }
 
 /// Each is alone from the beginning, and knows nobody but those it is to call.
@@ -101,11 +110,34 @@ pub(crate) fn newcomer(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
+/// Six of sixty are in a group, three on each side of a split, who joined while it lasted: none knows of those on the other side, who are hard to meet by
+/// chance. All others know one of the six.
+pub(crate) fn few_of_many(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1; 60], 60));
+    plan.groups = groups(2);
+    plan.all_join(seconds(1), ms(20), 1);
+    let mut half: Vec<NodeIndex> = plan.nodes().collect();
+    chance.shuffle(&mut half);
+    let other = half.split_off(30);
+    cut(&mut plan, &half, seconds(20), seconds(60));
+    let few = half.iter().take(3).chain(other.iter().take(3));
+    for node in few.clone() {
+        plan.write(seconds(22) + chance.within(ms(1_000)), *node, 0, Intent::Serve);
+    }
+    plan.claims.members = Some(vec![(0, few.copied().collect())]);
+    plan.heal_at = seconds(60);
+    plan.bound = ms(60_000);
+    plan
+}
+
 /// A node was away while others wrote: what they write next does not fit, and the first questions are lost. Anti-entropy is rare.
 pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 5], 8));
     plan.times = Times { fast: Duration::from_secs(8), answer: Duration::from_secs(20), ..rare() };
-    plan.all_join(seconds(1), ms(200), 0);
+    // All are in the group from the beginning: they would not find each other in time.
+    for node in plan.nodes() {
+        plan.preloaded.extend(plan.nodes().filter_map(|member| Some((node, interested(member.0)?))));
+    }
     let away = NodeIndex(2 + u32::try_from(chance.below(3)).unwrap_or(0));
     let back = seconds(124);
     plan.deed(seconds(120), Deed::Die { node: away, fate: Fate::Clean, gap: Some(ms(4_000)) });

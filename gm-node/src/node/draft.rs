@@ -1,0 +1,175 @@
+//! What is written before it is stored: on a clone of what stands, a draft for each group. Knows nothing of who is told.
+
+use std::collections::BTreeMap;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_data::{GroupName, OwnOutcome, Record, Replica, Stamp, Version};
+
+use super::Node;
+use crate::command::{Wait, What, Write, WriteError};
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// A group that is being written.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) replica: Replica,
+    /// Our record as it stands.
+    pub(super) before: Option<Record>,
+    pub(super) changed: bool,
+    /// The leave of our former self.
+    pub(super) former: Option<Record>,
+    /// What it had said.
+    pub(super) moved: Option<Record>,
+    pub(super) answers: Vec<Answer>,
+    /// Others who are forgotten, as the replica of the draft has them.
+    pub(super) forgotten: Vec<(NetId, Answer)>,
+}
+
+/// Who is to be answered.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) tag: u64,
+    pub(super) wait: Wait,
+    pub(super) changed: bool,
+    pub(super) version: Version,
+}
+
+impl Draft {
+    /// The records of others that are written: our former self's, and those of who is forgotten.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Record> {
+        let state = self.replica.state();
+        self.former.iter().chain(self.forgotten.iter().filter_map(|(member, _)| state.record(*member)))
+    }
+}
+
+impl<S: Store> Node<S> {
+    /// The draft of a group: what stands, to be written on.
+    pub(super) fn draft<'a>(
+        &self,
+        drafts: &'a mut BTreeMap<GroupName, Draft>,
+        group: &GroupName,
+    ) -> &'a mut Draft {
+        drafts.entry(group.clone()).or_insert_with(|| {
+            let groups = &self.caster.handler().topology;
+            let replica = groups.group(group).cloned().unwrap_or_else(|| {
+                let fresh = Replica::new(self.me(), group.clone());
+                match self.config.default_port {
+                    Some(port) => fresh.with_default_port(port),
+                    None => fresh,
+                }
+            });
+            let before = replica.own().cloned();
+            let (answers, forgotten) = (Vec::new(), Vec::new());
+            Draft { replica, before, changed: false, former: None, moved: None, answers, forgotten }
+        })
+    }
+
+    pub(super) fn draft_write(&mut self, now: Time, drafts: &mut BTreeMap<GroupName, Draft>, write: Write) {
+        let Write { tag, group, what, wait } = write;
+        let moment = self.moment(now);
+        let bounds = self.config.bounds;
+        let draft = self.draft(drafts, &group);
+        let undo = draft.replica.clone();
+        let written = match &what {
+            What::Join(ranges) => draft.replica.join(ranges, moment),
+            What::Leave => draft.replica.leave(moment),
+            What::Change(batch) => draft.replica.change(batch, moment),
+        };
+        let records = draft.replica.state().records().len();
+        let own_items = draft.replica.own().map_or(0, |own| own.counts().1);
+        let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
+        let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
+        let result = match written {
+            Err(error) => Err(WriteError::Change(error)),
+            Ok(_) if undo.own().is_none() && records > bounds.records => {
+                full("records of a group", bounds.records, "records", "use a new group")
+            }
+            Ok(_) if own_items > bounds.items => {
+                full("items of one member", bounds.items, "items", "serve fewer, greater ranges")
+            }
+            Ok(_) if live > had && live > bounds.group_items => {
+                full("items of a group", bounds.group_items, "group_items", "split the group")
+            }
+            // The place of a new group is taken now, so that two in one tick do not take the same; it is let go if the storage refuses.
+            Ok(_) if draft.replica.is_member() && !self.groups_mut().hold(&group) => {
+                full("groups are held", bounds.groups, "groups", "leave a group")
+            }
+            Ok(written) => Ok(written),
+        };
+        match result {
+            Ok(written) => {
+                draft.changed |= written.changed;
+                draft.answers.push(Answer { tag, wait, changed: written.changed, version: written.version });
+            }
+            Err(error) => {
+                draft.replica = undo;
+                self.answer(tag, Some(group), Err(error));
+            }
+        }
+    }
+
+    pub(super) fn draft_reassertion(
+        &mut self,
+        now: Time,
+        drafts: &mut BTreeMap<GroupName, Draft>,
+        group: GroupName,
+        stamp: Stamp,
+    ) {
+        let moment = self.moment(now);
+        let draft = self.draft(drafts, &group);
+        let outcome = draft.replica.hear_of_oneself(stamp, moment);
+        match outcome {
+            OwnOutcome::Reasserted(_) => {
+                draft.changed = true;
+                self.count("own", "reasserted");
+            }
+            OwnOutcome::Conflict => {
+                let until = draft.replica.conflict().until().unwrap_or(moment.millis);
+                let pause_millis = until.saturating_sub(moment.millis);
+                self.count("own", "conflict");
+                self.emit(Event::IdentityConflict { group, pause_millis });
+            }
+            OwnOutcome::Exhausted => self.count("own", "clock at its end"),
+            OwnOutcome::Nothing | OwnOutcome::Older => {}
+        }
+    }
+
+    /// The former self leaves, and this one says what that one said: in one batch of the storage.
+    pub(super) fn draft_move(
+        &mut self,
+        now: Time,
+        drafts: &mut BTreeMap<GroupName, Draft>,
+        group: GroupName,
+        former: Record,
+    ) {
+        if planted(Bug::FormerSelfStays) {
+            return;
+        }
+        let moment = self.moment(now);
+        // If the storage refused before, somebody may have spoken under the old address meanwhile.
+        let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
+        let state = gm_data::Message::from_records(group.clone(), [known]);
+        let mut old = Replica::restore(former.member(), state);
+        let left = old.leave(moment).is_ok();
+        let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
+        let draft = self.draft(drafts, &group);
+        draft.former = old.own().filter(|_| left && !planted(Bug::FormerSelfNotLeft)).cloned();
+        draft.moved = Some(former);
+        if let Ok(written) = draft.replica.change(&batch, moment) {
+            draft.changed |= written.changed;
+        }
+        self.count("own", "moved");
+    }
+}
+
+/// The change that says what an item says.
+fn change_of(item: &gm_data::Item) -> gm_data::Change {
+    use gm_data::{Change, Op};
+    match item.op() {
+        Op::Add => Change::Serve { range: item.range(), port: Some(item.port()), priority: item.priority() },
+        Op::Get | Op::Rmv => Change::Interest(item.range()),
+    }
+}
