@@ -14,9 +14,8 @@ fn node(birth: &Birth) -> Node<MemoryStore> {
     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
     let codec =
         FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
-    let store = MemoryStore::throw_away();
-    Node::new(Config::new(birth.place.id), codec, store, Stored::default(), birth.seed, birth.now)
-        .expect("a configuration")
+    let (config, store) = (Config::new(birth.place.id), MemoryStore::throw_away());
+    Node::new(config, codec, store, Stored::default(), birth.seed, birth.now).expect("a configuration")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,8 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let group: GroupName = "Customers".parse()?;
     let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
     for (at, what) in [(0, What::Change(vec![serve])), (1, What::Join(vec![])), (2, What::Join(vec![]))] {
-        let wait = Wait::all(Duration::from_secs(1));
-        let write = Write { tag: 0, group: group.clone(), what, wait };
+        let write = Write { tag: 0, group: group.clone(), what, wait: Wait::all(Duration::from_secs(1)) };
         world.command(NodeIndex(at), Command::Write(write));
     }
     world.run_for(Duration::from_secs(2));

@@ -47,8 +47,8 @@ pub(crate) struct Forgotten {
     pub(crate) group: usize,
     pub(crate) member: NodeIndex,
     pub(crate) version: Version,
-    /// Who forgot it, and its starts so far.
-    pub(crate) by: (NodeIndex, u32),
+    /// Who forgot it, and its starts so far; nobody, once it has left the group and keeps nothing of others there.
+    pub(crate) by: Option<(NodeIndex, u32)>,
     /// Starts of the member so far, if it was dead.
     pub(crate) dead_after: Option<u32>,
 }
@@ -231,6 +231,13 @@ impl Book {
         let slow = at.since(ask.at) > Duration::from_millis(90);
         match (result, ask.what.clone()) {
             (Ok(written), Asked::Write(what)) if written.changed => {
+                if what == What::Leave {
+                    let by = Some((node, self.starts[node.0 as usize]));
+                    self.forgotten
+                        .iter_mut()
+                        .filter(|of| of.group == group && of.by == by)
+                        .for_each(|of| of.by = None);
+                }
                 self.owners.entry((node, group)).or_default().acknowledge(written.version, what);
                 if slow && ask.wait == Wait::NONE {
                     self.bitten.push((node, FaultClass::SlowDisk));
@@ -239,7 +246,10 @@ impl Book {
             (Ok(written), Asked::Forget(member)) => {
                 let up = self.up[member.0 as usize];
                 let dead_after = (!up).then(|| self.starts[member.0 as usize]);
-                let (version, by) = (written.version, (node, self.starts[node.0 as usize]));
+                let is_member =
+                    self.owners.get(&(node, group)).is_some_and(|owner| !owner.items().is_empty());
+                let by = is_member.then(|| (node, self.starts[node.0 as usize]));
+                let version = written.version;
                 self.forgotten.push(Forgotten { group, member, version, by, dead_after });
                 let class = if up { FaultClass::ForgetLiving } else { FaultClass::ForgetDead };
                 self.bitten.push((member, class));

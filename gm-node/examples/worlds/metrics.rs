@@ -23,11 +23,11 @@ const fn millis(time: std::time::Duration) -> u128 {
 pub(crate) fn run(check: bool) -> u8 {
     let tables = vec![
         differ::table(),
-        idle::table(&[8, 64]),
-        change::table(&[8, 64, 512]),
-        change::trouble(),
-        newcomer::table(&[8, 64, 512]),
-        start::table(&[200]),
+        idle::table(&SIZES),
+        change::table(&SIZES),
+        change::trouble(200),
+        newcomer::table(&SIZES),
+        start::table(&[(200, 200), (200, 1)]),
     ];
     let text = format!("{HEAD}{}", table::markdown(tables));
     let file = file();
@@ -53,10 +53,11 @@ pub(crate) fn run(check: bool) -> u8 {
 /// Prints the tables of many nodes, which take minutes, and commits them beside the others, which stay as they are.
 pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
-        idle::table(&[512]),
-        change::table(&[4_096]),
-        newcomer::table(&[2_000]),
-        start::table(&[2_000]),
+        idle::table(&[(512, 512)]),
+        change::table(&[(512, 512), (4_096, 64), (4_096, 1)]),
+        change::trouble(1_000),
+        newcomer::table(&[(2_000, 64), (2_000, 1)]),
+        start::table(&[(2_000, 64), (2_000, 1)]),
     ]);
     print!("{text}");
     let file = file();
@@ -79,12 +80,15 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics-node.md")
 }
 
+/// Nodes, and how many of them are of an island; 1 is without multicast.
+const SIZES: [(u32, u32); 6] = [(8, 8), (8, 1), (64, 64), (64, 1), (512, 64), (512, 1)];
+
 const HEAD: &str = "\
 # Whole nodes in numbers
 
 Made by `cargo xtask sim --node --metrics`, compared by `cargo xtask sim --node --metrics --check`: the simulator runs the nodes' own code in virtual
 time, so the numbers are exact, and another number is another protocol. Frames are sealed; bytes are those that arrive, or are sent where that is said, with 28
-of IP and UDP for each send.
+of IP and UDP for each send. Who is alone on its island multicasts to nobody: all goes by TCP and datagrams.
 ";
 
 /// What stands between what is compared and what is not.

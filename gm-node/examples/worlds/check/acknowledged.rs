@@ -44,7 +44,9 @@ fn begin(book: &mut Book, node: NodeIndex) -> Result<(), String> {
             if !unsure && owner.items() != items {
                 return Err(format!("{node} starts with {items:?}, not with {:?}", owner.items()));
             }
-            lacks_forgetting(book, node, group, state)?;
+            if !unsure {
+                lacks_forgetting(book, node, group, state)?;
+            }
         }
         let moves = former.and_then(|former| state?.record(former)).filter(|record| record.is_member());
         if let Some(record) = moves {
@@ -56,20 +58,19 @@ fn begin(book: &mut Book, node: NodeIndex) -> Result<(), String> {
     Ok(())
 }
 
-/// What was forgotten in the life before is forgotten, unless the group is not kept any more.
+/// What was forgotten in the life before is forgotten.
 fn lacks_forgetting(
     book: &Book,
     node: NodeIndex,
     group: usize,
     state: Option<&Message>,
 ) -> Result<(), String> {
-    let me = book.identity[node.0 as usize];
-    let Some(state) = state.filter(|state| state.is_member(me)) else { return Ok(()) };
-    let before = (node, book.starts[node.0 as usize] - 1);
+    let before = Some((node, book.starts[node.0 as usize] - 1));
     for Forgotten { member, version, .. } in
         book.forgotten.iter().filter(|of| of.group == group && of.by == before)
     {
-        let held = state.record(book.identity[member.0 as usize]).map(gm_data::Record::version);
+        let record = state.and_then(|state| state.record(book.identity[member.0 as usize]));
+        let held = record.map(gm_data::Record::version);
         if held < Some(*version) {
             return Err(format!("{node} starts with {held:?} of {member}, which it forgot as {version:?}"));
         }

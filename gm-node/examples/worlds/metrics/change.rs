@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use gm_sim::{Effect, Fault, FaultClass, NodeIndex, Rates, Scope};
 
-use super::field::{Field, reached, serve, since, traffic, until};
+use super::field::{Field, holders, reached, serve, since, traffic, until};
 use super::table::{Job, Rows, Table, row};
 use crate::ground::Land;
 
 const WARM: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_micros(100);
 
-fn warm(nodes: u32, multicast: bool) -> Land {
-    let mut world = Field::even(nodes, multicast).world();
+fn warm(nodes: u32, island: u32) -> Land {
+    let mut world = Field::even(nodes, island).world();
     world.run_for(WARM);
     world
 }
@@ -27,62 +27,82 @@ fn spread(world: &mut Land, living: usize) -> (String, [u64; 4]) {
     (took, since(world, before))
 }
 
-pub(super) fn table(sizes: &[u32]) -> Table {
-    let cases = sizes.iter().flat_map(|nodes| [(*nodes, true), (*nodes, false)]);
+pub(super) fn table(cases: &[(u32, u32)]) -> Table {
+    let cases = cases.to_vec().into_iter();
     Table {
         title: "One change",
         text: "In a group of N members who know each other, one serves a range. Sends are those of all nodes from the write until half a second after all have it: what \
             goes on in quiet, and the anti-entropy that a change wakes, included.",
-        columns: &["N", "multicast", "ms until all have it", "sends", "bytes sent", "bytes a node"],
-        rows: cases.map(|(nodes, multicast)| -> Job { Box::new(move || one(nodes, multicast)) }).collect(),
+        columns: &["N", "of an island", "ms until all have it", "sends", "bytes sent", "bytes a node"],
+        rows: cases.map(|(nodes, island)| -> Job { Box::new(move || one(nodes, island)) }).collect(),
     }
 }
 
-fn one(nodes: u32, multicast: bool) -> Rows {
-    let mut world = warm(nodes, multicast);
+fn one(nodes: u32, island: u32) -> Rows {
+    let mut world = warm(nodes, island);
     let before = traffic(&world);
     let (took, _) = spread(&mut world, nodes as usize);
     world.run_for(Duration::from_millis(500));
     let [sends, sent, _, _] = since(&world, before);
-    vec![row(&[&nodes, &multicast, &took, &sends, &sent, &(sent / u64::from(nodes))])]
+    vec![row(&[&nodes, &island, &took, &sends, &sent, &(sent / u64::from(nodes))])]
 }
 
-/// Nodes of the table below.
-const NODES: u32 = 200;
-
-pub(super) fn trouble() -> Table {
-    let rows = [true, false].into_iter().flat_map(|multicast| -> [Job; 3] {
+pub(super) fn trouble(nodes: u32) -> Table {
+    let rows = [nodes, 1].into_iter().flat_map(|island| -> [Job; 3] {
         [
-            Box::new(move || lossy(multicast)),
-            Box::new(move || dead(multicast, 25)),
-            Box::new(move || dead(multicast, 80)),
+            Box::new(move || lossy(nodes, island)),
+            Box::new(move || dead(nodes, island, 25)),
+            Box::new(move || dead(nodes, island, 80)),
         ]
     });
+    let dying: Job = Box::new(move || dying(nodes));
     Table {
         title: "One change, when something is wrong",
-        text: "Nobody waits for receipts, so what a dead relay took is found by anti-entropy. Figures 3 and 4: within log2(N) + 3 periods of anti-entropy (1 s after a change).",
-        columns: &["what is wrong", "N", "multicast", "ms until all who live have it"],
-        rows: rows.collect(),
+        text: "Nobody waits for receipts, so what a dead relay took is found by anti-entropy. Figures 3 and 4: within log2(N) + 3 periods of anti-entropy (1 s after a \
+            change) where relays die, within 3 where datagrams are lost.",
+        columns: &["what is wrong", "N", "of an island", "ms until all who live have it"],
+        rows: rows.chain([dying]).collect(),
     }
 }
 
-fn lossy(multicast: bool) -> Rows {
-    let mut world = warm(NODES, multicast);
+fn lossy(nodes: u32, island: u32) -> Rows {
+    let mut world = warm(nodes, island);
     let loss = Effect::Udp(Rates { loss: 250_000, ..Rates::default() });
     let fault = Fault { class: FaultClass::Loss, scope: Scope::ALL, effect: loss };
     world.act(gm_sim::Action::Begin(fault, gm_broadcast::Time::NEVER));
-    let (took, _) = spread(&mut world, NODES as usize);
-    vec![row(&[&"25 % of datagrams are lost", &NODES, &multicast, &took])]
+    let (took, _) = spread(&mut world, nodes as usize);
+    vec![row(&[&"25 % of datagrams are lost", &nodes, &island, &took])]
 }
 
-fn dead(multicast: bool, percent: u32) -> Rows {
-    let mut world = warm(NODES, multicast);
-    let dead = NODES * percent / 100;
+fn dead(nodes: u32, island: u32, percent: u32) -> Rows {
+    let mut world = warm(nodes, island);
+    let dead = nodes * percent / 100;
     for node in 0..dead {
-        let node = NodeIndex(NODES - 1 - node);
+        let node = NodeIndex(nodes - 1 - node);
         if node.0.is_multiple_of(2) { world.crash(node) } else { world.kill_host(node) }
     }
-    let (took, _) = spread(&mut world, (NODES - dead) as usize);
+    let (took, _) = spread(&mut world, (nodes - dead) as usize);
     let what = format!("{percent} % are dead, half of them refuse, half are silent");
-    vec![row(&[&what, &NODES, &multicast, &took])]
+    vec![row(&[&what, &nodes, &island, &took])]
+}
+
+/// The first who are reached have the longest lists, and die with them.
+fn dying(nodes: u32) -> Rows {
+    let mut world = warm(nodes, 1);
+    let (start, origin) = (world.now(), NodeIndex(1));
+    serve(&mut world, origin);
+    // Until it is written, all hold what it said before.
+    world.run_while(start + Duration::from_secs(1), |world| reached(world, origin) > 1);
+    let first = |world: &Land| holders(world, origin).into_iter().find(|node| *node != origin);
+    for _ in 0..nodes / 100 {
+        world.run_while(start + Duration::from_secs(1), |world| first(world).is_none());
+        if let Some(node) = first(&world) {
+            world.kill_host(node);
+        }
+    }
+    let living = (nodes - nodes / 100) as usize;
+    let took = until(&mut world, EVERY, Duration::from_secs(120), |world| reached(world, origin) == living);
+    let took = took.map(|_| format!("{:.1}", world.now().since(start).as_secs_f64() * 1_000.0));
+    let took = took.unwrap_or_else(|| "never".to_owned());
+    vec![row(&[&"the first 1 % who are reached take their lists and die", &nodes, &1, &took])]
 }

@@ -39,14 +39,9 @@ fn rows() -> Rows {
         let newer = (0..different).map(|place| record(2 + place * 97, 2, true));
         let mut other = base.clone();
         let _ = other.merge(&Message::from_records(group(), newer));
-        let mut world = Field {
-            nodes: 2,
-            multicast: false,
-            states: vec![base.clone(), other],
-            acquainted: true,
-            late: false,
-        }
-        .world();
+        let mut world =
+            Field { nodes: 2, island: 1, states: vec![base.clone(), other], acquainted: true, late: false }
+                .world();
         let quiet = |world: &crate::ground::Land| {
             let agreed = |node| {
                 world

@@ -27,8 +27,8 @@ pub(super) fn group() -> GroupName {
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) nodes: u32,
-    /// All on one island, or each on its own.
-    pub(super) multicast: bool,
+    /// Nodes of an island: 1 is without multicast.
+    pub(super) island: u32,
     /// What each holds at first: of those of one number the same.
     pub(super) states: Vec<Message>,
     /// Whether they know each other, or only the first.
@@ -57,21 +57,22 @@ pub(super) fn everybody(nodes: u32) -> Message {
 
 impl Field {
     /// Nodes that hold the same of each other, and know each other.
-    pub(super) fn even(nodes: u32, multicast: bool) -> Field {
-        Field { nodes, multicast, states: vec![everybody(nodes)], acquainted: true, late: false }
+    pub(super) fn even(nodes: u32, island: u32) -> Field {
+        Field { nodes, island, states: vec![everybody(nodes)], acquainted: true, late: false }
     }
 
     /// The world, in which all were started.
     #[allow(clippy::expect_used)]
     pub(super) fn world(self) -> Land {
-        let Field { nodes, multicast, states, acquainted, late } = self;
-        let island = |node| if multicast { 0 } else { node };
+        let Field { nodes, island: size, states, acquainted, late } = self;
+        let multicast = size > 1;
+        // A newcomer is of the last island.
+        let island = |node: u32| node.min(nodes - 1 - u32::from(late)) / size;
         let places: Vec<Place> =
             (0..nodes).map(|node| Place { id: id(node), island: island(node), site: 0 }).collect();
-        let label = multicast.then(|| id(0));
         let known = places.iter().take((nodes - u32::from(late)) as usize).map(|place| Known {
             node: place.id,
-            label,
+            label: multicast.then(|| id(place.island * size)),
             class: Class::Lan,
         });
         let directory = if acquainted { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
@@ -156,15 +157,20 @@ pub(super) fn serve(world: &mut Land, node: NodeIndex) {
     world.command(node, Command::Write(Write { tag: 1, group: group(), what, wait: Wait::NONE }));
 }
 
-/// Who holds what that node says of itself.
+/// How many hold what that node says of itself.
 pub(super) fn reached(world: &Land, node: NodeIndex) -> usize {
+    holders(world, node).len()
+}
+
+/// Who holds what that node says of itself.
+pub(super) fn holders(world: &Land, node: NodeIndex) -> Vec<NodeIndex> {
     let group = group();
     let Some(own) = world.machine(node).and_then(|machine| machine.own(&group)).map(Record::stamp) else {
-        return 0;
+        return Vec::new();
     };
     let has = |other: &NodeIndex| {
         let record = world.machine(*other).and_then(|machine| machine.view(&group)?.record(id(node.0)));
         record.map(Record::stamp) == Some(own)
     };
-    world.indices().filter(has).count()
+    world.indices().filter(has).collect()
 }

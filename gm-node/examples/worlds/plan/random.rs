@@ -35,8 +35,9 @@ pub(crate) fn random(seed: u64) -> Plan {
     if chance.happens(1, 4) {
         plan.diskless = plan.nodes().filter(|_| chance.happens(1, 5)).collect();
     }
-    let start = Time::ZERO + ms(1_000) + chance.within(ms(4_000));
-    plan.heal_at = start + if large { ms(8_000) } else { ms(15_000) + chance.within(ms(40_000)) };
+    // Hundreds do in a short time as much as a few do in a long one.
+    let start = Time::ZERO + ms(1_000) + chance.within(ms(if large { 1_000 } else { 4_000 }));
+    plan.heal_at = start + if large { ms(4_000) } else { ms(10_000) + chance.within(ms(25_000)) };
     if large {
         // Among hundreds the defaults are lively enough.
         plan.broadcast_times = gm_broadcast::Times { announce: ms(1_000), quiet: ms(10_000), ..BROADCAST };
@@ -45,6 +46,8 @@ pub(crate) fn random(seed: u64) -> Plan {
 
     if !chance.happens(1, CALM_ONE_IN) {
         plan.classes = Schedule::some(seed, &FaultClass::ALL, 8, 26);
+        // A flood that each of hundreds sees costs the time of fifty seeds, and finds what it finds among a few.
+        plan.classes.retain(|class| !(large && *class == FaultClass::OutsiderFlood));
         let bounds =
             Bounds { nodes, start, heal_at: plan.heal_at, revive: chance.happens(4, 5), spared: Vec::new() };
         plan.schedule = Schedule::draw(seed, &plan.classes, &bounds);
@@ -105,11 +108,13 @@ fn life(plan: &mut Plan, chance: &mut Chance, large: bool) {
     let span = plan.heal_at.since(Time::ZERO);
     let groups = plan.groups.len();
     for node in plan.nodes() {
-        let at = Time::ZERO + chance.within(ms(5_000));
+        let at = Time::ZERO + chance.within(ms(if large { 2_000 } else { 5_000 }));
         let group = chance.place(groups);
         let join = chance.happens(1, 3);
         let intent = if join { Intent::Exactly(What::Join(vec![])) } else { Intent::Serve };
-        plan.deed(at, Deed::Write { node, group, intent, wait: some_wait(chance) });
+        // Among hundreds most wait for nobody: each who does is told of by all whom it told.
+        let wait = if large && chance.happens(9, 10) { Wait::NONE } else { some_wait(chance) };
+        plan.deed(at, Deed::Write { node, group, intent, wait });
         if groups > 1 && chance.happens(1, 3) {
             plan.write(at + ms(50), node, 1 - group, Intent::Serve);
         }

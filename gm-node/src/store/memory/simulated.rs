@@ -207,8 +207,8 @@ impl Disk {
             state.loose = loose;
         }
         if syncs {
-            state.safe = state.finished_contents(false);
-            state.loose.clear();
+            let state = &mut *state;
+            state.loose.drain(..).for_each(|batch| state.safe.put(&batch));
         }
         Some(Ok(()))
     }
