@@ -1,10 +1,70 @@
 //! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is false at compile time without the
 //! feature `plant`, which only the simulator turns on.
 
-/// What can be planted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // The names say it; `docs` of the simulator's table say by what each is found.
-pub enum Bug {
+/// Defines the bugs of a crate and how one is planted, by the crate's own feature `plant`. Each is one line of doc and a name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $bug:ident,)*) => {
+        /// What can be planted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $($(#[$doc])* $bug,)*
+        }
+
+        impl Bug {
+            /// All, in their order.
+            pub const ALL: [Bug; [$(Bug::$bug),*].len()] = [$(Bug::$bug),*];
+
+            /// Its name, as commands have it.
+            #[must_use]
+            pub fn name(self) -> String {
+                let words = format!("{self:?}");
+                let mut name = String::new();
+                for letter in words.chars() {
+                    if letter.is_ascii_uppercase() && !name.is_empty() {
+                        name.push('-');
+                    }
+                    name.push(letter.to_ascii_lowercase());
+                }
+                name
+            }
+        }
+
+        #[cfg(feature = "plant")]
+        mod planting {
+            use std::cell::Cell;
+
+            use super::Bug;
+
+            thread_local! {
+                static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+            }
+
+            /// Plants a bug in all machines that this thread drives, or takes it away.
+            pub fn plant(bug: Option<Bug>) {
+                PLANTED.set(bug);
+            }
+
+            pub(crate) fn planted(bug: Bug) -> bool {
+                PLANTED.get() == Some(bug)
+            }
+        }
+
+        #[cfg(feature = "plant")]
+        pub use planting::plant;
+        #[cfg(feature = "plant")]
+        pub(crate) use planting::planted;
+
+        /// No bug is planted.
+        #[cfg(not(feature = "plant"))]
+        pub(crate) const fn planted(_: Bug) -> bool {
+            false
+        }
+    };
+}
+
+bugs! {
     /// One target is dropped from each split.
     TargetDropped,
     /// Broadcasts are told apart without the origin's epoch.
@@ -41,73 +101,4 @@ pub enum Bug {
     OutboxUnbounded,
     /// A sum says that it is the last while a relay is waited for.
     LastTooEarly,
-}
-
-impl Bug {
-    /// All, in their order.
-    pub const ALL: [Bug; 18] = [
-        Bug::TargetDropped,
-        Bug::EpochNotInIdentity,
-        Bug::ConfirmationForever,
-        Bug::ReplacedHopLosesList,
-        Bug::ReceiptCountedTwice,
-        Bug::DatagramsForward,
-        Bug::ReissueToTheDead,
-        Bug::ForwardsTwice,
-        Bug::RelayDoesNotMulticast,
-        Bug::NobodyKept,
-        Bug::SendMeIgnored,
-        Bug::NoEcho,
-        Bug::GapsNeverAsked,
-        Bug::BackoffForever,
-        Bug::OutboxLostWithLink,
-        Bug::ReplayDelivered,
-        Bug::OutboxUnbounded,
-        Bug::LastTooEarly,
-    ];
-
-    /// Its name, as commands have it.
-    #[must_use]
-    pub fn name(self) -> String {
-        let words = format!("{self:?}");
-        let mut name = String::new();
-        for letter in words.chars() {
-            if letter.is_ascii_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.push(letter.to_ascii_lowercase());
-        }
-        name
-    }
-}
-
-#[cfg(feature = "plant")]
-mod planted {
-    use std::cell::Cell;
-
-    use super::Bug;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
-    }
-
-    /// Plants a bug in all machines that this thread drives, or takes it away.
-    pub fn plant(bug: Option<Bug>) {
-        PLANTED.set(bug);
-    }
-
-    pub(crate) fn planted(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug)
-    }
-}
-
-#[cfg(feature = "plant")]
-pub use planted::plant;
-#[cfg(feature = "plant")]
-pub(crate) use planted::planted;
-
-/// No bug is planted.
-#[cfg(not(feature = "plant"))]
-pub(crate) const fn planted(_: Bug) -> bool {
-    false
 }

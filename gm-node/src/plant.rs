@@ -1,10 +1,7 @@
 //! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is false at compile time without the
 //! feature `plant`, which only the tests of worlds turn on.
 
-/// What can be planted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // The names say it, in one line each.
-pub enum Bug {
+gm_broadcast::bugs! {
     /// A receipt is given for what is not held.
     ReceiptForWhatIsNotHeld,
     /// A write is sent before the storage has it.
@@ -61,83 +58,4 @@ pub enum Bug {
     ContactPassedOver,
     /// A forgetting is acknowledged and not on the disk.
     ForgettingNotStored,
-}
-
-impl Bug {
-    /// All, in their order.
-    pub const ALL: [Bug; 28] = [
-        Bug::ReceiptForWhatIsNotHeld,
-        Bug::SentBeforeStored,
-        Bug::QuestionNotRetried,
-        Bug::BucketSkipped,
-        Bug::SeedsGivenUp,
-        Bug::WaitCountsWriter,
-        Bug::NoReassertion,
-        Bug::RefusalIgnored,
-        Bug::LeaveNotTold,
-        Bug::FormerSelfStays,
-        Bug::LearnedNotStored,
-        Bug::DigestsIgnored,
-        Bug::OlderNotAnswered,
-        Bug::NeverFast,
-        Bug::AllBeforeAgreement,
-        Bug::SlowWatcherMisses,
-        Bug::FloorNotCarried,
-        Bug::AnsweredBeforeStored,
-        Bug::OwnNotSynced,
-        Bug::ReceiptNotSynced,
-        Bug::HeardIsOverwritten,
-        Bug::RefusalNotAnswered,
-        Bug::ForgettingNotWritten,
-        Bug::FormerSelfNotLeft,
-        Bug::BoundNotKept,
-        Bug::NewcomerUntold,
-        Bug::ContactPassedOver,
-        Bug::ForgettingNotStored,
-    ];
-
-    /// Its name, as commands have it.
-    #[must_use]
-    pub fn name(self) -> String {
-        let words = format!("{self:?}");
-        let mut name = String::new();
-        for letter in words.chars() {
-            if letter.is_ascii_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.push(letter.to_ascii_lowercase());
-        }
-        name
-    }
-}
-
-#[cfg(feature = "plant")]
-mod on {
-    use std::cell::Cell;
-
-    use super::Bug;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
-    }
-
-    /// Plants a bug in this thread, or none.
-    pub fn plant(bug: Option<Bug>) {
-        PLANTED.set(bug);
-    }
-
-    pub(crate) fn planted(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug)
-    }
-}
-
-#[cfg(feature = "plant")]
-pub use on::plant;
-#[cfg(feature = "plant")]
-pub(crate) use on::planted;
-
-/// Whether that bug is planted: never.
-#[cfg(not(feature = "plant"))]
-pub(crate) const fn planted(_: Bug) -> bool {
-    false
 }

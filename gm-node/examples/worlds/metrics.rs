@@ -55,9 +55,9 @@ pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
         idle::table(&[(512, 512)]),
         change::table(&[(512, 512), (4_096, 64), (4_096, 1)]),
-        change::trouble(1_000),
-        newcomer::table(&[(2_000, 64), (2_000, 1)]),
-        start::table(&[(2_000, 64), (2_000, 1)]),
+        change::large_trouble(1_000),
+        newcomer::table(&[(2_000, 50), (2_000, 1)]),
+        start::table(&[(2_000, 50), (2_000, 1)]),
     ]);
     print!("{text}");
     let file = file();

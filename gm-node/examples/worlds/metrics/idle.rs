@@ -10,7 +10,7 @@ const BEFORE: Duration = Duration::from_secs(200);
 const LONG: Duration = Duration::from_secs(600);
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
-    let cases = cases.to_vec().into_iter();
+    let cases = cases.iter().copied();
     Table {
         title: "In quiet",
         text: "One group of which all are members and hold the same, default pace, for ten minutes after the first three. A multicast is sent once and received by all on the \

@@ -12,7 +12,7 @@ const WARM: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_millis(1);
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
-    let cases = cases.to_vec().into_iter();
+    let cases = cases.iter().copied();
     Table {
         title: "A newcomer",
         text: "In a group of N members who know each other, one more starts, joins, and knows the address of one of them. Sends are those of all nodes from its start until all \

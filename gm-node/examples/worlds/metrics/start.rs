@@ -9,7 +9,7 @@ use super::millis;
 use super::table::{Job, Rows, Table, row};
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
-    let cases = cases.to_vec().into_iter();
+    let cases = cases.iter().copied();
     Table {
         title: "All start at one time through one seed",
         text: "Each joins one group at its start. Figure 12: 2,000 within 2 s of virtual time.",
