@@ -53,10 +53,9 @@ pub(crate) fn run(check: bool) -> u8 {
 /// Prints the tables of many nodes, which take minutes, and commits them beside the others, which stay as they are.
 pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
-        idle::table(&[(512, 512)]),
-        change::table(&[(512, 512), (4_096, 64), (4_096, 1)]),
+        change::table(&[(4_096, 64), (4_096, 1)]),
         change::large_trouble(1_000),
-        newcomer::table(&[(2_000, 50), (2_000, 1)]),
+        newcomer::table(&[(2_000, 1)]),
         start::table(&[(2_000, 50), (2_000, 1)]),
     ]);
     print!("{text}");
