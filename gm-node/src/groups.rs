@@ -1,5 +1,6 @@
 //! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
 
+mod held;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,26 +13,8 @@ use gm_data::{Applied, GroupName, Message, Moment, Record, Replica, Stamp, Topol
 use crate::config::Bounds;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
+pub(crate) use held::Held;
 use room::Fresh;
-
-/// What is kept of a group that is held, besides its state.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Held {
-    /// Somebody holds the same, or did since our start.
-    pub(crate) agreed: bool,
-    /// Somebody who is named as a member and of whom nothing is held: compared with next, so many times more.
-    pub(crate) contact: Option<(NetId, u32)>,
-    /// We left: it is held until somebody has our leave, or until then.
-    pub(crate) leaving: Option<Time>,
-    /// While we are new in the group: who was told what we wrote last, or told us something, so that it knows us.
-    pub(crate) told: Option<BTreeSet<NetId>>,
-    /// The fingerprint when it was purged last.
-    pub(crate) purged: u128,
-    /// There are nearly as many records as may be, and that was said.
-    pub(crate) crowded: bool,
-    /// A bound kept a record out, and that was said.
-    pub(crate) full: bool,
-}
 
 /// Whose word it is that somebody holds a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +83,10 @@ impl Groups {
         self.topology.me()
     }
 
-    /// The replica of a group that is held.
+    /// The replica of a group that is held, be it blank.
     pub(crate) fn held(&self, group: &GroupName) -> Option<&Replica> {
-        self.topology.group(group).filter(|_| self.held.contains_key(group))
+        let held = self.held.get(group)?;
+        Some(self.topology.group(group).unwrap_or(&held.blank))
     }
 
     /// What is held of a member in a group; of ourselves, in any.
@@ -124,7 +108,8 @@ impl Groups {
             let contact = self.contacts.remove(group);
             self.contacts_changed |= contact.is_some();
             let contact = contact.map(|member| (member, TRIES));
-            self.held.insert(group.clone(), Held { contact, ..Held::default() });
+            let held = Held { contact, ..Held::new(self.me(), group) };
+            self.held.insert(group.clone(), held);
         }
         true
     }

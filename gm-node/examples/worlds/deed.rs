@@ -20,13 +20,16 @@ pub(crate) struct Doer {
     agenda: BTreeMap<(Time, usize), Deed>,
     /// Deeds so far, those that follow from others included.
     count: usize,
+    /// When the last of those who died starts again.
+    back: Time,
 }
 
 impl Doer {
     /// Of the plan in that book.
     pub(crate) fn new(book: &Shared, chance: Chance) -> Doer {
-        let mut doer = Doer { book: Shared::clone(book), chance, agenda: BTreeMap::new(), count: 0 };
-        let plan = std::rc::Rc::clone(&book.borrow().plan);
+        let (book, agenda) = (Shared::clone(book), BTreeMap::new());
+        let mut doer = Doer { book, chance, agenda, count: 0, back: Time::ZERO };
+        let plan = std::rc::Rc::clone(&doer.book.borrow().plan);
         plan.deeds.iter().for_each(|(at, deed)| doer.later(*at, deed.clone()));
         doer
     }
@@ -39,6 +42,11 @@ impl Doer {
     /// The next one.
     pub(crate) fn next(&mut self) -> Option<(Time, Deed)> {
         self.agenda.pop_first().map(|((at, _), deed)| (at, deed))
+    }
+
+    /// When the last of those who died starts again: before that, not all is well.
+    pub(crate) const fn back(&self) -> Time {
+        self.back
     }
 
     /// Does one, now.
@@ -167,7 +175,9 @@ impl Doer {
             }
         }
         if let Some(gap) = gap {
-            world.act_at(world.now() + gap, Action::Start(node));
+            let at = world.now() + gap;
+            self.back = self.back.max(at);
+            world.act_at(at, Action::Start(node));
         }
     }
 

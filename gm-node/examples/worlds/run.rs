@@ -57,7 +57,7 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
         world.note(NodeIndex(0), || format!("{deed:?}"));
         doer.act(&mut world, deed);
     }
-    let done = plan.done_at().max(world.now());
+    let done = plan.done_at().max(doer.back()).max(world.now());
     until(&mut world, &book, done);
     let before = sent(&world);
     let mut equal_after = None;

@@ -74,7 +74,7 @@ impl Groups {
         if planted(Bug::BoundNotKept) {
             return true;
         }
-        let held = self.held.entry(group.clone()).or_default();
+        let Some(held) = self.held.get_mut(group) else { return false };
         if !std::mem::replace(&mut held.full, true) {
             self.effects.push_back(Effect::Tell(Event::Full { group: group.clone(), bound }));
         }

@@ -174,7 +174,8 @@ impl<S: Store> Node<S> {
             let says = Says { before: before.as_ref(), own: &own, former, changed };
             self.tell(now, &group, says, tell);
         }
-        if was_member && !own.is_member() {
+        let leaving = self.groups().held.get(&group).is_some_and(|held| held.leaving.is_some());
+        if (was_member || leaving) && !own.is_member() {
             self.on_left(now, &group);
         } else {
             self.unhold_if_idle(now, &group);

@@ -68,10 +68,11 @@ impl<S: Store> Node<S> {
                     others.extend(contact.map(|contact| (name.clone(), Holding::Known(*contact))));
                     self.groups_mut().meet(name, from, Word::Own);
                     let Some(replica) = self.groups().held(name) else { continue };
-                    if replica.state().fingerprint() == *theirs {
-                        self.agree(now, name, from);
-                    } else {
-                        differ.push(name.clone());
+                    match replica.state().fingerprint() == *theirs {
+                        // Two who know nothing of a group have found nothing out.
+                        true if replica.state().records().len() == 0 => {}
+                        true => self.agree(now, name, from),
+                        false => differ.push(name.clone()),
                     }
                 }
             }

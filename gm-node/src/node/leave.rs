@@ -11,7 +11,7 @@ use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
 impl<S: Store> Node<S> {
-    /// We left: the group is held on until somebody has it.
+    /// We left, and perhaps long since: the group is held on until somebody has it.
     pub(super) fn on_left(&mut self, now: Time, group: &GroupName) {
         if self.config.observe {
             return;
@@ -22,10 +22,12 @@ impl<S: Store> Node<S> {
             .groups()
             .held(group)
             .is_none_or(|replica| !replica.state().members().any(|member| member != me));
+        let queued = self.is_to_be_written(group);
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
-        held.leaving = Some(until);
+        held.leaving.get_or_insert(until);
         // Before anybody agreed there may be members that we do not know.
-        if (alone && (held.agreed || self.config.alone)) || planted(Bug::LeaveNotTold) {
+        let nobody = alone && (held.agreed || self.config.alone);
+        if (nobody && !queued) || planted(Bug::LeaveNotTold) {
             self.unhold(now, group);
         }
     }
@@ -39,9 +41,14 @@ impl<S: Store> Node<S> {
             self.on_knows_all(now, group);
         }
         self.on_heard(now, group);
-        if leaving {
+        if leaving && !self.is_to_be_written(group) {
             self.unhold(now, group);
         }
+    }
+
+    /// Whether a write of the group waits for the storage: a group that is written next is not let go before.
+    fn is_to_be_written(&self, group: &GroupName) -> bool {
+        self.queue.iter().any(|queued| queued.group() == group)
     }
 
     /// A group is let go if there is no reason to hold it.
@@ -50,7 +57,7 @@ impl<S: Store> Node<S> {
         let wanted = self.config.observe
             || self.groups().held.get(group).is_none_or(|held| held.leaving.is_some())
             || self.hearing.contains_key(group)
-            || self.queue.iter().any(|queued| queued.group() == group)
+            || self.is_to_be_written(group)
             || self.groups().held(group).is_some_and(|replica| replica.state().is_member(me));
         if !wanted {
             self.unhold(now, group);
@@ -100,9 +107,8 @@ impl<S: Store> Node<S> {
     /// Groups whose time of telling is over.
     pub(super) fn end_leaving(&mut self, now: Time) {
         let over = |held: &crate::groups::Held| held.leaving.is_some_and(|until| until <= now);
-        let groups = &self.groups().held;
-        let names: Vec<GroupName> =
-            groups.iter().filter(|(_, held)| over(held)).map(|(name, _)| name.clone()).collect();
+        let left = self.groups().held.iter().filter(|(_, held)| over(held)).map(|(name, _)| name);
+        let names: Vec<GroupName> = left.filter(|name| !self.is_to_be_written(name)).cloned().collect();
         names.iter().for_each(|name| self.unhold(now, name));
     }
 }

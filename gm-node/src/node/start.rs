@@ -96,7 +96,8 @@ impl<S: Store> Node<S> {
                 // Whoever had left and still holds others' records has not told it to anybody yet.
                 let leaving = (!is_member && !was_member && !self.config.observe)
                     .then(|| self.born + self.config.times.leaving);
-                self.groups_mut().held.insert(name.clone(), Held { leaving, ..Held::default() });
+                let held = Held { leaving, ..Held::new(me, &name) };
+                self.groups_mut().held.insert(name.clone(), held);
             }
             if let Some(former) = said {
                 self.queue.push_back(Queued::Move { group: name, former });

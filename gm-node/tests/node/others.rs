@@ -108,6 +108,22 @@ fn members_of_a_small_group_find_each_other_by_those_who_are_not_in_it() {
     assert_eq!((members(&town, 1), members(&town, 8)), (vec![id(1), id(8)], vec![id(1), id(8)]));
 }
 
+/// Nobody says anything any more, and there are more members than one message tells of.
+#[test]
+fn who_only_observes_learns_a_quiet_group_of_many() {
+    let (mut town, _) = town(41, &disks(41), |config| {
+        config.broadcast.multicast = false;
+        config.observe = config.broadcast.me == id(40);
+    });
+    town.crash(NodeIndex(40));
+    settle(&mut town, 40);
+    town.run_for(Duration::from_secs(120));
+    town.act(Action::Start(NodeIndex(40)));
+    town.run_for(Duration::from_secs(60));
+    assert_eq!(town.machine(NodeIndex(40)).unwrap().members(&group()).len(), 40);
+    assert!(agree(&town, 40));
+}
+
 #[test]
 fn a_split_heals_by_itself() {
     let (mut town, _) = town(6, &disks(6), |config| config.broadcast.multicast = config.broadcast.me < id(4));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gm_node::{Event, Wait, What};
 use gm_sim::NodeIndex;
 
-use crate::town::{agree, disks, group, id, serve, settle, town, write};
+use crate::town::{agree, disks, group, id, millis, serve, settle, town, write};
 
 #[test]
 fn with_its_disk_it_goes_on_and_its_first_write_opens_a_new_life() {
@@ -107,4 +107,27 @@ fn who_leaves_is_told_of_and_keeps_its_own_record_only() {
     town.run_for(Duration::from_secs(20));
     assert!(agree(&town, 3));
     assert_eq!(town.machine(NodeIndex(2)).unwrap().own(&group()).unwrap().version().clock, clock + 1);
+}
+
+/// The last member leaves and, while its storage is slow, writes again: what is known of the others stays known.
+#[test]
+fn a_group_that_is_written_next_is_not_let_go_before() {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    town.command(NodeIndex(1), write(1, What::Leave, Wait::NONE));
+    town.run_for(Duration::from_secs(10));
+    town.crash(NodeIndex(1));
+    disks[0].set_latency(millis(500));
+    town.command(NodeIndex(0), write(2, What::Leave, Wait::NONE));
+    town.run_for(millis(100));
+    town.command(NodeIndex(0), write(3, serve(0, 9), Wait::NONE));
+    town.run_for(Duration::from_secs(2));
+    assert!((2..=3).all(|tag| told.answer(tag).unwrap().1.is_ok()));
+    let view = town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
+    assert!(view.is_member(id(0)) && view.record(id(1)).is_some());
+    // What was written last has no more to wait for: now nobody is to be told, and it is let go.
+    town.command(NodeIndex(0), write(4, What::Leave, Wait::NONE));
+    town.run_for(Duration::from_secs(2));
+    assert!(town.machine(NodeIndex(0)).unwrap().view(&group()).is_none());
 }

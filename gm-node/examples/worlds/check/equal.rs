@@ -49,8 +49,8 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
         let status = machine.status(world.now(), name);
         match (state, status) {
             (Some(state), Some(status)) if !status.leaving => holders.push((node, state)),
-            (None, _) if own.is_some_and(Record::is_member) => {
-                return Some(("fingerprints", format!("{node} is a member of {name:?} and holds nothing")));
+            (None, _) if own.is_some_and(Record::is_member) || machine.held().any(|held| held == name) => {
+                return Some(("fingerprints", format!("{node} holds {name:?}, and no state of it")));
             }
             _ => {}
         }
