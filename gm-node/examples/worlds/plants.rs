@@ -35,7 +35,7 @@ pub(crate) const FOUND: [Found; 28] = [
     found(Bug::LearnedNotStored, "late-notes", 0, "receipts"),
     found(Bug::DigestsIgnored, "digests", 0, "fingerprints"),
     found(Bug::OlderNotAnswered, "forget-living", 0, "fingerprints"),
-    found(Bug::NeverFast, "pace", 3, "fingerprints"),
+    found(Bug::NeverFast, "pace", 1, "fingerprints"),
     found(Bug::AllBeforeAgreement, "wait", 0, "receipts"),
     found(Bug::SlowWatcherMisses, "slow-watcher", 0, "watchers"),
     found(Bug::FloorNotCarried, "floors", 0, "claims"),
