@@ -67,7 +67,7 @@ pub struct Times {
     pub tick: Duration,
     /// Before its first write in a group a node without a record asks what others know of it, so long at most. Default 500 ms.
     pub hear: Duration,
-    /// Anti-entropy goes so often while nodes are found to differ. Default 200 ms.
+    /// Anti-entropy goes so often while nodes are found to differ, and twice as often in the first two seconds of a node or a membership. Default 200 ms.
     pub fast: Duration,
     /// ... after something was heard by broadcast. Default 1 s.
     pub moving: Duration,
