@@ -1,12 +1,14 @@
 //! The machine: what comes is opened, handed to the handler once, and passed on. Knows no sockets, no clock and no payload's meaning.
 //!
 //! One file for each kind of input, and for each thing that it sets in motion: `datagram`, `link`, `command`, `wake`; `receive` (who says what),
-//! `message` (the direct ones), `forward` (shares), `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there is), `frames` (bytes).
+//! `message` (the direct ones), `forward` (shares), `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there is), `evidence` (what does not
+//! work between us and others), `frames` (bytes).
 
 mod acquaint;
 mod attempt;
 mod command;
 mod datagram;
+mod evidence;
 mod forward;
 mod frames;
 mod gather;
@@ -35,6 +37,7 @@ use crate::rate::Rate;
 use crate::recent::Recent;
 use crate::tally::{Tally, TallyKey};
 use crate::time::Time;
+use crate::unopened::{Unopened, UnopenedFrames};
 use crate::window::Window;
 use attempt::Share;
 use receive::Pending;
@@ -80,6 +83,9 @@ pub struct Broadcaster<H: Handler> {
     doubted: Option<BroadcastId>,
     alarms: Alarms,
     strange: Rate,
+    unopened: UnopenedFrames,
+    /// When another node last reached us: by a datagram to us, or by a connection that it opened.
+    reached: Option<Time>,
     counters: Counters,
     scratch: Vec<u8>,
 }
@@ -131,6 +137,8 @@ impl<H: Handler> Broadcaster<H> {
             doubted: None,
             alarms: Alarms::default(),
             strange: Rate::per_second(bounds.strange_datagrams_per_second),
+            unopened: UnopenedFrames::default(),
+            reached: None,
             counters: Counters::default(),
             scratch: Vec::new(),
             config,
@@ -221,6 +229,25 @@ impl<H: Handler> Broadcaster<H> {
         self.peers.get(node).filter(|peer| peer.met)
     }
 
+    /// Whether a node's address is of the family (IPv4, IPv6) of ours, so that our datagrams can get there.
+    pub(crate) fn same_family(&self, node: NetId) -> bool {
+        node.ip().is_ipv4() == self.config.me.ip().is_ipv4()
+    }
+
+    pub(crate) fn is_connected(&self, node: NetId) -> bool {
+        let link = self.peers.get(node).and_then(|peer| peer.link);
+        link.and_then(|link| self.links.table.get(&link)).is_some_and(|link| link.is_open())
+    }
+
+    pub(crate) const fn reached_at(&self) -> Option<Time> {
+        self.reached
+    }
+
+    /// Addresses whose frames do not open, seen in the last five minutes, and why.
+    pub fn unopened(&self, now: Time) -> Vec<Unopened> {
+        self.unopened.list(now)
+    }
+
     /// The label of our island; none if we are alone.
     pub const fn island(&self) -> Option<NetId> {
         self.label
@@ -291,10 +318,10 @@ impl<H: Handler> Machine for Broadcaster<H> {
         let now = self.out.begin(now);
         match input {
             Input::Datagram { from, via, bytes } => self.on_datagram(now, from, via, bytes),
-            Input::LinkOpened { link } => self.on_link_opened(now, link),
+            Input::LinkOpened { link, from } => self.on_link_opened(now, link, from),
             Input::LinkBytes { link, bytes } => self.on_link_bytes(now, link, &bytes),
             Input::LinkSent { link, bytes } => self.on_link_sent(now, link, bytes),
-            Input::LinkClosed { link } => self.on_link_closed(now, link),
+            Input::LinkClosed { link, stalled } => self.on_link_closed(now, link, stalled),
             Input::LinkRefused { link, refusal } => self.on_link_refused(now, link, refusal),
             Input::Chance(seed) => self.on_chance(seed),
             Input::Command(command) => self.on_command(now, command),

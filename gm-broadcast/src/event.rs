@@ -6,6 +6,10 @@ use std::time::Duration;
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, Keyring};
 
+use crate::handler::Path;
+use crate::peer_status::SeedTrouble;
+use crate::unopened::Unopened;
+
 /// What the owner of a broadcaster tells it.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -30,6 +34,17 @@ pub enum Command {
     Seeds(Vec<NetId>),
     /// Seal with the first of these keys from now on, and open with all.
     Keys(Keyring),
+    /// A question that the owner sent to this node was not answered in time.
+    Unanswered {
+        /// The node.
+        node: NetId,
+        /// How the question was sent.
+        by: By,
+    },
+    /// A question that the owner sent to this node by datagram was answered by datagram.
+    Answered(NetId),
+    /// List this node no longer, and do not tell others of it, until it sends something itself. It stays connected if it is.
+    Unlist(NetId),
     /// Close all connections after what was sent on them. Whatever comes later opens new ones.
     Close,
 }
@@ -78,10 +93,21 @@ pub struct Wanted {
     pub durable: bool,
 }
 
+impl From<Path> for By {
+    /// The way back: what came by a connection is answered by one.
+    fn from(path: Path) -> By {
+        match path {
+            Path::Multicast | Path::Datagram => By::Datagram,
+            Path::Link => By::Link,
+        }
+    }
+}
+
 /// How one node is told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// By one datagram, which may be lost; what does not fit goes by a connection.
+    /// By one datagram, which may be lost; what does not fit goes by a connection, and so does everything for a peer to which
+    /// datagrams are known to be lost ([`Datagrams`](crate::Datagrams)).
     Datagram,
     /// By a connection, which is opened if there is none.
     Link,
@@ -123,6 +149,27 @@ pub enum Event {
     Island(Option<NetId>),
     /// Somebody else uses our NetId, or sends our payloads back to us.
     Clash,
+    /// Frames of an address do not open. Reported once for each cause of each address, and a few a minute at most.
+    Unopened(Unopened),
+    /// Whether datagrams between us and a node get through has changed.
+    Datagrams {
+        /// The node.
+        node: NetId,
+        /// They are lost from now on, or work again.
+        lost: bool,
+    },
+    /// The system gave up a connection to a node that is alive: small packets arrive there, and large ones do not. The next
+    /// connections to it use small segments.
+    Stalled(NetId),
+    /// A seed is not reached for some seconds.
+    SeedTrouble {
+        /// The seed.
+        node: NetId,
+        /// Why.
+        why: SeedTrouble,
+    },
+    /// A seed that was reported as not reached is reached.
+    SeedReached(NetId),
 }
 
 /// How far a broadcast has come, as far as receipts tell. `delivered + refused + missing + unknown` is the number of targets.

@@ -72,18 +72,20 @@ mod hearing;
 pub mod islands;
 mod links;
 mod machine;
+mod peer_status;
 mod peers;
 pub mod plan;
 mod plant;
 pub mod postal;
 mod rate;
+mod reach;
 mod recent;
 mod registry;
-mod relation;
 #[cfg(feature = "shell")]
 pub mod shell;
 mod tally;
 mod time;
+mod unopened;
 mod window;
 
 pub use broadcaster::Broadcaster;
@@ -92,16 +94,18 @@ pub use class::{Class, Classes, Cost};
 pub use config::{Bounds, Config, ConfigError, Times};
 pub use event::{Broadcasting, By, Command, Counters, Event, Report, Targets, Wanted};
 pub use handler::{Handler, Outcome, Path, Received};
-pub use machine::{Input, LinkId, Machine, Output, Outputs, Refusal, Via};
+pub use machine::{Input, LinkId, Machine, Output, Outputs, Refusal, STALL, Via};
+pub use peer_status::{PeerStatus, SeedTrouble};
 pub use peers::{Directory, Known};
 pub use plan::Shape;
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
 pub use rate::Rate;
+pub use reach::Datagrams;
 pub use registry::{Coding, NotRegistered, Registry, Took};
-pub use relation::Relation;
 pub use time::Time;
+pub use unopened::{Unopened, UnopenedCause};
 pub use window::SEQUENCES;
 
 /// The front page says what compiles.

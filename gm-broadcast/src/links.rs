@@ -1,6 +1,7 @@
 //! Connections: what state each is in and what waits for it. Knows nothing of what frames say.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,10 @@ pub(crate) struct Link {
     pub(crate) used: Time,
     /// We sent a frame on it.
     pub(crate) said: bool,
+    /// A frame came by it.
+    pub(crate) heard: bool,
+    /// The remote address, if it was accepted.
+    pub(crate) from: Option<SocketAddr>,
 }
 
 impl Link {
@@ -116,8 +121,15 @@ impl Links {
             since: now,
             used: now,
             said: false,
+            heard: false,
+            from: None,
         };
         self.table.insert(link, new);
+    }
+
+    /// An open connection with a node, the oldest.
+    pub(crate) fn open_with(&self, node: NetId) -> Option<LinkId> {
+        self.table.iter().find(|(_, link)| link.peer == Some(node) && link.is_open()).map(|(id, _)| *id)
     }
 
     /// Who was accepted and has shown nothing, the oldest first.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_codec::Side;
@@ -77,6 +78,11 @@ pub enum Refusal {
     Silent,
 }
 
+/// A connection on which the other side acknowledges nothing for so long, although there is something to acknowledge, is
+/// given up by the system. Much longer than losses last, and short enough that a path which swallows large packets is found
+/// before an operator gives up. (RFC 5482 calls it the user timeout.)
+pub const STALL: Duration = Duration::from_secs(5);
+
 /// What comes to a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<C> {
@@ -93,6 +99,9 @@ pub enum Input<C> {
     LinkOpened {
         /// The connection: as dialled, or a new number of the driver's.
         link: LinkId,
+        /// The remote address of a connection that was accepted, as the system tells it; nothing of one that was dialled. For
+        /// reports only.
+        from: Option<SocketAddr>,
     },
     /// Bytes came on a connection, cut anyhow.
     LinkBytes {
@@ -112,6 +121,9 @@ pub enum Input<C> {
     LinkClosed {
         /// The connection.
         link: LinkId,
+        /// The system gave the connection up because the other side acknowledged nothing of what was sent for
+        /// [`STALL`].
+        stalled: bool,
     },
     /// A connection that was dialled does not come to be.
     LinkRefused {
@@ -147,6 +159,8 @@ pub enum Output<D, E> {
         link: LinkId,
         /// To whom.
         to: NetId,
+        /// Whether both sides are to send small segments only, because the path to the peer swallowed large packets.
+        small_segments: bool,
     },
     /// Send bytes on a connection, in the order of these outputs; acknowledged by `LinkSent` once the system has them.
     Send {

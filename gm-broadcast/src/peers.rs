@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use gm_clock::NetId;
 
 use crate::chance::Chance;
 use crate::class::Class;
-use crate::machine::LinkId;
+use crate::machine::{LinkId, Refusal};
 use crate::rate::Rate;
+use crate::reach::DatagramPath;
 use crate::time::Time;
 
 /// Nodes that are known from the start. Shared and never changed: what changes of a node is kept beside it.
@@ -80,8 +82,30 @@ pub(crate) struct Peer {
     pub(crate) class: Option<Class>,
     /// When something of it opened.
     pub(crate) contact: Option<Time>,
+    /// The same by path: multicast, datagram to us, connection.
+    pub(crate) heard: [Option<Time>; 3],
+    /// Questions that it did not answer since it was last heard, as far as the owner reports them.
+    pub(crate) unanswered: u32,
+    /// What is known of datagrams between us.
+    pub(crate) datagrams: DatagramPath,
     /// Failures to reach it since it was last reached.
     pub(crate) failures: u32,
+    /// When the first and the last of them were, and how the last went.
+    pub(crate) failed: Option<(Time, Time, Refusal)>,
+    /// It was reached at its own address: a dial was answered, or a datagram came from there.
+    pub(crate) reached: bool,
+    /// Connections that it ended before any frame of it came, one after the other.
+    pub(crate) unshown: u32,
+    /// When a transfer to it stalled last: until some time after it, connections to it use small segments.
+    pub(crate) stalled: Option<Time>,
+    /// The IP address from which its last connection came.
+    pub(crate) source: Option<IpAddr>,
+    /// Its address is not checked by a dial before.
+    pub(crate) check_at: Time,
+    /// It is a seed, and that it is not reached was reported.
+    pub(crate) reported: bool,
+    /// The owner does not want it listed: what others say of it makes it known no longer, only what it sends itself.
+    pub(crate) unlisted: bool,
     /// Not to be dialled before.
     pub(crate) not_before: Time,
     /// The connection by which it is sent to.
@@ -110,6 +134,10 @@ impl Peers {
 
     pub(crate) fn get(&self, node: NetId) -> Option<&Peer> {
         self.table.get(&node)
+    }
+
+    pub(crate) fn get_mut(&mut self, node: NetId) -> Option<&mut Peer> {
+        self.table.get_mut(&node)
     }
 
     /// Whether any is within these bounds.
@@ -142,7 +170,18 @@ impl Peers {
                     label: known.and_then(|known| known.label),
                     class: known.map(|known| known.class),
                     contact: None,
+                    heard: [None; 3],
+                    unanswered: 0,
+                    datagrams: DatagramPath::default(),
                     failures: 0,
+                    failed: None,
+                    reached: false,
+                    unshown: 0,
+                    stalled: None,
+                    source: None,
+                    check_at: Time::ZERO,
+                    reported: false,
+                    unlisted: false,
                     not_before: Time::ZERO,
                     link: None,
                     met: known.is_some(),
@@ -167,13 +206,15 @@ impl Peers {
         &mut self,
         node: NetId,
         known: Option<&Known>,
-        now: Time,
+        (now, why): (Time, Refusal),
         (first, most): (Duration, Duration),
         chance: &mut Chance,
     ) {
         let (peer, _) = self.entry(node, known);
         let pause = first.saturating_mul(1 << peer.failures.min(20)).min(most);
+        let since = peer.failed.filter(|_| peer.failures > 0).map_or(now, |(since, ..)| since);
         peer.failures = peer.failures.saturating_add(1);
+        peer.failed = Some((since, now, why));
         peer.not_before = now + pause / 2 + chance.within(pause);
     }
 }

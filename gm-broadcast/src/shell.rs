@@ -5,7 +5,7 @@
 //! machine on them; the [`Shell`] is told what to do, and what the machine has for its owner comes as [`Said`].
 //!
 //! Reading order: `settings.rs`, `error.rs`, `nic.rs`, `address.rs` (who we are), `group.rs`, `sockets.rs` (the [`Door`]), `selftest.rs`;
-//! `clock.rs`, `meter.rs`, `suspects.rs`, `link.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts), `driver.rs` (the task), `handle.rs`, `inbox.rs`.
+//! `clock.rs`, `meter.rs`, `suspects.rs`, `tcp.rs`, `link.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts), `driver.rs` (the task), `handle.rs`, `inbox.rs`.
 //!
 //! # What is bounded
 //! Datagrams are read by the driver itself, [`BATCH`] at most in one go; bytes of connections come by one channel of pieces, in which each
@@ -29,6 +29,7 @@ mod selftest;
 mod settings;
 mod sockets;
 mod suspects;
+mod tcp;
 
 pub use address::Candidate;
 pub use clock::entropy;
@@ -38,6 +39,8 @@ pub use error::{AddressError, ShellError};
 pub use group::{DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Multicast};
 pub use handle::{Driven, Said, Shell, Stopped};
 pub use inbox::{Heard, Inbox};
+pub use nic::has_address;
+pub use seeds::{Resolution, SeedState};
 pub use selftest::{SelfTest, Verdict, self_test};
 pub use settings::{DEFAULT_PORT, Seed, SeedError, Settings};
 pub use sockets::Door;

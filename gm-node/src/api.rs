@@ -164,10 +164,29 @@ pub struct Piece {
 pub struct Peer {
     /// Its NetId.
     pub node: String,
-    /// Whether we hear its multicast.
+    /// Whether its multicast is heard: within two rounds of the island, a minute at least, and it neither refused a connection nor left three
+    /// questions unanswered since.
     pub near: bool,
-    /// What it is to us, and why, in words.
-    pub relation: String,
+    /// How many seconds ago anything of it came; nothing if only others told of it.
+    pub heard: Option<u64>,
+    /// By which path that was: `multicast`, `datagram` or `connection`.
+    pub by: Option<String>,
+    /// How many seconds ago its last multicast came.
+    pub multicast: Option<u64>,
+    /// Whether a connection to it is open.
+    pub connected: bool,
+    /// What is known of datagrams between us: `untested`, `work`, `lost`, or `other-family` (its address is of another family than ours).
+    pub datagrams: String,
+    /// Questions that it left unanswered since it was last heard.
+    pub unanswered: u32,
+    /// Failures to reach it since it was last reached.
+    pub failures: u32,
+    /// The last of them: `refused` or `silent`.
+    pub failure: Option<String>,
+    /// For how many seconds it is left alone because of them; after that it is dialled when there is something for it.
+    pub left_alone: Option<u64>,
+    /// What is wrong between us, each with what mends it, in words.
+    pub troubles: Vec<String>,
 }
 
 /// Something changed in a group.

@@ -26,7 +26,7 @@ pub(crate) enum Word {
 }
 
 /// A contact is compared with so often, as datagrams get lost; it may be dead.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 
 /// What follows from what came.
 #[derive(Debug)]

@@ -142,7 +142,7 @@ impl<S: Store> Node<S> {
                 Output::Deliver(never) => match never {},
                 Output::Multicast(bytes) => Output::Multicast(bytes),
                 Output::Datagram { to, bytes } => Output::Datagram { to, bytes },
-                Output::Dial { link, to } => Output::Dial { link, to },
+                Output::Dial { link, to, small_segments } => Output::Dial { link, to, small_segments },
                 Output::Send { link, bytes } => Output::Send { link, bytes },
                 Output::Close { link } => Output::Close { link },
             });
@@ -237,10 +237,10 @@ impl<S: Store> Machine for Node<S> {
                 self.cast(now, Input::Chance(chance.bytes()));
             }
             Input::Datagram { from, via, bytes } => self.cast(now, Input::Datagram { from, via, bytes }),
-            Input::LinkOpened { link } => self.cast(now, Input::LinkOpened { link }),
+            Input::LinkOpened { link, from } => self.cast(now, Input::LinkOpened { link, from }),
             Input::LinkBytes { link, bytes } => self.cast(now, Input::LinkBytes { link, bytes }),
             Input::LinkSent { link, bytes } => self.cast(now, Input::LinkSent { link, bytes }),
-            Input::LinkClosed { link } => self.cast(now, Input::LinkClosed { link }),
+            Input::LinkClosed { link, stalled } => self.cast(now, Input::LinkClosed { link, stalled }),
             Input::LinkRefused { link, refusal } => self.cast(now, Input::LinkRefused { link, refusal }),
         }
         self.settle(now);

@@ -58,4 +58,6 @@ gm_broadcast::bugs! {
     ContactPassedOver,
     /// A forgetting is acknowledged and not on the disk.
     ForgettingNotStored,
+    /// Anti-entropy uses datagrams even where they are lost.
+    DatagramsOnly,
 }

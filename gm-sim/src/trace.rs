@@ -119,9 +119,9 @@ impl Trace {
                 link.hash(&mut own);
                 own.bytes(bytes);
             }
-            Input::LinkOpened { link }
+            Input::LinkOpened { link, .. }
             | Input::LinkSent { link, .. }
-            | Input::LinkClosed { link }
+            | Input::LinkClosed { link, .. }
             | Input::LinkRefused { link, .. } => link.hash(&mut own),
             Input::Chance(bytes) => own.bytes(bytes),
             Input::Command(_) | Input::Wake => {}
@@ -140,10 +140,10 @@ impl Trace {
 
 fn link_of<C>(input: &Input<C>) -> String {
     match input {
-        Input::LinkOpened { link }
+        Input::LinkOpened { link, .. }
         | Input::LinkBytes { link, .. }
         | Input::LinkSent { link, .. }
-        | Input::LinkClosed { link }
+        | Input::LinkClosed { link, .. }
         | Input::LinkRefused { link, .. } => format!(" {link:?}"),
         Input::Datagram { .. } | Input::Chance(_) | Input::Command(_) | Input::Wake => String::new(),
     }

@@ -152,7 +152,7 @@ fn an_outsider_sends_again_what_it_heard_and_noise() {
     let mut world = probes(3, 3, plain());
     world.act(Action::Outsider(Trick::Listen(true)));
     world.order(0, datagram(1, &[7; 40]));
-    world.order(0, Output::Dial { link: gm_broadcast::LinkId::dialled(0), to: id(1) });
+    world.order(0, Output::Dial { link: gm_broadcast::LinkId::dialled(0), to: id(1), small_segments: false });
     world.run_until(at(10));
     world.order(0, Output::Send { link: gm_broadcast::LinkId::dialled(0), bytes: vec![8; 30] });
     world.run_until(at(20));
@@ -167,7 +167,7 @@ fn an_outsider_sends_again_what_it_heard_and_noise() {
     assert!(probe.when(&replayed).is_some());
     let link = gm_broadcast::LinkId::accepted(0);
     assert_eq!(probe.bytes(link), vec![8; 30]);
-    assert!(probe.when(&Input::LinkClosed { link }).is_some());
+    assert!(probe.when(&Input::LinkClosed { link, stalled: false }).is_some());
     let datagrams = probe.log.iter().filter(|(_, input)| matches!(input, Input::Datagram { .. })).count();
     let opened = probe.log.iter().filter(|(_, input)| matches!(input, Input::LinkOpened { .. })).count();
     assert_eq!((datagrams, opened), (51, 7));

@@ -129,7 +129,7 @@ proptest! {
         let mut world = probes(2, 2, network);
         world.watch(Bytes::new());
         let link = gm_broadcast::LinkId::dialled(0);
-        world.order(0, gm_broadcast::Output::Dial { link, to: id(1) });
+        world.order(0, gm_broadcast::Output::Dial { link, to: id(1), small_segments: false });
         world.run_until(at(1_000));
         let mut begin = |class, effect, until| {
             world.act(Action::Begin(Fault { class, scope: Scope::ALL, effect }, until));

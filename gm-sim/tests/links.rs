@@ -12,7 +12,7 @@ const DIALLED: LinkId = LinkId::dialled(0);
 const ACCEPTED: LinkId = LinkId::accepted(0);
 
 fn dial(to: u32) -> Output<(), ()> {
-    Output::Dial { link: DIALLED, to: id(to) }
+    Output::Dial { link: DIALLED, to: id(to), small_segments: false }
 }
 
 fn send(link: LinkId, bytes: Vec<u8>) -> Output<(), ()> {
@@ -27,9 +27,9 @@ fn fault(class: FaultClass, effect: Effect) -> Fault {
     Fault { class, scope: Scope::ALL, effect }
 }
 
-const OPENED: Input<()> = Input::LinkOpened { link: DIALLED };
-const CLOSED: Input<()> = Input::LinkClosed { link: DIALLED };
-const CLOSED_THERE: Input<()> = Input::LinkClosed { link: ACCEPTED };
+const OPENED: Input<()> = Input::LinkOpened { link: DIALLED, from: None };
+const CLOSED: Input<()> = Input::LinkClosed { link: DIALLED, stalled: false };
+const CLOSED_THERE: Input<()> = Input::LinkClosed { link: ACCEPTED, stalled: false };
 
 #[test]
 fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
@@ -38,7 +38,10 @@ fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
         world.order(0, dial(peer));
         world.run_until(at(1_000));
         assert_eq!(world.probe(0).when(&OPENED), Some(at(2 * latency)));
-        assert_eq!(world.probe(peer).when(&Input::LinkOpened { link: ACCEPTED }), Some(at(3 * latency)));
+        assert_eq!(
+            world.probe(peer).when(&Input::LinkOpened { link: ACCEPTED, from: None }),
+            Some(at(3 * latency))
+        );
         world.order(0, send(DIALLED, text(100)));
         world.run_until(at(2_000));
         assert_eq!(world.probe(peer).bytes(ACCEPTED), text(100));
@@ -53,8 +56,8 @@ fn who_is_not_there_refuses_or_is_silent() {
     world.crash(NodeIndex(1));
     world.kill_host(NodeIndex(2));
     world.order(0, dial(1));
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2) });
-    world.order(0, Output::Dial { link: LinkId::dialled(2), to: id(99) });
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2), small_segments: false });
+    world.order(0, Output::Dial { link: LinkId::dialled(2), to: id(99), small_segments: false });
     world.run_until(at(10_000));
     let refused = |link, refusal| Input::LinkRefused { link, refusal };
     assert_eq!(world.probe(0).when(&refused(DIALLED, Refusal::Refused)), Some(at(2)));
@@ -106,7 +109,7 @@ fn a_closed_dial_comes_to_nothing_and_a_closed_dial_with_bytes_delivers_them() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.order(0, Output::Close { link: DIALLED });
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1) });
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1), small_segments: false });
     world.order(0, send(LinkId::dialled(1), text(10)));
     world.order(0, Output::Close { link: LinkId::dialled(1) });
     world.run_until(at(10_000));
@@ -157,13 +160,13 @@ fn who_has_sent_gives_up_and_who_is_idle_never_notices() {
 fn a_crash_closes_and_a_dead_host_does_not() {
     let mut world = probes(3, 3, plain());
     world.order(0, dial(1));
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2) });
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2), small_segments: false });
     world.run_until(at(100));
     world.crash(NodeIndex(1));
     world.kill_host(NodeIndex(2));
     world.run_until(at(50_000));
     assert_eq!(world.probe(0).when(&CLOSED), Some(at(101)));
-    let other = Input::LinkClosed { link: LinkId::dialled(1) };
+    let other = Input::LinkClosed { link: LinkId::dialled(1), stalled: false };
     assert_eq!(world.probe(0).when(&other), None);
     world.order(0, send(LinkId::dialled(1), text(9)));
     world.run_until(at(64_999));
@@ -253,7 +256,7 @@ fn refused_and_silent_dials() {
     world.order(0, dial(1));
     world.run_until(at(20));
     world.act(Action::Begin(fault(FaultClass::DialSilent, Effect::Silent), at(30)));
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1) });
+    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1), small_segments: false });
     world.run_until(at(20_000));
     let refused = Input::LinkRefused { link: DIALLED, refusal: Refusal::Refused };
     let silent = Input::LinkRefused { link: LinkId::dialled(1), refusal: Refusal::Silent };

@@ -68,9 +68,13 @@ impl Machine for Toy {
             }
             (Does::Ping, Input::Datagram { bytes, .. }) => self.outputs.push(Output::Datagram { to, bytes }),
             (_, Input::Command(())) => {
-                self.outputs.push(Output::Dial { link: LinkId::dialled(now.as_nanos()), to });
+                self.outputs.push(Output::Dial {
+                    link: LinkId::dialled(now.as_nanos()),
+                    to,
+                    small_segments: false,
+                });
             }
-            (Does::Echo, Input::LinkOpened { link }) => {
+            (Does::Echo, Input::LinkOpened { link, .. }) => {
                 self.outputs.push(Output::Send { link, bytes: vec![0; 64] });
             }
             (Does::Echo, Input::LinkBytes { link, bytes }) => self.outputs.push(Output::Send { link, bytes }),

@@ -120,6 +120,9 @@ impl<H: Handler> Broadcaster<H> {
             self.learn(now, node, label);
         }
         if !wanted {
+            if link.is_none() {
+                self.datagrams_work(sender);
+            }
             return;
         }
         let known = self.config.directory.get(sender);
@@ -142,6 +145,9 @@ impl<H: Handler> Broadcaster<H> {
     /// There is such a node. What it says of its island itself holds more than what others say.
     pub(super) fn learn(&mut self, now: Time, node: NetId, label: Option<NetId>) {
         let known = self.config.directory.get(node);
+        if self.peers.get(node).is_some_and(|peer| peer.unlisted) {
+            return;
+        }
         let is_news = self.peers.get(node).is_some()
             || known.is_none_or(|known| known.label != label && label.is_some());
         if node == self.config.me || !is_news {

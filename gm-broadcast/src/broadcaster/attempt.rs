@@ -244,7 +244,8 @@ impl<H: Handler> Broadcaster<H> {
         self.links.add(link, Some(to), State::Dialling, now, self.codec.limits());
         self.peers.entry(to, self.config.directory.get(to)).0.link = Some(link);
         self.counters.count("dial", "dialled");
-        self.out.push(Output::Dial { link, to });
+        let small_segments = self.swallows_large_packets(now, to);
+        self.out.push(Output::Dial { link, to, small_segments });
         Some(link)
     }
 }

@@ -30,6 +30,9 @@ impl<H: Handler> Broadcaster<H> {
                 self.alarms.set(Timer::Exchange, now);
             }
             Command::Keys(keyring) => self.codec.set_keyring(keyring),
+            Command::Unanswered { node, by } => self.on_unanswered(node, by),
+            Command::Answered(node) => self.datagrams_work(node),
+            Command::Unlist(node) => self.unlist(now, node),
             Command::Close => {
                 let links: Vec<LinkId> = self.links.table.keys().copied().collect();
                 for link in links {

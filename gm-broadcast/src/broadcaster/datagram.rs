@@ -31,7 +31,7 @@ impl<H: Handler> Broadcaster<H> {
             Err(error) => {
                 self.strange.take(now);
                 self.counters.count("datagram", error.name());
-                return;
+                return self.on_unopened(now, from, error);
             }
         };
         let epoch = opened.seal.map(|seal| seal.epoch);
@@ -71,7 +71,12 @@ impl<H: Handler> Broadcaster<H> {
             raw: opened.payload,
             link: None,
             bytes: opened.payload.len(),
+            own_address: via == Via::Unicast && from == payload.header.sender.socket_addr(),
         };
+        self.unopened.opened(from.ip());
+        if via == Via::Unicast {
+            self.reached = Some(now);
+        }
         self.receive(now, came, payload);
     }
 

@@ -1,5 +1,7 @@
 //! What comes of connections: openings, bytes, ends.
 
+use std::net::SocketAddr;
+
 use gm_clock::NetId;
 use gm_codec::{Body, Opening, Payload, Side};
 
@@ -13,7 +15,7 @@ use crate::machine::{LinkId, Output, Refusal};
 use crate::time::Time;
 
 impl<H: Handler> Broadcaster<H> {
-    pub(super) fn on_link_opened(&mut self, now: Time, id: LinkId) {
+    pub(super) fn on_link_opened(&mut self, now: Time, id: LinkId, from: Option<SocketAddr>) {
         let opening = Opening::new(id.side(), self.secrets.bytes());
         let bytes = opening.own().to_vec();
         match id.side() {
@@ -25,12 +27,16 @@ impl<H: Handler> Broadcaster<H> {
                 let peer = link.peer;
                 if let Some(peer) = peer {
                     let known = self.config.directory.get(peer);
-                    self.peers.entry(peer, known).0.class = Some(class);
+                    let (peer, _) = self.peers.entry(peer, known);
+                    (peer.class, peer.reached) = (Some(class), true);
                 }
             }
             Side::Acceptor => {
                 let least = self.make_room(now);
                 self.links.add(id, None, State::Opening(opening), now, self.codec.limits());
+                if let Some(link) = self.links.table.get_mut(&id) {
+                    link.from = from;
+                }
                 // Only now: what waits for it is tried again at once, and must not take this one's place.
                 if let Some(least) = least {
                     self.counters.count("link", "busy made room");
@@ -84,7 +90,7 @@ impl<H: Handler> Broadcaster<H> {
         // A frame at a time, taken out of the connection's buffer: what it sets in motion may end the connection.
         while let Some(payload) = self.next_frame(now, id, &mut input) {
             let (payload, epoch, bytes) = payload;
-            let came = Came { path: Path::Link, epoch, raw: &[], link: Some(id), bytes };
+            let came = Came { path: Path::Link, epoch, raw: &[], link: Some(id), bytes, own_address: false };
             self.receive(now, came, payload);
         }
     }
@@ -109,9 +115,15 @@ impl<H: Handler> Broadcaster<H> {
                     }
                     Err(error) => error.name(),
                 },
-                Err(error) => error.name(),
+                Err(error) => {
+                    self.on_unopened_by_link(now, id, error);
+                    error.name()
+                }
             },
-            Err(error) => error.name(),
+            Err(error) => {
+                self.on_unopened_by_link(now, id, error);
+                error.name()
+            }
         };
         self.counters.count("link", why);
         self.lose_link(now, id);
@@ -123,6 +135,12 @@ impl<H: Handler> Broadcaster<H> {
         let sender = payload.header.sender;
         let link = self.links.table.get_mut(&id)?;
         link.used = now;
+        link.heard = true;
+        if let Some(from) = link.from {
+            self.unopened.opened(from.ip());
+            self.reached = Some(now);
+        }
+        let from = link.from;
         let as_expected = link.peer.is_none_or(|peer| peer == sender) && sender != self.config.me;
         if as_expected {
             if link.peer.is_none() {
@@ -130,7 +148,9 @@ impl<H: Handler> Broadcaster<H> {
                 // Who dialled has something to say, and says it when our opening is there: so long the way is, there and back.
                 let class = self.config.class_of(now.since(link.since));
                 let known = self.config.directory.get(sender);
-                self.peers.entry(sender, known).0.class.get_or_insert(class);
+                let (peer, _) = self.peers.entry(sender, known);
+                peer.class.get_or_insert(class);
+                peer.source = from.map(|from| from.ip());
                 self.alarms.set(Timer::Link(id), now + self.config.times.idle);
                 self.adopt_link(now, id, sender);
             }
@@ -162,7 +182,10 @@ impl<H: Handler> Broadcaster<H> {
     fn adopt_link(&mut self, now: Time, id: LinkId, node: NetId) {
         let known = self.config.directory.get(node);
         let (peer, _) = self.peers.entry(node, known);
-        peer.failures = 0;
+        // An accepted connection shows that the peer is alive, not that it is reached at its own address.
+        if id.side() == Side::Initiator {
+            peer.failures = 0;
+        }
         peer.not_before = Time::ZERO;
         let usable = |link: &Link| link.is_open() && link.takes(now, self.config.times.idle);
         let usable = peer.link.and_then(|link| self.links.table.get(&link)).is_some_and(usable);
@@ -187,7 +210,15 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    pub(super) fn on_link_closed(&mut self, now: Time, id: LinkId) {
+    pub(super) fn on_link_closed(&mut self, now: Time, id: LinkId, stalled: bool) {
+        let ended = self.links.table.get(&id).map(|link| (link.peer, link.heard, link.since));
+        if let Some((Some(node), heard, since)) = ended {
+            if stalled {
+                self.on_stall(now, node);
+            } else if !heard && id.side() == Side::Initiator && now.since(since) < self.config.times.opening {
+                self.on_closed_before_first_frame(now, node);
+            }
+        }
         self.forget_link(now, id, None);
     }
 
@@ -211,14 +242,17 @@ impl<H: Handler> Broadcaster<H> {
         let Some(node) = link.peer else { return };
         let was_open = link.is_open();
         let known = self.config.directory.get(node);
-        let (peer, _) = self.peers.entry(node, known);
-        if peer.link == Some(id) {
-            peer.link = None;
+        if self.peers.entry(node, known).0.link == Some(id) {
+            // Another connection with it may be open: one that it opened itself, while this was a dial.
+            let other = self.links.open_with(node);
+            self.peers.entry(node, known).0.link = other;
         }
         let unreached = !was_open || refusal.is_some();
         if unreached {
             let backoff = (self.config.times.backoff, self.config.times.backoff_most);
-            self.peers.failed(node, known, now, backoff, &mut self.jitter);
+            let why = refusal.unwrap_or(Refusal::Silent);
+            self.peers.failed(node, known, (now, why), backoff, &mut self.jitter);
+            self.look_at_seed(now, node);
         }
         let has_another = self.peers.get(node).is_some_and(|peer| peer.link.is_some());
         if unreached && !has_another {

@@ -63,10 +63,7 @@ impl<H: Handler> Broadcaster<H> {
         self.counters.count("gap answered", what);
         let payload = payload.unwrap_or_default();
         let body = Body::Repeat(gm_codec::Repeat { node, epoch, number, payload });
-        // With what a repeat adds it may no longer fit.
-        if by_link || !self.send_datagram(now, asker, &body) {
-            self.send_by_link(now, asker, body);
-        }
+        self.send(now, asker, body, if by_link { By::Link } else { By::Datagram });
     }
 
     /// What we missed, or that the one whom we asked does not have it.
@@ -90,8 +87,14 @@ impl<H: Handler> Broadcaster<H> {
         self.counters.count("gap", "filled");
         let Kind::Broadcast(broadcast) = inner.header.kind else { return };
         // As if it had come by the datagram that did not.
-        let came =
-            Came { path: Path::Multicast, epoch: Some(epoch), raw: &[], link: None, bytes: payload.len() };
+        let came = Came {
+            path: Path::Multicast,
+            epoch: Some(epoch),
+            raw: &[],
+            link: None,
+            bytes: payload.len(),
+            own_address: false,
+        };
         self.on_broadcast(now, node, &came, broadcast, inner.body);
     }
 
@@ -134,7 +137,7 @@ impl<H: Handler> Broadcaster<H> {
         if to == self.config.me {
             return self.counters.count("dropped", "to ourselves");
         }
-        if by == By::Link || !self.send_datagram(now, to, &body) {
+        if by == By::Link || self.datagrams_fail(now, to) || !self.send_datagram(now, to, &body) {
             self.send_by_link(now, to, body);
         }
     }

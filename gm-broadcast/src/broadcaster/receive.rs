@@ -28,6 +28,8 @@ pub(super) struct Came<'a> {
     pub(super) link: Option<LinkId>,
     /// How many bytes its payload has.
     pub(super) bytes: usize,
+    /// It is a datagram to us that came from the address which its sender announces.
+    pub(super) own_address: bool,
 }
 
 /// What is delivered.
@@ -88,6 +90,18 @@ impl<H: Handler> Broadcaster<H> {
         let (sender, me) = (header.sender, self.config.me);
         let (peer, new) = self.peers.meet(sender, self.config.directory.get(sender));
         peer.contact = Some(now);
+        peer.heard[came.path as usize] = Some(now);
+        (peer.unanswered, peer.unshown, peer.unlisted) = (0, 0, false);
+        peer.reached |= came.own_address;
+        let seed_is_reached = std::mem::take(&mut peer.reported);
+        let datagrams_are_lost = match came.path {
+            Path::Multicast => false,
+            Path::Datagram => {
+                peer.datagrams.heard_by_datagram();
+                false
+            }
+            Path::Link => peer.datagrams.heard_by_connection(now),
+        };
         if header.island.is_some() {
             peer.label = header.island;
         }
@@ -95,6 +109,13 @@ impl<H: Handler> Broadcaster<H> {
         peer.not_before = Time::ZERO;
         if new {
             self.found(now, sender);
+        }
+        if seed_is_reached {
+            self.emit(Event::SeedReached(sender));
+        }
+        if datagrams_are_lost {
+            self.counters.count("datagram", "lost between us and a peer");
+            self.emit(Event::Datagrams { node: sender, lost: true });
         }
         let confirmation = self.config.times.confirmation;
         if came.path == Path::Multicast {

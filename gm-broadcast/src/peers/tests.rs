@@ -58,7 +58,7 @@ proptest! {
         let now = at(start);
         let mut least = Duration::ZERO;
         for failures in 1..100_u32 {
-            peers.failed(node(1), None, now, (FIRST, MOST), &mut chance);
+            peers.failed(node(1), None, (now, Refusal::Refused), (FIRST, MOST), &mut chance);
             let peer = peers.get(node(1)).unwrap();
             prop_assert_eq!(peer.failures, failures);
             let pause = peer.not_before.since(now);

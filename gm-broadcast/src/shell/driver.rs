@@ -19,6 +19,7 @@ use super::error::ShellError;
 use super::handle::{Driven, Order, Said, Shell};
 use super::link::Piece;
 use super::meter::Meter;
+use super::seeds::SeedStates;
 use super::settings::Settings;
 use super::sockets::Door;
 use super::suspects::Suspects;
@@ -77,12 +78,15 @@ where
     let (said, heard) = mpsc::channel(door.settings.said.max(1));
     let pieces = mpsc::channel(PIECES);
     let mut callers = JoinSet::new();
+    let seed_states = SeedStates::default();
     let listener = TcpListener::from_std(door.listener).map_err(ShellError::Runtime)?;
     let datagrams = Datagrams::new(door.unicast, door.multicast, meter.clone())?;
     callers.spawn(accept::accept(listener, pieces.0.clone(), meter.clone()));
     for seed in door.settings.seeds.clone() {
         let chance = Chance::new(entropy()?);
-        callers.spawn(seeds::resolve(seed, door.me, chance, pieces.0.clone(), meter.clone()));
+        seed_states.add(&seed);
+        let shared = (pieces.0.clone(), seed_states.clone(), meter.clone());
+        callers.spawn(seeds::resolve(seed, door.me, chance, shared));
     }
     let driver = Driver {
         machine,
@@ -103,7 +107,7 @@ where
         waiting: Vec::new(),
     };
     tokio::spawn(driver.run());
-    Ok((Shell { me: door.me, orders, meter }, heard))
+    Ok((Shell { me: door.me, orders, seeds: seed_states, meter }, heard))
 }
 
 /// What the driver woke for.
@@ -201,7 +205,7 @@ impl<M: Driven> Driver<M> {
             while let Some(output) = self.machine.poll_output() {
                 broken = self.act(output).or(broken);
             }
-            input = broken.map(|link| Input::LinkClosed { link });
+            input = broken.map(|link| Input::LinkClosed { link, stalled: false });
         }
     }
 
@@ -210,7 +214,7 @@ impl<M: Driven> Driver<M> {
         match output {
             Output::Multicast(bytes) => self.datagrams.multicast(bytes),
             Output::Datagram { to, bytes } => self.datagrams.send(to.socket_addr(), bytes),
-            Output::Dial { link, to } => self.dial(link, to),
+            Output::Dial { link, to, small_segments } => self.dial(link, to, small_segments),
             Output::Send { link, bytes } => {
                 let known = self.links.get_mut(&link)?;
                 known.queued += bytes.len();

@@ -5,6 +5,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
+use super::seeds::{SeedState, SeedStates};
 use crate::broadcaster::Broadcaster;
 use crate::event::{Command, Counters};
 use crate::handler::Handler;
@@ -56,6 +57,7 @@ pub(super) enum Order<M: Machine> {
 pub struct Shell<M: Driven> {
     pub(super) me: NetId,
     pub(super) orders: mpsc::Sender<Order<M>>,
+    pub(super) seeds: SeedStates,
     pub(super) meter: Meter,
 }
 
@@ -88,6 +90,12 @@ impl<M: Driven> Shell<M> {
         answered.await.map_err(|_| Stopped)
     }
 
+    /// The seeds of the settings, and what became of their addresses and names. Whether they are reached, the machine knows.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<SeedState> {
+        self.seeds.read()
+    }
+
     /// What the shell counted since its start: datagrams, bytes, connections, errors of sockets. What the machine counts is its own.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -106,7 +114,12 @@ impl<M: Driven> Shell<M> {
 
 impl<M: Driven> Clone for Shell<M> {
     fn clone(&self) -> Shell<M> {
-        Shell { me: self.me, orders: self.orders.clone(), meter: self.meter.clone() }
+        Shell {
+            me: self.me,
+            orders: self.orders.clone(),
+            seeds: self.seeds.clone(),
+            meter: self.meter.clone(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
+use super::tcp;
 use crate::machine::{LinkId, Refusal};
 
 /// What tasks tell the driver.
@@ -21,7 +22,8 @@ pub(super) enum Piece {
     Refused(LinkId, Refusal),
     Bytes(LinkId, Vec<u8>),
     Sent(LinkId, usize),
-    Closed(LinkId),
+    /// It ended; whether the system gave it up because nothing was acknowledged.
+    Closed(LinkId, bool),
     Seeds(Vec<NetId>),
 }
 
@@ -43,9 +45,9 @@ pub(super) struct Ends {
 }
 
 /// Connects, and goes on as [`run`].
-pub(super) async fn dial(to: SocketAddr, within: Duration, mut ends: Ends) {
+pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration, mut ends: Ends) {
     let connected = tokio::select! {
-        connected = tokio::time::timeout(within, TcpStream::connect(to)) => connected,
+        connected = tokio::time::timeout(within, tcp::connect(to, small_segments)) => connected,
         _ = &mut ends.ordered => return,
     };
     let refusal = match connected {
@@ -67,7 +69,7 @@ pub(super) async fn dial(to: SocketAddr, within: Duration, mut ends: Ends) {
 /// Moves bytes both ways until either side ends it.
 pub(super) async fn run(stream: TcpStream, ends: Ends) {
     let Ends { link, outgoing, mut ordered, pieces, meter, linger } = ends;
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = tcp::prepare(&stream) {
         meter.count("tcp", name(&error));
     }
     let (from, to) = stream.into_split();
@@ -83,10 +85,12 @@ pub(super) async fn run(stream: TcpStream, ends: Ends) {
         _ = &mut ordered => None,
     };
     if let Some(ended) = ended {
+        let mut stalled = false;
         if let Err(error) = ended {
             meter.count("tcp", name(&error));
+            stalled = error.kind() == ErrorKind::TimedOut;
         }
-        let _ = pieces.send(Piece::Closed(link)).await;
+        let _ = pieces.send(Piece::Closed(link, stalled)).await;
         return;
     }
     // What waits is written, then the other side has time to say that it is done: closed earlier, what it has not read yet would be lost
@@ -149,6 +153,10 @@ async fn write(
 
 /// What an error of a socket is counted as.
 pub(super) fn name(error: &io::Error) -> &'static str {
+    // EMFILE and ENFILE have no kind of their own.
+    if cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24)) {
+        return "no descriptors are left";
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused => "refused",
         ErrorKind::ConnectionReset => "reset",

@@ -22,6 +22,18 @@ pub(super) fn list() -> io::Result<Vec<Nic>> {
     Ok(nics.collect())
 }
 
+/// Whether this machine has an address now: it may have vanished from its interface under a running node. All of 127.0.0.0/8 and the
+/// wildcard address are always here.
+///
+/// # Errors
+/// The system does not list its interfaces.
+pub fn has_address(ip: IpAddr) -> io::Result<bool> {
+    if ip.is_unspecified() || ip.is_loopback() {
+        return Ok(true);
+    }
+    Ok(list()?.iter().any(|nic| nic.ip == ip))
+}
+
 /// The address from which packets to afar would go. Nothing is sent: connecting a datagram socket only looks up the route. Addresses for
 /// documentation (RFC 5737, RFC 3849) stand for afar.
 pub(super) fn routed(v6: bool) -> Option<IpAddr> {

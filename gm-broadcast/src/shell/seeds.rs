@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gm_clock::NetId;
@@ -21,13 +22,59 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Addresses of one name that are handed on, at most, in all its life: what a name means may change for ever.
 const MOST: usize = 256;
 
+/// What became of the address or the name of a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is being looked up for the first time.
+    Pending,
+    /// It means these nodes.
+    Nodes(Vec<NetId>),
+    /// It means this node itself, and nothing else.
+    Ourselves,
+    /// It means no address that can be a node's, or none that can call us back.
+    NoUsableAddress,
+    /// It could not be looked up; it is tried again. What the system said.
+    Failed(String),
+}
+
+/// A seed as it was configured, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedState {
+    /// The seed.
+    pub seed: Seed,
+    /// What its address or name means now.
+    pub resolution: Resolution,
+}
+
+/// The states of all seeds, shared by the tasks that resolve them and whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SeedStates(Arc<Mutex<Vec<SeedState>>>);
+
+impl SeedStates {
+    /// All, in the order in which they were configured.
+    pub(super) fn read(&self) -> Vec<SeedState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn add(&self, seed: &Seed) {
+        let state = SeedState { seed: seed.clone(), resolution: Resolution::Pending };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+    }
+
+    /// Notes what became of a seed; returns what was known before.
+    fn set(&self, seed: &Seed, resolution: Resolution) -> Resolution {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = states.iter_mut().find(|state| state.seed == *seed);
+        state.map_or(Resolution::Pending, |state| std::mem::replace(&mut state.resolution, resolution))
+    }
+}
+
 /// Finds out what one seed means, until the driver ends.
 pub(super) async fn resolve(
     seed: Seed,
     me: NetId,
     mut chance: Chance,
-    pieces: mpsc::Sender<Piece>,
-    meter: Meter,
+    (pieces, states, meter): (mpsc::Sender<Piece>, SeedStates, Meter),
 ) {
     let mut known: BTreeSet<NetId> = BTreeSet::new();
     let mut pause = FIRST;
@@ -35,8 +82,18 @@ pub(super) async fn resolve(
         let wait = match addresses(&seed).await {
             Ok(found) => {
                 pause = FIRST;
-                let new: Vec<NetId> =
-                    usable(&found, me, &meter).filter(|node| !known.contains(node)).collect();
+                let nodes: Vec<NetId> = usable(&found, me, &meter).collect();
+                let ourselves = found.iter().any(|address| *address == me.socket_addr());
+                let resolution = match (nodes.is_empty(), ourselves) {
+                    (false, _) => Resolution::Nodes(nodes.clone()),
+                    (true, true) => Resolution::Ourselves,
+                    (true, false) => Resolution::NoUsableAddress,
+                };
+                let failed_before = matches!(states.set(&seed, resolution), Resolution::Failed(_));
+                if failed_before {
+                    tracing::info!("the name of the seed {seed} resolves now");
+                }
+                let new: Vec<NetId> = nodes.into_iter().filter(|node| !known.contains(node)).collect();
                 known.extend(&new);
                 if !new.is_empty() && (pieces.send(Piece::Seeds(new)).await.is_err() || known.len() > MOST) {
                     return;
@@ -48,7 +105,12 @@ pub(super) async fn resolve(
             }
             Err(error) => {
                 meter.count("seed", "not resolved");
-                tracing::debug!("the seed {seed} is not resolved: {error}");
+                let before = states.set(&seed, Resolution::Failed(error.to_string()));
+                if !matches!(before, Resolution::Failed(_)) {
+                    tracing::warn!(
+                        "the name of the seed {seed} does not resolve: {error}. It is tried again; is the name right, and does this machine's resolver know it?"
+                    );
+                }
                 let wait = pause;
                 pause = (pause * 2).min(LONGEST);
                 wait

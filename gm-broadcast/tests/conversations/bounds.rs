@@ -19,7 +19,7 @@ fn held(net: &Net, number: usize, what: &str) -> usize {
 fn strangers_make_room_for_strangers() {
     let mut net = Net::of(2, None, |config| config.bounds.strangers = 5);
     for number in 0..50 {
-        net.feed(0, Input::LinkOpened { link: LinkId::accepted(1_000 + number) });
+        net.feed(0, Input::LinkOpened { link: LinkId::accepted(1_000 + number), from: None });
         assert!(held(&net, 0, "links") <= 5);
     }
     assert_eq!(net.count(0, "link", "stranger made room"), 45);
@@ -80,7 +80,7 @@ fn who_calls_while_all_are_busy_does_not_break_the_bound() {
     }
     assert_eq!((held(&net, 0, "links"), held(&net, 0, "outbox")), (2, 1));
     for number in 0..5 {
-        net.feed(0, Input::LinkOpened { link: LinkId::accepted(1_000 + number) });
+        net.feed(0, Input::LinkOpened { link: LinkId::accepted(1_000 + number), from: None });
         assert!(held(&net, 0, "links") <= 2);
     }
     net.tell(3, Command::Send { to: node(0), body: text("hello"), by: By::Link });

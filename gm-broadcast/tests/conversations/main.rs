@@ -8,6 +8,7 @@ mod bounds;
 mod chaos;
 mod content;
 mod epochs;
+mod evidence;
 mod look;
 mod loss;
 mod multicast;

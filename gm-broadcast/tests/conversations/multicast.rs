@@ -1,6 +1,6 @@
 //! Multicast where it works: who hears it confirms that, and is then told by it alone.
 
-use gm_broadcast::{Command, Event, Input, Path, Relation, Via};
+use gm_broadcast::{By, Command, Event, Input, Path, Refusal, Via};
 use gm_codec::{Body, Broadcast, Channel, Epoch, Header, Kind, Nonces, Payload, Receipts};
 
 use crate::net::Net;
@@ -46,19 +46,40 @@ fn the_second_broadcast_costs_one_notice() {
     }
 }
 
-/// What a node is to us, and why.
+/// What is known of a peer changes with what comes of it, and it is near only while its multicast is heard.
 #[test]
-fn a_node_says_who_is_near_and_who_is_far() {
+fn a_peer_is_near_while_its_multicast_is_heard() {
     let mut net = Net::of(2, Some(1), |_| {});
-    let asked = net.stations[0].node.relation(net.now, node(1));
-    assert_eq!(asked, Relation::Unknown);
+    let status = |net: &Net| net.stations[0].node.peer_status(net.now, node(1));
+    assert_eq!(status(&net), None);
     net.introduce();
-    let asked = net.stations[0].node.relation(net.now, node(1));
-    assert!(matches!(asked, Relation::Far { contact: None, failures: 0, .. }), "{asked}");
+    let told = status(&net).unwrap();
+    assert_eq!((told.near, told.heard(), told.failures), (false, None, 0));
     net.run(ACQUAINTED);
-    let asked = net.stations[0].node.relation(net.now, node(1));
-    assert!(matches!(asked, Relation::Near { hears_us: Some(_), .. }), "{asked}");
-    assert!(asked.to_string().starts_with("near: "), "{asked}");
+    let met = status(&net).unwrap();
+    assert!(met.near && met.hears_us.is_some(), "{met:?}");
+    assert_eq!(met.heard().map(|(_, path)| path), Some(Path::Multicast));
+    // It dies: for a minute it may just have nothing to say.
+    net.stations[1].down = true;
+    net.run(ms(50_000));
+    assert!(status(&net).unwrap().near);
+    net.run(ms(41_000));
+    let silent = status(&net).unwrap();
+    assert!(!silent.near && silent.multicast.is_some_and(|ago| ago > ms(60_000)), "{silent:?}");
+}
+
+/// A peer that refuses a connection after its last multicast is not near, whatever the time.
+#[test]
+fn a_peer_that_was_not_reached_since_its_last_multicast_is_not_near() {
+    let mut net = Net::of(2, Some(1), |_| {});
+    net.introduce();
+    net.run(ACQUAINTED);
+    net.stations[1].down = true;
+    net.tell(0, Command::Send { to: node(1), body: text("hello"), by: By::Link });
+    net.run(ms(100));
+    let status = net.stations[0].node.peer_status(net.now, node(1)).unwrap();
+    assert!(!status.near && status.failures == 1, "{status:?}");
+    assert!(matches!(status.failure, Some((_, Refusal::Refused))), "{status:?}");
 }
 
 /// One node of each island multicasts there, and only one.

@@ -201,7 +201,7 @@ impl Net {
                 let to = self.number(to);
                 self.datagram(number, to, to.as_slice(), bytes);
             }
-            Output::Dial { link, to } => self.dial(number, link, to),
+            Output::Dial { link, to, .. } => self.dial(number, link, to),
             Output::Send { link, bytes } => {
                 let Some((tap, side)) = self.ends.get(&(number, link)).copied() else { return };
                 let (ends, tap) = &mut self.taps[tap];
@@ -227,7 +227,7 @@ impl Net {
             Output::Close { link } => {
                 let Some((tap, side)) = self.ends.remove(&(number, link)) else { return };
                 let (to, link) = self.taps[tap].0[1 - side];
-                self.later(soon, to, Input::LinkClosed { link });
+                self.later(soon, to, Input::LinkClosed { link, stalled: false });
             }
             Output::Deliver(got) => self.stations[number].got.push(got),
             Output::Event(event) => self.stations[number].events.push(event),
@@ -277,7 +277,11 @@ impl Net {
             self.ends.insert(end, (self.taps.len(), side));
         }
         self.taps.push(([(number, link), (to, accepted)], Tap::new(&(self.codec)())));
-        self.later(self.now + self.latency, to, Input::LinkOpened { link: accepted });
-        self.later(self.now + self.latency * 2, number, Input::LinkOpened { link });
+        self.later(
+            self.now + self.latency,
+            to,
+            Input::LinkOpened { link: accepted, from: Some(node(number).into()) },
+        );
+        self.later(self.now + self.latency * 2, number, Input::LinkOpened { link, from: None });
     }
 }

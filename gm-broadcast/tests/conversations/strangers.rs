@@ -66,7 +66,7 @@ fn rubbish_is_counted_and_its_connection_ends() {
         .sum();
     assert_eq!(counted, 200);
     let link = LinkId::accepted(1_000);
-    net.feed(0, Input::LinkOpened { link });
+    net.feed(0, Input::LinkOpened { link, from: None });
     net.feed(0, Input::LinkBytes { link, bytes: vec![7; 16] });
     net.feed(0, Input::LinkBytes { link, bytes: b"GET / HTTP/1.1\r\n\r\n".to_vec() });
     assert_eq!(net.stations[0].node.held()[1].1, 0, "the connection is gone");
@@ -81,10 +81,10 @@ fn inputs_of_unknown_connections_do_nothing() {
     for link in [LinkId::dialled(77), LinkId::accepted(77)] {
         net.feed(0, Input::LinkBytes { link, bytes: vec![1; 100] });
         net.feed(0, Input::LinkSent { link, bytes: 100 });
-        net.feed(0, Input::LinkClosed { link });
+        net.feed(0, Input::LinkClosed { link, stalled: false });
         net.feed(0, Input::LinkRefused { link, refusal: gm_broadcast::Refusal::Silent });
     }
-    net.feed(0, Input::LinkOpened { link: LinkId::dialled(77) });
+    net.feed(0, Input::LinkOpened { link: LinkId::dialled(77), from: None });
     assert_eq!(net.stations[0].node.held(), before);
 }
 
@@ -94,7 +94,7 @@ fn a_mirror_is_left() {
     net.broadcast(0, say("to a mirror"));
     net.stations[1].gagged = true;
     let link = LinkId::dialled(1);
-    net.feed(0, Input::LinkOpened { link });
+    net.feed(0, Input::LinkOpened { link, from: None });
     let own = net.opening_of(0, link);
     net.feed(0, Input::LinkBytes { link, bytes: own });
     assert_eq!(net.count(0, "link", "OpeningEchoed"), 1);

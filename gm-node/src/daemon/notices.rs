@@ -5,6 +5,8 @@ use gm_node::Event;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::network;
+
 /// Logs whatever the node tells, until it has ended.
 pub(crate) async fn log(mut events: Receiver<Event>) {
     let mut is_met = false;
@@ -65,6 +67,22 @@ fn broadcast(event: &gm_broadcast::Event, is_met: &mut bool) {
         gm_broadcast::Event::Found(peer) => tracing::debug!(%peer, "found"),
         gm_broadcast::Event::Near(peer) => tracing::debug!(%peer, "near: its multicast is heard"),
         gm_broadcast::Event::Far(peer) => tracing::debug!(%peer, "far: its multicast is heard no longer"),
+        gm_broadcast::Event::Unopened(unopened) => tracing::warn!("{}", network::unopened(unopened)),
+        gm_broadcast::Event::Datagrams { node, lost: true } => tracing::warn!(
+            peer = %node,
+            "datagrams between this node and the peer are lost, and connections are used instead: let UDP through the firewalls between them, on the ports of both"
+        ),
+        gm_broadcast::Event::Datagrams { node, lost: false } => {
+            tracing::info!(peer = %node, "datagrams between this node and the peer work again");
+        }
+        gm_broadcast::Event::Stalled(peer) => tracing::warn!(
+            %peer,
+            "a transfer stalled while small packets arrive: the path to the peer swallows large packets. Smaller segments are used from now on; mend the path's MTU"
+        ),
+        gm_broadcast::Event::SeedTrouble { node, why } => {
+            tracing::warn!(seed = %node, "a seed is not reached: {}. It is called again, for ever", network::seed_trouble(*why));
+        }
+        gm_broadcast::Event::SeedReached(seed) => tracing::info!(%seed, "the seed is reached"),
         other => tracing::trace!("{other:?}"),
     }
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 mod failure;
+mod peer;
 mod read;
 mod shape;
 mod status;

@@ -18,6 +18,8 @@ use crate::store::Store;
 const FEW: usize = 16;
 /// Groups that an answer names, at most.
 const NAMES: usize = 1_000;
+/// A peer, and how to send to it.
+pub(super) type Way = (NetId, By);
 /// The lowest level of buckets that a message can name.
 const LOWEST: u8 = 15;
 
@@ -26,33 +28,35 @@ impl<S: Store> Node<S> {
         if !self.answers.take(now) {
             return self.count("dropped", "anti-entropy, too many");
         }
-        let was_asked = self.answered(from);
+        let was_asked = self.answered(now, from, path);
+        // What came by a connection is answered by it: datagrams may not get there.
+        let by = if planted(Bug::DatagramsOnly) { By::Datagram } else { self.by_for(from, By::from(path)) };
         match body {
-            Body::Root(root) => self.on_root(now, from, root, was_asked),
-            Body::Fingerprints(said) => self.on_fingerprints(now, from, said, was_asked),
-            Body::Buckets(said) => self.on_buckets(now, from, &said),
-            Body::Versions(said) => self.on_versions(now, from, path, &said),
-            Body::Requests(said) => self.on_requests(now, from, &said),
+            Body::Root(root) => self.on_root(now, (from, by), root, was_asked),
+            Body::Fingerprints(said) => self.on_fingerprints(now, (from, by), said, was_asked),
+            Body::Buckets(said) => self.on_buckets(now, (from, by), &said),
+            Body::Versions(said) => self.on_versions(now, (from, by), path, &said),
+            Body::Requests(said) => self.on_requests(now, (from, by), &said),
             _ => self.count("dropped", "message of another kind"),
         }
     }
 
-    fn on_root(&mut self, now: Time, from: NetId, said: Root, was_asked: bool) {
+    fn on_root(&mut self, now: Time, (from, by): Way, said: Root, was_asked: bool) {
         let root = self.root_with(from);
         if root == said.root {
             if !said.answer {
-                self.send(now, from, Body::Root(Root { answer: true, root }), By::Datagram);
+                self.send(now, from, Body::Root(Root { answer: true, root }), by);
             }
             return self.on_equal(now, from, was_asked);
         }
-        self.on_difference(now);
+        self.on_difference(now, from);
         let groups = self.names(None, None, NAMES);
         let until = (groups.len() == NAMES).then(|| groups.last().map(|(name, _)| name.clone())).flatten();
         let body = Fingerprints { answer: false, after: None, until, groups };
-        self.send(now, from, Body::Fingerprints(body), By::Datagram);
+        self.send(now, from, Body::Fingerprints(body), by);
     }
 
-    fn on_fingerprints(&mut self, now: Time, from: NetId, said: Fingerprints, was_asked: bool) {
+    fn on_fingerprints(&mut self, now: Time, (from, by): Way, said: Fingerprints, was_asked: bool) {
         let (mut listed, mut differ) = (BTreeSet::new(), Vec::new());
         // Whom we know in groups that it holds and we do not, before we know itself there.
         let mut others = Vec::new();
@@ -91,19 +95,19 @@ impl<S: Store> Node<S> {
         };
         let lost: Vec<GroupName> = groups.held.keys().filter(lost).cloned().collect();
         for name in lost {
-            self.tell_version(now, from, &name, from);
+            self.tell_version(now, (from, by), &name, from);
         }
         if differ.is_empty() {
             self.on_equal(now, from, was_asked);
         } else {
-            self.on_difference(now);
+            self.on_difference(now, from);
         }
         let equal = differ.is_empty();
         for name in differ {
-            self.descend(now, from, &name);
+            self.descend(now, from, &name, by);
         }
         if !said.answer {
-            self.answer_names(now, from, &said, others, equal);
+            self.answer_names(now, (from, by), &said, others, equal);
         }
         self.seek(now);
     }
@@ -113,7 +117,7 @@ impl<S: Store> Node<S> {
     fn answer_names(
         &mut self,
         now: Time,
-        to: NetId,
+        (to, by): Way,
         said: &Fingerprints,
         others: Vec<(GroupName, Holding)>,
         equal: bool,
@@ -126,23 +130,23 @@ impl<S: Store> Node<S> {
         if !groups.is_empty() {
             let (after, until) = (said.after.clone(), said.until.clone());
             let body = Fingerprints { answer: true, after, until, groups };
-            self.send(now, to, Body::Fingerprints(body), By::Datagram);
+            self.send(now, to, Body::Fingerprints(body), by);
         } else if equal {
             let root = self.root_with(to);
-            self.send(now, to, Body::Root(Root { answer: true, root }), By::Datagram);
+            self.send(now, to, Body::Root(Root { answer: true, root }), by);
         }
     }
 
     /// What we have of one member of a group, as a version.
-    fn tell_version(&mut self, now: Time, to: NetId, group: &GroupName, of: NetId) {
+    fn tell_version(&mut self, now: Time, (to, by): Way, group: &GroupName, of: NetId) {
         let Some(record) = self.groups().record(group, of) else { return };
         let versions = vec![(of, Some(Known { version: record.version(), digest: None }))];
         let body = Versions { name: group.clone(), digests: false, buckets: None, versions };
-        self.send(now, to, Body::Versions(body), By::Datagram);
+        self.send(now, to, Body::Versions(body), by);
     }
 
     /// A group differs: where?
-    pub(super) fn descend(&mut self, now: Time, with: NetId, group: &GroupName) {
+    pub(super) fn descend(&mut self, now: Time, with: NetId, group: &GroupName, by: By) {
         let Some(view) = self.groups().held(group).map(Replica::view) else { return };
         let all = view.bucket(0, 0);
         // Nothing here: then everything there is wanted, and an empty bucket says so.
@@ -151,10 +155,10 @@ impl<S: Store> Node<S> {
         } else {
             Body::Buckets(Buckets { name: group.clone(), level: 0, parents: vec![parent(view, 0, 0)] })
         };
-        self.send(now, with, body, By::Datagram);
+        self.send(now, with, body, by);
     }
 
-    fn on_buckets(&mut self, now: Time, from: NetId, said: &Buckets) {
+    fn on_buckets(&mut self, now: Time, (from, by): Way, said: &Buckets) {
         let Some(view) = self.groups().held(&said.name).map(Replica::view) else { return };
         let (level, name) = (said.level + 1, &said.name);
         let (mut whole, mut parents, mut wishes) = (Vec::new(), Vec::new(), Vec::new());
@@ -187,12 +191,12 @@ impl<S: Store> Node<S> {
             bodies.push(Body::Buckets(Buckets { name: name.clone(), level, parents }));
         }
         for body in bodies {
-            self.send(now, from, body, By::Datagram);
+            self.send(now, from, body, by);
         }
-        self.give(now, from, name, &wishes);
+        self.give(now, (from, by), name, &wishes);
     }
 
-    fn on_versions(&mut self, now: Time, from: NetId, path: Path, said: &Versions) {
+    fn on_versions(&mut self, now: Time, (from, by): Way, path: Path, said: &Versions) {
         let me = self.me();
         let name = &said.name;
         if let Some((_, Some(known))) = said.versions.iter().find(|(member, _)| *member == me) {
@@ -206,18 +210,18 @@ impl<S: Store> Node<S> {
             self.on_heard(now, name);
         }
         if self.groups().held(name).is_none() {
-            return self.answer_own(now, from, said);
+            return self.answer_own(now, (from, by), said);
         }
         let found = self.compare(said);
         if !found.asks.is_empty() {
             self.count("anti-entropy", "requested");
             let body = Requests { name: name.clone(), requests: found.asks };
-            self.send(now, from, Body::Requests(body), By::Datagram);
+            self.send(now, from, Body::Requests(body), by);
         }
         if !found.unknown.is_empty() {
             let versions = found.unknown.into_iter().map(|member| (member, None)).collect();
             let body = Versions { name: name.clone(), digests: false, buckets: None, versions };
-            self.send(now, from, Body::Versions(body), By::Datagram);
+            self.send(now, from, Body::Versions(body), by);
         }
         if let (true, Some((level, buckets))) = (found.same && !said.digests, &said.buckets)
             && !planted(Bug::DigestsIgnored)
@@ -225,14 +229,14 @@ impl<S: Store> Node<S> {
         {
             let body = Body::Versions(versions_of(name, view, *level, buckets.clone(), true));
             self.count("anti-entropy", "digests told");
-            self.send(now, from, body, By::Datagram);
+            self.send(now, from, body, by);
         }
-        self.give(now, from, name, &found.wishes);
+        self.give(now, (from, by), name, &found.wishes);
     }
 
     /// A group that we do not hold: what we once wrote there is still ours to tell; and whoever asks what is known of it is told who knows more, or
     /// that nobody is known.
-    fn answer_own(&mut self, now: Time, to: NetId, said: &Versions) {
+    fn answer_own(&mut self, now: Time, (to, by): Way, said: &Versions) {
         let me = self.me();
         let asked = said.versions.iter().find(|(member, _)| *member == me);
         if said.buckets.is_none() && said.versions.as_slice() == [(to, None)] {
@@ -243,11 +247,11 @@ impl<S: Store> Node<S> {
                 }
                 _ => Body::Versions(said.clone()),
             };
-            return self.send(now, to, body, By::Datagram);
+            return self.send(now, to, body, by);
         }
         let Some(own) = self.groups().version(&said.name, me) else { return };
         if asked.is_some_and(|(_, known)| known.is_none_or(|known| known.version < own)) {
-            self.give(now, to, &said.name, &[Wish { member: me, known: None, whole: true }]);
+            self.give(now, (to, by), &said.name, &[Wish { member: me, known: None, whole: true }]);
         }
     }
 
@@ -297,7 +301,7 @@ impl<S: Store> Node<S> {
         found
     }
 
-    fn on_requests(&mut self, now: Time, from: NetId, said: &Requests) {
+    fn on_requests(&mut self, now: Time, (from, by): Way, said: &Requests) {
         let wishes: Vec<Wish> = said
             .requests
             .iter()
@@ -307,7 +311,7 @@ impl<S: Store> Node<S> {
                 Wish { member: *member, known, whole: known.is_none() }
             })
             .collect();
-        self.give(now, from, &said.name, &wishes);
+        self.give(now, (from, by), &said.name, &wishes);
     }
 }
 

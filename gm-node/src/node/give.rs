@@ -7,6 +7,7 @@ use gm_codec::{Body, Group, Part};
 use gm_data::{GroupName, Record, Replica, Transfer, Version};
 
 use super::Node;
+use super::compare::Way;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -35,8 +36,8 @@ const PART: usize = 48;
 const ITEM: usize = 16;
 
 impl<S: Store> Node<S> {
-    /// Sends what is wished for, as much of it as one answer may have.
-    pub(super) fn give(&mut self, now: Time, to: NetId, group: &GroupName, wishes: &[Wish]) {
+    /// Sends what is wished for, as much of it as one answer may have: that way, if it fits into one datagram, by a connection else.
+    pub(super) fn give(&mut self, now: Time, (to, by): Way, group: &GroupName, wishes: &[Wish]) {
         let me = self.me();
         let held = self.groups().held.contains_key(group);
         let Some(state) = self.groups().topology.group(group).map(Replica::state) else { return };
@@ -77,7 +78,7 @@ impl<S: Store> Node<S> {
         for (size, mut parts) in pieces {
             parts.sort_by_key(Part::member);
             parts.dedup_by_key(|part| part.member());
-            let by = if alone && size <= TRIED { By::Datagram } else { By::Link };
+            let by = if alone && size <= TRIED { by } else { By::Link };
             self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
             self.send(now, to, Body::Group(Group { name: group.clone(), parts }), by);
         }

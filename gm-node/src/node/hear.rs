@@ -97,7 +97,8 @@ impl<S: Store> Node<S> {
                 self.replies.insert(place, (at, to, body));
             }
         } else {
-            self.send(now, to, body, By::Datagram);
+            let by = self.by_for(to, By::from(path));
+            self.send(now, to, body, by);
         }
     }
 
@@ -127,7 +128,14 @@ impl<S: Store> Node<S> {
                 self.emit(Event::Broadcast(Told::Found(node)));
             }
             Told::Clash => self.emit(Event::Clash),
-            Told::Near(_) | Told::Far(_) | Told::Island(_) => self.emit(Event::Broadcast(event)),
+            Told::Near(_)
+            | Told::Far(_)
+            | Told::Island(_)
+            | Told::Unopened(_)
+            | Told::Datagrams { .. }
+            | Told::Stalled(_)
+            | Told::SeedTrouble { .. }
+            | Told::SeedReached(_) => self.emit(Event::Broadcast(event)),
         }
     }
 

@@ -9,6 +9,7 @@ use gm_codec::{Body, Versions};
 use gm_data::GroupName;
 
 use super::Node;
+use super::compare::Way;
 use super::write::Queued;
 use crate::store::Store;
 
@@ -89,21 +90,23 @@ impl<S: Store> Node<S> {
             hearing.asked += 1;
             let turn = hearing.asked - 1;
             if let Some(to) = self.whom_to_ask(&group, turn) {
-                self.ask_what_is_known(now, group, to);
+                // What was not answered twice may get through by a connection.
+                let by = if turn < 2 { By::Datagram } else { By::Link };
+                self.ask_what_is_known(now, group, (to, by));
             }
         }
     }
 
-    fn ask_what_is_known(&mut self, now: Time, name: GroupName, to: NetId) {
+    fn ask_what_is_known(&mut self, now: Time, name: GroupName, (to, by): Way) {
         let versions = vec![(self.me(), None)];
         let body = Body::Versions(Versions { name, digests: false, buckets: None, versions });
-        self.send(now, to, body, By::Datagram);
+        self.send(now, to, body, by);
     }
 
     /// Somebody knows a member of a group that we are about to write in.
     pub(super) fn ask_contact(&mut self, now: Time, group: &GroupName, member: NetId) {
         if self.hearing.contains_key(group) && member != self.me() {
-            self.ask_what_is_known(now, group.clone(), member);
+            self.ask_what_is_known(now, group.clone(), (member, By::Datagram));
         }
     }
 }

@@ -20,10 +20,14 @@ pub(super) struct Question {
     /// When it is asked, or asked again.
     due: Time,
     asked: u32,
+    /// How it is asked first; again it is asked by a connection.
+    by: By,
 }
 
 /// Nodes that are remembered of those who have shown a version.
 const SHOWN: usize = 8;
+/// So many questions about one member go by datagram, if what did not fit came by one; then connections are used.
+const DATAGRAMS: u32 = 2;
 /// A question is asked so often; then anti-entropy has to find the difference.
 const ASKED: u32 = 6;
 
@@ -53,8 +57,9 @@ impl<S: Store> Node<S> {
             Path::Datagram | Path::Link => std::time::Duration::ZERO,
         };
         let due = now + jitter;
+        let by = By::from(path);
         let question =
-            self.questions.entry(key).or_insert(Question { version, shown: Vec::new(), due, asked: 0 });
+            self.questions.entry(key).or_insert(Question { version, shown: Vec::new(), due, asked: 0, by });
         if version > question.version {
             question.shown.clear();
             question.version = version;
@@ -89,6 +94,7 @@ impl<S: Store> Node<S> {
             }
             let to = question.shown[self.chance.place(question.shown.len())];
             let retry = self.config.times.question_retry.saturating_mul(1 << question.asked.min(ASKED));
+            let by = if question.asked < DATAGRAMS { question.by } else { By::Link };
             question.asked += 1;
             question.due = now + retry;
             // What the first one sends for an increment may not fit again: then the whole record is wanted.
@@ -97,7 +103,7 @@ impl<S: Store> Node<S> {
             let (name, member) = key;
             self.count("question", "asked");
             let body = Requests { name, requests: vec![(member, known)] };
-            self.send(now, to, Body::Requests(body), By::Datagram);
+            self.send(now, to, Body::Requests(body), by);
         }
     }
 }

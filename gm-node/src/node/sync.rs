@@ -1,14 +1,15 @@
 //! Anti-entropy: whom to compare with, and when. Fast while nodes differ, slow in quiet; for ever. Knows nothing of what is compared.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gm_broadcast::{By, Time};
+use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, Fingerprints, Holding, Root};
 use gm_data::{GroupName, Replica};
 
 use super::Node;
-use crate::groups::Held;
+use crate::groups::{Held, TRIES};
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -19,8 +20,10 @@ pub(super) struct Sync {
     pub(super) at: Option<Time>,
     /// How long after one exchange the next is.
     period: Duration,
-    /// Who was asked, and has not answered.
-    asked: Option<NetId>,
+    /// The peer that was asked and has not answered, and how it was asked.
+    asked: Option<(NetId, By)>,
+    /// Exchanges in a row that found a difference, by peer: a path that loses large datagrams would show the same one for ever.
+    differing: BTreeMap<NetId, u32>,
     /// How many did not answer, one after the other.
     silent: u32,
     /// Exchanges that found nothing to do.
@@ -35,9 +38,17 @@ pub(super) struct Sync {
 
 impl Sync {
     pub(super) fn new(now: Time, period: Duration) -> Sync {
-        let (told, old_peers) = (None, Vec::new());
-        let eager_until = now + EAGER;
-        Sync { at: Some(now), period, asked: None, silent: 0, quiet: 0, eager_until, told, old_peers }
+        Sync {
+            at: Some(now),
+            period,
+            asked: None,
+            differing: BTreeMap::new(),
+            silent: 0,
+            quiet: 0,
+            eager_until: now + EAGER,
+            told: None,
+            old_peers: Vec::new(),
+        }
     }
 }
 
@@ -52,6 +63,12 @@ const FEW: usize = 256;
 /// So long after its start, and after it joined a group, a node may agree with one that is as new, while all others hold more: it asks those who are no members as
 /// far as it knows oftener, and does not slow down.
 const EAGER: Duration = Duration::from_secs(2);
+/// A peer of which something came within this time is alive: if it does not answer a datagram, a connection may get through.
+const ALIVE: Duration = Duration::from_secs(30);
+/// After so many exchanges in a row that found a difference, the next ones with that peer go by a connection.
+const DIFFERING: u32 = 4;
+/// Peers for which such exchanges are counted, at most.
+const DIFFERING_PEERS: usize = 256;
 /// Members that are drawn until one is found that is not near.
 const DRAWS: u32 = 4;
 
@@ -88,17 +105,21 @@ impl<S: Store> Node<S> {
 
     /// The time of an exchange.
     pub(super) fn on_sync_time(&mut self, now: Time) {
-        if self.sync.asked.take().is_some() {
+        let unanswered = self.sync.asked.take();
+        if let Some((node, by)) = unanswered {
             self.sync.silent = self.sync.silent.saturating_add(1);
             self.count("anti-entropy", "no answer");
+            self.order(now, gm_broadcast::Command::Unanswered { node, by });
         }
         self.end_leaving(now);
         let times = self.config.times;
-        let contact = self.contact();
-        if let Some((group, to)) = &contact {
-            self.descend(now, *to, group);
-        }
-        let whom = contact.map(|(_, to)| to).or_else(|| self.compare_with_somebody(now));
+        let whom = match self.contact() {
+            Some((group, to, by)) => {
+                self.descend(now, to, &group, by);
+                Some((to, by))
+            }
+            None => self.compare_with_somebody(now, unanswered),
+        };
         if whom.is_some() {
             self.sync.asked = whom;
             self.count("anti-entropy", "asked");
@@ -113,11 +134,21 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Asks somebody whether we hold the same.
-    fn compare_with_somebody(&mut self, now: Time) -> Option<NetId> {
-        let to = self.whom_to_compare_with(now)?;
-        // Where datagrams do not come through, connections may.
-        let by = if self.sync.silent % 4 == 3 { By::Link } else { By::Datagram };
+    /// Asks a peer whether we hold the same: another one each time, but a peer that is alive and did not answer a datagram is asked once more,
+    /// by a connection. So nodes between which datagrams are lost compare all the same, and learn that they are lost.
+    fn compare_with_somebody(&mut self, now: Time, unanswered: Option<(NetId, By)>) -> Option<(NetId, By)> {
+        let again = unanswered.filter(|(node, by)| {
+            *by == By::Datagram && self.caster.is_alive(now, *node, ALIVE) && !planted(Bug::DatagramsOnly)
+        });
+        let (to, by) = match again {
+            Some((node, _)) => (node, By::Link),
+            // Where nothing of a peer ever came, a connection may get through.
+            None if self.sync.silent % 4 == 3 => (self.whom_to_compare_with(now)?, By::Link),
+            None => {
+                let to = self.whom_to_compare_with(now)?;
+                (to, self.by_for(to, By::Datagram))
+            }
+        };
         let leaves = self.groups().held.values().any(|held| held.leaving.is_some());
         if self.shares_a_group(to) && !leaves {
             let root = self.root_with(to);
@@ -126,17 +157,18 @@ impl<S: Store> Node<S> {
             // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows. And a group that we left is in no root.
             self.tell_names(now, to, by);
         }
-        Some(to)
+        Some((to, by))
     }
 
-    /// A group of ours, and somebody who is said to be a member and of whom nothing is held.
-    fn contact(&mut self) -> Option<(GroupName, NetId)> {
+    /// A group of ours, and somebody who is said to be a member and of whom nothing is held: asked by datagram first, then by connection.
+    fn contact(&mut self) -> Option<(GroupName, NetId, By)> {
         let groups = self.groups_mut();
         for (name, held) in &mut groups.held {
             let Some((member, tries)) = held.contact else { continue };
             held.contact = tries.checked_sub(1).filter(|left| *left > 0).map(|left| (member, left));
             if groups.topology.group(name).is_none_or(|replica| replica.state().record(member).is_none()) {
-                return Some((name.clone(), member));
+                let by = if tries == TRIES { By::Datagram } else { By::Link };
+                return Some((name.clone(), member, by));
             }
             held.contact = None;
         }
@@ -151,17 +183,25 @@ impl<S: Store> Node<S> {
     }
 
     /// Something of anti-entropy came: whether it is of whom we asked, who has answered by it.
-    pub(super) fn answered(&mut self, from: NetId) -> bool {
+    pub(super) fn answered(&mut self, now: Time, from: NetId, path: Path) -> bool {
         self.sync.silent = 0;
-        if self.sync.asked != Some(from) {
-            return false;
+        let Some((_, by)) = self.sync.asked.take_if(|(node, _)| *node == from) else { return false };
+        if (by, path) == (By::Datagram, Path::Datagram) {
+            self.order(now, gm_broadcast::Command::Answered(from));
         }
-        self.sync.asked = None;
         true
+    }
+
+    /// How to send to a peer what would go that way: by a connection, if exchanges with it find a difference again and again. Then large datagrams
+    /// may be lost, or there is much to send.
+    pub(super) fn by_for(&self, peer: NetId, by: By) -> By {
+        let differing = self.sync.differing.get(&peer).copied().unwrap_or(0);
+        if differing >= DIFFERING && !planted(Bug::DatagramsOnly) { By::Link } else { by }
     }
 
     /// An exchange found nothing to do.
     pub(super) fn on_equal(&mut self, now: Time, with: NetId, was_asked: bool) {
+        self.sync.differing.remove(&with);
         self.on_agreed(now, with);
         if !was_asked {
             return;
@@ -174,13 +214,19 @@ impl<S: Store> Node<S> {
             self.sync.period = (self.sync.period * 2).min(slow);
         }
         if self.sync.quiet.is_multiple_of(NAMES_EVERY) {
-            self.tell_names(now, with, By::Datagram);
+            let by = self.by_for(with, By::Datagram);
+            self.tell_names(now, with, by);
         }
     }
 
     /// An exchange found a difference.
-    pub(super) fn on_difference(&mut self, now: Time) {
+    pub(super) fn on_difference(&mut self, now: Time, with: NetId) {
         self.count("anti-entropy", "differs");
+        if self.sync.differing.len() >= DIFFERING_PEERS && !self.sync.differing.contains_key(&with) {
+            self.sync.differing.pop_first();
+        }
+        let differing = self.sync.differing.entry(with).or_default();
+        *differing = differing.saturating_add(1);
         let fast = self.config.times.fast;
         self.hasten(now, fast);
         if self.is_eager(now) {

@@ -1,6 +1,6 @@
 //! Asking through the handle: snapshots of what the node holds, from memory. Changes nothing.
 
-use gm_broadcast::Relation;
+use gm_broadcast::PeerStatus;
 use gm_clock::NetId;
 use gm_data::{GroupName, Item, View};
 
@@ -101,14 +101,14 @@ impl Service {
         Ok(view.map(|view| view.topology().iter().map(|timed| timed.item).collect()).unwrap_or_default())
     }
 
-    /// The nodes that we know, and what each is to us.
+    /// The nodes that we know, and what is known of each: when it was heard, by which path, what failed.
     ///
     /// # Errors
     /// [`ServiceError::Stopped`].
-    pub async fn peers(&self) -> Result<Vec<(NetId, Relation)>, ServiceError> {
+    pub async fn peers(&self) -> Result<Vec<(NetId, PeerStatus)>, ServiceError> {
         let now = self.now();
-        let relation = move |node: &Driving, peer| (peer, node.broadcaster().relation(now, peer));
-        self.look(move |node| node.peers().into_iter().map(|peer| relation(node, peer)).collect()).await
+        let status = move |node: &Driving, peer| Some((peer, node.broadcaster().peer_status(now, peer)?));
+        self.look(move |node| node.peers().into_iter().filter_map(|peer| status(node, peer)).collect()).await
     }
 
     /// Asks the node something, between two inputs: the answer should be quick, for nothing else happens meanwhile.

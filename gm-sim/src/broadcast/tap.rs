@@ -102,7 +102,7 @@ impl Tap {
                 let frame = self.multicast(NodeIndex::OUTSIDER, bytes);
                 frame.into_iter().map(|frame| Heard::Got(Rc::new(frame))).collect()
             }
-            Seen::Input(Input::LinkClosed { link }) | Seen::Closed { link } => {
+            Seen::Input(Input::LinkClosed { link, .. }) | Seen::Closed { link } => {
                 self.ends.remove(&(place.node, *link));
                 Vec::new()
             }

@@ -41,7 +41,7 @@ impl<M: Machine> World<M> {
         self.stream_lost(node, lost);
         self.bury(key);
         match stage {
-            Stage::Open => self.give(node, Input::LinkClosed { link }),
+            Stage::Open => self.give(node, Input::LinkClosed { link, stalled: false }),
             Stage::Dialling => self.give(node, Input::LinkRefused { link, refusal: Refusal::Refused }),
             Stage::Waiting | Stage::Done => {}
         }
@@ -62,7 +62,7 @@ impl<M: Machine> World<M> {
         self.forget(key);
         for (node, link, stage) in ends {
             if stage == Stage::Open {
-                self.give(node, Input::LinkClosed { link });
+                self.give(node, Input::LinkClosed { link, stalled: false });
             }
         }
     }

@@ -92,8 +92,10 @@ impl<M: Machine> World<M> {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[ACCEPTOR as usize];
         (end.stage, end.established) = (Stage::Open, true);
+        let dialler = conn[DIALLER as usize].node;
         self.nodes[node.at()].links.insert(link, (key, ACCEPTOR));
-        self.give(node, Input::LinkOpened { link });
+        let from = Some(self.nodes[dialler.at()].place.id.socket_addr());
+        self.give(node, Input::LinkOpened { link, from });
     }
 
     /// Whether the program of an end is still the one that it was made for.

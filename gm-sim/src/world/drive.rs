@@ -23,10 +23,10 @@ impl<M: Machine> World<M> {
         }
         let length = length(&input);
         let known = match &input {
-            Input::LinkOpened { link } | Input::LinkBytes { link, .. } | Input::LinkSent { link, .. } => {
+            Input::LinkOpened { link, .. } | Input::LinkBytes { link, .. } | Input::LinkSent { link, .. } => {
                 state.links.contains_key(link)
             }
-            Input::LinkClosed { link } | Input::LinkRefused { link, .. } => {
+            Input::LinkClosed { link, .. } | Input::LinkRefused { link, .. } => {
                 state.links.remove(link).is_some()
             }
             Input::Datagram { .. } | Input::Chance(_) | Input::Command(_) | Input::Wake => true,
@@ -55,7 +55,7 @@ impl<M: Machine> World<M> {
             match output {
                 Output::Multicast(bytes) => self.multicast(node, bytes),
                 Output::Datagram { to, bytes } => self.datagram(node, to, bytes),
-                Output::Dial { link, to } => self.dial(node, link, to),
+                Output::Dial { link, to, small_segments: _ } => self.dial(node, link, to),
                 Output::Send { link, bytes } => self.send_on(node, link, bytes),
                 Output::Close { link } => self.close(node, link),
                 Output::Deliver(delivery) => self.see(node, &Seen::Delivered(&delivery)),

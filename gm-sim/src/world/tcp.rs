@@ -68,7 +68,7 @@ impl<M: Machine> World<M> {
                 self.transmit(key, here, Wire::Open);
                 self.flush(key, here);
                 if stage == Stage::Dialling {
-                    self.give(node, Input::LinkOpened { link });
+                    self.give(node, Input::LinkOpened { link, from: None });
                 }
             }
             Wire::SynAck => self.transmit(key, here, Wire::Reset),

@@ -97,10 +97,10 @@ impl Machine for Probe {
                 Input::Wake
             }
             Input::Datagram { from, via, bytes } => Input::Datagram { from, via, bytes },
-            Input::LinkOpened { link } => Input::LinkOpened { link },
+            Input::LinkOpened { link, .. } => Input::LinkOpened { link, from: None },
             Input::LinkBytes { link, bytes } => Input::LinkBytes { link, bytes },
             Input::LinkSent { link, bytes } => Input::LinkSent { link, bytes },
-            Input::LinkClosed { link } => Input::LinkClosed { link },
+            Input::LinkClosed { link, stalled } => Input::LinkClosed { link, stalled },
             Input::LinkRefused { link, refusal } => Input::LinkRefused { link, refusal },
             Input::Chance(bytes) => Input::Chance(bytes),
         };
@@ -180,7 +180,7 @@ impl Chatter {
             2 if self.links.len() < 4 => {
                 let link = LinkId::dialled(self.dialled);
                 self.dialled += 1;
-                self.outputs.push(Output::Dial { link, to: somebody });
+                self.outputs.push(Output::Dial { link, to: somebody, small_segments: false });
             }
             _ => {
                 let place = self.chance.place(self.links.len());
@@ -207,7 +207,7 @@ impl Machine for Chatter {
         self.heard += 1;
         match input {
             Input::Datagram { bytes, .. } => self.outputs.push(Output::Deliver(bytes.len())),
-            Input::LinkOpened { link } => {
+            Input::LinkOpened { link, .. } => {
                 self.links.insert(link, 0);
             }
             Input::LinkBytes { link, bytes } => {
@@ -218,7 +218,7 @@ impl Machine for Chatter {
                 let waiting = self.links.get_mut(&link).expect("of a connection that is there");
                 *waiting = waiting.checked_sub(bytes).expect("no more than was sent");
             }
-            Input::LinkClosed { link } => {
+            Input::LinkClosed { link, .. } => {
                 self.links.remove(&link).expect("of a connection that is there");
                 self.outputs.push(Output::Event("closed"));
             }

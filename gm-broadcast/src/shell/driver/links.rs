@@ -38,12 +38,12 @@ impl<M: Driven> Driver<M> {
         let known = |link: &LinkId| self.links.contains_key(link);
         match piece {
             Some(Piece::Accepted(stream, from)) => self.on_accepted(stream, from),
-            Some(Piece::Opened(link)) if known(&link) => self.feed(Input::LinkOpened { link }),
+            Some(Piece::Opened(link)) if known(&link) => self.feed(Input::LinkOpened { link, from: None }),
             Some(Piece::Refused(link, refusal)) if self.links.remove(&link).is_some() => {
                 self.feed(Input::LinkRefused { link, refusal });
             }
-            Some(Piece::Closed(link)) if self.links.remove(&link).is_some() => {
-                self.feed(Input::LinkClosed { link });
+            Some(Piece::Closed(link, stalled)) if self.links.remove(&link).is_some() => {
+                self.feed(Input::LinkClosed { link, stalled });
             }
             Some(Piece::Bytes(link, bytes)) => {
                 if let Some(known) = self.links.get_mut(&link) {
@@ -58,7 +58,7 @@ impl<M: Driven> Driver<M> {
                 }
             }
             Some(Piece::Seeds(seeds)) => self.feed(Input::Command(M::seeds(seeds))),
-            Some(Piece::Opened(_) | Piece::Refused(..) | Piece::Closed(_)) | None => {}
+            Some(Piece::Opened(_) | Piece::Refused(..) | Piece::Closed(..)) | None => {}
         }
     }
 
@@ -71,7 +71,7 @@ impl<M: Driven> Driver<M> {
         let link = LinkId::accepted(self.accepted);
         self.accepted += 1;
         self.open(link, Some((from.ip(), now)), |ends| link::run(stream, ends));
-        self.feed(Input::LinkOpened { link });
+        self.feed(Input::LinkOpened { link, from: Some(from) });
     }
 
     /// Starts the task of a connection.
@@ -94,9 +94,9 @@ impl<M: Driven> Driver<M> {
             .insert(link, Link { outgoing, _ordered: ordered, task, queued: 0, heard: false, accepted });
     }
 
-    pub(super) fn dial(&mut self, link: LinkId, to: NetId) {
+    pub(super) fn dial(&mut self, link: LinkId, to: NetId, small_segments: bool) {
         let within = self.settings.connect_timeout;
-        self.open(link, None, |ends| link::dial(to.socket_addr(), within, ends));
+        self.open(link, None, |ends| link::dial(to.socket_addr(), small_segments, within, ends));
     }
 
     pub(super) fn close(&mut self, link: LinkId) {

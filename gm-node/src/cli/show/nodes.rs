@@ -1,9 +1,12 @@
 //! Members and peers, for people.
 
+use std::time::Duration;
+
 use gm_node::api::{Member, Peer};
 
 use super::ranges::share;
-use crate::cli::table::{Left, Right, Table, counted};
+use crate::cli::args::spelled;
+use crate::cli::table::{Left, Right, Table, counted, plain};
 
 /// The members of a group.
 pub(crate) fn members(group: &str, members: &[Member]) -> String {
@@ -38,16 +41,56 @@ pub(crate) fn peers(peers: &[Peer]) -> String {
         return "No other node is known. Name one with --seed HOST:PORT, or mend multicast: gm-node status\n"
             .to_owned();
     }
-    let mut table = Table::new(&[("NODE", Left), ("MULTICAST", Left), ("RELATION", Left)]);
+    let mut table = Table::new(&[
+        ("NODE", Left),
+        ("LAST HEARD", Left),
+        ("CONNECTION", Left),
+        ("DATAGRAMS", Left),
+        ("ATTEMPTS", Left),
+    ]);
     for peer in peers {
-        let near = if peer.near { "heard" } else { "-" };
-        table.row([peer.node.clone(), near.to_owned(), peer.relation.clone()]);
+        let connection = if peer.connected { "open" } else { "-" };
+        table.row([
+            peer.node.clone(),
+            heard(peer),
+            connection.to_owned(),
+            peer.datagrams.clone(),
+            attempts(peer),
+        ]);
     }
     let near = peers.iter().filter(|peer| peer.near).count();
     let known = counted(peers.len(), "other node", "other nodes");
+    let troubles = peers.iter().flat_map(|peer| peer.troubles.iter().map(move |trouble| (peer, trouble)));
+    let troubles: String =
+        troubles.map(|(peer, trouble)| format!("{}: {}\n", plain(&peer.node), plain(trouble))).collect();
     format!(
-        "{table}{known}, {near} heard by multicast. That a node is listed does not say that it is alive.\n"
+        "{table}{known}, {near} heard by multicast. That a node is listed does not say that it is alive.\n{troubles}"
     )
+}
+
+/// When something of a peer came last, and by which path.
+fn heard(peer: &Peer) -> String {
+    match (peer.heard, &peer.by) {
+        (Some(ago), Some(by)) => format!("{} ago, {by}", spelled(Duration::from_secs(ago))),
+        _ => "never, others told of it".to_owned(),
+    }
+}
+
+/// What became of the attempts to reach a peer.
+fn attempts(peer: &Peer) -> String {
+    let mut words = Vec::new();
+    if peer.failures > 0 {
+        let how = peer.failure.as_deref().unwrap_or("failed");
+        let next = match peer.left_alone {
+            Some(left) => format!("none for {}", spelled(Duration::from_secs(left))),
+            None => "the next when there is something for it".to_owned(),
+        };
+        words.push(format!("{} {how}, {next}", peer.failures));
+    }
+    if peer.unanswered > 0 {
+        words.push(counted(peer.unanswered as usize, "question unanswered", "questions unanswered"));
+    }
+    words.join("; ")
 }
 
 #[cfg(test)]
@@ -77,17 +120,49 @@ NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
     }
 
     #[test]
-    fn peers_say_what_they_are_to_us() {
-        let peer =
-            |node: &str, near, relation: &str| Peer { node: node.into(), near, relation: relation.into() };
-        let all = [peer("10.0.0.2:29999", true, "same island"), peer("10.0.1.1:29999", false, "seed")];
+    fn peers_show_when_they_were_heard_and_what_failed() {
+        let alive = Peer {
+            node: "10.0.0.2:29999".into(),
+            near: true,
+            heard: Some(3),
+            by: Some("multicast".into()),
+            multicast: Some(3),
+            connected: true,
+            datagrams: "work".into(),
+            unanswered: 0,
+            failures: 0,
+            failure: None,
+            left_alone: None,
+            troubles: Vec::new(),
+        };
+        let dead = Peer {
+            node: "10.0.1.1:29999".into(),
+            near: false,
+            heard: Some(600),
+            connected: false,
+            unanswered: 4,
+            failures: 7,
+            failure: Some("silent".into()),
+            left_alone: Some(42),
+            ..alive.clone()
+        };
+        let lost = Peer {
+            node: "10.0.1.2:29999".into(),
+            heard: None,
+            by: None,
+            datagrams: "lost".into(),
+            troubles: vec!["datagrams are lost".into()],
+            ..dead.clone()
+        };
         assert_eq!(
-            peers(&all),
+            peers(&[alive, dead, lost]),
             "\
-NODE            MULTICAST  RELATION
-10.0.0.2:29999  heard      same island
-10.0.1.1:29999  -          seed
-2 other nodes, 1 heard by multicast. That a node is listed does not say that it is alive.
+NODE            LAST HEARD                CONNECTION  DATAGRAMS  ATTEMPTS
+10.0.0.2:29999  3 s ago, multicast        open        work
+10.0.1.1:29999  10 min ago, multicast     -           work       7 silent, none for 42 s; 4 questions unanswered
+10.0.1.2:29999  never, others told of it  -           lost       7 silent, none for 42 s; 4 questions unanswered
+3 other nodes, 1 heard by multicast. That a node is listed does not say that it is alive.
+10.0.1.2:29999: datagrams are lost
 "
         );
         assert!(peers(&[]).contains("--seed"));

@@ -9,7 +9,7 @@ use gm_node::api;
 use serde::Deserialize;
 
 use super::ask::{Asked, Of};
-use super::{App, Failure, shape};
+use super::{App, Failure, peer, shape};
 
 type Answer<T> = Result<Json<T>, Failure>;
 type Here = State<Arc<App>>;
@@ -113,11 +113,6 @@ pub(super) async fn locate(
 
 /// `GET /v1/peers`.
 pub(super) async fn peers(State(app): Here) -> Answer<Vec<api::Peer>> {
-    let peers = app.service.peers().await?;
-    let peer = |(node, relation): (gm_clock::NetId, gm_broadcast::Relation)| api::Peer {
-        node: node.to_string(),
-        near: matches!(relation, gm_broadcast::Relation::Near { .. }),
-        relation: relation.to_string(),
-    };
-    Ok(Json(peers.into_iter().map(peer).collect()))
+    let (me, peers) = (app.service.my_id(), app.service.peers().await?);
+    Ok(Json(peers.iter().map(|(node, status)| peer::peer(me, *node, status)).collect()))
 }

@@ -88,6 +88,18 @@ impl Look {
             Event::Island(None) => "is alone".to_owned(),
             Event::StoreWanted(_) => "is asked to store it".to_owned(),
             Event::Clash => "meets itself".to_owned(),
+            Event::Unopened(unopened) => {
+                format!("cannot open frames of {}: {:?}", unopened.from, unopened.cause)
+            }
+            Event::Datagrams { node, lost: true } => format!("loses datagrams to {}", self.names.node(*node)),
+            Event::Datagrams { node, lost: false } => {
+                format!("reaches {} by datagrams again", self.names.node(*node))
+            }
+            Event::Stalled(node) => format!("sends small segments to {} from now on", self.names.node(*node)),
+            Event::SeedTrouble { node, why } => {
+                format!("does not reach its seed {}: {why:?}", self.names.node(*node))
+            }
+            Event::SeedReached(node) => format!("reaches its seed {}", self.names.node(*node)),
         };
         self.line(place, &text);
     }
@@ -114,7 +126,7 @@ impl Checker<Node> for Look {
                 let text = if *refusal == Refusal::Refused { "is refused" } else { "is not answered" };
                 self.line(place, text);
             }
-            Seen::Input(Input::LinkClosed { link }) => {
+            Seen::Input(Input::LinkClosed { link, .. }) => {
                 let to = self.peers.get(&(place.node, *link)).map_or("?", |to| self.names.of(*to));
                 let text = format!("has lost {to}");
                 self.line(place, &text);

@@ -1,0 +1,170 @@
+//! Evidence of what does not work between us and others: frames that do not open, datagrams that get lost, paths that swallow
+//! large packets, seeds and addresses that are not reached. It changes how a peer is sent to, and is reported to the owner.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gm_clock::NetId;
+use gm_codec::{Body, FrameError, Peers, Side};
+
+use super::Broadcaster;
+use crate::event::{By, Event};
+use crate::handler::Handler;
+use crate::links::State;
+use crate::machine::{LinkId, Output, Refusal, STALL};
+use crate::peer_status::{CLOSES, SMALL_FOR, SeedTrouble};
+use crate::time::Time;
+use crate::unopened::{Unopened, UnopenedCause};
+
+/// A seed that is not reached for so long is reported: nodes that start together do not find each other at once.
+const SEED_PATIENCE: Duration = Duration::from_secs(3);
+/// How long after one check of a node's address the next may be.
+const CHECK_AGAIN: Duration = Duration::from_secs(30);
+/// A seed that was heard within this time is not reported.
+const SEED_FRESH: Duration = Duration::from_secs(30);
+
+impl<H: Handler> Broadcaster<H> {
+    /// A frame of an address does not open.
+    pub(super) fn on_unopened(&mut self, now: Time, from: SocketAddr, error: FrameError) {
+        if let Some(cause) = UnopenedCause::of(error, self.codec.seals()) {
+            self.note_unopened(now, from, cause);
+        }
+    }
+
+    /// The same of a frame that came by a connection; only the first one shows another configuration, later ones are damaged.
+    pub(super) fn on_unopened_by_link(&mut self, now: Time, id: LinkId, error: FrameError) {
+        let Some(link) = self.links.table.get(&id).filter(|link| !link.heard) else { return };
+        let dialled = link.peer.filter(|_| id.side() == Side::Initiator).map(|node| node.socket_addr());
+        if let Some(from) = link.from.or(dialled) {
+            self.on_unopened(now, from, error);
+        }
+    }
+
+    fn note_unopened(&mut self, now: Time, from: SocketAddr, cause: UnopenedCause) {
+        if self.unopened.note(now, from, cause) {
+            let unopened = Unopened { from, cause, count: 1, last: Duration::ZERO };
+            self.emit(Event::Unopened(unopened));
+        }
+    }
+
+    /// A node that we dialled ended the connection before it sent any frame.
+    pub(super) fn on_closed_before_first_frame(&mut self, now: Time, node: NetId) {
+        let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
+        peer.unshown = peer.unshown.saturating_add(1);
+        let fresh = peer.contact.is_some_and(|at| now.since(at) < SEED_FRESH);
+        if peer.unshown >= CLOSES && !fresh {
+            self.note_unopened(now, node.socket_addr(), UnopenedCause::ClosedBeforeFirstFrame);
+            self.report_seed(node, SeedTrouble::ClosesBeforeFirstFrame);
+        }
+    }
+
+    /// A node was not reached: if it is a seed, that is reported after a while.
+    pub(super) fn look_at_seed(&mut self, now: Time, node: NetId) {
+        let Some(peer) = self.peers.get(node) else { return };
+        let fresh = peer.contact.is_some_and(|at| now.since(at) < SEED_FRESH);
+        let Some((since, _, why)) = peer.failed.filter(|_| !fresh) else { return };
+        if now.since(since) >= SEED_PATIENCE || why == Refusal::Silent {
+            let why = match why {
+                Refusal::Refused => SeedTrouble::Refused,
+                Refusal::Silent => SeedTrouble::Silent,
+            };
+            self.report_seed(node, why);
+        }
+    }
+
+    fn report_seed(&mut self, node: NetId, why: SeedTrouble) {
+        if !self.config.seeds.contains(&node) {
+            return;
+        }
+        let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
+        if !std::mem::replace(&mut peer.reported, true) {
+            self.emit(Event::SeedTrouble { node, why });
+        }
+    }
+
+    /// The owner's question to a node was not answered.
+    pub(super) fn on_unanswered(&mut self, node: NetId, by: By) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.unanswered = peer.unanswered.saturating_add(1);
+            if by == By::Datagram {
+                peer.datagrams.unanswered();
+            }
+        }
+    }
+
+    /// A question by datagram was answered by datagram.
+    pub(super) fn datagrams_work(&mut self, node: NetId) {
+        if self.peers.get_mut(node).is_some_and(|peer| peer.datagrams.answered()) {
+            self.counters.count("datagram", "work again between us and a peer");
+            self.emit(Event::Datagrams { node, lost: false });
+        }
+    }
+
+    /// Whether datagrams do not get to a node, so that a connection has to be used. If they are lost, they are tried again now
+    /// and then, and so is the node's own address, if only connections that it opens get through.
+    pub(super) fn datagrams_fail(&mut self, now: Time, node: NetId) -> bool {
+        if !self.same_family(node) {
+            self.check_address(now, node);
+            return true;
+        }
+        let Some(peer) = self.peers.get_mut(node) else { return false };
+        if !peer.datagrams.is_lost() {
+            return false;
+        }
+        if peer.datagrams.takes_probe(now) {
+            self.counters.count("datagram", "tried again");
+            let question = Body::Peers(Peers { wanted: true, islands: Vec::new(), others: Vec::new() });
+            self.send_datagram(now, node, &question);
+            self.check_address(now, node);
+        }
+        true
+    }
+
+    /// Dials a node at its own address if it is known only by connections that it opened: either side learns by it whether
+    /// others can reach the node.
+    fn check_address(&mut self, now: Time, node: NetId) {
+        let Some(peer) = self.peers.get(node) else { return };
+        let accepted = peer.link.is_some_and(|link| link.side() == Side::Acceptor);
+        let room = self.links.table.len() < self.config.bounds.links;
+        if peer.reached || !accepted || peer.not_before > now || peer.check_at > now || !room {
+            return;
+        }
+        let link = self.links.next();
+        self.links.add(link, Some(node), State::Dialling, now, self.codec.limits());
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.check_at = now + CHECK_AGAIN;
+        }
+        self.counters.count("dial", "to check an address");
+        self.out.push(Output::Dial { link, to: node, small_segments: false });
+    }
+
+    /// The system gave up a connection on which nothing was acknowledged. If the node is heard all the same, small packets get
+    /// there and large ones do not.
+    pub(super) fn on_stall(&mut self, now: Time, node: NetId) {
+        self.counters.count("link", "stalled");
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        if peer.contact.is_none_or(|at| now.since(at) >= STALL) {
+            return;
+        }
+        let before = peer.stalled.replace(now);
+        if before.is_none_or(|at| now.since(at) >= SMALL_FOR) {
+            self.emit(Event::Stalled(node));
+        }
+    }
+
+    /// Whether connections to a node are to use small segments.
+    pub(super) fn swallows_large_packets(&self, now: Time, node: NetId) -> bool {
+        let stalled = self.peers.get(node).and_then(|peer| peer.stalled);
+        stalled.is_some_and(|at| now.since(at) < SMALL_FOR)
+    }
+
+    /// The owner does not want a node listed any longer.
+    pub(super) fn unlist(&mut self, now: Time, node: NetId) {
+        let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
+        (peer.met, peer.unlisted) = (false, true);
+        let silent = self.hearing_of(node).is_some_and(|(heard, _)| now.since(heard) >= self.near_within());
+        if silent {
+            self.lose_hearing(now, node);
+        }
+    }
+}

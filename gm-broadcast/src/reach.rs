@@ -1,0 +1,139 @@
+//! Whether datagrams to a peer arrive and their answers come back: one small state machine for each peer.
+//!
+//! A firewall may let connections through and drop datagrams, in one direction or in both, from the start or later. Nothing
+//! on the wire says so, so it is inferred: the owner reports each question that it sent by datagram and that was not
+//! answered in time; if the peer is then heard by a connection, that counts as a strike, and [`STRIKES`] of them in a row
+//! mean that datagrams are lost. From then on everything for that peer goes by a connection, and a small question goes by
+//! datagram now and then, whose answer shows that datagrams work again.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// Questions in a row that were answered by a connection only, after which datagrams count as lost. Two would mistake one
+/// path in five for a broken one where a quarter of all datagrams is lost each way; three mistake one in twelve.
+const STRIKES: u8 = 3;
+/// How long after datagrams were found to be lost they are tried again, doubled each time...
+const FIRST: Duration = Duration::from_secs(2);
+/// ... up to this.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What is known of datagrams between us and a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Datagrams {
+    /// No question was answered yet, and none was missed often enough.
+    #[default]
+    Untested,
+    /// The last question that went by datagram was answered by datagram.
+    Work,
+    /// Questions by datagram are not answered, while the peer answers by connection.
+    Lost,
+    /// The peer's address is of another family (IPv4, IPv6) than ours: our socket cannot send to it.
+    OtherFamily,
+}
+
+/// The state of one peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DatagramPath {
+    state: Datagrams,
+    strikes: u8,
+    /// A question by datagram was not answered, and nothing was heard of the peer since.
+    unanswered: bool,
+    probe_at: Time,
+    probes: u32,
+}
+
+impl DatagramPath {
+    pub(crate) const fn state(&self) -> Datagrams {
+        self.state
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.state == Datagrams::Lost
+    }
+
+    /// A question that went by datagram was not answered in time.
+    pub(crate) fn unanswered(&mut self) {
+        self.unanswered = true;
+    }
+
+    /// Something came of the peer by a connection. Returns whether datagrams count as lost from now on.
+    pub(crate) fn heard_by_connection(&mut self, now: Time) -> bool {
+        if !std::mem::take(&mut self.unanswered) || self.is_lost() {
+            return false;
+        }
+        self.strikes += 1;
+        if self.strikes < STRIKES {
+            return false;
+        }
+        *self = DatagramPath { state: Datagrams::Lost, probe_at: now + FIRST, ..DatagramPath::default() };
+        true
+    }
+
+    /// Something came of the peer by datagram: that one direction works, at least.
+    pub(crate) fn heard_by_datagram(&mut self) {
+        (self.unanswered, self.strikes) = (false, 0);
+    }
+
+    /// A question of ours that went by datagram was answered by datagram. Returns whether datagrams counted as lost before.
+    pub(crate) fn answered(&mut self) -> bool {
+        let was_lost = self.is_lost();
+        *self = DatagramPath { state: Datagrams::Work, ..DatagramPath::default() };
+        was_lost
+    }
+
+    /// Whether lost datagrams are to be tried again now; if so, the next time is set.
+    pub(crate) fn takes_probe(&mut self, now: Time) -> bool {
+        if !self.is_lost() || now < self.probe_at {
+            return false;
+        }
+        self.probes = self.probes.saturating_add(1);
+        self.probe_at = now + FIRST.saturating_mul(1 << self.probes.min(8)).min(LONGEST);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn three_questions_answered_by_connection_only_mean_that_datagrams_are_lost() {
+        let mut path = DatagramPath::default();
+        for _ in 1..STRIKES {
+            path.unanswered();
+            path.unanswered();
+            assert!(!path.heard_by_connection(at(0)) && !path.heard_by_connection(at(0)));
+        }
+        assert_eq!(path.state(), Datagrams::Untested);
+        path.unanswered();
+        assert!(path.heard_by_connection(at(0)) && path.is_lost());
+    }
+
+    #[test]
+    fn a_datagram_in_between_or_silence_is_no_evidence() {
+        let mut path = DatagramPath::default();
+        for _ in 0..10 {
+            path.unanswered();
+            path.heard_by_datagram();
+            assert!(!path.heard_by_connection(at(0)));
+        }
+        (0..10).for_each(|_| path.unanswered());
+        assert!(!path.is_lost(), "a dead peer is not one whose datagrams are lost");
+    }
+
+    #[test]
+    fn lost_datagrams_are_tried_again_ever_more_seldom_and_an_answer_ends_it() {
+        let mut path = DatagramPath { state: Datagrams::Lost, probe_at: at(2), ..DatagramPath::default() };
+        let probed: Vec<u64> = (0..130).filter(|second| path.takes_probe(at(*second))).collect();
+        assert_eq!(probed, [2, 6, 14, 30, 60, 90, 120]);
+        path.heard_by_datagram();
+        assert!(path.is_lost(), "the other direction may be closed");
+        assert!(path.answered() && path.state() == Datagrams::Work && !path.answered());
+        assert!(!path.takes_probe(at(1_000)));
+    }
+}

@@ -1,0 +1,181 @@
+//! Frames that do not open, by who sent them and why: what shows an operator that a node has another key, or another
+//! cluster's name.
+//!
+//! Anybody can send such frames, under any address. So the table is bounded, each cause of each address is reported once and
+//! again after [`AGAIN`] only, and no more than [`BURST`] reports are made in a minute.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use gm_codec::FrameError;
+
+use crate::time::Time;
+
+/// Pairs of address and cause that are remembered; beyond it the one that was quiet the longest is dropped.
+const MOST: usize = 64;
+/// Reports a minute, at most.
+const BURST: u32 = 8;
+const MINUTE: Duration = Duration::from_secs(60);
+/// A cause that goes on is reported again after this.
+const AGAIN: Duration = Duration::from_secs(3_600);
+/// A cause that was not seen for so long is no longer listed.
+const LISTED: Duration = Duration::from_secs(300);
+
+/// Why frames of an address do not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnopenedCause {
+    /// They are sealed with a key that this node does not have.
+    OtherKey {
+        /// The key's public id, as the frame carries it.
+        key_id: u8,
+    },
+    /// Their key's id is known here, and they are not authentic: another cluster name, or two keys with the same id.
+    OtherCluster,
+    /// They are not sealed, and this node takes sealed ones only.
+    NotSealed,
+    /// They are sealed, and this node has no key at all.
+    Sealed {
+        /// The key's public id, as the frame carries it.
+        key_id: u8,
+    },
+    /// A node that we dialled ended the connection before any frame of it came, twice at least: it does not open ours, most
+    /// likely.
+    ClosedBeforeFirstFrame,
+}
+
+impl UnopenedCause {
+    /// The cause of an error that another configuration explains; nothing if it shows noise only. `sealed`: whether we seal.
+    pub(crate) fn of(error: FrameError, sealed: bool) -> Option<UnopenedCause> {
+        match error {
+            FrameError::UnknownKey { key_id } if sealed => Some(UnopenedCause::OtherKey { key_id }),
+            FrameError::UnknownKey { key_id } => Some(UnopenedCause::Sealed { key_id }),
+            FrameError::NotSealed => Some(UnopenedCause::NotSealed),
+            FrameError::NotAuthentic | FrameError::BadChecksum => Some(UnopenedCause::OtherCluster),
+            _ => None,
+        }
+    }
+}
+
+/// Frames of an address that do not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unopened {
+    /// The address that sent them last, as far as the system can tell: of datagrams it can be forged.
+    pub from: SocketAddr,
+    /// Why.
+    pub cause: UnopenedCause,
+    /// How many, since it was first seen.
+    pub count: u64,
+    /// How long ago the last one came.
+    pub last: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    from: SocketAddr,
+    count: u64,
+    last: Time,
+    reported: Option<Time>,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct UnopenedFrames {
+    table: BTreeMap<(IpAddr, UnopenedCause), Entry>,
+    /// When the current minute of reports began, and how many were made in it.
+    minute: (Time, u32),
+}
+
+impl UnopenedFrames {
+    /// One more frame. Returns whether it is to be reported.
+    pub(crate) fn note(&mut self, now: Time, from: SocketAddr, cause: UnopenedCause) -> bool {
+        let key = (from.ip(), cause);
+        if self.table.len() >= MOST && !self.table.contains_key(&key) {
+            let quietest = self.table.iter().min_by_key(|(_, entry)| entry.last).map(|(key, _)| *key);
+            quietest.and_then(|quietest| self.table.remove(&quietest));
+        }
+        let entry = self.table.entry(key).or_insert(Entry { from, count: 0, last: now, reported: None });
+        (entry.from, entry.last) = (from, now);
+        entry.count = entry.count.saturating_add(1);
+        if entry.reported.is_some_and(|at| now.since(at) < AGAIN) {
+            return false;
+        }
+        let (began, made) = self.minute;
+        let made = if now.since(began) >= MINUTE { 0 } else { made };
+        if made >= BURST {
+            return false;
+        }
+        self.minute = (if made == 0 { now } else { began }, made + 1);
+        entry.reported = Some(now);
+        true
+    }
+
+    /// A frame of an address opened: what was wrong there is mended, or somebody else used the address.
+    pub(crate) fn opened(&mut self, from: IpAddr) {
+        if !self.table.is_empty() {
+            self.table.retain(|(ip, _), _| *ip != from);
+        }
+    }
+
+    /// What was seen of late, sorted by address.
+    pub(crate) fn list(&self, now: Time) -> Vec<Unopened> {
+        let recent = self.table.iter().filter(|(_, entry)| now.since(entry.last) < LISTED);
+        let unopened = |((_, cause), entry): (&(IpAddr, UnopenedCause), &Entry)| Unopened {
+            from: entry.from,
+            cause: *cause,
+            count: entry.count,
+            last: now.since(entry.last),
+        };
+        recent.map(unopened).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn from(last: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, last], 29_999))
+    }
+
+    #[test]
+    fn each_cause_of_each_address_is_reported_once_an_hour() {
+        let mut table = UnopenedFrames::default();
+        let reports = (0..7_201).filter(|second| table.note(at(*second), from(1), UnopenedCause::NotSealed));
+        assert_eq!(reports.count(), 3);
+        assert!(table.note(at(7_300), from(1), UnopenedCause::OtherCluster));
+        assert_eq!(table.list(at(7_300)).len(), 2);
+        assert!(table.list(at(10_000)).is_empty(), "what has ended is not listed");
+    }
+
+    #[test]
+    fn a_flood_of_addresses_neither_grows_the_table_nor_floods_the_log() {
+        let mut table = UnopenedFrames::default();
+        let flood = (0..20_000_u32).map(|number| SocketAddr::from((number.to_be_bytes(), 1)));
+        let reports = flood.filter(|from| table.note(at(1), *from, UnopenedCause::NotSealed)).count();
+        assert_eq!((reports, table.table.len()), (BURST as usize, MOST));
+        assert!(table.note(at(62), from(7), UnopenedCause::NotSealed), "a minute later there is room again");
+    }
+
+    #[test]
+    fn an_address_whose_frames_open_is_listed_no_longer() {
+        let mut table = UnopenedFrames::default();
+        table.note(at(1), from(1), UnopenedCause::OtherKey { key_id: 7 });
+        table.note(at(1), from(2), UnopenedCause::OtherCluster);
+        table.opened(from(1).ip());
+        assert_eq!(table.list(at(2)).len(), 1);
+    }
+
+    #[test]
+    fn noise_is_no_evidence_of_another_configuration() {
+        assert_eq!(UnopenedCause::of(FrameError::BadMagic { byte: 1 }, true), None);
+        let unknown = FrameError::UnknownKey { key_id: 7 };
+        assert_eq!(UnopenedCause::of(unknown, true), Some(UnopenedCause::OtherKey { key_id: 7 }));
+        assert_eq!(UnopenedCause::of(unknown, false), Some(UnopenedCause::Sealed { key_id: 7 }));
+        assert_eq!(UnopenedCause::of(FrameError::NotSealed, true), Some(UnopenedCause::NotSealed));
+    }
+}

@@ -1,0 +1,77 @@
+//! What is known of a peer, in the shape of `gm_node::api`, and what is wrong between it and us, in words.
+
+use gm_broadcast::{Datagrams, Path, PeerStatus, Refusal};
+use gm_clock::NetId;
+use gm_node::api;
+
+/// A peer, for `GET /v1/peers`.
+pub(super) fn peer(me: NetId, node: NetId, status: &PeerStatus) -> api::Peer {
+    let heard = status.heard();
+    api::Peer {
+        node: node.to_string(),
+        near: status.near,
+        heard: heard.map(|(ago, _)| ago.as_secs()),
+        by: heard.map(|(_, path)| path_name(path).to_owned()),
+        multicast: status.multicast.map(|ago| ago.as_secs()),
+        connected: status.connected,
+        datagrams: match status.datagrams {
+            Datagrams::Untested => "untested",
+            Datagrams::Work => "work",
+            Datagrams::Lost => "lost",
+            Datagrams::OtherFamily => "other-family",
+        }
+        .to_owned(),
+        unanswered: status.unanswered,
+        failures: status.failures,
+        failure: status.failure.map(|(_, why)| refusal_name(why).to_owned()),
+        left_alone: status.left_alone.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+        troubles: troubles(me, node, status),
+    }
+}
+
+fn path_name(path: Path) -> &'static str {
+    match path {
+        Path::Multicast => "multicast",
+        Path::Datagram => "datagram",
+        Path::Link => "connection",
+    }
+}
+
+fn refusal_name(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Refused => "refused",
+        Refusal::Silent => "silent",
+    }
+}
+
+/// What is wrong between us and a peer, each with what mends it.
+pub(super) fn troubles(me: NetId, node: NetId, status: &PeerStatus) -> Vec<String> {
+    let mut all = Vec::new();
+    if status.is_unreachable_at_its_address() {
+        let source =
+            status.source.map_or_else(String::new, |source| format!("; its packets come from {source}"));
+        all.push(format!(
+            "it announces {node}, where it is not reached{source}: only the connection that it opened is used. Set its `address`, or open the way to it"
+        ));
+    }
+    if status.datagrams == Datagrams::Lost {
+        all.push(format!(
+            "datagrams between {me} and {node} are lost, connections are used instead: let UDP port {} and {} through both firewalls",
+            me.port(),
+            node.port()
+        ));
+    }
+    if status.stalled.is_some() {
+        all.push(
+            "a transfer to it stalled while small packets arrive: the path swallows large packets. Smaller segments are used; mend the path's MTU"
+                .to_owned(),
+        );
+    }
+    if status.closes_before_first_frame {
+        all.push(
+            "it ends our connections before it sends a frame: it has another key or another cluster name, most likely. Compare `gm-node status` on both"
+                .to_owned(),
+        );
+    }
+    all
+}
