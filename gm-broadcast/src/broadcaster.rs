@@ -84,6 +84,8 @@ pub struct Broadcaster<H: Handler> {
     alarms: Alarms,
     strange: Rate,
     unopened: UnopenedFrames,
+    /// Peers to which datagrams were found to be lost since anybody last answered one.
+    losing: u32,
     /// When another node last reached us: by a datagram to us, or by a connection that it opened.
     reached: Option<Time>,
     counters: Counters,
@@ -138,6 +140,7 @@ impl<H: Handler> Broadcaster<H> {
             alarms: Alarms::default(),
             strange: Rate::per_second(bounds.strange_datagrams_per_second),
             unopened: UnopenedFrames::default(),
+            losing: 0,
             reached: None,
             counters: Counters::default(),
             scratch: Vec::new(),

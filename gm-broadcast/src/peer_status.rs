@@ -50,9 +50,9 @@ pub struct PeerStatus {
     pub left_alone: Option<Duration>,
     /// What is known of datagrams between us.
     pub datagrams: Datagrams,
-    /// It was reached at its own address: a dial was answered there, or a datagram came from there.
+    /// It was reached at its own address: a dial was answered there, or a question by datagram.
     pub reached: bool,
-    /// The IP address from which its connection came, if that is not the one that it announces.
+    /// The IP address from which its last connection or datagram came, if that is not the one that it announces.
     pub source: Option<IpAddr>,
     /// How long ago a transfer to it stalled, if connections to it use small segments because of that.
     pub stalled: Option<Duration>,

@@ -92,13 +92,13 @@ pub(crate) struct Peer {
     pub(crate) failures: u32,
     /// When the first and the last of them were, and how the last went.
     pub(crate) failed: Option<(Time, Time, Refusal)>,
-    /// It was reached at its own address: a dial was answered, or a datagram came from there.
+    /// It was reached at its own address: a dial was answered, or a question by datagram.
     pub(crate) reached: bool,
     /// Connections that it ended before any frame of it came, one after the other.
     pub(crate) unshown: u32,
     /// When a transfer to it stalled last: until some time after it, connections to it use small segments.
     pub(crate) stalled: Option<Time>,
-    /// The IP address from which its last connection came.
+    /// The IP address from which its last connection or datagram came.
     pub(crate) source: Option<IpAddr>,
     /// Its address is not checked by a dial before.
     pub(crate) check_at: Time,

@@ -3,7 +3,8 @@
 //! A firewall may let connections through and drop datagrams, in one direction or in both, from the start or later. Nothing
 //! on the wire says so, so it is inferred: the owner reports each question that it sent by datagram and that was not
 //! answered in time; if the peer is then heard by a connection, that counts as a strike, and [`STRIKES`] of them in a row
-//! mean that datagrams are lost. From then on everything for that peer goes by a connection, and a small question goes by
+//! mean that datagrams are lost. A datagram of the peer's own is no evidence to the contrary, as the other direction may be
+//! closed; only an answer to a question of ours is. From then on everything for that peer goes by a connection, and a small question goes by
 //! datagram now and then, whose answer shows that datagrams work again.
 
 use std::time::Duration;
@@ -58,21 +59,17 @@ impl DatagramPath {
     }
 
     /// Something came of the peer by a connection. Returns whether datagrams count as lost from now on.
-    pub(crate) fn heard_by_connection(&mut self, now: Time) -> bool {
+    /// `suspicious`: the same was found with several peers of late, so that one strike is enough.
+    pub(crate) fn heard_by_connection(&mut self, now: Time, suspicious: bool) -> bool {
         if !std::mem::take(&mut self.unanswered) || self.is_lost() {
             return false;
         }
         self.strikes += 1;
-        if self.strikes < STRIKES {
+        if self.strikes < STRIKES && !suspicious {
             return false;
         }
         *self = DatagramPath { state: Datagrams::Lost, probe_at: now + FIRST, ..DatagramPath::default() };
         true
-    }
-
-    /// Something came of the peer by datagram: that one direction works, at least.
-    pub(crate) fn heard_by_datagram(&mut self) {
-        (self.unanswered, self.strikes) = (false, 0);
     }
 
     /// A question of ours that went by datagram was answered by datagram. Returns whether datagrams counted as lost before.
@@ -107,20 +104,22 @@ mod tests {
         for _ in 1..STRIKES {
             path.unanswered();
             path.unanswered();
-            assert!(!path.heard_by_connection(at(0)) && !path.heard_by_connection(at(0)));
+            assert!(!path.heard_by_connection(at(0), false) && !path.heard_by_connection(at(0), true));
         }
         assert_eq!(path.state(), Datagrams::Untested);
         path.unanswered();
-        assert!(path.heard_by_connection(at(0)) && path.is_lost());
+        assert!(path.heard_by_connection(at(0), false) && path.is_lost());
+        let mut path = DatagramPath::default();
+        path.unanswered();
+        assert!(path.heard_by_connection(at(0), true), "one is enough where others have shown the same");
     }
 
     #[test]
-    fn a_datagram_in_between_or_silence_is_no_evidence() {
+    fn an_answer_in_between_or_silence_is_no_evidence() {
         let mut path = DatagramPath::default();
         for _ in 0..10 {
             path.unanswered();
-            path.heard_by_datagram();
-            assert!(!path.heard_by_connection(at(0)));
+            assert!(!path.answered() && !path.heard_by_connection(at(0), true));
         }
         (0..10).for_each(|_| path.unanswered());
         assert!(!path.is_lost(), "a dead peer is not one whose datagrams are lost");
@@ -131,8 +130,6 @@ mod tests {
         let mut path = DatagramPath { state: Datagrams::Lost, probe_at: at(2), ..DatagramPath::default() };
         let probed: Vec<u64> = (0..130).filter(|second| path.takes_probe(at(*second))).collect();
         assert_eq!(probed, [2, 6, 14, 30, 60, 90, 120]);
-        path.heard_by_datagram();
-        assert!(path.is_lost(), "the other direction may be closed");
         assert!(path.answered() && path.state() == Datagrams::Work && !path.answered());
         assert!(!path.takes_probe(at(1_000)));
     }

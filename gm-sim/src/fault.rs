@@ -18,6 +18,8 @@ pub enum FaultClass {
     BitFlip,
     /// A datagram was too long for the way, and vanished.
     SmallMtu,
+    /// A datagram vanished on a way where none gets through, while connections work.
+    UdpBlocked,
     /// A node did not hear a multicast.
     MulticastBlocked,
     /// A datagram or bytes were held up on a way that is closed in one direction.
@@ -92,13 +94,14 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// All that a world does by itself: what happens to processes, hosts, clocks and what is between them.
-    pub const ALL: [FaultClass; 26] = [
+    pub const ALL: [FaultClass; 27] = [
         FaultClass::Loss,
         FaultClass::Duplication,
         FaultClass::Reordering,
         FaultClass::Truncation,
         FaultClass::BitFlip,
         FaultClass::SmallMtu,
+        FaultClass::UdpBlocked,
         FaultClass::MulticastBlocked,
         FaultClass::OneWay,
         FaultClass::Partition,
@@ -159,6 +162,7 @@ impl FaultClass {
             FaultClass::Truncation => "truncation",
             FaultClass::BitFlip => "bit-flip",
             FaultClass::SmallMtu => "small-mtu",
+            FaultClass::UdpBlocked => "udp-blocked",
             FaultClass::MulticastBlocked => "multicast-blocked",
             FaultClass::OneWay => "one-way",
             FaultClass::Partition => "partition",

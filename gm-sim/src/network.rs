@@ -87,7 +87,7 @@ impl Network {
                 connect_timeout: Duration::from_secs(3),
                 retry_first: Duration::from_millis(200),
                 retry_most: Duration::from_secs(2),
-                give_up: Duration::from_secs(15),
+                give_up: gm_broadcast::STALL,
                 backlog: 128,
                 warm: None,
             },

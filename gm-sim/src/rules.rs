@@ -120,6 +120,8 @@ pub enum Effect {
     Udp(Rates),
     /// Longer datagrams vanish.
     Mtu(usize),
+    /// Every datagram vanishes; connections work.
+    UdpBlocked,
     /// Multicasts vanish.
     MulticastBlocked,
     /// Nothing comes through.

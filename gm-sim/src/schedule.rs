@@ -104,6 +104,12 @@ impl Draw<'_> {
                 let most = self.chance.place(577);
                 self.lasts(from, until, wide, Effect::Mtu(most));
             }
+            FaultClass::UdpBlocked => {
+                // A firewall may drop datagrams in one direction only.
+                let scope =
+                    if self.chance.happens(1, 3) { Scope { both: false, ..self.halves() } } else { wide };
+                self.lasts(from, until, scope, Effect::UdpBlocked);
+            }
             FaultClass::MulticastBlocked => self.lasts(from, until, wide, Effect::MulticastBlocked),
             FaultClass::OneWay => {
                 let scope = Scope { both: false, ..self.halves() };

@@ -130,8 +130,10 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count("dropped", "answer, too many");
         }
         let body = Body::Peers(self.whom_we_know(false));
-        let by = if link.is_some() { By::Link } else { By::Datagram };
-        self.send(now, sender, body, by);
+        // A question by datagram may be there to find out whether datagrams get through: it is answered by one, whatever is known.
+        if link.is_some() || !self.send_datagram(now, sender, &body) {
+            self.send_by_link(now, sender, body);
+        }
     }
 
     /// A node is news, and news come together: somebody is asked soon whom else he knows.

@@ -71,7 +71,7 @@ impl<H: Handler> Broadcaster<H> {
             raw: opened.payload,
             link: None,
             bytes: opened.payload.len(),
-            own_address: via == Via::Unicast && from == payload.header.sender.socket_addr(),
+            source: Some(from.ip()),
         };
         self.unopened.opened(from.ip());
         if via == Via::Unicast {

@@ -94,7 +94,10 @@ impl<H: Handler> Broadcaster<H> {
 
     /// A question by datagram was answered by datagram.
     pub(super) fn datagrams_work(&mut self, node: NetId) {
-        if self.peers.get_mut(node).is_some_and(|peer| peer.datagrams.answered()) {
+        self.losing = 0;
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        peer.reached = true;
+        if peer.datagrams.answered() {
             self.counters.count("datagram", "work again between us and a peer");
             self.emit(Event::Datagrams { node, lost: false });
         }

@@ -90,7 +90,7 @@ impl<H: Handler> Broadcaster<H> {
         // A frame at a time, taken out of the connection's buffer: what it sets in motion may end the connection.
         while let Some(payload) = self.next_frame(now, id, &mut input) {
             let (payload, epoch, bytes) = payload;
-            let came = Came { path: Path::Link, epoch, raw: &[], link: Some(id), bytes, own_address: false };
+            let came = Came { path: Path::Link, epoch, raw: &[], link: Some(id), bytes, source: None };
             self.receive(now, came, payload);
         }
     }

@@ -93,7 +93,7 @@ impl<H: Handler> Broadcaster<H> {
             raw: &[],
             link: None,
             bytes: payload.len(),
-            own_address: false,
+            source: None,
         };
         self.on_broadcast(now, node, &came, broadcast, inner.body);
     }

@@ -28,8 +28,8 @@ pub(super) struct Came<'a> {
     pub(super) link: Option<LinkId>,
     /// How many bytes its payload has.
     pub(super) bytes: usize,
-    /// It is a datagram to us that came from the address which its sender announces.
-    pub(super) own_address: bool,
+    /// The IP address from which it came, of a datagram.
+    pub(super) source: Option<std::net::IpAddr>,
 }
 
 /// What is delivered.
@@ -58,6 +58,9 @@ pub(super) struct Pending {
     pub(super) tries: u32,
 }
 
+/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in between, after which less evidence is
+/// needed for the next one: a firewall on our side loses those to everybody.
+const SUSPICIOUS: u32 = 2;
 /// Shares of one broadcast that wait for its content, at most.
 const DUTIES: usize = 4;
 
@@ -92,15 +95,11 @@ impl<H: Handler> Broadcaster<H> {
         peer.contact = Some(now);
         peer.heard[came.path as usize] = Some(now);
         (peer.unanswered, peer.unshown, peer.unlisted) = (0, 0, false);
-        peer.reached |= came.own_address;
+        peer.source = came.source.or(peer.source);
         let seed_is_reached = std::mem::take(&mut peer.reported);
         let datagrams_are_lost = match came.path {
-            Path::Multicast => false,
-            Path::Datagram => {
-                peer.datagrams.heard_by_datagram();
-                false
-            }
-            Path::Link => peer.datagrams.heard_by_connection(now),
+            Path::Multicast | Path::Datagram => false,
+            Path::Link => peer.datagrams.heard_by_connection(now, self.losing >= SUSPICIOUS),
         };
         if header.island.is_some() {
             peer.label = header.island;
@@ -115,6 +114,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         if datagrams_are_lost {
             self.counters.count("datagram", "lost between us and a peer");
+            self.losing = self.losing.saturating_add(1);
             self.emit(Event::Datagrams { node: sender, lost: true });
         }
         let confirmation = self.config.times.confirmation;

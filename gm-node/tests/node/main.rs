@@ -4,6 +4,7 @@
 
 mod identity;
 mod others;
+mod paths;
 mod restarts;
 mod town;
 mod waits;

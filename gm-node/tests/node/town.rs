@@ -77,7 +77,12 @@ pub(crate) fn millis(millis: u64) -> Duration {
 
 /// A world of so many nodes on one LAN, and their disks. The last place has no island in common with the others.
 pub(crate) fn town(nodes: u8, disks: &[Disk], set: impl Fn(&mut Config) + 'static) -> (Town, Told) {
-    let places: Vec<Place> = (0..nodes).map(|node| Place { id: id(node), island: 0, site: 0 }).collect();
+    town_of(&(0..nodes).map(id).collect::<Vec<_>>(), disks, set)
+}
+
+/// The same with these identities; the first is everybody's seed.
+pub(crate) fn town_of(ids: &[NetId], disks: &[Disk], set: impl Fn(&mut Config) + 'static) -> (Town, Told) {
+    let places: Vec<Place> = ids.iter().map(|id| Place { id: *id, island: 0, site: 0 }).collect();
     let disks = disks.to_vec();
     let mut town = World::new(7, Network::default(), &places, move |birth: &Birth| {
         let keyring = Keyring::new(Key::new([7; 32]));

@@ -26,8 +26,8 @@ impl<M: Machine> World<M> {
         self.bury(key);
     }
 
-    /// Ends one side; what it had not sent is lost.
-    pub(super) fn abandon(&mut self, key: ConnKey, side: u8) {
+    /// Ends one side; what it had not sent is lost. `stalled`: because the other acknowledged nothing.
+    pub(super) fn abandon(&mut self, key: ConnKey, side: u8, stalled: bool) {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         let (node, link, stage) = (end.node, end.link, end.stage);
@@ -41,7 +41,7 @@ impl<M: Machine> World<M> {
         self.stream_lost(node, lost);
         self.bury(key);
         match stage {
-            Stage::Open => self.give(node, Input::LinkClosed { link, stalled: false }),
+            Stage::Open => self.give(node, Input::LinkClosed { link, stalled }),
             Stage::Dialling => self.give(node, Input::LinkRefused { link, refusal: Refusal::Refused }),
             Stage::Waiting | Stage::Done => {}
         }
@@ -51,7 +51,7 @@ impl<M: Machine> World<M> {
     pub(super) fn hang_up(&mut self, key: ConnKey, here: u8) {
         let Some(conn) = self.conns.get(key) else { return };
         conn[other(here) as usize].stage = Stage::Done;
-        self.abandon(key, here);
+        self.abandon(key, here, false);
     }
 
     /// Both ends are over at once.

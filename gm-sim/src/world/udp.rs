@@ -119,6 +119,7 @@ impl<M: Machine> World<M> {
         let mut worst = Rates::default();
         self.rules.effects(self.now, &ends, |class, effect| match effect {
             Effect::Mtu(most) if packet.bytes.len() > *most => lost = lost.or(Some(class)),
+            Effect::UdpBlocked => lost = lost.or(Some(class)),
             Effect::MulticastBlocked if packet.via == Via::Multicast => lost = lost.or(Some(class)),
             Effect::Udp(rates) => {
                 worst = Rates {

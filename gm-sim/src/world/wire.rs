@@ -177,10 +177,10 @@ impl<M: Machine> World<M> {
         let ack = held.iter().any(|wire| matches!(wire, Wire::Ack(_)));
         self.stream_lost(to, lost);
         if data {
-            self.abandon(key, side);
+            self.abandon(key, side, true);
         }
         if ack {
-            self.abandon(key, other(side));
+            self.abandon(key, other(side), true);
         }
     }
 
