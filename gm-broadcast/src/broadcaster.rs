@@ -223,13 +223,18 @@ impl<H: Handler> Broadcaster<H> {
         known
     }
 
+    /// Until when the word of a node holds that it hears us, though we do not hear it.
+    pub(crate) fn hears_us_unheard(&self, node: NetId) -> Option<Time> {
+        self.hearing.early(node)
+    }
+
     /// When a near node was heard, and until when its word holds that it hears us.
     pub(crate) fn hearing_of(&self, node: NetId) -> Option<(Time, Option<Time>)> {
         self.hearing.of(node)
     }
 
     pub(crate) fn peer_of(&self, node: NetId) -> Option<&Peer> {
-        self.peers.get(node).filter(|peer| peer.met)
+        self.peers.get(node)
     }
 
     /// Whether a node's address is of the family (IPv4, IPv6) of ours, so that our datagrams can get there.

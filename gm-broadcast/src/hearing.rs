@@ -140,6 +140,11 @@ impl Hearing {
         self.near.get(&node).map(|near| (near.heard, near.confirmed.filter(|_| !near.deaf)))
     }
 
+    /// Until when the word of a node that we do not hear holds that it hears us.
+    pub(crate) fn early(&self, node: NetId) -> Option<Time> {
+        self.early.get(&node).copied()
+    }
+
     pub(crate) fn is_near(&self, node: NetId) -> bool {
         self.near.contains_key(&node)
     }

@@ -100,7 +100,7 @@ impl<H: Handler> Broadcaster<H> {
         (quiet.saturating_mul(members).saturating_mul(NEAR_ROUNDS) + quiet).max(NEAR_LEAST)
     }
 
-    /// What is known of a node; nothing if it is not known at all.
+    /// What is known of a node, be it only that it could not be reached; nothing if it is not known at all.
     pub fn peer_status(&self, now: Time, node: NetId) -> Option<PeerStatus> {
         let known = self.config().directory.get(node);
         let Some(peer) = self.peer_of(node) else {
@@ -112,7 +112,8 @@ impl<H: Handler> Broadcaster<H> {
         let failed_since = peer.failed.is_some_and(|(_, last, _)| peer.failures > 0 && since_heard(last));
         let lately = multicast.is_some_and(|ago| ago <= self.near_within());
         let hearing = self.hearing_of(node);
-        let hears_us = hearing.and_then(|(_, until)| until).filter(|until| *until > now);
+        let hears_us = hearing.and_then(|(_, until)| until).or_else(|| self.hears_us_unheard(node));
+        let hears_us = hears_us.filter(|until| *until > now);
         let datagrams = if self.same_family(node) { peer.datagrams.state() } else { Datagrams::OtherFamily };
         Some(PeerStatus {
             near: hearing.is_some() && lately && !failed_since && peer.unanswered < NEAR_UNANSWERED,

@@ -42,8 +42,12 @@ pub struct Status {
     pub multicast: String,
     /// Nodes that we know.
     pub peers: usize,
-    /// Of them, those whose multicast we hear.
+    /// Of them, those whose multicast we hear: as [`Peer::near`] says.
     pub near: usize,
+    /// Of them, those that are connected, or of which something came within the last minute.
+    pub alive: usize,
+    /// The seeds, and whether they are reached.
+    pub seeds: Vec<Seed>,
     /// Whether another node uses our address.
     pub clash: bool,
     /// The groups that are held.
@@ -52,6 +56,20 @@ pub struct Status {
     pub known: usize,
     /// What an operator should look at, in words, each with what mends it.
     pub warnings: Vec<String>,
+}
+
+/// A node that is called until it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seed {
+    /// As it was configured.
+    pub seed: String,
+    /// `reached`, `ourselves`, `pending`, `not-resolved`, `no-usable-address`, `refused`, `silent`, `closes-before-first-frame` or
+    /// `not-heard`.
+    pub state: String,
+    /// What its name means.
+    pub nodes: Vec<String>,
+    /// What is wrong and what mends it; nothing if it is reached.
+    pub trouble: Option<String>,
 }
 
 /// How a group stands.

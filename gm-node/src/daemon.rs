@@ -2,13 +2,14 @@
 //! that asks it.
 //!
 //! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
-//! `daemon/log.rs`, `daemon/network.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
+//! `daemon/log.rs`, `daemon/network.rs`, `daemon/multicast.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
 
 mod apply;
 pub(crate) mod config;
 mod data;
 mod life;
 mod log;
+mod multicast;
 mod network;
 mod notices;
 mod notify;

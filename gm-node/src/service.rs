@@ -27,9 +27,10 @@
 //! ```
 //!
 //! `service/read.rs`, `service/write.rs`, `service/watch.rs`: what can be asked; `service/route.rs`: the task that hears the node; `service/facts.rs`: what it
-//! remembers of what it heard.
+//! remembers of what it heard; `service/network.rs`: how it reaches others.
 
 mod facts;
+mod network;
 mod read;
 mod route;
 #[cfg(test)]
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use gm_broadcast::Time;
-use gm_broadcast::shell::{Door, Driven, Shell, ShellError, Stopped, entropy, start};
+use gm_broadcast::shell::{Door, Driven, Seed, Shell, ShellError, Stopped, entropy, start};
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Keyring};
 use thiserror::Error;
@@ -55,6 +56,7 @@ use crate::node::Node;
 use crate::store::{Store, Stored};
 
 pub use facts::Facts;
+pub use network::{NetworkStatus, SeedStatus};
 pub use read::Standing;
 pub use watch::{Changes, Watch};
 
@@ -193,6 +195,14 @@ impl Service {
     /// [`ServiceError::Stopped`].
     pub async fn add_seeds(&self, seeds: Vec<NetId>) -> Result<(), ServiceError> {
         Ok(self.inner.shell.tell(Command::Seeds(seeds)).await?)
+    }
+
+    /// Calls one more seed, for ever; its name is resolved again and again.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn add_seed(&self, seed: Seed) -> Result<(), ServiceError> {
+        Ok(self.inner.shell.add_seed(seed).await?)
     }
 
     /// Ends the node: sends what is queued, closes all connections, and returns when the storage is closed. Others keep it as a member.

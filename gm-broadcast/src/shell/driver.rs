@@ -8,6 +8,7 @@ mod links;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use gm_clock::NetId;
 use links::Link;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +21,7 @@ use super::handle::{Driven, Order, Said, Shell};
 use super::link::Piece;
 use super::meter::Meter;
 use super::seeds::SeedStates;
-use super::settings::Settings;
+use super::settings::{Seed, Settings};
 use super::sockets::Door;
 use super::suspects::Suspects;
 use super::{accept, seeds};
@@ -36,6 +37,7 @@ const LOOK: Duration = Duration::from_secs(1);
 type Heard<M> = Said<<M as crate::Machine>::Delivery, <M as crate::Machine>::Event>;
 
 struct Driver<M: Driven> {
+    me: NetId,
     machine: M,
     settings: Settings,
     clock: Clock,
@@ -56,6 +58,7 @@ struct Driver<M: Driven> {
     /// Until when what is queued may still be sent, and who waits for the end.
     stopping: Option<Time>,
     waiting: Vec<oneshot::Sender<()>>,
+    seeds: SeedStates,
 }
 
 /// Drives a machine on the sockets of a door, in a task of the current runtime. The machine's time began at [`Time::ZERO`], which is now.
@@ -82,13 +85,9 @@ where
     let listener = TcpListener::from_std(door.listener).map_err(ShellError::Runtime)?;
     let datagrams = Datagrams::new(door.unicast, door.multicast, meter.clone())?;
     callers.spawn(accept::accept(listener, pieces.0.clone(), meter.clone()));
-    for seed in door.settings.seeds.clone() {
-        let chance = Chance::new(entropy()?);
-        seed_states.add(&seed);
-        let shared = (pieces.0.clone(), seed_states.clone(), meter.clone());
-        callers.spawn(seeds::resolve(seed, door.me, chance, shared));
-    }
-    let driver = Driver {
+    let first_seeds = door.settings.seeds.clone();
+    let mut driver = Driver {
+        me: door.me,
         machine,
         settings: door.settings,
         clock: Clock::new(),
@@ -105,7 +104,11 @@ where
         callers,
         stopping: None,
         waiting: Vec::new(),
+        seeds: seed_states.clone(),
     };
+    for seed in first_seeds {
+        driver.call_seed(seed)?;
+    }
     tokio::spawn(driver.run());
     Ok((Shell { me: door.me, orders, seeds: seed_states, meter }, heard))
 }
@@ -130,6 +133,11 @@ impl<M: Driven> Driver<M> {
             match self.turn(now).await {
                 Turn::Order(Some(Order::Command(command))) => self.feed(Input::Command(command)),
                 Turn::Order(Some(Order::Look(look))) => look(&self.machine),
+                Turn::Order(Some(Order::Seed(seed))) => {
+                    if let Err(error) = self.call_seed(seed) {
+                        tracing::error!("a seed is not called: {error}");
+                    }
+                }
                 Turn::Order(Some(Order::Stop(done))) => {
                     self.waiting.push(done);
                     self.begin_end();
@@ -143,6 +151,16 @@ impl<M: Driven> Driver<M> {
             while self.tasks.try_join_next().is_some() {}
         }
         self.end().await;
+    }
+
+    /// Starts the task that resolves a seed, unless it is called already.
+    fn call_seed(&mut self, seed: Seed) -> Result<(), ShellError> {
+        if self.stopping.is_none() && self.seeds.add(&seed) {
+            let chance = Chance::new(entropy()?);
+            let shared = (self.pieces.0.clone(), self.seeds.clone(), self.meter.clone());
+            self.callers.spawn(seeds::resolve(seed, self.me, chance, shared));
+        }
+        Ok(())
     }
 
     /// Waits for what is next.

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
 use super::seeds::{SeedState, SeedStates};
+use super::settings::Seed;
 use crate::broadcaster::Broadcaster;
 use crate::event::{Command, Counters};
 use crate::handler::Handler;
@@ -50,6 +51,7 @@ pub(super) type Look<M> = Box<dyn FnOnce(&M) + Send>;
 pub(super) enum Order<M: Machine> {
     Command(M::Command),
     Look(Look<M>),
+    Seed(Seed),
     Stop(oneshot::Sender<()>),
 }
 
@@ -90,7 +92,15 @@ impl<M: Driven> Shell<M> {
         answered.await.map_err(|_| Stopped)
     }
 
-    /// The seeds of the settings, and what became of their addresses and names. Whether they are reached, the machine knows.
+    /// Calls one more seed, for ever: its name is resolved again and again as those of the settings are.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn add_seed(&self, seed: Seed) -> Result<(), Stopped> {
+        self.orders.send(Order::Seed(seed)).await.map_err(|_| Stopped)
+    }
+
+    /// The seeds, and what became of their addresses and names. Whether they are reached, the machine knows.
     #[must_use]
     pub fn seeds(&self) -> Vec<SeedState> {
         self.seeds.read()

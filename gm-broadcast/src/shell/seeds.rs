@@ -19,6 +19,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 const FIRST: Duration = Duration::from_millis(500);
 /// ... up to this.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Seeds, at most: those of the settings and those that were added later.
+const SEEDS: usize = 1_024;
 /// Addresses of one name that are handed on, at most, in all its life: what a name means may change for ever.
 const MOST: usize = 256;
 
@@ -56,9 +58,14 @@ impl SeedStates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn add(&self, seed: &Seed) {
-        let state = SeedState { seed: seed.clone(), resolution: Resolution::Pending };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+    /// One more; false if it is there already, or there are as many as may be.
+    pub(super) fn add(&self, seed: &Seed) -> bool {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if states.len() >= SEEDS || states.iter().any(|state| state.seed == *seed) {
+            return false;
+        }
+        states.push(SeedState { seed: seed.clone(), resolution: Resolution::Pending });
+        true
     }
 
     /// Notes what became of a seed; returns what was known before.

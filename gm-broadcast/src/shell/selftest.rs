@@ -64,8 +64,9 @@ impl Verdict {
         match self {
             Verdict::Works => "multicast works",
             Verdict::NobodyHeard => {
-                "no other machine was heard: if there are some on this network, a switch or bridge between drops multicast \
-                 (IGMP snooping without a querier, filters, Wi-Fi isolation, a cloud's network); TCP is used instead"
+                "multicast works on this machine, and no other one was heard. If other nodes run on this network, a switch or bridge \
+                 between drops multicast (IGMP snooping without a querier, filters, Wi-Fi isolation, a cloud's network); connections \
+                 are used instead"
             }
             Verdict::NoFlag => {
                 "the interface has no MULTICAST flag (`ip link set dev NAME multicast on`), or choose another `interface`"
@@ -89,7 +90,7 @@ impl fmt::Display for SelfTest {
         let Self { group, interface, sent, looped, neighbours, verdict } = self;
         write!(
             f,
-            "multicast to {group} on {interface}: {sent} sent, {looped} came back, {} others heard: {verdict:?}: {}",
+            "multicast to {group} on {interface}: {sent} sent, {looped} came back, {} others heard: {}",
             neighbours.len(),
             verdict.advice()
         )

@@ -15,7 +15,7 @@ mod tests;
 
 use std::process::ExitCode;
 
-pub(crate) use effective::{Effective, Row, Sealing, changed, environment_help, rows};
+pub(crate) use effective::{Effective, FINDS_NOBODY, Row, Sealing, changed, environment_help, rows};
 pub(crate) use flags::Flags;
 pub(crate) use layers::{Layers, environment};
 pub(crate) use secret::hexadecimal;

@@ -13,7 +13,8 @@ use gm_node::{Config, Store, Stored, Wait};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::config::{Effective, Sealing, Trouble};
+use super::config::{Effective, FINDS_NOBODY, Sealing, Trouble};
+use super::multicast::{self, Multicast};
 use super::notify::notify;
 use super::reload::{Told, reload};
 use super::routes::{App, serve};
@@ -35,7 +36,12 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let begun = Instant::now();
     let mut signals = Signals::new(told.flags.exit_with_stdin)?;
     for warning in &effective.warnings {
-        tracing::warn!("{warning}");
+        // A node that others call is well with that.
+        if warning == FINDS_NOBODY {
+            tracing::info!("{warning}");
+        } else {
+            tracing::warn!("{warning}");
+        }
     }
     // The directory's lock first: under it nobody else takes the socket that lies there.
     let (store, stored) = open(&effective)?;
@@ -136,11 +142,11 @@ fn codec(effective: &Effective) -> Result<FrameCodec, Trouble> {
 /// Does multicast work? It is found out beside the running node.
 async fn test(settings: Settings, app: Arc<App>) {
     match self_test(&settings, TEST).await {
-        Ok(Some(found)) => app.set_multicast(notices::verdict(&found)),
+        Ok(Some(found)) => app.set_multicast(multicast::log(&found)),
         Ok(None) => {}
         Err(error) => {
             tracing::warn!("multicast is not tested: {error}");
-            app.set_multicast(format!("not tested: {error}"));
+            app.set_multicast(Multicast::NotTested(error.to_string()));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What the node tells, as lines of the log: what happened, to whom, and which setting or command mends it. Changes nothing.
 
-use gm_broadcast::shell::{SelfTest, Verdict};
 use gm_node::Event;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -84,17 +83,5 @@ fn broadcast(event: &gm_broadcast::Event, is_met: &mut bool) {
         }
         gm_broadcast::Event::SeedReached(seed) => tracing::info!(%seed, "the seed is reached"),
         other => tracing::trace!("{other:?}"),
-    }
-}
-
-/// What the self test of multicast found, as a line, and for `status`.
-pub(crate) fn verdict(found: &SelfTest) -> String {
-    match found.verdict {
-        Verdict::Works | Verdict::NobodyHeard => tracing::info!("{found}"),
-        _ => tracing::warn!("{found}; or set `multicast` to off, and `seed`"),
-    }
-    match found.verdict {
-        Verdict::Works => "works".to_owned(),
-        verdict => format!("{verdict:?}: {}", verdict.advice()),
     }
 }

@@ -1,17 +1,11 @@
 //! SIGHUP: what can be changed while it runs is read again: keys, seeds, the level of the log. Whatever is wrong changes nothing.
 
-use std::time::Duration;
-
 use gm_broadcast::shell::Seed;
-use gm_clock::NetId;
 use gm_node::service::Service;
 
 use super::config::{Effective, Flags, Layers, Sealing, changed, environment};
 use super::log::Log;
 use crate::Global;
-
-/// How often a new seed that has no address is looked for.
-const AGAIN: Duration = Duration::from_secs(30);
 
 /// Who told the daemon what to do.
 #[derive(Debug)]
@@ -52,7 +46,9 @@ pub(crate) async fn reload(told: &mut Told, now: &mut Effective, service: &Servi
     }
     let count = new.len();
     for seed in new {
-        tokio::spawn(call(seed, service.clone()));
+        if service.add_seed(seed).await.is_err() {
+            return;
+        }
     }
     let later = changed(&told.layers, &layers);
     if !later.is_empty() {
@@ -62,30 +58,4 @@ pub(crate) async fn reload(told: &mut Told, now: &mut Effective, service: &Servi
     tracing::info!(keys, new_seeds = count, "reloaded");
     told.layers = layers;
     *now = next;
-}
-
-/// Finds out what a seed means, and has it called.
-async fn call(seed: Seed, service: Service) {
-    loop {
-        let found = match &seed {
-            Seed::Address(address) => Ok(vec![*address]),
-            Seed::Name { host, port } => {
-                tokio::net::lookup_host((host.as_str(), *port)).await.map(Iterator::collect)
-            }
-        };
-        match found {
-            Ok(found) => {
-                let seeds: Vec<NetId> =
-                    found.into_iter().filter_map(|address| NetId::try_from(address).ok()).collect();
-                // If the node has ended, nobody need be called.
-                let _ = service.add_seeds(seeds).await;
-                return;
-            }
-            Err(error) => tracing::warn!("the seed {seed} is not resolved, tried again: {error}"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            () = service.ended() => return,
-        }
-    }
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 mod failure;
+mod network;
 mod peer;
 mod read;
 mod shape;
@@ -24,6 +25,7 @@ use gm_node::service::Service;
 use tokio::net::UnixListener;
 
 use super::config::{Effective, Sealing};
+use super::multicast::Multicast;
 use super::room::{MOST, Room};
 use failure::Failure;
 
@@ -37,7 +39,7 @@ pub(crate) struct App<S = Service> {
     cluster: String,
     data_dir: Option<PathBuf>,
     is_sealed: bool,
-    multicast: Mutex<String>,
+    multicast: Mutex<Multicast>,
     begun: Instant,
     warnings: Vec<String>,
 }
@@ -45,9 +47,9 @@ pub(crate) struct App<S = Service> {
 impl App<()> {
     pub(crate) fn new(effective: &Effective, door: &Door) -> App<()> {
         let multicast = match (door.group(), door.trouble()) {
-            (_, Some(trouble)) => format!("off: {trouble}"),
-            (None, None) => "off".to_owned(),
-            (Some(_), None) => "being tested".to_owned(),
+            (_, Some(trouble)) => Multicast::Refused(trouble.to_string()),
+            (None, None) => Multicast::Off,
+            (Some(_), None) => Multicast::Testing,
         };
         App {
             service: (),
@@ -67,11 +69,11 @@ impl App<()> {
 }
 
 impl App {
-    pub(crate) fn set_multicast(&self, found: String) {
+    pub(crate) fn set_multicast(&self, found: Multicast) {
         *self.multicast.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
-    fn multicast(&self) -> String {
+    fn multicast(&self) -> Multicast {
         self.multicast.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

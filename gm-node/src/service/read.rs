@@ -7,15 +7,11 @@ use gm_data::{GroupName, Item, View};
 use super::{Driving, Facts, Service, ServiceError};
 use crate::node::GroupStatus;
 
-/// How a node stands.
+/// How a node stands; how it reaches others is [`Service::network`].
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// Who it is.
     pub me: NetId,
-    /// Nodes that it knows.
-    pub peers: usize,
-    /// Of them, those whose multicast it hears.
-    pub near: usize,
     /// The groups that are held, in the order of their names.
     pub groups: Vec<GroupStatus>,
     /// Groups that are only known by name.
@@ -34,8 +30,6 @@ impl Service {
         let facts = self.inner.shared.facts();
         self.look(move |node| Standing {
             me: node.me(),
-            peers: node.peers().len(),
-            near: node.broadcaster().near().len(),
             groups: node.held().filter_map(|group| node.status(now, group)).collect(),
             known: node.contacts().count(),
             facts,

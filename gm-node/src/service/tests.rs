@@ -63,7 +63,8 @@ async fn two_nodes_tell_each_other_and_their_watchers() {
     assert_eq!(ann.topology(&group).await.unwrap().len(), 2);
     assert_eq!(ann.my_groups().await.unwrap(), std::slice::from_ref(&group));
     let standing = ann.status().await.unwrap();
-    assert_eq!((standing.peers, standing.groups.len()), (1, 1));
+    let network = ann.network().await.unwrap();
+    assert_eq!((network.peers, network.alive, standing.groups.len()), (1, 1, 1));
 
     bob.stop().await;
     assert_eq!(bob.my_groups().await, Err(ServiceError::Stopped));

@@ -1,6 +1,6 @@
 //! Fixed data for the snapshots of what people see.
 
-use gm_node::api::{Done, Group, Item, Status};
+use gm_node::api::{Done, Group, Item, Seed, Status};
 
 pub(crate) fn held() -> Group {
     Group {
@@ -48,6 +48,13 @@ pub(crate) fn status() -> Status {
         multicast: "works".into(),
         peers: 3,
         near: 2,
+        alive: 3,
+        seeds: vec![Seed {
+            seed: "a.example:29999".into(),
+            state: "reached".into(),
+            nodes: vec!["10.0.0.2:29999".into()],
+            trouble: None,
+        }],
         clash: false,
         groups: vec![held()],
         known: 1,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::api::Status;
+use gm_node::api::{Seed, Status};
 
 use super::groups::groups;
 use crate::cli::args::spelled;
@@ -20,7 +20,16 @@ pub(crate) fn status(status: &Status) -> String {
     line("sealed", sealed.to_owned());
     line("multicast", status.multicast.clone());
     let peers = counted(status.peers, "other node known", "other nodes known");
-    line("peers", format!("{peers}, {} heard by multicast", status.near));
+    line(
+        "peers",
+        format!(
+            "{peers}, {} of them alive within the last minute, {} heard by multicast",
+            status.alive, status.near
+        ),
+    );
+    for seed in &status.seeds {
+        line("seed", seed_line(seed));
+    }
     if status.clash {
         line(
             "CLASH",
@@ -43,6 +52,15 @@ pub(crate) fn status(status: &Status) -> String {
     }
     text.push_str(verdict(status));
     text
+}
+
+fn seed_line(seed: &Seed) -> String {
+    let nodes = if seed.nodes.is_empty() || seed.nodes == [seed.seed.as_str()] {
+        String::new()
+    } else {
+        format!(" ({})", seed.nodes.join(", "))
+    };
+    format!("{}{nodes}: {}", seed.seed, seed.state)
 }
 
 fn data(status: &Status) -> String {
@@ -74,7 +92,8 @@ up         2 h 1 min
 data       /var/lib/gm
 sealed     yes
 multicast  works
-peers      3 other nodes known, 2 heard by multicast
+peers      3 other nodes known, 3 of them alive within the last minute, 2 heard by multicast
+seed       a.example:29999 (10.0.0.2:29999): reached
 groups     1 held, 1 known by name only: gm-node groups
 
 GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING

@@ -22,6 +22,10 @@ pub(crate) enum Sealing {
     Insecure,
 }
 
+/// A node that only others can find: a warning until one of them has.
+pub(crate) const FINDS_NOBODY: &str =
+    "`multicast` is off and there is no `seed`: this node finds nobody, others have to call it";
+
 /// What the daemon does.
 #[derive(Clone, Debug)]
 pub(crate) struct Effective {
@@ -246,10 +250,7 @@ impl Reader<'_> {
         let seeds: Vec<Seed> = self.many("seed");
         let multicast = self.multicast(address.is_some_and(|address| address.is_ipv6()));
         if multicast == Multicast::Off && seeds.is_empty() {
-            warnings.push(
-                "`multicast` is off and there is no `seed`: this node finds nobody, others have to call it"
-                    .to_owned(),
-            );
+            warnings.push(FINDS_NOBODY.to_owned());
         }
         let default = Settings::default();
         Settings {

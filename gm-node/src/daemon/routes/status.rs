@@ -7,36 +7,41 @@ use axum::extract::State;
 use gm_node::api;
 use gm_node::service::Standing;
 
-use super::{App, Failure, shape};
+use super::{App, Failure, network, shape};
+use crate::daemon::config::FINDS_NOBODY;
 
 /// `GET /v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Status>, Failure> {
     let standing = app.service.status().await?;
-    let multicast = match app.multicast() {
-        // Whoever is near came after the test.
-        found if standing.near > 0 && !found.starts_with("off") => "works".to_owned(),
-        found => found,
-    };
+    let found = app.service.network().await?;
+    let uptime = app.begun.elapsed().as_secs();
+    let multicast = app.multicast();
+    let mut warnings = warnings(&app, &standing, found.alive);
+    warnings.extend(multicast.warning(found.near));
+    warnings.extend(network::warnings(standing.me, uptime, &found));
     Ok(Json(api::Status {
         node: standing.me.to_string(),
         cluster: app.cluster.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        uptime: app.begun.elapsed().as_secs(),
+        uptime,
         data_dir: app.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
         storage: standing.facts.storage.clone(),
         sealed: app.is_sealed,
-        warnings: warnings(&app, &standing, &multicast),
-        multicast,
-        peers: standing.peers,
-        near: standing.near,
+        warnings,
+        multicast: multicast.text(found.near),
+        peers: found.peers,
+        near: found.near,
+        alive: found.alive,
+        seeds: found.seeds.iter().map(network::seed).collect(),
         clash: standing.facts.clash(),
         groups: standing.groups.iter().map(shape::held).collect(),
         known: standing.known,
     }))
 }
 
-fn warnings(app: &App, standing: &Standing, multicast: &str) -> Vec<String> {
+fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     let mut all = app.warnings.clone();
+    all.retain(|warning| warning != FINDS_NOBODY || alive == 0);
     let facts = &standing.facts;
     if let Some(why) = &facts.storage {
         all.push(format!("the storage fails, and writes are refused: {why}"));
@@ -45,9 +50,6 @@ fn warnings(app: &App, standing: &Standing, multicast: &str) -> Vec<String> {
         all.push(
             "another node uses this address: stop one of the two, or give it another `address`".to_owned(),
         );
-    }
-    if !["works", "off", "being tested"].contains(&multicast) && !multicast.starts_with("NobodyHeard") {
-        all.push(format!("multicast: {multicast}"));
     }
     for group in standing.groups.iter().filter(|group| group.conflict.is_some()) {
         all.push(format!(

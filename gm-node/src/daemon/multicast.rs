@@ -1,0 +1,75 @@
+//! What is known of multicast on this machine, and whether that is worth a warning: only evidence is. That no other node is heard is
+//! none, as the first node of a network hears nobody.
+
+use gm_broadcast::shell::{SelfTest, Verdict};
+
+/// What is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Multicast {
+    /// It is off, as configured.
+    Off,
+    /// The system refused it, and the node goes on without.
+    Refused(String),
+    /// The self-test has not ended.
+    Testing,
+    /// The self-test could not be made.
+    NotTested(String),
+    /// What the self-test found.
+    Tested(Verdict),
+}
+
+impl Multicast {
+    /// For `status`. `near`: nodes whose multicast is heard now.
+    pub(crate) fn text(&self, near: usize) -> String {
+        match self {
+            Multicast::Off => "off".to_owned(),
+            Multicast::Refused(why) => format!("off: {why}"),
+            _ if near > 0 => "works".to_owned(),
+            Multicast::Testing => "being tested".to_owned(),
+            Multicast::NotTested(why) => format!("not tested: {why}"),
+            Multicast::Tested(Verdict::NobodyHeard) => {
+                "works on this machine; no other node is heard".to_owned()
+            }
+            Multicast::Tested(verdict) => verdict.advice().to_owned(),
+        }
+    }
+
+    /// What an operator should look at.
+    pub(crate) fn warning(&self, near: usize) -> Option<String> {
+        let works = near > 0 || matches!(self, Multicast::Tested(Verdict::Works | Verdict::NobodyHeard));
+        match self {
+            Multicast::Off | Multicast::Testing => None,
+            Multicast::Refused(_) => Some(format!("multicast is {}", self.text(near))),
+            _ if works => None,
+            _ => Some(format!("multicast does not work: {}. Connections are used instead", self.text(near))),
+        }
+    }
+}
+
+/// Logs what the self-test found: a warning if something is wrong on this machine.
+pub(crate) fn log(found: &SelfTest) -> Multicast {
+    match found.verdict {
+        Verdict::Works | Verdict::NobodyHeard => tracing::info!("{found}"),
+        _ => tracing::warn!("{found}; or set `multicast` to off, and `seed`"),
+    }
+    Multicast::Tested(found.verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_evidence_is_worth_a_warning() {
+        let first = Multicast::Tested(Verdict::NobodyHeard);
+        assert_eq!((first.warning(0), first.text(0).contains("NobodyHeard")), (None, false));
+        assert_eq!(Multicast::Off.warning(0), None);
+        assert_eq!(Multicast::Testing.warning(0), None);
+        for verdict in [Verdict::NoFlag, Verdict::NoRoute, Verdict::Forbidden, Verdict::NotLooped] {
+            let found = Multicast::Tested(verdict);
+            assert!(found.warning(0).is_some(), "{verdict:?}");
+            assert_eq!((found.warning(1), found.text(1).as_str()), (None, "works"), "{verdict:?}");
+        }
+        assert!(Multicast::Refused("no".to_owned()).warning(1).is_some());
+    }
+}

@@ -1,0 +1,98 @@
+//! How this node reaches others, for `status`: the seeds, and a warning for each thing that does not work.
+
+use gm_broadcast::shell::{Resolution, SeedState};
+use gm_broadcast::{PeerStatus, Refusal, SeedTrouble};
+use gm_clock::NetId;
+use gm_node::api;
+use gm_node::service::{NetworkStatus, SeedStatus};
+
+use super::peer::troubles;
+use crate::daemon::network;
+
+/// A node that runs for so many seconds and was never reached by another says so.
+const REACHED_WITHIN: u64 = 60;
+
+/// A seed, for `GET /v1/status`.
+pub(super) fn seed(status: &SeedStatus) -> api::Seed {
+    let SeedStatus { state: SeedState { seed, resolution }, nodes } = status;
+    let (state, trouble) = standing(status, resolution, nodes);
+    api::Seed {
+        seed: seed.to_string(),
+        state: state.to_owned(),
+        nodes: nodes.iter().map(|(node, _)| node.to_string()).collect(),
+        trouble,
+    }
+}
+
+fn standing(
+    status: &SeedStatus,
+    resolution: &Resolution,
+    nodes: &[(NetId, Option<PeerStatus>)],
+) -> (&'static str, Option<String>) {
+    match resolution {
+        Resolution::Ourselves => return ("ourselves", None),
+        Resolution::Pending => return ("pending", None),
+        Resolution::Failed(error) => {
+            let why = format!("its name does not resolve: {error}. It is tried again");
+            return ("not-resolved", Some(why));
+        }
+        Resolution::NoUsableAddress => {
+            let why =
+                "its name means no address that can be another node's and can reach this one".to_owned();
+            return ("no-usable-address", Some(why));
+        }
+        Resolution::Nodes(_) => {}
+    }
+    if status.is_reached() {
+        return ("reached", None);
+    }
+    let statuses = || nodes.iter().filter_map(|(_, status)| status.as_ref());
+    let (state, why) = if statuses().any(|status| status.closes_before_first_frame) {
+        ("closes-before-first-frame", SeedTrouble::ClosesBeforeFirstFrame)
+    } else {
+        match statuses().find_map(|status| status.failure) {
+            Some((_, Refusal::Refused)) => ("refused", SeedTrouble::Refused),
+            Some((_, Refusal::Silent)) => ("silent", SeedTrouble::Silent),
+            None => return ("not-heard", None),
+        }
+    };
+    (state, Some(network::seed_trouble(why).to_owned()))
+}
+
+/// What an operator should look at, each with what mends it.
+pub(super) fn warnings(me: NetId, uptime: u64, found: &NetworkStatus) -> Vec<String> {
+    let mut all: Vec<String> = found.unopened.iter().map(network::unopened).collect();
+    for status in &found.seeds {
+        let seed = seed(status);
+        if let Some(trouble) = seed.trouble {
+            all.push(format!("the seed {} is not reached: {trouble}", seed.seed));
+        }
+    }
+    let (troubled, count) = &found.troubled;
+    for (node, status) in troubled {
+        all.extend(troubles(me, *node, status).into_iter().map(|trouble| format!("{node}: {trouble}")));
+    }
+    if *count > troubled.len() {
+        all.push(format!("{} more peers have such troubles: gm-node peers", count - troubled.len()));
+    }
+    if found.other_family > 0 {
+        let ours = if me.ip().is_ipv4() { "IPv4" } else { "IPv6" };
+        all.push(format!(
+            "{} of the peers announce an address of the other family than this node ({ours}): they are reached by connections only, without multicast. Give all nodes of the cluster an `address` of one family",
+            found.other_family
+        ));
+    }
+    if found.one_way_multicast > 0 {
+        all.push(format!(
+            "{} of the peers hear this node's multicast, and this node does not hear theirs: a firewall here drops it, or a switch between (IGMP snooping without a querier). Connections are used instead",
+            found.one_way_multicast
+        ));
+    }
+    if uptime >= REACHED_WITHIN && found.reached.is_none() && found.alive > 0 {
+        all.push(format!(
+            "no other node has reached this one at {me} since it started: all that others send comes by connections that this node opens. Is {me} the address that others reach it by (`address`), and does a firewall let TCP and UDP port {} in?",
+            me.port()
+        ));
+    }
+    all
+}
