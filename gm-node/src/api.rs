@@ -5,8 +5,8 @@
 //! GET  /v1/status                        Status
 //! GET  /v1/groups                        [Group]
 //! GET  /v1/groups/{g}                    Group
-//! GET  /v1/groups/{g}/members            [Member]
-//! GET  /v1/groups/{g}/topology?op=add    [Item]          op: add, get, or none for both
+//! GET  /v1/groups/{g}/members            Members
+//! GET  /v1/groups/{g}/topology?op=add    Topology        op: add, get, or none for both
 //! GET  /v1/groups/{g}/coverage           Coverage
 //! GET  /v1/groups/{g}/locate?key=K       Located         or ?bytes=TEXT
 //! GET  /v1/groups/{g}/watch              one Change a line, the first what is there already
@@ -16,7 +16,8 @@
 //! POST /v1/groups/{g}/change             Batch   -> [Done]
 //! POST /v1/forget                        Forget  -> [Done]
 //! ```
-//! `{g}` is the group's name, percent-encoded. Whatever is refused is answered with an [`Error`] and a status: 400 what cannot be understood, 404 a group that
+//! `{g}` is the group's name, percent-encoded. `members`, `topology`, `coverage` and `locate` take `fresh=MILLISECONDS`: the answer is given once the group was
+//! compared with another holder of it, or that time is over; what it is worth stands in its `sync`. Whatever is refused is answered with an [`Error`] and a status: 400 what cannot be understood, 404 a group that
 //! is not held, 409 a write that is refused, 503 a storage that refuses, 507 a bound that is reached. A wait that times out or settles short is 200: the write stands.
 
 use serde::{Deserialize, Serialize};
@@ -89,8 +90,10 @@ pub struct Group {
     pub fingerprint: String,
     /// Whether this node is a member.
     pub member: bool,
-    /// Whether another node held the same, at any time since our start.
+    /// Whether the last comparison with another holder found the same.
     pub agreed: bool,
+    /// How far the group was compared with other holders; nothing of a group that is not held.
+    pub sync: Option<Sync>,
     /// Whether we left and still tell it.
     pub leaving: bool,
     /// Records: members, who left, and the forgotten.
@@ -99,6 +102,43 @@ pub struct Group {
     pub gone: usize,
     /// For how many milliseconds nothing is written, because another node writes under our identity.
     pub conflict: Option<u64>,
+}
+
+/// How far a group was compared with other holders of it, and so what an answer is worth in which something is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sync {
+    /// `equal`: another holder held the same at the last comparison. `differs`: the comparisons since `seconds` find a difference that is not
+    /// settled yet. `sole`: no other member is known here, nor to the peer `with`, which was asked. `single`: this node is alone by configuration.
+    /// `unverified`: nothing was compared since this node started or joined, and members may be missing.
+    pub state: String,
+    /// Whether it is any but `unverified`.
+    pub verified: bool,
+    /// The other holder, or the peer that was asked.
+    pub with: Option<String>,
+    /// How many seconds ago that was, or since when there is a difference.
+    pub seconds: Option<u64>,
+}
+
+/// The members of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// The group's name.
+    pub group: String,
+    /// What the answer is worth.
+    pub sync: Sync,
+    /// The members, in the order of their NetIds.
+    pub members: Vec<Member>,
+}
+
+/// What members say of ranges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
+    /// The group's name.
+    pub group: String,
+    /// What the answer is worth.
+    pub sync: Sync,
+    /// The items, by range.
+    pub items: Vec<Item>,
 }
 
 /// A member of a group.
@@ -136,6 +176,8 @@ pub struct Item {
 /// Who serves a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located {
+    /// What the answer is worth.
+    pub sync: Sync,
     /// The key.
     pub key: u32,
     /// Its owners, the most preferred first.
@@ -160,6 +202,8 @@ pub struct Owner {
 /// What is served, and by how many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
+    /// What the answer is worth.
+    pub sync: Sync,
     /// The least number of members that serve any key.
     pub least: usize,
     /// The whole key space, in pieces, in order.

@@ -94,7 +94,7 @@ pub mod store;
 pub use command::{Command, Count, End, Forget, Wait, Waited, What, Write, WriteError, Written};
 pub use config::{Bounds, Config, ConfigError, Times};
 pub use event::{Counts, Event};
-pub use node::{Conflicted, GroupStatus, Node};
+pub use node::{Conflicted, Freshness, GroupStatus, Node};
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;

@@ -1,13 +1,14 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
 //! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait`, `forget`, `hear`
-//! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
+//! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `freshness` (how far a group was compared), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
 mod compare;
 mod draft;
 mod flush;
 mod forget;
+mod freshness;
 mod give;
 mod hear;
 mod hearing;
@@ -35,6 +36,7 @@ use crate::event::Event;
 use crate::groups::{Effect, Groups};
 use crate::store::Store;
 use commit::Flight;
+use freshness::Comparisons;
 use hearing::Hearing;
 use question::Question;
 use sync::Sync;
@@ -42,6 +44,7 @@ use wait::Waiter;
 use watch::Watcher;
 use write::Queued;
 
+pub use freshness::Freshness;
 pub use look::{Conflicted, GroupStatus};
 
 /// A node.
@@ -88,6 +91,7 @@ pub struct Node<S> {
     next_topic: u64,
 
     sync: Sync,
+    comparisons: Comparisons,
     answers: Rate,
     questions: BTreeMap<(GroupName, NetId), Question>,
     /// Answers to what came by multicast, each after a while.

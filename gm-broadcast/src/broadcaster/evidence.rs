@@ -52,9 +52,14 @@ impl<H: Handler> Broadcaster<H> {
         let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
         peer.unshown = peer.unshown.saturating_add(1);
         let fresh = peer.contact.is_some_and(|at| now.since(at) < SEED_FRESH);
-        if peer.unshown >= CLOSES && !fresh {
-            self.note_unopened(now, node.socket_addr(), UnopenedCause::ClosedBeforeFirstFrame);
+        if peer.unshown < CLOSES || fresh {
+            return;
+        }
+        // A seed has an event of its own.
+        if self.config.seeds.contains(&node) {
             self.report_seed(node, SeedTrouble::ClosesBeforeFirstFrame);
+        } else {
+            self.note_unopened(now, node.socket_addr(), UnopenedCause::ClosedBeforeFirstFrame);
         }
     }
 

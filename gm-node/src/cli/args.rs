@@ -114,6 +114,22 @@ impl Waiting {
     }
 }
 
+/// Whether a read waits until its group was compared with another holder of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct Fresh {
+    /// Wait until the group was compared with another holder of it, so long at most (5s if no time is given): right after a start or a join members may
+    /// be missing here
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = duration, value_name = "TIME")]
+    pub(crate) fresh: Option<Duration>,
+}
+
+impl Fresh {
+    /// As a part of a query.
+    pub(crate) fn query(self) -> Option<String> {
+        self.fresh.map(|within| format!("fresh={}", within.as_millis()))
+    }
+}
+
 /// What is said of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Op {

@@ -54,6 +54,15 @@ impl Client {
         self.ask(Method::GET, uri, None, PATIENCE).await
     }
 
+    /// Asks for what the daemon may wait so long.
+    pub(crate) async fn get_within<T: DeserializeOwned>(
+        &self,
+        uri: &str,
+        waits: Duration,
+    ) -> Result<T, Failure> {
+        self.ask(Method::GET, uri, None, waits.saturating_add(PATIENCE)).await
+    }
+
     /// Tells it to do something for which it waits so long.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,

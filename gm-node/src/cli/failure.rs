@@ -6,12 +6,18 @@ use std::process::ExitCode;
 use gm_node::api;
 use thiserror::Error;
 
+/// The exit code of a read whose group is not held here, or was not compared with another holder yet.
+const UNVERIFIED: u8 = 7;
+
 /// Why a command came to nothing.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     /// It was asked for what cannot be understood.
     #[error("{0}")]
     Usage(String),
+    /// The group that is to be read is not held here.
+    #[error("{}", .0.error)]
+    NotHeld(api::Error),
     /// The daemon refused.
     #[error("{}", .0.error)]
     Refused(api::Error),
@@ -37,6 +43,7 @@ impl Failure {
             Failure::Refused(error) if error.kind == "usage" => 2,
             Failure::Refused(_) | Failure::TooMuch(_) | Failure::Output(_) => 1,
             Failure::Unreachable(_) => 3,
+            Failure::NotHeld(_) => UNVERIFIED,
             Failure::Late(_) => 4,
         }
     }
@@ -50,7 +57,7 @@ impl Failure {
     pub(crate) fn as_json(&self) -> api::Error {
         let kind = match self {
             Failure::Usage(_) => "usage",
-            Failure::Refused(error) => return error.clone(),
+            Failure::Refused(error) | Failure::NotHeld(error) => return error.clone(),
             Failure::TooMuch(_) => "bound",
             Failure::Unreachable(_) => "unreachable",
             Failure::Late(_) => "timed-out",
@@ -69,6 +76,8 @@ pub(crate) enum Ended {
     Gap,
     /// Not as many have it as were asked for.
     Short,
+    /// The group was not compared with another holder yet: what is missing in the answer may be there.
+    Unverified,
 }
 
 impl From<Ended> for ExitCode {
@@ -77,6 +86,7 @@ impl From<Ended> for ExitCode {
             Ended::Done => 0,
             Ended::Gap => 1,
             Ended::Short => 4,
+            Ended::Unverified => UNVERIFIED,
         })
     }
 }

@@ -22,7 +22,7 @@ use clap::Subcommand;
 use gm_clock::NetId;
 use gm_data::GroupName;
 
-use self::args::{Op, Ranges, Waiting};
+use self::args::{Fresh, Op, Ranges, Waiting};
 use self::client::Client;
 use self::failure::{Ended, Failure};
 use self::out::Out;
@@ -39,6 +39,8 @@ pub(crate) enum Ask {
     Members {
         /// The group's name
         group: GroupName,
+        #[command(flatten)]
+        fresh: Fresh,
     },
     /// Which member serves which range, and which is interested in it
     Topology {
@@ -47,6 +49,8 @@ pub(crate) enum Ask {
         /// Only what is served (add), or of interest (get)
         #[arg(long, value_enum)]
         op: Option<Op>,
+        #[command(flatten)]
+        fresh: Fresh,
     },
     /// By how many each key is served
     Coverage {
@@ -55,6 +59,8 @@ pub(crate) enum Ask {
         /// Exit with 1 if any key is served by fewer members
         #[arg(long, value_name = "N")]
         require: Option<usize>,
+        #[command(flatten)]
+        fresh: Fresh,
     },
     /// Who serves a key, the most preferred first
     Locate {
@@ -66,6 +72,8 @@ pub(crate) enum Ask {
         /// The key that is the hash of this text
         #[arg(long, value_name = "TEXT")]
         bytes: Option<String>,
+        #[command(flatten)]
+        fresh: Fresh,
     },
     /// Become a member of a group
     Join {
@@ -185,10 +193,12 @@ async fn answer(ask: Ask, client: &Client, out: &mut Out) -> Result<Ended, Failu
     match ask {
         Ask::Status => read::status(client, out).await,
         Ask::Groups => read::groups(client, out).await,
-        Ask::Members { group } => read::members(client, out, &group).await,
-        Ask::Topology { group, op } => read::topology(client, out, &group, op).await,
-        Ask::Coverage { group, require } => read::coverage(client, out, &group, require).await,
-        Ask::Locate { group, key, bytes } => read::locate(client, out, &group, key, bytes).await,
+        Ask::Members { group, fresh } => read::members(client, out, &group, fresh).await,
+        Ask::Topology { group, op, fresh } => read::topology(client, out, &group, op, fresh).await,
+        Ask::Coverage { group, require, fresh } => read::coverage(client, out, &group, require, fresh).await,
+        Ask::Locate { group, key, bytes, fresh } => {
+            read::locate(client, out, &group, key, bytes, fresh).await
+        }
         Ask::Peers => read::peers(client, out).await,
         Ask::Join { group, interest, waiting } => {
             write::join(client, out, &group, &interest.map_or_else(Vec::new, |ranges| ranges.0), &waiting)

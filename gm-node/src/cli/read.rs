@@ -1,9 +1,12 @@
 //! The commands that ask and change nothing.
 
+use std::time::Duration;
+
 use gm_data::GroupName;
 use gm_node::api;
+use serde::de::DeserializeOwned;
 
-use super::args::Op;
+use super::args::{Fresh, Op};
 use super::client::{Client, encoded};
 use super::failure::{Ended, Failure};
 use super::out::Out;
@@ -27,10 +30,38 @@ pub(crate) async fn peers(client: &Client, out: &mut Out) -> Result<Ended, Failu
     Ok(Ended::Done)
 }
 
-pub(crate) async fn members(client: &Client, out: &mut Out, group: &GroupName) -> Result<Ended, Failure> {
-    let members: Vec<api::Member> = client.get(&of(group, "/members")).await?;
-    out.say(&members, |members| show::members(group.as_str(), members))?;
-    Ok(Ended::Done)
+/// Reads something of a group.
+async fn read<T: DeserializeOwned>(
+    client: &Client,
+    group: &GroupName,
+    what: &str,
+    query: &[Option<String>],
+) -> Result<T, Failure> {
+    let query: Vec<&str> = query.iter().flatten().map(String::as_str).collect();
+    let parted = if query.is_empty() { "" } else { "?" };
+    let uri = format!("{}{parted}{}", of(group, what), query.join("&"));
+    let waits = query.iter().find_map(|part| part.strip_prefix("fresh=")?.parse().ok());
+    client.get_within(&uri, waits.map_or(Duration::ZERO, Duration::from_millis)).await.map_err(|failure| {
+        match failure {
+            Failure::Refused(error) if error.kind == "unknown-group" => Failure::NotHeld(error),
+            failure => failure,
+        }
+    })
+}
+
+fn ended(sync: &api::Sync) -> Ended {
+    if sync.verified { Ended::Done } else { Ended::Unverified }
+}
+
+pub(crate) async fn members(
+    client: &Client,
+    out: &mut Out,
+    group: &GroupName,
+    fresh: Fresh,
+) -> Result<Ended, Failure> {
+    let members: api::Members = read(client, group, "/members", &[fresh.query()]).await?;
+    out.say(&members, show::members)?;
+    Ok(ended(&members.sync))
 }
 
 pub(crate) async fn topology(
@@ -38,15 +69,12 @@ pub(crate) async fn topology(
     out: &mut Out,
     group: &GroupName,
     op: Option<Op>,
+    fresh: Fresh,
 ) -> Result<Ended, Failure> {
-    let mut uri = of(group, "/topology");
-    if let Some(op) = op {
-        uri.push_str("?op=");
-        uri.push_str(op.told());
-    }
-    let items: Vec<api::Item> = client.get(&uri).await?;
-    out.say(&items, |items| show::topology(group.as_str(), items))?;
-    Ok(Ended::Done)
+    let op = op.map(|op| format!("op={}", op.told()));
+    let topology: api::Topology = read(client, group, "/topology", &[op, fresh.query()]).await?;
+    out.say(&topology, show::topology)?;
+    Ok(ended(&topology.sync))
 }
 
 pub(crate) async fn coverage(
@@ -54,11 +82,17 @@ pub(crate) async fn coverage(
     out: &mut Out,
     group: &GroupName,
     require: Option<usize>,
+    fresh: Fresh,
 ) -> Result<Ended, Failure> {
-    let coverage: api::Coverage = client.get(&of(group, "/coverage")).await?;
+    let coverage: api::Coverage = read(client, group, "/coverage", &[fresh.query()]).await?;
     out.say(&coverage, |coverage| show::coverage(coverage, require))?;
-    let enough = require.is_none_or(|wanted| coverage.least >= wanted);
-    Ok(if enough { Ended::Done } else { Ended::Gap })
+    Ok(match require {
+        None => ended(&coverage.sync),
+        // What is known to be served is, whoever else is missing.
+        Some(wanted) if coverage.least >= wanted => Ended::Done,
+        Some(_) if coverage.sync.verified => Ended::Gap,
+        Some(_) => Ended::Unverified,
+    })
 }
 
 pub(crate) async fn locate(
@@ -67,14 +101,15 @@ pub(crate) async fn locate(
     group: &GroupName,
     key: Option<u32>,
     bytes: Option<String>,
+    fresh: Fresh,
 ) -> Result<Ended, Failure> {
-    let query = match (key, bytes) {
-        (Some(key), _) => format!("/locate?key={key}"),
-        (None, bytes) => format!("/locate?bytes={}", encoded(&bytes.unwrap_or_default())),
+    let sought = match (key, bytes) {
+        (Some(key), _) => format!("key={key}"),
+        (None, bytes) => format!("bytes={}", encoded(&bytes.unwrap_or_default())),
     };
-    let located: api::Located = client.get(&of(group, &query)).await?;
+    let located: api::Located = read(client, group, "/locate", &[Some(sought), fresh.query()]).await?;
     out.say(&located, show::located)?;
-    Ok(Ended::Done)
+    Ok(ended(&located.sync))
 }
 
 /// The address of something of a group.

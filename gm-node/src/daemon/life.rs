@@ -54,7 +54,8 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let former = stored.me;
     let app = App::new(&effective, &door);
     let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
-    let service = Service::start(Config::of_door(&door), codec, store, stored, door).map_err(refused)?;
+    let config = Config { alone: effective.single, ..Config::of_door(&door) };
+    let service = Service::start(config, codec, store, stored, door).map_err(refused)?;
     let me = service.my_id();
     tokio::spawn(notices::log(service.notices()));
     tracing::info!(

@@ -39,6 +39,7 @@ pub(crate) struct App<S = Service> {
     cluster: String,
     data_dir: Option<PathBuf>,
     is_sealed: bool,
+    is_single: bool,
     multicast: Mutex<Multicast>,
     begun: Instant,
     warnings: Vec<String>,
@@ -55,6 +56,7 @@ impl App<()> {
             service: (),
             cluster: effective.cluster.to_string(),
             data_dir: effective.data_dir.clone(),
+            is_single: effective.single,
             is_sealed: matches!(effective.sealing, Sealing::Keys(_)),
             multicast: Mutex::new(multicast),
             begun: Instant::now(),
@@ -63,8 +65,8 @@ impl App<()> {
     }
 
     pub(crate) fn with(self, service: Service) -> App {
-        let App { cluster, data_dir, is_sealed, multicast, begun, warnings, .. } = self;
-        App { service, cluster, data_dir, is_sealed, multicast, begun, warnings }
+        let App { cluster, data_dir, is_sealed, is_single, multicast, begun, warnings, .. } = self;
+        App { service, cluster, data_dir, is_sealed, is_single, multicast, begun, warnings }
     }
 }
 

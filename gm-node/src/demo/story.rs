@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use gm_data::KeyRange;
-use gm_node::api::{Batch, Done, Forget, Item, Join, Order, Wait};
+use gm_node::api::{Batch, Done, Forget, Join, Order, Topology, Wait};
 use serde::Serialize;
 
 use super::Args;
@@ -195,8 +195,8 @@ impl Story<'_> {
     /// The ranges that a node serves, as M1 has it.
     async fn served_by(&self, node: &str) -> Result<Vec<KeyRange>, Failure> {
         let uri = format!("/v1/groups/{GROUP}/topology?op=add");
-        let items: Vec<Item> = self.cluster.machines[0].client.get(&uri).await?;
-        let of_node = items.iter().filter(|item| item.node == node);
+        let topology: Topology = self.cluster.machines[0].client.get(&uri).await?;
+        let of_node = topology.items.iter().filter(|item| item.node == node);
         Ok(of_node.filter_map(|item| KeyRange::new(item.start, item.end).ok()).collect())
     }
 

@@ -13,6 +13,12 @@ pub(crate) struct Held {
     pub(crate) blank: Replica,
     /// Somebody holds the same, or did since our start.
     pub(crate) agreed: bool,
+    /// Since when the comparisons with other holders have found a difference, the last one included.
+    pub(crate) differs: Option<Time>,
+    /// With which holder the group was last found to be equal, name by name, and when.
+    pub(crate) equal: Option<(NetId, Time)>,
+    /// A peer that was asked and knows no other member either, and when.
+    pub(crate) sole: Option<(NetId, Time)>,
     /// Somebody who is named as a member and of whom nothing is held: compared with next, so many times more.
     pub(crate) contact: Option<(NetId, u32)>,
     /// We left: it is held until somebody has our leave, or until then.
@@ -33,6 +39,9 @@ impl Held {
         Held {
             blank: Replica::new(me, group.clone()),
             agreed: false,
+            differs: None,
+            equal: None,
+            sole: None,
             contact: None,
             leaving: None,
             told: None,

@@ -44,9 +44,12 @@ impl<S: Store> Node<S> {
     fn on_root(&mut self, now: Time, (from, by): Way, said: Root, was_asked: bool) {
         let root = self.root_with(from);
         if root == said.root {
-            if !said.answer {
+            if said.answer {
+                self.note_answered_list(now, from);
+            } else {
                 self.send(now, from, Body::Root(Root { answer: true, root }), by);
             }
+            self.note_equal(now, from);
             return self.on_equal(now, from, was_asked);
         }
         self.on_difference(now, from);
@@ -102,8 +105,12 @@ impl<S: Store> Node<S> {
         } else {
             self.on_difference(now, from);
         }
+        if said.answer {
+            self.note_answered_list(now, from);
+        }
         let equal = differ.is_empty();
         for name in differ {
+            self.note_difference(now, &name);
             self.descend(now, from, &name, by);
         }
         if !said.answer {
@@ -159,6 +166,7 @@ impl<S: Store> Node<S> {
     }
 
     fn on_buckets(&mut self, now: Time, (from, by): Way, said: &Buckets) {
+        self.note_difference(now, &said.name);
         let Some(view) = self.groups().held(&said.name).map(Replica::view) else { return };
         let (level, name) = (said.level + 1, &said.name);
         let (mut whole, mut parents, mut wishes) = (Vec::new(), Vec::new(), Vec::new());
@@ -213,6 +221,9 @@ impl<S: Store> Node<S> {
             return self.answer_own(now, (from, by), said);
         }
         let found = self.compare(said);
+        if !found.same {
+            self.note_difference(now, name);
+        }
         if !found.asks.is_empty() {
             self.count("anti-entropy", "requested");
             let body = Requests { name: name.clone(), requests: found.asks };

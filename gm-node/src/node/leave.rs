@@ -36,6 +36,7 @@ impl<S: Store> Node<S> {
     pub(super) fn agree(&mut self, now: Time, group: &GroupName, with: NetId) {
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
         let leaving = held.leaving.is_some();
+        (held.equal, held.differs) = (Some((with, now)), None);
         if !std::mem::replace(&mut held.agreed, true) {
             self.emit(Event::Agreed { group: group.clone(), with });
             self.on_knows_all(now, group);

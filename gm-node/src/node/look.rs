@@ -5,6 +5,7 @@ use gm_clock::NetId;
 use gm_data::{GroupName, Record, Replica, TimedSet, View};
 
 use super::Node;
+use super::freshness::Freshness;
 use crate::config::Config;
 use crate::event::Counts;
 use crate::groups::Groups;
@@ -25,8 +26,10 @@ pub struct GroupStatus {
     pub gone: usize,
     /// The fingerprint: equal where two nodes hold the same.
     pub fingerprint: u128,
-    /// Whether somebody held the same, at any time since the start.
+    /// Whether another holder held the same, at any time since the start.
     pub agreed: bool,
+    /// How far it was compared with other holders.
+    pub freshness: Freshness,
     /// Whether we are a member.
     pub member: bool,
     /// Whether we left and still tell it.
@@ -118,6 +121,7 @@ impl<S: Store> Node<S> {
             gone: state.records().filter(|record| record.version().gone).count(),
             fingerprint: state.fingerprint(),
             agreed: held.agreed,
+            freshness: self.freshness(now, group)?,
             member: state.is_member(self.me()),
             leaving: held.leaving.is_some(),
             crowded: super::hear::is_crowded(state.records().len(), self.config.bounds.records),

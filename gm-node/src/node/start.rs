@@ -8,6 +8,7 @@ use gm_data::{GroupName, Replica};
 
 use super::Node;
 use super::commit::Flight;
+use super::freshness::Comparisons;
 use super::sync::Sync;
 use super::write::Queued;
 use crate::config::{Config, ConfigError};
@@ -60,6 +61,7 @@ impl<S: Store> Node<S> {
             topics: BTreeMap::new(),
             next_topic: 0,
             sync: Sync::new(now, config.times.fast),
+            comparisons: Comparisons::default(),
             answers: Rate::per_second(config.bounds.answers_per_second),
             questions: BTreeMap::new(),
             replies: VecDeque::new(),

@@ -26,6 +26,8 @@ pub(super) struct Sync {
     differing: BTreeMap<NetId, u32>,
     /// How many did not answer, one after the other.
     silent: u32,
+    /// Exchanges that were begun.
+    turn: u64,
     /// Exchanges that found nothing to do.
     quiet: u64,
     /// Until then we are new here: see [`EAGER`].
@@ -44,6 +46,7 @@ impl Sync {
             asked: None,
             differing: BTreeMap::new(),
             silent: 0,
+            turn: 0,
             quiet: 0,
             eager_until: now + EAGER,
             told: None,
@@ -150,7 +153,10 @@ impl<S: Store> Node<S> {
             }
         };
         let leaves = self.groups().held.values().any(|held| held.leaving.is_some());
-        if self.shares_a_group(to) && !leaves {
+        // Of a group in which no other member is known, a peer is asked whether it knows one.
+        self.sync.turn = self.sync.turn.wrapping_add(1);
+        let asks = self.sync.turn.is_multiple_of(2) && self.has_unverified();
+        if self.shares_a_group(to) && !leaves && !asks {
             let root = self.root_with(to);
             self.send(now, to, Body::Root(Root { answer: false, root }), by);
         } else {
@@ -323,6 +329,8 @@ impl<S: Store> Node<S> {
         let told = self.names(after.clone(), None, NAMES);
         let until = (told.len() == NAMES).then(|| told.last().map(|(name, _)| name.clone())).flatten();
         self.sync.told.clone_from(&until);
+        let held = told.iter().filter(|(_, holding)| matches!(holding, Holding::Held(_)));
+        self.note_listed(to, held.map(|(name, _)| name.clone()).collect());
         let body = Body::Fingerprints(Fingerprints { answer: false, after, until, groups: told });
         self.send(now, to, body, by);
     }

@@ -5,7 +5,7 @@ use gm_clock::NetId;
 use gm_data::{GroupName, Item, View};
 
 use super::{Driving, Facts, Service, ServiceError};
-use crate::node::GroupStatus;
+use crate::node::{Freshness, GroupStatus};
 
 /// How a node stands; how it reaches others is [`Service::network`].
 #[derive(Clone, Debug)]
@@ -76,6 +76,18 @@ impl Service {
     pub async fn view(&self, group: &GroupName) -> Result<Option<View>, ServiceError> {
         let group = group.clone();
         self.look(move |node| node.view(&group).cloned()).await
+    }
+
+    /// The same, and how far the group was compared with other holders of it: right after a start or a join members may be missing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn view_with_freshness(
+        &self,
+        group: &GroupName,
+    ) -> Result<Option<(View, Freshness)>, ServiceError> {
+        let (now, group) = (self.now(), group.clone());
+        self.look(move |node| Some((node.view(&group)?.clone(), node.freshness(now, &group)?))).await
     }
 
     /// The members of a group that is held, in their order.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gm_node::api::{Coverage, Done, Error, Status};
+use gm_node::api::{Coverage, Done, Error, Located, Members, Status, Topology};
 
 use super::program::{Cluster, Folder, Said, program, until};
 
@@ -75,7 +75,7 @@ fn what_is_refused_is_1_and_says_why() {
     let a = &cluster.nodes[0];
     for what in ["members", "topology", "coverage"] {
         let said = a.ask([what, "Nowhere"]);
-        assert_eq!((said.code, said.json::<Error>().kind.as_str()), (1, "unknown-group"), "{what}");
+        assert_eq!((said.code, said.json::<Error>().kind.as_str()), (7, "unknown-group"), "{what}");
         assert!(said.err.contains("Nowhere"), "{}", said.err);
     }
     a.ask(["serve", "G", "0-9", "--port", "1"]).done();
@@ -100,6 +100,37 @@ fn a_gap_is_1_only_if_more_is_required() {
     assert_eq!((gap.code, gap.json::<Coverage>()), (1, enough));
     let gap = a.tell(["coverage", "G", "--require", "2"]);
     assert!(gap.out.contains("GAP: 100.0 % of the keys are served by fewer than 2 members"), "{gap:?}");
+    // Of a group that is not held nothing is known, which is no gap.
+    assert_eq!(a.ask(["coverage", "Nowhere", "--require", "1"]).code, 7);
+}
+
+/// Until a group was compared with another holder, what is missing in an answer may be there: reads say so.
+#[test]
+fn a_read_before_the_first_comparison_is_7_and_fresh_waits_for_it() {
+    let mut cluster = Cluster::new(2);
+    cluster.nodes[1].kill();
+    let a = &cluster.nodes[0];
+    a.ask(["serve", "G", "0-9", "--port", "1"]).done();
+    let said = a.ask(["locate", "G", "77"]);
+    let located: Located = said.json();
+    assert_eq!((said.code, located.sync.state.as_str(), located.owners.len()), (7, "unverified", 0));
+    assert!(a.tell(["members", "G"]).out.contains("NOT VERIFIED: "));
+    let said = a.ask(["topology", "G", "--fresh=50ms"]);
+    assert_eq!((said.code, said.json::<Topology>().items.len()), (7, 1));
+    assert_eq!(a.ask(["coverage", "G", "--require", "1"]).code, 7, "it is not known whether that is a gap");
+
+    let mut cluster = Cluster::new(2);
+    cluster.add();
+    let (a, c) = (&cluster.nodes[0], &cluster.nodes[2]);
+    a.ask(["serve", "G", "0-0xffffffff", "--port", "1"]).done();
+    c.ask(["join", "G"]).done();
+    let located: Located = c.ask(["locate", "G", "77", "--fresh=10s"]).done().json();
+    assert_eq!((located.sync.state.as_str(), located.owners[0].node.as_str()), ("equal", a.node.as_str()));
+    c.ask(["coverage", "G", "--require", "1", "--fresh"]).done();
+    // A group in which nobody else is: a peer that was asked says so.
+    c.ask(["join", "Own"]).done();
+    let alone: Members = c.ask(["members", "Own", "--fresh=10s"]).done().json();
+    assert_eq!((alone.sync.state.as_str(), alone.members.len()), ("sole", 1));
 }
 
 #[test]
@@ -120,7 +151,7 @@ fn a_wait_that_falls_short_or_times_out_is_4_and_the_write_stands() {
     assert_eq!((said.code, said.err.as_str()), (4, ""), "{said:?}");
     let done: Vec<Done> = said.json();
     assert!(done[0].changed && done[0].wait != "satisfied", "{done:?}");
-    assert!(a.ask(["topology", "G", "--op", "add"]).done().out.contains("\"port\":1"));
+    assert!(a.ask(["topology", "G", "--op", "add"]).out.contains("\"port\":1"));
 
     let said = a.ask(["wait", "G", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
     assert_eq!((said.code, said.json::<Error>().kind.as_str()), (4, "timed-out"));

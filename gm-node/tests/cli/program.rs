@@ -79,6 +79,8 @@ impl Said {
 pub(crate) struct Cluster {
     pub(crate) folder: Folder,
     pub(crate) nodes: Vec<Daemon>,
+    /// There is only one daemon, and it knows.
+    single: bool,
 }
 
 /// A daemon that runs.
@@ -97,14 +99,14 @@ impl Cluster {
         let file = folder.0.join("key");
         fs::write(&file, key).unwrap();
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let mut cluster = Cluster { folder, nodes: Vec::new() };
+        let mut cluster = Cluster { folder, nodes: Vec::new(), single: nodes == 1 };
         for _ in 0..nodes {
             cluster.add();
         }
         cluster
     }
 
-    fn add(&mut self) {
+    pub(crate) fn add(&mut self) {
         let dir = self.folder.0.join(format!("n{}", self.nodes.len()));
         let mut run = program();
         run.args(["run", "--address", "127.0.0.1:0", "--cluster", "tests", "--multicast", "off"]);
@@ -113,6 +115,9 @@ impl Cluster {
             .arg("--data-dir")
             .arg(&dir)
             .arg("--exit-with-stdin");
+        if self.single {
+            run.arg("--single");
+        }
         if let Some(first) = self.nodes.first() {
             run.args(["--seed", &first.node]);
         }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use gm_node::api::{Change, Coverage, Done, Group, Item, Located, Member, Peer, Status};
+use gm_node::api::{Change, Coverage, Done, Group, Item, Located, Members, Peer, Status, Topology};
 
 use super::program::{Cluster, until};
 
@@ -48,18 +48,18 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     assert_eq!((group.name.as_str(), group.members, group.items), ("Customers", 2, 2));
     assert_eq!(group.fingerprint, fingerprint(&done));
 
-    let mut members: Vec<Member> = b.ask(["members", "Customers"]).done().json();
+    let mut members = b.ask(["members", "Customers"]).done().json::<Members>().members;
     members.sort_by_key(|member| member.serves);
     assert_eq!((members[0].node.as_str(), members[0].interests), (b.node.as_str(), 1));
     assert_eq!((members[1].node.as_str(), members[1].keys), (a.node.as_str(), 1 << 31));
 
-    let items: Vec<Item> = b.ask(["topology", "Customers"]).done().json();
+    let items = b.ask(["topology", "Customers"]).done().json::<Topology>().items;
     assert_eq!(items.len(), 2);
-    let adds: Vec<Item> = b.ask(["topology", "Customers", "--op", "add"]).done().json();
+    let adds = b.ask(["topology", "Customers", "--op", "add"]).done().json::<Topology>().items;
     let item =
         Item { node: a.node.clone(), op: "add".into(), start: 0, end: 0x7fff_ffff, port: 5432, priority: 3 };
     assert_eq!(adds, [item]);
-    let gets: Vec<Item> = b.ask(["topology", "Customers", "--op", "get"]).done().json();
+    let gets = b.ask(["topology", "Customers", "--op", "get"]).done().json::<Topology>().items;
     assert_eq!((gets.len(), gets[0].node.as_str()), (1, b.node.as_str()));
 
     let coverage: Coverage = b.ask(["coverage", "Customers"]).done().json();
@@ -78,7 +78,7 @@ fn each_command_that_writes_answers_with_what_came_of_it() {
     let cluster = Cluster::new(1);
     let a = &cluster.nodes[0];
     let priorities = || -> Vec<u16> {
-        let items: Vec<Item> = a.ask(["topology", "G", "--op", "add"]).done().json();
+        let items = a.ask(["topology", "G", "--op", "add"]).done().json::<Topology>().items;
         items.iter().map(|item| item.priority).collect()
     };
     a.ask(["serve", "G", "0-9,20-29", "--port", "1"]).done();
@@ -138,13 +138,13 @@ fn one_who_is_lost_is_forgotten() {
     until(|| {
         let said =
             cluster.nodes[0].ask(["wait", "G", "--fingerprint", fingerprint(&done), "--timeout", "100ms"]);
-        let members: Vec<Member> = cluster.nodes[0].ask(["members", "G"]).json();
+        let members = cluster.nodes[0].ask(["members", "G"]).json::<Members>().members;
         (said.code == 0 || members.len() == 2).then_some(())
     });
     cluster.nodes[1].kill();
     let forgot: Vec<Done> = cluster.nodes[0].ask(["forget", &lost]).done().json();
     assert_eq!((forgot.len(), forgot[0].group.as_str()), (1, "G"));
-    let members: Vec<Member> = cluster.nodes[0].ask(["members", "G"]).done().json();
+    let members = cluster.nodes[0].ask(["members", "G"]).json::<Members>().members;
     assert_eq!(members.len(), 1);
 }
 
@@ -168,6 +168,6 @@ fn people_are_shown_tables() {
             .ends_with("GAP: 50.0 % of the keys are served by nobody.\n")
     );
     assert!(a.tell(["locate", "Customers", "7"]).done().out.contains("is served by 1 member."));
-    assert!(a.tell(["locate", "Customers", "0xffffffff"]).done().out.starts_with("Nobody serves the key"));
+    assert!(a.tell(["locate", "Customers", "0xffffffff"]).done().out.starts_with("No member serves the key"));
     assert!(a.tell(["peers"]).done().out.starts_with("No other node is known."));
 }

@@ -142,7 +142,9 @@ impl Stage {
     pub(super) fn owners(&self, which: &[usize], group: &str, key: u32) -> Result<Vec<String>> {
         let mut same: Option<Value> = None;
         for number in which {
-            let located = self.node(*number)?.ok(&["locate", group, &key.to_string()])?;
+            let mut located = self.node(*number)?.ok(&["locate", group, &key.to_string(), "--fresh"])?;
+            // With whom it was compared differs.
+            located["sync"] = Value::Null;
             match &same {
                 None => same = Some(located),
                 Some(first) => {
@@ -164,8 +166,8 @@ impl Stage {
 
     /// What one holds of what a member serves.
     pub(super) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
-        let items = self.node(by)?.ok(&["topology", group, "--op", "add"])?;
-        let items = items.as_array().context("a topology is a list")?;
+        let items = self.node(by)?.ok(&["topology", group, "--op", "add", "--fresh"])?;
+        let items = items["items"].as_array().context("a topology has a list")?;
         let mut ranges = Ranges::new();
         for item in items.iter().filter(|item| item["node"] == member) {
             let key = |name: &str| item[name].as_u64().and_then(|key| u32::try_from(key).ok());
@@ -180,7 +182,7 @@ impl Stage {
     /// The NetIds that a list of one names.
     pub(super) fn names(&self, number: usize, question: &[&str]) -> Result<Vec<String>> {
         let list = self.node(number)?.ok(question)?;
-        let list = list.as_array().context("it is a list")?;
+        let list = list.get("members").unwrap_or(&list).as_array().context("it is a list")?;
         list.iter().map(|entry| Ok(entry["node"].as_str().context("it has a node")?.to_owned())).collect()
     }
 

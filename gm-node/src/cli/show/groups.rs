@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gm_node::api::Group;
 
+use super::sync::words;
 use crate::cli::args::spelled;
 use crate::cli::table::{Left, Right, Table, counted};
 
@@ -60,27 +61,30 @@ fn standing(group: &Group) -> String {
         (false, true) => "member",
         (false, false) => "not a member",
     };
-    let agreed = if group.agreed || group.members <= 1 { "" } else { ", nobody agreed with it yet" };
-    format!("{member}{agreed}")
+    let sync = group.sync.as_ref().map_or_else(String::new, |sync| format!(", {}", words(sync)));
+    format!("{member}{sync}")
 }
 
 #[cfg(test)]
 mod tests {
+    use gm_node::api::Sync;
+
     use super::super::samples::{held, known};
     use super::*;
 
     #[test]
     fn groups_are_a_table_that_says_how_we_stand_in_each() {
         let conflict = Group { conflict: Some(2_000), ..held() };
-        let fresh = Group { agreed: false, ..held() };
+        let unverified = Sync { state: "unverified".into(), verified: false, with: None, seconds: None };
+        let fresh = Group { agreed: false, sync: Some(unverified), ..held() };
         let left = Group { leaving: true, member: false, ..held() };
         assert_eq!(
             groups(&[held(), fresh, left, conflict, known()]),
             "\
 GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING
-Customers        4      7  0123456789abcdef0123456789abcdef  member
-Customers        4      7  0123456789abcdef0123456789abcdef  member, nobody agreed with it yet
-Customers        4      7  0123456789abcdef0123456789abcdef  left, and telling the others
+Customers        4      7  0123456789abcdef0123456789abcdef  member, in sync with 10.0.0.2:29999 3 s ago
+Customers        4      7  0123456789abcdef0123456789abcdef  member, not compared with another member yet
+Customers        4      7  0123456789abcdef0123456789abcdef  left, and telling the others, in sync with 10.0.0.2:29999 3 s ago
 Customers        4      7  0123456789abcdef0123456789abcdef  CONFLICT: another node writes under our address; nothing is written for 2 s
 Orders           -      -  -                                 known by name only, 10.0.0.9:29999 is a member
 "

@@ -5,6 +5,7 @@ mod groups;
 mod nodes;
 mod ranges;
 mod status;
+mod sync;
 mod write;
 
 pub(crate) use change::change;

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use gm_node::api::{Member, Peer};
+use gm_node::api::{Members, Peer};
 
 use super::ranges::share;
+use super::sync::note;
 use crate::cli::args::spelled;
 use crate::cli::table::{Left, Right, Table, counted, plain};
 
 /// The members of a group.
-pub(crate) fn members(group: &str, members: &[Member]) -> String {
+pub(crate) fn members(answer: &Members) -> String {
+    let Members { group, sync, members } = answer;
     if members.is_empty() {
-        return format!("{group} has no members.\n");
+        return format!("{group} has no members.\n{}", note(sync));
     }
     let mut table = Table::new(&[
         ("NODE", Left),
@@ -32,13 +34,13 @@ pub(crate) fn members(group: &str, members: &[Member]) -> String {
     let idle = members.iter().filter(|member| member.serves == 0).count();
     let rest =
         if idle == 0 { String::new() } else { format!(", {idle} of them without a range that it serves") };
-    format!("{table}{}{rest}.\n", counted(members.len(), "member", "members"))
+    format!("{table}{}{rest}.\n{}", counted(members.len(), "member", "members"), note(sync))
 }
 
 /// The nodes that a node knows.
 pub(crate) fn peers(peers: &[Peer]) -> String {
     if peers.is_empty() {
-        return "No other node is known. Name one with --seed HOST:PORT, or mend multicast: gm-node status\n"
+        return "No other node is known. `gm-node status` says what became of the seeds, of multicast, and of frames that do not open; name a node with --seed HOST:PORT\n"
             .to_owned();
     }
     let mut table = Table::new(&[
@@ -95,6 +97,9 @@ fn attempts(peer: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gm_node::api::Member;
+
+    use super::super::samples;
     use super::*;
 
     #[test]
@@ -106,9 +111,10 @@ mod tests {
             keys,
             version: "3.7".into(),
         };
+        let answer = |members| Members { group: "Customers".into(), sync: samples::sync(), members };
         let all = [member("10.0.0.1:29999", 2, 0, 1 << 31), member("10.0.0.22:29999", 0, 1, 0)];
         assert_eq!(
-            members("Customers", &all),
+            members(&answer(all.to_vec())),
             "\
 NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
 10.0.0.1:29999        2       50.0 %          0  3.7
@@ -116,7 +122,7 @@ NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
 2 members, 1 of them without a range that it serves.
 "
         );
-        assert_eq!(members("Customers", &[]), "Customers has no members.\n");
+        assert_eq!(members(&answer(vec![])), "Customers has no members.\n");
     }
 
     #[test]

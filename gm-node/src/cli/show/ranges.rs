@@ -1,8 +1,9 @@
 //! Who serves what, for people.
 
 use gm_data::KeyRange;
-use gm_node::api::{Coverage, Item, Located, Piece};
+use gm_node::api::{Coverage, Located, Piece, Topology};
 
+use super::sync::note;
 use crate::cli::table::{Left, Right, Table, counted};
 
 /// Owners of a piece that are named; the rest is a number.
@@ -25,9 +26,10 @@ pub(crate) fn share(keys: u64) -> String {
 }
 
 /// What is said of ranges.
-pub(crate) fn topology(group: &str, items: &[Item]) -> String {
+pub(crate) fn topology(answer: &Topology) -> String {
+    let Topology { group, sync, items } = answer;
     if items.is_empty() {
-        return format!("Nothing is said of any range in {group}.\n");
+        return format!("No member serves a range in {group}, or is interested in one.\n{}", note(sync));
     }
     let mut table = Table::new(&[
         ("RANGE", Left),
@@ -49,7 +51,7 @@ pub(crate) fn topology(group: &str, items: &[Item]) -> String {
             only(item.priority),
         ]);
     }
-    table.to_string()
+    format!("{table}{}", note(sync))
 }
 
 /// What is served, and by how many. With a number: whether by so many everywhere.
@@ -70,7 +72,7 @@ pub(crate) fn coverage(coverage: &Coverage, require: Option<usize>) -> String {
             nodes,
         ]);
     }
-    format!("{table}{}\n", verdict(coverage, require))
+    format!("{table}{}\n{}", verdict(coverage, require), note(&coverage.sync))
 }
 
 fn verdict(coverage: &Coverage, require: Option<usize>) -> String {
@@ -96,7 +98,7 @@ fn verdict(coverage: &Coverage, require: Option<usize>) -> String {
 pub(crate) fn located(located: &Located) -> String {
     let key = located.key;
     if located.owners.is_empty() {
-        return format!("Nobody serves the key {key:#010x}.\n");
+        return format!("No member serves the key {key:#010x}.\n{}", note(&located.sync));
     }
     let mut table =
         Table::new(&[("", Right), ("NODE", Left), ("SERVICE", Left), ("PRIORITY", Right), ("RANGE", Left)]);
@@ -111,7 +113,8 @@ pub(crate) fn located(located: &Located) -> String {
     }
     let number = located.owners.len();
     let order = if number > 1 { ", the most preferred first" } else { "" };
-    format!("{table}The key {key:#010x} is served by {}{order}.\n", counted(number, "member", "members"))
+    let members = counted(number, "member", "members");
+    format!("{table}The key {key:#010x} is served by {members}{order}.\n{}", note(&located.sync))
 }
 
 fn width(start: u32, end: u32) -> u64 {
@@ -122,7 +125,7 @@ fn width(start: u32, end: u32) -> u64 {
 mod tests {
     use gm_node::api::Owner;
 
-    use super::super::samples::item;
+    use super::super::samples::{item, sync};
     use super::*;
 
     const A: &str = "10.0.0.1:29999";
@@ -130,16 +133,18 @@ mod tests {
 
     #[test]
     fn a_topology_is_a_line_for_each_range_of_each_member() {
+        let answer = |items| Topology { group: "Customers".into(), sync: sync(), items };
         let items = [item(A, "add", 0, 0x7fff_ffff, 5432, 2), item(B, "get", 0, u32::MAX, 0, 1)];
         assert_eq!(
-            topology("Customers", &items),
+            topology(&answer(items.to_vec())),
             "\
 RANGE                  OF THE KEYS  NODE                            PORT  PRIORITY
 0x00000000-0x7fffffff       50.0 %  10.0.0.1:29999   serves         5432         2
 0x00000000-0xffffffff      100.0 %  10.0.0.22:29999  is interested     -         -
 "
         );
-        assert_eq!(topology("Customers", &[]), "Nothing is said of any range in Customers.\n");
+        let none = "No member serves a range in Customers, or is interested in one.\n";
+        assert_eq!(topology(&answer(vec![])), none);
     }
 
     #[test]
@@ -150,6 +155,7 @@ RANGE                  OF THE KEYS  NODE                            PORT  PRIORI
             owners: owners.iter().map(|owner| (*owner).to_owned()).collect(),
         };
         let halves = |least, upper: &[&str]| Coverage {
+            sync: sync(),
             least,
             pieces: vec![piece(0, 0x7fff_ffff, &[A, B]), piece(0x8000_0000, u32::MAX, upper)],
         };
@@ -172,7 +178,11 @@ GAP: 50.0 % of the keys are served by nobody.
             last(coverage(&halves(2, &[A, B]), Some(2))),
             "Enough: every key is served by 2 members or more."
         );
-        let many = Coverage { least: 6, pieces: vec![piece(0, u32::MAX, &["a", "b", "c", "d", "e", "f"])] };
+        let many = Coverage {
+            sync: sync(),
+            least: 6,
+            pieces: vec![piece(0, u32::MAX, &["a", "b", "c", "d", "e", "f"])],
+        };
         assert!(coverage(&many, None).contains("6  a, b, c, d, and 2 more\n"));
     }
 
@@ -185,7 +195,7 @@ GAP: 50.0 % of the keys are served by nobody.
             start: 0,
             end: 0x7fff_ffff,
         };
-        let both = Located { key: 77, owners: vec![owner(B, 12), owner(A, 1)] };
+        let both = Located { sync: sync(), key: 77, owners: vec![owner(B, 12), owner(A, 1)] };
         assert_eq!(
             located(&both),
             "
@@ -196,7 +206,8 @@ The key 0x0000004d is served by 2 members, the most preferred first.
 "
             .trim_start_matches('\n')
         );
-        assert_eq!(located(&Located { key: 77, owners: vec![] }), "Nobody serves the key 0x0000004d.\n");
+        let nobody = Located { sync: sync(), key: 77, owners: vec![] };
+        assert_eq!(located(&nobody), "No member serves the key 0x0000004d.\n");
     }
 
     #[test]

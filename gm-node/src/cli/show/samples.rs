@@ -1,6 +1,10 @@
 //! Fixed data for the snapshots of what people see.
 
-use gm_node::api::{Done, Group, Item, Seed, Status};
+use gm_node::api::{Done, Group, Item, Seed, Status, Sync};
+
+pub(crate) fn sync() -> Sync {
+    Sync { state: "equal".into(), verified: true, with: Some("10.0.0.2:29999".into()), seconds: Some(3) }
+}
 
 pub(crate) fn held() -> Group {
     Group {
@@ -12,6 +16,7 @@ pub(crate) fn held() -> Group {
         fingerprint: "0123456789abcdef0123456789abcdef".into(),
         member: true,
         agreed: true,
+        sync: Some(sync()),
         leaving: false,
         records: 5,
         gone: 1,
@@ -29,6 +34,7 @@ pub(crate) fn known() -> Group {
         fingerprint: "0".repeat(32),
         member: false,
         agreed: false,
+        sync: None,
         leaving: false,
         records: 0,
         gone: 0,

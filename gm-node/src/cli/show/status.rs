@@ -97,7 +97,7 @@ seed       a.example:29999 (10.0.0.2:29999): reached
 groups     1 held, 1 known by name only: gm-node groups
 
 GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING
-Customers        4      7  0123456789abcdef0123456789abcdef  member
+Customers        4      7  0123456789abcdef0123456789abcdef  member, in sync with 10.0.0.2:29999 3 s ago
 
 Nothing to look at.
 "

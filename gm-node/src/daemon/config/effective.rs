@@ -35,6 +35,8 @@ pub(crate) struct Effective {
     pub(crate) data_dir: Option<PathBuf>,
     /// The path of the control socket.
     pub(crate) api: Option<PathBuf>,
+    /// The node is the only one of its cluster.
+    pub(crate) single: bool,
     pub(crate) joins: Vec<Joining>,
     pub(crate) serves: Vec<Serving>,
     pub(crate) leave_on_exit: bool,
@@ -282,6 +284,7 @@ impl Effective {
             warnings.push("there is no control socket: without `data-dir` it has to be named, by `api` (--api unix:PATH)".to_owned());
         }
         let shell = reader.shell(&mut warnings);
+        let single = reader.switch("single");
         let joins = reader.many("join");
         let serves = reader.many("serve");
         let leave_on_exit = reader.switch("leave-on-exit");
@@ -293,6 +296,7 @@ impl Effective {
                 sealing,
                 data_dir,
                 api,
+                single,
                 joins,
                 serves,
                 leave_on_exit,

@@ -47,6 +47,9 @@ pub(crate) struct Flags {
     /// A node to call until it answers, for ever; needed where multicast does not reach
     #[arg(long, value_name = "HOST:PORT")]
     seed: Vec<String>,
+    /// This node is the only one of its cluster: reads and waits ask for no other
+    #[arg(long)]
+    single: bool,
     /// Join a group at every start, interested in these ranges, or in all keys
     #[arg(long, value_name = "GROUP[=RANGES]")]
     join: Vec<String>,
@@ -86,6 +89,7 @@ impl Flags {
             ("multicast-port", one(&self.multicast_port)),
             ("multicast-ttl", one(&self.multicast_ttl)),
             ("seed", self.seed.clone()),
+            ("single", switch(self.single)),
             ("join", self.join.clone()),
             ("serve", self.serve.clone()),
             ("leave-on-exit", switch(self.leave_on_exit)),

@@ -25,7 +25,7 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KNOWN: [Known; 22] = [
+pub(crate) const KNOWN: [Known; 23] = [
     known("cluster", Kind::One, "(none: refused)"),
     known("key-file", Kind::One, "(none)"),
     known("insecure-no-encryption", Kind::Switch, "false"),
@@ -40,6 +40,7 @@ pub(crate) const KNOWN: [Known; 22] = [
     known("multicast-port", Kind::One, "29999"),
     known("multicast-ttl", Kind::One, "4"),
     known("seed", Kind::Many(','), "(none)"),
+    known("single", Kind::Switch, "false"),
     known("join", Kind::Many(';'), "(none)"),
     known("serve", Kind::Many(';'), "(none)"),
     known("leave-on-exit", Kind::Switch, "false"),

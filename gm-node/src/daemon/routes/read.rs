@@ -1,11 +1,12 @@
 //! Routes that read: each asks for a snapshot and shapes it beside the node. Changes nothing.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
 use gm_data::{GroupName, KeyRange, Op, View, key_of};
-use gm_node::api;
+use gm_node::{Freshness, api};
 use serde::Deserialize;
 
 use super::ask::{Asked, Of};
@@ -14,11 +15,23 @@ use super::{App, Failure, peer, shape};
 type Answer<T> = Result<Json<T>, Failure>;
 type Here = State<Arc<App>>;
 
-/// The state of a group, or that it is not held.
-async fn view(app: &App, group: &GroupName) -> Result<View, Failure> {
-    match app.service.view(group).await? {
-        Some(view) => Ok(view),
-        None => Err(not_held(app, group).await),
+/// The longest time for which a read waits until its group was compared: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+/// How often it is looked meanwhile.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// The state of a group and how far it was compared, or that it is not held. With `fresh`, in milliseconds, it is waited so long until the group
+/// was compared with another holder.
+async fn view(app: &App, group: &GroupName, fresh: Option<u64>) -> Result<(View, Freshness), Failure> {
+    let until = Instant::now() + fresh.map_or(Duration::ZERO, Duration::from_millis).min(LONGEST);
+    loop {
+        let Some((view, freshness)) = app.service.view_with_freshness(group).await? else {
+            return Err(not_held(app, group).await);
+        };
+        if freshness.is_verified() || Instant::now() >= until {
+            return Ok((view, freshness));
+        }
+        tokio::time::sleep(EVERY).await;
     }
 }
 
@@ -51,15 +64,29 @@ pub(super) async fn group(State(app): Here, Of(group): Of) -> Answer<api::Group>
     }
 }
 
+/// How long a read waits until its group was compared, in milliseconds; nothing if not at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fresh {
+    fresh: Option<u64>,
+}
+
 /// `GET /v1/groups/{g}/members`.
-pub(super) async fn members(State(app): Here, Of(group): Of) -> Answer<Vec<api::Member>> {
-    Ok(Json(shape::members(&view(&app, &group).await?)))
+pub(super) async fn members(
+    State(app): Here,
+    Of(group): Of,
+    Asked(Fresh { fresh }): Asked<Fresh>,
+) -> Answer<api::Members> {
+    let (view, freshness) = view(&app, &group, fresh).await?;
+    let members = shape::members(&view);
+    Ok(Json(api::Members { group: group.to_string(), sync: shape::sync(&freshness), members }))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     op: Option<String>,
+    fresh: Option<u64>,
 }
 
 /// `GET /v1/groups/{g}/topology?op=`.
@@ -67,20 +94,26 @@ pub(super) async fn topology(
     State(app): Here,
     Of(group): Of,
     Asked(wanted): Asked<Wanted>,
-) -> Answer<Vec<api::Item>> {
-    let view = view(&app, &group).await?;
+) -> Answer<api::Topology> {
+    let (view, freshness) = view(&app, &group, wanted.fresh).await?;
     let items = match wanted.op.as_deref() {
         None => view.topology(),
         Some("add") => view.topology_of(Op::Add),
         Some("get") => view.topology_of(Op::Get),
         Some(other) => return Err(Failure::usage(format!("op `{other}` is neither add nor get"))),
     };
-    Ok(Json(items.iter().map(|timed| shape::item(&timed.item)).collect()))
+    let items = items.iter().map(|timed| shape::item(&timed.item)).collect();
+    Ok(Json(api::Topology { group: group.to_string(), sync: shape::sync(&freshness), items }))
 }
 
 /// `GET /v1/groups/{g}/coverage`.
-pub(super) async fn coverage(State(app): Here, Of(group): Of) -> Answer<api::Coverage> {
-    Ok(Json(shape::coverage(&view(&app, &group).await?)))
+pub(super) async fn coverage(
+    State(app): Here,
+    Of(group): Of,
+    Asked(Fresh { fresh }): Asked<Fresh>,
+) -> Answer<api::Coverage> {
+    let (view, freshness) = view(&app, &group, fresh).await?;
+    Ok(Json(shape::coverage(&view, &freshness)))
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +121,7 @@ pub(super) async fn coverage(State(app): Here, Of(group): Of) -> Answer<api::Cov
 pub(super) struct Sought {
     key: Option<String>,
     bytes: Option<String>,
+    fresh: Option<u64>,
 }
 
 /// `GET /v1/groups/{g}/locate?key=K`, or `?bytes=TEXT`.
@@ -107,8 +141,9 @@ pub(super) async fn locate(
         }
         _ => return Err(Failure::usage("say which key: ?key=K or ?bytes=TEXT")),
     };
-    let owners = view(&app, &group).await?.locate(key).iter().map(shape::owner).collect();
-    Ok(Json(api::Located { key, owners }))
+    let (view, freshness) = view(&app, &group, sought.fresh).await?;
+    let owners = view.locate(key).iter().map(shape::owner).collect();
+    Ok(Json(api::Located { sync: shape::sync(&freshness), key, owners }))
 }
 
 /// `GET /v1/peers`.

@@ -2,7 +2,7 @@
 
 use gm_clock::NetId;
 use gm_data::{Event, GroupName, Item, Op, Owner, Version, View};
-use gm_node::{End, GroupStatus, Written, api};
+use gm_node::{End, Freshness, GroupStatus, Written, api};
 
 pub(super) fn version(version: Version) -> String {
     format!("{}.{}", version.incarnation, version.clock)
@@ -10,6 +10,22 @@ pub(super) fn version(version: Version) -> String {
 
 pub(super) fn fingerprint(fingerprint: u128) -> String {
     format!("{fingerprint:032x}")
+}
+
+pub(super) fn sync(freshness: &Freshness) -> api::Sync {
+    let (state, with, since) = match freshness {
+        Freshness::Single => ("single", None, None),
+        Freshness::Equal { with, ago } => ("equal", Some(with), Some(ago)),
+        Freshness::Differs { since } => ("differs", None, Some(since)),
+        Freshness::Sole { asked, ago } => ("sole", Some(asked), Some(ago)),
+        Freshness::Unverified => ("unverified", None, None),
+    };
+    api::Sync {
+        state: state.to_owned(),
+        verified: freshness.is_verified(),
+        with: with.map(NetId::to_string),
+        seconds: since.map(std::time::Duration::as_secs),
+    }
 }
 
 pub(super) fn held(status: &GroupStatus) -> api::Group {
@@ -21,7 +37,8 @@ pub(super) fn held(status: &GroupStatus) -> api::Group {
         items: status.items,
         fingerprint: fingerprint(status.fingerprint),
         member: status.member,
-        agreed: status.agreed,
+        agreed: matches!(status.freshness, Freshness::Equal { .. }),
+        sync: Some(sync(&status.freshness)),
         leaving: status.leaving,
         records: status.records,
         gone: status.gone,
@@ -39,6 +56,7 @@ pub(super) fn known(name: &GroupName, contact: NetId) -> api::Group {
         fingerprint: fingerprint(0),
         member: false,
         agreed: false,
+        sync: None,
         leaving: false,
         records: 0,
         gone: 0,
@@ -86,7 +104,7 @@ pub(super) fn owner(owner: &Owner) -> api::Owner {
 }
 
 /// Pieces side by side with the same owners are one.
-pub(super) fn coverage(view: &View) -> api::Coverage {
+pub(super) fn coverage(view: &View, freshness: &Freshness) -> api::Coverage {
     let mut pieces: Vec<(u32, u32, Vec<NetId>)> = Vec::new();
     for piece in view.coverage() {
         let mut owners: Vec<NetId> = piece.owners.iter().map(|owner| owner.member).collect();
@@ -102,7 +120,7 @@ pub(super) fn coverage(view: &View) -> api::Coverage {
         let owners = owners.iter().map(NetId::to_string).collect();
         api::Piece { start, end, owners }
     };
-    api::Coverage { least, pieces: pieces.into_iter().map(piece).collect() }
+    api::Coverage { sync: sync(freshness), least, pieces: pieces.into_iter().map(piece).collect() }
 }
 
 pub(super) fn change(event: &Event) -> api::Change {

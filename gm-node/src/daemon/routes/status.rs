@@ -41,7 +41,10 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Stat
 
 fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     let mut all = app.warnings.clone();
-    all.retain(|warning| warning != FINDS_NOBODY || alive == 0);
+    all.retain(|warning| warning != FINDS_NOBODY || (alive == 0 && !app.is_single));
+    if app.is_single && alive > 0 {
+        all.push("`single` is set and other nodes are there: waits and reads do not ask for them. Start without `single`".to_owned());
+    }
     let facts = &standing.facts;
     if let Some(why) = &facts.storage {
         all.push(format!("the storage fails, and writes are refused: {why}"));
