@@ -257,7 +257,7 @@ async fn counters(shell: &Shell<Chat>) -> Result<(), Box<dyn Error>> {
 
 fn tell(event: &Event) {
     match event {
-        Event::Receipts { tag, report } => println!(
+        Event::Receipts { tag, report, .. } => println!(
             "/receipts {tag} delivered={} missing={} unknown={}{}",
             report.delivered,
             report.missing,

@@ -65,13 +65,23 @@ pub struct Broadcasting {
     pub topic: Option<u64>,
     /// What is told instead to who was not sent an older one of the topic.
     pub instead: Option<Body>,
+    /// Whether it is multicast as well. If not, only the targets get it, each by a connection.
+    pub multicast: bool,
 }
 
 impl Broadcasting {
     /// To all that we know, with no receipts.
     #[must_use]
     pub const fn new(body: Body) -> Broadcasting {
-        Broadcasting { tag: 0, body, to: Targets::All, receipts: None, topic: None, instead: None }
+        Broadcasting {
+            tag: 0,
+            body,
+            to: Targets::All,
+            receipts: None,
+            topic: None,
+            instead: None,
+            multicast: true,
+        }
     }
 }
 
@@ -136,6 +146,8 @@ pub enum Event {
         tag: u64,
         /// How it stands.
         report: Report,
+        /// Once the report is settled: the targets that its numbers stand for. Empty before.
+        parts: Vec<Part>,
     },
     /// Whoever passed this broadcast on waits until it is on disk: answered by [`Command::Stored`] or [`Command::NotStored`].
     StoreWanted(BroadcastId),
@@ -187,6 +199,23 @@ pub struct Report {
     pub names: Vec<NetId>,
     /// Nothing more will come.
     pub settled: bool,
+}
+
+/// Some targets of a settled broadcast, with what receipts tell of them. Receipts are sums: they tell how many nodes of a part
+/// acknowledged, and which ones only if all of them did. No target is in two parts; nothing is known of a target that is in none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The targets.
+    pub nodes: Vec<NetId>,
+    /// Of them, those that have it, and count.
+    pub delivered: u64,
+    /// Of them, those that have it and do not count.
+    pub refused: u64,
+    /// Of them, those that could not be reached.
+    pub missing: u64,
+    /// The part is one node that could not be reached, and whose host refused the last connections that were tried, several in a row:
+    /// nothing listens there.
+    pub closed: bool,
 }
 
 /// What a broadcaster counts, by name: totals since its start.

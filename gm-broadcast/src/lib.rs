@@ -92,7 +92,7 @@ pub use broadcaster::Broadcaster;
 pub use chance::Chance;
 pub use class::{Class, Classes, Cost};
 pub use config::{Bounds, Config, ConfigError, Times};
-pub use event::{Broadcasting, By, Command, Counters, Event, Report, Targets, Wanted};
+pub use event::{Broadcasting, By, Command, Counters, Event, Part, Report, Targets, Wanted};
 pub use handler::{Handler, Outcome, Path, Received};
 pub use machine::{Input, LinkId, Machine, Output, Outputs, Refusal, STALL, Via};
 pub use peer_status::{PeerStatus, SeedTrouble};

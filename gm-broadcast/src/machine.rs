@@ -72,9 +72,9 @@ pub enum Via {
 /// Why a connection that was dialled did not come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Somebody said no: nothing listens there, or the way is closed.
+    /// The node's host refused the connection: nothing listens there.
     Refused,
-    /// Nobody said anything in the time that the driver gives.
+    /// Nothing came back in the time that the driver gives, or something on the way, or on this host, failed.
     Silent,
 }
 

@@ -90,6 +90,8 @@ pub(crate) struct Peer {
     pub(crate) datagrams: DatagramPath,
     /// Failures to reach it since it was last reached.
     pub(crate) failures: u32,
+    /// The last so many of them were refusals by its host.
+    pub(crate) refusals: u32,
     /// When the first and the last of them were, and how the last went.
     pub(crate) failed: Option<(Time, Time, Refusal)>,
     /// It was reached at its own address: a dial was answered, or a question by datagram.
@@ -117,6 +119,9 @@ pub(crate) struct Peer {
     /// Its frames.
     pub(crate) frames: Rate,
 }
+
+/// After so many connections that its host refused, one after the other, nothing listens there.
+const REFUSALS: u32 = 3;
 
 /// The table. Bounded: beyond it the peer without connection that was silent the longest is forgotten.
 #[derive(Debug)]
@@ -149,6 +154,11 @@ impl Peers {
         self.table.len()
     }
 
+    /// Whether its host refused the last connections, several in a row, and nothing of it came since.
+    pub(crate) fn refuses(&self, node: NetId) -> bool {
+        self.get(node).is_some_and(|peer| peer.refusals >= REFUSALS)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NetId, &Peer)> {
         self.table.iter()
     }
@@ -174,6 +184,7 @@ impl Peers {
                     unanswered: 0,
                     datagrams: DatagramPath::default(),
                     failures: 0,
+                    refusals: 0,
                     failed: None,
                     reached: false,
                     unshown: 0,
@@ -214,6 +225,7 @@ impl Peers {
         let pause = first.saturating_mul(1 << peer.failures.min(20)).min(most);
         let since = peer.failed.filter(|_| peer.failures > 0).map_or(now, |(since, ..)| since);
         peer.failures = peer.failures.saturating_add(1);
+        peer.refusals = if why == Refusal::Refused { peer.refusals.saturating_add(1) } else { 0 };
         peer.failed = Some((since, now, why));
         peer.not_before = now + pause / 2 + chance.within(pause);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, Sum};
 
+use crate::event::Part;
 use crate::plant::{Bug, planted};
 use crate::time::Time;
 
@@ -71,6 +72,8 @@ pub(crate) struct Tally {
     pub(crate) open: usize,
     pub(crate) missing: u64,
     pub(crate) names: BTreeSet<NetId>,
+    /// All the missing, if we began the broadcast.
+    pub(crate) missed: Vec<NetId>,
     pub(crate) children: Vec<Child>,
     /// What was told to who waits, last.
     pub(crate) told: Option<Sum>,
@@ -88,6 +91,7 @@ impl Tally {
             open: 0,
             missing: 0,
             names: BTreeSet::new(),
+            missed: Vec::new(),
             children: Vec::new(),
             told: None,
             told_at: now,
@@ -98,6 +102,9 @@ impl Tally {
         self.missing += 1;
         if self.names.len() < NAMES {
             self.names.insert(node);
+        }
+        if self.tag.is_some() {
+            self.missed.push(node);
         }
     }
 
@@ -130,11 +137,47 @@ impl Tally {
         sum
     }
 
+    /// The targets, as far as it is known of whom the numbers of [`sum`](Tally::sum) speak. Only for a broadcast that we began.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let missing = self.missed.iter().map(|node| missing(*node));
+        let mut parts: Vec<Part> = missing.collect();
+        for child in &self.children {
+            child.add_parts(&mut parts);
+        }
+        parts
+    }
+
     /// When a child was silent for too long, at the earliest.
     pub(crate) fn next_silence(&self) -> Option<Time> {
         let waiting = self.children.iter().filter(|child| child.state == ChildState::Waiting);
         waiting.map(|child| child.heard + child.patience).min()
     }
+}
+
+impl Child {
+    fn add_parts(&self, parts: &mut Vec<Part>) {
+        if self.state == ChildState::Replaced {
+            // Its list is with others. It may have the broadcast all the same.
+            return parts.push(Part { nodes: vec![self.hop], ..Part::default() });
+        }
+        let mut nodes: Vec<NetId> = std::iter::once(self.hop).chain(self.list.iter().copied()).collect();
+        let Some(sum) = &self.sum else { return parts.push(Part { nodes, ..Part::default() }) };
+        let mut part =
+            Part { delivered: sum.delivered, refused: sum.refused, missing: sum.missing, ..Part::default() };
+        let named: BTreeSet<NetId> = sum.names.iter().filter(|name| nodes.contains(name)).copied().collect();
+        if named.len() as u64 == sum.missing {
+            nodes.retain(|node| !named.contains(node));
+            part.missing = 0;
+            parts.extend(named.into_iter().map(missing));
+        }
+        if !nodes.is_empty() {
+            parts.push(Part { nodes, ..part });
+        }
+    }
+}
+
+fn missing(node: NetId) -> Part {
+    Part { nodes: vec![node], missing: 1, ..Part::default() }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     fn originate(&mut self, now: Time, broadcasting: Broadcasting) {
-        let Broadcasting { tag, body, to, receipts, topic, instead } = broadcasting;
+        let Broadcasting { tag, body, to, receipts, topic, instead, multicast } = broadcasting;
         let bytes = match self.can_be_broadcast(&body) {
             Ok(bytes) => bytes,
             Err(error) => return self.emit(Event::Unsaid { tag, why: error.to_string() }),
@@ -67,7 +67,7 @@ impl<H: Handler> Broadcaster<H> {
         self.window.deliver(&id);
         self.window.forward(&id);
         self.emit(Event::Began { tag, id });
-        let multicast = self.multicast(now, id, &body);
+        let multicast = multicast && self.multicast(now, id, &body);
         let content = Arc::new(Content { body, bytes, multicast, by_us: multicast, repeated: false });
         let instead = instead
             .map(|body| Arc::new(Content { body, bytes, multicast: false, by_us: false, repeated: false }));
@@ -89,7 +89,7 @@ impl<H: Handler> Broadcaster<H> {
             // Nobody gathers: then nothing is known, and that is said.
             None if receipts.is_some() => {
                 let report = crate::event::Report { unknown: count, settled: true, ..Default::default() };
-                self.emit(Event::Receipts { tag, report });
+                self.emit(Event::Receipts { tag, report, parts: Vec::new() });
             }
             None => {}
         }

@@ -106,6 +106,12 @@ impl<H: Handler> Broadcaster<H> {
             None if changed => {
                 let (tag, targets) = (tally.tag.unwrap_or_default(), tally.targets);
                 tally.told = Some(sum.clone());
+                let mut parts = if last { tally.parts() } else { Vec::new() };
+                for part in &mut parts {
+                    let refuses = |node: &NetId| self.peers.refuses(*node);
+                    part.closed =
+                        part.missing == 1 && part.nodes.len() == 1 && part.nodes.iter().all(refuses);
+                }
                 let known = sum.delivered.saturating_add(sum.refused).saturating_add(sum.missing);
                 let report = Report {
                     delivered: sum.delivered,
@@ -115,7 +121,7 @@ impl<H: Handler> Broadcaster<H> {
                     names: sum.names,
                     settled: last,
                 };
-                self.emit(Event::Receipts { tag, report });
+                self.emit(Event::Receipts { tag, report, parts });
             }
             _ => {}
         }

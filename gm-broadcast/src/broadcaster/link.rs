@@ -186,6 +186,7 @@ impl<H: Handler> Broadcaster<H> {
         if id.side() == Side::Initiator {
             peer.failures = 0;
         }
+        peer.refusals = 0;
         peer.not_before = Time::ZERO;
         let usable = |link: &Link| link.is_open() && link.takes(now, self.config.times.idle);
         let usable = peer.link.and_then(|link| self.links.table.get(&link)).is_some_and(usable);

@@ -106,6 +106,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         // It lives: whatever failed before, it may be dialled again.
         peer.not_before = Time::ZERO;
+        peer.refusals = 0;
         if new {
             self.found(now, sender);
         }

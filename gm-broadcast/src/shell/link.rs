@@ -60,7 +60,8 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
         Err(_) => Refusal::Silent,
         Ok(Err(error)) => {
             ends.meter.count("dial", name(&error));
-            if error.kind() == ErrorKind::TimedOut { Refusal::Silent } else { Refusal::Refused }
+            // Only the host itself says no: whatever else fails, on this host or on the way, may soon work.
+            if error.kind() == ErrorKind::ConnectionRefused { Refusal::Refused } else { Refusal::Silent }
         }
     };
     let _ = ends.pieces.send(Piece::Refused(ends.link, refusal)).await;

@@ -134,6 +134,105 @@ proptest! {
     }
 }
 
+/// A child of the root: its nodes, its state, and its sum.
+fn child(nodes: &[u32], state: ChildState, sum: Option<Sum>) -> Child {
+    let mut nodes = nodes.iter().map(|number| node(*number));
+    let hop = nodes.next().unwrap();
+    let (heard, patience) = (Time::ZERO, Duration::ZERO);
+    Child { hop, list: nodes.collect(), again: false, heard, patience, sum, state }
+}
+
+fn origin(missed: &[u32], children: Vec<Child>) -> Tally {
+    let mut tally = Tally::new(Time::NEVER, false, Own::None, Time::ZERO);
+    tally.tag = Some(1);
+    missed.iter().for_each(|number| tally.miss(node(*number)));
+    tally.children = children;
+    tally
+}
+
+#[test]
+fn parts_name_targets_wherever_sums_allow_it() {
+    let all = Sum { delivered: 2, ..Sum::default() };
+    let two_of_four = Sum { delivered: 2, refused: 1, missing: 1, names: vec![node(14)], ..Sum::default() };
+    let tally = origin(
+        &[1],
+        vec![
+            child(&[11, 12, 13, 14], ChildState::Done, Some(two_of_four)),
+            child(&[21, 22], ChildState::Done, Some(all.clone())),
+            child(&[31, 32], ChildState::Replaced, Some(all)),
+            child(&[41], ChildState::Silent, None),
+        ],
+    );
+    let nodes = |numbers: &[u32]| -> Vec<NetId> { numbers.iter().map(|number| node(*number)).collect() };
+    let part = |numbers: &[u32], delivered, refused, missing| Part {
+        nodes: nodes(numbers),
+        delivered,
+        refused,
+        missing,
+        closed: false,
+    };
+    let expected = [
+        part(&[1], 0, 0, 1),
+        part(&[14], 0, 0, 1),
+        part(&[11, 12, 13], 2, 1, 0),
+        part(&[21, 22], 2, 0, 0),
+        // The relay was replaced: those of its list are in the part of another, and it may have the broadcast.
+        part(&[31], 0, 0, 0),
+        part(&[41], 0, 0, 0),
+    ];
+    assert_eq!(tally.parts(), expected);
+}
+
+/// A relay names sixteen of the nodes that it misses. If there are more, its part stays whole.
+#[test]
+fn parts_stay_whole_where_not_all_the_missing_are_named() {
+    let names = (1..=16).map(node).collect();
+    let sum = Sum { delivered: 1, missing: 18, names, ..Sum::default() };
+    let nodes: Vec<u32> = (0..20).collect();
+    let tally = origin(&[], vec![child(&nodes, ChildState::Done, Some(sum))]);
+    let parts = tally.parts();
+    assert_eq!((parts.len(), parts[0].nodes.len()), (1, 20));
+    assert_eq!((parts[0].delivered, parts[0].missing), (1, 18));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever relays say, parts add up to the sum, and no part counts more nodes than it has.
+    #[test]
+    fn parts_add_up_to_the_sum(
+        missed in 0..20_u32,
+        children in prop::collection::vec((state(), 1..6_u32, any::<bool>(), 0..6_u64, 0..6_u64, 0..6_u64), 0..8),
+    ) {
+        let mut next = 100;
+        let children = children.into_iter().map(|(state, size, spoke, delivered, refused, missing)| {
+            let nodes: Vec<u32> = (next..next + size).collect();
+            next += size;
+            let size = u64::from(size);
+            let delivered = delivered.min(size);
+            let refused = refused.min(size - delivered);
+            let missing = missing.min(size - delivered - refused);
+            let names = nodes.iter().rev().take(usize::try_from(missing).unwrap()).map(|number| node(*number));
+            let mut names: Vec<NetId> = names.collect();
+            names.sort_unstable();
+            child(&nodes, state, spoke.then_some(Sum { delivered, refused, missing, names, ..Sum::default() }))
+        });
+        let children = children.collect();
+        let tally = origin(&(0..missed).collect::<Vec<_>>(), children);
+        let (parts, sum) = (tally.parts(), tally.sum(false));
+        let total = |count: fn(&Part) -> u64| parts.iter().map(count).sum::<u64>();
+        prop_assert_eq!(total(|part| part.delivered), sum.delivered);
+        prop_assert_eq!(total(|part| part.refused), sum.refused);
+        prop_assert_eq!(total(|part| part.missing), sum.missing);
+        prop_assert!(parts.iter().all(|part| part.delivered + part.refused + part.missing <= part.nodes.len() as u64));
+        let mut nodes: Vec<NetId> = parts.iter().flat_map(|part| part.nodes.iter().copied()).collect();
+        let count = nodes.len();
+        nodes.sort_unstable();
+        nodes.dedup();
+        prop_assert_eq!(nodes.len(), count);
+    }
+}
+
 #[test]
 fn the_names_of_many_missing_are_few() {
     let mut tally = Tally::new(Time::NEVER, false, Own::None, Time::ZERO);

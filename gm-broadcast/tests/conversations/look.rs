@@ -1,6 +1,6 @@
 //! What tests look at, of a network. Changes nothing.
 
-use gm_broadcast::{Event, Report};
+use gm_broadcast::{Event, Part, Report};
 use gm_codec::BroadcastId;
 
 use crate::net::Net;
@@ -24,9 +24,18 @@ impl Net {
     /// The reports of a broadcast, in order.
     pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&Report> {
         let reports = self.stations[number].events.iter().filter_map(|event| match event {
-            Event::Receipts { tag: of, report } if *of == tag => Some(report),
+            Event::Receipts { tag: of, report, .. } if *of == tag => Some(report),
             _ => None,
         });
         reports.collect()
+    }
+
+    /// The parts of the last report of a broadcast.
+    pub(crate) fn parts(&self, number: usize, tag: u64) -> Vec<Part> {
+        let parts = self.stations[number].events.iter().rev().find_map(|event| match event {
+            Event::Receipts { tag: of, parts, .. } if *of == tag => Some(parts.clone()),
+            _ => None,
+        });
+        parts.unwrap_or_default()
     }
 }

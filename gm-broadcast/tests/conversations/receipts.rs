@@ -1,6 +1,6 @@
 //! Receipts: who has got a broadcast, summed on its way up the tree.
 
-use gm_broadcast::{Broadcasting, Command, Report, Targets, Wanted};
+use gm_broadcast::{Broadcasting, Command, Part, Report, Targets, Wanted};
 
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
@@ -151,4 +151,61 @@ fn receipts_beyond_the_bound_are_unknown_at_once() {
     assert_eq!(reports.len(), 1);
     assert!(reports[0].settled);
     assert_eq!(reports[0].unknown, 1, "one target, of which nothing is known");
+}
+
+/// All but the named nodes have acknowledged, and each of those is a part by itself.
+fn apart(net: &Net, tag: u64) -> Vec<Part> {
+    let parts = net.parts(0, tag);
+    let full = |part: &Part| part.delivered == part.nodes.len() as u64;
+    parts.into_iter().filter(|part| !full(part)).collect()
+}
+
+#[test]
+fn a_settled_report_tells_whom_it_misses() {
+    for down in 1..8 {
+        let mut net = tree(8);
+        net.stations[down].down = true;
+        net.broadcast(0, wanted(5, "one is down"));
+        net.run(ms(5_000));
+        let missing = Part { nodes: vec![node(down)], missing: 1, ..Part::default() };
+        assert_eq!(apart(&net, 5), [missing]);
+        let told: usize = net.parts(0, 5).iter().map(|part| part.nodes.len()).sum();
+        assert_eq!(told, 7, "every target is in a part");
+    }
+}
+
+/// Three refusals in a row, and no less. A node that shows itself may be reached again.
+#[test]
+fn a_host_that_refuses_again_and_again_is_told_apart() {
+    let mut net = tree(2);
+    net.stations[1].down = true;
+    let closed = |net: &mut Net, tag| {
+        net.broadcast(0, wanted(tag, "is anybody there?"));
+        net.run(ms(5_000));
+        apart(net, tag).iter().map(|part| part.closed).collect::<Vec<_>>()
+    };
+    assert_eq!(closed(&mut net, 1), [false]);
+    assert_eq!(closed(&mut net, 2), [false]);
+    assert_eq!(closed(&mut net, 3), [true]);
+    net.stations[1].down = false;
+    net.broadcast(1, say("here I am"));
+    net.run(ms(5_000));
+    assert_eq!(closed(&mut net, 4), [false; 0]);
+    net.stations[1].down = true;
+    net.tell(0, Command::Close);
+    net.run(ms(100));
+    assert_eq!(closed(&mut net, 5), [false]);
+}
+
+#[test]
+fn what_is_not_to_be_multicast_goes_by_connections_only() {
+    let mut net = Net::of(5, Some(1), |_| {});
+    net.run(ACQUAINTED);
+    let before = net.wire.len();
+    let to = Targets::Nodes(vec![node(2), node(3)]);
+    let id = net.broadcast(0, Broadcasting { to, multicast: false, ..wanted(5, "for two") });
+    net.run(ms(2_000));
+    assert_eq!(settled(&net, 5, 2).delivered, 2);
+    assert!((1..5).all(|number| net.got(number, id).len() == usize::from(number == 2 || number == 3)));
+    assert!(net.wire[before..].iter().all(|said| !said.is_notice(id)));
 }

@@ -38,6 +38,8 @@ fn a_silent_relay_is_replaced_once() {
     let report = settled(&net, 5, 7);
     assert_eq!(report, Report { delivered: 6, unknown: 1, settled: true, ..Report::default() });
     assert_eq!(net.count(0, "receipt", "share given again"), 1);
+    let alone: Vec<_> = net.parts(0, 5).into_iter().filter(|part| part.delivered == 0).collect();
+    assert_eq!(alone, [gm_broadcast::Part { nodes: vec![node(relay)], ..gm_broadcast::Part::default() }]);
     for number in (1..8).filter(|number| *number != relay) {
         assert_eq!(net.texts(number), ["to all"]);
     }

@@ -120,7 +120,7 @@ impl<S: Store> Node<S> {
                     self.emit(Event::Unsaid { group, why });
                 }
             }
-            Told::Receipts { tag, report } => self.on_receipts(now, tag, report),
+            Told::Receipts { tag, report, parts: _ } => self.on_receipts(now, tag, report),
             Told::StoreWanted(id) => self.on_store_wanted(now, id),
             Told::Found(node) => {
                 self.peers_changed = true;

@@ -64,7 +64,8 @@ impl<S: Store> Node<S> {
         if receipts.is_some() {
             self.waiters.insert(tag, waiter);
         }
-        let broadcasting = Broadcasting { tag, body, to: Targets::Nodes(to), receipts, topic, instead };
+        let broadcasting =
+            Broadcasting { tag, body, to: Targets::Nodes(to), receipts, topic, instead, multicast: true };
         self.order(now, gm_broadcast::Command::Broadcast(broadcasting));
         if receipts.is_some() {
             self.look_at_wait(now, tag);

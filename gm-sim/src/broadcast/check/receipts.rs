@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::{Event, Report, Time};
+use gm_broadcast::{Event, Part, Report, Time};
 
 use super::{WAYS, lenient};
 use crate::broadcast::book::{Book, Said, Shared};
@@ -17,7 +17,7 @@ pub struct Receipts {
     book: Shared,
     settled: BTreeMap<u64, Report>,
     /// Of the input that is being handled: judged when the book knows all that came of it.
-    fresh: Vec<(u64, Report)>,
+    fresh: Vec<(u64, Report, Vec<Part>)>,
 }
 
 impl Receipts {
@@ -27,10 +27,10 @@ impl Receipts {
         Receipts { book: Shared::clone(book), settled: BTreeMap::new(), fresh: Vec::new() }
     }
 
-    pub(super) fn judge(&mut self, place: Where, tag: u64, report: Report) -> Option<String> {
+    pub(super) fn judge(&mut self, place: Where, tag: u64, report: Report, parts: &[Part]) -> Option<String> {
         let book = self.book.borrow();
         let said = book.said.get(&tag)?;
-        let mut wrong = untrue(&book, said, &report);
+        let mut wrong = untrue(&book, said, &report).or_else(|| scattered(&said.targets, &report, parts));
         if self.settled.contains_key(&tag) {
             wrong = Some("it was settled before".to_owned());
         }
@@ -87,6 +87,28 @@ pub fn untrue(book: &Book, said: &Said, report: &Report) -> Option<String> {
     None
 }
 
+/// What is wrong with the parts of a report: they are of targets, each in one of them, and add up to the report's numbers. A
+/// report that is not settled has none.
+#[must_use]
+pub fn scattered(targets: &[gm_clock::NetId], report: &Report, parts: &[Part]) -> Option<String> {
+    let mut nodes: Vec<_> = parts.iter().flat_map(|part| part.nodes.iter().copied()).collect();
+    let count = nodes.len();
+    nodes.sort_unstable();
+    nodes.dedup();
+    if nodes.len() < count {
+        return Some(format!("{count} nodes in its parts, {} of them different", nodes.len()));
+    }
+    if let Some(node) = nodes.iter().find(|node| targets.binary_search(node).is_err()) {
+        return Some(format!("{node} is in a part, and no target"));
+    }
+    let total = |of: fn(&Part) -> u64| parts.iter().map(of).sum::<u64>();
+    let sums = (total(|part| part.delivered), total(|part| part.refused), total(|part| part.missing));
+    let told = (report.delivered, report.refused, report.missing);
+    // Of a broadcast whose receipts could not be gathered nothing is known, and no parts are told.
+    let right = if report.settled { sums == told } else { parts.is_empty() };
+    (!right).then(|| format!("its parts add up to {sums:?}, and it says {told:?}"))
+}
+
 /// What a last report must say when nothing is wrong but that some are down: who is up has it, and is counted. (That nobody is
 /// counted besides is so always.)
 #[must_use]
@@ -105,15 +127,15 @@ impl Checker<Node> for Receipts {
     }
 
     fn see(&mut self, _: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
-        if let Seen::Event(Event::Receipts { tag, report }) = seen {
-            self.fresh.push((*tag, report.clone()));
+        if let Seen::Event(Event::Receipts { tag, report, parts }) = seen {
+            self.fresh.push((*tag, report.clone(), parts.clone()));
         }
         Ok(())
     }
 
     fn settled(&mut self, place: Where, _: &Node) -> Result<(), Violation> {
-        for (tag, report) in std::mem::take(&mut self.fresh) {
-            if let Some(why) = self.judge(place, tag, report) {
+        for (tag, report, parts) in std::mem::take(&mut self.fresh) {
+            if let Some(why) = self.judge(place, tag, report, &parts) {
                 let what = format!("{} hears of number {tag}: {why}", place.node);
                 return Err(Violation::safety("receipts", place.at, what));
             }

@@ -117,15 +117,37 @@ fn reports_that_are_not_true_are_found() {
 }
 
 #[test]
+fn parts_that_are_not_of_the_report_are_found() {
+    let (_, ids, _) = book();
+    let targets = &ids[1..];
+    let settled = Report { delivered: 1, missing: 1, settled: true, ..Report::default() };
+    let part = |node: usize, delivered, missing| gm_broadcast::Part {
+        nodes: vec![ids[node]],
+        delivered,
+        missing,
+        ..gm_broadcast::Part::default()
+    };
+    let scattered =
+        |report: &Report, parts: &[gm_broadcast::Part]| receipts::scattered(targets, report, parts);
+    assert_eq!(scattered(&settled, &[part(1, 1, 0), part(2, 0, 1)]), None);
+    assert!(scattered(&settled, &[part(1, 1, 0), part(1, 0, 1)]).unwrap().contains("different"));
+    assert!(scattered(&settled, &[part(1, 1, 0), part(0, 0, 1)]).unwrap().contains("no target"));
+    assert!(scattered(&settled, &[part(1, 1, 0)]).unwrap().contains("add up"));
+    let open = Report { settled: false, ..settled };
+    assert_eq!(scattered(&open, &[]), None);
+    assert!(scattered(&open, &[part(1, 1, 0)]).is_some());
+}
+
+#[test]
 fn a_second_settled_report_is_found() {
     let (book, ids, _) = book();
     let report = Report { unknown: ids.len() as u64 - 1, settled: true, ..Report::default() };
-    let event = Event::Receipts { tag: 1, report };
+    let event = Event::Receipts { tag: 1, report, parts: Vec::new() };
     let mut receipts = receipts::Receipts::new(&book);
-    assert_eq!(receipts.judge(place(1, 0), 1, report_of(&event)), None);
-    assert!(receipts.judge(place(1, 0), 1, report_of(&event)).unwrap().contains("before"));
+    assert_eq!(receipts.judge(place(1, 0), 1, report_of(&event), &[]), None);
+    assert!(receipts.judge(place(1, 0), 1, report_of(&event), &[]).unwrap().contains("before"));
     let mut late = receipts::Receipts::new(&book);
-    assert!(late.judge(place(100, 0), 1, report_of(&event)).unwrap().contains("deadline"));
+    assert!(late.judge(place(100, 0), 1, report_of(&event), &[]).unwrap().contains("deadline"));
 }
 
 fn report_of(event: &Event) -> Report {
