@@ -11,14 +11,17 @@ use gm_data::{GroupName, Replica};
 pub(crate) struct Held {
     /// What stands for the state while nothing is held: it is compared, and shown, as any other.
     pub(crate) blank: Replica,
-    /// Somebody holds the same, or did since our start.
+    /// Another node that holds the group held the same, at some time since our start.
     pub(crate) agreed: bool,
     /// Since when the comparisons with other holders have found a difference, the last one included.
     pub(crate) differs: Option<Time>,
     /// With which holder the group was last found to be equal, name by name, and when.
     pub(crate) equal: Option<(NetId, Time)>,
-    /// A peer that was asked and knows no other member either, and when.
-    pub(crate) sole: Option<(NetId, Time)>,
+    /// A peer that was asked for members of the group and knows no other one, and when.
+    pub(crate) asked: Option<(NetId, Time)>,
+    /// An exchange with another node found no difference, since our start, and no other member was known here: either there is none, or
+    /// that node does not know of any.
+    pub(crate) sole: bool,
     /// Somebody who is named as a member and of whom nothing is held: compared with next, so many times more.
     pub(crate) contact: Option<(NetId, u32)>,
     /// We left: it is held until somebody has our leave, or until then.
@@ -41,7 +44,8 @@ impl Held {
             agreed: false,
             differs: None,
             equal: None,
-            sole: None,
+            asked: None,
+            sole: false,
             contact: None,
             leaving: None,
             told: None,
@@ -49,5 +53,10 @@ impl Held {
             crowded: false,
             full: false,
         }
+    }
+
+    /// Whether the group was compared since our start: with a node that held the same, or with one that knows of nobody in it.
+    pub(crate) const fn was_compared(&self) -> bool {
+        self.agreed || self.sole
     }
 }

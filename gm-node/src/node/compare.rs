@@ -50,6 +50,7 @@ impl<S: Store> Node<S> {
                 self.send(now, from, Body::Root(Root { answer: true, root }), by);
             }
             self.note_equal(now, from);
+            self.on_same_root(now, from);
             return self.on_equal(now, from, was_asked);
         }
         self.on_difference(now, from);

@@ -100,14 +100,14 @@ impl<S: Store> Node<S> {
                 .group(&name)
                 .is_some_and(|replica| replica.state().members().any(|member| member != me));
             if let Some(held) = groups.held.get_mut(&name).filter(|held| !others && held.contact.is_none()) {
-                held.sole = Some((from, now));
+                held.asked = Some((from, now));
             }
         }
     }
 
     /// Whether there is a group that was neither compared with another holder, nor found to have none that a peer knows.
     pub(super) fn has_unverified(&self) -> bool {
-        self.groups().held.values().any(|held| !held.agreed && held.sole.is_none())
+        self.groups().held.values().any(|held| !held.agreed && held.asked.is_none())
     }
 
     /// How far a group that is held was compared.
@@ -119,7 +119,7 @@ impl<S: Store> Node<S> {
         }
         if !held.agreed {
             let alone = !state.members().any(|member| member != self.me());
-            let sole = held.sole.filter(|_| alone && held.contact.is_none());
+            let sole = held.asked.filter(|_| alone && held.contact.is_none());
             return Some(match sole {
                 Some((asked, at)) => Freshness::Sole { asked, ago: now.since(at) },
                 None => Freshness::Unverified,

@@ -26,7 +26,7 @@ impl<S: Store> Node<S> {
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
         held.leaving.get_or_insert(until);
         // Before anybody agreed there may be members that we do not know.
-        let nobody = alone && (held.agreed || self.config.alone);
+        let nobody = alone && (held.was_compared() || self.config.alone);
         if (nobody && !queued) || planted(Bug::LeaveNotTold) {
             self.unhold(now, group);
         }
@@ -41,6 +41,17 @@ impl<S: Store> Node<S> {
             self.emit(Event::Agreed { group: group.clone(), with });
             self.on_knows_all(now, group);
         }
+        self.on_heard(now, group);
+        if leaving && !self.is_to_be_written(group) {
+            self.unhold(now, group);
+        }
+    }
+
+    /// A peer knows of nobody in a group in which we know nobody else.
+    pub(super) fn on_sole(&mut self, now: Time, group: &GroupName) {
+        let Some(held) = self.groups_mut().held.get_mut(group) else { return };
+        held.sole = true;
+        let leaving = held.leaving.is_some();
         self.on_heard(now, group);
         if leaving && !self.is_to_be_written(group) {
             self.unhold(now, group);

@@ -32,7 +32,7 @@ impl<S: Store> Node<S> {
 
     /// Whether those who will be found in a group are to be told what we write now.
     pub(super) fn is_new_in(&self, now: Time, group: &GroupName) -> bool {
-        self.is_eager(now) || self.groups().held.get(group).is_some_and(|held| !held.agreed)
+        self.is_eager(now) || self.groups().held.get(group).is_some_and(|held| !held.was_compared())
     }
 
     /// Anti-entropy found something in a group.

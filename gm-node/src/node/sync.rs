@@ -208,7 +208,7 @@ impl<S: Store> Node<S> {
     /// An exchange found nothing to do.
     pub(super) fn on_equal(&mut self, now: Time, with: NetId, was_asked: bool) {
         self.sync.differing.remove(&with);
-        self.on_agreed(now, with);
+        self.on_no_difference(now);
         if !was_asked {
             return;
         }
@@ -253,7 +253,7 @@ impl<S: Store> Node<S> {
 
     /// A node to compare with: mostly a member of a group of ours, if possible of another island; one in four is anybody whom we know, and of a node that is new, more.
     fn whom_to_compare_with(&mut self, now: Time) -> Option<NetId> {
-        let agreed = self.groups().held.values().all(|held| held.agreed);
+        let agreed = self.groups().held.values().all(Held::was_compared);
         let of_four = match (self.is_eager(now), agreed) {
             (true, true) => 3,
             (true, false) => 2,
@@ -370,24 +370,34 @@ impl<S: Store> Node<S> {
         all
     }
 
-    /// We and that node hold the same of all groups that both hold.
-    fn on_agreed(&mut self, now: Time, with: NetId) {
+    /// Our root with that node is the same as its own: we agree on every group of which both are members.
+    pub(super) fn on_same_root(&mut self, now: Time, with: NetId) {
         let me = self.me();
-        let agrees = |replica: &Replica| {
+        let both = |replica: &Replica| {
             let state = replica.state();
-            // What was compared, and groups of which nobody else is known.
-            (state.is_member(with) && state.is_member(me)) || !state.members().any(|member| member != me)
+            state.is_member(with) && state.is_member(me)
         };
-        let groups = self.groups();
-        let open = |held: &Held| !held.agreed && held.contact.is_none();
-        let fresh: Vec<GroupName> = groups
-            .held
-            .iter()
-            .filter(|(name, held)| open(held) && groups.topology.group(name).is_some_and(agrees))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for group in fresh {
+        for group in self.compared(|held| !held.agreed, both) {
             self.agree(now, &group, with);
         }
+    }
+
+    /// An exchange found no difference. Nobody can agree on a group of which no other member is known, but it was compared.
+    fn on_no_difference(&mut self, now: Time) {
+        let me = self.me();
+        let sole = |replica: &Replica| !replica.state().members().any(|member| member != me);
+        for group in self.compared(|held| !held.sole, sole) {
+            self.on_sole(now, &group);
+        }
+    }
+
+    /// The groups that are held and are so, unless a member of them is still to be asked.
+    fn compared(&self, is_news: impl Fn(&Held) -> bool, is_so: impl Fn(&Replica) -> bool) -> Vec<GroupName> {
+        let groups = self.groups();
+        let held = groups.held.iter().filter(|(_, held)| held.contact.is_none() && is_news(held));
+        held.map(|(name, _)| name)
+            .filter(|name| groups.topology.group(name).is_some_and(&is_so))
+            .cloned()
+            .collect()
     }
 }
