@@ -1,0 +1,127 @@
+//! What is written through a daemon, and what comes of it.
+
+use serde::{Deserialize, Serialize};
+
+/// How many others have to have a write before it is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wait {
+    /// `none`, `one`, `all`, or a number.
+    pub wait: String,
+    /// Whether on disk.
+    pub disk: bool,
+    /// In milliseconds.
+    pub timeout: u64,
+}
+
+impl Default for Wait {
+    fn default() -> Wait {
+        Wait { wait: "none".to_owned(), disk: false, timeout: 5_000 }
+    }
+}
+
+/// Joins a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Join {
+    /// The ranges of interest, `[start, end]`; none for the whole key space.
+    pub ranges: Vec<[u32; 2]>,
+    /// For whom is waited.
+    pub wait: Wait,
+}
+
+/// Leaves a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Leave {
+    /// For whom is waited.
+    pub wait: Wait,
+}
+
+/// Changes, all of them or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// The changes, in order.
+    pub changes: Vec<Order>,
+    /// For whom is waited.
+    pub wait: Wait,
+}
+
+/// One change. A batch file of the command line is a JSON list of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Order {
+    /// Serve the range.
+    Serve {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+        /// The port of the service.
+        port: u16,
+        /// 1 to 65535; 1 if none is given.
+        #[serde(default)]
+        priority: Option<u16>,
+    },
+    /// Serve it no longer.
+    Unserve {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+    },
+    /// Be interested in it.
+    Interest {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+    },
+    /// Give it another priority.
+    Priority {
+        /// The first key.
+        start: u32,
+        /// The last key.
+        end: u32,
+        /// `N`, `+N` or `-N`.
+        priority: String,
+    },
+}
+
+/// Forgets a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forget {
+    /// Its NetId.
+    pub node: String,
+    /// In which group; in all that are held without one.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// For whom is waited.
+    #[serde(default)]
+    pub wait: Wait,
+}
+
+/// What came of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The group.
+    pub group: String,
+    /// Whether anything was written; if not, it stood there already.
+    pub changed: bool,
+    /// The version of our record, `INCARNATION.CLOCK`.
+    pub version: String,
+    /// The group's fingerprint now, for `wait`.
+    pub fingerprint: String,
+    /// `satisfied`, `settled` (short of what was asked for: the rest cannot be reached) or `timed-out`.
+    pub wait: String,
+    /// Others that have it.
+    pub delivered: u64,
+    /// Others that could not be reached, or do not count.
+    pub unreachable: u64,
+    /// Others of which nothing is known.
+    pub unknown: u64,
+    /// Some of those that could not be reached.
+    pub names: Vec<String>,
+}
