@@ -1,7 +1,7 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
 //! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait`, `forget`, `hear`
-//! (what came by broadcast), `sync` (anti-entropy: whom, when), `compare` (what is said in it), `freshness` (how far a group was compared), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
+//! (what came by broadcast), `sync` (anti-entropy: when), `partner` (with whom), `compare` (what is said in it), `freshness` (how far a group was compared), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
 mod compare;
@@ -14,6 +14,7 @@ mod hear;
 mod hearing;
 mod leave;
 mod look;
+mod partner;
 mod question;
 mod retell;
 mod start;

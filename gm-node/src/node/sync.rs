@@ -1,4 +1,4 @@
-//! Anti-entropy: whom to compare with, and when. Fast while nodes differ, slow in quiet; for ever. Knows nothing of what is compared.
+//! Anti-entropy: when to compare, and what is known of the exchanges. Fast while nodes differ, slow in quiet; for ever. Knows nothing of what is compared.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) struct Sync {
     /// Exchanges in a row that found a difference, by peer: a path that loses large datagrams would show the same one for ever.
     differing: BTreeMap<NetId, u32>,
     /// How many did not answer, one after the other.
-    silent: u32,
+    pub(super) silent: u32,
     /// Exchanges that were begun.
     turn: u64,
     /// Exchanges that found nothing to do.
@@ -61,8 +61,6 @@ const SILENT: u32 = 8;
 const NAMES_EVERY: u64 = 4;
 /// Names of one such message.
 const NAMES: usize = 32;
-/// Among so many records one is counted out; among more, the first after a place is taken.
-const FEW: usize = 256;
 /// So long after its start, and after it joined a group, a node may agree with one that is as new, while all others hold more: it asks those who are no members as
 /// far as it knows oftener, and does not slow down.
 const EAGER: Duration = Duration::from_secs(2);
@@ -72,8 +70,6 @@ const ALIVE: Duration = Duration::from_secs(30);
 const DIFFERING: u32 = 4;
 /// Peers for which such exchanges are counted, at most.
 const DIFFERING_PEERS: usize = 256;
-/// Members that are drawn until one is found that is not near.
-const DRAWS: u32 = 4;
 
 impl<S: Store> Node<S> {
     /// We joined a group.
@@ -249,78 +245,6 @@ impl<S: Store> Node<S> {
             let state = replica.state();
             state.is_member(node) && state.is_member(me) && groups.held.contains_key(state.name())
         })
-    }
-
-    /// A node to compare with: mostly a member of a group of ours, if possible of another island; one in four is anybody whom we know, and of a node that is new, more.
-    fn whom_to_compare_with(&mut self, now: Time) -> Option<NetId> {
-        let agreed = self.groups().held.values().all(Held::was_compared);
-        let of_four = match (self.is_eager(now), agreed) {
-            (true, true) => 3,
-            (true, false) => 2,
-            (false, _) if self.sync.silent > 2 => 2,
-            (false, _) => 1,
-        };
-        if self.chance.happens(of_four, 4) {
-            return self.anybody().or_else(|| self.some_member());
-        }
-        self.some_member().or_else(|| self.anybody())
-    }
-
-    /// A member of one of our groups.
-    fn some_member(&mut self) -> Option<NetId> {
-        let place = self.chance.place(self.groups().held.len());
-        let group = self.groups().held.keys().nth(place).cloned()?;
-        let mut found = None;
-        for _ in 0..DRAWS {
-            let place = self.chance.number();
-            let drawn = self.draw(&group, place);
-            if let Some(node) = drawn {
-                found = Some(node);
-                if !self.caster.is_near(node) {
-                    break;
-                }
-            }
-        }
-        found
-    }
-
-    fn draw(&self, group: &GroupName, place: u64) -> Option<NetId> {
-        let view = self.groups().held(group)?.view();
-        let records = view.records().len();
-        let record = if records <= FEW {
-            // Of few, places are far from even.
-            let at = usize::try_from((u128::from(place) * records as u128) >> 64).unwrap_or(0);
-            view.records().nth(at)?
-        } else {
-            view.record_from_place(place)?
-        };
-        (record.is_member() && record.member() != self.me()).then(|| record.member())
-    }
-
-    /// Somebody whom we know, or knew, or are to call.
-    fn anybody(&mut self) -> Option<NetId> {
-        let (seeds, old) = (self.caster.seeds().len(), self.sync.old_peers.len());
-        let place = self.chance.number();
-        let met = self.caster.pick(place);
-        let called = (seeds + old > 0).then(|| {
-            let place = self.chance.place(seeds + old);
-            if place < seeds { self.caster.seeds()[place] } else { self.sync.old_peers[place - seeds] }
-        });
-        if planted(Bug::SeedsGivenUp) && self.sync.silent > 2 {
-            return None;
-        }
-        let me = self.me();
-        let called = called.filter(|node| *node != me);
-        let first = if self.sync.silent > 2 { called.or(met) } else { met.or(called) };
-        first.filter(|node| *node != me)
-    }
-
-    /// Whom to ask what is known of us in a group: a member, and in every other turn, as that may be dead, anybody.
-    pub(super) fn whom_to_ask(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
-        let place = self.chance.number();
-        let contact = self.groups().held.get(group).and_then(|held| held.contact);
-        let member = self.draw(group, place).or(contact.map(|(member, _)| member));
-        if turn.is_multiple_of(2) { member.or_else(|| self.anybody()) } else { self.anybody().or(member) }
     }
 
     /// Tells a few names of groups that we know, those that come after the ones told last.
