@@ -80,39 +80,42 @@ pub struct Forget {
     pub wait: Wait,
 }
 
-/// How many others have to have a write before it is answered. Whatever it says, the write stands.
+/// How many other members of the group have to acknowledge a write before it is answered. Whatever the answer, the write stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
     /// How many.
     pub count: Count,
     /// Whether they have to have it on disk.
     pub disk: bool,
-    /// How long is waited.
+    /// For how long at most. The time is used as long as a member may still acknowledge, or be found.
     pub within: Duration,
 }
 
-/// How many others.
+/// How many other members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// Nobody: it is answered when it stands in one's own storage.
+    /// None: it is answered when it stands in one's own storage.
     None,
-    /// So many, the writer not counted; 0 is as nobody.
+    /// Any so many, the writer not counted. Those that the write concerns are asked first, and others if they are too few; members
+    /// that are found later are asked then. 0 is as none.
     Some(u64),
-    /// All members that it concerns, as far as they are known here.
+    /// All that the write concerns: those whose ranges overlap what changed, as far as they are known here once another node held the
+    /// same of the group. If it concerns nobody, any one. So at least one other member has acknowledged it, unless
+    /// [`Config::alone`](crate::Config::alone) says that there is no other node.
     All,
 }
 
 impl Wait {
-    /// For nobody.
+    /// For no other member.
     pub const NONE: Wait = Wait { count: Count::None, disk: false, within: Duration::ZERO };
 
-    /// For all whom it concerns, in memory.
+    /// For all members that the write concerns, in memory.
     #[must_use]
     pub const fn all(within: Duration) -> Wait {
         Wait { count: Count::All, disk: false, within }
     }
 
-    /// For so many others, in memory.
+    /// For so many other members, in memory.
     #[must_use]
     pub const fn some(count: u64, within: Duration) -> Wait {
         Wait { count: Count::Some(count), disk: false, within }
@@ -130,16 +133,20 @@ pub struct Written {
     pub waited: Waited,
 }
 
-/// How a wait ended, as far as is known.
+/// How a wait ended. `delivered + refused + unreachable + unknown` other members were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waited {
     /// How.
     pub end: End,
-    /// Others that have it, and count.
+    /// Other members of the group that are known, asked or not.
+    pub members: u64,
+    /// Members that acknowledged it.
     pub delivered: u64,
-    /// Others that could not be reached, or do not count.
+    /// Members that got it and answered that they do not count: they do not hold the group, or cannot keep it on disk.
+    pub refused: u64,
+    /// Members that could not be reached.
     pub unreachable: u64,
-    /// Others of which nothing is known.
+    /// Members that were asked and not heard from.
     pub unknown: u64,
     /// Some of those that could not be reached, sorted.
     pub names: Vec<NetId>,
@@ -148,10 +155,11 @@ pub struct Waited {
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// As many as were asked for have it.
+    /// As many members acknowledged it as were asked for.
     #[default]
     Satisfied,
-    /// Everybody has it, or cannot be reached, or does not count, and they are fewer than were asked for: nothing more is to be expected.
+    /// They are fewer, and before the time was over nobody was left who might still acknowledge it: each of the others refused, or its host
+    /// refused every connection, several in a row.
     Settled,
     /// The time was over.
     TimedOut,

@@ -1,6 +1,6 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
-//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait`, `forget`, `hear`
+//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait` and `waiter`, `forget`, `hear`
 //! (what came by broadcast), `sync` (anti-entropy: when), `partner` (with whom), `compare` (what is said in it), `freshness` (how far a group was compared), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
@@ -21,6 +21,7 @@ mod start;
 mod sync;
 mod tell;
 mod wait;
+mod waiter;
 mod watch;
 mod write;
 
@@ -41,7 +42,7 @@ use freshness::Comparisons;
 use hearing::Hearing;
 use question::Question;
 use sync::Sync;
-use wait::Waiter;
+use wait::Waits;
 use watch::Watcher;
 use write::Queued;
 
@@ -84,8 +85,8 @@ pub struct Node<S> {
     /// When a group was let go last.
     unheld_at: Option<Time>,
 
-    /// By the tag of their broadcast.
-    waiters: BTreeMap<u64, Waiter>,
+    waits: Waits,
+    /// The tag of the last broadcast.
     next_tag: u64,
     /// Numbers of groups that are held, as broadcasts of them take each other's place.
     topics: BTreeMap<GroupName, u64>,
@@ -205,8 +206,8 @@ impl<S: Store> Node<S> {
             self.cast(now, Input::Wake);
         } else if due(self.write_at()) {
             self.write(now);
-        } else if due(self.next_wait()) {
-            self.end_waits(now);
+        } else if due(self.waits.due()) {
+            self.on_waits_due(now);
         } else if due(self.sync.at) {
             self.on_sync_time(now);
         } else if due(self.next_question()) {
@@ -263,7 +264,7 @@ impl<S: Store> Machine for Node<S> {
             self.caster.deadline(),
             self.store.due().filter(|_| !self.flights.is_empty()),
             self.write_at(),
-            self.next_wait(),
+            self.waits.due(),
             self.sync.at,
             self.next_question(),
             self.replies.front().map(|(at, _, _)| *at),

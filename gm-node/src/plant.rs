@@ -14,6 +14,10 @@ gm_broadcast::bugs! {
     SeedsGivenUp,
     /// A wait counts the writer.
     WaitCountsWriter,
+    /// A wait asks each member once, whether it answers or not.
+    WaitNotRetried,
+    /// A wait for a number asks only the members that the write concerns.
+    OnlyConcernedCount,
     /// A node that hears of itself what it did not write does nothing.
     NoReassertion,
     /// A refusal of the storage is not noticed.

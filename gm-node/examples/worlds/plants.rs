@@ -21,13 +21,15 @@ pub(crate) struct Found {
 pub(crate) const SEEDS: u64 = 200;
 
 /// Every bug. A row that no longer holds is found anew by `cargo xtask sim --node --plant NAME`.
-pub(crate) const FOUND: [Found; 28] = [
+pub(crate) const FOUND: [Found; 30] = [
     found(Bug::ReceiptForWhatIsNotHeld, "questions", 0, "receipts"),
     found(Bug::SentBeforeStored, "restart", 0, "stored"),
     found(Bug::QuestionNotRetried, "questions", 0, "fingerprints"),
     found(Bug::BucketSkipped, "buckets", 0, "fingerprints"),
     found(Bug::SeedsGivenUp, "lonely", 0, "fingerprints"),
     found(Bug::WaitCountsWriter, "wait", 0, "receipts"),
+    found(Bug::WaitNotRetried, "wait-pause", 0, "claims"),
+    found(Bug::OnlyConcernedCount, "wait-apart", 0, "claims"),
     found(Bug::NoReassertion, "lost-disk", 0, "fingerprints"),
     found(Bug::RefusalIgnored, "full-disk", 0, "stored"),
     found(Bug::LeaveNotTold, "left-apart", 0, "fingerprints"),

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How many others have to have a write before it is answered.
+/// How many other members have to acknowledge a write before it is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wait {
-    /// `none`, `one`, `all`, or a number.
+    /// `none`, `one`, `all` (all that it concerns, and at least one), or a number.
     pub wait: String,
-    /// Whether on disk.
+    /// Whether they have to have it on disk.
     pub disk: bool,
-    /// In milliseconds.
+    /// The maximum time to wait, in milliseconds.
     pub timeout: u64,
 }
 
@@ -26,7 +26,7 @@ impl Default for Wait {
 pub struct Join {
     /// The ranges of interest, `[start, end]`; none for the whole key space.
     pub ranges: Vec<[u32; 2]>,
-    /// For whom is waited.
+    /// What is waited for.
     pub wait: Wait,
 }
 
@@ -34,7 +34,7 @@ pub struct Join {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Leave {
-    /// For whom is waited.
+    /// What is waited for.
     pub wait: Wait,
 }
 
@@ -44,7 +44,7 @@ pub struct Leave {
 pub struct Batch {
     /// The changes, in order.
     pub changes: Vec<Order>,
-    /// For whom is waited.
+    /// What is waited for.
     pub wait: Wait,
 }
 
@@ -98,7 +98,7 @@ pub struct Forget {
     /// In which group; in all that are held without one.
     #[serde(default)]
     pub group: Option<String>,
-    /// For whom is waited.
+    /// What is waited for.
     #[serde(default)]
     pub wait: Wait,
 }
@@ -114,13 +114,17 @@ pub struct Done {
     pub version: String,
     /// The group's fingerprint now, for `wait`.
     pub fingerprint: String,
-    /// `satisfied`, `settled` (short of what was asked for: the rest cannot be reached) or `timed-out`.
+    /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who might), or `timed-out`.
     pub wait: String,
-    /// Others that have it.
+    /// Other members of the group that are known. `delivered + refused + unreachable + unknown` of them were asked.
+    pub members: u64,
+    /// Members that acknowledged it.
     pub delivered: u64,
-    /// Others that could not be reached, or do not count.
+    /// Members that got it and answered that they do not count: they do not hold the group, or cannot keep it on disk.
+    pub refused: u64,
+    /// Members that could not be reached.
     pub unreachable: u64,
-    /// Others of which nothing is known.
+    /// Members that were asked and not heard from.
     pub unknown: u64,
     /// Some of those that could not be reached.
     pub names: Vec<String>,

@@ -87,16 +87,16 @@ pub(crate) fn fingerprint(text: &str) -> Result<String, String> {
     Err("not a fingerprint: 32 hexadecimal digits, as `groups` and every write print them".to_owned())
 }
 
-/// For whom a write waits.
+/// Which acknowledgements a write waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Waiting {
-    /// Answer once so many others have it: none, one, all, or a number. The write stands, whatever comes of it
+    /// Return once so many other members acknowledged the write, any of them; `all`: all whose ranges it overlaps, and at least one. It stands in any case
     #[arg(long, default_value = "none", value_parser = count, value_name = "none|one|K|all")]
     pub(crate) wait: String,
-    /// Once they have it on disk
+    /// Count only members that have the write on disk
     #[arg(long)]
     pub(crate) disk: bool,
-    /// Wait so long
+    /// Maximum time to wait
     #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }

@@ -235,8 +235,8 @@ fn waits(wait: &str) -> Wait {
 /// How the wait for all whom it concerns ended.
 fn outcome(done: &[Done]) -> String {
     let one = |done: &Done| match done.wait.as_str() {
-        "satisfied" => format!("the {} whom it concerns confirm it", done.delivered),
-        short => format!("{short}: {} have it", done.delivered),
+        "satisfied" => format!("the {} members that it concerns acknowledged it", done.delivered),
+        short => format!("{short}: {} of {} other members acknowledged it", done.delivered, done.members),
     };
     done.iter().map(one).collect()
 }

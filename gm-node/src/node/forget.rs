@@ -10,6 +10,7 @@ use gm_data::{ForgetError, GroupName, Record, Replica};
 use super::Node;
 use super::draft::{Answer, Draft};
 use super::tell::Telling;
+use super::waiter::Subject;
 use super::write::{Queued, waits};
 use crate::command::{Forget, Wait, WriteError};
 use crate::plant::{Bug, planted};
@@ -65,21 +66,25 @@ impl<S: Store> Node<S> {
 
     /// All members are told, and the one who is forgotten: if it lives, it comes back in a new life.
     pub(super) fn tell_forgotten(&mut self, now: Time, group: &GroupName, record: Record, answer: Answer) {
-        let (me, member) = (self.me(), record.member());
-        let members = self.groups().topology.group(group).map(|replica| replica.state().members());
-        let mut to: Vec<_> =
-            members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect();
-        let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(record)] });
-        let answers = if waits(answer.wait.count) {
+        let member = record.member();
+        let parts = vec![Part::Record(record.clone())];
+        let body = Body::Group(Group { name: group.clone(), parts });
+        let telling = |body, to| Telling { body, instead: None, topic: None, to, multicast: true };
+        if waits(answer.wait.count) {
             // Nobody waits for who is forgotten: it may be dead.
             self.send(now, member, body.clone(), By::Datagram);
-            vec![answer]
+            let opened = self.open_waits(now, group, &Subject::Forgotten(record), vec![answer]);
+            for wait in opened {
+                let to = self.members_to_ask(wait);
+                self.ask_by(now, wait, telling(body.clone(), to), 0, true);
+                self.look_at_wait(now, wait);
+            }
         } else {
             self.answer_at_once(group, answer);
+            let mut to = self.others_than(group, member);
             to.push(member);
-            Vec::new()
-        };
-        self.broadcast(now, group, Telling { body, instead: None, topic: None, to }, answers);
+            self.broadcast(now, group, telling(body, to), None);
+        }
         self.hasten(now, self.config.times.moving);
     }
 

@@ -33,6 +33,7 @@ impl<S: Store> Node<S> {
             self.settle_question(group, *member);
         }
         self.warn_if_crowded(group);
+        self.on_members_found(now, group, members);
         if let Some(id) = by {
             if self.unstored.len() >= self.config.broadcast.bounds.recent {
                 self.unstored.pop_front();
@@ -113,14 +114,9 @@ impl<S: Store> Node<S> {
     pub(super) fn on_told(&mut self, now: Time, event: gm_broadcast::Event) {
         use gm_broadcast::Event as Told;
         match event {
-            Told::Began { .. } => {}
-            Told::Unsaid { tag, why } => {
-                let group = self.unsaid(now, tag);
-                if let Some(group) = group {
-                    self.emit(Event::Unsaid { group, why });
-                }
-            }
-            Told::Receipts { tag, report, parts: _ } => self.on_receipts(now, tag, report),
+            // What cannot be said is answered where it is to be said.
+            Told::Began { .. } | Told::Unsaid { .. } => {}
+            Told::Receipts { tag, report, parts } => self.on_receipts(now, tag, report, parts),
             Told::StoreWanted(id) => self.on_store_wanted(now, id),
             Told::Found(node) => {
                 self.peers_changed = true;
@@ -137,13 +133,5 @@ impl<S: Store> Node<S> {
             | Told::SeedTrouble { .. }
             | Told::SeedReached(_) => self.emit(Event::Broadcast(event)),
         }
-    }
-
-    /// A broadcast could not be said: who waits for it learns that nobody has it.
-    fn unsaid(&mut self, now: Time, tag: u64) -> Option<GroupName> {
-        let waiter = self.waiters.get_mut(&tag)?;
-        let group = waiter.unsaid();
-        self.look_at_wait(now, tag);
-        Some(group)
     }
 }

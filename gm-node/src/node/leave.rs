@@ -17,50 +17,56 @@ impl<S: Store> Node<S> {
             return;
         }
         let until = now + self.config.times.leaving;
-        let me = self.me();
-        let alone = self
-            .groups()
-            .held(group)
-            .is_none_or(|replica| !replica.state().members().any(|member| member != me));
-        let queued = self.is_to_be_written(group);
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
         held.leaving.get_or_insert(until);
-        // Before anybody agreed there may be members that we do not know.
+        if planted(Bug::LeaveNotTold) {
+            return self.unhold(now, group);
+        }
+        self.let_go_if_left(now, group);
+    }
+
+    /// A group that we left is let go if its time is over, or if there is nobody to tell.
+    pub(super) fn let_go_if_left(&mut self, now: Time, group: &GroupName) {
+        let groups = self.groups();
+        let Some(held) = groups.held.get(group) else { return };
+        let Some(until) = held.leaving else { return };
+        let me = self.me();
+        let members = groups.topology.group(group).map(|replica| replica.state().members());
+        let alone = !members.into_iter().flatten().any(|member| member != me);
+        // Before the group was compared there may be members that we do not know.
         let nobody = alone && (held.was_compared() || self.config.alone);
-        if (nobody && !queued) || planted(Bug::LeaveNotTold) {
+        if (until <= now || nobody) && !self.is_needed(group) {
             self.unhold(now, group);
         }
     }
 
-    /// Somebody holds of a group what we do.
+    /// Another node that holds a group holds of it what we do.
     pub(super) fn agree(&mut self, now: Time, group: &GroupName, with: NetId) {
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
-        let leaving = held.leaving.is_some();
         (held.equal, held.differs) = (Some((with, now)), None);
+        if held.leaving.is_some() {
+            // Somebody has our leave.
+            held.leaving = Some(now);
+        }
         if !std::mem::replace(&mut held.agreed, true) {
             self.emit(Event::Agreed { group: group.clone(), with });
             self.on_knows_all(now, group);
         }
         self.on_heard(now, group);
-        if leaving && !self.is_to_be_written(group) {
-            self.unhold(now, group);
-        }
+        self.let_go_if_left(now, group);
     }
 
     /// A peer knows of nobody in a group in which we know nobody else.
     pub(super) fn on_sole(&mut self, now: Time, group: &GroupName) {
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
         held.sole = true;
-        let leaving = held.leaving.is_some();
         self.on_heard(now, group);
-        if leaving && !self.is_to_be_written(group) {
-            self.unhold(now, group);
-        }
+        self.let_go_if_left(now, group);
     }
 
-    /// Whether a write of the group waits for the storage: a group that is written next is not let go before.
-    fn is_to_be_written(&self, group: &GroupName) -> bool {
-        self.queue.iter().any(|queued| queued.group() == group)
+    /// Whether a group that was left is still needed: a write in it waits for the storage, or for other members.
+    fn is_needed(&self, group: &GroupName) -> bool {
+        self.queue.iter().any(|queued| queued.group() == group) || self.waits.is_any_in(group)
     }
 
     /// A group is let go if there is no reason to hold it.
@@ -69,7 +75,7 @@ impl<S: Store> Node<S> {
         let wanted = self.config.observe
             || self.groups().held.get(group).is_none_or(|held| held.leaving.is_some())
             || self.hearing.contains_key(group)
-            || self.is_to_be_written(group)
+            || self.is_needed(group)
             || self.groups().held(group).is_some_and(|replica| replica.state().is_member(me));
         if !wanted {
             self.unhold(now, group);
@@ -118,9 +124,8 @@ impl<S: Store> Node<S> {
 
     /// Groups whose time of telling is over.
     pub(super) fn end_leaving(&mut self, now: Time) {
-        let over = |held: &crate::groups::Held| held.leaving.is_some_and(|until| until <= now);
-        let left = self.groups().held.iter().filter(|(_, held)| over(held)).map(|(name, _)| name);
-        let names: Vec<GroupName> = left.filter(|name| !self.is_to_be_written(name)).cloned().collect();
-        names.iter().for_each(|name| self.unhold(now, name));
+        let left = self.groups().held.iter().filter(|(_, held)| held.leaving.is_some()).map(|(name, _)| name);
+        let names: Vec<GroupName> = left.cloned().collect();
+        names.iter().for_each(|name| self.let_go_if_left(now, name));
     }
 }

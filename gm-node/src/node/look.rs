@@ -147,7 +147,7 @@ impl<S: Store> Node<S> {
             ("contacts", groups.contacts.len(), bounds.contacts),
             ("records", records.unwrap_or(0), bounds.records),
             ("writes", self.queue.len(), bounds.writes),
-            ("waits", self.waiters.len(), bounds.waits + bounds.writes),
+            ("waits", self.waits.len(), bounds.waits + bounds.writes),
             ("watchers", self.watchers.len(), bounds.watchers),
             ("questions", self.questions.len(), bounds.questions),
             ("replies", self.replies.len(), 256),

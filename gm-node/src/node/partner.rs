@@ -48,7 +48,7 @@ impl<S: Store> Node<S> {
         found
     }
 
-    fn draw(&self, group: &GroupName, place: u64) -> Option<NetId> {
+    pub(super) fn draw(&self, group: &GroupName, place: u64) -> Option<NetId> {
         let view = self.groups().held(group)?.view();
         let records = view.records().len();
         let record = if records <= FEW {

@@ -75,7 +75,7 @@ impl<S: Store> Node<S> {
         self.count("own", "told again");
         let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(own)] });
         let topic = Some(self.topic(group));
-        self.broadcast(now, group, Telling { body, instead: None, topic, to }, Vec::new());
+        self.broadcast(now, group, Telling { body, instead: None, topic, to, multicast: true }, None);
     }
 
     /// Whether so many members began when we did, as far as the hint in their incarnations says, that anti-entropy is cheaper.

@@ -10,6 +10,7 @@ use super::Node;
 use super::commit::Flight;
 use super::freshness::Comparisons;
 use super::sync::Sync;
+use super::wait::Waits;
 use super::write::Queued;
 use crate::config::{Config, ConfigError};
 use crate::groups::{Groups, Held, Word};
@@ -56,7 +57,7 @@ impl<S: Store> Node<S> {
             unstored: VecDeque::new(),
             peers_changed: false,
             unheld_at: None,
-            waiters: BTreeMap::new(),
+            waits: Waits::default(),
             next_tag: 0,
             topics: BTreeMap::new(),
             next_topic: 0,

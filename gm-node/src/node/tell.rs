@@ -10,7 +10,9 @@ use gm_data::{GroupName, KeyRange, Record, Replica, Version, View};
 
 use super::Node;
 use super::draft::Answer;
-use super::wait::Waiter;
+use super::wait::SHORT;
+use super::waiter::Subject;
+use crate::event::Event;
 use crate::store::Store;
 
 /// Ranges for which is looked up one by one whom they concern; of more, everybody is told.
@@ -19,7 +21,7 @@ const RANGES: usize = 256;
 const COLD: Duration = Duration::from_secs(2);
 
 impl<S: Store> Node<S> {
-    /// Tells whom it concerns what was written.
+    /// Sends what was written to the members whom it concerns. If somebody waits for others, they are asked to acknowledge it.
     pub(super) fn tell(&mut self, now: Time, group: &GroupName, says: Says<'_>, answers: Vec<Answer>) {
         let Says { before, own, former, changed } = says;
         let known = before.map(Record::version);
@@ -31,44 +33,67 @@ impl<S: Store> Node<S> {
             own.items().map(|item| item.range()).collect()
         };
         let mut to = self.concerned(group, &ranges);
-        if answers.is_empty() && now.since(self.born) < COLD {
-            // Nobody can have confirmed yet that it hears us. Where thousands start at once, asking each of them would be the square of that.
-            to.retain(|node| !self.caster.is_near(*node));
+        let concerned = to.len();
+        let waits = if answers.is_empty() {
+            if now.since(self.born) < COLD {
+                // Nobody can have confirmed yet that it hears us. Where thousands start at once, asking each of them would be the square of that.
+                to.retain(|node| !self.caster.is_near(*node));
+            }
+            Vec::new()
+        } else {
+            let ranges = if ranges.len() > RANGES { vec![KeyRange::WHOLE] } else { ranges };
+            self.open_waits(now, group, &Subject::Own(ranges), answers)
+        };
+        if let Some(first) = waits.first() {
+            to = self.members_to_ask(*first);
         }
         let new = self.is_new_in(now, group);
         if changed && let Some(held) = self.groups_mut().held.get_mut(group) {
             held.told = new.then(|| to.iter().copied().collect());
         }
-        let whole = |own: &Record| parts(Part::Record(own.clone()), former.as_ref());
-        let part = known.and_then(|known| own.increment_since(known)).map(Part::Increment);
-        let body = match part {
-            Some(part) if changed => parts(part, former.as_ref()),
-            _ => whole(own),
-        };
+        let parts_of = |own: Part| parts(own, former.as_ref());
+        // Members that it does not concern may lack what came before.
+        let short = to.len() > concerned && own.counts().1 <= SHORT;
+        let increment = known.and_then(|known| own.increment_since(known)).filter(|_| changed && !short);
+        let whole = increment.is_none();
+        let body = parts_of(increment.map_or_else(|| Part::Record(own.clone()), Part::Increment));
         let body = Body::Group(Group { name: group.clone(), parts: body });
-        let instead = Body::Group(Group { name: group.clone(), parts: whole(own) });
+        let instead = parts_of(Part::Record(own.clone()));
+        let instead = Some(Body::Group(Group { name: group.clone(), parts: instead }));
         let topic = Some(self.topic(group));
-        self.broadcast(now, group, Telling { body, instead: Some(instead), topic, to }, answers);
+        let telling = Telling { body, instead, topic, to, multicast: true };
+        match waits.split_first() {
+            None => drop(self.broadcast(now, group, telling, None)),
+            Some((first, rest)) => {
+                self.ask_by(now, *first, telling, 0, whole);
+                rest.iter().for_each(|wait| self.ask(now, *wait, false));
+            }
+        }
+        waits.into_iter().for_each(|wait| self.look_at_wait(now, wait));
     }
 
-    /// Broadcasts, and waits for what the answers wait for.
-    pub(super) fn broadcast(&mut self, now: Time, group: &GroupName, telling: Telling, answers: Vec<Answer>) {
-        let Telling { body, instead, topic, to } = telling;
+    /// Broadcasts, and returns the tag of it and whether it could be said: if not, members learn it by anti-entropy.
+    pub(super) fn broadcast(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        telling: Telling,
+        receipts: Option<Wanted>,
+    ) -> (u64, bool) {
+        let Telling { body, instead, topic, to, multicast } = telling;
         self.next_tag += 1;
         let tag = self.next_tag;
-        let within = answers.iter().map(|answer| answer.wait.within).max();
-        let durable = answers.iter().any(|answer| answer.wait.disk);
-        let receipts = within.map(|within| Wanted { within, durable });
-        let targets = to.len() as u64;
-        let waiter = Waiter::new(now, group.clone(), targets, answers, self.knows_all(group));
-        if receipts.is_some() {
-            self.waiters.insert(tag, waiter);
-        }
-        let broadcasting =
-            Broadcasting { tag, body, to: Targets::Nodes(to), receipts, topic, instead, multicast: true };
+        let to = Targets::Nodes(to);
+        let broadcasting = Broadcasting { tag, body, to, receipts, topic, instead, multicast };
         self.order(now, gm_broadcast::Command::Broadcast(broadcasting));
-        if receipts.is_some() {
-            self.look_at_wait(now, tag);
+        let unsaid = |event: &gm_broadcast::Event| matches!(event, gm_broadcast::Event::Unsaid { tag: of, .. } if *of == tag);
+        let place = self.told.iter().rposition(unsaid);
+        match place.and_then(|place| self.told.remove(place)) {
+            Some(gm_broadcast::Event::Unsaid { why, .. }) => {
+                self.emit(Event::Unsaid { group: group.clone(), why });
+                (tag, false)
+            }
+            _ => (tag, true),
         }
     }
 
@@ -100,6 +125,8 @@ pub(super) struct Telling {
     pub(super) instead: Option<Body>,
     pub(super) topic: Option<u64>,
     pub(super) to: Vec<NetId>,
+    /// Whether whoever hears our multicast is told as well.
+    pub(super) multicast: bool,
 }
 
 /// Our part, and that of our former self, in the order of the members.

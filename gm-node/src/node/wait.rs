@@ -1,167 +1,316 @@
-//! How waits end: as receipts come, as they settle, or as time is over. Knows nothing of what was written.
+//! Waits of writes: members are asked to acknowledge, those that do not answer are asked again, and others beside them, until as many
+//! have acknowledged as are waited for, or the time is over.
 
-use gm_broadcast::{Report, Time};
-use gm_codec::{Body, Group, Part};
-use gm_data::{GroupName, Replica};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gm_broadcast::{Part, Report, Time, Wanted};
+use gm_clock::NetId;
+use gm_codec::{Body, Group};
+use gm_data::{GroupName, Record, Replica};
 
 use super::Node;
 use super::draft::Answer;
 use super::tell::Telling;
-use crate::command::{Count, End, Waited, Written};
+use super::waiter::{Facts, Kind, Subject, Waiter};
+use crate::command::{End, Written};
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// Answers that wait for the receipts of one broadcast.
-#[derive(Debug)]
-pub(super) struct Waiter {
-    group: GroupName,
-    targets: u64,
-    /// Each with the end of its time.
-    answers: Vec<(Time, Answer)>,
-    report: Report,
-    /// All members were known when it was told: that holds on if the group is left.
-    knows_all: bool,
+/// All waits of a node.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    table: BTreeMap<u64, Waiter>,
+    /// Which of them a broadcast is for, by its tag.
+    rounds: BTreeMap<u64, u64>,
+    /// The number of the last one.
+    last: u64,
 }
 
-impl Waiter {
-    pub(super) fn new(
-        now: Time,
-        group: GroupName,
-        targets: u64,
-        answers: Vec<Answer>,
-        knows_all: bool,
-    ) -> Waiter {
-        let answers = answers.into_iter().map(|answer| (now + answer.wait.within, answer)).collect();
-        let report = Report { unknown: targets, settled: targets == 0, ..Report::default() };
-        Waiter { group, targets, answers, report, knows_all }
+impl Waits {
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 
-    /// It could not be said: nobody will have it by the broadcast. Says of which group it was.
-    pub(super) fn unsaid(&mut self) -> GroupName {
-        self.report.settled = true;
-        self.group.clone()
+    /// When something is to be done for one of them.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.table.values().map(Waiter::due).min()
     }
 
-    fn waited(&self, end: End, names: usize) -> Waited {
-        let Report { delivered, refused, missing, unknown, names: missed, .. } = &self.report;
-        Waited {
-            end,
-            delivered: *delivered + u64::from(planted(Bug::WaitCountsWriter)),
-            unreachable: missing + refused,
-            unknown: *unknown,
-            names: missed.iter().take(names).copied().collect(),
-        }
+    /// Whether there is one in that group.
+    pub(super) fn is_any_in(&self, group: &GroupName) -> bool {
+        self.table.values().any(|waiter| waiter.group == *group)
+    }
+
+    fn of_group(&mut self, group: &GroupName) -> impl Iterator<Item = &mut Waiter> {
+        self.table.values_mut().filter(move |waiter| waiter.group == *group)
     }
 }
+
+/// Members are found in pieces: they are gathered for so long before they are asked.
+const GATHER: Duration = Duration::from_millis(10);
+/// Beside the members that are wanted, half as many more are asked and these: some may be dead.
+const SPARE: u64 = 4;
+/// In a group of so many members, all are looked at to ask some of them; in a larger one, some are drawn.
+const FEW: usize = 256;
+/// Draws for each member that is to be asked.
+const DRAWS: u64 = 4;
+/// A record of so many items is sent whole to members that the write does not concern: they may lack what came before it.
+pub(super) const SHORT: usize = 64;
+/// Bytes of a record beside its items, and of an item, about.
+const RECORD: u64 = 48;
+const ITEM: u64 = 16;
 
 impl<S: Store> Node<S> {
-    /// When the next wait is over.
-    pub(super) fn next_wait(&self) -> Option<Time> {
-        self.waiters.values().flat_map(|waiter| waiter.answers.iter().map(|(until, _)| *until)).min()
+    /// Opens waits for answers, those of one kind together. Nobody is asked yet.
+    pub(super) fn open_waits(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        subject: &Subject,
+        answers: Vec<Answer>,
+    ) -> Vec<u64> {
+        let mut kinds: BTreeMap<Kind, Vec<Answer>> = BTreeMap::new();
+        for answer in answers {
+            kinds.entry(Kind::of(&answer)).or_default().push(answer);
+        }
+        let first = self.waits.last + 1;
+        for (kind, answers) in kinds {
+            self.waits.last += 1;
+            let waiter = Waiter::new(now, group.clone(), subject.clone(), kind, answers);
+            self.waits.table.insert(self.waits.last, waiter);
+        }
+        (first..=self.waits.last).collect()
+    }
+
+    /// Asks members that were not asked yet, and, `again`, those that did not answer. What they are sent is the whole record.
+    pub(super) fn ask(&mut self, now: Time, id: u64, again: bool) {
+        let mut to = self.members_to_ask(id);
+        let Some(waiter) = self.waits.table.get_mut(&id).filter(|waiter| !waiter.unsaid) else { return };
+        let mut before = 0;
+        if again && !planted(Bug::WaitNotRetried) {
+            // Of a group that was let go, members are not known any more.
+            let held = self.caster.handler().held(&waiter.group);
+            let is_member = |node| held.is_none_or(|replica| replica.state().is_member(node));
+            let (open, had) = waiter.take_open(is_member);
+            to.extend(open);
+            before = had;
+        }
+        let (group, subject) = (waiter.group.clone(), waiter.subject.clone());
+        let Some(record) = self.record_of(&group, &subject).filter(|_| !to.is_empty()) else { return };
+        let body = Body::Group(Group { name: group, parts: vec![gm_codec::Part::Record(record)] });
+        let telling = Telling { body, instead: None, topic: None, to, multicast: false };
+        self.ask_by(now, id, telling, before, true);
+    }
+
+    /// Asks the targets of a broadcast. `before`: so many of them are known to have acknowledged; `whole`: it carries whole records.
+    pub(super) fn ask_by(&mut self, now: Time, id: u64, telling: Telling, before: u64, whole: bool) {
+        let Some(waiter) = self.waits.table.get(&id) else { return };
+        let (group, durable) = (waiter.group.clone(), waiter.kind.disk);
+        let (within, to) = (waiter.until().since(now), telling.to.clone());
+        let wanted = Wanted { within, durable };
+        let (tag, said) = self.broadcast(now, &group, telling, Some(wanted).filter(|_| !to.is_empty()));
+        let Some(waiter) = self.waits.table.get_mut(&id) else { return };
+        waiter.unsaid |= !said;
+        if !to.is_empty() {
+            let targets = to.len() as u64;
+            waiter.begin(tag, to, before, whole);
+            self.waits.rounds.insert(tag, id);
+            if !said {
+                let unknown = Report { unknown: targets, settled: true, ..Report::default() };
+                self.on_receipts(now, tag, unknown, Vec::new());
+            }
+        }
     }
 
     /// Receipts of a broadcast came.
-    pub(super) fn on_receipts(&mut self, now: Time, tag: u64, report: Report) {
-        if let Some(waiter) = self.waiters.get_mut(&tag) {
-            waiter.report = report;
-            self.look_at_wait(now, tag);
+    pub(super) fn on_receipts(&mut self, now: Time, tag: u64, report: Report, parts: Vec<Part>) {
+        let Some(id) = self.waits.rounds.get(&tag).copied() else { return };
+        if let Some(waiter) = self.waits.table.get_mut(&id)
+            && waiter.on_receipts(tag, report, parts)
+        {
+            self.waits.rounds.remove(&tag);
+        }
+        self.look_at_wait(now, id);
+    }
+
+    /// Members that were not asked yet: all that the write concerns, and if more are wanted, some others.
+    pub(super) fn members_to_ask(&mut self, id: u64) -> Vec<NetId> {
+        self.look_who_is_concerned(id);
+        let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
+        let mut to: Vec<NetId> =
+            waiter.required.iter().filter(|member| !waiter.was_asked(**member)).copied().collect();
+        let wanted = waiter.wanted().saturating_sub(to.len() as u64);
+        let others = if planted(Bug::OnlyConcernedCount) { Vec::new() } else { self.others(id, wanted) };
+        if let Some(waiter) = self.waits.table.get_mut(&id) {
+            waiter.lacks_members = (others.len() as u64) < wanted;
+        }
+        to.extend(others);
+        to
+    }
+
+    /// Notes which members the write of a wait concerns now. Of a group that was let go, nobody is known: then it stays as it was.
+    fn look_who_is_concerned(&mut self, id: u64) {
+        let Some(waiter) = self.waits.table.get(&id) else { return };
+        if !self.groups().held.contains_key(&waiter.group) {
+            return;
+        }
+        let concerned = match &waiter.subject {
+            Subject::Own(ranges) => self.concerned(&waiter.group, ranges),
+            Subject::Forgotten(record) => self.others_than(&waiter.group, record.member()),
+        };
+        let required: BTreeSet<NetId> = concerned.into_iter().collect();
+        if let Some(waiter) = self.waits.table.get_mut(&id) {
+            waiter.required = required;
         }
     }
 
-    /// Whether all members of a group are known: somebody holds the same, or nobody else is there by configuration.
-    pub(super) fn knows_all(&self, group: &GroupName) -> bool {
+    /// Some members that the write of a wait does not concern and that were not asked: somewhat more than are wanted, if there are.
+    fn others(&mut self, id: u64, wanted: u64) -> Vec<NetId> {
+        let Some(waiter) = self.waits.table.get(&id).filter(|_| wanted > 0) else { return Vec::new() };
+        let Some(replica) = self.groups().held(&waiter.group) else { return Vec::new() };
+        let most = wanted.saturating_add(wanted / 2 + SPARE);
+        let (me, members) = (self.me(), replica.state().member_count());
+        let forgotten = match &waiter.subject {
+            Subject::Own(_) => None,
+            Subject::Forgotten(record) => Some(record.member()),
+        };
+        let is_new = |member: &NetId| {
+            *member != me
+                && Some(*member) != forgotten
+                && !waiter.was_asked(*member)
+                && !waiter.required.contains(member)
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if members <= FEW || most >= members / 4 {
+            let mut others: Vec<NetId> = replica.state().members().filter(is_new).collect();
+            self.chance.shuffle(&mut others);
+            others.truncate(most);
+            return others;
+        }
+        let group = waiter.group.clone();
+        let places: Vec<u64> = (0..DRAWS * most as u64).map(|_| self.chance.number()).collect();
+        let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
+        let is_new = |member: &NetId| !waiter.was_asked(*member) && !waiter.required.contains(member);
+        let drawn = places.into_iter().filter_map(|place| self.draw(&group, place)).filter(is_new);
+        let drawn: BTreeSet<NetId> = drawn.collect();
+        drawn.into_iter().take(most).collect()
+    }
+
+    /// The record that members are to acknowledge, as it is now.
+    fn record_of(&self, group: &GroupName, subject: &Subject) -> Option<Record> {
+        match subject {
+            Subject::Own(_) => self.groups().record(group, self.me()).cloned(),
+            Subject::Forgotten(record) => Some(record.clone()),
+        }
+    }
+
+    /// All members of a group but ourselves and that one.
+    pub(super) fn others_than(&self, group: &GroupName, member: NetId) -> Vec<NetId> {
+        let me = self.me();
+        let members = self.groups().held(group).map(|replica| replica.state().members());
+        members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect()
+    }
+
+    /// Whether all members of a group are known: another node holds the same, or there is none by configuration.
+    fn knows_all(&self, group: &GroupName) -> bool {
         self.config.alone
             || planted(Bug::AllBeforeAgreement)
             || self.groups().held.get(group).is_some_and(|held| held.agreed)
     }
 
-    /// Answers whoever has what he waited for, or can no longer get it.
-    pub(super) fn look_at_wait(&mut self, now: Time, tag: u64) {
+    fn facts(&self, group: &GroupName, subject: Option<&Subject>) -> Facts {
+        let not_counted = match subject {
+            Some(Subject::Forgotten(record)) => vec![self.me(), record.member()],
+            Some(Subject::Own(_)) | None => vec![self.me()],
+        };
+        let members = self.groups().held(group).map(Replica::state).map_or(0, |state| {
+            let not_counted = not_counted.iter().filter(|member| state.is_member(**member));
+            state.member_count().saturating_sub(not_counted.count())
+        });
+        Facts { agreed: self.knows_all(group), alone: self.config.alone, members: members as u64 }
+    }
+
+    /// Other members of a group that are known.
+    pub(super) fn other_members(&self, group: &GroupName) -> u64 {
+        self.facts(group, None).members
+    }
+
+    /// Answers those whose wait is over.
+    pub(super) fn look_at_wait(&mut self, now: Time, id: u64) {
+        let Some(waiter) = self.waits.table.get(&id) else { return };
+        let facts = self.facts(&waiter.group, Some(&waiter.subject));
+        if waiter.kind.all && waiter.any(now, End::Satisfied, facts) {
+            // Some may have been found since that was looked at last.
+            self.look_who_is_concerned(id);
+        }
         let names = self.config.bounds.names;
-        let Some(waiter) = self.waiters.get(&tag) else { return };
-        let knows_all = waiter.knows_all || self.knows_all(&waiter.group);
-        let Some(waiter) = self.waiters.get_mut(&tag) else { return };
-        let report = &waiter.report;
-        let have = report.delivered + u64::from(planted(Bug::WaitCountsWriter));
-        let mut done = Vec::new();
-        let ends: Vec<Option<End>> = waiter
-            .answers
-            .iter()
-            .map(|(until, answer)| {
-                let count = answer.wait.count;
-                let known = count != Count::All || knows_all;
-                if known && have >= wanted(count, waiter.targets) {
-                    Some(End::Satisfied)
-                } else if known && report.settled && *until > now {
-                    Some(End::Settled)
-                } else {
-                    (*until <= now).then_some(End::TimedOut)
-                }
-            })
-            .collect();
-        let mut ends = ends.into_iter();
-        let mut rest = Vec::new();
+        let Some(waiter) = self.waits.table.get_mut(&id) else { return };
+        if waiter.lacks_questions() {
+            waiter.found_at.get_or_insert(now + GATHER);
+        }
+        let (mut done, mut rest) = (Vec::new(), Vec::new());
         for (until, answer) in std::mem::take(&mut waiter.answers) {
-            match ends.next().flatten() {
-                Some(end) => done.push((answer, waiter.waited(end, names))),
+            match waiter.verdict(now, until, answer.wait.count, facts) {
+                Some(end) => done.push((answer, waiter.waited(end, facts, names))),
                 None => rest.push((until, answer)),
             }
         }
         waiter.answers = rest;
         let group = waiter.group.clone();
         if waiter.answers.is_empty() {
-            self.waiters.remove(&tag);
+            self.waits.table.remove(&id);
+            self.waits.rounds.retain(|_, of| *of != id);
         }
         for (Answer { tag, changed, version, .. }, waited) in done {
             self.answer(tag, Some(group.clone()), Ok(Written { version, changed, waited }));
         }
+        self.let_go_if_left(now, &group);
     }
 
-    /// The time of some waits is over.
-    pub(super) fn end_waits(&mut self, now: Time) {
-        let due = |waiter: &Waiter| waiter.answers.iter().any(|(until, _)| *until <= now);
-        let tags: Vec<u64> =
-            self.waiters.iter().filter(|(_, waiter)| due(waiter)).map(|(tag, _)| *tag).collect();
-        tags.into_iter().for_each(|tag| self.look_at_wait(now, tag));
+    /// What is due for waits is done: members are asked, and who waited long enough is answered.
+    pub(super) fn on_waits_due(&mut self, now: Time) {
+        let due: Vec<u64> =
+            self.waits.table.iter().filter(|(_, waiter)| waiter.due() <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            self.ask_when_due(now, id);
+            self.look_at_wait(now, id);
+        }
     }
 
-    /// All members of a group are known now: whoever waits for all waits for those who were found since, too.
-    pub(super) fn on_knows_all(&mut self, now: Time, group: &GroupName) {
-        let all = |answer: &Answer| answer.wait.count == Count::All;
-        let of =
-            |waiter: &Waiter| waiter.group == *group && waiter.answers.iter().any(|(_, answer)| all(answer));
-        let tags: Vec<u64> =
-            self.waiters.iter().filter(|(_, waiter)| of(waiter)).map(|(tag, _)| *tag).collect();
-        let mut again = Vec::new();
-        for tag in tags {
-            let Some(waiter) = self.waiters.get_mut(&tag) else { continue };
-            for (until, answer) in std::mem::take(&mut waiter.answers) {
-                if all(&answer) && until > now {
-                    let wait = crate::Wait { within: until.since(now), ..answer.wait };
-                    again.push(Answer { wait, ..answer });
-                } else {
-                    waiter.answers.push((until, answer));
-                }
-            }
-            if waiter.answers.is_empty() {
-                self.waiters.remove(&tag);
+    fn ask_when_due(&mut self, now: Time, id: u64) {
+        let Some(waiter) = self.waits.table.get(&id) else { return };
+        let items = self.record_of(&waiter.group, &waiter.subject).map_or(0, |record| record.counts().1);
+        let Some(waiter) = self.waits.table.get_mut(&id) else { return };
+        let found = waiter.found_at.take_if(|at| *at <= now).is_some();
+        let again = waiter.retry_at <= now;
+        if again {
+            waiter.pause(now, RECORD + ITEM * items as u64);
+        }
+        let group = waiter.group.clone();
+        if found || again {
+            self.ask(now, id, again);
+        }
+        let lacks = self.waits.table.get(&id).is_some_and(|waiter| waiter.lacks_members);
+        if again && (lacks || !self.knows_all(&group)) {
+            // Members may still be found.
+            self.hasten(now, self.config.times.moving);
+        }
+    }
+
+    /// Members were found, or wrote something: waits that have fewer to ask than they want ask them.
+    pub(super) fn on_members_found(&mut self, now: Time, group: &GroupName, members: &[NetId]) {
+        let Some(state) = self.caster.handler().held(group).map(Replica::state) else { return };
+        for waiter in self.waits.of_group(group).filter(|waiter| waiter.lacks_members) {
+            let news = |member: &NetId| state.is_member(*member) && !waiter.was_asked(*member);
+            if waiter.found_at.is_none() && members.iter().any(news) {
+                waiter.found_at = Some(now + GATHER);
             }
         }
-        let own = self.groups().topology.group(group).and_then(Replica::own).cloned();
-        let Some(own) = own.filter(|_| !again.is_empty()) else { return };
-        let ranges: Vec<_> = own.timed_items().map(|timed| timed.item.range()).collect();
-        let to = self.concerned(group, &ranges);
-        let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(own)] });
-        let topic = Some(self.topic(group));
-        self.broadcast(now, group, Telling { body, instead: None, topic, to }, again);
     }
-}
 
-/// A wait that nobody waits for any more needs no count.
-const fn wanted(count: Count, targets: u64) -> u64 {
-    match count {
-        Count::None => 0,
-        Count::Some(count) => count,
-        Count::All => targets,
+    /// All members of a group are known now: whoever waits for all waits for those that were found since, too.
+    pub(super) fn on_knows_all(&mut self, now: Time, group: &GroupName) {
+        self.waits.of_group(group).for_each(|waiter| waiter.found_at = Some(now));
     }
 }

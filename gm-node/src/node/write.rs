@@ -62,7 +62,7 @@ impl<S: Store> Node<S> {
                 "write less often, in greater batches",
             );
         }
-        if waits(wait.count) && self.waiters.len() >= waiting {
+        if waits(wait.count) && self.waits.len() >= waiting {
             return full("writes wait for others", waiting, "waits", "wait for fewer, or not so long");
         }
         Ok(())
@@ -162,7 +162,8 @@ impl<S: Store> Node<S> {
     /// Answers somebody who waits for nobody.
     pub(super) fn answer_at_once(&mut self, group: &GroupName, answer: Answer) {
         let Answer { tag, changed, version, .. } = answer;
-        self.answer(tag, Some(group.clone()), Ok(Written { version, changed, waited: Waited::default() }));
+        let waited = Waited { members: self.other_members(group), ..Waited::default() };
+        self.answer(tag, Some(group.clone()), Ok(Written { version, changed, waited }));
     }
 
     pub(super) fn answer(&mut self, tag: u64, group: Option<GroupName>, result: Result<Written, WriteError>) {

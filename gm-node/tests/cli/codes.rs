@@ -151,6 +151,8 @@ fn a_wait_that_falls_short_or_times_out_is_4_and_the_write_stands() {
     assert_eq!((said.code, said.err.as_str()), (4, ""), "{said:?}");
     let done: Vec<Done> = said.json();
     assert!(done[0].changed && done[0].wait != "satisfied", "{done:?}");
+    assert_eq!((done[0].members, done[0].delivered, done[0].refused), (1, 0, 0), "{done:?}");
+    assert_eq!(done[0].unreachable + done[0].unknown, 1, "{done:?}");
     assert!(a.ask(["topology", "G", "--op", "add"]).out.contains("\"port\":1"));
 
     let said = a.ask(["wait", "G", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
@@ -158,6 +160,35 @@ fn a_wait_that_falls_short_or_times_out_is_4_and_the_write_stands() {
     assert!(said.err.contains(&done[0].fingerprint), "{}", said.err);
     let said = a.tell(["wait", "Nowhere", "--fingerprint", &"0".repeat(32), "--timeout", "50ms"]);
     assert!(said.code == 4 && said.err.contains("is not held here"), "{said:?}");
+}
+
+/// Nothing that one writes concerns the others, who hold the group all the same.
+#[test]
+fn members_of_ranges_apart_acknowledge() {
+    let cluster = Cluster::new(3);
+    for (node, keys) in cluster.nodes.iter().zip(["0-99", "100-199", "200-299"]) {
+        node.ask(["serve", "G", keys, "--port", "1"]).done();
+    }
+    let b = &cluster.nodes[1];
+    until(|| (b.ask(["members", "G"]).json::<Vec<gm_node::api::Member>>().len() == 3).then_some(()));
+    for wait in ["one", "2", "all"] {
+        let said = b.ask(["priority", "G", "100-199", "+1", "--wait", wait]);
+        let done: Vec<Done> = said.done().json();
+        assert_eq!((done[0].wait.as_str(), done[0].members), ("satisfied", 2));
+    }
+    let told = b.tell(["unserve", "G", "100-199", "--wait", "2"]).done().out;
+    assert!(told.contains("; 2 other members acknowledged it. Fingerprint"), "{told}");
+    b.tell(["leave", "G", "--wait", "one"]).done();
+}
+
+#[test]
+fn a_wait_where_nobody_else_is_says_so_when_its_time_is_over() {
+    let cluster = Cluster::new(1);
+    for wait in ["one", "all"] {
+        let said = cluster.nodes[0].tell(["join", "G", "--wait", wait, "--timeout", "300ms"]);
+        assert_eq!(said.code, 4, "{said:?}");
+        assert!(said.out.contains("TIMED OUT after 300 ms: no other member is known"), "{said:?}");
+    }
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // a test says what went wrong by ending
 
+mod agreement;
 mod identity;
 mod others;
 mod paths;
 mod restarts;
 mod town;
+mod unanswered;
 mod waits;
 mod writes;

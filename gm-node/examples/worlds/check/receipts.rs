@@ -42,6 +42,10 @@ impl Receipts {
         if waited.delivered > holders.len() as u64 {
             return Err(format!("{said}: {holders:?}"));
         }
+        let asked = waited.delivered + waited.refused + waited.unreachable + waited.unknown;
+        if asked > waited.members {
+            return Err(format!("{said}, of {asked} that were asked, and {} are known", waited.members));
+        }
         if waited.end != End::Satisfied {
             return Ok(());
         }
@@ -58,6 +62,9 @@ impl Receipts {
             }
         }
         if ask.wait.count == Count::All {
+            if holders.is_empty() {
+                return Err(format!("{said}, all, and nobody has it"));
+            }
             if !book.agreed.contains(&(ask.node, ask.group)) {
                 return Err(format!("{said}, all, and agreed with nobody yet"));
             }

@@ -15,7 +15,7 @@ use super::Plan;
 type Draw = fn(u64, &mut Chance) -> Plan;
 
 /// All of them.
-const PLANS: [(&str, Draw); 33] = [
+const PLANS: [(&str, Draw); 35] = [
     ("restart", disks::restart),
     ("lost-disk", disks::lost_disk),
     ("stale-disk", disks::stale_disk),
@@ -49,6 +49,8 @@ const PLANS: [(&str, Draw); 33] = [
     ("quiet", splits::quiet_world),
     ("wait", waits::wait),
     ("wait-dead", waits::wait_dead),
+    ("wait-apart", waits::wait_apart),
+    ("wait-pause", waits::wait_pause),
 ];
 
 /// Their names.

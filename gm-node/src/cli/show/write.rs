@@ -22,51 +22,68 @@ pub(crate) fn done(done: &[Done], asked: &Wait) -> String {
 
 fn line(done: &Done, asked: &Wait) -> String {
     let what = if done.changed { "written" } else { "stood there already" };
-    let nobody = asked.wait == "none" || asked.wait == "0";
     let waited = match done.wait.as_str() {
-        _ if nobody => "nobody was waited for".to_owned(),
-        "satisfied" if asked.wait == "all" => format!("{}, all whom it concerns", have(done, asked)),
-        "satisfied" => have(done, asked),
+        _ if asked.wait == "none" || asked.wait == "0" => "no other member was waited for".to_owned(),
+        "satisfied" if done.delivered == 0 => "this node is configured as the only one".to_owned(),
+        "satisfied" if asked.wait == "all" => {
+            format!("{}, and none that it concerns is missing", acknowledged(done, asked))
+        }
+        "satisfied" => acknowledged(done, asked),
         "settled" => format!(
-            "but SHORT of what was asked for: {}{}. More is not to be expected now; the others hear of it when they \
-             are reached again",
-            have(done, asked),
-            missing(done)
+            "but INCOMPLETE: {}. Nobody else can acknowledge it now. The write stands, and the others get it when they are \
+             reached",
+            outcome(done, asked)
         ),
         _ => format!(
-            "but TIMED OUT after {}: {}{}. It stands, and goes on to the others",
+            "but TIMED OUT after {}: {}. The write stands, and the others get it when they are reached",
             spelled(Duration::from_millis(asked.timeout)),
-            have(done, asked),
-            missing(done)
+            outcome(done, asked)
         ),
     };
     let (group, version) = (plain(&done.group), &done.version);
     format!("{group}: {what}, version {version}; {waited}. Fingerprint {}", done.fingerprint)
 }
 
-fn have(done: &Done, asked: &Wait) -> String {
-    let disk = if asked.disk { " on disk" } else { "" };
-    match done.delivered {
-        0 => format!("nobody else has it{disk}"),
-        1 => format!("1 other has it{disk}"),
-        many => format!("{many} others have it{disk}"),
-    }
+fn acknowledged(done: &Done, asked: &Wait) -> String {
+    let members = if done.delivered == 1 { "other member" } else { "other members" };
+    format!("{} {members} acknowledged it{}", done.delivered, disk(asked))
 }
 
-fn missing(done: &Done) -> String {
-    let mut text = String::new();
-    if done.delivered + done.unreachable + done.unknown == 0 {
-        text.push_str(", and no other member is known (see `gm-node peers`)");
+const fn disk(asked: &Wait) -> &'static str {
+    if asked.disk { " on disk" } else { "" }
+}
+
+/// What became of the members that were asked, where that was not enough.
+fn outcome(done: &Done, asked: &Wait) -> String {
+    let Done { members, delivered, refused, unreachable, unknown, names, .. } = done;
+    if *members == 0 {
+        return "no other member is known (see `gm-node peers`)".to_owned();
     }
-    if done.unreachable > 0 {
-        text.push_str(&format!(", {} could not be reached or do not count", done.unreachable));
-        if !done.names.is_empty() {
-            let more = if done.unreachable > done.names.len() as u64 { ", ..." } else { "" };
-            text.push_str(&format!(" ({}{more})", done.names.join(", ")));
+    let were_asked = delivered + refused + unreachable + unknown;
+    let mut text = if were_asked == *members {
+        format!("{delivered} of {members} other members acknowledged it{}", disk(asked))
+    } else {
+        format!(
+            "{delivered} of {were_asked} members that were asked acknowledged it{}, {members} are known",
+            disk(asked)
+        )
+    };
+    if *unreachable > 0 {
+        text.push_str(&format!(", {unreachable} could not be reached"));
+        if !names.is_empty() {
+            let more = if *unreachable > names.len() as u64 { ", ..." } else { "" };
+            text.push_str(&format!(" ({}{more})", names.join(", ")));
         }
     }
-    if done.unknown > 0 {
-        text.push_str(&format!(", of {} nothing is known", done.unknown));
+    if *refused > 0 {
+        text.push_str(&format!(", {refused} did not {} it", if asked.disk { "store" } else { "take" }));
+    }
+    if *unknown > 0 {
+        text.push_str(&format!(", {unknown} did not answer"));
+    }
+    let wanted = if asked.wait == "one" { 1 } else { asked.wait.parse().unwrap_or(0) };
+    if wanted > *members {
+        text.push_str(&format!(", and {wanted} were waited for"));
     }
     text
 }
@@ -80,45 +97,74 @@ mod tests {
         Wait { wait: wait.into(), disk, timeout: 5_000 }
     }
 
+    fn ended(wait: &str) -> Done {
+        Done { wait: wait.into(), ..samples::done() }
+    }
+
+    /// What is said between the version and the fingerprint.
+    fn said(done: Done, asked: &Wait) -> String {
+        assert_eq!(fell_short(std::slice::from_ref(&done)), done.wait != "satisfied");
+        let text = super::done(&[done], asked);
+        let text = text.strip_prefix("Customers: written, version 3.7; ").unwrap();
+        text.strip_suffix(". Fingerprint 0123456789abcdef0123456789abcdef\n").unwrap().to_owned()
+    }
+
     #[test]
-    fn a_write_says_who_has_it() {
-        let all = Done { delivered: 3, ..samples::done() };
+    fn a_write_says_whether_it_was_written() {
         assert_eq!(
             done(&[samples::done(), Done { changed: false, ..samples::done() }], &asked("none", false)),
             "\
-Customers: written, version 3.7; nobody was waited for. Fingerprint 0123456789abcdef0123456789abcdef
-Customers: stood there already, version 3.7; nobody was waited for. Fingerprint 0123456789abcdef0123456789abcdef
+Customers: written, version 3.7; no other member was waited for. Fingerprint 0123456789abcdef0123456789abcdef
+Customers: stood there already, version 3.7; no other member was waited for. Fingerprint 0123456789abcdef0123456789abcdef
 "
         );
-        assert_eq!(
-            done(std::slice::from_ref(&all), &asked("all", true)),
-            "Customers: written, version 3.7; 3 others have it on disk, all whom it concerns. Fingerprint 0123456789abcdef0123456789abcdef\n"
-        );
-        assert!(!fell_short(&[all]));
     }
 
     #[test]
-    fn who_is_alone_is_told_so() {
-        let alone = Done { wait: "timed-out".into(), ..samples::done() };
-        let text = done(&[alone], &asked("all", false));
-        assert!(
-            text.contains("nobody else has it, and no other member is known (see `gm-node peers`)."),
-            "{text}"
-        );
+    fn a_wait_that_is_satisfied_says_how_many_acknowledged() {
+        let all = Done { delivered: 3, ..ended("satisfied") };
+        let text = "3 other members acknowledged it on disk, and none that it concerns is missing";
+        assert_eq!(said(all, &asked("all", true)), text);
+        let one = Done { delivered: 1, ..ended("satisfied") };
+        assert_eq!(said(one, &asked("one", false)), "1 other member acknowledged it");
+        let alone = Done { members: 0, ..ended("satisfied") };
+        assert_eq!(said(alone, &asked("all", false)), "this node is configured as the only one");
+    }
+
+    /// That nobody is known is said only if nobody is known.
+    #[test]
+    fn a_wait_that_falls_short_says_why() {
+        let end = "The write stands, and the others get it when they are reached";
+        let late = |why: &str| format!("but TIMED OUT after 5 s: {why}. {end}");
+        let unknown = "no other member is known (see `gm-node peers`)";
+        assert_eq!(said(Done { members: 0, ..ended("timed-out") }, &asked("all", false)), late(unknown));
+        let silent = Done { members: 2, unknown: 2, ..ended("timed-out") };
+        let text = "0 of 2 other members acknowledged it, 2 did not answer";
+        assert_eq!(said(silent, &asked("all", false)), late(text));
+        let some = Done { members: 9, delivered: 1, unknown: 2, ..ended("timed-out") };
+        let text = "1 of 3 members that were asked acknowledged it, 9 are known, 2 did not answer";
+        assert_eq!(said(some, &asked("2", false)), late(text));
+        let few = Done { members: 1, delivered: 1, ..ended("timed-out") };
+        let text = "1 of 1 other members acknowledged it, and 3 were waited for";
+        assert_eq!(said(few, &asked("3", false)), late(text));
     }
 
     #[test]
-    fn a_write_that_falls_short_says_of_whom() {
+    fn a_wait_that_nobody_can_satisfy_says_whom_it_lacks() {
         let names = vec!["10.0.0.3:29999".to_owned()];
-        let short = Done { wait: "settled".into(), delivered: 1, unreachable: 2, names, ..samples::done() };
-        let late = Done { wait: "timed-out".into(), unknown: 2, ..samples::done() };
-        assert_eq!(
-            done(&[short.clone(), late], &asked("all", false)),
-            "\
-Customers: written, version 3.7; but SHORT of what was asked for: 1 other has it, 2 could not be reached or do not count (10.0.0.3:29999, ...). More is not to be expected now; the others hear of it when they are reached again. Fingerprint 0123456789abcdef0123456789abcdef
-Customers: written, version 3.7; but TIMED OUT after 5 s: nobody else has it, of 2 nothing is known. It stands, and goes on to the others. Fingerprint 0123456789abcdef0123456789abcdef
-"
-        );
-        assert!(fell_short(&[samples::done(), short]));
+        let short = Done {
+            members: 5,
+            delivered: 1,
+            refused: 1,
+            unreachable: 2,
+            unknown: 1,
+            names,
+            ..ended("settled")
+        };
+        let text = "but INCOMPLETE: 1 of 5 other members acknowledged it on disk, 2 could not be reached (10.0.0.3:29999, ...), \
+                    1 did not store it, 1 did not answer. Nobody else can acknowledge it now. The write stands, and the others get \
+                    it when they are reached";
+        assert_eq!(said(short.clone(), &asked("all", true)), text);
+        assert!(said(short, &asked("all", false)).contains("1 did not take it"));
     }
 }

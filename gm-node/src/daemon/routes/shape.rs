@@ -146,7 +146,9 @@ pub(super) fn done(group: &GroupName, written: &Written, now: u128) -> api::Done
             End::TimedOut => "timed-out",
         }
         .to_owned(),
+        members: waited.members,
         delivered: waited.delivered,
+        refused: waited.refused,
         unreachable: waited.unreachable,
         unknown: waited.unknown,
         names: waited.names.iter().map(NetId::to_string).collect(),

@@ -1,8 +1,8 @@
 //! Owners wait: for one, for some, for all, in memory and on disk, and with dead members. Knows nothing of disks that fail.
 
 use gm_broadcast::Chance;
-use gm_node::{Count, Wait};
-use gm_sim::NodeIndex;
+use gm_node::{Count, Wait, What};
+use gm_sim::{Action, NodeIndex};
 
 use crate::plan::layout::{islands, ms, quiet, seconds};
 use crate::plan::{Deed, Ending, Fate, Intent, Plan};
@@ -27,10 +27,7 @@ pub(crate) fn wait(seed: u64, chance: &mut Chance) -> Plan {
     for node in plan.nodes() {
         let wait = Wait { count: Count::All, disk: false, within: ms(3_000) };
         let at = seconds(1) + chance.within(ms(1_500));
-        plan.deed(
-            at,
-            Deed::Write { node, group: 0, intent: Intent::Exactly(gm_node::What::Join(vec![])), wait },
-        );
+        plan.deed(at, Deed::Write { node, group: 0, intent: Intent::Exactly(What::Join(vec![])), wait });
     }
     waiting(&mut plan, chance);
     plan.claims.waits = Some(Ending::Satisfied);
@@ -41,11 +38,60 @@ pub(crate) fn wait(seed: u64, chance: &mut Chance) -> Plan {
 pub(crate) fn wait_dead(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
-        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(gm_node::What::Join(vec![])));
+        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(What::Join(vec![])));
     }
     let node = NodeIndex(3 + u32::try_from(chance.below(4)).unwrap_or(0));
     plan.deed(seconds(5), Deed::Die { node, fate: Fate::Kept, gap: None });
     waiting(&mut plan, chance);
     plan.claims.waits = Some(Ending::Settled);
+    plan
+}
+
+/// Each serves keys of its own, so that nothing that one writes concerns another: a count is of any members.
+pub(crate) fn wait_apart(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[3, 2], 1));
+    let range = |node: NodeIndex, part: u32| gm_data::KeyRange::new(node.0 << 16, node.0 << 16 | part).ok();
+    let serve = |node: NodeIndex, part: u32| {
+        let serve = |range| gm_data::Change::Serve { range, port: Some(1), priority: 1 };
+        Intent::Exactly(What::Change(range(node, part).map(serve).into_iter().collect()))
+    };
+    // The first writes know nobody, and find the others in time.
+    for node in plan.nodes() {
+        let wait = Wait { count: Count::Some(1 + chance.below(3)), disk: false, within: ms(8_000) };
+        let at = seconds(1) + chance.within(ms(1_500));
+        plan.deed(at, Deed::Write { node, group: 0, intent: serve(node, 9), wait });
+    }
+    for at in 8..20 {
+        let node = plan.some_node(chance);
+        let count = if chance.happens(1, 3) { Count::All } else { Count::Some(1 + chance.below(4)) };
+        let wait = Wait { count, disk: chance.happens(1, 2), within: ms(3_000) };
+        let part = 10 + u32::try_from(chance.below(1 << 15)).unwrap_or(0);
+        plan.deed(seconds(at), Deed::Write { node, group: 0, intent: serve(node, part), wait });
+    }
+    plan.heal_at = seconds(20);
+    plan.claims.waits = Some(Ending::Satisfied);
+    plan
+}
+
+/// Members stop for a moment, again and again, while others wait: they are waited for.
+pub(crate) fn wait_pause(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[4, 3, 1], 2));
+    for node in plan.nodes() {
+        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(What::Join(vec![])));
+    }
+    for at in 8..20 {
+        let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
+        let paused = NodeIndex(3 + u32::try_from(chance.below(5)).unwrap_or(0));
+        let lasts = ms(300 + chance.below(500));
+        let wait = Wait { count: Count::All, disk: chance.happens(1, 2), within: ms(3_000) };
+        plan.deed(seconds(at), Deed::Act(Action::Pause(paused)));
+        plan.deed(
+            seconds(at) + chance.within(ms(200)),
+            Deed::Write { node, group: 0, intent: Intent::Batch, wait },
+        );
+        plan.deed(seconds(at) + lasts, Deed::Act(Action::Resume(paused)));
+    }
+    plan.heal_at = seconds(21);
+    plan.claims.waits = Some(Ending::Satisfied);
     plan
 }

@@ -1,0 +1,357 @@
+//! The state of one wait: which members were asked, what they answered, and whether the wait is over. It sends nothing, and does not know
+//! how members are found.
+//!
+//! A wait asks in rounds. Each is a broadcast with receipts to members that are in no other round, so that numbers of rounds can be added.
+//! Once a round is settled, its parts tell which members acknowledged; those that did not answer are asked again in a later round.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gm_broadcast::{Part, Report, Time};
+use gm_clock::NetId;
+use gm_data::{GroupName, KeyRange, Record};
+
+use super::draft::Answer;
+use crate::command::{Count, End, Waited};
+use crate::plant::{Bug, planted};
+
+/// Members that did not answer are asked again after this...
+pub(super) const RETRY: Duration = Duration::from_millis(200);
+/// ... and then after twice the time, up to this.
+const RETRY_MOST: Duration = Duration::from_secs(1);
+/// Bytes a second that asking again may cost.
+const RETRY_BYTES: u64 = 1 << 20;
+
+/// The record that members are to acknowledge.
+#[derive(Clone, Debug)]
+pub(super) enum Subject {
+    /// Our own, as it is when a member is asked. It concerns the members whose ranges overlap these.
+    Own(Vec<KeyRange>),
+    /// That of a member that was forgotten. It concerns all other members.
+    Forgotten(Record),
+}
+
+/// Which waits can share the same rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    /// All members that the write concerns are waited for; if not, a number of any.
+    pub(super) all: bool,
+    /// On disk.
+    pub(super) disk: bool,
+}
+
+impl Kind {
+    pub(super) fn of(answer: &Answer) -> Kind {
+        Kind { all: answer.wait.count == Count::All, disk: answer.wait.disk }
+    }
+}
+
+/// What the node knows, as far as it decides whether a wait is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// Another node held the same of the group: the members that are known are all, as far as one can tell.
+    pub(super) agreed: bool,
+    /// By configuration there is no other node.
+    pub(super) alone: bool,
+    /// Other members that are known.
+    pub(super) members: u64,
+}
+
+/// One broadcast of a wait.
+#[derive(Debug)]
+struct Round {
+    targets: Vec<NetId>,
+    /// It carries the whole record: a refusal is final. An increment that does not fit is refused too.
+    whole: bool,
+    /// So many of the targets are known to have acknowledged before.
+    before: u64,
+    report: Report,
+}
+
+impl Round {
+    fn delivered(&self) -> u64 {
+        self.report.delivered.max(self.before)
+    }
+}
+
+/// Answers that wait for the same members.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) group: GroupName,
+    pub(super) subject: Subject,
+    pub(super) kind: Kind,
+    /// Each with the end of its time.
+    pub(super) answers: Vec<(Time, Answer)>,
+    /// The members that the write concerns, as far as they were known when that was looked at last.
+    pub(super) required: BTreeSet<NetId>,
+    /// When members are asked next that did not answer, and others beside them.
+    pub(super) retry_at: Time,
+    pause: Duration,
+    /// When members that were found are asked.
+    pub(super) found_at: Option<Time>,
+    /// There were fewer members to ask than are wanted: those that are found are asked at once.
+    pub(super) lacks_members: bool,
+    /// The record cannot be broadcast, so nobody can acknowledge it.
+    pub(super) unsaid: bool,
+    /// Every member that was asked.
+    asked: BTreeSet<NetId>,
+    rounds: BTreeMap<u64, Round>,
+    acknowledged: BTreeSet<NetId>,
+    /// Members that all answered, and some of them refused; which ones is not always known. How many acknowledged, and refused.
+    mixed: (u64, u64),
+    /// Members that are in no round and did not answer.
+    open: Vec<Part>,
+}
+
+/// How many of the members that were asked did what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    delivered: u64,
+    refused: u64,
+    missing: u64,
+    silent: u64,
+}
+
+impl Waiter {
+    pub(super) fn new(
+        now: Time,
+        group: GroupName,
+        subject: Subject,
+        kind: Kind,
+        answers: Vec<Answer>,
+    ) -> Waiter {
+        let answers = answers.into_iter().map(|answer| (now + answer.wait.within, answer)).collect();
+        Waiter {
+            group,
+            subject,
+            kind,
+            answers,
+            required: BTreeSet::new(),
+            retry_at: now + RETRY,
+            pause: RETRY,
+            found_at: None,
+            lacks_members: true,
+            unsaid: false,
+            asked: BTreeSet::new(),
+            rounds: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+            mixed: (0, 0),
+            open: Vec::new(),
+        }
+    }
+
+    /// When something is to be done about it.
+    pub(super) fn due(&self) -> Time {
+        let ends = self.answers.iter().map(|(until, _)| *until);
+        ends.chain([self.retry_at]).chain(self.found_at).min().unwrap_or(self.retry_at)
+    }
+
+    /// The end of the last of its answers.
+    pub(super) fn until(&self) -> Time {
+        self.answers.iter().map(|(until, _)| *until).max().unwrap_or(Time::ZERO)
+    }
+
+    pub(super) fn was_asked(&self, member: NetId) -> bool {
+        self.asked.contains(&member)
+    }
+
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.len() as u64
+    }
+
+    /// Acknowledgements that are still wanted, if not of all.
+    pub(super) fn wanted(&self) -> u64 {
+        let count = |answer: &Answer| match answer.wait.count {
+            Count::None => 0,
+            Count::Some(count) => count,
+            // It is not for nobody, even if it concerns nobody.
+            Count::All => u64::from(self.required.is_empty()),
+        };
+        let most = self.answers.iter().map(|(_, answer)| count(answer)).max().unwrap_or(0);
+        most.saturating_sub(self.counts().delivered)
+    }
+
+    /// The time of asking again has come. Sets the next one: longer each time, and the longer, the more it costs.
+    pub(super) fn pause(&mut self, now: Time, bytes: u64) {
+        let open: u64 = self.open.iter().map(|part| part.nodes.len() as u64).sum();
+        let cost = Duration::from_millis(open.saturating_mul(bytes) * 1_000 / RETRY_BYTES);
+        self.pause = (self.pause * 2).min(RETRY_MOST);
+        self.retry_at = now + self.pause.max(cost);
+    }
+
+    /// The members that did not answer, to be asked again, and how many of them are known to have acknowledged. Those that are no
+    /// members any longer are not asked again: it is as if they never were.
+    pub(super) fn take_open(&mut self, is_member: impl Fn(NetId) -> bool) -> (Vec<NetId>, u64) {
+        let (mut nodes, mut before) = (Vec::new(), 0);
+        for part in std::mem::take(&mut self.open) {
+            before += part.delivered;
+            nodes.extend(part.nodes);
+        }
+        nodes.retain(|node| {
+            let stays = is_member(*node);
+            if !stays {
+                self.asked.remove(node);
+            }
+            stays
+        });
+        let most = nodes.len() as u64;
+        (nodes, before.min(most))
+    }
+
+    /// A round begins. `before`: of these so many are known to have acknowledged, see [`take_open`](Waiter::take_open).
+    pub(super) fn begin(&mut self, tag: u64, mut targets: Vec<NetId>, before: u64, whole: bool) {
+        targets.sort_unstable();
+        self.asked.extend(&targets);
+        let report = Report { unknown: targets.len() as u64, ..Report::default() };
+        self.rounds.insert(tag, Round { targets, whole, before, report });
+    }
+
+    /// Receipts of a round changed. Says whether the round is over.
+    pub(super) fn on_receipts(&mut self, tag: u64, report: Report, parts: Vec<Part>) -> bool {
+        let settled = report.settled;
+        if let Some(round) = self.rounds.get_mut(&tag) {
+            round.report = report;
+        }
+        if settled && let Some(round) = self.rounds.remove(&tag) {
+            self.settle(&round, parts);
+        }
+        settled
+    }
+
+    /// A round is over: each member acknowledged, refused, or did not answer.
+    fn settle(&mut self, round: &Round, parts: Vec<Part>) {
+        let mut left: BTreeSet<NetId> = round.targets.iter().copied().collect();
+        let mut open = Vec::new();
+        let mut delivered = 0;
+        for part in parts {
+            let nodes = part.nodes.len() as u64;
+            for node in &part.nodes {
+                left.remove(node);
+            }
+            delivered += part.delivered;
+            if part.delivered == nodes {
+                self.acknowledged.extend(part.nodes);
+            } else if round.whole && part.delivered + part.refused == nodes {
+                self.mixed = (self.mixed.0 + part.delivered, self.mixed.1 + part.refused);
+            } else {
+                open.push(part);
+            }
+        }
+        if !left.is_empty() {
+            open.push(Part { nodes: left.into_iter().collect(), ..Part::default() });
+        }
+        // Those that acknowledged in a round before, and said nothing in this one.
+        let mut more = round.before.saturating_sub(delivered);
+        for part in &mut open {
+            let silent =
+                (part.nodes.len() as u64).saturating_sub(part.delivered + part.refused + part.missing);
+            part.delivered += more.min(silent);
+            more -= more.min(silent);
+        }
+        self.open.append(&mut open);
+    }
+
+    fn counts(&self) -> Counts {
+        let (acknowledged, refused) = self.mixed;
+        let delivered = acknowledged + self.acknowledged.len() as u64;
+        let mut counts = Counts { delivered, refused, ..Counts::default() };
+        for Part { nodes, delivered, refused, missing, .. } in &self.open {
+            counts.add(nodes.len() as u64, *delivered, *refused, *missing);
+        }
+        for round in self.rounds.values() {
+            let Report { refused, missing, .. } = round.report;
+            counts.add(round.targets.len() as u64, round.delivered(), refused, missing);
+        }
+        counts
+    }
+
+    /// Whether every member acknowledged that the write concerns, and at least one member if it concerns nobody.
+    fn all_have(&self, have: u64, alone: bool) -> bool {
+        let complete = |round: &Round| round.delivered() == round.targets.len() as u64;
+        let in_complete = |member: &NetId| {
+            self.rounds.values().any(|round| complete(round) && round.targets.binary_search(member).is_ok())
+        };
+        let has = |member: &&NetId| self.acknowledged.contains(member) || in_complete(member);
+        let lack = self.required.iter().filter(|member| !has(member)).count();
+        lack <= usize::from(planted(Bug::WaitCountsWriter)) && (have > 0 || alone)
+    }
+
+    /// Whether nobody can answer any more of those that were asked: each acknowledged, refused, or is on a host where nothing listens.
+    fn is_over(&self) -> bool {
+        self.rounds.is_empty() && (self.unsaid || self.open.iter().all(|part| part.closed))
+    }
+
+    /// Whether everybody was asked who is known and could acknowledge it, and nobody else may be found in time: others agree on who
+    /// there is, or there is nobody else by configuration.
+    fn asked_all(&self, count: Count, facts: Facts) -> bool {
+        let Facts { agreed, alone, members } = facts;
+        let named = match count {
+            Count::None | Count::Some(0) => true,
+            Count::Some(count) => members >= count && members <= self.asked(),
+            Count::All if self.required.is_empty() => members >= 1 && members <= self.asked(),
+            Count::All => self.required.is_subset(&self.asked),
+        };
+        alone || agreed && named
+    }
+
+    /// How a wait ends, if it does.
+    pub(super) fn verdict(&self, now: Time, until: Time, count: Count, facts: Facts) -> Option<End> {
+        let have = self.counts().delivered + u64::from(planted(Bug::WaitCountsWriter));
+        let enough = match count {
+            Count::None => true,
+            Count::Some(count) => have >= count,
+            Count::All => facts.agreed && self.all_have(have, facts.alone),
+        };
+        if enough {
+            Some(End::Satisfied)
+        } else if until <= now {
+            Some(End::TimedOut)
+        } else {
+            let over = self.is_over() && (self.unsaid || self.asked_all(count, facts));
+            over.then_some(End::Settled)
+        }
+    }
+
+    /// Whether one of its answers ends so.
+    pub(super) fn any(&self, now: Time, end: End, facts: Facts) -> bool {
+        self.answers
+            .iter()
+            .any(|(until, answer)| self.verdict(now, *until, answer.wait.count, facts) == Some(end))
+    }
+
+    /// Whether all are waited for, and some of them were not asked.
+    pub(super) fn lacks_questions(&self) -> bool {
+        self.kind.all && !self.required.is_subset(&self.asked)
+    }
+
+    /// What the owner is told.
+    pub(super) fn waited(&self, end: End, facts: Facts, names: usize) -> Waited {
+        let Counts { delivered, refused, missing, silent } = self.counts();
+        let mut missed: BTreeSet<NetId> =
+            self.rounds.values().flat_map(|round| round.report.names.iter().copied()).collect();
+        let unreached = self.open.iter().filter(|part| part.missing == part.nodes.len() as u64);
+        missed.extend(unreached.flat_map(|part| part.nodes.iter().copied()));
+        Waited {
+            end,
+            members: facts.members.max(self.asked()),
+            delivered: delivered + u64::from(planted(Bug::WaitCountsWriter)),
+            refused,
+            unreachable: missing,
+            unknown: silent,
+            names: missed.into_iter().take(names).collect(),
+        }
+    }
+}
+
+impl Counts {
+    /// Adds members of whom so many acknowledged, refused, and could not be reached.
+    fn add(&mut self, members: u64, delivered: u64, refused: u64, missing: u64) {
+        self.delivered += delivered;
+        self.refused += refused;
+        self.missing += missing;
+        self.silent += members.saturating_sub(delivered + refused + missing);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! What a wait makes of receipts: nobody is counted twice, and it ends early only if nobody is left who might answer.
+
+use gm_broadcast::Chance;
+
+use super::*;
+use crate::command::Wait;
+
+const KNOWN: Facts = Facts { agreed: true, alone: false, members: 3 };
+
+fn node(number: u8) -> NetId {
+    format!("10.0.0.{number}:29999").parse().unwrap()
+}
+
+fn nodes(numbers: &[u8]) -> Vec<NetId> {
+    numbers.iter().map(|number| node(*number)).collect()
+}
+
+fn at(millis: u64) -> Time {
+    Time::from_nanos(millis * 1_000_000)
+}
+
+fn waiter(count: Count) -> Waiter {
+    let wait = Wait { count, disk: false, within: Duration::from_secs(5) };
+    let version = gm_data::Version::new(gm_clock::Incarnation::new(1).unwrap(), false, 1).unwrap();
+    let answer = Answer { tag: 1, wait, changed: true, version };
+    let kind = Kind::of(&answer);
+    Waiter::new(at(0), "Customers".parse().unwrap(), Subject::Own(vec![]), kind, vec![answer])
+}
+
+fn part(numbers: &[u8], delivered: u64, refused: u64, missing: u64) -> Part {
+    Part { nodes: nodes(numbers), delivered, refused, missing, closed: false }
+}
+
+fn closed(number: u8) -> Part {
+    Part { closed: true, ..part(&[number], 0, 0, 1) }
+}
+
+/// A round that is over.
+fn round(waiter: &mut Waiter, tag: u64, targets: &[u8], whole: bool, parts: Vec<Part>) {
+    waiter.begin(tag, nodes(targets), 0, whole);
+    let total = |of: fn(&Part) -> u64| parts.iter().map(of).sum::<u64>();
+    let (delivered, refused, missing) =
+        (total(|part| part.delivered), total(|part| part.refused), total(|part| part.missing));
+    let unknown = targets.len() as u64 - delivered - refused - missing;
+    let report = Report { delivered, refused, missing, unknown, settled: true, ..Report::default() };
+    assert!(waiter.on_receipts(tag, report, parts));
+}
+
+fn verdict(waiter: &Waiter, count: Count, facts: Facts) -> Option<End> {
+    waiter.verdict(at(1_000), at(5_000), count, facts)
+}
+
+#[test]
+fn a_member_that_does_not_answer_is_asked_again_and_counted_once() {
+    let mut waiter = waiter(Count::Some(3));
+    round(&mut waiter, 1, &[1, 2, 3], true, vec![part(&[1, 2], 1, 0, 0), part(&[3], 0, 0, 1)]);
+    assert_eq!(waiter.counts(), Counts { delivered: 1, refused: 0, missing: 1, silent: 1 });
+    let (open, before) = waiter.take_open(|_| true);
+    assert_eq!((open, before), (nodes(&[1, 2, 3]), 1));
+    waiter.begin(2, nodes(&[1, 2, 3]), before, true);
+    assert_eq!(waiter.counts().delivered, 1, "what one of them acknowledged stands");
+    let report = Report { delivered: 2, unknown: 1, ..Report::default() };
+    assert!(!waiter.on_receipts(2, report, vec![]));
+    assert_eq!(waiter.counts(), Counts { delivered: 2, refused: 0, missing: 0, silent: 1 });
+    let report = Report { delivered: 3, settled: true, ..Report::default() };
+    assert!(waiter.on_receipts(2, report, vec![part(&[1, 2, 3], 3, 0, 0)]));
+    assert_eq!(waiter.counts(), Counts { delivered: 3, ..Counts::default() });
+    assert_eq!(waiter.asked(), 3);
+    assert_eq!(verdict(&waiter, Count::Some(3), KNOWN), Some(End::Satisfied));
+}
+
+#[test]
+fn whoever_refuses_an_increment_is_asked_again_and_a_record_it_refuses_for_good() {
+    let mut waiter = waiter(Count::All);
+    waiter.required = nodes(&[1, 2]).into_iter().collect();
+    round(&mut waiter, 1, &[1, 2], false, vec![part(&[1], 1, 0, 0), part(&[2], 0, 1, 0)]);
+    assert_eq!(verdict(&waiter, Count::All, KNOWN), None);
+    assert_eq!(waiter.take_open(|_| true), (nodes(&[2]), 0));
+    round(&mut waiter, 2, &[2], true, vec![part(&[2], 0, 1, 0)]);
+    assert_eq!(waiter.take_open(|_| true), (vec![], 0));
+    assert_eq!(verdict(&waiter, Count::All, KNOWN), Some(End::Settled));
+    let waited = waiter.waited(End::Settled, KNOWN, 16);
+    assert_eq!((waited.members, waited.delivered, waited.refused), (3, 1, 1));
+}
+
+/// Silence is not the end of it, and neither is a host that does not answer.
+#[test]
+fn a_wait_settles_only_if_nobody_is_left_who_might_answer() {
+    for (open, ends) in [(part(&[2], 0, 0, 0), false), (part(&[2], 0, 0, 1), false), (closed(2), true)] {
+        for count in [Count::All, Count::Some(2)] {
+            let mut waiter = waiter(count);
+            if count == Count::All {
+                waiter.required = nodes(&[1, 2]).into_iter().collect();
+            }
+            round(&mut waiter, 1, &[1, 2], true, vec![part(&[1], 1, 0, 0), open.clone()]);
+            let facts = Facts { members: 2, ..KNOWN };
+            let end = verdict(&waiter, count, facts);
+            assert_eq!(end, ends.then_some(End::Settled), "{open:?}, {count:?}");
+            let guess = Facts { agreed: false, ..facts };
+            assert_eq!(verdict(&waiter, count, guess), None, "members may still be found");
+            assert_eq!(waiter.verdict(at(5_000), at(5_000), count, facts), Some(End::TimedOut));
+            waiter.begin(2, nodes(&[3]), 0, true);
+            assert_eq!(verdict(&waiter, count, facts), None, "somebody is asked");
+        }
+    }
+}
+
+#[test]
+fn a_wait_for_more_members_than_are_known_uses_its_time() {
+    let mut waiter = waiter(Count::Some(3));
+    round(&mut waiter, 1, &[1, 2], true, vec![part(&[1], 1, 0, 0), closed(2)]);
+    assert_eq!(verdict(&waiter, Count::Some(3), Facts { members: 2, ..KNOWN }), None);
+    assert_eq!(verdict(&waiter, Count::Some(3), Facts { members: 3, ..KNOWN }), None, "one was not asked");
+    let alone = Facts { alone: true, members: 0, ..KNOWN };
+    assert_eq!(verdict(&waiter, Count::Some(3), alone), Some(End::Settled), "nobody else is there");
+}
+
+#[test]
+fn a_wait_for_all_is_for_one_at_least() {
+    let mut waiter = waiter(Count::All);
+    let nobody = Facts { members: 0, ..KNOWN };
+    assert_eq!(verdict(&waiter, Count::All, nobody), None);
+    assert_eq!(waiter.wanted(), 1);
+    assert_eq!(verdict(&waiter, Count::All, Facts { alone: true, ..nobody }), Some(End::Satisfied));
+    round(&mut waiter, 1, &[1], true, vec![part(&[1], 1, 0, 0)]);
+    assert_eq!(verdict(&waiter, Count::All, Facts { members: 1, ..KNOWN }), Some(End::Satisfied));
+    let early = Facts { agreed: false, members: 1, ..KNOWN };
+    assert_eq!(verdict(&waiter, Count::All, early), None, "there may be more whom it concerns");
+    // Another was found that it concerns.
+    waiter.required = nodes(&[2]).into_iter().collect();
+    assert!(waiter.lacks_questions());
+    assert_eq!(verdict(&waiter, Count::All, KNOWN), None);
+}
+
+#[test]
+fn a_record_that_cannot_be_sent_settles() {
+    let mut waiter = waiter(Count::Some(1));
+    waiter.unsaid = true;
+    round(&mut waiter, 1, &[1], true, vec![]);
+    assert_eq!(verdict(&waiter, Count::Some(1), KNOWN), Some(End::Settled));
+    assert_eq!(waiter.waited(End::Settled, KNOWN, 16).unknown, 1);
+}
+
+#[test]
+fn whoever_left_is_not_asked_again() {
+    let mut waiter = waiter(Count::Some(2));
+    round(&mut waiter, 1, &[1, 2], true, vec![part(&[1], 0, 0, 0), part(&[2], 0, 0, 0)]);
+    assert_eq!(waiter.take_open(|member| member == node(2)), (nodes(&[2]), 0));
+    assert_eq!(waiter.asked(), 1);
+    assert!(!waiter.was_asked(node(1)), "it is asked if it joins again");
+}
+
+#[test]
+fn asking_again_is_rarer_each_time_and_the_more_it_costs() {
+    let mut waiter = waiter(Count::All);
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        waiter.pause(at(0), 100);
+        pauses.push(waiter.retry_at.since(at(0)).as_millis());
+    }
+    assert_eq!(pauses, [400, 800, 1_000, 1_000]);
+    let many: Vec<u8> = (1..=100).collect();
+    round(&mut waiter, 1, &many, true, vec![]);
+    waiter.pause(at(0), 100_000);
+    assert!(waiter.retry_at > at(9_000), "10 MB");
+}
+
+/// Members that acknowledge stay so. Whatever is known of them round by round, each is counted once, and what was counted stands.
+#[test]
+fn no_member_is_counted_twice() {
+    for seed in 0..=u8::MAX {
+        let mut chance = Chance::new([seed; 32]);
+        let mut waiter = waiter(Count::Some(99));
+        let (mut next, mut have, mut counted) = (1, BTreeSet::new(), 0);
+        for tag in 0..5 {
+            let (mut targets, before) = waiter.take_open(|_| true);
+            for _ in 0..chance.below(4) {
+                targets.push(node(next));
+                next += 1;
+            }
+            waiter.begin(tag, targets.clone(), before, true);
+            let mut parts = Vec::new();
+            let mut report = Report { settled: true, ..Report::default() };
+            while !targets.is_empty() {
+                let size = 1 + chance.place(targets.len());
+                let mut part = Part { nodes: targets.split_off(targets.len() - size), ..Part::default() };
+                let speaks = chance.happens(2, 3);
+                for member in &part.nodes {
+                    // It may have it although nothing is heard of its part.
+                    if chance.happens(1, 2) {
+                        have.insert(*member);
+                    }
+                    part.delivered += u64::from(speaks && have.contains(member));
+                    part.missing += u64::from(speaks && !have.contains(member));
+                }
+                report.delivered += part.delivered;
+                report.missing += part.missing;
+                report.unknown += if speaks { 0 } else { size as u64 };
+                if speaks || chance.happens(1, 2) {
+                    parts.push(part);
+                }
+            }
+            waiter.on_receipts(tag, report, parts);
+            let Counts { delivered, refused, missing, silent } = waiter.counts();
+            assert!(delivered <= have.len() as u64 && delivered >= counted, "seed {seed}");
+            assert_eq!(delivered + refused + missing + silent, waiter.asked(), "seed {seed}");
+            counted = delivered;
+        }
+    }
+}
