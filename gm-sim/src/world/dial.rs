@@ -94,7 +94,8 @@ impl<M: Machine> World<M> {
         (end.stage, end.established) = (Stage::Open, true);
         let dialler = conn[DIALLER as usize].node;
         self.nodes[node.at()].links.insert(link, (key, ACCEPTOR));
-        let from = Some(self.nodes[dialler.at()].place.id.socket_addr());
+        // The outsider is nowhere in the world.
+        let from = self.nodes.get(dialler.at()).map(|node| node.place.id.socket_addr());
         self.give(node, Input::LinkOpened { link, from });
     }
 
