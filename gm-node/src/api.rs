@@ -18,7 +18,8 @@
 //! ```
 //! `{g}` is the group's name, percent-encoded. `members`, `topology`, `coverage` and `locate` take `fresh=MILLISECONDS`: the answer is given once the group was
 //! compared with another holder of it, or that time is over; what it is worth stands in its `sync`. Whatever is refused is answered with an [`Error`] and a status: 400 what cannot be understood, 404 a group that
-//! is not held, 409 a write that is refused, 503 a storage that refuses, 507 a bound that is reached. A wait that ends short is 200: the write stands.
+//! is not held, 409 a write that is refused, 503 a storage that refuses or a daemon that ends, 507 a bound that is reached: nothing was written. 500 with the kind `unknown`: it
+//! is not known whether the write stands. A wait that ends short is 200: the write stands.
 
 mod read;
 mod write;
@@ -33,6 +34,7 @@ pub use write::*;
 pub struct Error {
     /// In words: what happened, to whom, and what mends it.
     pub error: String,
-    /// For programs: `usage`, `unknown-group`, `refused`, `identity-conflict`, `storage`, `bound`.
+    /// For programs: `usage`, `unknown-group`, `refused`, `identity-conflict`, `storage`, `bound`; `unknown` if it is not known whether a write
+    /// stands.
     pub kind: String,
 }

@@ -39,6 +39,8 @@ pub enum Command {
     Seeds(Vec<NetId>),
     /// Seal with the first of these keys from now on, and open with all.
     Keys(Keyring),
+    /// Answer all writes that wait for others, whatever came of the wait: the owner is about to end.
+    EndWaits,
     /// Close all connections after what was sent on them.
     Close,
 }

@@ -1,6 +1,6 @@
 //! The program `gm-node`: the daemon, the command line, the demo. Knows nothing that the library does not say.
 //!
-//! Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 timed out or settled short.
+//! Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 timed out or settled short, 5 not known whether a write stands.
 
 mod cli;
 mod daemon;

@@ -290,6 +290,7 @@ impl<S: Store> Node<S> {
                 self.hasten(now, self.config.times.fast);
             }
             Command::Keys(keyring) => self.order(now, gm_broadcast::Command::Keys(keyring)),
+            Command::EndWaits => self.end_all_waits(now),
             Command::Close => self.order(now, gm_broadcast::Command::Close),
         }
     }

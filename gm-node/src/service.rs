@@ -96,12 +96,15 @@ pub enum StartError {
     Shell(#[from] ShellError),
 }
 
-/// Why something was not done.
+/// Why something was not done, or is not known to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ServiceError {
-    /// The node was stopped.
+    /// The node has ended, and the call never reached it: nothing was written.
     #[error("the node has ended")]
     Stopped,
+    /// The write was handed to the node, which ended before it answered: it may stand in the storage, or not.
+    #[error("the node ended before it answered: it is not known whether the write stands")]
+    Unknown,
     /// It was refused. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] WriteError),
@@ -205,7 +208,17 @@ impl Service {
         Ok(self.inner.shell.add_seed(seed).await?)
     }
 
-    /// Ends the node: sends what is queued, closes all connections, and returns when the storage is closed. Others keep it as a member.
+    /// Ends the waits of all writes that are stored: each is answered at once, as [`TimedOut`](crate::End::TimedOut) if fewer have it than were
+    /// asked for. Writes that are still with the storage go on.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn end_waits(&self) -> Result<(), ServiceError> {
+        Ok(self.inner.shell.tell(Command::EndWaits).await?)
+    }
+
+    /// Ends the node: sends what is queued, closes all connections, and returns when the storage is closed. Others keep it as a member. A
+    /// write that was not answered by then returns [`ServiceError::Unknown`].
     pub async fn stop(&self) {
         self.inner.shell.stop().await;
         self.inner.shared.ended().await;

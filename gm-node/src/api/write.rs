@@ -112,9 +112,10 @@ pub struct Done {
     pub changed: bool,
     /// The version of our record, `INCARNATION.CLOCK`.
     pub version: String,
-    /// The group's fingerprint now, for `wait`.
+    /// The group's fingerprint now, for `wait`; empty if the daemon ended before it could say.
     pub fingerprint: String,
-    /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who might), or `timed-out`.
+    /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who might), `timed-out`, or `ended` (the daemon ends, and
+    /// the wait with it).
     pub wait: String,
     /// Other members of the group that are known. `delivered + refused + unreachable + unknown` of them were asked.
     pub members: u64,

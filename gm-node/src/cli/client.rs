@@ -21,7 +21,7 @@ use super::failure::Failure;
 const MOST: usize = 64 << 20;
 
 /// How long a daemon may think about a question that waits for nobody.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What stands as itself in an address; all else is percent-encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -36,12 +36,13 @@ pub(crate) fn encoded(text: &str) -> String {
 pub(crate) struct Client {
     path: PathBuf,
     most: usize,
+    patience: Duration,
 }
 
 impl Client {
     /// Of the daemon that listens there.
     pub(crate) fn new(path: PathBuf) -> Client {
-        Client { path, most: MOST }
+        Client { path, most: MOST, patience: PATIENCE }
     }
 
     /// The socket.
@@ -51,7 +52,7 @@ impl Client {
 
     /// Asks.
     pub(crate) async fn get<T: DeserializeOwned>(&self, uri: &str) -> Result<T, Failure> {
-        self.ask(Method::GET, uri, None, PATIENCE).await
+        self.ask(Method::GET, uri, None, self.patience).await
     }
 
     /// Asks for what the daemon may wait so long.
@@ -74,14 +75,13 @@ impl Client {
         if body.len() > self.most {
             return Err(self.too_much("what is to be sent to"));
         }
-        self.ask(Method::POST, uri, Some(body), waits.saturating_add(PATIENCE)).await
+        self.ask(Method::POST, uri, Some(body), waits.saturating_add(self.patience)).await
     }
 
     /// Asks for what has no end.
     pub(crate) async fn lines(&self, uri: &str) -> Result<Lines, Failure> {
-        let response = timeout(PATIENCE, self.send(Method::GET, uri, None))
-            .await
-            .map_err(|_| self.silent(PATIENCE, false))??;
+        let asked = async { self.send(self.connect().await?, Method::GET, uri, None).await };
+        let response = timeout(self.patience, asked).await.map_err(|_| self.silent(self.patience))??;
         if response.status() != StatusCode::OK {
             return Err(self.refused(response).await);
         }
@@ -96,24 +96,41 @@ impl Client {
         within: Duration,
     ) -> Result<T, Failure> {
         let writes = method == Method::POST;
+        let asked = |failure: Failure| if writes { failure.of_a_write() } else { failure };
         let answer = async {
-            let response = self.send(method, uri, body).await?;
-            if response.status() != StatusCode::OK {
-                return Err(self.refused(response).await);
-            }
-            let bytes = self.whole(response.into_body()).await?;
-            serde_json::from_slice(&bytes).map_err(|error| self.strange(&error.to_string()))
+            let stream = self.connect().await?;
+            self.exchange(stream, method, uri, body).await.map_err(asked)
         };
-        timeout(within, answer).await.unwrap_or_else(|_| Err(self.silent(within, writes)))
+        timeout(within, answer).await.unwrap_or_else(|_| Err(asked(self.silent(within))))
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        stream: UnixStream,
+        method: Method,
+        uri: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, Failure> {
+        let response = self.send(stream, method, uri, body).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refused(response).await);
+        }
+        let bytes = self.whole(response.into_body()).await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.strange(&error.to_string()))
+    }
+
+    /// As long as this fails, nothing was sent.
+    async fn connect(&self) -> Result<UnixStream, Failure> {
+        UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))
     }
 
     async fn send(
         &self,
+        stream: UnixStream,
         method: Method,
         uri: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Response<Incoming>, Failure> {
-        let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
                 .await
@@ -192,11 +209,9 @@ impl Client {
         ))
     }
 
-    fn silent(&self, within: Duration, writes: bool) -> Failure {
-        let rest =
-            if writes { ", and whether it was written is not known: look with `topology`" } else { "" };
+    fn silent(&self, within: Duration) -> Failure {
         Failure::Unreachable(format!(
-            "the daemon at unix:{} took the question and did not answer within {}{rest}. Look at its log",
+            "the daemon at unix:{} took the question and did not answer within {}: look at its log",
             self.path.display(),
             super::args::spelled(within)
         ))

@@ -27,6 +27,9 @@ pub(crate) enum Failure {
     /// No daemon answers.
     #[error("{0}")]
     Unreachable(String),
+    /// A write was sent, and no answer came that says what became of it.
+    #[error("{0}. It is not known whether the write stands: look with `topology`")]
+    Unknown(String),
     /// What was waited for did not come.
     #[error("{0}")]
     Late(String),
@@ -41,10 +44,20 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::Refused(error) if error.kind == "usage" => 2,
+            Failure::Refused(error) if error.kind == "unknown" => 5,
             Failure::Refused(_) | Failure::TooMuch(_) | Failure::Output(_) => 1,
             Failure::Unreachable(_) => 3,
             Failure::NotHeld(_) => UNVERIFIED,
             Failure::Late(_) => 4,
+            Failure::Unknown(_) => 5,
+        }
+    }
+
+    /// The same failure after a write was sent: what came is no answer, so the write may stand.
+    pub(crate) fn of_a_write(self) -> Failure {
+        match self {
+            Failure::Unreachable(why) | Failure::TooMuch(why) => Failure::Unknown(why),
+            other => other,
         }
     }
 
@@ -60,6 +73,7 @@ impl Failure {
             Failure::Refused(error) | Failure::NotHeld(error) => return error.clone(),
             Failure::TooMuch(_) => "bound",
             Failure::Unreachable(_) => "unreachable",
+            Failure::Unknown(_) => "unknown",
             Failure::Late(_) => "timed-out",
             Failure::Output(_) => "output",
         };
@@ -99,7 +113,7 @@ mod tests {
     fn each_failure_has_the_code_that_is_promised() {
         let refused =
             |kind: &str| Failure::Refused(api::Error { error: "no".into(), kind: kind.into() }).code();
-        assert_eq!(refused("usage"), 2);
+        assert_eq!((refused("usage"), refused("unknown")), (2, 5));
         for kind in ["unknown-group", "refused", "identity-conflict", "storage", "bound"] {
             assert_eq!(refused(kind), 1, "{kind}");
         }
@@ -107,5 +121,6 @@ mod tests {
         assert_eq!(Failure::TooMuch(String::new()).code(), 1);
         assert_eq!(Failure::Unreachable(String::new()).code(), 3);
         assert_eq!(Failure::Late(String::new()).code(), 4);
+        assert_eq!(Failure::Unknown(String::new()).code(), 5);
     }
 }

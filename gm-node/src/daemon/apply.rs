@@ -32,7 +32,7 @@ pub(crate) async fn apply(service: Service, joins: Vec<Joining>, serves: Vec<Ser
                     tracing::debug!(%group, changed = written.changed, "`join` or `serve` is applied");
                     break;
                 }
-                Err(ServiceError::Stopped) => return,
+                Err(ServiceError::Stopped | ServiceError::Unknown) => return,
                 Err(ServiceError::Refused(error)) if may_pass(&error) => {
                     let seconds = pause.as_secs();
                     tracing::error!(%group, "`join` or `serve` is refused, and tried again in {seconds} s: {error}");

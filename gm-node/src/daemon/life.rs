@@ -1,4 +1,4 @@
-//! The daemon's life: what it opens, in which order, what runs, and how it ends. Knows no protocol and no route.
+//! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol and no route.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,23 +9,20 @@ use gm_codec::{FrameCodec, Limits};
 use gm_node::service::Service;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Config, Store, Stored, Wait};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use gm_node::{Config, Store, Stored};
 
 use super::config::{Effective, FINDS_NOBODY, Sealing, Trouble};
+use super::ending::{Answering, end};
 use super::multicast::{self, Multicast};
 use super::notify::notify;
 use super::reload::{Told, reload};
-use super::routes::{App, serve};
+use super::routes::App;
+use super::signals::{Signalled, Signals};
 use super::socket::Control;
-use super::{apply, notices, stdin};
+use super::{apply, notices};
 
 /// How long multicast is tested.
 const TEST: Duration = Duration::from_secs(2);
-/// How long leaving all groups at the end may take, and stopping.
-const LEAVING: Duration = Duration::from_secs(3);
-const STOPPING: Duration = Duration::from_secs(10);
 
 fn refused(error: impl std::fmt::Display) -> Trouble {
     Trouble::Refused(error.to_string())
@@ -45,7 +42,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     }
     // The directory's lock first: under it nobody else takes the socket that lies there.
     let (store, stored) = open(&effective)?;
-    let mut control = match &effective.api {
+    let control = match &effective.api {
         Some(path) => Some(Control::open(path).await.map_err(Trouble::Refused)?),
         None => None,
     };
@@ -76,10 +73,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         let _ = super::data::print(&format!("{me}\n"));
     }
     let app = Arc::new(app.with(service.clone()));
-    let serving = control
-        .as_mut()
-        .and_then(Control::take)
-        .map(|listener| tokio::spawn(serve(listener, Arc::clone(&app))));
+    let answering = control.and_then(|control| Answering::start(control, &app));
     tokio::spawn(test(effective.shell.clone(), Arc::clone(&app)));
     let (joins, serves) = (effective.joins.clone(), effective.serves.clone());
     let applying = tokio::spawn(apply::apply(service.clone(), joins, serves));
@@ -101,24 +95,10 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         let why = "the node ended by itself: this is a bug of the program, see the log";
         return Err(Trouble::Refused(why.to_owned()));
     };
-    end(name, &effective, &service).await;
-    serving.inspect(tokio::task::JoinHandle::abort);
-    drop(control);
+    tracing::info!("{name}: ending");
+    end(&app, &service, answering, effective.leave_on_exit).await;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Leaves, if that is wanted, and stops the node.
-async fn end(name: &str, effective: &Effective, service: &Service) {
-    if effective.leave_on_exit {
-        tracing::info!("{name}: ending, and leaving all groups, as `leave-on-exit` says");
-        leave_all(service).await;
-    } else {
-        tracing::info!("{name}: ending; others keep this node as a member");
-    }
-    if tokio::time::timeout(STOPPING, service.stop()).await.is_err() {
-        tracing::warn!("the storage takes long to close: the process ends when it has");
-    }
 }
 
 fn open(effective: &Effective) -> Result<(Box<dyn Store + Send>, Stored), Trouble> {
@@ -148,62 +128,6 @@ async fn test(settings: Settings, app: Arc<App>) {
         Err(error) => {
             tracing::warn!("multicast is not tested: {error}");
             app.set_multicast(Multicast::NotTested(error.to_string()));
-        }
-    }
-}
-
-async fn leave_all(service: &Service) {
-    let Ok(groups) = service.my_groups().await else { return };
-    let leaving = groups.into_iter().map(|group| {
-        let service = service.clone();
-        tokio::spawn(async move {
-            if let Err(error) = service.leave(&group, Wait::all(LEAVING)).await {
-                tracing::error!(%group, "not left: {error}");
-            }
-        })
-    });
-    for left in leaving.collect::<Vec<_>>() {
-        // What panicked has said so.
-        let _ = tokio::time::timeout(LEAVING * 2, left).await;
-    }
-}
-
-/// What signals mean.
-enum Signalled {
-    End(&'static str),
-    Reload,
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    input: Option<oneshot::Receiver<()>>,
-}
-
-impl Signals {
-    fn new(with_input: bool) -> Result<Signals, Trouble> {
-        let of = |kind| signal(kind).map_err(|error| refused(format!("cannot wait for signals: {error}")));
-        Ok(Signals {
-            terminate: of(SignalKind::terminate())?,
-            interrupt: of(SignalKind::interrupt())?,
-            hang_up: of(SignalKind::hangup())?,
-            input: stdin::ended(with_input),
-        })
-    }
-
-    async fn next(&mut self) -> Signalled {
-        let input = async {
-            match &mut self.input {
-                Some(input) => drop(input.await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = input => Signalled::End("the end of standard input"),
-            _ = self.terminate.recv() => Signalled::End("SIGTERM"),
-            _ = self.interrupt.recv() => Signalled::End("SIGINT"),
-            _ = self.hang_up.recv() => Signalled::Reload,
         }
     }
 }

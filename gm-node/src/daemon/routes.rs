@@ -1,10 +1,11 @@
 //! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command line.
 //!
-//! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why
-//! something is refused.
+//! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: which writes
+//! are let in; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why something is refused.
 
 mod ask;
 mod failure;
+mod gate;
 mod network;
 mod peer;
 mod read;
@@ -19,15 +20,18 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use gm_broadcast::shell::Door;
 use gm_node::service::Service;
 use tokio::net::UnixListener;
+use tokio::sync::oneshot;
 
 use super::config::{Effective, Sealing};
 use super::multicast::Multicast;
 use super::room::{MOST, Room};
 use failure::Failure;
+use gate::Gate;
 
 /// Bytes of the longest order: all ranges that a member may have.
 const LONGEST: usize = 16 << 20;
@@ -43,6 +47,7 @@ pub(crate) struct App<S = Service> {
     multicast: Mutex<Multicast>,
     begun: Instant,
     warnings: Vec<String>,
+    pub(super) gate: Gate,
 }
 
 impl App<()> {
@@ -61,12 +66,13 @@ impl App<()> {
             multicast: Mutex::new(multicast),
             begun: Instant::now(),
             warnings: effective.warnings.clone(),
+            gate: Gate::default(),
         }
     }
 
     pub(crate) fn with(self, service: Service) -> App {
-        let App { cluster, data_dir, is_sealed, is_single, multicast, begun, warnings, .. } = self;
-        App { service, cluster, data_dir, is_sealed, is_single, multicast, begun, warnings }
+        let App { cluster, data_dir, is_sealed, is_single, multicast, begun, warnings, gate, .. } = self;
+        App { service, cluster, data_dir, is_sealed, is_single, multicast, begun, warnings, gate }
     }
 }
 
@@ -80,8 +86,14 @@ impl App {
     }
 }
 
-/// Answers whoever connects, until the task is ended.
-pub(crate) async fn serve(listener: UnixListener, app: Arc<App>) {
+/// Answers every connection. After `end` no more are accepted; it returns when the requests that are under way are answered.
+pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
+    let writes = Router::new()
+        .route("/v1/groups/{g}/join", post(write::join))
+        .route("/v1/groups/{g}/leave", post(write::leave))
+        .route("/v1/groups/{g}/change", post(write::change))
+        .route("/v1/forget", post(write::forget))
+        .route_layer(from_fn_with_state(Arc::clone(&app), gate::pass));
     let router = Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/groups", get(read::groups))
@@ -92,15 +104,14 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>) {
         .route("/v1/groups/{g}/locate", get(read::locate))
         .route("/v1/groups/{g}/watch", get(watch::watch))
         .route("/v1/peers", get(read::peers))
-        .route("/v1/groups/{g}/join", post(write::join))
-        .route("/v1/groups/{g}/leave", post(write::leave))
-        .route("/v1/groups/{g}/change", post(write::change))
-        .route("/v1/forget", post(write::forget))
+        .merge(writes)
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_route() })
         .layer(DefaultBodyLimit::max(LONGEST))
         .with_state(app);
-    if let Err(error) = axum::serve(Room::new(listener, MOST), router).await {
+    // It is the end too if nobody is left who could say so.
+    let end = async { drop(end.await) };
+    if let Err(error) = axum::serve(Room::new(listener, MOST), router).with_graceful_shutdown(end).await {
         tracing::error!("the control socket is answered no longer: {error}");
     }
 }

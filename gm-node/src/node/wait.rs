@@ -278,6 +278,15 @@ impl<S: Store> Node<S> {
         }
     }
 
+    /// No wait has any time left.
+    pub(super) fn end_all_waits(&mut self, now: Time) {
+        for (until, _) in self.waits.table.values_mut().flat_map(|waiter| &mut waiter.answers) {
+            *until = now.min(*until);
+        }
+        let all: Vec<u64> = self.waits.table.keys().copied().collect();
+        all.into_iter().for_each(|id| self.look_at_wait(now, id));
+    }
+
     fn ask_when_due(&mut self, now: Time, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         let items = self.record_of(&waiter.group, &waiter.subject).map_or(0, |record| record.counts().1);

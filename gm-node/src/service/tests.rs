@@ -12,6 +12,10 @@ use crate::Wait;
 use crate::store::memory::MemoryStore;
 
 fn service(seed: Option<NetId>) -> Service {
+    service_on(MemoryStore::throw_away(), seed)
+}
+
+fn service_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Service {
     let seeds = seed.map(|seed| seed.to_string().parse().unwrap()).into_iter().collect();
     let settings = Settings {
         address: Some(Ipv4Addr::LOCALHOST.into()),
@@ -23,7 +27,7 @@ fn service(seed: Option<NetId>) -> Service {
     let door = Door::open(&settings).unwrap();
     let keyring = Keyring::new(Key::new([7; 32]));
     let codec = FrameCodec::new("test".parse().unwrap(), keyring, Limits::default()).unwrap();
-    Service::start(Config::of_door(&door), codec, MemoryStore::throw_away(), Stored::default(), door).unwrap()
+    Service::start(Config::of_door(&door), codec, store, Stored::default(), door).unwrap()
 }
 
 fn customers() -> GroupName {
@@ -84,6 +88,32 @@ async fn refusals_come_back_to_who_asked() {
     let refused = ann.leave(&customers(), Wait::NONE).await;
     assert!(matches!(refused, Err(ServiceError::Refused(_))), "{refused:?}");
     assert_eq!(ann.members(&customers()).await, Ok(vec![]));
+}
+
+/// A storage that never says what became of anything.
+struct Silent;
+
+impl Store for Silent {
+    fn submit(&mut self, _now: Time, _batch: crate::store::Batch) {}
+
+    fn finished(&mut self, _now: Time) -> Option<Result<(), crate::store::StoreError>> {
+        None
+    }
+
+    fn due(&self) -> Option<Time> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_the_end_overtakes_is_unknown_and_one_that_comes_later_is_not_made() {
+    let ann = service_on(Silent, None);
+    // The write is handed over first.
+    let group = customers();
+    let (early, ()) = tokio::join!(ann.join(&group, vec![], Wait::NONE), ann.stop());
+    assert_eq!(early, Err(ServiceError::Unknown));
+    assert_eq!(ann.join(&customers(), vec![], Wait::NONE).await, Err(ServiceError::Stopped));
+    assert_eq!(ann.forget(ann.my_id(), Some(&customers()), Wait::NONE).await, Err(ServiceError::Stopped));
 }
 
 #[tokio::test]

@@ -100,7 +100,8 @@ impl Service {
     /// Forgets another member, in a group or in all that are held and know it; what came of it in each.
     ///
     /// # Errors
-    /// [`ServiceError::Stopped`]; [`ForgetError::Unknown`] if no group that is held knows it.
+    /// [`ServiceError::Stopped`]; [`ServiceError::Unknown`] if it is not known of any of the groups; [`ForgetError::Unknown`] if no group that
+    /// is held knows the member.
     pub async fn forget(
         &self,
         member: NetId,
@@ -119,12 +120,14 @@ impl Service {
         for group in groups {
             let (tag, answered) = self.inner.shared.expect();
             let forget = Forget { tag, group: Some(group.clone()), member, wait };
-            self.inner.shell.tell(Command::Forget(forget)).await?;
+            let told = self.inner.shell.tell(Command::Forget(forget)).await;
+            // Those that were told before this one may be done.
+            told.map_err(|_| if waiting.is_empty() { ServiceError::Stopped } else { ServiceError::Unknown })?;
             waiting.push((group, answered));
         }
         let mut results = Vec::new();
         for (group, answered) in waiting {
-            results.push((group, answered.await.map_err(|_| ServiceError::Stopped)?));
+            results.push((group, answered.await.map_err(|_| ServiceError::Unknown)?));
         }
         Ok(results)
     }
@@ -133,6 +136,6 @@ impl Service {
         let (tag, answered) = self.inner.shared.expect();
         let write = Write { tag, group: group.clone(), what, wait };
         self.inner.shell.tell(Command::Write(write)).await?;
-        Ok(answered.await.map_err(|_| ServiceError::Stopped)??)
+        Ok(answered.await.map_err(|_| ServiceError::Unknown)??)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::node::{LOCAL, Node, Scratch, eventually, program, run};
 
 fn members(node: &Node) -> usize {
-    node.ask("GET /v1/groups/Customers/members", "").1.as_array().map_or(0, Vec::len)
+    node.members("Customers")
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn signals_and_the_service_manager() {
     eventually("a wrong file changes nothing", || bob.log().contains("not reloaded"));
     std::fs::write(&config, seed).unwrap();
     bob.signal("-HUP");
-    let count = |node: &Node| node.ask("GET /v1/groups/g/members", "").1.as_array().map_or(0, Vec::len);
+    let count = |node: &Node| node.members("g");
     eventually("a new seed is called", || count(&bob) == 2 && count(&ann) == 2);
     assert_eq!(bob.stop(), 0);
     eventually("who leaves is gone", || count(&ann) == 1);

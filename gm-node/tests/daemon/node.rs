@@ -107,6 +107,18 @@ impl Node {
         value
     }
 
+    /// How many members a group has here.
+    pub(crate) fn members(&self, group: &str) -> usize {
+        let members = self.ask(&format!("GET /v1/groups/{group}/members"), "").1["members"].clone();
+        members.as_array().map_or(0, Vec::len)
+    }
+
+    /// What is said of ranges in a group; the query names which of it.
+    pub(crate) fn items(&self, group: &str, query: &str) -> Vec<Value> {
+        let items = self.ask(&format!("GET /v1/groups/{group}/topology{query}"), "").1["items"].clone();
+        items.as_array().cloned().unwrap_or_default()
+    }
+
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
         self.ask(&format!("POST {path}"), body)
     }
@@ -136,6 +148,11 @@ impl Node {
     /// Ends it as a service manager does.
     pub(crate) fn stop(mut self) -> i32 {
         self.signal("-TERM");
+        self.child.wait().unwrap().code().unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
     }
 

@@ -60,6 +60,25 @@ fn on_disk_counts_who_has_it_on_disk_and_who_has_none_never_does() {
 }
 
 #[test]
+fn an_owner_that_ends_ends_the_waits_of_what_is_stored() {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    town.pause(NodeIndex(1));
+    let long = |tag, start| write(tag, serve(start, u32::MAX), Wait::all(Duration::from_secs(600)));
+    town.command(NodeIndex(0), long(1, 0));
+    town.run_for(millis(100));
+    disks[0].set_latency(millis(500));
+    town.command(NodeIndex(0), long(2, 1));
+    town.run_for(millis(100));
+    town.command(NodeIndex(0), Command::EndWaits);
+    town.run_for(millis(1));
+    let waited = told.waited(1);
+    assert_eq!((waited.end, waited.delivered), (End::TimedOut, 0));
+    assert!(told.answer(2).is_none(), "it is with the storage");
+}
+
+#[test]
 fn all_is_not_known_before_somebody_agreed() {
     let (mut town, told) = town(2, &disks(2), |_| {});
     town.crash(NodeIndex(0));

@@ -88,6 +88,40 @@ async fn what_is_no_daemon_is_told_from_one_that_went_away() {
 }
 
 #[tokio::test]
+async fn a_write_without_a_whole_answer_is_not_known_to_stand() {
+    for (name, bytes, says) in [
+        ("w-html", http("200 OK", "<html>"), "does not understand"),
+        ("w-error", http("500 Oh", "<html>"), "status 500"),
+        ("w-cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,".to_vec(), "went away"),
+        ("w-empty", Vec::new(), "went away"),
+        ("w-unknown", http("500 Oh", r#"{"error":"not known","kind":"unknown"}"#), "not known"),
+    ] {
+        let folder = Folder::new(name);
+        let client = folder.saying(bytes);
+        let failure = client.post::<Vec<u32>>("/", &(), Duration::ZERO).await.unwrap_err();
+        assert!(failure.to_string().contains(says) && failure.code() == 5, "{name}: {failure}");
+        assert_eq!(failure.as_json().kind, "unknown");
+    }
+    // Nothing was sent.
+    let folder = Folder::new("w-nobody");
+    let nobody = Client::new(folder.0.join("none")).post::<()>("/", &(), Duration::ZERO).await.unwrap_err();
+    assert_eq!(nobody.code(), 3);
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_silent_is_told_from_one_that_may_have_written() {
+    let folder = Folder::new("silent");
+    let path = folder.0.join("s");
+    // The system takes connections for it, and nobody answers them.
+    let _listener = UnixListener::bind(&path).unwrap();
+    let client = Client { patience: Duration::from_millis(20), ..Client::new(path) };
+    let failure = client.get::<()>("/").await.unwrap_err();
+    assert!(failure.to_string().contains("within 20 ms") && failure.code() == 3, "{failure}");
+    let failure = client.post::<()>("/", &(), Duration::from_millis(5)).await.unwrap_err();
+    assert!(failure.to_string().contains("within 25 ms") && failure.code() == 5, "{failure}");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_large_is_refused() {
     let folder = Folder::new("large");
     let client = Client { most: 1 << 20, ..folder.saying(http("200 OK", &" ".repeat((1 << 20) + 1))) };

@@ -34,6 +34,10 @@ fn line(done: &Done, asked: &Wait) -> String {
              reached",
             outcome(done, asked)
         ),
+        "ended" => format!(
+            "but the daemon ENDS before the wait is over: {}. The write stands, and the others get it when the daemon runs again",
+            outcome(done, asked)
+        ),
         _ => format!(
             "but TIMED OUT after {}: {}. The write stands, and the others get it when they are reached",
             spelled(Duration::from_millis(asked.timeout)),
@@ -147,6 +151,10 @@ Customers: stood there already, version 3.7; no other member was waited for. Fin
         let few = Done { members: 1, delivered: 1, ..ended("timed-out") };
         let text = "1 of 1 other members acknowledged it, and 3 were waited for";
         assert_eq!(said(few, &asked("3", false)), late(text));
+        let cut = Done { members: 2, unknown: 2, ..ended("ended") };
+        let text = "but the daemon ENDS before the wait is over: 0 of 2 other members acknowledged it, 2 did not answer. The write stands, and \
+                    the others get it when the daemon runs again";
+        assert_eq!(said(cut, &asked("all", false)), text);
     }
 
     #[test]

@@ -33,6 +33,15 @@ impl Failure {
         )
     }
 
+    /// The daemon ends, and the request did not reach the node.
+    pub(super) fn ending() -> Failure {
+        Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "refused",
+            "the daemon is ending, and nothing was written: ask again when it runs again",
+        )
+    }
+
     /// A group that is not held; a member of it, if one is known.
     pub(super) fn unknown_group(group: &GroupName, contact: Option<NetId>) -> Failure {
         let error = match contact {
@@ -66,9 +75,12 @@ impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Failure {
         match error {
             ServiceError::Refused(error) => error.into(),
-            ServiceError::Stopped => {
-                Failure::new(StatusCode::SERVICE_UNAVAILABLE, "refused", "the daemon is ending")
-            }
+            ServiceError::Stopped => Failure::ending(),
+            ServiceError::Unknown => Failure::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "unknown",
+                "the daemon ended before its storage confirmed the write: it is not known whether the write stands. Look with `topology` when it runs again",
+            ),
         }
     }
 }

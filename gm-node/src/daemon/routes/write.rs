@@ -1,4 +1,5 @@
-//! Routes that write: each is one write of the node, answered when its wait ends. Giving the request up does not undo it.
+//! Routes that write: each is one write of the node, answered when its wait ends. Giving the request up does not undo it. An answer is always true:
+//! done, refused and nothing was written, or not known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use gm_clock::NetId;
 use gm_data::{Change, DEFAULT_PRIORITY, GroupName, KeyRange};
-use gm_node::{Count, Wait, Written, api};
+use gm_node::{Count, End, Wait, Written, api};
 
 use super::ask::{Of, Ordered, name};
 use super::{App, Failure, shape};
@@ -61,9 +62,17 @@ fn priority_of(range: KeyRange, text: &str) -> Result<Change, Failure> {
     Ok(Change::Priority { range, priority: number(text)? })
 }
 
-async fn done(app: &App, group: &GroupName, written: &Written) -> Result<api::Done, Failure> {
-    let now = app.service.view(group).await?.map_or(0, |view| view.fingerprint());
-    Ok(shape::done(group, written, now))
+/// What came of a write that stands, whatever happens now.
+async fn done(app: &App, group: &GroupName, written: &Written) -> api::Done {
+    let mut done = match app.service.view(group).await {
+        Ok(view) => shape::done(group, written, view.map_or(0, |view| view.fingerprint())),
+        // The node ended meanwhile, and nobody can say it any more.
+        Err(_) => api::Done { fingerprint: String::new(), ..shape::done(group, written, 0) },
+    };
+    if app.gate.is_closed() && written.waited.end == End::TimedOut {
+        done.wait = "ended".to_owned();
+    }
+    done
 }
 
 /// `POST /v1/groups/{g}/join`.
@@ -71,14 +80,14 @@ pub(super) async fn join(State(app): Here, Of(group): Of, Ordered(asked): Ordere
     let api::Join { ranges, wait: for_whom } = asked;
     let ranges = ranges.into_iter().map(|[start, end]| range(start, end)).collect::<Result<_, _>>()?;
     let written = app.service.join(&group, ranges, wait(&for_whom)?).await?;
-    Ok(Json(vec![done(&app, &group, &written).await?]))
+    Ok(Json(vec![done(&app, &group, &written).await]))
 }
 
 /// `POST /v1/groups/{g}/leave`.
 pub(super) async fn leave(State(app): Here, Of(group): Of, Ordered(asked): Ordered<api::Leave>) -> Answer {
     let api::Leave { wait: for_whom } = asked;
     let written = app.service.leave(&group, wait(&for_whom)?).await?;
-    Ok(Json(vec![done(&app, &group, &written).await?]))
+    Ok(Json(vec![done(&app, &group, &written).await]))
 }
 
 /// `POST /v1/groups/{g}/change`.
@@ -86,7 +95,7 @@ pub(super) async fn change(State(app): Here, Of(group): Of, Ordered(asked): Orde
     let api::Batch { changes, wait: for_whom } = asked;
     let changes = changes.iter().map(change_of).collect::<Result<_, _>>()?;
     let written = app.service.change(&group, changes, wait(&for_whom)?).await?;
-    Ok(Json(vec![done(&app, &group, &written).await?]))
+    Ok(Json(vec![done(&app, &group, &written).await]))
 }
 
 /// `POST /v1/forget`. Refused if it is in every group; else those in which it is done are told.
@@ -99,7 +108,7 @@ pub(super) async fn forget(State(app): Here, Ordered(asked): Ordered<api::Forget
     let (mut all, mut refused) = (Vec::new(), None);
     for (group, result) in results {
         match result {
-            Ok(written) => all.push(done(&app, &group, &written).await?),
+            Ok(written) => all.push(done(&app, &group, &written).await),
             Err(error) => refused = Some(error),
         }
     }
