@@ -31,7 +31,7 @@ impl PurgePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ForgetError {
     /// Nothing is known of the member in this group.
-    #[error("nothing is known of {member} in this group")]
+    #[error("nothing is known of {member}")]
     Unknown {
         /// Who was to be forgotten.
         member: NetId,

@@ -1,6 +1,6 @@
 //! What is asked of a running daemon, and told it. Knows the daemon as a socket only: see `client.rs`.
 //!
-//! `args.rs` reads what is typed, `find.rs` finds the socket, `read.rs`, `write.rs` and `watch.rs` are the commands, `show` and
+//! `args.rs` and `target.rs` read what is typed, `find.rs` finds the socket, `read.rs`, `write.rs` and `watch.rs` are the commands, `show` and
 //! `table.rs` make text for people, `out.rs` prints it or JSON, `failure.rs` has the exit codes.
 
 pub(crate) mod args;
@@ -11,6 +11,7 @@ mod out;
 mod read;
 pub(crate) mod show;
 pub(crate) mod table;
+mod target;
 mod watch;
 mod write;
 
@@ -19,13 +20,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use gm_clock::NetId;
 use gm_data::GroupName;
 
 use self::args::{Fresh, Op, Ranges, Waiting};
 use self::client::Client;
 use self::failure::{Ended, Failure};
 use self::out::Out;
+use self::target::Target;
 use crate::Global;
 
 /// A command for a running daemon.
@@ -144,8 +145,9 @@ pub(crate) enum Ask {
     },
     /// Take a member out that will not come back: what it said is gone, on all nodes
     Forget {
-        /// The member, IP:PORT
-        node: NetId,
+        /// The member: IP:PORT, or HOST:PORT if the name has exactly one address
+        #[arg(value_name = "NODE", value_parser = target::target)]
+        node: Target,
         /// In this group; without it, in all that are held
         #[arg(long)]
         group: Option<GroupName>,
@@ -218,7 +220,7 @@ async fn answer(ask: Ask, client: &Client, out: &mut Out) -> Result<Ended, Failu
             write::change(client, out, &group, write::file(&file)?, &waiting).await
         }
         Ask::Forget { node, group, waiting } => {
-            write::forget(client, out, node, group.as_ref(), &waiting).await
+            write::forget(client, out, node.node().await?, group.as_ref(), &waiting).await
         }
         Ask::Watch { group } => watch::watch(client, out, &group).await,
         Ask::Wait { group, fingerprint, timeout } => {

@@ -79,13 +79,18 @@ fn what_is_refused_is_1_and_says_why() {
         assert!(said.err.contains("Nowhere"), "{}", said.err);
     }
     a.ask(["serve", "G", "0-9", "--port", "1"]).done();
-    for args in
-        [["unserve", "G", "0-8"], ["forget", "10.9.9.9:9", "--group=G"], ["forget", &a.node, "--group=G"]]
-    {
-        let said = a.ask(args);
+    for (args, words) in [
+        (&["unserve", "G", "0-8"][..], "name the one that was served"),
+        (&["priority", "G", "0-8", "+1"], "serve it with `serve` and a port"),
+        (&["forget", "10.9.9.9:9"], "in any group that is held here"),
+        (&["forget", "10.9.9.9:9", "--group=G"], "nothing is known of 10.9.9.9:9 in G"),
+        (&["forget", &a.node, "--group=G"], "is this node itself"),
+    ] {
+        let said = Said::of(a.command(args).arg("--json"));
         assert_eq!(said.code, 1, "{args:?}: {said:?}");
-        assert!(!said.json::<Error>().error.is_empty());
-        assert_eq!(a.tell(args).out, "", "people are told on standard error");
+        let error = said.json::<Error>().error;
+        assert!(error.contains(words), "{args:?}: {error}");
+        assert_eq!(Said::of(&mut a.command(args)).out, "", "people are told on standard error");
     }
 }
 

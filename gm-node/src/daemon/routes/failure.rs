@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gm_clock::NetId;
-use gm_data::{ChangeError, GroupName};
+use gm_data::{ChangeError, ForgetError, GroupName};
 use gm_node::service::ServiceError;
 use gm_node::{WriteError, api};
 
@@ -42,6 +42,32 @@ impl Failure {
         )
     }
 
+    /// The same failure, and of which groups it is not true.
+    pub(super) fn but_done_in(self, others: &str) -> Failure {
+        Failure { error: format!("{}. It is done in {others}", self.error), ..self }
+    }
+
+    /// A member that is to be forgotten, in a group or in all that are held.
+    pub(super) fn forget(error: &WriteError, group: Option<&GroupName>) -> Failure {
+        let failure = Failure::from(error.clone());
+        let error = match (error, group) {
+            (WriteError::Forget(ForgetError::Unknown { member }), None) => {
+                format!(
+                    "nothing is known of {member} in any group that is held here: see `groups` and `members`"
+                )
+            }
+            (WriteError::Forget(ForgetError::Unknown { member }), Some(group)) => {
+                format!("nothing is known of {member} in {group}: see `members {group}`")
+            }
+            (WriteError::Forget(ForgetError::Already { member }), Some(group)) => {
+                format!("{member} is forgotten already in {group}")
+            }
+            (_, Some(group)) => format!("{group}: {}", failure.error),
+            (_, None) => return failure,
+        };
+        Failure { error, ..failure }
+    }
+
     /// A group that is not held; a member of it, if one is known.
     pub(super) fn unknown_group(group: &GroupName, contact: Option<NetId>) -> Failure {
         let error = match contact {
@@ -67,7 +93,14 @@ impl From<WriteError> for Failure {
             WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, "unknown-group"),
             WriteError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),
         };
-        Failure::new(status, kind, error.to_string())
+        let error = match &error {
+            // The only change without a port that needs one: `priority +N` of a range that is not served.
+            WriteError::Change(ChangeError::NoPort { range }) => format!(
+                "{range} is not served here, exactly so, and a priority says nothing of a port: serve it with `serve` and a port, or name the range that is served"
+            ),
+            error => error.to_string(),
+        };
+        Failure::new(status, kind, error)
     }
 }
 

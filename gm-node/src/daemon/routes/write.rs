@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use gm_clock::NetId;
 use gm_data::{Change, DEFAULT_PRIORITY, GroupName, KeyRange};
+use gm_node::service::ServiceError;
 use gm_node::{Count, End, Wait, Written, api};
 
 use super::ask::{Of, Ordered, name};
@@ -98,22 +99,29 @@ pub(super) async fn change(State(app): Here, Of(group): Of, Ordered(asked): Orde
     Ok(Json(vec![done(&app, &group, &written).await]))
 }
 
-/// `POST /v1/forget`. Refused if it is in every group; else those in which it is done are told.
+/// `POST /v1/forget`. If any group refuses it, the refusal says in which others it is done.
 pub(super) async fn forget(State(app): Here, Ordered(asked): Ordered<api::Forget>) -> Answer {
     let api::Forget { node, group, wait: for_whom } = asked;
     let member: NetId =
         node.parse().map_err(|error| Failure::usage(format!("the node `{node}` is not IP:PORT: {error}")))?;
     let group = group.as_deref().map(name).transpose()?;
-    let results = app.service.forget(member, group.as_ref(), wait(&for_whom)?).await?;
+    let results = match app.service.forget(member, group.as_ref(), wait(&for_whom)?).await {
+        Err(ServiceError::Refused(error)) => return Err(Failure::forget(&error, group.as_ref())),
+        results => results?,
+    };
     let (mut all, mut refused) = (Vec::new(), None);
     for (group, result) in results {
         match result {
             Ok(written) => all.push(done(&app, &group, &written).await),
-            Err(error) => refused = Some(error),
+            Err(error) => refused = refused.or(Some(Failure::forget(&error, Some(&group)))),
         }
     }
     match refused {
-        Some(error) if all.is_empty() => Err(error.into()),
-        _ => Ok(Json(all)),
+        None => Ok(Json(all)),
+        Some(refused) if all.is_empty() => Err(refused),
+        Some(refused) => {
+            let names: Vec<&str> = all.iter().map(|done| done.group.as_str()).collect();
+            Err(refused.but_done_in(&names.join(", ")))
+        }
     }
 }
