@@ -24,8 +24,8 @@ mod stdin;
 
 use std::process::ExitCode;
 
-pub(crate) use config::Flags;
-use config::{Effective, Layers, complain, environment, rows};
+use config::{Effective, Layers, environment, exit, rows};
+pub(crate) use config::{Flags, Trouble, complain, refuse};
 pub(crate) use data::{dump, keygen, restore};
 
 use crate::Global;
@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
     let layers = Layers::gather(global, flags, &environment(), &mut troubles);
     let effective = match Effective::of(&layers, troubles) {
         Ok(effective) => effective,
-        Err(troubles) => return complain(&troubles),
+        Err(troubles) => return complain(&troubles, global.json),
     };
     let log = log::Log::begin(effective.log);
     // One for the node, one for who asks: an answer of megabytes does not hold up the node.
@@ -49,13 +49,14 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            return complain(&[config::Trouble::Refused(format!("the system gives no threads: {error}"))]);
+            let why = format!("the system gives no threads: {error}");
+            return complain(&[Trouble::Refused(why)], global.json);
         }
     };
     let told = reload::Told { global: global.clone(), flags: flags.clone(), layers, log };
     match runtime.block_on(life::live(effective, told)) {
         Ok(code) => code,
-        Err(trouble) => complain(&[trouble]),
+        Err(trouble) => complain(&[trouble], global.json),
     }
 }
 
@@ -67,12 +68,17 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let effective = Effective::of(&layers, troubles);
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
     if let Err(trouble) = data::print(&text) {
-        return complain(&[trouble]);
+        return complain(&[trouble], global.json);
     }
-    effective.map_or_else(|troubles| complain(&troubles), |_| ExitCode::SUCCESS)
+    match effective {
+        Ok(_) => ExitCode::SUCCESS,
+        // They stand in what was printed.
+        Err(troubles) if global.json => exit(&troubles),
+        Err(troubles) => complain(&troubles, false),
+    }
 }
 
-type Checked = Result<Effective, Vec<config::Trouble>>;
+type Checked = Result<Effective, Vec<Trouble>>;
 
 fn as_json(rows: &[config::Row], effective: &Checked) -> String {
     let (warnings, errors): (Vec<String>, Vec<String>) = match effective {

@@ -1,6 +1,7 @@
 //! The program `gm-node`: the daemon, the command line, the demo. Knows nothing that the library does not say.
 //!
-//! Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 timed out or settled short, 5 not known whether a write stands.
+//! Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 timed out or settled short, 5 not known whether a write stands, 6 done but not
+//! printed.
 
 mod cli;
 mod daemon;
@@ -20,7 +21,7 @@ pub(crate) struct Global {
     /// The data directory of the daemon [env: GROUP_MANAGER_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Answer as JSON
+    /// Answer as JSON, refusals too: {"error": ..., "kind": ...}
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -74,7 +75,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Program { global, command } = Program::parse();
+    let Program { global, command } = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => return misunderstood(&error),
+    };
     // The daemon weighs the environment itself: it says where each value comes from.
     match &command {
         Command::Run(flags) => return daemon::run(&global, flags),
@@ -87,7 +91,25 @@ fn main() -> ExitCode {
         Command::Keygen => daemon::keygen(&global),
         Command::Dump => daemon::dump(&global),
         Command::Restore { file } => daemon::restore(&global, &file),
+        Command::Demo(_) if global.json => {
+            let why = "`demo` tells a story for people, and has no JSON: leave --json out".to_owned();
+            daemon::complain(&[daemon::Trouble::Usage(why)], true)
+        }
         Command::Demo(args) => demo::run(args),
         Command::Ask(ask) => cli::run(ask, &global),
     }
+}
+
+/// Help and the version are printed; whatever else the command line is not understood for is a refusal.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    // If it cannot be written, the exit code says it all the same.
+    let _ = error.print();
+    let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        // Below it stands how the command is used, for people.
+        let why = text.split("\n\n").next().unwrap_or_default().trim();
+        daemon::refuse(why.strip_prefix("error: ").unwrap_or(why), "usage");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

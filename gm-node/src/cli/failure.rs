@@ -33,9 +33,15 @@ pub(crate) enum Failure {
     /// What was waited for did not come.
     #[error("{0}")]
     Late(String),
-    /// Our own output cannot be written.
-    #[error("standard output: {0}")]
-    Output(#[from] io::Error),
+    /// What was asked is done, and the answer cannot be printed.
+    #[error("the answer cannot be printed on standard output: {0}")]
+    Output(io::Error),
+    /// The same of a write.
+    #[error("the write stands, and its answer cannot be printed on standard output: {0}")]
+    Written(io::Error),
+    /// The system refuses what the command needs for itself.
+    #[error("the system: {0}")]
+    System(#[from] io::Error),
 }
 
 impl Failure {
@@ -45,11 +51,20 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::Refused(error) if error.kind == "usage" => 2,
             Failure::Refused(error) if error.kind == "unknown" => 5,
-            Failure::Refused(_) | Failure::TooMuch(_) | Failure::Output(_) => 1,
+            Failure::Refused(_) | Failure::TooMuch(_) | Failure::System(_) => 1,
             Failure::Unreachable(_) => 3,
             Failure::NotHeld(_) => UNVERIFIED,
             Failure::Late(_) => 4,
             Failure::Unknown(_) => 5,
+            Failure::Output(_) | Failure::Written(_) => 6,
+        }
+    }
+
+    /// The same failure after a write was acknowledged.
+    pub(crate) fn of_what_stands(self) -> Failure {
+        match self {
+            Failure::Output(error) => Failure::Written(error),
+            other => other,
         }
     }
 
@@ -75,7 +90,8 @@ impl Failure {
             Failure::Unreachable(_) => "unreachable",
             Failure::Unknown(_) => "unknown",
             Failure::Late(_) => "timed-out",
-            Failure::Output(_) => "output",
+            Failure::Output(_) | Failure::Written(_) => "output",
+            Failure::System(_) => "system",
         };
         api::Error { error: self.to_string(), kind: kind.to_owned() }
     }
@@ -122,5 +138,9 @@ mod tests {
         assert_eq!(Failure::Unreachable(String::new()).code(), 3);
         assert_eq!(Failure::Late(String::new()).code(), 4);
         assert_eq!(Failure::Unknown(String::new()).code(), 5);
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(Failure::Output(full()).code(), 6);
+        assert!(Failure::Output(full()).of_what_stands().to_string().contains("the write stands"));
+        assert_eq!(Failure::from(full()).code(), 1);
     }
 }

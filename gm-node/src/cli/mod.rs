@@ -183,7 +183,6 @@ pub(crate) fn run(ask: Ask, global: &Global) -> ExitCode {
     });
     match ended {
         Ok(ended) => ended.into(),
-        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             out.failure(&failure);
             ExitCode::from(failure.code())

@@ -11,15 +11,21 @@ use super::table::plain;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Out {
     json: bool,
+    is_unread: bool,
 }
 
 impl Out {
     /// As JSON, or for people.
     pub(crate) fn new(json: bool) -> Out {
-        Out { json }
+        Out { json, is_unread: false }
     }
 
-    /// Says it, at once.
+    /// Whether whoever read it has stopped reading.
+    pub(crate) const fn is_unread(&self) -> bool {
+        self.is_unread
+    }
+
+    /// Says it, at once. That nobody reads it any more is their right, and no failure.
     pub(crate) fn say<T: Serialize + ?Sized>(
         &mut self,
         shape: &T,
@@ -30,14 +36,17 @@ impl Out {
             said.push('\n');
         }
         let mut output = io::stdout().lock();
-        output.write_all(said.as_bytes())?;
-        output.flush()?;
+        match output.write_all(said.as_bytes()).and_then(|()| output.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.is_unread = true,
+            Err(error) => return Err(Failure::Output(error)),
+            Ok(()) => {}
+        }
         Ok(())
     }
 
     /// Says why there is nothing to say: to people on standard error, and to programs besides.
     pub(crate) fn failure(&mut self, failure: &Failure) {
-        if self.json && !matches!(failure, Failure::Output(_)) {
+        if self.json && !matches!(failure, Failure::Output(_) | Failure::Written(_)) {
             // If this cannot be written, the line below and the exit code say it all the same.
             let _ = self.say(&failure.as_json(), |error| error.error.clone());
         }

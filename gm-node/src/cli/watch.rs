@@ -20,6 +20,9 @@ pub(crate) async fn watch(client: &Client, out: &mut Out, group: &GroupName) -> 
     let mut lines = client.lines(&of(group, "/watch")).await?;
     while let Some(change) = lines.next::<api::Change>().await? {
         out.say(&change, show::change)?;
+        if out.is_unread() {
+            return Ok(Ended::Done);
+        }
     }
     Err(Failure::Unreachable(format!(
         "the daemon at unix:{} ended the watch: it is going down, or the watch was too slow",

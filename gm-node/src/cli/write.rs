@@ -69,7 +69,7 @@ async fn write(
     waiting: &Waiting,
 ) -> Result<Ended, Failure> {
     let done: Vec<api::Done> = client.post(uri, body, waiting.longest()).await?;
-    out.say(&done, |done| show::done(done, &waiting.told()))?;
+    out.say(&done, |done| show::done(done, &waiting.told())).map_err(Failure::of_what_stands)?;
     Ok(if show::fell_short(&done) { Ended::Short } else { Ended::Done })
 }
 

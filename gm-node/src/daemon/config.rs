@@ -15,6 +15,8 @@ mod tests;
 
 use std::process::ExitCode;
 
+use gm_node::api;
+
 pub(crate) use effective::{Effective, FINDS_NOBODY, Row, Sealing, changed, environment_help, rows};
 pub(crate) use flags::Flags;
 pub(crate) use layers::{Layers, environment};
@@ -30,23 +32,47 @@ pub(crate) enum Trouble {
     /// It can, and is refused.
     #[error("{0}")]
     Refused(String),
+    /// It is done, and the answer cannot be printed.
+    #[error("it is done, and the answer cannot be printed on standard output: {0}")]
+    Output(String),
 }
 
 impl Trouble {
-    pub(crate) fn exit(&self) -> ExitCode {
+    const fn code(&self) -> (u8, &'static str) {
         match self {
-            Trouble::Refused(_) => ExitCode::from(1),
-            Trouble::Usage(_) => ExitCode::from(2),
+            Trouble::Refused(_) => (1, "refused"),
+            Trouble::Usage(_) => (2, "usage"),
+            Trouble::Output(_) => (6, "output"),
         }
     }
 }
 
-/// All troubles on standard error, and the exit code: that of the first which cannot be understood, if there is one.
+/// The trouble that gives the exit code: the first which cannot be understood, if there is one.
+fn foremost(troubles: &[Trouble]) -> Option<&Trouble> {
+    troubles.iter().find(|trouble| matches!(trouble, Trouble::Usage(_))).or(troubles.first())
+}
+
+/// The exit code of troubles that were shown already.
+pub(crate) fn exit(troubles: &[Trouble]) -> ExitCode {
+    foremost(troubles).map_or(ExitCode::SUCCESS, |trouble| ExitCode::from(trouble.code().0))
+}
+
+/// All troubles on standard error, for programs as one object on standard output too, and the exit code.
 #[allow(clippy::print_stderr)]
-pub(crate) fn complain(troubles: &[Trouble]) -> ExitCode {
+pub(crate) fn complain(troubles: &[Trouble], json: bool) -> ExitCode {
     for trouble in troubles {
         eprintln!("error: {trouble}");
     }
-    let usage = troubles.iter().find(|trouble| matches!(trouble, Trouble::Usage(_)));
-    usage.or(troubles.first()).map_or(ExitCode::SUCCESS, Trouble::exit)
+    if let Some((_, kind)) = foremost(troubles).map(Trouble::code).filter(|(code, _)| json && *code != 6) {
+        let all: Vec<String> = troubles.iter().map(ToString::to_string).collect();
+        refuse(&all.join("\n"), kind);
+    }
+    exit(troubles)
+}
+
+/// A refusal as programs read it, on standard output.
+pub(crate) fn refuse(error: &str, kind: &str) {
+    let error = api::Error { error: error.to_owned(), kind: kind.to_owned() };
+    // If this cannot be written, standard error and the exit code say it all the same.
+    let _ = super::data::print(&format!("{}\n", serde_json::json!(error)));
 }

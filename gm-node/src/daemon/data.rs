@@ -1,6 +1,6 @@
 //! What needs no daemon: a fresh key, and a data directory as text. Knows nothing of how a directory is stored.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,8 +9,8 @@ use gm_node::dump;
 use super::config::{Trouble, complain, hexadecimal};
 use crate::Global;
 
-fn end(result: Result<(), Trouble>) -> ExitCode {
-    result.map_or_else(|trouble| complain(&[trouble]), |()| ExitCode::SUCCESS)
+fn end(global: &Global, result: Result<(), Trouble>) -> ExitCode {
+    result.map_or_else(|trouble| complain(&[trouble], global.json), |()| ExitCode::SUCCESS)
 }
 
 fn refused(error: impl std::fmt::Display) -> Trouble {
@@ -21,43 +21,56 @@ fn data_dir(global: &Global) -> Result<&Path, Trouble> {
     global.data_dir.as_deref().ok_or_else(|| Trouble::Usage("which directory? say --data-dir DIR".to_owned()))
 }
 
-/// Text to standard output. That nobody reads it is an error to say, not to die of.
+/// Text to standard output. That nobody reads it any more is their right, and no failure.
 pub(super) fn print(text: &str) -> Result<(), Trouble> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(refused)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Trouble::Output(error.to_string())),
+        _ => Ok(()),
+    }
 }
 
 /// Prints 32 bytes of the system's generator of secrets.
 pub(crate) fn keygen(global: &Global) -> ExitCode {
-    end(gm_broadcast::shell::entropy().map_err(refused).and_then(|bytes| {
-        let key = hexadecimal(&bytes);
-        let text = if global.json { serde_json::json!({ "key": key }).to_string() } else { key };
-        print(&format!("{text}\n"))
-    }))
+    end(
+        global,
+        gm_broadcast::shell::entropy().map_err(refused).and_then(|bytes| {
+            let key = hexadecimal(&bytes);
+            let text = if global.json { serde_json::json!({ "key": key }).to_string() } else { key };
+            print(&format!("{text}\n"))
+        }),
+    )
 }
 
 /// Prints what a directory holds.
 pub(crate) fn dump(global: &Global) -> ExitCode {
-    end(data_dir(global).and_then(|dir| {
-        let dump = dump::dump(dir).map_err(refused)?;
-        print(&dump.to_json().map_err(refused)?)
-    }))
+    end(
+        global,
+        data_dir(global).and_then(|dir| {
+            let dump = dump::dump(dir).map_err(refused)?;
+            print(&dump.to_json().map_err(refused)?)
+        }),
+    )
 }
 
 /// Makes a directory of what was printed.
 pub(crate) fn restore(global: &Global, file: &Path) -> ExitCode {
-    end(data_dir(global).and_then(|dir| {
-        let text = read(file).map_err(|error| refused(format!("cannot read {}: {error}", file.display())))?;
-        let dump = dump::Dump::from_json(&text).map_err(refused)?;
-        dump::restore(&dump, dir).map_err(refused)?;
-        let groups = dump.groups.len();
-        let text = if global.json {
-            serde_json::json!({ "data_dir": dir.to_string_lossy(), "groups": groups }).to_string()
-        } else {
-            format!("{} holds {groups} groups now", dir.display())
-        };
-        print(&format!("{text}\n"))
-    }))
+    end(
+        global,
+        data_dir(global).and_then(|dir| {
+            let text =
+                read(file).map_err(|error| refused(format!("cannot read {}: {error}", file.display())))?;
+            let dump = dump::Dump::from_json(&text).map_err(refused)?;
+            dump::restore(&dump, dir).map_err(refused)?;
+            let groups = dump.groups.len();
+            let text = if global.json {
+                serde_json::json!({ "data_dir": dir.to_string_lossy(), "groups": groups }).to_string()
+            } else {
+                format!("{} holds {groups} groups now", dir.display())
+            };
+            print(&format!("{text}\n"))
+        }),
+    )
 }
 
 fn read(file: &Path) -> std::io::Result<String> {

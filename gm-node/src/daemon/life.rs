@@ -69,8 +69,10 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         );
     }
     if effective.shell.port == 0 {
+        let node = me.to_string();
+        let line = if told.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
         // Nobody need read it: the log says it too.
-        let _ = super::data::print(&format!("{me}\n"));
+        let _ = super::data::print(&format!("{line}\n"));
     }
     let app = Arc::new(app.with(service.clone()));
     let answering = control.and_then(|control| Answering::start(control, &app));

@@ -247,7 +247,5 @@ fn title(title: &str) -> Result<(), Failure> {
 
 fn say(text: &str) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
-    writeln!(output, "{}", text.trim_end())?;
-    output.flush()?;
-    Ok(())
+    writeln!(output, "{}", text.trim_end()).and_then(|()| output.flush()).map_err(Failure::Output)
 }

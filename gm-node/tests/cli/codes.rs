@@ -30,7 +30,57 @@ fn what_cannot_be_understood_is_2_without_asking_anybody() {
         let said = Said::of(program().args(&args));
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{args:?}: {said:?}");
         assert!(!said.err.is_empty(), "{args:?}");
+        let said = Said::of(program().arg("--json").args(&args));
+        let error: Error = said.json();
+        assert_eq!((said.code, error.kind.as_str()), (2, "usage"), "{args:?}: {said:?}");
+        assert!(!error.error.is_empty() && !error.error.contains("Usage:"), "{args:?}: {said:?}");
+        assert!(said.err.contains(&error.error), "people are told the same: {said:?}");
     }
+    // Behind `--` nothing is a flag.
+    assert_eq!(Said::of(program().args(["locate", "G", "--", "--json"])).out, "");
+    let said = Said::of(program().arg("--json"));
+    assert!(said.code == 2 && said.json::<Error>().error.contains("requires a subcommand"), "{said:?}");
+    assert!(Said::of(program().args(["--json", "--help"])).done().out.contains("Usage:"));
+}
+
+#[test]
+fn the_daemon_and_the_demo_are_refused_in_json() {
+    for (args, code, kind) in [
+        (&["run", "--json", "--no-data-dir"][..], 1, "refused"),
+        (&["run", "--json", "--no-data-dir", "--port", "x"], 2, "usage"),
+        (&["run", "--json", "--nothing"], 2, "usage"),
+        (&["demo", "--json"], 2, "usage"),
+        (&["dump", "--json"], 2, "usage"),
+        (&["dump", "--json", "--data-dir", "/nowhere"], 1, "refused"),
+        (&["restore", "--json", "/nowhere", "--data-dir", "/nowhere"], 1, "refused"),
+    ] {
+        let said = Said::of(program().args(args));
+        let error: Error = said.json();
+        assert_eq!((said.code, error.kind.as_str()), (code, kind), "{args:?}: {said:?}");
+        assert!(!error.error.is_empty() && !said.err.is_empty(), "{said:?}");
+    }
+}
+
+#[test]
+fn what_is_done_and_cannot_be_printed_is_6() {
+    let cluster = Cluster::new(1);
+    let a = &cluster.nodes[0];
+    let full = |args: &[&str]| {
+        let out = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let done = a.command(args).stdout(out).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (code, says) = full(&["serve", "G", "77", "--port", "1"]);
+    assert!(code == Some(6) && says.contains("the write stands"), "{code:?}: {says}");
+    assert!(a.ask(["locate", "G", "77"]).done().out.contains("127.0.0.1:1"));
+    for args in
+        [&["serve", "G", "78", "--port", "1", "--json"][..], &["status"], &["groups", "--json"], &["keygen"]]
+    {
+        let (code, says) = full(args);
+        assert!(code == Some(6) && says.contains("cannot be printed"), "{args:?}: {code:?}: {says}");
+    }
+    // A refusal is a refusal, whether it can be printed or not.
+    assert_eq!(full(&["unserve", "G", "1", "--json"]).0, Some(1));
 }
 
 #[test]

@@ -92,3 +92,24 @@ fn what_another_uses_is_refused_by_name() {
     assert_eq!(ann.get("/v1/status")["node"], ann.id.as_str());
     assert_eq!(ann.stop(), 0);
 }
+
+#[test]
+fn what_is_wrong_is_shown_once_to_programs() {
+    let wrong = ["--json", "--cluster=c", "--no-data-dir", "--port=x"];
+    let (exit, stdout, stderr) = run(&[&["check"], &wrong[..]].concat());
+    let checked: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert!(exit == 2 && checked["errors"].as_array().is_some_and(|errors| errors.len() == 2), "{checked}");
+    assert_eq!(stderr, "");
+    let (exit, stdout, stderr) = run(&[&["run"], &wrong[..]].concat());
+    let error: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert!(exit == 2 && error["kind"] == "usage" && stderr.contains("--port: `x`"), "{error}: {stderr}");
+    assert!(error["error"].as_str().is_some_and(|error| error.contains("`x`") && error.contains("key-file")));
+    // With JSON the log is JSON too, unless something else is said.
+    for (format, value) in [(None, "json"), (Some("--log-format=text"), "text")] {
+        let mut line = vec!["check", "--json", "--cluster=c", "--insecure-no-encryption", "--no-data-dir"];
+        line.extend(format);
+        let checked: serde_json::Value = serde_json::from_str(&run(&line).1).unwrap();
+        let rows = checked["settings"].as_array().unwrap();
+        assert!(rows.iter().any(|row| row["key"] == "log-format" && row["value"] == value), "{checked}");
+    }
+}

@@ -62,7 +62,7 @@ pub(crate) struct Flags {
     /// What is logged: off, error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// How: text or json [default: text]
+    /// The log's format: text or json [default: text; json with --json]
     #[arg(long, visible_alias = "log", value_name = "FORMAT")]
     log_format: Option<String>,
     /// End when standard input does

@@ -70,6 +70,11 @@ impl Layers {
         for (name, values) in flags.said().into_iter().chain(globals) {
             layers.said.insert(name, Said { values, source: Source::Flag, place: format!("--{name}") });
         }
+        if global.json {
+            let json =
+                Said { values: vec!["json".to_owned()], source: Source::Flag, place: "--json".to_owned() };
+            layers.said.entry("log-format").or_insert(json);
+        }
         layers
     }
 
