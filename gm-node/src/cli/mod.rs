@@ -1,7 +1,7 @@
 //! What is asked of a running daemon, and told it. Knows the daemon as a socket only: see `client.rs`.
 //!
 //! `args.rs` and `target.rs` read what is typed, `find.rs` finds the socket, `read.rs`, `write.rs` and `watch.rs` are the commands, `show` and
-//! `table.rs` make text for people, `out.rs` prints it or JSON, `failure.rs` has the exit codes.
+//! `table.rs` make text for people, `out.rs` prints it or JSON, `reader.rs` tells whether somebody reads it, `failure.rs` has the exit codes.
 
 pub(crate) mod args;
 pub(crate) mod client;
@@ -9,6 +9,7 @@ pub(crate) mod failure;
 mod find;
 mod out;
 mod read;
+mod reader;
 pub(crate) mod show;
 pub(crate) mod table;
 mod target;

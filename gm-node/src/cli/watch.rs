@@ -11,14 +11,20 @@ use super::client::Client;
 use super::failure::{Ended, Failure};
 use super::out::Out;
 use super::read::of;
-use super::show;
+use super::{reader, show};
 
 /// How often a daemon is asked for a group's fingerprint.
 const EVERY: Duration = Duration::from_millis(25);
 
 pub(crate) async fn watch(client: &Client, out: &mut Out, group: &GroupName) -> Result<Ended, Failure> {
     let mut lines = client.lines(&of(group, "/watch")).await?;
-    while let Some(change) = lines.next::<api::Change>().await? {
+    let mut gone = reader::gone();
+    loop {
+        let change = tokio::select! {
+            change = lines.next::<api::Change>() => change?,
+            _ = &mut gone => return Ok(Ended::Done),
+        };
+        let Some(change) = change else { break };
         out.say(&change, show::change)?;
         if out.is_unread() {
             return Ok(Ended::Done);

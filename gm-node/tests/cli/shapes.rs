@@ -127,6 +127,22 @@ fn a_watch_tells_what_is_there_and_what_comes() {
 }
 
 #[test]
+fn a_watch_ends_when_its_reader_is_gone() {
+    let cluster = Cluster::new(1);
+    let a = &cluster.nodes[0];
+    a.ask(["join", "G"]).done();
+    for args in [&["watch", "G"][..], &["watch", "G", "--json"]] {
+        let mut watch = a.command(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().contains("oined"));
+        // Nothing happens in the group.
+        drop(lines);
+        let ended = until(|| watch.try_wait().unwrap());
+        assert_eq!(ended.code(), Some(0));
+    }
+}
+
+#[test]
 fn one_who_is_lost_is_forgotten() {
     let mut cluster = Cluster::new(2);
     let lost = cluster.nodes[1].node.clone();
