@@ -24,7 +24,7 @@ mod stdin;
 
 use std::process::ExitCode;
 
-use config::{Effective, Layers, environment, exit, rows};
+use config::{Effective, Layers, environment, exit, of_system, rows};
 pub(crate) use config::{Flags, Trouble, complain, refuse};
 pub(crate) use data::{dump, keygen, restore};
 
@@ -39,7 +39,7 @@ pub(crate) fn help() -> String {
 pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
     let mut troubles = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut troubles);
-    let effective = match Effective::of(&layers, troubles) {
+    let effective = match Effective::of(&layers, Some(&of_system), troubles) {
         Ok(effective) => effective,
         Err(troubles) => return complain(&troubles, global.json),
     };
@@ -65,7 +65,7 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let mut troubles = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut troubles);
     let rows = rows(&layers);
-    let effective = Effective::of(&layers, troubles);
+    let effective = Effective::of(&layers, Some(&of_system), troubles);
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
     if let Err(trouble) = data::print(&text) {
         return complain(&[trouble], global.json);

@@ -20,7 +20,7 @@ pub(crate) struct Told {
 pub(crate) async fn reload(told: &mut Told, now: &mut Effective, service: &Service) {
     let mut troubles = Vec::new();
     let layers = Layers::gather(&told.global, &told.flags, &environment(), &mut troubles);
-    let next = match Effective::of(&layers, troubles) {
+    let next = match Effective::of(&layers, None, troubles) {
         Ok(next) => next,
         Err(troubles) => {
             for trouble in troubles {

@@ -10,6 +10,7 @@ use gm_codec::{ClusterName, Keyring};
 
 use super::known::{KNOWN, Kind, in_environment};
 use super::layers::{Layers, Said, switch_of};
+use super::names::{self, Names};
 use super::spec::{Joining, Serving};
 use super::{Trouble, secret};
 use crate::daemon::log::{Format, Level};
@@ -65,18 +66,25 @@ pub(crate) fn rows(layers: &Layers) -> Vec<Row> {
     let mut rows: Vec<Row> = KNOWN.iter().map(row).collect();
     // The port may be said with the address.
     if let Some(said) = layers.of("address")
-        && let Some(Ok(address)) = said.values.first().map(|value| value.parse::<SocketAddr>())
+        && let Some(port) = said.values.first().and_then(|value| port_of(value))
         && layers.of("port").is_none_or(|port| port.source <= said.source)
         && let Some(row) = rows.iter_mut().find(|row| row.key == "port")
     {
-        (row.value, row.source) = (address.port().to_string(), said.place.clone());
+        (row.value, row.source) = (port.to_string(), said.place.clone());
     }
     rows
+}
+
+/// The port that is said with an address.
+fn port_of(address: &str) -> Option<u16> {
+    let socket = address.parse::<SocketAddr>().ok().map(|address| address.port());
+    socket.or_else(|| names::host_and_port(address)?.1)
 }
 
 /// Reads settings one by one and gathers what is wrong with them.
 struct Reader<'a> {
     layers: &'a Layers,
+    names: Option<Names<'a>>,
     troubles: Vec<Trouble>,
 }
 
@@ -190,17 +198,25 @@ impl Reader<'_> {
         Some(path)
     }
 
-    /// The address and the port. The port may be said with the address.
+    /// The address and the port. The port may be said with the address, and the address by a name.
     fn address(&mut self) -> (Option<IpAddr>, u16) {
         let port: Option<u16> = self.one("port");
         let Some(said) = self.layers.of("address") else { return (None, port.unwrap_or(DEFAULT_PORT)) };
         let value = said.values.first().map_or("", String::as_str);
         let (ip, with) = match (value.parse::<SocketAddr>(), value.parse::<IpAddr>()) {
-            (Ok(address), _) => (address.ip(), Some(address.port())),
-            (_, Ok(ip)) => (ip, None),
+            (Ok(address), _) => (Some(address.ip()), Some(address.port())),
+            (_, Ok(ip)) => (Some(ip), None),
             _ => {
-                self.usage(format!("{}: `{value}` is neither IP:PORT nor IP", said.place));
-                return (None, DEFAULT_PORT);
+                let Some((host, port)) = names::host_and_port(value) else {
+                    self.usage(format!(
+                        "{}: `{value}` is neither IP:PORT nor IP, nor the name of a host",
+                        said.place
+                    ));
+                    return (None, DEFAULT_PORT);
+                };
+                let found = self.names.map(|names| names::address(&host, names)).transpose();
+                let ip = found.map_err(|why| self.refused(format!("{}: {why}", said.place)));
+                (ip.ok().flatten(), port)
             }
         };
         let port = match (with, port, self.layers.of("port")) {
@@ -213,7 +229,7 @@ impl Reader<'_> {
             (Some(with), ..) => with,
             (None, port, _) => port.unwrap_or(DEFAULT_PORT),
         };
-        (Some(ip), port)
+        (ip, port)
     }
 
     fn multicast(&mut self, is_v6: bool) -> Multicast {
@@ -269,12 +285,16 @@ impl Reader<'_> {
 }
 
 impl Effective {
-    /// What comes of it.
+    /// What comes of it. Without `names`, what the name of a host means is settled already, and an address that is told so is left out.
     ///
     /// # Errors
     /// Everything that is wrong, those troubles included that there were before.
-    pub(crate) fn of(layers: &Layers, troubles: Vec<Trouble>) -> Result<Effective, Vec<Trouble>> {
-        let mut reader = Reader { layers, troubles };
+    pub(crate) fn of(
+        layers: &Layers,
+        names: Option<Names<'_>>,
+        troubles: Vec<Trouble>,
+    ) -> Result<Effective, Vec<Trouble>> {
+        let mut reader = Reader { layers, names, troubles };
         let mut warnings = Vec::new();
         let cluster = reader.cluster();
         let sealing = reader.sealing(&mut warnings);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// What `run` and `check` take, besides what every command does.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// A file of settings, in TOML: its keys are the names of these flags [env: GROUP_MANAGER_CONFIG]
+    /// A file of settings, in TOML: its keys are the names of these flags, and its paths are relative to where it is [env: GROUP_MANAGER_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The name of the cluster: nodes of another name hear nothing of us, nor we of them
@@ -20,8 +20,8 @@ pub(crate) struct Flags {
     /// Keep nothing on disk: after a restart the node learns everything anew, and what it wrote itself is said anew or lost
     #[arg(long)]
     no_data_dir: bool,
-    /// The address by which others reach us [default: the default route's]
-    #[arg(long, value_name = "IP[:PORT]")]
+    /// The address by which others reach us, or a name that has exactly one [default: the default route's, or the only one]
+    #[arg(long, value_name = "IP|HOST[:PORT]")]
     address: Option<String>,
     /// The port of it; 0 takes one that is free, and prints the address [default: 29999]
     #[arg(long, value_name = "PORT")]

@@ -31,7 +31,7 @@ pub(crate) const KNOWN: [Known; 23] = [
     known("insecure-no-encryption", Kind::Switch, "false"),
     known("data-dir", Kind::One, "(none)"),
     known("no-data-dir", Kind::Switch, "false"),
-    known("address", Kind::One, "(the default route's)"),
+    known("address", Kind::One, "(the default route's, or the only one)"),
     known("port", Kind::One, "29999"),
     known("bind", Kind::One, "(the address)"),
     known("interface", Kind::One, "(the address's)"),

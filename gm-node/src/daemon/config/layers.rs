@@ -164,6 +164,7 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, Said)>, Vec<Trouble>> {
     for (key, value) in table {
         match of_key(&key, value) {
             Ok((name, values)) => {
+                let values = values.into_iter().map(|value| beside(path, name, value)).collect();
                 let place = format!("`{name}` in {file}");
                 all.push((name, Said { values, source: Source::File, place }));
             }
@@ -171,6 +172,20 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, Said)>, Vec<Trouble>> {
         }
     }
     if troubles.is_empty() { Ok(all) } else { Err(troubles) }
+}
+
+/// A path that a file names is meant from where the file is, not from where the daemon happens to be started.
+fn beside(file: &Path, name: &str, value: String) -> String {
+    let (kind, path) = match name {
+        "key-file" | "data-dir" => ("", value.as_str()),
+        "api" if value.starts_with("unix:") => value.split_at("unix:".len()),
+        _ => return value,
+    };
+    match file.parent() {
+        // What is empty is no path, and is refused as such.
+        Some(dir) if !path.is_empty() => format!("{kind}{}", dir.join(path).display()),
+        _ => value,
+    }
 }
 
 fn of_key(key: &str, value: toml::Value) -> Result<(&'static str, Vec<String>), String> {

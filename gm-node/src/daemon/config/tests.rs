@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use gm_broadcast::shell::Multicast;
 
 use super::effective::rows;
+use super::names::Names;
 use super::*;
 use crate::Global;
 
@@ -66,7 +67,11 @@ impl Case {
 
     fn effective(&self) -> Result<Effective, Vec<Trouble>> {
         let (layers, troubles) = self.layers();
-        Effective::of(&layers, troubles)
+        let names: Names<'_> = &|host| match host {
+            "here" => Ok(vec!["10.0.0.7".parse().unwrap()]),
+            _ => Err("no such name".to_owned()),
+        };
+        Effective::of(&layers, Some(names), troubles)
     }
 
     /// The only trouble.
@@ -168,6 +173,14 @@ fn a_higher_layer_takes_back_what_a_lower_one_says() {
     let mut both = file("port = 7");
     both.flags.extend(["--address", "10.0.0.1:8"]);
     assert_eq!(both.effective().unwrap().shell.port, 8);
+    let mut named = file("port = 7");
+    named.flags.extend(["--address", "here:8"]);
+    let shell = named.effective().unwrap().shell;
+    assert_eq!((shell.address, shell.port), ("10.0.0.7".parse().ok(), 8));
+    let (layers, troubles) = named.layers();
+    let again = Effective::of(&layers, None, troubles).unwrap().shell;
+    assert_eq!((again.address, again.port), (None, 8), "it was looked up once");
+    assert_eq!(rows(&layers).iter().find(|row| row.key == "port").unwrap().value, "8");
     let mut over = file("address = '10.0.0.1:8'");
     over.flags.extend(["--port", "9"]);
     assert_eq!(over.effective().unwrap().shell.port, 9);
@@ -179,6 +192,28 @@ fn a_higher_layer_takes_back_what_a_lower_one_says() {
     );
     multicast.flags.extend(["--multicast", "off"]);
     assert_eq!(multicast.effective().unwrap().shell.multicast, Multicast::Off);
+}
+
+#[test]
+fn paths_in_a_file_are_relative_to_it() {
+    let text = "cluster = 'c'\nkey-file = 'keys/gm.key'\ndata-dir = '../data'\napi = 'unix:gm.sock'\ninterface = 'eth0'";
+    let case = Case { file: Some(text.to_owned()), ..Case::default() };
+    let (layers, troubles) = case.layers();
+    assert_eq!(troubles, []);
+    let value = |name| layers.of(name).unwrap().values[0].clone();
+    let dir = std::env::temp_dir();
+    assert_eq!(value("key-file"), dir.join("keys/gm.key").to_str().unwrap());
+    assert_eq!(value("data-dir"), dir.join("../data").to_str().unwrap());
+    assert_eq!(value("api"), format!("unix:{}", dir.join("gm.sock").display()));
+    assert_eq!(value("interface"), "eth0");
+    // What is absolute stays, and what is typed is meant from where it is typed.
+    let absolute =
+        Case { file: Some("key-file = '/etc/gm.key'\napi = 'unix:'".to_owned()), ..Case::default() };
+    let (layers, _) = absolute.layers();
+    assert_eq!(layers.of("key-file").unwrap().values, ["/etc/gm.key"]);
+    assert_eq!(layers.of("api").unwrap().values, ["unix:"]);
+    let (layers, _) = Case { flags: vec!["--key-file", "gm.key"], ..case }.layers();
+    assert_eq!(layers.of("key-file").unwrap().values, ["gm.key"]);
 }
 
 #[test]
@@ -218,7 +253,8 @@ fn what_cannot_be_understood_is_said_with_its_place() {
             environment("GROUP_MANAGER_LEAVE_ON_EXIT", "perhaps"),
             &["GROUP_MANAGER_LEAVE_ON_EXIT", "neither true nor false"],
         ),
-        (flags(&["--address", "host"]), &["--address", "`host`", "IP:PORT"]),
+        (flags(&["--address", "a host"]), &["--address", "`a host`", "IP:PORT"]),
+        (flags(&["--address", "there"]), &["--address", "`there`", "no such name", "Name the IP"]),
         (flags(&["--address", "10.0.0.1:5", "--port", "6"]), &["--address", "--port", "5", "6"]),
         (flags(&["--bind", "x"]), &["--bind", "`x`"]),
         (flags(&["--multicast", "x"]), &["--multicast", "GROUP:PORT"]),
