@@ -93,10 +93,12 @@ fn elsewhere(seed: &Seed) -> Option<SocketAddr> {
     }
 }
 
-/// The one address of the default route's interface.
+/// The one address of the default route's interface; without such a route the only address of this machine.
 fn obvious(system: &System) -> Result<IpAddr, AddressError> {
     let unclear = |why| AddressError::Unclear { why, candidates: candidates(system) };
-    let routed = system.routed.ok_or_else(|| unclear("there is no default route"))?;
+    let Some(routed) = system.routed else {
+        return only(system).ok_or_else(|| unclear("there is no default route, and not exactly one address"));
+    };
     let name = system.nics.iter().find(|nic| nic.ip == routed).map(|nic| &nic.name);
     let name = name.ok_or_else(|| unclear("no interface has the default route's address"))?;
     let usable =
@@ -104,6 +106,17 @@ fn obvious(system: &System) -> Result<IpAddr, AddressError> {
     match system.nics.iter().filter(usable).count() {
         1 => Ok(routed),
         _ => Err(unclear("the default route's interface has several addresses")),
+    }
+}
+
+/// The only address that can be ours. Beside one of IPv4, those of IPv6 on the same interface do not count, as with a default route.
+fn only(system: &System) -> Option<IpAddr> {
+    let all: Vec<&Nic> = system.nics.iter().filter(|nic| can_be_ours(nic.ip)).collect();
+    let v4: Vec<&Nic> = all.iter().copied().filter(|nic| nic.ip.is_ipv4()).collect();
+    match (&*all, &*v4) {
+        ([nic], _) => Some(nic.ip),
+        (all, [nic]) if all.iter().all(|other| other.name == nic.name) => Some(nic.ip),
+        _ => None,
     }
 }
 

@@ -15,7 +15,8 @@ pub const DEFAULT_PORT: u16 = 29_999;
 /// The settings of a shell. The names of the fields are those that its errors name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The IP address under which others reach us: the one of our NetId. Unset: the one address of the default route's interface.
+    /// The IP address under which others reach us: the one of our NetId. Unset: the one address of the default route's interface, or
+    /// without such a route the only address of this machine.
     pub address: Option<IpAddr>,
     /// The TCP and UDP port of our NetId. 0: any that is free. Default [`DEFAULT_PORT`].
     pub port: u16,

@@ -46,6 +46,25 @@ fn without_a_default_route_the_candidates_are_listed() {
 }
 
 #[test]
+fn without_a_default_route_the_only_address_is_obvious() {
+    let with = |more: &[Nic]| {
+        let loopback = [nic("lo", 1, "127.0.0.1"), nic("lo", 1, "::1"), nic("eth0", 2, "fe80::5")];
+        let system = System { nics: [&loopback, more].concat(), routed: None };
+        settle(&Settings::default(), &system).map(|settled| settled.address)
+    };
+    let (v4, v6) = (nic("eth0", 2, "10.0.0.5"), nic("eth0", 2, "2001:db8::5"));
+    assert_eq!(with(std::slice::from_ref(&v4)), Ok(ip("10.0.0.5")));
+    assert_eq!(with(std::slice::from_ref(&v6)), Ok(ip("2001:db8::5")));
+    assert_eq!(with(&[v6.clone(), v4.clone()]), Ok(ip("10.0.0.5")), "as with a default route");
+    let unclear = |more: &[Nic]| matches!(with(more), Err(AddressError::Unclear { .. }));
+    assert!(unclear(&[]) && unclear(&[v4.clone(), nic("eth0", 2, "10.0.0.6")]));
+    assert!(
+        unclear(&[v4, nic("eth1", 3, "2001:db8::6")])
+            && unclear(&[v6.clone(), nic("eth0", 2, "2001:db8::6")])
+    );
+}
+
+#[test]
 fn two_addresses_on_the_interface_of_the_default_route_are_not_one() {
     let mut system = system();
     system.nics.push(nic("eth0", 2, "10.0.0.6"));
