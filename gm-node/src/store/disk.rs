@@ -7,8 +7,9 @@
 //! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has room again needs no restart.
 //! - A file that is damaged, of another program or of a later version is refused and not touched: it is looked at in memory first.
 //!
-//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `lock.rs`, `worker.rs` (the thread).
+//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `caught.rs` (its panics), `lock.rs`, `worker.rs` (the thread).
 
+mod caught;
 mod database;
 mod error;
 #[cfg(test)]

@@ -113,3 +113,26 @@ fn what_is_wrong_is_shown_once_to_programs() {
         assert!(rows.iter().any(|row| row["key"] == "log-format" && row["value"] == value), "{checked}");
     }
 }
+
+#[test]
+fn a_damaged_database_is_refused_in_one_line() {
+    let scratch = Scratch::new();
+    let dir = scratch.0.join("ann");
+    let ann = Node::start(&dir, &[]);
+    assert_eq!(ann.post("/v1/groups/g/join", "").0, 200);
+    assert_eq!(ann.stop(), 0);
+    let file = std::fs::File::options().write(true).open(dir.join("gm.redb")).unwrap();
+    let data = format!("--data-dir={}", dir.display());
+    // Where the library panics, and where it does not.
+    for parts in [2, 3, 1_000_000] {
+        file.set_len(file.metadata().unwrap().len() / parts).unwrap();
+        for line in [[&LOCAL[..], &[&data]].concat(), vec!["dump", &data]] {
+            let (exit, _, stderr) = run(&line);
+            let mut words = stderr.lines().filter(|line| !line.starts_with("20"));
+            let good =
+                words.next().is_some_and(|line| line.starts_with("error: ") && line.contains("is damaged"));
+            let good = good && words.next().is_none();
+            assert!(exit == 1 && good, "{exit}: {stderr}");
+        }
+    }
+}

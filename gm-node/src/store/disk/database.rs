@@ -1,11 +1,10 @@
 //! The file of a directory: making, examining, opening and writing it. Knows nothing of batches and threads.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{any::Any, io};
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -13,6 +12,7 @@ use redb::{
     TableDefinition,
 };
 
+use super::caught::caught;
 use super::rows::{self, FORMAT_ROW, Reading, Rows, Table};
 use super::{FORMAT, OpenError};
 use crate::store::Stored;
@@ -79,8 +79,7 @@ pub(super) fn create(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
 /// and a repair among it, the file stays as it is.
 pub(super) fn examine(file: &Path) -> Result<Stored, OpenError> {
     let bytes = fs::read(file).map_err(|source| OpenError::system("read", file, source))?;
-    let examined = catch_unwind(move || read(&bytes));
-    match examined.unwrap_or_else(|panic| Err(Unread::Damaged(words(&*panic)))) {
+    match caught(move || read(&bytes)).unwrap_or_else(|why| Err(Unread::Damaged(why))) {
         Ok(stored) => Ok(stored),
         Err(Unread::Newer(found)) => Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT }),
         Err(Unread::Damaged(why)) => Err(OpenError::Damaged { file: file.to_owned(), why }),
@@ -95,13 +94,13 @@ pub(super) fn open_file(file: &Path) -> Result<Database, DatabaseError> {
 
 /// The database of a file that was examined.
 pub(super) fn open(door: &Door, file: &Path) -> Result<Database, OpenError> {
-    match catch_unwind(AssertUnwindSafe(|| door(file))) {
+    match caught(|| door(file)) {
         Ok(Ok(database)) => Ok(database),
         Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
             Err(OpenError::InUse { dir: file.parent().unwrap_or(file).to_owned(), pid: None })
         }
         Ok(Err(error)) => Err(OpenError::system("open", file, Failure::from(error).0)),
-        Err(panic) => Err(OpenError::Damaged { file: file.to_owned(), why: words(&*panic) }),
+        Err(why) => Err(OpenError::Damaged { file: file.to_owned(), why }),
     }
 }
 
@@ -127,20 +126,9 @@ pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows) -> Resu
     Ok(())
 }
 
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    // Assertions go on with what they compared, on further lines.
-    text.and_then(|text| text.lines().next()).unwrap_or("no reason was given").to_owned()
-}
-
 /// Does something with the database's crate; a panic of its becomes an error.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|Failure(error)| error.to_string()),
-        Err(panic) => Err(words(&*panic)),
-    }
+    caught(work)?.map_err(|Failure(error)| error.to_string())
 }
 
 fn builder() -> Builder {

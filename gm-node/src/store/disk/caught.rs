@@ -1,0 +1,56 @@
+//! Panics of the database's crate, as errors. It panics on damaged files, and what is wrong is reported as an error: so the panic itself is not printed. All
+//! other panics of the process are printed as before.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    /// Whether a panic of this thread is caught and reported.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something; a panic becomes its first line.
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            // A thread that ends has no such mark any more: then nobody catches it.
+            if !IS_CAUGHT.try_with(Cell::get).unwrap_or(false) {
+                before(panic);
+            }
+        }));
+    });
+    let outer = IS_CAUGHT.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IS_CAUGHT.set(outer);
+    done.map_err(|panic| words(&*panic))
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    // Assertions go on with what they compared, on further lines.
+    text.and_then(|text| text.lines().next()).unwrap_or("no reason was given").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::panic)] // it is what is caught
+    fn a_panic_becomes_its_first_line_and_the_mark_goes() {
+        assert_eq!(caught(|| 7), Ok(7));
+        let nested = caught(|| {
+            assert_eq!(caught(|| panic!("inner\nmore")), Err::<(), _>("inner".to_owned()));
+            assert!(IS_CAUGHT.get());
+            panic!("outer {}", 1)
+        });
+        assert_eq!(nested, Err::<(), _>("outer 1".to_owned()));
+        assert!(!IS_CAUGHT.get());
+    }
+}
