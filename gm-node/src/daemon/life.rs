@@ -1,25 +1,30 @@
 //! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol and no route.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gm_broadcast::shell::{Door, Settings, self_test};
+use gm_clock::NetId;
 use gm_codec::{FrameCodec, Limits};
+use gm_data::{GroupName, Message, Record};
 use gm_node::service::Service;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::memory::MemoryStore;
 use gm_node::{Config, Store, Stored};
 
+use super::apply::{Configured, apply};
 use super::config::{Effective, FINDS_NOBODY, Sealing, Trouble};
+use super::configured::Memory;
 use super::ending::{Answering, end};
 use super::multicast::{self, Multicast};
+use super::notices;
 use super::notify::notify;
 use super::reload::{Told, reload};
 use super::routes::App;
 use super::signals::{Signalled, Signals};
 use super::socket::Control;
-use super::{apply, notices};
 
 /// How long multicast is tested.
 const TEST: Duration = Duration::from_secs(2);
@@ -48,7 +53,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     };
     let door = Door::open(&effective.shell).map_err(refused)?;
     let codec = codec(&effective)?;
-    let former = stored.me;
+    let (former, moving) = (stored.me, moving(&stored, door.me()));
     let app = App::new(&effective, &door);
     let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
     let config = Config { alone: effective.single, ..Config::of_door(&door) };
@@ -77,8 +82,14 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let app = Arc::new(app.with(service.clone()));
     let answering = control.and_then(|control| Answering::start(control, &app));
     tokio::spawn(test(effective.shell.clone(), Arc::clone(&app)));
-    let (joins, serves) = (effective.joins.clone(), effective.serves.clone());
-    let applying = tokio::spawn(apply::apply(service.clone(), joins, serves));
+    let configured = Configured {
+        joins: effective.joins.clone(),
+        serves: effective.serves.clone(),
+        memory: effective.data_dir.as_deref().map(Memory::of),
+        keep: effective.keep_configured,
+        moving,
+    };
+    let applying = tokio::spawn(apply(service.clone(), configured));
     notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", effective.cluster));
     tracing::debug!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
 
@@ -111,6 +122,13 @@ fn open(effective: &Effective) -> Result<(Box<dyn Store + Send>, Stored), Troubl
             Ok((Box::new(store), stored))
         }
     }
+}
+
+/// The groups in which what we said under another address moves here.
+fn moving(stored: &Stored, me: NetId) -> BTreeSet<GroupName> {
+    let Some(former) = stored.me.filter(|former| *former != me) else { return BTreeSet::new() };
+    let is_member = |message: &&Message| message.record(former).is_some_and(Record::is_member);
+    stored.groups.iter().filter(is_member).map(|message| message.name().clone()).collect()
 }
 
 fn codec(effective: &Effective) -> Result<FrameCodec, Trouble> {

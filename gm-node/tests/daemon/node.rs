@@ -89,6 +89,20 @@ impl Node {
         Node { child, id: id.trim().to_owned(), socket: socket.to_owned(), log: log.to_owned() }
     }
 
+    /// The same at a port that is given, so that its address stays.
+    pub(crate) fn start_at(dir: &Path, port: u16, flags: &[&str]) -> Node {
+        let (port, data) = (format!("--port={port}"), format!("--data-dir={}", dir.display()));
+        let mut line = [&LOCAL[..4], &LOCAL[5..], &[&port, &data]].concat();
+        line.extend(flags);
+        let (socket, log) = (dir.join("gm.sock"), dir.with_extension("log"));
+        let file = std::fs::File::create(&log).unwrap();
+        let child = program(&line).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut node = Node { child, id: String::new(), socket, log };
+        eventually("it answers", || UnixStream::connect(&node.socket).is_ok());
+        node.id = node.get("/v1/status")["node"].as_str().unwrap().to_owned();
+        node
+    }
+
     /// A request and what comes of it: the status, and the shape.
     pub(crate) fn ask(&self, line: &str, body: &str) -> (u16, Value) {
         let mut stream = UnixStream::connect(&self.socket).unwrap();

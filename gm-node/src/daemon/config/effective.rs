@@ -40,6 +40,8 @@ pub(crate) struct Effective {
     pub(crate) single: bool,
     pub(crate) joins: Vec<Joining>,
     pub(crate) serves: Vec<Serving>,
+    /// Whether what an earlier start was told to join and to serve stays, if it is no longer said.
+    pub(crate) keep_configured: bool,
     pub(crate) leave_on_exit: bool,
     pub(crate) log: (Level, Format),
     /// What an operator should know of it.
@@ -307,6 +309,7 @@ impl Effective {
         let single = reader.switch("single");
         let joins = reader.many("join");
         let serves = reader.many("serve");
+        let keep_configured = reader.switch("keep-configured");
         let leave_on_exit = reader.switch("leave-on-exit");
         let log = (reader.one("log-level").unwrap_or_default(), reader.one("log-format").unwrap_or_default());
         match (cluster, sealing) {
@@ -319,6 +322,7 @@ impl Effective {
                 single,
                 joins,
                 serves,
+                keep_configured,
                 leave_on_exit,
                 log,
                 warnings,

@@ -56,6 +56,9 @@ pub(crate) struct Flags {
     /// Serve a range of a group at every start
     #[arg(long, value_name = "GROUP:START-END@PORT[/PRIORITY]")]
     serve: Vec<String>,
+    /// Keep what an earlier start wrote by --join and --serve and this one does not say; else it is withdrawn
+    #[arg(long)]
+    keep_configured: bool,
     /// Leave all groups when the daemon is told to end; else others keep it as a member
     #[arg(long)]
     leave_on_exit: bool,
@@ -92,6 +95,7 @@ impl Flags {
             ("single", switch(self.single)),
             ("join", self.join.clone()),
             ("serve", self.serve.clone()),
+            ("keep-configured", switch(self.keep_configured)),
             ("leave-on-exit", switch(self.leave_on_exit)),
             ("log-level", one(&self.log_level)),
             ("log-format", one(&self.log_format)),

@@ -25,7 +25,7 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KNOWN: [Known; 23] = [
+pub(crate) const KNOWN: [Known; 24] = [
     known("cluster", Kind::One, "(none: refused)"),
     known("key-file", Kind::One, "(none)"),
     known("insecure-no-encryption", Kind::Switch, "false"),
@@ -43,6 +43,7 @@ pub(crate) const KNOWN: [Known; 23] = [
     known("single", Kind::Switch, "false"),
     known("join", Kind::Many(';'), "(none)"),
     known("serve", Kind::Many(';'), "(none)"),
+    known("keep-configured", Kind::Switch, "false"),
     known("leave-on-exit", Kind::Switch, "false"),
     known("api", Kind::One, "(gm.sock in the data directory)"),
     known("log-level", Kind::One, "info"),
