@@ -19,6 +19,10 @@ pub struct Status {
     pub storage: Option<String>,
     /// Whether frames are sealed.
     pub sealed: bool,
+    /// The id of the key that seals, `0x3f`: the byte by which frames name it. Different keys may have one id.
+    pub key: Option<String>,
+    /// The ids of the keys that only open.
+    pub other_keys: Vec<String>,
     /// What multicast is found to be: `works`, `off`, or what is wrong and which setting mends it.
     pub multicast: String,
     /// Nodes that we know.

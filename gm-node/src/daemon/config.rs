@@ -22,7 +22,7 @@ pub(crate) use effective::{Effective, FINDS_NOBODY, Row, Sealing, changed, envir
 pub(crate) use flags::Flags;
 pub(crate) use layers::{Layers, environment};
 pub(crate) use names::of_system;
-pub(crate) use secret::hexadecimal;
+pub(crate) use secret::{KeyIds, hexadecimal};
 pub(crate) use spec::{Joining, Serving};
 
 /// Why the daemon does not begin, in words for an operator.

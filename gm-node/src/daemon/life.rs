@@ -1,6 +1,7 @@
 //! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol and no route.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,19 +61,8 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let service = Service::start(config, codec, store, stored, door).map_err(refused)?;
     let me = service.my_id();
     tokio::spawn(notices::log(service.notices()));
-    tracing::info!(
-        node = %me,
-        cluster = %effective.cluster,
-        multicast = group.map_or_else(|| "off".to_owned(), |group| group.to_string()),
-        interface = interface.unwrap_or_default(),
-        api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default(),
-        "started"
-    );
-    if let Some(former) = former.filter(|former| *former != me) {
-        tracing::warn!(
-            "the data directory was {former}'s: {me} says from now on what that one said of itself, and {former} leaves"
-        );
-    }
+    let api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default();
+    announce(&effective, me, former, (group, interface.unwrap_or_default(), api));
     if effective.shell.port == 0 {
         let node = me.to_string();
         let line = if told.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
@@ -97,7 +87,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         tokio::select! {
             what = signals.next() => match what {
                 Signalled::End(name) => break Some(name),
-                Signalled::Reload => reload(&mut told, &mut effective, &service).await,
+                Signalled::Reload => reload(&mut told, &mut effective, &service, &app.concerns).await,
             },
             () = service.ended() => break None,
         }
@@ -112,6 +102,31 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     end(&app, &service, answering, effective.leave_on_exit).await;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Logs that the node has started, and under which settings that are not obvious.
+fn announce(
+    effective: &Effective,
+    me: NetId,
+    former: Option<NetId>,
+    (group, interface, api): (Option<SocketAddr>, String, String),
+) {
+    let keys = effective.sealing.ids();
+    tracing::info!(
+        node = %me,
+        cluster = %effective.cluster,
+        key = keys.as_ref().map_or_else(|| "none: nothing is sealed".to_owned(), |keys| keys.sealing.clone()),
+        other_keys = keys.map(|keys| keys.others.join(", ")).unwrap_or_default(),
+        multicast = group.map_or_else(|| "off".to_owned(), |group| group.to_string()),
+        interface,
+        api,
+        "started"
+    );
+    if let Some(former) = former.filter(|former| *former != me) {
+        tracing::warn!(
+            "the data directory was {former}'s: {me} says from now on what that one said of itself, and {former} leaves"
+        );
+    }
 }
 
 fn open(effective: &Effective) -> Result<(Box<dyn Store + Send>, Stored), Trouble> {

@@ -3,6 +3,7 @@
 use gm_broadcast::shell::Seed;
 use gm_node::service::Service;
 
+use super::concerns::Concerns;
 use super::config::{Effective, Flags, Layers, Sealing, changed, environment};
 use super::log::Log;
 use crate::Global;
@@ -16,17 +17,18 @@ pub(crate) struct Told {
     pub(crate) log: Log,
 }
 
-/// Reads all of it again, and does what can be done now.
-pub(crate) async fn reload(told: &mut Told, now: &mut Effective, service: &Service) {
+/// Reads all of it again, and does what can be done now. What came of it is a concern until a reload succeeds.
+pub(super) async fn reload(told: &mut Told, now: &mut Effective, service: &Service, concerns: &Concerns) {
     let mut troubles = Vec::new();
     let layers = Layers::gather(&told.global, &told.flags, &environment(), &mut troubles);
-    let next = match Effective::of(&layers, None, troubles) {
+    let mut next = match Effective::of(&layers, None, troubles) {
         Ok(next) => next,
         Err(troubles) => {
-            for trouble in troubles {
+            for trouble in &troubles {
                 tracing::error!("not reloaded, everything goes on as it was: {trouble}");
             }
-            return;
+            let all: Vec<String> = troubles.iter().map(ToString::to_string).collect();
+            return concerns.reloaded(Err(all.join("; ")));
         }
     };
     told.log.set(next.log.0);
@@ -37,7 +39,10 @@ pub(crate) async fn reload(told: &mut Told, now: &mut Effective, service: &Servi
             }
         }
         (Sealing::Insecure, Sealing::Insecure) => {}
-        _ => tracing::warn!("whether frames are sealed changes at the next start only"),
+        _ => {
+            tracing::warn!("whether frames are sealed changes at the next start only");
+            next.sealing = now.sealing.clone();
+        }
     }
     let (before, seeds) = (&now.shell.seeds, &next.shell.seeds);
     let new: Vec<Seed> = seeds.iter().filter(|seed| !before.contains(seed)).cloned().collect();
@@ -54,8 +59,14 @@ pub(crate) async fn reload(told: &mut Told, now: &mut Effective, service: &Servi
     if !later.is_empty() {
         tracing::warn!("these settings change at the next start only: {}", later.join(", "));
     }
-    let keys = if let Sealing::Keys(keyring) = &next.sealing { keyring.keys().count() } else { 0 };
-    tracing::info!(keys, new_seeds = count, "reloaded");
+    let keys = next.sealing.ids();
+    tracing::info!(
+        key = keys.as_ref().map(|keys| keys.sealing.clone()).unwrap_or_default(),
+        other_keys = keys.as_ref().map(|keys| keys.others.join(", ")).unwrap_or_default(),
+        new_seeds = count,
+        "reloaded"
+    );
+    concerns.reloaded(Ok(keys));
     told.layers = layers;
     *now = next;
 }

@@ -27,7 +27,8 @@ use gm_node::service::Service;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
-use super::config::{Effective, Sealing};
+use super::concerns::Concerns;
+use super::config::Effective;
 use super::multicast::Multicast;
 use super::room::{MOST, Room};
 use failure::Failure;
@@ -42,12 +43,12 @@ pub(crate) struct App<S = Service> {
     service: S,
     cluster: String,
     data_dir: Option<PathBuf>,
-    is_sealed: bool,
     is_single: bool,
     multicast: Mutex<Multicast>,
     begun: Instant,
     warnings: Vec<String>,
     pub(super) gate: Gate,
+    pub(super) concerns: Concerns,
 }
 
 impl App<()> {
@@ -62,17 +63,17 @@ impl App<()> {
             cluster: effective.cluster.to_string(),
             data_dir: effective.data_dir.clone(),
             is_single: effective.single,
-            is_sealed: matches!(effective.sealing, Sealing::Keys(_)),
             multicast: Mutex::new(multicast),
             begun: Instant::now(),
             warnings: effective.warnings.clone(),
             gate: Gate::default(),
+            concerns: Concerns::new(effective.sealing.ids()),
         }
     }
 
     pub(crate) fn with(self, service: Service) -> App {
-        let App { cluster, data_dir, is_sealed, is_single, multicast, begun, warnings, gate, .. } = self;
-        App { service, cluster, data_dir, is_sealed, is_single, multicast, begun, warnings, gate }
+        let App { cluster, data_dir, is_single, multicast, begun, warnings, gate, concerns, .. } = self;
+        App { service, cluster, data_dir, is_single, multicast, begun, warnings, gate, concerns }
     }
 }
 

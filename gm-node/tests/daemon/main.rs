@@ -7,5 +7,6 @@
 mod configured;
 mod ending;
 mod life;
+mod looked_at;
 mod node;
 mod refused;

@@ -51,6 +51,8 @@ pub(crate) fn status() -> Status {
         data_dir: Some("/var/lib/gm".into()),
         storage: None,
         sealed: true,
+        key: Some("0x3f".into()),
+        other_keys: Vec::new(),
         multicast: "works".into(),
         peers: 3,
         near: 2,

@@ -15,9 +15,7 @@ pub(crate) fn status(status: &Status) -> String {
     line("node", format!("{}, cluster {}, version {}", status.node, status.cluster, status.version));
     line("up", spelled(Duration::from_secs(status.uptime)));
     line("data", data(status));
-    let sealed =
-        if status.sealed { "yes" } else { "NO: whoever reaches the port reads and writes everything" };
-    line("sealed", sealed.to_owned());
+    line("sealed", sealed(status));
     line("multicast", status.multicast.clone());
     let peers = counted(status.peers, "other node known", "other nodes known");
     line(
@@ -63,6 +61,16 @@ fn seed_line(seed: &Seed) -> String {
     format!("{}{nodes}: {}", seed.seed, seed.state)
 }
 
+fn sealed(status: &Status) -> String {
+    let Some(key) = status.key.as_ref().filter(|_| status.sealed) else {
+        return "NO: whoever reaches the port reads and writes everything".to_owned();
+    };
+    if status.other_keys.is_empty() {
+        return format!("yes, by key {key}");
+    }
+    format!("yes, by key {key}; opened by {} too", status.other_keys.join(", "))
+}
+
 fn data(status: &Status) -> String {
     match (&status.data_dir, &status.storage) {
         (Some(dir), None) => dir.clone(),
@@ -90,7 +98,7 @@ mod tests {
 node       10.0.0.1:29999, cluster production, version 0.1.0
 up         2 h 1 min
 data       /var/lib/gm
-sealed     yes
+sealed     yes, by key 0x3f
 multicast  works
 peers      3 other nodes known, 3 of them alive within the last minute, 2 heard by multicast
 seed       a.example:29999 (10.0.0.2:29999): reached
@@ -102,6 +110,12 @@ Customers        4      7  0123456789abcdef0123456789abcdef  member, in sync wit
 Nothing to look at.
 "
         );
+    }
+
+    #[test]
+    fn keys_that_only_open_are_named_too() {
+        let changing = Status { other_keys: vec!["0x7a".into(), "0x01".into()], ..samples::status() };
+        assert!(status(&changing).contains("sealed     yes, by key 0x3f; opened by 0x7a, 0x01 too\n"));
     }
 
     #[test]

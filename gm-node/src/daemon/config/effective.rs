@@ -12,7 +12,7 @@ use super::known::{KNOWN, Kind, in_environment};
 use super::layers::{Layers, Said, switch_of};
 use super::names::{self, Names};
 use super::spec::{Joining, Serving};
-use super::{Trouble, secret};
+use super::{KeyIds, Trouble, secret};
 use crate::daemon::log::{Format, Level};
 use crate::daemon::socket;
 
@@ -26,6 +26,16 @@ pub(crate) enum Sealing {
 /// A node that only others can find: a warning until one of them has.
 pub(crate) const FINDS_NOBODY: &str =
     "`multicast` is off and there is no `seed`: this node finds nobody, others have to call it";
+
+impl Sealing {
+    /// The ids of the keys; nothing without keys.
+    pub(crate) fn ids(&self) -> Option<KeyIds> {
+        match self {
+            Sealing::Keys(keyring) => Some(KeyIds::of(keyring)),
+            Sealing::Insecure => None,
+        }
+    }
+}
 
 /// What the daemon does.
 #[derive(Clone, Debug)]

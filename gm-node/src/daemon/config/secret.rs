@@ -4,6 +4,22 @@ use std::path::Path;
 
 use gm_codec::{Key, Keyring};
 
+/// The public ids of a cluster's keys: the byte by which frames name their key. It tells which key a node has, and nothing else of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyIds {
+    /// Of the key that seals.
+    pub(crate) sealing: String,
+    /// Of those that only open.
+    pub(crate) others: Vec<String>,
+}
+
+impl KeyIds {
+    pub(crate) fn of(keyring: &Keyring) -> KeyIds {
+        let mut ids = keyring.keys().map(|key| format!("{:#04x}", key.id()));
+        KeyIds { sealing: ids.next().unwrap_or_default(), others: ids.collect() }
+    }
+}
+
 /// The keys that the original comes with: everybody has them.
 const WELL_KNOWN: [&[u8; 32]; 2] = [b"01234567890123456789012345678901", b"01234567890123456789012345678912"];
 
@@ -118,6 +134,9 @@ mod tests {
         assert_eq!(of_hexadecimal(HEX), of_base64(&url));
         let keys = from_text(&format!("# the new one\n{HEX}\n\n{}\n", HEX.replace('8', "9"))).unwrap();
         assert_eq!(keys.keys().count(), 2);
+        let ids = KeyIds::of(&keys);
+        assert_eq!(ids.sealing, format!("{:#04x}", keys.sealing().id()));
+        assert!(ids.sealing.len() == 4 && ids.others.len() == 1, "{ids:?}");
         assert_eq!(*keys.sealing(), Key::new(of_hexadecimal(&HEX.to_uppercase()).unwrap()));
         assert_eq!(hexadecimal(&of_base64(BASE64).unwrap()), HEX);
     }

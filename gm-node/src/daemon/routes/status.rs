@@ -14,6 +14,7 @@ use crate::daemon::config::FINDS_NOBODY;
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Status>, Failure> {
     let standing = app.service.status().await?;
     let found = app.service.network().await?;
+    let keys = app.concerns.keys();
     let uptime = app.begun.elapsed().as_secs();
     let multicast = app.multicast();
     let mut warnings = warnings(&app, &standing, found.alive);
@@ -26,7 +27,9 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Stat
         uptime,
         data_dir: app.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
         storage: standing.facts.storage.clone(),
-        sealed: app.is_sealed,
+        sealed: keys.is_some(),
+        key: keys.as_ref().map(|keys| keys.sealing.clone()),
+        other_keys: keys.map(|keys| keys.others).unwrap_or_default(),
         warnings,
         multicast: multicast.text(found.near),
         peers: found.peers,
@@ -45,6 +48,7 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     if app.is_single && alive > 0 {
         all.push("`single` is set and other nodes are there: waits and reads do not ask for them. Start without `single`".to_owned());
     }
+    all.extend(app.concerns.warnings());
     let facts = &standing.facts;
     if let Some(why) = &facts.storage {
         all.push(format!("the storage fails, and writes are refused: {why}"));

@@ -1,0 +1,53 @@
+//! What an operator should look at besides what the node itself tells: each stands in `status` until it is over. Knows nothing of how it is found out.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::config::KeyIds;
+
+/// What the daemon found out about itself since its start.
+#[derive(Debug)]
+pub(crate) struct Concerns {
+    /// Why the last reload failed.
+    reload: Mutex<Option<String>>,
+    /// By which keys frames are sealed and opened.
+    keys: Mutex<Option<KeyIds>>,
+}
+
+fn set<T>(mutex: &Mutex<T>, value: T) {
+    *mutex.lock().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+fn get<T: Clone>(mutex: &Mutex<T>) -> T {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl Concerns {
+    /// Of a daemon that seals by those keys, or does not seal.
+    pub(crate) fn new(keys: Option<KeyIds>) -> Concerns {
+        Concerns { reload: Mutex::default(), keys: Mutex::new(keys) }
+    }
+
+    /// What came of the last reload, and by which keys frames are sealed since.
+    pub(crate) fn reloaded(&self, outcome: Result<Option<KeyIds>, String>) {
+        match outcome {
+            Ok(keys) => {
+                set(&self.keys, keys);
+                set(&self.reload, None);
+            }
+            Err(why) => set(&self.reload, Some(why)),
+        }
+    }
+
+    /// By which keys frames are sealed and opened.
+    pub(crate) fn keys(&self) -> Option<KeyIds> {
+        get(&self.keys)
+    }
+
+    /// A line for each concern.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let reload = get(&self.reload).map(|why| {
+            format!("the last reload (SIGHUP) failed, and everything goes on as it was before: {why}")
+        });
+        reload.into_iter().collect()
+    }
+}
