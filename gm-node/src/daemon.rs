@@ -4,8 +4,9 @@
 //! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
 //! `daemon/log.rs`, `daemon/network.rs`, `daemon/multicast.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
 //! `daemon/signals.rs`, `daemon/ending.rs`: when and how it ends; `daemon/configured.rs`: what `daemon/apply.rs` remembers;
-//! `daemon/concerns.rs`: what an operator should look at.
+//! `daemon/concerns.rs`, `daemon/address.rs`: what an operator should look at.
 
+mod address;
 mod apply;
 mod concerns;
 pub(crate) mod config;

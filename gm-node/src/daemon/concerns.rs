@@ -1,7 +1,10 @@
 //! What an operator should look at besides what the node itself tells: each stands in `status` until it is over. Knows nothing of how it is found out.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+use super::address;
 use super::config::KeyIds;
 
 /// What the daemon found out about itself since its start.
@@ -11,6 +14,8 @@ pub(crate) struct Concerns {
     reload: Mutex<Option<String>>,
     /// By which keys frames are sealed and opened.
     keys: Mutex<Option<KeyIds>>,
+    /// Addresses that vanished from their interface.
+    gone: Mutex<BTreeSet<IpAddr>>,
 }
 
 fn set<T>(mutex: &Mutex<T>, value: T) {
@@ -24,7 +29,7 @@ fn get<T: Clone>(mutex: &Mutex<T>) -> T {
 impl Concerns {
     /// Of a daemon that seals by those keys, or does not seal.
     pub(crate) fn new(keys: Option<KeyIds>) -> Concerns {
-        Concerns { reload: Mutex::default(), keys: Mutex::new(keys) }
+        Concerns { reload: Mutex::default(), keys: Mutex::new(keys), gone: Mutex::default() }
     }
 
     /// What came of the last reload, and by which keys frames are sealed since.
@@ -43,11 +48,21 @@ impl Concerns {
         get(&self.keys)
     }
 
+    /// Addresses that vanished from their interface.
+    pub(super) fn gone(&self) -> BTreeSet<IpAddr> {
+        get(&self.gone)
+    }
+
+    pub(super) fn set_gone(&self, gone: BTreeSet<IpAddr>) {
+        set(&self.gone, gone);
+    }
+
     /// A line for each concern.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let reload = get(&self.reload).map(|why| {
             format!("the last reload (SIGHUP) failed, and everything goes on as it was before: {why}")
         });
-        reload.into_iter().collect()
+        let gone = self.gone();
+        reload.into_iter().chain(gone.into_iter().map(address::sentence)).collect()
     }
 }

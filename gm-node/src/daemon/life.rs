@@ -20,12 +20,12 @@ use super::config::{Effective, FINDS_NOBODY, Sealing, Trouble};
 use super::configured::Memory;
 use super::ending::{Answering, end};
 use super::multicast::{self, Multicast};
-use super::notices;
 use super::notify::notify;
 use super::reload::{Told, reload};
 use super::routes::App;
 use super::signals::{Signalled, Signals};
 use super::socket::Control;
+use super::{address, notices};
 
 /// How long multicast is tested.
 const TEST: Duration = Duration::from_secs(2);
@@ -72,6 +72,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let app = Arc::new(app.with(service.clone()));
     let answering = control.and_then(|control| Answering::start(control, &app));
     tokio::spawn(test(effective.shell.clone(), Arc::clone(&app)));
+    tokio::spawn(address::watch(address::needed(me.ip(), effective.shell.bind), Arc::clone(&app)));
     let configured = Configured {
         joins: effective.joins.clone(),
         serves: effective.serves.clone(),

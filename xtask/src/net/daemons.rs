@@ -30,6 +30,7 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
     ("writer-kills", |stage, settings| kills::writer(stage, settings.kills)),
     ("restart-storm", |stage, _| lives::storm(stage)),
     ("address-change", |stage, _| lives::address(stage)),
+    ("address-gone", |stage, _| lives::address_gone(stage)),
     ("two-clusters", |stage, _| lan::two_clusters(stage)),
     ("no-multicast", |stage, _| lan::no_multicast(stage)),
     ("ipv6", |stage, _| islands::ipv6(stage)),

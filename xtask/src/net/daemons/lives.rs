@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::net::town::{GROUP, PORT, Stage, Want, part, satisfied, seconds, spelled};
 use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::world::{Actor as _, ip};
 
 /// How often all are killed at once.
 const STORMS: u32 = 4;
@@ -132,6 +133,39 @@ pub(super) fn address(stage: &mut Stage) -> Result<()> {
     ensure!(*service == format!("{elsewhere}:5432"), "the service is at {service}");
     stage.remark(format!(
         "all agree {} after the start at another port, {} at another address",
+        times[0], times[1]
+    ));
+    Ok(())
+}
+
+/// An address is taken from the interface under a running daemon, and given back: it says so once, and until it is over.
+pub(super) fn address_gone(stage: &mut Stage) -> Result<()> {
+    let islands = stage.islands(&[2])?;
+    let all = stage.start_all(&islands[0], &[])?;
+    for number in &all {
+        stage.node(*number)?.ok(&["join", GROUP])?;
+    }
+    stage.agree(&all, GROUP, Want { members: 2, items: 2 }, Instant::now())?;
+    let place = &islands[0][1];
+    let warned = |stage: &Stage| -> Result<bool> {
+        let status = stage.node(all[1])?.ok(&["status"])?;
+        Ok(status["warnings"].to_string().contains("is no longer on any interface of this machine"))
+    };
+    let mut times = Vec::new();
+    for (verb, gone) in [("del", true), ("add", false)] {
+        let start = Instant::now();
+        ip(&format!("-n {} addr {verb} {}/24 dev eth0", place.space, place.ip))?;
+        wait_for(&format!("status after `addr {verb}`"), PATIENCE, || Ok(warned(stage)? == gone))?;
+        times.push(seconds(start.elapsed()));
+    }
+    let logged = |line: &str| -> Result<usize> {
+        Ok(stage.node(all[1])?.last(1_000).join("\n").matches(line).count())
+    };
+    wait_for("the log to say that it is back", PATIENCE, || Ok(logged("of this machine again")? == 1))?;
+    ensure!(logged("is no longer on any interface")? == 1, "the log says it several times");
+    satisfied(&stage.serve(all[1], part(0, 2), &["--wait", "all"])?, 1)?;
+    stage.remark(format!(
+        "said {} after it was gone, and taken back {} after it was there",
         times[0], times[1]
     ));
     Ok(())

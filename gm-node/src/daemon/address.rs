@@ -1,0 +1,85 @@
+//! Whether the addresses that the node needs are still on an interface of this machine: an operator or a DHCP client may take one away under the running node,
+//! and nothing else tells it. Changes no socket.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_broadcast::shell::has_address;
+
+use super::concerns::Concerns;
+use super::routes::App;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Of the address by which others reach us and the one at which we listen, those that are here: behind a translator the first is elsewhere.
+pub(super) fn needed(address: IpAddr, bind: Option<IpAddr>) -> BTreeSet<IpAddr> {
+    let both = [Some(address), bind].into_iter().flatten();
+    both.filter(|ip| !ip.is_unspecified() && has_address(*ip).unwrap_or(false)).collect()
+}
+
+/// Looks again and again, until the daemon ends.
+pub(super) async fn watch(needed: BTreeSet<IpAddr>, app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        look(&needed, &app.concerns, has_address);
+    }
+}
+
+/// Logs what is gone and what is back since the last look.
+fn look(needed: &BTreeSet<IpAddr>, concerns: &Concerns, has: impl Fn(IpAddr) -> io::Result<bool>) {
+    let before = concerns.gone();
+    let mut gone = before.clone();
+    for ip in needed {
+        match has(*ip) {
+            Ok(true) => drop(gone.remove(ip)),
+            Ok(false) => drop(gone.insert(*ip)),
+            // Then it is not known, and stays as it was.
+            Err(error) => tracing::debug!("the interfaces of this machine are not listed: {error}"),
+        }
+    }
+    for ip in gone.difference(&before) {
+        tracing::error!("{}", sentence(*ip));
+    }
+    for ip in before.difference(&gone) {
+        tracing::info!("the address {ip} is on an interface of this machine again");
+    }
+    concerns.set_gone(gone);
+}
+
+/// What is wrong if an address is gone, and what mends it.
+pub(super) fn sentence(ip: IpAddr) -> String {
+    format!(
+        "the address {ip} is no longer on any interface of this machine: other nodes do not reach this one. Give it back to its interface, or start the node with another `address`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_gone_is_a_warning_until_it_is_back() {
+        let concerns = Concerns::new(None);
+        let ip: IpAddr = "10.0.0.1".parse().unwrap();
+        let needed = BTreeSet::from([ip]);
+        look(&needed, &concerns, |_| Ok(true));
+        assert!(concerns.warnings().is_empty());
+        look(&needed, &concerns, |_| Ok(false));
+        look(&needed, &concerns, |_| Err(io::ErrorKind::Other.into()));
+        let warnings = concerns.warnings();
+        assert!(warnings.len() == 1 && warnings[0].contains("10.0.0.1 is no longer"), "{warnings:?}");
+        look(&needed, &concerns, |_| Ok(true));
+        assert!(concerns.warnings().is_empty());
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_are_looked_at() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(needed(ip("203.0.113.9"), Some(ip("127.0.0.1"))), BTreeSet::from([ip("127.0.0.1")]));
+        assert_eq!(needed(ip("127.0.0.1"), Some(ip("0.0.0.0"))), BTreeSet::from([ip("127.0.0.1")]));
+    }
+}
