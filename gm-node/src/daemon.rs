@@ -4,7 +4,8 @@
 //! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
 //! `daemon/log.rs`, `daemon/network.rs`, `daemon/multicast.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
 //! `daemon/signals.rs`, `daemon/ending.rs`: when and how it ends; `daemon/configured.rs`: what `daemon/apply.rs` remembers;
-//! `daemon/concerns.rs`, `daemon/address.rs`: what an operator should look at.
+//! `daemon/concerns.rs`, `daemon/address.rs`, `daemon/descriptors.rs`: what an
+//! operator should look at.
 
 mod address;
 mod apply;
@@ -12,6 +13,7 @@ mod concerns;
 pub(crate) mod config;
 mod configured;
 mod data;
+mod descriptors;
 mod ending;
 mod life;
 mod log;
@@ -48,6 +50,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
         Err(troubles) => return complain(&troubles, global.json),
     };
     let log = log::Log::begin(effective.log);
+    descriptors::raise_limit();
     // One for the node, one for who asks: an answer of megabytes does not hold up the node.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use gm_broadcast::shell::has_address;
 
 use super::concerns::Concerns;
+use super::descriptors::are_used_up;
 use super::routes::App;
 
 /// How often it is looked.
@@ -38,6 +39,7 @@ fn look(needed: &BTreeSet<IpAddr>, concerns: &Concerns, has: impl Fn(IpAddr) -> 
             Ok(true) => drop(gone.remove(ip)),
             Ok(false) => drop(gone.insert(*ip)),
             // Then it is not known, and stays as it was.
+            Err(error) if are_used_up(&error) => concerns.descriptors.note(),
             Err(error) => tracing::debug!("the interfaces of this machine are not listed: {error}"),
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::address;
 use super::config::KeyIds;
+use super::descriptors::Descriptors;
 
 /// What the daemon found out about itself since its start.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Concerns {
     keys: Mutex<Option<KeyIds>>,
     /// Addresses that vanished from their interface.
     gone: Mutex<BTreeSet<IpAddr>>,
+    /// When no file descriptor was left.
+    pub(super) descriptors: Arc<Descriptors>,
 }
 
 fn set<T>(mutex: &Mutex<T>, value: T) {
@@ -29,7 +32,12 @@ fn get<T: Clone>(mutex: &Mutex<T>) -> T {
 impl Concerns {
     /// Of a daemon that seals by those keys, or does not seal.
     pub(crate) fn new(keys: Option<KeyIds>) -> Concerns {
-        Concerns { reload: Mutex::default(), keys: Mutex::new(keys), gone: Mutex::default() }
+        Concerns {
+            reload: Mutex::default(),
+            keys: Mutex::new(keys),
+            gone: Mutex::default(),
+            descriptors: Arc::default(),
+        }
     }
 
     /// What came of the last reload, and by which keys frames are sealed since.
@@ -63,6 +71,7 @@ impl Concerns {
             format!("the last reload (SIGHUP) failed, and everything goes on as it was before: {why}")
         });
         let gone = self.gone();
-        reload.into_iter().chain(gone.into_iter().map(address::sentence)).collect()
+        let gone = gone.into_iter().map(address::sentence);
+        reload.into_iter().chain(gone).chain(self.descriptors.warning()).collect()
     }
 }

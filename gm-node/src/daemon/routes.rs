@@ -89,6 +89,7 @@ impl App {
 
 /// Answers every connection. After `end` no more are accepted; it returns when the requests that are under way are answered.
 pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
+    let descriptors = Arc::clone(&app.concerns.descriptors);
     let writes = Router::new()
         .route("/v1/groups/{g}/join", post(write::join))
         .route("/v1/groups/{g}/leave", post(write::leave))
@@ -110,9 +111,10 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .method_not_allowed_fallback(|| async { Failure::no_route() })
         .layer(DefaultBodyLimit::max(LONGEST))
         .with_state(app);
+    let room = Room::new(listener, MOST, descriptors);
     // It is the end too if nobody is left who could say so.
     let end = async { drop(end.await) };
-    if let Err(error) = axum::serve(Room::new(listener, MOST), router).with_graceful_shutdown(end).await {
+    if let Err(error) = axum::serve(room, router).with_graceful_shutdown(end).await {
         tracing::error!("the control socket is answered no longer: {error}");
     }
 }

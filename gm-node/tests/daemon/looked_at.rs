@@ -1,6 +1,7 @@
 //! What an operator should look at: in `status` until it is over, and in the log once.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
 use crate::node::{LOCAL, Node, Scratch, eventually, program, run};
 
@@ -58,4 +59,50 @@ fn a_reload_that_failed_is_a_warning_until_one_succeeds_and_the_sealing_key_is_n
         "{}",
         ann.log()
     );
+}
+
+/// A daemon whose files are limited by these words of `ulimit`.
+fn limited(scratch: &Scratch, words: &str) -> Node {
+    let dir = scratch.0.join("ann");
+    let data = format!("--data-dir={}", dir.display());
+    let run = program(&[&LOCAL[..], &[&data]].concat());
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", &format!("ulimit {words}; exec \"$0\" \"$@\"")]);
+    limited.arg(run.get_program()).args(run.get_args());
+    Node::start_as(limited, &dir.join("gm.sock"), &scratch.0.join("ann.log"))
+}
+
+/// Connections that ask nothing.
+fn idle(node: &Node) -> Vec<UnixStream> {
+    (0..56).map(|_| UnixStream::connect(&node.socket).unwrap()).collect()
+}
+
+#[test]
+fn a_low_limit_of_files_is_raised_as_far_as_it_may_be() {
+    let scratch = Scratch::new();
+    let ann = limited(&scratch, "-Sn 48");
+    let held = idle(&ann);
+    assert!(!warnings(&ann).contains("file descriptors"));
+    drop(held);
+    assert_eq!(ann.stop(), 0);
+}
+
+#[test]
+fn without_descriptors_the_daemon_still_answers_and_says_what_is_wrong() {
+    let scratch = Scratch::new();
+    let ann = limited(&scratch, "-n 48");
+    assert!(!warnings(&ann).contains("file descriptors"));
+    // The last of them wait in the system's queue, before whoever comes next.
+    let held = idle(&ann);
+    for _ in 0..3 {
+        let warnings = warnings(&ann);
+        let says = ["all file descriptors are in use", "The limit is 48", "LimitNOFILE="];
+        assert!(says.iter().all(|says| warnings.contains(says)), "{warnings}");
+    }
+    let (status, answer) = ann.post("/v1/groups/g/join", "");
+    assert_eq!(status, 200, "{answer}");
+    drop(held);
+    eventually("it was so a while ago", || warnings(&ann).contains("all file descriptors were in use once"));
+    assert_eq!(ann.log().matches("all file descriptors are in use").count(), 1, "{}", ann.log());
+    assert_eq!(ann.stop(), 0);
 }
