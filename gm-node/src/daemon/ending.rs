@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gm_node::Wait;
+use gm_clock::NetId;
+use gm_data::GroupName;
 use gm_node::service::Service;
+use gm_node::{End, Wait, Waited};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -84,13 +86,32 @@ async fn leave_all(service: &Service) {
     let leaving = groups.into_iter().map(|group| {
         let service = service.clone();
         tokio::spawn(async move {
-            if let Err(error) = service.leave(&group, Wait::all(LEAVING)).await {
-                tracing::error!(%group, "not left: {error}");
+            match service.leave(&group, Wait::all(LEAVING)).await {
+                Ok(written) => left(service.my_id(), &group, &written.waited),
+                Err(error) => tracing::error!(%group, "not left: {error}"),
             }
         })
     });
     for left in leaving.collect::<Vec<_>>() {
         // What panicked has said so.
-        let _ = timeout(LEAVING * 2, left).await;
+        if timeout(LEAVING * 2, left).await.is_err() {
+            tracing::error!("a group is not left: the storage takes too long");
+        }
+    }
+}
+
+/// Says whether the other members know it.
+fn left(me: NetId, group: &GroupName, waited: &Waited) {
+    let Waited { members, delivered: heard, refused, unreachable, unknown, .. } = *waited;
+    let others = members.max(heard + refused + unreachable + unknown);
+    if waited.end == End::Satisfied {
+        tracing::debug!(%group, heard, "left");
+    } else if others == 0 {
+        tracing::info!(%group, "left, and no other member was known that should hear it");
+    } else {
+        tracing::warn!(
+            %group, heard, others,
+            "left, and {heard} of {others} other members heard it: the rest learn it from those, and if nobody heard it they keep this node as a member. Then `gm-node forget {me} --group {group}` on one of them, or start this node again for a while"
+        );
     }
 }

@@ -106,3 +106,21 @@ fn without_descriptors_the_daemon_still_answers_and_says_what_is_wrong() {
     assert_eq!(ann.log().matches("all file descriptors are in use").count(), 1, "{}", ann.log());
     assert_eq!(ann.stop(), 0);
 }
+
+#[test]
+fn a_leave_at_the_end_that_nobody_heard_is_in_the_log() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--join=g"]);
+    let seed = format!("--seed={}", ann.id);
+    let bob = Node::start(&scratch.0.join("bob"), &["--join=g", "--leave-on-exit", &seed]);
+    eventually("both are members", || bob.members("g") == 2);
+    ann.kill();
+    let log = scratch.0.join("bob.log");
+    assert_eq!(bob.stop(), 0);
+    let log = std::fs::read_to_string(log).unwrap();
+    let line = log.lines().find(|line| line.contains("0 of 1 other members heard it"));
+    assert!(
+        line.is_some_and(|line| line.contains("WARN") && line.contains("group=g") && line.contains("forget")),
+        "{log}"
+    );
+}
