@@ -21,7 +21,7 @@ pub(crate) struct Found {
 pub(crate) const SEEDS: u64 = 200;
 
 /// Every bug. A row that no longer holds is found anew by `cargo xtask sim --node --plant NAME`.
-pub(crate) const FOUND: [Found; 30] = [
+pub(crate) const FOUND: [Found; 31] = [
     found(Bug::ReceiptForWhatIsNotHeld, "questions", 0, "receipts"),
     found(Bug::SentBeforeStored, "restart", 0, "stored"),
     found(Bug::QuestionNotRetried, "questions", 0, "fingerprints"),
@@ -52,6 +52,7 @@ pub(crate) const FOUND: [Found; 30] = [
     found(Bug::NewcomerUntold, "newcomer", 0, "fingerprints"),
     found(Bug::ContactPassedOver, "few-of-many", 0, "fingerprints"),
     found(Bug::ForgettingNotStored, "forget-restart", 0, "acknowledged"),
+    found(Bug::DatagramsOnly, "udp-blocked", 0, "fingerprints"),
 ];
 
 const fn found(bug: Bug, scenario: &'static str, seed: u64, checker: &'static str) -> Found {

@@ -67,6 +67,7 @@ impl<S: Store> Node<S> {
     /// All members are told, and the one who is forgotten: if it lives, it comes back in a new life.
     pub(super) fn tell_forgotten(&mut self, now: Time, group: &GroupName, record: Record, answer: Answer) {
         let member = record.member();
+        self.unlist_if_forgotten(now, member);
         let parts = vec![Part::Record(record.clone())];
         let body = Body::Group(Group { name: group.clone(), parts });
         let telling = |body, to| Telling { body, instead: None, topic: None, to, multicast: true };
@@ -86,6 +87,15 @@ impl<S: Store> Node<S> {
             self.broadcast(now, group, telling(body, to), None);
         }
         self.hasten(now, self.config.times.moving);
+    }
+
+    /// A member was forgotten: if it is a member of no group that is held, it is listed as a peer no longer, until it sends something itself.
+    pub(super) fn unlist_if_forgotten(&mut self, now: Time, member: NetId) {
+        let version = |group: &GroupName| self.groups().version(group, member);
+        let versions: Vec<_> = self.groups().held.keys().filter_map(version).collect();
+        if !versions.is_empty() && versions.iter().all(|version| version.gone) {
+            self.order(now, gm_broadcast::Command::Unlist(member));
+        }
     }
 
     /// Drops removals that are kept for too long.

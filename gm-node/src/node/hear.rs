@@ -31,6 +31,9 @@ impl<S: Store> Node<S> {
     ) {
         for member in members {
             self.settle_question(group, *member);
+            if self.groups().version(group, *member).is_some_and(|version| version.gone) {
+                self.unlist_if_forgotten(now, *member);
+            }
         }
         self.warn_if_crowded(group);
         self.on_members_found(now, group, members);

@@ -128,7 +128,8 @@ impl<S: Store> Node<S> {
         self.started = true;
         if !self.sync.old_peers.is_empty() {
             let peers = self.sync.old_peers.clone();
-            self.order(now, gm_broadcast::Command::Know(peers));
+            self.order(now, gm_broadcast::Command::Know(peers.clone()));
+            peers.into_iter().for_each(|peer| self.unlist_if_forgotten(now, peer));
         }
         if !self.queue.is_empty() {
             self.tick = Some(now);

@@ -21,9 +21,14 @@ fn a_dead_member_is_forgotten_and_a_living_one_comes_back() {
     town.run_for(Duration::from_secs(5));
     assert!(told.answer(1).unwrap().1.is_ok());
     assert!(agree(&town, 3));
+    for node in 0..3 {
+        let peers = town.machine(NodeIndex(node)).unwrap().peers();
+        assert!(!peers.contains(&id(3)), "who is forgotten is listed no longer");
+    }
     town.command(NodeIndex(0), forget(2, 2));
     town.run_for(Duration::from_secs(5));
     assert!(agree(&town, 3), "the living one is back, with what it served");
+    assert!(town.machine(NodeIndex(0)).unwrap().peers().contains(&id(2)), "and listed again");
     let view = town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
     assert_eq!(view.record(id(2)).unwrap().items().count(), 1);
     town.command(NodeIndex(1), forget(3, 3));

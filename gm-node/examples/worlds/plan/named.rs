@@ -15,7 +15,7 @@ use super::Plan;
 type Draw = fn(u64, &mut Chance) -> Plan;
 
 /// All of them.
-const PLANS: [(&str, Draw); 35] = [
+const PLANS: [(&str, Draw); 36] = [
     ("restart", disks::restart),
     ("lost-disk", disks::lost_disk),
     ("stale-disk", disks::stale_disk),
@@ -44,6 +44,7 @@ const PLANS: [(&str, Draw); 35] = [
     ("newcomer", splits::newcomer),
     ("few-of-many", splits::few_of_many),
     ("pace", splits::pace),
+    ("udp-blocked", splits::udp_blocked),
     ("questions", splits::questions),
     ("left-apart", splits::left_apart),
     ("quiet", splits::quiet_world),

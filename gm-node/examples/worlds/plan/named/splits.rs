@@ -98,6 +98,20 @@ pub(crate) fn pace(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
+/// No datagram ever gets through, as where a firewall lets TCP pass and nothing else; groups converge by connections.
+pub(crate) fn udp_blocked(seed: u64, chance: &mut Chance) -> Plan {
+    let mut plan = quiet("", seed, islands(&[1; 10], 10));
+    plan.network.mtu = 0;
+    plan.all_serve(seconds(1), ms(100), 0);
+    for _ in 0..20 {
+        let node = plan.some_node(chance);
+        plan.write(seconds(10) + chance.within(ms(20_000)), node, 0, Intent::Batch);
+    }
+    plan.heal_at = seconds(30);
+    plan.bound = ms(20_000);
+    plan
+}
+
 /// One node more joins a quiet group of thirty that hear no multicast of each other, and knows two of them.
 pub(crate) fn newcomer(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 30], 30));
