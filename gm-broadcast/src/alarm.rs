@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gm_clock::NetId;
 use gm_codec::BroadcastId;
 
 use crate::machine::LinkId;
@@ -13,6 +14,8 @@ use crate::time::Time;
 pub(crate) enum Timer {
     /// Changes of whom we hear are to be multicast.
     Announce,
+    /// A question by datagram to a peer to which datagrams may be lost had its time.
+    Datagrams(NetId),
     /// Who missed what we multicast is to notice it.
     Echo,
     /// Somebody is to be asked whom he knows; seeds are to be called.

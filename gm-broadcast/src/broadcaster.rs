@@ -280,7 +280,7 @@ impl<H: Handler> Broadcaster<H> {
             (
                 "alarms",
                 self.alarms.len(),
-                8 + 2 * bounds.links + 2 * bounds.tallies + bounds.recent + bounds.shares,
+                8 + 3 * bounds.links + 2 * bounds.tallies + bounds.recent + bounds.shares,
             ),
         ]
     }

@@ -2,16 +2,16 @@
 //!
 //! A firewall may let connections through and drop datagrams, in one direction or in both, from the start or later. Nothing
 //! on the wire says so, so it is inferred: the owner reports each question that it sent by datagram and that was not
-//! answered in time; if the peer is then heard by a connection, that counts as a strike, and [`STRIKES`] of them in a row
-//! mean that datagrams are lost. A datagram of the peer's own is no evidence to the contrary, as the other direction may be
-//! closed; only an answer to a question of ours is. From then on everything for that peer goes by a connection, and a small question goes by
-//! datagram now and then, whose answer shows that datagrams work again.
+//! answered in time. If the peer is then heard by a connection, datagrams are suspicious, and small questions go by datagram at
+//! once; [`STRIKES`] in a row without an answer mean that datagrams are lost. A datagram of the peer's own is no evidence to the
+//! contrary, as the other direction may be closed; only an answer to a question of ours is. From then on everything for that
+//! peer goes by a connection, and a small question goes by datagram now and then, whose answer shows that datagrams work again.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// Questions in a row that were answered by a connection only, after which datagrams count as lost. Two would mistake one
+/// Questions in a row that were not answered by datagram, after which datagrams count as lost. Two would mistake one
 /// path in five for a broken one where a quarter of all datagrams is lost each way; three mistake one in twelve.
 const STRIKES: u8 = 3;
 /// How long after datagrams were found to be lost they are tried again, doubled each time...
@@ -31,6 +31,17 @@ pub enum Datagrams {
     Lost,
     /// The peer's address is of another family (IPv4, IPv6) than ours: our socket cannot send to it.
     OtherFamily,
+}
+
+/// What became of trying datagrams that are suspicious.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// One was answered, now or before.
+    Answered,
+    /// It was not, and that is not enough to say so.
+    TryAgain,
+    /// They are lost from now on.
+    Lost,
 }
 
 /// The state of one peer.
@@ -58,18 +69,26 @@ impl DatagramPath {
         self.unanswered = true;
     }
 
-    /// Something came of the peer by a connection. Returns whether datagrams count as lost from now on.
-    /// `suspicious`: the same was found with several peers of late, so that one strike is enough.
-    pub(crate) fn heard_by_connection(&mut self, now: Time, suspicious: bool) -> bool {
-        if !std::mem::take(&mut self.unanswered) || self.is_lost() {
-            return false;
+    /// Something came of the peer by a connection. Returns whether that makes datagrams suspicious, because a question by datagram was
+    /// not answered before: then they are to be tried at once.
+    pub(crate) fn heard_by_connection(&mut self) -> bool {
+        let suspicious = std::mem::take(&mut self.unanswered) && !self.is_lost() && self.strikes == 0;
+        self.strikes += u8::from(suspicious);
+        suspicious
+    }
+
+    /// What was tried while datagrams were suspicious had its time. `enough`: the same was found with several peers of late, so that less
+    /// evidence is needed.
+    pub(crate) fn tried(&mut self, now: Time, enough: bool) -> Verdict {
+        if self.strikes == 0 || self.is_lost() {
+            return Verdict::Answered;
         }
         self.strikes += 1;
-        if self.strikes < STRIKES && !suspicious {
-            return false;
+        if self.strikes < STRIKES && !enough {
+            return Verdict::TryAgain;
         }
         *self = DatagramPath { state: Datagrams::Lost, probe_at: now + FIRST, ..DatagramPath::default() };
-        true
+        Verdict::Lost
     }
 
     /// A question of ours that went by datagram was answered by datagram. Returns whether datagrams counted as lost before.
@@ -99,19 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn three_questions_answered_by_connection_only_mean_that_datagrams_are_lost() {
-        let mut path = DatagramPath::default();
-        for _ in 1..STRIKES {
-            path.unanswered();
-            path.unanswered();
-            assert!(!path.heard_by_connection(at(0), false) && !path.heard_by_connection(at(0), true));
-        }
-        assert_eq!(path.state(), Datagrams::Untested);
-        path.unanswered();
-        assert!(path.heard_by_connection(at(0), false) && path.is_lost());
+    fn three_questions_without_an_answer_mean_that_datagrams_are_lost() {
         let mut path = DatagramPath::default();
         path.unanswered();
-        assert!(path.heard_by_connection(at(0), true), "one is enough where others have shown the same");
+        assert!(path.heard_by_connection() && !path.heard_by_connection());
+        assert_eq!(path.tried(at(0), false), Verdict::TryAgain);
+        assert_eq!((path.tried(at(1), false), path.is_lost()), (Verdict::Lost, true));
+        let mut path = DatagramPath::default();
+        path.unanswered();
+        assert!(path.heard_by_connection());
+        assert_eq!(path.tried(at(0), true), Verdict::Lost, "two are enough where others have shown the same");
     }
 
     #[test]
@@ -119,7 +135,8 @@ mod tests {
         let mut path = DatagramPath::default();
         for _ in 0..10 {
             path.unanswered();
-            assert!(!path.answered() && !path.heard_by_connection(at(0), true));
+            assert!(path.heard_by_connection() && !path.answered());
+            assert_eq!(path.tried(at(0), true), Verdict::Answered);
         }
         (0..10).for_each(|_| path.unanswered());
         assert!(!path.is_lost(), "a dead peer is not one whose datagrams are lost");

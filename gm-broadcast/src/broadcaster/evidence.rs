@@ -8,16 +8,25 @@ use gm_clock::NetId;
 use gm_codec::{Body, FrameError, Peers, Side};
 
 use super::Broadcaster;
+use crate::alarm::Timer;
 use crate::event::{By, Event};
 use crate::handler::Handler;
 use crate::links::State;
 use crate::machine::{LinkId, Output, Refusal, STALL};
 use crate::peer_status::{CLOSES, SMALL_FOR, SeedTrouble};
+use crate::reach::Verdict;
 use crate::time::Time;
 use crate::unopened::{Unopened, UnopenedCause};
 
 /// A seed that is not reached for so long is reported: nodes that start together do not find each other at once.
 const SEED_PATIENCE: Duration = Duration::from_secs(3);
+/// How long an answer by datagram may take before the next question goes out.
+const TRY: Duration = Duration::from_millis(500);
+/// A peer of which nothing came for so long may be dead: then that it does not answer shows nothing.
+const ALIVE: Duration = Duration::from_secs(10);
+/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in between, after which less evidence is
+/// needed for the next one: a firewall on our side loses those to everybody.
+const SUSPICIOUS: u32 = 2;
 /// How long after one check of a node's address the next may be.
 const CHECK_AGAIN: Duration = Duration::from_secs(30);
 /// A seed that was heard within this time is not reported.
@@ -108,6 +117,35 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
+    /// Datagrams between us and a node are suspicious: a small question goes by one.
+    pub(super) fn try_datagrams(&mut self, now: Time, node: NetId) {
+        self.ask_by_datagram(now, node);
+        self.alarms.set(Timer::Datagrams(node), now + TRY);
+    }
+
+    /// The small question had its time.
+    pub(super) fn on_datagrams(&mut self, now: Time, node: NetId) {
+        let enough = self.losing >= SUSPICIOUS;
+        let alive = self.is_alive(now, node, ALIVE);
+        let Some(peer) = self.peers.get_mut(node).filter(|_| alive) else { return };
+        match peer.datagrams.tried(now, enough) {
+            Verdict::Answered => {}
+            Verdict::TryAgain => self.try_datagrams(now, node),
+            Verdict::Lost => {
+                self.counters.count("datagram", "lost between us and a peer");
+                self.losing = self.losing.saturating_add(1);
+                self.emit(Event::Datagrams { node, lost: true });
+                self.check_address(now, node);
+            }
+        }
+    }
+
+    fn ask_by_datagram(&mut self, now: Time, node: NetId) {
+        self.counters.count("datagram", "tried");
+        let question = Body::Peers(Peers { wanted: true, islands: Vec::new(), others: Vec::new() });
+        self.send_datagram(now, node, &question);
+    }
+
     /// Whether datagrams do not get to a node, so that a connection has to be used. If they are lost, they are tried again now
     /// and then, and so is the node's own address, if only connections that it opens get through.
     pub(super) fn datagrams_fail(&mut self, now: Time, node: NetId) -> bool {
@@ -120,9 +158,7 @@ impl<H: Handler> Broadcaster<H> {
             return false;
         }
         if peer.datagrams.takes_probe(now) {
-            self.counters.count("datagram", "tried again");
-            let question = Body::Peers(Peers { wanted: true, islands: Vec::new(), others: Vec::new() });
-            self.send_datagram(now, node, &question);
+            self.ask_by_datagram(now, node);
             self.check_address(now, node);
         }
         true

@@ -58,9 +58,6 @@ pub(super) struct Pending {
     pub(super) tries: u32,
 }
 
-/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in between, after which less evidence is
-/// needed for the next one: a firewall on our side loses those to everybody.
-const SUSPICIOUS: u32 = 2;
 /// Shares of one broadcast that wait for its content, at most.
 const DUTIES: usize = 4;
 
@@ -97,10 +94,7 @@ impl<H: Handler> Broadcaster<H> {
         (peer.unanswered, peer.unshown, peer.unlisted) = (0, 0, false);
         peer.source = came.source.or(peer.source);
         let seed_is_reached = std::mem::take(&mut peer.reported);
-        let datagrams_are_lost = match came.path {
-            Path::Multicast | Path::Datagram => false,
-            Path::Link => peer.datagrams.heard_by_connection(now, self.losing >= SUSPICIOUS),
-        };
+        let suspicious = came.path == Path::Link && peer.datagrams.heard_by_connection();
         if header.island.is_some() {
             peer.label = header.island;
         }
@@ -113,10 +107,8 @@ impl<H: Handler> Broadcaster<H> {
         if seed_is_reached {
             self.emit(Event::SeedReached(sender));
         }
-        if datagrams_are_lost {
-            self.counters.count("datagram", "lost between us and a peer");
-            self.losing = self.losing.saturating_add(1);
-            self.emit(Event::Datagrams { node: sender, lost: true });
+        if suspicious {
+            self.try_datagrams(now, sender);
         }
         let confirmation = self.config.times.confirmation;
         if came.path == Path::Multicast {

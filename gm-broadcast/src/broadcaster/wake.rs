@@ -12,6 +12,7 @@ impl<H: Handler> Broadcaster<H> {
         while let Some(timer) = self.alarms.take(now) {
             match timer {
                 Timer::Announce => self.on_announce(now),
+                Timer::Datagrams(node) => self.on_datagrams(now, node),
                 Timer::Echo => self.on_echo(now),
                 Timer::Exchange => self.on_exchange(now),
                 Timer::Gaps => self.on_gaps(now),

@@ -132,6 +132,11 @@ impl Daemon {
         memory_of(self.child.as_ref().context("it does not run")?)
     }
 
+    /// All that it logged.
+    pub(super) fn log(&self) -> Vec<String> {
+        self.lines.last(usize::MAX)
+    }
+
     /// A command for it.
     pub(super) fn cli(&self, words: &[&str]) -> Result<Said> {
         ask(&self.setting, words)

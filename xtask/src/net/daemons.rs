@@ -6,6 +6,7 @@ mod islands;
 mod kills;
 mod lan;
 mod lives;
+mod paths;
 mod storage;
 
 use anyhow::Result;
@@ -34,6 +35,11 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
     ("two-clusters", |stage, _| lan::two_clusters(stage)),
     ("no-multicast", |stage, _| lan::no_multicast(stage)),
     ("ipv6", |stage, _| islands::ipv6(stage)),
+    ("udp-blocked", |stage, _| paths::udp_blocked(stage)),
+    ("mixed-families", |stage, _| paths::mixed_families(stage)),
+    ("swallows-large", |stage, _| paths::swallows_large(stage)),
+    ("set-up-wrong", |stage, _| paths::set_up_wrong(stage)),
+    ("unreachable-address", |stage, _| paths::unreachable_address(stage)),
     ("fifty", |stage, _| fifty::fifty(stage)),
     ("disk-full", |stage, _| storage::full(stage)),
 ];
