@@ -108,7 +108,9 @@ impl<S: Store> Node<S> {
         if let Some((node, by)) = unanswered {
             self.sync.silent = self.sync.silent.saturating_add(1);
             self.count("anti-entropy", "no answer");
-            self.order(now, gm_broadcast::Command::Unanswered { node, by });
+            if !planted(Bug::DatagramsOnly) {
+                self.order(now, gm_broadcast::Command::Unanswered { node, by });
+            }
         }
         self.end_leaving(now);
         let times = self.config.times;
@@ -142,7 +144,9 @@ impl<S: Store> Node<S> {
         let (to, by) = match again {
             Some((node, _)) => (node, By::Link),
             // Where nothing of a peer ever came, a connection may get through.
-            None if self.sync.silent % 4 == 3 => (self.whom_to_compare_with(now)?, By::Link),
+            None if self.sync.silent % 4 == 3 && !planted(Bug::DatagramsOnly) => {
+                (self.whom_to_compare_with(now)?, By::Link)
+            }
             None => {
                 let to = self.whom_to_compare_with(now)?;
                 (to, self.by_for(to, By::Datagram))
