@@ -111,7 +111,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
         }
     }
     if !of_daemons.is_empty() {
-        let program = build(ws, "build --quiet --release --package gm-node --bin", "gm-node")?;
+        let program = build(ws, "build --release --package gm-node --bin", "gm-node")?;
         let settings = daemons::Settings { kills: flags.kills };
         for (name, scene) in of_daemons {
             tally += play(name, &program, |stage| scene(stage, &settings))?;
@@ -170,7 +170,7 @@ fn missing() -> Vec<String> {
     missing
 }
 
-const EXAMPLE: &str = "build --quiet --release --package gm-broadcast --example";
+const EXAMPLE: &str = "build --release --package gm-broadcast --example";
 
 /// Builds an example or the program, and says where it is.
 fn build(ws: &Workspace, words: &str, name: &str) -> Result<PathBuf> {

@@ -38,11 +38,9 @@ pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<Tally> {
 
 fn simulator(ws: &Workspace, args: &[String]) -> Command {
     let mut command = if args.iter().any(|arg| arg == NODE) {
-        ws.cargo(
-            "run --quiet --release -p gm-node --no-default-features --features plant --example worlds --",
-        )
+        ws.cargo("run --release -p gm-node --no-default-features --features plant --example worlds --")
     } else {
-        ws.cargo("run --quiet --release -p gm-sim --")
+        ws.cargo("run --release -p gm-sim --")
     };
     command.args(args.iter().filter(|arg| *arg != NODE));
     command

@@ -13,6 +13,11 @@ use crate::test_output::{Line, Output};
 use crate::workspace::{Workspace, status};
 use crate::{layers, tidy};
 
+/// Builds all that is tested. Cargo speaks to the terminal itself, so that it shows how far it is.
+const BUILD: &str = "test --workspace --all-features --no-run";
+/// Runs it; what cargo says then is read here.
+const RUN: &str = "test --workspace --all-features --no-fail-fast";
+
 /// Runs all steps and prints the block that closes the report, except for the tally, its last line.
 pub(crate) fn run(ws: &Workspace) -> Result<Tally> {
     let mut failures = Vec::new();
@@ -23,7 +28,10 @@ pub(crate) fn run(ws: &Workspace) -> Result<Tally> {
         failures.push("the tree is not tidy: cargo xtask tidy".to_owned());
     }
 
-    let (output, good) = cargo_test(ws)?;
+    println!("building the tests with `cargo {BUILD}`: some minutes from cold, seconds afterwards");
+    let built = status(&mut ws.cargo(BUILD))?.success();
+    // What did not compile has said so, and would say it again.
+    let (output, good) = if built { cargo_test(ws)? } else { (Output::default(), false) };
     let mut tally = output.total();
     if !good && tally.failed == 0 {
         // A binary that died or did not compile counted nothing.
@@ -60,7 +68,7 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
 
     // Cargo says on one stream whose tests run, the tests speak on the other: one pipe keeps the order.
     let (reader, writer) = std::io::pipe().context("cannot open a pipe")?;
-    let mut command = ws.cargo("test --workspace --all-features --no-fail-fast");
+    let mut command = ws.cargo(RUN);
     command
         .arg("--message-format=json-render-diagnostics")
         .env("CARGO_TERM_QUIET", "false")
@@ -112,6 +120,17 @@ fn pure_check(layers: &[Layer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_takes_long_is_not_silent() {
+        let config = include_str!("../../.cargo/config.toml");
+        assert!(config.contains("xtask = \"run "), "{config}");
+        for words in [config, BUILD, RUN] {
+            assert!(!words.contains("quiet") && !words.contains(" -q"), "{words}");
+        }
+        // The same is built and run, so that nothing is built while cargo's progress is not shown.
+        assert_eq!(BUILD.replace("--no-run", "--no-fail-fast"), RUN);
+    }
 
     const TABLE: &[Layer] = &[
         Layer { name: "a", internal: &[], internal_dev: &[], pure: Some(&[]), tested: true },
