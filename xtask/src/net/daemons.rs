@@ -7,6 +7,7 @@ mod kills;
 mod lan;
 mod lives;
 mod paths;
+mod readme;
 mod storage;
 
 use anyhow::Result;
@@ -24,6 +25,8 @@ pub(super) struct Settings {
 
 /// All, in their order.
 pub(super) const SCENES: &[(&str, Scene)] = &[
+    ("readme", |stage, _| readme::three_hosts(stage, true)),
+    ("readme-no-multicast", |stage, _| readme::three_hosts(stage, false)),
     ("three-islands", |stage, _| islands::three(stage)),
     ("loss", |stage, _| islands::loss(stage)),
     ("split-heal", |stage, _| islands::split(stage)),

@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use super::rules::Rules;
 
 const PREFIX: &str = "gmnet-";
+/// Where `ip netns exec` looks for what takes the place of files in `/etc`.
+pub(super) const ETC: &str = "/etc/netns";
 
 /// Where a node is.
 #[derive(Clone, Debug)]
@@ -205,6 +207,11 @@ pub(super) fn sweep() -> Result<()> {
                 let _ = Command::new("kill").args(["-KILL", left]).status();
             }
             ip(&format!("netns del {space}"))?;
+        }
+    }
+    for entry in std::fs::read_dir(ETC).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left_behind) {
+            clear(&entry.path())?;
         }
     }
     for entry in

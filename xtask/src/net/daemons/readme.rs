@@ -1,0 +1,248 @@
+//! The three hosts of the README, whose commands are typed as they are printed there. Each host is a namespace with a home, a `/var/lib` and an `/etc/hosts`
+//! of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::net::town::Stage;
+use crate::net::waiting::{PATIENCE, wait_for};
+use crate::net::world::{ETC, Place};
+
+const README: &str = include_str!("../../../../README.md");
+/// A line of the README.
+#[derive(Debug, PartialEq, Eq)]
+struct Line<'a> {
+    /// The host on which it is typed.
+    host: &'a str,
+    /// What is typed, with its comment, which the shell leaves out.
+    typed: &'a str,
+}
+
+impl Line<'_> {
+    /// Whether it goes on until it is ended.
+    fn is_daemon(&self) -> bool {
+        self.typed.starts_with("gm-node run ")
+    }
+
+    /// Whether it is for every command behind it, on all hosts.
+    fn is_for_all(&self) -> bool {
+        self.typed.starts_with("export ")
+    }
+
+    /// The exit code that the comment promises.
+    fn code(&self) -> i32 {
+        let promised =
+            self.typed.split("exit code ").nth(1).and_then(|rest| rest.split([':', ' ', ',']).next());
+        promised.and_then(|code| code.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// The lines that are typed, of a section's first block.
+fn lines<'a>(text: &'a str, section: &str) -> Vec<Line<'a>> {
+    let block = text.split_once(section).and_then(|(_, rest)| rest.split("```").nth(1)).unwrap_or_default();
+    let typed = block.lines().filter_map(|line| line.split_once("$ "));
+    typed.map(|(host, typed)| Line { host, typed }).collect()
+}
+
+struct Host {
+    name: String,
+    place: Place,
+    home: PathBuf,
+    var_lib: PathBuf,
+}
+
+/// The hosts, and the daemons that were started on them. Dropped, all of it is gone.
+#[derive(Default)]
+struct Hosts {
+    all: Vec<Host>,
+    daemons: Vec<Child>,
+    /// Lines that are for every command.
+    before: Vec<String>,
+}
+
+impl Hosts {
+    /// A host, whose folders lie in that one.
+    fn add(&mut self, folder: &Path, name: &str, place: &Place) -> Result<()> {
+        let (home, var_lib) = (folder.join(name).join("home"), folder.join(name).join("lib"));
+        fs::create_dir_all(&home)
+            .and_then(|()| fs::create_dir_all(&var_lib))
+            .context("cannot make a home")?;
+        self.all.push(Host { name: name.to_owned(), place: place.clone(), home, var_lib });
+        Ok(())
+    }
+
+    /// All hosts know each other by name.
+    fn name_all(&self) -> Result<()> {
+        let names = self.all.iter().map(|host| format!("{} {}\n", host.place.ip, host.name));
+        let text = format!("127.0.0.1 localhost\n{}", names.collect::<String>());
+        for host in &self.all {
+            let etc = Path::new(ETC).join(&host.place.space);
+            let written = fs::create_dir_all(&etc).and_then(|()| fs::write(etc.join("hosts"), &text));
+            written.with_context(|| format!("cannot write {}", etc.join("hosts").display()))?;
+        }
+        Ok(())
+    }
+
+    fn host(&self, name: &str) -> Result<&Host> {
+        self.all.iter().find(|host| host.name == name).with_context(|| format!("there is no host {name}"))
+    }
+
+    /// A line in a shell of a host. What is mounted there is seen by this command alone.
+    fn shell(&self, program: &Path, host: &str, line: &str) -> Result<Command> {
+        let Host { place, home, var_lib, .. } = self.host(host)?;
+        let before = self.before.join("\n");
+        let script = format!(
+            "mount --bind '{}' /var/lib && cd '{}' || exit 99\n{before}\n{line}\n",
+            var_lib.display(),
+            home.display()
+        );
+        let folder = program.parent().context("the program is in a folder")?.display();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &place.space, "sh", "-c", &script]).stdin(Stdio::null());
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GROUP_MANAGER_"))
+        {
+            command.env_remove(name);
+        }
+        command.env("PATH", format!("{folder}:{path}"));
+        Ok(command)
+    }
+
+    fn start(&mut self, stage: &Stage, line: &Line<'_>) -> Result<()> {
+        let log = stage.folder.join(format!("{}.log", line.host));
+        let file = fs::File::create(&log).context("cannot make a log")?;
+        let mut command = self.shell(&stage.program, line.host, line.typed)?;
+        let child = command.stdout(file.try_clone().context("cannot share a log")?).stderr(file).spawn();
+        self.daemons.push(child.context("cannot start a daemon")?);
+        Ok(())
+    }
+
+    /// All daemons answer, as whoever types the next line sees by their logs.
+    fn ready(&self, stage: &Stage) -> Result<()> {
+        for host in &self.all {
+            let ask = "gm-node status --data-dir /var/lib/gm";
+            let answered = wait_for(&format!("the daemon of {}", host.name), PATIENCE, || {
+                let said = self.shell(&stage.program, &host.name, ask)?.output().context("cannot ask")?;
+                Ok(said.status.success())
+            });
+            let log =
+                || fs::read_to_string(stage.folder.join(format!("{}.log", host.name))).unwrap_or_default();
+            answered.with_context(log)?;
+        }
+        Ok(())
+    }
+
+    /// Types a line that ends by itself.
+    fn run(&self, stage: &Stage, line: &Line<'_>) -> Result<()> {
+        let said =
+            self.shell(&stage.program, line.host, line.typed)?.output().context("cannot start a shell")?;
+        let text = [&said.stdout[..], &said.stderr].map(String::from_utf8_lossy).concat();
+        ensure!(
+            said.status.code() == Some(line.code()),
+            "{}$ {} ended with {}, not {}: {}",
+            line.host,
+            line.typed,
+            said.status,
+            line.code(),
+            text.trim()
+        );
+        Ok(())
+    }
+
+    /// What the first comment says: all hosts have the key.
+    fn copy_key(&self) -> Result<()> {
+        let [first, others @ ..] = &*self.all else { bail!("there are no hosts") };
+        for other in others {
+            fs::copy(first.home.join("gm.key"), other.home.join("gm.key")).context("cannot copy the key")?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for child in &mut self.daemons {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for host in &self.all {
+            let pids = Command::new("ip").args(["netns", "pids", &host.place.space]).output();
+            let pids =
+                pids.map(|pids| String::from_utf8_lossy(&pids.stdout).into_owned()).unwrap_or_default();
+            // Of shells that did not become their command.
+            for pid in pids.split_whitespace() {
+                let _ = Command::new("kill").args(["-KILL", pid]).status();
+            }
+            let _ = fs::remove_dir_all(Path::new(ETC).join(&host.place.space));
+        }
+        // Only if nothing else is in it.
+        let _ = fs::remove_dir(ETC);
+    }
+}
+
+/// Types all of it; where multicast is dropped, the seeds do it.
+pub(super) fn three_hosts(stage: &mut Stage, multicast: bool) -> Result<()> {
+    let lines = lines(README, "\n## Three hosts\n");
+    let mut names: Vec<&str> = lines.iter().map(|line| line.host).collect();
+    names.sort_unstable();
+    names.dedup();
+    ensure!(names == ["a", "b", "c"] && lines.len() > 8, "the README has other hosts or lines: {lines:?}");
+    let places = stage.islands(&[3])?.concat();
+    if !multicast {
+        let switch = stage.switch();
+        stage.drop_in(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
+    }
+    let mut hosts = Hosts::default();
+    for (name, place) in names.iter().zip(&places) {
+        hosts.add(&stage.folder, name, place)?;
+    }
+    hosts.name_all()?;
+    let mut is_started = false;
+    for line in &lines {
+        if line.is_daemon() {
+            hosts.start(stage, line)?;
+            is_started = true;
+            continue;
+        }
+        if std::mem::take(&mut is_started) {
+            hosts.ready(stage)?;
+        }
+        if line.is_for_all() {
+            hosts.before.push(line.typed.to_owned());
+            continue;
+        }
+        hosts.run(stage, line)?;
+        if line.typed.contains("> gm.key") {
+            hosts.copy_key()?;
+        }
+    }
+    stage.remark(format!("{} lines, as printed", lines.len()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_typed_on_hosts_and_promise_a_code() {
+        let text = "# x\n\n## Hosts\n\nSome.\n\n```text\na$ gm-node run --x\n\nb$ gm-node coverage G # exit code 1: why\n```\n\n```text\nc$ no\n```\n";
+        let lines = lines(text, "\n## Hosts\n");
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0], Line { host: "a", typed: "gm-node run --x" });
+        assert!(lines[0].is_daemon() && !lines[1].is_daemon());
+        assert_eq!((lines[0].code(), lines[1].code()), (0, 1));
+    }
+
+    #[test]
+    fn the_readme_has_three_hosts() {
+        let lines = lines(README, "\n## Three hosts\n");
+        assert_eq!(lines.iter().filter(|line| line.is_daemon()).count(), 3);
+        assert_eq!(lines.iter().filter(|line| line.is_for_all()).count(), 1);
+        assert_eq!(lines.iter().map(Line::code).sum::<i32>(), 1, "one promises another exit code");
+    }
+}
