@@ -119,7 +119,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| self.strange(&error.to_string()))
     }
 
-    /// As long as this fails, nothing was sent.
+    /// Connects. If this fails, nothing was sent.
     async fn connect(&self) -> Result<UnixStream, Failure> {
         UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))
     }

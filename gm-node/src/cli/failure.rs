@@ -27,19 +27,19 @@ pub(crate) enum Failure {
     /// No daemon answers.
     #[error("{0}")]
     Unreachable(String),
-    /// A write was sent, and no answer came that says what became of it.
+    /// A write was sent, and no valid answer came.
     #[error("{0}. It is not known whether the write stands: look with `topology`")]
     Unknown(String),
     /// What was waited for did not come.
     #[error("{0}")]
     Late(String),
-    /// What was asked is done, and the answer cannot be printed.
+    /// The command succeeded, but its answer cannot be printed.
     #[error("the answer cannot be printed on standard output: {0}")]
     Output(io::Error),
-    /// The same of a write.
+    /// The same for a write.
     #[error("the write stands, and its answer cannot be printed on standard output: {0}")]
     Written(io::Error),
-    /// The system refuses what the command needs for itself.
+    /// The system refuses something that the command needs.
     #[error("the system: {0}")]
     System(#[from] io::Error),
 }
@@ -60,7 +60,7 @@ impl Failure {
         }
     }
 
-    /// The same failure after a write was acknowledged.
+    /// The same failure, after a write was acknowledged.
     pub(crate) fn of_what_stands(self) -> Failure {
         match self {
             Failure::Output(error) => Failure::Written(error),
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    /// The same failure after a write was sent: what came is no answer, so the write may stand.
+    /// The same failure, after a write was sent: no valid answer came, so the write may stand.
     pub(crate) fn of_a_write(self) -> Failure {
         match self {
             Failure::Unreachable(why) | Failure::TooMuch(why) => Failure::Unknown(why),

@@ -20,12 +20,12 @@ impl Out {
         Out { json, is_unread: false }
     }
 
-    /// Whether whoever read it has stopped reading.
+    /// Whether the reader of standard output has closed it.
     pub(crate) const fn is_unread(&self) -> bool {
         self.is_unread
     }
 
-    /// Says it, at once. That nobody reads it any more is their right, and no failure.
+    /// Prints it, and flushes. A closed pipe is no failure: the reader has read enough.
     pub(crate) fn say<T: Serialize + ?Sized>(
         &mut self,
         shape: &T,

@@ -1,5 +1,4 @@
-//! Whether somebody still reads our standard output. A command that prints only when something happens would else stay until then. Knows nothing of what
-//! is printed.
+//! Detects that the reader of standard output is gone. Otherwise a command that prints only when something happens would run until then.
 
 use std::io::stdout;
 use std::os::fd::AsFd;
@@ -8,16 +7,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
-/// Comes when standard output is a pipe, a socket or a terminal that nobody reads any more; else never.
+/// Resolves when standard output is a pipe, a socket or a terminal whose other side is closed.
 pub(crate) fn gone() -> oneshot::Receiver<()> {
     let (gone, is_gone) = oneshot::channel();
-    // The system only tells who waits for it: this thread does, and ends with the process.
+    // The thread blocks in `poll` until then, and ends with the process.
     std::thread::spawn(move || {
         if is_closed(stdout()) {
-            // Nobody waits for it if the command ends already.
+            // The receiver is gone if the command has ended already.
             let _ = gone.send(());
         } else {
-            // It cannot be told: then nothing comes.
+            // It cannot be detected: the receiver never resolves.
             loop {
                 std::thread::park();
             }
@@ -26,10 +25,10 @@ pub(crate) fn gone() -> oneshot::Receiver<()> {
     is_gone
 }
 
-/// Waits until the other side is closed; false if that cannot be waited for.
+/// Blocks until the other side is closed; `false` if that cannot be detected.
 fn is_closed(output: impl AsFd) -> bool {
     loop {
-        // Errors and the end are always told, and nothing else is asked for.
+        // `poll` always reports errors and hang-ups; nothing else is requested.
         let mut ends = [PollFd::new(&output, PollFlags::empty())];
         match poll(&mut ends, None) {
             Ok(_) if ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => return true,

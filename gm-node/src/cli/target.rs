@@ -1,4 +1,4 @@
-//! The member that is to be forgotten: its NetId, or the name of its host and a port. Asks the system what a name means, and no daemon.
+//! The member that `forget` removes: its NetId, or the name of its host and a port, which the system resolves.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use gm_clock::NetId;
 
 use super::failure::Failure;
 
-/// A member, as it is typed.
+/// A member, as the operator names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// By its NetId.
@@ -33,7 +33,7 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
 }
 
 impl Target {
-    /// The NetId. A name must mean exactly one address.
+    /// The NetId. A name must have exactly one address.
     pub(crate) async fn node(self) -> Result<NetId, Failure> {
         match self {
             Target::Node(node) => Ok(node),

@@ -1,5 +1,5 @@
-//! Whether the addresses that the node needs are still on an interface of this machine: an operator or a DHCP client may take one away under the running node,
-//! and nothing else tells it. Changes no socket.
+//! Checks that the node's addresses are still on an interface of this machine. An operator or a DHCP client may remove one while the node runs, and no socket
+//! reports it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,16 +13,16 @@ use super::concerns::Concerns;
 use super::descriptors::are_used_up;
 use super::routes::App;
 
-/// How often it is looked.
+/// Interval of the check.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Of the address by which others reach us and the one at which we listen, those that are here: behind a translator the first is elsewhere.
+/// The addresses to check: the advertised one and the one the node listens at, as far as this machine has them. Behind a NAT it does not have the first.
 pub(super) fn needed(address: IpAddr, bind: Option<IpAddr>) -> BTreeSet<IpAddr> {
     let both = [Some(address), bind].into_iter().flatten();
     both.filter(|ip| !ip.is_unspecified() && has_address(*ip).unwrap_or(false)).collect()
 }
 
-/// Looks again and again, until the daemon ends.
+/// Repeats the check until the daemon ends.
 pub(super) async fn watch(needed: BTreeSet<IpAddr>, app: Arc<App>) {
     loop {
         tokio::time::sleep(EVERY).await;
@@ -30,7 +30,7 @@ pub(super) async fn watch(needed: BTreeSet<IpAddr>, app: Arc<App>) {
     }
 }
 
-/// Logs what is gone and what is back since the last look.
+/// Checks once, and logs which addresses vanished or returned since the last check.
 fn look(needed: &BTreeSet<IpAddr>, concerns: &Concerns, has: impl Fn(IpAddr) -> io::Result<bool>) {
     let before = concerns.gone();
     let mut gone = before.clone();
@@ -38,7 +38,7 @@ fn look(needed: &BTreeSet<IpAddr>, concerns: &Concerns, has: impl Fn(IpAddr) -> 
         match has(*ip) {
             Ok(true) => drop(gone.remove(ip)),
             Ok(false) => drop(gone.insert(*ip)),
-            // Then it is not known, and stays as it was.
+            // The interfaces could not be listed: nothing changes.
             Err(error) if are_used_up(&error) => concerns.descriptors.note(),
             Err(error) => tracing::debug!("the interfaces of this machine are not listed: {error}"),
         }
@@ -52,7 +52,7 @@ fn look(needed: &BTreeSet<IpAddr>, concerns: &Concerns, has: impl Fn(IpAddr) -> 
     concerns.set_gone(gone);
 }
 
-/// What is wrong if an address is gone, and what mends it.
+/// The warning for an address that vanished.
 pub(super) fn sentence(ip: IpAddr) -> String {
     format!(
         "the address {ip} is no longer on any interface of this machine: other nodes do not reach this one. Give it back to its interface, or start the node with another `address`"

@@ -1,5 +1,5 @@
-//! Groups that are joined and ranges that are served at every start, and those that an earlier start wrote and the configuration no longer says. What
-//! stands there already is not written again. Knows nothing of who says so.
+//! Applies the configured groups and ranges at every start, and withdraws those that an earlier start applied and that are no longer configured. What
+//! stands already is not written again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::configured::{Entry, Memory, Says, entries, plan};
 const FIRST: Duration = Duration::from_secs(1);
 /// ... up to this.
 const LONGEST: Duration = Duration::from_secs(60);
-/// How long our record may take to move here from another address, and how often it is looked for.
+/// How long the node's record may take to move here from another address, and the interval of checks.
 const MOVING: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -24,21 +24,21 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) struct Configured {
     pub(super) joins: Vec<Joining>,
     pub(super) serves: Vec<Serving>,
-    /// Where it is remembered; without a data directory nowhere.
+    /// Where they are remembered; `None` without a data directory.
     pub(super) memory: Option<Memory>,
-    /// Whether what is no longer said stays.
+    /// Whether ranges that are no longer configured stay.
     pub(super) keep: bool,
-    /// Groups in which our record moves here from another address first.
+    /// Groups in which the node's record moves to this address from another one first.
     pub(super) moving: BTreeSet<GroupName>,
 }
 
-/// Applies what the configuration says, and then withdraws what it no longer says: so no key is served by fewer meanwhile.
+/// Applies the configuration, and only then withdraws what is no longer configured, so that no key loses a server in between.
 pub(super) async fn apply(service: Service, configured: Configured) {
     let Configured { joins, serves, memory, keep, moving } = configured;
     let Some(memory) = memory else { return say(&service, joins, serves).await };
     let wanted = entries(&joins, &serves);
     let remembered = memory.read();
-    // Also what is only about to be written: a crash must not make it nobody's.
+    // Remember new ranges before they are written: after a crash they must not look like a command's.
     let mut both = [&remembered[..], &wanted].concat();
     both.sort();
     both.dedup();
@@ -47,9 +47,7 @@ pub(super) async fn apply(service: Service, configured: Configured) {
     if keep {
         let kept = both.len() - wanted.len();
         if kept > 0 {
-            tracing::info!(
-                "{kept} ranges that the configuration no longer says stay, as `keep-configured` says"
-            );
+            tracing::info!("{kept} ranges that are no longer configured stay, because of `keep-configured`");
         }
         return;
     }
@@ -59,7 +57,7 @@ pub(super) async fn apply(service: Service, configured: Configured) {
             Ok(()) => {}
             Err(ServiceError::Stopped | ServiceError::Unknown) => return,
             Err(ServiceError::Refused(error)) => {
-                tracing::error!(%group, "what the configuration no longer says is not withdrawn, and tried again at the next start: {error}");
+                tracing::error!(%group, "ranges that are no longer configured are not withdrawn, and the next start tries again: {error}");
                 still.extend(remembered.iter().filter(|entry| entry.group == *group).cloned());
             }
         }
@@ -74,12 +72,12 @@ fn remember(memory: &Memory, before: &[Entry], entries: &[Entry]) {
         && let Err(error) = memory.write(entries)
     {
         tracing::warn!(
-            "what the configuration says is not remembered, so that a later start does not withdraw it: {error}"
+            "the configured ranges are not remembered, so a later start cannot withdraw them: {error}"
         );
     }
 }
 
-/// Withdraws from a group what the configuration no longer says, in one write.
+/// Withdraws from a group the ranges that are no longer configured, in one write.
 async fn withdraw(
     service: &Service,
     group: &GroupName,
@@ -94,22 +92,22 @@ async fn withdraw(
             Says::Serve { port, priority } => format!("served at port {port} with priority {priority}"),
             Says::Interest => "of interest".to_owned(),
         };
-        tracing::warn!(%group, %range, "the configuration no longer says this range, and a command changed it since: it stays {stands}. `unserve` withdraws it");
+        tracing::warn!(%group, %range, "this range is no longer configured, but a command has changed it since, so it stays {stands}. Withdraw it with `unserve`");
     }
     if plan.leaves {
         service.leave(group, Wait::NONE).await?;
-        tracing::info!(%group, "left: the configuration no longer names it, and nothing else of this node was in it");
+        tracing::info!(%group, "left: the group is no longer configured, and nothing else of this node was in it");
     } else if !plan.withdrawn.is_empty() {
         let rejoins = plan.rejoins.iter().copied().map(Change::Interest);
         let changes = plan.withdrawn.iter().copied().map(Change::Unserve).chain(rejoins).collect();
         service.change(group, changes, Wait::NONE).await?;
         let ranges: Vec<String> = plan.withdrawn.iter().map(ToString::to_string).collect();
-        tracing::info!(%group, ranges = ranges.join(", "), "withdrawn: the configuration no longer says it");
+        tracing::info!(%group, ranges = ranges.join(", "), "withdrawn: no longer configured");
     }
     Ok(())
 }
 
-/// What we say in a group, range by range. If our record is on its way from another address, it is waited for.
+/// The node's own ranges in a group. If its record is moving here from another address, this waits for it.
 async fn own(
     service: &Service,
     group: &GroupName,

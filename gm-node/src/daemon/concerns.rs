@@ -1,4 +1,4 @@
-//! What an operator should look at besides what the node itself tells: each stands in `status` until it is over. Knows nothing of how it is found out.
+//! Problems of the daemon that an operator has to know, besides those of the node. Each is a warning in `status` until it is over.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,12 +8,12 @@ use super::address;
 use super::config::KeyIds;
 use super::descriptors::Descriptors;
 
-/// What the daemon found out about itself since its start.
+/// The problems, as other parts of the daemon report them.
 #[derive(Debug)]
 pub(crate) struct Concerns {
     /// Why the last reload failed.
     reload: Mutex<Option<String>>,
-    /// By which keys frames are sealed and opened.
+    /// The ids of the keys in use.
     keys: Mutex<Option<KeyIds>>,
     /// Addresses that vanished from their interface.
     gone: Mutex<BTreeSet<IpAddr>>,
@@ -30,7 +30,7 @@ fn get<T: Clone>(mutex: &Mutex<T>) -> T {
 }
 
 impl Concerns {
-    /// Of a daemon that seals by those keys, or does not seal.
+    /// No problem yet; with the ids of the keys, if frames are sealed.
     pub(crate) fn new(keys: Option<KeyIds>) -> Concerns {
         Concerns {
             reload: Mutex::default(),
@@ -40,7 +40,7 @@ impl Concerns {
         }
     }
 
-    /// What came of the last reload, and by which keys frames are sealed since.
+    /// Records the outcome of a reload: the ids of the keys in use since, or why it failed.
     pub(crate) fn reloaded(&self, outcome: Result<Option<KeyIds>, String>) {
         match outcome {
             Ok(keys) => {
@@ -51,7 +51,7 @@ impl Concerns {
         }
     }
 
-    /// By which keys frames are sealed and opened.
+    /// The ids of the keys in use.
     pub(crate) fn keys(&self) -> Option<KeyIds> {
         get(&self.keys)
     }
@@ -65,7 +65,7 @@ impl Concerns {
         set(&self.gone, gone);
     }
 
-    /// A line for each concern.
+    /// One warning for each problem.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let reload = get(&self.reload).map(|why| {
             format!("the last reload (SIGHUP) failed, and everything goes on as it was before: {why}")

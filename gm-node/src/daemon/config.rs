@@ -34,8 +34,8 @@ pub(crate) enum Trouble {
     /// It can, and is refused.
     #[error("{0}")]
     Refused(String),
-    /// It is done, and the answer cannot be printed.
-    #[error("it is done, and the answer cannot be printed on standard output: {0}")]
+    /// The command succeeded, but its answer cannot be printed.
+    #[error("the command succeeded, but its answer cannot be printed on standard output: {0}")]
     Output(String),
 }
 
@@ -49,17 +49,17 @@ impl Trouble {
     }
 }
 
-/// The trouble that gives the exit code: the first which cannot be understood, if there is one.
+/// The trouble that determines the exit code: the first usage error, if there is one.
 fn foremost(troubles: &[Trouble]) -> Option<&Trouble> {
     troubles.iter().find(|trouble| matches!(trouble, Trouble::Usage(_))).or(troubles.first())
 }
 
-/// The exit code of troubles that were shown already.
+/// The exit code of troubles that were printed already.
 pub(crate) fn exit(troubles: &[Trouble]) -> ExitCode {
     foremost(troubles).map_or(ExitCode::SUCCESS, |trouble| ExitCode::from(trouble.code().0))
 }
 
-/// All troubles on standard error, for programs as one object on standard output too, and the exit code.
+/// Prints all troubles on standard error, and with `json` as one object on standard output. Returns the exit code.
 #[allow(clippy::print_stderr)]
 pub(crate) fn complain(troubles: &[Trouble], json: bool) -> ExitCode {
     for trouble in troubles {
@@ -72,7 +72,7 @@ pub(crate) fn complain(troubles: &[Trouble], json: bool) -> ExitCode {
     exit(troubles)
 }
 
-/// A refusal as programs read it, on standard output.
+/// Prints a refusal as JSON on standard output.
 pub(crate) fn refuse(error: &str, kind: &str) {
     let error = api::Error { error: error.to_owned(), kind: kind.to_owned() };
     // If this cannot be written, standard error and the exit code say it all the same.

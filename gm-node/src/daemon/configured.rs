@@ -1,5 +1,5 @@
-//! What earlier starts wrote because the configuration said so, kept in a small file of the data directory: so that a start with other settings knows what to
-//! withdraw, and leaves alone what commands wrote. Knows no node.
+//! Remembers in a small file of the data directory which ranges came from the configuration (`join`, `serve`). So a start with other settings can withdraw those
+//! that are no longer configured, and leave alone what commands wrote.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 
 use super::config::{Joining, Serving};
 
-/// Version of what is written. A later one is not read.
+/// Version of the file's format. A later one is not read.
 const FORMAT: u64 = 1;
-/// Bytes of the file that are read.
+/// Maximum size of the file.
 const LONGEST: u64 = 64 << 20;
 
-/// What is said of a range.
+/// What is configured for a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Says {
     Interest,
     Serve { port: u16, priority: u16 },
 }
 
-/// A range of a group, as the configuration says it.
+/// A configured range of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) group: GroupName,
@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) says: Says,
 }
 
-/// Everything that the configuration says, sorted. A group that is joined without ranges is of interest as a whole.
+/// All configured ranges, sorted. Joining a group without ranges is an interest in the whole key space.
 pub(super) fn entries(joins: &[Joining], serves: &[Serving]) -> Vec<Entry> {
     let mut all = Vec::new();
     for Joining { group, ranges } in joins {
@@ -47,20 +47,20 @@ pub(super) fn entries(joins: &[Joining], serves: &[Serving]) -> Vec<Entry> {
     all
 }
 
-/// What is to be done in a group because the configuration no longer says something.
+/// What to do in a group about ranges that are no longer configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Ranges that stand as the configuration wrote them.
+    /// Ranges that still stand as they were configured: these are withdrawn.
     pub(super) withdrawn: Vec<KeyRange>,
-    /// Ranges of which a command has said something else since, and what: they stay.
+    /// Ranges that a command has changed since, with what it wrote: these stay.
     pub(super) changed: Vec<(KeyRange, Says)>,
-    /// Nothing of ours is left, and the configuration no longer names the group.
+    /// Nothing of this node remains in the group, and the group is no longer configured: the node leaves it.
     pub(super) leaves: bool,
-    /// Nothing of ours is left, and the configuration names the group: these are to be of interest.
+    /// Nothing of this node remains in the group, but the group is configured: these become its interests.
     pub(super) rejoins: Vec<KeyRange>,
 }
 
-/// Compares what was remembered of a group with what the configuration says now, and with what stands in our record after that was applied.
+/// Compares the ranges of a group that were remembered with those that are configured now, and with the node's own record after those were applied.
 pub(super) fn plan(
     group: &GroupName,
     remembered: &[Entry],
@@ -102,7 +102,7 @@ impl Memory {
         Memory(dir.join("configured.json"))
     }
 
-    /// What it holds; nothing if there is none. What cannot be read is as if it were not there, and the log says so.
+    /// The remembered ranges; none if there is no file, or none that can be read, which is logged.
     pub(super) fn read(&self) -> Vec<Entry> {
         let read = || -> std::io::Result<String> {
             let mut text = String::new();
@@ -115,20 +115,20 @@ impl Memory {
             Ok(text) => match parsed(&text) {
                 Ok((entries, 0)) => return entries,
                 Ok((entries, wrong)) => {
-                    tracing::warn!("{}: {wrong} entries are not understood, and left out", self.0.display());
+                    tracing::warn!("{}: {wrong} entries are not valid, and ignored", self.0.display());
                     return entries;
                 }
                 Err(why) => why,
             },
         };
         tracing::warn!(
-            "{} is not read ({why}): what earlier starts wrote from their configuration, and this one does not say, stays. Withdraw it with `unserve` or `leave`",
+            "{} is not read ({why}): ranges that earlier starts configured and this one does not stay. Withdraw them with `unserve` or `leave`",
             self.0.display()
         );
         Vec::new()
     }
 
-    /// Replaces what it holds: wholly or not at all.
+    /// Replaces the file, atomically.
     pub(super) fn write(&self, entries: &[Entry]) -> std::io::Result<()> {
         let entries: Vec<Value> = entries.iter().map(as_json).collect();
         let text = format!("{}\n", json!({ "version": FORMAT, "entries": entries }));
@@ -154,7 +154,7 @@ fn as_json(Entry { group, range, says }: &Entry) -> Value {
     }
 }
 
-/// The entries that are understood, and how many are not.
+/// The valid entries, and the number of others.
 fn parsed(text: &str) -> Result<(Vec<Entry>, usize), String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match value["version"].as_u64() {

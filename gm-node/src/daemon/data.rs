@@ -21,7 +21,7 @@ fn data_dir(global: &Global) -> Result<&Path, Trouble> {
     global.data_dir.as_deref().ok_or_else(|| Trouble::Usage("which directory? say --data-dir DIR".to_owned()))
 }
 
-/// Text to standard output. That nobody reads it any more is their right, and no failure.
+/// Prints text on standard output. A closed pipe is no error: the reader has read enough.
 pub(super) fn print(text: &str) -> Result<(), Trouble> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

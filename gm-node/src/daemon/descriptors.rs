@@ -1,5 +1,4 @@
-//! File descriptors: as many as the system lets this process have, one that is spared for the control socket, and what is said when all are in use. Knows no
-//! connection.
+//! File descriptors: the limit of this process, one reserved for the control socket, and the warning when all are in use.
 
 use std::fs::File;
 use std::io;
@@ -11,12 +10,12 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
-/// How long it is a warning that they were all in use.
+/// How long the warning remains after descriptors ran out.
 const RECENT: Duration = Duration::from_secs(600);
-/// After this, it is another time.
+/// If they run out again after this time, it counts as another time.
 const APART: Duration = Duration::from_secs(10);
 
-/// Raises the limit of open files as far as the process may: systems set it low for programs that cannot bear more.
+/// Raises the soft limit of open files to the hard limit. Systems keep the soft limit low for programs that use `select`.
 pub(super) fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: maximum, maximum };
@@ -27,13 +26,13 @@ pub(super) fn raise_limit() {
     }
 }
 
-/// Whether an error says that no descriptor is left, in this process or in the system.
+/// Whether an error means that this process or the system has no descriptor left.
 pub(super) fn are_used_up(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
 }
 
-/// When descriptors were used up.
+/// How often and when descriptors ran out.
 #[derive(Debug, Default)]
 pub(crate) struct Descriptors(Mutex<Times>);
 
@@ -44,7 +43,7 @@ struct Times {
 }
 
 impl Descriptors {
-    /// They are used up now. The log says so once each time.
+    /// Notes that they have run out, and logs it once each time.
     pub(super) fn note(&self) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_another = times.last.is_none_or(|last| last.elapsed() > APART);
@@ -55,7 +54,7 @@ impl Descriptors {
         }
     }
 
-    /// What `status` says if they are used up, or were a while ago.
+    /// The warning for `status`, if they have run out or did so a while ago.
     pub(super) fn warning(&self) -> Option<String> {
         if File::open("/dev/null").is_err_and(|error| are_used_up(&error)) {
             self.note();
@@ -78,7 +77,7 @@ fn remedy() -> String {
     )
 }
 
-/// A descriptor that is given up when no other is left, so that the control socket can answer one request even then.
+/// The reserved descriptor. The control socket releases it when no other is left, so that it can still accept one connection.
 #[derive(Debug)]
 pub(super) struct Spare {
     held: Mutex<Option<OwnedFd>>,
@@ -96,7 +95,7 @@ impl Spare {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one if it holds none and there is one.
+    /// Opens one if none is held. It fails while there is none.
     pub(super) fn refill(&self) {
         let mut held = self.held();
         if held.is_none() {
@@ -104,18 +103,18 @@ impl Spare {
         }
     }
 
-    /// Gives it up; whether there was one.
+    /// Closes it; `false` if none is held.
     pub(super) fn give_up(&self) -> bool {
         self.held().take().is_some()
     }
 
-    /// Takes one back.
+    /// Holds that one again.
     pub(super) fn give_back(&self, descriptor: OwnedFd) {
         *self.held() = Some(descriptor);
         self.back.notify_one();
     }
 
-    /// Returns when one was given back.
+    /// Waits until one was given back.
     pub(super) async fn is_back(&self) {
         self.back.notified().await;
     }

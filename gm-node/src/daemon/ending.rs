@@ -1,5 +1,5 @@
-//! The end of the daemon, in its order: writes that are under way are finished, groups are left if that is wanted, the node stops, and the last answers
-//! are read. Every step has a bound. Knows nothing of why the daemon ends.
+//! The shutdown of the daemon, in order: it finishes the writes in progress, leaves all groups if that is configured, stops the node, and delivers the last
+//! answers. Every step has a time limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tokio::time::{sleep, timeout};
 use super::routes::{App, serve};
 use super::socket::Control;
 
-/// How long writes that are under way may take before their waits are cut off...
+/// How long writes in progress may take before their waits are cut off...
 const FINISHING: Duration = Duration::from_secs(2);
-/// ... and how long they may take then, and how long the last answers may take to be read.
+/// ... and how long they may take after that; also how long clients may take to read the last answers.
 const ANSWERING: Duration = Duration::from_secs(1);
-/// How long connections are taken that were made before the socket was gone.
+/// How long the daemon accepts connections that clients opened before it removed the socket.
 const LAST: Duration = Duration::from_millis(50);
 /// How long leaving all groups may take.
 const LEAVING: Duration = Duration::from_secs(3);
@@ -35,7 +35,7 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    /// Answers whoever connects.
+    /// Starts to answer requests.
     pub(super) fn start(mut control: Control, app: &Arc<App>) -> Option<Answering> {
         let listener = control.take()?;
         let (end, ended) = oneshot::channel();
@@ -43,7 +43,7 @@ impl Answering {
         Some(Answering { control, task, end })
     }
 
-    /// Takes the socket away, and returns when all who came before are answered.
+    /// Removes the socket, and returns when all requests that came before are answered.
     async fn end(mut self) {
         drop(self.control);
         sleep(LAST).await;
@@ -54,7 +54,7 @@ impl Answering {
     }
 }
 
-/// Ends everything.
+/// Runs the shutdown.
 pub(super) async fn end(app: &App, service: &Service, answering: Option<Answering>, leave: bool) {
     finish(app, service).await;
     if leave {
@@ -66,17 +66,17 @@ pub(super) async fn end(app: &App, service: &Service, answering: Option<Answerin
     if timeout(STOPPING, service.stop()).await.is_err() {
         tracing::warn!("the storage takes long to close: the process ends when it has");
     }
-    // Writes that are still not answered are now: it is not known whether they stand.
+    // The node has ended, so writes without an answer get one now: it is not known whether they stand.
     if let Some(answering) = answering {
         answering.end().await;
     }
 }
 
-/// Lets no more writes in, and gives those that are under way a while to be answered. Reads are answered until the node has stopped.
+/// Refuses new writes, and gives those in progress time to be answered. Reads are answered until the node has stopped.
 async fn finish(app: &App, service: &Service) {
     app.gate.close();
     if timeout(FINISHING, app.gate.is_empty()).await.is_err() && service.end_waits().await.is_ok() {
-        // What is not answered by then waits for the storage, which closes next.
+        // Writes that have no answer by then wait for the storage, which closes next.
         let _ = timeout(ANSWERING, app.gate.is_empty()).await;
     }
 }
@@ -93,25 +93,25 @@ async fn leave_all(service: &Service) {
         })
     });
     for left in leaving.collect::<Vec<_>>() {
-        // What panicked has said so.
+        // A task that panicked has printed it.
         if timeout(LEAVING * 2, left).await.is_err() {
             tracing::error!("a group is not left: the storage takes too long");
         }
     }
 }
 
-/// Says whether the other members know it.
+/// Logs whether the other members acknowledged a leave.
 fn left(me: NetId, group: &GroupName, waited: &Waited) {
     let Waited { members, delivered: heard, refused, unreachable, unknown, .. } = *waited;
     let others = members.max(heard + refused + unreachable + unknown);
     if waited.end == End::Satisfied {
         tracing::debug!(%group, heard, "left");
     } else if others == 0 {
-        tracing::info!(%group, "left, and no other member was known that should hear it");
+        tracing::info!(%group, "left; no other member was known");
     } else {
         tracing::warn!(
             %group, heard, others,
-            "left, and {heard} of {others} other members heard it: the rest learn it from those, and if nobody heard it they keep this node as a member. Then `gm-node forget {me} --group {group}` on one of them, or start this node again for a while"
+            "left, but only {heard} of {others} other members acknowledged it. Those pass it on; if there are none, the others keep this node as a member: run `gm-node forget {me} --group {group}` on one of them, or start this node again for a while"
         );
     }
 }

@@ -140,7 +140,7 @@ fn open(effective: &Effective) -> Result<(Box<dyn Store + Send>, Stored), Troubl
     }
 }
 
-/// The groups in which what we said under another address moves here.
+/// The groups in which the node's record moves here from its former address.
 fn moving(stored: &Stored, me: NetId) -> BTreeSet<GroupName> {
     let Some(former) = stored.me.filter(|former| *former != me) else { return BTreeSet::new() };
     let is_member = |message: &&Message| message.record(former).is_some_and(Record::is_member);

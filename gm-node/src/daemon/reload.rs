@@ -17,7 +17,7 @@ pub(crate) struct Told {
     pub(crate) log: Log,
 }
 
-/// Reads all of it again, and does what can be done now. What came of it is a concern until a reload succeeds.
+/// Reads all settings again, and applies those that can change now. A failure is a warning in `status` until a reload succeeds.
 pub(super) async fn reload(told: &mut Told, now: &mut Effective, service: &Service, concerns: &Concerns) {
     let mut troubles = Vec::new();
     let layers = Layers::gather(&told.global, &told.flags, &environment(), &mut troubles);

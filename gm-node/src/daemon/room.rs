@@ -1,5 +1,5 @@
-//! Connections of the control socket, of which there are at most so many: one more is closed at once. When no file descriptor is left, a spared one serves one
-//! connection after the other, each for a short time. Knows nothing of what is said on them.
+//! The connections of the control socket. Their number is limited; beyond the limit a new connection is closed at once. When the process has no file
+//! descriptor left, a reserved one serves one connection after the other, each for a short time.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -16,38 +16,38 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::descriptors::{Descriptors, Spare, are_used_up};
 
-/// Connections at one time. Each watcher holds one: so many are 1,024 of them, and as many others as anybody's scripts should need.
+/// Maximum number of connections: 1,024 watchers, which hold one each, and enough others for scripts.
 pub(crate) const MOST: usize = 1_280;
-/// How long nothing is accepted after an error.
+/// Pause after an error of `accept`.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection on the spared descriptor may take to ask...
+/// How long a connection on the reserved descriptor may take to send its request...
 const ASKING: Duration = Duration::from_millis(100);
 /// ... and to be answered.
 const ANSWERING: Duration = Duration::from_secs(1);
 
-/// Lets in as many as there is room for.
+/// Accepts connections up to the limit.
 #[derive(Debug)]
 pub(crate) struct Room {
     listener: UnixListener,
     places: Arc<Semaphore>,
-    /// That one was closed was said, and nobody was let in since.
+    /// The limit was logged, and no connection was accepted since.
     told: bool,
     spare: Arc<Spare>,
     descriptors: Arc<Descriptors>,
 }
 
-/// A connection in its place.
+/// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    /// Nothing once it is dropped.
+    /// `None` only while it is dropped.
     stream: Option<UnixStream>,
-    spared: Option<Spared>,
+    reserved: Option<Reserved>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Of a connection that has the spared descriptor.
+/// Marks a connection on the reserved descriptor.
 #[derive(Debug)]
-struct Spared {
+struct Reserved {
     spare: Arc<Spare>,
     until: Pin<Box<Sleep>>,
     has_asked: bool,
@@ -60,8 +60,8 @@ impl Room {
         Room { listener, places, told: false, spare, descriptors }
     }
 
-    /// The next connection, whether there is room for it or not.
-    async fn next(&mut self) -> (UnixStream, Option<Spared>, <Room as Listener>::Addr) {
+    /// The next connection, whether the limit allows it or not.
+    async fn next(&mut self) -> (UnixStream, Option<Reserved>, <Room as Listener>::Addr) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
@@ -73,13 +73,13 @@ impl Room {
                     if self.spare.give_up()
                         && let Ok(Ok((stream, address))) = timeout(PAUSE, self.listener.accept()).await
                     {
-                        return (stream, Some(Spared::new(&self.spare)), address);
+                        return (stream, Some(Reserved::new(&self.spare)), address);
                     }
-                    // It is with another connection, or somebody else was faster.
+                    // Another connection has the reserved descriptor, or another part of the process took it first.
                     let _ = timeout(PAUSE, self.spare.is_back()).await;
                     self.spare.refill();
                 }
-                // The other side was faster than we.
+                // The client closed it before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::error!("the control socket takes no connection, and tries again: {error}");
@@ -90,9 +90,9 @@ impl Room {
     }
 }
 
-impl Spared {
-    fn new(spare: &Arc<Spare>) -> Spared {
-        Spared { spare: Arc::clone(spare), until: Box::pin(sleep(ASKING)), has_asked: false }
+impl Reserved {
+    fn new(spare: &Arc<Spare>) -> Reserved {
+        Reserved { spare: Arc::clone(spare), until: Box::pin(sleep(ASKING)), has_asked: false }
     }
 
     fn asks(&mut self) {
@@ -108,18 +108,18 @@ impl Listener for Room {
 
     async fn accept(&mut self) -> (Guest, Self::Addr) {
         loop {
-            let (stream, spared, address) = self.next().await;
+            let (stream, reserved, address) = self.next().await;
             let place = Arc::clone(&self.places).try_acquire_owned().ok();
             let has_place = place.is_some();
-            // Without a place it is dropped, and the spared descriptor goes back.
-            let guest = Guest { stream: Some(stream), spared, _place: place };
+            // Beyond the limit it is dropped here, which returns the reserved descriptor.
+            let guest = Guest { stream: Some(stream), reserved, _place: place };
             if has_place {
                 self.told = false;
                 return (guest, address);
             }
             if !std::mem::replace(&mut self.told, true) {
                 tracing::warn!(
-                    "the control socket has as many connections as may be: whoever connects is turned away until some of them end. Who holds them shows `ss -xp`"
+                    "control socket: the connection limit is reached, and new connections are closed until others end. List the holders with `ss -xp`"
                 );
             }
         }
@@ -131,10 +131,10 @@ impl Listener for Room {
 }
 
 impl Guest {
-    /// The stream, as long as its time is not over.
+    /// The stream; an error once the time of a connection on the reserved descriptor is over.
     fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut UnixStream>> {
-        if let Some(spared) = &mut self.spared
-            && spared.until.as_mut().poll(context).is_ready()
+        if let Some(reserved) = &mut self.reserved
+            && reserved.until.as_mut().poll(context).is_ready()
         {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -143,16 +143,17 @@ impl Guest {
 }
 
 impl Drop for Guest {
-    /// The spared descriptor is never free in between: it goes back as it is, with a connection on it that has ended.
+    /// Returns the reserved descriptor without closing it in between, so that no other part of the process can take it: it stays open as an ended
+    /// connection.
     fn drop(&mut self) {
-        let (Some(stream), Some(spared)) = (self.stream.take(), &self.spared) else { return };
+        let (Some(stream), Some(reserved)) = (self.stream.take(), &self.reserved) else { return };
         match stream.into_std() {
             Ok(stream) => {
-                // It may have ended already.
+                // An error means that the client ended it already.
                 let _ = stream.shutdown(std::net::Shutdown::Both);
-                spared.spare.give_back(OwnedFd::from(stream));
+                reserved.spare.give_back(OwnedFd::from(stream));
             }
-            Err(_) => spared.spare.refill(),
+            Err(_) => reserved.spare.refill(),
         }
     }
 }
@@ -164,8 +165,8 @@ impl AsyncRead for Guest {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = self.stream(context)?.poll_read(context, buffer);
-        if let (Poll::Ready(Ok(())), Some(spared)) = (&read, &mut self.spared) {
-            spared.asks();
+        if let (Poll::Ready(Ok(())), Some(reserved)) = (&read, &mut self.reserved) {
+            reserved.asks();
         }
         read
     }

@@ -1,7 +1,7 @@
 //! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command line.
 //!
-//! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: which writes
-//! are let in; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why something is refused.
+//! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether
+//! writes are accepted; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why something is refused.
 
 mod ask;
 mod failure;
@@ -87,7 +87,7 @@ impl App {
     }
 }
 
-/// Answers every connection. After `end` no more are accepted; it returns when the requests that are under way are answered.
+/// Serves all connections. After `end` it accepts no more, and returns when the requests in progress are answered.
 pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
     let descriptors = Arc::clone(&app.concerns.descriptors);
     let writes = Router::new()
@@ -112,7 +112,7 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .layer(DefaultBodyLimit::max(LONGEST))
         .with_state(app);
     let room = Room::new(listener, MOST, descriptors);
-    // It is the end too if nobody is left who could say so.
+    // If the sender is dropped, that is the end too.
     let end = async { drop(end.await) };
     if let Err(error) = axum::serve(room, router).with_graceful_shutdown(end).await {
         tracing::error!("the control socket is answered no longer: {error}");

@@ -1,4 +1,4 @@
-//! Signals, and the end of standard input where that counts, as what they mean for the daemon. Knows nothing of what is done then.
+//! What signals mean for the daemon, and the end of standard input where that is watched.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;

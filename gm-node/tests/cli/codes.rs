@@ -131,7 +131,7 @@ fn what_is_refused_is_1_and_says_why() {
     a.ask(["serve", "G", "0-9", "--port", "1"]).done();
     for (args, words) in [
         (&["unserve", "G", "0-8"][..], "name the one that was served"),
-        (&["priority", "G", "0-8", "+1"], "serve it with `serve` and a port"),
+        (&["priority", "G", "0-8", "+1"], "Serve it with `serve` and a port"),
         (&["forget", "10.9.9.9:9"], "in any group that is held here"),
         (&["forget", "10.9.9.9:9", "--group=G"], "nothing is known of 10.9.9.9:9 in G"),
         (&["forget", &a.node, "--group=G"], "is this node itself"),

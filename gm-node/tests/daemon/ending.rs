@@ -1,4 +1,4 @@
-//! The end of a daemon with writes under way: every answer is true after the restart.
+//! Shutdown with writes in progress: every answer is true after the restart.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -59,7 +59,7 @@ fn every_answer_to_a_write_at_the_end_is_true() {
     let scratch = Scratch::new();
     let dir = scratch.0.join("ann");
     let ann = Node::start(&dir, &[]);
-    // The first write of a life in a group asks others first: it is not what is looked at here.
+    // The first write in a group waits for other nodes for a while, which this test is not about.
     assert_eq!(typed(&ann, &["join", "g", "--interest=0-0"]).0, 0);
 
     let (next, done) = (AtomicU32::new(1), AtomicU32::new(0));
@@ -70,7 +70,7 @@ fn every_answer_to_a_write_at_the_end_is_true() {
             let code = write(&ann, key);
             done.fetch_add(u32::from(code == 0), Ordering::Relaxed);
             codes.push((u64::from(key), code));
-            // Nobody listens any more.
+            // The daemon has ended.
             if code == 3 {
                 return codes;
             }

@@ -1,4 +1,4 @@
-//! What an operator should look at: in `status` until it is over, and in the log once.
+//! Problems that an operator has to know: a warning in `status` until the problem is over, and one line in the log.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ fn warnings(node: &Node) -> String {
 }
 
 #[test]
-fn a_reload_that_failed_is_a_warning_until_one_succeeds_and_the_sealing_key_is_named() {
+fn a_failed_reload_is_a_warning_until_one_succeeds() {
     let scratch = Scratch::new();
     let (keys, api) = (scratch.path("keys"), format!("--api=unix:{}", scratch.path("ann.sock")));
     let write = |text: &str| {
@@ -72,13 +72,13 @@ fn limited(scratch: &Scratch, words: &str) -> Node {
     Node::start_as(limited, &dir.join("gm.sock"), &scratch.0.join("ann.log"))
 }
 
-/// Connections that ask nothing.
+/// Connections that send no request.
 fn idle(node: &Node) -> Vec<UnixStream> {
     (0..56).map(|_| UnixStream::connect(&node.socket).unwrap()).collect()
 }
 
 #[test]
-fn a_low_limit_of_files_is_raised_as_far_as_it_may_be() {
+fn the_daemon_raises_a_low_limit_of_open_files() {
     let scratch = Scratch::new();
     let ann = limited(&scratch, "-Sn 48");
     let held = idle(&ann);
@@ -88,11 +88,11 @@ fn a_low_limit_of_files_is_raised_as_far_as_it_may_be() {
 }
 
 #[test]
-fn without_descriptors_the_daemon_still_answers_and_says_what_is_wrong() {
+fn the_daemon_answers_and_warns_when_file_descriptors_run_out() {
     let scratch = Scratch::new();
     let ann = limited(&scratch, "-n 48");
     assert!(!warnings(&ann).contains("file descriptors"));
-    // The last of them wait in the system's queue, before whoever comes next.
+    // The last of them wait in the system's queue, ahead of the next request.
     let held = idle(&ann);
     for _ in 0..3 {
         let warnings = warnings(&ann);
@@ -102,13 +102,15 @@ fn without_descriptors_the_daemon_still_answers_and_says_what_is_wrong() {
     let (status, answer) = ann.post("/v1/groups/g/join", "");
     assert_eq!(status, 200, "{answer}");
     drop(held);
-    eventually("it was so a while ago", || warnings(&ann).contains("all file descriptors were in use once"));
+    eventually("the warning remains for a while", || {
+        warnings(&ann).contains("all file descriptors were in use once")
+    });
     assert_eq!(ann.log().matches("all file descriptors are in use").count(), 1, "{}", ann.log());
     assert_eq!(ann.stop(), 0);
 }
 
 #[test]
-fn a_leave_at_the_end_that_nobody_heard_is_in_the_log() {
+fn a_leave_on_exit_without_acknowledgement_is_logged() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--join=g"]);
     let seed = format!("--seed={}", ann.id);
@@ -118,7 +120,7 @@ fn a_leave_at_the_end_that_nobody_heard_is_in_the_log() {
     let log = scratch.0.join("bob.log");
     assert_eq!(bob.stop(), 0);
     let log = std::fs::read_to_string(log).unwrap();
-    let line = log.lines().find(|line| line.contains("0 of 1 other members heard it"));
+    let line = log.lines().find(|line| line.contains("0 of 1 other members acknowledged it"));
     assert!(
         line.is_some_and(|line| line.contains("WARN") && line.contains("group=g") && line.contains("forget")),
         "{log}"

@@ -50,7 +50,7 @@ pub(crate) struct Effective {
     pub(crate) single: bool,
     pub(crate) joins: Vec<Joining>,
     pub(crate) serves: Vec<Serving>,
-    /// Whether what an earlier start was told to join and to serve stays, if it is no longer said.
+    /// Whether ranges that an earlier start configured stay, if they are no longer configured.
     pub(crate) keep_configured: bool,
     pub(crate) leave_on_exit: bool,
     pub(crate) log: (Level, Format),
@@ -297,7 +297,7 @@ impl Reader<'_> {
 }
 
 impl Effective {
-    /// What comes of it. Without `names`, what the name of a host means is settled already, and an address that is told so is left out.
+    /// The effective settings. Without `names`, host names are not resolved, and an address that is given by name is left out.
     ///
     /// # Errors
     /// Everything that is wrong, those troubles included that there were before.

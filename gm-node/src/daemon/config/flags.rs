@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// What `run` and `check` take, besides what every command does.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// A file of settings, in TOML: its keys are the names of these flags, and its paths are relative to where it is [env: GROUP_MANAGER_CONFIG]
+    /// A TOML file of settings: its keys are the names of these flags, and relative paths in it are relative to the file [env: GROUP_MANAGER_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The name of the cluster: nodes of another name hear nothing of us, nor we of them
@@ -56,7 +56,7 @@ pub(crate) struct Flags {
     /// Serve a range of a group at every start
     #[arg(long, value_name = "GROUP:START-END@PORT[/PRIORITY]")]
     serve: Vec<String>,
-    /// Keep what an earlier start wrote by --join and --serve and this one does not say; else it is withdrawn
+    /// Keep ranges and groups that an earlier start configured by --serve and --join and this start does not; by default they are withdrawn
     #[arg(long)]
     keep_configured: bool,
     /// Leave all groups when the daemon is told to end; else others keep it as a member

@@ -174,7 +174,7 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, Said)>, Vec<Trouble>> {
     if troubles.is_empty() { Ok(all) } else { Err(troubles) }
 }
 
-/// A path that a file names is meant from where the file is, not from where the daemon happens to be started.
+/// Paths in a file are relative to the file, not to the working directory of the daemon.
 fn beside(file: &Path, name: &str, value: String) -> String {
     let (kind, path) = match name {
         "key-file" | "data-dir" => ("", value.as_str()),

@@ -1,13 +1,13 @@
-//! An address that is told as the name of a host. Asks the system what the name means, once at the start.
+//! Resolves an address that is given as the name of a host, once at the start.
 
 use std::net::{IpAddr, ToSocketAddrs};
 
 use gm_broadcast::shell::Seed;
 
-/// What tells the addresses of a host.
+/// A resolver of host names.
 pub(crate) type Names<'a> = &'a dyn Fn(&str) -> Result<Vec<IpAddr>, String>;
 
-/// What the system says.
+/// The system's resolver.
 pub(crate) fn of_system(host: &str) -> Result<Vec<IpAddr>, String> {
     let found = (host, 0).to_socket_addrs().map_err(|error| error.to_string())?;
     Ok(found.map(|address| address.ip()).collect())
@@ -22,7 +22,7 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-/// The one address by which others reach that host.
+/// The only address of a host that other machines reach.
 pub(super) fn address(host: &str, names: Names<'_>) -> Result<IpAddr, String> {
     let mut found = names(host).map_err(|error| format!("`{host}` is not resolved: {error}. Name the IP"))?;
     found.sort_unstable();

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use gm_codec::{Key, Keyring};
 
-/// The public ids of a cluster's keys: the byte by which frames name their key. It tells which key a node has, and nothing else of it.
+/// The public ids of the keys in use: the byte by which frames name their key. An id tells which key a node has, and nothing else about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyIds {
-    /// Of the key that seals.
+    /// The id of the key that seals.
     pub(crate) sealing: String,
-    /// Of those that only open.
+    /// The ids of the keys that only open.
     pub(crate) others: Vec<String>,
 }
 

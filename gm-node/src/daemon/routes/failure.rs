@@ -33,21 +33,21 @@ impl Failure {
         )
     }
 
-    /// The daemon ends, and the request did not reach the node.
+    /// The daemon ends, and the request never reached the node.
     pub(super) fn ending() -> Failure {
         Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "refused",
-            "the daemon is ending, and nothing was written: ask again when it runs again",
+            "the daemon is shutting down, and nothing was written. Try again when it runs again",
         )
     }
 
-    /// The same failure, and of which groups it is not true.
+    /// The same failure, with the groups in which the change is done.
     pub(super) fn but_done_in(self, others: &str) -> Failure {
         Failure { error: format!("{}. It is done in {others}", self.error), ..self }
     }
 
-    /// A member that is to be forgotten, in a group or in all that are held.
+    /// Why a member is not forgotten, in a group or in all that are held.
     pub(super) fn forget(error: &WriteError, group: Option<&GroupName>) -> Failure {
         let failure = Failure::from(error.clone());
         let error = match (error, group) {
@@ -94,9 +94,9 @@ impl From<WriteError> for Failure {
             WriteError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),
         };
         let error = match &error {
-            // The only change without a port that needs one: `priority +N` of a range that is not served.
+            // Only `priority +N` of a range that is not served lacks a port.
             WriteError::Change(ChangeError::NoPort { range }) => format!(
-                "{range} is not served here, exactly so, and a priority says nothing of a port: serve it with `serve` and a port, or name the range that is served"
+                "the range {range} is not served here, so it has no priority. Serve it with `serve` and a port, or name a range exactly as it is served"
             ),
             error => error.to_string(),
         };

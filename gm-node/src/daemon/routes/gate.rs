@@ -1,5 +1,5 @@
-//! The gate in front of the routes that write. While it is open every write is let in and counted; once it is closed a write is refused before the
-//! node sees it, so that the refusal is true: nothing was written. Knows nothing of what is written.
+//! The gate in front of the routes that write. While it is open, it counts the writes in progress. Once it is closed, it refuses a write before the node
+//! sees it: so the refusal is true, and nothing was written.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use super::{App, Failure};
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     is_closed: bool,
-    /// Requests that write and are not answered yet.
+    /// Write requests without an answer.
     inside: usize,
 }
 
-/// Counts the writes that are under way, and lets no more in once it is closed.
+/// Counts the writes in progress, and refuses more once it is closed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(watch::Sender<Standing>);
 
-/// A write that is under way, until this is dropped.
+/// A write in progress, until this is dropped.
 #[derive(Debug)]
 struct Inside(Gate);
 
 impl Gate {
-    /// Lets no more writes in.
+    /// Refuses writes from now on.
     pub(crate) fn close(&self) {
         self.0.send_modify(|standing| standing.is_closed = true);
     }
@@ -35,7 +35,7 @@ impl Gate {
         self.0.borrow().is_closed
     }
 
-    /// Returns once no write is under way.
+    /// Waits until no write is in progress.
     pub(crate) async fn is_empty(&self) {
         // It cannot fail while we hold the sender.
         let _ = self.0.subscribe().wait_for(|standing| standing.inside == 0).await;
@@ -56,7 +56,7 @@ impl Drop for Inside {
     }
 }
 
-/// Wraps a route that writes.
+/// The middleware of a route that writes.
 pub(super) async fn pass(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match app.gate.enter() {
         Some(_inside) => next.run(request).await,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_closed_gate_lets_nobody_in_and_waits_for_those_inside() {
+    async fn a_closed_gate_refuses_writes_and_waits_for_those_in_progress() {
         let gate = Gate::default();
         gate.is_empty().await;
         let (first, second) = (gate.enter(), gate.enter());

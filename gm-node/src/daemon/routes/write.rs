@@ -63,11 +63,11 @@ fn priority_of(range: KeyRange, text: &str) -> Result<Change, Failure> {
     Ok(Change::Priority { range, priority: number(text)? })
 }
 
-/// What came of a write that stands, whatever happens now.
+/// The answer to a write that stands, whatever happens now.
 async fn done(app: &App, group: &GroupName, written: &Written) -> api::Done {
     let mut done = match app.service.view(group).await {
         Ok(view) => shape::done(group, written, view.map_or(0, |view| view.fingerprint())),
-        // The node ended meanwhile, and nobody can say it any more.
+        // The node has ended meanwhile: the fingerprint is not known.
         Err(_) => api::Done { fingerprint: String::new(), ..shape::done(group, written, 0) },
     };
     if app.gate.is_closed() && written.waited.end == End::TimedOut {
@@ -99,7 +99,7 @@ pub(super) async fn change(State(app): Here, Of(group): Of, Ordered(asked): Orde
     Ok(Json(vec![done(&app, &group, &written).await]))
 }
 
-/// `POST /v1/forget`. If any group refuses it, the refusal says in which others it is done.
+/// `POST /v1/forget`. If any group refuses it, the refusal names the groups in which it is done.
 pub(super) async fn forget(State(app): Here, Ordered(asked): Ordered<api::Forget>) -> Answer {
     let api::Forget { node, group, wait: for_whom } = asked;
     let member: NetId =

@@ -1,5 +1,5 @@
-//! Panics of the database's crate, as errors. It panics on damaged files, and what is wrong is reported as an error: so the panic itself is not printed. All
-//! other panics of the process are printed as before.
+//! Turns panics of the database's crate into errors. It panics on damaged files, and the error reports that, so the panic itself is not printed. All other
+//! panics of the process are printed as before.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -7,17 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether a panic of this thread is caught and reported.
+    /// Whether a panic of this thread is caught and becomes an error.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does something; a panic becomes its first line.
+/// Runs `work`; a panic becomes an error with its first line.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            // A thread that ends has no such mark any more: then nobody catches it.
+            // A thread that is ending has no such mark any more, and catches nothing.
             if !IS_CAUGHT.try_with(Cell::get).unwrap_or(false) {
                 before(panic);
             }

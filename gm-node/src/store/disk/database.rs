@@ -79,7 +79,9 @@ pub(super) fn create(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
 /// and a repair among it, the file stays as it is.
 pub(super) fn examine(file: &Path) -> Result<Stored, OpenError> {
     let bytes = fs::read(file).map_err(|source| OpenError::system("read", file, source))?;
-    match caught(move || read(&bytes)).unwrap_or_else(|why| Err(Unread::Damaged(why))) {
+    match caught(move || read(&bytes))
+        .unwrap_or_else(|why| Err(Unread::Damaged(format!("its structure is broken ({why})"))))
+    {
         Ok(stored) => Ok(stored),
         Err(Unread::Newer(found)) => Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT }),
         Err(Unread::Damaged(why)) => Err(OpenError::Damaged { file: file.to_owned(), why }),

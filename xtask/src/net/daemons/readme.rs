@@ -1,5 +1,4 @@
-//! The three hosts of the README, whose commands are typed as they are printed there. Each host is a namespace with a home, a `/var/lib` and an `/etc/hosts`
-//! of its own.
+//! Runs the commands of the README's section "Three hosts" exactly as printed. Each host is a namespace with its own home, `/var/lib` and `/etc/hosts`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,24 +14,24 @@ const README: &str = include_str!("../../../../README.md");
 /// A line of the README.
 #[derive(Debug, PartialEq, Eq)]
 struct Line<'a> {
-    /// The host on which it is typed.
+    /// The host to run it on.
     host: &'a str,
-    /// What is typed, with its comment, which the shell leaves out.
+    /// The command, with its comment.
     typed: &'a str,
 }
 
 impl Line<'_> {
-    /// Whether it goes on until it is ended.
+    /// Whether it runs in the background.
     fn is_daemon(&self) -> bool {
         self.typed.starts_with("gm-node run ")
     }
 
-    /// Whether it is for every command behind it, on all hosts.
+    /// Whether it applies to all later commands, on all hosts.
     fn is_for_all(&self) -> bool {
         self.typed.starts_with("export ")
     }
 
-    /// The exit code that the comment promises.
+    /// The expected exit code: the one in the comment, or 0.
     fn code(&self) -> i32 {
         let promised =
             self.typed.split("exit code ").nth(1).and_then(|rest| rest.split([':', ' ', ',']).next());
@@ -40,7 +39,7 @@ impl Line<'_> {
     }
 }
 
-/// The lines that are typed, of a section's first block.
+/// The commands in the first code block of a section.
 fn lines<'a>(text: &'a str, section: &str) -> Vec<Line<'a>> {
     let block = text.split_once(section).and_then(|(_, rest)| rest.split("```").nth(1)).unwrap_or_default();
     let typed = block.lines().filter_map(|line| line.split_once("$ "));
@@ -54,17 +53,17 @@ struct Host {
     var_lib: PathBuf,
 }
 
-/// The hosts, and the daemons that were started on them. Dropped, all of it is gone.
+/// The hosts, and the daemons started on them. Dropping it removes all of it.
 #[derive(Default)]
 struct Hosts {
     all: Vec<Host>,
     daemons: Vec<Child>,
-    /// Lines that are for every command.
+    /// Lines that apply to all later commands.
     before: Vec<String>,
 }
 
 impl Hosts {
-    /// A host, whose folders lie in that one.
+    /// Adds a host, with its folders in `folder`.
     fn add(&mut self, folder: &Path, name: &str, place: &Place) -> Result<()> {
         let (home, var_lib) = (folder.join(name).join("home"), folder.join(name).join("lib"));
         fs::create_dir_all(&home)
@@ -74,7 +73,7 @@ impl Hosts {
         Ok(())
     }
 
-    /// All hosts know each other by name.
+    /// Writes the hosts' names to the `/etc/hosts` of each.
     fn name_all(&self) -> Result<()> {
         let names = self.all.iter().map(|host| format!("{} {}\n", host.place.ip, host.name));
         let text = format!("127.0.0.1 localhost\n{}", names.collect::<String>());
@@ -90,7 +89,7 @@ impl Hosts {
         self.all.iter().find(|host| host.name == name).with_context(|| format!("there is no host {name}"))
     }
 
-    /// A line in a shell of a host. What is mounted there is seen by this command alone.
+    /// A line in a shell of a host. The mount is visible to this command alone.
     fn shell(&self, program: &Path, host: &str, line: &str) -> Result<Command> {
         let Host { place, home, var_lib, .. } = self.host(host)?;
         let before = self.before.join("\n");
@@ -121,7 +120,7 @@ impl Hosts {
         Ok(())
     }
 
-    /// All daemons answer, as whoever types the next line sees by their logs.
+    /// Waits until all daemons answer.
     fn ready(&self, stage: &Stage) -> Result<()> {
         for host in &self.all {
             let ask = "gm-node status --data-dir /var/lib/gm";
@@ -136,7 +135,7 @@ impl Hosts {
         Ok(())
     }
 
-    /// Types a line that ends by itself.
+    /// Runs a line, and compares its exit code.
     fn run(&self, stage: &Stage, line: &Line<'_>) -> Result<()> {
         let said =
             self.shell(&stage.program, line.host, line.typed)?.output().context("cannot start a shell")?;
@@ -153,7 +152,7 @@ impl Hosts {
         Ok(())
     }
 
-    /// What the first comment says: all hosts have the key.
+    /// Copies the key to the other hosts, as the first comment says.
     fn copy_key(&self) -> Result<()> {
         let [first, others @ ..] = &*self.all else { bail!("there are no hosts") };
         for other in others {
@@ -173,7 +172,7 @@ impl Drop for Hosts {
             let pids = Command::new("ip").args(["netns", "pids", &host.place.space]).output();
             let pids =
                 pids.map(|pids| String::from_utf8_lossy(&pids.stdout).into_owned()).unwrap_or_default();
-            // Of shells that did not become their command.
+            // Daemons whose shell did not replace itself.
             for pid in pids.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", pid]).status();
             }
@@ -184,7 +183,7 @@ impl Drop for Hosts {
     }
 }
 
-/// Types all of it; where multicast is dropped, the seeds do it.
+/// Runs all lines, with multicast or with a bridge that drops it.
 pub(super) fn three_hosts(stage: &mut Stage, multicast: bool) -> Result<()> {
     let lines = lines(README, "\n## Three hosts\n");
     let mut names: Vec<&str> = lines.iter().map(|line| line.host).collect();
