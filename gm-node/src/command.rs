@@ -152,6 +152,8 @@ pub struct Waited {
     pub unknown: u64,
     /// Some of those that could not be reached, sorted.
     pub names: Vec<NetId>,
+    /// Some of those that were not heard from, sorted, as far as it is known which they are.
+    pub silent: Vec<NetId>,
 }
 
 /// How a wait ended.

@@ -129,4 +129,6 @@ pub struct Done {
     pub unknown: u64,
     /// Some of those that could not be reached.
     pub names: Vec<String>,
+    /// Some of those that were not heard from.
+    pub silent: Vec<String>,
 }

@@ -331,6 +331,8 @@ impl Waiter {
             self.rounds.values().flat_map(|round| round.report.names.iter().copied()).collect();
         let unreached = self.open.iter().filter(|part| part.missing == part.nodes.len() as u64);
         missed.extend(unreached.flat_map(|part| part.nodes.iter().copied()));
+        let unheard = self.open.iter().filter(|part| part.delivered + part.refused + part.missing == 0);
+        let unheard: BTreeSet<NetId> = unheard.flat_map(|part| part.nodes.iter().copied()).collect();
         Waited {
             end,
             members: facts.members.max(self.asked()),
@@ -339,6 +341,7 @@ impl Waiter {
             unreachable: missing,
             unknown: silent,
             names: missed.into_iter().take(names).collect(),
+            silent: unheard.into_iter().take(names).collect(),
         }
     }
 }

@@ -56,6 +56,7 @@ fn a_member_that_does_not_answer_is_waited_for_to_the_end() {
     let waited = told.waited(1);
     assert_eq!((waited.end, waited.members, waited.delivered), (End::TimedOut, 2, 1));
     assert_eq!((waited.refused, waited.unreachable, waited.unknown), (0, 0, 1));
+    assert_eq!(waited.silent, [id(2)]);
 }
 
 /// Of five others, one has it on disk, one has no disk, one is dead and its host says so, one is paused, and one is on a host that is off.
@@ -75,7 +76,7 @@ fn an_answer_tells_what_became_of_each() {
     let waited = told.waited(1);
     assert_eq!((waited.end, waited.members, waited.delivered), (End::TimedOut, 5, 1), "{waited:?}");
     assert_eq!((waited.refused, waited.unreachable, waited.unknown), (1, 2, 1), "{waited:?}");
-    assert_eq!(waited.names, [id(2), id(4)]);
+    assert_eq!((waited.names, waited.silent), (vec![id(2), id(4)], vec![id(3)]));
 }
 
 /// While the wait goes on, a dead member is started again.

@@ -87,5 +87,6 @@ pub(crate) fn done() -> Done {
         unreachable: 0,
         unknown: 0,
         names: Vec::new(),
+        silent: Vec::new(),
     }
 }

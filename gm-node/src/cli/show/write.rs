@@ -59,7 +59,7 @@ const fn disk(asked: &Wait) -> &'static str {
 
 /// What became of the members that were asked, where that was not enough.
 fn outcome(done: &Done, asked: &Wait) -> String {
-    let Done { members, delivered, refused, unreachable, unknown, names, .. } = done;
+    let Done { members, delivered, refused, unreachable, unknown, names, silent, .. } = done;
     if *members == 0 {
         return "no other member is known (see `gm-node peers`)".to_owned();
     }
@@ -73,23 +73,28 @@ fn outcome(done: &Done, asked: &Wait) -> String {
         )
     };
     if *unreachable > 0 {
-        text.push_str(&format!(", {unreachable} could not be reached"));
-        if !names.is_empty() {
-            let more = if *unreachable > names.len() as u64 { ", ..." } else { "" };
-            text.push_str(&format!(" ({}{more})", names.join(", ")));
-        }
+        text.push_str(&format!(", {unreachable} could not be reached{}", named(names, *unreachable)));
     }
     if *refused > 0 {
         text.push_str(&format!(", {refused} did not {} it", if asked.disk { "store" } else { "take" }));
     }
     if *unknown > 0 {
-        text.push_str(&format!(", {unknown} did not answer"));
+        text.push_str(&format!(", {unknown} did not answer{}", named(silent, *unknown)));
     }
     let wanted = if asked.wait == "one" { 1 } else { asked.wait.parse().unwrap_or(0) };
     if wanted > *members {
         text.push_str(&format!(", and {wanted} were waited for"));
     }
     text
+}
+
+/// Some of so many nodes, in brackets.
+fn named(nodes: &[String], of: u64) -> String {
+    if nodes.is_empty() {
+        return String::new();
+    }
+    let more = if of > nodes.len() as u64 { ", ..." } else { "" };
+    format!(" ({}{more})", nodes.join(", "))
 }
 
 #[cfg(test)]
@@ -142,8 +147,9 @@ Customers: stood there already, version 3.7; no other member was waited for. Fin
         let late = |why: &str| format!("but TIMED OUT after 5 s: {why}. {end}");
         let unknown = "no other member is known (see `gm-node peers`)";
         assert_eq!(said(Done { members: 0, ..ended("timed-out") }, &asked("all", false)), late(unknown));
-        let silent = Done { members: 2, unknown: 2, ..ended("timed-out") };
-        let text = "0 of 2 other members acknowledged it, 2 did not answer";
+        let names = vec!["10.0.0.3:29999".to_owned()];
+        let silent = Done { members: 2, unknown: 2, silent: names, ..ended("timed-out") };
+        let text = "0 of 2 other members acknowledged it, 2 did not answer (10.0.0.3:29999, ...)";
         assert_eq!(said(silent, &asked("all", false)), late(text));
         let some = Done { members: 9, delivered: 1, unknown: 2, ..ended("timed-out") };
         let text = "1 of 3 members that were asked acknowledged it, 9 are known, 2 did not answer";

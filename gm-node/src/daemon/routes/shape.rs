@@ -152,5 +152,6 @@ pub(super) fn done(group: &GroupName, written: &Written, now: u128) -> api::Done
         unreachable: waited.unreachable,
         unknown: waited.unknown,
         names: waited.names.iter().map(NetId::to_string).collect(),
+        silent: waited.silent.iter().map(NetId::to_string).collect(),
     }
 }
