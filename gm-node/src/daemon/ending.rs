@@ -86,7 +86,13 @@ async fn leave_all(service: &Service) {
     let leaving = groups.into_iter().map(|group| {
         let service = service.clone();
         tokio::spawn(async move {
-            match service.leave(&group, Wait::all(LEAVING)).await {
+            // Where a peer was asked and nobody else is known, there is nobody to wait for.
+            let nobody = matches!(
+                service.view_with_freshness(&group).await,
+                Ok(Some((view, freshness))) if freshness.is_verified() && view.member_count() <= 1
+            );
+            let wait = if nobody { Wait::NONE } else { Wait::all(LEAVING) };
+            match service.leave(&group, wait).await {
                 Ok(written) => left(service.my_id(), &group, &written.waited),
                 Err(error) => tracing::error!(%group, "not left: {error}"),
             }
@@ -104,10 +110,10 @@ async fn leave_all(service: &Service) {
 fn left(me: NetId, group: &GroupName, waited: &Waited) {
     let Waited { members, delivered: heard, refused, unreachable, unknown, .. } = *waited;
     let others = members.max(heard + refused + unreachable + unknown);
-    if waited.end == End::Satisfied {
-        tracing::debug!(%group, heard, "left");
-    } else if others == 0 {
+    if others == 0 {
         tracing::info!(%group, "left; no other member was known");
+    } else if waited.end == End::Satisfied {
+        tracing::debug!(%group, heard, "left");
     } else {
         tracing::warn!(
             %group, heard, others,

@@ -228,7 +228,8 @@ impl<S: Store> Node<S> {
             let not_counted = not_counted.iter().filter(|member| state.is_member(**member));
             state.member_count().saturating_sub(not_counted.count())
         });
-        Facts { agreed: self.knows_all(group), alone: self.config.alone, members: members as u64 }
+        let alone = self.config.alone && members == 0;
+        Facts { agreed: self.knows_all(group), alone, members: members as u64 }
     }
 
     /// Other members of a group that are known.

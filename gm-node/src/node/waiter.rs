@@ -51,7 +51,7 @@ impl Kind {
 pub(super) struct Facts {
     /// Another node held the same of the group: the members that are known are all, as far as one can tell.
     pub(super) agreed: bool,
-    /// By configuration there is no other node.
+    /// By configuration there is no other node, and no other member is known.
     pub(super) alone: bool,
     /// Other members that are known.
     pub(super) members: u64,

@@ -225,7 +225,7 @@ fn members_of_ranges_apart_acknowledge() {
         node.ask(["serve", "G", keys, "--port", "1"]).done();
     }
     let b = &cluster.nodes[1];
-    until(|| (b.ask(["members", "G"]).json::<Vec<gm_node::api::Member>>().len() == 3).then_some(()));
+    until(|| (b.ask(["members", "G"]).json::<Members>().members.len() == 3).then_some(()));
     for wait in ["one", "2", "all"] {
         let said = b.ask(["priority", "G", "100-199", "+1", "--wait", wait]);
         let done: Vec<Done> = said.done().json();
@@ -238,12 +238,20 @@ fn members_of_ranges_apart_acknowledge() {
 
 #[test]
 fn a_wait_where_nobody_else_is_says_so_when_its_time_is_over() {
-    let cluster = Cluster::new(1);
+    let join =
+        |cluster: &Cluster, wait| cluster.nodes[0].tell(["join", "G", "--wait", wait, "--timeout", "300ms"]);
+    // The other node is not in the group.
+    let cluster = Cluster::new(2);
     for wait in ["one", "all"] {
-        let said = cluster.nodes[0].tell(["join", "G", "--wait", wait, "--timeout", "300ms"]);
+        let said = join(&cluster, wait);
         assert_eq!(said.code, 4, "{said:?}");
         assert!(said.out.contains("TIMED OUT after 300 ms: no other member is known"), "{said:?}");
     }
+    // `--single` says that there is none, so nobody is waited for.
+    let single = Cluster::new(1);
+    let said = join(&single, "one");
+    assert!(said.code == 4 && said.out.contains("INCOMPLETE: no other member is known"), "{said:?}");
+    assert!(join(&single, "all").done().out.contains("; this node is configured as the only one."));
 }
 
 #[test]

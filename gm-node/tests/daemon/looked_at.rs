@@ -126,3 +126,19 @@ fn a_leave_on_exit_without_acknowledgement_is_logged() {
         "{log}"
     );
 }
+
+/// It is known that nobody else is in the group: then nobody is waited for, and the end does not take the time of a wait.
+#[test]
+fn a_sole_member_that_leaves_at_the_end_ends_at_once() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &[]);
+    let seed = format!("--seed={}", ann.id);
+    let bob = Node::start(&scratch.0.join("bob"), &["--join=g", "--leave-on-exit", &seed]);
+    let sync = || bob.ask("GET /v1/groups/g/members", "").1["sync"]["state"].clone();
+    eventually("a peer was asked", || sync() == "sole");
+    let log = scratch.0.join("bob.log");
+    let began = std::time::Instant::now();
+    assert_eq!(bob.stop(), 0);
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(std::fs::read_to_string(log).unwrap().contains("left, and no other member was known"));
+}
