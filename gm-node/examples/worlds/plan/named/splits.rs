@@ -144,9 +144,9 @@ pub(crate) fn few_of_many(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
-/// A node was away while others wrote: what they write next does not fit, and the first questions are lost. Anti-entropy is rare.
+/// A node was away while others wrote: what they multicast next does not fit, and its first questions are lost. Anti-entropy is rare.
 pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
-    let mut plan = quiet("", seed, islands(&[1; 5], 8));
+    let mut plan = quiet("", seed, islands(&[5], 8));
     plan.times = Times { fast: Duration::from_secs(8), answer: Duration::from_secs(20), ..rare() };
     // All are in the group from the beginning: they would not find each other in time.
     for node in plan.nodes() {
@@ -156,7 +156,8 @@ pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
     let back = seconds(124);
     plan.deed(seconds(120), Deed::Die { node: away, fate: Fate::Clean, gap: Some(ms(4_000)) });
     let loss = Effect::Udp(Rates { loss: 1_000_000, ..Rates::default() });
-    let fault = Fault { class: FaultClass::Loss, scope: Scope::around(away), effect: loss };
+    let scope = Scope { from: Nodes::One(away), to: Nodes::All, both: false };
+    let fault = Fault { class: FaultClass::Loss, scope, effect: loss };
     plan.deed(back, Deed::Act(Action::Begin(fault, back + ms(1_500))));
     for writer in [0, 1] {
         plan.write(seconds(121), NodeIndex(writer), 0, Intent::Serve);
