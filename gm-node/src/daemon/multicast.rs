@@ -19,17 +19,20 @@ pub(crate) enum Multicast {
 }
 
 impl Multicast {
-    /// For `status`. `near`: nodes whose multicast is heard now.
-    pub(crate) fn text(&self, near: usize) -> String {
+    /// For `status`. `near`: nodes whose multicast is heard now; `alive`: peers that are connected or were heard within a minute.
+    pub(crate) fn text(&self, near: usize, alive: usize) -> String {
         match self {
             Multicast::Off => "off".to_owned(),
             Multicast::Refused(why) => format!("off: {why}"),
             _ if near > 0 => "works".to_owned(),
             Multicast::Testing => "being tested".to_owned(),
             Multicast::NotTested(why) => format!("not tested: {why}"),
-            Multicast::Tested(Verdict::NobodyHeard) => {
+            Multicast::Tested(Verdict::NobodyHeard) if alive == 0 => {
                 "works on this machine; no other node is heard".to_owned()
             }
+            Multicast::Tested(Verdict::NobodyHeard) => format!(
+                "works on this machine; none of {alive} live peers is heard by it: they are on other networks, or run with `multicast` off, or a switch or bridge between drops multicast (IGMP snooping without a querier)"
+            ),
             Multicast::Tested(verdict) => verdict.advice().to_owned(),
         }
     }
@@ -39,9 +42,11 @@ impl Multicast {
         let works = near > 0 || matches!(self, Multicast::Tested(Verdict::Works | Verdict::NobodyHeard));
         match self {
             Multicast::Off | Multicast::Testing => None,
-            Multicast::Refused(_) => Some(format!("multicast is {}", self.text(near))),
+            Multicast::Refused(_) => Some(format!("multicast is {}", self.text(near, 0))),
             _ if works => None,
-            _ => Some(format!("multicast does not work: {}. Connections are used instead", self.text(near))),
+            _ => {
+                Some(format!("multicast does not work: {}. Connections are used instead", self.text(near, 0)))
+            }
         }
     }
 }
@@ -62,13 +67,14 @@ mod tests {
     #[test]
     fn only_evidence_is_worth_a_warning() {
         let first = Multicast::Tested(Verdict::NobodyHeard);
-        assert_eq!((first.warning(0), first.text(0).contains("NobodyHeard")), (None, false));
+        assert_eq!((first.warning(0), first.text(0, 0).contains("NobodyHeard")), (None, false));
+        assert!(first.text(0, 2).contains("IGMP snooping"));
         assert_eq!(Multicast::Off.warning(0), None);
         assert_eq!(Multicast::Testing.warning(0), None);
         for verdict in [Verdict::NoFlag, Verdict::NoRoute, Verdict::Forbidden, Verdict::NotLooped] {
             let found = Multicast::Tested(verdict);
             assert!(found.warning(0).is_some(), "{verdict:?}");
-            assert_eq!((found.warning(1), found.text(1).as_str()), (None, "works"), "{verdict:?}");
+            assert_eq!((found.warning(1), found.text(1, 1).as_str()), (None, "works"), "{verdict:?}");
         }
         assert!(Multicast::Refused("no".to_owned()).warning(1).is_some());
     }

@@ -28,7 +28,13 @@ impl<S: Store> Node<S> {
         if !self.answers.take(now) {
             return self.count("dropped", "anti-entropy, too many");
         }
-        let was_asked = self.answered(now, from, path);
+        // Only what can be nothing but an answer shows that datagrams get there and back.
+        let is_answer = match &body {
+            Body::Root(root) => root.answer,
+            Body::Fingerprints(said) => said.answer,
+            _ => false,
+        };
+        let was_asked = self.answered(now, from, is_answer.then_some(path));
         // What came by a connection is answered by it: datagrams may not get there.
         let by = if planted(Bug::DatagramsOnly) { By::Datagram } else { self.by_for(from, By::from(path)) };
         match body {

@@ -189,10 +189,11 @@ impl<S: Store> Node<S> {
     }
 
     /// Something of anti-entropy came: whether it is of whom we asked, who has answered by it.
-    pub(super) fn answered(&mut self, now: Time, from: NetId, path: Path) -> bool {
+    /// `answer`: the path of what is an answer and nothing else.
+    pub(super) fn answered(&mut self, now: Time, from: NetId, answer: Option<Path>) -> bool {
         self.sync.silent = 0;
         let Some((_, by)) = self.sync.asked.take_if(|(node, _)| *node == from) else { return false };
-        if (by, path) == (By::Datagram, Path::Datagram) {
+        if (by, answer) == (By::Datagram, Some(Path::Datagram)) {
             self.order(now, gm_broadcast::Command::Answered(from));
         }
         true

@@ -181,7 +181,8 @@ impl Stage {
 
     /// The NetIds that a list of one names.
     pub(super) fn names(&self, number: usize, question: &[&str]) -> Result<Vec<String>> {
-        let list = self.node(number)?.ok(question)?;
+        let fresh: &[&str] = if question.first() == Some(&"members") { &["--fresh"] } else { &[] };
+        let list = self.node(number)?.ok(&[question, fresh].concat())?;
         let list = list.get("members").unwrap_or(&list).as_array().context("it is a list")?;
         list.iter().map(|entry| Ok(entry["node"].as_str().context("it has a node")?.to_owned())).collect()
     }

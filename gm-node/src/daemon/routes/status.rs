@@ -31,7 +31,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Stat
         key: keys.as_ref().map(|keys| keys.sealing.clone()),
         other_keys: keys.map(|keys| keys.others).unwrap_or_default(),
         warnings,
-        multicast: multicast.text(found.near),
+        multicast: multicast.text(found.near, found.alive),
         peers: found.peers,
         near: found.near,
         alive: found.alive,
