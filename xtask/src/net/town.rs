@@ -166,8 +166,10 @@ impl Stage {
 
     /// What one holds of what a member serves.
     pub(super) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
-        let items = self.node(by)?.ok(&["topology", group, "--op", "add", "--fresh"])?;
-        let items = items["items"].as_array().context("a topology has a list")?;
+        let said = self.node(by)?.cli(&["topology", group, "--op", "add"])?;
+        // What it holds counts here, whether it was compared with another node or not.
+        ensure!([0, 7].contains(&said.code), "{}: {}", self.node(by)?.me, said.text.trim());
+        let items = said.json["items"].as_array().context("a topology has a list")?;
         let mut ranges = Ranges::new();
         for item in items.iter().filter(|item| item["node"] == member) {
             let key = |name: &str| item[name].as_u64().and_then(|key| u32::try_from(key).ok());
