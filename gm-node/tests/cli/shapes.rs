@@ -45,7 +45,7 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     assert_eq!((group.name.as_str(), group.members, group.items), ("Customers", 2, 2));
     assert_eq!(group.fingerprint, fingerprint(&done));
 
-    let mut members = b.ask(["members", "Customers"]).done().json::<Members>().members;
+    let mut members = b.ask(["members", "Customers", "--fresh=10s"]).done().json::<Members>().members;
     members.sort_by_key(|member| member.serves);
     assert_eq!((members[0].node.as_str(), members[0].interests), (b.node.as_str(), 1));
     assert_eq!((members[1].node.as_str(), members[1].keys), (a.node.as_str(), 1 << 31));

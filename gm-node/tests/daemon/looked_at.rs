@@ -141,5 +141,5 @@ fn a_sole_member_that_leaves_at_the_end_ends_at_once() {
     let began = std::time::Instant::now();
     assert_eq!(bob.stop(), 0);
     assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
-    assert!(std::fs::read_to_string(log).unwrap().contains("left, and no other member was known"));
+    assert!(std::fs::read_to_string(log).unwrap().contains("left; no other member was known"));
 }
