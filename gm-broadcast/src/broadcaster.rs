@@ -213,6 +213,11 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
+    /// All nodes that were met besides the directory, without ourselves.
+    pub(crate) fn known_nodes(&self) -> impl Iterator<Item = NetId> + '_ {
+        self.peers.iter().filter(|(_, peer)| peer.met).map(|(node, _)| *node)
+    }
+
     /// All nodes that we know, sorted, without ourselves.
     pub fn known(&self) -> Vec<NetId> {
         let mut known: Vec<NetId> = self.config.directory.iter().map(|known| known.node).collect();

@@ -30,6 +30,13 @@ pub enum Command {
     NotStored(BroadcastId),
     /// There are these nodes.
     Know(Vec<NetId>),
+    /// Tell a node that those nodes exist, with the islands that they are in as far as that is known.
+    Refer {
+        /// The receiver.
+        to: NetId,
+        /// The nodes. Those that are not known here are left out.
+        nodes: Vec<NetId>,
+    },
     /// Call these until they answer, for ever, besides those configured.
     Seeds(Vec<NetId>),
     /// Seal with the first of these keys from now on, and open with all.

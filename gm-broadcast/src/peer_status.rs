@@ -141,6 +141,11 @@ impl<H: Handler> Broadcaster<H> {
         self.is_connected(node) || contact.is_some_and(|at| now.since(at) < within)
     }
 
+    /// How many nodes are alive, as [`is_alive`](Self::is_alive) says; no more than `most` are counted.
+    pub fn count_alive(&self, now: Time, within: Duration, most: usize) -> usize {
+        self.known_nodes().filter(|node| self.is_alive(now, *node, within)).take(most).count()
+    }
+
     /// How long ago another node last reached us: by a datagram to us, or by a connection that it opened.
     pub fn reached_by_others(&self, now: Time) -> Option<Duration> {
         self.reached_at().map(|at| now.since(at))

@@ -75,6 +75,11 @@ impl Topology {
             .fold(0, |sum, replica| sum.wrapping_add(share(replica)))
     }
 
+    /// What a group adds to the root: 0 if nothing is held of it.
+    pub fn share(&self, name: &GroupName) -> u128 {
+        self.groups.get(name).map_or(0, share)
+    }
+
     /// One fingerprint over all groups: equal where two nodes hold equal groups. Kept up to date by every change.
     pub const fn root(&self) -> u128 {
         self.root

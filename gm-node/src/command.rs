@@ -187,6 +187,12 @@ pub enum WriteError {
         /// The group.
         group: GroupName,
     },
+    /// The name is no group's: in messages between nodes it stands for all groups that they share.
+    #[error("no group can have the name {group:?} (U+10FFFF), which is reserved: choose another")]
+    ReservedName {
+        /// The name.
+        group: GroupName,
+    },
     /// A bound is reached.
     #[error("{what}: at most {most}; raise the bound `{bound}`, or {else_way}")]
     Full {

@@ -32,7 +32,8 @@ pub struct Config {
 pub struct Bounds {
     /// Groups that are held; beyond it a join is refused, and what is only observed is not held. Default 1,024.
     pub groups: usize,
-    /// Groups of which only a name and a member are known; beyond it news of others are not kept. Default 10,000.
+    /// Groups of which only a name and a few members are known; beyond it a new one replaces the one that was confirmed least recently, of those that the node
+    /// with the most names announced. Default 10,000.
     pub contacts: usize,
     /// Records of a group, of members, of who left and of the forgotten; beyond it newcomers are not taken. Default 100,000.
     pub records: usize,
@@ -85,6 +86,12 @@ pub struct Times {
     pub store_retry: Duration,
     /// Removals are purged so often. Default 60 s.
     pub purge: Duration,
+    /// A member of a group registers so often with the nodes at which the group's members meet. Longer if it is in more than 1,200 groups, or the group has more
+    /// than seven members. Default 10 min.
+    pub register: Duration,
+    /// A node that is known as a member of a group that is not held here is forgotten if nothing confirms it for so long. Longer than `register`, so that the
+    /// registrations last. Default 1 h.
+    pub contact: Duration,
     /// A group that was left is told about for so long, if nobody agrees sooner. Default 10 min.
     pub leaving: Duration,
 }
@@ -123,6 +130,8 @@ impl Times {
         flush: Duration::from_secs(2),
         store_retry: Duration::from_secs(1),
         purge: Duration::from_secs(60),
+        register: Duration::from_secs(600),
+        contact: Duration::from_secs(3_600),
         leaving: Duration::from_secs(600),
     };
 }
@@ -185,6 +194,8 @@ impl Config {
             ("question_retry", self.times.question_retry),
             ("store_retry", self.times.store_retry),
             ("purge", self.times.purge),
+            ("register", self.times.register),
+            ("contact", self.times.contact),
         ];
         let zero = counts.iter().find(|(_, count)| *count == 0).map(|(name, _)| *name);
         let zero = zero.or_else(|| times.iter().find(|(_, time)| time.is_zero()).map(|(name, _)| *name));

@@ -78,6 +78,12 @@ pub enum Event {
         /// The field of [`Bounds`](crate::Bounds).
         bound: &'static str,
     },
+    /// The contact table is full: of groups that are not held here, others that were confirmed least recently make room for what is new. Joining a group
+    /// does not depend on it. Told again only after there was room.
+    ContactsFull {
+        /// At most so many: [`Bounds::contacts`](crate::Bounds).
+        most: usize,
+    },
     /// The storage refused something, for the first time since it last took something.
     StorageFails {
         /// What the system said.

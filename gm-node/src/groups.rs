@@ -1,6 +1,9 @@
 //! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
 
+mod contacts;
 mod held;
+mod meet;
+mod reserved;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,20 +16,11 @@ use gm_data::{Applied, GroupName, Message, Moment, Record, Replica, Stamp, Topol
 use crate::config::Bounds;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
+use contacts::Contacts;
+pub(crate) use contacts::{Noted, Word};
 pub(crate) use held::Held;
+pub(crate) use reserved::{all_groups, stands_for_all};
 use room::Fresh;
-
-/// Whose word it is that somebody holds a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
-    /// Its own.
-    Own,
-    /// Somebody else's, who may not know that it left, or died.
-    Hearsay,
-}
-
-/// A contact is compared with so often, as datagrams get lost; it may be dead.
-pub(crate) const TRIES: u32 = 3;
 
 /// What follows from what came.
 #[derive(Debug)]
@@ -50,9 +44,12 @@ pub(crate) enum Effect {
 pub(crate) struct Groups {
     pub(crate) topology: Topology,
     pub(crate) held: BTreeMap<GroupName, Held>,
-    /// Groups that are not held, and a member of each.
-    pub(crate) contacts: BTreeMap<GroupName, NetId>,
-    pub(crate) contacts_changed: bool,
+    /// Groups that are not held, and members of each.
+    pub(crate) contacts: Contacts,
+    /// The contact table was full lately, and that was said.
+    pub(crate) contacts_full: bool,
+    /// When nodes that are said to hold our groups are compared with next.
+    pub(crate) introduce_at: Option<Time>,
     pub(crate) effects: VecDeque<Effect>,
     /// Records that the storage does not have yet.
     pub(crate) dirty: BTreeSet<(GroupName, NetId)>,
@@ -68,8 +65,9 @@ impl Groups {
         Groups {
             topology: Topology::new(me),
             held: BTreeMap::new(),
-            contacts: BTreeMap::new(),
-            contacts_changed: false,
+            contacts: Contacts::new(bounds.contacts),
+            contacts_full: false,
+            introduce_at: None,
             effects: VecDeque::new(),
             dirty: BTreeSet::new(),
             stirred: BTreeSet::new(),
@@ -97,49 +95,6 @@ impl Groups {
     /// The version of it.
     pub(crate) fn version(&self, group: &GroupName, member: NetId) -> Option<Version> {
         self.record(group, member).map(Record::version)
-    }
-
-    /// Holds a group from now on, if there is room.
-    pub(crate) fn hold(&mut self, group: &GroupName) -> bool {
-        if !self.held.contains_key(group) {
-            if self.held.len() >= self.bounds.groups {
-                return false;
-            }
-            let contact = self.contacts.remove(group);
-            self.contacts_changed |= contact.is_some();
-            let contact = contact.map(|member| (member, TRIES));
-            let held = Held { contact, ..Held::new(self.me(), group) };
-            self.held.insert(group.clone(), held);
-        }
-        true
-    }
-
-    /// Somebody is said to hold a group.
-    pub(crate) fn meet(&mut self, group: &GroupName, member: NetId, word: Word) {
-        if member == self.me() {
-            return;
-        }
-        if self.observe {
-            self.hold(group);
-        }
-        let known = self.record(group, member).is_some();
-        if let Some(held) = self.held.get_mut(group) {
-            if !known && !planted(Bug::ContactPassedOver) {
-                held.contact = Some((member, TRIES));
-            }
-            return;
-        }
-        let room = self.contacts.len() < self.bounds.contacts;
-        match self.contacts.get_mut(group) {
-            // What is stored may be older: it is not written for every change of mind.
-            Some(contact) if word == Word::Own => *contact = member,
-            Some(_) => {}
-            None if room => {
-                self.contacts.insert(group.clone(), member);
-                self.contacts_changed = true;
-            }
-            None => self.counters.count("dropped", "contact, too many"),
-        }
     }
 
     /// Takes a group's state, or a part of it, and notes what follows.
@@ -206,6 +161,9 @@ impl Groups {
     /// Notes that records changed: they have to be stored, and watchers told.
     pub(crate) fn changed(&mut self, group: &GroupName, members: impl IntoIterator<Item = NetId>) {
         self.stirred.insert(group.clone());
+        if let Some(held) = self.held.get_mut(group) {
+            held.unsettle();
+        }
         self.dirty.extend(members.into_iter().map(|member| (group.clone(), member)));
     }
 
@@ -288,13 +246,16 @@ pub(crate) fn stamp_of(part: &Part) -> Stamp {
 impl Handler for Groups {
     type Delivery = std::convert::Infallible;
 
-    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<Self::Delivery> {
+    fn handle(&mut self, now: Time, received: Received<'_>) -> Outcome<Self::Delivery> {
         let Received { from, broadcast, path, body } = received;
         let mut counts = false;
         match body {
+            Body::Group(group) if stands_for_all(&group.name) => {
+                self.counters.count("dropped", "records of no group");
+            }
             Body::Group(group) => {
                 if !self.held.contains_key(&group.name) {
-                    self.meet(&group.name, broadcast.map_or(from, |id| id.origin), Word::Hearsay);
+                    self.meet_writer(now, broadcast.map_or(from, |id| id.origin), group);
                 }
                 if self.held.contains_key(&group.name) {
                     self.take(from, path, broadcast, group);

@@ -8,7 +8,7 @@
 //! - What is written is told at once to the members whose items overlap it, and to whoever hears the multicast. All others learn it by anti-entropy: two
 //!   nodes compare fingerprints, of all groups, of one, of its buckets, and exchange the records in which they differ. Fast while nodes differ, slow
 //!   in quiet, for ever.
-//! - A group that we are a member of is held whole; of all others the name and one member are known.
+//! - A group that we are a member of is held whole; of others the name and a few members are known, as long as something confirms them.
 //! - Watchers are told differences, and no more before they have taken in the last: a slow one costs nothing and misses nothing.
 //!
 //! ```
@@ -65,7 +65,7 @@
 //! | [`Bounds`] | what happens beyond it |
 //! |---|---|
 //! | `groups` | a write in one more is refused ([`WriteError::Full`]); what is only observed is not held |
-//! | `contacts` | one more group is not noted, and counted |
+//! | `contacts` | one more group replaces another, which is counted; [`Event::ContactsFull`] says so once |
 //! | `records`, `group_items` | a newcomer's record, or another's that grows, is not taken; [`Event::Full`] says so once, [`GroupStatus::full`] always. The forgotten count. The way out: dump, and begin a new group; or raise it |
 //! | `items` | one's own write is refused; another's record, or increment, is not taken |
 //! | `writes`, `waits` | a write is refused |
@@ -87,6 +87,7 @@ mod event;
 mod groups;
 mod node;
 mod plant;
+mod rendezvous;
 #[cfg(feature = "service")]
 pub mod service;
 pub mod store;

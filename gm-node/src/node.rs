@@ -1,10 +1,12 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
 //! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait` and `waiter`, `forget`, `hear`
-//! (what came by broadcast), `sync` (anti-entropy: when), `partner` (with whom), `compare` (what is said in it), `freshness` (how far a group was compared), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
+//! (what came by broadcast), `sync` (anti-entropy: when), `partner` and `doubts` (with which node), `shared` (which groups differ), `names` (fingerprints by name), `compare` (what differs within a
+//! group), `freshness` (how far a group was compared), `register`, `registrar` and `introduce` (how the members of a group find each other), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
 mod compare;
+mod doubts;
 mod draft;
 mod flush;
 mod forget;
@@ -12,11 +14,16 @@ mod freshness;
 mod give;
 mod hear;
 mod hearing;
+mod introduce;
 mod leave;
 mod look;
+mod names;
 mod partner;
 mod question;
+mod register;
+mod registrar;
 mod retell;
+mod shared;
 mod start;
 mod sync;
 mod tell;
@@ -38,9 +45,11 @@ use crate::event::Event;
 use crate::groups::{Effect, Groups};
 use crate::store::Store;
 use commit::Flight;
+use doubts::Doubts;
 use freshness::Comparisons;
 use hearing::Hearing;
 use question::Question;
+use register::Register;
 use sync::Sync;
 use wait::Waits;
 use watch::Watcher;
@@ -82,6 +91,8 @@ pub struct Node<S> {
     /// Broadcasts that count once what they said is stored.
     unstored: VecDeque<(Option<GroupName>, gm_codec::BroadcastId)>,
     peers_changed: bool,
+    /// When contacts were stored last.
+    contacts_stored: Option<Time>,
     /// When a group was let go last.
     unheld_at: Option<Time>,
 
@@ -94,6 +105,8 @@ pub struct Node<S> {
 
     sync: Sync,
     comparisons: Comparisons,
+    doubts: Doubts,
+    register: Register,
     answers: Rate,
     questions: BTreeMap<(GroupName, NetId), Question>,
     /// Answers to what came by multicast, each after a while.
@@ -180,9 +193,7 @@ impl<S: Store> Node<S> {
                 break;
             }
         }
-        if self.peers_changed || self.groups().contacts_changed {
-            self.flush_soon(now, false);
-        }
+        self.flush_what_is_known(now);
         self.tell_watchers();
     }
 
@@ -210,6 +221,10 @@ impl<S: Store> Node<S> {
             self.on_waits_due(now);
         } else if due(self.sync.at) {
             self.on_sync_time(now);
+        } else if due(self.introduce_at()) {
+            self.introduce(now);
+        } else if due(self.register.at) {
+            self.register(now);
         } else if due(self.next_question()) {
             self.ask_again(now);
         } else if due(self.replies.front().map(|(at, _, _)| *at)) {
@@ -266,6 +281,8 @@ impl<S: Store> Machine for Node<S> {
             self.write_at(),
             self.waits.due(),
             self.sync.at,
+            self.introduce_at(),
+            self.register.at,
             self.next_question(),
             self.replies.front().map(|(at, _, _)| *at),
             self.retell_at(),

@@ -61,6 +61,25 @@ impl<H: Handler> Broadcaster<H> {
     /// Some of the nodes that we know, ourselves among them, by island.
     fn whom_we_know(&mut self, wanted: bool) -> Peers {
         let known = self.some_known(TOLD);
+        self.by_island(known, wanted)
+    }
+
+    /// Tells a node that those nodes exist.
+    pub(super) fn refer(&mut self, now: Time, to: NetId, mut nodes: Vec<NetId>) {
+        let is_known =
+            |node: &NetId| self.config.directory.get(*node).is_some() || self.peer_of(*node).is_some();
+        nodes.retain(|node| *node != to && *node != self.config.me && is_known(node));
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.truncate(LEARNED);
+        if !nodes.is_empty() {
+            let body = Body::Peers(self.by_island(nodes, false));
+            self.send(now, to, body, By::Datagram);
+        }
+    }
+
+    /// Known nodes, by island.
+    fn by_island(&self, known: Vec<NetId>, wanted: bool) -> Peers {
         let mut islands: BTreeMap<NetId, Vec<NetId>> = BTreeMap::new();
         let mut others = Vec::new();
         for node in known {

@@ -25,6 +25,7 @@ impl<H: Handler> Broadcaster<H> {
             Command::Stored(id) => self.on_stored(now, id, true),
             Command::NotStored(id) => self.on_stored(now, id, false),
             Command::Know(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
+            Command::Refer { to, nodes } => self.refer(now, to, nodes),
             Command::Seeds(seeds) => {
                 self.more_seeds(seeds);
                 self.alarms.set(Timer::Exchange, now);

@@ -35,6 +35,30 @@ fn three_who_know_one_seed_know_each_other() {
     }
 }
 
+/// Of those to be told of, a node tells what it knows: which they are, and of which island.
+#[test]
+fn a_node_is_referred_to_others() {
+    let mut net = Net::new(sealed);
+    for number in 0..5 {
+        // The last two hear each other.
+        net.add(Some(number.min(3)), |config| config.times.exchange = ms(10_000_000));
+    }
+    for (number, known) in [(0, vec![node(1), node(3), node(4)]), (1, vec![node(0)])] {
+        net.tell(number, Command::Know(known));
+    }
+    net.run(ms(10_000));
+    let nodes = vec![node(4), node(3), node(2), node(1), node(0)];
+    net.tell(0, Command::Refer { to: node(1), nodes });
+    net.run(ms(10));
+    assert_eq!(
+        net.stations[1].node.known(),
+        [node(0), node(3), node(4)],
+        "the third is not known to who tells"
+    );
+    let found = |number| net.stations[1].events.contains(&Event::Found(node(number)));
+    assert!(found(3) && found(4));
+}
+
 #[test]
 fn a_seed_is_called_until_it_answers() {
     let mut net = Net::new(sealed);

@@ -7,6 +7,7 @@ mod change;
 mod differ;
 mod field;
 mod idle;
+mod many;
 mod newcomer;
 mod start;
 mod table;
@@ -57,6 +58,7 @@ pub(crate) fn run_large() -> u8 {
         change::large_trouble(1_000),
         newcomer::table(&[(2_000, 1)]),
         start::table(&[(2_000, 50), (2_000, 1)]),
+        many::table(&[5, 500]),
     ]);
     print!("{text}");
     let file = file();

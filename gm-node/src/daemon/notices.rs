@@ -45,6 +45,10 @@ fn line(event: &Event, is_met: &mut bool) {
             %group, bound,
             "a bound of this node is reached: newcomers are kept out of the group here, and this node's picture of it is not whole"
         ),
+        Event::ContactsFull { most } => tracing::warn!(
+            most,
+            "as many names of groups that this node is not in are known as may be (the bound `contacts`): those that were confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
+        ),
         Event::StorageFails { why } => tracing::error!(
             "the storage fails, and what this node writes itself is refused until it works again; what others write is still known: {why}"
         ),

@@ -58,7 +58,8 @@ impl Groups {
     ) -> bool {
         let state = self.topology.group(group).map(Replica::state);
         let had = before.map_or(0, |(live, _)| live);
-        let records = state.map_or(0, |state| state.records().len()) + fresh.records;
+        let own = usize::from(self.held.get(group).is_some_and(|held| held.joining));
+        let records = state.map_or(0, |state| state.records().len()) + fresh.records + own;
         let all = self.live_items(group) + fresh.live;
         let bound = if items > self.bounds.items {
             "items"

@@ -66,7 +66,7 @@ impl<S: Store> Node<S> {
             (Flight::Learned { records, said, contacts, peers }, Err(_)) => {
                 let groups = self.groups_mut();
                 groups.dirty.extend(records);
-                groups.contacts_changed |= contacts;
+                groups.contacts.changed |= contacts;
                 self.peers_changed |= peers;
                 for id in said {
                     self.order(now, gm_broadcast::Command::NotStored(id));
@@ -96,6 +96,9 @@ impl<S: Store> Node<S> {
                 self.queue.push_back(Queued::Move { group: group.clone(), former });
             }
             self.heard.remove(&group);
+            if let Some(held) = self.groups_mut().held.get_mut(&group) {
+                held.joining = false;
+            }
             self.unhold_if_idle(now, &group);
         }
         self.blocked_until = Some(now + self.store_pause());
@@ -134,6 +137,9 @@ impl<S: Store> Node<S> {
         let was_member = before.as_ref().is_some_and(Record::is_member);
         self.heard.remove(&group);
         let groups = self.groups_mut();
+        if let Some(held) = groups.held.get_mut(&group) {
+            held.joining = false;
+        }
         // If the group was let go meanwhile, only what is our own is kept of it.
         let kept = groups.held.contains_key(&group);
         groups.topology.edit(&group, |replica| {
@@ -157,10 +163,13 @@ impl<S: Store> Node<S> {
         let Some(own) = own else { return self.unhold_if_idle(now, &group) };
         let groups = self.groups_mut();
         if own.is_member() {
-            groups.hold(&group);
+            groups.hold(now, &group);
             if let Some(held) = groups.held.get_mut(&group) {
                 held.leaving = None;
             }
+            self.enroll(now, &group);
+        } else {
+            self.unenroll(&group);
         }
         let (tell, quiet): (Vec<Answer>, Vec<Answer>) =
             answers.into_iter().partition(|answer| waits(answer.wait.count));
@@ -181,6 +190,10 @@ impl<S: Store> Node<S> {
             self.unhold_if_idle(now, &group);
         }
         if changed {
+            if let Some(held) = self.groups_mut().held.get_mut(&group) {
+                held.unsettle();
+            }
+            self.doubt(now, &group);
             // Who is new knows few, and few know it.
             let times = self.config.times;
             self.hasten(now, if before.is_none() { times.fast } else { times.moving });

@@ -1,7 +1,5 @@
-//! What is said in anti-entropy: fingerprints of all, of groups, of buckets; then versions; then records. Each message is answered by what follows
-//! from it, so no conversation is remembered. Knows nothing of whom is asked when.
-
-use std::collections::BTreeSet;
+//! Anti-entropy between two nodes: the root of the groups that they share, then (in `shared.rs` and `names.rs`) which of them differ; then buckets, versions
+//! and records within a group. Each message is answered by what follows from it, so no conversation is remembered.
 
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
@@ -10,14 +8,12 @@ use gm_data::{Bucket, GroupName, Record, Replica, Stamp, View};
 
 use super::Node;
 use super::give::Wish;
-use crate::groups::Word;
+use crate::groups::stands_for_all;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
 /// Records of a bucket whose versions are told instead of the fingerprints of its children.
 const FEW: usize = 16;
-/// Groups that an answer names, at most.
-const NAMES: usize = 1_000;
 /// A peer, and how to send to it.
 pub(super) type Way = (NetId, By);
 /// The lowest level of buckets that a message can name.
@@ -28,19 +24,17 @@ impl<S: Store> Node<S> {
         if !self.answers.take(now) {
             return self.count("dropped", "anti-entropy, too many");
         }
-        // Only what can be nothing but an answer shows that datagrams get there and back.
-        let is_answer = match &body {
-            Body::Root(root) => root.answer,
-            Body::Fingerprints(said) => said.answer,
-            _ => false,
-        };
-        let was_asked = self.answered(now, from, is_answer.then_some(path));
+        let was_asked = self.answered(now, from, path, answers(from, &body));
+        self.revive(now, from);
         // What came by a connection is answered by it: datagrams may not get there.
         let by = if planted(Bug::DatagramsOnly) { By::Datagram } else { self.by_for(from, By::from(path)) };
         match body {
             Body::Root(root) => self.on_root(now, (from, by), root, was_asked),
             Body::Fingerprints(said) => self.on_fingerprints(now, (from, by), said, was_asked),
             Body::Buckets(said) => self.on_buckets(now, (from, by), &said),
+            Body::Versions(said) if stands_for_all(&said.name) => {
+                self.count("dropped", "versions of no group");
+            }
             Body::Versions(said) => self.on_versions(now, (from, by), path, &said),
             Body::Requests(said) => self.on_requests(now, (from, by), &said),
             _ => self.count("dropped", "message of another kind"),
@@ -50,9 +44,7 @@ impl<S: Store> Node<S> {
     fn on_root(&mut self, now: Time, (from, by): Way, said: Root, was_asked: bool) {
         let root = self.root_with(from);
         if root == said.root {
-            if said.answer {
-                self.note_answered_list(now, from);
-            } else {
+            if !said.answer {
                 self.send(now, from, Body::Root(Root { answer: true, root }), by);
             }
             self.note_equal(now, from);
@@ -60,103 +52,7 @@ impl<S: Store> Node<S> {
             return self.on_equal(now, from, was_asked);
         }
         self.on_difference(now, from);
-        let groups = self.names(None, None, NAMES);
-        let until = (groups.len() == NAMES).then(|| groups.last().map(|(name, _)| name.clone())).flatten();
-        let body = Fingerprints { answer: false, after: None, until, groups };
-        self.send(now, from, Body::Fingerprints(body), by);
-    }
-
-    fn on_fingerprints(&mut self, now: Time, (from, by): Way, said: Fingerprints, was_asked: bool) {
-        let (mut listed, mut differ) = (BTreeSet::new(), Vec::new());
-        // Whom we know in groups that it holds and we do not, before we know itself there.
-        let mut others = Vec::new();
-        for (name, holding) in &said.groups {
-            match holding {
-                Holding::Known(member) => {
-                    self.groups_mut().meet(name, *member, Word::Hearsay);
-                    self.ask_contact(now, name, *member);
-                }
-                Holding::Held(theirs) => {
-                    listed.insert(name.clone());
-                    let contact = self.groups().contacts.get(name).filter(|contact| **contact != from);
-                    others.extend(contact.map(|contact| (name.clone(), Holding::Known(*contact))));
-                    self.groups_mut().meet(name, from, Word::Own);
-                    let Some(replica) = self.groups().held(name) else { continue };
-                    match replica.state().fingerprint() == *theirs {
-                        // Two who know nothing of a group have found nothing out.
-                        true if replica.state().records().len() == 0 => {}
-                        true => self.agree(now, name, from),
-                        false => differ.push(name.clone()),
-                    }
-                }
-            }
-        }
-        let within = |name: &GroupName| {
-            said.after.as_ref().is_none_or(|after| name > after)
-                && said.until.as_ref().is_none_or(|until| name <= until)
-        };
-        // Who is a member as far as we know and does not hold the group has lost it: it hears what we have of it.
-        let groups = self.groups();
-        let lost = |name: &&GroupName| {
-            !said.answer
-                && within(name)
-                && !listed.contains(*name)
-                && groups.held(name).is_some_and(|replica| replica.state().is_member(from))
-        };
-        let lost: Vec<GroupName> = groups.held.keys().filter(lost).cloned().collect();
-        for name in lost {
-            self.tell_version(now, (from, by), &name, from);
-        }
-        if differ.is_empty() {
-            self.on_equal(now, from, was_asked);
-        } else {
-            self.on_difference(now, from);
-        }
-        if said.answer {
-            self.note_answered_list(now, from);
-        }
-        let equal = differ.is_empty();
-        for name in differ {
-            self.note_difference(now, &name);
-            self.descend(now, from, &name, by);
-        }
-        if !said.answer {
-            self.answer_names(now, (from, by), &said, others, equal);
-        }
-        self.seek(now);
-    }
-
-    /// Tells those names within the bounds of a message that it does not have; and of groups that its sender holds and we do not, whom we know there: it
-    /// may know only those who joined on its own side of a split.
-    fn answer_names(
-        &mut self,
-        now: Time,
-        (to, by): Way,
-        said: &Fingerprints,
-        others: Vec<(GroupName, Holding)>,
-        equal: bool,
-    ) {
-        let has = |name: &GroupName| said.groups.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
-        let mut groups = self.names(said.after.clone(), said.until.as_ref(), NAMES);
-        groups.retain(|(name, _)| !has(name));
-        groups.extend(others);
-        groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        if !groups.is_empty() {
-            let (after, until) = (said.after.clone(), said.until.clone());
-            let body = Fingerprints { answer: true, after, until, groups };
-            self.send(now, to, Body::Fingerprints(body), by);
-        } else if equal {
-            let root = self.root_with(to);
-            self.send(now, to, Body::Root(Root { answer: true, root }), by);
-        }
-    }
-
-    /// What we have of one member of a group, as a version.
-    fn tell_version(&mut self, now: Time, (to, by): Way, group: &GroupName, of: NetId) {
-        let Some(record) = self.groups().record(group, of) else { return };
-        let versions = vec![(of, Some(Known { version: record.version(), digest: None }))];
-        let body = Versions { name: group.clone(), digests: false, buckets: None, versions };
-        self.send(now, to, Body::Versions(body), by);
+        self.descend_groups(now, (from, by));
     }
 
     /// A group differs: where?
@@ -173,8 +69,13 @@ impl<S: Store> Node<S> {
     }
 
     fn on_buckets(&mut self, now: Time, (from, by): Way, said: &Buckets) {
+        if stands_for_all(&said.name) {
+            return self.on_group_buckets(now, (from, by), said);
+        }
         self.note_difference(now, &said.name);
-        let Some(view) = self.groups().held(&said.name).map(Replica::view) else { return };
+        let Some(view) = self.groups().held(&said.name).map(Replica::view) else {
+            return self.say_not_held(now, (from, by), &said.name);
+        };
         let (level, name) = (said.level + 1, &said.name);
         let (mut whole, mut parents, mut wishes) = (Vec::new(), Vec::new(), Vec::new());
         for theirs in &said.parents {
@@ -225,6 +126,9 @@ impl<S: Store> Node<S> {
             self.on_heard(now, name);
         }
         if self.groups().held(name).is_none() {
+            if said.buckets.is_some() {
+                self.say_not_held(now, (from, by), name);
+            }
             return self.answer_own(now, (from, by), said);
         }
         let found = self.compare(said);
@@ -258,12 +162,16 @@ impl<S: Store> Node<S> {
         let me = self.me();
         let asked = said.versions.iter().find(|(member, _)| *member == me);
         if said.buckets.is_none() && said.versions.as_slice() == [(to, None)] {
-            let body = match self.groups().contacts.get(&said.name) {
-                Some(contact) if *contact != to => {
-                    let groups = vec![(said.name.clone(), Holding::Known(*contact))];
+            let body = match self.groups_mut().contacts.name_other(&said.name, to) {
+                Some(other) => {
+                    let groups = vec![(said.name.clone(), Holding::Known(other))];
                     Body::Fingerprints(Fingerprints { answer: true, after: None, until: None, groups })
                 }
-                _ => Body::Versions(said.clone()),
+                // The members meet elsewhere: there is more known.
+                None if !self.is_rendezvous(&said.name) => {
+                    return self.refer(now, to, std::slice::from_ref(&said.name));
+                }
+                None => Body::Versions(said.clone()),
             };
             return self.send(now, to, body, by);
         }
@@ -330,6 +238,18 @@ impl<S: Store> Node<S> {
             })
             .collect();
         self.give(now, (from, by), &said.name, &wishes);
+    }
+}
+
+/// Whether a message can only be an answer to one of ours. All others a node sends of its own accord as well, whatever gets through to it.
+fn answers(from: NetId, body: &Body) -> bool {
+    match body {
+        Body::Root(root) => root.answer,
+        Body::Fingerprints(said) => {
+            let registers = |(_, holding): &(GroupName, Holding)| *holding == Holding::Known(from);
+            said.answer && said.until.is_some() && !said.groups.iter().any(registers)
+        }
+        _ => false,
     }
 }
 

@@ -94,13 +94,18 @@ impl<S: Store> Node<S> {
                 full("items of a group", bounds.group_items, "group_items", "split the group")
             }
             // The place of a new group is taken now, so that two in one tick do not take the same; it is let go if the storage refuses.
-            Ok(_) if draft.replica.is_member() && !self.groups_mut().hold(&group) => {
+            Ok(_) if draft.replica.is_member() && !self.groups_mut().hold(now, &group) => {
                 full("groups are held", bounds.groups, "groups", "leave a group")
             }
             Ok(written) => Ok(written),
         };
         match result {
             Ok(written) => {
+                if draft.before.is_none()
+                    && let Some(held) = self.groups_mut().held.get_mut(&group)
+                {
+                    held.joining = true;
+                }
                 draft.changed |= written.changed;
                 draft.answers.push(Answer { tag, wait, changed: written.changed, version: written.version });
             }

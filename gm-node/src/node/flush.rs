@@ -12,7 +12,30 @@ use crate::store::{Batch, Store};
 /// So long after a group was let go nobody is told that something known before is on disk: which group a broadcast was of, is not remembered.
 const DROPPED: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// Contacts are stored not oftener than this: all of them are written each time.
+const CONTACTS: std::time::Duration = std::time::Duration::from_secs(30);
+
 impl<S: Store> Node<S> {
+    /// Which nodes are known, or which members of other groups, is stored after a while if it changed.
+    pub(super) fn flush_what_is_known(&mut self, now: Time) {
+        if self.peers_changed {
+            return self.flush_soon(now, false);
+        }
+        if self.groups().contacts.changed {
+            let at = self.contacts_at(now);
+            if at <= now {
+                self.flush_soon(now, false);
+            } else if self.flush_at.is_none_or(|set| set > at) {
+                self.flush_at = Some(at);
+            }
+        }
+    }
+
+    /// When contacts may be stored.
+    fn contacts_at(&self, now: Time) -> Time {
+        self.contacts_stored.map_or(now, |last| last + CONTACTS)
+    }
+
     /// There is something to be stored.
     pub(super) fn flush_soon(&mut self, now: Time, at_once: bool) {
         let pause = if self.store_failures > 0 {
@@ -60,9 +83,10 @@ impl<S: Store> Node<S> {
             known.sort_unstable();
             known
         });
+        let may_store_contacts = self.contacts_at(now) <= now;
         let groups = self.groups_mut();
         let dirty = std::mem::take(&mut groups.dirty);
-        let contacts = std::mem::take(&mut groups.contacts_changed);
+        let contacts = may_store_contacts && std::mem::take(&mut groups.contacts.changed);
         // Whoever is told that it is stored counts on it.
         let mut batch = Batch { durable: !planted(Bug::ReceiptNotSynced), me: Some(me), ..Batch::default() };
         for (group, member) in &dirty {
@@ -75,8 +99,10 @@ impl<S: Store> Node<S> {
             }
         }
         if contacts {
-            batch.contacts =
-                Some(groups.contacts.iter().map(|(group, node)| (group.clone(), *node)).collect());
+            // Hearsay is not stored: so what no node says of itself does not survive restart after restart.
+            let own = groups.contacts.own_words(None);
+            batch.contacts = Some(own.map(|(group, node)| (group.clone(), node)).collect());
+            self.contacts_stored = Some(now);
         }
         let with_peers = peers.is_some();
         batch.peers = peers;

@@ -101,8 +101,9 @@ impl<S: Store> Node<S> {
     /// Drops removals that are kept for too long.
     pub(super) fn purge(&mut self, now: Time) {
         self.purge_at = now + self.config.times.purge;
-        let policy = self.config.purge;
+        let (policy, age) = (self.config.purge, self.config.times.contact);
         let groups = self.groups_mut();
+        groups.expire_contacts(now, age);
         let names: Vec<GroupName> = groups.held.keys().cloned().collect();
         for name in names {
             let fingerprint = groups.topology.group(&name).map_or(0, |replica| replica.state().fingerprint());

@@ -28,9 +28,9 @@ pub enum Freshness {
         /// Since when.
         since: Duration,
     },
-    /// No other member is known, neither here nor to a peer that was asked.
+    /// No other member is known, neither here nor to the peers that were asked: three, or all that are alive.
     Sole {
-        /// The peer.
+        /// The last of them.
         asked: NetId,
         /// How long ago.
         ago: Duration,
@@ -52,10 +52,12 @@ impl Freshness {
 pub(super) struct Comparisons {
     /// When the roots of all groups shared with a node were last equal.
     equal: BTreeMap<NetId, Time>,
-    /// The peer to which names of groups were listed last, and those names.
-    listed: Option<(NetId, Vec<GroupName>)>,
 }
 
+/// Peers that are to know no other member of a group.
+const ASKED: usize = 3;
+/// A peer of which something came within this time is alive.
+const ALIVE: Duration = Duration::from_secs(60);
 /// Nodes for which such a time is kept; beyond it the oldest is dropped.
 const NODES: usize = 1_024;
 
@@ -84,30 +86,24 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Names of groups that we hold were listed to a peer, which will answer with the members that it knows.
-    pub(super) fn note_listed(&mut self, to: NetId, names: Vec<GroupName>) {
-        self.comparisons.listed = Some((to, names));
-    }
-
-    /// A peer answered a list of names: where it named nobody, no other member is known to it.
-    pub(super) fn note_answered_list(&mut self, now: Time, from: NetId) {
-        let Some((_, names)) = self.comparisons.listed.take_if(|(to, _)| *to == from) else { return };
+    /// A peer does not hold a group of ours, and knows no other member of it.
+    pub(super) fn note_unknown(&mut self, now: Time, from: NetId, group: &GroupName) {
         let me = self.me();
         let groups = self.groups_mut();
-        for name in names {
-            let others = groups
-                .topology
-                .group(&name)
-                .is_some_and(|replica| replica.state().members().any(|member| member != me));
-            if let Some(held) = groups.held.get_mut(&name).filter(|held| !others && held.contact.is_none()) {
-                held.asked = Some((from, now));
+        let state = groups.topology.group(group).map(Replica::state);
+        let others = state.is_some_and(|state| state.members().any(|member| member != me));
+        if let Some(held) = groups.held.get_mut(group).filter(|held| !others && held.leads.is_empty()) {
+            held.asked.retain(|(peer, _)| *peer != from);
+            if held.asked.len() < ASKED {
+                held.asked.push((from, now));
             }
         }
     }
 
-    /// Whether there is a group that was neither compared with another holder, nor found to have none that a peer knows.
-    pub(super) fn has_unverified(&self) -> bool {
-        self.groups().held.values().any(|held| !held.agreed && held.asked.is_none())
+    /// So many peers have to know no other member of a group before this node takes itself for the only one: three, or all that are alive. One alone may
+    /// just not have heard of a member that another knows.
+    pub(super) fn peers_to_ask(&self, now: Time) -> usize {
+        self.caster.count_alive(now, ALIVE, ASKED).max(1)
     }
 
     /// How far a group that is held was compared.
@@ -119,9 +115,11 @@ impl<S: Store> Node<S> {
         }
         if !held.agreed {
             let alone = !state.members().any(|member| member != self.me());
-            let sole = held.asked.filter(|_| alone && held.contact.is_none());
+            let enough = held.asked.len() >= self.peers_to_ask(now);
+            let last = held.asked.iter().max_by_key(|(_, at)| *at);
+            let sole = last.filter(|_| enough && alone && held.leads.is_empty());
             return Some(match sole {
-                Some((asked, at)) => Freshness::Sole { asked, ago: now.since(at) },
+                Some(&(asked, at)) => Freshness::Sole { asked, ago: now.since(at) },
                 None => Freshness::Unverified,
             });
         }

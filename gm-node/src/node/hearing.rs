@@ -73,7 +73,7 @@ impl<S: Store> Node<S> {
         for group in queued {
             if self.has_to_hear(&group)
                 && !self.hearing.contains_key(&group)
-                && self.groups_mut().hold(&group)
+                && self.groups_mut().hold(now, &group)
             {
                 self.hearing.insert(group, Hearing { until: now + times.hear, ask: now, asked: 0 });
             }
@@ -97,10 +97,23 @@ impl<S: Store> Node<S> {
         }
     }
 
-    fn ask_what_is_known(&mut self, now: Time, name: GroupName, (to, by): Way) {
+    pub(super) fn ask_what_is_known(&mut self, now: Time, name: GroupName, (to, by): Way) {
         let versions = vec![(self.me(), None)];
         let body = Body::Versions(Versions { name, digests: false, buckets: None, versions });
         self.send(now, to, body, by);
+    }
+
+    /// A node was found: if the members of a group that we are about to write in meet there, it is asked.
+    pub(super) fn ask_rendezvous(&mut self, now: Time, node: NetId) {
+        let open = self.hearing.iter().filter(|(_, hearing)| hearing.asked < ASKS / 2);
+        let groups = open.map(|(group, _)| group).filter(|group| self.rendezvous_of(group).contains(&node));
+        let groups: Vec<GroupName> = groups.cloned().collect();
+        for group in groups {
+            if let Some(hearing) = self.hearing.get_mut(&group) {
+                hearing.asked += 1;
+            }
+            self.ask_what_is_known(now, group, (node, By::Datagram));
+        }
     }
 
     /// Somebody knows a member of a group that we are about to write in.

@@ -43,7 +43,7 @@ impl<S: Store> Node<S> {
     /// Another node that holds a group holds of it what we do.
     pub(super) fn agree(&mut self, now: Time, group: &GroupName, with: NetId) {
         let Some(held) = self.groups_mut().held.get_mut(group) else { return };
-        (held.equal, held.differs) = (Some((with, now)), None);
+        (held.equal, held.differs, held.unsettled) = (Some((with, now)), None, 0);
         if held.leaving.is_some() {
             // Somebody has our leave.
             held.leaving = Some(now);
@@ -86,9 +86,9 @@ impl<S: Store> Node<S> {
     fn unhold(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
         let groups = self.groups_mut();
-        let said = groups.held.remove(group).and_then(|held| held.contact);
+        let said = groups.held.remove(group).and_then(|held| held.leads.last().copied());
         groups.stirred.insert(group.clone());
-        let (mut others, mut contact) = (Vec::new(), said.map(|(member, _)| member));
+        let (mut others, mut contact) = (Vec::new(), said.map(|lead| lead.node));
         if let Some(replica) = groups.topology.group(group) {
             let state = replica.state();
             others = state.records().map(gm_data::Record::member).filter(|member| *member != me).collect();
@@ -97,8 +97,9 @@ impl<S: Store> Node<S> {
         groups.topology.edit(group, gm_data::Replica::keep_own);
         groups.dirty.retain(|(name, member)| name != group || *member == me);
         if let Some(contact) = contact {
-            groups.meet(group, contact, Word::Hearsay);
+            groups.meet(now, group, contact, Word::Hearsay, contact);
         }
+        self.unenroll(group);
         self.retell.remove(group);
         self.topics.remove(group);
         self.questions.retain(|(name, _), _| name != group);

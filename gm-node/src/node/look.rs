@@ -77,7 +77,12 @@ impl<S: Store> Node<S> {
 
     /// The groups that are not held, each with a member of it.
     pub fn contacts(&self) -> impl Iterator<Item = (&GroupName, NetId)> + '_ {
-        self.groups().contacts.iter().map(|(group, member)| (group, *member))
+        self.groups().contacts.iter()
+    }
+
+    /// Whether the contact table was full lately: at most so many groups that are not held, [`Bounds::contacts`](crate::Bounds), are known by their names.
+    pub fn contacts_full(&self) -> Option<usize> {
+        self.groups().contacts_full.then_some(self.config.bounds.contacts)
     }
 
     /// The groups of which we are a member.

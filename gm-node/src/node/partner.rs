@@ -2,7 +2,7 @@
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_data::GroupName;
+use gm_data::{GroupName, Replica};
 
 use super::Node;
 use crate::groups::Held;
@@ -17,6 +17,9 @@ const DRAWS: u32 = 4;
 impl<S: Store> Node<S> {
     /// A node to compare with: mostly a member of a group of ours, if possible of another island; one in four is anybody whom we know, and of a node that is new, more.
     pub(super) fn whom_to_compare_with(&mut self, now: Time) -> Option<NetId> {
+        if let Some(node) = self.doubts.take(now, self.config.times.moving) {
+            return Some(node);
+        }
         let agreed = self.groups().held.values().all(Held::was_compared);
         let of_four = match (self.is_eager(now), agreed) {
             (true, true) => 3,
@@ -30,10 +33,31 @@ impl<S: Store> Node<S> {
         self.some_member().or_else(|| self.anybody())
     }
 
-    /// A member of one of our groups.
+    /// Groups that changed, or were not compared yet, and have other members.
+    pub(super) fn unsettled(&self) -> Vec<GroupName> {
+        let groups = self.groups();
+        let me = self.me();
+        let others = |name: &GroupName| {
+            let state = groups.topology.group(name).map(Replica::state);
+            state.is_some_and(|state| state.members().any(|member| member != me))
+        };
+        let unsettled = groups.held.iter().filter(|(name, held)| held.unsettled > 0 && others(name));
+        unsettled.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A member of one of our groups, mostly of one that is not settled.
     fn some_member(&mut self) -> Option<NetId> {
-        let place = self.chance.place(self.groups().held.len());
-        let group = self.groups().held.keys().nth(place).cloned()?;
+        // Their members may be dead: after a peer that did not answer it is any group's turn.
+        let unsettled = if self.sync.silent.is_multiple_of(2) { self.unsettled() } else { Vec::new() };
+        let group = if unsettled.is_empty() {
+            let place = self.chance.place(self.groups().held.len());
+            self.groups().held.keys().nth(place).cloned()?
+        } else {
+            unsettled[self.chance.place(unsettled.len())].clone()
+        };
+        if let Some(held) = self.groups_mut().held.get_mut(&group) {
+            held.unsettled = held.unsettled.saturating_sub(1);
+        }
         let mut found = None;
         for _ in 0..DRAWS {
             let place = self.chance.number();
@@ -79,11 +103,17 @@ impl<S: Store> Node<S> {
         first.filter(|node| *node != me)
     }
 
-    /// Whom to ask what is known of us in a group: a member, and in every other turn, as that may be dead, anybody.
+    /// The node to ask what it knows of us in a group: a member; in other turns, as that one may be dead, a rendezvous node, or any peer.
     pub(super) fn whom_to_ask(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
         let place = self.chance.number();
-        let contact = self.groups().held.get(group).and_then(|held| held.contact);
-        let member = self.draw(group, place).or(contact.map(|(member, _)| member));
-        if turn.is_multiple_of(2) { member.or_else(|| self.anybody()) } else { self.anybody().or(member) }
+        let lead = self.groups().held.get(group).and_then(|held| held.leads.last());
+        let member = self.draw(group, place).or(lead.map(|lead| lead.node));
+        let rendezvous = self.rendezvous_of(group);
+        let rendezvous = rendezvous.get(turn as usize % rendezvous.len().max(1)).copied();
+        match turn % 4 {
+            0 | 2 => member.or(rendezvous).or_else(|| self.anybody()),
+            1 => rendezvous.or_else(|| self.anybody()).or(member),
+            _ => self.anybody().or(rendezvous).or(member),
+        }
     }
 }

@@ -8,7 +8,9 @@ use gm_data::{GroupName, Replica};
 
 use super::Node;
 use super::commit::Flight;
+use super::doubts::Doubts;
 use super::freshness::Comparisons;
+use super::register::Register;
 use super::sync::Sync;
 use super::wait::Waits;
 use super::write::Queued;
@@ -56,6 +58,7 @@ impl<S: Store> Node<S> {
             flush_at: None,
             unstored: VecDeque::new(),
             peers_changed: false,
+            contacts_stored: None,
             unheld_at: None,
             waits: Waits::default(),
             next_tag: 0,
@@ -63,6 +66,8 @@ impl<S: Store> Node<S> {
             next_topic: 0,
             sync: Sync::new(now, config.times.fast),
             comparisons: Comparisons::default(),
+            doubts: Doubts::default(),
+            register: Register::new(seed, config.times.register),
             answers: Rate::per_second(config.bounds.answers_per_second),
             questions: BTreeMap::new(),
             replies: VecDeque::new(),
@@ -106,10 +111,12 @@ impl<S: Store> Node<S> {
                 self.queue.push_back(Queued::Move { group: name, former });
             }
         }
+        // They were true before the start, and are not passed on until a member says so again.
+        let born = self.born;
         for (group, member) in stored.contacts {
-            self.groups_mut().meet(&group, member, Word::Hearsay);
+            self.groups_mut().meet(born, &group, member, Word::Hearsay, member);
         }
-        self.groups_mut().contacts_changed = false;
+        self.groups_mut().contacts.changed = false;
         self.sync.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
         // What a former self has to say is stored together with the name.
         if stored.me != Some(me) && self.queue.is_empty() {
@@ -134,6 +141,8 @@ impl<S: Store> Node<S> {
         if !self.queue.is_empty() {
             self.tick = Some(now);
         }
+        let member_of: Vec<GroupName> = self.my_groups().cloned().collect();
+        member_of.iter().for_each(|group| self.enroll(now, group));
         self.sync.at = Some(now + self.chance.within(self.config.times.fast));
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Fingerprints, Holding, Root};
+use gm_codec::{Body, Root};
 use gm_data::{GroupName, Replica};
 
 use super::Node;
-use crate::groups::{Held, TRIES};
+use crate::groups::Held;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -32,8 +32,8 @@ pub(super) struct Sync {
     quiet: u64,
     /// Until then we are new here: see [`EAGER`].
     eager_until: Time,
-    /// Up to which name groups were told last.
-    told: Option<GroupName>,
+    /// The last name of the page of names that was sent last.
+    pub(super) told: Option<GroupName>,
     /// Nodes that were reached before our start.
     pub(super) old_peers: Vec<NetId>,
 }
@@ -59,8 +59,8 @@ impl Sync {
 const SILENT: u32 = 8;
 /// One in so many exchanges that found nothing tells names of groups.
 const NAMES_EVERY: u64 = 4;
-/// Names of one such message.
-const NAMES: usize = 32;
+/// Groups of one exchange that are compared because they were left, or because no other member of them is known.
+const NAMED: usize = 64;
 /// So long after its start, and after it joined a group, a node may agree with one that is as new, while all others hold more: it asks those who are no members as
 /// far as it knows oftener, and does not slow down.
 const EAGER: Duration = Duration::from_secs(2);
@@ -98,8 +98,10 @@ impl<S: Store> Node<S> {
     }
 
     /// A node that was not known is there.
-    pub(super) fn on_found(&mut self, now: Time, _node: NetId) {
+    pub(super) fn on_found(&mut self, now: Time, node: NetId) {
         self.hasten(now, self.config.times.moving);
+        self.consider_rendezvous(now, node);
+        self.ask_rendezvous(now, node);
     }
 
     /// The time of an exchange.
@@ -114,13 +116,7 @@ impl<S: Store> Node<S> {
         }
         self.end_leaving(now);
         let times = self.config.times;
-        let whom = match self.contact() {
-            Some((group, to, by)) => {
-                self.descend(now, to, &group, by);
-                Some((to, by))
-            }
-            None => self.compare_with_somebody(now, unanswered),
-        };
+        let whom = self.compare_with_somebody(now, unanswered);
         if whom.is_some() {
             self.sync.asked = whom;
             self.count("anti-entropy", "asked");
@@ -130,6 +126,7 @@ impl<S: Store> Node<S> {
             _ => self.sync.period,
         };
         self.sync.at = Some(now + pause - pause / 8 + self.chance.within(pause / 4));
+        self.look_into_doubts(now);
         if self.sync.silent > SILENT {
             self.sync.period = (self.sync.period * 2).min(times.slow);
         }
@@ -152,48 +149,50 @@ impl<S: Store> Node<S> {
                 (to, self.by_for(to, By::Datagram))
             }
         };
-        let leaves = self.groups().held.values().any(|held| held.leaving.is_some());
-        // Of a group in which no other member is known, a peer is asked whether it knows one.
+        // A group that we left is in no root; and of one in which no other member is known a peer is asked whether it knows one.
         self.sync.turn = self.sync.turn.wrapping_add(1);
-        let asks = self.sync.turn.is_multiple_of(2) && self.has_unverified();
-        if self.shares_a_group(to) && !leaves && !asks {
+        let named = self.named_groups(now, self.sync.turn.is_multiple_of(2));
+        self.compare_groups(now, (to, by), &named);
+        if self.shares_a_group(to) {
             let root = self.root_with(to);
             self.send(now, to, Body::Root(Root { answer: false, root }), by);
-        } else {
-            // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows. And a group that we left is in no root.
+        } else if named.is_empty() {
+            // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows.
             self.tell_names(now, to, by);
         }
         Some((to, by))
     }
 
-    /// A group of ours, and somebody who is said to be a member and of whom nothing is held: asked by datagram first, then by connection.
-    fn contact(&mut self) -> Option<(GroupName, NetId, By)> {
-        let groups = self.groups_mut();
-        for (name, held) in &mut groups.held {
-            let Some((member, tries)) = held.contact else { continue };
-            held.contact = tries.checked_sub(1).filter(|left| *left > 0).map(|left| (member, left));
-            if groups.topology.group(name).is_none_or(|replica| replica.state().record(member).is_none()) {
-                let by = if tries == TRIES { By::Datagram } else { By::Link };
-                return Some((name.clone(), member, by));
-            }
-            held.contact = None;
-        }
-        None
+    /// Groups that are compared by their names, whoever the partner is: those that we left, and, if so said, those of which no other member is known and
+    /// not enough peers were asked yet.
+    fn named_groups(&self, now: Time, asks: bool) -> Vec<GroupName> {
+        let peers = if asks { self.peers_to_ask(now) } else { 0 };
+        let groups = self.groups();
+        let me = self.me();
+        let alone = |name: &GroupName| {
+            let state = groups.topology.group(name).map(Replica::state);
+            !state.is_some_and(|state| state.members().any(|member| member != me))
+        };
+        let named = groups.held.iter().filter(|(name, held)| {
+            held.leaving.is_some() || asks && held.is_unverified(peers) && alone(name)
+        });
+        named.map(|(name, _)| name.clone()).take(NAMED).collect()
     }
 
-    /// If somebody was named of whom nothing is held, the next exchange is soon: it is with that one.
-    pub(super) fn seek(&mut self, now: Time) {
-        if self.groups().held.values().any(|held| held.contact.is_some()) {
-            self.sync_within(now, self.config.times.fast);
-        }
+    /// The next exchange is not later than the next member that may lack something is due.
+    fn look_into_doubts(&mut self, now: Time) {
+        let next = self.doubts.next(now).into_iter().chain(self.sync.at).min();
+        self.sync.at = next;
     }
 
     /// Something of anti-entropy came: whether it is of whom we asked, who has answered by it.
-    /// `answer`: the path of what is an answer and nothing else.
-    pub(super) fn answered(&mut self, now: Time, from: NetId, answer: Option<Path>) -> bool {
-        self.sync.silent = 0;
+    pub(super) fn answered(&mut self, now: Time, from: NetId, path: Path, answers: bool) -> bool {
+        if std::mem::take(&mut self.sync.silent) > SILENT {
+            // We were cut off, and others may have written meanwhile.
+            self.groups_mut().held.values_mut().for_each(Held::unsettle);
+        }
         let Some((_, by)) = self.sync.asked.take_if(|(node, _)| *node == from) else { return false };
-        if (by, answer) == (By::Datagram, Some(Path::Datagram)) {
+        if answers && (by, path) == (By::Datagram, Path::Datagram) {
             self.order(now, gm_broadcast::Command::Answered(from));
         }
         true
@@ -217,9 +216,10 @@ impl<S: Store> Node<S> {
         self.sync.quiet += 1;
         self.sync.at =
             Some(now + self.sync.period - self.sync.period / 8 + self.chance.within(self.sync.period / 4));
-        if !self.is_eager(now) {
+        if !self.is_eager(now) && self.unsettled().is_empty() {
             self.sync.period = (self.sync.period * 2).min(slow);
         }
+        self.look_into_doubts(now);
         if self.sync.quiet.is_multiple_of(NAMES_EVERY) {
             let by = self.by_for(with, By::Datagram);
             self.tell_names(now, with, by);
@@ -242,63 +242,6 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// The fingerprint of the groups that we and that node both hold, as far as we know.
-    pub(super) fn root_with(&self, node: NetId) -> u128 {
-        let me = self.me();
-        let groups = self.groups();
-        groups.topology.root_of(|replica| {
-            let state = replica.state();
-            state.is_member(node) && state.is_member(me) && groups.held.contains_key(state.name())
-        })
-    }
-
-    /// Tells a few names of groups that we know, those that come after the ones told last.
-    fn tell_names(&mut self, now: Time, to: NetId, by: By) {
-        let after = self.sync.told.take();
-        let told = self.names(after.clone(), None, NAMES);
-        let until = (told.len() == NAMES).then(|| told.last().map(|(name, _)| name.clone())).flatten();
-        self.sync.told.clone_from(&until);
-        let held = told.iter().filter(|(_, holding)| matches!(holding, Holding::Held(_)));
-        self.note_listed(to, held.map(|(name, _)| name.clone()).collect());
-        let body = Body::Fingerprints(Fingerprints { answer: false, after, until, groups: told });
-        self.send(now, to, body, by);
-    }
-
-    /// Whether that node is a member of a group of ours, as far as we know.
-    fn shares_a_group(&self, node: NetId) -> bool {
-        let me = self.me();
-        self.groups().held.keys().filter_map(|group| self.groups().topology.group(group)).any(|replica| {
-            let state = replica.state();
-            state.is_member(node) && state.is_member(me)
-        })
-    }
-
-    /// Groups whose names are greater than that and not greater than the other, at most so many: what is held of them, or who holds them.
-    pub(super) fn names(
-        &self,
-        after: Option<GroupName>,
-        until: Option<&GroupName>,
-        most: usize,
-    ) -> Vec<(GroupName, Holding)> {
-        let within = |name: &GroupName| {
-            after.as_ref().is_none_or(|after| name > after) && until.is_none_or(|until| name <= until)
-        };
-        let groups = self.groups();
-        let fingerprint =
-            |name: &GroupName| groups.topology.group(name).map_or(0, |replica| replica.state().fingerprint());
-        let held = groups
-            .held
-            .keys()
-            .filter(|name| within(name))
-            .map(|name| (name.clone(), Holding::Held(fingerprint(name))));
-        let known = groups.contacts.iter().filter(|(name, _)| within(name));
-        let known = known.map(|(name, member)| (name.clone(), Holding::Known(*member)));
-        let mut all: Vec<_> = held.take(most).chain(known.take(most)).collect();
-        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        all.truncate(most);
-        all
-    }
-
     /// Our root with that node is the same as its own: we agree on every group of which both are members.
     pub(super) fn on_same_root(&mut self, now: Time, with: NetId) {
         let me = self.me();
@@ -308,6 +251,13 @@ impl<S: Store> Node<S> {
         };
         for group in self.compared(|held| !held.agreed, both) {
             self.agree(now, &group, with);
+        }
+        self.doubts.end(with);
+        let groups = self.groups_mut();
+        for (name, held) in groups.held.iter_mut().filter(|(_, held)| held.unsettled > 0) {
+            if groups.topology.group(name).is_some_and(both) {
+                held.unsettled = 0;
+            }
         }
     }
 
@@ -323,7 +273,7 @@ impl<S: Store> Node<S> {
     /// The groups that are held and are so, unless a member of them is still to be asked.
     fn compared(&self, is_news: impl Fn(&Held) -> bool, is_so: impl Fn(&Replica) -> bool) -> Vec<GroupName> {
         let groups = self.groups();
-        let held = groups.held.iter().filter(|(_, held)| held.contact.is_none() && is_news(held));
+        let held = groups.held.iter().filter(|(_, held)| held.leads.is_empty() && is_news(held));
         held.map(|(name, _)| name)
             .filter(|name| groups.topology.group(name).is_some_and(&is_so))
             .cloned()

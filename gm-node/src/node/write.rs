@@ -12,6 +12,7 @@ use super::commit::Flight;
 use super::draft::{Answer, Draft};
 use crate::command::{Count, Wait, Waited, Write, WriteError, Written};
 use crate::event::Event;
+use crate::groups::stands_for_all;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
@@ -37,6 +38,10 @@ impl Queued {
 
 impl<S: Store> Node<S> {
     pub(super) fn on_write(&mut self, now: Time, write: Write) {
+        if stands_for_all(&write.group) {
+            let error = WriteError::ReservedName { group: write.group.clone() };
+            return self.answer(write.tag, Some(write.group), Err(error));
+        }
         if let Err(error) = self.room_for(write.wait) {
             return self.answer(write.tag, Some(write.group), Err(error));
         }

@@ -16,6 +16,8 @@ pub struct Standing {
     pub groups: Vec<GroupStatus>,
     /// Groups that are only known by name.
     pub known: usize,
+    /// The names of other groups are as many as may be: so many.
+    pub known_full: Option<usize>,
     /// What it told that still holds.
     pub facts: Facts,
 }
@@ -32,6 +34,7 @@ impl Service {
             me: node.me(),
             groups: node.held().filter_map(|group| node.status(now, group)).collect(),
             known: node.contacts().count(),
+            known_full: node.contacts_full(),
             facts,
         })
         .await

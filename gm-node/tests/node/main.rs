@@ -4,6 +4,7 @@
 
 mod agreement;
 mod identity;
+mod many;
 mod others;
 mod paths;
 mod restarts;

@@ -150,11 +150,17 @@ fn a_split_heals_by_itself() {
 
 #[test]
 fn near_the_bound_of_records_it_is_said_and_beyond_it_newcomers_are_kept_out() {
-    let (mut town, told) = town(4, &disks(4), |config| config.bounds.records = 3);
-    for node in 0..4 {
-        town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+    let (mut town, told) = town(4, &disks(4), |config| {
+        config.bounds.records = 3;
+        // The last one to write knows the others.
+        config.observe = config.broadcast.me == id(3);
+    });
+    for nodes in [0..3, 3..4] {
+        for node in nodes {
+            town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+        }
+        town.run_for(Duration::from_secs(10));
     }
-    town.run_for(Duration::from_secs(10));
     let refused =
         |node: &u64| matches!(told.answer(*node), Some((_, Err(WriteError::Full { bound: "records", .. }))));
     let (out, within): (Vec<u64>, Vec<u64>) = (0..4).partition(refused);
@@ -165,6 +171,29 @@ fn near_the_bound_of_records_it_is_said_and_beyond_it_newcomers_are_kept_out() {
         assert!(machine.status(town.now(), &group()).unwrap().crowded);
     }
     assert!(told.any(|event| matches!(event, gm_node::Event::Crowded { records: 3, most: 3, .. })));
+}
+
+/// While its own first record is with the storage, others do not take its place.
+#[test]
+fn a_first_write_keeps_its_place_within_the_bound_of_records() {
+    let disks = disks(4);
+    disks[3].set_latency(Duration::from_millis(300));
+    let (mut town, told) = town(4, &disks, |config| {
+        if config.broadcast.me == id(3) {
+            config.bounds.records = 3;
+        }
+    });
+    for node in [3, 0, 1, 2] {
+        town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+    }
+    let start = town.now();
+    while town.now() < start + Duration::from_secs(5) {
+        town.run_for(Duration::from_millis(10));
+        let records =
+            town.machine(NodeIndex(3)).unwrap().view(&group()).map_or(0, |view| view.records().len());
+        assert!(records <= 3, "{records} at {}", town.now());
+    }
+    assert!(told.answer(3).unwrap().1.is_ok());
 }
 
 /// Without multicast, a newcomer that knows one node is told to all by broadcast, as soon as it knows them.

@@ -93,6 +93,18 @@ fn a_callers_mistakes_are_typed_and_change_nothing() {
     assert_eq!(town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().live_item_count(), 2);
 }
 
+/// One name stands for all groups between nodes.
+#[test]
+fn the_reserved_name_is_no_groups() {
+    let (mut town, told) = town(2, &disks(2), |_| {});
+    let group: gm_data::GroupName = "\u{10ffff}".parse().unwrap();
+    let write = gm_node::Write { tag: 1, group: group.clone(), what: serve(0, 9), wait: Wait::NONE };
+    town.command(NodeIndex(0), Command::Write(write));
+    town.run_for(millis(10));
+    assert_eq!(told.answer(1).unwrap().1, Err(WriteError::ReservedName { group }));
+    assert_eq!(town.machine(NodeIndex(0)).unwrap().held().count(), 0);
+}
+
 /// Two groups are begun in one tick, and there is room for one.
 #[test]
 fn of_two_new_groups_one_takes_the_last_place() {

@@ -89,6 +89,7 @@ impl From<WriteError> for Failure {
                 (StatusCode::CONFLICT, "identity-conflict")
             }
             WriteError::Change(_) | WriteError::Forget(_) => (StatusCode::CONFLICT, "refused"),
+            WriteError::ReservedName { .. } => (StatusCode::BAD_REQUEST, "usage"),
             WriteError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage"),
             WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, "unknown-group"),
             WriteError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),

@@ -75,6 +75,11 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
             "{group}: the bound `{bound}` keeps something out: the picture of it here is not whole"
         ));
     }
+    if let Some(most) = standing.known_full {
+        all.push(format!(
+            "{most} names of groups that this node is not in are known, as many as may be (the bound `contacts`): those confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
+        ));
+    }
     if facts.forgotten_unseen > 0 {
         let items = facts.forgotten_unseen;
         all.push(format!("{items} ranges were lost because whoever forgot their member had not seen them"));

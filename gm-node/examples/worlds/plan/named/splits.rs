@@ -14,7 +14,7 @@ use crate::plan::{Deed, Fate, Intent, Plan};
 /// Anti-entropy is so rare that it does not help.
 pub(crate) fn rare() -> Times {
     let rare = Duration::from_secs(300);
-    Times { moving: rare, slow: rare, ..TIMES }
+    Times { moving: rare, slow: rare, register: Duration::from_secs(3_600), ..TIMES }
 }
 
 /// These are apart from the others.
@@ -112,13 +112,16 @@ pub(crate) fn udp_blocked(seed: u64, chance: &mut Chance) -> Plan {
     plan
 }
 
-/// One node more joins a quiet group of thirty that hear no multicast of each other, and knows two of them.
+/// One node more starts and joins a quiet group of thirty that hear no multicast of each other, and knows two of them.
 pub(crate) fn newcomer(seed: u64, chance: &mut Chance) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 30], 30));
     plan.all_join(seconds(1), ms(20), 0);
     let late = plan.some_node(chance).0.max(2);
     plan.deeds.retain(|(_, deed)| !matches!(deed, Deed::Write { node, .. } if node.0 == late));
-    plan.write(seconds(60), NodeIndex(late), 0, Intent::Serve);
+    // It remembers nothing of what it heard before.
+    let node = NodeIndex(late);
+    plan.deed(seconds(50), Deed::Die { node, fate: Fate::Lost, gap: Some(ms(10_000)) });
+    plan.write(seconds(60) + ms(1), node, 0, Intent::Serve);
     plan.heal_at = seconds(60);
     plan.bound = ms(700);
     plan

@@ -1,0 +1,280 @@
+//! Fingerprints of groups, name by name: pages of names by which groups are discovered, comparisons of certain groups, and registrations, with their answers.
+//!
+//! The meaning of an entry (see `docs/WIRE.md`): *held* with a fingerprint, the sender holds the group; *known* with the sender itself, it registers as a
+//! member; *known* with another node, the sender does not hold the group, and that node is said to.
+
+use std::collections::BTreeMap;
+
+use gm_broadcast::{By, Time};
+use gm_clock::NetId;
+use gm_codec::{Body, Fingerprints, Holding, Known, Root, Versions};
+use gm_data::GroupName;
+
+use super::Node;
+use super::compare::Way;
+use super::shared::Listed;
+use crate::groups::{Word, all_groups, stands_for_all};
+use crate::store::Store;
+
+/// The number of names on a page, and the maximum that its answer adds.
+const PAGE: usize = 32;
+/// The maximum of groups in one comparison.
+const COMPARED: usize = 512;
+
+/// The entries of an answer, by name.
+type Reply = BTreeMap<GroupName, Holding>;
+
+impl<S: Store> Node<S> {
+    pub(super) fn on_fingerprints(
+        &mut self,
+        now: Time,
+        (from, by): Way,
+        mut said: Fingerprints,
+        was_asked: bool,
+    ) {
+        let listed = Listed::taken_of(&mut said.groups);
+        let held = self.groups().held.len();
+        // With bounds it answers a page, or belongs to a registration; without, only these groups are to be compared.
+        let compares = said.answer && said.until.is_none();
+        let (mut registers, mut newly) = (false, Vec::new());
+        let (mut differ, mut reply) = (Vec::new(), Reply::new());
+        for (name, holding) in said.groups.iter().filter(|(name, _)| !stands_for_all(name)) {
+            match *holding {
+                Holding::Known(member) if member == from => {
+                    registers = true;
+                    let (answer, is_new) = self.on_registration(now, from, name);
+                    reply.extend(answer.map(|holding| (name.clone(), holding)));
+                    newly.extend(is_new.then(|| name.clone()));
+                }
+                Holding::Known(member) => self.on_not_held(now, (from, by), name, member),
+                Holding::Held(theirs) => {
+                    let answer = self.on_held(now, from, name, theirs, compares, &mut differ);
+                    reply.extend(answer.map(|holding| (name.clone(), holding)));
+                }
+            }
+        }
+        if !said.answer {
+            self.look_for_lost(now, (from, by), &said);
+        }
+        let equal = differ.is_empty();
+        if !equal {
+            self.on_difference(now, from);
+        } else if !registers && (!compares || was_asked) {
+            self.on_equal(now, from, was_asked);
+        }
+        for name in differ {
+            self.note_difference(now, &name);
+            self.descend(now, from, &name, by);
+        }
+        if let Some(listed) = listed {
+            reply.extend(self.shared_beside(from, listed, &said.groups));
+        }
+        if registers {
+            let body = Fingerprints { answer: true, after: None, until: said.until, groups: in_order(reply) };
+            self.send(now, from, Body::Fingerprints(body), by);
+            return self.refer(now, from, &newly);
+        }
+        if said.answer {
+            let found = self.groups().held.len() > held;
+            self.on_names_answered(now, from, said.until.as_ref(), found);
+            self.send_comparison(now, (from, by), in_order(reply), None);
+        } else {
+            self.answer_page(now, (from, by), &said, reply, equal);
+        }
+    }
+
+    /// The sender holds a group. Returns the entry that answers it, if there is one.
+    fn on_held(
+        &mut self,
+        now: Time,
+        from: NetId,
+        name: &GroupName,
+        theirs: u128,
+        compares: bool,
+        differ: &mut Vec<GroupName>,
+    ) -> Option<Holding> {
+        if !self.groups().held.contains_key(name) {
+            // It may know only the members that joined on its own side of a split; and if it takes us for a member, it learns that we are none.
+            let noted = self.groups_mut().meet(now, name, from, Word::Own, from);
+            if !noted.news && !compares {
+                return None;
+            }
+            let other = self.groups_mut().contacts.name_other(name, from);
+            return other.or(compares.then_some(from)).map(Holding::Known);
+        }
+        self.groups_mut().meet(now, name, from, Word::Own, from);
+        let me = self.me();
+        let state = self.groups().held(name)?.state();
+        if state.fingerprint() != theirs {
+            differ.push(name.clone());
+            return None;
+        }
+        // Two nodes that know nothing of a group have found nothing out.
+        if state.records().len() == 0 {
+            return None;
+        }
+        // A node that left holds the group until a member confirms that it has the leave.
+        let confirms = compares && state.is_member(me) && !state.is_member(from);
+        self.agree(now, name, from);
+        confirms.then_some(Holding::Held(theirs))
+    }
+
+    /// The sender does not hold a group, and that node is said to.
+    fn on_not_held(&mut self, now: Time, (from, by): Way, name: &GroupName, member: NetId) {
+        if member == self.me() {
+            self.note_unknown(now, from, name);
+        }
+        self.groups_mut().leave_out(name, from);
+        if self.groups().held(name).is_some_and(|replica| replica.state().is_member(from)) {
+            // It lost the group, or left: our version of its record tells it, or it tells us.
+            self.tell_version(now, (from, by), name, from);
+        }
+        self.groups_mut().meet(now, name, member, Word::Hearsay, from);
+        self.ask_contact(now, name, member);
+    }
+
+    /// A sender that we take for a member of a group, and that does not name the group on a page where it would stand, has lost it: it gets our version of
+    /// its record.
+    fn look_for_lost(&mut self, now: Time, (from, by): Way, said: &Fingerprints) {
+        let groups = self.groups();
+        let lost = |name: &&GroupName| {
+            said.after.as_ref().is_none_or(|after| *name > after)
+                && said.until.as_ref().is_none_or(|until| *name <= until)
+                && !names(said, name)
+                && groups.held(name).is_some_and(|replica| replica.state().is_member(from))
+        };
+        let lost: Vec<GroupName> = groups.held.keys().filter(lost).cloned().collect();
+        for name in lost {
+            self.tell_version(now, (from, by), &name, from);
+        }
+    }
+
+    /// Answers a page with names within its bounds that it does not have, cut after a name if they are too many, and with other members of groups that its
+    /// sender holds and we do not.
+    fn answer_page(&mut self, now: Time, (to, by): Way, said: &Fingerprints, others: Reply, equal: bool) {
+        let mut added = self.names(said.after.as_ref(), said.until.as_ref(), PAGE, |name| !names(said, name));
+        let cut = added.len() == PAGE;
+        if cut {
+            // The next page begins where the answer ends, which is before some of the others.
+            self.send_comparison(now, (to, by), in_order(others), None);
+        } else {
+            added.extend(others);
+            added.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        if !added.is_empty() {
+            let last = added.last().map(|(name, _)| name.clone());
+            let until = if cut { last } else { said.until.clone().or(last) };
+            let body = Fingerprints { answer: true, after: said.after.clone(), until, groups: added };
+            self.send(now, to, Body::Fingerprints(body), by);
+        } else if equal {
+            let root = self.root_with(to);
+            self.send(now, to, Body::Root(Root { answer: true, root }), by);
+        }
+    }
+
+    /// Asks a node to compare certain groups that are held here.
+    pub(super) fn compare_groups(&mut self, now: Time, way: Way, names: &[GroupName]) {
+        let held = names.iter().filter_map(|name| {
+            let replica = self.groups().held(name)?;
+            Some((name.clone(), Holding::Held(replica.state().fingerprint())))
+        });
+        let held = held.collect();
+        self.send_comparison(now, way, held, None);
+    }
+
+    /// Sends groups to be compared, and which buckets of the groups shared with the receiver they are all of.
+    pub(super) fn send_comparison(
+        &mut self,
+        now: Time,
+        (to, by): Way,
+        groups: Vec<(GroupName, Holding)>,
+        listed: Option<Listed>,
+    ) {
+        let mut rest = groups;
+        // Of several pieces none would be all of them.
+        if let Some(listed) = listed.filter(|_| rest.len() < COMPARED) {
+            rest.push((all_groups(), Holding::Held(listed.number())));
+            rest.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        while !rest.is_empty() {
+            let next = rest.split_off(rest.len().min(COMPARED));
+            let groups = std::mem::replace(&mut rest, next);
+            let body = Fingerprints { answer: true, after: None, until: None, groups };
+            self.send(now, to, Body::Fingerprints(body), by);
+        }
+    }
+
+    /// Answers a node that takes us for a member of a group that we do not hold.
+    pub(super) fn say_not_held(&mut self, now: Time, (to, by): Way, name: &GroupName) {
+        let other = self.groups_mut().contacts.name_other(name, to).unwrap_or(to);
+        self.send_comparison(now, (to, by), vec![(name.clone(), Holding::Known(other))], None);
+    }
+
+    /// Sends the version of a member's record that is held here.
+    fn tell_version(&mut self, now: Time, (to, by): Way, group: &GroupName, of: NetId) {
+        let Some(record) = self.groups().record(group, of) else { return };
+        let versions = vec![(of, Some(Known { version: record.version(), digest: None }))];
+        let body = Versions { name: group.clone(), digests: false, buckets: None, versions };
+        self.send(now, to, Body::Versions(body), by);
+    }
+
+    /// Sends the page of names that comes after the one sent last.
+    pub(super) fn tell_names(&mut self, now: Time, to: NetId, by: By) {
+        let after = self.sync.told.take();
+        let page = self.names(after.as_ref(), None, PAGE, |_| true);
+        let until = (page.len() == PAGE).then(|| page.last().map(|(name, _)| name.clone())).flatten();
+        self.sync.told.clone_from(&until);
+        let body = Body::Fingerprints(Fingerprints { answer: false, after, until, groups: page });
+        self.send(now, to, body, by);
+    }
+
+    /// A page or a registration was answered, up to that name.
+    fn on_names_answered(&mut self, now: Time, from: NetId, until: Option<&GroupName>, found: bool) {
+        let Some(until) = until else { return };
+        self.on_registered(now, from, until);
+        if self.sync.told.as_ref().is_none_or(|told| until < told) {
+            // The answer was cut, or added names up to the end: the next page begins there.
+            self.sync.told = Some(until.clone());
+        }
+        if found {
+            // An observer holds every group that it hears of, and there may be more.
+            self.hasten(now, self.config.times.fast);
+        }
+    }
+
+    /// The first groups whose names are greater than `after` and at most `until`: the fingerprints of those that are held, and of others a member that said so
+    /// itself.
+    fn names(
+        &self,
+        after: Option<&GroupName>,
+        until: Option<&GroupName>,
+        most: usize,
+        wanted: impl Fn(&GroupName) -> bool,
+    ) -> Vec<(GroupName, Holding)> {
+        use std::ops::Bound;
+        let groups = self.groups();
+        let fingerprint =
+            |name: &GroupName| groups.topology.group(name).map_or(0, |replica| replica.state().fingerprint());
+        let within = |name: &GroupName| until.is_none_or(|until| name <= until);
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
+        let held = groups.held.range((from, Bound::Unbounded)).map(|(name, _)| name);
+        let held = held.take_while(|name| within(name)).filter(|name| wanted(name)).take(most);
+        let held = held.map(|name| (name.clone(), Holding::Held(fingerprint(name))));
+        let known = groups.contacts.own_words(after).take_while(|(name, _)| within(name));
+        let known = known.filter(|(name, _)| wanted(name)).take(most);
+        let known = known.map(|(name, member)| (name.clone(), Holding::Known(member)));
+        let mut all: Vec<_> = held.chain(known).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all.truncate(most);
+        all
+    }
+}
+
+/// Whether a message names a group.
+fn names(said: &Fingerprints, name: &GroupName) -> bool {
+    said.groups.binary_search_by(|(other, _)| other.cmp(name)).is_ok()
+}
+
+fn in_order(reply: Reply) -> Vec<(GroupName, Holding)> {
+    reply.into_iter().collect()
+}

@@ -1,0 +1,312 @@
+//! Comparing the groups that two nodes share, by descent as in a Merkle tree: of a pair that shares a thousand groups, a difference in one of them costs
+//! three small messages. The groups are put into buckets by the hash of their names, sixteen children to each. Called when two roots differ.
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{Body, Holding, Parent};
+use gm_data::{GroupName, Replica};
+
+use super::Node;
+use super::compare::Way;
+use crate::groups::{all_groups, stands_for_all};
+use crate::rendezvous::key;
+use crate::store::Store;
+
+/// Groups of a bucket that are listed instead of the fingerprints of its children.
+const FEW: usize = 16;
+/// Buckets that one is divided into.
+const CHILDREN: u64 = 16;
+const CHILDREN_OF_ONE: usize = 16;
+/// Messages that list buckets in answer to one message; the next exchange finds what is left.
+const LISTS: usize = 64;
+/// The level at which a bucket has one place only.
+const LOWEST: u8 = 8;
+
+/// A group that is shared with another node, as far as is known here.
+#[derive(Clone, Debug)]
+struct Shared {
+    /// The hash of its name.
+    place: u32,
+    name: GroupName,
+    /// What it adds to the root.
+    share: u64,
+}
+
+/// Buckets of shared groups that a comparison lists wholly: some children of one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The level of the bucket.
+    level: u8,
+    index: u64,
+    /// Bit i is set if child i is listed.
+    children: u16,
+}
+
+impl Listed {
+    /// All shared groups.
+    const ALL: Listed = Listed { level: 0, index: 0, children: u16::MAX };
+
+    /// As a number that stands in the place of a fingerprint.
+    pub(super) fn number(self) -> u128 {
+        u128::from(self.level) << 96 | u128::from(self.children) << 64 | u128::from(self.index)
+    }
+
+    fn of_number(number: u128) -> Option<Listed> {
+        let level = u8::try_from(number >> 96).ok().filter(|level| *level < LOWEST)?;
+        let children = u16::try_from((number >> 64) & 0xffff_ffff).ok()?;
+        let index = u64::try_from(number & u128::from(u64::MAX)).ok()?;
+        Some(Listed { level, index, children })
+    }
+
+    /// What a message says to list, which is taken out of it.
+    pub(super) fn taken_of(groups: &mut Vec<(GroupName, Holding)>) -> Option<Listed> {
+        let place = groups.iter().position(|(name, _)| stands_for_all(name))?;
+        match groups.remove(place).1 {
+            Holding::Held(number) => Listed::of_number(number),
+            Holding::Known(_) => None,
+        }
+    }
+
+    fn has(self, place: u32) -> bool {
+        let bucket = bucket_of(place, self.level + 1);
+        bucket / CHILDREN == self.index && self.children >> (bucket % CHILDREN) & 1 == 1
+    }
+}
+
+/// The bucket of a level in which a place is: its highest bits, four for each level.
+fn bucket_of(place: u32, level: u8) -> u64 {
+    u64::from(place) >> (4 * u32::from(LOWEST - level))
+}
+
+/// The groups of a bucket, of groups sorted by place.
+fn within(all: &[Shared], level: u8, index: u64) -> &[Shared] {
+    let start = all.partition_point(|shared| bucket_of(shared.place, level) < index);
+    let end = all.partition_point(|shared| bucket_of(shared.place, level) <= index);
+    &all[start..end]
+}
+
+fn fingerprint(bucket: &[Shared]) -> u64 {
+    bucket.iter().fold(0, |sum, shared| sum.wrapping_add(shared.share))
+}
+
+fn parent(all: &[Shared], level: u8, index: u64) -> Parent {
+    let mut children = [None; CHILDREN_OF_ONE];
+    for (child, at) in (0..).zip(&mut children) {
+        let bucket = within(all, level + 1, index * CHILDREN + child);
+        *at = (!bucket.is_empty()).then(|| fingerprint(bucket));
+    }
+    Parent { index, children }
+}
+
+/// What follows from the buckets of another node.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    /// Buckets that differ and are small here: the groups in them, and which buckets they are.
+    few: Vec<(Listed, Vec<&'a Shared>)>,
+    /// Groups that only we take to be shared.
+    ours: Vec<&'a Shared>,
+    /// Buckets that differ and are divided further.
+    parents: Vec<Parent>,
+}
+
+/// Compares buckets of ours with those of another node.
+fn compare<'a>(mine: &'a [Shared], level: u8, theirs: &[Parent]) -> Found<'a> {
+    let mut found = Found::default();
+    for parent_of in theirs {
+        let mut listed = Listed { level, index: parent_of.index, children: 0 };
+        let mut few = Vec::new();
+        for (child, theirs) in (0..CHILDREN).zip(parent_of.children) {
+            let index = parent_of.index * CHILDREN + child;
+            let bucket = within(mine, level + 1, index);
+            match theirs {
+                Some(theirs) if !bucket.is_empty() && theirs == fingerprint(bucket) => {}
+                Some(_) if bucket.len() <= FEW || level + 1 >= LOWEST => {
+                    listed.children |= 1 << child;
+                    few.extend(bucket);
+                }
+                Some(_) => found.parents.push(parent(mine, level + 1, index)),
+                None => found.ours.extend(bucket),
+            }
+        }
+        if listed.children != 0 {
+            found.few.push((listed, few));
+        }
+    }
+    found
+}
+
+impl<S: Store> Node<S> {
+    /// Whether a group is shared with that node, as far as we know: both are members.
+    pub(super) fn shares(&self, replica: &Replica, node: NetId) -> bool {
+        let state = replica.state();
+        state.is_member(node) && state.is_member(self.me()) && self.groups().held.contains_key(state.name())
+    }
+
+    /// The fingerprint of the groups that we and that node both hold, as far as we know.
+    pub(super) fn root_with(&self, node: NetId) -> u128 {
+        self.groups().topology.root_of(|replica| self.shares(replica, node))
+    }
+
+    /// Whether that node is a member of a group of ours, as far as we know.
+    pub(super) fn shares_a_group(&self, node: NetId) -> bool {
+        self.groups().topology.replicas().any(|replica| self.shares(replica, node))
+    }
+
+    /// The groups that are shared with a node, sorted by place.
+    fn shared_with(&self, node: NetId) -> Vec<Shared> {
+        let topology = &self.groups().topology;
+        let shared = topology.replicas().filter(|replica| self.shares(replica, node)).map(|replica| {
+            let name = replica.state().name().clone();
+            let share = u64::try_from(topology.share(&name) & u128::from(u64::MAX)).unwrap_or(0);
+            Shared { place: key(&name), name, share }
+        });
+        let mut shared: Vec<Shared> = shared.collect();
+        shared.sort_unstable_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
+        shared
+    }
+
+    /// The roots of the groups that are shared differ: where?
+    pub(super) fn descend_groups(&mut self, now: Time, (with, by): Way) {
+        let shared = self.shared_with(with);
+        if shared.len() <= FEW {
+            self.list(now, (with, by), shared.iter(), Some(Listed::ALL));
+        } else {
+            self.send_buckets(now, (with, by), 0, vec![parent(&shared, 0, 0)]);
+        }
+    }
+
+    /// Buckets of the groups that are shared with the sender.
+    pub(super) fn on_group_buckets(&mut self, now: Time, (from, by): Way, said: &gm_codec::Buckets) {
+        let level = said.level;
+        if level >= LOWEST {
+            return self.count("dropped", "bucket of no level of groups");
+        }
+        let shared = self.shared_with(from);
+        let found = compare(&shared, level, &said.parents);
+        for (listed, few) in found.few.into_iter().take(LISTS) {
+            self.list(now, (from, by), few.into_iter(), Some(listed));
+        }
+        self.list(now, (from, by), found.ours.into_iter(), None);
+        if !found.parents.is_empty() {
+            self.send_buckets(now, (from, by), level + 1, found.parents);
+        }
+    }
+
+    /// Groups of those buckets that we take to be shared with the sender, and that it did not list.
+    pub(super) fn shared_beside(
+        &self,
+        from: NetId,
+        listed: Listed,
+        said: &[(GroupName, Holding)],
+    ) -> Vec<(GroupName, Holding)> {
+        let is_listed = |name: &GroupName| said.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
+        let mine = self.shared_with(from);
+        let beside = mine.iter().filter(|shared| listed.has(shared.place) && !is_listed(&shared.name));
+        beside.filter_map(|shared| self.holding(&shared.name)).collect()
+    }
+
+    fn holding(&self, name: &GroupName) -> Option<(GroupName, Holding)> {
+        Some((name.clone(), Holding::Held(self.groups().held(name)?.state().fingerprint())))
+    }
+
+    fn list<'a>(
+        &mut self,
+        now: Time,
+        way: Way,
+        groups: impl Iterator<Item = &'a Shared>,
+        listed: Option<Listed>,
+    ) {
+        let mut groups: Vec<_> = groups.filter_map(|shared| self.holding(&shared.name)).collect();
+        groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.send_comparison(now, way, groups, listed);
+    }
+
+    fn send_buckets(&mut self, now: Time, (to, by): Way, level: u8, parents: Vec<Parent>) {
+        let body = gm_codec::Buckets { name: all_groups(), level, parents };
+        self.count("anti-entropy", "groups compared");
+        self.send(now, to, Body::Buckets(body), by);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn groups(numbers: std::ops::Range<u64>) -> Vec<Shared> {
+        let mut all: Vec<Shared> = numbers
+            .map(|number| {
+                let name: GroupName = format!("group-{number:05}").parse().unwrap();
+                Shared { place: key(&name), name, share: number.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+            })
+            .collect();
+        all.sort_unstable_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
+        all
+    }
+
+    /// Descends as two nodes do: the names that are listed in the end, by whom, and the number of messages with their buckets.
+    fn descend(one: &[Shared], other: &[Shared]) -> (Vec<GroupName>, usize, usize) {
+        let (mut listed, mut messages, mut buckets) = (Vec::new(), 1, 16);
+        let (mut turn, mut said) = (false, (0, vec![parent(one, 0, 0)]));
+        while !said.1.is_empty() {
+            turn = !turn;
+            let (mine, theirs) = if turn { (other, one) } else { (one, other) };
+            let found = compare(mine, said.0, &said.1);
+            messages += found.few.len() + usize::from(!found.ours.is_empty());
+            listed.extend(found.ours.iter().map(|shared| shared.name.clone()));
+            for (what, few) in found.few {
+                listed.extend(few.iter().map(|shared| shared.name.clone()));
+                listed.extend(theirs.iter().filter(|of| what.has(of.place)).map(|of| of.name.clone()));
+            }
+            messages += usize::from(!found.parents.is_empty());
+            buckets += 16 * found.parents.len();
+            said = (said.0 + 1, found.parents);
+        }
+        listed.sort_unstable();
+        listed.dedup();
+        (listed, messages, buckets)
+    }
+
+    #[test]
+    fn of_a_thousand_shared_groups_one_that_differs_costs_a_few_messages() {
+        let mine = groups(0..1_000);
+        assert_eq!(descend(&mine, &mine), (vec![], 1, 16));
+        for different in [0, 17, 500, 999] {
+            let mut theirs = groups(0..1_000);
+            theirs[different].share ^= 1;
+            let (listed, messages, buckets) = descend(&mine, &theirs);
+            assert!(listed.contains(&theirs[different].name));
+            assert!(listed.len() <= FEW && messages <= 4 && buckets <= 48, "{listed:?}, {messages}");
+        }
+    }
+
+    #[test]
+    fn what_only_one_takes_to_be_shared_is_listed_whoever_begins() {
+        let (all, few) = (groups(0..600), groups(0..590));
+        for (one, other) in [(&all, &few), (&few, &all)] {
+            let (listed, _, _) = descend(one, other);
+            assert!(groups(590..600).iter().all(|shared| listed.contains(&shared.name)));
+            assert!(listed.len() < 200, "{}", listed.len());
+        }
+        let (listed, messages, _) = descend(&[], &all);
+        assert_eq!((listed.len(), messages), (600, 2));
+    }
+
+    #[test]
+    fn what_is_listed_is_a_number_and_back() {
+        let listed = Listed { level: 3, index: 0xabc, children: 0x8001 };
+        assert_eq!(Listed::of_number(listed.number()), Some(listed));
+        assert_eq!(Listed::of_number(Listed::ALL.number()), Some(Listed::ALL));
+        assert_eq!(Listed::of_number(8 << 96), None);
+        assert_eq!(Listed::of_number(u128::MAX), None);
+        assert!(listed.has(0xabc0_1234) && listed.has(0xabcf_0000));
+        assert!(!listed.has(0xabc1_0000) && !listed.has(0xabd0_0000));
+    }
+
+    #[test]
+    fn a_place_is_in_one_bucket_of_each_level() {
+        assert_eq!(bucket_of(0xdead_beef, 0), 0);
+        assert_eq!(bucket_of(0xdead_beef, 1), 0xd);
+        assert_eq!(bucket_of(0xdead_beef, LOWEST), 0xdead_beef);
+    }
+}
