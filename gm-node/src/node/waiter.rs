@@ -184,18 +184,21 @@ impl Waiter {
     pub(super) fn take_open(&mut self, is_member: impl Fn(NetId) -> bool) -> (Vec<NetId>, u64) {
         let (mut nodes, mut before) = (Vec::new(), 0);
         for part in std::mem::take(&mut self.open) {
-            before += part.delivered;
-            nodes.extend(part.nodes);
+            let of_part = part.nodes.len();
+            let asked = &mut self.asked;
+            let stays = |node: &NetId| {
+                let stays = is_member(*node);
+                if !stays {
+                    asked.remove(node);
+                }
+                stays
+            };
+            let left: Vec<NetId> = part.nodes.into_iter().filter(stays).collect();
+            // Which of them acknowledged is not known: it may be those that are no members any longer.
+            before += part.delivered.saturating_sub((of_part - left.len()) as u64);
+            nodes.extend(left);
         }
-        nodes.retain(|node| {
-            let stays = is_member(*node);
-            if !stays {
-                self.asked.remove(node);
-            }
-            stays
-        });
-        let most = nodes.len() as u64;
-        (nodes, before.min(most))
+        (nodes, before)
     }
 
     /// A round begins. `before`: of these so many are known to have acknowledged, see [`take_open`](Waiter::take_open).

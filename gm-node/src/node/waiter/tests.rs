@@ -208,3 +208,14 @@ fn no_member_is_counted_twice() {
         }
     }
 }
+
+/// An acknowledgement that is not known by name may be that of a member that left: it does not stand for one that stayed.
+#[test]
+fn who_left_is_not_counted_for_who_stays() {
+    let mut waiter = waiter(Count::All);
+    waiter.begin(1, nodes(&[1, 2, 3]), 0, true);
+    let part = Part { nodes: nodes(&[1, 2, 3]), delivered: 2, ..Part::default() };
+    let report = Report { delivered: 2, unknown: 1, settled: true, ..Report::default() };
+    waiter.on_receipts(1, report, vec![part]);
+    assert_eq!(waiter.take_open(|member| member != node(3)), (nodes(&[1, 2]), 1));
+}
