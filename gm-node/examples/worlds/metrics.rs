@@ -1,7 +1,7 @@
 //! What whole nodes cost, as numbers: fixed worlds and seeds, printed as tables that are committed and compared. Knows no campaign.
 //!
 //! Reading order: `metrics/field.rs` (the worlds), `metrics/table.rs`, then the tables: `metrics/differ.rs`, `metrics/idle.rs`, `metrics/change.rs`,
-//! `metrics/newcomer.rs`, `metrics/start.rs`.
+//! `metrics/newcomer.rs`, `metrics/start.rs`, `metrics/many.rs`.
 
 mod change;
 mod differ;
@@ -29,6 +29,7 @@ pub(crate) fn run(check: bool) -> u8 {
         change::trouble(200),
         newcomer::table(&SIZES),
         start::table(&[(200, 200), (200, 1)]),
+        many::table(&[5, 500]),
     ];
     let text = format!("{HEAD}{}", table::markdown(tables));
     let file = file();
@@ -58,7 +59,6 @@ pub(crate) fn run_large() -> u8 {
         change::large_trouble(1_000),
         newcomer::table(&[(2_000, 1)]),
         start::table(&[(2_000, 50), (2_000, 1)]),
-        many::table(&[5, 500]),
     ]);
     print!("{text}");
     let file = file();
