@@ -144,8 +144,9 @@ fn who_has_sent_gives_up_and_who_is_idle_never_notices() {
         world.act(Action::Begin(fault, at(60_000)));
         world.order(0, send(DIALLED, text(50)));
         world.run_until(at(59_000));
-        let closed = world.probe(0).when(&CLOSED).unwrap();
-        assert!(closed >= at(15_100) && closed <= at(15_200), "{closed}");
+        let stalled = Input::LinkClosed { link: DIALLED, stalled: true };
+        let closed = world.probe(0).when(&stalled).unwrap();
+        assert!(closed >= at(5_100) && closed <= at(5_200), "{closed}");
         assert_eq!(world.probe(1).when(&CLOSED_THERE), None);
         // It notices when it sends itself.
         world.run_until(at(61_000));
@@ -166,12 +167,12 @@ fn a_crash_closes_and_a_dead_host_does_not() {
     world.kill_host(NodeIndex(2));
     world.run_until(at(50_000));
     assert_eq!(world.probe(0).when(&CLOSED), Some(at(101)));
-    let other = Input::LinkClosed { link: LinkId::dialled(1), stalled: false };
+    let other = Input::LinkClosed { link: LinkId::dialled(1), stalled: true };
     assert_eq!(world.probe(0).when(&other), None);
     world.order(0, send(LinkId::dialled(1), text(9)));
-    world.run_until(at(64_999));
+    world.run_until(at(54_999));
     assert_eq!(world.probe(0).when(&other), None);
-    world.run_until(at(65_200));
+    world.run_until(at(55_200));
     assert!(world.probe(0).when(&other).is_some());
 }
 

@@ -19,7 +19,7 @@ pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {
         stage.say(*node, "/multicast")?;
     }
     for node in &mut stage.nodes {
-        let works = |line: &String| line.starts_with("/multicast ") && line.contains(": Works:");
+        let works = |line: &String| line.starts_with("/multicast ") && line.ends_with(": multicast works");
         wait_for(&format!("{} to find that multicast works", node.me), PATIENCE, || {
             Ok(node.last(50).iter().any(works))
         })?;
@@ -31,7 +31,7 @@ pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {
     for node in &mut stage.nodes {
         let found = node.ask("/multicast")?;
         ensure!(
-            found.contains(": NobodyHeard:") && found.contains("IGMP snooping"),
+            found.contains("no other one was heard") && found.contains("IGMP snooping"),
             "the self-test says: {found}"
         );
         // Its own came back: it is not this machine that is at fault.
