@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 LIMITS = {"frame": 1 << 24, "payload": 1 << 24, "nodes": 100_000, "items": 1 << 20}
+FIRST_FRAME = 4096
 LAST, CEILING, TOP = (1 << 32) - 1, (1 << 62) - 1, (1 << 64) - 1
 
 class WireError(Exception):
@@ -62,6 +63,11 @@ def datagram_to(node):
     """The place of a datagram to one node: 3, the family, the address, the port."""
     return bytes([3, node.family]) + node.address.to_bytes(4 if node.family == 4 else 16, "big") + node.port.to_bytes(2, "big")
 
+def longest(channel, limits):
+    """Bytes of the longest frame there: the first one of a side of a connection is small."""
+    is_first = channel[0] in (1, 2) and channel[-8:] == bytes(8)
+    return min(limits["frame"], FIRST_FRAME) if is_first else limits["frame"]
+
 def associated(header, cluster, channel):
     return header + bytes([len(cluster.encode())]) + cluster.encode() + channel
 
@@ -71,7 +77,7 @@ def encode_frame(payload, keys, cluster, channel=DATAGRAM, epoch=None, counter=N
     refuse("PayloadTooLong", len(payload) > limits["payload"])
     header = bytes([0x67, SEALED if keys else 0, key_id(keys[0]) if keys else 0])
     header += varint(len(payload) + (28 if keys else 4))
-    refuse("FrameTooLong", len(header) + len(payload) + (28 if keys else 4) > limits["frame"])
+    refuse("FrameTooLong", len(header) + len(payload) + (28 if keys else 4) > longest(channel, limits))
     bound = associated(header, cluster, channel)
     if not keys:
         return header + payload + zlib.crc32(bound + payload).to_bytes(4, "big")
@@ -80,7 +86,7 @@ def encode_frame(payload, keys, cluster, channel=DATAGRAM, epoch=None, counter=N
     nonce = epoch + counter.to_bytes(4, "big")
     return header + nonce + ChaCha20Poly1305(keys[0]).encrypt(nonce, payload, bound)
 
-def read_header(data, limits=LIMITS):
+def read_header(data, most=LIMITS["frame"]):
     """Flags, key id, where the body begins and where it ends; refuses at the byte that decides."""
     refuse("Truncated", len(data) < 1)
     refuse("BadMagic", data[0] != 0x67)
@@ -91,13 +97,13 @@ def read_header(data, limits=LIMITS):
     flags, key = data[1], data[2]
     refuse("KeyIdOfUnsealed", not flags & SEALED and key != 0)
     length, start = read_varint(data, 3, "Length")
-    refuse("TooLong", start + length > limits["frame"])
+    refuse("TooLong", start + length > most)
     refuse("TooShort", length < (28 if flags & SEALED else 4))
     return flags, key, start, start + length
 
 def decode_frame(data, keys, cluster, channel=DATAGRAM, limits=LIMITS):
     """The payload, with epoch and counter of a sealed frame (else `None`)."""
-    flags, key, start, end = read_header(data, limits)
+    flags, key, start, end = read_header(data, longest(channel, limits))
     refuse("Truncated", len(data) < end)
     refuse("TrailingBytes", len(data) > end)
     bound, body = associated(data[:start], cluster, channel), data[start:end]

@@ -38,7 +38,8 @@ pub enum SealError {
         /// The limit.
         limit: usize,
     },
-    /// The frame would have more bytes than [`Limits::datagram`] or [`Limits::frame`], as its channel has it.
+    /// The frame would have more bytes than its channel takes: [`Limits::datagram`], [`Limits::frame`], or [`Limits::first`] of the
+    /// first one on a connection.
     #[error("a frame would have {bytes} bytes, more than {limit}")]
     FrameTooLong {
         /// Bytes of the whole frame.
@@ -170,6 +171,7 @@ impl FrameCodec {
         }
         let limit = match channel {
             Channel::Datagram | Channel::DatagramTo(_) => self.limits.datagram,
+            Channel::Stream { number: 0, .. } => self.limits.first(),
             Channel::Stream { .. } => self.limits.frame,
         };
         let key = self.keyring.as_ref().map(Keyring::sealing);
@@ -234,7 +236,11 @@ impl FrameCodec {
         frame: &'a mut [u8],
         scratch: &'a mut Vec<u8>,
     ) -> Result<Opened<'a>, FrameError> {
-        let header = Header::read(frame, self.limits.frame)?;
+        let limit = match channel {
+            Channel::Stream { number: 0, .. } => self.limits.first(),
+            Channel::Datagram | Channel::DatagramTo(_) | Channel::Stream { .. } => self.limits.frame,
+        };
+        let header = Header::read(frame, limit)?;
         let bytes = header.len() + header.body;
         if frame.len() < bytes {
             return Err(FrameError::Truncated);

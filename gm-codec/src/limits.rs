@@ -53,6 +53,10 @@ pub struct LimitsError {
 }
 
 impl Limits {
+    /// Bytes, with its header, of the first frame that a side of a connection sends, at most: fixed, the same for all. Until a frame
+    /// opened, the peer has not proven that it has the key, and no more than this is kept of what it sent.
+    pub const FIRST_FRAME: usize = 4_096;
+
     /// The defaults.
     pub const DEFAULT: Limits = Limits {
         frame: 16 << 20,
@@ -63,6 +67,20 @@ impl Limits {
         nodes: 100_000,
         items: 1 << 20,
     };
+
+    /// Bytes of the first frame that a side of a connection sends, at most: [`FIRST_FRAME`](Limits::FIRST_FRAME), or `frame` if that is
+    /// less.
+    #[must_use]
+    pub const fn first(&self) -> usize {
+        if self.frame < Limits::FIRST_FRAME { self.frame } else { Limits::FIRST_FRAME }
+    }
+
+    /// Bytes of payload that the first frame of a connection has room for, however badly it compresses.
+    #[must_use]
+    pub const fn first_room(&self) -> usize {
+        // The length of a body within a first frame takes 2 bytes at most.
+        self.first().saturating_sub(FIXED_HEADER_BYTES + 2 + NONCE_BYTES + TAG_BYTES)
+    }
 
     /// Bytes of payload that a sealed datagram has room for.
     #[must_use]

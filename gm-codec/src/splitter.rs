@@ -4,16 +4,27 @@
 
 use crate::frame_error::FrameError;
 use crate::header::Header;
-use crate::limits::Limits;
+use crate::limits::{FIXED_HEADER_BYTES, Limits};
+use crate::varint;
 
 /// Bytes of buffer that are kept for the next frame; a larger one is given back.
-const KEEP: usize = 64 << 10;
+const KEEP: usize = Limits::FIRST_FRAME;
+/// Bytes of the longest header.
+const LONGEST_HEADER: usize = FIXED_HEADER_BYTES + varint::MAX_BYTES;
+/// Bytes of the smallest buffer, of frames that have so many.
+const LEAST: usize = 64;
 
 /// Cuts what comes, in pieces of any size, into whole frames. Holds one frame at most, and of that only what has come: what
 /// a header announces costs nothing.
+///
+/// The first frame has at most [`Limits::first`] bytes, so whoever sends less than a frame that opens makes it hold no more than that.
+/// Open the first one before more is read: those after it may have [`Limits::frame`].
 #[derive(Debug)]
 pub struct Splitter {
+    /// Bytes of the present frame, at most.
     limit: usize,
+    /// The same of those after it.
+    later: usize,
     buffer: Vec<u8>,
     /// Whether the buffer holds a frame that was yielded.
     yielded: bool,
@@ -21,10 +32,16 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Takes frames of at most [`Limits::frame`] bytes.
+    /// Takes a first frame of at most [`Limits::first`] bytes, then frames of at most [`Limits::frame`].
     #[must_use]
     pub fn new(limits: &Limits) -> Splitter {
-        Splitter { limit: limits.frame, buffer: Vec::new(), yielded: false, failed: None }
+        Splitter {
+            limit: limits.first(),
+            later: limits.frame,
+            buffer: Vec::new(),
+            yielded: false,
+            failed: None,
+        }
     }
 
     /// Takes from the front of `input` what the present frame needs, and yields the frame once it is whole. Call it until it
@@ -36,19 +53,16 @@ impl Splitter {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        if self.yielded {
-            self.yielded = false;
-            self.buffer.clear();
-            if self.buffer.capacity() > KEEP {
-                self.buffer = Vec::new();
-            }
-        }
+        self.release();
         loop {
             match Header::read(&self.buffer, self.limit) {
                 Ok(header) => {
                     let whole = header.len() + header.body;
                     self.take(input, whole);
                     self.yielded = self.buffer.len() == whole;
+                    if self.yielded {
+                        self.limit = self.later;
+                    }
                     return Ok(if self.yielded { Some(&mut self.buffer) } else { None });
                 }
                 Err(FrameError::Truncated) if input.is_empty() => return Ok(None),
@@ -62,6 +76,37 @@ impl Splitter {
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// The frame that was yielded is not needed any longer: a large buffer is given back at once, not only when more comes.
+    pub fn release(&mut self) {
+        if std::mem::take(&mut self.yielded) {
+            self.buffer.clear();
+            if self.buffer.capacity() > KEEP {
+                self.buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Bytes of memory that are held at most once [`read`](Splitter::read) was called with this input: for whoever has to make room
+    /// before.
+    #[must_use]
+    pub fn need(&self, input: &[u8]) -> usize {
+        let (before, kept) = if self.yielded {
+            (&[][..], if self.buffer.capacity() > KEEP { 0 } else { self.buffer.capacity() })
+        } else {
+            (self.buffer.as_slice(), self.buffer.capacity())
+        };
+        let mut head = [0; LONGEST_HEADER];
+        let come = head.iter_mut().zip(before.iter().chain(input)).map(|(to, from)| *to = *from).count();
+        let header = head.get(..come).map(|head| Header::read(head, self.limit));
+        match header {
+            Some(Ok(header)) => {
+                let whole = header.len() + header.body;
+                grown(kept.max(LEAST), whole.min(before.len().saturating_add(input.len())), whole)
+            }
+            _ => kept.max(LEAST),
         }
     }
 
@@ -81,12 +126,16 @@ impl Splitter {
     fn take(&mut self, input: &mut &[u8], whole: usize) {
         let held = self.buffer.len();
         let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(held)));
-        let needed = held + taken.len();
-        if needed > self.buffer.capacity() {
-            let room = needed.max(2 * self.buffer.capacity()).min(whole.max(64));
+        let room = grown(self.buffer.capacity(), held + taken.len(), whole);
+        if room > self.buffer.capacity() {
             self.buffer.reserve_exact(room - held);
         }
         self.buffer.extend_from_slice(taken);
         *input = rest;
     }
+}
+
+/// Bytes of a buffer that has to hold `needed` of a frame of `whole`.
+fn grown(capacity: usize, needed: usize, whole: usize) -> usize {
+    if needed > capacity { needed.max(2 * capacity).min(whole.max(LEAST)) } else { capacity }
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{A, I, codec, nonce};
-use gm_codec::{FrameError, Limits, Opening, OpeningEchoed, Side, Splitter, Stream};
+use gm_codec::{FrameError, Limits, Opening, OpeningEchoed, SealError, Side, Splitter, Stream};
 use proptest::prelude::*;
 
 fn opened(side: Side, own: [u8; 16], peer: [u8; 16]) -> Stream {
@@ -38,10 +38,7 @@ fn hostile_bytes_end_a_stream_at_once() {
         (vec![0x67, 0, 9], FrameError::KeyIdOfUnsealed { key_id: 9 }),
         (vec![0x67, 1, 9, 0x80, 0], FrameError::LengthOverLong),
         (vec![0x67, 1, 9, 27], FrameError::TooShort { declared: 27, least: 28 }),
-        (
-            vec![0x67, 1, 9, 0xfa, 0xff, 0xff, 7],
-            FrameError::TooLong { declared: 16_777_210, limit: 16_777_209 },
-        ),
+        (vec![0x67, 1, 9, 0xfa, 0xff, 0xff, 7], FrameError::TooLong { declared: 16_777_210, limit: 4_089 }),
     ] {
         let mut split = splitter();
         for byte in &bytes[..bytes.len() - 1] {
@@ -52,7 +49,7 @@ fn hostile_bytes_end_a_stream_at_once() {
         assert_eq!(split.capacity(), 0);
     }
     // What is announced costs nothing, and a large frame's buffer is given back.
-    let mut split = splitter();
+    let mut split = after_the_first();
     assert!(split.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("sound").is_none());
     assert!(split.capacity() <= 64 && split.pending() == 9);
     let mut rest = vec![0; (16 << 20) - 9];
@@ -62,6 +59,78 @@ fn hostile_bytes_end_a_stream_at_once() {
     assert_eq!(split.capacity(), 16 << 20);
     assert!(split.read(&mut rest).expect("sound").is_none());
     assert!(split.capacity() <= 64 && split.pending() == 2 && rest.is_empty());
+}
+
+/// A splitter that has yielded the first frame of its connection.
+fn after_the_first() -> Splitter {
+    let mut split = Splitter::new(&Limits::default());
+    let first = [[0x67, 0, 0, 4].as_slice(), &[0; 4]].concat();
+    assert_eq!(split.read(&mut first.as_slice()).expect("sound").expect("whole").len(), 8);
+    split
+}
+
+/// The most that a first frame may have is taken, one byte more is refused at the byte that says so; later ones may be longer.
+#[test]
+fn the_first_frame_is_small_and_what_comes_without_one_that_opens_costs_no_more() {
+    let longest = Limits::FIRST_FRAME;
+    let mut split = Splitter::new(&Limits::default());
+    let mut frame = vec![0x67, 1, 9, 0xfb, 0x1f];
+    frame.resize(longest, 0);
+    for piece in frame[..longest - 1].chunks(7) {
+        assert!(split.read(&mut &*piece).expect("sound").is_none());
+        assert!(split.capacity() <= longest);
+    }
+    assert_eq!(split.read(&mut &frame[longest - 1..]).expect("sound").expect("whole").len(), longest);
+    assert_eq!(split.capacity(), longest);
+
+    let mut split = Splitter::new(&Limits::default());
+    assert!(split.read(&mut [0x67, 1, 9, 0xfc].as_slice()).expect("not yet").is_none());
+    let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
+    assert_eq!(split.read(&mut [0x1f].as_slice()), Err(error));
+    assert_eq!(split.capacity(), 0);
+
+    let mut split = after_the_first();
+    let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
+    frame.resize(longest + 1, 0);
+    assert_eq!(split.read(&mut frame.as_slice()).expect("sound").expect("whole").len(), longest + 1);
+    split.release();
+    assert_eq!((split.capacity(), split.pending()), (0, 0), "what is no longer needed is given back at once");
+
+    let small = Limits { frame: 1_200, ..Limits::default() };
+    let error = FrameError::TooLong { declared: 1_196, limit: 1_195 };
+    assert_eq!(Splitter::new(&small).read(&mut [0x67, 1, 9, 0xac, 9].as_slice()), Err(error));
+    assert_eq!((small.first(), Limits::default().first()), (1_200, 4_096));
+}
+
+#[test]
+fn a_first_frame_that_is_too_long_is_neither_made_nor_opened() {
+    let mut ours = codec(&[1], "c");
+    let mut noise = 1_u32;
+    let mut noise = |bytes: usize| -> Vec<u8> {
+        let next = |_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        };
+        (0..bytes).map(next).collect()
+    };
+    let (fits, beyond) = (noise(ours.limits().first_room()), noise(ours.limits().first_room() + 1));
+    let (mut from, mut to) = (opened(Side::Initiator, I, A), opened(Side::Acceptor, A, I));
+    let mut frame = Vec::new();
+    let refused = from.seal(&mut ours, nonce(1), &beyond, &mut frame);
+    assert_eq!(refused, Err(SealError::FrameTooLong { bytes: 4_097, limit: 4_096 }));
+    assert!(frame.is_empty());
+    from.seal(&mut ours, nonce(2), &fits, &mut frame).expect("it fits");
+    let mut first = frame.clone();
+    assert_eq!(to.open(&ours, &mut first, &mut Vec::new()).expect("sound").payload, fits);
+    frame.clear();
+    from.seal(&mut ours, nonce(3), &beyond, &mut frame).expect("the second may be longer");
+    assert_eq!(to.open(&ours, &mut frame, &mut Vec::new()).expect("sound").payload, beyond);
+    // A peer that does not keep to it.
+    let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
+    frame.resize(4_097, 0);
+    let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
+    let met = opened(Side::Acceptor, A, I).open(&ours, &mut frame, &mut Vec::new()).map(|_| ());
+    assert_eq!(met, Err(error));
 }
 
 proptest! {
@@ -88,6 +157,37 @@ proptest! {
         }
         prop_assert_eq!(met, payloads);
         prop_assert_eq!(splitter.pending(), 0);
+    }
+
+    /// Whoever has to make room for what comes can know before how much it will be.
+    #[test]
+    fn no_more_is_held_than_was_said_to_be_needed(
+        lengths in proptest::collection::vec(4_usize..6_000, 1..12),
+        cuts in proptest::collection::vec(1_usize..3_000, 1..40),
+    ) {
+        let mut bytes = vec![0x67, 0, 0, 4, 0, 0, 0, 0];
+        for length in &lengths {
+            bytes.extend([0x67, 0, 0]);
+            bytes.extend(gm_codec::varint::bytes(*length as u64));
+            bytes.resize(bytes.len() + length, 0);
+        }
+        let (mut splitter, mut rest, mut frames) = (Splitter::new(&Limits::default()), bytes.as_slice(), 0);
+        let mut cuts = cuts.iter().cycle();
+        while !rest.is_empty() {
+            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("for ever")));
+            loop {
+                let needed = splitter.need(chunk);
+                let met = splitter.read(&mut chunk).expect("sound").is_some();
+                prop_assert!(splitter.capacity() <= needed, "{} held, {needed} said", splitter.capacity());
+                prop_assert!(needed <= 64.max(2 * splitter.pending()) || met || needed <= Limits::FIRST_FRAME);
+                frames += usize::from(met);
+                if !met {
+                    break;
+                }
+            }
+            rest = after;
+        }
+        prop_assert_eq!(frames, lengths.len() + 1);
     }
 
     #[test]

@@ -138,6 +138,24 @@ fn bad_headers(frames: &mut Frames) {
     frames.bad("sealed, and we have no keys", (&[], &udp), &sound, "UnknownKey");
 }
 
+/// The first frame of each side of a connection is small; later ones, and datagrams that were taken, need not be.
+fn first_frames(frames: &mut Frames) {
+    let sides = [Side::Initiator, Side::Acceptor];
+    for (side, number) in sides.into_iter().flat_map(|side| [(side, 0), (side, 1)]) {
+        let there = stream(side, number);
+        let id = key(1).id();
+        // 4,091 bytes follow 5 of the header.
+        let error = if number == 0 { "TooLong" } else { "Truncated" };
+        frames.bad("4,097 bytes, cut", (&[1], &there), &[0x67, 1, id, 0xfc, 0x1f], error);
+        frames.bad("4,096 bytes, cut", (&[1], &there), &[0x67, 1, id, 0xfb, 0x1f], "Truncated");
+        frames.bad("unsealed, 4,097 bytes, cut", (&[], &there), &[0x67, 0, 0, 0xfc, 0x1f], error);
+    }
+    let (udp, id) = (Channel::Datagram, key(1).id());
+    frames.bad("a datagram of 4,097 bytes, cut", (&[1], &udp), &[0x67, 1, id, 0xfc, 0x1f], "Truncated");
+    let first = (&[1][..], "production", stream(Side::Acceptor, 0));
+    frames.good("the longest first frame", first, 4, &noise(4_096 - 5 - 28));
+}
+
 fn bad_addressees(frames: &mut Frames) {
     let to = |node: &str| Channel::DatagramTo(node.parse().expect("a node"));
     let udp = Channel::Datagram;
@@ -244,6 +262,7 @@ fn frames() {
     let mut frames = Frames(Vec::new());
     good_frames(&mut frames);
     bad_headers(&mut frames);
+    first_frames(&mut frames);
     bad_insides(&mut frames);
     bad_addressees(&mut frames);
     let note = "A frame, the keys (the first seals) and the cluster of its reader and where the reader meets it; then the payload, \

@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 
 const SMALL: Limits = Limits { frame: 1_200, ..Limits::DEFAULT };
 
-/// A buffer that is smaller than this is kept from frame to frame.
-const KEPT: usize = 64 << 10;
+/// The first frame of a connection has no more bytes, and a buffer that has no more is kept from frame to frame.
+const FIRST: usize = 4_096;
 /// The least that a buffer has.
 const LEAST: usize = 64;
 
@@ -82,13 +82,13 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
                     begin += frame.len();
                     assert_eq!(begin, taken, "more was taken than the frame has");
                     frames.push(frame);
-                    held = if held > KEPT { LEAST } else { held };
+                    held = if held > FIRST { LEAST } else { held };
                 }
                 Ok(None) => {
                     assert!(input.is_empty(), "input was left");
                     let come = taken - begin;
                     assert_eq!(splitter.pending(), come);
-                    held = held.max(announced(&bytes[begin..taken], limits.frame).min(2 * come));
+                    held = held.max(announced(&bytes[begin..taken], most(frames.len(), limits.frame)).min(2 * come));
                     assert!(splitter.capacity() <= held, "{} held, {held} come", splitter.capacity());
                     break;
                 }
@@ -111,7 +111,7 @@ fn ended(splitter: &mut Splitter, mut input: &[u8], error: FrameError) -> &'stat
 fn twin(mut bytes: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
     let mut frames = Vec::new();
     loop {
-        match head(bytes, limit) {
+        match head(bytes, most(frames.len(), limit)) {
             Err(name) => return (frames, End::Wrong(name)),
             Ok(Some(whole)) if bytes.len() >= whole => {
                 frames.push(bytes[..whole].to_vec());
@@ -120,6 +120,11 @@ fn twin(mut bytes: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
             Ok(_) => return (frames, End::Pending(bytes.len())),
         }
     }
+}
+
+/// Bytes of the frame that follows so many, at most.
+fn most(before: usize, limit: usize) -> usize {
+    if before == 0 { limit.min(FIRST) } else { limit }
 }
 
 /// Bytes of the frame that begins here, as far as they are announced.
