@@ -2,9 +2,10 @@
 //!
 //! One file for each kind of input, and for each thing that it sets in motion: `datagram`, `link`, `command`, `wake`; `receive` (who says what),
 //! `message` (the direct ones), `forward` (shares), `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there is), `evidence` (what does not
-//! work between us and others), `frames` (bytes).
+//! work between us and others), `frames` (bytes), `arriving` (frames that are not whole yet).
 
 mod acquaint;
+mod arriving;
 mod attempt;
 mod command;
 mod datagram;
@@ -39,6 +40,7 @@ use crate::tally::{Tally, TallyKey};
 use crate::time::Time;
 use crate::unopened::{Unopened, UnopenedFrames};
 use crate::window::Window;
+pub use arriving::Unproven;
 use attempt::Share;
 use receive::Pending;
 
@@ -267,12 +269,13 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what, how many, at most).
-    pub fn held(&self) -> [(&'static str, usize, usize); 9] {
+    pub fn held(&self) -> [(&'static str, usize, usize); 12] {
         let Config { bounds, .. } = &self.config;
         let waiting = self.links.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
         let in_flight = self.links.table.values().map(|link| link.in_flight).max().unwrap_or(0);
         // A frame that is begun is handed over whole.
         let in_flight_most = bounds.in_flight + self.codec.limits().frame;
+        let [unproven, dialled, arriving] = self.held_of_frames();
         [
             ("peers", self.peers.len(), bounds.peers),
             ("links", self.links.table.len(), bounds.links),
@@ -282,6 +285,9 @@ impl<H: Handler> Broadcaster<H> {
             ("recent", self.recent.len(), bounds.recent),
             ("tallies", self.tallies.len(), bounds.tallies),
             ("pending", self.pending.len(), bounds.recent),
+            unproven,
+            dialled,
+            arriving,
             (
                 "alarms",
                 self.alarms.len(),
@@ -310,6 +316,8 @@ impl<H: Handler> Broadcaster<H> {
     }
 }
 
+/// Bytes of the scratch buffer that are kept: what a large payload needed is given back.
+const SCRATCH: usize = 64 << 10;
 /// Former epochs by which we know our own frames.
 const FORMER: usize = 8;
 
@@ -341,6 +349,9 @@ impl<H: Handler> Machine for Broadcaster<H> {
             Input::Wake => {}
         }
         self.wake(now);
+        if self.scratch.capacity() > SCRATCH {
+            self.scratch = Vec::new();
+        }
     }
 
     fn poll_output(&mut self) -> Option<Output<Self::Delivery, Event>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_clock::NetId;
+use gm_codec::{Limits, Opening};
 use thiserror::Error;
 
 use crate::class::{Class, Classes};
@@ -44,6 +45,10 @@ pub struct Bounds {
     pub links: usize,
     /// Connections that were accepted and have not shown a frame yet; beyond it the oldest is closed. Default 64.
     pub strangers: usize,
+    /// Bytes of memory for frames that come by proven connections and are not whole yet, of all connections together, besides the
+    /// [`Limits::FIRST_FRAME`] that each of them may keep; beyond it the connection of another such frame is closed, that which was
+    /// silent the longest, but never that of the frame that began first. At least the limit `frame`, whatever is set. Default 64 MiB.
+    pub arriving: usize,
     /// Shares of one broadcast, hence connections that it can open at once. Default 512.
     pub fan_out: usize,
     /// Shares, of all broadcasts, that nobody has taken yet; beyond it a share is given up, and its nodes are missing. Default 16,384.
@@ -80,6 +85,8 @@ pub struct Times {
     pub idle: Duration,
     /// A connection must show its first frame within this time. Default 5 s.
     pub opening: Duration,
+    /// A frame that has begun to come must be whole within this time, and a second more for every 64 KiB of it that came. Default 60 s.
+    pub frame: Duration,
     /// How long a confirmation that somebody hears our multicast holds. Default 5 min.
     pub confirmation: Duration,
     /// How long changes in whom we hear are gathered before they are multicast for their own sake. Default 1 s.
@@ -114,6 +121,7 @@ impl Bounds {
         seeds: 1_024,
         links: 1_024,
         strangers: 64,
+        arriving: 64 << 20,
         fan_out: 512,
         shares: 16_384,
         outbox: 256,
@@ -128,6 +136,18 @@ impl Bounds {
         missed: 64,
         attempts: 8,
     };
+
+    /// Bytes that one connection holds at most of what came by it, until the peer has proven that it has the key: its random bytes, and
+    /// less than a first frame. The shell reads no more of it either.
+    pub const UNPROVEN: usize = Opening::BYTES + Limits::FIRST_FRAME;
+
+    /// Bytes that are held at most of what came by connections whose peers did not prove that they have the key, of all that others opened
+    /// together. Default 263,168. (Connections that we dialled hold as much each, and are at most `links`: none but the addresses that we
+    /// call have a part in that.)
+    #[must_use]
+    pub const fn before_proof(&self) -> usize {
+        self.strangers.saturating_mul(Bounds::UNPROVEN)
+    }
 }
 
 impl Times {
@@ -135,6 +155,7 @@ impl Times {
     pub const DEFAULT: Times = Times {
         idle: Duration::from_secs(60),
         opening: Duration::from_secs(5),
+        frame: Duration::from_secs(60),
         confirmation: Duration::from_secs(300),
         announce: Duration::from_secs(1),
         quiet: Duration::from_secs(10),
@@ -192,6 +213,7 @@ impl Config {
             ("seeds", self.bounds.seeds),
             ("links", links),
             ("strangers", strangers),
+            ("arriving", self.bounds.arriving),
             ("fan_out", fan_out),
             ("outbox", outbox),
             ("in_flight", in_flight),
@@ -209,6 +231,7 @@ impl Config {
         let times = [
             ("idle", self.times.idle),
             ("opening", self.times.opening),
+            ("frame", self.times.frame),
             ("confirmation", self.times.confirmation),
             ("announce", self.times.announce),
             ("quiet", self.times.quiet),

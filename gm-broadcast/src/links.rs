@@ -34,8 +34,12 @@ pub(crate) struct Link {
     pub(crate) used: Time,
     /// We sent a frame on it.
     pub(crate) said: bool,
-    /// A frame came by it.
+    /// A frame came by it: its peer has proven that it has the key.
     pub(crate) heard: bool,
+    /// When the frame that is not whole yet began to come.
+    pub(crate) begun: Option<Time>,
+    /// When bytes came last.
+    pub(crate) moved: Time,
     /// The remote address, if it was accepted.
     pub(crate) from: Option<SocketAddr>,
 }
@@ -122,6 +126,8 @@ impl Links {
             used: now,
             said: false,
             heard: false,
+            begun: None,
+            moved: now,
             from: None,
         };
         self.table.insert(link, new);

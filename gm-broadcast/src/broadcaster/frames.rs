@@ -60,9 +60,9 @@ impl<H: Handler> Broadcaster<H> {
         header
     }
 
-    /// Before something is sealed: all that is sealed in one go is of one epoch.
+    /// Before something is sealed: all that is sealed in one go is of one epoch. At most two frames are, see [`prove`](Self::prove).
     pub(super) fn ready_nonces(&mut self) {
-        if self.nonces.left() == 0 {
+        if self.nonces.left() < 2 {
             self.renew_epoch();
         }
     }
@@ -141,6 +141,10 @@ impl<H: Handler> Broadcaster<H> {
         if !self.write_payload(header, body) {
             return None;
         }
+        let is_first = self.links.table.get(&id).is_some_and(|link| !link.said);
+        if is_first && self.scratch.len() > self.codec.limits().first_room() {
+            self.prove(id)?;
+        }
         let nonce = self.nonces.draw().ok()?;
         let link = self.links.table.get_mut(&id)?;
         let State::Open(stream) = &mut link.state else { return None };
@@ -151,5 +155,24 @@ impl<H: Handler> Broadcaster<H> {
             return None;
         }
         Some(bytes)
+    }
+
+    /// The first frame of a connection must be small: before a long one goes a notice, which proves that we have the key. What is about to
+    /// be sealed stays in the scratch buffer.
+    fn prove(&mut self, id: LinkId) -> Option<()> {
+        let header = Header { island: self.label, ..Header::direct(self.config.me) };
+        let mut payload = Vec::new();
+        Payload::encode_parts(&header, &Body::Notice, self.codec.limits(), &mut payload).ok()?;
+        let nonce = self.nonces.draw().ok()?;
+        let link = self.links.table.get_mut(&id)?;
+        let State::Open(stream) = &mut link.state else { return None };
+        let mut bytes = Vec::new();
+        stream.seal(&mut self.codec, nonce, &payload, &mut bytes).ok()?;
+        link.in_flight += bytes.len();
+        link.said = true;
+        self.counters.count("link", "a notice before a long frame");
+        self.counters.add("sent", "link bytes", bytes.len() as u64);
+        self.out.push(Output::Send { link: id, bytes });
+        Some(())
     }
 }

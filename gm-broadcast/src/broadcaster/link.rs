@@ -101,25 +101,34 @@ impl<H: Handler> Broadcaster<H> {
         id: LinkId,
         input: &mut &[u8],
     ) -> Option<(Payload, Option<[u8; 8]>, usize)> {
+        if !self.make_room_to_arrive(now, id, input) {
+            return None;
+        }
         let link = self.links.table.get_mut(&id)?;
         let State::Open(stream) = &mut link.state else { return None };
         let mut scratch = Vec::new();
-        let why = match link.splitter.read(input) {
-            Ok(None) => return None,
-            Ok(Some(frame)) => match stream.open(&self.codec, frame, &mut scratch) {
-                Ok(opened) => match Payload::decode(opened.payload, self.codec.limits()) {
-                    Ok(payload) => {
-                        let epoch = opened.seal.map(|seal| seal.epoch.bytes());
-                        let bytes = opened.payload.len();
-                        return self.identify(now, id, payload).map(|payload| (payload, epoch, bytes));
-                    }
-                    Err(error) => error.name(),
-                },
-                Err(error) => {
-                    self.on_unopened_by_link(now, id, error);
-                    error.name()
-                }
-            },
+        let read = match link.splitter.read(input) {
+            Ok(None) => {
+                self.on_part_of_frame(now, id);
+                return None;
+            }
+            Ok(Some(frame)) => stream.open(&self.codec, frame, &mut scratch).map(|opened| {
+                let epoch = opened.seal.map(|seal| seal.epoch.bytes());
+                let payload = Payload::decode(opened.payload, self.codec.limits());
+                payload.map(|payload| (payload, epoch, opened.payload.len()))
+            }),
+            Err(error) => Err(error),
+        };
+        // What is understood is no longer needed as bytes: it may be long until more comes.
+        link.splitter.release();
+        if link.begun.take().is_some() {
+            self.alarms.set_by(Timer::Link(id), now + self.config.times.idle);
+        }
+        let why = match read {
+            Ok(Ok((payload, epoch, bytes))) => {
+                return self.identify(now, id, payload).map(|payload| (payload, epoch, bytes));
+            }
+            Ok(Err(error)) => error.name(),
             Err(error) => {
                 self.on_unopened_by_link(now, id, error);
                 error.name()
@@ -212,6 +221,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     pub(super) fn on_link_closed(&mut self, now: Time, id: LinkId, stalled: bool) {
+        self.count_unproven(id, "left");
         let ended = self.links.table.get(&id).map(|link| (link.peer, link.heard, link.since));
         if let Some((Some(node), heard, since)) = ended {
             if stalled {
@@ -231,6 +241,7 @@ impl<H: Handler> Broadcaster<H> {
     /// Ends a connection: because of what came by it or did not, or to make room.
     pub(super) fn lose_link(&mut self, now: Time, id: LinkId) {
         if self.links.table.contains_key(&id) {
+            self.count_unproven(id, "closed");
             self.out.push(Output::Close { link: id });
             self.forget_link(now, id, None);
         }

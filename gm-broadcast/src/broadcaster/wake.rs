@@ -38,7 +38,18 @@ impl<H: Handler> Broadcaster<H> {
             }
             return self.alarms.set(Timer::Link(id), until);
         }
-        let until = link.used + times.idle;
+        let frame = link.frame_until(times.frame);
+        if frame.is_some_and(|until| now >= until) {
+            self.counters.count("link", "its frame took too long");
+            return self.lose_link(now, id);
+        }
+        let idle = link.used + times.idle;
+        // Whoever is in the middle of a frame is not idle, if nothing waits for it.
+        let until = match frame {
+            Some(frame) if now >= idle && link.is_idle() => frame,
+            Some(frame) => frame.min(idle),
+            None => idle,
+        };
         if now < until {
             return self.alarms.set(Timer::Link(id), until);
         }

@@ -5,12 +5,13 @@ use crate::islands::tests::node;
 
 type Set<T> = fn(&mut T);
 
-const BOUNDS: [(&str, Set<Bounds>); 17] = [
+const BOUNDS: [(&str, Set<Bounds>); 18] = [
     ("shares", |bounds| bounds.shares = 0),
     ("peers", |bounds| bounds.peers = 0),
     ("seeds", |bounds| bounds.seeds = 0),
     ("links", |bounds| bounds.links = 0),
     ("strangers", |bounds| bounds.strangers = 0),
+    ("arriving", |bounds| bounds.arriving = 0),
     ("fan_out", |bounds| bounds.fan_out = 0),
     ("outbox", |bounds| bounds.outbox = 0),
     ("in_flight", |bounds| bounds.in_flight = 0),
@@ -25,9 +26,10 @@ const BOUNDS: [(&str, Set<Bounds>); 17] = [
     ("attempts", |bounds| bounds.attempts = 0),
 ];
 
-const TIMES: [(&str, Set<Times>); 10] = [
+const TIMES: [(&str, Set<Times>); 11] = [
     ("idle", |times| times.idle = Duration::ZERO),
     ("opening", |times| times.opening = Duration::ZERO),
+    ("frame", |times| times.frame = Duration::ZERO),
     ("confirmation", |times| times.confirmation = Duration::ZERO),
     ("announce", |times| times.announce = Duration::ZERO),
     ("quiet", |times| times.quiet = Duration::ZERO),
@@ -82,6 +84,7 @@ fn bounds_of_one_are_taken() {
         seeds: 1,
         links: 1,
         strangers: 1,
+        arriving: 1,
         fan_out: 1,
         outbox: 1,
         in_flight: 1,

@@ -20,6 +20,8 @@ use crate::machine::Via;
 
 /// Datagrams that are read from one socket before anything else gets its turn.
 pub const BATCH: usize = 64;
+/// Bytes of datagrams after which no more are read before anything else gets its turn: anybody can send the largest.
+const BATCH_BYTES: usize = 256 << 10;
 /// Datagrams that wait for room in the system; beyond it the oldest is dropped.
 const WAITING: usize = 1_024;
 /// Bytes of the largest datagram.
@@ -127,17 +129,22 @@ impl Datagrams {
         }
     }
 
-    /// What came, up to [`BATCH`] of each socket.
+    /// What came, up to [`BATCH`] of each socket, and about 256 KiB of each.
     pub(super) fn take(&mut self) -> Vec<Datagram> {
         let mut taken = Vec::new();
         self.resume = None;
         let sockets = [(Some(&self.unicast), Via::Unicast), (self.multicast.as_ref(), Via::Multicast)];
         for (socket, via) in sockets {
             let Some(socket) = socket else { continue };
+            let mut bytes_left = BATCH_BYTES;
             for _ in 0..BATCH {
+                if bytes_left == 0 {
+                    break;
+                }
                 let came: io::Result<(usize, SocketAddr)> = socket.try_recv_from(&mut self.buffer);
                 match came {
                     Ok((length, from)) => {
+                        bytes_left = bytes_left.saturating_sub(length);
                         let bytes = self.buffer.get(..length).unwrap_or_default();
                         self.meter.count("udp", "datagrams in");
                         self.meter.add("udp", "bytes in", length as u64);

@@ -29,7 +29,7 @@ use crate::chance::Chance;
 use crate::machine::{Input, LinkId, Output};
 use crate::time::Time;
 
-/// Pieces that wait for the driver, at most; whoever has one more waits.
+/// Pieces that wait for the driver, at most; whoever has one more waits. With 16 KiB each, 4 MiB of what came.
 const PIECES: usize = 256;
 /// How often the clocks are compared, at least.
 const LOOK: Duration = Duration::from_secs(1);

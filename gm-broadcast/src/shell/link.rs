@@ -1,4 +1,8 @@
 //! One connection: a task that connects, reads pieces, writes what is handed to it, and ends in an orderly way. Knows no frame.
+//!
+//! Bytes are read when there is a place for them in the driver's queue, into that place: a connection holds none of its own, and all
+//! together hold no more than the queue. Until the driver says that the peer has proven itself, no more is read than that takes; what else
+//! the peer sends stays with the system, which stops the peer once the socket's buffer is full.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -6,13 +10,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
 use super::tcp;
+use crate::config::Bounds;
 use crate::machine::{LinkId, Refusal};
 
 /// What tasks tell the driver.
@@ -27,7 +32,7 @@ pub(super) enum Piece {
     Seeds(Vec<NetId>),
 }
 
-/// Bytes that are read in one go.
+/// Bytes that are read in one go: with the places of the driver's queue, all that waits for the driver.
 const READ: usize = 16 << 10;
 /// Frames that wait are written in one go up to this many bytes.
 const GATHER: usize = 64 << 10;
@@ -39,6 +44,8 @@ pub(super) struct Ends {
     pub(super) outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Ends together with `outgoing`, even while that is not looked at.
     pub(super) ordered: oneshot::Receiver<()>,
+    /// Told once the peer has proven itself; dropped if the connection is not wanted any longer.
+    pub(super) proven: oneshot::Receiver<()>,
     pub(super) pieces: mpsc::Sender<Piece>,
     pub(super) meter: Meter,
     pub(super) linger: Duration,
@@ -69,12 +76,12 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
 
 /// Moves bytes both ways until either side ends it.
 pub(super) async fn run(stream: TcpStream, ends: Ends) {
-    let Ends { link, outgoing, mut ordered, pieces, meter, linger } = ends;
+    let Ends { link, outgoing, mut ordered, proven, pieces, meter, linger } = ends;
     if let Err(error) = tcp::prepare(&stream) {
         meter.count("tcp", name(&error));
     }
     let (from, to) = stream.into_split();
-    let mut reading = pin!(read(from, link, &pieces, &meter));
+    let mut reading = pin!(read(from, link, proven, &pieces, &meter));
     let mut writing = pin!(write(to, link, outgoing, &pieces, &meter));
     let mut is_written = false;
     let ended = tokio::select! {
@@ -107,21 +114,64 @@ pub(super) async fn run(stream: TcpStream, ends: Ends) {
     }
 }
 
+/// What of a connection is read.
+enum Reads {
+    /// So many bytes, until its peer has proven itself.
+    Some(usize),
+    /// Whatever comes.
+    All,
+    /// Whatever comes, and it is thrown away: the machine ended the connection, and what is unread at its end would be lost to a reset,
+    /// with what we sent last.
+    Nothing,
+}
+
 /// Reads until the other side ends.
 async fn read(
-    mut from: OwnedReadHalf,
+    from: OwnedReadHalf,
     link: LinkId,
+    proven: oneshot::Receiver<()>,
     pieces: &mpsc::Sender<Piece>,
     meter: &Meter,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; READ];
+    let (mut reads, mut proven) = (Reads::Some(Bounds::UNPROVEN), Some(proven));
     loop {
-        let length = from.read(&mut buffer).await?;
-        let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
-        meter.add("tcp", "bytes in", length as u64);
-        if pieces.send(Piece::Bytes(link, bytes.to_vec())).await.is_err() {
+        let most = match (&reads, &mut proven) {
+            (Reads::Some(0), Some(told)) => {
+                reads = if told.await.is_ok() { Reads::All } else { Reads::Nothing };
+                proven = None;
+                continue;
+            }
+            (Reads::Some(left), _) => READ.min(*left),
+            (Reads::All | Reads::Nothing, _) => READ,
+        };
+        from.readable().await?;
+        if matches!(reads, Reads::Nothing) {
+            if take(&from, most)?.is_some_and(|bytes| bytes.is_empty()) {
+                return Ok(());
+            }
+            continue;
+        }
+        let Ok(place) = pieces.reserve().await else { return Ok(()) };
+        let Some(bytes) = take(&from, most)? else { continue };
+        if bytes.is_empty() {
             return Ok(());
         }
+        meter.add("tcp", "bytes in", bytes.len() as u64);
+        if let Reads::Some(left) = &mut reads {
+            *left = left.saturating_sub(bytes.len());
+        }
+        place.send(Piece::Bytes(link, bytes));
+    }
+}
+
+/// What is there, at most so many bytes; nothing if it was less than it seemed. No bytes: the other side has ended.
+fn take(from: &OwnedReadHalf, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut buffer = [0; READ];
+    let room = buffer.get_mut(..most).unwrap_or_default();
+    match from.try_read(room) {
+        Ok(length) => Ok(Some(room.get(..length).unwrap_or_default().to_vec())),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,6 +11,7 @@ mod epochs;
 mod evidence;
 mod look;
 mod loss;
+mod memory;
 mod multicast;
 mod net;
 mod outbox;

@@ -18,7 +18,7 @@ impl<M: Driven> Driver<M> {
 
     /// Whether nothing waits: no dial is under way, nobody who was dialled still owes the first bytes, and all is with the system.
     pub(super) fn is_quiet(&self) -> bool {
-        let waits = |link: &Link| link.queued > 0 || (link.accepted.is_none() && !link.heard);
+        let waits = |link: &Link| link.queued > 0 || (link.accepted.is_none() && link.come == 0);
         self.datagrams.is_idle() && self.pieces.1.is_empty() && !self.links.values().any(waits)
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::Driver;
+use crate::config::Bounds;
 use crate::machine::{Input, LinkId};
 use crate::shell::handle::Driven;
 use crate::shell::link::{self, Ends, Piece};
@@ -27,8 +28,10 @@ pub(super) struct Link {
     pub(super) task: AbortHandle,
     /// Bytes handed to it and not yet with the system.
     pub(super) queued: usize,
-    /// Whether something came by it.
-    pub(super) heard: bool,
+    /// Bytes that came by it.
+    pub(super) come: usize,
+    /// Tells its task that the peer has proven itself; nothing once that is told.
+    proven: Option<oneshot::Sender<()>>,
     /// From whom and when, if it was accepted.
     pub(super) accepted: Option<(IpAddr, Time)>,
 }
@@ -47,8 +50,9 @@ impl<M: Driven> Driver<M> {
             }
             Some(Piece::Bytes(link, bytes)) => {
                 if let Some(known) = self.links.get_mut(&link) {
-                    known.heard = true;
+                    known.come = known.come.saturating_add(bytes.len());
                     self.feed(Input::LinkBytes { link, bytes });
+                    self.look_for_proof(link);
                 }
             }
             Some(Piece::Sent(link, bytes)) => {
@@ -59,6 +63,15 @@ impl<M: Driven> Driver<M> {
             }
             Some(Piece::Seeds(seeds)) => self.feed(Input::Command(M::seeds(seeds))),
             Some(Piece::Opened(_) | Piece::Refused(..) | Piece::Closed(..)) | None => {}
+        }
+    }
+
+    /// So many bytes hold a first frame, whatever it says: if the machine has not ended the connection for them, it opened.
+    fn look_for_proof(&mut self, link: LinkId) {
+        if let Some(known) = self.links.get_mut(&link).filter(|known| known.come >= Bounds::UNPROVEN)
+            && let Some(proven) = known.proven.take()
+        {
+            let _ = proven.send(());
         }
     }
 
@@ -81,17 +94,20 @@ impl<M: Driven> Driver<M> {
     {
         let (outgoing, to_write) = mpsc::unbounded_channel();
         let (ordered, is_ordered) = oneshot::channel();
+        let (proven, is_proven) = oneshot::channel();
         let ends = Ends {
             link,
             outgoing: to_write,
             ordered: is_ordered,
+            proven: is_proven,
             pieces: self.pieces.0.clone(),
             meter: self.meter.clone(),
             linger: self.settings.linger,
         };
         let task = self.tasks.spawn(task(ends));
+        let proven = Some(proven);
         self.links
-            .insert(link, Link { outgoing, _ordered: ordered, task, queued: 0, heard: false, accepted });
+            .insert(link, Link { outgoing, _ordered: ordered, task, queued: 0, come: 0, proven, accepted });
     }
 
     pub(super) fn dial(&mut self, link: LinkId, to: NetId, small_segments: bool) {

@@ -1,0 +1,336 @@
+//! What others can make a node hold of frames that are not whole: without the key next to nothing, with it one budget, and all is given
+//! back.
+
+use std::time::Duration;
+
+use gm_broadcast::{
+    Bounds, Broadcaster, Broadcasting, By, Command, Config, Input, LinkId, Machine, Output, Time,
+};
+use gm_codec::{
+    Body, Epoch, FrameCodec, Header, Key, Keyring, Limits, Nonces, Opening, Payload, Side, Stream,
+};
+
+use crate::net::Net;
+use crate::station::{Inbox, ms, node, say, sealed, text};
+
+/// One node, alone, of which everything is looked at after each input.
+struct Victim {
+    machine: Broadcaster<Inbox>,
+    now: Time,
+    links: u64,
+    /// What it held at most of each kind.
+    peaks: Vec<(&'static str, usize, usize)>,
+    closed: Vec<LinkId>,
+    sent: Vec<(LinkId, Vec<u8>)>,
+    delivered: usize,
+}
+
+impl Victim {
+    fn new(codec: FrameCodec, change: impl Fn(&mut Config)) -> Victim {
+        let mut config = Config::new(node(0));
+        config.multicast = false;
+        change(&mut config);
+        let inbox = Inbox { counts: true, stored: false, adds: None };
+        let machine = Broadcaster::new(config, codec, inbox, [1; 32], Time::ZERO).unwrap();
+        let peaks = machine.held().to_vec();
+        Victim {
+            machine,
+            now: Time::ZERO,
+            links: 0,
+            peaks,
+            closed: Vec::new(),
+            sent: Vec::new(),
+            delivered: 0,
+        }
+    }
+
+    fn feed(&mut self, input: Input<Command>) {
+        self.machine.handle(self.now, input);
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Close { link } => self.closed.push(link),
+                Output::Send { link, bytes } => self.sent.push((link, bytes)),
+                Output::Deliver(_) => self.delivered += 1,
+                _ => {}
+            }
+        }
+        for ((what, held, most), peak) in self.machine.held().into_iter().zip(&mut self.peaks) {
+            assert!(held <= most, "{held} {what} of at most {most}");
+            peak.1 = peak.1.max(held);
+        }
+    }
+
+    /// Lets time pass, and does what is due meanwhile.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self.machine.deadline().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.feed(Input::Wake);
+        }
+        self.now = until;
+    }
+
+    fn accept(&mut self) -> LinkId {
+        self.links += 1;
+        let link = LinkId::accepted(self.links);
+        self.feed(Input::LinkOpened { link, from: Some(node(9).into()) });
+        link
+    }
+
+    fn hear(&mut self, link: LinkId, bytes: &[u8]) {
+        self.feed(Input::LinkBytes { link, bytes: bytes.to_vec() });
+    }
+
+    fn peak(&self, what: &str) -> usize {
+        self.peaks.iter().find(|(name, ..)| *name == what).unwrap().1
+    }
+
+    fn count(&self, what: &str, why: &str) -> u64 {
+        self.machine.counters().of(what, why)
+    }
+}
+
+/// Somebody who has the key, and does with it what he likes.
+struct Holder {
+    link: LinkId,
+    codec: FrameCodec,
+    stream: Stream,
+    nonces: Nonces,
+    me: usize,
+    /// What he began with.
+    own: [u8; Opening::BYTES],
+    hello: Vec<u8>,
+}
+
+impl Holder {
+    /// Opens a connection, and proves that he has the key.
+    fn call(victim: &mut Victim, codec: FrameCodec, me: usize) -> Holder {
+        let link = victim.accept();
+        let own = [u8::try_from(me).unwrap(); Opening::BYTES];
+        let theirs = victim.sent.iter().rev().find(|(of, _)| *of == link).unwrap().1.clone();
+        let stream = Opening::new(Side::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
+        let nonces = Nonces::new(Epoch::new([u8::try_from(me).unwrap(); 8]).unwrap());
+        let mut holder = Holder { link, codec, stream, nonces, me, own, hello: Vec::new() };
+        victim.hear(link, &own);
+        holder.hello = holder.frame(Body::Notice);
+        victim.hear(link, &holder.hello);
+        victim.feed(Input::LinkSent { link, bytes: theirs.len() });
+        holder
+    }
+
+    fn frame(&mut self, body: Body) -> Vec<u8> {
+        let said = Payload { header: Header::direct(node(self.me)), body };
+        let (mut payload, mut frame) = (Vec::new(), Vec::new());
+        said.encode(self.codec.limits(), &mut payload).unwrap();
+        let nonce = self.nonces.draw().unwrap();
+        self.stream.seal(&mut self.codec, nonce, &payload, &mut frame).unwrap();
+        frame
+    }
+}
+
+/// Text that does not compress.
+fn noise(bytes: usize) -> String {
+    let mut state = 1_u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(33 + u8::try_from(state >> 58).unwrap())
+    };
+    (0..bytes).map(next).collect()
+}
+
+const FRAME: usize = 256 << 10;
+
+/// Frames of at most 256 KiB, so that a budget of three of them is small.
+fn narrow() -> FrameCodec {
+    let limits = Limits { frame: FRAME, payload: FRAME, ..Limits::default() };
+    FrameCodec::new("production".parse().unwrap(), Keyring::new(Key::new([7; 32])), limits).unwrap()
+}
+
+/// The worst that somebody without the key can do by connections: as many as he likes, each as far as it goes without a frame that opens.
+/// It is what is stated, to the byte.
+#[test]
+fn without_the_key_connections_hold_what_is_stated_and_no_more() {
+    let mut victim = Victim::new(sealed(), |_| {});
+    let stated = Bounds::DEFAULT.before_proof();
+    assert_eq!(stated, 64 * (16 + 4_096));
+    for number in 0..1_000_usize {
+        let link = victim.accept();
+        victim.hear(link, &[7; 16]);
+        // The longest first frame but for its last byte, in pieces of any size; its key id is ours.
+        let mut frame = vec![0x67, 1, Key::new([7; 32]).id(), 0xfb, 0x1f];
+        frame.resize(4_095, 0);
+        for piece in frame.chunks(1 + number % 50 * 7) {
+            victim.hear(link, piece);
+        }
+    }
+    assert_eq!(victim.peak("unproven bytes"), stated);
+    assert_eq!((victim.peak("arriving bytes"), victim.peak("dialled, unproven bytes")), (0, 0));
+    let unproven = victim.machine.unproven();
+    assert_eq!((unproven.connections, unproven.bytes, unproven.most_bytes), (64, stated, stated));
+    assert_eq!((unproven.closed, victim.count("link", "stranger made room")), (936, 936));
+    // One byte a second is not enough to stay.
+    for _ in 0..5 {
+        victim.pass(ms(1_000));
+        victim.hear(LinkId::accepted(1_000), &[]);
+    }
+    let unproven = victim.machine.unproven();
+    assert_eq!((unproven.connections, unproven.bytes, unproven.closed), (0, 0, 1_000));
+    assert_eq!(victim.count("link", "showed nothing"), 64);
+}
+
+#[test]
+fn a_long_first_frame_is_refused_by_its_header_whatever_the_peer_was_dialled_or_not() {
+    let mut victim = Victim::new(sealed(), |config| config.seeds = vec![node(5)]);
+    let accepted = victim.accept();
+    victim.pass(ms(0));
+    let dialled = LinkId::dialled(1);
+    victim.feed(Input::LinkOpened { link: dialled, from: None });
+    for link in [accepted, dialled] {
+        victim.hear(link, &[7; 16]);
+        victim.hear(link, &[0x67, 1, 9, 0xf9, 0xff, 0xff, 0x07]);
+        assert!(victim.closed.contains(&link));
+    }
+    assert_eq!((victim.count("link", "TooLong"), victim.count("unproven", "closed")), (2, 1));
+}
+
+/// A connection that somebody recorded, sent again: on another connection of the same node, and after its restart. Nothing of it opens, as
+/// both sides draw random bytes for each.
+#[test]
+fn a_recorded_connection_proves_nothing() {
+    let mut victim = Victim::new(sealed(), |_| {});
+    let mut holder = Holder::call(&mut victim, sealed(), 3);
+    let more = holder.frame(text("recorded"));
+    victim.hear(holder.link, &more);
+    assert_eq!((victim.machine.known(), victim.delivered), (vec![node(3)], 1));
+    let mut restarted = Victim::new(sealed(), |_| {});
+    restarted.feed(Input::Chance([2; 32]));
+    let known = [vec![node(3)], Vec::new()];
+    for (victim, known) in [&mut victim, &mut restarted].into_iter().zip(known) {
+        let before = victim.delivered;
+        let link = victim.accept();
+        victim.hear(link, &[holder.own.as_slice(), &holder.hello, &more].concat());
+        assert_eq!((victim.count("link", "NotAuthentic"), victim.count("unproven", "closed")), (1, 1));
+        assert!(victim.closed.contains(&link));
+        assert_eq!((victim.machine.known(), victim.delivered), (known, before));
+    }
+}
+
+/// Holders of the key that begin long frames and stop in the middle share one budget; the frame that began first, and whoever goes on, get
+/// through.
+#[test]
+fn frames_that_are_not_whole_share_one_budget() {
+    let mut victim = Victim::new(narrow(), |config| config.bounds.arriving = 3 * FRAME);
+    let mut holders: Vec<Holder> = (1..41).map(|me| Holder::call(&mut victim, narrow(), me)).collect();
+    let frames: Vec<Vec<u8>> =
+        holders.iter_mut().map(|holder| holder.frame(text(&noise(FRAME - 1_000)))).collect();
+    let part = FRAME * 3 / 4;
+    for (holder, frame) in holders.iter().zip(&frames) {
+        victim.now = victim.now + ms(1);
+        for piece in frame[..part].chunks(16 << 10) {
+            victim.hear(holder.link, piece);
+        }
+    }
+    assert!(victim.peak("arriving bytes") > 2 * FRAME, "{:?}", victim.peaks);
+    assert!(victim.count("link", "its frame made room") >= 37);
+    assert_eq!(victim.count("link", "no room for its frame"), 0);
+    // The first, whose end comes late, and the last: both were spared.
+    for place in [0, 39] {
+        assert!(!victim.closed.contains(&holders[place].link));
+        victim.hear(holders[place].link, &frames[place][part..]);
+    }
+    assert_eq!(victim.delivered, 2);
+    // Somebody who comes now is heard as well, and what he needed is given back.
+    let mut last = Holder::call(&mut victim, narrow(), 77);
+    let frame = last.frame(text(&noise(FRAME - 1_000)));
+    victim.hear(last.link, &frame);
+    assert_eq!(victim.delivered, 3);
+    victim.pass(ms(70_000));
+    let held = victim.machine.held().into_iter().find(|(what, ..)| *what == "arriving bytes").unwrap();
+    assert_eq!((held.1, held.2), (0, 3 * FRAME));
+}
+
+/// A budget that has room for one frame lets one after the other through: whoever began first is never the one who makes room.
+#[test]
+fn the_smallest_budget_still_lets_the_first_frame_through() {
+    let mut victim = Victim::new(narrow(), |config| config.bounds.arriving = 1);
+    let mut first = Holder::call(&mut victim, narrow(), 1);
+    let mut second = Holder::call(&mut victim, narrow(), 2);
+    let [one, two] = [&mut first, &mut second].map(|holder| holder.frame(text(&noise(FRAME - 1_000))));
+    victim.hear(first.link, &one[..FRAME / 2]);
+    victim.now = victim.now + ms(1);
+    victim.hear(second.link, &two[..FRAME / 2 + 1_000]);
+    assert_eq!(victim.count("link", "no room for its frame"), 1);
+    assert_eq!(victim.closed, [second.link]);
+    victim.hear(first.link, &one[FRAME / 2..]);
+    assert_eq!(victim.delivered, 1);
+    assert!(victim.peak("arriving bytes") <= FRAME);
+}
+
+/// A holder of the key who stops in the middle of a frame, or brings a byte now and then, while we go on sending to it: its time ends. Who
+/// brings enough has the time that it takes.
+#[test]
+fn a_frame_that_does_not_end_is_given_up_and_a_slow_one_is_not() {
+    let mut victim = Victim::new(narrow(), |config| config.times.frame = ms(1_000));
+    let mut holders: Vec<Holder> = (1..4).map(|me| Holder::call(&mut victim, narrow(), me)).collect();
+    let frames: Vec<Vec<u8>> =
+        holders.iter_mut().map(|holder| holder.frame(text(&noise(FRAME - 1_000)))).collect();
+    let (stopped, trickling, slow) = (holders[0].link, holders[1].link, holders[2].link);
+    for (holder, frame) in holders.iter().zip(&frames) {
+        victim.hear(holder.link, &frame[..10]);
+    }
+    // 100,000 bytes a second are more than 64 KiB.
+    for step in 0..25 {
+        victim.pass(ms(100));
+        for number in 1..4 {
+            let body = text("are you there?");
+            victim.feed(Input::Command(Command::Send { to: node(number), body, by: By::Link }));
+        }
+        for (link, bytes) in std::mem::take(&mut victim.sent) {
+            victim.feed(Input::LinkSent { link, bytes: bytes.len() });
+        }
+        victim.hear(trickling, &frames[1][10 + step..11 + step]);
+        victim.hear(slow, &frames[2][10 + step * 10_000..10 + (step + 1) * 10_000]);
+    }
+    assert_eq!(victim.count("link", "its frame took too long"), 2);
+    assert!(victim.closed.contains(&stopped) && victim.closed.contains(&trickling));
+    assert!(!victim.closed.contains(&slow));
+    victim.hear(slow, &frames[2][10 + 25 * 10_000..]);
+    assert_eq!(victim.delivered, 1);
+}
+
+/// Whoever only brings a long frame and is sent nothing is not idle meanwhile.
+#[test]
+fn a_slow_frame_is_not_taken_for_an_idle_connection() {
+    let mut victim = Victim::new(narrow(), |config| config.times.idle = ms(1_000));
+    let mut holder = Holder::call(&mut victim, narrow(), 1);
+    let frame = holder.frame(text(&noise(FRAME - 1_000)));
+    for piece in frame.chunks(10_000) {
+        victim.pass(ms(100));
+        victim.hear(holder.link, piece);
+    }
+    assert_eq!((victim.delivered, victim.count("link", "idle")), (1, 0), "{:?}", victim.machine.counters());
+    victim.pass(ms(2_000));
+    assert_eq!(victim.count("link", "idle"), 1);
+}
+
+/// What a node has to say first may be long: then a notice goes before it, once on each connection, in either direction.
+#[test]
+fn a_notice_goes_before_a_long_first_frame() {
+    let mut net = Net::of(2, None, |_| {});
+    let long = noise(100_000);
+    for _ in 0..3 {
+        net.broadcast(0, say(&long));
+        net.run(ms(100));
+    }
+    net.broadcast(1, Broadcasting::new(text(&long)));
+    net.run(ms(100));
+    assert_eq!((net.texts(1).len(), net.texts(0).len()), (3, 1));
+    for number in [0, 1] {
+        assert_eq!(net.count(number, "link", "a notice before a long frame"), 1);
+        assert_eq!(net.count(number, "link", "TooLong"), 0);
+    }
+    let mut net = Net::of(2, None, |_| {});
+    net.broadcast(0, say(&"long and compressed ".repeat(20)));
+    net.run(ms(100));
+    assert_eq!(net.count(0, "link", "a notice before a long frame"), 0, "what fits goes alone");
+}

@@ -1,0 +1,68 @@
+//! Connections of somebody without the key, who sends as much as he likes: what is read of them, held of them, and counted.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use gm_broadcast::{Bounds, Unproven};
+use gm_codec::Key;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::node::{Node, eventually, local};
+
+/// A connection from an address of this machine that nobody else has: who calls too often from one is not let in.
+async fn call(to: SocketAddr, from: u16) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    let [high, low] = from.to_be_bytes();
+    socket.bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 7, high, low)), 0)).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// Random bytes, and the header of a frame of so many bytes, sealed with a key of the id that is known.
+fn begin(bytes: usize) -> Vec<u8> {
+    let mut begun = vec![9; 16];
+    begun.extend([0x67, 1, Key::new([7; 32]).id()]);
+    begun.extend(gm_codec::varint::bytes(bytes as u64));
+    begun
+}
+
+async fn unproven(node: &Node) -> Unproven {
+    node.shell.look(|machine| machine.unproven()).await.unwrap()
+}
+
+/// Frames of 16 MiB that are begun, and first frames that lack their last byte: of 64 and of some hundred connections at a time, with as
+/// much behind it as the system takes.
+#[tokio::test]
+async fn of_connections_without_a_proof_no_more_is_read_than_is_stated() {
+    let (mut ann, bob) = (Node::start(local()), Node::start(local()));
+    let to = ann.me().socket_addr();
+    let mut called = 0_u16;
+    for (count, bytes, behind) in
+        [(64, 16 << 20, 1 << 20), (64, 4_091, 4_090), (300, 4_091, 4_090), (300, 4_091, 1 << 20)]
+    {
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            called += 1;
+            let mut stream = call(to, called).await;
+            // All that goes without waiting: of some the connection is closed meanwhile.
+            let _ = stream.write_all(&begin(bytes)).await;
+            let _ = stream.try_write(&vec![0; behind]);
+            streams.push(stream);
+        }
+        eventually(|| async { ann.shell.counters().of("accept", "accepted") >= u64::from(called) }).await;
+        let now = unproven(&ann).await;
+        assert!(now.connections <= 64 && now.bytes <= now.most_bytes, "{now:?}");
+        let read = ann.shell.counters().of("tcp", "bytes in");
+        assert!(read <= u64::from(called) * Bounds::UNPROVEN as u64, "{read} bytes of {called} connections");
+    }
+    eventually(|| async {
+        unproven(&ann).await
+            == Unproven { closed: unproven(&ann).await.closed, most_bytes: 263_168, ..Unproven::default() }
+    })
+    .await;
+    let ended = ann.shell.look(|machine| machine.counters().of("unproven", "left")).await.unwrap();
+    assert_eq!(unproven(&ann).await.closed + ended, u64::from(called));
+    bob.know(&[&ann]).await;
+    let text = "after the flood ".repeat(100_000);
+    bob.say(&text).await;
+    ann.hears(bob.me(), &text).await;
+}
