@@ -40,7 +40,7 @@ use crate::tally::{Tally, TallyKey};
 use crate::time::Time;
 use crate::unopened::{Unopened, UnopenedFrames};
 use crate::window::Window;
-pub use arriving::Unproven;
+pub use arriving::{Arriving, Unproven};
 use attempt::Share;
 use receive::Pending;
 

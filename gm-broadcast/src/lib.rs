@@ -88,7 +88,7 @@ mod time;
 mod unopened;
 mod window;
 
-pub use broadcaster::{Broadcaster, Unproven};
+pub use broadcaster::{Arriving, Broadcaster, Unproven};
 pub use chance::Chance;
 pub use class::{Class, Classes, Cost};
 pub use config::{Bounds, Config, ConfigError, Times};

@@ -21,6 +21,11 @@ use crate::time::Time;
 /// So much of a frame that came is worth a second more of its time.
 const A_SECOND: usize = 64 << 10;
 
+/// Why connections end whose frame is not whole, as they are counted.
+const MADE_ROOM: &str = "its frame made room";
+const NO_ROOM: &str = "no room for its frame";
+pub(super) const TOO_LONG: &str = "its frame took too long";
+
 /// Connections that others opened, and who has not proven to have the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unproven {
@@ -32,6 +37,17 @@ pub struct Unproven {
     pub most_bytes: usize,
     /// Connections that were closed since the start before their peer had proven it: they made room for others, showed nothing in
     /// time, or showed what does not open.
+    pub closed: u64,
+}
+
+/// Frames that come by connections whose peers have proven to have the key, and that are not whole yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arriving {
+    /// Bytes of memory that they take.
+    pub bytes: usize,
+    /// The most that `bytes` can be: [`Bounds::arriving`].
+    pub most_bytes: usize,
+    /// Connections that were closed since the start because there was no room for all frames, or because one took too long.
     pub closed: u64,
 }
 
@@ -58,6 +74,16 @@ impl<H: Handler> Broadcaster<H> {
             bytes: unproven().map(|(_, link)| bytes_of(link)).sum(),
             most_bytes: self.config.bounds.before_proof(),
             closed: self.counters.of("unproven", "closed"),
+        }
+    }
+
+    /// Frames that come by proven connections and are not whole yet.
+    pub fn arriving(&self) -> Arriving {
+        let closed = [MADE_ROOM, NO_ROOM, TOO_LONG].map(|why| self.counters.of("link", why));
+        Arriving {
+            bytes: self.links.table.values().map(Link::arriving).sum(),
+            most_bytes: self.most_arriving(),
+            closed: closed.iter().sum(),
         }
     }
 
@@ -103,11 +129,11 @@ impl<H: Handler> Broadcaster<H> {
             let spared = first.filter(|first| *first < (ours, id)).map(|(_, other)| other);
             let silent = others().filter(|(other, _)| Some(**other) != spared);
             let Some((_, silent)) = silent.map(|(other, link)| (link.moved, *other)).min() else {
-                self.counters.count("link", "no room for its frame");
+                self.counters.count("link", NO_ROOM);
                 self.lose_link(now, id);
                 return false;
             };
-            self.counters.count("link", "its frame made room");
+            self.counters.count("link", MADE_ROOM);
             self.lose_link(now, silent);
         }
     }

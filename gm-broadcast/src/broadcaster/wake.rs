@@ -1,6 +1,7 @@
 //! What is due. Knows nothing of why.
 
 use super::Broadcaster;
+use super::arriving::TOO_LONG;
 use crate::alarm::Timer;
 use crate::handler::Handler;
 use crate::machine::LinkId;
@@ -40,7 +41,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         let frame = link.frame_until(times.frame);
         if frame.is_some_and(|until| now >= until) {
-            self.counters.count("link", "its frame took too long");
+            self.counters.count("link", TOO_LONG);
             return self.lose_link(now, id);
         }
         let idle = link.used + times.idle;

@@ -3,6 +3,7 @@
 // What is set up here is there; where it is not, the test is what failed.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(target_os = "linux")]
 mod flood;
 mod node;
 

@@ -33,6 +33,10 @@ pub struct Status {
     pub alive: usize,
     /// The seeds, and whether they are reached.
     pub seeds: Vec<Seed>,
+    /// Connections that others opened and that have not proven that they have the key.
+    pub unproven: Unproven,
+    /// Frames that are under way by connections that have.
+    pub arriving: Arriving,
     /// Whether another node uses our address.
     pub clash: bool,
     /// The groups that are held.
@@ -41,6 +45,32 @@ pub struct Status {
     pub known: usize,
     /// What an operator should look at, in words, each with what mends it.
     pub warnings: Vec<String>,
+}
+
+/// Connections that others opened, and that have not proven that they have the key: what they hold, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unproven {
+    /// How many are there now.
+    pub connections: usize,
+    /// Bytes that are held of what came by them.
+    pub bytes: usize,
+    /// The most that this can be.
+    pub most_bytes: usize,
+    /// Closed since the start: they made room for others, showed nothing in time, or showed what does not open.
+    pub closed: u64,
+    /// Not let in since the start, because others of their address were closed shortly before.
+    pub not_let_in: u64,
+}
+
+/// Frames that come by connections which have proven that they have the key, and that are not whole yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arriving {
+    /// Bytes of memory that they take.
+    pub bytes: usize,
+    /// The most that this can be.
+    pub most_bytes: usize,
+    /// Connections that were closed since the start because there was no room for all such frames, or because one took too long.
+    pub closed: u64,
 }
 
 /// A node that is called until it answers.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_broadcast::shell::{Resolution, SeedState};
-use gm_broadcast::{Datagrams, PeerStatus, Unopened};
+use gm_broadcast::{Arriving, Datagrams, PeerStatus, Unopened, Unproven};
 use gm_clock::NetId;
 
 use super::{Driving, Service, ServiceError};
@@ -28,6 +28,12 @@ pub struct NetworkStatus {
     pub one_way_multicast: usize,
     /// Addresses whose frames do not open, seen in the last five minutes.
     pub unopened: Vec<Unopened>,
+    /// Connections that others opened, and whose other end has not proven that it has the key.
+    pub unproven: Unproven,
+    /// Connections that were not let in since the start, because others of their address were ended shortly before.
+    pub not_let_in: u64,
+    /// Frames that come by proven connections and are not whole yet.
+    pub arriving: Arriving,
     /// How long ago another node last reached this one: by a datagram to it, or by a connection that it opened.
     pub reached: Option<Duration>,
     /// The seeds, in the order in which they were configured.
@@ -65,10 +71,14 @@ impl Service {
     /// [`ServiceError::Stopped`].
     pub async fn network(&self) -> Result<NetworkStatus, ServiceError> {
         let (now, seeds) = (self.now(), self.inner.shell.seeds());
+        let not_let_in = self.inner.shell.counters().of("accept", "not let in");
         self.look(move |node: &Driving| {
             let caster = node.broadcaster();
             let mut network = NetworkStatus {
                 unopened: caster.unopened(now),
+                unproven: caster.unproven(),
+                not_let_in,
+                arriving: caster.arriving(),
                 reached: caster.reached_by_others(now),
                 ..NetworkStatus::default()
             };

@@ -1,6 +1,6 @@
 //! Fixed data for the snapshots of what people see.
 
-use gm_node::api::{Done, Group, Item, Seed, Status, Sync};
+use gm_node::api::{Arriving, Done, Group, Item, Seed, Status, Sync, Unproven};
 
 pub(crate) fn sync() -> Sync {
     Sync { state: "equal".into(), verified: true, with: Some("10.0.0.2:29999".into()), seconds: Some(3) }
@@ -63,6 +63,8 @@ pub(crate) fn status() -> Status {
             nodes: vec!["10.0.0.2:29999".into()],
             trouble: None,
         }],
+        unproven: Unproven { most_bytes: 263_168, ..Unproven::default() },
+        arriving: Arriving { most_bytes: 64 << 20, ..Arriving::default() },
         clash: false,
         groups: vec![held()],
         known: 1,

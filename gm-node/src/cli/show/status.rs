@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::api::{Seed, Status};
+use gm_node::api::{Seed, Status, Unproven};
 
 use super::groups::groups;
 use crate::cli::args::spelled;
@@ -28,6 +28,9 @@ pub(crate) fn status(status: &Status) -> String {
     for seed in &status.seeds {
         line("seed", seed_line(seed));
     }
+    if let Some(unproven) = unproven(&status.unproven) {
+        line("unproven", unproven);
+    }
     if status.clash {
         line(
             "CLASH",
@@ -50,6 +53,18 @@ pub(crate) fn status(status: &Status) -> String {
     }
     text.push_str(verdict(status));
     text
+}
+
+/// Connections without the key, if there was any.
+fn unproven(unproven: &Unproven) -> Option<String> {
+    let Unproven { connections, bytes, most_bytes, closed, not_let_in } = unproven;
+    let any = *connections > 0 || *closed > 0 || *not_let_in > 0;
+    any.then(|| {
+        format!(
+            "{}, {bytes} bytes of at most {most_bytes}; since the start {closed} closed, {not_let_in} not let in",
+            counted(*connections, "connection without the key now", "connections without the key now"),
+        )
+    })
 }
 
 fn seed_line(seed: &Seed) -> String {
@@ -116,6 +131,16 @@ Nothing to look at.
     fn keys_that_only_open_are_named_too() {
         let changing = Status { other_keys: vec!["0x7a".into(), "0x01".into()], ..samples::status() };
         assert!(status(&changing).contains("sealed     yes, by key 0x3f; opened by 0x7a, 0x01 too\n"));
+    }
+
+    #[test]
+    fn connections_without_the_key_are_counted() {
+        let unproven =
+            Unproven { connections: 1, bytes: 4_112, most_bytes: 263_168, closed: 40, not_let_in: 7 };
+        let says = "unproven   1 connection without the key now, 4112 bytes of at most 263168; since the start 40 closed, 7 not let in\n";
+        let text = status(&Status { unproven, ..samples::status() });
+        assert!(text.contains(says), "{text}");
+        assert!(!status(&samples::status()).contains("unproven"));
     }
 
     #[test]

@@ -59,6 +59,18 @@ fn standing(
     (state, Some(network::seed_trouble(why).to_owned()))
 }
 
+/// Connections without a proof of the key, for `GET /v1/status`.
+pub(super) fn unproven(found: &NetworkStatus) -> api::Unproven {
+    let gm_broadcast::Unproven { connections, bytes, most_bytes, closed } = found.unproven;
+    api::Unproven { connections, bytes, most_bytes, closed, not_let_in: found.not_let_in }
+}
+
+/// Frames that are not whole yet, for `GET /v1/status`.
+pub(super) fn arriving(found: &NetworkStatus) -> api::Arriving {
+    let gm_broadcast::Arriving { bytes, most_bytes, closed } = found.arriving;
+    api::Arriving { bytes, most_bytes, closed }
+}
+
 /// What an operator should look at, each with what mends it.
 pub(super) fn warnings(me: NetId, uptime: u64, found: &NetworkStatus) -> Vec<String> {
     let mut all: Vec<String> = found.unopened.iter().map(network::unopened).collect();
@@ -86,6 +98,13 @@ pub(super) fn warnings(me: NetId, uptime: u64, found: &NetworkStatus) -> Vec<Str
         all.push(format!(
             "{} of the peers hear this node's multicast, and this node does not hear theirs: a firewall here drops it, or a switch between (IGMP snooping without a querier). Connections are used instead",
             found.one_way_multicast
+        ));
+    }
+    if found.arriving.closed > 0 {
+        all.push(format!(
+            "{} connections of nodes that have the key were closed since the start: what they began to send took more than {} MiB together, or too long. Nodes that stop in the middle of what they send, or paths that are very slow",
+            found.arriving.closed,
+            found.arriving.most_bytes >> 20
         ));
     }
     if uptime >= REACHED_WITHIN && found.reached.is_none() && found.alive > 0 {

@@ -36,6 +36,8 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Stat
         near: found.near,
         alive: found.alive,
         seeds: found.seeds.iter().map(network::seed).collect(),
+        unproven: network::unproven(&found),
+        arriving: network::arriving(&found),
         clash: standing.facts.clash(),
         groups: standing.groups.iter().map(shape::held).collect(),
         known: standing.known,
