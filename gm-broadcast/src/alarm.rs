@@ -26,6 +26,8 @@ pub(crate) enum Timer {
     Link(LinkId),
     /// The content of a notice did not come.
     Pending(BroadcastId),
+    /// A node is to be asked whether it is there, or did not answer.
+    Presence(NetId),
     /// The island was quiet.
     Quiet,
     /// The next attempt of a share.

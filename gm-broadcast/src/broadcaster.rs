@@ -2,7 +2,8 @@
 //!
 //! One file for each kind of input, and for each thing that it sets in motion: `datagram`, `link`, `command`, `wake`; `receive` (who says what),
 //! `message` (the direct ones), `forward` (shares), `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there is), `evidence` (what does not
-//! work between us and others), `frames` (bytes), `arriving` (frames that are not whole yet).
+//! work between us and others), `frames` (bytes), `arriving` (frames that are not whole
+//! yet), `presence` (whether who is heard is there).
 
 mod acquaint;
 mod arriving;
@@ -16,6 +17,7 @@ mod gather;
 mod hear;
 mod link;
 mod message;
+mod presence;
 mod receive;
 mod wake;
 
@@ -69,6 +71,8 @@ pub struct Broadcaster<H: Handler> {
     window: Window,
     recent: Recent,
     peers: Peers,
+    /// Nodes of which datagrams came, and of which it is not known that they are there.
+    absent: presence::Absent,
     hearing: Hearing,
     /// Who multicast last.
     spoke: Option<NetId>,
@@ -128,6 +132,7 @@ impl<H: Handler> Broadcaster<H> {
             window: Window::new(bounds.origins),
             recent: Recent::new(bounds.recent, bounds.recent_bytes),
             peers: Peers::new(bounds.peers, bounds.answers_per_second, bounds.frames_per_second),
+            absent: BTreeMap::new(),
             hearing: Hearing::default(),
             spoke: None,
             label: None,
@@ -269,7 +274,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what, how many, at most).
-    pub fn held(&self) -> [(&'static str, usize, usize); 12] {
+    pub fn held(&self) -> [(&'static str, usize, usize); 13] {
         let Config { bounds, .. } = &self.config;
         let waiting = self.links.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
         let in_flight = self.links.table.values().map(|link| link.in_flight).max().unwrap_or(0);
@@ -285,13 +290,14 @@ impl<H: Handler> Broadcaster<H> {
             ("recent", self.recent.len(), bounds.recent),
             ("tallies", self.tallies.len(), bounds.tallies),
             ("pending", self.pending.len(), bounds.recent),
+            ("absent", self.absent.len(), presence::MOST),
             unproven,
             dialled,
             arriving,
             (
                 "alarms",
                 self.alarms.len(),
-                8 + 3 * bounds.links + 2 * bounds.tallies + bounds.recent + bounds.shares,
+                8 + presence::MOST + 3 * bounds.links + 2 * bounds.tallies + bounds.recent + bounds.shares,
             ),
         ]
     }

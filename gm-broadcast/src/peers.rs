@@ -112,6 +112,8 @@ pub(crate) struct Peer {
     pub(crate) not_before: Time,
     /// The connection by which it is sent to.
     pub(crate) link: Option<LinkId>,
+    /// Something of it came that was made since our start, so that it is no recording.
+    pub(crate) present: bool,
     /// It is known to be there: of whom we were only told to reach, that is not known.
     pub(crate) met: bool,
     /// Answers to its datagrams.
@@ -195,6 +197,7 @@ impl Peers {
                     unlisted: false,
                     not_before: Time::ZERO,
                     link: None,
+                    present: false,
                     met: known.is_some(),
                     answers: Rate::per_second(self.answers_per_second),
                     frames: Rate::per_second(self.frames_per_second),

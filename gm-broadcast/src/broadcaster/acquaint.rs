@@ -128,8 +128,18 @@ impl<H: Handler> Broadcaster<H> {
         some
     }
 
-    pub(super) fn on_peers(&mut self, now: Time, sender: NetId, link: Option<LinkId>, peers: Peers) {
-        let Peers { wanted, islands, others } = peers;
+    pub(super) fn on_peers(
+        &mut self,
+        now: Time,
+        (sender, present): (NetId, bool),
+        link: Option<LinkId>,
+        peers: Peers,
+    ) {
+        let Peers { wanted, mut islands, mut others } = peers;
+        if !present {
+            // A recording may tell of nodes that are gone.
+            (islands, others) = (Vec::new(), Vec::new());
+        }
         let labelled = islands.into_iter().flat_map(|Island { label, nodes }| {
             std::iter::once(label).chain(nodes).map(move |node| (node, Some(label)))
         });
@@ -139,7 +149,7 @@ impl<H: Handler> Broadcaster<H> {
             self.learn(now, node, label);
         }
         if !wanted {
-            if link.is_none() {
+            if link.is_none() && present {
                 self.datagrams_work(sender);
             }
             return;

@@ -73,10 +73,6 @@ impl<H: Handler> Broadcaster<H> {
             bytes: opened.payload.len(),
             source: Some(from.ip()),
         };
-        self.unopened.opened(from.ip());
-        if via == Via::Unicast {
-            self.reached = Some(now);
-        }
         self.receive(now, came, payload);
     }
 

@@ -16,10 +16,18 @@ use crate::time::Time;
 const ANSWERED: usize = crate::gaps::AT_ONCE;
 
 impl<H: Handler> Broadcaster<H> {
-    pub(super) fn on_message(&mut self, now: Time, sender: NetId, came: &Came<'_>, body: Body) {
+    /// `present`: whether the sender is known to be there. If not, it says nothing of who else is, and is asked nothing.
+    pub(super) fn on_message(
+        &mut self,
+        now: Time,
+        (sender, present): (NetId, bool),
+        came: &Came<'_>,
+        body: Body,
+    ) {
         match body {
             Body::Notice => {}
-            Body::Peers(peers) => self.on_peers(now, sender, came.link, peers),
+            Body::Peers(peers) => self.on_peers(now, (sender, present), came.link, peers),
+            Body::Receipt(_) if !present => self.counters.count("dropped", "receipt of who may be gone"),
             Body::Receipt(Receipt { about, answer }) => match answer {
                 Answer::Have => self.hearing.confirm(sender, now, self.config.times.confirmation),
                 Answer::SendMe => self.on_send_me(now, sender, about),

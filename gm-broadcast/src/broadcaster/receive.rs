@@ -72,10 +72,14 @@ impl<H: Handler> Broadcaster<H> {
             }
             return;
         }
-        self.note(now, &came, &header);
+        let present = self.is_present(now, &came, &header);
+        if present {
+            self.note(now, &came, &header);
+        }
+        self.on_presence_question(now, &came, &header);
         let Header { sender, kind, multicast, .. } = header;
         match kind {
-            Kind::Direct => self.on_message(now, sender, &came, body),
+            Kind::Direct => self.on_message(now, (sender, present), &came, body),
             Kind::Broadcast(broadcast) => {
                 if let (Path::Multicast, Some(epoch), Some(number)) = (came.path, came.epoch, multicast) {
                     self.recent.keep_multicast(sender, epoch, number, came.raw);
@@ -86,8 +90,14 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// What a header tells of its sender, whatever it carries.
-    fn note(&mut self, now: Time, came: &Came<'_>, header: &Header) {
+    pub(super) fn note(&mut self, now: Time, came: &Came<'_>, header: &Header) {
         let (sender, me) = (header.sender, self.config.me);
+        if let Some(ip) = came.source {
+            self.unopened.opened(ip);
+        }
+        if came.path == Path::Datagram {
+            self.reached = Some(now);
+        }
         let (peer, new) = self.peers.meet(sender, self.config.directory.get(sender));
         peer.contact = Some(now);
         peer.heard[came.path as usize] = Some(now);

@@ -19,6 +19,7 @@ impl<H: Handler> Broadcaster<H> {
                 Timer::Gaps => self.on_gaps(now),
                 Timer::Link(id) => self.on_link_timer(now, id),
                 Timer::Pending(id) => self.on_pending(now, id),
+                Timer::Presence(node) => self.on_presence(now, node),
                 Timer::Quiet => self.on_quiet(now),
                 Timer::Share(id) => self.on_share(now, id),
                 Timer::Tally(key) => self.on_tally(now, key),

@@ -15,6 +15,7 @@ mod memory;
 mod multicast;
 mod net;
 mod outbox;
+mod presence;
 mod receipts;
 mod relays;
 mod station;

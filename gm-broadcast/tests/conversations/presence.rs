@@ -1,0 +1,143 @@
+//! Who is heard by datagram only: it may be a recording from before the start, of a node that is gone.
+
+use gm_broadcast::{Broadcaster, By, Command, Config, Event, Input, Via};
+
+use crate::net::Net;
+use crate::station::{Inbox, ms, node, say, sealed, text};
+use crate::tap::Way;
+
+/// The station starts anew: it remembers nothing, and draws other bytes than before.
+fn restart(net: &mut Net, number: usize, seed: u8) {
+    let config = Config { multicast: true, ..Config::new(node(number)) };
+    let inbox = Inbox { counts: true, stored: false, adds: None };
+    net.stations[number].node = Broadcaster::new(config, sealed(), inbox, [seed; 32], net.now).unwrap();
+    net.stations[number].events.clear();
+    net.stations[number].got.clear();
+}
+
+/// All that a node ever sent by datagram, in two lives of it.
+fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
+    net.tell(1, Command::Know(vec![node(0)]));
+    for number in 0..10 {
+        net.broadcast(1, say(&format!("{number} of what was")));
+        net.tell(1, Command::Send { to: node(0), body: text("to one"), by: By::Datagram });
+        net.run(ms(3_000));
+    }
+    let of = |(from, to, _): &&(usize, Option<usize>, Vec<u8>)| *from == 1 && to.is_none_or(|to| to == 0);
+    let via = |to: Option<usize>| if to.is_some() { Via::Unicast } else { Via::Multicast };
+    net.datagrams.iter().filter(of).map(|(_, to, bytes)| (via(*to), bytes.clone())).collect()
+}
+
+/// A node starts, and somebody sends again what a node said that is gone: what it said is heard, as all that is true stays true, and nobody
+/// takes the node for one that is there.
+#[test]
+fn what_is_replayed_after_a_restart_makes_nobody_a_peer() {
+    let mut net = Net::of(2, Some(1), |_| {});
+    net.run(ms(5_000));
+    let recorded = recorded(&mut net);
+    assert!(net.stations[0].node.near().any(|near| near == node(1)), "it was there");
+    assert!(recorded.iter().any(|(via, _)| *via == Via::Unicast), "questions and answers are among it");
+    net.stations[1].down = true;
+    restart(&mut net, 0, 77);
+    let (mut heard, before) = (0, net.datagrams.len());
+    for round in 0..3 {
+        for (via, bytes) in &recorded {
+            net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
+            net.run(ms(700));
+            let machine = &net.stations[0].node;
+            assert!(machine.known().is_empty() && machine.near().next().is_none(), "round {round}");
+            assert!(machine.island().is_none() && !machine.is_alive(net.now, node(1), ms(60_000)));
+            assert!(machine.pick(u64::MAX / 2).is_none() && machine.reached_by_others(net.now).is_none());
+            heard = heard.max(net.stations[0].got.len());
+        }
+    }
+    let made = |event: &Event| matches!(event, Event::Found(_) | Event::Near(_) | Event::Island(_));
+    assert!(!net.stations[0].events.iter().any(made), "{:?}", net.stations[0].events);
+    assert!(heard > 10, "what it carries is taken: {heard}");
+    assert!(net.count(0, "datagram", "Replayed") > 0 && net.count(0, "presence", "no answer") > 0);
+    // What it costs: three questions for each seven seconds or so, and a connection that is refused.
+    let asked = net.count(0, "presence", "asked");
+    assert!(asked <= 3 * 60 && net.datagrams.len() - before < 400, "{asked}");
+}
+
+/// ... and once the node is back it is a peer at once.
+#[test]
+fn who_is_back_after_its_recording_was_replayed_is_a_peer_again() {
+    let mut net = Net::of(2, Some(1), |_| {});
+    net.run(ms(5_000));
+    let recorded = recorded(&mut net);
+    net.stations[1].down = true;
+    restart(&mut net, 0, 77);
+    for (via, bytes) in &recorded {
+        net.feed(0, Input::Datagram { from: node(1).into(), via: *via, bytes: bytes.clone() });
+    }
+    net.run(ms(10_000));
+    restart(&mut net, 1, 78);
+    net.stations[1].down = false;
+    net.run(ms(3_000));
+    assert_eq!((net.stations[0].node.known(), net.stations[1].node.known()), (vec![node(1)], vec![node(0)]));
+    assert!(net.stations[0].node.is_near(node(1)) && net.stations[1].node.is_near(node(0)));
+}
+
+/// A newcomer of an island knows all of it, and all know it, a few ways after its first word.
+#[test]
+fn a_newcomer_by_multicast_is_a_peer_of_all_within_milliseconds() {
+    let mut net = Net::of(20, Some(1), |_| {});
+    net.run(ms(60_000));
+    let newcomer = net.add(Some(1), |_| {});
+    let until = net.now + ms(5_000);
+    while !net.datagrams.iter().any(|(from, to, _)| *from == newcomer && to.is_none()) {
+        assert!(net.step(until), "it says nothing");
+    }
+    net.run(ms(5));
+    assert_eq!(net.stations[newcomer].node.known().len(), 20);
+    for number in 0..20 {
+        assert!(net.stations[number].node.known().contains(&node(newcomer)), "{number}");
+        assert!(net.stations[number].node.is_near(node(newcomer)), "{number}");
+    }
+}
+
+/// Between two nodes it is asked once in each direction, and never again.
+#[test]
+fn whether_a_node_is_there_is_asked_once() {
+    let mut net = Net::of(10, Some(1), |_| {});
+    net.run(ms(10_000));
+    let asked: u64 = (0..10).map(|number| net.count(number, "presence", "asked")).sum();
+    let before = net.datagrams.len();
+    assert!((45..=90).contains(&asked), "{asked}");
+    net.run(ms(600_000));
+    let more: u64 = (0..10).map(|number| net.count(number, "presence", "asked")).sum();
+    assert_eq!(more, asked, "of {} datagrams later", net.datagrams.len() - before);
+}
+
+/// Datagrams to one node that are all lost: then a connection shows who is there.
+#[test]
+fn who_is_heard_and_gets_no_datagram_is_asked_by_a_connection() {
+    let mut net = Net::of(2, Some(1), |_| {});
+    net.lose = Some(Box::new(|said, _| said.way == Way::Datagram));
+    net.run(ms(10_000));
+    assert_eq!((net.stations[0].node.known(), net.stations[1].node.known()), (vec![node(1)], vec![node(0)]));
+    assert!(net.stations[0].node.is_near(node(1)) || net.stations[1].node.is_near(node(0)));
+}
+
+/// How many are asked at one time is bounded, and who was not asked is by its next datagram.
+#[test]
+fn who_is_asked_at_one_time_is_bounded() {
+    use gm_codec::{Body, Channel, Epoch, Header, Nonces, Payload};
+    let mut net = Net::of(1, Some(1), |_| {});
+    let mut codec = sealed();
+    for number in 0..1_200_u32 {
+        let me = format!("10.9.{}.{}:7", number >> 8, number & 255).parse().unwrap();
+        let (mut payload, mut bytes) = (Vec::new(), Vec::new());
+        let said = Payload { header: Header::direct(me), body: Body::Notice };
+        said.encode(codec.limits(), &mut payload).unwrap();
+        let epoch = Epoch::new([[1; 4], number.to_be_bytes()].concat().try_into().unwrap()).unwrap();
+        codec.seal(&Channel::Datagram, Nonces::new(epoch).draw().unwrap(), &payload, &mut bytes).unwrap();
+        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes });
+    }
+    assert_eq!(net.count(0, "dropped", "presence, too many are asked"), 176);
+    net.run(ms(30_000));
+    assert!(net.stations[0].node.known().is_empty());
+    let held = net.stations[0].node.held().into_iter().find(|(what, ..)| *what == "absent").unwrap();
+    assert_eq!((held.1, held.2), (0, 1_024));
+}
