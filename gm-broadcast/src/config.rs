@@ -142,7 +142,8 @@ impl Bounds {
     pub const UNPROVEN: usize = Opening::BYTES + Limits::FIRST_FRAME;
 
     /// Bytes that are held at most of what came by connections whose peers did not prove that they have the key, of all that others opened
-    /// together. Default 263,168. (Connections that we dialled hold as much each, and are at most `links`: none but the addresses that we
+    /// together. Default 263,168. Beside that, the shell has 256 pieces on their way at most, each of no more than [`UNPROVEN`](Bounds::UNPROVEN)
+    /// bytes of such a connection. (Connections that we dialled hold as much each, and are at most `links`: none but the addresses that we
     /// call have a part in that.)
     #[must_use]
     pub const fn before_proof(&self) -> usize {

@@ -15,9 +15,7 @@ use crate::handler::{Handler, Path};
 use crate::machine::Output;
 use crate::time::Time;
 
-/// Kinds of sections, and the bytes that each has.
-const QUESTION: u64 = 1;
-const ANSWER: u64 = 2;
+/// Bytes of a question, and of its answer.
 const BYTES: usize = 8;
 
 /// Nodes that are asked at one time; beyond it one more waits for its next datagram.
@@ -54,7 +52,7 @@ impl<H: Handler> Broadcaster<H> {
         if self.peers.entry(node, known).0.present {
             return true;
         }
-        let answers = |asked: &Asked| section(header, ANSWER) == Some(asked.challenge);
+        let answers = |asked: &Asked| section(header, Section::PRESENCE_ANSWER) == Some(asked.challenge);
         if came.path != Path::Link && !self.absent.get(&node).is_some_and(answers) {
             self.ask_presence(now, came, epoch, header);
             return false;
@@ -72,7 +70,9 @@ impl<H: Handler> Broadcaster<H> {
 
     /// A direct payload may ask whether we are there.
     pub(super) fn on_presence_question(&mut self, now: Time, came: &Came<'_>, header: &Header) {
-        let Some(challenge) = section(header, QUESTION).filter(|_| header.kind == Kind::Direct) else {
+        let Some(challenge) =
+            section(header, Section::PRESENCE_QUESTION).filter(|_| header.kind == Kind::Direct)
+        else {
             return;
         };
         let node = header.sender;
@@ -84,10 +84,10 @@ impl<H: Handler> Broadcaster<H> {
         // Whoever asks is asked along with the answer, if that is to be.
         if let Some(asked) = self.absent.get_mut(&node).filter(|asked| asked.tries == 0) {
             asked.tries = 1;
-            sections.push(Section { kind: QUESTION, bytes: asked.challenge.to_vec() });
+            sections.push(Section { kind: Section::PRESENCE_QUESTION, bytes: asked.challenge.to_vec() });
             self.alarms.set(Timer::Presence(node), now + AGAIN[0]);
         }
-        sections.push(Section { kind: ANSWER, bytes: challenge.to_vec() });
+        sections.push(Section { kind: Section::PRESENCE_ANSWER, bytes: challenge.to_vec() });
         self.send_presence(now, node, sections);
     }
 
@@ -123,7 +123,11 @@ impl<H: Handler> Broadcaster<H> {
         self.alarms.set(Timer::Presence(node), now + *again);
         self.counters.count("presence", "asked");
         if tries <= BY_DATAGRAM {
-            self.send_presence(now, node, vec![Section { kind: QUESTION, bytes: challenge.to_vec() }]);
+            self.send_presence(
+                now,
+                node,
+                vec![Section { kind: Section::PRESENCE_QUESTION, bytes: challenge.to_vec() }],
+            );
         } else {
             let question = Peers { wanted: true, islands: Vec::new(), others: Vec::new() };
             self.send_by_link(now, node, Body::Peers(question));

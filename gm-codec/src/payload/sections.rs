@@ -1,17 +1,25 @@
-//! Room in the header for what later versions add and this one need not understand. Knows no kind of it.
+//! Room in the header for what a receiver need not understand. Knows the kinds by number only.
 
 use super::read::Reader;
 use super::trace::Trace;
 use super::{PayloadError, check};
 use crate::varint;
 
-/// Something of a later version, which need not be understood: not to be acted on, and not copied into what is passed on.
+/// Something that need not be understood: not to be acted on if its kind is not known, and not copied into what is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// What it is. No kind is defined yet.
+    /// What it is: [`PRESENCE_QUESTION`](Section::PRESENCE_QUESTION), [`PRESENCE_ANSWER`](Section::PRESENCE_ANSWER), or of a later
+    /// version.
     pub kind: u64,
     /// What it says. All sections of a payload together: at most 1,024 bytes.
     pub bytes: Vec<u8>,
+}
+
+impl Section {
+    /// Eight random bytes, in a direct payload by datagram: is the receiver there?
+    pub const PRESENCE_QUESTION: u64 = 1;
+    /// The same eight bytes: it is, and was when it heard the question.
+    pub const PRESENCE_ANSWER: u64 = 2;
 }
 
 /// Sections of a payload, at most.

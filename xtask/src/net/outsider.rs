@@ -1,6 +1,7 @@
-//! The outsider of a scene, in a process of its own: without the key it floods a node with random datagrams and connections, and sends
-//! again whatever the group hears. Until its standard input ends.
+//! The outsider of a scene, in a process of its own: without the key it floods a node with random datagrams and connections, begins frames
+//! that it does not end, and sends again whatever the group hears. Until its standard input ends.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use anyhow::{Context, Result};
 /// The group that nodes use if they are told none.
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 1, 1, 1);
 const PORT: u16 = 29_999;
+/// Connections that are kept open with a frame that does not end.
+const HALVES: usize = 256;
 /// Datagrams that are kept for being sent again.
 const KEPT: usize = 64;
 
@@ -32,6 +35,7 @@ pub(super) fn run(target: SocketAddr) -> Result<()> {
     println!("ready");
     std::io::stdout().flush()?;
     let connecting = connections(target, Arc::clone(&ended));
+    let beginning = half_frames(target, Arc::clone(&ended));
     let (mut flooded, mut replayed, mut seed) = (0_u64, 0_u64, 0x2545_f491_4f6c_dd1d_u64);
     let mut kept: Vec<Vec<u8>> = Vec::new();
     let mut buffer = [0; 1 << 16];
@@ -55,7 +59,8 @@ pub(super) fn run(target: SocketAddr) -> Result<()> {
         std::thread::sleep(Duration::from_millis(2));
     }
     let connections = connecting.join().unwrap_or_default();
-    println!("flooded {flooded} replayed {replayed} connections {connections}");
+    let begun = beginning.join().unwrap_or_default();
+    println!("flooded {flooded} replayed {replayed} connections {connections} frames begun {begun}");
     Ok(())
 }
 
@@ -70,6 +75,32 @@ fn connections(target: SocketAddr, ended: Arc<AtomicBool>) -> std::thread::JoinH
             let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
             let _ = stream.write_all(&[0x5a; 4_096]);
             let _ = stream.read_to_end(&mut Vec::new());
+        }
+        count
+    })
+}
+
+/// Connections that bring the longest first frame but for its last byte, or the header of one of 16 MiB and as much behind it as the
+/// system takes, and then nothing.
+fn half_frames(target: SocketAddr, ended: Arc<AtomicBool>) -> std::thread::JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut count = 0;
+        let mut kept = VecDeque::new();
+        while !ended.load(Ordering::Relaxed) {
+            let Ok(mut stream) = TcpStream::connect_timeout(&target, Duration::from_secs(1)) else {
+                continue;
+            };
+            let _ = stream.set_nonblocking(true);
+            let (length, behind): (&[u8], usize) =
+                if count % 2 == 0 { (&[0xfb, 0x1f], 4_090) } else { (&[0xf9, 0xff, 0xff, 0x07], 1 << 20) };
+            let begun = [&[0x5a; 16], [0x67, 1, 0x5a].as_slice(), length, &vec![0; behind]].concat();
+            count += u64::from(stream.write(&begun).is_ok());
+            if kept.len() >= HALVES {
+                kept.pop_front();
+            }
+            kept.push_back(stream);
+            // The pace of a flood, not a wait for anything.
+            std::thread::sleep(Duration::from_millis(2));
         }
         count
     })
