@@ -2,13 +2,14 @@
 //! came to be.
 
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use gm_clock::NetId;
 
 use crate::message::Held;
 use crate::plant::{Bug, planted};
 use crate::slot::Slot;
-use crate::tree::Tree;
+use crate::tree::{Entry as _, Tree};
 use crate::{Item, Message, Record};
 
 /// One thing that changed between two states of a group. Kept removals, stamps and versions alone are no events.
@@ -31,15 +32,65 @@ pub enum Event {
     Left(NetId),
 }
 
+/// How far a difference of two states was told, see [`Message::events_from`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The member whose events come next.
+    member: NetId,
+    /// The last of its slots that was told; if there is none, nothing was told of the member.
+    slot: Option<u64>,
+}
+
 impl Message {
     /// What changed from `before` to this state, member by member in their order; of one member first that it joined, then
     /// its ranges in their order, and last that it left. Costs what the two states do not share.
     pub fn events_since(&self, before: &Message) -> Vec<Event> {
-        let mut events = Vec::new();
-        before.records.each_difference(&self.records, |old, new| {
-            record_events(old.map(Held::record), new.map(Held::record), &mut events);
+        self.events_from(before, None, usize::MAX).0
+    }
+
+    /// A part of [`events_since`](Message::events_since): about `most` of the events, at least one if there is one, and how far they go; nothing if that
+    /// is to the end. The next part begins there, if it is asked for with the same two states. Costs what the two do not share, up to its end, and
+    /// a logarithm.
+    pub fn events_from(
+        &self,
+        before: &Message,
+        told: Option<Told>,
+        most: usize,
+    ) -> (Vec<Event>, Option<Told>) {
+        let (most, mut events, mut reached) = (most.max(1), Vec::new(), None);
+        before.records.walk_differences(&self.records, told.map(|told| told.member), |old, new| {
+            let Some(member) = new.or(old).map(|held| held.record().member()) else {
+                return ControlFlow::Continue(());
+            };
+            if events.len() >= most {
+                reached = Some(Told { member, slot: None });
+                return ControlFlow::Break(());
+            }
+            let slot = told.filter(|told| told.member == member).and_then(|told| told.slot);
+            let (old, new) = (old.map(Held::record), new.map(Held::record));
+            reached = record_events(old, new, slot, most, &mut events).map(|slot| Told { member, slot });
+            if reached.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        events
+        (events, reached)
+    }
+
+    /// The bytes that this state holds and `after` does not share, or a little more: what is kept in memory only because of this one, once `after` has
+    /// taken its place. What a [`View`](crate::View) adds is not counted. Costs what the two do not share.
+    pub fn bytes_unlike(&self, after: &Message) -> usize {
+        let mut bytes = 0;
+        let mut see = |old: Option<&Held>, new: Option<&Held>| {
+            if let Some(old) = old.map(Held::record)
+                && new.is_none_or(|new| !core::ptr::eq(old, new.record()))
+            {
+                bytes += size_of::<Record>() + 2 * size_of::<usize>();
+                let empty = Tree::new();
+                let items = new.map_or(&empty, |new| &new.record().items);
+                bytes += old.items.walk_differences(items, None, |_, _| ControlFlow::Continue(()));
+            }
+            ControlFlow::Continue(())
+        };
+        let nodes = self.records.walk_differences(&after.records, None, &mut see);
+        nodes + bytes
     }
 
     /// Calls `see` with the records of every member whose version or digest differs, first as `before` has it, in the order of the members.
@@ -58,24 +109,45 @@ impl Message {
     }
 }
 
-fn record_events(old: Option<&Record>, new: Option<&Record>, events: &mut Vec<Event>) {
-    let Some(member) = new.or(old).map(Record::member) else { return };
+/// The events of one member, after the slot `told` if something was told of it; and, if they are too many, the last slot that they tell of.
+fn record_events(
+    old: Option<&Record>,
+    new: Option<&Record>,
+    told: Option<u64>,
+    most: usize,
+    events: &mut Vec<Event>,
+) -> Option<Option<u64>> {
+    let member = new.or(old).map(Record::member)?;
     // Equal versions and digests, equal live items: nothing to look for.
     if old.map(Record::stamp) == new.map(Record::stamp) {
-        return;
+        return None;
     }
     let was = old.is_some_and(Record::is_member);
     let is = new.is_some_and(Record::is_member);
-    if is && !was {
+    if is && !was && told.is_none() {
         events.push(Event::Joined(member));
     }
     let item = |slot: Option<Slot>| slot.filter(|slot| slot.is_live()).map(|slot| slot.item(member));
+    let (mut last, mut reached) = (told, None);
     if old.is_some() || !planted(Bug::NewcomerWithoutRanges) {
-        each_slot_change(old, new, |old, new| events.extend(item_event(item(old), item(new))));
+        walk_slot_changes(old, new, told, |key, old, new| {
+            if Some(key) == told {
+                return ControlFlow::Continue(());
+            }
+            // That it joined is told with its first range: so there is always a slot to go on from.
+            if events.len() >= most && last.is_some() {
+                reached = Some(last);
+                return ControlFlow::Break(());
+            }
+            events.extend(item_event(item(old), item(new)));
+            last = Some(key);
+            ControlFlow::Continue(())
+        });
     }
-    if was && !is {
+    if was && !is && reached.is_none() {
         events.push(Event::Left(member));
     }
+    reached
 }
 
 /// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept removal only.
@@ -84,13 +156,25 @@ pub(crate) fn each_slot_change(
     new: Option<&Record>,
     mut see: impl FnMut(Option<Slot>, Option<Slot>),
 ) {
+    walk_slot_changes(old, new, None, |_, old, new| {
+        see(old, new);
+        ControlFlow::Continue(())
+    });
+}
+
+/// The same from the slot `first` on, with the key of each, until `see` breaks off.
+fn walk_slot_changes(
+    old: Option<&Record>,
+    new: Option<&Record>,
+    first: Option<u64>,
+    mut see: impl FnMut(u64, Option<Slot>, Option<Slot>) -> ControlFlow<()>,
+) {
     let empty = Tree::new();
     let old = old.map_or(&empty, |record| &record.items);
     let new = new.map_or(&empty, |record| &record.items);
-    old.each_difference(new, |old, new| {
-        if old != new {
-            see(old.copied(), new.copied());
-        }
+    old.walk_differences(new, first, |old, new| match new.or(old) {
+        Some(either) if old != new => see(either.key(), old.copied(), new.copied()),
+        _ => ControlFlow::Continue(()),
     });
 }
 

@@ -90,7 +90,7 @@ mod view;
 
 pub use buckets::Bucket;
 pub use change::{Change, ChangeError};
-pub use event::Event;
+pub use event::{Event, Told};
 pub use hash::{key_of, place, weight};
 pub use increment::{Applied, Increment};
 pub use index::{Owner, Piece, Share};

@@ -276,6 +276,12 @@ impl Message {
         self
     }
 
+    /// The same state without what a [`View`](crate::View) adds to it: for whoever keeps it to compare with. Constant in time.
+    #[must_use]
+    pub fn unindexed(&self) -> Message {
+        Message { followers: None, name: self.name.clone(), records: self.records.clone(), ..*self }
+    }
+
     pub(crate) const fn index(&self) -> Option<&Index> {
         match &self.followers {
             Some(all) => Some(&all.index),

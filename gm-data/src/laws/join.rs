@@ -104,8 +104,49 @@ pub(super) fn events_lead_from_one_state_to_the_other(cases: Cases) -> Result<()
         let mut followed = items(a);
         super::check::follow(&mut followed, &b.events_since(a))?;
         ensure(followed == items(b), "the events of the difference")?;
+        for most in [0, 1, 2, 3, 7] {
+            ensure(in_parts(a, b, most) == b.events_since(a), "the same in parts")?;
+        }
         ensure(a.events_since(&a.clone()).is_empty(), "quiet where nothing changed")
     })
+}
+
+/// The events from one state to the other, about so many at a time.
+fn in_parts(a: &Message, b: &Message, most: usize) -> Vec<crate::Event> {
+    let (mut all, mut told) = (Vec::new(), None);
+    loop {
+        let (events, reached) = b.events_from(a, told, most);
+        // With the first range of a member comes that it joined, and with the last that it left.
+        assert!(events.len() <= most.max(1) + 2 && (reached.is_none() || !events.is_empty()));
+        all.extend(events);
+        if reached.is_none() {
+            return all;
+        }
+        told = reached;
+    }
+}
+
+#[test]
+fn what_two_states_do_not_share_is_counted() {
+    let me: gm_clock::NetId = "10.0.0.1:1".parse().unwrap();
+    let mut replica = crate::Replica::new(me, "g".parse().unwrap());
+    let serve = |start: u32| crate::Change::Serve {
+        range: crate::KeyRange::new(start, start + 9).unwrap(),
+        port: Some(1),
+        priority: 1,
+    };
+    let changes: Vec<_> = (0..20_000).map(|at| serve(at * 10)).collect();
+    let now = crate::Moment { unix_seconds: 1, chance: 1, millis: 0 };
+    replica.change(&changes, now).unwrap();
+    let before = replica.state().unindexed();
+    assert!(before.index().is_none() && before == *replica.state());
+    let nothing = Message::new("g".parse().unwrap());
+    let whole = before.bytes_unlike(&nothing);
+    assert!((20_000 * 20..20_000 * 30).contains(&whole), "{whole}");
+    assert_eq!((before.bytes_unlike(replica.state()), nothing.bytes_unlike(&before)), (0, 0));
+    replica.change(&[serve(500_000)], now).unwrap();
+    let one = before.bytes_unlike(replica.state());
+    assert!((500..8_000).contains(&one), "{one}: a path from the root, and the record");
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::ops::ControlFlow;
 
-use super::{Child, Entry, Node, Tree};
+use super::{Child, Entry, Node, Tree, child_of};
+
+/// What an allocation that is shared costs besides its content: two counters.
+const COUNTERS: usize = 2 * size_of::<usize>();
 
 impl<E: Entry> Tree<E> {
     /// Walks both trees in the order of the keys and calls `see` for every key that is in one of them only, and for every
@@ -13,23 +17,43 @@ impl<E: Entry> Tree<E> {
         other: &'a Tree<E>,
         mut see: impl FnMut(Option<&'a E>, Option<&'a E>),
     ) {
+        self.walk_differences(other, None, |left, right| {
+            see(left, right);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// As [`each_difference`](Tree::each_difference), for keys from `first` on, if there is one, until `see` breaks off. Returns the bytes of the
+    /// nodes of this tree that were gone into: after a whole walk those that the other does not share, or a little more.
+    pub(crate) fn walk_differences<'a>(
+        &'a self,
+        other: &'a Tree<E>,
+        first: Option<E::Key>,
+        mut see: impl FnMut(Option<&'a E>, Option<&'a E>) -> ControlFlow<()>,
+    ) -> usize {
         if let (Some(mine), Some(theirs)) = (&self.root, &other.root)
             && mine.is(theirs)
         {
-            return;
+            return 0;
         }
         let (mut mine, mut theirs) = (Walk::new(self), Walk::new(other));
+        if let Some(first) = first {
+            mine.seek(first);
+            theirs.seek(first);
+        }
         loop {
             if let (Some(Part::Entries(left)), Some(Part::Entries(right))) =
                 (mine.parts.last(), theirs.parts.last())
             {
-                let (left, right) = walk_entries(left, right, &mut see);
+                let ControlFlow::Continue((left, right)) = walk_entries(left, right, &mut see) else {
+                    return mine.bytes;
+                };
                 mine.go_on_with(left);
                 theirs.go_on_with(right);
                 continue;
             }
             let order = match (mine.next_key(), theirs.next_key()) {
-                (None, None) => return,
+                (None, None) => return mine.bytes,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(left), Some(right)) => left.cmp(&right),
@@ -54,32 +78,39 @@ impl<E: Entry> Tree<E> {
                 _ => {
                     let left = order.is_le().then(|| mine.entry());
                     let right = order.is_ge().then(|| theirs.entry());
-                    see(left, right);
+                    if see(left, right).is_break() {
+                        return mine.bytes;
+                    }
                 }
             }
         }
     }
 }
 
+/// What is left of two leaves after a walk side by side.
+type Rest<'a, E> = ControlFlow<(), (&'a [E], &'a [E])>;
+
 /// Walks two leaves side by side until one ends, and returns what is left of both. Most of the time goes here.
 fn walk_entries<'a, E: Entry>(
     mut mine: &'a [E],
     mut theirs: &'a [E],
-    see: &mut impl FnMut(Option<&'a E>, Option<&'a E>),
-) -> (&'a [E], &'a [E]) {
+    see: &mut impl FnMut(Option<&'a E>, Option<&'a E>) -> ControlFlow<()>,
+) -> Rest<'a, E> {
     while let ([left, left_rest @ ..], [right, right_rest @ ..]) = (mine, theirs) {
         let order = left.key().cmp(&right.key());
-        see(order.is_le().then_some(left), order.is_ge().then_some(right));
+        see(order.is_le().then_some(left), order.is_ge().then_some(right))?;
         mine = if order.is_le() { left_rest } else { mine };
         theirs = if order.is_ge() { right_rest } else { theirs };
     }
-    (mine, theirs)
+    ControlFlow::Continue((mine, theirs))
 }
 
 /// A place in a tree that may be a whole node.
 struct Walk<'a, E: Entry> {
     // What is still to be walked, the nearest last; no part is empty.
     parts: Vec<Part<'a, E>>,
+    /// Bytes of the nodes that were gone into.
+    bytes: usize,
 }
 
 enum Part<'a, E: Entry> {
@@ -89,7 +120,7 @@ enum Part<'a, E: Entry> {
 
 impl<'a, E: Entry> Walk<'a, E> {
     fn new(tree: &'a Tree<E>) -> Walk<'a, E> {
-        let mut walk = Walk { parts: Vec::new() };
+        let mut walk = Walk { parts: Vec::new(), bytes: 0 };
         if let Some(root) = &tree.root {
             walk.enter(root);
         }
@@ -97,10 +128,29 @@ impl<'a, E: Entry> Walk<'a, E> {
     }
 
     fn enter(&mut self, node: &'a Node<E>) {
+        self.bytes += COUNTERS;
         self.parts.push(match node {
-            Node::Leaf(entries) => Part::Entries(entries),
-            Node::Inner(children) => Part::Children(children),
+            Node::Leaf(entries) => {
+                self.bytes += size_of_val::<[E]>(entries);
+                Part::Entries(entries)
+            }
+            Node::Inner(children) => {
+                self.bytes += size_of::<Vec<Child<E>>>() + size_of_val::<[Child<E>]>(children);
+                Part::Children(children)
+            }
         });
+    }
+
+    /// Goes to the first entry whose key is `first` or above. Only at the beginning of a walk.
+    fn seek(&mut self, first: E::Key) {
+        while let Some(Part::Children(children)) = self.parts.last_mut() {
+            *children = &children[child_of(children, first)..];
+            self.descend();
+        }
+        if let Some(Part::Entries(entries)) = self.parts.last() {
+            let rest = &entries[entries.partition_point(|entry| entry.key() < first)..];
+            self.go_on_with(rest);
+        }
     }
 
     /// The least key that is still to come.
