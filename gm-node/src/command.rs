@@ -7,6 +7,7 @@ use gm_codec::Keyring;
 use gm_data::{Change, ChangeError, ForgetError, GroupName, KeyRange, Version};
 use thiserror::Error;
 
+use crate::node::Cursor;
 use crate::store::StoreError;
 
 /// What the owner of a node tells it.
@@ -23,10 +24,13 @@ pub enum Command {
         /// The group.
         group: GroupName,
     },
-    /// The watcher has taken in what it was told last, and may be told more.
+    /// The watcher has taken in what it was told last, and may be told more. For a watcher that is not there, or with a cursor of another group, nothing
+    /// happens.
     Took {
         /// The watcher.
         tag: u64,
+        /// How far: the cursor of the [`Part`](crate::Part) that it took in.
+        until: Cursor,
     },
     /// Tell that watcher no more.
     Unwatch {

@@ -47,7 +47,10 @@ pub struct Bounds {
     pub waits: usize,
     /// Watchers; beyond it one is refused. Default 1,024.
     pub watchers: usize,
-    /// Events that a watcher is told at once; if there are more, it is told to look anew. Default 10,000.
+    /// Bytes of former states of groups that are kept for watchers that have not taken in what changed since, for all of them together; beyond it those that
+    /// are furthest behind are told to look anew, in the place of what changed. Default 64 MiB.
+    pub watch_bytes: usize,
+    /// Events that a watcher of the handle is told at once; if there are more, it is told to look anew. Default 10,000.
     pub events: usize,
     /// Members' records that are asked for at one time; beyond it anti-entropy has to find them. Default 4,096.
     pub questions: usize,
@@ -107,6 +110,7 @@ impl Bounds {
         writes: 1_024,
         waits: 1_024,
         watchers: 1_024,
+        watch_bytes: 64 << 20,
         events: 10_000,
         questions: 4_096,
         names: 16,
@@ -181,6 +185,7 @@ impl Config {
             ("writes", writes),
             ("waits", waits),
             ("watchers", watchers),
+            ("watch_bytes", self.bounds.watch_bytes),
             ("events", self.bounds.events),
             ("questions", self.bounds.questions),
             ("answers_per_second", self.bounds.answers_per_second as usize),

@@ -15,6 +15,7 @@ mod configured;
 mod data;
 mod descriptors;
 mod ending;
+mod http;
 mod life;
 mod log;
 mod multicast;

@@ -18,15 +18,13 @@ pub enum Event {
         /// What came of it.
         result: Result<Written, WriteError>,
     },
-    /// A watcher is told what changed. It is told no more until it has said [`Command::Took`](crate::Command::Took): what changes meanwhile is
-    /// told then, as one difference.
+    /// Something changed in the group of a watcher: [`Node::difference`](crate::Node::difference) has it. It is told no more until it has said
+    /// [`Command::Took`](crate::Command::Took): what changes meanwhile is in the same difference, or in the next.
     Changed {
         /// What the owner called the watcher.
         tag: u64,
         /// The group.
         group: GroupName,
-        /// What changed; nothing if it is too much to tell: then look at the group anew.
-        events: Option<Vec<gm_data::Event>>,
     },
     /// A watcher is refused: there are as many as may be.
     Unwatched {

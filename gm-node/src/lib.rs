@@ -57,7 +57,7 @@
 //! | `my_groups()` | [`Node::my_groups`] |
 //! | `members(group)` | [`Node::members`] |
 //! | `topology(group)` | [`Node::topology`], or [`Node::view`] for [`locate`](gm_data::View::locate) and all other queries |
-//! | an observer that is called back | [`Command::Watch`] and [`Event::Changed`] |
+//! | an observer that is called back | [`Command::Watch`], [`Event::Changed`] and [`Node::difference`] |
 //! | (nothing) | [`Forget`], [`Wait`], [`store`] |
 //!
 //! # What happens at a bound
@@ -70,7 +70,8 @@
 //! | `items` | one's own write is refused; another's record, or increment, is not taken |
 //! | `writes`, `waits` | a write is refused |
 //! | `watchers` | a watcher is refused, by [`Event::Unwatched`] |
-//! | `events` | a difference that is longer is not told: [`Event::Changed`] with nothing says to look anew |
+//! | `watch_bytes` | the watchers that are furthest behind miss what changed: [`Part::events`] without anything says to look anew |
+//! | `events` | a `Watch` is not told a difference that is longer: it looks anew |
 //! | `questions`, `answers_per_second`, `gift` | what is beyond is left to the next exchange of anti-entropy |
 //! | `old_peers` | some of those known, by chance, are stored |
 //!
@@ -95,7 +96,7 @@ pub mod store;
 pub use command::{Command, Count, End, Forget, Wait, Waited, What, Write, WriteError, Written};
 pub use config::{Bounds, Config, ConfigError, Times};
 pub use event::{Counts, Event};
-pub use node::{Conflicted, Freshness, GroupStatus, Node};
+pub use node::{Conflicted, Cursor, Difference, Freshness, GroupStatus, Node, Part};
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;

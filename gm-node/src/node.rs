@@ -52,11 +52,12 @@ use question::Question;
 use register::Register;
 use sync::Sync;
 use wait::Waits;
-use watch::Watcher;
+use watch::Watches;
 use write::Queued;
 
 pub use freshness::Freshness;
 pub use look::{Conflicted, GroupStatus};
+pub use watch::{Cursor, Difference, Part};
 
 /// A node.
 pub struct Node<S> {
@@ -114,7 +115,7 @@ pub struct Node<S> {
     /// Groups in which what we wrote is to be told to members found since.
     retell: BTreeMap<GroupName, Time>,
     purge_at: Time,
-    watchers: BTreeMap<u64, Watcher>,
+    watches: Watches,
 }
 
 impl<S: Store> Node<S> {
@@ -299,8 +300,8 @@ impl<S: Store> Node<S> {
             Command::Write(write) => self.on_write(now, write),
             Command::Forget(forget) => self.on_forget(now, forget),
             Command::Watch { tag, group } => self.on_watch(tag, group),
-            Command::Took { tag } => self.on_took(tag),
-            Command::Unwatch { tag } => drop(self.watchers.remove(&tag)),
+            Command::Took { tag, until } => self.on_took(tag, until),
+            Command::Unwatch { tag } => self.watches.remove(tag),
             Command::Disk => {}
             Command::Seeds(seeds) => {
                 self.order(now, gm_broadcast::Command::Seeds(seeds));

@@ -129,6 +129,8 @@ struct Inner {
     /// When the node's time began.
     born: Instant,
     watchers: usize,
+    /// Events that a watcher is told at once, at most.
+    events: usize,
     tasks: Vec<AbortHandle>,
 }
 
@@ -151,7 +153,7 @@ impl Service {
         let mut store: Box<dyn Store + Send> = Box::new(store);
         let waker = Arc::clone(&woken);
         store.wake_by(Box::new(move || waker.notify_one()));
-        let watchers = config.bounds.watchers;
+        let (watchers, events) = (config.bounds.watchers, config.bounds.events);
         let node = Node::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
         let born = Instant::now();
         let (shell, said) = start(node, door)?;
@@ -168,7 +170,7 @@ impl Service {
             }
         });
         let tasks = vec![hearing.abort_handle(), waking.abort_handle()];
-        Ok(Service { inner: Arc::new(Inner { shell, shared, born, watchers, tasks }) })
+        Ok(Service { inner: Arc::new(Inner { shell, shared, born, watchers, events, tasks }) })
     }
 
     /// Who we are.

@@ -260,6 +260,20 @@ impl Book {
     }
 }
 
+impl Book {
+    /// A watcher took in a part of what changed, and says so after a while.
+    pub(crate) fn took(&mut self, at: Time, node: NodeIndex, tag: u64, part: gm_node::Part) {
+        if let Some((_, _, pace)) = usize::try_from(tag).ok().and_then(|tag| self.watches.get(tag)) {
+            if *pace >= Duration::from_secs(3) && part.events.is_some() {
+                self.bitten.push((node, FaultClass::SlowWatcher));
+            }
+            // The rest of a difference is there already.
+            let at = if part.is_whole { at + *pace } else { at };
+            self.chores.push((at, node, Command::Took { tag, until: part.cursor }));
+        }
+    }
+}
+
 impl Checker<Whole> for Book {
     fn name(&self) -> &'static str {
         "book"
@@ -286,14 +300,6 @@ impl Checker<Whole> for Book {
             Seen::Event(Event::Agreed { group, .. }) => {
                 let group = self.group(group);
                 self.agreed.insert((node, group));
-            }
-            Seen::Event(Event::Changed { tag, events, .. }) => {
-                if let Some((_, _, pace)) = usize::try_from(*tag).ok().and_then(|tag| self.watches.get(tag)) {
-                    if *pace >= Duration::from_secs(3) && events.is_some() {
-                        self.bitten.push((node, FaultClass::SlowWatcher));
-                    }
-                    self.chores.push((place.at + *pace, node, Command::Took { tag: *tag }));
-                }
             }
             Seen::Input(Input::Command(Command::Write(write))) => {
                 if let Some(ask) = self.asks.get_mut(&write.tag) {

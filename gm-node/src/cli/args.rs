@@ -96,7 +96,7 @@ pub(crate) struct Waiting {
     /// Count only members that have the write on disk
     #[arg(long)]
     pub(crate) disk: bool,
-    /// Maximum time to wait
+    /// Maximum time to wait for the other members
     #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
@@ -108,10 +108,18 @@ impl Waiting {
         api::Wait { wait: self.wait.clone(), disk: self.disk, timeout }
     }
 
-    /// How long the daemon may take for it.
-    pub(crate) fn longest(&self) -> Duration {
-        if self.wait == "none" || self.wait == "0" { Duration::ZERO } else { self.timeout }
+    /// How long the daemon may take for it, besides the time that any answer may take.
+    pub(crate) const fn longest(&self) -> Duration {
+        self.timeout
     }
+}
+
+/// How long a read waits for the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Reading {
+    /// Maximum time to wait for the daemon to answer, and in a long answer for more of it
+    #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
+    pub(crate) timeout: Duration,
 }
 
 /// Whether a read waits until its group was compared with another holder of it.

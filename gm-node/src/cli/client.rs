@@ -20,8 +20,11 @@ use super::failure::Failure;
 /// Bytes of an answer, or of a line of an endless one, that are taken.
 const MOST: usize = 64 << 20;
 
-/// How long a daemon may think about a question that waits for nobody.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a daemon may think about a question that waits for nobody, if nothing else is said.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The form of answers that come line by line.
+const LINES: &str = "application/x-ndjson";
 
 /// What stands as itself in an address; all else is percent-encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -45,6 +48,11 @@ impl Client {
         Client { path, most: MOST, patience: PATIENCE }
     }
 
+    /// The same, for a daemon that may think so long.
+    pub(crate) fn patient(&self, patience: Duration) -> Client {
+        Client { patience, ..self.clone() }
+    }
+
     /// The socket.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -53,15 +61,6 @@ impl Client {
     /// Asks.
     pub(crate) async fn get<T: DeserializeOwned>(&self, uri: &str) -> Result<T, Failure> {
         self.ask(Method::GET, uri, None, self.patience).await
-    }
-
-    /// Asks for what the daemon may wait so long.
-    pub(crate) async fn get_within<T: DeserializeOwned>(
-        &self,
-        uri: &str,
-        waits: Duration,
-    ) -> Result<T, Failure> {
-        self.ask(Method::GET, uri, None, waits.saturating_add(PATIENCE)).await
     }
 
     /// Tells it to do something for which it waits so long.
@@ -79,13 +78,20 @@ impl Client {
     }
 
     /// Asks for what has no end.
-    pub(crate) async fn lines(&self, uri: &str) -> Result<Lines, Failure> {
-        let asked = async { self.send(self.connect().await?, Method::GET, uri, None).await };
-        let response = timeout(self.patience, asked).await.map_err(|_| self.silent(self.patience))??;
+    pub(crate) async fn watch(&self, uri: &str) -> Result<Lines, Failure> {
+        Ok(Lines { is_endless: true, ..self.list(uri, Duration::ZERO).await? })
+    }
+
+    /// Asks for what may be long, and for which the daemon may wait so long. It has to send more of it again and again.
+    pub(crate) async fn list(&self, uri: &str, waits: Duration) -> Result<Lines, Failure> {
+        let within = waits.saturating_add(self.patience);
+        let asked = async { self.send(self.connect().await?, Method::GET, uri, None, true).await };
+        let response = timeout(within, asked).await.map_err(|_| self.silent(within))??;
         if response.status() != StatusCode::OK {
             return Err(self.refused(response).await);
         }
-        Ok(Lines { client: self.clone(), body: response.into_body(), kept: Vec::new() })
+        let body = response.into_body();
+        Ok(Lines { client: self.clone(), body, kept: Vec::new(), read: 0, is_endless: false })
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -111,7 +117,7 @@ impl Client {
         uri: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T, Failure> {
-        let response = self.send(stream, method, uri, body).await?;
+        let response = self.send(stream, method, uri, body, false).await?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(response).await);
         }
@@ -130,6 +136,7 @@ impl Client {
         method: Method,
         uri: &str,
         body: Option<Vec<u8>>,
+        in_lines: bool,
     ) -> Result<Response<Incoming>, Failure> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
@@ -137,7 +144,9 @@ impl Client {
                 .map_err(|error| self.broken(&error))?;
         // It ends with the answer, or when its sender is dropped; what goes wrong in it, the sender says too.
         tokio::spawn(connection);
+        let accept = if in_lines { LINES } else { "application/json" };
         let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "localhost");
+        request = request.header(header::ACCEPT, accept);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -209,9 +218,14 @@ impl Client {
         ))
     }
 
+    /// An answer without anything in it.
+    pub(crate) fn empty(&self) -> Failure {
+        self.strange("it has no line")
+    }
+
     fn silent(&self, within: Duration) -> Failure {
         Failure::Unreachable(format!(
-            "the daemon at unix:{} took the question and did not answer within {}: look at its log",
+            "the daemon at unix:{} took the question and did not answer within {}: look at its log, or give it more time (--timeout)",
             self.path.display(),
             super::args::spelled(within)
         ))
@@ -226,42 +240,62 @@ impl Client {
     }
 }
 
-/// An answer without an end, line by line.
+/// An answer, line by line.
 #[derive(Debug)]
 pub(crate) struct Lines {
     client: Client,
     body: Incoming,
+    /// What came...
     kept: Vec<u8>,
+    /// ... and how much of it was read.
+    read: usize,
+    /// It may be silent, and ends when the daemon does.
+    is_endless: bool,
 }
 
 impl Lines {
-    /// The next line; nothing once the daemon has ended it.
+    /// The next line; nothing at the end.
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
-        let mut searched = 0;
+        let mut searched = self.read;
         loop {
             if let Some(at) = self.kept[searched..].iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.kept.drain(..=searched + at).collect();
-                searched = 0;
+                let line = &self.kept[self.read..searched + at];
+                searched += at + 1;
+                self.read = searched;
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                let read = serde_json::from_slice(&line);
+                let read = serde_json::from_slice(line);
                 return read.map(Some).map_err(|error| self.client.strange(&error.to_string()));
             }
+            self.kept.drain(..self.read);
+            self.read = 0;
             searched = self.kept.len();
             if searched > self.client.most {
                 return Err(self.client.too_much("a line of"));
             }
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
-                        self.kept.extend_from_slice(data);
-                    }
-                }
-                // A daemon that ends, or is killed, does not end its answers in good order.
-                Some(Err(_)) => return Ok(None),
+            match self.frame().await? {
+                Some(data) => self.kept.extend_from_slice(&data),
+                None if self.kept.iter().all(u8::is_ascii_whitespace) || self.is_endless => return Ok(None),
+                None => return Err(self.client.gone("it ends within a line")),
             }
+        }
+    }
+
+    /// What comes next.
+    async fn frame(&mut self) -> Result<Option<Bytes>, Failure> {
+        let patience = self.client.patience;
+        let frame = if self.is_endless {
+            self.body.frame().await
+        } else {
+            timeout(patience, self.body.frame()).await.map_err(|_| self.client.silent(patience))?
+        };
+        match frame {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+            // A daemon that ends, or is killed, does not end its answers in good order.
+            Some(Err(_)) if self.is_endless => Ok(None),
+            Some(Err(error)) => Err(self.client.gone(&error.to_string())),
         }
     }
 }

@@ -23,10 +23,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use gm_data::GroupName;
 
-use self::args::{Fresh, Op, Ranges, Waiting};
+use self::args::{Fresh, Op, Ranges, Reading, Waiting};
 use self::client::Client;
 use self::failure::{Ended, Failure};
 use self::out::Out;
+use self::read::Question;
 use self::target::Target;
 use crate::Global;
 
@@ -34,15 +35,23 @@ use crate::Global;
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Ask {
     /// How the daemon stands, and what an operator should look at
-    Status,
+    Status {
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// The groups that are held, and those that are known by name
-    Groups,
+    Groups {
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// Who is in a group
     Members {
         /// The group's name
         group: GroupName,
         #[command(flatten)]
         fresh: Fresh,
+        #[command(flatten)]
+        reading: Reading,
     },
     /// Which member serves which range, and which is interested in it
     Topology {
@@ -53,6 +62,8 @@ pub(crate) enum Ask {
         op: Option<Op>,
         #[command(flatten)]
         fresh: Fresh,
+        #[command(flatten)]
+        reading: Reading,
     },
     /// By how many each key is served
     Coverage {
@@ -63,6 +74,8 @@ pub(crate) enum Ask {
         require: Option<usize>,
         #[command(flatten)]
         fresh: Fresh,
+        #[command(flatten)]
+        reading: Reading,
     },
     /// Who serves a key, the most preferred first
     Locate {
@@ -76,6 +89,8 @@ pub(crate) enum Ask {
         bytes: Option<String>,
         #[command(flatten)]
         fresh: Fresh,
+        #[command(flatten)]
+        reading: Reading,
     },
     /// Become a member of a group
     Join {
@@ -156,11 +171,16 @@ pub(crate) enum Ask {
         waiting: Waiting,
     },
     /// The nodes that this one knows, and what they are to it
-    Peers,
+    Peers {
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// What changes in a group, as it changes; first what is there
     Watch {
         /// The group's name
         group: GroupName,
+        #[command(flatten)]
+        reading: Reading,
     },
     /// Wait until a group is as another node has it
     Wait {
@@ -169,7 +189,7 @@ pub(crate) enum Ask {
         /// As `groups` and every write print it
         #[arg(long, value_parser = args::fingerprint)]
         fingerprint: String,
-        /// Wait so long
+        /// Maximum time to wait
         #[arg(long, default_value = "5s", value_parser = args::duration, value_name = "TIME")]
         timeout: Duration,
     },
@@ -192,16 +212,23 @@ pub(crate) fn run(ask: Ask, global: &Global) -> ExitCode {
 }
 
 async fn answer(ask: Ask, client: &Client, out: &mut Out) -> Result<Ended, Failure> {
+    let patient = |reading: Reading| client.patient(reading.timeout);
     match ask {
-        Ask::Status => read::status(client, out).await,
-        Ask::Groups => read::groups(client, out).await,
-        Ask::Members { group, fresh } => read::members(client, out, &group, fresh).await,
-        Ask::Topology { group, op, fresh } => read::topology(client, out, &group, op, fresh).await,
-        Ask::Coverage { group, require, fresh } => read::coverage(client, out, &group, require, fresh).await,
-        Ask::Locate { group, key, bytes, fresh } => {
-            read::locate(client, out, &group, key, bytes, fresh).await
+        Ask::Status { reading } => read::status(&patient(reading), out).await,
+        Ask::Groups { reading } => read::groups(&patient(reading), out).await,
+        Ask::Members { group, fresh, reading } => {
+            read::members(&patient(reading), out, Question { group: &group, fresh }).await
         }
-        Ask::Peers => read::peers(client, out).await,
+        Ask::Topology { group, op, fresh, reading } => {
+            read::topology(&patient(reading), out, Question { group: &group, fresh }, op).await
+        }
+        Ask::Coverage { group, require, fresh, reading } => {
+            read::coverage(&patient(reading), out, Question { group: &group, fresh }, require).await
+        }
+        Ask::Locate { group, key, bytes, fresh, reading } => {
+            read::locate(&patient(reading), out, Question { group: &group, fresh }, key, bytes).await
+        }
+        Ask::Peers { reading } => read::peers(&patient(reading), out).await,
         Ask::Join { group, interest, waiting } => {
             write::join(client, out, &group, &interest.map_or_else(Vec::new, |ranges| ranges.0), &waiting)
                 .await
@@ -222,7 +249,7 @@ async fn answer(ask: Ask, client: &Client, out: &mut Out) -> Result<Ended, Failu
         Ask::Forget { node, group, waiting } => {
             write::forget(client, out, node.node().await?, group.as_ref(), &waiting).await
         }
-        Ask::Watch { group } => watch::watch(client, out, &group).await,
+        Ask::Watch { group, reading } => watch::watch(&patient(reading), out, &group).await,
         Ask::Wait { group, fingerprint, timeout } => {
             watch::wait(client, out, &group, &fingerprint, timeout).await
         }

@@ -35,6 +35,16 @@ impl Out {
         if !said.ends_with('\n') {
             said.push('\n');
         }
+        self.print(&said)
+    }
+
+    /// Whether it is for programs.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a part of an answer, and flushes.
+    pub(crate) fn print(&mut self, said: &str) -> Result<(), Failure> {
         let mut output = io::stdout().lock();
         match output.write_all(said.as_bytes()).and_then(|()| output.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.is_unread = true,
@@ -54,6 +64,7 @@ impl Out {
     }
 }
 
-fn json<T: Serialize + ?Sized>(shape: &T) -> Result<String, Failure> {
+/// As JSON, on one line.
+pub(super) fn json<T: Serialize + ?Sized>(shape: &T) -> Result<String, Failure> {
     serde_json::to_string(shape).map_err(|error| Failure::Output(error.into()))
 }

@@ -40,29 +40,69 @@ impl Table {
         }
         widths
     }
+
+    fn line<'a>(&self, widths: &[usize], cells: impl Iterator<Item = &'a str>) -> String {
+        let mut line = String::new();
+        for ((cell, width), (_, side)) in cells.zip(widths).zip(&self.heads) {
+            let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let gap = if line.is_empty() { "" } else { "  " };
+            match side {
+                Left => line.extend([gap, cell, &blanks]),
+                Right => line.extend([gap, &blanks, cell]),
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
+    }
+
+    /// The lines of the rows, and of the heads if they are wanted.
+    fn lines(&self, widths: &[usize], with_heads: bool) -> String {
+        let heads = with_heads.then(|| self.line(widths, self.heads.iter().map(|(head, _)| *head)));
+        let rows = self.rows.iter().map(|row| self.line(widths, row.iter().map(String::as_str)));
+        heads.into_iter().chain(rows).collect()
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths = self.widths();
-        let line = |cells: &mut dyn Iterator<Item = &str>| {
-            let mut line = String::new();
-            for ((cell, width), (_, side)) in cells.zip(&widths).zip(&self.heads) {
-                let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
-                let gap = if line.is_empty() { "" } else { "  " };
-                match side {
-                    Left => line.extend([gap, cell, &blanks]),
-                    Right => line.extend([gap, &blanks, cell]),
-                }
-            }
-            line.truncate(line.trim_end().len());
-            line
-        };
-        writeln!(f, "{}", line(&mut self.heads.iter().map(|(head, _)| *head)))?;
-        for row in &self.rows {
-            writeln!(f, "{}", line(&mut row.iter().map(String::as_str)))?;
-        }
-        Ok(())
+        f.write_str(&self.lines(&self.widths(), true))
+    }
+}
+
+/// Rows by which the columns of a table that has no end in sight are measured. Later rows that need more are not aligned.
+const MEASURED: usize = 1_000;
+
+/// A table whose rows are shown as they come.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    table: Table,
+    widths: Option<Vec<usize>>,
+}
+
+impl Flow {
+    /// Without rows.
+    pub(crate) fn new(heads: &[(&'static str, Side)]) -> Flow {
+        Flow { table: Table::new(heads), widths: None }
+    }
+
+    /// One more row. Returns what can be printed.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> String {
+        self.table.row(cells);
+        if self.widths.is_some() || self.table.rows.len() >= MEASURED { self.print() } else { String::new() }
+    }
+
+    /// What was not printed yet; nothing of a table without rows.
+    pub(crate) fn end(&mut self) -> String {
+        if self.widths.is_none() && self.table.rows.is_empty() { String::new() } else { self.print() }
+    }
+
+    fn print(&mut self) -> String {
+        let is_first = self.widths.is_none();
+        let widths = self.widths.get_or_insert_with(|| self.table.widths());
+        let text = self.table.lines(widths, is_first);
+        self.table.rows.clear();
+        text
     }
 }
 
@@ -95,6 +135,24 @@ mod tests {
         table.row(["Customers".into(), "7".into(), String::new()]);
         table.row(["Größe".into(), "123456".into(), "x".into()]);
         assert_eq!(table.to_string(), "GROUP       ITEMS\nCustomers       7\nGröße      123456  x\n");
+    }
+
+    #[test]
+    fn a_long_table_is_shown_as_it_comes() {
+        let row = |at: usize| [format!("g{at}"), at.to_string()];
+        let heads = [("GROUP", Left), ("ITEMS", Right)];
+        let (mut flow, mut table) = (Flow::new(&heads), Table::new(&heads));
+        let mut shown = String::new();
+        for at in 0..2 * MEASURED {
+            let now = flow.row(row(at));
+            assert_eq!(now.is_empty(), at + 1 < MEASURED, "{at}");
+            shown.push_str(&now);
+            table.row(row(at));
+        }
+        assert_eq!((flow.end().as_str(), shown), ("", table.to_string()));
+        let mut few = Flow::new(&heads);
+        assert_eq!((few.row(row(1)), few.end()), (String::new(), "GROUP  ITEMS\ng1         1\n".to_owned()));
+        assert_eq!(Flow::new(&heads).end(), "");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use gm_node::api;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::spelled;
-use super::client::Client;
+use super::client::{Client, PATIENCE};
 use super::failure::{Ended, Failure};
 use super::out::Out;
 use super::read::of;
@@ -17,7 +17,7 @@ use super::{reader, show};
 const EVERY: Duration = Duration::from_millis(25);
 
 pub(crate) async fn watch(client: &Client, out: &mut Out, group: &GroupName) -> Result<Ended, Failure> {
-    let mut lines = client.lines(&of(group, "/watch")).await?;
+    let mut lines = client.watch(&of(group, "/watch")).await?;
     let mut gone = reader::gone();
     loop {
         let change = tokio::select! {
@@ -31,7 +31,7 @@ pub(crate) async fn watch(client: &Client, out: &mut Out, group: &GroupName) -> 
         }
     }
     Err(Failure::Unreachable(format!(
-        "the daemon at unix:{} ended the watch: it is going down, or the watch was too slow",
+        "the daemon at unix:{} ended the watch: it is going down; look at its log",
         client.path().display()
     )))
 }
@@ -44,6 +44,8 @@ pub(crate) async fn wait(
     within: Duration,
 ) -> Result<Ended, Failure> {
     let last = Instant::now() + within;
+    // A daemon that is slow to answer may take the time of the wait.
+    let client = &client.patient(PATIENCE.max(within));
     loop {
         let held = match client.get::<api::Group>(&of(group, "")).await {
             Ok(held) => Some(held),

@@ -57,7 +57,9 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let (former, moving) = (stored.me, moving(&stored, door.me()));
     let app = App::new(&effective, &door);
     let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
-    let config = Config { alone: effective.single, ..Config::of_door(&door) };
+    let mut config = Config { alone: effective.single, ..Config::of_door(&door) };
+    config.bounds.watchers = effective.limits.watchers;
+    config.bounds.watch_bytes = effective.limits.watch_bytes;
     let service = Service::start(config, codec, store, stored, door).map_err(refused)?;
     let me = service.my_id();
     tokio::spawn(notices::log(service.notices()));

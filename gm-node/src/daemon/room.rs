@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,8 +16,9 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::descriptors::{Descriptors, Spare, are_used_up};
 
-/// Maximum number of connections: 1,024 watchers, which hold one each, and enough others for scripts.
-pub(crate) const MOST: usize = 1_280;
+/// Bytes that the system holds of what we send and a client has not taken, about; it counts twice as many, for what it needs besides. Less than its default: what
+/// a slow client has not taken is memory too.
+const SENDING: usize = 32 << 10;
 /// Pause after an error of `accept`.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection on the reserved descriptor may take to send its request...
@@ -61,19 +62,19 @@ impl Room {
     }
 
     /// The next connection, whether the limit allows it or not.
-    async fn next(&mut self) -> (UnixStream, Option<Reserved>, <Room as Listener>::Addr) {
+    async fn next(&mut self) -> (UnixStream, Option<Reserved>) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, address)) => {
+                Ok((stream, _)) => {
                     self.spare.refill();
-                    return (stream, None, address);
+                    return (stream, None);
                 }
                 Err(error) if are_used_up(&error) => {
                     self.descriptors.note();
                     if self.spare.give_up()
-                        && let Ok(Ok((stream, address))) = timeout(PAUSE, self.listener.accept()).await
+                        && let Ok(Ok((stream, _))) = timeout(PAUSE, self.listener.accept()).await
                     {
-                        return (stream, Some(Reserved::new(&self.spare)), address);
+                        return (stream, Some(Reserved::new(&self.spare)));
                     }
                     // Another connection has the reserved descriptor, or another part of the process took it first.
                     let _ = timeout(PAUSE, self.spare.is_back()).await;
@@ -88,6 +89,29 @@ impl Room {
             }
         }
     }
+
+    /// Accepts the next connection that the limit allows.
+    pub(crate) async fn accept(&mut self) -> Guest {
+        loop {
+            let (stream, reserved) = self.next().await;
+            if let Err(error) = set_socket_send_buffer_size(&stream, SENDING) {
+                tracing::debug!("a connection of the control socket has the system's buffer: {error}");
+            }
+            let place = Arc::clone(&self.places).try_acquire_owned().ok();
+            let has_place = place.is_some();
+            // Beyond the limit it is dropped here, which returns the reserved descriptor.
+            let guest = Guest { stream: Some(stream), reserved, _place: place };
+            if has_place {
+                self.told = false;
+                return guest;
+            }
+            if !std::mem::replace(&mut self.told, true) {
+                tracing::warn!(
+                    "control socket: there are as many connections as may be (`max-connections`), and new ones are closed until others end. List the holders with `ss -xp`"
+                );
+            }
+        }
+    }
 }
 
 impl Reserved {
@@ -99,34 +123,6 @@ impl Reserved {
         if !std::mem::replace(&mut self.has_asked, true) {
             self.until.as_mut().reset(Instant::now() + ANSWERING);
         }
-    }
-}
-
-impl Listener for Room {
-    type Io = Guest;
-    type Addr = tokio::net::unix::SocketAddr;
-
-    async fn accept(&mut self) -> (Guest, Self::Addr) {
-        loop {
-            let (stream, reserved, address) = self.next().await;
-            let place = Arc::clone(&self.places).try_acquire_owned().ok();
-            let has_place = place.is_some();
-            // Beyond the limit it is dropped here, which returns the reserved descriptor.
-            let guest = Guest { stream: Some(stream), reserved, _place: place };
-            if has_place {
-                self.told = false;
-                return (guest, address);
-            }
-            if !std::mem::replace(&mut self.told, true) {
-                tracing::warn!(
-                    "control socket: the connection limit is reached, and new connections are closed until others end. List the holders with `ss -xp`"
-                );
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
     }
 }
 
@@ -217,7 +213,7 @@ mod tests {
         let mut theirs = Vec::new();
         for _ in 0..2 {
             ours.push(UnixStream::connect(&path).await.unwrap());
-            theirs.push(room.accept().await.0);
+            theirs.push(room.accept().await);
         }
         let mut third = UnixStream::connect(&path).await.unwrap();
         // It is turned away while the next one is waited for.
@@ -228,7 +224,7 @@ mod tests {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::UnexpectedEof);
         theirs.pop();
         let mut fourth = UnixStream::connect(&path).await.unwrap();
-        let mut guest = room.accept().await.0;
+        let mut guest = room.accept().await;
         fourth.write_all(b"x").await.unwrap();
         assert_eq!(guest.read_u8().await.unwrap(), b'x');
         guest.write_all(b"y").await.unwrap();

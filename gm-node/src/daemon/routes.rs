@@ -1,11 +1,12 @@
 //! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command line.
 //!
 //! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether
-//! writes are accepted; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why something is refused.
+//! writes are accepted; `routes/list.rs`: answers that are as long as the state; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why something is refused.
 
 mod ask;
 mod failure;
 mod gate;
+mod list;
 mod network;
 mod peer;
 mod read;
@@ -19,8 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use gm_broadcast::shell::Door;
 use gm_node::service::Service;
@@ -28,14 +30,13 @@ use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
 use super::concerns::Concerns;
-use super::config::Effective;
+use super::config::{Effective, Limits};
+use super::http;
 use super::multicast::Multicast;
-use super::room::{MOST, Room};
+use super::room::Room;
 use failure::Failure;
 use gate::Gate;
-
-/// Bytes of the longest order: all ranges that a member may have.
-const LONGEST: usize = 16 << 20;
+use list::Lists;
 
 /// What routes need besides the node.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct App<S = Service> {
     multicast: Mutex<Multicast>,
     begun: Instant,
     warnings: Vec<String>,
+    limits: Limits,
+    lists: Lists,
     pub(super) gate: Gate,
     pub(super) concerns: Concerns,
 }
@@ -66,14 +69,40 @@ impl App<()> {
             multicast: Mutex::new(multicast),
             begun: Instant::now(),
             warnings: effective.warnings.clone(),
+            limits: effective.limits,
+            lists: Lists::default(),
             gate: Gate::default(),
             concerns: Concerns::new(effective.sealing.ids()),
         }
     }
 
     pub(crate) fn with(self, service: Service) -> App {
-        let App { cluster, data_dir, is_single, multicast, begun, warnings, gate, concerns, .. } = self;
-        App { service, cluster, data_dir, is_single, multicast, begun, warnings, gate, concerns }
+        let App {
+            cluster,
+            data_dir,
+            is_single,
+            multicast,
+            begun,
+            warnings,
+            limits,
+            lists,
+            gate,
+            concerns,
+            ..
+        } = self;
+        App {
+            service,
+            cluster,
+            data_dir,
+            is_single,
+            multicast,
+            begun,
+            warnings,
+            limits,
+            lists,
+            gate,
+            concerns,
+        }
     }
 }
 
@@ -89,7 +118,7 @@ impl App {
 
 /// Serves all connections. After `end` it accepts no more, and returns when the requests in progress are answered.
 pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
-    let descriptors = Arc::clone(&app.concerns.descriptors);
+    let (descriptors, limits) = (Arc::clone(&app.concerns.descriptors), app.limits);
     let writes = Router::new()
         .route("/v1/groups/{g}/join", post(write::join))
         .route("/v1/groups/{g}/leave", post(write::leave))
@@ -109,12 +138,13 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .merge(writes)
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_route() })
-        .layer(DefaultBodyLimit::max(LONGEST))
         .with_state(app);
-    let room = Room::new(listener, MOST, descriptors);
+    let room = Room::new(listener, limits.connections, descriptors);
     // If the sender is dropped, that is the end too.
-    let end = async { drop(end.await) };
-    if let Err(error) = axum::serve(room, router).with_graceful_shutdown(end).await {
-        tracing::error!("the control socket is answered no longer: {error}");
-    }
+    http::serve(room, router, limits.patience, async { drop(end.await) }).await;
+}
+
+/// What is answered to a request that no route can be found for.
+pub(super) fn refusal(status: StatusCode, error: String) -> impl IntoResponse {
+    Failure::of_request(status, error)
 }

@@ -142,7 +142,7 @@ impl<S: Store> Node<S> {
     }
 
     /// How much is held, each part beside its bound: (what, how many, at most).
-    pub fn bounded(&self) -> [(&'static str, usize, usize); 9] {
+    pub fn bounded(&self) -> [(&'static str, usize, usize); 10] {
         let bounds = &self.config.bounds;
         let groups = self.groups();
         let records =
@@ -153,7 +153,8 @@ impl<S: Store> Node<S> {
             ("records", records.unwrap_or(0), bounds.records),
             ("writes", self.queue.len(), bounds.writes),
             ("waits", self.waits.len(), bounds.waits + bounds.writes),
-            ("watchers", self.watchers.len(), bounds.watchers),
+            ("watchers", self.watches.len(), bounds.watchers),
+            ("watch-bytes", usize::try_from(self.watches.kept()).unwrap_or(usize::MAX), bounds.watch_bytes),
             ("questions", self.questions.len(), bounds.questions),
             ("replies", self.replies.len(), 256),
             ("unstored", self.unstored.len(), self.config.broadcast.bounds.recent + 1),

@@ -73,7 +73,7 @@ impl<S: Store> Node<S> {
             replies: VecDeque::new(),
             retell: BTreeMap::new(),
             purge_at: now + config.times.purge,
-            watchers: BTreeMap::new(),
+            watches: super::watch::Watches::default(),
             chance,
             config,
         };

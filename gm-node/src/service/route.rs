@@ -9,7 +9,6 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::Driving;
 use super::facts::Facts;
-use super::watch::Changes;
 use crate::command::{Command, WriteError, Written};
 use crate::event::Event;
 
@@ -21,7 +20,7 @@ type Heard = mpsc::Receiver<Said<std::convert::Infallible, Event>>;
 pub(super) struct Shared {
     tags: AtomicU64,
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
-    watchers: Mutex<BTreeMap<u64, mpsc::Sender<Changes>>>,
+    watchers: Mutex<BTreeMap<u64, mpsc::Sender<()>>>,
     facts: Mutex<Facts>,
     notices: broadcast::Sender<Event>,
     first: Mutex<Option<broadcast::Receiver<Event>>>,
@@ -69,7 +68,7 @@ impl Shared {
     }
 
     /// The same for a watcher; nothing if there are so many already.
-    pub(super) fn watch(&self, most: usize) -> Option<(u64, mpsc::Receiver<Changes>)> {
+    pub(super) fn watch(&self, most: usize) -> Option<(u64, mpsc::Receiver<()>)> {
         let mut watchers = lock(&self.watchers);
         if watchers.len() >= most {
             return None;
@@ -105,10 +104,9 @@ impl Shared {
                     let _ = answer.send(result);
                 }
             }
-            Event::Changed { tag, events, .. } => {
-                let changes = events.map_or(Changes::TooMany, Changes::Some);
-                let taken = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(changes));
-                debug_assert!(!matches!(taken, Some(Err(mpsc::error::TrySendError::Full(_)))));
+            Event::Changed { tag, .. } => {
+                let told = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(()));
+                debug_assert!(!matches!(told, Some(Err(mpsc::error::TrySendError::Full(())))));
             }
             Event::Unwatched { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
             event => {

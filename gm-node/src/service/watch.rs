@@ -7,24 +7,26 @@ use tokio::sync::mpsc;
 
 use super::{Inner, Service, ServiceError};
 use crate::command::{Command, WriteError};
+use crate::node::{Difference, Part};
 
 /// What changed in a group since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
     /// This, member by member. The first time all that is there.
     Some(Vec<Event>),
-    /// More than a watcher is told at once: look at the group anew.
+    /// More than a watcher is told at once, or more than is kept for those that do not take it: look at the group anew.
     TooMany,
 }
 
-/// A watcher of a group. Dropping it ends the watching.
+/// A watcher of a group. Dropping it ends the watching. Between two calls of it nothing is done for it and nothing kept but how far it was told: see
+/// [`Bounds::watch_bytes`](crate::Bounds).
 #[derive(Debug)]
 pub struct Watch {
     inner: Arc<Inner>,
     tag: u64,
-    changes: mpsc::Receiver<Changes>,
-    /// Something was taken, and the node does not know it yet.
-    owes: bool,
+    changes: mpsc::Receiver<()>,
+    /// The node told that something changed, and does not know yet that it was taken.
+    stirred: bool,
 }
 
 impl Service {
@@ -35,7 +37,7 @@ impl Service {
     pub async fn watch(&self, group: &GroupName) -> Result<Watch, ServiceError> {
         let most = self.inner.watchers;
         let (tag, changes) = self.inner.shared.watch(most).ok_or_else(|| full(most))?;
-        let watch = Watch { inner: Arc::clone(&self.inner), tag, changes, owes: false };
+        let watch = Watch { inner: Arc::clone(&self.inner), tag, changes, stirred: false };
         self.inner.shell.tell(Command::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
     }
@@ -47,16 +49,46 @@ impl Watch {
     /// # Errors
     /// [`ServiceError::Stopped`]; [`WriteError::Full`] if there are too many watchers: those that were dropped a moment ago count.
     pub async fn next(&mut self) -> Result<Changes, ServiceError> {
-        if self.owes {
-            self.inner.shell.tell(Command::Took { tag: self.tag }).await?;
-            self.owes = false;
+        let most = self.inner.events;
+        self.take(|difference| {
+            let part = difference.clone().part(most.saturating_add(1));
+            let fits = part.is_whole && part.events.as_ref().is_none_or(|events| events.len() <= most);
+            if fits { part } else { difference.skipped() }
+        })
+        .await
+    }
+
+    /// As [`next`](Watch::next), in parts: about `most` events at once, the rest of the difference with the next calls, however large it is. What belongs to one
+    /// write may come in two parts.
+    ///
+    /// # Errors
+    /// As [`next`](Watch::next).
+    pub async fn next_part(&mut self, most: usize) -> Result<Changes, ServiceError> {
+        self.take(|difference| difference.part(most)).await
+    }
+
+    async fn take(&mut self, part: impl Fn(Difference) -> Part) -> Result<Changes, ServiceError> {
+        loop {
+            // What was told and not taken is there again after a call that was given up.
+            if !self.stirred {
+                self.stirred = self.changes.recv().await.is_some();
+            }
+            let tag = self.tag;
+            let difference = self.inner.shell.look(move |node| node.difference(tag)).await?;
+            let Some(difference) = difference.filter(|_| self.stirred) else {
+                let refused = !self.inner.shared.has_ended();
+                return Err(if refused { full(self.inner.watchers).into() } else { ServiceError::Stopped });
+            };
+            let Part { events, cursor, .. } = part(difference);
+            self.inner.shell.tell(Command::Took { tag, until: cursor }).await?;
+            self.stirred = false;
+            match events {
+                None => return Ok(Changes::TooMany),
+                Some(events) if !events.is_empty() => return Ok(Changes::Some(events)),
+                // Only what is no event changed.
+                Some(_) => {}
+            }
         }
-        let Some(changes) = self.changes.recv().await else {
-            let refused = !self.inner.shared.has_ended();
-            return Err(if refused { full(self.inner.watchers).into() } else { ServiceError::Stopped });
-        };
-        self.owes = true;
-        Ok(changes)
     }
 }
 

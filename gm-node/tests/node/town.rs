@@ -46,6 +46,10 @@ impl Told {
         self.answer(tag).expect("answered").1.expect("made").waited
     }
 
+    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.0.borrow().iter().filter(|(_, _, event)| wanted(event)).count()
+    }
+
     pub(crate) fn any(&self, wanted: impl Fn(&Event) -> bool) -> bool {
         self.0.borrow().iter().any(|(_, _, event)| wanted(event))
     }

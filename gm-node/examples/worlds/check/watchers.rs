@@ -49,14 +49,14 @@ impl Known {
 pub(crate) struct Watchers {
     book: Shared,
     known: BTreeMap<(NodeIndex, u64), Known>,
-    /// Was told to look anew.
-    anew: Vec<(NodeIndex, u64)>,
+    /// Was told that something changed, and takes it in.
+    takes: Vec<(NodeIndex, u64)>,
 }
 
 impl Watchers {
     /// Of that book.
     pub(crate) fn new(book: &Shared) -> Watchers {
-        Watchers { book: Shared::clone(book), known: BTreeMap::new(), anew: Vec::new() }
+        Watchers { book: Shared::clone(book), known: BTreeMap::new(), takes: Vec::new() }
     }
 
     fn group_of(&self, tag: u64) -> Option<gm_data::GroupName> {
@@ -80,28 +80,34 @@ impl Checker<Whole> for Watchers {
             Seen::Event(gm_node::Event::Unwatched { tag, .. }) => {
                 self.known.remove(&(place.node, *tag));
             }
-            Seen::Event(gm_node::Event::Changed { tag, events: None, .. }) => {
-                self.anew.push((place.node, *tag));
-            }
-            Seen::Event(gm_node::Event::Changed { tag, events: Some(events), .. }) => {
-                let known = self.known.entry((place.node, *tag)).or_default();
-                for event in events {
-                    known.tell(*event).map_err(|what| {
-                        Violation::safety("watchers", place.at, format!("{} {what}", place.node))
-                    })?;
-                }
-            }
+            Seen::Event(gm_node::Event::Changed { tag, .. }) => self.takes.push((place.node, *tag)),
             _ => {}
         }
         Ok(())
     }
 
-    fn settled(&mut self, _: Where, machine: &Whole) -> Result<(), Violation> {
-        for (node, tag) in std::mem::take(&mut self.anew) {
-            let group = self.group_of(tag);
-            let state =
-                group.and_then(|group| machine.view(&group).map(|view| -> Message { (**view).clone() }));
-            self.known.insert((node, tag), Known::of(state.as_ref()));
+    /// A watcher takes in what there is when it was told, and says so after a while, as its pace is.
+    fn settled(&mut self, place: Where, machine: &Whole) -> Result<(), Violation> {
+        for (node, tag) in std::mem::take(&mut self.takes) {
+            let Some(difference) = machine.difference(tag) else { continue };
+            // Some in parts.
+            let part = difference.part(if tag.is_multiple_of(2) { 3 } else { usize::MAX });
+            let known = self.known.entry((node, tag)).or_default();
+            match &part.events {
+                Some(events) => {
+                    for event in events {
+                        known.tell(*event).map_err(|what| {
+                            Violation::safety("watchers", place.at, format!("{node} {what}"))
+                        })?;
+                    }
+                }
+                None => {
+                    let group = self.group_of(tag);
+                    let state = group.and_then(|group| machine.view(&group).cloned());
+                    self.known.insert((node, tag), Known::of(state.as_deref()));
+                }
+            }
+            self.book.borrow_mut().took(place.at, node, tag, part);
         }
         Ok(())
     }

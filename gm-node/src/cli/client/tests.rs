@@ -133,7 +133,7 @@ async fn an_answer_that_is_too_large_is_refused() {
 async fn lines_come_one_by_one_however_they_are_cut_and_are_bounded() {
     let folder = Folder::new("lines");
     let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n1\n2\r\n4\r\n2\n\n3\r\n1\r\n\n\r\n0\r\n\r\n";
-    let mut lines = folder.saying(chunks.into()).lines("/").await.unwrap();
+    let mut lines = folder.saying(chunks.into()).list("/", Duration::ZERO).await.unwrap();
     let mut all = Vec::new();
     while let Some(number) = lines.next::<u32>().await.unwrap() {
         all.push(number);
@@ -142,8 +142,50 @@ async fn lines_come_one_by_one_however_they_are_cut_and_are_bounded() {
 
     let folder = Folder::new("line");
     let client = Client { most: 100, ..folder.saying(http("200 OK", &"1".repeat(5_000))) };
-    let mut lines = client.lines("/").await.unwrap();
+    let mut lines = client.list("/", Duration::ZERO).await.unwrap();
     assert_eq!(lines.next::<u32>().await.unwrap_err().code(), 1);
+}
+
+#[tokio::test]
+async fn a_long_answer_is_whole_or_a_failure_and_a_watch_just_ends() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n1\n\r\n";
+    for (name, rest) in [("cut", ""), ("within", "1\r\n2\r\n0\r\n\r\n")] {
+        let folder = Folder::new(&format!("long-{name}"));
+        let client = folder.saying(format!("{head}{rest}").into());
+        let mut lines = client.list("/", Duration::ZERO).await.unwrap();
+        assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
+        let failure = lines.next::<u32>().await.unwrap_err();
+        assert!(
+            failure.to_string().contains("before its answer was whole") && failure.code() == 3,
+            "{name}: {failure}"
+        );
+        let mut lines = client.watch("/").await.unwrap();
+        assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
+        assert_eq!(lines.next::<u32>().await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_falls_silent_within_an_answer_is_given_up_and_a_watch_is_not() {
+    let folder = Folder::new("stall");
+    let path = folder.0.join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n1\n\r\n";
+            stream.write_all(head).await.unwrap();
+            held.push(stream);
+        }
+    });
+    let client = Client::new(path).patient(Duration::from_millis(20));
+    let mut lines = client.list("/", Duration::ZERO).await.unwrap();
+    assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
+    assert!(lines.next::<u32>().await.unwrap_err().to_string().contains("--timeout"));
+    let mut lines = client.watch("/").await.unwrap();
+    assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
+    let silent = timeout(Duration::from_millis(200), lines.next::<u32>()).await;
+    assert!(silent.is_err(), "it waits");
 }
 
 #[test]

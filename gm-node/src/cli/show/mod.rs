@@ -2,6 +2,7 @@
 
 mod change;
 mod groups;
+mod listing;
 mod nodes;
 mod ranges;
 mod status;
@@ -10,8 +11,9 @@ mod write;
 
 pub(crate) use change::change;
 pub(crate) use groups::{group, groups};
-pub(crate) use nodes::{members, peers};
-pub(crate) use ranges::{coverage, located, span, topology};
+pub(crate) use listing::Listing;
+pub(crate) use nodes::{Members, peers};
+pub(crate) use ranges::{Coverage, Located, Topology, span};
 pub(crate) use status::status;
 pub(crate) use write::{done, fell_short};
 

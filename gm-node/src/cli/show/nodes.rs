@@ -2,39 +2,64 @@
 
 use std::time::Duration;
 
-use gm_node::api::{Members, Peer};
+use gm_node::api::{self, Peer};
 
+use super::listing::Listing;
 use super::ranges::share;
 use super::sync::note;
 use crate::cli::args::spelled;
-use crate::cli::table::{Left, Right, Table, counted, plain};
+use crate::cli::table::{Flow, Left, Right, Table, counted, plain};
 
 /// The members of a group.
-pub(crate) fn members(answer: &Members) -> String {
-    let Members { group, sync, members } = answer;
-    if members.is_empty() {
-        return format!("{group} has no members.\n{}", note(sync));
+#[derive(Debug)]
+pub(crate) struct Members {
+    table: Flow,
+    count: usize,
+    idle: usize,
+}
+
+impl Members {
+    pub(crate) fn new() -> Members {
+        let table = Flow::new(&[
+            ("NODE", Left),
+            ("SERVES", Right),
+            ("OF THE KEYS", Right),
+            ("INTERESTS", Right),
+            ("VERSION", Left),
+        ]);
+        Members { table, count: 0, idle: 0 }
     }
-    let mut table = Table::new(&[
-        ("NODE", Left),
-        ("SERVES", Right),
-        ("OF THE KEYS", Right),
-        ("INTERESTS", Right),
-        ("VERSION", Left),
-    ]);
-    for member in members {
-        table.row([
+}
+
+impl Listing for Members {
+    type Head = api::Members;
+    type Item = api::Member;
+
+    fn items(head: &mut api::Members) -> Vec<api::Member> {
+        std::mem::take(&mut head.members)
+    }
+
+    fn item(&mut self, member: &api::Member) -> String {
+        self.count += 1;
+        self.idle += usize::from(member.serves == 0);
+        self.table.row([
             member.node.clone(),
             member.serves.to_string(),
             share(member.keys),
             member.interests.to_string(),
             member.version.clone(),
-        ]);
+        ])
     }
-    let idle = members.iter().filter(|member| member.serves == 0).count();
-    let rest =
-        if idle == 0 { String::new() } else { format!(", {idle} of them without a range that it serves") };
-    format!("{table}{}{rest}.\n{}", counted(members.len(), "member", "members"), note(sync))
+
+    fn end(&mut self, head: &api::Members) -> String {
+        let (table, note) = (self.table.end(), note(&head.sync));
+        let rest = match self.idle {
+            0 if self.count == 0 => return format!("{} has no members.\n{note}", plain(&head.group)),
+            0 => String::new(),
+            idle => format!(", {idle} of them without a range that it serves"),
+        };
+        format!("{table}{}{rest}.\n{note}", counted(self.count, "member", "members"))
+    }
 }
 
 /// The nodes that a node knows.
@@ -99,7 +124,7 @@ fn attempts(peer: &Peer) -> String {
 mod tests {
     use gm_node::api::Member;
 
-    use super::super::samples;
+    use super::super::{listing::whole, samples};
     use super::*;
 
     #[test]
@@ -111,10 +136,10 @@ mod tests {
             keys,
             version: "3.7".into(),
         };
-        let answer = |members| Members { group: "Customers".into(), sync: samples::sync(), members };
+        let answer = |members| api::Members { group: "Customers".into(), sync: samples::sync(), members };
         let all = [member("10.0.0.1:29999", 2, 0, 1 << 31), member("10.0.0.22:29999", 0, 1, 0)];
         assert_eq!(
-            members(&answer(all.to_vec())),
+            whole(Members::new(), answer(all.to_vec())),
             "\
 NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
 10.0.0.1:29999        2       50.0 %          0  3.7
@@ -122,7 +147,7 @@ NODE             SERVES  OF THE KEYS  INTERESTS  VERSION
 2 members, 1 of them without a range that it serves.
 "
         );
-        assert_eq!(members(&answer(vec![])), "Customers has no members.\n");
+        assert_eq!(whole(Members::new(), answer(vec![])), "Customers has no members.\n");
     }
 
     #[test]

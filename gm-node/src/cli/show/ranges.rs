@@ -1,10 +1,11 @@
 //! Who serves what, for people.
 
 use gm_data::KeyRange;
-use gm_node::api::{Coverage, Located, Piece, Topology};
+use gm_node::api;
 
+use super::listing::Listing;
 use super::sync::note;
-use crate::cli::table::{Left, Right, Table, counted};
+use crate::cli::table::{Flow, Left, Right, counted, plain};
 
 /// Owners of a piece that are named; the rest is a number.
 const NAMED: usize = 4;
@@ -26,95 +27,158 @@ pub(crate) fn share(keys: u64) -> String {
 }
 
 /// What is said of ranges.
-pub(crate) fn topology(answer: &Topology) -> String {
-    let Topology { group, sync, items } = answer;
-    if items.is_empty() {
-        return format!("No member serves a range in {group}, or is interested in one.\n{}", note(sync));
+#[derive(Debug)]
+pub(crate) struct Topology {
+    table: Flow,
+    is_empty: bool,
+}
+
+impl Topology {
+    pub(crate) fn new() -> Topology {
+        let table = Flow::new(&[
+            ("RANGE", Left),
+            ("OF THE KEYS", Right),
+            ("NODE", Left),
+            ("", Left),
+            ("PORT", Right),
+            ("PRIORITY", Right),
+        ]);
+        Topology { table, is_empty: true }
     }
-    let mut table = Table::new(&[
-        ("RANGE", Left),
-        ("OF THE KEYS", Right),
-        ("NODE", Left),
-        ("", Left),
-        ("PORT", Right),
-        ("PRIORITY", Right),
-    ]);
-    for item in items {
+}
+
+impl Listing for Topology {
+    type Head = api::Topology;
+    type Item = api::Item;
+
+    fn items(head: &mut api::Topology) -> Vec<api::Item> {
+        std::mem::take(&mut head.items)
+    }
+
+    fn item(&mut self, item: &api::Item) -> String {
+        self.is_empty = false;
         let serves = item.op == "add";
         let only = |number: u16| if serves { number.to_string() } else { "-".to_owned() };
-        table.row([
+        self.table.row([
             span(item.start, item.end),
             share(width(item.start, item.end)),
             item.node.clone(),
             if serves { "serves" } else { "is interested" }.to_owned(),
             only(item.port),
             only(item.priority),
-        ]);
+        ])
     }
-    format!("{table}{}", note(sync))
+
+    fn end(&mut self, head: &api::Topology) -> String {
+        let (group, note) = (plain(&head.group), note(&head.sync));
+        if self.is_empty {
+            return format!("No member serves a range in {group}, or is interested in one.\n{note}");
+        }
+        format!("{}{note}", self.table.end())
+    }
 }
 
 /// What is served, and by how many. With a number: whether by so many everywhere.
-pub(crate) fn coverage(coverage: &Coverage, require: Option<usize>) -> String {
-    let mut table =
-        Table::new(&[("RANGE", Left), ("OF THE KEYS", Right), ("SERVED BY", Right), ("NODES", Left)]);
-    for piece in &coverage.pieces {
-        let number = piece.owners.len();
+#[derive(Debug)]
+pub(crate) struct Coverage {
+    table: Flow,
+    require: Option<usize>,
+    /// Keys that fewer serve than are required, and where the first of them are; without a number, that nobody serves.
+    few: u64,
+    first: Option<(u32, u32)>,
+}
+
+impl Coverage {
+    pub(crate) fn new(require: Option<usize>) -> Coverage {
+        let heads = [("RANGE", Left), ("OF THE KEYS", Right), ("SERVED BY", Right), ("NODES", Left)];
+        Coverage { table: Flow::new(&heads), require, few: 0, first: None }
+    }
+
+    fn verdict(&self, least: usize) -> String {
+        let (few, members) = (share(self.few), |number| counted(number, "member", "members"));
+        match (self.require, least) {
+            (Some(wanted), least) if least < wanted => {
+                let at = self
+                    .first
+                    .map_or_else(String::new, |(start, end)| format!(", first {}", span(start, end)));
+                format!("GAP: {few} of the keys are served by fewer than {}{at}.", members(wanted))
+            }
+            (_, 0) => format!("GAP: {few} of the keys are served by nobody."),
+            (Some(_), least) => format!("Enough: every key is served by {} or more.", members(least)),
+            (None, least) => format!("Every key is served by {} or more.", members(least)),
+        }
+    }
+}
+
+impl Listing for Coverage {
+    type Head = api::Coverage;
+    type Item = api::Piece;
+
+    fn items(head: &mut api::Coverage) -> Vec<api::Piece> {
+        std::mem::take(&mut head.pieces)
+    }
+
+    fn item(&mut self, piece: &api::Piece) -> String {
+        let (number, keys) = (piece.owners.len(), width(piece.start, piece.end));
+        if number < self.require.unwrap_or(0).max(1) {
+            self.few += keys;
+            self.first.get_or_insert((piece.start, piece.end));
+        }
         let nodes = match number {
             0 => "NOBODY".to_owned(),
             1..=NAMED => piece.owners.join(", "),
             _ => format!("{}, and {} more", piece.owners[..NAMED].join(", "), number - NAMED),
         };
-        table.row([
-            span(piece.start, piece.end),
-            share(width(piece.start, piece.end)),
-            number.to_string(),
-            nodes,
-        ]);
+        self.table.row([span(piece.start, piece.end), share(keys), number.to_string(), nodes])
     }
-    format!("{table}{}\n{}", verdict(coverage, require), note(&coverage.sync))
-}
 
-fn verdict(coverage: &Coverage, require: Option<usize>) -> String {
-    let below = |wanted: usize| {
-        let few = coverage.pieces.iter().filter(|piece| piece.owners.len() < wanted);
-        share(few.map(|piece| width(piece.start, piece.end)).sum())
-    };
-    let members = |number| counted(number, "member", "members");
-    match (require, coverage.least) {
-        (Some(wanted), least) if least < wanted => {
-            let first = coverage.pieces.iter().find(|piece: &&Piece| piece.owners.len() < wanted);
-            let at =
-                first.map_or_else(String::new, |piece| format!(", first {}", span(piece.start, piece.end)));
-            format!("GAP: {} of the keys are served by fewer than {}{at}.", below(wanted), members(wanted))
-        }
-        (_, 0) => format!("GAP: {} of the keys are served by nobody.", below(1)),
-        (Some(_), least) => format!("Enough: every key is served by {} or more.", members(least)),
-        (None, least) => format!("Every key is served by {} or more.", members(least)),
+    fn end(&mut self, head: &api::Coverage) -> String {
+        format!("{}{}\n{}", self.table.end(), self.verdict(head.least), note(&head.sync))
     }
 }
 
 /// Who serves a key.
-pub(crate) fn located(located: &Located) -> String {
-    let key = located.key;
-    if located.owners.is_empty() {
-        return format!("No member serves the key {key:#010x}.\n{}", note(&located.sync));
+#[derive(Debug)]
+pub(crate) struct Located {
+    table: Flow,
+    count: usize,
+}
+
+impl Located {
+    pub(crate) fn new() -> Located {
+        let heads = [("", Right), ("NODE", Left), ("SERVICE", Left), ("PRIORITY", Right), ("RANGE", Left)];
+        Located { table: Flow::new(&heads), count: 0 }
     }
-    let mut table =
-        Table::new(&[("", Right), ("NODE", Left), ("SERVICE", Left), ("PRIORITY", Right), ("RANGE", Left)]);
-    for (at, owner) in located.owners.iter().enumerate() {
-        table.row([
-            format!("{}.", at + 1),
+}
+
+impl Listing for Located {
+    type Head = api::Located;
+    type Item = api::Owner;
+
+    fn items(head: &mut api::Located) -> Vec<api::Owner> {
+        std::mem::take(&mut head.owners)
+    }
+
+    fn item(&mut self, owner: &api::Owner) -> String {
+        self.count += 1;
+        self.table.row([
+            format!("{}.", self.count),
             owner.node.clone(),
             owner.service.clone(),
             owner.priority.to_string(),
             span(owner.start, owner.end),
-        ]);
+        ])
     }
-    let number = located.owners.len();
-    let order = if number > 1 { ", the most preferred first" } else { "" };
-    let members = counted(number, "member", "members");
-    format!("{table}The key {key:#010x} is served by {members}{order}.\n{}", note(&located.sync))
+
+    fn end(&mut self, head: &api::Located) -> String {
+        let (key, note) = (head.key, note(&head.sync));
+        if self.count == 0 {
+            return format!("No member serves the key {key:#010x}.\n{note}");
+        }
+        let order = if self.count > 1 { ", the most preferred first" } else { "" };
+        let members = counted(self.count, "member", "members");
+        format!("{}The key {key:#010x} is served by {members}{order}.\n{note}", self.table.end())
+    }
 }
 
 fn width(start: u32, end: u32) -> u64 {
@@ -123,8 +187,9 @@ fn width(start: u32, end: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use gm_node::api::Owner;
+    use gm_node::api::{Coverage as Covered, Located as Found, Owner, Piece, Topology as Said};
 
+    use super::super::listing::whole;
     use super::super::samples::{item, sync};
     use super::*;
 
@@ -133,10 +198,10 @@ mod tests {
 
     #[test]
     fn a_topology_is_a_line_for_each_range_of_each_member() {
-        let answer = |items| Topology { group: "Customers".into(), sync: sync(), items };
+        let answer = |items| Said { group: "Customers".into(), sync: sync(), items };
         let items = [item(A, "add", 0, 0x7fff_ffff, 5432, 2), item(B, "get", 0, u32::MAX, 0, 1)];
         assert_eq!(
-            topology(&answer(items.to_vec())),
+            whole(Topology::new(), answer(items.to_vec())),
             "\
 RANGE                  OF THE KEYS  NODE                            PORT  PRIORITY
 0x00000000-0x7fffffff       50.0 %  10.0.0.1:29999   serves         5432         2
@@ -144,7 +209,7 @@ RANGE                  OF THE KEYS  NODE                            PORT  PRIORI
 "
         );
         let none = "No member serves a range in Customers, or is interested in one.\n";
-        assert_eq!(topology(&answer(vec![])), none);
+        assert_eq!(whole(Topology::new(), answer(vec![])), none);
     }
 
     #[test]
@@ -154,13 +219,14 @@ RANGE                  OF THE KEYS  NODE                            PORT  PRIORI
             end,
             owners: owners.iter().map(|owner| (*owner).to_owned()).collect(),
         };
-        let halves = |least, upper: &[&str]| Coverage {
+        let coverage = |answer: Covered, require| whole(Coverage::new(require), answer);
+        let halves = |least, upper: &[&str]| Covered {
             sync: sync(),
             least,
             pieces: vec![piece(0, 0x7fff_ffff, &[A, B]), piece(0x8000_0000, u32::MAX, upper)],
         };
         assert_eq!(
-            coverage(&halves(0, &[]), None),
+            coverage(halves(0, &[]), None),
             "\
 RANGE                  OF THE KEYS  SERVED BY  NODES
 0x00000000-0x7fffffff       50.0 %          2  10.0.0.1:29999, 10.0.0.22:29999
@@ -169,21 +235,21 @@ GAP: 50.0 % of the keys are served by nobody.
 "
         );
         let last = |coverage: String| coverage.lines().last().unwrap_or_default().to_owned();
-        assert_eq!(last(coverage(&halves(1, &[A]), None)), "Every key is served by 1 member or more.");
+        assert_eq!(last(coverage(halves(1, &[A]), None)), "Every key is served by 1 member or more.");
         assert_eq!(
-            last(coverage(&halves(1, &[A]), Some(2))),
+            last(coverage(halves(1, &[A]), Some(2))),
             "GAP: 50.0 % of the keys are served by fewer than 2 members, first 0x80000000-0xffffffff."
         );
         assert_eq!(
-            last(coverage(&halves(2, &[A, B]), Some(2))),
+            last(coverage(halves(2, &[A, B]), Some(2))),
             "Enough: every key is served by 2 members or more."
         );
-        let many = Coverage {
+        let many = Covered {
             sync: sync(),
             least: 6,
             pieces: vec![piece(0, u32::MAX, &["a", "b", "c", "d", "e", "f"])],
         };
-        assert!(coverage(&many, None).contains("6  a, b, c, d, and 2 more\n"));
+        assert!(coverage(many, None).contains("6  a, b, c, d, and 2 more\n"));
     }
 
     #[test]
@@ -195,9 +261,9 @@ GAP: 50.0 % of the keys are served by nobody.
             start: 0,
             end: 0x7fff_ffff,
         };
-        let both = Located { sync: sync(), key: 77, owners: vec![owner(B, 12), owner(A, 1)] };
+        let both = Found { sync: sync(), key: 77, owners: vec![owner(B, 12), owner(A, 1)] };
         assert_eq!(
-            located(&both),
+            whole(Located::new(), both),
             "
     NODE             SERVICE         PRIORITY  RANGE
 1.  10.0.0.22:29999  10.0.0.22:5432        12  0x00000000-0x7fffffff
@@ -206,8 +272,8 @@ The key 0x0000004d is served by 2 members, the most preferred first.
 "
             .trim_start_matches('\n')
         );
-        let nobody = Located { sync: sync(), key: 77, owners: vec![] };
-        assert_eq!(located(&nobody), "No member serves the key 0x0000004d.\n");
+        let nobody = Found { sync: sync(), key: 77, owners: vec![] };
+        assert_eq!(whole(Located::new(), nobody), "No member serves the key 0x0000004d.\n");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::known::{KNOWN, Kind, in_environment};
 use super::layers::{Layers, Said, switch_of};
 use super::names::{self, Names};
 use super::spec::{Joining, Serving};
-use super::{KeyIds, Trouble, secret};
+use super::{KeyIds, Limits, Trouble, limits, secret};
 use crate::daemon::log::{Format, Level};
 use crate::daemon::socket;
 
@@ -54,6 +54,8 @@ pub(crate) struct Effective {
     pub(crate) keep_configured: bool,
     pub(crate) leave_on_exit: bool,
     pub(crate) log: (Level, Format),
+    /// Of the control socket.
+    pub(crate) limits: Limits,
     /// What an operator should know of it.
     pub(crate) warnings: Vec<String>,
 }
@@ -94,14 +96,14 @@ fn port_of(address: &str) -> Option<u16> {
 }
 
 /// Reads settings one by one and gathers what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     layers: &'a Layers,
     names: Option<Names<'a>>,
     troubles: Vec<Trouble>,
 }
 
 impl Reader<'_> {
-    fn usage(&mut self, why: String) {
+    pub(super) fn usage(&mut self, why: String) {
         self.troubles.push(Trouble::Usage(why));
     }
 
@@ -119,7 +121,7 @@ impl Reader<'_> {
         }
     }
 
-    fn one<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+    pub(super) fn one<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let said = self.layers.of(name)?;
         self.parsed(said, said.values.first()?)
     }
@@ -322,6 +324,7 @@ impl Effective {
         let keep_configured = reader.switch("keep-configured");
         let leave_on_exit = reader.switch("leave-on-exit");
         let log = (reader.one("log-level").unwrap_or_default(), reader.one("log-format").unwrap_or_default());
+        let limits = limits::limits(&mut reader);
         match (cluster, sealing) {
             (Some(cluster), Some(sealing)) if reader.troubles.is_empty() => Ok(Effective {
                 shell,
@@ -335,6 +338,7 @@ impl Effective {
                 keep_configured,
                 leave_on_exit,
                 log,
+                limits,
                 warnings,
             }),
             _ => Err(reader.troubles),

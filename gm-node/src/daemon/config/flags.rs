@@ -62,6 +62,18 @@ pub(crate) struct Flags {
     /// Leave all groups when the daemon is told to end; else others keep it as a member
     #[arg(long)]
     leave_on_exit: bool,
+    /// Connections of the control socket; one too many is closed at once [default: 1280]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<String>,
+    /// Watchers, which hold a connection each; one too many is refused [default: 1024]
+    #[arg(long, value_name = "N")]
+    max_watchers: Option<String>,
+    /// Memory of what changed for watchers that have not read it yet, all together; beyond it those furthest behind are told to look anew [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    watch_memory: Option<String>,
+    /// How long a client of the control socket may take to send its request, and to read more of an answer; watchers take their time [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    api_timeout: Option<String>,
     /// What is logged: off, error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -97,6 +109,10 @@ impl Flags {
             ("serve", self.serve.clone()),
             ("keep-configured", switch(self.keep_configured)),
             ("leave-on-exit", switch(self.leave_on_exit)),
+            ("max-connections", one(&self.max_connections)),
+            ("max-watchers", one(&self.max_watchers)),
+            ("watch-memory", one(&self.watch_memory)),
+            ("api-timeout", one(&self.api_timeout)),
             ("log-level", one(&self.log_level)),
             ("log-format", one(&self.log_format)),
         ];

@@ -25,7 +25,7 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KNOWN: [Known; 24] = [
+pub(crate) const KNOWN: [Known; 28] = [
     known("cluster", Kind::One, "(none: refused)"),
     known("key-file", Kind::One, "(none)"),
     known("insecure-no-encryption", Kind::Switch, "false"),
@@ -46,6 +46,10 @@ pub(crate) const KNOWN: [Known; 24] = [
     known("keep-configured", Kind::Switch, "false"),
     known("leave-on-exit", Kind::Switch, "false"),
     known("api", Kind::One, "(gm.sock in the data directory)"),
+    known("max-connections", Kind::One, "1280"),
+    known("max-watchers", Kind::One, "1024"),
+    known("watch-memory", Kind::One, "64MiB"),
+    known("api-timeout", Kind::One, "60s"),
     known("log-level", Kind::One, "info"),
     known("log-format", Kind::One, "text"),
     known("config", Kind::One, "(none)"),

@@ -25,6 +25,20 @@ impl Failure {
         Failure::new(StatusCode::BAD_REQUEST, "usage", error)
     }
 
+    /// A request that is not well-formed, or did not come in time.
+    pub(super) fn of_request(status: StatusCode, error: String) -> Failure {
+        Failure::new(status, "usage", error)
+    }
+
+    /// More answers are read at the same time than may be.
+    pub(super) fn busy() -> Failure {
+        Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "bound",
+            "too many long answers are being read, and none of them ended in time: try again",
+        )
+    }
+
     pub(super) fn no_route() -> Failure {
         Failure::new(
             StatusCode::NOT_FOUND,

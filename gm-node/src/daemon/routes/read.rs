@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use gm_data::{GroupName, KeyRange, Op, View, key_of};
 use gm_node::{Freshness, api};
 use serde::Deserialize;
 
 use super::ask::{Asked, Of};
+use super::list::{Form, list};
 use super::{App, Failure, peer, shape};
 
 type Answer<T> = Result<Json<T>, Failure>;
@@ -76,10 +78,15 @@ pub(super) async fn members(
     State(app): Here,
     Of(group): Of,
     Asked(Fresh { fresh }): Asked<Fresh>,
-) -> Answer<api::Members> {
+    form: Form,
+) -> Result<Response, Failure> {
     let (view, freshness) = view(&app, &group, fresh).await?;
-    let members = shape::members(&view);
-    Ok(Json(api::Members { group: group.to_string(), sync: shape::sync(&freshness), members }))
+    let (group, sync) = (group.to_string(), shape::sync(&freshness));
+    list(&app, form, move |out| {
+        out.head(&api::Members { group, sync, members: Vec::new() })?;
+        shape::members(&view).try_for_each(|member| out.item(&member))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,16 +101,22 @@ pub(super) async fn topology(
     State(app): Here,
     Of(group): Of,
     Asked(wanted): Asked<Wanted>,
-) -> Answer<api::Topology> {
-    let (view, freshness) = view(&app, &group, wanted.fresh).await?;
-    let items = match wanted.op.as_deref() {
-        None => view.topology(),
-        Some("add") => view.topology_of(Op::Add),
-        Some("get") => view.topology_of(Op::Get),
+    form: Form,
+) -> Result<Response, Failure> {
+    let op = match wanted.op.as_deref() {
+        None => None,
+        Some("add") => Some(Op::Add),
+        Some("get") => Some(Op::Get),
         Some(other) => return Err(Failure::usage(format!("op `{other}` is neither add nor get"))),
     };
-    let items = items.iter().map(|timed| shape::item(&timed.item)).collect();
-    Ok(Json(api::Topology { group: group.to_string(), sync: shape::sync(&freshness), items }))
+    let (view, freshness) = view(&app, &group, wanted.fresh).await?;
+    let (group, sync) = (group.to_string(), shape::sync(&freshness));
+    list(&app, form, move |out| {
+        out.head(&api::Topology { group, sync, items: Vec::new() })?;
+        let items = op.map_or_else(|| view.topology(), |op| view.topology_of(op));
+        items.iter().try_for_each(|timed| out.item(&shape::item(&timed.item)))
+    })
+    .await
 }
 
 /// `GET /v1/groups/{g}/coverage`.
@@ -111,9 +124,17 @@ pub(super) async fn coverage(
     State(app): Here,
     Of(group): Of,
     Asked(Fresh { fresh }): Asked<Fresh>,
-) -> Answer<api::Coverage> {
+    form: Form,
+) -> Result<Response, Failure> {
     let (view, freshness) = view(&app, &group, fresh).await?;
-    Ok(Json(shape::coverage(&view, &freshness)))
+    let sync = shape::sync(&freshness);
+    list(&app, form, move |out| {
+        // It stands before the pieces, so they are walked twice.
+        let least = view.redundancy().keys().next().copied().unwrap_or(0);
+        out.head(&api::Coverage { sync, least, pieces: Vec::new() })?;
+        shape::coverage(&view).try_for_each(|piece| out.item(&piece))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +150,8 @@ pub(super) async fn locate(
     State(app): Here,
     Of(group): Of,
     Asked(sought): Asked<Sought>,
-) -> Answer<api::Located> {
+    form: Form,
+) -> Result<Response, Failure> {
     let key = match (sought.key, sought.bytes) {
         (None, Some(bytes)) => key_of(bytes.as_bytes()),
         (Some(key), None) => {
@@ -142,8 +164,12 @@ pub(super) async fn locate(
         _ => return Err(Failure::usage("say which key: ?key=K or ?bytes=TEXT")),
     };
     let (view, freshness) = view(&app, &group, sought.fresh).await?;
-    let owners = view.locate(key).iter().map(shape::owner).collect();
-    Ok(Json(api::Located { sync: shape::sync(&freshness), key, owners }))
+    let sync = shape::sync(&freshness);
+    list(&app, form, move |out| {
+        out.head(&api::Located { sync, key, owners: Vec::new() })?;
+        view.locate(key).iter().try_for_each(|owner| out.item(&shape::owner(owner)))
+    })
+    .await
 }
 
 /// `GET /v1/peers`.

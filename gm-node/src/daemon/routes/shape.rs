@@ -80,17 +80,17 @@ pub(super) fn item(item: &Item) -> api::Item {
     }
 }
 
-pub(super) fn members(view: &View) -> Vec<api::Member> {
+pub(super) fn members(view: &View) -> impl Iterator<Item = api::Member> + '_ {
     let shares: std::collections::BTreeMap<NetId, u64> =
         view.shares().into_iter().map(|share| (share.member, share.keys)).collect();
-    let member = |member: NetId| api::Member {
+    let member = move |member: NetId| api::Member {
         node: member.to_string(),
         serves: view.count(member, Op::Add),
         interests: view.count(member, Op::Get),
         keys: shares.get(&member).copied().unwrap_or(0),
         version: view.record(member).map(|record| version(record.version())).unwrap_or_default(),
     };
-    view.members().map(member).collect()
+    view.members().map(member)
 }
 
 pub(super) fn owner(owner: &Owner) -> api::Owner {
@@ -104,23 +104,25 @@ pub(super) fn owner(owner: &Owner) -> api::Owner {
 }
 
 /// Pieces side by side with the same owners are one.
-pub(super) fn coverage(view: &View, freshness: &Freshness) -> api::Coverage {
-    let mut pieces: Vec<(u32, u32, Vec<NetId>)> = Vec::new();
-    for piece in view.coverage() {
+pub(super) fn coverage(view: &View) -> impl Iterator<Item = api::Piece> + '_ {
+    let mut pieces = view.coverage().map(|piece| {
         let mut owners: Vec<NetId> = piece.owners.iter().map(|owner| owner.member).collect();
         owners.sort_unstable();
         owners.dedup();
-        match pieces.last_mut() {
-            Some((_, end, same)) if *same == owners => *end = piece.range.end(),
-            _ => pieces.push((piece.range.start(), piece.range.end(), owners)),
+        (piece.range, owners)
+    });
+    let mut next = pieces.next();
+    std::iter::from_fn(move || {
+        let (first, owners) = next.take()?;
+        let mut last = first;
+        next = pieces.next();
+        while let Some((range, _)) = next.take_if(|(_, same)| *same == owners) {
+            last = range;
+            next = pieces.next();
         }
-    }
-    let least = pieces.iter().map(|(_, _, owners)| owners.len()).min().unwrap_or(0);
-    let piece = |(start, end, owners): (u32, u32, Vec<NetId>)| {
         let owners = owners.iter().map(NetId::to_string).collect();
-        api::Piece { start, end, owners }
-    };
-    api::Coverage { sync: sync(freshness), least, pieces: pieces.into_iter().map(piece).collect() }
+        Some(api::Piece { start: first.start(), end: last.end(), owners })
+    })
 }
 
 pub(super) fn change(event: &Event) -> api::Change {

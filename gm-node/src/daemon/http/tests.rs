@@ -1,0 +1,218 @@
+//! The server against clients that are slow, silent, greedy or gone.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::to_bytes;
+use axum::extract::Request as Asked;
+use axum::routing::{any, get};
+use hyper::body::Frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// Whoever is slower than this is slow.
+const SLOW: Duration = Duration::from_millis(40);
+const LONG: Duration = Duration::from_secs(60);
+
+/// A body without an end.
+struct Endless8;
+
+impl hyper::body::Body for Endless8 {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"12345678")))))
+    }
+}
+
+/// Tells that it is dropped.
+struct Guard(mpsc::UnboundedSender<()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+fn router(dropped: mpsc::UnboundedSender<()>) -> Router {
+    let echo = |asked: Asked| async { to_bytes(asked.into_body(), usize::MAX).await.unwrap() };
+    let never = move || async move {
+        let _guard = Guard(dropped);
+        std::future::pending::<()>().await;
+    };
+    let watch = || async {
+        let mut response = Body::new(Endless8).into_response();
+        response.extensions_mut().insert(Endless);
+        response
+    };
+    Router::new()
+        .route("/echo", any(echo))
+        .route("/never", get(never))
+        .route("/long", get(|| async { Body::new(Endless8).into_response() }))
+        .route("/watch", get(watch))
+}
+
+struct Ground {
+    shared: Arc<Shared>,
+    ending: watch::Sender<bool>,
+    dropped: mpsc::UnboundedReceiver<()>,
+    router: Router,
+}
+
+impl Ground {
+    fn new(patience: Duration, steps: usize) -> Ground {
+        let (tell, dropped) = mpsc::unbounded_channel();
+        let shared = Shared { patience, bodies: Semaphore::new(steps), longest: 1 << 20 };
+        Ground { shared: Arc::new(shared), ending: watch::channel(false).0, dropped, router: router(tell) }
+    }
+
+    /// A client, and its connection.
+    fn client(&self) -> (DuplexStream, JoinHandle<()>) {
+        let (ours, theirs) = duplex(256);
+        let shared = Arc::clone(&self.shared);
+        (ours, tokio::spawn(connection(theirs, self.router.clone(), shared, self.ending.subscribe())))
+    }
+
+    /// All that is answered to these bytes.
+    async fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+        let (stream, task) = self.client();
+        let (mut read, mut write) = tokio::io::split(stream);
+        let bytes = bytes.as_ref().to_vec();
+        let sending = tokio::spawn(async move {
+            // The server need not take all of it. Held until the answer was read.
+            let _ = write.write_all(&bytes).await;
+            write
+        });
+        let mut text = String::new();
+        read.read_to_string(&mut text).await.unwrap();
+        task.await.unwrap();
+        drop(sending.await.unwrap());
+        text
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_answered_and_the_clock_is_not_asked() {
+    let ground = Ground::new(LONG, 1);
+    let text = ground.ask("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "hello");
+    assert_eq!(
+        head,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: 5\r\nconnection: close"
+    );
+    let text = ground.ask("HEAD /echo HTTP/1.1\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+    // A client that wants to be told so before it sends a body.
+    let (mut stream, _task) = ground.client();
+    let head = b"POST /echo HTTP/1.1\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"ab").await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.ends_with("\r\n\r\nab"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_too_long_or_nonsense_is_refused_in_words() {
+    let ground = Ground::new(LONG, 1);
+    for (bytes, status, says) in [
+        ("nonsense\r\n\r\n".to_owned(), "400", "not understood"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(HEAD)), "431", "longer than 16384 bytes"),
+        ("POST /echo HTTP/1.1\r\ncontent-length: 1048577\r\n\r\n".to_owned(), "413", "longer than 1048576"),
+        ("POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), "411", "content-length"),
+        ("GET /nowhere HTTP/1.1\r\n\r\n".to_owned(), "404", ""),
+    ] {
+        let text = ground.ask(bytes).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(says), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_half_a_request_is_told_and_who_sends_nothing_is_dropped() {
+    let ground = Ground::new(SLOW, 1);
+    let late = |text: &str| text.starts_with("HTTP/1.1 408 ") && text.contains("did not come in time");
+    assert!(late(&ground.ask("GET /echo HTT").await));
+    assert!(late(&ground.ask("POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf").await));
+    assert_eq!(ground.ask("").await, "");
+    // At the end of the daemon nobody is waited for who has not asked.
+    let ground = Ground::new(LONG, 1);
+    let (mut stream, task) = ground.client();
+    stream.write_all(b"GET /echo HTT").await.unwrap();
+    ground.ending.send_replace(true);
+    task.await.unwrap();
+    // A request that is there already is answered.
+    let (mut stream, theirs) = duplex(256);
+    stream.write_all(b"GET /echo HTTP/1.1\r\n\r\n").await.unwrap();
+    connection(theirs, ground.router.clone(), Arc::clone(&ground.shared), ground.ending.subscribe()).await;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+}
+
+#[tokio::test]
+async fn bodies_have_room_together_and_small_ones_always() {
+    let mut ground = Ground::new(SLOW, 4);
+    let body = |length: usize, sent: usize| {
+        format!("POST /echo HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{}", "x".repeat(sent))
+    };
+    // It needs more room than there is: it is not taken in as a whole, and gives back what it held.
+    assert!(ground.ask(body(200_000, 200_000)).await.starts_with("HTTP/1.1 408 "));
+    assert_eq!(ground.shared.bodies.available_permits(), 4);
+    let ok = ground.ask(body(80_000, 80_000)).await;
+    assert!(ok.starts_with("HTTP/1.1 200 ") && ok.ends_with('x'), "{}", &ok[..80]);
+    assert_eq!(ground.shared.bodies.available_permits(), 4);
+    // While one holds all the room, what is small goes on.
+    Arc::get_mut(&mut ground.shared).unwrap().patience = LONG;
+    let (mut greedy, task) = ground.client();
+    greedy.write_all(body(80_000, 40_000).as_bytes()).await.unwrap();
+    while ground.shared.bodies.available_permits() == 4 {
+        tokio::task::yield_now().await;
+    }
+    assert!(ground.ask(body(SMALL, SMALL)).await.starts_with("HTTP/1.1 200 "));
+    drop(greedy);
+    task.await.unwrap();
+    assert_eq!(ground.shared.bodies.available_permits(), 4);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_cut_off_and_a_watcher_is_not() {
+    let ground = Ground::new(SLOW, 1);
+    let (mut stream, task) = ground.client();
+    stream.write_all(b"GET /long HTTP/1.1\r\n\r\n").await.unwrap();
+    task.await.unwrap();
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).await.unwrap();
+    assert!(text.len() <= 256 && !text.ends_with(b"0\r\n\r\n"), "it broke off");
+
+    let (mut stream, task) = ground.client();
+    stream.write_all(b"GET /watch HTTP/1.1\r\n\r\n").await.unwrap();
+    tokio::time::sleep(4 * SLOW).await;
+    let mut bytes = [0; 10_000];
+    stream.read_exact(&mut bytes).await.unwrap();
+    assert!(!task.is_finished());
+    drop(stream);
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_question_ends_when_its_client_is_gone() {
+    let mut ground = Ground::new(LONG, 1);
+    let (mut stream, task) = ground.client();
+    // What comes behind the request is dropped.
+    stream.write_all(b"GET /never HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n").await.unwrap();
+    drop(stream);
+    task.await.unwrap();
+    assert_eq!(ground.dropped.recv().await, Some(()));
+}
