@@ -32,7 +32,7 @@ mod suspects;
 mod tcp;
 
 pub use address::Candidate;
-pub use clock::entropy;
+pub use clock::{entropy, unix_seconds};
 pub use datagrams::BATCH;
 pub use driver::start;
 pub use error::{AddressError, ShellError};

@@ -6,6 +6,7 @@
 mod cli;
 mod daemon;
 mod demo;
+mod filesize;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,6 +76,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    filesize::survive();
     let Program { global, command } = match Program::try_parse() {
         Ok(program) => program,
         Err(error) => return misunderstood(&error),

@@ -39,10 +39,10 @@ mod watch;
 mod write;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use gm_broadcast::Time;
-use gm_broadcast::shell::{Door, Driven, Seed, Shell, ShellError, Stopped, entropy, start};
+use gm_broadcast::shell::{Door, Driven, Seed, Shell, ShellError, Stopped, entropy, start, unix_seconds};
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Keyring};
 use thiserror::Error;
@@ -80,8 +80,7 @@ impl Config {
     /// The defaults for a node behind a door: its NetId, whether it multicasts, and the wall clock.
     #[must_use]
     pub fn of_door(door: &Door) -> Config {
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Config { broadcast: door.config(), unix_seconds: unix.as_secs(), ..Config::new(door.me()) }
+        Config { broadcast: door.config(), unix_seconds: unix_seconds(), ..Config::new(door.me()) }
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
 ];
 
-/// A name that must not be written in the sources of a pure crate.
+/// A name that must not be written in some sources.
 #[derive(Debug)]
 pub(crate) struct BannedName {
     /// A path, or a macro with its exclamation mark. Any path that contains it is caught.
@@ -117,6 +117,19 @@ pub(crate) const BANNED_NAMES: &[BannedName] = &[
     outside_tests("eprint!", PRINTING),
     outside_tests("eprintln!", PRINTING),
 ];
+
+const WALL: &str = "the wall clock may show any time, before 1970 and after 2106 too: it is read in one place, see `WALL_CLOCK_IN`";
+
+/// What the crates that are not pure must not name outside of tests.
+pub(crate) const WALL_CLOCK: &[BannedName] = &[
+    outside_tests("SystemTime", WALL),
+    outside_tests("UNIX_EPOCH", WALL),
+    outside_tests("axum::serve", "it puts the date into answers, and fails on a clock before 1970"),
+    outside_tests("hyper::server", "it puts the date into answers, and fails on a clock before 1970"),
+];
+
+/// The one file of a crate that is not pure that reads the wall clock, and the crate whose programs no user runs.
+pub(crate) const WALL_CLOCK_IN: &[&str] = &["gm-broadcast/src/shell/clock.rs", "xtask/"];
 
 /// The tests that own files of vectors: each makes its files anew, and compares them or writes them.
 pub(crate) const VECTOR_TESTS: &[&str] =

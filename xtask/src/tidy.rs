@@ -16,7 +16,7 @@ use anyhow::Result;
 
 use crate::finding::{Finding, report};
 use crate::lexer::{self, Token};
-use crate::tables::LAYERS;
+use crate::tables::{BANNED_NAMES, LAYERS, WALL_CLOCK, WALL_CLOCK_IN};
 use crate::workspace::Workspace;
 
 use tree::Tree;
@@ -39,7 +39,7 @@ pub(crate) fn run(ws: &Workspace) -> Result<bool> {
     Ok(report("tidy", tree.len(), "files", findings))
 }
 
-/// The rules that look at Rust code: dead files everywhere, banned names in the pure crates.
+/// The rules that look at Rust code: dead files, and banned names, more of them in the pure crates.
 fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for member in ws.members() {
@@ -57,9 +57,12 @@ fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
 
         let pure = LAYERS.iter().any(|layer| layer.name == *member.name && layer.is_pure());
         let source = format!("{folder}/src/");
-        for (path, tokens) in files.iter().filter(|(path, _)| pure && path.starts_with(&source)) {
+        let names = if pure { BANNED_NAMES } else { WALL_CLOCK };
+        let is_exempt = |path: &str| !pure && WALL_CLOCK_IN.iter().any(|exempt| path.starts_with(exempt));
+        let sources = files.iter().filter(|(path, _)| path.starts_with(&source) && !is_exempt(path));
+        for (path, tokens) in sources {
             let only_tests = reached.get(*path).copied().unwrap_or(false);
-            findings.extend(banned::check(path, tokens, only_tests));
+            findings.extend(banned::check(path, tokens, only_tests, names));
         }
     }
     findings

@@ -18,6 +18,25 @@ pub fn entropy() -> Result<[u8; 32], ShellError> {
     Ok(bytes)
 }
 
+/// Seconds since 1970 by the wall clock; 0 if it shows a time before.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    seconds(SystemTime::now())
+}
+
+fn seconds(now: SystemTime) -> u64 {
+    u64::try_from(nanos(now) / 1_000_000_000).unwrap_or(0)
+}
+
+/// Nanoseconds since 1970, negative before: whatever a clock may show.
+fn nanos(now: SystemTime) -> i128 {
+    let signed = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
+    match now.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => signed(since),
+        Err(before) => -signed(before.duration()),
+    }
+}
+
 /// The monotonic clock since its making, and the wall clock beside it.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -43,8 +62,7 @@ impl Clock {
 
     /// Whether fresh chance is due: the wall clock jumped against the monotonic one, or the last was taken long ago.
     pub(super) fn wants_chance(&mut self) -> bool {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.jumps.seen(self.start.elapsed(), wall)
+        self.jumps.seen(self.start.elapsed(), nanos(SystemTime::now()))
     }
 }
 
@@ -56,16 +74,18 @@ const RENEWAL: Duration = Duration::from_secs(24 * 3_600);
 /// Tells a jump from two clocks. Looked at every second, or oftener.
 #[derive(Debug, Default)]
 struct Jumps {
-    /// Both clocks at the last look.
-    last: Option<(Duration, Duration)>,
+    /// By how many nanoseconds the wall clock was ahead of the monotonic one at the last look.
+    last: Option<i128>,
     renewed: Duration,
 }
 
 impl Jumps {
-    fn seen(&mut self, monotonic: Duration, wall: Duration) -> bool {
-        let Some((monotonic_then, wall_then)) = self.last.replace((monotonic, wall)) else { return false };
-        let expected = wall_then + monotonic.saturating_sub(monotonic_then);
-        let due = expected.abs_diff(wall) >= JUMP || monotonic.saturating_sub(self.renewed) >= RENEWAL;
+    /// Of a wall clock in nanoseconds since any time.
+    fn seen(&mut self, monotonic: Duration, wall: i128) -> bool {
+        let ahead = wall.saturating_sub(i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX));
+        let Some(ahead_then) = self.last.replace(ahead) else { return false };
+        let jump = ahead.abs_diff(ahead_then) >= JUMP.as_nanos();
+        let due = jump || monotonic.saturating_sub(self.renewed) >= RENEWAL;
         if due {
             self.renewed = monotonic;
         }
@@ -77,8 +97,43 @@ impl Jumps {
 mod tests {
     use super::*;
 
-    fn seconds(seconds: u64) -> Duration {
+    fn of(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    /// A wall clock, in seconds.
+    fn wall(seconds: i64) -> i128 {
+        i128::from(seconds) * 1_000_000_000
+    }
+
+    #[test]
+    fn the_wall_clock_may_show_any_time() {
+        let at = |seconds: i64| {
+            let (epoch, offset) = (SystemTime::UNIX_EPOCH, of(seconds.unsigned_abs()));
+            if seconds < 0 { epoch.checked_sub(offset) } else { epoch.checked_add(offset) }.unwrap()
+        };
+        // 1901, the last second before 1970, 1970, after 2038 and 2106, and after the year 9999; then the ends of what a system can show.
+        let second = 1_000_000_000;
+        for time in [
+            -2_147_483_648,
+            -1,
+            0,
+            2_147_483_648,
+            4_294_967_296,
+            253_402_300_800,
+            i64::MIN + second,
+            i64::MAX - second,
+        ] {
+            assert_eq!(seconds(at(time)), u64::try_from(time).unwrap_or(0), "{time}");
+            assert_eq!(nanos(at(time)), wall(time), "{time}");
+        }
+        let half = SystemTime::UNIX_EPOCH - Duration::from_millis(500);
+        assert_eq!((seconds(half), nanos(half)), (0, -500_000_000));
+        // A clock that walks from before 1970 into it does not jump; one that is set does.
+        let mut jumps = Jumps::default();
+        assert!((0..20).all(|second| !jumps.seen(of(second), wall(i64::try_from(second).unwrap() - 10))));
+        assert!(jumps.seen(of(20), wall(-100)) && !jumps.seen(of(21), wall(-99)));
+        assert!(jumps.seen(of(22), i128::MIN) && jumps.seen(of(23), i128::MAX));
     }
 
     #[test]
@@ -86,25 +141,26 @@ mod tests {
         let mut jumps = Jumps::default();
         for second in 0..80_000 {
             // Slewed by half a thousandth.
-            let wall = seconds(1_700_000_000 + second) + Duration::from_micros(500 * second);
-            assert!(!jumps.seen(seconds(second), wall), "{second}");
+            let wall = wall(1_700_000_000) + i128::from(second) * 1_000_500_000;
+            assert!(!jumps.seen(of(second), wall), "{second}");
         }
     }
 
     #[test]
     fn a_wall_clock_that_jumps_either_way_is_seen_once() {
-        for wall in [900, 1_300] {
+        for second in [900, 1_300] {
             let mut jumps = Jumps::default();
-            assert!(!jumps.seen(seconds(1), seconds(1_000)));
-            assert!(jumps.seen(seconds(2), seconds(wall)));
-            assert!(!jumps.seen(seconds(3), seconds(wall + 1)));
+            assert!(!jumps.seen(of(1), wall(1_000)));
+            assert!(jumps.seen(of(2), wall(second)));
+            assert!(!jumps.seen(of(3), wall(second + 1)));
         }
     }
 
     #[test]
     fn chance_is_renewed_every_day() {
         let mut jumps = Jumps::default();
-        let days = (0..260_000).filter(|second| jumps.seen(seconds(*second), seconds(1_000_000 + second)));
+        let days =
+            (0..260_000_i64).filter(|second| jumps.seen(of(second.unsigned_abs()), wall(1_000_000 + second)));
         assert_eq!(days.collect::<Vec<_>>(), [86_400, 172_800, 259_200]);
     }
 

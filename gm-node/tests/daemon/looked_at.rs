@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use crate::node::{LOCAL, Node, Scratch, eventually, program, run};
 
 /// The warnings of a node, in one text.
-fn warnings(node: &Node) -> String {
+pub(crate) fn warnings(node: &Node) -> String {
     let status = node.get("/v1/status");
     let all = status["warnings"].as_array().unwrap().iter();
     all.map(|warning| warning.as_str().unwrap().to_owned() + "\n").collect()
@@ -62,7 +62,7 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
 }
 
 /// A daemon whose files are limited by these words of `ulimit`.
-fn limited(scratch: &Scratch, words: &str) -> Node {
+pub(crate) fn limited(scratch: &Scratch, words: &str) -> Node {
     let dir = scratch.0.join("ann");
     let data = format!("--data-dir={}", dir.display());
     let run = program(&[&LOCAL[..], &[&data]].concat());

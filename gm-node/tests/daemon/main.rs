@@ -6,6 +6,7 @@
 
 mod configured;
 mod ending;
+mod filesize;
 mod life;
 mod looked_at;
 mod node;

@@ -1,19 +1,19 @@
-//! Names a pure crate must not use: sockets, clocks, threads, files, and maps without an order.
+//! Names that must not be used: in a pure crate sockets, clocks, threads, files, and maps without an order; in the others the wall clock.
 //!
 //! Looks at paths as they are written; it does not resolve names.
 
 use crate::finding::Finding;
 use crate::lexer::{Kind, Token};
-use crate::tables::{BANNED_NAMES, BannedName};
+use crate::tables::BannedName;
 use crate::tidy::modules::scan::test_lines;
 
-/// Checks one file of a pure crate; `only_tests` says that the file is compiled for tests alone.
-pub(crate) fn check(path: &str, tokens: &[Token], only_tests: bool) -> Vec<Finding> {
+/// Checks one file; `only_tests` says that the file is compiled for tests alone.
+pub(crate) fn check(path: &str, tokens: &[Token], only_tests: bool, names: &[BannedName]) -> Vec<Finding> {
     let tests = test_lines(tokens);
     let mut findings = Vec::new();
     for used in paths(tokens) {
         let in_tests = only_tests || tests.iter().any(|lines| lines.contains(&used.line));
-        let banned = BANNED_NAMES.iter().filter(|banned| banned.in_tests || !in_tests);
+        let banned = names.iter().filter(|banned| banned.in_tests || !in_tests);
         for BannedName { name, why, .. } in banned.filter(|banned| used.contains(banned.name)) {
             findings.push(Finding::new(path, used.line, "banned-name", format!("`{name}`: {why}")));
         }
@@ -91,9 +91,10 @@ fn is_punct(tokens: &[Token], at: usize, wanted: char) -> bool {
 mod tests {
     use super::*;
     use crate::lexer::tokens;
+    use crate::tables::{BANNED_NAMES, WALL_CLOCK};
 
     fn lines(text: &str, only_tests: bool) -> Vec<usize> {
-        let findings = check("a.rs", &tokens(text), only_tests);
+        let findings = check("a.rs", &tokens(text), only_tests, BANNED_NAMES);
         findings.into_iter().map(|finding| finding.line).collect()
     }
 
@@ -110,6 +111,15 @@ mod tests {
         for banned in BANNED_NAMES {
             assert_eq!(lines(&written(banned.name), false), [2], "{}", banned.name);
         }
+    }
+
+    #[test]
+    fn the_wall_clock_is_caught_by_every_name() {
+        for banned in WALL_CLOCK {
+            let findings = check("a.rs", &tokens(&written(banned.name)), false, WALL_CLOCK);
+            assert_eq!(findings.len(), 1, "{}", banned.name);
+        }
+        assert!(check("a.rs", &tokens("use std::time::Instant;"), false, WALL_CLOCK).is_empty());
     }
 
     #[test]

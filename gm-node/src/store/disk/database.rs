@@ -13,6 +13,7 @@ use redb::{
 };
 
 use super::caught::caught;
+use super::error::said;
 use super::rows::{self, FORMAT_ROW, Reading, Rows, Table};
 use super::{FORMAT, OpenError};
 use crate::store::Stored;
@@ -130,7 +131,7 @@ pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows) -> Resu
 
 /// Does something with the database's crate; a panic of its becomes an error.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
-    caught(work)?.map_err(|Failure(error)| error.to_string())
+    caught(work)?.map_err(|Failure(error)| said(&error))
 }
 
 fn builder() -> Builder {

@@ -62,7 +62,7 @@ pub enum OpenError {
         file: PathBuf,
     },
     /// The system refused something.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {}", path.display(), said(source))]
     System {
         /// What was to be done.
         doing: &'static str,
@@ -77,6 +77,16 @@ impl OpenError {
     pub(super) fn system(doing: &'static str, path: &Path, source: io::Error) -> OpenError {
         OpenError::System { doing, path: path.to_owned(), source }
     }
+}
+
+/// What the system said, and what mends it where it does not say that.
+pub(super) fn said(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        return format!(
+            "{error}: this process may not write larger files, or the file system cannot hold them. Raise the limit: `LimitFSIZE=` of the service, or `ulimit -f`"
+        );
+    }
+    error.to_string()
 }
 
 fn process(pid: Option<u32>) -> String {
