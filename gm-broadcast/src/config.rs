@@ -174,7 +174,7 @@ impl Times {
 
 /// A setting that cannot be. Nothing was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the setting `{name}` must be at least 1")]
+#[error("the field `{name}` of the configuration must be at least 1")]
 pub struct ConfigError {
     /// The field of [`Bounds`] or [`Times`].
     pub name: &'static str,

@@ -147,7 +147,7 @@ pub enum ConfigError {
     #[error(transparent)]
     Broadcast(#[from] gm_broadcast::ConfigError),
     /// One of the node's.
-    #[error("the setting `{name}` must be at least 1")]
+    #[error("the bound or time `{name}` must be at least 1")]
     Zero {
         /// The field of [`Bounds`] or [`Times`].
         name: &'static str,

@@ -7,6 +7,8 @@ mod cli;
 mod daemon;
 mod demo;
 mod filesize;
+#[cfg(test)]
+mod messages;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -62,7 +62,10 @@ fn a_time_that_does_not_pass_is_refused() {
         set(&mut config.times);
         assert_eq!(config.checked().err(), Some(ConfigError { name }));
     }
-    assert_eq!(ConfigError { name: "idle" }.to_string(), "the setting `idle` must be at least 1");
+    assert_eq!(
+        ConfigError { name: "idle" }.to_string(),
+        "the field `idle` of the configuration must be at least 1"
+    );
 }
 
 /// Waits before somebody is asked may be none: then he is asked at once.

@@ -2,7 +2,7 @@
 //! configuration file and the key file, asks the system what the name of a host means, and nothing else.
 //!
 //! `config/known.rs`: every setting by name; `config/flags.rs`: as flags; `config/layers.rs`: who says what; `config/spec.rs`: groups and ranges as text;
-//! `config/secret.rs`: keys; `config/names.rs`: hosts; `config/limits.rs`: limits of the control socket; `config/effective.rs`: what comes of it.
+//! `config/secret.rs`: keys; `config/names.rs`: hosts; `config/limits.rs`: how much the daemon holds; `config/effective.rs`: what comes of it.
 
 mod effective;
 mod flags;
@@ -22,10 +22,16 @@ use gm_node::api;
 pub(crate) use effective::{Effective, FINDS_NOBODY, Row, Sealing, changed, environment_help, rows};
 pub(crate) use flags::Flags;
 pub(crate) use layers::{Layers, environment};
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, reached, setting_of};
 pub(crate) use names::of_system;
 pub(crate) use secret::{KeyIds, hexadecimal};
 pub(crate) use spec::{Joining, Serving};
+
+/// The names of all settings.
+#[cfg(test)]
+pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
+    known::KNOWN.iter().map(|known| known.name)
+}
 
 /// Why the daemon does not begin, in words for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -57,9 +57,8 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let (former, moving) = (stored.me, moving(&stored, door.me()));
     let app = App::new(&effective, &door);
     let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
-    let mut config = Config { alone: effective.single, ..Config::of_door(&door) };
-    config.bounds.watchers = effective.limits.watchers;
-    config.bounds.watch_bytes = effective.limits.watch_bytes;
+    let (alone, bounds) = (effective.single, effective.limits.bounds);
+    let config = Config { alone, bounds, ..Config::of_door(&door) };
     let service = Service::start(config, codec, store, stored, door).map_err(refused)?;
     let me = service.my_id();
     tokio::spawn(notices::log(service.notices()));

@@ -4,6 +4,7 @@ use gm_node::Event;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::config::reached;
 use super::network;
 
 /// Logs whatever the node tells, until it has ended.
@@ -42,12 +43,12 @@ fn line(event: &Event, is_met: &mut bool) {
             "the group has nearly as many records as may be, those of forgotten members counted: dump, and begin a new group"
         ),
         Event::Full { group, bound } => tracing::error!(
-            %group, bound,
-            "a bound of this node is reached: newcomers are kept out of the group here, and this node's picture of it is not whole"
+            %group, most = reached(bound),
+            "there is more than this node takes: newcomers are kept out of the group here, and this node's picture of it is not whole"
         ),
         Event::ContactsFull { most } => tracing::warn!(
             most,
-            "as many names of groups that this node is not in are known as may be (the bound `contacts`): those that were confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
+            "as many names of groups that this node is not in are known as may be (`max-known-groups`): those that were confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
         ),
         Event::StorageFails { why } => tracing::error!(
             "the storage fails, and what this node writes itself is refused until it works again; what others write is still known: {why}"

@@ -68,6 +68,24 @@ pub(crate) struct Flags {
     /// Watchers, which hold a connection each; one too many is refused [default: 1024]
     #[arg(long, value_name = "N")]
     max_watchers: Option<String>,
+    /// Groups that this node holds; joining one more is refused [default: 1024]
+    #[arg(long, value_name = "N")]
+    max_groups: Option<String>,
+    /// Groups of which only the name and some members are known; one more takes the place of another [default: 10000]
+    #[arg(long, value_name = "N")]
+    max_known_groups: Option<String>,
+    /// Ranges of one member in a group; a member that has more is not known here, so give all nodes the same [default: 65536]
+    #[arg(long, value_name = "N")]
+    max_ranges: Option<String>,
+    /// Ranges of all members of a group; newcomers beyond it are not known here, so give all nodes the same [default: 4000000]
+    #[arg(long, value_name = "N")]
+    max_group_ranges: Option<String>,
+    /// Writes that wait for the storage; one more is refused [default: 1024]
+    #[arg(long, value_name = "N")]
+    max_writes: Option<String>,
+    /// Writes that wait for other members; one more is refused [default: 1024]
+    #[arg(long, value_name = "N")]
+    max_waits: Option<String>,
     /// Memory of what changed for watchers that have not read it yet, all together; beyond it those furthest behind are told to look anew [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     watch_memory: Option<String>,
@@ -111,6 +129,12 @@ impl Flags {
             ("leave-on-exit", switch(self.leave_on_exit)),
             ("max-connections", one(&self.max_connections)),
             ("max-watchers", one(&self.max_watchers)),
+            ("max-groups", one(&self.max_groups)),
+            ("max-known-groups", one(&self.max_known_groups)),
+            ("max-ranges", one(&self.max_ranges)),
+            ("max-group-ranges", one(&self.max_group_ranges)),
+            ("max-writes", one(&self.max_writes)),
+            ("max-waits", one(&self.max_waits)),
             ("watch-memory", one(&self.watch_memory)),
             ("api-timeout", one(&self.api_timeout)),
             ("log-level", one(&self.log_level)),

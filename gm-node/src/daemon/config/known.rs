@@ -25,7 +25,7 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KNOWN: [Known; 28] = [
+pub(crate) const KNOWN: [Known; 34] = [
     known("cluster", Kind::One, "(none: refused)"),
     known("key-file", Kind::One, "(none)"),
     known("insecure-no-encryption", Kind::Switch, "false"),
@@ -48,6 +48,12 @@ pub(crate) const KNOWN: [Known; 28] = [
     known("api", Kind::One, "(gm.sock in the data directory)"),
     known("max-connections", Kind::One, "1280"),
     known("max-watchers", Kind::One, "1024"),
+    known("max-groups", Kind::One, "1024"),
+    known("max-known-groups", Kind::One, "10000"),
+    known("max-ranges", Kind::One, "65536"),
+    known("max-group-ranges", Kind::One, "4000000"),
+    known("max-writes", Kind::One, "1024"),
+    known("max-waits", Kind::One, "1024"),
     known("watch-memory", Kind::One, "64MiB"),
     known("api-timeout", Kind::One, "60s"),
     known("log-level", Kind::One, "info"),

@@ -1,37 +1,81 @@
-//! How much the control socket may hold, and for how long. Knows no socket.
+//! How much the daemon holds, and for how long it waits for who asks it. Knows no socket.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use gm_node::Bounds;
+
+use super::effective::Reader;
 use crate::cli::args::duration;
 
-/// The limits of the control socket.
+/// The limits of the node and of its control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Connections, those of watchers too.
+    /// Of the node.
+    pub(crate) bounds: Bounds,
+    /// Connections of the control socket, those of watchers too.
     pub(crate) connections: usize,
-    /// Watchers.
-    pub(crate) watchers: usize,
-    /// Bytes that are kept for watchers which have not taken what changed.
-    pub(crate) watch_bytes: usize,
     /// How long a client may take to send its request, and to take more of an answer.
     pub(crate) patience: Duration,
 }
 
-impl Limits {
-    pub(super) const DEFAULT: Limits = Limits {
-        connections: 1_280,
-        watchers: gm_node::Bounds::DEFAULT.watchers,
-        watch_bytes: gm_node::Bounds::DEFAULT.watch_bytes,
-        patience: Duration::from_secs(60),
+/// A bound of the node that is a setting.
+struct Bound {
+    setting: &'static str,
+    /// The field of [`Bounds`].
+    field: &'static str,
+    of: fn(&mut Bounds) -> &mut usize,
+    /// In bytes.
+    is_size: bool,
+}
+
+const fn count(setting: &'static str, field: &'static str, of: fn(&mut Bounds) -> &mut usize) -> Bound {
+    Bound { setting, field, of, is_size: false }
+}
+
+/// All of them.
+const BOUNDS: [Bound; 8] = [
+    count("max-watchers", "watchers", |bounds| &mut bounds.watchers),
+    count("max-groups", "groups", |bounds| &mut bounds.groups),
+    count("max-known-groups", "contacts", |bounds| &mut bounds.contacts),
+    count("max-ranges", "items", |bounds| &mut bounds.items),
+    count("max-group-ranges", "group_items", |bounds| &mut bounds.group_items),
+    count("max-writes", "writes", |bounds| &mut bounds.writes),
+    count("max-waits", "waits", |bounds| &mut bounds.waits),
+    Bound {
+        setting: "watch-memory",
+        field: "watch_bytes",
+        of: |bounds| &mut bounds.watch_bytes,
+        is_size: true,
+    },
+];
+
+/// The setting of a bound of the node, by its field; nothing if it has none.
+pub(crate) fn setting_of(field: &str) -> Option<&'static str> {
+    BOUNDS.iter().find(|bound| bound.field == field).map(|bound| bound.setting)
+}
+
+/// What is limited by a bound that keeps something out of a group, in words, with the setting if there is one.
+pub(crate) fn reached(field: &str) -> String {
+    let what = match field {
+        "items" => "ranges of one member",
+        "group_items" => "ranges of all members",
+        "records" => "records of members, of who left and of the forgotten",
+        other => other,
     };
+    setting_of(field).map_or_else(|| what.to_owned(), |setting| format!("{what}, `{setting}`"))
+}
+
+impl Limits {
+    pub(super) const DEFAULT: Limits =
+        Limits { bounds: Bounds::DEFAULT, connections: 1_280, patience: Duration::from_secs(60) };
 
     /// What is wrong between them.
     pub(super) fn trouble(&self) -> Option<String> {
-        (self.watchers >= self.connections).then(|| {
+        (self.bounds.watchers >= self.connections).then(|| {
             format!(
                 "`max-watchers` is {}, and `max-connections` {}: each watcher holds a connection, and some have to be left for commands. Set `max-connections` to more",
-                self.watchers, self.connections
+                self.bounds.watchers, self.connections
             )
         })
     }
@@ -49,8 +93,8 @@ impl FromStr for Count {
     }
 }
 
-/// The greatest number of anything: more than a process can have open.
-const MOST: usize = 1_000_000;
+/// The greatest number of anything.
+const MOST: usize = 1_000_000_000;
 
 /// Bytes: `67108864`, `64MiB`.
 pub(super) struct Bytes(pub(super) usize);
@@ -90,15 +134,20 @@ impl FromStr for Time {
     }
 }
 
-/// What the settings say, by a reader of one of them.
-pub(super) fn limits(reader: &mut super::effective::Reader<'_>) -> Limits {
-    let default = Limits::DEFAULT;
-    let limits = Limits {
-        connections: reader.one("max-connections").map_or(default.connections, |Count(count)| count),
-        watchers: reader.one("max-watchers").map_or(default.watchers, |Count(count)| count),
-        watch_bytes: reader.one("watch-memory").map_or(default.watch_bytes, |Bytes(bytes)| bytes),
-        patience: reader.one("api-timeout").map_or(default.patience, |Time(time)| time),
-    };
+/// What the settings say.
+pub(super) fn limits(reader: &mut Reader<'_>) -> Limits {
+    let mut limits = Limits::DEFAULT;
+    for Bound { setting, of, is_size, .. } in &BOUNDS {
+        let said = if *is_size {
+            reader.one(setting).map(|Bytes(bytes)| bytes)
+        } else {
+            reader.one(setting).map(|Count(count)| count)
+        };
+        let bound = of(&mut limits.bounds);
+        *bound = said.unwrap_or(*bound);
+    }
+    limits.connections = reader.one("max-connections").map_or(limits.connections, |Count(count)| count);
+    limits.patience = reader.one("api-timeout").map_or(limits.patience, |Time(time)| time);
     if let Some(trouble) = limits.trouble() {
         reader.usage(trouble);
     }
@@ -125,7 +174,7 @@ mod tests {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
         let count = |text| read::<Count>(text).map(|Count(count)| count);
-        assert_eq!((count("1"), count("0"), count("1000001"), count("+x")), (Some(1), None, None, None));
+        assert_eq!((count("1"), count("0"), count("1000000001"), count("+x")), (Some(1), None, None, None));
         let time = |text| read::<Time>(text).map(|Time(time)| time);
         assert_eq!((time("5s"), time("0s"), time("5")), (Some(Duration::from_secs(5)), None, None));
     }
@@ -133,7 +182,26 @@ mod tests {
     #[test]
     fn watchers_leave_room_for_commands() {
         assert_eq!(Limits::DEFAULT.trouble(), None);
-        let full = Limits { connections: 5, watchers: 5, ..Limits::DEFAULT };
+        let bounds = Bounds { watchers: 5, ..Bounds::DEFAULT };
+        let full = Limits { connections: 5, bounds, ..Limits::DEFAULT };
         assert!(full.trouble().unwrap().contains("`max-connections`"));
+    }
+    #[test]
+    fn the_defaults_that_are_shown_are_those_that_count() {
+        let shown = |setting: &str| super::super::known::of_name(setting).unwrap().default;
+        for Bound { setting, of, is_size, .. } in &BOUNDS {
+            let default = *of(&mut Bounds::DEFAULT.clone());
+            let read = if *is_size {
+                read(shown(setting)).map(|Bytes(bytes)| bytes)
+            } else {
+                read(shown(setting)).map(|Count(count)| count)
+            };
+            assert_eq!(read, Some(default), "{setting}");
+        }
+        assert_eq!(
+            read(shown("max-connections")).map(|Count(count)| count),
+            Some(Limits::DEFAULT.connections)
+        );
+        assert_eq!(read(shown("api-timeout")).map(|Time(time)| time), Some(Limits::DEFAULT.patience));
     }
 }

@@ -8,6 +8,8 @@ use gm_data::{ChangeError, ForgetError, GroupName};
 use gm_node::service::ServiceError;
 use gm_node::{WriteError, api};
 
+use crate::daemon::config::setting_of;
+
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -113,6 +115,11 @@ impl From<WriteError> for Failure {
             WriteError::Change(ChangeError::NoPort { range }) => format!(
                 "the range {range} is not served here, so it has no priority. Serve it with `serve` and a port, or name a range exactly as it is served"
             ),
+            // Here the bounds have other names, or none.
+            WriteError::Full { what, most, bound, else_way } => match setting_of(bound) {
+                Some(setting) => format!("{what}: at most {most}; raise `{setting}`, or {else_way}"),
+                None => format!("{what}: at most {most}; {else_way}"),
+            },
             error => error.to_string(),
         };
         Failure::new(status, kind, error)

@@ -8,7 +8,7 @@ use gm_node::api;
 use gm_node::service::Standing;
 
 use super::{App, Failure, network, shape};
-use crate::daemon::config::FINDS_NOBODY;
+use crate::daemon::config::{FINDS_NOBODY, reached};
 
 /// `GET /v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Status>, Failure> {
@@ -68,18 +68,19 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     }
     for group in standing.groups.iter().filter(|group| group.crowded) {
         all.push(format!(
-            "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be (the bound `records`). Dump, and begin a new group",
+            "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be. Dump, and begin a new group",
             group.name, group.records, group.gone
         ));
     }
     for (group, bound) in &facts.full {
         all.push(format!(
-            "{group}: the bound `{bound}` keeps something out: the picture of it here is not whole"
+            "{group}: there is more than this node takes ({}): newcomers are kept out, and the picture of it here is not whole",
+            reached(bound)
         ));
     }
     if let Some(most) = standing.known_full {
         all.push(format!(
-            "{most} names of groups that this node is not in are known, as many as may be (the bound `contacts`): those confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
+            "{most} names of groups that this node is not in are known, as many as may be (`max-known-groups`): those confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
         ));
     }
     if facts.forgotten_unseen > 0 {
