@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::*;
 
 /// Whoever is slower than this is slow.
-const SLOW: Duration = Duration::from_millis(40);
+const SLOW: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
 
 /// A body without an end.
@@ -33,7 +33,7 @@ impl hyper::body::Body for Endless8 {
     }
 }
 
-/// Tells that it is dropped.
+/// Tells when it begins and when it is dropped.
 struct Guard(mpsc::UnboundedSender<()>);
 
 impl Drop for Guard {
@@ -45,7 +45,9 @@ impl Drop for Guard {
 fn router(dropped: mpsc::UnboundedSender<()>) -> Router {
     let echo = |asked: Asked| async { to_bytes(asked.into_body(), usize::MAX).await.unwrap() };
     let never = move || async move {
-        let _guard = Guard(dropped);
+        let guard = Guard(dropped);
+        // It has begun.
+        let _ = guard.0.send(());
         std::future::pending::<()>().await;
     };
     let watch = || async {
@@ -170,11 +172,11 @@ async fn bodies_have_room_together_and_small_ones_always() {
     // It needs more room than there is: it is not taken in as a whole, and gives back what it held.
     assert!(ground.ask(body(200_000, 200_000)).await.starts_with("HTTP/1.1 408 "));
     assert_eq!(ground.shared.bodies.available_permits(), 4);
+    Arc::get_mut(&mut ground.shared).unwrap().patience = LONG;
     let ok = ground.ask(body(80_000, 80_000)).await;
     assert!(ok.starts_with("HTTP/1.1 200 ") && ok.ends_with('x'), "{}", &ok[..80]);
     assert_eq!(ground.shared.bodies.available_permits(), 4);
     // While one holds all the room, what is small goes on.
-    Arc::get_mut(&mut ground.shared).unwrap().patience = LONG;
     let (mut greedy, task) = ground.client();
     greedy.write_all(body(80_000, 40_000).as_bytes()).await.unwrap();
     while ground.shared.bodies.available_permits() == 4 {
@@ -212,7 +214,8 @@ async fn a_question_ends_when_its_client_is_gone() {
     let (mut stream, task) = ground.client();
     // What comes behind the request is dropped.
     stream.write_all(b"GET /never HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n").await.unwrap();
+    assert_eq!(ground.dropped.recv().await, Some(()), "it has begun");
     drop(stream);
     task.await.unwrap();
-    assert_eq!(ground.dropped.recv().await, Some(()));
+    assert_eq!(ground.dropped.recv().await, Some(()), "and ends");
 }
