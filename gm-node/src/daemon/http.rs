@@ -10,6 +10,7 @@ mod head;
 mod tests;
 mod wire;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,8 +114,13 @@ async fn connection(
         () = closed(&mut stream) => return,
     };
     drop(room);
-    // What fails here is the client's end of it.
-    let _ = answer::send(&mut stream, response, is_head, is_old, patience).await;
+    match answer::send(&mut stream, response, is_head, is_old, patience).await {
+        Err(error) if error.kind() == ErrorKind::TimedOut => tracing::debug!(
+            "a client of the control socket took nothing of its answer for {patience:?} (`api-timeout`), and is cut off"
+        ),
+        // What else fails here is the client's end of it.
+        Ok(()) | Err(_) => {}
+    }
 }
 
 fn late(what: &str) -> Refused {

@@ -4,6 +4,7 @@
 // Helpers of tests may fail a test.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod clients;
 mod configured;
 mod ending;
 mod filesize;

@@ -1,0 +1,179 @@
+//! Clients of the control socket that are slow, silent or many, and watchers that do not read: what they cost, and what they are told.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::node::{Node, Scratch, eventually};
+
+const RANGES: u32 = 6_000;
+
+/// A write of many ranges at once.
+fn batch(priority: u32) -> String {
+    let serve = |at: u32| {
+        let (start, end) = (at * 10, at * 10 + 9);
+        format!(r#"{{"do":"serve","start":{start},"end":{end},"port":1,"priority":{priority}}}"#)
+    };
+    let all: Vec<String> = (0..RANGES).map(serve).collect();
+    format!(r#"{{"changes":[{}]}}"#, all.join(","))
+}
+
+fn change(node: &Node, priority: u32) {
+    let (status, answer) = node.post("/v1/groups/g/change", &batch(priority));
+    assert_eq!(status, 200, "{answer}");
+}
+
+/// A connection that has sent this.
+fn sent(node: &Node, text: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(&node.socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+/// All that comes until the connection ends.
+fn all(mut stream: UnixStream) -> String {
+    let mut bytes = Vec::new();
+    // It may be cut off.
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The memory of the daemon, in MiB.
+#[cfg(target_os = "linux")]
+fn memory(node: &Node) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+}
+
+/// Follows a watch until it knows all ranges with that priority. Whether everything was told, and nothing had to be looked up.
+fn follow(lines: &mut BufReader<UnixStream>, priority: u64) -> bool {
+    let mut known: BTreeSet<(u64, u64)> = BTreeSet::new();
+    let place = |item: &Value| (item["start"].as_u64().unwrap(), item["priority"].as_u64().unwrap());
+    loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the watch ended");
+        let change: Value = serde_json::from_str(&line).unwrap();
+        match change["change"].as_str().unwrap() {
+            "added" => assert!(known.insert(place(&change["item"]))),
+            "changed" => {
+                assert!(known.remove(&place(&change["from"])), "{line}");
+                assert!(known.insert(place(&change["to"])));
+            }
+            "lost" => return false,
+            other => assert_eq!(other, "joined"),
+        }
+        if known.len() == RANGES as usize && known.iter().all(|(_, is)| *is == priority) {
+            return true;
+        }
+    }
+}
+
+#[test]
+fn watchers_that_do_not_read_cost_little_and_are_told_everything_when_they_do() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
+    change(&ann, 1);
+    #[cfg(target_os = "linux")]
+    let before = memory(&ann);
+    let mut watches: Vec<_> = (0..100).map(|_| ann.watch("g")).collect();
+    for priority in 2..5 {
+        change(&ann, priority);
+    }
+    // Each of them as text would be a megabyte and more.
+    #[cfg(target_os = "linux")]
+    assert!(memory(&ann) < before + 40, "{} MiB, {before} before", memory(&ann));
+    assert!(follow(&mut watches[7], 4) && follow(&mut watches[99], 4));
+    change(&ann, 5);
+    let mut line = String::new();
+    watches[7].read_line(&mut line).unwrap();
+    assert!(line.contains(r#""change":"changed""#), "it goes on: {line}");
+}
+
+#[test]
+fn who_falls_behind_further_than_is_kept_for_it_is_told_to_look_anew() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--single", "--watch-memory=64KiB"]);
+    change(&ann, 1);
+    let (mut slow, mut ready) = (ann.watch("g"), ann.watch("g"));
+    assert!(follow(&mut ready, 1));
+    for priority in 2..4 {
+        change(&ann, priority);
+    }
+    assert!(!follow(&mut slow, 3));
+    let item = ann.post("/v1/groups/g/change", r#"{"changes":[{"do":"serve","start":0,"end":9,"port":9}]}"#);
+    assert_eq!(item.0, 200);
+    let mut line = String::new();
+    slow.read_line(&mut line).unwrap();
+    assert!(
+        line.contains(r#""change":"changed""#) && line.contains(r#""port":9"#),
+        "it goes on from there: {line}"
+    );
+    let text = all(sent(&ann, "GET /v1/groups/g/topology HTTP/1.0\r\n\r\n"));
+    assert_eq!(text.matches(r#""op":"add""#).count(), RANGES as usize);
+}
+
+#[test]
+fn half_requests_and_answers_that_are_not_read_end_in_time() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--single", "--api-timeout=500ms"]);
+    change(&ann, 1);
+    let (silent, half) = (sent(&ann, ""), sent(&ann, "GET /v1/status HTTP/1.1\r\nhost:"));
+    let body = sent(&ann, "POST /v1/groups/g/join HTTP/1.1\r\ncontent-length: 99\r\n\r\n{");
+    let unread = sent(&ann, "GET /v1/groups/g/topology HTTP/1.1\r\n\r\n");
+    assert_eq!(all(silent), "");
+    for stream in [half, body] {
+        let text = all(stream);
+        assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("did not come in time"), "{text}");
+    }
+    // It is over half a megabyte; the system holds some of it.
+    eventually("it is cut off", || ann.log().contains("took nothing of its answer"));
+    let text = all(unread);
+    assert!(text.starts_with("HTTP/1.1 200 ") && !text.ends_with("0\r\n\r\n"), "{} bytes", text.len());
+    // All the same in time.
+    assert_eq!(ann.items("g", "").len(), RANGES as usize);
+}
+
+#[test]
+fn connections_and_watchers_are_bounded_and_the_refusal_names_the_setting() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--single", "--max-watchers=2", "--max-connections=4"]);
+    let watches = [ann.watch("g"), ann.watch("g")];
+    let (status, answer) = ann.ask("GET /v1/groups/g/watch", "");
+    let why = answer["error"].as_str().unwrap();
+    assert!(status == 507 && why.contains("at most 2; raise `max-watchers`"), "{why}");
+    let held = [sent(&ann, ""), sent(&ann, "")];
+    eventually("it is said", || ann.log().contains("`max-connections`") || all(sent(&ann, "")).is_empty());
+    eventually("it is said once", || ann.log().matches("(`max-connections`)").count() == 1);
+    drop((held, watches));
+    eventually("there is room again", || {
+        UnixStream::connect(&ann.socket).is_ok() && !ann.get("/v1/status").is_null()
+    });
+}
+
+#[test]
+fn a_long_answer_comes_line_by_line_if_it_is_asked_for() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
+    change(&ann, 1);
+    for (what, list) in
+        [("members", "members"), ("topology", "items"), ("coverage", "pieces"), ("locate?key=5", "owners")]
+    {
+        let mut whole = ann.get(&format!("/v1/groups/g/{what}"));
+        let text = all(sent(
+            &ann,
+            &format!("GET /v1/groups/g/{what} HTTP/1.0\r\naccept: application/x-ndjson\r\n\r\n"),
+        ));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-type: application/x-ndjson") && !head.contains("date:"), "{head}");
+        let mut lines = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let first = lines.next().unwrap();
+        assert_eq!(Value::Array(lines.collect()), whole[list].take(), "{what}");
+        whole[list] = Value::Array(vec![]);
+        assert_eq!(first, whole, "{what}");
+    }
+}
