@@ -95,7 +95,7 @@ impl Dump {
         sorted.sort();
         let Dump { me, groups, contacts, peers, .. } = sorted;
         let contacts = contacts.into_iter().map(|contact| (contact.group, contact.member)).collect();
-        Stored { me, groups, contacts, peers }
+        Stored { me, groups, contacts, peers, doubt: None }
     }
 
     /// As JSON, over many lines, with a newline at its end.

@@ -2,7 +2,7 @@
 
 use gm_broadcast::Counters;
 use gm_clock::NetId;
-use gm_data::GroupName;
+use gm_data::{GroupName, Version};
 
 use crate::command::{WriteError, Written};
 
@@ -89,6 +89,24 @@ pub enum Event {
     },
     /// The storage takes things again.
     StorageWorks,
+    /// The storage may lack what it reported as kept. In every group others are asked what they know of us before we write.
+    StorageDoubted {
+        /// Why, in words for an operator.
+        why: String,
+        /// In how many groups there is something of ours to ask about.
+        groups: usize,
+    },
+    /// The storage did lack something: others hold of us a later version than it does. What it lacks is not said any longer, unless we write it again.
+    StorageLacked {
+        /// The group.
+        group: GroupName,
+        /// What was stored.
+        stored: Option<Version>,
+        /// What others hold.
+        known: Version,
+    },
+    /// The storage is doubted no longer: in all groups that we are in others said what they know of us, or we have written since.
+    StorageTrusted,
     /// A write was made, but is too large to be sent to others at once: they learn it by anti-entropy.
     Unsaid {
         /// The group.

@@ -35,6 +35,8 @@ pub(crate) enum Effect {
     Ask { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
     /// Somebody holds this of ourselves, which we did not write.
     Own { group: GroupName, stamp: Stamp },
+    /// Somebody holds of ourselves what we wrote: the last, or an older one.
+    Known { group: GroupName },
     /// The owner should know.
     Tell(Event),
 }
@@ -174,8 +176,9 @@ impl Groups {
             return;
         }
         match self.record(group, me).map(Record::stamp) {
-            Some(own) if own == stamp => {}
+            Some(own) if own == stamp => self.effects.push_back(Effect::Known { group: group.clone() }),
             Some(own) if stamp.version < own.version => {
+                self.effects.push_back(Effect::Known { group: group.clone() });
                 let (group, members) = (group.clone(), vec![me]);
                 self.effects.push_back(Effect::Older { group, from, path, members });
             }

@@ -85,7 +85,11 @@ mod config;
 #[cfg(feature = "disk")]
 pub mod dump;
 mod event;
+#[cfg(feature = "disk")]
+pub mod file;
 mod groups;
+#[cfg(feature = "disk")]
+pub mod guard;
 mod node;
 mod plant;
 mod rendezvous;

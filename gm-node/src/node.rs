@@ -1,11 +1,12 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
-//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait` and `waiter`, `forget`, `hear`
+//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `doubted` (a storage that lacks something), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait` and `waiter`, `forget`, `hear`
 //! (what came by broadcast), `sync` (anti-entropy: when), `partner` and `doubts` (with which node), `shared` (which groups differ), `names` (fingerprints by name), `compare` (what differs within a
 //! group), `freshness` (how far a group was compared), `register`, `registrar` and `introduce` (how the members of a group find each other), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
 mod commit;
 mod compare;
+mod doubted;
 mod doubts;
 mod draft;
 mod flush;
@@ -84,6 +85,9 @@ pub struct Node<S> {
     hearing: BTreeMap<GroupName, Hearing>,
     /// Groups in which they did, or did not in time.
     heard: BTreeSet<GroupName>,
+    /// Why the storage may lack what it kept, until others were asked in all groups that we are in; and the groups in which they were not.
+    doubt: Option<String>,
+    doubted: BTreeSet<GroupName>,
 
     /// What is with the storage, the oldest first.
     flights: VecDeque<Flight>,
@@ -207,6 +211,7 @@ impl<S: Store> Node<S> {
                 self.on_misfit(now, &group, (member, version), from, path);
             }
             Effect::Own { group, stamp } => self.on_own(now, &group, stamp),
+            Effect::Known { group } => self.on_heard(now, &group),
             Effect::Tell(event) => self.emit(event),
         }
     }

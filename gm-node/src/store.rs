@@ -52,6 +52,9 @@ pub struct Stored {
     pub contacts: Vec<(GroupName, NetId)>,
     /// Nodes that were reached, sorted.
     pub peers: Vec<NetId>,
+    /// Why the storage may lack what it reported as kept, in words for an operator; nothing if it has no reason to think so. What it lacks, others
+    /// may have: the node asks them before it writes.
+    pub doubt: Option<String>,
 }
 
 /// Why a batch is not kept: as little of it as if it had never been handed over, or, if the machine dies before the next batch is finished,
@@ -82,6 +85,9 @@ pub trait Store {
     /// What is called, from whatever thread, after there is something to ask [`finished`](Store::finished) for. A storage that knows when it is
     /// [due](Store::due) needs none.
     fn wake_by(&mut self, _waker: Box<dyn Fn() + Send + Sync>) {}
+
+    /// Others were asked what they know in all groups: a storage that was [doubted](Stored::doubt) is doubted no longer, not after a restart either.
+    fn trust(&mut self) {}
 }
 
 impl<S: Store + ?Sized> Store for Box<S> {
@@ -103,5 +109,9 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
         (**self).wake_by(waker);
+    }
+
+    fn trust(&mut self) {
+        (**self).trust();
     }
 }

@@ -54,6 +54,19 @@ fn line(event: &Event, is_met: &mut bool) {
             "the storage fails, and what this node writes itself is refused until it works again; what others write is still known: {why}"
         ),
         Event::StorageWorks => tracing::info!("the storage works again"),
+        Event::StorageDoubted { why, groups } => tracing::error!(
+            groups,
+            "the storage may lack what it reported as stored: {why}. Other nodes are asked what they know of this one before it writes; look at what it serves with `topology`, and say again what is missing"
+        ),
+        Event::StorageLacked { group, stored, known } => tracing::error!(
+            %group, ?stored, ?known,
+            "the storage lacked what this node wrote: others hold a later version of it. It goes on with what was stored: look with `topology`, and say again what is missing"
+        ),
+        Event::StorageTrusted => {
+            tracing::info!(
+                "the storage is doubted no longer: others were asked in all groups of this node, or it has written in them since"
+            );
+        }
         Event::Unsaid { group, why } => {
             tracing::warn!(%group, "a write is too large to be told at once; others learn it by and by: {why}");
         }

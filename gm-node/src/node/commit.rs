@@ -136,6 +136,10 @@ impl<S: Store> Node<S> {
         let own = draft.own().cloned();
         let was_member = before.as_ref().is_some_and(Record::is_member);
         self.heard.remove(&group);
+        if changed {
+            // What is written now is above whatever others may hold.
+            self.doubt_no_longer(&group);
+        }
         let groups = self.groups_mut();
         if let Some(held) = groups.held.get_mut(&group) {
             held.joining = false;

@@ -1,5 +1,5 @@
-//! Before its first write in a group a node without a record asks what others know of it, so that a lost disk is found before it is written over. Knows
-//! nothing of what is to be written.
+//! Before its first write in a group a node without a record, or with a storage that is doubted, asks what others know of it, so that a lost disk, or one that
+//! lacks something, is found before it is written over. Knows nothing of what is to be written.
 
 use std::collections::BTreeSet;
 
@@ -39,11 +39,13 @@ impl<S: Store> Node<S> {
     fn has_to_hear(&self, group: &GroupName) -> bool {
         let me = self.me();
         let hear = !self.config.times.hear.is_zero() && !self.config.alone;
-        hear && !self.heard.contains(group) && self.groups().record(group, me).is_none()
+        let is_sure = self.groups().record(group, me).is_some() && !self.doubted.contains(group);
+        hear && !self.heard.contains(group) && !is_sure
     }
 
     /// Others said what they know of us in the group, or that they know nothing.
     pub(super) fn on_heard(&mut self, now: Time, group: &GroupName) {
+        self.doubt_no_longer(group);
         if self.hearing.remove(group).is_some() {
             self.heard.insert(group.clone());
             self.tick = Some(self.tick.map_or(now, |set| set.min(now)));

@@ -53,6 +53,8 @@ impl<S: Store> Node<S> {
             blocked_until: None,
             hearing: BTreeMap::new(),
             heard: BTreeSet::new(),
+            doubt: None,
+            doubted: BTreeSet::new(),
             flights: VecDeque::new(),
             store_failures: 0,
             flush_at: None,
@@ -86,12 +88,16 @@ impl<S: Store> Node<S> {
         let me = self.me();
         let former = stored.me.filter(|former| *former != me);
         let default_port = self.config.default_port;
+        self.doubt = stored.doubt;
         for state in stored.groups {
             let name = state.name().clone();
             let said =
                 former.and_then(|former| state.record(former)).filter(|said| said.is_member()).cloned();
             let was_member = said.is_some();
             let is_member = state.is_member(me);
+            if self.doubt.is_some() && state.record(me).is_some() {
+                self.doubted.insert(name.clone());
+            }
             let others = state.records().any(|record| record.member() != me);
             let groups = self.groups_mut();
             groups.topology.edit(&name, |replica| {
@@ -133,6 +139,7 @@ impl<S: Store> Node<S> {
     /// The first thing that it does.
     pub(super) fn begin(&mut self, now: Time) {
         self.started = true;
+        self.tell_doubt();
         if !self.sync.old_peers.is_empty() {
             let peers = self.sync.old_peers.clone();
             self.order(now, gm_broadcast::Command::Know(peers.clone()));

@@ -90,6 +90,7 @@ impl<S: Store> Node<S> {
         }
         let highest = self.reassert.entry(group.clone()).or_insert(stamp);
         *highest = stamp.max(*highest);
+        self.tell_lacked(group, stamp);
         // What we hear of ourselves is what a first write waits for.
         self.on_heard(now, group);
         self.tick = Some(self.tick.map_or(now, |set| set.min(now)));

@@ -17,6 +17,10 @@ const FULL: usize = 64;
 pub struct Facts {
     /// What the storage said, if it does not take what it is given.
     pub storage: Option<String>,
+    /// Why the storage may lack what it reported as kept, as it was opened. It stays, for what is lost is lost.
+    pub doubt: Option<String>,
+    /// Groups in which it did.
+    pub lacked: BTreeSet<GroupName>,
     /// Groups from which a bound keeps something out, each with the field of [`Bounds`](crate::Bounds).
     pub full: BTreeSet<(GroupName, &'static str)>,
     /// Items that were lost because whoever forgot their member had not seen them.
@@ -35,6 +39,10 @@ impl Facts {
         match event {
             Event::StorageFails { why } => self.storage = Some(why.clone()),
             Event::StorageWorks => self.storage = None,
+            Event::StorageDoubted { why, .. } => self.doubt = Some(why.clone()),
+            Event::StorageLacked { group, .. } if self.lacked.len() < FULL => {
+                self.lacked.insert(group.clone());
+            }
             Event::Clash => self.clash = Some(Instant::now()),
             Event::Full { group, bound } if self.full.len() < FULL => {
                 self.full.insert((group.clone(), bound));

@@ -1,19 +1,22 @@
 //! A directory as storage: one file, which a thread writes. Knows nothing of groups, and nothing of what a batch is for.
 //!
-//! - The file is `gm.redb`, a database of the crate `redb`; `lock` beside it says which process uses the directory. Both can be read by
-//!   their owner alone.
+//! - The file is `gm.redb`, a database of the crate `redb`; `lock` beside it says which process uses the directory, and `gm.last` which commit was
+//!   the last. They can be read by their owner alone, and a directory or a file that others may change is refused: see [`guard`](crate::guard).
 //! - Batches that wait are committed together, with one sync. A batch that need not be durable is finished at once: it is kept in memory and
 //!   goes to the disk with the next durable one, at latest after about a second or when the store is dropped.
 //! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has room again needs no restart.
+//! - A database that lacks commits that were reported is used, and [doubted](Stored::doubt): then the node asks others before it writes.
 //! - A file that is damaged, of another program or of a later version is refused and not touched: it is looked at in memory first.
 //!
-//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `caught.rs` (its panics), `lock.rs`, `worker.rs` (the thread).
+//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `caught.rs` (its panics), `lock.rs`, `last.rs` (which commit was
+//! the last), `worker.rs` (the thread).
 
 mod caught;
 mod database;
 mod error;
 #[cfg(test)]
 mod faults;
+mod last;
 mod lock;
 mod rows;
 mod worker;
@@ -26,6 +29,7 @@ use std::thread::JoinHandle;
 use gm_broadcast::Time;
 
 pub use error::OpenError;
+use last::{LastFile, Mark};
 use lock::Lock;
 use worker::{Job, Worker};
 
@@ -52,7 +56,8 @@ impl DiskStore {
     /// Opens the directory, which is made if it is not there, and reads all of it.
     ///
     /// # Errors
-    /// An [`OpenError`]: another process uses it; its file is damaged, or of another program or a later version; what the system said.
+    /// An [`OpenError`]: another process uses it; others may change it; its file is damaged, or of another program or a later version; what the
+    /// system said.
     pub fn open(dir: &Path) -> Result<(DiskStore, Stored), OpenError> {
         DiskStore::open_by(dir, Box::new(database::open_file))
     }
@@ -62,16 +67,26 @@ impl DiskStore {
         database::make_dir(dir)?;
         let lock = Lock::take(dir)?;
         let file = database::file_in(dir);
-        let stored = if database::is_there(&file)? {
+        let said = last::read(dir)?;
+        let is_there = database::is_there(&file)?;
+        let (mut stored, mark) = if is_there {
             database::examine(&file)?
         } else {
-            database::create(dir, &Stored::default())?;
-            Stored::default()
+            let mark = Mark::first();
+            database::create(dir, &Stored::default(), mark)?;
+            (Stored::default(), Some(mark))
         };
+        let (mark, mut doubt) = last::judge(mark, said);
+        if !is_there && doubt.is_some() {
+            doubt = Some("the database that was in the directory is gone, and a new one begins".to_owned());
+        }
         let database = database::open(&door, &file)?;
+        let last = LastFile::open(dir, mark, doubt.is_some())?;
+        let commits = (last, mark, doubt.is_some());
+        stored.doubt = doubt;
         let (jobs, for_worker) = channel();
         let (for_owner, results) = channel();
-        let worker = Worker::new(file, door, database, for_worker, for_owner);
+        let worker = Worker::new(file, door, database, commits, for_worker, for_owner);
         let run = move || {
             worker.run();
             drop(lock);
@@ -134,6 +149,10 @@ impl Store for DiskStore {
     fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
         DiskStore::wake_by(self, waker);
     }
+
+    fn trust(&mut self) {
+        self.tell(Job::Trust);
+    }
 }
 
 impl Drop for DiskStore {
@@ -156,11 +175,12 @@ pub(crate) fn read(dir: &Path) -> Result<Stored, OpenError> {
     if !database::is_there(&file)? {
         return Err(OpenError::Absent { file });
     }
+    database::make_dir(dir)?;
     let _lock = Lock::take(dir)?;
-    database::examine(&file)
+    Ok(database::examine(&file)?.0)
 }
 
-/// Makes a directory that holds that: wholly or not at all.
+/// Makes a directory that holds that: wholly or not at all. Whoever opens it doubts it, as what is brought back may be old.
 pub(crate) fn write(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
     database::make_dir(dir)?;
     let _lock = Lock::take(dir)?;
@@ -168,5 +188,6 @@ pub(crate) fn write(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
     if database::is_there(&file)? {
         return Err(OpenError::Present { file });
     }
-    database::create(dir, stored)
+    last::remove(dir).map_err(|source| OpenError::system("replace what is in", dir, source))?;
+    database::create(dir, stored, Mark::first().next())
 }

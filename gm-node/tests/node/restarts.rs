@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gm_node::store::memory::Disk;
 use gm_node::{Event, Wait, What};
 use gm_sim::NodeIndex;
 
@@ -44,6 +45,92 @@ fn without_its_disk_it_rises_above_what_it_no_longer_serves() {
     let items: Vec<_> = view.record(id(0)).unwrap().items().map(|item| item.range().start()).collect();
     assert_eq!(items, [50_000]);
     assert!(agree(&town, 2));
+}
+
+/// The version of the first node's own record, as the node holds it.
+fn version(town: &crate::town::Town, holder: u32) -> gm_data::Version {
+    town.machine(NodeIndex(holder)).unwrap().view(&group()).unwrap().record(id(0)).unwrap().version()
+}
+
+/// Two nodes agree; then the first loses the last thing that it wrote, and its storage knows that or not.
+fn loses_its_last_write(is_doubted: bool) -> (crate::town::Town, crate::town::Told, Vec<Disk>) {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    let before = disks[0].snapshot();
+    town.command(NodeIndex(0), write(1, serve(50_000, 60_000), Wait::NONE));
+    town.run_for(Duration::from_secs(2));
+    assert!(told.answer(1).unwrap().1.is_ok() && agree(&town, 2));
+    town.crash(NodeIndex(0));
+    disks[0].restore(before);
+    disks[0].set_doubted(is_doubted);
+    town.start(NodeIndex(0));
+    town.command(NodeIndex(0), write(2, serve(70_000, 80_000), Wait::NONE));
+    (town, told, disks)
+}
+
+#[test]
+fn a_storage_that_is_doubted_is_asked_about_before_it_is_written_to() {
+    let (mut town, told, disks) = loses_its_last_write(true);
+    town.run_for(Duration::from_secs(3));
+    let at = |what: &str, wanted: fn(&Event) -> bool| {
+        let told = told.0.borrow();
+        told.iter().position(|(_, node, event)| *node == NodeIndex(0) && wanted(event)).expect(what)
+    };
+    let doubted = at("doubted", |event| matches!(event, Event::StorageDoubted { groups: 1, .. }));
+    let lacked = at(
+        "lacked",
+        |event| matches!(event, Event::StorageLacked { stored: Some(stored), known, .. } if stored < known),
+    );
+    let answered = at("answered", |event| matches!(event, Event::Answered { tag: 2, result: Ok(_), .. }));
+    let trusted = at("trusted", |event| matches!(event, Event::StorageTrusted));
+    assert!(doubted < lacked && lacked < answered && doubted < trusted, "{:?}", told.0.borrow());
+    assert!(agree(&town, 2));
+    // It is over, also for the next start.
+    town.crash(NodeIndex(0));
+    assert_eq!(disks[0].open().1.doubt, None);
+}
+
+/// The same storage, but it does not know: the node writes at once, over what others know better.
+#[test]
+fn a_storage_that_is_not_doubted_is_written_to_at_once() {
+    let (mut town, told, _disks) = loses_its_last_write(false);
+    town.run_for(millis(20));
+    assert!(told.answer(2).unwrap().1.is_ok());
+    town.run_for(Duration::from_secs(3));
+    assert!(!told.any(|event| matches!(event, Event::StorageDoubted { .. } | Event::StorageLacked { .. })));
+    assert!(agree(&town, 2));
+}
+
+#[test]
+fn a_storage_that_is_doubted_and_lacks_nothing_is_trusted_when_others_say_so() {
+    let disks = disks(2);
+    let (mut town, told) = town(2, &disks, |_| {});
+    settle(&mut town, 2);
+    let before = version(&town, 0);
+    town.crash(NodeIndex(0));
+    disks[0].set_doubted(true);
+    town.start(NodeIndex(0));
+    town.run_for(Duration::from_secs(5));
+    assert!(told.any(|event| matches!(event, Event::StorageTrusted)));
+    assert!(!told.any(|event| matches!(event, Event::StorageLacked { .. })));
+    assert_eq!(version(&town, 1), before, "nothing was written for it");
+}
+
+#[test]
+fn a_doubted_storage_does_not_hold_up_who_is_alone() {
+    let disks = disks(1);
+    let (mut town, told) = town(1, &disks, |_| {});
+    settle(&mut town, 1);
+    town.crash(NodeIndex(0));
+    disks[0].set_doubted(true);
+    town.start(NodeIndex(0));
+    town.command(NodeIndex(0), write(1, serve(70_000, 80_000), Wait::NONE));
+    town.run_for(millis(400));
+    assert!(told.answer(1).is_none(), "others are waited for");
+    town.run_for(millis(400));
+    assert!(told.answer(1).unwrap().1.is_ok());
+    assert!(told.any(|event| matches!(event, Event::StorageTrusted)));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod bench;
 mod dumps;
+mod flips;
 mod full;
 mod kept;
 mod killed;

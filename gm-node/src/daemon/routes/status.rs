@@ -55,6 +55,14 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     if let Some(why) = &facts.storage {
         all.push(format!("the storage fails, and writes are refused: {why}"));
     }
+    if let Some(why) = &facts.doubt {
+        let lacked: Vec<&str> = facts.lacked.iter().map(gm_data::GroupName::as_str).collect();
+        let found =
+            if lacked.is_empty() { String::new() } else { format!(" It did in {}.", lacked.join(", ")) };
+        all.push(format!(
+            "the storage may lack what it reported as stored before this start: {why}.{found} Look at what this node serves with `topology`, and say again what is missing"
+        ));
+    }
     if facts.clash() {
         all.push(
             "another node uses this address: stop one of the two, or give it another `address`".to_owned(),

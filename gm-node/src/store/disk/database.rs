@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::InMemoryBackend;
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadableTable, StorageBackend, StorageError,
-    TableDefinition,
+    TableDefinition, TableError,
 };
 
 use super::caught::caught;
 use super::error::said;
+use super::last::Mark;
 use super::rows::{self, FORMAT_ROW, Reading, Rows, Table};
 use super::{FORMAT, OpenError};
+use crate::guard;
 use crate::store::Stored;
 
 /// How a file becomes a database.
@@ -23,9 +25,15 @@ pub(super) type Door = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Se
 
 const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+/// Which commit it is: see `last.rs`. A version that does not know this table leaves it alone.
+const COMMITS: TableDefinition<'_, &str, (u128, u64)> = TableDefinition::new("commits");
+const LAST: &str = "last";
 
 /// What the database keeps of its file in memory, in bytes. All that is stored is in the node's memory already; reads are rare.
 const CACHE: usize = 4 << 20;
+
+/// Bytes of a database that are read: far more than the records take that a node may hold.
+const LARGEST: u64 = 8 << 30;
 
 /// The database of a directory.
 pub(super) fn file_in(dir: &Path) -> PathBuf {
@@ -41,13 +49,28 @@ pub(super) fn private_file() -> OpenOptions {
     options
 }
 
-/// Makes the directory, and those that it is in, if they are not there.
+/// Opens a file of the directory: a regular one, that nobody else may change.
+pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, OpenError> {
+    let system = |source| OpenError::system("open", path, source);
+    let file = crate::file::open(path, options).map_err(system)?;
+    guard::guarded(path, &file.metadata().map_err(system)?)?;
+    Ok(file)
+}
+
+/// Makes names in a directory durable. Only where directories are files can that be done.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+/// Makes the directory, and those that it is in, if they are not there. Nobody else may change what is in it.
 pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| OpenError::system("make the directory", dir, source))
+    builder.create(dir).map_err(|source| OpenError::system("make the directory", dir, source))?;
+    let meta = fs::metadata(dir).map_err(|source| OpenError::system("look at", dir, source))?;
+    Ok(guard::guarded(dir, &meta)?)
 }
 
 /// Whether there is a file, of whatever kind.
@@ -55,8 +78,8 @@ pub(super) fn is_there(file: &Path) -> Result<bool, OpenError> {
     file.try_exists().map_err(|source| OpenError::system("look for", file, source))
 }
 
-/// Makes the file, which is not there. It gets its name when all is in it: a crash leaves none or a whole one.
-pub(super) fn create(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
+/// Makes the file, which is not there, with that commit. It gets its name when all is in it: a crash leaves none or a whole one.
+pub(super) fn create(dir: &Path, stored: &Stored, mark: Mark) -> Result<(), OpenError> {
     let (file, unnamed) = (file_in(dir), dir.join("gm.redb.new"));
     let system = |source| OpenError::system("make", &file, source);
     let mut rows = rows::of_stored(stored).map_err(|error| system(io::Error::other(error)))?;
@@ -67,23 +90,22 @@ pub(super) fn create(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
     }
     let opened = private_file().create_new(true).open(&unnamed).map_err(system)?;
     let database = builder().create_file(opened).map_err(|error| system(Failure::from(error).0))?;
-    write(&database, &rows, &mut Rows::new()).map_err(|Failure(error)| system(error))?;
+    write(&database, &rows, &mut Rows::new(), mark).map_err(|Failure(error)| system(error))?;
     drop(database);
     fs::rename(&unnamed, &file).map_err(system)?;
-    // Only where directories are files can the name be made durable.
-    #[cfg(unix)]
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(system)?;
-    Ok(())
+    sync_dir(dir).map_err(system)
 }
 
 /// Reads all of the file and checks all of it. It is done on a copy in memory: whatever the database's crate does with a damaged file, a panic
-/// and a repair among it, the file stays as it is.
-pub(super) fn examine(file: &Path) -> Result<Stored, OpenError> {
-    let bytes = fs::read(file).map_err(|source| OpenError::system("read", file, source))?;
+/// and a repair among it, the file stays as it is. Also returns which commit is the last in it; nothing if an earlier version made it.
+pub(super) fn examine(file: &Path) -> Result<(Stored, Option<Mark>), OpenError> {
+    let opened = open_private(file, OpenOptions::new().read(true))?;
+    let bytes =
+        crate::file::bounded(opened, LARGEST).map_err(|source| OpenError::system("read", file, source))?;
     match caught(move || read(&bytes))
         .unwrap_or_else(|why| Err(Unread::Damaged(format!("its structure is broken ({why})"))))
     {
-        Ok(stored) => Ok(stored),
+        Ok(read) => Ok(read),
         Err(Unread::Newer(found)) => Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT }),
         Err(Unread::Damaged(why)) => Err(OpenError::Damaged { file: file.to_owned(), why }),
     }
@@ -91,7 +113,7 @@ pub(super) fn examine(file: &Path) -> Result<Stored, OpenError> {
 
 /// Opens a file that was examined.
 pub(super) fn open_file(file: &Path) -> Result<Database, DatabaseError> {
-    let file = private_file().open(file).map_err(StorageError::Io)?;
+    let file = crate::file::open(file, &mut private_file()).map_err(StorageError::Io)?;
     builder().create_file(file)
 }
 
@@ -107,14 +129,15 @@ pub(super) fn open(door: &Door, file: &Path) -> Result<Database, OpenError> {
     }
 }
 
-/// Writes the rows, all or none, and syncs. What the rows were before is added to `before`, also if it fails: an error does not say whether
+/// Writes the rows and which commit it is, all or none, and syncs. What the rows were before is added to `before`, also if it fails: an error does not say whether
 /// they were written after all.
-pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows) -> Result<(), Failure> {
+pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows, mark: Mark) -> Result<(), Failure> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate);
     {
         let mut node = transaction.open_table(NODE)?;
         let mut records = transaction.open_table(RECORDS)?;
+        transaction.open_table(COMMITS)?.insert(LAST, (mark.database, mark.number))?;
         for ((table, key), value) in rows {
             let old = match (table, value) {
                 (Table::Records, Some(value)) => records.insert(&**key, &**value)?,
@@ -175,7 +198,7 @@ impl<E: Into<redb::Error>> From<E> for Unread {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Stored, Unread> {
+fn read(bytes: &[u8]) -> Result<(Stored, Option<Mark>), Unread> {
     if bytes.is_empty() {
         return Err(Unread::Damaged("it is empty".to_owned()));
     }
@@ -207,7 +230,12 @@ fn read(bytes: &[u8]) -> Result<Stored, Unread> {
         let (key, value) = row?;
         reading.record(key.value(), value.value()).map_err(Unread::Damaged)?;
     }
-    Ok(reading.end())
+    let mark = match transaction.open_table(COMMITS) {
+        Ok(commits) => commits.get(LAST)?.map(|last| last.value()),
+        Err(TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok((reading.end(), mark.map(|(database, number)| Mark { database, number })))
 }
 
 /// The key of a row of `node`, which is one of a few names.

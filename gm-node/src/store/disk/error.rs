@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::guard::Exposure;
+
 /// Why a directory cannot be used as storage. Its database was not changed.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -61,6 +63,9 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// Others may change what is there.
+    #[error("what a node must not lose is not safe there: {0}")]
+    Exposed(#[from] Exposure),
     /// The system refused something.
     #[error("cannot {doing} {}: {}", path.display(), said(source))]
     System {

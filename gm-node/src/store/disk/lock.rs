@@ -1,13 +1,15 @@
 //! One process per directory: a lock on a file in it. Knows nothing of what the directory holds.
 
-use std::fs;
 use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend, StorageError};
 
 use super::OpenError;
-use super::database::private_file;
+use super::database::{open_private, private_file};
+
+/// Bytes of the number of a process, at most.
+const LONGEST: u64 = 32;
 
 /// A directory in use. The system ends it with the process, however that ends; the file stays.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Lock, OpenError> {
         let path = dir.join("lock");
         let system = |source| OpenError::system("lock", &path, source);
-        let file = private_file().create(true).truncate(false).open(&path).map_err(system)?;
+        let file = open_private(&path, private_file().create(true).truncate(false))?;
         let file = FileBackend::new(file).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
                 OpenError::InUse { dir: dir.to_owned(), pid: pid_in(&path) }
@@ -37,5 +39,6 @@ impl Lock {
 }
 
 fn pid_in(path: &Path) -> Option<u32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+    let (bytes, _) = crate::file::read(path, LONGEST).ok()?;
+    str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }

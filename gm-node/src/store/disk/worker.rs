@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use redb::Database;
 
 use super::database::{self, Door, guarded};
+use super::last::{LastFile, Mark};
 use super::rows::{self, Rows};
 use crate::store::{Batch, StoreError};
 
@@ -23,6 +24,8 @@ const LAZY_ROWS: usize = 4_096;
 /// What the thread is told.
 pub(super) enum Job {
     Batch(Batch),
+    /// The database is doubted no longer.
+    Trust,
     WakeBy(Box<dyn Fn() + Send + Sync>),
 }
 
@@ -41,6 +44,10 @@ pub(super) struct Worker {
     lazy_since: Option<Instant>,
     /// Whether the last commit failed: then nothing is reported as finished that is not on the disk.
     failing: bool,
+    /// Where it is said which commit was the last; the number of the last that was tried; whether the database is doubted.
+    last: LastFile,
+    mark: Mark,
+    is_doubted: bool,
 }
 
 impl Worker {
@@ -48,11 +55,25 @@ impl Worker {
         file: PathBuf,
         door: Door,
         database: Database,
+        (last, mark, is_doubted): (LastFile, Mark, bool),
         jobs: Receiver<Job>,
         results: Sender<Result<(), StoreError>>,
     ) -> Worker {
         let (database, waker, lazy) = (Some(database), None, Rows::new());
-        Worker { file, door, database, jobs, results, waker, lazy, lazy_since: None, failing: false }
+        Worker {
+            file,
+            door,
+            database,
+            jobs,
+            results,
+            waker,
+            lazy,
+            lazy_since: None,
+            failing: false,
+            last,
+            mark,
+            is_doubted,
+        }
     }
 
     /// Works until the owner is gone.
@@ -77,10 +98,11 @@ impl Worker {
 
     /// Takes a job and all that wait behind it.
     fn work(&mut self, first: Job) {
-        let (mut batches, mut job) = (Vec::new(), Some(first));
+        let (mut batches, mut job, mut trust) = (Vec::new(), Some(first), false);
         while let Some(taken) = job {
             match taken {
                 Job::Batch(batch) => batches.push(batch),
+                Job::Trust => trust = true,
                 Job::WakeBy(waker) => {
                     waker();
                     self.waker = Some(waker);
@@ -90,6 +112,10 @@ impl Worker {
         }
         if !batches.is_empty() {
             self.finish(&batches);
+        }
+        if trust && std::mem::replace(&mut self.is_doubted, false) {
+            // If it cannot be written, the next commit says it, or the next start doubts again.
+            let _ = self.commit(Rows::new(), true);
         }
     }
 
@@ -104,7 +130,7 @@ impl Worker {
         }
         let is_durable = batches.iter().any(|batch| batch.durable);
         if is_durable || self.failing || self.lazy.len() + together.len() > LAZY_ROWS {
-            if let Err(error) = self.commit(together) {
+            if let Err(error) = self.commit(together, is_durable) {
                 results
                     .iter_mut()
                     .filter(|result| result.is_ok())
@@ -126,17 +152,24 @@ impl Worker {
     /// Writes what stayed in memory. If it cannot be written it stays there, and the next batch is told.
     fn flush(&mut self) {
         if !self.lazy.is_empty() {
-            let _ = self.commit(Rows::new());
+            let _ = self.commit(Rows::new(), false);
         }
     }
 
     /// Commits what stayed in memory, and over it those rows. If that fails, only the former is still to be written.
-    fn commit(&mut self, rows: Rows) -> Result<(), StoreError> {
+    fn commit(&mut self, rows: Rows, is_durable: bool) -> Result<(), StoreError> {
         let mut all = self.lazy.clone();
         all.extend(rows);
         let mut before = Rows::new();
-        let written =
-            self.opened().and_then(|database| guarded(|| database::write(database, &all, &mut before)));
+        // A commit that failed may be there all the same: its number is not used again.
+        self.mark = self.mark.next();
+        let mark = self.mark;
+        let written = self
+            .opened()
+            .and_then(|database| guarded(|| database::write(database, &all, &mut before, mark)))
+            .and_then(|()| {
+                self.last.write(mark, self.is_doubted, is_durable).map_err(|error| error.to_string())
+            });
         self.failing = written.is_err();
         match written {
             Ok(()) => {

@@ -50,6 +50,7 @@ impl Contents {
             groups: groups.into_iter().map(group).collect(),
             contacts: self.contacts.clone(),
             peers: self.peers.clone(),
+            doubt: None,
         }
     }
 }

@@ -36,6 +36,8 @@ struct State {
     latency: Duration,
     is_full: bool,
     lies: bool,
+    /// Whether whoever opens it finds that something is missing.
+    is_doubted: bool,
     /// The number of the store that may use the disk.
     life: u64,
     /// What survives every crash.
@@ -73,7 +75,8 @@ impl Disk {
         let mut state = self.lock();
         state.safe = state.finished_contents(true);
         state.end_life();
-        let stored = state.safe.stored();
+        let doubt = state.is_doubted.then(|| "the simulated disk lacks what was stored last".to_owned());
+        let stored = Stored { doubt, ..state.safe.stored() };
         // Whatever the store before left: it is here now.
         state.promise(stored.groups.iter().flat_map(|of| of.records().map(|record| (of.name(), record))));
         (MemoryStore::on(self.clone(), state.life), stored)
@@ -92,6 +95,12 @@ impl Disk {
     /// Whether the syncs of what is submitted from now on are lies.
     pub fn set_lies(&self, lies: bool) {
         self.lock().lies = lies;
+    }
+
+    /// Whether whoever opens the disk finds that something may be missing, until it says that it [trusts](crate::store::Store::trust) it. A disk does
+    /// not find it by itself.
+    pub fn set_doubted(&self, is_doubted: bool) {
+        self.lock().is_doubted = is_doubted;
     }
 
     /// The machine dies. `chance` decides, by its remainder, among all that may be left then, each as likely:
@@ -211,6 +220,11 @@ impl Disk {
             state.loose.drain(..).for_each(|batch| state.safe.put(&batch));
         }
         Some(Ok(()))
+    }
+
+    pub(super) fn trust(&self, life: u64) {
+        let mut state = self.lock();
+        state.is_doubted &= state.life != life;
     }
 
     pub(super) fn due(&self, life: u64) -> Option<Time> {

@@ -1,0 +1,161 @@
+//! Single bits that a disk flips after a process was killed: what was reported as durable is there, or its loss is noticed.
+//!
+//! `cargo test -p gm-node --test store -- --ignored --nocapture flips` counts a thousand of them in the database and some in the file beside it.
+
+use std::fs;
+use std::ops::AddAssign;
+use std::path::Path;
+
+use gm_broadcast::Time;
+use gm_node::store::Store;
+use gm_node::store::Stored;
+use gm_node::store::disk::{DiskStore, OpenError};
+use gm_node::store::memory::Disk;
+
+use crate::world::{Directory, batch, put, scattered, text};
+
+/// Bytes at the head of the database that say which commit is the last.
+const HEAD: usize = 320;
+
+/// What came of flips.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    /// Opening was refused, with a reason.
+    refused: usize,
+    /// Everything that was reported as durable is there, and nothing is said.
+    whole: usize,
+    /// Everything is there, and the node asks all the same.
+    wary: usize,
+    /// Something is missing, and that is noticed.
+    noticed: usize,
+    /// Something is missing, and nobody knows.
+    unnoticed: usize,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Count) {
+        self.refused += other.refused;
+        self.whole += other.whole;
+        self.wary += other.wary;
+        self.noticed += other.noticed;
+        self.unnoticed += other.unnoticed;
+    }
+}
+
+fn is_doubted(stored: &Stored) -> bool {
+    stored.doubt.is_some()
+}
+
+/// The files of a directory as a process left them that was killed after so many batches, the last of them durable and reported; and what was reported.
+struct Killed {
+    database: Vec<u8>,
+    beside: Option<Vec<u8>>,
+    reported: String,
+}
+
+fn killed(batches: u64, seed: u64) -> Killed {
+    let dir = Directory::new(&format!("flips-{batches}-{seed}"));
+    let twin = Disk::new();
+    let ((mut store, _), (mut in_memory, _)) = (dir.open(), twin.open());
+    for number in 0..batches {
+        let batch = gm_node::store::Batch { durable: true, ..batch(scattered(seed) % 1_000 + number) };
+        in_memory.submit(Time::ZERO, batch.clone());
+        put(&mut store, batch).unwrap();
+    }
+    // What a kill leaves is what the files hold now; what the store does when it is dropped, a killed process does not.
+    let read = |name: &str| fs::read(dir.join(name));
+    let killed = Killed {
+        database: read("gm.redb").unwrap(),
+        beside: read("gm.last").ok(),
+        reported: text(&twin.open().1),
+    };
+    drop(store);
+    killed
+}
+
+/// Opens a directory with these files.
+fn opened(dir: &Path, killed: &Killed, database: &[u8], beside: Option<&[u8]>) -> Count {
+    let _ = fs::remove_dir_all(dir);
+    fs::create_dir_all(dir).unwrap();
+    fs::write(dir.join("gm.redb"), database).unwrap();
+    if let Some(beside) = beside {
+        fs::write(dir.join("gm.last"), beside).unwrap();
+    }
+    let mut count = Count::default();
+    let which = match DiskStore::open(dir) {
+        Err(OpenError::Damaged { .. } | OpenError::Newer { .. }) => &mut count.refused,
+        Err(error) => panic!("{error}"),
+        Ok((_, stored)) => match (text(&stored) == killed.reported, is_doubted(&stored)) {
+            (true, false) => &mut count.whole,
+            (true, true) => &mut count.wary,
+            (false, true) => &mut count.noticed,
+            (false, false) => &mut count.unnoticed,
+        },
+    };
+    *which += 1;
+    count
+}
+
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    bytes
+}
+
+/// Flips one bit at a time: half of them in the head, half anywhere in the rest that is not empty, and a tenth as many in the file beside.
+fn sweep(flips: usize) -> [Count; 3] {
+    let dir = Directory::new(&format!("flipped-{flips}"));
+    let states: Vec<Killed> =
+        [(1, 1), (2, 2), (9, 3), (60, 4)].map(|(batches, seed)| killed(batches, seed)).into();
+    let mut counts = [Count::default(), Count::default(), Count::default()];
+    let number = |salt: u64, at: usize, most: usize| {
+        usize::try_from(scattered(salt << 32 ^ at as u64) % most as u64).unwrap()
+    };
+    let beside = |killed: &Killed| killed.beside.clone();
+    for state in &states {
+        assert_eq!(
+            opened(&dir, state, &state.database, beside(state).as_deref()),
+            Count { whole: 1, ..Count::default() }
+        );
+    }
+    for at in 0..flips {
+        let state = &states[at / 2 % states.len()];
+        let bit = if at % 2 == 0 {
+            number(1, at, HEAD * 8)
+        } else {
+            let used: Vec<usize> =
+                (HEAD..state.database.len()).filter(|byte| state.database[*byte] != 0).collect();
+            used[number(2, at, used.len())] * 8 + number(3, at, 8)
+        };
+        let count = opened(&dir, state, &flipped(&state.database, bit), beside(state).as_deref());
+        if count.unnoticed > 0 {
+            println!("unnoticed: bit {} of byte {}", bit % 8, bit / 8);
+        }
+        counts[at % 2] += count;
+    }
+    for at in 0..flips / 10 {
+        let state = &states[at % states.len()];
+        let Some(beside) = beside(state) else { continue };
+        let bit = number(4, at, beside.len() * 8);
+        counts[2] += opened(&dir, state, &state.database, Some(&flipped(&beside, bit)));
+    }
+    for (place, count) in
+        ["head of the database", "rest of the database", "file beside it"].iter().zip(&counts)
+    {
+        println!("{place}: {count:?}");
+    }
+    counts
+}
+
+#[test]
+fn of_some_flips_none_goes_unnoticed() {
+    let [head, rest, beside] = sweep(160);
+    assert_eq!(head.unnoticed + rest.unnoticed + beside.unnoticed, 0);
+}
+
+#[test]
+#[ignore = "takes a minute, and prints the figures"]
+fn of_a_thousand_flips_none_goes_unnoticed() {
+    let [head, rest, beside] = sweep(1_000);
+    assert_eq!(head.unnoticed + rest.unnoticed + beside.unnoticed, 0);
+}
