@@ -4,7 +4,7 @@
 //! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
 //! `daemon/log.rs`, `daemon/network.rs`, `daemon/multicast.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
 //! `daemon/signals.rs`, `daemon/ending.rs`: when and how it ends; `daemon/configured.rs`: what `daemon/apply.rs` remembers;
-//! `daemon/concerns.rs`, `daemon/address.rs`, `daemon/descriptors.rs`: what an
+//! `daemon/concerns.rs`, `daemon/address.rs`, `daemon/descriptors.rs`, `daemon/exposed.rs`: what an
 //! operator should look at.
 
 mod address;
@@ -15,6 +15,7 @@ mod configured;
 mod data;
 mod descriptors;
 mod ending;
+mod exposed;
 mod http;
 mod life;
 mod log;
@@ -30,12 +31,16 @@ mod socket;
 mod stdin;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use config::{Effective, Layers, environment, exit, of_system, rows};
 pub(crate) use config::{Flags, Trouble, complain, refuse};
 pub(crate) use data::{dump, keygen, restore};
 
 use crate::Global;
+
+/// How long tasks may take to end once the daemon has.
+const SHUTTING: Duration = Duration::from_millis(500);
 
 /// Settings in the environment, for the help.
 pub(crate) fn help() -> String {
@@ -62,7 +67,10 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
         }
     };
     let told = reload::Told { global: global.clone(), flags: flags.clone(), layers, log };
-    match runtime.block_on(life::live(effective, told)) {
+    let ended = runtime.block_on(life::live(effective, told));
+    // A thread that hangs in the disk or in a file ends with the process, and is not waited for.
+    runtime.shutdown_timeout(SHUTTING);
+    match ended {
         Ok(code) => code,
         Err(trouble) => complain(&[trouble], global.json),
     }
@@ -73,7 +81,10 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let mut troubles = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut troubles);
     let rows = rows(&layers);
-    let effective = Effective::of(&layers, Some(&of_system), troubles);
+    let mut effective = Effective::of(&layers, Some(&of_system), troubles);
+    if let Ok(effective) = &mut effective {
+        effective.warnings.extend(exposed::warnings(effective));
+    }
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
     if let Err(trouble) = data::print(&text) {
         return complain(&[trouble], global.json);

@@ -1,7 +1,7 @@
 //! Who else may change a file or a directory: the rule for what a node trusts. Knows nothing of what is in them.
 //!
 //! One rule for all of it: it belongs to the user of the process or to root, and nobody else may write to it, not its group either. For the directories
-//! above, a sticky bit will do: then others may make files there, and not replace what is there.
+//! above it is enough that not everybody may write to them, or that they have a sticky bit, with which others may make files there and not replace what is there.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,7 @@ struct Standing {
 
 const ROOT: u32 = 0;
 const OTHERS_WRITE: u32 = 0o022;
+const EVERYBODY_WRITES: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
 /// Whether nobody but the user of this process, and root, may change what has these properties.
@@ -58,12 +59,17 @@ pub fn guarded(path: &Path, meta: &Metadata) -> Result<(), Exposure> {
     check(path, standing(meta), me(), false)
 }
 
-/// The same for the directories that one is in, up to the root: who may write to one of them may put another in its place. Links are followed.
+/// The directories above, up to the root, that anybody may write to or that belong to others: these may put another in its place. Links are followed; what is not
+/// there yet is looked at from the first directory that is.
 #[must_use]
 pub fn exposed_above(path: &Path) -> Vec<Exposure> {
-    let Ok(whole) = path.canonicalize() else { return Vec::new() };
+    let Ok(path) = std::path::absolute(path) else { return Vec::new() };
+    let above = match path.canonicalize() {
+        Ok(whole) => whole.parent().map(Path::to_owned),
+        Err(_) => path.ancestors().skip(1).find_map(|dir| dir.canonicalize().ok()),
+    };
     let exposure = |dir: &Path| check(dir, standing(&dir.metadata().ok()?), me(), true).err();
-    whole.ancestors().skip(1).filter_map(exposure).collect()
+    above.iter().flat_map(|above| above.ancestors()).filter_map(exposure).collect()
 }
 
 /// The number of the user as whom this process runs.
@@ -82,12 +88,17 @@ pub const fn is_trusted(user: u32, me: u32) -> bool {
     user == me || user == ROOT
 }
 
-fn check(path: &Path, standing: Standing, me: u32, sticky_will_do: bool) -> Result<(), Exposure> {
+fn check(path: &Path, standing: Standing, me: u32, is_above: bool) -> Result<(), Exposure> {
     let Standing { owner, mode } = standing;
     if !is_trusted(owner, me) {
         return Err(Exposure::Owner { path: path.to_owned(), owner, me });
     }
-    if mode & OTHERS_WRITE != 0 && !(sticky_will_do && mode & STICKY != 0) {
+    let is_open = if is_above {
+        mode & (EVERYBODY_WRITES | STICKY) == EVERYBODY_WRITES
+    } else {
+        mode & OTHERS_WRITE != 0
+    };
+    if is_open {
         return Err(Exposure::Mode { path: path.to_owned(), mode });
     }
     Ok(())
@@ -110,8 +121,8 @@ fn standing(meta: &Metadata) -> Standing {
 mod tests {
     use super::*;
 
-    fn is_guarded(owner: u32, mode: u32, me: u32, sticky_will_do: bool) -> bool {
-        check(Path::new("/d"), Standing { owner, mode }, me, sticky_will_do).is_ok()
+    fn is_guarded(owner: u32, mode: u32, me: u32, is_above: bool) -> bool {
+        check(Path::new("/d"), Standing { owner, mode }, me, is_above).is_ok()
     }
 
     #[test]
@@ -128,7 +139,9 @@ mod tests {
             assert!(!is_guarded(8, 0o700, me, false) && !is_guarded(8, 0o1777, me, true));
         }
         // Above it, a sticky bit keeps others from replacing it.
-        assert!(is_guarded(0, 0o1777, 7, true) && !is_guarded(0, 0o777, 7, true));
+        assert!(
+            is_guarded(0, 0o1777, 7, true) && !is_guarded(0, 0o777, 7, true) && is_guarded(0, 0o775, 7, true)
+        );
         assert!(is_trusted(0, 7) && is_trusted(7, 7) && !is_trusted(7, 0) && !is_trusted(8, 7));
     }
 
@@ -157,7 +170,7 @@ mod tests {
                 .iter()
                 .any(|it| matches!(it, Exposure::Mode { path, .. } if path.ends_with("open")))
         };
-        assert!(open(0o777) && open(0o770) && !open(0o1777) && !open(0o755));
+        assert!(open(0o777) && !open(0o770) && !open(0o1777) && !open(0o755));
         std::fs::remove_dir_all(&top).unwrap();
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gm_node::api;
+use gm_node::{api, guard};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -127,7 +127,22 @@ impl Client {
 
     /// Connects. If this fails, nothing was sent.
     async fn connect(&self) -> Result<UnixStream, Failure> {
-        UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))
+        let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
+        let peer = stream.peer_cred().map_err(|error| self.gone(&error.to_string()))?;
+        self.check(peer.uid(), peer.pid(), guard::me()).map(|()| stream)
+    }
+
+    /// Whoever can replace the socket could answer anything: only one's own user and root are believed.
+    fn check(&self, user: u32, process: Option<i32>, me: u32) -> Result<(), Failure> {
+        if guard::is_trusted(user, me) {
+            return Ok(());
+        }
+        let process = process.map(|process| format!("the process {process} of ")).unwrap_or_default();
+        Err(Failure::Unreachable(format!(
+            "unix:{} is answered by {process}the user {user}, and this is the user {me}: only a daemon of one's own, or of root, is believed, and nothing was \
+             sent. If that daemon is meant, become its user: setpriv --reuid {user} --clear-groups gm-node ...",
+            self.path.display()
+        )))
     }
 
     async fn send(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use gm_data::{Change, ChangeError, GroupName, Item, KeyRange, Op};
 use gm_node::service::{Service, ServiceError};
 use gm_node::{Wait, What, WriteError};
+use tokio::task::spawn_blocking;
 
 use super::config::{Joining, Serving};
 use super::configured::{Entry, Memory, Says, entries, plan};
@@ -37,12 +38,14 @@ pub(super) async fn apply(service: Service, configured: Configured) {
     let Configured { joins, serves, memory, keep, moving } = configured;
     let Some(memory) = memory else { return say(&service, joins, serves).await };
     let wanted = entries(&joins, &serves);
-    let remembered = memory.read();
+    let read = memory.clone();
+    // A task that is ended with the process waits for no file.
+    let Ok(remembered) = spawn_blocking(move || read.read()).await else { return };
     // Remember new ranges before they are written: after a crash they must not look like a command's.
     let mut both = [&remembered[..], &wanted].concat();
     both.sort();
     both.dedup();
-    remember(&memory, &remembered, &both);
+    remember(&memory, &remembered, &both).await;
     say(&service, joins, serves).await;
     if keep {
         let kept = both.len() - wanted.len();
@@ -64,13 +67,15 @@ pub(super) async fn apply(service: Service, configured: Configured) {
     }
     still.sort();
     still.dedup();
-    remember(&memory, &both, &still);
+    remember(&memory, &both, &still).await;
 }
 
-fn remember(memory: &Memory, before: &[Entry], entries: &[Entry]) {
-    if before != entries
-        && let Err(error) = memory.write(entries)
-    {
+async fn remember(memory: &Memory, before: &[Entry], entries: &[Entry]) {
+    if before == entries {
+        return;
+    }
+    let (memory, entries) = (memory.clone(), entries.to_vec());
+    if let Ok(Err(error)) = spawn_blocking(move || memory.write(&entries)).await {
         tracing::warn!(
             "the configured ranges are not remembered, so a later start cannot withdraw them: {error}"
         );

@@ -15,9 +15,12 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+use std::fs::Metadata;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use gm_node::api;
+use gm_node::{api, file};
 
 pub(crate) use effective::{Effective, FINDS_NOBODY, Row, Sealing, changed, environment_help, rows};
 pub(crate) use flags::Flags;
@@ -31,6 +34,16 @@ pub(crate) use spec::{Joining, Serving};
 #[cfg(test)]
 pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
     known::KNOWN.iter().map(|known| known.name)
+}
+
+/// How long a file of settings may take to be read.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The text of a file of settings, of at most so many bytes, and what the system says of it.
+fn read(path: &Path, most: u64) -> std::io::Result<(String, Metadata)> {
+    let path = path.to_owned();
+    let (bytes, meta) = file::within(PATIENCE, move || file::read(&path, most))??;
+    Ok((file::text(bytes)?, meta))
 }
 
 /// Why the daemon does not begin, in words for an operator.

@@ -2,10 +2,11 @@
 //! that are no longer configured, and leave alone what commands wrote.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use gm_data::{GroupName, KeyRange};
+use gm_node::file;
 use serde_json::{Value, json};
 
 use super::config::{Joining, Serving};
@@ -104,12 +105,7 @@ impl Memory {
 
     /// The remembered ranges; none if there is no file, or none that can be read, which is logged.
     pub(super) fn read(&self) -> Vec<Entry> {
-        let read = || -> std::io::Result<String> {
-            let mut text = String::new();
-            std::fs::File::open(&self.0)?.take(LONGEST).read_to_string(&mut text)?;
-            Ok(text)
-        };
-        let why = match read() {
+        let why = match file::read(&self.0, LONGEST).and_then(|(bytes, _)| file::text(bytes)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
             Err(error) => error.to_string(),
             Ok(text) => match parsed(&text) {
@@ -133,8 +129,12 @@ impl Memory {
         let entries: Vec<Value> = entries.iter().map(as_json).collect();
         let text = format!("{}\n", json!({ "version": FORMAT, "entries": entries }));
         let unnamed = self.0.with_extension("new");
+        match std::fs::remove_file(&unnamed) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&unnamed)?;
         file.write_all(text.as_bytes())?;

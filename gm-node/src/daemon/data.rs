@@ -1,13 +1,17 @@
 //! What needs no daemon: a fresh key, and a data directory as text. Knows nothing of how a directory is stored.
 
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use gm_node::dump;
+use gm_node::{dump, file};
 
 use super::config::{Trouble, complain, hexadecimal};
 use crate::Global;
+
+/// Bytes of a dump that is read, at most.
+const LARGEST: u64 = 1 << 30;
 
 fn end(global: &Global, result: Result<(), Trouble>) -> ExitCode {
     result.map_or_else(|trouble| complain(&[trouble], global.json), |()| ExitCode::SUCCESS)
@@ -73,11 +77,10 @@ pub(crate) fn restore(global: &Global, file: &Path) -> ExitCode {
     )
 }
 
-fn read(file: &Path) -> std::io::Result<String> {
-    if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text)?;
-        return Ok(text);
+/// A dump may come through a pipe: whoever types the command waits for it, and ends it.
+fn read(from: &Path) -> std::io::Result<String> {
+    if from == Path::new("-") {
+        return file::bounded_text(std::io::stdin().lock(), LARGEST);
     }
-    std::fs::read_to_string(file)
+    file::bounded_text(File::open(from)?, LARGEST)
 }

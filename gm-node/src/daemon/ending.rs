@@ -1,5 +1,5 @@
 //! The shutdown of the daemon, in order: it finishes the writes in progress, leaves all groups if that is configured, stops the node, and delivers the last
-//! answers. Every step has a time limit.
+//! answers. Every step has a time limit, and all of them together [`BOUND`], after which the process ends whatever hangs: see `signals.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,14 @@ use gm_node::service::Service;
 use gm_node::{End, Wait, Waited};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::config::Trouble;
 use super::routes::{App, serve};
 use super::socket::Control;
 
+/// How long the whole shutdown may take: more than all its steps together.
+pub(super) const BOUND: Duration = Duration::from_secs(25);
 /// How long writes in progress may take before their waits are cut off...
 const FINISHING: Duration = Duration::from_secs(2);
 /// ... and how long they may take after that; also how long clients may take to read the last answers.
@@ -55,7 +58,25 @@ impl Answering {
 }
 
 /// Runs the shutdown.
-pub(super) async fn end(app: &App, service: &Service, answering: Option<Answering>, leave: bool) {
+///
+/// # Errors
+/// The storage did not close in time.
+pub(super) async fn end(
+    app: &App,
+    service: &Service,
+    answering: Option<Answering>,
+    leave: bool,
+) -> Result<(), Trouble> {
+    end_within(app, service, answering, leave, STOPPING).await
+}
+
+async fn end_within(
+    app: &App,
+    service: &Service,
+    answering: Option<Answering>,
+    leave: bool,
+    stopping: Duration,
+) -> Result<(), Trouble> {
     finish(app, service).await;
     if leave {
         tracing::info!("leaving all groups, as `leave-on-exit` says");
@@ -63,13 +84,17 @@ pub(super) async fn end(app: &App, service: &Service, answering: Option<Answerin
     } else {
         tracing::info!("others keep this node as a member");
     }
-    if timeout(STOPPING, service.stop()).await.is_err() {
-        tracing::warn!("the storage takes long to close: the process ends when it has");
-    }
+    let stopped = timeout(stopping, service.stop()).await;
     // The node has ended, so writes without an answer get one now: it is not known whether they stand.
     if let Some(answering) = answering {
         answering.end().await;
     }
+    stopped.map_err(|_| {
+        let seconds = stopping.as_secs_f64();
+        Trouble::Refused(format!(
+            "the storage did not close within {seconds} s, and the process ends without it: writes that were not answered may stand or not. Look at the disk, or at the mount of the data directory"
+        ))
+    })
 }
 
 /// Refuses new writes, and gives those in progress time to be answered. Reads are answered until the node has stopped.
@@ -98,9 +123,11 @@ async fn leave_all(service: &Service) {
             }
         })
     });
-    for left in leaving.collect::<Vec<_>>() {
+    let leaving: Vec<_> = leaving.collect();
+    let until = Instant::now() + LEAVING * 2;
+    for left in leaving {
         // A task that panicked has printed it.
-        if timeout(LEAVING * 2, left).await.is_err() {
+        if timeout_at(until, left).await.is_err() {
             tracing::error!("a group is not left: the storage takes too long");
         }
     }
@@ -119,5 +146,81 @@ fn left(me: NetId, group: &GroupName, waited: &Waited) {
             %group, heard, others,
             "left, but only {heard} of {others} other members acknowledged it. Those pass it on; if there are none, the others keep this node as a member: run `gm-node forget {me} --group {group}` on one of them, or start this node again for a while"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use clap::Parser;
+    use gm_broadcast::Time;
+    use gm_broadcast::shell::Door;
+    use gm_codec::{FrameCodec, Limits};
+    use gm_node::{Batch, Config, Store, StoreError, Stored};
+
+    use super::*;
+    use crate::Global;
+    use crate::daemon::config::{Effective, Flags, Layers};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    /// A disk that never finishes anything, not even its end.
+    struct Hanging(Receiver<()>);
+
+    impl Store for Hanging {
+        fn submit(&mut self, _now: Time, _batch: Batch) {}
+
+        fn finished(&mut self, _now: Time) -> Option<Result<(), StoreError>> {
+            None
+        }
+
+        fn due(&self) -> Option<Time> {
+            None
+        }
+    }
+
+    impl Drop for Hanging {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_does_not_hold_up_the_end() {
+        let flags = ["run", "--cluster=c", "--insecure-no-encryption", "--no-data-dir", "--port=0"];
+        let local = ["--address=127.0.0.1", "--multicast=off"];
+        let line = Line::try_parse_from([&flags[..], &local].concat()).unwrap();
+        let layers = Layers::gather(&line.global, &line.flags, &[], &mut Vec::new());
+        let effective = Effective::of(&layers, None, Vec::new()).unwrap();
+        let (release, released) = channel();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let ended = runtime.block_on(async {
+            let door = Door::open(&effective.shell).unwrap();
+            let codec = FrameCodec::insecure(effective.cluster.clone(), Limits::default()).unwrap();
+            let app = App::new(&effective, &door);
+            let config = Config { alone: true, ..Config::of_door(&door) };
+            let store = Hanging(released);
+            let service = Service::start(config, codec, store, Stored::default(), door).unwrap();
+            let writing = service.clone();
+            let group: GroupName = "g".parse().unwrap();
+            tokio::spawn(async move { writing.join(&group, Vec::new(), Wait::NONE).await });
+            end_within(&app.with(service.clone()), &service, None, false, Duration::from_millis(100)).await
+        });
+        let words = ended.unwrap_err().to_string();
+        assert!(
+            words.contains("did not close within 0.1 s") && words.contains("Look at the disk"),
+            "{words}"
+        );
+        // The runtime is not waited for either.
+        runtime.shutdown_timeout(Duration::from_millis(50));
+        drop(release);
     }
 }

@@ -14,19 +14,23 @@ use gm_node::service::Service;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::memory::MemoryStore;
 use gm_node::{Config, Store, Stored};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::apply::{Configured, apply};
 use super::config::{Effective, FINDS_NOBODY, Sealing, Trouble};
 use super::configured::Memory;
-use super::ending::{Answering, end};
+use super::ending::{Answering, BOUND, end};
 use super::multicast::{self, Multicast};
 use super::notify::notify;
-use super::reload::{Told, reload};
+use super::reload::{Reading, Told, reload};
 use super::routes::App;
 use super::signals::{Signalled, Signals};
 use super::socket::Control;
-use super::{address, notices};
+use super::{address, exposed, notices};
 
+/// When an operator is told that the data directory takes long.
+const SLOW: Duration = Duration::from_secs(10);
 /// How long multicast is tested.
 const TEST: Duration = Duration::from_secs(2);
 
@@ -37,7 +41,8 @@ fn refused(error: impl std::fmt::Display) -> Trouble {
 /// From the start to the end.
 pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<ExitCode, Trouble> {
     let begun = Instant::now();
-    let mut signals = Signals::new(told.flags.exit_with_stdin)?;
+    let mut signals = Signals::new(told.flags.exit_with_stdin, BOUND)?;
+    effective.warnings.extend(exposed::warnings(&effective));
     for warning in &effective.warnings {
         // A node that others call is well with that.
         if warning == FINDS_NOBODY {
@@ -47,7 +52,13 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         }
     }
     // The directory's lock first: under it nobody else takes the socket that lies there.
-    let (store, stored) = open(&effective)?;
+    let (store, stored) = match opened(&effective, &mut signals).await? {
+        Opened::All(store, stored) => (store, stored),
+        Opened::Told(name) => {
+            tracing::info!("{name}: ended before it began");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let control = match &effective.api {
         Some(path) => Some(Control::open(path).await.map_err(Trouble::Refused)?),
         None => None,
@@ -85,12 +96,16 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", effective.cluster));
     tracing::debug!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
 
+    let mut reading = Reading::default();
     let ended = loop {
         tokio::select! {
             what = signals.next() => match what {
                 Signalled::End(name) => break Some(name),
-                Signalled::Reload => reload(&mut told, &mut effective, &service, &app.concerns).await,
+                Signalled::Reload => reading.begin(&told),
             },
+            read = reading.next(&told) => {
+                reload(&mut told, &mut effective, &service, &app.concerns, read).await;
+            }
             () = service.ended() => break None,
         }
     };
@@ -101,7 +116,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         return Err(Trouble::Refused(why.to_owned()));
     };
     tracing::info!("{name}: ending");
-    end(&app, &service, answering, effective.leave_on_exit).await;
+    end(&app, &service, answering, effective.leave_on_exit).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }
@@ -131,12 +146,36 @@ fn announce(
     }
 }
 
-fn open(effective: &Effective) -> Result<(Box<dyn Store + Send>, Stored), Trouble> {
-    match &effective.data_dir {
-        None => Ok((Box::new(MemoryStore::throw_away()), Stored::default())),
-        Some(dir) => {
-            let (store, stored) = DiskStore::open(dir).map_err(refused)?;
-            Ok((Box::new(store), stored))
+/// What came of opening the storage.
+enum Opened {
+    All(Box<dyn Store + Send>, Stored),
+    /// The daemon was told to end first, by this.
+    Told(&'static str),
+}
+
+/// Opens the storage beside the runtime: a directory that does not answer holds up the start, and not the end.
+async fn opened(effective: &Effective, signals: &mut Signals) -> Result<Opened, Trouble> {
+    let Some(dir) = effective.data_dir.clone() else {
+        return Ok(Opened::All(Box::new(MemoryStore::throw_away()), Stored::default()));
+    };
+    let shown = dir.display().to_string();
+    let mut opening = spawn_blocking(move || DiskStore::open(&dir));
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            done = &mut opening => {
+                let (store, stored) = done.map_err(refused)?.map_err(refused)?;
+                return Ok(Opened::All(Box::new(store), stored));
+            }
+            signalled = signals.next() => match signalled {
+                Signalled::End(name) => return Ok(Opened::Told(name)),
+                // What is read at the start is no older.
+                Signalled::Reload => {}
+            },
+            () = sleep(SLOW), if !is_told => {
+                is_told = true;
+                tracing::warn!("the data directory {shown} takes long to open, and is waited for: is it a mount whose server is gone?");
+            }
         }
     }
 }

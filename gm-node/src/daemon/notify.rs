@@ -4,6 +4,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+/// How long the service manager may take to make room for it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says something to the service manager, if there is one.
 pub(crate) fn notify(state: &str) {
@@ -15,6 +19,7 @@ pub(crate) fn notify(state: &str) {
 
 fn send(name: &OsStr, state: &str) -> std::io::Result<()> {
     let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(PATIENCE))?;
     match name.as_bytes().strip_prefix(b"@") {
         None => socket.send_to(state.as_bytes(), name).map(drop),
         #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The connections of the control socket. Their number is limited; beyond the limit a new connection is closed at once. When the process has no file
+//! The connections of the control socket: of the daemon's own user and root. Their number is limited; beyond the limit a new connection is closed at once. When the process has no file
 //! descriptor left, a reserved one serves one connection after the other, each for a short time.
 
 use std::io::{self, ErrorKind};
@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use gm_node::guard;
 
 use super::descriptors::{Descriptors, Spare, are_used_up};
 
@@ -33,6 +35,8 @@ pub(crate) struct Room {
     places: Arc<Semaphore>,
     /// The limit was logged, and no connection was accepted since.
     told: bool,
+    /// A connection of another user was logged.
+    told_user: bool,
     spare: Arc<Spare>,
     descriptors: Arc<Descriptors>,
 }
@@ -58,7 +62,26 @@ impl Room {
     /// Of a listener.
     pub(crate) fn new(listener: UnixListener, most: usize, descriptors: Arc<Descriptors>) -> Room {
         let (places, spare) = (Arc::new(Semaphore::new(most)), Arc::new(Spare::new()));
-        Room { listener, places, told: false, spare, descriptors }
+        Room { listener, places, told: false, told_user: false, spare, descriptors }
+    }
+
+    /// Whether a connection is of our own user or root. The mode of the socket keeps others out, unless somebody has changed it.
+    fn is_ours(&mut self, stream: &UnixStream) -> bool {
+        match stream.peer_cred() {
+            Ok(peer) if guard::is_trusted(peer.uid(), guard::me()) => true,
+            Ok(peer) => {
+                if !std::mem::replace(&mut self.told_user, true) {
+                    tracing::warn!(
+                        user = peer.uid(),
+                        process = peer.pid(),
+                        "control socket: a connection of another user is closed. A daemon is controlled by the user that runs it, or root: chmod 600 the socket"
+                    );
+                }
+                false
+            }
+            // The client has gone already.
+            Err(_) => false,
+        }
     }
 
     /// The next connection, whether the limit allows it or not.
@@ -94,6 +117,7 @@ impl Room {
     pub(crate) async fn accept(&mut self) -> Guest {
         loop {
             let (stream, reserved) = self.next().await;
+            let is_ours = self.is_ours(&stream);
             if let Err(error) = set_socket_send_buffer_size(&stream, SENDING) {
                 tracing::debug!("a connection of the control socket has the system's buffer: {error}");
             }
@@ -101,6 +125,9 @@ impl Room {
             let has_place = place.is_some();
             // Beyond the limit it is dropped here, which returns the reserved descriptor.
             let guest = Guest { stream: Some(stream), reserved, _place: place };
+            if !is_ours {
+                continue;
+            }
             if has_place {
                 self.told = false;
                 return guest;

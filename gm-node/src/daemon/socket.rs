@@ -1,9 +1,10 @@
 //! The control socket: where it is, and that nobody else may use it. Knows nothing of what is said on it.
 
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 /// Its name in a data directory.
@@ -15,11 +16,13 @@ const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 /// Connections that the system keeps until we take them.
 const WAITING: u32 = 128;
 
-/// A socket that is listened on. Dropping it takes its file away.
+/// A socket that is listened on. Dropping it takes its file away, if it is still this one.
 #[derive(Debug)]
 pub(crate) struct Control {
     path: PathBuf,
     listener: Option<UnixListener>,
+    /// Which file it is: its device, and its number there.
+    file: Option<(u64, u64)>,
 }
 
 /// Whether a path is short enough for a socket.
@@ -32,6 +35,18 @@ pub(crate) fn fits(path: &Path) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Which file is there.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
+}
+
+/// Who is on the other side, as a supplement.
+fn who(peer: &UCred) -> String {
+    let process = peer.pid().map(|pid| format!("process {pid} of ")).unwrap_or_default();
+    format!(" ({process}user {})", peer.uid())
 }
 
 impl Control {
@@ -51,9 +66,10 @@ impl Control {
                 ));
             }
             Ok(_) => match UnixStream::connect(path).await {
-                Ok(_) => {
+                Ok(stream) => {
+                    let who = stream.peer_cred().map(|peer| who(&peer)).unwrap_or_default();
                     return Err(format!(
-                        "another daemon answers at {shown}: stop that one, or set `api` to another path"
+                        "another daemon answers at {shown}{who}: stop that one, or set `api` to another path"
                     ));
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
@@ -65,7 +81,7 @@ impl Control {
         // Nobody can connect before it listens, and by then only we may.
         let socket = UnixSocket::new_stream().map_err(|error| failed("make", error))?;
         socket.bind(path).map_err(|error| failed("make", error))?;
-        let mut control = Control { path: path.to_owned(), listener: None };
+        let mut control = Control { path: path.to_owned(), listener: None, file: file_at(path) };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .map_err(|error| failed("protect", error))?;
         control.listener = Some(socket.listen(WAITING).map_err(|error| failed("listen on", error))?);
@@ -84,7 +100,35 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // If it is gone already, somebody has done it for us.
-        let _ = std::fs::remove_file(&self.path);
+        // If it is gone already, somebody has done it for us; if another is there, it is not ours.
+        if self.file.is_some() && file_at(&self.path) == self.file {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_socket_that_was_made_is_taken_away() {
+        let dir = std::env::temp_dir().join(format!("gm-socket-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("gm.sock");
+        drop(Control::open(&path).await.unwrap());
+        assert!(!path.exists(), "it is ours");
+
+        let ours = Control::open(&path).await.unwrap();
+        std::fs::rename(&path, dir.join("moved")).unwrap();
+        let _theirs = UnixListener::bind(&path).unwrap();
+        drop(ours);
+        assert!(path.exists(), "it is another's");
+
+        let refused = Control::open(&path).await.unwrap_err();
+        let me = format!("process {} of user ", std::process::id());
+        assert!(refused.contains("another daemon answers at") && refused.contains(&me), "{refused}");
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

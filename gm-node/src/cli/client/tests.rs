@@ -192,3 +192,17 @@ async fn a_daemon_that_falls_silent_within_an_answer_is_given_up_and_a_watch_is_
 fn names_are_encoded_whole() {
     assert_eq!(encoded("Größe/ä b?c=d&e-1"), "Gr%C3%B6%C3%9Fe%2F%C3%A4%20b%3Fc%3Dd%26e-1");
 }
+
+#[test]
+fn only_a_daemon_of_ones_own_or_of_root_is_believed() {
+    let client = Client::new("/run/gm.sock".into());
+    for (user, me) in [(0, 0), (7, 7), (0, 7)] {
+        client.check(user, Some(4711), me).unwrap();
+    }
+    for (user, me) in [(7, 0), (8, 7)] {
+        let failure = client.check(user, Some(4711), me).unwrap_err();
+        let text = failure.to_string();
+        let who = format!("answered by the process 4711 of the user {user}, and this is the user {me}");
+        assert!(text.contains(&who) && text.contains("/run/gm.sock") && failure.code() == 3, "{text}");
+    }
+}

@@ -7,6 +7,9 @@ use super::known::{KNOWN, Kind, PREFIX, in_environment, nearest, of_name};
 use super::{Flags, Trouble};
 use crate::Global;
 
+/// Bytes of a configuration file, at most.
+const LONGEST: u64 = 1 << 20;
+
 /// Who says something; the greater counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
@@ -154,7 +157,7 @@ fn read_environment(
 
 fn read_file(path: &Path) -> Result<Vec<(&'static str, Said)>, Vec<Trouble>> {
     let file = path.display();
-    let text = std::fs::read_to_string(path)
+    let (text, _) = super::read(path, LONGEST)
         .map_err(|error| vec![Trouble::Refused(format!("cannot read `config` {file}: {error}"))])?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));

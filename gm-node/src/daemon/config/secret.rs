@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use gm_codec::{Key, Keyring};
+use gm_node::guard;
+
+/// Bytes of a key file, at most: several hundred keys.
+const LONGEST: u64 = 64 << 10;
 
 /// The public ids of the keys in use: the byte by which frames name their key. An id tells which key a node has, and nothing else about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +27,11 @@ impl KeyIds {
 /// The keys that the original comes with: everybody has them.
 const WELL_KNOWN: [&[u8; 32]; 2] = [b"01234567890123456789012345678901", b"01234567890123456789012345678912"];
 
-/// The keys of a file that others may not read.
+/// The keys of a regular file that others may neither read nor change.
 pub(crate) fn from_file(path: &Path) -> Result<Keyring, String> {
     let file = path.display();
     let system = |error: std::io::Error| format!("cannot read `key-file` {file}: {error}");
-    let meta = std::fs::metadata(path).map_err(system)?;
+    let (text, meta) = super::read(path, LONGEST).map_err(system)?;
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777;
@@ -37,9 +41,7 @@ pub(crate) fn from_file(path: &Path) -> Result<Keyring, String> {
             ));
         }
     }
-    #[cfg(not(unix))]
-    drop(meta);
-    let text = std::fs::read_to_string(path).map_err(system)?;
+    guard::guarded(path, &meta).map_err(|exposure| format!("`key-file`: {exposure}"))?;
     from_text(&text).map_err(|why| format!("`key-file` {file}{why}"))
 }
 

@@ -294,7 +294,7 @@ fn key_files_that_others_may_read_are_refused() {
     assert!(why.contains("0640") && why.contains("chmod 600"), "{why}");
     mode(0o400);
     assert!(secret::from_file(&key.0).is_ok());
-    let why = secret::from_file(std::path::Path::new("/nowhere/key")).unwrap_err();
+    let why = secret::from_file(Path::new("/nowhere/key")).unwrap_err();
     assert!(why.contains("`key-file`") && why.contains("/nowhere/key"), "{why}");
 }
 
