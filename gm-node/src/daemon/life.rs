@@ -18,6 +18,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::apply::{Configured, apply};
+use super::concerns::Concerns;
 use super::config::{Effective, FINDS_NOBODY, Sealing, Trouble};
 use super::configured::Memory;
 use super::ending::{Answering, BOUND, end};
@@ -96,19 +97,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", effective.cluster));
     tracing::debug!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
 
-    let mut reading = Reading::default();
-    let ended = loop {
-        tokio::select! {
-            what = signals.next() => match what {
-                Signalled::End(name) => break Some(name),
-                Signalled::Reload => reading.begin(&told),
-            },
-            read = reading.next(&told) => {
-                reload(&mut told, &mut effective, &service, &app.concerns, read).await;
-            }
-            () = service.ended() => break None,
-        }
-    };
+    let ended = until_told(&mut signals, &mut told, &mut effective, &service, &app.concerns).await;
     notify("STOPPING=1\n");
     applying.abort();
     let Some(name) = ended else {
@@ -119,6 +108,27 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     end(&app, &service, answering, effective.leave_on_exit).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reloads as often as it is told to, and returns what ends the daemon; nothing if the node has ended by itself.
+async fn until_told(
+    signals: &mut Signals,
+    told: &mut Told,
+    effective: &mut Effective,
+    service: &Service,
+    concerns: &Concerns,
+) -> Option<&'static str> {
+    let mut reading = Reading::default();
+    loop {
+        tokio::select! {
+            what = signals.next() => match what {
+                Signalled::End(name) => return Some(name),
+                Signalled::Reload => reading.begin(told),
+            },
+            read = reading.next(told) => reload(told, effective, service, concerns, read).await,
+            () = service.ended() => return None,
+        }
+    }
 }
 
 /// Logs that the node has started, and under which settings that are not obvious.

@@ -149,7 +149,7 @@ fn sweep(flips: usize) -> [Count; 3] {
 
 #[test]
 fn of_some_flips_none_goes_unnoticed() {
-    let [head, rest, beside] = sweep(160);
+    let [head, rest, beside] = sweep(60);
     assert_eq!(head.unnoticed + rest.unnoticed + beside.unnoticed, 0);
 }
 

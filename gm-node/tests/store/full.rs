@@ -19,7 +19,7 @@ impl Mounted {
         let dir = Directory::new(name);
         fs::create_dir_all(&*dir).ok()?;
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=6m", "gm-store-test"]).arg(&*dir);
+        mount.args(["-t", "tmpfs", "-o", "size=6m,mode=700", "gm-store-test"]).arg(&*dir);
         mount.output().ok()?.status.success().then_some(Mounted(dir))
     }
 }
