@@ -69,7 +69,7 @@ pub struct Bounds {
 pub struct Times {
     /// Writes within this time of the first leave together. Default 1 ms.
     pub tick: Duration,
-    /// Before its first write in a group a node without a record asks what others know of it, so long at most. Default 500 ms.
+    /// Before its first write in a group a node without a record, or with a storage that is doubted, asks what others know of it, so long at most. Default 500 ms.
     pub hear: Duration,
     /// Anti-entropy goes so often while nodes are found to differ, and twice as often in the first two seconds of a node or a membership. Default 200 ms.
     pub fast: Duration,

@@ -186,7 +186,11 @@ impl Book {
             Fate::Kept => disk.crash(chance >> 2),
             Fate::Lost => disk.wipe(),
             Fate::Stale => match self.snapshots.remove(&self.disk_of[node.0 as usize]) {
-                Some(snapshot) => disk.restore(snapshot),
+                Some(snapshot) => {
+                    disk.restore(snapshot);
+                    // It is noticed as often as not.
+                    disk.set_doubted(chance >> 63 == 1);
+                }
                 None => disk.crash(chance >> 2),
             },
         }

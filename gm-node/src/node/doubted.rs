@@ -10,6 +10,7 @@ impl<S: Store> Node<S> {
     /// The storage is doubted, if it is.
     pub(super) fn tell_doubt(&mut self) {
         let Some(why) = self.doubt.clone() else { return };
+        self.count("storage", "doubted");
         self.emit(Event::StorageDoubted { why, groups: self.doubted.len() });
         self.trust_if_settled();
     }
@@ -17,6 +18,7 @@ impl<S: Store> Node<S> {
     /// Others hold of us what we did not write: in a group that is doubted, we did.
     pub(super) fn tell_lacked(&mut self, group: &GroupName, stamp: Stamp) {
         if self.doubted.contains(group) {
+            self.count("storage", "lacked");
             let stored = self.groups().version(group, self.me());
             self.emit(Event::StorageLacked { group: group.clone(), stored, known: stamp.version });
         }

@@ -6,6 +6,7 @@
 
 mod clients;
 mod configured;
+mod doubted;
 mod ending;
 mod filesize;
 mod hanging;

@@ -81,16 +81,20 @@ impl Worker {
         loop {
             match self.next() {
                 Ok(job) => self.work(job),
-                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.flush();
+                    self.last.sync();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.flush();
+        self.last.sync();
         self.close();
     }
 
     fn next(&self) -> Result<Job, RecvTimeoutError> {
-        match self.lazy_since {
+        match [self.lazy_since, self.last.unsynced_since()].into_iter().flatten().min() {
             None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(since) => self.jobs.recv_timeout(LAZY.saturating_sub(since.elapsed())),
         }
@@ -115,7 +119,10 @@ impl Worker {
         }
         if trust && std::mem::replace(&mut self.is_doubted, false) {
             // If it cannot be written, the next commit says it, or the next start doubts again.
-            let _ = self.commit(Rows::new(), true);
+            let _ = self.commit(Rows::new());
+        }
+        if self.last.unsynced_since().is_some_and(|since| since.elapsed() >= LAZY) {
+            self.last.sync();
         }
     }
 
@@ -130,7 +137,7 @@ impl Worker {
         }
         let is_durable = batches.iter().any(|batch| batch.durable);
         if is_durable || self.failing || self.lazy.len() + together.len() > LAZY_ROWS {
-            if let Err(error) = self.commit(together, is_durable) {
+            if let Err(error) = self.commit(together) {
                 results
                     .iter_mut()
                     .filter(|result| result.is_ok())
@@ -152,12 +159,12 @@ impl Worker {
     /// Writes what stayed in memory. If it cannot be written it stays there, and the next batch is told.
     fn flush(&mut self) {
         if !self.lazy.is_empty() {
-            let _ = self.commit(Rows::new(), false);
+            let _ = self.commit(Rows::new());
         }
     }
 
     /// Commits what stayed in memory, and over it those rows. If that fails, only the former is still to be written.
-    fn commit(&mut self, rows: Rows, is_durable: bool) -> Result<(), StoreError> {
+    fn commit(&mut self, rows: Rows) -> Result<(), StoreError> {
         let mut all = self.lazy.clone();
         all.extend(rows);
         let mut before = Rows::new();
@@ -167,9 +174,7 @@ impl Worker {
         let written = self
             .opened()
             .and_then(|database| guarded(|| database::write(database, &all, &mut before, mark)))
-            .and_then(|()| {
-                self.last.write(mark, self.is_doubted, is_durable).map_err(|error| error.to_string())
-            });
+            .and_then(|()| self.last.write(mark, self.is_doubted).map_err(|error| error.to_string()));
         self.failing = written.is_err();
         match written {
             Ok(()) => {
