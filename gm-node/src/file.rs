@@ -6,7 +6,8 @@
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -82,15 +83,28 @@ pub fn text(bytes: Vec<u8>) -> io::Result<String> {
 /// # Errors
 /// That nothing came of it in time, that several others hang already, or that the system gives no thread.
 pub fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    let hanging = Hanging::begin()?;
+    let hang = HANG.load(Ordering::Acquire);
+    if hang >= HANGING {
+        return Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            format!("{hang} earlier reads still wait for a file system that does not answer"),
+        ));
+    }
+    let call = Arc::new(AtomicU8::new(RUNS));
+    let ending = Ending(Arc::clone(&call));
     let (done, result) = sync_channel(1);
     std::thread::Builder::new().name("gm-file".to_owned()).spawn(move || {
         let worked = work();
-        drop(hanging);
+        drop(ending);
         // Nobody may wait for it any longer.
         let _ = done.send(worked);
     })?;
     result.recv_timeout(time).map_err(|_| {
+        // Counted before it is marked: so whoever finds the mark finds it counted.
+        HANG.fetch_add(1, Ordering::AcqRel);
+        if call.compare_exchange(RUNS, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            HANG.fetch_sub(1, Ordering::AcqRel);
+        }
         let seconds = time.as_secs_f64();
         io::Error::new(
             io::ErrorKind::TimedOut,
@@ -101,27 +115,22 @@ pub fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send
     })
 }
 
-/// A call that may hang, counted until it has ended.
-struct Hanging;
+/// Calls that were given up and have not ended yet.
+static HANG: AtomicUsize = AtomicUsize::new(0);
 
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// How a call stands.
+const RUNS: u8 = 0;
+const GIVEN_UP: u8 = 1;
+const ENDED: u8 = 2;
 
-impl Hanging {
-    fn begin() -> io::Result<Hanging> {
-        let one_more = |count| (count < HANGING).then_some(count + 1);
-        match COUNT.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
-            Ok(_) => Ok(Hanging),
-            Err(count) => Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                format!("{count} earlier reads still wait for a file system that does not answer"),
-            )),
-        }
-    }
-}
+/// Notes that a call has ended, however it did.
+struct Ending(Arc<AtomicU8>);
 
-impl Drop for Hanging {
+impl Drop for Ending {
     fn drop(&mut self) {
-        COUNT.fetch_sub(1, Ordering::AcqRel);
+        if self.0.swap(ENDED, Ordering::AcqRel) == GIVEN_UP {
+            HANG.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -221,16 +230,16 @@ mod tests {
     #[test]
     fn what_hangs_is_given_up_and_only_some_may_hang() {
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+        let released = Arc::new(std::sync::Mutex::new(released));
         for _ in 0..HANGING {
-            let released = std::sync::Arc::clone(&released);
+            let released = Arc::clone(&released);
             let error = within(Duration::from_millis(5), move || released.lock().unwrap().recv().is_ok());
             assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
         }
         let error = within(Duration::from_secs(5), || ()).unwrap_err();
         assert!(error.to_string().starts_with("4 earlier reads still wait"), "{error}");
         drop(release);
-        while COUNT.load(Ordering::Acquire) > 0 {
+        while HANG.load(Ordering::Acquire) > 0 {
             std::thread::yield_now();
         }
         assert_eq!(within(Duration::from_secs(20), || 7).unwrap(), 7);

@@ -76,7 +76,8 @@
 //! | `old_peers` | some of those known, by chance, are stored |
 //!
 //! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the door); `groups.rs` (what is held, and how what comes is taken), `node.rs` and the
-//! files below it (what happens). `plant.rs` is for the tests of worlds.
+//! files below it (what happens). `file.rs` and `guard.rs` are for what an operator names: how it is opened, and whom it is trusted to. `plant.rs` is for the
+//! tests of worlds.
 
 #[cfg(feature = "daemon")]
 pub mod api;

@@ -109,6 +109,7 @@ fn the_command_line_does_not_believe_a_socket_of_another_user() {
     }
     let dir = scratch.0.join("theirs");
     fs::create_dir(&dir).unwrap();
+    mode(&dir, 0o700);
     chown(&dir, Some(NOBODY), None).unwrap();
     let data = format!("--data-dir={}", dir.display());
     let mut command = program(&[&LOCAL[..], &[&data]].concat());

@@ -12,7 +12,7 @@ use gm_node::store::Stored;
 use gm_node::store::disk::{DiskStore, OpenError};
 use gm_node::store::memory::Disk;
 
-use crate::world::{Directory, batch, put, scattered, text};
+use crate::world::{Directory, batch, private, put, scattered, text};
 
 /// Bytes at the head of the database that say which commit is the last.
 const HEAD: usize = 320;
@@ -77,9 +77,14 @@ fn killed(batches: u64, seed: u64) -> Killed {
 fn opened(dir: &Path, killed: &Killed, database: &[u8], beside: Option<&[u8]>) -> Count {
     let _ = fs::remove_dir_all(dir);
     fs::create_dir_all(dir).unwrap();
-    fs::write(dir.join("gm.redb"), database).unwrap();
+    private(dir);
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(dir.join(name), bytes).unwrap();
+        private(&dir.join(name));
+    };
+    write("gm.redb", database);
     if let Some(beside) = beside {
-        fs::write(dir.join("gm.last"), beside).unwrap();
+        write("gm.last", beside);
     }
     let mut count = Count::default();
     let which = match DiskStore::open(dir) {

@@ -7,7 +7,7 @@ use gm_node::dump;
 use gm_node::store::disk::{DiskStore, FORMAT, OpenError};
 use redb::{Database, TableDefinition};
 
-use crate::world::{Directory, one, put, scattered, text};
+use crate::world::{Directory, one, private, put, scattered, text};
 
 /// Opening is refused, the words name all that they should, and nothing is changed. Returns the words.
 fn refused(dir: &Directory) -> String {
@@ -55,6 +55,8 @@ fn files_of_others() {
     ] {
         fs::create_dir_all(&*dir).unwrap();
         fs::write(dir.file(), content).unwrap();
+        private(&dir);
+        private(&dir.file());
         let words = refused(&dir);
         assert!(words.contains(why), "{words}");
     }
@@ -64,6 +66,7 @@ fn files_of_others() {
     write.open_table(TableDefinition::<&str, u64>::new("theirs")).unwrap().insert("a", 1).unwrap();
     write.commit().unwrap();
     drop(database);
+    private(&dir.file());
     let words = refused(&dir);
     assert!(words.contains("it has no table `node`"), "{words}");
 }

@@ -43,6 +43,15 @@ impl Drop for Directory {
     }
 }
 
+/// Only its owner may change it, whatever the mask of who runs the tests.
+pub(crate) fn private(path: &Path) {
+    #[cfg(unix)]
+    {
+        let mode = if path.is_dir() { 0o700 } else { 0o600 };
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
+}
+
 /// Another number for each.
 pub(crate) fn scattered(number: u64) -> u64 {
     let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
