@@ -342,20 +342,21 @@ def walk_sections(walk, sections):
     return holder["sections"]
 
 # payloads: groups
-OPENED, RECORD, FORGOTTEN, INCREMENT = 4, 0, 1, 2  # in a version: 0 and 1 as here
+OPENED, RECORD, FORGOTTEN, INCREMENT, EVICTION = 4, 0, 1, 2, 3  # in a version: 0 and 1 as here
 OPS = ("add", "rmv", "get")
 
 def walk_group(walk, body):
     walk.fill(body, "group")
-    low_bits = lambda part: OPENED * ("opened" in part) | part.get("kind", 0)
+    low_bits = lambda part: OPENED * ("opened" in part or part.get("gone", False)) | part.get("kind", 0)
     for part, low in walk.rising(body, "parts", "member", bits=3, low=low_bits):
         walk_part(walk, part, low & 3, low & OPENED)
 
 def walk_part(walk, part, kind, opened):
-    refuse("UnknownCode", kind == 3)
     refuse("BadRecord", kind == FORGOTTEN and opened)
     walk.fill(part, "incarnation clock")
     part["kind"], clock = kind, part["clock"]
+    if kind == EVICTION:
+        return walk_eviction(walk, part, bool(opened))
     if opened:
         old = part.get("opened", (0, 0))
         part["opened"] = walk.below(part["incarnation"], old[0]), walk.below(clock, old[1])
@@ -367,6 +368,14 @@ def walk_part(walk, part, kind, opened):
         refuse("BadRecord", part["floor"] > clock)
     if kind != FORGOTTEN:
         part["items"] = walk_items(walk, part.get("items", ()), clock, part.get("since", -1))
+
+def walk_eviction(walk, part, gone):
+    """The versions that the eviction covers; (incarnation, gone, clock) is the greatest, and of `least` as well."""
+    life, least_gone, least_clock = part.get("least", (0, False, 0))
+    life = part["incarnation"] - within(walk.varint(part["incarnation"] - life), part["incarnation"])
+    least_clock, least_gone = walk.above(-1, least_clock, least_gone, 1)
+    part["gone"], part["least"] = gone, (life, bool(least_gone), within(least_clock, CEILING))
+    refuse("OutOfRange", part["least"] > (part["incarnation"], gone, part["clock"]))
 
 def walk_items(walk, items, clock, since):
     count = walk.check_count(walk.varint(len(items)), walk.limits["items"])

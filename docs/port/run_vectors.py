@@ -161,7 +161,16 @@ def body(text):
     return {"tag": tag, **fields(inner)}
 
 
+def version(numbers):
+    life, gone, clock = numbers
+    return int(life), gone, int(clock)
+
+
 def part(text):
+    if "eviction" in text:
+        (life, gone, clock), least = version(text["greatest"]), version(text["least"])
+        greatest = {"incarnation": life, "clock": clock, "gone": gone}
+        return {"member": node(text["eviction"]), "kind": wire.EVICTION, "least": least, **greatest}
     common = there(
         incarnation=int(text["incarnation"]),
         opened=text["opened"] and tuple(map(int, text["opened"])),

@@ -62,7 +62,7 @@ fn a_state_that_is_split_fits_its_datagrams_and_loses_nothing() {
     for group in pieces.groups {
         let records = group.parts.iter().map(|part| match part {
             Part::Record(record) => record.clone(),
-            Part::Increment(_) => unreachable!("a split state has records only"),
+            Part::Increment(_) | Part::Eviction(_) => unreachable!("a split state has records only"),
         });
         again.merge(&Message::from_records(group.name.clone(), records)).expect("one group");
         let mut header = Header::new(member(7), u64::MAX);

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use gm_clock::{ClockError, NetId};
+use gm_clock::NetId;
 use thiserror::Error;
 
 use crate::item::DEFAULT_PRIORITY;
@@ -101,12 +101,9 @@ pub enum ChangeError {
     /// The member does not belong to the group.
     #[error("not a member of this group")]
     NotAMember,
-    /// The clock or the incarnation is at the end of its range.
-    #[error(transparent)]
-    Clock(#[from] ClockError),
     /// Another live node writes under the same identity.
     #[error(
-        "another node writes as {member}: give one of the two another address, writing is tried again later"
+        "another node writes as {member}: give one of the two another address; writing goes on by itself a while after the other has stopped"
     )]
     IdentityConflict {
         /// The identity that both use.

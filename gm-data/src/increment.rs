@@ -34,6 +34,8 @@ pub enum Applied {
     Known,
     /// It does not fit onto what is held here, which was left as it was: ask somebody who has shown that version.
     Ask,
+    /// The record that it leads to was [evicted](crate::Eviction): a replica refuses it.
+    Refused,
 }
 
 impl Increment {

@@ -5,6 +5,7 @@ mod batches;
 mod buckets;
 mod check;
 mod generate;
+mod horizon;
 mod join;
 mod lookup;
 mod mutants;

@@ -51,7 +51,7 @@
 //! ```
 //!
 //! Reading order: `range.rs`, `name.rs` and `item.rs` (the words), `version.rs` and `record.rs` (one member), `message.rs`
-//! (joining), `increment.rs` and `upkeep.rs` (handing over, purging, forgetting), `change.rs`, `replica.rs` and the files
+//! (joining), `increment.rs`, `upkeep.rs` and `eviction.rs` (handing over, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files
 //! below it (writing, hearing), `query.rs`, `event.rs`, `view.rs` and `topology.rs` (reading); below them `hash.rs` (for other
 //! implementations), `slot.rs`, `tree.rs`, `index.rs` and `buckets.rs`. `plant.rs` is for the crate's tests, `laws.rs`. The feature `serde`
 //! (off by default) adds `serde_impls.rs`.
@@ -66,6 +66,7 @@ extern crate std;
 mod buckets;
 mod change;
 mod event;
+mod eviction;
 mod hash;
 mod increment;
 mod index;
@@ -91,6 +92,7 @@ mod view;
 pub use buckets::Bucket;
 pub use change::{Change, ChangeError};
 pub use event::{Event, Told};
+pub use eviction::{Eviction, HORIZON};
 pub use hash::{key_of, place, weight};
 pub use increment::{Applied, Increment};
 pub use index::{Owner, Piece, Share};

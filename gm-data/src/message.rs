@@ -58,6 +58,8 @@ pub struct Merged {
     pub newer: Vec<NetId>,
     /// Whose records were older than those held here: whoever sent them wants to know.
     pub older: Vec<NetId>,
+    /// Whose records a replica refused, because they were [evicted](crate::Eviction).
+    pub refused: Vec<NetId>,
 }
 
 impl Message {
@@ -235,6 +237,18 @@ impl Message {
         if let Some(Followers { buckets, .. }) = &mut self.followers {
             buckets.set((hash::place_of(seed), member), old_share, share);
         }
+    }
+
+    /// Drops the records of those members. Made anew without them, which is linear: it is rare, and no number in the index is used twice.
+    pub(crate) fn drop_records(&mut self, drop: impl Fn(NetId) -> bool) {
+        let is_indexed = self.followers.is_some();
+        let mut left = Message::new(self.name.clone());
+        let kept: Vec<Held> = self.records.iter().filter(|held| !drop(held.member)).cloned().collect();
+        for held in &kept {
+            left.count_in(&held.record, hash::member(held.member));
+        }
+        left.records = Tree::from_sorted(&kept);
+        *self = if is_indexed { left.indexed() } else { left };
     }
 
     /// Changes the member's record, of which there must be one, in place. Every other change comes in here, and reports each

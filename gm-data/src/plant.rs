@@ -45,6 +45,10 @@ pub(crate) enum Bug {
     IndexKeepsRemoved,
     /// Members of equal priority are ordered by their hash alone, whatever the key.
     OwnersAlikeForAllKeys,
+    /// A member whose life was overtaken by the last one does not come back below it.
+    NoWayBack,
+    /// What was evicted is taken again.
+    EvictedReturns,
 }
 
 #[cfg(not(test))]
@@ -66,7 +70,7 @@ mod planting {
     }
 
     /// Every bug.
-    pub(crate) const ALL: [Bug; 20] = [
+    pub(crate) const ALL: [Bug; 22] = [
         Bug::FloorNotCarried,
         Bug::IncrementJoined,
         Bug::IncrementOverGap,
@@ -87,6 +91,8 @@ mod planting {
         Bug::BucketsMissIncrements,
         Bug::IndexKeepsRemoved,
         Bug::OwnersAlikeForAllKeys,
+        Bug::NoWayBack,
+        Bug::EvictedReturns,
     ];
 
     pub(crate) fn planted(bug: Bug) -> bool {

@@ -1,16 +1,20 @@
 //! What a node holds of one group, and what it does with its own record there: it writes it, and defends it. Chance and
 //! time are handed in; nothing here knows of disks and networks.
 
+mod conflict;
 mod draft;
+mod evict;
 mod hear;
+mod life;
 mod write;
 
-use gm_clock::{CEILING, ClockError, Incarnation, NetId};
+use gm_clock::{Incarnation, NetId};
 
-use crate::plant::{Bug, planted};
+use crate::eviction::Evictions;
 use crate::{ForgetError, GroupName, Message, PurgePolicy, Record, Version, View};
 
-pub use hear::{Conflict, Heard, OwnOutcome, Standing};
+pub use conflict::Conflict;
+pub use hear::{Heard, OwnOutcome, Standing};
 pub use write::Write;
 
 /// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here reads them itself.
@@ -31,10 +35,14 @@ pub struct Replica {
     default_port: Option<u16>,
     view: View,
     /// Whether the present incarnation is of this process: if not, the first write begins a new one.
-    alive: bool,
+    pub(crate) alive: bool,
     /// The highest incarnation of this node on disk or heard of.
-    highest: Incarnation,
+    pub(crate) highest: Incarnation,
     conflict: Conflict,
+    /// What others and this node had evicted of late.
+    evictions: Evictions,
+    /// How often this node came back below what was heard of it.
+    returns: u64,
 }
 
 impl Replica {
@@ -45,8 +53,16 @@ impl Replica {
 
     /// The replica of a node that starts with what it had stored. Its first write opens a new incarnation.
     pub fn restore(me: NetId, state: Message) -> Replica {
-        let (highest, conflict) = (Incarnation::ORIGINAL, Conflict::new());
-        Replica { me, default_port: None, view: View::new(state), alive: false, highest, conflict }
+        Replica {
+            me,
+            default_port: None,
+            view: View::new(state),
+            alive: false,
+            highest: Incarnation::ORIGINAL,
+            conflict: Conflict::new(),
+            evictions: Evictions::new(),
+            returns: 0,
+        }
     }
 
     /// The same with a port for ranges that are served without one; 0 counts as none.
@@ -92,6 +108,8 @@ impl Replica {
             && self.default_port.is_none()
             && self.highest == Incarnation::ORIGINAL
             && self.conflict == Conflict::new()
+            && self.evictions.is_empty()
+            && self.returns == 0
     }
 
     /// How often this node had to defend its record, and whether it has given up for now.
@@ -113,18 +131,5 @@ impl Replica {
             return Err(ForgetError::Oneself { member });
         }
         self.state_mut().forget(member)
-    }
-
-    /// The number of a new life: greater than any of mine on disk or heard of.
-    fn new_incarnation(&self, moment: Moment) -> Result<Incarnation, ClockError> {
-        let own = self.own().map_or(Incarnation::ORIGINAL, |own| own.version().incarnation);
-        let least = own.max(self.highest).next()?;
-        if planted(Bug::NoNewIncarnation) && self.own().is_some() {
-            return Ok(own);
-        }
-        // A wall clock that is out of all range is no hint.
-        let hint = moment.unix_seconds.checked_mul(1 << 16).and_then(|s| s.checked_add(moment.chance.into()));
-        let hint = hint.filter(|&hint| hint <= CEILING).unwrap_or(0);
-        Incarnation::new(least.get().max(hint))
     }
 }

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use gm_clock::NetId;
+use gm_clock::{CEILING, NetId};
 use thiserror::Error;
 
 use crate::plant::{Bug, planted};
@@ -48,12 +48,6 @@ pub enum ForgetError {
         /// Who was to be forgotten.
         member: NetId,
     },
-    /// The member's clock is at the end of its range.
-    #[error("the clock of {member} cannot advance any more")]
-    Exhausted {
-        /// Who was to be forgotten.
-        member: NetId,
-    },
 }
 
 /// What to send to a node that shows a version of a record.
@@ -88,8 +82,8 @@ impl Message {
         if gone {
             return Err(ForgetError::Already { member });
         }
-        let version =
-            Version::new(incarnation, true, clock + 1).map_err(|_| ForgetError::Exhausted { member })?;
+        // At the end of its range the clock stays: a forgotten version is greater than any other of its life anyway.
+        let version = Version { incarnation, gone: true, clock: (clock + 1).min(CEILING) };
         self.put(Arc::new(Record::from_slots(member, version, None, version.clock, &[])));
         Ok(version)
     }

@@ -186,7 +186,7 @@ fn what_stands_there_already_writes_nothing() {
     for batch in same {
         let write = write(&mut replica, batch);
         let version = before.own().expect("written").version();
-        assert_eq!(write, Write { version, changed: false, increment: None }, "{batch:?}");
+        assert_eq!(write, Write { version, changed: false, increment: None, eviction: None }, "{batch:?}");
         common::assert_same(&before, &replica);
     }
 }

@@ -69,8 +69,11 @@ fn a_merge_names_who_was_newer_and_who_older() {
     let mut mine = message([whole(), other(3, 4), other(4, 1), other(5, 7)]);
     let theirs = message([whole(), other(3, 5), other(4, 0), other(6, 1)]);
     let merged = mine.merge(&theirs).expect("one group");
-    assert_eq!(merged, Merged { newer: vec![id(3), id(6)], older: vec![id(4)] });
-    assert_eq!(mine.merge(&theirs).expect("one group"), Merged { newer: vec![], older: vec![id(4)] });
+    assert_eq!(merged, Merged { newer: vec![id(3), id(6)], older: vec![id(4)], ..Merged::default() });
+    assert_eq!(
+        mine.merge(&theirs).expect("one group"),
+        Merged { newer: vec![], older: vec![id(4)], ..Merged::default() }
+    );
     assert_eq!(mine.merge(&mine.clone()), Ok(Merged::default()));
     assert_eq!(mine.merge(&message([whole()])), Ok(Merged::default()), "equal, and shares nothing");
 }

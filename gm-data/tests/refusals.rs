@@ -3,10 +3,8 @@
 mod common;
 
 use common::{
-    FIRST, NOW, blank, id, incarnation, later, message, name, range, record, refused, serve, serves, unserve,
-    version,
+    FIRST, NOW, blank, id, later, message, name, range, record, refused, serve, serves, unserve, version,
 };
-use gm_clock::{CEILING, ClockError, Incarnation};
 use gm_data::{Change, ChangeError, Item, KeyRange, Replica};
 
 /// Serves 0-9 with priority 1 and 10-19 with 65535, is interested in 20-29, has removed 30-39.
@@ -102,46 +100,6 @@ fn a_default_port_of_zero_is_none() {
     let none = Change::Serve { range: range("0-9"), port: None, priority: 1 };
     let error = refused(&mut replica, |replica| replica.change(&[none], NOW));
     assert_eq!(error, ChangeError::NoPort { range: range("0-9") });
-}
-
-#[test]
-fn a_clock_at_its_end_writes_no_more() {
-    let items = [serves(id(1), "0-9", CEILING)];
-    let state = message([record(id(1), version(1, CEILING), &items)]);
-    let mut replica = Replica::restore(id(1), state);
-    let exhausted =
-        ChangeError::Clock(ClockError::Exhausted { member: id(1), incarnation: incarnation(FIRST) });
-    assert_eq!(refused(&mut replica, |replica| replica.change(&[serve("10-19")], NOW)), exhausted);
-    assert_eq!(refused(&mut replica, |replica| replica.join(&[range("10-19")], NOW)), exhausted);
-    assert_eq!(refused(&mut replica, |replica| replica.leave(NOW)), exhausted);
-    // What needs no tick is no error.
-    assert!(!replica.change(&[serve("0-9")], NOW).expect("it stands there").changed);
-    assert!(!replica.join(&[], NOW).expect("it is a member").changed);
-}
-
-#[test]
-fn the_last_tick_can_be_written() {
-    let state = message([record(id(1), version(1, CEILING - 1), &[])]);
-    let mut replica = Replica::restore(id(1), state);
-    assert_eq!(replica.change(&[serve("0-9")], NOW).expect("one tick is left").version.clock, CEILING);
-    let error = refused(&mut replica, |replica| replica.change(&[unserve("0-9")], NOW));
-    let exhausted = ClockError::Exhausted { member: id(1), incarnation: incarnation(FIRST) };
-    assert_eq!(error, ChangeError::Clock(exhausted));
-}
-
-#[test]
-fn after_the_last_incarnation_there_is_no_new_life() {
-    let last = record(id(1), version(CEILING, 1), &[serves(id(1), "0-9", 1)]);
-    let mut replica = Replica::restore(id(1), message([last]));
-    let too_large = ChangeError::Clock(ClockError::IncarnationTooLarge { incarnation: CEILING + 1 });
-    assert_eq!(refused(&mut replica, |replica| replica.change(&[serve("10-19")], NOW)), too_large);
-    assert_eq!(refused(&mut replica, |replica| replica.leave(NOW)), too_large);
-
-    let before = record(id(1), version(CEILING - 1, 1), &[serves(id(1), "0-9", 1)]);
-    let mut replica = Replica::restore(id(1), message([before]));
-    let write = replica.change(&[serve("10-19")], NOW).expect("one life is left");
-    assert_eq!(write.version.incarnation, Incarnation::MAX);
-    replica.change(&[serve("20-29")], NOW).expect("within a life there is no end but the clock's");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Records and increments of one group. Knows nothing of what is inside them.
+//! Records, increments and evictions of one group. Knows nothing of what is inside them.
 
-use gm_clock::NetId;
-use gm_data::{GroupName, Increment, Record};
+use gm_clock::{CEILING, NetId};
+use gm_data::{Eviction, GroupName, Increment, Record};
 
 use super::read::Reader;
 use super::refs::{Distances, Refs};
@@ -11,7 +11,7 @@ use super::{PayloadError, check, names, parts};
 use crate::Limits;
 use crate::varint;
 
-/// Records and increments of one group.
+/// Records, increments and evictions of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The group.
@@ -27,6 +27,8 @@ pub enum Part {
     Record(Record),
     /// What was written since a version.
     Increment(Increment),
+    /// Versions of its record that everybody is to drop.
+    Eviction(Eviction),
 }
 
 impl Part {
@@ -35,6 +37,7 @@ impl Part {
         match self {
             Part::Record(record) => record.member(),
             Part::Increment(increment) => increment.member(),
+            Part::Eviction(eviction) => eviction.member,
         }
     }
 }
@@ -43,6 +46,12 @@ impl Group {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
         check::sorted("parts", &self.parts, |after, before| after.member() > before.member())?;
         check::at_most("parts", self.parts.len(), limits.nodes)?;
+        for part in &self.parts {
+            if let Part::Eviction(Eviction { least, greatest, .. }) = part {
+                check::in_range("clock", least.clock <= CEILING && greatest.clock <= CEILING)?;
+                check::in_range("least", least <= greatest)?;
+            }
+        }
         check::at_most("items", self.parts.iter().map(parts::items).sum(), limits.items)
     }
 

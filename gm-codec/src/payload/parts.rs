@@ -1,7 +1,7 @@
-//! One record or one increment of a group. Knows nothing of the others.
+//! One record, increment or eviction of a group. Knows nothing of the others.
 
-use gm_clock::Incarnation;
-use gm_data::{Increment, Opened, Record, RecordError, Version};
+use gm_clock::{CEILING, Incarnation};
+use gm_data::{Eviction, Increment, Opened, Record, RecordError, Version};
 
 use super::items::{self, Items};
 use super::read::Reader;
@@ -11,13 +11,16 @@ use super::versions::{life, number};
 use super::{Part, PayloadError};
 use crate::varint;
 
-/// What a part is: the low two bits of its head. Bit 2 says whether its life was opened from a former one, and the rest is
-/// the distance of its member to the one before.
+/// What a part is: the low two bits of its head. Bit 2 says whether its life was opened from a former one, of an eviction whether its greatest version is of a
+/// forgotten record; and the rest is the distance of its member to the one before.
 mod kind {
     pub(super) const RECORD: u64 = 0;
     pub(super) const GONE: u64 = 1;
     pub(super) const INCREMENT: u64 = 2;
+    pub(super) const EVICTION: u64 = 3;
     pub(super) const OPENED: u64 = 1 << 2;
+    /// The same bit, of an eviction.
+    pub(super) const UP_TO_GONE: u64 = OPENED;
 }
 
 /// Items of a part, removals included.
@@ -25,6 +28,7 @@ pub(super) fn items(part: &Part) -> usize {
     match part {
         Part::Record(record) => record.counts().1,
         Part::Increment(increment) => increment.items().len(),
+        Part::Eviction(_) => 0,
     }
 }
 
@@ -33,6 +37,7 @@ pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
         Part::Record(record) if record.version().gone => (record.version(), record.opened(), kind::GONE),
         Part::Record(record) => (record.version(), record.opened(), kind::RECORD),
         Part::Increment(increment) => (increment.stamp().version, increment.opened(), kind::INCREMENT),
+        Part::Eviction(eviction) => return encode_eviction(eviction, distance, out),
     };
     let opened_bit = if opened.is_some() { kind::OPENED } else { 0 };
     varint::write(distance << 3 | opened_bit | kind, out);
@@ -55,7 +60,19 @@ pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
             out.extend_from_slice(&increment.stamp().digest.to_be_bytes());
             items::encode(increment.items(), version.clock, out);
         }
+        // Written above.
+        Part::Eviction(_) => {}
     }
+}
+
+fn encode_eviction(eviction: &Eviction, distance: u64, out: &mut Vec<u8>) {
+    let Eviction { least, greatest, .. } = eviction;
+    let gone_bit = if greatest.gone { kind::UP_TO_GONE } else { 0 };
+    varint::write(distance << 3 | gone_bit | kind::EVICTION, out);
+    varint::write(greatest.incarnation.get(), out);
+    varint::write(greatest.clock, out);
+    varint::write(greatest.incarnation.get() - least.incarnation.get(), out);
+    varint::write(least.clock << 1 | u64::from(least.gone), out);
 }
 
 pub(super) fn decode<T: Trace>(
@@ -66,22 +83,24 @@ pub(super) fn decode<T: Trace>(
     most: usize,
 ) -> Result<Part, PayloadError> {
     let head = reader.varint_as("part", |head| {
-        let kind = ["record", "record of a forgotten member", "increment", "kind 3"];
+        let kind = ["record", "record of a forgotten member", "increment", "eviction"];
         let kind = kind[usize::try_from(head & 3).unwrap_or(3)];
-        let opened = if head & kind::OPENED == 0 { "" } else { ", opened" };
+        let bit = if head & 3 == kind::EVICTION { ", of a forgotten record too" } else { ", opened" };
+        let opened = if head & kind::OPENED == 0 { "" } else { bit };
         format!("{kind}{opened} of {}", refs.text(distances.peek(head >> 3)))
     })?;
     let kind = head & 3;
     let member = refs.at(distances.from(head >> 3))?;
-    if kind > kind::INCREMENT {
-        return Err(PayloadError::UnknownCode { what: "kind", code: kind });
-    }
     let (gone, is_opened) = (kind == kind::GONE, head & kind::OPENED != 0);
     if gone && is_opened {
         return Err(RecordError::GoneButNotEmpty { member }.into());
     }
     let incarnation = life(reader)?;
     let clock = number(reader, "clock")?;
+    if kind == kind::EVICTION {
+        let greatest = Version { incarnation, gone: is_opened, clock };
+        return Ok(Part::Eviction(Eviction { member, least: least(reader, greatest)?, greatest }));
+    }
     let opened = if is_opened {
         let before = |number: u64, distance: u64| number.checked_sub(distance)?.checked_sub(1);
         let text = |number: u64, distance: u64| {
@@ -122,4 +141,23 @@ pub(super) fn decode<T: Trace>(
     let record = Record::from_parts(member, version, opened, floor, &mut items);
     items.end()?;
     Ok(Part::Record(record?))
+}
+
+/// The least version of an eviction.
+fn least<T: Trace>(reader: &mut Reader<'_, T>, greatest: Version) -> Result<Version, PayloadError> {
+    let whose = "least.incarnation";
+    let of = |distance: u64| greatest.incarnation.get().checked_sub(distance);
+    let distance = reader.varint_as(whose, |distance| {
+        of(distance).map_or("below 0".to_owned(), |incarnation| incarnation.to_string())
+    })?;
+    let incarnation = of(distance).and_then(|number| Incarnation::new(number).ok());
+    let incarnation = incarnation.ok_or(reader.out_of_range(whose))?;
+    let clock = reader.varint_as("least.clock", |head| {
+        format!("{}{}", head >> 1, if head & 1 == 0 { "" } else { ", of a forgotten record" })
+    })?;
+    let version = Version { incarnation, gone: clock & 1 == 1, clock: clock >> 1 };
+    if version.clock > CEILING || version > greatest {
+        return Err(reader.out_of_range("least.clock"));
+    }
+    Ok(version)
 }

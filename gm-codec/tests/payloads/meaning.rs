@@ -2,7 +2,7 @@
 
 use gm_clock::NetId;
 use gm_codec::{Answer, Body, Header, Holding, Kind, Known, Parent, Part, Payload, Receipt};
-use gm_data::{GroupName, Opened, TimedItem};
+use gm_data::{Eviction, GroupName, Opened, TimedItem, Version};
 use serde_json::{Value, json};
 
 use super::hex;
@@ -12,7 +12,8 @@ pub(crate) const NOTE: &str = "`bytes` are whole payloads in hex. Numbers that m
     digests, fingerprints and bytes that mean nothing here are hex. What is not there is null. Nodes, islands, groups and the \
     like stand in the order of the wire. `what` says why a payload was written by hand; the others are generated. \
     Header: a direct one has `direct` true and `sequence` null; `receipts` is null or {within_millis, durable, again}; a \
-    section is [kind, bytes]. Body, by tag: 1 {group, parts}, an item being [op, start, end, port, priority, time]; \
+    section is [kind, bytes]. Body, by tag: 1 {group, parts}, an item being [op, start, end, port, priority, time], \
+    `least` and `greatest` of an eviction [incarnation, gone, clock]; \
     2 {application, bytes}; 3 {notice: {}}; 4 {peers: {wanted, islands: [[label, nodes]], others}}; \
     5 {receipt: {origin, epoch, sequence, answer}}, answer being `have`, `send me` or {final, again, delivered, refused, \
     missing, names}; 6 {gaps: [{node, epoch, runs: [[first, last]]}]}, both ends missed; 7 {repeat: {node, epoch, number, \
@@ -190,6 +191,12 @@ fn part(part: &Part) -> Value {
             "digest": format!("{:016x}", increment.stamp().digest),
             "items": increment.items().map(item).collect::<Vec<_>>(),
         }),
+        Part::Eviction(Eviction { member, least, greatest }) => {
+            let version = |version: &Version| {
+                json!([version.incarnation.get().to_string(), version.gone, version.clock.to_string()])
+            };
+            json!({ "eviction": member.to_string(), "least": version(least), "greatest": version(greatest) })
+        }
     }
 }
 

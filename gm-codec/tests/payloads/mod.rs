@@ -13,7 +13,7 @@ use gm_clock::{Incarnation, NetId};
 use gm_codec::{
     Body, Broadcast, Group, Header, Kind, Limits, Origin, Part, Payload, PayloadError, Receipts, Section,
 };
-use gm_data::{Increment, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use gm_data::{Eviction, Increment, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
@@ -102,7 +102,7 @@ prop_compose! {
         incarnation in prop_oneof![1..9_u64, (1 << 46)..(1_u64 << 47)],
         clock in prop_oneof![1..9_u64, 1..(1_u64 << 40)],
         floor in any::<u64>(),
-        kind in 0..3_u8,
+        kind in 0..4_u8,
         opened in prop::option::of((any::<u64>(), any::<u64>())),
         digest in any::<u64>(),
         items in items(),
@@ -114,6 +114,11 @@ prop_compose! {
             let items = timed(member, items, since + 1, clock);
             let increment = Increment::from_parts(member, life(incarnation), opened, (since, clock), digest, items);
             return Part::Increment(increment.expect("sound"));
+        }
+        if kind == 3 {
+            let greatest = Version::new(life(incarnation), opened.is_some(), clock).expect("in range");
+            let least = Version { incarnation: life(floor % (incarnation + 1)), gone: false, clock: digest % (clock + 1) };
+            return Part::Eviction(Eviction { member, least, greatest });
         }
         let gone = kind == 1;
         let items = if gone { Vec::new() } else { timed(member, items, 0, clock) };

@@ -6,7 +6,7 @@ use gm_codec::{
     Island, Kind, Known, Missed, Origin, Parent, Part, Payload, Peers, Receipt, Receipts, Repeat, Requests,
     Root, Section, Sum, Versions,
 };
-use gm_data::{GroupName, Item, KeyRange, Record, TimedItem, Version};
+use gm_data::{Eviction, GroupName, Item, KeyRange, Record, TimedItem, Version};
 
 /// 10.0.0.n:29999.
 pub(crate) fn v4(n: u8) -> NetId {
@@ -93,6 +93,12 @@ fn older() -> Vec<(&'static str, Payload)> {
     let range = KeyRange::new(u32::MAX, u32::MAX).expect("in order");
     let item = Item::serves(v4(2), range, 80, u16::MAX).expect("a priority");
     let last = record(v4(2), false, CEILING, CEILING, vec![TimedItem { item, time: 0 }]);
+    let evicted = |least: (u64, bool, u64), greatest: (u64, bool, u64)| {
+        let version = |(life, gone, clock)| {
+            Version::new(Incarnation::new(life).expect("in range"), gone, clock).expect("in range")
+        };
+        Part::Eviction(Eviction { member: v4(2), least: version(least), greatest: version(greatest) })
+    };
     let application = |name: &str, bytes: &[u8]| {
         Body::Application(Application { name: name.to_owned(), bytes: bytes.to_vec() })
     };
@@ -103,6 +109,12 @@ fn older() -> Vec<(&'static str, Payload)> {
             "a forgotten member and one without items",
             direct(group(vec![record(v4(2), true, 5, 5, vec![]), record(v6(2), false, 0, 0, vec![])])),
         ),
+        (
+            "an eviction of all versions",
+            direct(group(vec![evicted((0, false, 0), (CEILING, true, CEILING))])),
+        ),
+        ("an eviction of one version", direct(group(vec![evicted((7, true, 4), (7, true, 4))]))),
+        ("an eviction of a living record", direct(group(vec![evicted((7, false, 4), (8, false, 0))]))),
         ("an application that says nothing, direct", direct(application("a", b""))),
         (
             "an application's name of 64 bytes",

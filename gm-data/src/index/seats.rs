@@ -1,4 +1,4 @@
-//! The members of an index by number. Numbers are given out once and never taken back, as records are never deleted.
+//! The members of an index by number. Numbers are given out once and never taken back: where records are dropped, the index is made anew.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -5,7 +5,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::runner::Cases;
-use super::{batches, buckets, histories, join, lookup, ten};
+use super::{batches, buckets, histories, horizon, join, lookup, ten};
 use crate::plant::{ALL, Bug, plant};
 
 type Check = (&'static str, fn() -> Result<(), String>);
@@ -21,6 +21,7 @@ fn suite() -> Vec<Check> {
         ("batches", || batches::a_batch_is_written_whole_or_not_at_all(Cases(200))),
         ("lookup", || lookup::the_index_answers_as_a_scan(Cases(100))),
         ("buckets", || buckets::buckets_are_those_of_a_scan(Cases(50))),
+        ("horizon", horizon::a_claimed_and_forgotten_member_comes_back),
         ("histories", || histories(Cases(400)).map(drop)),
     ]);
     suite.extend(ten::HISTORIES);

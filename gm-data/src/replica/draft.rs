@@ -16,19 +16,25 @@ impl Replica {
     /// # Panics
     /// If the draft is of another node or group.
     pub fn install(&mut self, draft: Replica) {
-        let Replica { me, default_port: _, view, alive, highest, conflict } = draft;
+        let Replica { me, default_port: _, view, alive, highest, conflict, evictions, returns } = draft;
         assert!(
             me == self.me && view.name() == self.view.name(),
             "a draft of another node or group was installed in a replica"
         );
         if let Some(written) = view.record_shared(me) {
-            let overtaken = self.own().is_some_and(|own| own.stamp() > written.stamp());
+            // A life that is below what was heard takes its place all the same.
+            let overtaken =
+                returns <= self.returns && self.own().is_some_and(|own| own.stamp() > written.stamp());
             let same = self.view.record_shared(me).is_some_and(|own| Arc::ptr_eq(own, written));
             if !same && !overtaken {
                 self.state_mut().put(Arc::clone(written));
             }
         }
         self.alive |= alive;
+        if returns > self.returns {
+            (self.highest, self.returns) = (highest, returns);
+            self.evictions.take_over(&evictions, me);
+        }
         self.highest = self.highest.max(highest);
         self.conflict = conflict;
     }

@@ -4,13 +4,15 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use gm_clock::{CEILING, Incarnation, NetId};
+use gm_clock::NetId;
 
+use super::life::Life;
 use super::{Moment, Replica};
+use crate::eviction::Eviction;
 use crate::message::{Merged, WrongGroup};
 use crate::plant::{Bug, planted};
 use crate::slot::Slot;
-use crate::{Applied, ChangeError, Increment, Message, Record, Stamp, Version};
+use crate::{Applied, Increment, Message, Record, Stamp, Version};
 
 /// What came of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +33,19 @@ pub enum OwnOutcome {
     /// It was what this node did not write. The record here now stands above it in a new life: make it durable, then
     /// broadcast it whole.
     Reasserted(Version),
-    /// As above, but too often of late: another node writes under this identity. Nothing was changed; writing stops, and is
-    /// tried again later.
+    /// The same, but nothing can stand above it, or soon nothing could: the record here is of a new life below it. Make it durable, then have everybody
+    /// evict what is far above it, and broadcast it whole.
+    Returned {
+        /// The version of the record.
+        version: Version,
+        /// What is to be evicted.
+        eviction: Eviction,
+    },
+    /// It was what this node had evicted, and somebody who has not heard of that still holds: send the eviction. Nothing was changed.
+    Evicted(Eviction),
+    /// It was what this node did not write, but too often of late: another node writes under this identity. Nothing was changed; writing stops until no such
+    /// claim was news for a while.
     Conflict,
-    /// As above, but the clock or the incarnation heard is at the end of its range, and nothing can stand above it.
-    Exhausted,
 }
 
 /// How what somebody holds of this node stands against what is held here.
@@ -48,55 +58,6 @@ pub enum Standing {
     /// It is what this node did not write, or does not know any longer to have written: above what is held here, or of its
     /// version with another digest. One's own record must be put above it.
     Foreign,
-}
-
-/// How often a node had to defend its record of late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Conflict {
-    // When the last re-assertions were, in milliseconds, the oldest first.
-    recent: [Option<u64>; Conflict::TIMES],
-    until: Option<u64>,
-}
-
-impl Conflict {
-    /// Re-assertions that are borne within [`WINDOW`](Conflict::WINDOW).
-    pub const TIMES: usize = 3;
-    /// A minute, in milliseconds. A node that lost its disk or was forgotten needs one re-assertion, a group that heals after
-    /// a split perhaps a second; two nodes with one identity need one for every write of either.
-    pub const WINDOW: u64 = 60_000;
-    /// How long writing stops, in milliseconds: ten minutes, long enough for somebody to look, and to be no load.
-    pub const PAUSE: u64 = 600_000;
-
-    pub(super) const fn new() -> Conflict {
-        Conflict { recent: [None; Conflict::TIMES], until: None }
-    }
-
-    /// Until when writing stops, in the milliseconds of [`Moment::millis`]; `None` if it does not.
-    pub const fn until(&self) -> Option<u64> {
-        self.until
-    }
-
-    /// Whether writing stops at that time.
-    const fn holds(&self, millis: u64) -> bool {
-        matches!(self.until, Some(until) if millis < until)
-    }
-
-    /// Counts a re-assertion that would be made now, and says whether it may be.
-    fn allows(&mut self, millis: u64) -> bool {
-        if self.holds(millis) {
-            return false;
-        }
-        self.until = None;
-        let in_window =
-            |time: Option<u64>| time.is_some_and(|time| millis.saturating_sub(time) < Self::WINDOW);
-        if self.recent.iter().all(|&time| in_window(time)) {
-            self.until = Some(millis.saturating_add(Self::PAUSE));
-            return false;
-        }
-        self.recent.rotate_left(1);
-        self.recent[Self::TIMES - 1] = Some(millis);
-        true
-    }
 }
 
 impl Replica {
@@ -119,7 +80,20 @@ impl Replica {
     /// [`WrongGroup`] if it is of another group. Nothing was changed.
     pub fn hear_others(&mut self, message: &Message) -> Result<Merged, WrongGroup> {
         let me = self.me;
-        self.state_mut().merge_but(message, Some(me))
+        if self.evictions.is_empty() {
+            return self.state_mut().merge_but(message, Some(me));
+        }
+        let refused = |record: &&Record| {
+            let member = record.member();
+            member != me && self.evictions.covering(member, record.version()).is_some()
+        };
+        let refused: Vec<NetId> = message.records().filter(refused).map(Record::member).collect();
+        let mut left = message.clone();
+        if !refused.is_empty() {
+            left.drop_records(|member| refused.binary_search(&member).is_ok());
+        }
+        let merged = self.state_mut().merge_but(&left, Some(me))?;
+        Ok(Merged { refused, ..merged })
     }
 
     /// Takes in an increment that somebody sent.
@@ -129,19 +103,22 @@ impl Replica {
         if increment.member() == self.me {
             return (Applied::Known, self.hear_of_oneself(increment.stamp(), moment));
         }
+        if self.evictions.covering(increment.member(), increment.stamp().version).is_some() {
+            return (Applied::Refused, OwnOutcome::Nothing);
+        }
         (self.state_mut().apply(increment), OwnOutcome::Nothing)
     }
 
     /// Hears that somebody holds a record of this node with that stamp. Also what a mere version with its digest leads to.
     pub fn hear_of_oneself(&mut self, heard: Stamp, moment: Moment) -> OwnOutcome {
-        // The last incarnation is refused: kept as the highest heard of, it would end all writing here.
-        if heard.version.incarnation < Incarnation::MAX {
-            self.highest = self.highest.max(heard.version.incarnation);
+        if let Some(eviction) = self.evictions.covering(self.me, heard.version) {
+            return OwnOutcome::Evicted(eviction);
         }
+        self.highest = self.highest.max(heard.version.incarnation);
         match self.stands_against(heard) {
             Standing::Same => OwnOutcome::Nothing,
             Standing::Older => OwnOutcome::Older,
-            Standing::Foreign => self.reassert(heard.version, moment),
+            Standing::Foreign => self.reassert(heard, moment),
         }
     }
 
@@ -155,18 +132,26 @@ impl Replica {
     }
 
     /// Puts one's record above what was heard, in a new life, with what is live in it.
-    fn reassert(&mut self, heard: Version, moment: Moment) -> OwnOutcome {
-        let own_clock = self.own().map_or(0, |own| own.version().clock);
-        let clock = own_clock.max(heard.clock);
-        let Ok(incarnation) = self.new_incarnation(moment) else { return OwnOutcome::Exhausted };
-        if clock >= CEILING || heard.incarnation == Incarnation::MAX {
-            return OwnOutcome::Exhausted;
-        }
+    fn reassert(&mut self, heard: Stamp, moment: Moment) -> OwnOutcome {
+        self.conflict.heard(heard, moment.millis);
         if !self.conflict.allows(moment.millis) {
             return OwnOutcome::Conflict;
         }
-        let clock = if planted(Bug::ReassertionBelow) { own_clock + 1 } else { clock + 1 };
-        let version = Version { incarnation, gone: false, clock };
+        let life = self.new_life(moment);
+        let mut clock = self.new_clock(Some(heard.version));
+        if planted(Bug::ReassertionBelow) {
+            clock = self.own().map_or(0, |own| own.version().clock) + 1;
+        }
+        let version = self.live_on(life, clock, moment);
+        match life.eviction {
+            None => OwnOutcome::Reasserted(version),
+            Some(eviction) => OwnOutcome::Returned { version, eviction },
+        }
+    }
+
+    /// One's record goes on in that life, as if all that is live in it was written at that clock.
+    pub(super) fn live_on(&mut self, life: Life, clock: u64, moment: Moment) -> Version {
+        let version = Version { incarnation: life.incarnation, gone: false, clock };
         let mut slots: Vec<Slot> = self.own().map(|own| own.live().collect()).unwrap_or_default();
         let mut floor = clock;
         if planted(Bug::ReassertionKeepsStamps) {
@@ -176,17 +161,7 @@ impl Replica {
         }
         let record = Record::from_slots(self.me, version, None, floor, &slots);
         self.state_mut().put(Arc::new(record));
-        self.alive = true;
-        self.highest = self.highest.max(incarnation);
-        OwnOutcome::Reasserted(version)
-    }
-
-    /// Refuses to write while another node writes under this identity.
-    pub(super) const fn check_conflict(&self, moment: Moment) -> Result<(), ChangeError> {
-        if self.conflict.holds(moment.millis) {
-            let member: NetId = self.me;
-            return Err(ChangeError::IdentityConflict { member });
-        }
-        Ok(())
+        self.begin(life, moment.millis);
+        version
     }
 }

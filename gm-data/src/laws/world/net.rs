@@ -73,6 +73,7 @@ impl World {
                     Applied::Applied => "increment applied",
                     Applied::Known => "increment known",
                     Applied::Ask => "increment asked about",
+                    Applied::Refused => return Err("nothing was evicted".into()),
                 };
                 self.count(counted);
             }
