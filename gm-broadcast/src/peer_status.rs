@@ -141,6 +141,12 @@ impl<H: Handler> Broadcaster<H> {
         self.is_connected(node) || contact.is_some_and(|at| now.since(at) < within)
     }
 
+    /// Whether a node was heard itself since our start, in whatever way, or is connected to us.
+    pub fn was_heard(&self, node: NetId) -> bool {
+        self.is_connected(node)
+            || self.peer_of(node).is_some_and(|peer| peer.heard.iter().any(Option::is_some))
+    }
+
     /// How many nodes are alive, as [`is_alive`](Self::is_alive) says; no more than `most` are counted.
     pub fn count_alive(&self, now: Time, within: Duration, most: usize) -> usize {
         self.known_nodes().filter(|node| self.is_alive(now, *node, within)).take(most).count()

@@ -102,13 +102,12 @@ impl Replica {
         self.own().is_some_and(Record::is_member)
     }
 
-    /// Whether it is as it was made: nothing is known, heard of or set.
+    /// Whether it is as it was made, but for what is refused: nothing is known, heard of or set.
     pub(crate) fn is_blank(&self) -> bool {
         self.view.records().len() == 0
             && self.default_port.is_none()
             && self.highest == Incarnation::ORIGINAL
             && self.conflict == Conflict::new()
-            && self.evictions.is_empty()
             && self.returns == 0
     }
 

@@ -17,6 +17,14 @@ pub enum Command {
     Write(Write),
     /// Forget another member. It is answered as a write is, once for each group in which it is known; once, if it is known in none.
     Forget(Forget),
+    /// Drop the records of forgotten members of a group here and at all members, so that they take no room any more: they are refused for an hour. A member
+    /// that lives comes back. Whoever was apart for longer than an hour brings them back, and they can be purged again.
+    Purge {
+        /// The group.
+        group: GroupName,
+        /// Those of members that were not heard since our start as well.
+        unheard: bool,
+    },
     /// Tell of what changes in a group. A group that is not held has no members until it is joined.
     Watch {
         /// What the owner calls the watcher; one that is called so already is replaced.
@@ -71,6 +79,8 @@ pub enum What {
     Leave,
     /// These changes, all of them or none.
     Change(Vec<Change>),
+    /// Nothing new: the pause after an identity conflict is ended, and our record put above what was claimed. For who has seen to the cause.
+    Resume,
 }
 
 /// A member is to be forgotten.

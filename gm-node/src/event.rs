@@ -42,12 +42,22 @@ pub enum Event {
         /// With whom first.
         with: NetId,
     },
-    /// Another node writes under our identity: writing in the group stops, and is tried again later.
+    /// Another node writes under our identity: writing in the group stops until it was silent for a while, or the owner [resumes](crate::What::Resume).
     IdentityConflict {
         /// The group.
         group: GroupName,
-        /// For how long it stops, in milliseconds.
+        /// For how long it has to be silent, in milliseconds.
         pause_millis: u64,
+        /// Who passed on what it wrote last: itself, or another that had it from it.
+        shown_by: Option<NetId>,
+    },
+    /// Somebody claims of us a life beyond all that honest writers reach, above which there is soon none. We came back below it, and all are told to drop what is
+    /// claimed.
+    Returned {
+        /// The group.
+        group: GroupName,
+        /// From which version on is dropped.
+        above: Version,
     },
     /// Another node uses our address, or sends our payloads back to us.
     Clash,
@@ -60,7 +70,7 @@ pub enum Event {
         /// Items that were written after what the forgetter knew.
         items: usize,
     },
-    /// A group has nearly as many records as may be, the forgotten counted. The way out: dump, and begin a new group; or raise the bound.
+    /// A group has nearly as many records as may be, the forgotten counted. The way out: purge, or raise the bound.
     Crowded {
         /// The group.
         group: GroupName,

@@ -1,6 +1,7 @@
 //! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
 
 mod contacts;
+mod evicted;
 mod held;
 mod meet;
 mod reserved;
@@ -11,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use gm_broadcast::{Counters, Handler, Outcome, Path, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, Group, Part};
-use gm_data::{Applied, GroupName, Message, Moment, Record, Replica, Stamp, Topology, Version};
+use gm_data::{Applied, Eviction, GroupName, Message, Moment, Record, Replica, Stamp, Topology, Version};
 
 use crate::config::Bounds;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
 use contacts::Contacts;
 pub(crate) use contacts::{Noted, Word};
+pub(crate) use evicted::millis;
 pub(crate) use held::Held;
 pub(crate) use reserved::{all_groups, stands_for_all};
 use room::Fresh;
@@ -34,7 +36,11 @@ pub(crate) enum Effect {
     /// An increment did not fit: its record is wanted.
     Ask { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
     /// Somebody holds this of ourselves, which we did not write.
-    Own { group: GroupName, stamp: Stamp },
+    Own { group: GroupName, from: NetId, path: Path, stamp: Stamp },
+    /// Somebody shows records that were evicted: it is to be sent why they are refused.
+    Refused { group: GroupName, from: NetId, path: Path, evictions: Vec<Eviction> },
+    /// Others refuse what we wrote.
+    OwnEvicted { group: GroupName, from: NetId, path: Path, eviction: Eviction },
     /// Somebody holds of ourselves what we wrote: the last, or an older one.
     Known { group: GroupName },
     /// The owner should know.
@@ -100,16 +106,22 @@ impl Groups {
     }
 
     /// Takes a group's state, or a part of it, and notes what follows.
-    pub(crate) fn take(&mut self, from: NetId, path: Path, by: Option<BroadcastId>, group: &Group) {
+    pub(crate) fn take(
+        &mut self,
+        now: Time,
+        (from, path): (NetId, Path),
+        by: Option<BroadcastId>,
+        group: &Group,
+    ) {
         let (me, name) = (self.me(), &group.name);
         let mut records = Vec::new();
         let mut increments = Vec::new();
+        let mut evictions = Vec::new();
         let mut fresh = Fresh::default();
         for part in &group.parts {
             let member = part.member();
             if member == me {
-                let (Part::Record(_) | Part::Increment(_)) = part;
-                self.hear_own(name, from, path, stamp_of(part));
+                self.hear_of_own(name, from, path, part);
                 continue;
             }
             match part {
@@ -122,15 +134,20 @@ impl Groups {
                     increments.push(increment);
                 }
                 Part::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
+                Part::Eviction(eviction) => evictions.push(*eviction),
             }
         }
+        let evicted = self.evict(now, name, &evictions);
         let message = Message::from_records(name.clone(), records);
-        let mut taken = Vec::new();
+        let mut taken = evicted;
         let mut older = Vec::new();
         let mut asks = Vec::new();
+        let mut refused = Vec::new();
         self.topology.edit(name, |replica| {
             if let Ok(merged) = replica.hear_others(&message) {
-                (taken, older) = (merged.newer, merged.older);
+                taken.extend(merged.newer);
+                older = merged.older;
+                refused = merged.refused;
             }
             for increment in increments {
                 let version = increment.stamp().version;
@@ -141,10 +158,12 @@ impl Groups {
                         older.push(increment.member());
                     }
                     Applied::Known => {}
+                    Applied::Refused => refused.push(increment.member()),
                     Applied::Ask => asks.push((increment.member(), version)),
                 }
             }
         });
+        self.refuse(name, from, path, group, &refused);
         let name = name.clone();
         for (member, version) in asks {
             self.effects.push_back(Effect::Ask { group: name.clone(), from, path, member, version });
@@ -182,7 +201,7 @@ impl Groups {
                 let (group, members) = (group.clone(), vec![me]);
                 self.effects.push_back(Effect::Older { group, from, path, members });
             }
-            _ => self.effects.push_back(Effect::Own { group: group.clone(), stamp }),
+            _ => self.effects.push_back(Effect::Own { group: group.clone(), from, path, stamp }),
         }
     }
 
@@ -230,19 +249,18 @@ impl Groups {
     /// Whether what was sent is held here now, as a receipt says.
     fn has(&self, group: &Group) -> bool {
         group.parts.iter().all(|part| {
-            let Version { incarnation, gone, clock } = stamp_of(part).version;
-            self.version(&group.name, part.member()).is_some_and(|mine| {
+            let mine = self.version(&group.name, part.member());
+            let stamp = match part {
+                Part::Record(record) => record.stamp(),
+                Part::Increment(increment) => increment.stamp(),
+                Part::Eviction(eviction) => return !mine.is_some_and(|mine| eviction.covers(mine)),
+            };
+            let Version { incarnation, gone, clock } = stamp.version;
+            mine.is_some_and(|mine| {
                 mine.incarnation == incarnation && mine.gone == gone && mine.clock >= clock
                     || planted(Bug::ReceiptForWhatIsNotHeld)
             })
         })
-    }
-}
-
-pub(crate) fn stamp_of(part: &Part) -> Stamp {
-    match part {
-        Part::Record(record) => record.stamp(),
-        Part::Increment(increment) => increment.stamp(),
     }
 }
 
@@ -261,10 +279,10 @@ impl Handler for Groups {
                     self.meet_writer(now, broadcast.map_or(from, |id| id.origin), group);
                 }
                 if self.held.contains_key(&group.name) {
-                    self.take(from, path, broadcast, group);
+                    self.take(now, (from, path), broadcast, group);
                     counts = self.has(group);
                 } else if let Some(part) = group.parts.iter().find(|part| part.member() == self.me()) {
-                    self.hear_own(&group.name, from, path, stamp_of(part));
+                    self.hear_of_own(&group.name, from, path, part);
                 }
             }
             _ if broadcast.is_some() => self.counters.count("dropped", "broadcast of another kind"),

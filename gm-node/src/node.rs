@@ -1,6 +1,6 @@
 //! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
 //!
-//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `doubted` (a storage that lacks something), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait` and `waiter`, `forget`, `hear`
+//! One file for each thing that it does: `start`, `hearing` (what is asked before a first write), `doubted` (a storage that lacks something), `write` and `draft` (what we write), `commit` (what the storage says), `tell`, `wait` and `waiter`, `forget`, `evict`, `hear`
 //! (what came by broadcast), `sync` (anti-entropy: when), `partner` and `doubts` (with which node), `shared` (which groups differ), `names` (fingerprints by name), `compare` (what differs within a
 //! group), `freshness` (how far a group was compared), `register`, `registrar` and `introduce` (how the members of a group find each other), `give`, `question`, `retell`, `leave`, `watch`, `flush`, `look`.
 
@@ -9,6 +9,7 @@ mod compare;
 mod doubted;
 mod doubts;
 mod draft;
+mod evict;
 mod flush;
 mod forget;
 mod freshness;
@@ -38,12 +39,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use gm_broadcast::{Broadcaster, Chance, Input, Machine, Output, Outputs, Rate, Time};
 use gm_clock::NetId;
 use gm_codec::Body;
-use gm_data::{GroupName, Moment};
+use gm_data::{Eviction, GroupName, Moment};
 
 use crate::command::Command;
 use crate::config::Config;
 use crate::event::Event;
-use crate::groups::{Effect, Groups};
+use crate::groups::{Effect, Groups, millis};
 use crate::store::Store;
 use commit::Flight;
 use doubts::Doubts;
@@ -79,6 +80,8 @@ pub struct Node<S> {
     tick: Option<Time>,
     /// The highest that was heard of ourselves and is to be risen above.
     reassert: BTreeMap<GroupName, gm_data::Stamp>,
+    /// What others refuse of what we wrote, and we write where they take it.
+    evicted: BTreeMap<GroupName, Eviction>,
     /// The storage refused: what nobody waits for is not tried before this.
     blocked_until: Option<Time>,
     /// First writes that wait until others said what they know of us.
@@ -134,7 +137,7 @@ impl<S: Store> Node<S> {
         Moment {
             unix_seconds: self.config.unix_seconds.saturating_add(since.as_secs()),
             chance: u16::try_from(self.chance.below(1 << 16)).unwrap_or(0),
-            millis: now.as_nanos() / 1_000_000,
+            millis: millis(now),
         }
     }
 
@@ -210,7 +213,13 @@ impl<S: Store> Node<S> {
             Effect::Ask { group, from, path, member, version } => {
                 self.on_misfit(now, &group, (member, version), from, path);
             }
-            Effect::Own { group, stamp } => self.on_own(now, &group, stamp),
+            Effect::Own { group, from, path, stamp } => self.on_own(now, &group, (from, path), stamp),
+            Effect::Refused { group, from, path, evictions } => {
+                self.send_evictions(now, &group, (from, path), &evictions);
+            }
+            Effect::OwnEvicted { group, from, path, eviction } => {
+                self.on_own_evicted(now, &group, (from, path), eviction);
+            }
             Effect::Known { group } => self.on_heard(now, &group),
             Effect::Tell(event) => self.emit(event),
         }
@@ -304,6 +313,7 @@ impl<S: Store> Node<S> {
         match command {
             Command::Write(write) => self.on_write(now, write),
             Command::Forget(forget) => self.on_forget(now, forget),
+            Command::Purge { group, unheard } => self.purge_members(now, &group, unheard),
             Command::Watch { tag, group } => self.on_watch(tag, group),
             Command::Took { tag, until } => self.on_took(tag, until),
             Command::Unwatch { tag } => self.watches.remove(tag),

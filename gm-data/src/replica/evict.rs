@@ -28,11 +28,16 @@ impl Replica {
         if eviction.member != self.me || !self.is_evicted_by(eviction) {
             return OwnOutcome::Nothing;
         }
-        if let Some(later) = self.evictions.of(self.me).filter(|own| !self.is_evicted_by(own)) {
+        if let Some(later) = self.later_eviction() {
             return OwnOutcome::Evicted(later);
         }
         self.evictions.drop_of(self.me);
         self.hear_of_oneself(Stamp { version: eviction.greatest, digest: 0 }, moment)
+    }
+
+    /// What this node had evicted when it came back below it, while it still stands there.
+    pub fn later_eviction(&self) -> Option<Eviction> {
+        self.evictions.of(self.me).filter(|own| !self.is_evicted_by(own))
     }
 
     /// Whether the eviction covers what this node wrote.

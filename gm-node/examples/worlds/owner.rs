@@ -58,6 +58,7 @@ fn replay(items: &mut Items, what: &What) {
     let interest = (Op::Get, 0, 1);
     match what {
         What::Leave => items.clear(),
+        What::Resume => {}
         What::Join(ranges) => {
             let whole = [KeyRange::WHOLE];
             let ranges = if ranges.is_empty() && items.is_empty() { whole.as_slice() } else { ranges };

@@ -150,7 +150,7 @@ async fn say(service: &Service, joins: Vec<Joining>, serves: Vec<Serving>) {
             let done = match &what {
                 What::Change(changes) => service.change(&group, changes.clone(), Wait::NONE).await,
                 What::Join(ranges) => service.join(&group, ranges.clone(), Wait::NONE).await,
-                What::Leave => return,
+                What::Leave | What::Resume => return,
             };
             match done {
                 Ok(written) => {

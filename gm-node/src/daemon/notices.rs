@@ -26,10 +26,15 @@ fn line(event: &Event, is_met: &mut bool) {
         Event::Agreed { group, with } => {
             tracing::info!(%group, %with, "agreed: another node holds the same of this group");
         }
-        Event::IdentityConflict { group, pause_millis } => tracing::error!(
+        Event::IdentityConflict { group, pause_millis, shown_by } => tracing::error!(
             %group,
             pause_seconds = pause_millis / 1_000,
-            "identity conflict: another node writes under our address; nothing is written in this group for now. Stop one of the two, or give it another `address`"
+            shown_by = shown_by.map(tracing::field::display),
+            "identity conflict: another node writes under our address; nothing is written in this group until it was silent for that long. Stop one of the two, or give it another `address`; then `gm-node resume` ends the pause at once"
+        ),
+        Event::Returned { group, above } => tracing::error!(
+            %group, %above,
+            "somebody who holds the key wrote a record of this node at the end of its range, above which nothing can be written: this node came back below it, and all members are told to drop it. No node does so by itself: look for a program that does, and change the key"
         ),
         Event::Clash => tracing::error!(
             "clash: another node uses our address, or sends back what we send. Stop one of the two, or give it another `address`"
@@ -40,7 +45,7 @@ fn line(event: &Event, is_met: &mut bool) {
         ),
         Event::Crowded { group, records, most } => tracing::warn!(
             %group, records, most,
-            "the group has nearly as many records as may be, those of forgotten members counted: dump, and begin a new group"
+            "the group has nearly as many records as may be, those of forgotten members counted: `gm-node purge` drops these"
         ),
         Event::Full { group, bound } => tracing::error!(
             %group, most = reached(bound),

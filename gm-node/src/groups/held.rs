@@ -41,6 +41,8 @@ pub(crate) struct Held {
     pub(crate) unsettled: u32,
     /// How often other nodes were asked for members, as those that they named did not answer.
     pub(crate) sought: u32,
+    /// Who passed on last what we did not write under our identity.
+    pub(crate) claimed: Option<NetId>,
     /// Our first record of the group is with the storage: a place is kept for it.
     pub(crate) joining: bool,
     /// We left: it is held until somebody has our leave, or until then.
@@ -88,6 +90,7 @@ impl Held {
             leads: Vec::new(),
             unsettled: UNSETTLED,
             sought: 0,
+            claimed: None,
             joining: false,
             leaving: None,
             told: None,

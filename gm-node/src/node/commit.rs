@@ -132,7 +132,7 @@ impl<S: Store> Node<S> {
 
     fn commit_group(&mut self, now: Time, group: GroupName, draft: Draft) {
         let others: Vec<Record> = draft.others().cloned().collect();
-        let Draft { replica: draft, before, changed, former, answers, forgotten, .. } = draft;
+        let Draft { replica: draft, before, changed, returned, former, answers, forgotten, .. } = draft;
         let own = draft.own().cloned();
         let was_member = before.as_ref().is_some_and(Record::is_member);
         self.heard.remove(&group);
@@ -163,6 +163,9 @@ impl<S: Store> Node<S> {
             if let Some(record) = others.iter().find(|record| record.member() == member) {
                 self.tell_forgotten(now, &group, record.clone(), answer);
             }
+        }
+        for eviction in returned {
+            self.tell_return(now, &group, eviction);
         }
         let Some(own) = own else { return self.unhold_if_idle(now, &group) };
         let groups = self.groups_mut();

@@ -4,7 +4,7 @@
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, Buckets, Fingerprints, Holding, Known, Parent, Requests, Root, Versions};
-use gm_data::{Bucket, GroupName, Record, Replica, Stamp, View};
+use gm_data::{Bucket, Eviction, GroupName, Record, Replica, Stamp, Version, View};
 
 use super::Node;
 use super::give::Wish;
@@ -140,6 +140,9 @@ impl<S: Store> Node<S> {
             let body = Requests { name: name.clone(), requests: found.asks };
             self.send(now, from, Body::Requests(body), by);
         }
+        if !found.evictions.is_empty() {
+            self.send_evictions(now, name, (from, path), &found.evictions);
+        }
         if !found.unknown.is_empty() {
             let versions = found.unknown.into_iter().map(|member| (member, None)).collect();
             let body = Versions { name: name.clone(), digests: false, buckets: None, versions };
@@ -181,6 +184,11 @@ impl<S: Store> Node<S> {
         }
     }
 
+    /// The eviction because of which a version is not asked for.
+    fn evicted(&self, group: &GroupName, member: NetId, version: Version) -> Option<Eviction> {
+        self.groups().topology.group(group)?.eviction_of(member, version)
+    }
+
     /// What follows from versions that somebody has.
     fn compare(&self, said: &Versions) -> Found {
         let me = self.me();
@@ -195,10 +203,17 @@ impl<S: Store> Node<S> {
             match (mine, known) {
                 (None, None) => found.unknown.push(*member),
                 (None, Some(_)) if *member == me => {}
-                (None, Some(_)) => found.asks.push((*member, None)),
+                (None, Some(known)) => match self.evicted(&said.name, *member, known.version) {
+                    Some(eviction) => found.evictions.push(eviction),
+                    None => found.asks.push((*member, None)),
+                },
                 (Some(_), None) => found.wishes.push(Wish { member: *member, known: None, whole: true }),
                 (Some(mine), Some(known)) if mine.version() < known.version => {
-                    if *member != me {
+                    if *member == me {
+                        // It is followed up as what we hear of ourselves.
+                    } else if let Some(eviction) = self.evicted(&said.name, *member, known.version) {
+                        found.evictions.push(eviction);
+                    } else {
                         found.asks.push((*member, ask(mine)));
                     }
                 }
@@ -223,7 +238,10 @@ impl<S: Store> Node<S> {
         }
         found.wishes.sort_unstable_by_key(|wish| wish.member);
         found.asks.sort_unstable_by_key(|(member, _)| *member);
-        found.same = found.asks.is_empty() && found.wishes.is_empty() && found.unknown.is_empty();
+        found.same = found.asks.is_empty()
+            && found.wishes.is_empty()
+            && found.unknown.is_empty()
+            && found.evictions.is_empty();
         found
     }
 
@@ -232,8 +250,8 @@ impl<S: Store> Node<S> {
             .requests
             .iter()
             .map(|(member, known)| {
-                let known = known
-                    .and_then(|(incarnation, clock)| gm_data::Version::new(incarnation, false, clock).ok());
+                let known =
+                    known.and_then(|(incarnation, clock)| Version::new(incarnation, false, clock).ok());
                 Wish { member: *member, known, whole: known.is_none() }
             })
             .collect();
@@ -260,6 +278,8 @@ struct Found {
     wishes: Vec<Wish>,
     /// Members of whom neither side has anything, where that was asked.
     unknown: Vec<NetId>,
+    /// Why what is shown is not asked for.
+    evictions: Vec<Eviction>,
     /// Nothing follows.
     same: bool,
 }

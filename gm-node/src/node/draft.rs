@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_data::{GroupName, OwnOutcome, Record, Replica, Stamp, Version};
+use gm_data::{ChangeError, Eviction, GroupName, Moment, OwnOutcome, Record, Replica, Version};
 
 use super::Node;
 use crate::command::{Wait, What, Write, WriteError};
@@ -19,6 +19,8 @@ pub(super) struct Draft {
     /// Our record as it stands.
     pub(super) before: Option<Record>,
     pub(super) changed: bool,
+    /// What everybody has to drop, as we came back below it.
+    pub(super) returned: Vec<Eviction>,
     /// The leave of our former self.
     pub(super) former: Option<Record>,
     /// What it had said.
@@ -43,6 +45,20 @@ impl Draft {
         let state = self.replica.state();
         self.former.iter().chain(self.forgotten.iter().filter_map(|(member, _)| state.record(*member)))
     }
+
+    /// The pause after an identity conflict is over, and our record is put above what was claimed.
+    fn resume(&mut self, moment: Moment) -> Result<gm_data::Write, ChangeError> {
+        let before = self.replica.own().map(Record::version);
+        self.replica.end_conflict(moment);
+        let claim = self.replica.conflict().claim();
+        let outcome = claim.map(|claim| self.replica.hear_of_oneself(claim, moment));
+        let eviction = match outcome {
+            Some(OwnOutcome::Returned { eviction, .. }) => Some(eviction),
+            _ => None,
+        };
+        let version = self.replica.own().map(Record::version).ok_or(ChangeError::NotAMember)?;
+        Ok(gm_data::Write { version, changed: Some(version) != before, increment: None, eviction })
+    }
 }
 
 impl<S: Store> Node<S> {
@@ -63,7 +79,16 @@ impl<S: Store> Node<S> {
             });
             let before = replica.own().cloned();
             let (answers, forgotten) = (Vec::new(), Vec::new());
-            Draft { replica, before, changed: false, former: None, moved: None, answers, forgotten }
+            Draft {
+                replica,
+                before,
+                changed: false,
+                returned: Vec::new(),
+                former: None,
+                moved: None,
+                answers,
+                forgotten,
+            }
         })
     }
 
@@ -77,6 +102,7 @@ impl<S: Store> Node<S> {
             What::Join(ranges) => draft.replica.join(ranges, moment),
             What::Leave => draft.replica.leave(moment),
             What::Change(batch) => draft.replica.change(batch, moment),
+            What::Resume => draft.resume(moment),
         };
         let records = draft.replica.state().records().len();
         let own_items = draft.replica.own().map_or(0, |own| own.counts().1);
@@ -85,7 +111,7 @@ impl<S: Store> Node<S> {
         let result = match written {
             Err(error) => Err(WriteError::Change(error)),
             Ok(_) if undo.own().is_none() && records > bounds.records => {
-                full("records of a group", bounds.records, "records", "use a new group")
+                full("records of a group", bounds.records, "records", "purge those of forgotten members")
             }
             Ok(_) if own_items > bounds.items => {
                 full("items of one member", bounds.items, "items", "serve fewer, greater ranges")
@@ -107,6 +133,7 @@ impl<S: Store> Node<S> {
                     held.joining = true;
                 }
                 draft.changed |= written.changed;
+                draft.returned.extend(written.eviction);
                 draft.answers.push(Answer { tag, wait, changed: written.changed, version: written.version });
             }
             Err(error) => {
@@ -121,24 +148,28 @@ impl<S: Store> Node<S> {
         now: Time,
         drafts: &mut BTreeMap<GroupName, Draft>,
         group: GroupName,
-        stamp: Stamp,
+        hear: impl FnOnce(&mut Replica, Moment) -> OwnOutcome,
     ) {
         let moment = self.moment(now);
         let draft = self.draft(drafts, &group);
-        let outcome = draft.replica.hear_of_oneself(stamp, moment);
+        let outcome = hear(&mut draft.replica, moment);
         match outcome {
             OwnOutcome::Reasserted(_) => {
                 draft.changed = true;
                 self.count("own", "reasserted");
             }
+            OwnOutcome::Returned { eviction, .. } => {
+                draft.changed = true;
+                draft.returned.push(eviction);
+            }
             OwnOutcome::Conflict => {
                 let until = draft.replica.conflict().until().unwrap_or(moment.millis);
                 let pause_millis = until.saturating_sub(moment.millis);
                 self.count("own", "conflict");
-                self.emit(Event::IdentityConflict { group, pause_millis });
+                let shown_by = self.groups().held.get(&group).and_then(|held| held.claimed);
+                self.emit(Event::IdentityConflict { group, pause_millis, shown_by });
             }
-            OwnOutcome::Exhausted => self.count("own", "clock at its end"),
-            OwnOutcome::Nothing | OwnOutcome::Older => {}
+            OwnOutcome::Nothing | OwnOutcome::Older | OwnOutcome::Evicted(_) => {}
         }
     }
 
@@ -158,13 +189,15 @@ impl<S: Store> Node<S> {
         let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
         let state = gm_data::Message::from_records(group.clone(), [known]);
         let mut old = Replica::restore(former.member(), state);
-        let left = old.leave(moment).is_ok();
+        let left = old.leave(moment);
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
-        draft.former = old.own().filter(|_| left && !planted(Bug::FormerSelfNotLeft)).cloned();
+        draft.returned.extend(left.as_ref().ok().and_then(|left| left.eviction));
+        draft.former = old.own().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
         draft.moved = Some(former);
         if let Ok(written) = draft.replica.change(&batch, moment) {
             draft.changed |= written.changed;
+            draft.returned.extend(written.eviction);
         }
         self.count("own", "moved");
     }

@@ -91,11 +91,12 @@ impl<S: Store> Node<S> {
         let mut batch = Batch { durable: !planted(Bug::ReceiptNotSynced), me: Some(me), ..Batch::default() };
         for (group, member) in &dirty {
             // Our own records go their own way, before anybody hears of them.
-            if *member != me
-                && let Some(record) = groups.record(group, *member)
-                && !planted(Bug::LearnedNotStored)
-            {
-                batch.records.push((group.clone(), record.clone()));
+            if *member == me || planted(Bug::LearnedNotStored) {
+                continue;
+            }
+            match groups.record(group, *member) {
+                Some(record) => batch.records.push((group.clone(), record.clone())),
+                None => batch.dropped.push((group.clone(), *member)),
             }
         }
         if contacts {

@@ -13,6 +13,7 @@ use super::tell::Telling;
 use super::waiter::Subject;
 use super::write::{Queued, waits};
 use crate::command::{Forget, Wait, WriteError};
+use crate::groups::millis;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -104,10 +105,12 @@ impl<S: Store> Node<S> {
         let (policy, age) = (self.config.purge, self.config.times.contact);
         let groups = self.groups_mut();
         groups.expire_contacts(now, age);
+        let millis = millis(now);
         let names: Vec<GroupName> = groups.held.keys().cloned().collect();
         for name in names {
             let fingerprint = groups.topology.group(&name).map_or(0, |replica| replica.state().fingerprint());
             let Some(held) = groups.held.get_mut(&name) else { continue };
+            groups.topology.edit(&name, |replica: &mut Replica| replica.expire_evictions(millis));
             // Removals change the fingerprint when they are made.
             if std::mem::replace(&mut held.purged, fingerprint) != fingerprint {
                 groups.topology.edit(&name, |replica: &mut Replica| replica.purge(policy));

@@ -2,7 +2,7 @@
 
 use gm_broadcast::{Broadcaster, Time};
 use gm_clock::NetId;
-use gm_data::{GroupName, Record, Replica, TimedSet, View};
+use gm_data::{GroupName, Record, Replica, TimedSet, Version, View};
 
 use super::Node;
 use super::freshness::Freshness;
@@ -45,8 +45,12 @@ pub struct GroupStatus {
 /// Another node writes under our identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflicted {
-    /// For how long nothing is written any more, in milliseconds.
+    /// For how long nothing is written any more, in milliseconds, if nothing new is claimed meanwhile.
     pub pause_millis: u64,
+    /// The greatest version that was claimed.
+    pub claim: Option<Version>,
+    /// Who passed it on last: the other node, or one that had it from it.
+    pub shown_by: Option<NetId>,
 }
 
 impl<S: Store> Node<S> {
@@ -131,7 +135,11 @@ impl<S: Store> Node<S> {
             leaving: held.leaving.is_some(),
             crowded: super::hear::is_crowded(state.records().len(), self.config.bounds.records),
             full: held.full,
-            conflict: pause.filter(|pause| *pause > 0).map(|pause_millis| Conflicted { pause_millis }),
+            conflict: pause.filter(|pause| *pause > 0).map(|pause_millis| Conflicted {
+                pause_millis,
+                claim: replica.conflict().claim().map(|claim| claim.version),
+                shown_by: held.claimed,
+            }),
         })
     }
 

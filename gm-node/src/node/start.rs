@@ -50,6 +50,7 @@ impl<S: Store> Node<S> {
             queue: VecDeque::new(),
             tick: None,
             reassert: BTreeMap::new(),
+            evicted: BTreeMap::new(),
             blocked_until: None,
             hearing: BTreeMap::new(),
             heard: BTreeSet::new(),

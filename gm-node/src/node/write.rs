@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::Time;
+use gm_broadcast::{Path, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, Record, Stamp, Standing};
 
@@ -12,7 +12,7 @@ use super::commit::Flight;
 use super::draft::{Answer, Draft};
 use crate::command::{Count, Wait, Waited, Write, WriteError, Written};
 use crate::event::Event;
-use crate::groups::stands_for_all;
+use crate::groups::{millis, stands_for_all};
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
@@ -74,14 +74,23 @@ impl<S: Store> Node<S> {
     }
 
     /// Somebody holds of us what we did not write.
-    pub(super) fn on_own(&mut self, now: Time, group: &GroupName, stamp: Stamp) {
+    pub(super) fn on_own(&mut self, now: Time, group: &GroupName, way: (NetId, Path), stamp: Stamp) {
         let known = self.groups().topology.group(group);
         let above = known.is_none_or(|replica| replica.stands_against(stamp) == Standing::Foreign);
         if !above || planted(Bug::NoReassertion) {
             return;
         }
-        let millis = now.as_nanos() / 1_000_000;
-        if known.and_then(|replica| replica.conflict().until()).is_some_and(|until| until > millis) {
+        let me = self.me();
+        if let Some(eviction) = known.and_then(|replica| replica.eviction_of(me, stamp.version)) {
+            return self.send_evictions(now, group, way, &[eviction]);
+        }
+        let is_paused = known.and_then(|own| own.conflict().until()).is_some_and(|until| until > millis(now));
+        if let Some(held) = self.groups_mut().held.get_mut(group) {
+            held.claimed = Some(way.0);
+        }
+        if is_paused {
+            let moment = self.moment(now);
+            self.groups_mut().topology.edit(group, |replica| replica.hear_claim(stamp, moment));
             return self.count("own", "conflict goes on");
         }
         let most = self.config.bounds.groups;
@@ -114,7 +123,14 @@ impl<S: Store> Node<S> {
         if !blocked {
             self.blocked_until = None;
             for (group, stamp) in std::mem::take(&mut self.reassert) {
-                self.draft_reassertion(now, &mut drafts, group, stamp);
+                self.draft_reassertion(now, &mut drafts, group, |own, moment| {
+                    own.hear_of_oneself(stamp, moment)
+                });
+            }
+            for (group, eviction) in std::mem::take(&mut self.evicted) {
+                self.draft_reassertion(now, &mut drafts, group, |own, moment| {
+                    own.hear_eviction(&eviction, moment)
+                });
             }
         }
         let mut waiting = std::collections::VecDeque::new();

@@ -1,4 +1,5 @@
-//! Somebody else writes under our identity, again and again: we rise above it three times a minute, then we stop, say so, and try again much later.
+//! Somebody else writes under our identity, again and again: we rise above it three times a minute, then we stop, say so, and go on once no
+//! new claim was heard for a while, or the owner says so.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use gm_codec::{
 };
 use gm_data::{ChangeError, Record, Version};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Config, Event, Node, Stored, Wait, WriteError};
+use gm_node::{Config, Event, Node, Stored, Wait, What, WriteError};
 
 use crate::town::{group, id, serve, write};
 
@@ -77,7 +78,7 @@ impl Alone {
 }
 
 #[test]
-fn three_times_a_minute_then_much_later() {
+fn three_times_a_minute_then_once_the_other_is_silent() {
     let mut alone = Alone::new();
     alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
@@ -104,7 +105,77 @@ fn three_times_a_minute_then_much_later() {
         _ => false,
     });
     assert!(refused);
-    alone.run_for(Duration::from_secs(601));
+    // What others pass on of it is no sign that it is still there.
+    for _ in 0..9 {
+        alone.hear(stands.incarnation.get() + 1_000, 50);
+    }
+    alone.run_for(Duration::from_secs(10));
     alone.hear(stands.incarnation.get() + 1_000, 50);
     assert!(version(&alone).incarnation.get() > stands.incarnation.get() + 1_000);
+    assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_none());
+}
+
+/// Hears so many claims, each above all before, at once, until writing stops.
+fn until_it_stops(alone: &mut Alone) {
+    let conflicts = alone.conflicts();
+    while alone.conflicts() == conflicts {
+        let own = alone.node.own(&group()).unwrap().version().incarnation.get();
+        alone.hear(own + 1_000_000, 5);
+    }
+}
+
+fn pause(alone: &Alone) -> Option<u64> {
+    let status = alone.node.status(alone.now, &group()).unwrap();
+    status.conflict.map(|conflict| conflict.pause_millis)
+}
+
+#[test]
+fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
+    let mut alone = Alone::new();
+    alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        until_it_stops(&mut alone);
+        let first = pause(&alone).unwrap();
+        pauses.push(first.div_ceil(1_000));
+        // Another claim during the pause makes it begin anew.
+        alone.run_for(Duration::from_millis(first / 2));
+        let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap();
+        assert_eq!(claim.shown_by, Some(id(0)));
+        alone.hear(claim.claim.unwrap().incarnation.get() + 1, 5);
+        assert!(pause(&alone).unwrap() > first / 2 + 1_000);
+        alone.run_for(Duration::from_millis(first));
+        assert_eq!(pause(&alone), None);
+    }
+    assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600, 600]);
+    // After a long while without them it is short again.
+    alone.run_for(Duration::from_secs(601));
+    until_it_stops(&mut alone);
+    assert_eq!(pause(&alone).unwrap().div_ceil(1_000), 10);
+}
+
+#[test]
+fn the_owner_ends_the_pause() {
+    let mut alone = Alone::new();
+    alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    until_it_stops(&mut alone);
+    let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap().claim.unwrap();
+    alone.give(Input::Command(write(2, What::Resume, Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    assert!(alone.node.own(&group()).unwrap().version() > claim);
+    assert_eq!(pause(&alone), None);
+    alone.give(Input::Command(write(3, serve(10, 19), Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    // Where there is nothing to end, nothing is written.
+    alone.give(Input::Command(write(4, What::Resume, Wait::NONE)));
+    alone.run_for(Duration::from_millis(100));
+    let changed = |wanted: u64| {
+        alone.events.iter().find_map(|event| match event {
+            Event::Answered { tag, result, .. } if *tag == wanted => Some(result.clone().unwrap().changed),
+            _ => None,
+        })
+    };
+    assert_eq!((changed(2), changed(3), changed(4)), (Some(true), Some(true), Some(false)));
 }

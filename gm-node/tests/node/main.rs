@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test says what went wrong by ending
 
 mod agreement;
+mod evictions;
 mod identity;
 mod many;
 mod others;

@@ -1,0 +1,73 @@
+//! Evictions, as they come from others, and what they refuse. Knows nothing of how they are sent.
+
+use gm_broadcast::{Path, Time};
+use gm_clock::NetId;
+use gm_codec::{Group, Part};
+use gm_data::{Eviction, GroupName, Replica};
+
+use super::{Effect, Groups};
+
+/// The milliseconds by which a replica remembers evictions.
+pub(crate) const fn millis(now: Time) -> u64 {
+    now.as_nanos() / 1_000_000
+}
+
+impl Groups {
+    /// Drops what the evictions cover of others, and refuses it for an hour. Returns whose records went.
+    pub(crate) fn evict(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) -> Vec<NetId> {
+        if evictions.is_empty() {
+            return Vec::new();
+        }
+        let evicted =
+            self.topology.edit(group, |replica: &mut Replica| replica.evict(evictions, millis(now)));
+        self.counters.add("evicted", "records", evicted.len() as u64);
+        if let Some(held) = self.held.get_mut(group).filter(|_| !evicted.is_empty()) {
+            // There is room again, and what is full or crowded is said anew.
+            (held.full, held.crowded) = (false, false);
+        }
+        evicted
+    }
+
+    /// The eviction because of which what somebody shows of a member is refused.
+    pub(crate) fn eviction_of(&self, group: &GroupName, member: NetId, part: &Part) -> Option<Eviction> {
+        let version = match part {
+            Part::Record(record) => record.version(),
+            Part::Increment(increment) => increment.stamp().version,
+            Part::Eviction(_) => return None,
+        };
+        self.topology.group(group)?.eviction_of(member, version)
+    }
+
+    /// What somebody sent of those members is refused, and it is to be sent why.
+    pub(super) fn refuse(
+        &mut self,
+        name: &GroupName,
+        from: NetId,
+        path: Path,
+        group: &Group,
+        refused: &[NetId],
+    ) {
+        let is_refused = |part: &&Part| refused.contains(&part.member());
+        let why = |part: &Part| self.eviction_of(name, part.member(), part);
+        let evictions: Vec<Eviction> = group.parts.iter().filter(is_refused).filter_map(why).collect();
+        if !evictions.is_empty() {
+            self.counters.add("evicted", "records refused", evictions.len() as u64);
+            self.effects.push_back(Effect::Refused { group: name.clone(), from, path, evictions });
+        }
+    }
+
+    /// Somebody sent this of ourselves.
+    pub(super) fn hear_of_own(&mut self, group: &GroupName, from: NetId, path: Path, part: &Part) {
+        match part {
+            Part::Record(record) => self.hear_own(group, from, path, record.stamp()),
+            Part::Increment(increment) => self.hear_own(group, from, path, increment.stamp()),
+            Part::Eviction(eviction) => {
+                let own = self.topology.group(group);
+                if own.is_some_and(|own| own.is_evicted_by(eviction)) {
+                    let (group, eviction) = (group.clone(), *eviction);
+                    self.effects.push_back(Effect::OwnEvicted { group, from, path, eviction });
+                }
+            }
+        }
+    }
+}
