@@ -14,6 +14,8 @@
 //! POST /v1/groups/{g}/join               Join    -> [Done]
 //! POST /v1/groups/{g}/leave              Leave   -> [Done]
 //! POST /v1/groups/{g}/change             Batch   -> [Done]
+//! POST /v1/groups/{g}/resume             Leave   -> [Done]  ends the pause after an identity conflict
+//! POST /v1/groups/{g}/purge              Purge   -> Purged
 //! POST /v1/forget                        Forget  -> [Done]
 //! ```
 //! `{g}` is the group's name, percent-encoded. `members`, `topology`, `coverage` and `locate` take `fresh=MILLISECONDS`: the answer is given once the group was

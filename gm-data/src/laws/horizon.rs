@@ -1,7 +1,7 @@
 //! The ends of the ranges, explored exhaustively in a small world of real replicas: whatever somebody who holds the key writes of a living member, be it the
 //! greatest version that there is, and whoever forgets, purges, restarts or was apart meanwhile: once that is over, everybody holds again what the member writes.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::string::String;
 use std::vec::Vec;
 
@@ -16,7 +16,7 @@ const NODES: usize = 3;
 const OWNER: usize = 0;
 
 /// What may still happen, each so many times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Budget {
     claims: u8,
     writes: u8,
@@ -200,7 +200,7 @@ fn claims() -> Vec<Version> {
 
 /// Explores all that can happen; the states that there are, or how one came to be that is no good.
 fn explore(left: Budget) -> Result<usize, String> {
-    let mut seen = HashSet::from([World::new(left).key()]);
+    let mut seen = BTreeSet::from([World::new(left).key()]);
     let mut ways: Vec<(usize, String)> = vec![(0, String::new())];
     let mut open = VecDeque::from([(0, World::new(left))]);
     while let Some((at, world)) = open.pop_front() {

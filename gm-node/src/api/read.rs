@@ -116,6 +116,9 @@ pub struct Group {
     pub gone: usize,
     /// For how many milliseconds nothing is written, because another node writes under our identity.
     pub conflict: Option<u64>,
+    /// Who passed on last what that other node wrote: itself, or a node that had it from it.
+    #[serde(default)]
+    pub shown_by: Option<String>,
 }
 
 /// How far a group was compared with other holders of it, and so what an answer is worth in which something is missing.

@@ -103,6 +103,23 @@ pub struct Forget {
     pub wait: Wait,
 }
 
+/// Drops the records of forgotten members of a group, on all nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Purge {
+    /// Those of members that this node has not heard since its start as well.
+    pub unheard: bool,
+}
+
+/// What was dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// The group.
+    pub group: String,
+    /// Records that were dropped here, and that other nodes are told to drop.
+    pub records: usize,
+}
+
 /// What came of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {

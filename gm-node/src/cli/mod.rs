@@ -170,6 +170,21 @@ pub(crate) enum Ask {
         #[command(flatten)]
         waiting: Waiting,
     },
+    /// Drop the records of forgotten members of a group, on all nodes: they take no room any more
+    Purge {
+        /// The group's name
+        group: GroupName,
+        /// Those of members that this node has not heard since its start as well; one that lives comes back by itself
+        #[arg(long)]
+        unheard: bool,
+    },
+    /// End the pause after an identity conflict at once, when its cause is mended
+    Resume {
+        /// The group's name
+        group: GroupName,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
     /// The nodes that this one knows, and what they are to it
     Peers {
         #[command(flatten)]
@@ -249,6 +264,8 @@ async fn answer(ask: Ask, client: &Client, out: &mut Out) -> Result<Ended, Failu
         Ask::Forget { node, group, waiting } => {
             write::forget(client, out, node.node().await?, group.as_ref(), &waiting).await
         }
+        Ask::Purge { group, unheard } => write::purge(client, out, &group, unheard).await,
+        Ask::Resume { group, waiting } => write::resume(client, out, &group, &waiting).await,
         Ask::Watch { group, reading } => watch::watch(&patient(reading), out, &group).await,
         Ask::Wait { group, fingerprint, timeout } => {
             watch::wait(client, out, &group, &fingerprint, timeout).await

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange};
@@ -59,6 +60,27 @@ pub(crate) async fn forget(
     let group = group.map(|group| group.as_str().to_owned());
     let forget = api::Forget { node: node.to_string(), group, wait: waiting.told() };
     write(client, out, "/v1/forget", &forget, waiting).await
+}
+
+pub(crate) async fn resume(
+    client: &Client,
+    out: &mut Out,
+    group: &GroupName,
+    waiting: &Waiting,
+) -> Result<Ended, Failure> {
+    write(client, out, &of(group, "/resume"), &api::Leave { wait: waiting.told() }, waiting).await
+}
+
+pub(crate) async fn purge(
+    client: &Client,
+    out: &mut Out,
+    group: &GroupName,
+    unheard: bool,
+) -> Result<Ended, Failure> {
+    let order = api::Purge { unheard };
+    let purged: api::Purged = client.post(&of(group, "/purge"), &order, Duration::ZERO).await?;
+    out.say(&purged, show::purged).map_err(Failure::of_what_stands)?;
+    Ok(Ended::Done)
 }
 
 async fn write(

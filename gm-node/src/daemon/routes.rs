@@ -123,6 +123,8 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .route("/v1/groups/{g}/join", post(write::join))
         .route("/v1/groups/{g}/leave", post(write::leave))
         .route("/v1/groups/{g}/change", post(write::change))
+        .route("/v1/groups/{g}/resume", post(write::resume))
+        .route("/v1/groups/{g}/purge", post(write::purge))
         .route("/v1/forget", post(write::forget))
         .route_layer(from_fn_with_state(Arc::clone(&app), gate::pass));
     let router = Router::new()

@@ -25,6 +25,8 @@ pub struct Facts {
     pub full: BTreeSet<(GroupName, &'static str)>,
     /// Items that were lost because whoever forgot their member had not seen them.
     pub forgotten_unseen: usize,
+    /// Groups in which somebody claimed of us a life beyond all that honest writers reach.
+    pub returned: BTreeSet<GroupName>,
     clash: Option<Instant>,
 }
 
@@ -46,6 +48,9 @@ impl Facts {
             Event::Clash => self.clash = Some(Instant::now()),
             Event::Full { group, bound } if self.full.len() < FULL => {
                 self.full.insert((group.clone(), bound));
+            }
+            Event::Returned { group, .. } if self.returned.len() < FULL => {
+                self.returned.insert(group.clone());
             }
             Event::ForgottenUnseen { items, .. } => {
                 self.forgotten_unseen = self.forgotten_unseen.saturating_add(*items);

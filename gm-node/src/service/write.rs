@@ -3,7 +3,7 @@
 use gm_clock::NetId;
 use gm_data::{Change, ForgetError, GroupName, KeyRange};
 
-use super::{Service, ServiceError};
+use super::{Driving, Service, ServiceError};
 use crate::command::{Command, Forget, Wait, What, Write, WriteError, Written};
 
 impl Service {
@@ -130,6 +130,30 @@ impl Service {
             results.push((group, answered.await.map_err(|_| ServiceError::Unknown)?));
         }
         Ok(results)
+    }
+
+    /// Ends the pause after an identity conflict, and puts our record above what was claimed: once its cause is mended.
+    ///
+    /// # Errors
+    /// A [`ServiceError`].
+    pub async fn resume(&self, group: &GroupName, wait: Wait) -> Result<Written, ServiceError> {
+        self.write(group, What::Resume, wait).await
+    }
+
+    /// Drops the records of forgotten members of a group here and at all members, so that they take no room any more; with `unheard` those of
+    /// members that were not heard since our start as well. Returns how many. Within an hour nobody brings them back; a member that lives comes back
+    /// by itself.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`]; [`WriteError::UnknownGroup`] of a group that is not held.
+    pub async fn purge(&self, group: &GroupName, unheard: bool) -> Result<usize, ServiceError> {
+        let of = group.clone();
+        let count = move |node: &Driving| Some(node.view(&of).map(|_| node.purgeable(&of, unheard).len())?);
+        let Some(count) = self.look(count).await? else {
+            return Err(WriteError::UnknownGroup { group: group.clone() }.into());
+        };
+        self.inner.shell.tell(Command::Purge { group: group.clone(), unheard }).await?;
+        Ok(count)
     }
 
     async fn write(&self, group: &GroupName, what: What, wait: Wait) -> Result<Written, ServiceError> {

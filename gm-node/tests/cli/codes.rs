@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gm_node::api::{Coverage, Done, Error, Located, Members, Status, Topology};
+use gm_node::api::{Coverage, Done, Error, Group, Located, Members, Purged, Status, Topology};
 
 use super::program::{Cluster, Folder, Said, program, until};
 
@@ -142,6 +142,32 @@ fn what_is_refused_is_1_and_says_why() {
         assert!(error.contains(words), "{args:?}: {error}");
         assert_eq!(Said::of(&mut a.command(args)).out, "", "people are told on standard error");
     }
+}
+
+/// What takes room, and what stops writing, is ended by a command.
+#[test]
+fn forgotten_members_are_purged_and_writing_is_resumed() {
+    let mut cluster = Cluster::new(2);
+    cluster.nodes[0].ask(["join", "G"]).done();
+    cluster.nodes[1].ask(["join", "G", "--wait", "one"]).done();
+    let gone = cluster.nodes[1].node.clone();
+    cluster.nodes[1].kill();
+    let a = &cluster.nodes[0];
+    let records = || {
+        let groups: Vec<Group> = a.ask(["groups"]).json();
+        groups.iter().map(|group| (group.records, group.gone)).collect::<Vec<_>>()
+    };
+    a.ask(["forget", &gone, "--group", "G"]).done();
+    assert_eq!(records(), [(2, 1)]);
+    let purged: Purged = a.ask(["purge", "G"]).done().json();
+    assert_eq!((purged.group.as_str(), purged.records), ("G", 1));
+    until(|| (records() == [(1, 0)]).then_some(()));
+    assert!(a.tell(["purge", "G"]).done().out.contains("nothing is dropped"));
+    assert_eq!(a.ask(["purge", "Nowhere"]).code, 1);
+    // Where nothing was stopped, nothing is written.
+    let resumed: Vec<Done> = a.ask(["resume", "G"]).done().json();
+    assert!(!resumed[0].changed);
+    assert_eq!(a.ask(["resume", "Nowhere"]).code, 1);
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub(crate) fn group(group: &Group) -> String {
     let mut text = groups(std::slice::from_ref(group));
     if group.gone > 0 {
         let gone = counted(group.gone, "forgotten member is", "forgotten members are");
-        text.push_str(&format!("{gone} remembered, so that nobody brings them back.\n"));
+        text.push_str(&format!(
+            "{gone} remembered, so that nobody brings them back; `gm-node purge` drops them.\n"
+        ));
     }
     text
 }
@@ -54,7 +56,10 @@ fn standing(group: &Group) -> String {
     }
     if let Some(millis) = group.conflict {
         let pause = spelled(Duration::from_millis(millis));
-        return format!("CONFLICT: another node writes under our address; nothing is written for {pause}");
+        let by = group.shown_by.as_ref().map_or_else(String::new, |node| format!(", last shown by {node}"));
+        return format!(
+            "CONFLICT: another node writes under our address{by}; nothing is written until it was silent for {pause} more"
+        );
     }
     let member = match (group.leaving, group.member) {
         (true, _) => "left, and telling the others",
@@ -74,7 +79,7 @@ mod tests {
 
     #[test]
     fn groups_are_a_table_that_says_how_we_stand_in_each() {
-        let conflict = Group { conflict: Some(2_000), ..held() };
+        let conflict = Group { conflict: Some(2_000), shown_by: Some("10.0.0.9:29999".into()), ..held() };
         let unverified = Sync { state: "unverified".into(), verified: false, with: None, seconds: None };
         let fresh = Group { agreed: false, sync: Some(unverified), ..held() };
         let left = Group { leaving: true, member: false, ..held() };
@@ -85,7 +90,7 @@ GROUP      MEMBERS  ITEMS  FINGERPRINT                       STANDING
 Customers        4      7  0123456789abcdef0123456789abcdef  member, in sync with 10.0.0.2:29999 3 s ago
 Customers        4      7  0123456789abcdef0123456789abcdef  member, not compared with another member yet
 Customers        4      7  0123456789abcdef0123456789abcdef  left, and telling the others, in sync with 10.0.0.2:29999 3 s ago
-Customers        4      7  0123456789abcdef0123456789abcdef  CONFLICT: another node writes under our address; nothing is written for 2 s
+Customers        4      7  0123456789abcdef0123456789abcdef  CONFLICT: another node writes under our address, last shown by 10.0.0.9:29999; nothing is written until it was silent for 2 s more
 Orders           -      -  -                                 known by name only, 10.0.0.9:29999 is a member
 "
         );
@@ -94,8 +99,8 @@ Orders           -      -  -                                 known by name only,
 
     #[test]
     fn a_group_says_whom_it_forgot() {
-        assert!(
-            group(&held()).ends_with("1 forgotten member is remembered, so that nobody brings them back.\n")
-        );
+        assert!(group(&held()).ends_with(
+            "1 forgotten member is remembered, so that nobody brings them back; `gm-node purge` drops them.\n"
+        ));
     }
 }

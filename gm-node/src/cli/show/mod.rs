@@ -15,7 +15,7 @@ pub(crate) use listing::Listing;
 pub(crate) use nodes::{Members, peers};
 pub(crate) use ranges::{Coverage, Located, Topology, span};
 pub(crate) use status::status;
-pub(crate) use write::{done, fell_short};
+pub(crate) use write::{done, fell_short, purged};
 
 #[cfg(test)]
 mod samples;

@@ -21,6 +21,7 @@ pub(crate) fn held() -> Group {
         records: 5,
         gone: 1,
         conflict: None,
+        shown_by: None,
     }
 }
 
@@ -39,6 +40,7 @@ pub(crate) fn known() -> Group {
         records: 0,
         gone: 0,
         conflict: None,
+        shown_by: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::api::{Done, Wait};
+use gm_node::api::{Done, Purged, Wait};
 
 use crate::cli::args::spelled;
 use crate::cli::table::plain;
@@ -18,6 +18,18 @@ pub(crate) fn done(done: &[Done], asked: &Wait) -> String {
         return "Nothing was written.\n".to_owned();
     }
     done.iter().map(|done| format!("{}\n", line(done, asked))).collect()
+}
+
+/// What was dropped.
+pub(crate) fn purged(purged: &Purged) -> String {
+    let group = plain(&purged.group);
+    match purged.records {
+        0 => format!("{group}: no member is forgotten, and nothing is dropped.\n"),
+        1 => format!("{group}: 1 record is dropped here, and by every node that hears of it.\n"),
+        records => {
+            format!("{group}: {records} records are dropped here, and by every node that hears of it.\n")
+        }
+    }
 }
 
 fn line(done: &Done, asked: &Wait) -> String {

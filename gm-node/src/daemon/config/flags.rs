@@ -74,6 +74,9 @@ pub(crate) struct Flags {
     /// Groups of which only the name and some members are known; one more takes the place of another [default: 10000]
     #[arg(long, value_name = "N")]
     max_known_groups: Option<String>,
+    /// Records of a group: of members, of who left and of the forgotten; newcomers beyond it are not known here, so give all nodes the same [default: 100000]
+    #[arg(long, value_name = "N")]
+    max_records: Option<String>,
     /// Ranges of one member in a group; a member that has more is not known here, so give all nodes the same [default: 65536]
     #[arg(long, value_name = "N")]
     max_ranges: Option<String>,
@@ -131,6 +134,7 @@ impl Flags {
             ("max-watchers", one(&self.max_watchers)),
             ("max-groups", one(&self.max_groups)),
             ("max-known-groups", one(&self.max_known_groups)),
+            ("max-records", one(&self.max_records)),
             ("max-ranges", one(&self.max_ranges)),
             ("max-group-ranges", one(&self.max_group_ranges)),
             ("max-writes", one(&self.max_writes)),

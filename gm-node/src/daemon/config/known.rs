@@ -25,7 +25,7 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const KNOWN: [Known; 34] = [
+pub(crate) const KNOWN: [Known; 35] = [
     known("cluster", Kind::One, "(none: refused)"),
     known("key-file", Kind::One, "(none)"),
     known("insecure-no-encryption", Kind::Switch, "false"),
@@ -50,6 +50,7 @@ pub(crate) const KNOWN: [Known; 34] = [
     known("max-watchers", Kind::One, "1024"),
     known("max-groups", Kind::One, "1024"),
     known("max-known-groups", Kind::One, "10000"),
+    known("max-records", Kind::One, "100000"),
     known("max-ranges", Kind::One, "65536"),
     known("max-group-ranges", Kind::One, "4000000"),
     known("max-writes", Kind::One, "1024"),

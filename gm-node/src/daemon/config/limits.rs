@@ -34,10 +34,11 @@ const fn count(setting: &'static str, field: &'static str, of: fn(&mut Bounds) -
 }
 
 /// All of them.
-const BOUNDS: [Bound; 8] = [
+const BOUNDS: [Bound; 9] = [
     count("max-watchers", "watchers", |bounds| &mut bounds.watchers),
     count("max-groups", "groups", |bounds| &mut bounds.groups),
     count("max-known-groups", "contacts", |bounds| &mut bounds.contacts),
+    count("max-records", "records", |bounds| &mut bounds.records),
     count("max-ranges", "items", |bounds| &mut bounds.items),
     count("max-group-ranges", "group_items", |bounds| &mut bounds.group_items),
     count("max-writes", "writes", |bounds| &mut bounds.writes),

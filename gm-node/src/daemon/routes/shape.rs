@@ -43,6 +43,7 @@ pub(super) fn held(status: &GroupStatus) -> api::Group {
         records: status.records,
         gone: status.gone,
         conflict: status.conflict.map(|conflict| conflict.pause_millis),
+        shown_by: status.conflict.and_then(|conflict| conflict.shown_by).map(|node| node.to_string()),
     }
 }
 
@@ -61,6 +62,7 @@ pub(super) fn known(name: &GroupName, contact: NetId) -> api::Group {
         records: 0,
         gone: 0,
         conflict: None,
+        shown_by: None,
     }
 }
 

@@ -68,19 +68,29 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
             "another node uses this address: stop one of the two, or give it another `address`".to_owned(),
         );
     }
-    for group in standing.groups.iter().filter(|group| group.conflict.is_some()) {
+    for group in &standing.groups {
+        let Some(conflict) = group.conflict else { continue };
+        let by = conflict.shown_by.map_or_else(String::new, |node| format!(" (last shown by {node})"));
         all.push(format!(
-            "{}: another node writes under this address, and nothing is written: stop one of the two, or give it another `address`",
-            group.name
+            "{}: another node writes under this address{by}, and nothing is written until it was silent for {} s more: stop one of the two, or give it another `address`. Then `resume` ends the pause at once",
+            group.name,
+            conflict.pause_millis.div_ceil(1_000)
+        ));
+    }
+    for group in &facts.returned {
+        all.push(format!(
+            "{group}: somebody who has the key wrote a record of this node at the end of its range; this node came back below it, and others drop it. No node does so by itself: look for what did, and change the key"
         ));
     }
     for group in standing.groups.iter().filter(|group| group.crowded) {
         all.push(format!(
-            "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be. Dump, and begin a new group",
+            "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be (`max-records`). `purge` drops those of the forgotten",
             group.name, group.records, group.gone
         ));
     }
-    for (group, bound) in &facts.full {
+    let is_full =
+        |name: &gm_data::GroupName| standing.groups.iter().any(|group| group.name == *name && group.full);
+    for (group, bound) in facts.full.iter().filter(|(group, _)| is_full(group)) {
         all.push(format!(
             "{group}: there is more than this node takes ({}): newcomers are kept out, and the picture of it here is not whole",
             reached(bound)

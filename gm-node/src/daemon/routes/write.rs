@@ -99,6 +99,23 @@ pub(super) async fn change(State(app): Here, Of(group): Of, Ordered(asked): Orde
     Ok(Json(vec![done(&app, &group, &written).await]))
 }
 
+/// `POST /v1/groups/{g}/resume`.
+pub(super) async fn resume(State(app): Here, Of(group): Of, Ordered(asked): Ordered<api::Leave>) -> Answer {
+    let api::Leave { wait: for_whom } = asked;
+    let written = app.service.resume(&group, wait(&for_whom)?).await?;
+    Ok(Json(vec![done(&app, &group, &written).await]))
+}
+
+/// `POST /v1/groups/{g}/purge`.
+pub(super) async fn purge(
+    State(app): Here,
+    Of(group): Of,
+    Ordered(asked): Ordered<api::Purge>,
+) -> Result<Json<api::Purged>, Failure> {
+    let records = app.service.purge(&group, asked.unheard).await?;
+    Ok(Json(api::Purged { group: group.to_string(), records }))
+}
+
 /// `POST /v1/forget`. If any group refuses it, the refusal names the groups in which it is done.
 pub(super) async fn forget(State(app): Here, Ordered(asked): Ordered<api::Forget>) -> Answer {
     let api::Forget { node, group, wait: for_whom } = asked;

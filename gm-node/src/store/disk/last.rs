@@ -12,6 +12,7 @@
 //! a checksum of all this.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -37,10 +38,9 @@ pub(super) struct Mark {
 impl Mark {
     /// Of a database that is made now.
     pub(super) fn first() -> Mark {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        // No two databases are made by one process in the same nanosecond.
-        let database = since.as_nanos() << 32 ^ u128::from(std::process::id());
-        Mark { database, number: 0 }
+        // The standard library draws the keys of its hashers from the system.
+        let draw = || u128::from(RandomState::new().build_hasher().finish());
+        Mark { database: draw() << 64 | draw(), number: 0 }
     }
 
     pub(super) const fn next(self) -> Mark {
