@@ -142,37 +142,30 @@ impl<H: Handler> Broadcaster<H> {
             return None;
         }
         let is_first = self.links.table.get(&id).is_some_and(|link| !link.said);
+        let mut bytes = Vec::new();
         if is_first && self.scratch.len() > self.codec.limits().first_room() {
-            self.prove(id)?;
+            self.prove(id, &mut bytes)?;
         }
         let nonce = self.nonces.draw().ok()?;
         let link = self.links.table.get_mut(&id)?;
         let State::Open(stream) = &mut link.state else { return None };
-        let mut bytes = Vec::new();
-        let sealed = stream.seal(&mut self.codec, nonce, &self.scratch, &mut bytes);
-        if let Err(error) = sealed {
+        if let Err(error) = stream.seal(&mut self.codec, nonce, &self.scratch, &mut bytes) {
             self.counters.count("unsaid", error.name());
-            return None;
         }
-        Some(bytes)
+        // What was sealed must be sent, be it only the notice.
+        (!bytes.is_empty()).then_some(bytes)
     }
 
-    /// The first frame of a connection must be small: before a long one goes a notice, which proves that we have the key. What is about to
-    /// be sealed stays in the scratch buffer.
-    fn prove(&mut self, id: LinkId) -> Option<()> {
+    /// The first frame of a connection must be small: before a long one goes a notice, which proves that we have the key, and both go out
+    /// together. What is about to be sealed stays in the scratch buffer.
+    fn prove(&mut self, id: LinkId, bytes: &mut Vec<u8>) -> Option<()> {
         let header = Header { island: self.label, ..Header::direct(self.config.me) };
         let mut payload = Vec::new();
         Payload::encode_parts(&header, &Body::Notice, self.codec.limits(), &mut payload).ok()?;
         let nonce = self.nonces.draw().ok()?;
-        let link = self.links.table.get_mut(&id)?;
-        let State::Open(stream) = &mut link.state else { return None };
-        let mut bytes = Vec::new();
-        stream.seal(&mut self.codec, nonce, &payload, &mut bytes).ok()?;
-        link.in_flight += bytes.len();
-        link.said = true;
+        let State::Open(stream) = &mut self.links.table.get_mut(&id)?.state else { return None };
+        stream.seal(&mut self.codec, nonce, &payload, bytes).ok()?;
         self.counters.count("link", "a notice before a long frame");
-        self.counters.add("sent", "link bytes", bytes.len() as u64);
-        self.out.push(Output::Send { link: id, bytes });
         Some(())
     }
 }

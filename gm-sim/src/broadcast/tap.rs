@@ -8,7 +8,7 @@ use std::rc::Rc;
 use gm_broadcast::{Input, LinkId, Via};
 use gm_codec::{
     Answer, Body, Broadcast, BroadcastId, Channel, FrameCodec, Kind, Limits, Opening, Payload, Receipt,
-    Stream,
+    Splitter, Stream,
 };
 
 use super::node::{Node, codec};
@@ -62,8 +62,8 @@ type Way = VecDeque<(u64, Rc<Frame>)>;
 struct End {
     own: Vec<u8>,
     peer: Vec<u8>,
-    /// What the other end opens with.
-    opens: Option<Stream>,
+    /// What the other end cuts and opens with.
+    opens: Option<(Stream, Splitter)>,
     sent: u64,
     got: u64,
 }
@@ -127,12 +127,18 @@ impl Tap {
         if end.opens.is_none() {
             let peer = end.peer.first_chunk().copied()?;
             let mut own = end.own.as_slice();
-            end.opens = Opening::new(link.side().other(), peer).read(&mut own).ok()?;
+            let stream = Opening::new(link.side().other(), peer).read(&mut own).ok()?;
+            end.opens = stream.map(|stream| (stream, Splitter::new(self.codec.limits())));
         }
-        let mut frame = bytes.to_vec();
-        let opened = end.opens.as_mut()?.open(&self.codec, &mut frame, &mut self.scratch).ok()?;
-        let epoch = opened.seal.map(|seal| seal.epoch.bytes());
-        let payload = Payload::decode(opened.payload, &Limits::DEFAULT).ok()?;
+        let (stream, splitter) = end.opens.as_mut()?;
+        let (mut rest, mut last) = (bytes, None);
+        // Before a long first frame goes a notice, which says nothing of a broadcast.
+        while let Some(frame) = splitter.read(&mut rest).ok()? {
+            let opened = stream.open(&self.codec, frame, &mut self.scratch).ok()?;
+            let epoch = opened.seal.map(|seal| seal.epoch.bytes());
+            last = Some((Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch));
+        }
+        let (payload, epoch) = last?;
         let (id, says) = of_broadcast(payload, epoch)?;
         let frame = Frame { from: node, flow: Flow::Stream, id, says };
         let way = self.ways.entry((end.own.clone(), end.peer.clone())).or_default();

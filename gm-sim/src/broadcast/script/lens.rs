@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use gm_broadcast::LinkId;
-use gm_codec::{Channel, ClusterName, FrameCodec, Key, Keyring, Limits, Opening, Payload, Side, Stream};
+use gm_codec::{
+    Channel, ClusterName, FrameCodec, Key, Keyring, Limits, Opening, Payload, Side, Splitter, Stream,
+};
 
 use crate::node::NodeIndex;
 
@@ -14,7 +16,7 @@ pub(super) struct Lens {
     /// Openings of diallers that no acceptor answered yet: who, to whom, on which connection.
     dialled: Vec<(NodeIndex, NodeIndex, LinkId, [u8; Opening::BYTES])>,
     /// Reads what that node sends on that connection, as the other end does.
-    readers: BTreeMap<(NodeIndex, LinkId), Stream>,
+    readers: BTreeMap<(NodeIndex, LinkId), (Stream, Splitter)>,
 }
 
 /// What was sent.
@@ -43,14 +45,15 @@ impl Lens {
         }
     }
 
-    /// Bytes of one send: the opening, or one frame.
+    /// Bytes of one send: the opening, or one frame; before a long one a notice may go, of which nothing is told.
     pub(super) fn stream(&mut self, from: NodeIndex, to: NodeIndex, link: LinkId, bytes: &[u8]) -> Sight {
-        if let Some(reader) = self.readers.get_mut(&(from, link)) {
-            let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
-            return match reader.open(&self.codec, &mut frame, &mut scratch) {
-                Ok(opened) => self.payload(opened.payload),
-                Err(_) => Sight::Noise,
-            };
+        if let Some((reader, splitter)) = self.readers.get_mut(&(from, link)) {
+            let (mut rest, mut scratch, mut last) = (bytes, Vec::new(), None);
+            while let Ok(Some(frame)) = splitter.read(&mut rest) {
+                let opened = reader.open(&self.codec, frame, &mut scratch);
+                last = opened.ok().map(|opened| opened.payload.to_vec());
+            }
+            return last.map_or(Sight::Noise, |payload| self.payload(&payload));
         }
         let Ok(own) = <[u8; Opening::BYTES]>::try_from(bytes) else { return Sight::Noise };
         match link.side() {
@@ -65,9 +68,10 @@ impl Lens {
         let place = self.dialled.iter().position(|dial| (dial.0, dial.1) == (dialler, node));
         let Some(place) = place else { return };
         let (_, _, dialled, opening) = self.dialled.remove(place);
+        let limits = *self.codec.limits();
         let mut read = |at, side, own, other: [u8; Opening::BYTES]| {
             if let Ok(Some(stream)) = Opening::new(side, own).read(&mut other.as_slice()) {
-                self.readers.insert(at, stream);
+                self.readers.insert(at, (stream, Splitter::new(&limits)));
             }
         };
         read((dialler, dialled), Side::Acceptor, own, opening);
