@@ -22,6 +22,12 @@
 //! compared with another holder of it, or that time is over; what it is worth stands in its `sync`. Whatever is refused is answered with an [`Error`] and a status: 400 what cannot be understood, 404 a group that
 //! is not held, 409 a write that is refused, 503 a storage that refuses or a daemon that ends, 507 a bound that is reached: nothing was written. 500 with the kind `unknown`: it
 //! is not known whether the write stands. A wait that ends short is 200: the write stands.
+//!
+//! `members`, `topology`, `coverage` and `locate` are sent as they are made, however long they are. With `Accept: application/x-ndjson` the first line is the answer with an
+//! empty list, which is its last field, and each further line one of that list. An answer that breaks off does not end as HTTP says.
+//!
+//! A connection carries one request of HTTP/1.1 or 1.0, whose body, of 16 MiB at most, comes with its `content-length` and not in chunks. The setting
+//! `api-timeout` says how long a client may take to send it (else 408), and to take more of the answer; only a watch waits for ever.
 
 mod read;
 mod write;

@@ -38,7 +38,7 @@ pub enum Command {
         /// The watcher.
         tag: u64,
         /// How far: the cursor of the [`Part`](crate::Part) that it took in.
-        until: Cursor,
+        until: Box<Cursor>,
     },
     /// Tell that watcher no more.
     Unwatch {

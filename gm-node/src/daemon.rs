@@ -1,7 +1,7 @@
 //! The daemon: a node on sockets, told by flags, environment and a file what to do, and asked over a Unix socket how it stands. Knows nothing of the command line
 //! that asks it.
 //!
-//! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
+//! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/room.rs`, `daemon/http.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
 //! `daemon/log.rs`, `daemon/network.rs`, `daemon/multicast.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
 //! `daemon/signals.rs`, `daemon/ending.rs`: when and how it ends; `daemon/configured.rs`: what `daemon/apply.rs` remembers;
 //! `daemon/concerns.rs`, `daemon/address.rs`, `daemon/descriptors.rs`, `daemon/exposed.rs`: what an

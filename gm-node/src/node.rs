@@ -315,7 +315,7 @@ impl<S: Store> Node<S> {
             Command::Forget(forget) => self.on_forget(now, forget),
             Command::Purge { group, unheard } => self.purge_members(now, &group, unheard),
             Command::Watch { tag, group } => self.on_watch(tag, group),
-            Command::Took { tag, until } => self.on_took(tag, until),
+            Command::Took { tag, until } => self.on_took(tag, *until),
             Command::Unwatch { tag } => self.watches.remove(tag),
             Command::Disk => {}
             Command::Seeds(seeds) => {

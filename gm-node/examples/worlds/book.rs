@@ -273,7 +273,7 @@ impl Book {
             }
             // The rest of a difference is there already.
             let at = if part.is_whole { at + *pace } else { at };
-            self.chores.push((at, node, Command::Took { tag, until: part.cursor }));
+            self.chores.push((at, node, Command::Took { tag, until: Box::new(part.cursor) }));
         }
     }
 }

@@ -299,6 +299,6 @@ pub enum Change {
         /// Its NetId.
         node: String,
     },
-    /// It is too much to tell: look at the topology anew.
+    /// What changed is no longer kept, as this watcher did not read it: look at the topology anew. What comes now goes on from there.
     Lost,
 }

@@ -70,7 +70,7 @@ impl App<()> {
             begun: Instant::now(),
             warnings: effective.warnings.clone(),
             limits: effective.limits,
-            lists: Lists::default(),
+            lists: Lists::new(effective.limits.patience),
             gate: Gate::default(),
             concerns: Concerns::new(effective.sealing.ids()),
         }
@@ -127,17 +127,20 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .route("/v1/groups/{g}/purge", post(write::purge))
         .route("/v1/forget", post(write::forget))
         .route_layer(from_fn_with_state(Arc::clone(&app), gate::pass));
+    let whole = Router::new()
+        .route("/v1/groups", get(read::groups))
+        .route("/v1/peers", get(read::peers))
+        .route_layer(from_fn_with_state(app.lists.clone(), list::whole));
     let router = Router::new()
         .route("/v1/status", get(status::status))
-        .route("/v1/groups", get(read::groups))
         .route("/v1/groups/{g}", get(read::group))
         .route("/v1/groups/{g}/members", get(read::members))
         .route("/v1/groups/{g}/topology", get(read::topology))
         .route("/v1/groups/{g}/coverage", get(read::coverage))
         .route("/v1/groups/{g}/locate", get(read::locate))
         .route("/v1/groups/{g}/watch", get(watch::watch))
-        .route("/v1/peers", get(read::peers))
         .merge(writes)
+        .merge(whole)
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_route() })
         .with_state(app);

@@ -80,7 +80,7 @@ impl Watch {
                 return Err(if refused { full(self.inner.watchers).into() } else { ServiceError::Stopped });
             };
             let Part { events, cursor, .. } = part(difference);
-            self.inner.shell.tell(Command::Took { tag, until: cursor }).await?;
+            self.inner.shell.tell(Command::Took { tag, until: Box::new(cursor) }).await?;
             self.stirred = false;
             match events {
                 None => return Ok(Changes::TooMany),

@@ -30,7 +30,8 @@ fn change(node: &Node, priority: u32) {
 fn sent(node: &Node, text: &str) -> UnixStream {
     let mut stream = UnixStream::connect(&node.socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream.write_all(text.as_bytes()).unwrap();
+    // It may be turned away.
+    let _ = stream.write_all(text.as_bytes());
     stream
 }
 
@@ -146,12 +147,14 @@ fn connections_and_watchers_are_bounded_and_the_refusal_names_the_setting() {
     let (status, answer) = ann.ask("GET /v1/groups/g/watch", "");
     let why = answer["error"].as_str().unwrap();
     assert!(status == 507 && why.contains("at most 2; raise `max-watchers`"), "{why}");
-    let held = [sent(&ann, ""), sent(&ann, "")];
-    eventually("it is said", || ann.log().contains("`max-connections`") || all(sent(&ann, "")).is_empty());
-    eventually("it is said once", || ann.log().matches("(`max-connections`)").count() == 1);
+    let mut held = Vec::new();
+    eventually("it is said", || {
+        held.push(sent(&ann, ""));
+        ann.log().contains("(`max-connections`)")
+    });
     drop((held, watches));
     eventually("there is room again", || {
-        UnixStream::connect(&ann.socket).is_ok() && !ann.get("/v1/status").is_null()
+        all(sent(&ann, "GET /v1/status HTTP/1.0\r\n\r\n")).starts_with("HTTP/1.1 200 ")
     });
 }
 

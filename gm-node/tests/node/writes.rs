@@ -135,7 +135,7 @@ fn a_slow_watcher_is_told_one_difference_and_misses_nothing() {
     let told = || told.count(|event| matches!(event, Event::Changed { tag: 9, .. }));
     let take = |town: &mut crate::town::Town| {
         let part = town.machine(NodeIndex(1)).unwrap().difference(9).unwrap().part(usize::MAX);
-        town.command(NodeIndex(1), Command::Took { tag: 9, until: part.cursor });
+        town.command(NodeIndex(1), Command::Took { tag: 9, until: Box::new(part.cursor) });
         town.run_for(millis(10));
         part.events.unwrap().len()
     };

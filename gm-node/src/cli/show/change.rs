@@ -13,7 +13,7 @@ pub(crate) fn change(change: &Change) -> String {
         Change::Removed { item } => format!("- {}", said(item)),
         Change::Left { node } => format!("- {node} left, or was forgotten"),
         Change::Lost => {
-            "! more changed than could be told: look with `topology`; what comes now goes on from there"
+            "! more changed than is kept for who does not read: look with `topology`; what comes now goes on from there"
                 .to_owned()
         }
     }

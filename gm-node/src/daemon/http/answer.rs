@@ -28,12 +28,25 @@ pub(super) async fn send(
     is_old: bool,
     patience: Duration,
 ) -> io::Result<()> {
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let patience = if parts.extensions.get::<Endless>().is_some() { Duration::ZERO } else { patience };
     let length = body.size_hint().exact();
     let in_chunks = length.is_none() && !is_old;
     write_all(stream, &head(&parts, length, in_chunks), patience).await?;
-    while !without_body {
+    if !without_body {
+        send_body(stream, body, in_chunks, patience).await?;
+    }
+    std::future::poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
+}
+
+/// Sends a body, each part of it once the one before it was taken.
+async fn send_body(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    mut body: Body,
+    in_chunks: bool,
+    patience: Duration,
+) -> io::Result<()> {
+    loop {
         let bytes = tokio::select! {
             frame = next(&mut body) => match frame {
                 None => break,
@@ -55,10 +68,7 @@ pub(super) async fn send(
             _ => write_all(stream, &bytes, patience).await?,
         }
     }
-    if in_chunks && !without_body {
-        write_all(stream, b"0\r\n\r\n", patience).await?;
-    }
-    std::future::poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
+    if in_chunks { write_all(stream, b"0\r\n\r\n", patience).await } else { Ok(()) }
 }
 
 /// The next frame of a body.

@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::request::Parts;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
 use serde::Serialize;
@@ -18,18 +20,27 @@ use tokio::time::timeout;
 
 use super::{App, Failure};
 
-/// Answers that are made at one time, each by a thread of its own.
+/// Answers that are made and sent at one time; those of lists are made by a thread of their own.
 const MOST: usize = 64;
 /// Bytes of a piece, about.
 const PIECE: usize = 64 << 10;
 
 /// The room for such answers.
-#[derive(Debug)]
-pub(super) struct Lists(Arc<Semaphore>);
+#[derive(Clone, Debug)]
+pub(super) struct Lists {
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
 
-impl Default for Lists {
-    fn default() -> Lists {
-        Lists(Arc::new(Semaphore::new(MOST)))
+impl Lists {
+    /// For a place it is waited so long.
+    pub(super) fn new(patience: Duration) -> Lists {
+        Lists { places: Arc::new(Semaphore::new(MOST)), patience }
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let place = timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or_else(Failure::busy)
     }
 }
 
@@ -59,9 +70,7 @@ pub(super) async fn list(
     form: Form,
     make: impl FnOnce(&mut Out<Pieces>) -> io::Result<()> + Send + 'static,
 ) -> Result<Response, Failure> {
-    let permit = timeout(app.limits.patience, Arc::clone(&app.lists.0).acquire_owned()).await;
-    let Ok(Ok(permit)) = permit else { return Err(Failure::busy()) };
-    let (pieces, body) = pieces(permit);
+    let (pieces, body) = pieces(app.lists.place().await?);
     tokio::task::spawn_blocking(move || {
         let mut out = Out::new(pieces, form);
         let made = make(&mut out).and_then(|()| out.end());
@@ -69,6 +78,19 @@ pub(super) async fn list(
     });
     let form = if form == Form::Lines { LINES } else { "application/json" };
     Ok(([(CONTENT_TYPE, form)], Body::new(body)).into_response())
+}
+
+/// The middleware of routes whose answers are made whole: each holds a place until it is sent, so that few are in memory at one time.
+pub(super) async fn whole(
+    State(lists): State<Lists>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let place = lists.place().await?;
+    let mut response = next.run(request).await;
+    // It goes with the head of the answer, which is dropped when all of it is sent.
+    response.extensions_mut().insert(Arc::new(place));
+    Ok(response)
 }
 
 /// Where an answer is written: first its head, then what is in its list.
@@ -202,6 +224,24 @@ mod tests {
             let pieces: Vec<api::Piece> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
             assert_eq!(pieces, whole.pieces);
         }
+    }
+
+    #[tokio::test]
+    async fn only_so_many_answers_are_made_and_not_sent() {
+        use tower_service::Service as _;
+
+        let lists = Lists { places: Arc::new(Semaphore::new(1)), patience: Duration::from_millis(20) };
+        let mut router: axum::Router = axum::Router::new()
+            .route("/", axum::routing::get(|| async { "a long answer" }))
+            .route_layer(axum::middleware::from_fn_with_state(lists, whole));
+        let mut ask = || router.call(Request::new(Body::empty()));
+        let first = ask().await.unwrap();
+        assert_eq!(
+            (first.status(), ask().await.unwrap().status()),
+            (200.try_into().unwrap(), 503.try_into().unwrap())
+        );
+        drop(first);
+        assert_eq!(ask().await.unwrap().status(), 200);
     }
 
     #[tokio::test]
