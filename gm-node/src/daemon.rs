@@ -83,7 +83,7 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let rows = rows(&layers);
     let mut effective = Effective::of(&layers, Some(&of_system), troubles);
     if let Ok(effective) = &mut effective {
-        effective.warnings.extend(exposed::warnings(effective));
+        effective.warnings.extend(exposed::warnings(effective, layers.config.as_deref()));
     }
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
     if let Err(trouble) = data::print(&text) {

@@ -11,15 +11,20 @@ use super::config::Effective;
 /// How long a file system may take to say it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What an operator should know. A directory above those of the daemon that others may write to is no reason not to start: whoever puts another in its
+/// What an operator should know. Whoever may change the configuration file tells the daemon what to do, which may be meant. A directory above those of the daemon that others may write to is no reason not to start: whoever puts another in its
 /// place takes the node's data away, but reads and forges nothing, as both the daemon and the command line look at the owner of what they find.
-pub(super) fn warnings(effective: &Effective) -> Vec<String> {
-    let (data, api) = (effective.data_dir.clone(), effective.api.clone());
+pub(super) fn warnings(effective: &Effective, config: Option<&Path>) -> Vec<String> {
+    let (data, api, config) = (effective.data_dir.clone(), effective.api.clone(), config.map(Path::to_owned));
     let looked = file::within(PATIENCE, move || {
         let socket_dir = api.as_deref().and_then(Path::parent).map(Path::to_owned);
         let mut exposures = data.as_deref().map(guard::exposed_above).unwrap_or_default();
         if let Some(dir) = socket_dir.filter(|dir| Some(dir) != data.as_ref()) {
             exposures.extend(guard::exposed_above(&dir.join("socket")));
+        }
+        if let Some(config) = config
+            && let Ok(meta) = config.metadata()
+        {
+            exposures.extend(guard::guarded(&config, &meta).err());
         }
         let mut words: Vec<String> = exposures.iter().map(ToString::to_string).collect();
         words.sort();

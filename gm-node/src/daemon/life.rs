@@ -43,7 +43,7 @@ fn refused(error: impl std::fmt::Display) -> Trouble {
 pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<ExitCode, Trouble> {
     let begun = Instant::now();
     let mut signals = Signals::new(told.flags.exit_with_stdin, BOUND)?;
-    effective.warnings.extend(exposed::warnings(&effective));
+    effective.warnings.extend(exposed::warnings(&effective, told.layers.config.as_deref()));
     for warning in &effective.warnings {
         // A node that others call is well with that.
         if warning == FINDS_NOBODY {

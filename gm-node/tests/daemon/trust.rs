@@ -102,6 +102,21 @@ fn a_directory_above_that_everybody_may_write_to_is_a_warning() {
 }
 
 #[test]
+fn a_configuration_that_others_may_write_to_is_a_warning() {
+    let scratch = Scratch::new();
+    let config = scratch.0.join("gm.toml");
+    fs::write(&config, "cluster = 'c'\ninsecure-no-encryption = true\n").unwrap();
+    let name = config.to_string_lossy();
+    let warns = |open| {
+        mode(&config, open);
+        let (exit, stdout, stderr) = run(&["check", "--no-data-dir", "--config", &name]);
+        assert_eq!(exit, 0, "{stderr}");
+        stdout.contains(&format!("others may write to {name} (its mode is {open:04o})"))
+    };
+    assert!(warns(0o666) && warns(0o664) && !warns(0o644));
+}
+
+#[test]
 fn the_command_line_does_not_believe_a_socket_of_another_user() {
     let scratch = Scratch::new();
     if !is_root(&scratch) {
