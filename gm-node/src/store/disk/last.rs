@@ -73,6 +73,8 @@ pub(super) fn judge(database: Option<Mark>, last: Last) -> (Mark, Option<String>
             mark.unwrap_or_else(Mark::first),
             "gm.last, which says how much was stored, is damaged: the database may lack what was stored last",
         ),
+        // An earlier version made it, and nothing was committed since.
+        (None, Last::Says { mark, .. }) if mark.number == 0 => (mark, None),
         (None, Last::Says { mark, .. }) => (mark, Some(lacks(mark.number))),
         (Some(there), Last::Says { mark, .. }) if there.database != mark.database => {
             doubt(there, "gm.last is of another database: this one may be an older copy")
@@ -263,6 +265,7 @@ mod tests {
             assert_eq!(judge(Some(mark(there)), says(last)), (mark(there), None));
         }
         assert_eq!((why(None, Last::Absent), why(Some(mark(0)), Last::Absent)), (None, None));
+        assert_eq!(judge(None, says(0)), (mark(0), None));
         // It lost commits.
         let (next, lost) = judge(Some(mark(4)), says(5));
         assert!(next == mark(5) && lost.unwrap().contains("lacks the last commit that was reported"));
