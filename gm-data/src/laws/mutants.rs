@@ -21,7 +21,8 @@ fn suite() -> Vec<Check> {
         ("batches", || batches::a_batch_is_written_whole_or_not_at_all(Cases(200))),
         ("lookup", || lookup::the_index_answers_as_a_scan(Cases(100))),
         ("buckets", || buckets::buckets_are_those_of_a_scan(Cases(50))),
-        ("horizon", horizon::a_claimed_and_forgotten_member_comes_back),
+        ("horizon", horizon::a_claimed_member_comes_back),
+        ("evictions", horizon::what_was_evicted_stays_away),
         ("histories", || histories(Cases(400)).map(drop)),
     ]);
     suite.extend(ten::HISTORIES);
