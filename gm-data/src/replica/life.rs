@@ -28,7 +28,7 @@ impl Replica {
         let hint = hint.filter(|&hint| hint < HORIZON / 2).unwrap_or(0);
         let next = own.max(self.highest).get() + 1;
         let number = |number: u64| Incarnation::new(number).unwrap_or(Incarnation::MAX);
-        if next <= HORIZON || (planted(Bug::NoWayBack) && next <= Incarnation::MAX.get()) {
+        if next <= HORIZON || planted(Bug::NoWayBack) {
             return Life { incarnation: number(next.max(hint)), eviction: None };
         }
         let above_own = Some(own.get() + 1).filter(|&next| next <= HORIZON / 2).unwrap_or(1);
