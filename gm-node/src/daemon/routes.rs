@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
@@ -143,6 +144,8 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .merge(whole)
         .fallback(|| async { Failure::no_route() })
         .method_not_allowed_fallback(|| async { Failure::no_route() })
+        // It has come already, and is bounded.
+        .layer(DefaultBodyLimit::disable())
         .with_state(app);
     let room = Room::new(listener, limits.connections, descriptors);
     // If the sender is dropped, that is the end too.

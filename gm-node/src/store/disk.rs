@@ -6,6 +6,8 @@
 //!   goes to the disk with the next durable one, at latest after about a second or when the store is dropped.
 //! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has room again needs no restart.
 //! - A database that lacks commits that were reported is used, and [doubted](Stored::doubt): then the node asks others before it writes.
+//! - Beyond the limit of file sizes (`ulimit -f`) the system ends a process that does not handle its signal SIGXFSZ; the daemon does, and whoever embeds this should.
+//!   Then it is as if the disk were full.
 //! - A file that is damaged, of another program or of a later version is refused and not touched: it is looked at in memory first.
 //!
 //! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `caught.rs` (its panics), `lock.rs`, `last.rs` (which commit was

@@ -159,6 +159,18 @@ fn connections_and_watchers_are_bounded_and_the_refusal_names_the_setting() {
 }
 
 #[test]
+fn a_request_may_be_as_long_as_all_ranges_of_a_member_and_no_longer() {
+    let scratch = Scratch::new();
+    let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
+    let padded = |length: usize| format!("{}{{}}", " ".repeat(length - 2));
+    let (status, answer) = ann.post("/v1/groups/g/join", &padded(16 << 20));
+    assert_eq!(status, 200, "{answer}");
+    let stream = sent(&ann, "POST /v1/groups/g/join HTTP/1.1\r\ncontent-length: 16777217\r\n\r\n");
+    let text = all(stream);
+    assert!(text.starts_with("HTTP/1.1 413 ") && text.contains("longer than 16777216 bytes"), "{text}");
+}
+
+#[test]
 fn a_long_answer_comes_line_by_line_if_it_is_asked_for() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
