@@ -21,7 +21,7 @@ pub(crate) struct Global {
     /// The control socket [default: gm.sock in the data directory] [env: GROUP_MANAGER_API]
     #[arg(long, global = true, value_name = "unix:PATH")]
     pub(crate) api: Option<String>,
-    /// The data directory of the daemon [env: GROUP_MANAGER_DATA_DIR]
+    /// The data directory of the daemon, to which nobody else may write [env: GROUP_MANAGER_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Answer as JSON, refusals too: {"error": ..., "kind": ...}

@@ -11,7 +11,7 @@ pub(crate) struct Flags {
     /// The name of the cluster: nodes of another name hear nothing of us, nor we of them
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// A file of keys, one a line, hexadecimal or base64: the first seals, all open. `gm-node keygen` prints one
+    /// A regular file of keys, one a line, hexadecimal or base64: the first seals, all open. Nobody else may read it. `gm-node keygen` prints one
     #[arg(long, value_name = "FILE")]
     key_file: Option<String>,
     /// Send and take everything unsealed: whoever reaches us reads and changes everything
