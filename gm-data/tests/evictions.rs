@@ -79,8 +79,7 @@ fn a_life_beyond_the_horizon_is_evicted_and_the_member_comes_back_below_it() {
     for heard in heard {
         let mut replica = written();
         let stamp = Stamp { version: heard, digest: 0 };
-        let clock = if heard.clock < HORIZON { 2 } else { 2 };
-        let (version, eviction) = (version(FIRST + 1, clock), far_above(FIRST + 1));
+        let (version, eviction) = (version(FIRST + 1, 2), far_above(FIRST + 1));
         let expected = OwnOutcome::Returned { version, eviction };
         assert_eq!(replica.hear_of_oneself(stamp, NOW), expected, "{heard}");
         assert!(eviction.covers(heard));

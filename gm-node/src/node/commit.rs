@@ -164,9 +164,7 @@ impl<S: Store> Node<S> {
                 self.tell_forgotten(now, &group, record.clone(), answer);
             }
         }
-        for eviction in returned {
-            self.tell_return(now, &group, eviction);
-        }
+        returned.into_iter().for_each(|eviction| self.tell_return(now, &group, eviction));
         let Some(own) = own else { return self.unhold_if_idle(now, &group) };
         let groups = self.groups_mut();
         if own.is_member() {

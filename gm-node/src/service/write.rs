@@ -148,7 +148,7 @@ impl Service {
     /// [`ServiceError::Stopped`]; [`WriteError::UnknownGroup`] of a group that is not held.
     pub async fn purge(&self, group: &GroupName, unheard: bool) -> Result<usize, ServiceError> {
         let of = group.clone();
-        let count = move |node: &Driving| Some(node.view(&of).map(|_| node.purgeable(&of, unheard).len())?);
+        let count = move |node: &Driving| node.view(&of).map(|_| node.purgeable(&of, unheard).len());
         let Some(count) = self.look(count).await? else {
             return Err(WriteError::UnknownGroup { group: group.clone() }.into());
         };
