@@ -13,6 +13,7 @@ mod finding;
 mod fuzz;
 mod layers;
 mod lexer;
+mod mutants;
 mod net;
 mod port;
 mod sim;
@@ -65,6 +66,8 @@ enum Task {
     Fuzz(fuzz::Flags),
     /// Run nodes in network namespaces
     Net(net::Flags),
+    /// Change the program in small ways and see whether the tests notice
+    Mutants(mutants::Flags),
     /// Write the files of vectors, by the tests that own them
     Vectors {
         /// Make them elsewhere, and compare them with the committed ones
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Task::Fuzz(flags) => counted(Workspace::open(false).and_then(|ws| fuzz::run(&ws, &flags))),
         Task::Sim { args } => simulated(Workspace::open(false).and_then(|ws| sim::run(&ws, &args))),
         Task::Net(flags) => counted(Workspace::open(false).and_then(|ws| net::run(&ws, &flags))),
+        Task::Mutants(flags) => counted(Workspace::open(false).and_then(|ws| mutants::run(&ws, &flags))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
         Task::Tidy => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),

@@ -2,6 +2,8 @@
 //!
 //! Only constants; the checks that read them are in `layers`, `deps` and `tidy`.
 
+use crate::mutants::Place;
+
 /// What one crate of the workspace may depend on.
 #[derive(Debug)]
 pub(crate) struct Layer {
@@ -134,6 +136,56 @@ pub(crate) const WALL_CLOCK_IN: &[&str] = &["gm-broadcast/src/shell/clock.rs", "
 /// The tests that own files of vectors: each makes its files anew, and compares them or writes them.
 pub(crate) const VECTOR_TESTS: &[&str] =
     &["fingerprint", "hashes", "payload_vectors", "vectors", "vectors_of_numbers"];
+
+/// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
+pub(crate) const MUTATED: &[Place] = &[
+    Place { package: "gm-clock", files: &[], programs: &[] },
+    Place { package: "gm-data", files: &[], programs: &[] },
+    Place { package: "gm-codec", files: &[], programs: &[] },
+    Place {
+        package: "gm-broadcast",
+        files: &[
+            "alarm.rs",
+            "chance.rs",
+            "class.rs",
+            "gaps.rs",
+            "hearing.rs",
+            "islands.rs",
+            "links.rs",
+            "peer_status.rs",
+            "peers.rs",
+            "plan.rs",
+            "plan/",
+            "postal.rs",
+            "rate.rs",
+            "reach.rs",
+            "recent.rs",
+            "registry.rs",
+            "tally.rs",
+            "unopened.rs",
+            "window.rs",
+        ],
+        programs: &["--lib"],
+    },
+    Place {
+        package: "gm-node",
+        files: &[
+            "dump.rs",
+            "groups/contacts.rs",
+            "groups/meet.rs",
+            "groups/room.rs",
+            "node/doubts.rs",
+            "node/freshness.rs",
+            "node/partner.rs",
+            "node/register/silence.rs",
+            "node/shared.rs",
+            "node/waiter.rs",
+            "rendezvous.rs",
+            "store/memory",
+        ],
+        programs: &["--lib"],
+    },
+];
 
 /// A source file longer than this has more than one subject.
 pub(crate) const MAX_LINES: usize = 400;

@@ -1,0 +1,238 @@
+//! `cargo xtask mutants`: do the tests notice when the program is changed?
+//!
+//! All mutants of a crate are built into its tests at once, each behind a question whether it is the one that is awake; then the
+//! tests that come past a mutant run with it awake. Knows which crates and files are tried, and what is an answer; mutants are
+//! found in `find`, built in `build`, and tried in `play`.
+
+mod build;
+mod explained;
+mod find;
+mod mark;
+mod operators;
+mod play;
+mod splice;
+mod tree;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::tables::MUTATED;
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+use find::Mutant;
+use play::End;
+
+/// A crate whose mutants are tried.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) package: &'static str,
+    /// Beginnings of the files below `src/` that are changed; all if there are none.
+    pub(crate) files: &'static [&'static str],
+    /// Which test programs run, as cargo is told; all if there are none.
+    pub(crate) programs: &'static [&'static str],
+}
+
+impl Place {
+    fn has(&self, file: &str) -> bool {
+        let below = file.strip_prefix(self.package).and_then(|file| file.strip_prefix("/src/"));
+        below.is_some_and(|below| {
+            self.files.is_empty() || self.files.iter().any(|begin| below.starts_with(begin))
+        })
+    }
+}
+
+/// Minutes for a crate, unless told otherwise.
+const MINUTES: f64 = 1.0;
+
+/// What is asked for.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Flags {
+    /// Only this crate [default: with --all every crate of the table, else one, by the seed]
+    #[arg(long = "crate", value_name = "CRATE")]
+    package: Option<String>,
+    /// Minutes for trying mutants of a crate, drawn by the seed [default: 1]
+    #[arg(long, conflicts_with = "all")]
+    minutes: Option<f64>,
+    /// Which mutants come first [default: the number of commits]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Every mutant
+    #[arg(long)]
+    all: bool,
+    /// Only mutants whose names contain this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Mutants tried at the same time [default: as many as there are processors]
+    #[arg(long)]
+    jobs: Option<usize>,
+}
+
+/// Tries mutants. Fails if one survives that is not explained.
+pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
+    let seed = flags.seed.map_or_else(|| commits(ws), Ok)?;
+    let places = places(flags, seed)?;
+    let explained = explained::read(ws)?;
+    let mut tally = Tally::default();
+    let mut table = String::from(
+        "| Crate | Mutants | Tried | Caught | Explained | Survivors | Not made |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for place in places {
+        let counts = try_place(ws, place, flags, seed, &explained)?;
+        writeln!(table, "{counts}")?;
+        tally.passed += counts.caught + counts.explained;
+        tally.failed += counts.survivors + counts.stale;
+    }
+    print!("\n{table}");
+    Ok(tally)
+}
+
+/// The crates that are meant.
+fn places(flags: &Flags, seed: u64) -> Result<Vec<&'static Place>> {
+    if let Some(package) = &flags.package {
+        let Some(place) = MUTATED.iter().find(|place| place.package == package) else {
+            let known: Vec<_> = MUTATED.iter().map(|place| place.package).collect();
+            bail!("no mutants are made of `{package}`; known are {}", known.join(", "));
+        };
+        return Ok(vec![place]);
+    }
+    if flags.all {
+        return Ok(MUTATED.iter().collect());
+    }
+    let at = usize::try_from(seed % MUTATED.len() as u64)?;
+    Ok(MUTATED.iter().skip(at).take(1).collect())
+}
+
+/// What came of the mutants of a crate.
+#[derive(Debug, Default)]
+struct Counts {
+    package: &'static str,
+    mutants: usize,
+    tried: u64,
+    caught: u64,
+    explained: u64,
+    survivors: u64,
+    not_made: usize,
+    /// Explanations of what does not exist.
+    stale: u64,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { package, mutants, tried, caught, explained, survivors, not_made, .. } = self;
+        #[allow(clippy::cast_precision_loss)]
+        let part = *caught as f64 * 100.0 / (*tried - *explained).max(1) as f64;
+        write!(
+            f,
+            "| {package} | {mutants} | {tried} | {caught} ({part:.1} %) | {explained} | {survivors} | {not_made} |"
+        )
+    }
+}
+
+fn try_place(
+    ws: &Workspace,
+    place: &'static Place,
+    flags: &Flags,
+    seed: u64,
+    explained: &BTreeMap<String, String>,
+) -> Result<Counts> {
+    let start = Instant::now();
+    println!("{}: building its tests with mutants", place.package);
+    let built = build::build(ws, place)?;
+    println!("{}: built in {:.0} s", place.package, start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let scratch = ws.target_folder().join("mutants");
+    let workers =
+        flags.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let (tests, fail) = play::tests(&built.programs, &built.folder, &scratch, workers)?;
+    println!(
+        "{}: {} tests without a mutant in {:.0} s",
+        place.package,
+        tests.len(),
+        start.elapsed().as_secs_f64()
+    );
+    for name in fail {
+        println!("left out, it fails without a mutant: {name}");
+    }
+
+    let mut counts = Counts { package: place.package, ..Counts::default() };
+    let names: Vec<String> = built.mutants.iter().map(Mutant::name).collect();
+    for stale in explained.keys().filter(|name| belongs(name, place.package) && !names.contains(name)) {
+        println!("explained, but there is no such mutant: {stale}");
+        counts.stale += 1;
+    }
+    counts.mutants = built.mutants.iter().filter(|mutant| mutant.made).count();
+    counts.not_made = built.mutants.len() - counts.mutants;
+    let wanted =
+        |mutant: &&Mutant| mutant.made && flags.only.as_ref().is_none_or(|text| mutant.name().contains(text));
+    let mut chosen: Vec<&Mutant> = built.mutants.iter().filter(wanted).collect();
+    let end = (!flags.all && flags.only.is_none()).then(|| {
+        shuffle(&mut chosen, seed);
+        let minutes = flags.minutes.unwrap_or(MINUTES);
+        println!(
+            "{}: a sample for {minutes} minutes; the same again: --crate {} --seed {seed}",
+            place.package, place.package
+        );
+        Instant::now() + Duration::from_secs_f64(minutes * 60.0)
+    });
+    let ends = play::in_parallel(&chosen, workers, |_, mutant| {
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return None;
+        }
+        let start = Instant::now();
+        let end = play::play(mutant.number, &tests, &built.folder);
+        Some((end, start.elapsed()))
+    });
+    let mut report = String::new();
+    for (mutant, end) in chosen.iter().zip(ends) {
+        let Some((end, took)) = end else { continue };
+        let end = end?;
+        counts.tried += 1;
+        let name = mutant.name();
+        writeln!(report, "{:6.2} s {end:?}: {}: {name}", took.as_secs_f64(), mutant.line)?;
+        match end {
+            End::Caught(_) | End::Endless => counts.caught += 1,
+            End::Survived | End::Unasked if explained.contains_key(&name) => counts.explained += 1,
+            End::Survived | End::Unasked => {
+                counts.survivors += 1;
+                let how = if end == End::Unasked { "no test comes past it" } else { "survived" };
+                println!("{how}, line {}: {name}", mutant.line);
+            }
+        }
+    }
+    let file = scratch.join(format!("{}.txt", place.package));
+    fs::write(&file, report).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(counts)
+}
+
+fn belongs(name: &str, package: &str) -> bool {
+    name.strip_prefix(package).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The number of commits: another sample for each change.
+fn commits(ws: &Workspace) -> Result<u64> {
+    let mut git = Command::new("git");
+    let output = git.args(["rev-list", "--count", "HEAD"]).current_dir(ws.root()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().context("cannot count the commits: give --seed")
+}
+
+/// Another order for each seed, the same everywhere.
+fn shuffle<T>(list: &mut [T], seed: u64) {
+    let mut state = seed;
+    for last in (1..list.len()).rev() {
+        // The generator `splitmix64`.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let at = usize::try_from(mixed % (last as u64 + 1)).unwrap_or(last);
+        list.swap(last, at);
+    }
+}

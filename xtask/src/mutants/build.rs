@@ -1,0 +1,139 @@
+//! The tests of a crate, built with all its mutants in them.
+//!
+//! Knows cargo and what the compiler says: mutants that it does not take are left out, and it is asked again.
+
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel};
+
+use super::find::{Learnt, Mutant, find, last_two};
+use super::{Place, mark, tree};
+use crate::workspace::Workspace;
+
+/// Rounds of leaving out, at most: types, borrows and constants are complained of one after the other.
+const MOST_ROUNDS: usize = 12;
+
+/// What decides which mutant is awake, at the end of the crate's root.
+const SWITCH: &str = include_str!("switch.rs.txt");
+
+/// Tests with mutants in them.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) mutants: Vec<Mutant>,
+    /// The programs of the tests.
+    pub(crate) programs: Vec<PathBuf>,
+    /// Where they run.
+    pub(crate) folder: PathBuf,
+}
+
+/// Builds the tests of a crate with all mutants of its files.
+pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
+    let (sources, defaults) = tree::sources(ws.root(), place.package)?;
+    let to = ws.target_folder().join("mutants/tree");
+    let mut learnt = Learnt { defaults, ..Learnt::default() };
+    for _ in 0..MOST_ROUNDS {
+        let mut mutants = Vec::new();
+        let mut instead = Vec::new();
+        for source in &sources {
+            let mut text = source.text.clone();
+            if place.has(&source.file) {
+                let first = u32::try_from(mutants.len() + 1)?;
+                let (found, changed) = find(&source.file, &source.text, first, &learnt)
+                    .with_context(|| format!("cannot parse {}", source.file))?;
+                mutants.extend(found);
+                text = changed;
+            }
+            if source.file.ends_with("/src/lib.rs") {
+                text += SWITCH;
+            }
+            instead.push((source.file.clone(), text));
+        }
+        tree::copy(ws.root(), ws.target_folder(), &to, &instead)?;
+        // The library by itself is soon checked; the tests may call more of it while compiling.
+        for words in [check_words(place), test_words(place)] {
+            let answer = cargo(ws, &to, &words)?;
+            if answer.good && !answer.programs.is_empty() {
+                let folder = to.join(place.package);
+                return Ok(Built { mutants, programs: answer.programs, folder });
+            }
+            if !answer.good {
+                learn(&mut learnt, &to, &answer, &mutants)?;
+                break;
+            }
+        }
+    }
+    bail!("the mutants of {} do not compile after {MOST_ROUNDS} rounds", place.package)
+}
+
+fn check_words(place: &Place) -> String {
+    format!("check -p {} --all-features --lib", place.package)
+}
+
+fn test_words(place: &Place) -> String {
+    let mut words = format!("test -p {} --all-features --no-run", place.package);
+    for program in place.programs {
+        words.push(' ');
+        words.push_str(program);
+    }
+    words
+}
+
+/// What cargo said.
+struct Answer {
+    good: bool,
+    programs: Vec<PathBuf>,
+    errors: Vec<Diagnostic>,
+}
+
+fn cargo(ws: &Workspace, to: &Path, words: &str) -> Result<Answer> {
+    let mut command: Command = ws.cargo(words);
+    command
+        .arg("--message-format=json")
+        .current_dir(to)
+        .env("CARGO_TARGET_DIR", ws.target_folder())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().context("cannot start cargo")?;
+    let mut answer = Answer { good: false, programs: Vec::new(), errors: Vec::new() };
+    let output = child.stdout.take().context("cargo has no output")?;
+    for message in Message::parse_stream(BufReader::new(output)) {
+        match message.context("cannot read what cargo says")? {
+            Message::CompilerArtifact(artifact) if artifact.profile.test => {
+                answer.programs.extend(artifact.executable.map(PathBuf::from));
+            }
+            Message::CompilerMessage(said) if said.message.level == DiagnosticLevel::Error => {
+                answer.errors.push(said.message);
+            }
+            _ => {}
+        }
+    }
+    answer.good = child.wait().context("cannot wait for cargo")?.success();
+    Ok(answer)
+}
+
+/// Finds the mutants that were complained of; an error if there are none.
+fn learn(learnt: &mut Learnt, to: &Path, answer: &Answer, mutants: &[Mutant]) -> Result<()> {
+    let before = (learnt.refused.len(), learnt.constant.len());
+    for error in &answer.errors {
+        if error.code.as_ref().is_some_and(|code| code.code == "E0015")
+            && let Some(name) = error.message.split('`').nth(1)
+        {
+            learnt.constant.insert(last_two(name));
+        }
+        for span in error.spans.iter().filter(|span| span.is_primary) {
+            let text = fs::read_to_string(to.join(&span.file_name)).unwrap_or_default();
+            let byte = usize::try_from(span.byte_start)?;
+            learnt.refused.extend(mark::at(&text, byte));
+        }
+    }
+    if before == (learnt.refused.len(), learnt.constant.len()) {
+        let said = answer.errors.iter().filter_map(|error| error.rendered.as_deref()).collect::<String>();
+        bail!("what does not compile is no mutant ({} are known):\n{said}", mutants.len());
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Tests against mutants: which tests ask for which mutant, and whether one of them fails when it is awake.
+//!
+//! Knows the test programs of Rust's own harness.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// Address space of a test program, in KiB: a mutant that never stops asking for memory dies of it.
+const MOST_MEMORY: u64 = 4 << 20;
+/// A test that takes longer than this runs by itself, after the quick ones.
+const QUICK: Duration = Duration::from_millis(150);
+/// How much longer than without a mutant a test may take, and how much longer at least.
+const TIMES: u32 = 10;
+const AT_LEAST: Duration = Duration::from_secs(5);
+
+/// A test, without a mutant.
+#[derive(Clone, Debug)]
+pub(crate) struct Test {
+    program: PathBuf,
+    name: String,
+    took: Duration,
+    /// The mutants whose places it comes past.
+    asked: BTreeSet<u32>,
+}
+
+/// How a mutant ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A test failed, or its program died.
+    Caught(String),
+    /// The tests did not end.
+    Endless,
+    /// No test noticed.
+    Survived,
+    /// No test came past its place.
+    Unasked,
+}
+
+/// Tests of a crate that pass without a mutant, and the names of those that do not.
+pub(crate) fn tests(
+    programs: &[PathBuf],
+    folder: &Path,
+    scratch: &Path,
+    workers: usize,
+) -> Result<(Vec<Test>, Vec<String>)> {
+    let mut names = Vec::new();
+    for program in programs {
+        let ignored = list(program, folder, true)?;
+        names.extend(
+            list(program, folder, false)?
+                .into_iter()
+                .filter(|name| !ignored.contains(name))
+                .map(|name| (program.clone(), name)),
+        );
+    }
+    fs::create_dir_all(scratch)?;
+    let tried = in_parallel(&names, workers, |at, (program, name)| {
+        let file = scratch.join(format!("asked-{at}"));
+        let _ = fs::remove_file(&file);
+        let start = Instant::now();
+        let mut command = command(program, folder, std::slice::from_ref(name));
+        command.env("GM_MUTANTS_ASKED", &file);
+        let end = watch(command, Duration::from_secs(600));
+        let asked = fs::read_to_string(&file).unwrap_or_default();
+        let _ = fs::remove_file(&file);
+        let asked = asked.lines().filter_map(|line| line.parse().ok()).collect();
+        (end, Test { program: program.clone(), name: name.clone(), took: start.elapsed(), asked })
+    });
+    let mut tests = Vec::new();
+    let mut fail = Vec::new();
+    for (end, test) in tried {
+        match end? {
+            End::Survived => tests.push(test),
+            _ => fail.push(test.name),
+        }
+    }
+    if tests.is_empty() {
+        bail!("no test passes");
+    }
+    tests.sort_by(|a, b| a.took.cmp(&b.took).then_with(|| a.name.cmp(&b.name)));
+    Ok((tests, fail))
+}
+
+fn list(program: &Path, folder: &Path, ignored: bool) -> Result<Vec<String>> {
+    let mut command = Command::new(program);
+    command.args(["--list", "--format", "terse"]).current_dir(folder);
+    if ignored {
+        command.arg("--ignored");
+    }
+    let output = command.output().with_context(|| format!("cannot start {}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+}
+
+/// Runs the tests that come past a mutant with it awake, the quick ones first, until one fails.
+pub(crate) fn play(number: u32, tests: &[Test], folder: &Path) -> Result<End> {
+    let mut groups: Vec<(PathBuf, Vec<String>, Duration)> = Vec::new();
+    for test in tests.iter().filter(|test| test.asked.contains(&number)) {
+        let quick = test.took < QUICK;
+        match groups.iter_mut().find(|(program, ..)| quick && *program == test.program) {
+            Some((_, names, took)) => {
+                names.push(test.name.clone());
+                *took += test.took;
+            }
+            None => groups.push((test.program.clone(), vec![test.name.clone()], test.took)),
+        }
+    }
+    if groups.is_empty() {
+        return Ok(End::Unasked);
+    }
+    for (program, names, took) in groups {
+        let mut command = command(&program, folder, &names);
+        command.env("GM_MUTANT", number.to_string());
+        let end = watch(command, took * TIMES + AT_LEAST)?;
+        if end != End::Survived {
+            return Ok(end);
+        }
+    }
+    Ok(End::Survived)
+}
+
+/// A test program with some of its tests, one after the other. Chance is the same in each run, and nothing is left behind.
+fn command(program: &Path, folder: &Path, names: &[String]) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -v {MOST_MEMORY}; exec \"$0\" \"$@\"")])
+        .arg(program)
+        .args(["--exact", "--test-threads=1"])
+        .args(names)
+        .current_dir(folder)
+        .env("CARGO_MANIFEST_DIR", folder)
+        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true")
+        .env("PROPTEST_MAX_SHRINK_ITERS", "0")
+        .env("PROPTEST_RNG_SEED", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Waits until a test fails, the program ends, or its time is up.
+fn watch(mut command: Command, most: Duration) -> Result<End> {
+    let mut child = command.spawn().context("cannot start a test program")?;
+    let output = child.stdout.take().context("a test program has no output")?;
+    let (sender, receiver) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(failed) = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED"))
+            {
+                let _ = sender.send(failed.to_owned());
+                return;
+            }
+        }
+    });
+    let end = match receiver.recv_timeout(most) {
+        Ok(failed) => Some(End::Caught(failed)),
+        Err(mpsc::RecvTimeoutError::Timeout) => Some(End::Endless),
+        // The program closed its output: it ends.
+        Err(mpsc::RecvTimeoutError::Disconnected) => None,
+    };
+    if end.is_some() {
+        // It may have ended by itself.
+        let _ = child.kill();
+    }
+    let status = child.wait().context("cannot wait for a test program")?;
+    let _ = reader.join();
+    Ok(end.unwrap_or(if status.success() {
+        End::Survived
+    } else {
+        End::Caught("the program died".to_owned())
+    }))
+}
+
+/// Does the work for each of a list, some at a time; the answers are in the order of the list.
+pub(crate) fn in_parallel<T: Sync, A: Send>(
+    list: &[T],
+    workers: usize,
+    work: impl Fn(usize, &T) -> A + Sync,
+) -> Vec<A> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..workers.max(1) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(item) = list.get(at) else { return };
+                    if sender.send((at, work(at, item))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    drop(sender);
+    let mut answers: Vec<_> = receiver.into_iter().collect();
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_in_the_order_of_the_list() {
+        let list: Vec<u32> = (0..100).collect();
+        assert_eq!(
+            in_parallel(&list, 3, |_, number| number * 2),
+            list.iter().map(|n| n * 2).collect::<Vec<_>>()
+        );
+    }
+
+    fn shell(words: &str) -> Result<End> {
+        let mut command = Command::new("sh");
+        command.args(["-c", words]).stdout(Stdio::piped());
+        watch(command, Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_program_tells_how_it_ended() {
+        assert_eq!(shell("echo test a ... ok").ok(), Some(End::Survived));
+        assert_eq!(shell("exit 101").ok(), Some(End::Caught("the program died".to_owned())));
+        // It is not waited for after the first failure.
+        assert_eq!(
+            shell("echo 'test a ... FAILED'; exec sleep 1000").ok(),
+            Some(End::Caught("a".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let mut command = Command::new("sleep");
+        command.arg("1000").stdout(Stdio::piped());
+        assert_eq!(watch(command, Duration::from_millis(1)).ok(), Some(End::Endless));
+    }
+}
