@@ -8,6 +8,7 @@ mod build;
 mod explained;
 mod find;
 mod mark;
+mod mutant;
 mod operators;
 mod play;
 mod splice;
@@ -26,7 +27,7 @@ use clap::Args;
 use crate::tables::MUTATED;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use find::Mutant;
+use mutant::Mutant;
 use play::End;
 
 /// A crate whose mutants are tried.

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel};
 
-use super::find::{Learnt, Mutant, find, last_two};
+use super::find::find;
+use super::mutant::{Learnt, Mutant, last_two};
 use super::{Place, mark, tree};
 use crate::workspace::Workspace;
 
@@ -56,7 +57,7 @@ pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
         tree::copy(ws.root(), ws.target_folder(), &to, &instead)?;
         // The library by itself is soon checked; the tests may call more of it while compiling.
         for words in [check_words(place), test_words(place)] {
-            let answer = cargo(ws, &to, &words)?;
+            let answer = cargo(ws, place.package, &to, &words)?;
             if answer.good && !answer.programs.is_empty() {
                 let folder = to.join(place.package);
                 return Ok(Built { mutants, programs: answer.programs, folder });
@@ -90,10 +91,12 @@ struct Answer {
     errors: Vec<Diagnostic>,
 }
 
-fn cargo(ws: &Workspace, to: &Path, words: &str) -> Result<Answer> {
+fn cargo(ws: &Workspace, package: &str, to: &Path, words: &str) -> Result<Answer> {
     let mut command: Command = ws.cargo(words);
     command
         .arg("--message-format=json")
+        // What is tried is built quickly; what is below it was built for the tests already.
+        .args(["--config", &format!("profile.test.package.{package}.opt-level=1")])
         .current_dir(to)
         .env("CARGO_TARGET_DIR", ws.target_folder())
         .stdout(Stdio::piped())

@@ -3,7 +3,6 @@
 //! Knows the syntax of Rust. Each mutant has a number; the changed text asks `on(number)` at each place. Around what a mutant
 //! says, marks are put, by which [`mark::at`] finds the mutants that a compiler complained of.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use syn::spanned::Spanned;
@@ -14,41 +13,10 @@ use syn::{
 };
 
 use super::mark::{self, marked};
+use super::mutant::{Learnt, Mutant, last_two};
 use super::operators::{self, Kind};
 use super::splice::Edits;
 use super::values;
-
-/// One change of the program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mutant {
-    pub(crate) number: u32,
-    /// From the root of the workspace.
-    pub(crate) file: String,
-    pub(crate) line: usize,
-    pub(crate) function: String,
-    /// What is changed and what it becomes.
-    pub(crate) change: String,
-    /// Whether it is in the program: a compiler takes it, and it is not in a function that is called while compiling.
-    pub(crate) made: bool,
-}
-
-impl Mutant {
-    /// Its name, which stays when lines are moved.
-    pub(crate) fn name(&self) -> String {
-        format!("{}: {}: {}", self.file, self.function, self.change)
-    }
-}
-
-/// What was learnt of a crate before its mutants are written.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Learnt {
-    /// Types with a default value.
-    pub(crate) defaults: BTreeSet<String>,
-    /// Mutants that no compiler takes.
-    pub(crate) refused: BTreeSet<u32>,
-    /// Functions that are called while compiling, and cannot ask which mutant is chosen.
-    pub(crate) constant: BTreeSet<String>,
-}
 
 /// All mutants of a file, numbered from `first`, and the file with those that a compiler takes.
 pub(crate) fn find(
@@ -240,12 +208,6 @@ impl Finder<'_> {
     }
 }
 
-/// The type and the function of a path.
-pub(crate) fn last_two(path: &str) -> String {
-    let parts: Vec<&str> = path.rsplitn(3, "::").take(2).collect();
-    parts.into_iter().rev().collect::<Vec<_>>().join("::")
-}
-
 fn cases(awake: &[Awake], left: &str, op: &str) -> String {
     let mut text = String::new();
     for mutant in awake {
@@ -354,3 +316,6 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_type(&mut self, _: &'ast Type) {}
     fn visit_pat(&mut self, _: &'ast Pat) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn found(source: &str) -> (Vec<Mutant>, String) {
+    find("a.rs", source, 1, &Learnt::default()).expect("it is Rust")
+}
+
+fn changes(source: &str) -> Vec<String> {
+    let (mutants, text) = found(source);
+    syn::parse_file(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    mutants.into_iter().map(|mutant| mutant.change).collect()
+}
+
+/// Without marks and paths.
+fn plain(text: &str) -> String {
+    let mut plain = text.replace("crate::gm_mutant::", "").replace(mark::CLOSE, "");
+    while let Some((before, after)) = plain.split_once("/*gm<") {
+        let rest = after.split_once("*/").map_or("", |(_, rest)| rest);
+        plain = format!("{before}{rest}");
+    }
+    plain
+}
+
+#[test]
+fn each_kind_of_place_has_its_mutants() {
+    assert_eq!(changes("fn f(a: u8) { g(a < 3) }"), ["returns ()", "`a < 3` by `==`", "`a < 3` by `>`", "`a < 3` by `<=`"]);
+    assert_eq!(changes("fn f() -> bool { a && !b }"), ["returns true", "returns false", "`a && !b` by `||`", "`!b` without `!`"]);
+    assert_eq!(changes("fn f() -> X { x(a + 1) }"), ["`a + 1` by `-`", "`a + 1` by `*`", "`a + 1` by `+ 2`"]);
+    assert_eq!(changes("fn f() -> X { self.a[i + 1] -= b; x }"), ["`self.a[i + 1] -= b` by `+=`", "`self.a[i + 1] -= b` by `/=`"]);
+    assert_eq!(
+        changes("fn f() -> X { match a { A if b => c, B => d, _ => e } }"),
+        ["no arm `A if b`", "guard `b` by `true`", "guard `b` by `false`", "no arm `B`"]
+    );
+}
+
+#[test]
+fn asleep_each_place_says_what_it_said() {
+    let (_, text) = found("fn f() -> X { g(a == b && c, -d) }");
+    assert_eq!(
+        plain(&text),
+        "fn f() -> X { g((if ((match (&(a), &(b)) { (gm_l, gm_r) => if on(2) { gm_l != gm_r } else { gm_l == gm_r } })) != on(1) \
+         { c } else { on(1) }), (match (d) { gm_v => if on(3) { gm_v } else { -gm_v } })) }"
+    );
+    let (_, text) = found("fn f() { a += b + 1 }");
+    assert_eq!(
+        plain(&text),
+        "fn f() { if on(1) { return ; } (match ((match ((b), (1)) { (gm_l, gm_r) => if on(4) { gm_l - gm_r } else if on(5) \
+         { gm_l * gm_r } else if on(6) { gm_l + 2 } else { gm_l + gm_r } })) { gm_r => if on(2) { a -= gm_r } else if on(3) \
+         { a *= gm_r } else { a += gm_r } }) }"
+    );
+}
+
+#[test]
+fn tests_constants_macros_and_types_have_none() {
+    for source in [
+        "#[cfg(test)] mod tests { fn f() -> bool { a < b } }",
+        "#[test] fn f() { a < b; }",
+        "const A: u8 = 1 + 2; static B: u8 = 1 + 2; enum E { A = 1 + 2 }",
+        "fn f(a: [u8; 1 + 2]) -> X { assert!(a < b); [x; 1 + 2] }",
+        "fn f() -> X { if let Some(a) = b && let Some(c) = d { e } else { g } }",
+        "fn f() {}",
+        "fn f() -> bool { true }",
+    ] {
+        let expected: &[&str] = if source.ends_with("true }") { &["returns false"] } else { &[] };
+        assert_eq!(changes(source), expected, "{source}");
+    }
+}
+
+#[test]
+fn a_mutant_has_a_name_that_lines_do_not_change() {
+    let (mutants, _) = found("\nmod m { impl<T> A for B<T> { fn f() {\n a  <\n b; } } }");
+    let names: Vec<_> = mutants.iter().map(Mutant::name).collect();
+    assert_eq!(names.first().map(String::as_str), Some("a.rs: <B<T> as A>::f: returns ()"));
+    assert_eq!(names.get(1).map(String::as_str), Some("a.rs: <B<T> as A>::f: `a < b` by `==`"));
+    assert_eq!(mutants.iter().map(|mutant| mutant.line).collect::<Vec<_>>(), [2, 3, 3, 3]);
+}
+
+#[test]
+fn what_a_compiler_refused_is_not_written_and_keeps_its_number() {
+    let learnt = Learnt { refused: BTreeSet::from([2]), ..Learnt::default() };
+    let (mutants, text) = find("a.rs", "fn f() { g(a < b) }", 1, &learnt).expect("it is Rust");
+    assert_eq!(mutants.iter().map(|mutant| mutant.made).collect::<Vec<_>>(), [true, false, true, true]);
+    assert!(!text.contains("on(2)") && text.contains("on(3)"), "{text}");
+}
+
+#[test]
+fn a_constant_function_can_be_asked_unless_it_is_called_while_compiling() {
+    let source = "impl A { pub const fn f() -> bool { a < b } }";
+    let (mutants, text) = found(source);
+    assert!(!text.contains("const fn") && mutants.iter().all(|mutant| mutant.made), "{text}");
+    let learnt = Learnt { constant: BTreeSet::from(["A::f".to_owned()]), ..Learnt::default() };
+    let (mutants, text) = find("a.rs", source, 1, &learnt).expect("it is Rust");
+    assert_eq!(text, source);
+    assert!(mutants.iter().all(|mutant| !mutant.made));
+}
