@@ -36,8 +36,9 @@ pub(crate) struct Place {
     pub(crate) package: &'static str,
     /// Beginnings of the files below `src/` that are changed; all if there are none.
     pub(crate) files: &'static [&'static str],
-    /// Which test programs run, as cargo is told; all if there are none.
-    pub(crate) programs: &'static [&'static str],
+    /// Features and test programs, as cargo is told.
+    pub(crate) features: &'static str,
+    pub(crate) programs: &'static str,
 }
 
 impl Place {
@@ -188,6 +189,12 @@ fn try_place(
         }
         let start = Instant::now();
         let end = play::play(mutant.number, &tests, &built.folder);
+        if let Ok(end @ (End::Survived | End::Unasked)) = &end
+            && !explained.contains_key(&mutant.name())
+        {
+            let how = if *end == End::Unasked { "no test comes past it" } else { "survived" };
+            println!("{how}, line {}: {}", mutant.line, mutant.name());
+        }
         Some((end, start.elapsed()))
     });
     let mut report = String::new();
@@ -200,11 +207,7 @@ fn try_place(
         match end {
             End::Caught(_) | End::Endless => counts.caught += 1,
             End::Survived | End::Unasked if explained.contains_key(&name) => counts.explained += 1,
-            End::Survived | End::Unasked => {
-                counts.survivors += 1;
-                let how = if end == End::Unasked { "no test comes past it" } else { "survived" };
-                println!("{how}, line {}: {name}", mutant.line);
-            }
+            End::Survived | End::Unasked => counts.survivors += 1,
         }
     }
     let file = scratch.join(format!("{}.txt", place.package));

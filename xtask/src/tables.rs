@@ -139,9 +139,9 @@ pub(crate) const VECTOR_TESTS: &[&str] =
 
 /// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
 pub(crate) const MUTATED: &[Place] = &[
-    Place { package: "gm-clock", files: &[], programs: &[] },
-    Place { package: "gm-data", files: &[], programs: &[] },
-    Place { package: "gm-codec", files: &[], programs: &[] },
+    Place { package: "gm-clock", files: &[], features: "--all-features", programs: "" },
+    Place { package: "gm-data", files: &[], features: "--all-features", programs: "" },
+    Place { package: "gm-codec", files: &[], features: "--all-features", programs: "" },
     Place {
         package: "gm-broadcast",
         files: &[
@@ -165,7 +165,8 @@ pub(crate) const MUTATED: &[Place] = &[
             "unopened.rs",
             "window.rs",
         ],
-        programs: &["--lib"],
+        features: "--no-default-features",
+        programs: "--lib --test conversations",
     },
     Place {
         package: "gm-node",
@@ -179,11 +180,12 @@ pub(crate) const MUTATED: &[Place] = &[
             "node/partner.rs",
             "node/register/silence.rs",
             "node/shared.rs",
-            "node/waiter.rs",
+            "node/waiter",
             "rendezvous.rs",
             "store/memory",
         ],
-        programs: &["--lib"],
+        features: "--no-default-features --features disk",
+        programs: "--lib --test node --test store",
     },
 ];
 

@@ -55,33 +55,14 @@ pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
             instead.push((source.file.clone(), text));
         }
         tree::copy(ws.root(), ws.target_folder(), &to, &instead)?;
-        // The library by itself is soon checked; the tests may call more of it while compiling.
-        for words in [check_words(place), test_words(place)] {
-            let answer = cargo(ws, place.package, &to, &words)?;
-            if answer.good && !answer.programs.is_empty() {
-                let folder = to.join(place.package);
-                return Ok(Built { mutants, programs: answer.programs, folder });
-            }
-            if !answer.good {
-                learn(&mut learnt, &to, &answer, &mutants)?;
-                break;
-            }
+        let answer = cargo(ws, place, &to)?;
+        if answer.good {
+            let folder = to.join(place.package);
+            return Ok(Built { mutants, programs: answer.programs, folder });
         }
+        learn(&mut learnt, &to, &answer, &mutants)?;
     }
     bail!("the mutants of {} do not compile after {MOST_ROUNDS} rounds", place.package)
-}
-
-fn check_words(place: &Place) -> String {
-    format!("check -p {} --all-features --lib", place.package)
-}
-
-fn test_words(place: &Place) -> String {
-    let mut words = format!("test -p {} --all-features --no-run", place.package);
-    for program in place.programs {
-        words.push(' ');
-        words.push_str(program);
-    }
-    words
 }
 
 /// What cargo said.
@@ -91,8 +72,9 @@ struct Answer {
     errors: Vec<Diagnostic>,
 }
 
-fn cargo(ws: &Workspace, package: &str, to: &Path, words: &str) -> Result<Answer> {
-    let mut command: Command = ws.cargo(words);
+fn cargo(ws: &Workspace, place: &Place, to: &Path) -> Result<Answer> {
+    let Place { package, features, programs, .. } = place;
+    let mut command: Command = ws.cargo(&format!("test -p {package} {features} --no-run {programs}"));
     command
         .arg("--message-format=json")
         // What is tried is built quickly; what is below it was built for the tests already.

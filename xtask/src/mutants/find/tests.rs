@@ -24,10 +24,19 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn each_kind_of_place_has_its_mutants() {
-    assert_eq!(changes("fn f(a: u8) { g(a < 3) }"), ["returns ()", "`a < 3` by `==`", "`a < 3` by `>`", "`a < 3` by `<=`"]);
-    assert_eq!(changes("fn f() -> bool { a && !b }"), ["returns true", "returns false", "`a && !b` by `||`", "`!b` without `!`"]);
+    assert_eq!(
+        changes("fn f(a: u8) { g(a < 3) }"),
+        ["returns ()", "`a < 3` by `==`", "`a < 3` by `>`", "`a < 3` by `<=`"]
+    );
+    assert_eq!(
+        changes("fn f() -> bool { a && !b }"),
+        ["returns true", "returns false", "`a && !b` by `||`", "`!b` without `!`"]
+    );
     assert_eq!(changes("fn f() -> X { x(a + 1) }"), ["`a + 1` by `-`", "`a + 1` by `*`", "`a + 1` by `+ 2`"]);
-    assert_eq!(changes("fn f() -> X { self.a[i + 1] -= b; x }"), ["`self.a[i + 1] -= b` by `+=`", "`self.a[i + 1] -= b` by `/=`"]);
+    assert_eq!(
+        changes("fn f() -> X { self.a[i + 1] -= b; x }"),
+        ["`self.a[i + 1] -= b` by `+=`", "`self.a[i + 1] -= b` by `/=`"]
+    );
     assert_eq!(
         changes("fn f() -> X { match a { A if b => c, B => d, _ => e } }"),
         ["no arm `A if b`", "guard `b` by `true`", "guard `b` by `false`", "no arm `B`"]
