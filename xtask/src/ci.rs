@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, status};
-use crate::{deps, fuzz, net, port, sim, test, vectors};
+use crate::{deps, fuzz, mutants, net, port, sim, test, vectors};
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
         step("clippy", format!("cargo {CLIPPY}"), || verdict(&mut ws.cargo(CLIPPY))),
         step("deps", "cargo xtask deps", || Ok(yes_or_no(deps::run(ws)?))),
         step("test", "cargo xtask test", || Ok(Outcome::Ran(test::run(ws)?))),
+        step("mutants", "cargo xtask mutants", || Ok(Outcome::Ran(mutants::ci(ws)?))),
         step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
         step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),
         // The tests have compared the cases; this compares whole files, and finds those that no test makes.

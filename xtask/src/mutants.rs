@@ -76,9 +76,14 @@ pub(crate) struct Flags {
     jobs: Option<usize>,
 }
 
+/// What every change must pass: a sample of one crate.
+pub(crate) fn ci(ws: &Workspace) -> Result<Tally> {
+    run(ws, &Flags::default())
+}
+
 /// Tries mutants. Fails if one survives that is not explained.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
-    let seed = flags.seed.map_or_else(|| commits(ws), Ok)?;
+    let seed = flags.seed.or_else(|| commits(ws)).unwrap_or(1);
     let places = places(flags, seed)?;
     let explained = explained::read(ws)?;
     let mut tally = Tally::default();
@@ -220,11 +225,10 @@ fn belongs(name: &str, package: &str) -> bool {
 }
 
 /// The number of commits: another sample for each change.
-fn commits(ws: &Workspace) -> Result<u64> {
+fn commits(ws: &Workspace) -> Option<u64> {
     let mut git = Command::new("git");
-    let output = git.args(["rev-list", "--count", "HEAD"]).current_dir(ws.root()).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().context("cannot count the commits: give --seed")
+    let output = git.args(["rev-list", "--count", "HEAD"]).current_dir(ws.root()).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }
 
 /// Another order for each seed, the same everywhere.
@@ -238,5 +242,73 @@ fn shuffle<T>(list: &mut [T], seed: u64) {
         mixed ^= mixed >> 31;
         let at = usize::try_from(mixed % (last as u64 + 1)).unwrap_or(last);
         list.swap(last, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_an_order() {
+        let order = |seed| {
+            let mut list: Vec<u32> = (0..50).collect();
+            shuffle(&mut list, seed);
+            list
+        };
+        assert_eq!(order(7), order(7));
+        assert_ne!(order(7), order(8));
+        let mut sorted = order(7);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_seed_chooses_a_crate_and_a_name_does() {
+        let names = |flags: &Flags, seed| {
+            places(flags, seed).map(|places| places.iter().map(|place| place.package).collect::<Vec<_>>())
+        };
+        let none = Flags::default();
+        let by_seed: std::collections::BTreeSet<_> =
+            (0..5).filter_map(|seed| names(&none, seed).ok()).collect();
+        assert_eq!(by_seed.len(), MUTATED.len());
+        let named = Flags { package: Some("gm-data".to_owned()), ..Flags::default() };
+        assert_eq!(names(&named, 3).ok(), Some(vec!["gm-data"]));
+        let unknown = Flags { package: Some("gm".to_owned()), ..Flags::default() };
+        assert!(names(&unknown, 3).is_err());
+        let all = Flags { all: true, ..Flags::default() };
+        assert_eq!(names(&all, 3).map(|names| names.len()).ok(), Some(MUTATED.len()));
+    }
+
+    #[test]
+    fn a_place_has_the_files_of_its_table() {
+        let place = |files| Place { package: "gm-a", files, features: "", programs: "" };
+        assert!(place(&[]).has("gm-a/src/b/c.rs") && !place(&[]).has("gm-ab/src/b.rs"));
+        assert!(place(&["b/"]).has("gm-a/src/b/c.rs") && !place(&["b/"]).has("gm-a/src/b.rs"));
+    }
+
+    #[test]
+    fn every_row_of_the_table_names_files_that_exist() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for place in MUTATED {
+            let (sources, _) = tree::sources(&root, place.package).expect("they are read");
+            for begin in place.files {
+                let one = Place {
+                    package: place.package,
+                    files: std::slice::from_ref(begin),
+                    features: "",
+                    programs: "",
+                };
+                assert!(sources.iter().any(|source| one.has(&source.file)), "{}: {begin}", place.package);
+            }
+        }
+    }
+
+    #[test]
+    fn the_explained_are_of_crates_of_the_table() {
+        let explained = explained::parse(include_str!("../mutants.toml")).expect("a table");
+        for name in explained.keys() {
+            assert!(MUTATED.iter().any(|place| belongs(name, place.package)), "{name}");
+        }
     }
 }

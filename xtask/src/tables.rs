@@ -155,7 +155,6 @@ pub(crate) const MUTATED: &[Place] = &[
             "peer_status.rs",
             "peers.rs",
             "plan.rs",
-            "plan/",
             "postal.rs",
             "rate.rs",
             "reach.rs",

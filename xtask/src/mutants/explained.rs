@@ -16,7 +16,8 @@ pub(crate) fn read(ws: &Workspace) -> Result<BTreeMap<String, String>> {
     parse(&text).with_context(|| format!("in {FILE}"))
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, String>> {
+/// Reads the rows of a text.
+pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, String>> {
     let table: toml::Table = text.parse()?;
     let rows = table.get("explained").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut explained = BTreeMap::new();
