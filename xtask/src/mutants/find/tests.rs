@@ -1,3 +1,5 @@
+//! Which mutants a source has, and what the changed text says while they are asleep.
+
 use std::collections::BTreeSet;
 
 use super::*;
