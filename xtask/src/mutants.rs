@@ -154,7 +154,7 @@ fn try_place(
     let built = build::build(ws, place)?;
     println!("{}: built in {:.0} s", place.package, start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let scratch = ws.target_folder().join("mutants");
+    let scratch = ws.target_folder().join("mutants").join(place.package);
     let workers =
         flags.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let (tests, fail) = play::tests(&built.programs, &built.folder, &scratch, workers)?;
@@ -215,7 +215,7 @@ fn try_place(
             End::Survived | End::Unasked => counts.survivors += 1,
         }
     }
-    let file = scratch.join(format!("{}.txt", place.package));
+    let file = ws.target_folder().join(format!("mutants/{}.txt", place.package));
     fs::write(&file, report).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(counts)
 }

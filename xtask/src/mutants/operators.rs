@@ -32,7 +32,8 @@ pub(crate) fn changes(op: &BinOp, right: &Expr) -> (Kind, Vec<String>) {
         BinOp::Shl(_) => (Kind::Take, &[">>"]),
         BinOp::Shr(_) => (Kind::Take, &["<<"]),
         BinOp::BitAnd(_) => (Kind::Take, &["|", "^"]),
-        BinOp::BitOr(_) => (Kind::Take, &["&", "^"]),
+        // Of bits that are apart, as those of flags are, `^` says the same.
+        BinOp::BitOr(_) => (Kind::Take, &["&"]),
         BinOp::BitXor(_) => (Kind::Take, &["|", "&"]),
         BinOp::And(_) => (Kind::Lazy, &["||"]),
         BinOp::Or(_) => (Kind::Lazy, &["&&"]),

@@ -1,0 +1,103 @@
+//! What a human is told of a payload: each field that has several meanings in one number, in words.
+
+mod payloads;
+
+use gm_clock::Incarnation;
+use gm_codec::{Body, Group, Header, Known, Part, Payload, Receipts, Versions};
+use gm_data::{Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use payloads::shapes::{broadcast, direct, name, v4};
+use payloads::{encoded, limits};
+
+/// What is told of the fields of that name.
+fn told(payload: &Payload, field: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let read = Payload::decode_traced(&encoded(payload), &limits(), &mut |told| {
+        if told.name == field {
+            values.push(told.value);
+        }
+    });
+    assert_eq!(read.as_ref(), Ok(payload));
+    values
+}
+
+fn life(number: u64) -> Incarnation {
+    Incarnation::new(number).expect("in range")
+}
+
+#[test]
+fn receipts() {
+    for (durable, again, words) in [
+        (false, false, "within 2500 ms"),
+        (true, false, "within 2500 ms, on disk"),
+        (false, true, "within 2500 ms, another's share before"),
+        (true, true, "within 2500 ms, on disk, another's share before"),
+    ] {
+        let receipts = Receipts { within_millis: 2_500, durable, again };
+        let header: Header = broadcast(|said| said.receipts = Some(receipts));
+        assert_eq!(told(&Payload { header, body: Body::Notice }, "receipts"), [words]);
+    }
+}
+
+#[test]
+fn versions() {
+    let version = |gone| Version { incarnation: life(1), gone, clock: 2 };
+    let known = |gone| Some(Known { version: version(gone), digest: None });
+    let versions = vec![(v4(1), known(false)), (v4(2), known(true)), (v4(4), None)];
+    let body = Body::Versions(Versions { name: name("G"), digests: false, buckets: None, versions });
+    assert_eq!(
+        told(&direct(body), "version"),
+        [
+            "a living record of 10.0.0.1:29999, entry 0",
+            "a forgotten record of 10.0.0.2:29999, entry 1",
+            "no record of 10.0.0.4:29999, entry 2",
+        ]
+    );
+}
+
+fn part(member: u8, gone: bool, opened: bool, items: Vec<TimedItem>) -> Part {
+    let version = Version::new(life(5), gone, 9).expect("in range");
+    let opened = opened.then(|| Opened { incarnation: life(3), clock: 4 });
+    Part::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("sound"))
+}
+
+#[test]
+fn parts() {
+    let parts =
+        vec![part(1, false, false, vec![]), part(2, false, true, vec![]), part(3, true, false, vec![])];
+    let payload = direct(Body::Group(Group { name: name("G"), parts }));
+    assert_eq!(
+        told(&payload, "part"),
+        [
+            "record of 10.0.0.1:29999, entry 0",
+            "record, opened of 10.0.0.2:29999, entry 1",
+            "record of a forgotten member of 10.0.0.3:29999, entry 2",
+        ]
+    );
+    assert_eq!(told(&payload, "opened.incarnation"), ["3"]);
+    assert_eq!(told(&payload, "opened.clock"), ["4"]);
+}
+
+#[test]
+fn items() {
+    let item = |start, end, op, port, time| {
+        let range = KeyRange::new(start, end).expect("in order");
+        TimedItem { item: Item::new(v4(1), range, op, port, 100).expect("a priority"), time }
+    };
+    let items = vec![
+        item(10, 19, Op::Add, 80, 7),
+        item(20, 29, Op::Add, 80, 7),
+        item(40, 49, Op::Rmv, 80, 6),
+        item(50, 50, Op::Get, 81, 6),
+    ];
+    let payload = direct(Body::Group(Group { name: name("G"), parts: vec![part(1, false, false, items)] }));
+    assert_eq!(
+        told(&payload, "item"),
+        [
+            "add",
+            "add, adjoins, same width, same port, same priority, same age",
+            "rmv, same width, same port, same priority",
+            "get, adjoins, same priority, same age",
+        ]
+    );
+    assert_eq!(told(&payload, "start"), ["10", "40"]);
+}
