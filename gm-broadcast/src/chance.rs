@@ -72,3 +72,6 @@ impl fmt::Debug for Chance {
         f.write_str("Chance(..)")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,9 @@ fn histories_agree_with_the_twin_and_heal() {
         assert!(share >= 5, "{fault}: in {share} % of the histories only");
     }
 }
+
+/// The first of them, which take no time: `cargo xtask mutants` runs these, and not ten thousand for each mutant.
+#[test]
+fn a_few_histories_agree_with_the_twin_and_heal() {
+    histories(Cases(200)).unwrap();
+}

@@ -39,6 +39,8 @@ pub(crate) struct Place {
     /// Features and test programs, as cargo is told.
     pub(crate) features: &'static str,
     pub(crate) programs: &'static str,
+    /// Tests that take too long to run for each mutant.
+    pub(crate) without: &'static [&'static str],
 }
 
 impl Place {
@@ -157,7 +159,7 @@ fn try_place(
     let scratch = ws.target_folder().join("mutants").join(place.package);
     let workers =
         flags.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
-    let (tests, fail) = play::tests(&built.programs, &built.folder, &scratch, workers)?;
+    let (tests, fail) = play::tests(&built, place.without, &scratch, workers)?;
     println!(
         "{}: {} tests without a mutant in {:.0} s",
         place.package,
@@ -203,6 +205,9 @@ fn try_place(
         Some((end, start.elapsed()))
     });
     let mut report = String::new();
+    for test in tests.iter().rev() {
+        writeln!(report, "{test}")?;
+    }
     for (mutant, end) in chosen.iter().zip(ends) {
         let Some((end, took)) = end else { continue };
         let end = end?;
@@ -282,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_place_has_the_files_of_its_table() {
-        let place = |files| Place { package: "gm-a", files, features: "", programs: "" };
+        let place = |files| Place { package: "gm-a", files, features: "", programs: "", without: &[] };
         assert!(place(&[]).has("gm-a/src/b/c.rs") && !place(&[]).has("gm-ab/src/b.rs"));
         assert!(place(&["b/"]).has("gm-a/src/b/c.rs") && !place(&["b/"]).has("gm-a/src/b.rs"));
     }
@@ -298,6 +303,7 @@ mod tests {
                     files: std::slice::from_ref(begin),
                     features: "",
                     programs: "",
+                    without: &[],
                 };
                 assert!(sources.iter().any(|source| one.has(&source.file)), "{}: {begin}", place.package);
             }

@@ -139,9 +139,19 @@ pub(crate) const VECTOR_TESTS: &[&str] =
 
 /// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
 pub(crate) const MUTATED: &[Place] = &[
-    Place { package: "gm-clock", files: &[], features: "--all-features", programs: "" },
-    Place { package: "gm-data", files: &[], features: "--all-features", programs: "" },
-    Place { package: "gm-codec", files: &[], features: "--all-features", programs: "" },
+    Place { package: "gm-clock", files: &[], features: "--all-features", programs: "", without: &[] },
+    Place {
+        package: "gm-data",
+        files: &[],
+        features: "--all-features",
+        programs: "",
+        // Few histories find what ten thousand do, as far as planted bugs show.
+        without: &[
+            "laws::histories_agree_with_the_twin_and_heal",
+            "laws::mutants::every_planted_bug_is_found",
+        ],
+    },
+    Place { package: "gm-codec", files: &[], features: "--all-features", programs: "", without: &[] },
     Place {
         package: "gm-broadcast",
         files: &[
@@ -166,6 +176,7 @@ pub(crate) const MUTATED: &[Place] = &[
         ],
         features: "--no-default-features",
         programs: "--lib --test conversations",
+        without: &[],
     },
     Place {
         package: "gm-node",
@@ -185,6 +196,7 @@ pub(crate) const MUTATED: &[Place] = &[
         ],
         features: "--no-default-features --features disk",
         programs: "--lib --test node --test store",
+        without: &[],
     },
 ];
 

@@ -261,3 +261,25 @@ proptest! {
         prop_assert!(!hearing.has_changes());
     }
 }
+
+/// Words of nodes that we do not hear are kept up to a bound; when it is reached, what is old goes, and nothing else.
+#[test]
+fn early_words_are_bounded_and_old_ones_make_room() {
+    let mut hearing = Hearing::default();
+    let many = u32::try_from(EARLY).unwrap();
+    for number in 0..many {
+        hearing.confirm(node(number), at(u64::from(number % 2) * 30), MINUTE);
+    }
+    assert_eq!((hearing.early(node(0)), hearing.early(node(1))), (Some(at(60)), Some(at(90))));
+    assert_eq!(hearing.early(node(many)), None, "it was never said");
+    hearing.confirm(node(many), at(59), MINUTE);
+    assert_eq!(hearing.early(node(many)), None, "there is no room");
+    assert_eq!(hearing.early(node(0)), Some(at(60)), "whose word holds still is not forgotten");
+    // The first half is as old as it may be.
+    hearing.confirm(node(many), at(60), MINUTE);
+    assert_eq!(hearing.early(node(many)), Some(at(120)));
+    assert_eq!((hearing.early(node(0)), hearing.early(node(1))), (None, Some(at(90))));
+    // There is room now: nothing is forgotten for the next one.
+    hearing.confirm(node(many + 1), at(100), MINUTE);
+    assert_eq!((hearing.early(node(1)), hearing.early(node(many + 1))), (Some(at(90)), Some(at(160))));
+}

@@ -121,3 +121,37 @@ fn any_port_of_an_address_is_found() {
         assert_eq!(peers.any_within(low, high), found);
     }
 }
+
+#[test]
+fn a_directory_finds_any_within_bounds() {
+    let known = |number| Known { node: node(number), label: None, class: Class::Lan };
+    let directory = Directory::new(vec![known(2), known(5)]);
+    for (low, high, found) in [
+        (0, 1, false),
+        (0, 2, true),
+        (2, 2, true),
+        (2, 4, true),
+        (3, 4, false),
+        (3, 5, true),
+        (5, 9, true),
+        (6, 9, false),
+    ] {
+        assert_eq!(directory.any_within(node(low), node(high)), found, "{low} to {high}");
+    }
+}
+
+/// Failures count from the first since it was last reached.
+#[test]
+fn failures_have_a_beginning() {
+    let (mut peers, mut chance) = (Peers::new(10, 1, 10), chance(1));
+    let mut failed = |seconds, reached: bool| {
+        if reached {
+            peers.entry(node(1), None).0.failures = 0;
+        }
+        peers.failed(node(1), None, (at(seconds), Refusal::Refused), (FIRST, MOST), &mut chance);
+        peers.get(node(1)).and_then(|peer| peer.failed)
+    };
+    assert_eq!(failed(5, false), Some((at(5), at(5), Refusal::Refused)));
+    assert_eq!(failed(9, false), Some((at(5), at(9), Refusal::Refused)));
+    assert_eq!(failed(20, true), Some((at(20), at(20), Refusal::Refused)));
+}

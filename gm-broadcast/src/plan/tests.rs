@@ -276,6 +276,27 @@ fn failing_nodes_are_dealt_evenly() {
     assert_eq!(shares.iter().filter(|share| node(1_000) <= share.nodes[0]).count(), 1);
 }
 
+/// Where no node of their class is live, failing nodes go behind the shares of the others; else behind those of their class alone.
+#[test]
+fn failing_nodes_are_dealt_to_their_class_or_to_all() {
+    let target = |number, class, failing| Target { node: node(number), label: None, class, failing };
+    // By the class of each share with a live hop: how many failing nodes of the slowest class are behind it.
+    let behind = |live: &[Class]| {
+        let live = live.iter().zip(0..).map(|(class, number)| target(number, *class, false));
+        let list = islands(live.chain((100..124).map(|number| target(number, Class::Wan, true))));
+        let shares = plan(list, &same(cost(1, 1)), Shape::Postal, &mut chance(1));
+        let of = |class: Class| {
+            let shares = shares.iter().filter(|share| share.class == class && share.nodes[0] < node(100));
+            shares.map(|share| share.nodes.iter().filter(|who| **who >= node(100)).count()).sum::<usize>()
+        };
+        [of(Class::Wan), of(Class::Lan), of(Class::Island)]
+    };
+    assert_eq!(behind(&[Class::Lan]), [0, 12, 0], "as many for the live node as for the sender");
+    assert_eq!(behind(&[Class::Lan, Class::Island]), [0, 8, 8]);
+    assert_eq!(behind(&[Class::Wan, Class::Island]), [12, 0, 0]);
+    assert_eq!(behind(&[]), [0, 0, 0]);
+}
+
 /// Every live node comes to be the first hop, of an island as of nodes alone; and every failing one comes to stand last.
 #[test]
 fn chance_decides_who_is_asked() {

@@ -19,6 +19,7 @@ mod presence;
 mod receipts;
 mod relays;
 mod station;
+mod status;
 mod strangers;
 mod tap;
 mod trees;

@@ -3,6 +3,7 @@
 //! Knows the test programs of Rust's own harness.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+use super::build::Built;
 
 /// Address space of a test program, in KiB: a mutant that never stops asking for memory dies of it.
 const MOST_MEMORY: u64 = 4 << 20;
@@ -43,20 +46,28 @@ pub(crate) enum End {
     Unasked,
 }
 
-/// Tests of a crate that pass without a mutant, and the names of those that do not.
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (took, mutants) = (self.took.as_secs_f64(), self.asked.len());
+        write!(f, "{took:6.2} s without a mutant, comes past {mutants}: {}", self.name)
+    }
+}
+
+/// Tests of a crate that pass without a mutant, but for some; and the names of those that do not pass.
 pub(crate) fn tests(
-    programs: &[PathBuf],
-    folder: &Path,
+    built: &Built,
+    without: &[&str],
     scratch: &Path,
     workers: usize,
 ) -> Result<(Vec<Test>, Vec<String>)> {
+    let Built { programs, folder, .. } = built;
     let mut names = Vec::new();
     for program in programs {
         let ignored = list(program, folder, true)?;
         names.extend(
             list(program, folder, false)?
                 .into_iter()
-                .filter(|name| !ignored.contains(name))
+                .filter(|name| !ignored.contains(name) && !without.contains(&name.as_str()))
                 .map(|name| (program.clone(), name)),
         );
     }
