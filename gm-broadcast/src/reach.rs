@@ -150,4 +150,14 @@ mod tests {
         assert!(path.answered() && path.state() == Datagrams::Work && !path.answered());
         assert!(!path.takes_probe(at(1_000)));
     }
+
+    #[test]
+    fn what_was_lost_just_now_is_not_tried_at_once() {
+        let mut path = DatagramPath::default();
+        path.unanswered();
+        path.heard_by_connection();
+        assert_eq!(path.tried(at(100), true), Verdict::Lost);
+        let probed: Vec<u64> = (100..115).filter(|second| path.takes_probe(at(*second))).collect();
+        assert_eq!(probed, [102, 106, 114]);
+    }
 }

@@ -191,4 +191,18 @@ mod tests {
         }
         assert_eq!(registry.unknown(), 3);
     }
+
+    #[test]
+    fn what_is_shown_is_which_types_there_are() {
+        let mut registry = Registry::<u64>::default();
+        let took = |_: Time, _: Received<'_>, _: u64| Took {
+            forward: None,
+            counts: true,
+            stored: false,
+            deliver: None,
+        };
+        registry.register("letter", NUMBER, took).unwrap();
+        let text = format!("{registry:?}");
+        assert!(text.contains("letter") && text.contains("unknown: 0"), "{text}");
+    }
 }

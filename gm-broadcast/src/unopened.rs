@@ -178,4 +178,35 @@ mod tests {
         assert_eq!(UnopenedCause::of(unknown, false), Some(UnopenedCause::Sealed { key_id: 7 }));
         assert_eq!(UnopenedCause::of(FrameError::NotSealed, true), Some(UnopenedCause::NotSealed));
     }
+
+    #[test]
+    fn reports_are_counted_by_the_minute_from_its_first() {
+        let mut table = UnopenedFrames::default();
+        let mut reported = |second, many: u8| {
+            (0..many).filter(|number| table.note(at(second), from(*number), UnopenedCause::NotSealed)).count()
+        };
+        // Each second other causes would do as well; here an address is reported once an hour, so each hour is a new start.
+        assert_eq!(reported(4_000, 3), 3);
+        assert_eq!(reported(8_000, 5), 5, "a minute after long silence begins with its first report");
+        assert_eq!(reported(8_059, 20), 3, "eight in a minute, five of which were before");
+        assert_eq!(reported(8_060, 20), 8, "the minute is over to the second");
+        assert_eq!(reported(8_119, 30), 0);
+        assert_eq!(reported(8_120, 30), 8);
+    }
+
+    #[test]
+    fn what_is_listed_is_of_the_last_five_minutes_and_of_who_sends_them() {
+        let mut table = UnopenedFrames::default();
+        table.note(at(0), from(1), UnopenedCause::NotSealed);
+        table.note(at(100), from(2), UnopenedCause::NotSealed);
+        let listed = |table: &UnopenedFrames, second| -> Vec<SocketAddr> {
+            table.list(at(second)).iter().map(|unopened| unopened.from).collect()
+        };
+        assert_eq!(listed(&table, 299), [from(1), from(2)]);
+        assert_eq!(listed(&table, 300), [from(2)]);
+        table.opened(from(1).ip());
+        assert_eq!(listed(&table, 100), [from(2)]);
+        table.opened(from(2).ip());
+        assert!(listed(&table, 100).is_empty());
+    }
 }

@@ -262,3 +262,13 @@ fn sums_of_liars_do_not_run_over() {
     }
     assert_eq!(tally.sum(false).delivered, u64::MAX);
 }
+
+/// All that are missing are counted; so many are named.
+#[test]
+fn as_many_are_named_as_a_sum_may_name() {
+    let mut tally = Tally::new(Time::NEVER, false, Own::None, Time::ZERO);
+    for number in 0..20 {
+        tally.miss(node(number));
+    }
+    assert_eq!((tally.missing, tally.names.len()), (20, NAMES));
+}
