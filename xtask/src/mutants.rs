@@ -11,17 +11,17 @@ mod mark;
 mod mutant;
 mod operators;
 mod play;
+mod report;
 mod splice;
 mod tree;
 mod values;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::tables::MUTATED;
@@ -29,6 +29,7 @@ use crate::tally::Tally;
 use crate::workspace::Workspace;
 use mutant::Mutant;
 use play::End;
+use report::{Counts, HEAD, Lines};
 
 /// A crate whose mutants are tried.
 #[derive(Debug)]
@@ -73,6 +74,9 @@ pub(crate) struct Flags {
     /// Only mutants whose names contain this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Only mutants that survived the last run
+    #[arg(long)]
+    again: bool,
     /// Mutants tried at the same time [default: as many as there are processors]
     #[arg(long)]
     jobs: Option<usize>,
@@ -89,8 +93,9 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
     let places = places(flags, seed)?;
     let explained = explained::read(ws)?;
     let mut tally = Tally::default();
-    let mut table = String::from(
-        "| Crate | Mutants | Tried | Caught | Explained | Survivors | Not made |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+    let mut table = format!(
+        "{HEAD}
+"
     );
     for place in places {
         let counts = try_place(ws, place, flags, seed, &explained)?;
@@ -116,32 +121,6 @@ fn places(flags: &Flags, seed: u64) -> Result<Vec<&'static Place>> {
     }
     let at = usize::try_from(seed % MUTATED.len() as u64)?;
     Ok(MUTATED.iter().skip(at).take(1).collect())
-}
-
-/// What came of the mutants of a crate.
-#[derive(Debug, Default)]
-struct Counts {
-    package: &'static str,
-    mutants: usize,
-    tried: u64,
-    caught: u64,
-    explained: u64,
-    survivors: u64,
-    not_made: usize,
-    /// Explanations of what does not exist.
-    stale: u64,
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts { package, mutants, tried, caught, explained, survivors, not_made, .. } = self;
-        #[allow(clippy::cast_precision_loss)]
-        let part = *caught as f64 * 100.0 / (*tried - *explained).max(1) as f64;
-        write!(
-            f,
-            "| {package} | {mutants} | {tried} | {caught} ({part:.1} %) | {explained} | {survivors} | {not_made} |"
-        )
-    }
 }
 
 fn try_place(
@@ -178,16 +157,22 @@ fn try_place(
     }
     counts.mutants = built.mutants.iter().filter(|mutant| mutant.made).count();
     counts.not_made = built.mutants.len() - counts.mutants;
-    let wanted =
-        |mutant: &&Mutant| mutant.made && flags.only.as_ref().is_none_or(|text| mutant.name().contains(text));
+    let file = ws.target_folder().join(format!("mutants/{}.txt", place.package));
+    let mut lines = Lines::read(&file);
+    let sample = !flags.all && flags.only.is_none() && !flags.again;
+    let wanted = |mutant: &&Mutant| {
+        let name = mutant.name();
+        mutant.made
+            && flags.only.as_ref().is_none_or(|text| name.contains(text))
+            && !(flags.again && !lines.survived(&name))
+            // They take the longest, and nothing is learnt.
+            && !(sample && explained.contains_key(&name))
+    };
     let mut chosen: Vec<&Mutant> = built.mutants.iter().filter(wanted).collect();
-    let end = (!flags.all && flags.only.is_none()).then(|| {
+    let end = sample.then(|| {
         shuffle(&mut chosen, seed);
         let minutes = flags.minutes.unwrap_or(MINUTES);
-        println!(
-            "{}: a sample for {minutes} minutes; the same again: --crate {} --seed {seed}",
-            place.package, place.package
-        );
+        println!("a sample for {minutes} minutes; the same again: --crate {} --seed {seed}", place.package);
         Instant::now() + Duration::from_secs_f64(minutes * 60.0)
     });
     let ends = play::in_parallel(&chosen, workers, |_, mutant| {
@@ -199,29 +184,27 @@ fn try_place(
         if let Ok(end @ (End::Survived | End::Unasked)) = &end
             && !explained.contains_key(&mutant.name())
         {
-            let how = if *end == End::Unasked { "no test comes past it" } else { "survived" };
-            println!("{how}, line {}: {}", mutant.line, mutant.name());
+            println!("{end}, line {}: {}", mutant.line, mutant.name());
         }
         Some((end, start.elapsed()))
     });
-    let mut report = String::new();
-    for test in tests.iter().rev() {
-        writeln!(report, "{test}")?;
-    }
     for (mutant, end) in chosen.iter().zip(ends) {
         let Some((end, took)) = end else { continue };
         let end = end?;
         counts.tried += 1;
-        let name = mutant.name();
-        writeln!(report, "{:6.2} s {end:?}: {}: {name}", took.as_secs_f64(), mutant.line)?;
+        lines.set(mutant, &end, took);
+        let is_explained = explained.contains_key(&mutant.name());
         match end {
+            End::Caught(by) if is_explained => {
+                println!("explained, but caught by {by}: {}", mutant.name());
+                counts.stale += 1;
+            }
             End::Caught(_) | End::Endless => counts.caught += 1,
-            End::Survived | End::Unasked if explained.contains_key(&name) => counts.explained += 1,
+            End::Survived | End::Unasked if is_explained => counts.explained += 1,
             End::Survived | End::Unasked => counts.survivors += 1,
         }
     }
-    let file = ws.target_folder().join(format!("mutants/{}.txt", place.package));
-    fs::write(&file, report).with_context(|| format!("cannot write {}", file.display()))?;
+    lines.write(&file, &tests, &built.mutants)?;
     Ok(counts)
 }
 

@@ -53,6 +53,17 @@ impl fmt::Display for Test {
     }
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Caught(by) => write!(f, "caught by {by}"),
+            End::Endless => f.write_str("endless"),
+            End::Survived => f.write_str("survived"),
+            End::Unasked => f.write_str("no test comes past it"),
+        }
+    }
+}
+
 /// Tests of a crate that pass without a mutant, but for some; and the names of those that do not pass.
 pub(crate) fn tests(
     built: &Built,
@@ -64,12 +75,15 @@ pub(crate) fn tests(
     let mut names = Vec::new();
     for program in programs {
         let ignored = list(program, folder, true)?;
-        names.extend(
-            list(program, folder, false)?
-                .into_iter()
-                .filter(|name| !ignored.contains(name) && !without.contains(&name.as_str()))
-                .map(|name| (program.clone(), name)),
-        );
+        let all = list(program, folder, false)?.into_iter();
+        names.extend(all.filter(|name| !ignored.contains(name)).map(|name| (program.clone(), name)));
+    }
+    for unwanted in without {
+        let before = names.len();
+        names.retain(|(_, name)| name != unwanted);
+        if names.len() == before {
+            bail!("to be left out, but there is no such test: {unwanted}");
+        }
     }
     fs::create_dir_all(scratch)?;
     let tried = in_parallel(&names, workers, |at, (program, name)| {

@@ -1,0 +1,127 @@
+//! What came of mutants: the counts of a crate, and a file with a line for each mutant.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::mutant::Mutant;
+use super::play::{End, Test};
+
+/// The head of the table that rows of counts belong to.
+pub(crate) const HEAD: &str = "| Crate | Mutants | Tried | Caught | Explained | Survivors | Not made |
+| --- | --- | --- | --- | --- | --- | --- |";
+
+/// What came of the mutants of a crate.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) package: &'static str,
+    pub(crate) mutants: usize,
+    pub(crate) tried: u64,
+    pub(crate) caught: u64,
+    pub(crate) explained: u64,
+    pub(crate) survivors: u64,
+    pub(crate) not_made: usize,
+    /// Explanations that are not so.
+    pub(crate) stale: u64,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { package, mutants, tried, caught, explained, survivors, not_made, .. } = self;
+        #[allow(clippy::cast_precision_loss)]
+        let part = *caught as f64 * 100.0 / (*tried - *explained).max(1) as f64;
+        write!(
+            f,
+            "| {package} | {mutants} | {tried} | {caught} ({part:.1} %) | {explained} | {survivors} | {not_made} |"
+        )
+    }
+}
+
+/// The lines of mutants by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(BTreeMap<String, String>);
+
+impl Lines {
+    /// Those of the last runs; none if there were none.
+    pub(crate) fn read(file: &Path) -> Lines {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        Lines(
+            text.lines()
+                .filter_map(|line| Some((line.splitn(4, " | ").nth(3)?.to_owned(), line.to_owned())))
+                .collect(),
+        )
+    }
+
+    /// Whether no test caught that mutant.
+    pub(crate) fn survived(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|line| line.starts_with("survived") || line.starts_with("no test"))
+    }
+
+    /// What came of a mutant now.
+    pub(crate) fn set(&mut self, mutant: &Mutant, end: &End, took: Duration) {
+        let (seconds, line, name) = (took.as_secs_f64(), mutant.line, mutant.name());
+        self.0.insert(name.clone(), format!("{end} | {seconds:.2} s | line {line} | {name}"));
+    }
+
+    /// Writes the tests, and the lines of mutants that still exist.
+    pub(crate) fn write(mut self, file: &Path, tests: &[Test], mutants: &[Mutant]) -> Result<()> {
+        let mut text = String::new();
+        for test in tests.iter().rev() {
+            writeln!(text, "{test}")?;
+        }
+        for mutant in mutants {
+            if let Some(line) = self.0.remove(&mutant.name()) {
+                writeln!(text, "{line}")?;
+            }
+        }
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_they_are_written() {
+        let folder = std::env::temp_dir().join(format!("xtask-mutants-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("lines.txt");
+        let mutant = |number, change: &str| Mutant {
+            number,
+            file: "gm-a/src/a.rs".to_owned(),
+            line: 7,
+            function: "f".to_owned(),
+            change: change.to_owned(),
+            made: true,
+        };
+        let mutants = [mutant(1, "`a | b` by `&`"), mutant(2, "returns 0"), mutant(3, "returns 1")];
+        let mut lines = Lines::default();
+        for (mutant, end) in mutants.iter().zip([End::Survived, End::Unasked, End::Caught("t".to_owned())]) {
+            lines.set(mutant, &end, Duration::from_millis(20));
+        }
+        lines.write(&file, &[], &mutants[..2]).expect("written");
+        let lines = Lines::read(&file);
+        fs::remove_dir_all(&folder).expect("removed");
+        let survived = mutants.each_ref().map(|mutant| lines.survived(&mutant.name()));
+        assert_eq!(survived, [true, true, false], "the third does not exist any more");
+    }
+
+    #[test]
+    fn a_row_has_the_part_that_was_caught_of_what_can_be() {
+        let counts = Counts {
+            package: "gm-a",
+            mutants: 12,
+            tried: 10,
+            caught: 6,
+            explained: 2,
+            survivors: 2,
+            ..Counts::default()
+        };
+        assert_eq!(counts.to_string(), "| gm-a | 12 | 10 | 6 (75.0 %) | 2 | 2 | 0 |");
+    }
+}
