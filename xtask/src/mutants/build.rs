@@ -35,7 +35,8 @@ pub(crate) struct Built {
 /// Builds the tests of a crate with all mutants of its files.
 pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
     let (sources, defaults) = tree::sources(ws.root(), place.package)?;
-    let to = ws.target_folder().join("mutants/tree");
+    // One for each crate, so that two may be tried at the same time.
+    let to = ws.target_folder().join("mutants").join(place.package).join("tree");
     let mut learnt = Learnt { defaults, ..Learnt::default() };
     for _ in 0..MOST_ROUNDS {
         let mut mutants = Vec::new();
@@ -77,10 +78,11 @@ fn cargo(ws: &Workspace, place: &Place, to: &Path) -> Result<Answer> {
     let mut command: Command = ws.cargo(&format!("test -p {package} {features} --no-run {programs}"));
     command
         .arg("--message-format=json")
-        // What is tried is built quickly; what is below it was built for the tests already.
         .args(["--config", &format!("profile.test.package.{package}.opt-level=1")])
+        // Cargo tells copies of a workspace apart by what is built, not by where: this is built nowhere else.
+        .args(["--config", &format!("profile.test.package.{package}.codegen-units=17")])
         .current_dir(to)
-        .env("CARGO_TARGET_DIR", ws.target_folder())
+        .env("CARGO_TARGET_DIR", ws.target_folder().join("mutants/build"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     let mut child = command.spawn().context("cannot start cargo")?;

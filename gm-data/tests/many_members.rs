@@ -1,0 +1,90 @@
+//! Groups of more members than fit into one page, leaf or bucket: who serves what, and where each member is found.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{blank, name, range, version};
+use gm_clock::NetId;
+use gm_data::{Item, KeyRange, Message, Record, TimedItem, View, place};
+
+fn member(number: u16) -> NetId {
+    let [high, low] = number.to_be_bytes();
+    format!("10.1.{high}.{low}:29999").parse().expect("an ordinary address")
+}
+
+/// Serves the key of its number, and nothing else.
+fn record(number: u16, clock: u64) -> Record {
+    let item = Item::serves(member(number), KeyRange::single(number.into()), 80, 1).expect("a priority");
+    let timed = TimedItem { item, time: clock };
+    Record::from_parts(member(number), version(1, clock), None, 0, [timed]).expect("sound")
+}
+
+fn view(numbers: impl Iterator<Item = u16>) -> View {
+    View::new(Message::from_records(name("many"), numbers.map(|number| record(number, 1))))
+}
+
+#[test]
+fn each_of_many_members_is_found_by_what_it_serves() {
+    for count in [255, 256, 257, 511, 512, 513, 1_200] {
+        let view = view(0..count);
+        for number in 0..count {
+            let owners: Vec<NetId> = view.locate(number.into()).iter().map(|owner| owner.member).collect();
+            assert_eq!(owners, [member(number)], "{number} of {count}");
+            assert_eq!(view.first_owner(number.into()).map(|owner| owner.member), Some(member(number)));
+        }
+        assert!(view.locate(count.into()).is_empty());
+        assert_eq!(view.next_served(u32::from(count) - 1), None);
+        assert_eq!(view.next_served(u32::from(count) - 2), Some(u32::from(count) - 1));
+        assert_eq!(view.locate_range(range("100-199")).len(), 100);
+    }
+}
+
+/// Walking on from a place, round the end, finds everybody, each once, in the order of the places.
+#[test]
+fn a_walk_by_place_meets_everybody() {
+    let view = view(0..600);
+    let at = |place: u64| view.record_from_place(place).map(Record::member);
+    let mut expected: Vec<(u64, NetId)> =
+        (0..600).map(|number| (place(member(number)), member(number))).collect();
+    expected.sort_unstable();
+    let first = expected.first().map(|(_, who)| *who);
+    for (number, (here, who)) in expected.iter().enumerate() {
+        assert_eq!(at(*here), Some(*who), "at its own place");
+        let next = expected.get(number + 1).map_or(first, |(_, next)| Some(*next));
+        assert_eq!(here.checked_add(1).map_or(next, at), next);
+    }
+    assert_eq!((at(0), at(u64::MAX)), (first, first));
+    assert_eq!(View::new(Message::new(name("many"))).record_from_place(0), None);
+}
+
+/// The sixteen buckets below a bucket have its records, and their sums are its sum: of a state that is built, and of one that
+/// followed while records came and were replaced.
+#[test]
+fn buckets_add_up_before_and_after_records_change() {
+    let mut followed = blank();
+    for (clock, count) in [(1, 600), (2, 300), (3, 900)] {
+        let news = Message::from_records(
+            followed.state().name().clone(),
+            (0..count).map(|number| record(number, clock)),
+        );
+        followed.hear_others(&news).expect("the same group");
+        let built = View::new(followed.state().clone());
+        let view = followed.view();
+        assert_eq!(view.bucket(0, 0).records, usize::from(count).max(600));
+        assert_eq!(u128::from(view.bucket(0, 0).fingerprint), view.fingerprint() & u128::from(u64::MAX));
+        let mut members = BTreeSet::new();
+        let (mut records, mut fingerprint) = (0, 0_u64);
+        for (index, bucket) in (0..16).zip(view.bucket_children(0, 0)) {
+            assert_eq!((bucket, bucket), (view.bucket(1, index), built.bucket(1, index)));
+            records += bucket.records;
+            fingerprint = fingerprint.wrapping_add(bucket.fingerprint);
+            let inside: Vec<NetId> = view.bucket_records(1, index).map(Record::member).collect();
+            assert_eq!(inside.len(), bucket.records);
+            assert!(inside.iter().all(|member| place(*member) >> 60 == index));
+            members.extend(inside);
+        }
+        let root = view.bucket(0, 0);
+        assert_eq!((records, fingerprint, members.len()), (root.records, root.fingerprint, root.records));
+    }
+}
