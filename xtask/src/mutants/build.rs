@@ -78,7 +78,8 @@ fn cargo(ws: &Workspace, place: &Place, to: &Path) -> Result<Answer> {
     let mut command: Command = ws.cargo(&format!("test -p {package} {features} --no-run {programs}"));
     command
         .arg("--message-format=json")
-        .args(["--config", &format!("profile.test.package.{package}.opt-level=1")])
+        // What is used for a minute is built quickly.
+        .args(["--config", "profile.test.opt-level=1", "--config", "profile.test.debug=false"])
         // Cargo tells copies of a workspace apart by what is built, not by where: this is built nowhere else.
         .args(["--config", &format!("profile.test.package.{package}.codegen-units=17")])
         .current_dir(to)

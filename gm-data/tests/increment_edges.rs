@@ -1,0 +1,56 @@
+//! Increments at the edge of what is known already: which of their items count, and from where one can be made.
+
+mod common;
+
+use common::{id, incarnation, message, record, removal, serves, version};
+use gm_data::{Applied, Increment, Record, TimedItem};
+
+/// What 10.0.0.2 holds after its second write, which was a removal.
+fn held() -> Record {
+    record(id(2), version(5, 2), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2)])
+}
+
+/// From the beginning up to the third write, with the digest of `result`.
+fn up_to_three(items: &[TimedItem], result: &Record) -> Increment {
+    Increment::from_parts(id(2), incarnation(5), None, (0, 3), result.digest(), items.iter().copied())
+        .expect("sound")
+}
+
+/// Only what was written after the clock that is known counts: an item of that clock or before says nothing new, whatever it says.
+#[test]
+fn items_that_are_known_already_do_not_count() {
+    let third = serves(id(2), "20-29", 3);
+    let after = record(id(2), version(5, 3), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2), third]);
+    let same = record(id(2), version(5, 3), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2)]);
+    let (older, equal) = (serves(id(2), "10-19", 1), serves(id(2), "10-19", 2));
+    let cases: [(&str, &[TimedItem], &Record); 6] = [
+        ("nothing", &[], &same),
+        ("an older one", &[older], &same),
+        ("one of the same clock", &[equal], &same),
+        ("a newer one", &[third], &after),
+        ("an older one and a newer one", &[older, third], &after),
+        ("one of the same clock and a newer one", &[equal, third], &after),
+    ];
+    for (what, items, result) in cases {
+        let mut state = message([held()]);
+        assert_eq!(state.apply(&up_to_three(items, result)), Applied::Applied, "{what}");
+        assert_eq!(state.record(id(2)), Some(result), "{what}");
+    }
+}
+
+#[test]
+fn an_increment_begins_below_the_version_and_not_at_it() {
+    assert_eq!(held().increment_since(version(5, 1)).map(|increment| increment.span()), Some((1, 2)));
+    assert_eq!(held().increment_since(version(5, 2)), None);
+    assert_eq!(held().increment_since(version(4, 1)), None);
+}
+
+#[test]
+fn what_an_increment_says_is_shown() {
+    let increment = held().increment_since(version(5, 1)).expect("above the floor");
+    let text = format!("{increment:?}");
+    assert!(
+        text.contains("10.0.0.2:29999") && text.contains("span: (1, 2)") && text.contains("Rmv"),
+        "{text}"
+    );
+}
