@@ -139,19 +139,34 @@ pub(crate) const VECTOR_TESTS: &[&str] =
 
 /// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
 pub(crate) const MUTATED: &[Place] = &[
-    Place { package: "gm-clock", files: &[], features: "--all-features", programs: "", without: &[] },
+    Place {
+        package: "gm-clock",
+        files: &[],
+        features: "--all-features",
+        programs: "",
+        quick: true,
+        without: &[],
+    },
     Place {
         package: "gm-data",
         files: &[],
         features: "--all-features",
         programs: "",
         // Few histories find what ten thousand do, as far as planted bugs show.
+        quick: true,
         without: &[
             "laws::histories_agree_with_the_twin_and_heal",
             "laws::mutants::every_planted_bug_is_found",
         ],
     },
-    Place { package: "gm-codec", files: &[], features: "--all-features", programs: "", without: &[] },
+    Place {
+        package: "gm-codec",
+        files: &[],
+        features: "--all-features",
+        programs: "",
+        quick: true,
+        without: &[],
+    },
     Place {
         package: "gm-broadcast",
         files: &[
@@ -176,6 +191,7 @@ pub(crate) const MUTATED: &[Place] = &[
         ],
         features: "--no-default-features",
         programs: "--lib --test conversations",
+        quick: true,
         without: &[],
     },
     Place {
@@ -196,6 +212,7 @@ pub(crate) const MUTATED: &[Place] = &[
         ],
         features: "--no-default-features --features disk",
         programs: "--lib --test node --test store",
+        quick: false,
         without: &[],
     },
 ];
