@@ -16,7 +16,7 @@ mod splice;
 mod tree;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -142,53 +142,34 @@ fn try_place(
     seed: u64,
     explained: &BTreeMap<String, String>,
 ) -> Result<Counts> {
+    let package = place.package;
     let start = Instant::now();
-    println!("{}: building its tests with mutants", place.package);
+    println!("{package}: building its tests with mutants");
     let built = build::build(ws, place)?;
-    println!("{}: built in {:.0} s", place.package, start.elapsed().as_secs_f64());
+    println!("{package}: built in {:.0} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let scratch = ws.target_folder().join("mutants").join(place.package);
+    let scratch = ws.target_folder().join("mutants").join(package);
     let workers =
         flags.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let (tests, fail) = play::tests(&built, place.without, &scratch, workers)?;
-    println!(
-        "{}: {} tests without a mutant in {:.0} s",
-        place.package,
-        tests.len(),
-        start.elapsed().as_secs_f64()
-    );
+    println!("{package}: {} tests without a mutant in {:.0} s", tests.len(), start.elapsed().as_secs_f64());
     for name in fail {
         println!("left out, it fails without a mutant: {name}");
     }
 
-    let mut counts = Counts { package: place.package, ..Counts::default() };
-    let names: Vec<String> = built.mutants.iter().map(Mutant::name).collect();
-    for stale in explained.keys().filter(|name| belongs(name, place.package) && !names.contains(name)) {
+    let mut counts = Counts { package, ..Counts::default() };
+    counts.mutants = built.mutants.iter().filter(|mutant| mutant.made).count();
+    counts.not_made = built.mutants.len() - counts.mutants;
+    let names: BTreeSet<String> = built.mutants.iter().map(Mutant::name).collect();
+    for stale in explained.keys().filter(|name| belongs(name, package) && !names.contains(*name)) {
         println!("explained, but there is no such mutant: {stale}");
         counts.stale += 1;
     }
-    counts.mutants = built.mutants.iter().filter(|mutant| mutant.made).count();
-    counts.not_made = built.mutants.len() - counts.mutants;
-    let file = ws.target_folder().join(format!("mutants/{}.txt", place.package));
+    let file = ws.target_folder().join(format!("mutants/{package}.txt"));
     let mut lines = Lines::read(&file);
-    let sample = !flags.all && flags.only.is_none() && !flags.again;
-    let wanted = |mutant: &&Mutant| {
-        let name = mutant.name();
-        mutant.made
-            && flags.only.as_ref().is_none_or(|text| name.contains(text))
-            && !(flags.again && !lines.survived(&name))
-            // They take the longest, and nothing is learnt.
-            && !(sample && explained.contains_key(&name))
-    };
-    let mut chosen: Vec<&Mutant> = built.mutants.iter().filter(wanted).collect();
-    let end = sample.then(|| {
-        shuffle(&mut chosen, seed);
-        let minutes = flags.minutes.unwrap_or(MINUTES);
-        println!("a sample for {minutes} minutes; the same again: --crate {} --seed {seed}", place.package);
-        Instant::now() + Duration::from_secs_f64(minutes * 60.0)
-    });
+    let (chosen, until) = choose(&built.mutants, flags, seed, explained, &lines);
     let ends = play::in_parallel(&chosen, workers, |_, mutant| {
-        if end.is_some_and(|end| Instant::now() >= end) {
+        if until.is_some_and(|until| Instant::now() >= until) {
             return None;
         }
         let start = Instant::now();
@@ -203,21 +184,37 @@ fn try_place(
     for (mutant, end) in chosen.iter().zip(ends) {
         let Some((end, took)) = end else { continue };
         let end = end?;
-        counts.tried += 1;
         lines.set(mutant, &end, took);
-        let is_explained = explained.contains_key(&mutant.name());
-        match end {
-            End::Caught(by) if is_explained => {
-                println!("explained, but caught by {by}: {}", mutant.name());
-                counts.stale += 1;
-            }
-            End::Caught(_) | End::Endless => counts.caught += 1,
-            End::Survived | End::Unasked if is_explained => counts.explained += 1,
-            End::Survived | End::Unasked => counts.survivors += 1,
-        }
+        counts.count(mutant, &end, explained.contains_key(&mutant.name()));
     }
     lines.write(&file, &tests, &built.mutants)?;
     Ok(counts)
+}
+
+/// Which mutants are tried, in which order, and until when; without an end if all of them are meant.
+fn choose<'a>(
+    mutants: &'a [Mutant],
+    flags: &Flags,
+    seed: u64,
+    explained: &BTreeMap<String, String>,
+    before: &Lines,
+) -> (Vec<&'a Mutant>, Option<Instant>) {
+    let sample = !flags.all && flags.only.is_none() && !flags.again;
+    let wanted = |name: &str| {
+        flags.only.as_ref().is_none_or(|text| name.contains(text))
+            && (!flags.again || before.survived(name))
+            // They take the longest, and nothing is learnt.
+            && (!sample || !explained.contains_key(name))
+    };
+    let mut chosen: Vec<&Mutant> =
+        mutants.iter().filter(|mutant| mutant.made && wanted(&mutant.name())).collect();
+    let until = sample.then(|| {
+        shuffle(&mut chosen, seed);
+        let minutes = flags.minutes.unwrap_or(MINUTES);
+        println!("a sample for {minutes} minutes; the same again: the flags --crate and --seed {seed}");
+        Instant::now() + Duration::from_secs_f64(minutes * 60.0)
+    });
+    (chosen, until)
 }
 
 fn belongs(name: &str, package: &str) -> bool {
@@ -269,8 +266,7 @@ mod tests {
             places(flags, seed).map(|places| places.iter().map(|place| place.package).collect::<Vec<_>>())
         };
         let none = Flags::default();
-        let by_seed: std::collections::BTreeSet<_> =
-            (0..5).filter_map(|seed| names(&none, seed).ok()).collect();
+        let by_seed: BTreeSet<_> = (0..5).filter_map(|seed| names(&none, seed).ok()).collect();
         assert_eq!(by_seed.len(), MUTATED.len());
         let named = Flags { package: Some("gm-data".to_owned()), ..Flags::default() };
         assert_eq!(names(&named, 3).ok(), Some(vec!["gm-data"]));
@@ -281,9 +277,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_is_chosen() {
+        let mutant = |number, change: &str, made| Mutant {
+            number,
+            file: "gm-a/src/a.rs".to_owned(),
+            line: 1,
+            function: "f".to_owned(),
+            change: change.to_owned(),
+            made,
+        };
+        let mutants =
+            [mutant(1, "a", true), mutant(2, "b", true), mutant(3, "c", false), mutant(4, "d", true)];
+        let explained = BTreeMap::from([(mutants[1].name(), "why".to_owned())]);
+        let mut before = Lines::default();
+        before.set(&mutants[3], &End::Survived, Duration::ZERO);
+        before.set(&mutants[0], &End::Endless, Duration::ZERO);
+        let chosen = |flags: &Flags| {
+            let (chosen, until) = choose(&mutants, flags, 1, &explained, &before);
+            let mut numbers: Vec<u32> = chosen.iter().map(|mutant| mutant.number).collect();
+            numbers.sort_unstable();
+            (numbers, until.is_some())
+        };
+        assert_eq!(chosen(&Flags::default()), (vec![1, 4], true));
+        assert_eq!(chosen(&Flags { all: true, ..Flags::default() }), (vec![1, 2, 4], false));
+        assert_eq!(chosen(&Flags { again: true, ..Flags::default() }), (vec![4], false));
+        assert_eq!(chosen(&Flags { only: Some("f: b".to_owned()), ..Flags::default() }), (vec![2], false));
+    }
+
+    #[test]
     fn every_quick_crate_has_its_turn() {
         let quick = MUTATED.iter().filter(|place| place.quick).count();
-        let turns: std::collections::BTreeSet<_> = (100..100 + quick as u64).map(turn).collect();
+        let turns: BTreeSet<_> = (100..100 + quick as u64).map(turn).collect();
         assert_eq!(turns, (0..quick).collect());
         assert!(quick > 2);
     }

@@ -41,6 +41,22 @@ impl std::fmt::Display for Counts {
     }
 }
 
+impl Counts {
+    /// One mutant more. What is explained cannot be caught: if it was, the explanation is not so.
+    pub(crate) fn count(&mut self, mutant: &Mutant, end: &End, is_explained: bool) {
+        self.tried += 1;
+        match end {
+            End::Caught(by) if is_explained => {
+                println!("explained, but caught by {by}: {}", mutant.name());
+                self.stale += 1;
+            }
+            End::Caught(_) | End::Endless => self.caught += 1,
+            End::Survived | End::Unasked if is_explained => self.explained += 1,
+            End::Survived | End::Unasked => self.survivors += 1,
+        }
+    }
+}
+
 /// The lines of mutants by their names.
 #[derive(Debug, Default)]
 pub(crate) struct Lines(BTreeMap<String, String>);
@@ -109,6 +125,31 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removed");
         let survived = mutants.each_ref().map(|mutant| lines.survived(&mutant.name()));
         assert_eq!(survived, [true, true, false], "the third does not exist any more");
+    }
+
+    #[test]
+    fn what_is_explained_and_caught_is_explained_wrongly() {
+        let mutant = Mutant {
+            number: 1,
+            file: "gm-a/src/a.rs".to_owned(),
+            line: 7,
+            function: "f".to_owned(),
+            change: "returns 0".to_owned(),
+            made: true,
+        };
+        let caught = End::Caught("t".to_owned());
+        let mut counts = Counts::default();
+        for (end, is_explained) in [
+            (&caught, false),
+            (&End::Endless, false),
+            (&End::Survived, false),
+            (&End::Unasked, true),
+            (&caught, true),
+        ] {
+            counts.count(&mutant, end, is_explained);
+        }
+        let Counts { tried, caught, explained, survivors, stale, .. } = counts;
+        assert_eq!((tried, caught, explained, survivors, stale), (5, 2, 1, 1, 1));
     }
 
     #[test]
