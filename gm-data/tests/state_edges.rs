@@ -1,0 +1,74 @@
+//! A state made of records of which several are of one member, and what is shown of states.
+
+mod common;
+
+use common::{gone, id, message, opened, range, record, serves, version};
+use gm_data::{Record, TimedItem};
+
+/// Of several records of one member the greatest is held, wherever it stands in the list.
+#[test]
+fn of_one_member_the_greatest_record_is_held_in_whatever_order_they_come() {
+    let first = record(id(2), version(5, 1), &[serves(id(2), "0-9", 1)]);
+    let second = record(id(2), version(5, 2), &[serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)]);
+    let forgotten = record(id(2), gone(5, 2), &[]);
+    let later = record(id(2), version(6, 1), &[serves(id(2), "30-39", 1)]);
+    // From the least to the greatest: (incarnation, gone, clock).
+    let all: [Record; 4] = [first, second, forgotten, later];
+    for lesser in 0..all.len() {
+        for greater in lesser..all.len() {
+            let (one, other) = (&all[lesser], &all[greater]);
+            for list in [[one, other], [other, one]] {
+                let state = message(list.into_iter().cloned());
+                assert_eq!(state.record(id(2)), Some(other), "{lesser} and {greater}");
+                assert_eq!(state.fingerprint(), message([other.clone()]).fingerprint());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_state_shows_its_records_and_a_range_its_ends() {
+    let state = message([record(id(2), version(5, 1), &[serves(id(2), "16-31", 1)])]);
+    let text = format!("{state:?}");
+    assert!(text.starts_with("Message") && text.contains("10.0.0.2:29999"), "{text}");
+    assert_eq!(
+        format!("{:?} {}", range("16-31"), range("16-31")),
+        "0x00000010-0x0000001f 0x00000010-0x0000001f"
+    );
+}
+
+/// Equal are records that are equal in everything that can be told apart: tests that compare records count on it.
+#[test]
+fn records_that_differ_in_one_thing_are_not_equal() {
+    let items = [serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)];
+    let of = |member, life, clock, opening, floor, items: &[TimedItem]| {
+        let items = items.iter().copied();
+        Record::from_parts(member, version(life, clock), opening, floor, items).expect("sound")
+    };
+    let one = of(id(2), 5, 3, opened(4, 2), 1, &items);
+    assert_eq!(one, of(id(2), 5, 3, opened(4, 2), 1, &items));
+    let others = [
+        of(
+            id(3),
+            5,
+            3,
+            opened(4, 2),
+            1,
+            &items.map(|timed| serves(id(3), &timed.item.range().to_string(), timed.time)),
+        ),
+        of(id(2), 6, 3, opened(4, 2), 1, &items),
+        of(id(2), 5, 4, opened(4, 2), 1, &items),
+        of(id(2), 5, 3, opened(4, 1), 1, &items),
+        of(id(2), 5, 3, None, 1, &items),
+        of(id(2), 5, 3, opened(4, 2), 2, &items),
+        of(id(2), 5, 3, opened(4, 2), 1, &items[..1]),
+        of(id(2), 5, 3, opened(4, 2), 1, &[serves(id(2), "0-9", 2), items[1]]),
+    ];
+    for (at, other) in others.iter().enumerate() {
+        assert_ne!(&one, other, "{at}");
+    }
+    let empty = |member| of(member, 5, 3, None, 1, &[]);
+    assert_ne!(empty(id(2)), empty(id(3)), "whose it is counts, also where nothing is in it");
+    let text = format!("{one:?}");
+    assert!(text.contains("10.0.0.2:29999") && text.contains("0x00000014-0x0000001d"), "{text}");
+}
