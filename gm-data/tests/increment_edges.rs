@@ -54,3 +54,16 @@ fn what_an_increment_says_is_shown() {
         "{text}"
     );
 }
+
+/// Of a record with so many items that they do not fit into one leaf: those that were written since, wherever they stand.
+#[test]
+fn what_was_written_since_is_found_among_thousands() {
+    let of = |key: u32, time| serves(id(2), &key.to_string(), time);
+    let times = |key: u32| if key % 700 == 3 { 9 } else { u64::from(key % 5) + 1 };
+    let whole = record(id(2), version(5, 9), &(0..3_000).map(|key| of(key, times(key))).collect::<Vec<_>>());
+    for since in 0..9 {
+        let increment = whole.increment_since(version(5, since)).expect("above the floor");
+        let keys: Vec<u32> = increment.items().map(|timed| timed.item.range().start()).collect();
+        assert_eq!(keys, (0..3_000).filter(|key| times(*key) > since).collect::<Vec<_>>(), "since {since}");
+    }
+}

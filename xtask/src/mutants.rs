@@ -5,8 +5,8 @@
 //! found in `find`, built in `build`, and tried in `play`.
 
 mod build;
-mod explained;
 mod find;
+mod known;
 mod mark;
 mod mutant;
 mod operators;
@@ -16,7 +16,7 @@ mod splice;
 mod tree;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -99,21 +99,22 @@ fn turn(seed: u64) -> usize {
     usize::try_from(seed % quick as u64).unwrap_or(0)
 }
 
-/// Tries mutants. Fails if one survives that is not explained.
+/// Tries mutants. Fails if one survives of which that is not known.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
     let seed = flags.seed.or_else(|| commits(ws)).unwrap_or(1);
     let places = places(flags, seed)?;
-    let explained = explained::read(ws)?;
+    let known = known::read(ws)?;
     let mut tally = Tally::default();
     let mut table = format!(
         "{HEAD}
 "
     );
     for place in places {
-        let counts = try_place(ws, place, flags, seed, &explained)?;
+        let counts = try_place(ws, place, flags, seed, &known)?;
         writeln!(table, "{counts}")?;
-        tally.passed += counts.caught + counts.explained;
-        tally.failed += counts.survivors + counts.stale;
+        tally.passed += counts.caught;
+        tally.skipped += counts.explained + counts.unnoticed;
+        tally.failed += counts.survivors - counts.unnoticed + counts.stale;
     }
     print!("\n{table}");
     Ok(tally)
@@ -140,7 +141,7 @@ fn try_place(
     place: &'static Place,
     flags: &Flags,
     seed: u64,
-    explained: &BTreeMap<String, String>,
+    known: &known::Mutants,
 ) -> Result<Counts> {
     let package = place.package;
     let start = Instant::now();
@@ -161,13 +162,13 @@ fn try_place(
     counts.mutants = built.mutants.iter().filter(|mutant| mutant.made).count();
     counts.not_made = built.mutants.len() - counts.mutants;
     let names: BTreeSet<String> = built.mutants.iter().map(Mutant::name).collect();
-    for stale in explained.keys().filter(|name| belongs(name, package) && !names.contains(*name)) {
-        println!("explained, but there is no such mutant: {stale}");
+    for stale in known.keys().filter(|name| belongs(name, package) && !names.contains(*name)) {
+        println!("known, but there is no such mutant: {stale}");
         counts.stale += 1;
     }
     let file = ws.target_folder().join(format!("mutants/{package}.txt"));
     let mut lines = Lines::read(&file);
-    let (chosen, until) = choose(&built.mutants, flags, seed, explained, &lines);
+    let (chosen, until) = choose(&built.mutants, flags, seed, known, &lines);
     let ends = play::in_parallel(&chosen, workers, |_, mutant| {
         if until.is_some_and(|until| Instant::now() >= until) {
             return None;
@@ -175,7 +176,7 @@ fn try_place(
         let start = Instant::now();
         let end = play::play(mutant.number, &tests, &built.folder);
         if let Ok(end @ (End::Survived | End::Unasked)) = &end
-            && !explained.contains_key(&mutant.name())
+            && !known.contains_key(&mutant.name())
         {
             println!("{end}, line {}: {}", mutant.line, mutant.name());
         }
@@ -185,7 +186,7 @@ fn try_place(
         let Some((end, took)) = end else { continue };
         let end = end?;
         lines.set(mutant, &end, took);
-        counts.count(mutant, &end, explained.contains_key(&mutant.name()));
+        counts.count(mutant, &end, known.get(&mutant.name()).copied());
     }
     lines.write(&file, &tests, &built.mutants)?;
     Ok(counts)
@@ -196,7 +197,7 @@ fn choose<'a>(
     mutants: &'a [Mutant],
     flags: &Flags,
     seed: u64,
-    explained: &BTreeMap<String, String>,
+    known: &known::Mutants,
     before: &Lines,
 ) -> (Vec<&'a Mutant>, Option<Instant>) {
     let sample = !flags.all && flags.only.is_none() && !flags.again;
@@ -204,7 +205,7 @@ fn choose<'a>(
         flags.only.as_ref().is_none_or(|text| name.contains(text))
             && (!flags.again || before.survived(name))
             // They take the longest, and nothing is learnt.
-            && (!sample || !explained.contains_key(name))
+            && (!sample || !known.contains_key(name))
     };
     let mut chosen: Vec<&Mutant> =
         mutants.iter().filter(|mutant| mutant.made && wanted(&mutant.name())).collect();
@@ -288,12 +289,12 @@ mod tests {
         };
         let mutants =
             [mutant(1, "a", true), mutant(2, "b", true), mutant(3, "c", false), mutant(4, "d", true)];
-        let explained = BTreeMap::from([(mutants[1].name(), "why".to_owned())]);
+        let known = known::Mutants::from([(mutants[1].name(), known::Known::Explained)]);
         let mut before = Lines::default();
         before.set(&mutants[3], &End::Survived, Duration::ZERO);
         before.set(&mutants[0], &End::Endless, Duration::ZERO);
         let chosen = |flags: &Flags| {
-            let (chosen, until) = choose(&mutants, flags, 1, &explained, &before);
+            let (chosen, until) = choose(&mutants, flags, 1, &known, &before);
             let mut numbers: Vec<u32> = chosen.iter().map(|mutant| mutant.number).collect();
             numbers.sort_unstable();
             (numbers, until.is_some())
@@ -340,20 +341,19 @@ mod tests {
     }
 
     #[test]
-    fn the_explained_are_mutants_that_exist() {
-        let mut explained = explained::parse(include_str!("../mutants.toml")).expect("a table");
+    fn the_known_are_mutants_that_exist() {
+        let mut known = known::parse(include_str!("../mutants.toml")).expect("a table");
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for place in MUTATED {
             let (sources, defaults) = tree::sources(&root, place.package).expect("they are read");
             let learnt = mutant::Learnt { defaults, ..mutant::Learnt::default() };
             for source in sources.iter().filter(|source| place.has(&source.file)) {
                 let (mutants, _) = find::find(&source.file, &source.text, 1, &learnt).expect("it is Rust");
-                mutants.iter().for_each(|mutant| drop(explained.remove(&mutant.name())));
+                for mutant in mutants {
+                    known.remove(&mutant.name());
+                }
             }
         }
-        assert!(
-            explained.is_empty(),
-            "the program has changed, and there are no such mutants: {explained:#?}"
-        );
+        assert!(known.is_empty(), "the program has changed, and there are no such mutants: {known:#?}");
     }
 }

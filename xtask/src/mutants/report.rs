@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::known::Known;
 use super::mutant::Mutant;
 use super::play::{End, Test};
 
@@ -24,6 +25,8 @@ pub(crate) struct Counts {
     pub(crate) caught: u64,
     pub(crate) explained: u64,
     pub(crate) survivors: u64,
+    /// Survivors of which it is known that no test notices them yet.
+    pub(crate) unnoticed: u64,
     pub(crate) not_made: usize,
     /// Explanations that are not so.
     pub(crate) stale: u64,
@@ -43,16 +46,23 @@ impl std::fmt::Display for Counts {
 
 impl Counts {
     /// One mutant more. What is explained cannot be caught: if it was, the explanation is not so.
-    pub(crate) fn count(&mut self, mutant: &Mutant, end: &End, is_explained: bool) {
+    pub(crate) fn count(&mut self, mutant: &Mutant, end: &End, known: Option<Known>) {
         self.tried += 1;
-        match end {
-            End::Caught(by) if is_explained => {
+        match (end, known) {
+            (End::Caught(by), Some(Known::Explained)) => {
                 println!("explained, but caught by {by}: {}", mutant.name());
                 self.stale += 1;
             }
-            End::Caught(_) | End::Endless => self.caught += 1,
-            End::Survived | End::Unasked if is_explained => self.explained += 1,
-            End::Survived | End::Unasked => self.survivors += 1,
+            (End::Caught(by), Some(Known::Unnoticed)) => {
+                println!("noticed now, by {by}, and to be taken from the list: {}", mutant.name());
+                self.caught += 1;
+            }
+            (End::Caught(_) | End::Endless, _) => self.caught += 1,
+            (End::Survived | End::Unasked, Some(Known::Explained)) => self.explained += 1,
+            (End::Survived | End::Unasked, known) => {
+                self.survivors += 1;
+                self.unnoticed += u64::from(known.is_some());
+            }
         }
     }
 }
@@ -139,17 +149,20 @@ mod tests {
         };
         let caught = End::Caught("t".to_owned());
         let mut counts = Counts::default();
-        for (end, is_explained) in [
-            (&caught, false),
-            (&End::Endless, false),
-            (&End::Survived, false),
-            (&End::Unasked, true),
-            (&caught, true),
+        let (explained, unnoticed) = (Some(Known::Explained), Some(Known::Unnoticed));
+        for (end, known) in [
+            (&caught, None),
+            (&End::Endless, None),
+            (&End::Survived, None),
+            (&End::Survived, unnoticed),
+            (&caught, unnoticed),
+            (&End::Unasked, explained),
+            (&caught, explained),
         ] {
-            counts.count(&mutant, end, is_explained);
+            counts.count(&mutant, end, known);
         }
-        let Counts { tried, caught, explained, survivors, stale, .. } = counts;
-        assert_eq!((tried, caught, explained, survivors, stale), (5, 2, 1, 1, 1));
+        let Counts { tried, caught, explained, survivors, unnoticed, stale, .. } = counts;
+        assert_eq!((tried, caught, explained, survivors, unnoticed, stale), (7, 3, 1, 2, 1, 1));
     }
 
     #[test]

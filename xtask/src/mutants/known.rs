@@ -1,0 +1,77 @@
+//! Mutants that no test catches, each with the reason: `xtask/mutants.toml`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use toml::Value;
+
+use crate::workspace::Workspace;
+
+const FILE: &str = "xtask/mutants.toml";
+
+/// Why it is known that no test catches a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// No test can: what it does is not told apart, or by nothing that a test may use.
+    Explained,
+    /// A test could, and none does yet.
+    Unnoticed,
+}
+
+/// What is known, by the names of the mutants.
+pub(crate) type Mutants = BTreeMap<String, Known>;
+
+/// Reads what is known.
+pub(crate) fn read(ws: &Workspace) -> Result<Mutants> {
+    let text = fs::read_to_string(ws.root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
+    parse(&text).with_context(|| format!("in {FILE}"))
+}
+
+/// Reads the rows of a text.
+pub(crate) fn parse(text: &str) -> Result<Mutants> {
+    let table: toml::Table = text.parse()?;
+    let mut mutants = Mutants::new();
+    for (key, rows) in &table {
+        let known = match key.as_str() {
+            "explained" => Known::Explained,
+            "unnoticed" => Known::Unnoticed,
+            _ => bail!("neither `explained` nor `unnoticed`: {key}"),
+        };
+        for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let because = row.get("because").and_then(Value::as_str).unwrap_or_default();
+            let names = row.get("mutants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            if because.is_empty() || names.is_empty() {
+                bail!("a row needs `because`, a reason, and `mutants`, a list of names: {row:?}");
+            }
+            for name in names {
+                let name = name.as_str().with_context(|| format!("not a name: {name:?}"))?;
+                if mutants.insert(name.to_owned(), known).is_some() {
+                    bail!("there twice: {name}");
+                }
+            }
+        }
+    }
+    Ok(mutants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read() {
+        let text = "[[explained]]\nbecause = \"it is the same\"\nmutants = ['a', 'b']\n\
+                    [[unnoticed]]\nbecause = \"it is hard to see\"\nmutants = ['c']";
+        let known = parse(text).expect("a table");
+        assert_eq!((known.len(), known["b"], known["c"]), (3, Known::Explained, Known::Unnoticed));
+    }
+
+    #[test]
+    fn a_row_without_a_reason_or_a_name_that_is_there_twice_is_refused() {
+        assert!(parse("[[explained]]\nmutants = ['a']").is_err());
+        assert!(parse("[[explained]]\nbecause = 'b'").is_err());
+        assert!(parse("[[explained]]\nbecause = 'b'\nmutants = ['a', 'a']").is_err());
+        assert!(parse("[[other]]\nbecause = 'b'\nmutants = ['a']").is_err());
+    }
+}
