@@ -72,3 +72,25 @@ fn records_that_differ_in_one_thing_are_not_equal() {
     let text = format!("{one:?}");
     assert!(text.contains("10.0.0.2:29999") && text.contains("0x00000014-0x0000001d"), "{text}");
 }
+
+/// Walks over records and over items say how many are left, at each step.
+#[test]
+fn a_walk_says_how_many_are_left() {
+    let items: Vec<TimedItem> = (0..200).map(|key| serves(id(1), &(3 * key).to_string(), 1)).collect();
+    let state = message(
+        (1..=200).map(|number| record(id(number), version(1, 1), if number == 1 { &items } else { &[] })),
+    );
+    let mut records = state.records();
+    for left in (0..200).rev() {
+        assert!(records.next().is_some());
+        assert_eq!((records.len(), records.size_hint()), (left, (left, Some(left))));
+    }
+    assert!(records.next().is_none());
+    assert_eq!(records.len(), 0);
+    let one = state.record(id(1)).expect("it is there");
+    let mut walk = one.timed_items();
+    for left in (0..200).rev() {
+        assert!(walk.next().is_some());
+        assert_eq!(walk.len(), left);
+    }
+}
