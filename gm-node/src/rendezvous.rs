@@ -80,4 +80,17 @@ mod tests {
         assert!(of_each.len() == 60 && of_each.values().all(|count| (10..70).contains(count)), "{of_each:?}");
         assert!((15..60).contains(&moved), "{moved} moved");
     }
+
+    /// What is said is where it stands now: nowhere, if it is not among the greatest or was there.
+    #[test]
+    fn a_weight_that_is_inserted_is_among_the_greatest() {
+        let weight = |weight| (weight, "10.0.0.1:29999".parse().unwrap());
+        let mut best = Vec::new();
+        assert_eq!(insert(&mut best, weight(5), 2), Some(0));
+        assert_eq!(insert(&mut best, weight(3), 2), Some(1));
+        assert_eq!(insert(&mut best, weight(3), 2), None, "it was there");
+        assert_eq!(insert(&mut best, weight(2), 2), None, "two are greater");
+        assert_eq!(insert(&mut best, weight(4), 2), Some(1));
+        assert_eq!(best, [weight(5), weight(4)]);
+    }
 }

@@ -103,3 +103,7 @@ impl Groups {
         self.introduce_at = Some(self.introduce_at.map_or(due, |at| at.min(due)));
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -94,3 +94,7 @@ fn counts_with(record: &Record, increment: &Increment) -> Counts {
     }
     (live, items)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -140,3 +140,46 @@ fn who_does_not_hold_a_group_any_longer_is_no_contact() {
     assert_eq!(contacts.remove(&name(0)), [node(1)]);
     contacts.check();
 }
+
+/// What a node tells of its own words changed: it is noted whatever else was noted before, and nothing else is.
+#[test]
+fn it_is_noted_when_the_groups_with_an_own_word_change() {
+    type Step = fn(&mut Contacts);
+    let first: Step = |contacts| _ = contacts.own(1, 0, 1);
+    let rows: [(&str, &[Step], Step, bool); 9] = [
+        ("the first own word", &[], first, true),
+        ("hearsay", &[], |contacts| _ = contacts.hear(2, 0, 1, 9), false),
+        ("another own word", &[first], |contacts| _ = contacts.own(2, 0, 2), false),
+        ("hearsay beside an own word", &[first], |contacts| _ = contacts.hear(2, 0, 2, 9), false),
+        ("a group with an own word goes", &[first], |contacts| drop(contacts.remove(&name(0))), true),
+        (
+            "one without goes",
+            &[|contacts| _ = contacts.hear(1, 0, 1, 9)],
+            |contacts| drop(contacts.remove(&name(0))),
+            false,
+        ),
+        ("the only member goes", &[first], |contacts| contacts.drop_member(&name(0), node(1)), true),
+        (
+            "the own word goes, hearsay stays",
+            &[first, |contacts| _ = contacts.hear(1, 0, 2, 9)],
+            |contacts| contacts.drop_member(&name(0), node(1)),
+            true,
+        ),
+        (
+            "hearsay goes, the own word stays",
+            &[first, |contacts| _ = contacts.hear(1, 0, 2, 9)],
+            |contacts| contacts.drop_member(&name(0), node(2)),
+            false,
+        ),
+    ];
+    for (what, before, step, changes) in rows {
+        for noted in [false, true] {
+            let mut contacts = Contacts::new(10);
+            before.iter().for_each(|step| step(&mut contacts));
+            contacts.changed = noted;
+            step(&mut contacts);
+            assert_eq!(contacts.changed, noted || changes, "{what}");
+            contacts.check();
+        }
+    }
+}

@@ -219,3 +219,26 @@ fn who_left_is_not_counted_for_who_stays() {
     waiter.on_receipts(1, report, vec![part]);
     assert_eq!(waiter.take_open(|member| member != node(3)), (nodes(&[1, 2]), 1));
 }
+
+#[test]
+fn who_was_not_asked_lacks_a_question_only_if_all_are_waited_for() {
+    for (count, lacks) in [(Count::All, true), (Count::Some(2), false)] {
+        let mut waiter = waiter(count);
+        waiter.required = nodes(&[2, 3]).into_iter().collect();
+        assert_eq!(waiter.lacks_questions(), lacks);
+        round(&mut waiter, 1, &[2], true, vec![part(&[2], 1, 0, 0)]);
+        assert_eq!(waiter.lacks_questions(), lacks);
+        round(&mut waiter, 2, &[3], true, vec![part(&[3], 1, 0, 0)]);
+        assert!(!waiter.lacks_questions(), "everybody was asked");
+    }
+}
+
+#[test]
+fn an_answer_ends_as_its_wait_does() {
+    let mut waiter = waiter(Count::Some(2));
+    assert!(!waiter.any(at(0), End::Satisfied, KNOWN) && !waiter.any(at(0), End::TimedOut, KNOWN));
+    assert!(waiter.any(at(5_000), End::TimedOut, KNOWN), "its time is up");
+    assert!(!waiter.any(at(5_000), End::Satisfied, KNOWN));
+    round(&mut waiter, 1, &[2, 3], true, vec![part(&[2, 3], 2, 0, 0)]);
+    assert!(waiter.any(at(0), End::Satisfied, KNOWN) && !waiter.any(at(0), End::TimedOut, KNOWN));
+}
