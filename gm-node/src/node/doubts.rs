@@ -115,4 +115,30 @@ mod tests {
         let taken: Vec<_> = (0..3).filter_map(|_| doubts.take(now, PACE)).collect();
         assert_eq!(taken, [node(1), node(2), node(3)]);
     }
+
+    #[test]
+    fn the_time_to_the_next_try_doubles() {
+        let (mut doubts, second) = (Doubts::default(), Duration::from_secs(1));
+        doubts.begin(Time::ZERO, node(1));
+        let mut now = Time::ZERO;
+        for tries in 1..TRIES {
+            assert_eq!(doubts.take(now, second), Some(node(1)));
+            assert_eq!(doubts.next(now), Some(now + second * (1 << tries)), "after {tries}");
+            now = now + second * (1 << tries);
+        }
+    }
+
+    #[test]
+    fn so_many_are_in_doubt_and_those_can_be_anew() {
+        let mut doubts = Doubts::default();
+        let many = |number: usize| -> NetId {
+            format!("10.1.{}.{}:29999", number / 250, number % 250 + 1).parse().unwrap()
+        };
+        let second = Duration::from_secs(1);
+        (0..MOST).for_each(|number| doubts.begin(Time::ZERO + second, many(number)));
+        doubts.begin(Time::ZERO, node(1));
+        assert_eq!((doubts.0.len(), doubts.take(Time::ZERO, second)), (MOST, None), "there is no room");
+        doubts.begin(Time::ZERO, many(7));
+        assert_eq!((doubts.0.len(), doubts.take(Time::ZERO, second)), (MOST, Some(many(7))));
+    }
 }

@@ -135,3 +135,23 @@ fn a_writer_is_met_by_what_it_writes() {
         assert_eq!(contact(&groups, &name(0)), expected.then(|| node(2)), "{what}");
     }
 }
+
+/// A member whose record is held is not looked for.
+#[test]
+fn who_is_a_member_already_is_no_lead() {
+    let mut groups = groups(10);
+    assert!(groups.hold(at(0), &name(0)));
+    let version = Version::new(Incarnation::new(1).unwrap(), false, 2).unwrap();
+    let item = Item::serves(node(2), KeyRange::single(1), 80, 1).unwrap();
+    let record = Record::from_parts(node(2), version, None, 0, [TimedItem { item, time: 2 }]).unwrap();
+    groups.take(
+        node(2),
+        gm_broadcast::Path::Link,
+        None,
+        &Group { name: name(0), parts: vec![Part::Record(record)] },
+    );
+    for word in [Word::Own, Word::Hearsay] {
+        assert!(!groups.meet(at(5), &name(0), node(2), word, node(2)).new);
+    }
+    assert!(leads(&groups, &name(0)).is_empty());
+}

@@ -129,3 +129,26 @@ fn increments_are_let_in_up_to_each_bound() {
         assert_eq!(held, Some(expected), "{what}");
     }
 }
+
+/// What was let in of a message counts before it is in the state.
+#[test]
+fn increments_of_one_message_are_counted_together() {
+    let life = Incarnation::new(1).unwrap();
+    // Two live items of the first write stay, and two come.
+    let increment = |member: u8| {
+        let items = (0..4).map(|key| {
+            let item = Item::serves(node(member), KeyRange::single(2 * key), 80, 1).unwrap();
+            TimedItem { item, time: if key < 2 { 1 } else { 2 } }
+        });
+        let version = |clock| Version::new(life, false, clock).unwrap();
+        let whole = Record::from_parts(node(member), version(2), None, 0, items).unwrap();
+        Part::Increment(whole.increment_since(version(1)).unwrap())
+    };
+    for (bound, live) in [(8, [4, 4]), (7, [4, 2])] {
+        let mut groups = groups(99, bound, 99);
+        take(&mut groups, vec![Part::Record(record(2, 2, 0, 1)), Part::Record(record(3, 2, 0, 1))]);
+        take(&mut groups, vec![increment(2), increment(3)]);
+        let held = [2, 3].map(|member| groups.record(&name(), node(member)).unwrap().counts().0);
+        assert_eq!(held, live, "at most {bound}");
+    }
+}
