@@ -284,6 +284,7 @@ mod tests {
             file: "gm-a/src/a.rs".to_owned(),
             line: 1,
             function: "f".to_owned(),
+            said: String::new(),
             change: change.to_owned(),
             made,
         };

@@ -153,7 +153,7 @@ pub(crate) const MUTATED: &[Place] = &[
         features: "--all-features",
         programs: "",
         // Few histories find what ten thousand do, as far as planted bugs show.
-        quick: true,
+        quick: false,
         without: &[
             "laws::histories_agree_with_the_twin_and_heal",
             "laws::mutants::every_planted_bug_is_found",

@@ -89,8 +89,12 @@ impl Finder<'_> {
         let number = self.next;
         self.next += 1;
         let function = self.around.join("::");
+        let same = |mutant: &&Mutant| mutant.function == function && mutant.said == change;
+        let before = self.mutants.iter().filter(same).count();
+        let (said, change) =
+            (change.clone(), if before == 0 { change } else { format!("{change} ({})", before + 1) });
         let made = self.writes && !self.learnt.refused.contains(&number);
-        self.mutants.push(Mutant { number, file: self.file.to_owned(), line, function, change, made });
+        self.mutants.push(Mutant { number, file: self.file.to_owned(), line, function, said, change, made });
         made.then(|| Awake { number, says: says.to_owned() })
     }
 

@@ -10,7 +10,9 @@ pub(crate) struct Mutant {
     pub(crate) file: String,
     pub(crate) line: usize,
     pub(crate) function: String,
-    /// What is changed and what it becomes.
+    /// What is changed and what it becomes, as often as it is in the function.
+    pub(crate) said: String,
+    /// The same, numbered from the second on.
     pub(crate) change: String,
     /// Whether it is in the program: a compiler takes it, and it is not in a function that is called while compiling.
     pub(crate) made: bool,

@@ -122,6 +122,7 @@ mod tests {
             file: "gm-a/src/a.rs".to_owned(),
             line: 7,
             function: "f".to_owned(),
+            said: String::new(),
             change: change.to_owned(),
             made: true,
         };
@@ -144,6 +145,7 @@ mod tests {
             file: "gm-a/src/a.rs".to_owned(),
             line: 7,
             function: "f".to_owned(),
+            said: String::new(),
             change: "returns 0".to_owned(),
             made: true,
         };

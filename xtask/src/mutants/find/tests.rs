@@ -105,3 +105,15 @@ fn a_constant_function_can_be_asked_unless_it_is_called_while_compiling() {
     assert_eq!(text, source);
     assert!(mutants.iter().all(|mutant| !mutant.made));
 }
+
+#[test]
+fn what_is_twice_in_a_function_is_numbered() {
+    assert_eq!(
+        changes("fn f() -> X { x(!a, !a, !a) }"),
+        ["`!a` without `!`", "`!a` without `!` (2)", "`!a` without `!` (3)"]
+    );
+    assert_eq!(
+        changes("fn f() -> X { x(!a) } fn g() -> X { x(!a) }"),
+        ["`!a` without `!`", "`!a` without `!`"]
+    );
+}
