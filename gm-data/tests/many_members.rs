@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{blank, name, range, version};
+use common::{NOW, blank, name, range, version};
 use gm_clock::NetId;
-use gm_data::{Item, KeyRange, Message, Record, TimedItem, View, place};
+use gm_data::{Change, Item, KeyRange, Message, Record, TimedItem, View, place};
 
 fn member(number: u16) -> NetId {
     let [high, low] = number.to_be_bytes();
@@ -87,4 +87,24 @@ fn buckets_add_up_before_and_after_records_change() {
         let root = view.bucket(0, 0);
         assert_eq!((records, fingerprint, members.len()), (root.records, root.fingerprint, root.records));
     }
+}
+
+/// An index from which thousands of ranges go again, here and there, is the one that is built of what is left.
+#[test]
+fn an_index_shrinks_as_it_grew() {
+    let mut replica = blank();
+    let key = |number: u32| KeyRange::single(2 * number);
+    let serve = |number: &u32| Change::Serve { range: key(*number), port: Some(80), priority: 1 };
+    let count = 12_000;
+    let all: Vec<Change> = (0..count).map(|number| serve(&number)).collect();
+    replica.change(&all, NOW).expect("sound changes");
+    // Every place is visited once: the step has no divisor in common with the count.
+    let order: Vec<u32> = (0..count).map(|number| number * 7_919 % count).collect();
+    for gone in order.chunks(1_500) {
+        let gone: Vec<Change> = gone.iter().map(|number| Change::Unserve(key(*number))).collect();
+        replica.change(&gone, NOW).expect("sound changes");
+        let (followed, built) = (replica.view(), View::new(replica.state().clone()));
+        assert!(followed.coverage().eq(built.coverage()), "{} are left", replica.state().live_item_count());
+    }
+    assert_eq!(replica.view().first_served(), None);
 }

@@ -242,3 +242,16 @@ fn an_answer_ends_as_its_wait_does() {
     round(&mut waiter, 1, &[2, 3], true, vec![part(&[2, 3], 2, 0, 0)]);
     assert!(waiter.any(at(0), End::Satisfied, KNOWN) && !waiter.any(at(0), End::TimedOut, KNOWN));
 }
+
+/// Everybody is asked when as many were asked as there are members, and not before.
+#[test]
+fn as_many_as_there_are_have_to_be_asked() {
+    for count in [Count::Some(2), Count::All] {
+        let mut waiter = waiter(count);
+        round(&mut waiter, 1, &[2, 3], true, vec![part(&[2, 3], 0, 0, 2)]);
+        let facts = |members| Facts { agreed: true, alone: false, members };
+        assert!(waiter.asked_all(count, facts(2)), "{count:?}");
+        assert!(!waiter.asked_all(count, facts(3)), "{count:?}");
+        assert!(!waiter.asked_all(count, Facts { agreed: false, ..facts(2) }), "{count:?}");
+    }
+}
