@@ -254,4 +254,8 @@ fn as_many_as_there_are_have_to_be_asked() {
         assert!(!waiter.asked_all(count, facts(3)), "{count:?}");
         assert!(!waiter.asked_all(count, Facts { agreed: false, ..facts(2) }), "{count:?}");
     }
+    // One is enough, if there is one.
+    let mut waiter = waiter(Count::All);
+    round(&mut waiter, 1, &[2], true, vec![part(&[2], 0, 0, 1)]);
+    assert!(waiter.asked_all(Count::All, Facts { agreed: true, alone: false, members: 1 }));
 }
