@@ -265,14 +265,24 @@ impl Book {
 }
 
 impl Book {
+    /// What a watcher is called in the present life of its node: what one of an earlier life took is none of it.
+    pub(crate) fn watch_tag(&self, node: NodeIndex, watch: usize) -> u64 {
+        u64::from(self.starts[node.0 as usize]) << 32 | watch as u64
+    }
+
+    /// What a watcher watches where, and how slowly.
+    pub(crate) fn watch_of(&self, tag: u64) -> Option<&(NodeIndex, usize, Duration)> {
+        self.watches.get(usize::try_from(tag & 0xffff_ffff).ok()?)
+    }
+
     /// A watcher took in a part of what changed, and says so after a while.
     pub(crate) fn took(&mut self, at: Time, node: NodeIndex, tag: u64, part: gm_node::Part) {
-        if let Some((_, _, pace)) = usize::try_from(tag).ok().and_then(|tag| self.watches.get(tag)) {
-            if *pace >= Duration::from_secs(3) && part.events.is_some() {
+        if let Some((_, _, pace)) = self.watch_of(tag).copied() {
+            if pace >= Duration::from_secs(3) && part.events.is_some() {
                 self.bitten.push((node, FaultClass::SlowWatcher));
             }
             // The rest of a difference is there already.
-            let at = if part.is_whole { at + *pace } else { at };
+            let at = if part.is_whole { at + pace } else { at };
             self.chores.push((at, node, Command::Took { tag, until: Box::new(part.cursor) }));
         }
     }
@@ -292,9 +302,9 @@ impl Checker<Whole> for Book {
                 if !self.plan.diskless.contains(&node) {
                     self.used.entry(node).or_default().insert(self.disk_of[node.0 as usize]);
                 }
-                for (tag, (of, group, _)) in (0..).zip(self.watches.clone()) {
+                for (watch, (of, group, _)) in self.watches.clone().into_iter().enumerate() {
                     if of == node {
-                        let group = self.plan.groups[group].clone();
+                        let (tag, group) = (self.watch_tag(node, watch), self.plan.groups[group].clone());
                         self.chores.push((place.at, node, Command::Watch { tag, group }));
                     }
                 }

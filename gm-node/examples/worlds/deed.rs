@@ -141,7 +141,8 @@ impl Doer {
         let (tag, group) = {
             let mut book = self.book.borrow_mut();
             book.watches.push((node, group, pace));
-            (book.watches.len() as u64 - 1, book.plan.groups[group].clone())
+            let watch = book.watches.len() - 1;
+            (book.watch_tag(node, watch), book.plan.groups[group].clone())
         };
         world.command(node, Command::Watch { tag, group });
     }

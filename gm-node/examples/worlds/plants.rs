@@ -37,7 +37,7 @@ pub(crate) const FOUND: [Found; 31] = [
     found(Bug::LearnedNotStored, "late-notes", 0, "receipts"),
     found(Bug::DigestsIgnored, "digests", 0, "fingerprints"),
     found(Bug::OlderNotAnswered, "forget-living", 6, "fingerprints"),
-    found(Bug::NeverFast, "pace", 9, "fingerprints"),
+    found(Bug::NeverFast, "pace", 1, "fingerprints"),
     found(Bug::AllBeforeAgreement, "wait", 0, "receipts"),
     found(Bug::SlowWatcherMisses, "slow-watcher", 0, "watchers"),
     found(Bug::FloorNotCarried, "floors", 0, "claims"),

@@ -61,7 +61,7 @@ impl Watchers {
 
     fn group_of(&self, tag: u64) -> Option<gm_data::GroupName> {
         let book = self.book.borrow();
-        let (_, group, _) = book.watches.get(usize::try_from(tag).ok()?)?;
+        let (_, group, _) = book.watch_of(tag)?;
         book.plan.groups.get(*group).cloned()
     }
 }
