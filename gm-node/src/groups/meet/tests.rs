@@ -145,8 +145,8 @@ fn who_is_a_member_already_is_no_lead() {
     let item = Item::serves(node(2), KeyRange::single(1), 80, 1).unwrap();
     let record = Record::from_parts(node(2), version, None, 0, [TimedItem { item, time: 2 }]).unwrap();
     groups.take(
-        node(2),
-        gm_broadcast::Path::Link,
+        at(0),
+        (node(2), gm_broadcast::Path::Link),
         None,
         &Group { name: name(0), parts: vec![Part::Record(record)] },
     );
