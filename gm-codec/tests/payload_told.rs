@@ -4,7 +4,7 @@ mod payloads;
 
 use gm_clock::Incarnation;
 use gm_codec::{Body, Group, Header, Known, Part, Payload, Receipts, Versions};
-use gm_data::{Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use gm_data::{Eviction, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
 use payloads::shapes::{broadcast, direct, name, v4};
 use payloads::{encoded, limits};
 
@@ -100,4 +100,24 @@ fn items() {
         ]
     );
     assert_eq!(told(&payload, "start"), ["10", "40"]);
+}
+
+#[test]
+fn evictions() {
+    let eviction = |member, gone| {
+        let greatest = Version { incarnation: life(5), gone, clock: 9 };
+        let least = Version { incarnation: life(3), gone: !gone, clock: 4 };
+        Part::Eviction(Eviction { member: v4(member), least, greatest })
+    };
+    let parts = vec![eviction(2, false), eviction(3, true)];
+    let payload = direct(Body::Group(Group { name: name("G"), parts }));
+    assert_eq!(
+        told(&payload, "part"),
+        [
+            "eviction of 10.0.0.2:29999, entry 1",
+            "eviction, of a forgotten record too of 10.0.0.3:29999, entry 2",
+        ]
+    );
+    assert_eq!(told(&payload, "least.incarnation"), ["3", "3"]);
+    assert_eq!(told(&payload, "least.clock"), ["4, of a forgotten record", "4"]);
 }

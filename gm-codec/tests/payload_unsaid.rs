@@ -5,9 +5,9 @@ mod payloads;
 use gm_clock::{CEILING, Incarnation};
 use gm_codec::{
     Answer, Application, Body, BroadcastId, Buckets, Fingerprints, Gaps, Group, Header, Holding, Island,
-    Known, Limits, Missed, Parent, Payload, Peers, Receipt, Requests, Root, Section, Sum, Versions,
+    Known, Limits, Missed, Parent, Part, Payload, Peers, Receipt, Requests, Root, Section, Sum, Versions,
 };
-use gm_data::Version;
+use gm_data::{Eviction, Version};
 use payloads::limits;
 use payloads::shapes::{broadcast, direct, name, v4, v6};
 
@@ -153,6 +153,20 @@ fn versions() {
     refused(versions(false, Some((16, vec![0])), vec![]), "OutOfRange");
     refused(versions(false, Some((1, vec![16])), vec![]), "OutOfRange");
     refused(versions(false, Some((1, vec![2, 1])), vec![]), "Unsorted");
+}
+
+#[test]
+fn evictions() {
+    let version =
+        |life, clock| Version { incarnation: Incarnation::new(life).expect("in range"), gone: false, clock };
+    let of = |least, greatest| {
+        let parts = vec![Part::Eviction(Eviction { member: v4(1), least, greatest })];
+        Body::Group(Group { name: name("G"), parts })
+    };
+    refused(of(version(1, CEILING + 1), version(2, 1)), "OutOfRange");
+    refused(of(version(1, 1), version(2, CEILING + 1)), "OutOfRange");
+    refused(of(version(2, 1), version(1, 1)), "OutOfRange");
+    refused(of(version(1, 2), version(1, 1)), "OutOfRange");
 }
 
 #[test]

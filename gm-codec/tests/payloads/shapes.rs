@@ -113,6 +113,10 @@ fn older() -> Vec<(&'static str, Payload)> {
             "an eviction of all versions",
             direct(group(vec![evicted((0, false, 0), (CEILING, true, CEILING))])),
         ),
+        (
+            "an eviction from the last clock",
+            direct(group(vec![evicted((7, true, CEILING), (7, true, CEILING))])),
+        ),
         ("an eviction of one version", direct(group(vec![evicted((7, true, 4), (7, true, 4))]))),
         ("an eviction of a living record", direct(group(vec![evicted((7, false, 4), (8, false, 0))]))),
         ("an application that says nothing, direct", direct(application("a", b""))),
