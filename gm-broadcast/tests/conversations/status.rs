@@ -18,6 +18,8 @@ fn who_was_heard_is_alive_for_a_while_and_who_is_connected_always() {
     let alive =
         |net: &Net, of: usize, within: Duration| net.stations[0].node.is_alive(net.now, node(of), within);
     assert!(!alive(&net, 1, ms(1_000_000)));
+    let was_heard = |net: &Net| [1, 2].map(|of| net.stations[0].node.was_heard(node(of)));
+    assert_eq!(was_heard(&net), [false, false]);
     assert_eq!(net.stations[0].node.count_alive(net.now, ms(1_000_000), 9), 0);
     net.tell(1, Command::Send { to: node(0), body: text("hello"), by: By::Datagram });
     net.run(ms(100));
@@ -25,12 +27,14 @@ fn who_was_heard_is_alive_for_a_while_and_who_is_connected_always() {
     assert_eq!(path, Path::Datagram);
     assert!(alive(&net, 1, ago + ms(1)) && !alive(&net, 1, ago), "within is below");
     assert!(!alive(&net, 2, ms(1_000_000)));
+    assert_eq!(was_heard(&net), [true, false]);
     assert_eq!(net.stations[0].node.count_alive(net.now, ago + ms(1), 9), 1);
     assert_eq!(net.stations[0].node.count_alive(net.now, ago, 9), 0);
 
     net.tell(2, Command::Send { to: node(0), body: text("hello"), by: By::Link });
     net.run(ms(100));
     assert!(status(&net, 2).connected && alive(&net, 2, Duration::ZERO));
+    assert_eq!(was_heard(&net), [true, true]);
     assert_eq!(net.stations[0].node.count_alive(net.now, ms(1_000_000), 9), 2);
     assert_eq!(
         net.stations[0].node.count_alive(net.now, ms(1_000_000), 1),
