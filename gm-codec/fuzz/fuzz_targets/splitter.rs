@@ -88,7 +88,8 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
                     assert!(input.is_empty(), "input was left");
                     let come = taken - begin;
                     assert_eq!(splitter.pending(), come);
-                    held = held.max(announced(&bytes[begin..taken], most(frames.len(), limits.frame)).min(2 * come));
+                    held = held
+                        .max(announced(&bytes[begin..taken], most(frames.len(), limits.frame)).min(2 * come));
                     assert!(splitter.capacity() <= held, "{} held, {held} come", splitter.capacity());
                     break;
                 }
