@@ -93,7 +93,7 @@ fn a_payload_that_gains_nothing_is_not_compressed() {
 /// The memory of a frame is about that of its payload.
 #[test]
 fn a_frame_takes_no_more_memory_than_its_payload_asks_for() {
-    let stream = common::stream(gm_codec::Side::Initiator, 0);
+    let stream = common::stream(gm_codec::Side::Initiator, 1);
     for payload in [noise(100_000), vec![7; 100_000]] {
         let mut frame = Vec::with_capacity(1);
         sealing(Limits::default()).seal(&stream, nonce(1), &payload, &mut frame).expect("short");

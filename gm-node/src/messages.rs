@@ -224,7 +224,7 @@ fn a_bound_is_named_by_its_setting_or_not_at_all() {
         assert!(setting_of(field).is_none_or(|setting| names.settings.contains(setting)), "{field}");
     }
     assert_eq!(setting_of("items"), Some("max-ranges"));
-    assert_eq!(reached("records"), "records of members, of who left and of the forgotten");
+    assert_eq!(reached("records"), "records of members, of who left and of the forgotten, `max-records`");
 }
 
 #[test]

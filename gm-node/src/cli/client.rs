@@ -140,7 +140,7 @@ impl Client {
         let process = process.map(|process| format!("the process {process} of ")).unwrap_or_default();
         Err(Failure::Unreachable(format!(
             "unix:{} is answered by {process}the user {user}, and this is the user {me}: only a daemon of one's own, or of root, is believed, and nothing was \
-             sent. If that daemon is meant, become its user: setpriv --reuid {user} --clear-groups gm-node ...",
+             sent. If that daemon is meant, give the command as its user",
             self.path.display()
         )))
     }
