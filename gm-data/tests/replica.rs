@@ -235,3 +235,30 @@ fn a_former_self_leaves_under_its_old_name() {
     other.merge(now.state()).expect("one group");
     assert_eq!((&other, other.fingerprint()), (now.state(), now.state().fingerprint()));
 }
+
+#[test]
+fn a_pause_lasts_while_new_claims_are_heard_and_until_it_is_ended() {
+    let mut replica = blank();
+    write(&mut replica, "0-9", NOW);
+    let claim = |number: u64| Stamp { version: version(FIRST + number, 1), digest: 0 };
+    for number in [10, 20, 30] {
+        assert!(matches!(replica.hear_of_oneself(claim(number), NOW), OwnOutcome::Reasserted(_)));
+    }
+    assert_eq!(replica.hear_of_oneself(claim(40), NOW), OwnOutcome::Conflict);
+    assert_eq!(replica.conflict().claim(), Some(claim(40)));
+    let until = |replica: &Replica| replica.conflict().until();
+    assert_eq!(until(&replica), Some(Conflict::QUIET));
+    // What was claimed before, or less, is passed on by others.
+    replica.hear_claim(claim(40), later(500));
+    replica.hear_claim(claim(39), later(500));
+    assert_eq!((until(&replica), replica.conflict().claim()), (Some(Conflict::QUIET), Some(claim(40))));
+    replica.hear_claim(claim(41), later(500));
+    assert_eq!((until(&replica), replica.conflict().claim()), (Some(Conflict::QUIET + 500), Some(claim(41))));
+    assert!(replica.end_conflict(later(600)));
+    assert_eq!((until(&replica), replica.conflict().claim()), (None, Some(claim(41))));
+    assert!(!replica.end_conflict(later(600)));
+    write(&mut replica, "10-19", later(600));
+    // A claim while nothing is paused begins no pause.
+    replica.hear_claim(claim(42), later(700));
+    assert_eq!(until(&replica), None);
+}
