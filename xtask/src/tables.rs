@@ -137,16 +137,14 @@ pub(crate) const WALL_CLOCK_IN: &[&str] = &["gm-broadcast/src/shell/clock.rs", "
 pub(crate) const VECTOR_TESTS: &[&str] =
     &["fingerprint", "hashes", "payload_vectors", "vectors", "vectors_of_numbers"];
 
+/// A crate all of whose mutants are tried, by all of its tests.
+const fn whole(package: &'static str) -> Place {
+    Place { package, files: &[], features: "--all-features", programs: "", quick: true, without: &[] }
+}
+
 /// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
 pub(crate) const MUTATED: &[Place] = &[
-    Place {
-        package: "gm-clock",
-        files: &[],
-        features: "--all-features",
-        programs: "",
-        quick: true,
-        without: &[],
-    },
+    whole("gm-clock"),
     Place {
         package: "gm-data",
         files: &[],
@@ -159,14 +157,7 @@ pub(crate) const MUTATED: &[Place] = &[
             "laws::mutants::every_planted_bug_is_found",
         ],
     },
-    Place {
-        package: "gm-codec",
-        files: &[],
-        features: "--all-features",
-        programs: "",
-        quick: true,
-        without: &[],
-    },
+    whole("gm-codec"),
     Place {
         package: "gm-broadcast",
         files: &[
