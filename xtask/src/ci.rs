@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 use crate::{deps, fuzz, mutants, net, port, sim, test, vectors};
 
@@ -15,7 +15,7 @@ use crate::{deps, fuzz, mutants, net, port, sim, test, vectors};
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     /// With the tests it ran, failed ones included.
-    Ran(Tally),
+    Ran(TestCounts),
     /// With the reason why it could not run here.
     Skipped(&'static str),
 }
@@ -38,7 +38,7 @@ const DOC_FLAGS: &str = "-D warnings";
 const DENY: &str = "deny check advisories";
 
 /// Runs the whole sequence.
-pub(crate) fn run(ws: &Workspace) -> Tally {
+pub(crate) fn run(ws: &Workspace) -> TestCounts {
     let mut steps = [
         step("fmt", format!("cargo {FMT} && cargo {FMT_FUZZ}"), || {
             let good = status(&mut ws.plain_cargo(FMT))?.success();
@@ -70,8 +70,8 @@ pub(crate) fn run(ws: &Workspace) -> Tally {
 }
 
 /// Runs the steps until one fails. Steps that were not reached count as skipped.
-fn sequence(steps: &mut [Step<'_>]) -> Tally {
-    let mut sum = Tally::default();
+fn sequence(steps: &mut [Step<'_>]) -> TestCounts {
+    let mut sum = TestCounts::default();
     let mut times = Vec::new();
     let mut steps = steps.iter_mut();
     for step in steps.by_ref() {
@@ -79,7 +79,7 @@ fn sequence(steps: &mut [Step<'_>]) -> Tally {
         let start = Instant::now();
         let outcome = (step.run)().unwrap_or_else(|error| {
             println!("error: {error:#}");
-            Outcome::Ran(Tally::FAILED)
+            Outcome::Ran(TestCounts::FAILED)
         });
         times.push(Timed { name: step.name, took: start.elapsed(), skipped: None });
         match outcome {
@@ -145,7 +145,7 @@ fn verdict(command: &mut Command) -> Result<Outcome> {
 }
 
 fn yes_or_no(good: bool) -> Outcome {
-    Outcome::Ran(if good { Tally::default() } else { Tally::FAILED })
+    Outcome::Ran(if good { TestCounts::default() } else { TestCounts::FAILED })
 }
 
 fn step<'a>(
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     /// Runs steps with the given outcomes and says which ones were started.
-    fn play(outcomes: Vec<Result<Outcome>>) -> (Tally, usize) {
+    fn play(outcomes: Vec<Result<Outcome>>) -> (TestCounts, usize) {
         let started = Cell::new(0);
         let started = &started;
         let mut steps: Vec<_> = outcomes
@@ -182,24 +182,24 @@ mod tests {
 
     #[test]
     fn good_steps_all_run_and_tests_add_up() {
-        let tests = Tally { passed: 5, failed: 0, skipped: 1 };
+        let tests = TestCounts { passed: 5, failed: 0, skipped: 1 };
         let (tally, started) =
             play(vec![Ok(yes_or_no(true)), Ok(Outcome::Ran(tests)), Ok(Outcome::Skipped("no tool"))]);
         assert_eq!(started, 3);
-        assert_eq!(tally, Tally { passed: 5, failed: 0, skipped: 2 });
+        assert_eq!(tally, TestCounts { passed: 5, failed: 0, skipped: 2 });
     }
 
     #[test]
     fn the_first_failure_stops_and_the_rest_is_skipped() {
         let (tally, started) = play(vec![Ok(yes_or_no(true)), Ok(yes_or_no(false)), Ok(yes_or_no(true))]);
         assert_eq!(started, 2);
-        assert_eq!(tally, Tally { passed: 0, failed: 1, skipped: 1 });
+        assert_eq!(tally, TestCounts { passed: 0, failed: 1, skipped: 1 });
     }
 
     #[test]
     fn a_step_that_cannot_run_is_a_failure() {
         let (tally, started) = play(vec![Err(anyhow::anyhow!("no such program")), Ok(yes_or_no(true))]);
         assert_eq!(started, 1);
-        assert_eq!(tally, Tally { passed: 0, failed: 1, skipped: 1 });
+        assert_eq!(tally, TestCounts { passed: 0, failed: 1, skipped: 1 });
     }
 }

@@ -15,9 +15,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
-use build::{Built, Variant};
+use build::{FuzzBuild, Variant};
 use report::Report;
 
 /// The folder of the targets; it is a workspace of its own.
@@ -66,11 +66,11 @@ pub(crate) struct Flags {
 }
 
 /// Does what the flags say; runs the targets if they say nothing else.
-pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
+pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     if !build::has_compiler() {
         bail!(NO_COMPILER);
     }
-    let places = Places { root: ws.root().join(FOLDER), made: ws.target_folder().join("fuzz") };
+    let places = FuzzFolders { root: ws.root().join(FOLDER), made: ws.target_folder().join("fuzz") };
     let variant = if flags.sanitizer { Variant::Address } else { Variant::Plain };
     let targets: Vec<_> =
         TARGETS.iter().copied().filter(|name| flags.target.as_deref().is_none_or(|t| t == *name)).collect();
@@ -81,7 +81,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
             println!("{target}: {made} inputs made of the vectors");
         }
         if !flags.merge {
-            return Ok(Tally::default());
+            return Ok(TestCounts::default());
         }
     }
     if flags.planted {
@@ -93,7 +93,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
         let good = status(Command::new(built.program(target)?).arg(input))?.success();
         return Ok(one(good));
     }
-    let mut tally = Tally::default();
+    let mut tally = TestCounts::default();
     for target in targets {
         tally +=
             if flags.merge { merge(&places, &built, target)? } else { fuzz(&places, &built, target, flags)? };
@@ -102,12 +102,12 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
 }
 
 /// What every change must pass: each target from the committed corpus alone, then the planted bug. `None` without a compiler.
-pub(crate) fn ci(ws: &Workspace) -> Result<Option<Tally>> {
+pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !build::has_compiler() {
         return Ok(None);
     }
-    let places = Places { root: ws.root().join(FOLDER), made: ws.target_folder().join("fuzz/ci") };
-    let mut tally = if build::clippy(ws)? { Tally::default() } else { Tally::FAILED };
+    let places = FuzzFolders { root: ws.root().join(FOLDER), made: ws.target_folder().join("fuzz/ci") };
+    let mut tally = if build::clippy(ws)? { TestCounts::default() } else { TestCounts::FAILED };
     let built = build::build(ws, Variant::Plain, None, TARGETS)?;
     for target in TARGETS {
         renew(&places.scratch(target))?;
@@ -118,12 +118,12 @@ pub(crate) fn ci(ws: &Workspace) -> Result<Option<Tally>> {
 }
 
 /// Where inputs lie.
-struct Places {
+struct FuzzFolders {
     root: PathBuf,
     made: PathBuf,
 }
 
-impl Places {
+impl FuzzFolders {
     fn committed(&self, target: &str) -> PathBuf {
         self.root.join("corpus").join(target)
     }
@@ -139,11 +139,11 @@ impl Places {
     }
 }
 
-fn fuzz(places: &Places, built: &Built, target: &str, flags: &Flags) -> Result<Tally> {
+fn fuzz(places: &FuzzFolders, built: &FuzzBuild, target: &str, flags: &Flags) -> Result<TestCounts> {
     let seconds = flags.seconds.unwrap_or(if flags.runs.is_some() { 0 } else { SECONDS });
     let mut more = vec![format!("-max_total_time={seconds}")];
     more.extend(flags.runs.map(|runs| format!("-runs={runs}")));
-    let (report, text) = play(places, built.program(target)?, target, &more)?;
+    let (report, text) = run_target(places, built.program(target)?, target, &more)?;
     println!("{target}: {report}");
     if report.good {
         return Ok(one(true));
@@ -158,14 +158,14 @@ fn fuzz(places: &Places, built: &Built, target: &str, flags: &Flags) -> Result<T
 }
 
 /// The payload target, built with a bug in it, must fail.
-fn planted(ws: &Workspace, places: &Places, plain: &Built) -> Result<Tally> {
+fn planted(ws: &Workspace, places: &FuzzFolders, plain: &FuzzBuild) -> Result<TestCounts> {
     let target = "payload";
     let built = build::build(ws, Variant::Planted, plain.library(), &[target])?;
-    let places = Places { root: places.root.clone(), made: places.made.join("planted") };
+    let places = FuzzFolders { root: places.root.clone(), made: places.made.join("planted") };
     renew(&places.scratch(target))?;
     renew(&places.failures(target))?;
     let most = format!("-max_total_time={SECONDS_FOR_PLANTED}");
-    let (report, text) = play(&places, built.program(target)?, target, &[most])?;
+    let (report, text) = run_target(&places, built.program(target)?, target, &[most])?;
     println!("planted bug: {report}");
     let found = report.failure.as_ref().filter(|_| !report.good);
     match found {
@@ -176,7 +176,12 @@ fn planted(ws: &Workspace, places: &Places, plain: &Built) -> Result<Tally> {
 }
 
 /// Runs a target from what was found before and what is committed.
-fn play(places: &Places, program: &Path, target: &str, more: &[String]) -> Result<(Report, String)> {
+fn run_target(
+    places: &FuzzFolders,
+    program: &Path,
+    target: &str,
+    more: &[String],
+) -> Result<(Report, String)> {
     let (scratch, failures, committed) =
         (places.scratch(target), places.failures(target), places.committed(target));
     for folder in [&scratch, &failures, &committed] {
@@ -198,7 +203,7 @@ fn play(places: &Places, program: &Path, target: &str, more: &[String]) -> Resul
 }
 
 /// Replaces the committed corpus.
-fn merge(places: &Places, built: &Built, target: &str) -> Result<Tally> {
+fn merge(places: &FuzzFolders, built: &FuzzBuild, target: &str) -> Result<TestCounts> {
     let (merged, committed) = (places.made.join("merged").join(target), places.committed(target));
     let scratch = places.scratch(target);
     renew(&merged)?;
@@ -235,8 +240,8 @@ fn renew(folder: &Path) -> Result<()> {
 }
 
 /// A target counts as one test.
-fn one(good: bool) -> Tally {
-    if good { Tally { passed: 1, ..Tally::default() } } else { Tally::FAILED }
+fn one(good: bool) -> TestCounts {
+    if good { TestCounts { passed: 1, ..TestCounts::default() } } else { TestCounts::FAILED }
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ mod port;
 mod sim;
 mod spdx;
 mod tables;
-mod tally;
 mod test;
+mod test_counts;
 mod test_output;
 mod tidy;
 mod vectors;
@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Parser)]
@@ -105,18 +105,18 @@ fn main() -> ExitCode {
 }
 
 /// The vectors by themselves; without Python they are skipped, and a line says so.
-fn port_alone(ws: &Workspace) -> Result<Tally> {
+fn port_alone(ws: &Workspace) -> Result<TestCounts> {
     Ok(port::run(ws)?.unwrap_or_else(|| {
         println!("skipped: {}", port::NO_PYTHON);
-        Tally { skipped: 1, ..Tally::default() }
+        TestCounts { skipped: 1, ..TestCounts::default() }
     }))
 }
 
 /// Ends a command that counts: its last line is the tally, whatever happened before.
-fn counted(result: Result<Tally>) -> ExitCode {
+fn counted(result: Result<TestCounts>) -> ExitCode {
     let tally = result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        Tally { failed: 1, ..Tally::default() }
+        TestCounts { failed: 1, ..TestCounts::default() }
     });
     println!("{tally}");
     exit_code(tally.failed == 0)

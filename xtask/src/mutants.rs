@@ -5,13 +5,13 @@
 //! found in `find`, built in `build`, and tried in `play`.
 
 mod build;
+mod expected;
 mod find;
-mod known;
-mod mark;
+mod markers;
 mod mutant;
 mod operators;
-mod play;
 mod report;
+mod run;
 mod splice;
 mod tree;
 mod values;
@@ -25,15 +25,15 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::tables::MUTATED;
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::Workspace;
 use mutant::Mutant;
-use play::End;
-use report::{Counts, HEAD, Lines};
+use report::{Counts, HEAD, ReportLines};
+use run::Verdict;
 
 /// A crate whose mutants are tried.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct MutatedCrate {
     pub(crate) package: &'static str,
     /// Beginnings of the files below `src/` that are changed; all if there are none.
     pub(crate) files: &'static [&'static str],
@@ -46,7 +46,7 @@ pub(crate) struct Place {
     pub(crate) without: &'static [&'static str],
 }
 
-impl Place {
+impl MutatedCrate {
     fn has(&self, file: &str) -> bool {
         let below = file.strip_prefix(self.package).and_then(|file| file.strip_prefix("/src/"));
         below.is_some_and(|below| {
@@ -86,25 +86,28 @@ pub(crate) struct Flags {
 }
 
 /// What every change must pass: a small sample of one crate, another one for each change.
-pub(crate) fn ci(ws: &Workspace) -> Result<Tally> {
+pub(crate) fn ci(ws: &Workspace) -> Result<TestCounts> {
     let seed = commits(ws).unwrap_or(1);
-    let package =
-        MUTATED.iter().filter(|place| place.quick).nth(turn(seed)).map(|place| place.package.to_owned());
+    let package = MUTATED
+        .iter()
+        .filter(|place| place.quick)
+        .nth(crate_of_seed(seed))
+        .map(|place| place.package.to_owned());
     run(ws, &Flags { package, minutes: Some(MINUTES_IN_CI), seed: Some(seed), ..Flags::default() })
 }
 
 /// Whose turn it is, of the quick ones.
-fn turn(seed: u64) -> usize {
+fn crate_of_seed(seed: u64) -> usize {
     let quick = MUTATED.iter().filter(|place| place.quick).count().max(1);
     usize::try_from(seed % quick as u64).unwrap_or(0)
 }
 
 /// Tries mutants. Fails if one survives of which that is not known.
-pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
+pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     let seed = flags.seed.or_else(|| commits(ws)).unwrap_or(1);
-    let places = places(flags, seed)?;
-    let known = known::read(ws)?;
-    let mut tally = Tally::default();
+    let places = crates_of(flags, seed)?;
+    let known = expected::read(ws)?;
+    let mut tally = TestCounts::default();
     let mut table = format!(
         "{HEAD}
 "
@@ -121,7 +124,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
 }
 
 /// The crates that are meant.
-fn places(flags: &Flags, seed: u64) -> Result<Vec<&'static Place>> {
+fn crates_of(flags: &Flags, seed: u64) -> Result<Vec<&'static MutatedCrate>> {
     if let Some(package) = &flags.package {
         let Some(place) = MUTATED.iter().find(|place| place.package == package) else {
             let known: Vec<_> = MUTATED.iter().map(|place| place.package).collect();
@@ -138,10 +141,10 @@ fn places(flags: &Flags, seed: u64) -> Result<Vec<&'static Place>> {
 
 fn try_place(
     ws: &Workspace,
-    place: &'static Place,
+    place: &'static MutatedCrate,
     flags: &Flags,
     seed: u64,
-    known: &known::Mutants,
+    known: &expected::ExpectedSurvivors,
 ) -> Result<Counts> {
     let package = place.package;
     let start = Instant::now();
@@ -152,7 +155,7 @@ fn try_place(
     let scratch = ws.target_folder().join("mutants").join(package);
     let workers =
         flags.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
-    let (tests, fail) = play::tests(&built, place.without, &scratch, workers)?;
+    let (tests, fail) = run::tests(&built, place.without, &scratch, workers)?;
     println!("{package}: {} tests without a mutant in {:.0} s", tests.len(), start.elapsed().as_secs_f64());
     for name in fail {
         println!("left out, it fails without a mutant: {name}");
@@ -167,15 +170,15 @@ fn try_place(
         counts.stale += 1;
     }
     let file = ws.target_folder().join(format!("mutants/{package}.txt"));
-    let mut lines = Lines::read(&file);
+    let mut lines = ReportLines::read(&file);
     let (chosen, until) = choose(&built.mutants, flags, seed, known, &lines);
-    let ends = play::in_parallel(&chosen, workers, |_, mutant| {
+    let ends = run::in_parallel(&chosen, workers, |_, mutant| {
         if until.is_some_and(|until| Instant::now() >= until) {
             return None;
         }
         let start = Instant::now();
-        let end = play::play(mutant.number, &tests, &built.folder);
-        if let Ok(end @ (End::Survived | End::Unasked)) = &end
+        let end = run::run_mutant(mutant.number, &tests, &built.folder);
+        if let Ok(end @ (Verdict::Survived | Verdict::Unasked)) = &end
             && !known.contains_key(&mutant.name())
         {
             println!("{end}, line {}: {}", mutant.line, mutant.name());
@@ -197,8 +200,8 @@ fn choose<'a>(
     mutants: &'a [Mutant],
     flags: &Flags,
     seed: u64,
-    known: &known::Mutants,
-    before: &Lines,
+    known: &expected::ExpectedSurvivors,
+    before: &ReportLines,
 ) -> (Vec<&'a Mutant>, Option<Instant>) {
     let sample = !flags.all && flags.only.is_none() && !flags.again;
     let wanted = |name: &str| {
@@ -264,7 +267,7 @@ mod tests {
     #[test]
     fn a_seed_chooses_a_crate_and_a_name_does() {
         let names = |flags: &Flags, seed| {
-            places(flags, seed).map(|places| places.iter().map(|place| place.package).collect::<Vec<_>>())
+            crates_of(flags, seed).map(|places| places.iter().map(|place| place.package).collect::<Vec<_>>())
         };
         let none = Flags::default();
         let by_seed: BTreeSet<_> = (0..5).filter_map(|seed| names(&none, seed).ok()).collect();
@@ -290,10 +293,10 @@ mod tests {
         };
         let mutants =
             [mutant(1, "a", true), mutant(2, "b", true), mutant(3, "c", false), mutant(4, "d", true)];
-        let known = known::Mutants::from([(mutants[1].name(), known::Known::Explained)]);
-        let mut before = Lines::default();
-        before.set(&mutants[3], &End::Survived, Duration::ZERO);
-        before.set(&mutants[0], &End::Endless, Duration::ZERO);
+        let known = expected::ExpectedSurvivors::from([(mutants[1].name(), expected::Expected::Explained)]);
+        let mut before = ReportLines::default();
+        before.set(&mutants[3], &Verdict::Survived, Duration::ZERO);
+        before.set(&mutants[0], &Verdict::Endless, Duration::ZERO);
         let chosen = |flags: &Flags| {
             let (chosen, until) = choose(&mutants, flags, 1, &known, &before);
             let mut numbers: Vec<u32> = chosen.iter().map(|mutant| mutant.number).collect();
@@ -309,15 +312,21 @@ mod tests {
     #[test]
     fn every_quick_crate_has_its_turn() {
         let quick = MUTATED.iter().filter(|place| place.quick).count();
-        let turns: BTreeSet<_> = (100..100 + quick as u64).map(turn).collect();
+        let turns: BTreeSet<_> = (100..100 + quick as u64).map(crate_of_seed).collect();
         assert_eq!(turns, (0..quick).collect());
         assert!(quick > 2);
     }
 
     #[test]
     fn a_place_has_the_files_of_its_table() {
-        let place =
-            |files| Place { package: "gm-a", files, features: "", programs: "", quick: true, without: &[] };
+        let place = |files| MutatedCrate {
+            package: "gm-a",
+            files,
+            features: "",
+            programs: "",
+            quick: true,
+            without: &[],
+        };
         assert!(place(&[]).has("gm-a/src/b/c.rs") && !place(&[]).has("gm-ab/src/b.rs"));
         assert!(place(&["b/"]).has("gm-a/src/b/c.rs") && !place(&["b/"]).has("gm-a/src/b.rs"));
     }
@@ -328,7 +337,7 @@ mod tests {
         for place in MUTATED {
             let (sources, _) = tree::sources(&root, place.package).expect("they are read");
             for begin in place.files {
-                let one = Place {
+                let one = MutatedCrate {
                     package: place.package,
                     files: std::slice::from_ref(begin),
                     features: "",
@@ -343,11 +352,11 @@ mod tests {
 
     #[test]
     fn the_known_are_mutants_that_exist() {
-        let mut known = known::parse(include_str!("../mutants.toml")).expect("a table");
+        let mut known = expected::parse(include_str!("../mutants.toml")).expect("a table");
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for place in MUTATED {
             let (sources, defaults) = tree::sources(&root, place.package).expect("they are read");
-            let learnt = mutant::Learnt { defaults, ..mutant::Learnt::default() };
+            let learnt = mutant::CompilerFeedback { defaults, ..mutant::CompilerFeedback::default() };
             for source in sources.iter().filter(|source| place.has(&source.file)) {
                 let (mutants, _) = find::find(&source.file, &source.text, 1, &learnt).expect("it is Rust");
                 for mutant in mutants {

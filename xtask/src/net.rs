@@ -3,17 +3,17 @@
 //! Knows the flags, what the system must have, and the order of the scenes. What a scene does is below `net/`: `scenes/` those of the
 //! broadcast alone, `daemons/` those of daemons and the command line.
 
-mod cables;
+mod broadcast_scenes;
+mod chat_process;
+mod clusters;
 mod daemon;
-mod daemons;
-mod lines;
-mod node;
+mod daemon_scenes;
+mod links;
+mod namespaces;
 mod outsider;
+mod process_log;
 mod rules;
-mod scenes;
-mod town;
 mod waiting;
-mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,9 +23,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
-use world::{Actor, Stage};
+use namespaces::{Cluster, Process};
 
 /// Set by `.ci/run`, which installs what is needed: then a scene that cannot run is a failure.
 const REQUIRED: &str = "GM_NET_REQUIRED";
@@ -34,7 +34,7 @@ pub(crate) const NOT_HERE: &str = "network namespaces: root, ip and nft are need
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
+enum SceneKind {
     /// All of it
     All,
     /// The broadcast alone, by the example `chat`
@@ -47,7 +47,7 @@ enum What {
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     #[arg(default_value = "all")]
-    what: What,
+    what: SceneKind,
     /// Only the scenes whose names contain this
     #[arg(value_name = "SCENE")]
     scene: Option<String>,
@@ -66,16 +66,17 @@ pub(crate) struct Flags {
 const KILLS: u32 = 40;
 
 impl Flags {
-    fn wants(&self, what: What, name: &str) -> bool {
-        [What::All, what].contains(&self.what) && self.scene.as_deref().is_none_or(|part| name.contains(part))
+    fn wants(&self, what: SceneKind, name: &str) -> bool {
+        [SceneKind::All, what].contains(&self.what)
+            && self.scene.as_deref().is_none_or(|part| name.contains(part))
     }
 }
 
 /// Does what the flags say.
-pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
+pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     if let Some(target) = flags.outsider {
         outsider::run(target)?;
-        return Ok(Tally::default());
+        return Ok(TestCounts::default());
     }
     if flags.measure {
         // Every connection has two sockets here: as many may be open as the system lets us open.
@@ -84,50 +85,50 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<Tally> {
         if !status(command.args(["-c", script]).arg(build(ws, EXAMPLE, "measure")?))?.success() {
             bail!("the measurement failed");
         }
-        return Ok(Tally::default());
+        return Ok(TestCounts::default());
     }
     let of_broadcast: Vec<_> =
-        scenes::SCENES.iter().filter(|(name, _)| flags.wants(What::Broadcast, name)).collect();
+        broadcast_scenes::SCENES.iter().filter(|(name, _)| flags.wants(SceneKind::Broadcast, name)).collect();
     let of_daemons: Vec<_> =
-        daemons::SCENES.iter().filter(|(name, _)| flags.wants(What::Node, name)).collect();
+        daemon_scenes::SCENES.iter().filter(|(name, _)| flags.wants(SceneKind::Node, name)).collect();
     let count = (of_broadcast.len() + of_daemons.len()) as u64;
     if count == 0 {
         bail!("there is no such scene");
     }
-    let missing = missing();
+    let missing = missing_tools();
     if !missing.is_empty() {
         println!("{count} scenes cannot run here: {}", missing.join("; "));
         return Ok(match std::env::var_os(REQUIRED) {
-            Some(_) => Tally { failed: count, ..Tally::default() },
-            None => Tally { skipped: count, ..Tally::default() },
+            Some(_) => TestCounts { failed: count, ..TestCounts::default() },
+            None => TestCounts { skipped: count, ..TestCounts::default() },
         });
     }
-    world::sweep()?;
-    let mut tally = Tally::default();
+    namespaces::remove_leftovers()?;
+    let mut tally = TestCounts::default();
     if !of_broadcast.is_empty() {
         let chat = build(ws, EXAMPLE, "chat")?;
         for (name, scene) in of_broadcast {
-            tally += play(name, &chat, scene)?;
+            tally += run_scenes(name, &chat, scene)?;
         }
     }
     if !of_daemons.is_empty() {
         let program = build(ws, "build --release --package gm-node --bin", "gm-node")?;
-        let settings = daemons::Settings { kills: flags.kills };
+        let settings = daemon_scenes::Settings { kills: flags.kills };
         for (name, scene) in of_daemons {
-            tally += play(name, &program, |stage| scene(stage, &settings))?;
+            tally += run_scenes(name, &program, |stage| scene(stage, &settings))?;
         }
     }
     Ok(tally)
 }
 
 /// One scene, on a stage of its own; what came of it is printed.
-fn play<N: Actor>(
+fn run_scenes<N: Process>(
     name: &str,
     program: &std::path::Path,
-    scene: impl FnOnce(&mut Stage<N>) -> Result<()>,
-) -> Result<Tally> {
+    scene: impl FnOnce(&mut Cluster<N>) -> Result<()>,
+) -> Result<TestCounts> {
     let start = Instant::now();
-    let mut stage = Stage::new(program.to_owned())?;
+    let mut stage = Cluster::new(program.to_owned())?;
     let outcome = scene(&mut stage).and_then(|()| stage.dropped());
     let seconds = start.elapsed().as_secs_f64();
     match outcome {
@@ -137,15 +138,15 @@ fn play<N: Actor>(
         }
         Err(error) => {
             println!("{name:<46} {seconds:>5.1} s, FAILED: {error:#}");
-            stage.tell_all();
-            return Ok(Tally::FAILED);
+            stage.print_logs();
+            return Ok(TestCounts::FAILED);
         }
     }
-    Ok(Tally { passed: 1, ..Tally::default() })
+    Ok(TestCounts { passed: 1, ..TestCounts::default() })
 }
 
 /// What the system lacks.
-fn missing() -> Vec<String> {
+fn missing_tools() -> Vec<String> {
     let mut missing = Vec::new();
     let there = |program: &str, flag: &str| {
         let mut command = Command::new(program);
@@ -163,7 +164,7 @@ fn missing() -> Vec<String> {
         missing.push("`nft` is not installed (Debian: nftables)".to_owned());
     }
     if missing.is_empty()
-        && let Err(error) = world::try_out()
+        && let Err(error) = namespaces::check_namespaces()
     {
         missing.push(format!("no network namespaces with rules can be made, root is needed: {error:#}"));
     }
@@ -184,8 +185,8 @@ fn build(ws: &Workspace, words: &str, name: &str) -> Result<PathBuf> {
 }
 
 /// All scenes, as a step of `cargo xtask ci`; nothing, with the reason said, where they cannot run and need not.
-pub(crate) fn ci(ws: &Workspace) -> Result<Option<Tally>> {
-    let flags = Flags { what: What::All, scene: None, kills: KILLS, measure: false, outsider: None };
+pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
+    let flags = Flags { what: SceneKind::All, scene: None, kills: KILLS, measure: false, outsider: None };
     let tally = run(ws, &flags)?;
     Ok((tally.skipped == 0).then_some(tally))
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 
 const FOLDER: &str = "docs/port";
@@ -16,7 +16,7 @@ const VENV: &str = "target/port-venv";
 pub(crate) const NO_PYTHON: &str = "python3 is not installed";
 
 /// Runs the vectors; `None` if there is no Python here.
-pub(crate) fn run(ws: &Workspace) -> Result<Option<Tally>> {
+pub(crate) fn run(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !works(Command::new("python3").arg("--version")) {
         return Ok(None);
     }
@@ -29,9 +29,9 @@ pub(crate) fn run(ws: &Workspace) -> Result<Option<Tally>> {
         .context("cannot start the second implementation")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
-    let mut tally = text.lines().next_back().and_then(last_line).unwrap_or(Tally::FAILED);
+    let mut tally = text.lines().next_back().and_then(last_line).unwrap_or(TestCounts::FAILED);
     if !output.status.success() && tally.failed == 0 {
-        tally += Tally::FAILED;
+        tally += TestCounts::FAILED;
     }
     Ok(Some(tally))
 }
@@ -60,9 +60,9 @@ fn works(command: &mut Command) -> bool {
 }
 
 /// Reads `N passed, M failed`. Nothing that passed is a failure as well.
-fn last_line(line: &str) -> Option<Tally> {
+fn last_line(line: &str) -> Option<TestCounts> {
     let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
-    let tally = Tally { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 };
+    let tally = TestCounts { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 };
     (tally.passed > 0).then_some(tally)
 }
 
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_read() {
-        assert_eq!(last_line("12 passed, 3 failed"), Some(Tally { passed: 12, failed: 3, skipped: 0 }));
+        assert_eq!(last_line("12 passed, 3 failed"), Some(TestCounts { passed: 12, failed: 3, skipped: 0 }));
     }
 
     #[test]

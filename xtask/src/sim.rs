@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 
 /// Worlds of whole nodes, not of broadcasters.
@@ -23,7 +23,7 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
 }
 
 /// What every change must pass: seeds, every scenario once, the planted bugs.
-pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<Tally> {
+pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<TestCounts> {
     let args = if whole_nodes { vec![NODE.to_owned()] } else { Vec::new() };
     let output =
         simulator(ws, &args).stderr(Stdio::inherit()).output().context("cannot start the simulator")?;
@@ -32,7 +32,7 @@ pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<Tally> {
     let counted = text.lines().last().and_then(counts);
     Ok(match counted {
         Some(tally) if output.status.success() || tally.failed > 0 => tally,
-        _ => Tally::FAILED,
+        _ => TestCounts::FAILED,
     })
 }
 
@@ -56,13 +56,13 @@ fn commit(ws: &Workspace) -> String {
 }
 
 /// Reads `3 passed, 1 failed, 0 skipped`.
-fn counts(line: &str) -> Option<Tally> {
+fn counts(line: &str) -> Option<TestCounts> {
     let number = |part: &str, what: &str| part.trim().strip_suffix(what)?.trim().parse().ok();
     let mut parts = line.split(',');
     let passed = number(parts.next()?, "passed")?;
     let failed = number(parts.next()?, "failed")?;
     let skipped = number(parts.next()?, "skipped")?;
-    Some(Tally { passed, failed, skipped })
+    Some(TestCounts { passed, failed, skipped })
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_read() {
-        let tally = Tally { passed: 334, failed: 2, skipped: 0 };
+        let tally = TestCounts { passed: 334, failed: 2, skipped: 0 };
         assert_eq!(counts(&tally.to_string()), Some(tally));
         assert_eq!(counts("334 passed, 2 failed"), None);
         assert_eq!(counts("cargo xtask sim --seed 3"), None);

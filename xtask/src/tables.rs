@@ -2,7 +2,7 @@
 //!
 //! Only constants; the checks that read them are in `layers`, `deps` and `tidy`.
 
-use crate::mutants::Place;
+use crate::mutants::MutatedCrate;
 
 /// What one crate of the workspace may depend on.
 #[derive(Debug)]
@@ -138,14 +138,14 @@ pub(crate) const VECTOR_TESTS: &[&str] =
     &["fingerprint", "hashes", "payload_vectors", "vectors", "vectors_of_numbers"];
 
 /// A crate all of whose mutants are tried, by all of its tests.
-const fn whole(package: &'static str) -> Place {
-    Place { package, files: &[], features: "--all-features", programs: "", quick: true, without: &[] }
+const fn whole(package: &'static str) -> MutatedCrate {
+    MutatedCrate { package, files: &[], features: "--all-features", programs: "", quick: true, without: &[] }
 }
 
 /// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
-pub(crate) const MUTATED: &[Place] = &[
+pub(crate) const MUTATED: &[MutatedCrate] = &[
     whole("gm-clock"),
-    Place {
+    MutatedCrate {
         package: "gm-data",
         files: &[],
         features: "--all-features",
@@ -158,7 +158,7 @@ pub(crate) const MUTATED: &[Place] = &[
         ],
     },
     whole("gm-codec"),
-    Place {
+    MutatedCrate {
         package: "gm-broadcast",
         files: &[
             "alarm.rs",
@@ -185,7 +185,7 @@ pub(crate) const MUTATED: &[Place] = &[
         quick: true,
         without: &[],
     },
-    Place {
+    MutatedCrate {
         package: "gm-node",
         files: &[
             "dump.rs",

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Write};
 use anyhow::{Context, Result};
 
 use crate::tables::{LAYERS, Layer};
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 use crate::test_output::{Line, Output};
 use crate::workspace::{Workspace, status};
 use crate::{layers, tidy};
@@ -19,7 +19,7 @@ const BUILD: &str = "test --workspace --all-features --no-run";
 const RUN: &str = "test --workspace --all-features --no-fail-fast";
 
 /// Runs all steps and prints the block that closes the report, except for the tally, its last line.
-pub(crate) fn run(ws: &Workspace) -> Result<Tally> {
+pub(crate) fn run(ws: &Workspace) -> Result<TestCounts> {
     let mut failures = Vec::new();
     if !layers::run(ws) {
         failures.push("the layers are broken: cargo xtask layers".to_owned());
@@ -51,7 +51,7 @@ pub(crate) fn run(ws: &Workspace) -> Result<Tally> {
     }
     for failure in &failures {
         println!("failed: {failure}");
-        tally += Tally::FAILED;
+        tally += TestCounts::FAILED;
     }
     Ok(tally)
 }
@@ -94,7 +94,7 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
 }
 
 /// A complaint for each crate that should have tests and ran none, and one if nothing ran at all.
-fn missing_tests(layers: &[Layer], by_crate: &BTreeMap<String, Tally>) -> Vec<String> {
+fn missing_tests(layers: &[Layer], by_crate: &BTreeMap<String, TestCounts>) -> Vec<String> {
     let mut missing = Vec::new();
     if by_crate.values().all(|tally| tally.ran() == 0) {
         missing.push("no test ran".to_owned());
@@ -137,8 +137,8 @@ mod tests {
         Layer { name: "b", internal: &[], internal_dev: &[], pure: None, tested: false },
     ];
 
-    fn ran(passed: u64, skipped: u64) -> Tally {
-        Tally { passed, failed: 0, skipped }
+    fn ran(passed: u64, skipped: u64) -> TestCounts {
+        TestCounts { passed, failed: 0, skipped }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cargo_metadata::Message;
 
-use crate::tally::Tally;
+use crate::test_counts::TestCounts;
 
 /// What to do with a line that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) struct Output {
     binaries: BTreeMap<String, String>,
     /// Whose results come next.
     current: Option<String>,
-    by_crate: BTreeMap<String, Tally>,
+    by_crate: BTreeMap<String, TestCounts>,
 }
 
 impl Output {
@@ -56,7 +56,7 @@ impl Output {
             self.current = self.libraries.get(name).cloned();
         } else if let Some(file) = running(line) {
             self.current = self.binaries.get(file).cloned();
-        } else if let Some(tally) = Tally::of_result_line(line) {
+        } else if let Some(tally) = TestCounts::of_result_line(line) {
             let name = self.current.clone().unwrap_or_else(|| "(unknown)".to_owned());
             *self.by_crate.entry(name).or_default() += tally;
         }
@@ -64,13 +64,13 @@ impl Output {
     }
 
     /// The sums by crate name.
-    pub(crate) fn by_crate(&self) -> &BTreeMap<String, Tally> {
+    pub(crate) fn by_crate(&self) -> &BTreeMap<String, TestCounts> {
         &self.by_crate
     }
 
     /// The sum over all crates.
-    pub(crate) fn total(&self) -> Tally {
-        let mut total = Tally::default();
+    pub(crate) fn total(&self) -> TestCounts {
+        let mut total = TestCounts::default();
         for tally in self.by_crate.values() {
             total += *tally;
         }
@@ -139,9 +139,9 @@ mod tests {
         ] {
             assert_eq!(output.read(line), Line::Show);
         }
-        assert_eq!(output.by_crate()["a"], Tally { passed: 4, failed: 0, skipped: 2 });
-        assert_eq!(output.by_crate()["b"], Tally { passed: 2, failed: 0, skipped: 1 });
-        assert_eq!(output.total(), Tally { passed: 6, failed: 0, skipped: 3 });
+        assert_eq!(output.by_crate()["a"], TestCounts { passed: 4, failed: 0, skipped: 2 });
+        assert_eq!(output.by_crate()["b"], TestCounts { passed: 2, failed: 0, skipped: 1 });
+        assert_eq!(output.total(), TestCounts { passed: 6, failed: 0, skipped: 3 });
     }
 
     #[test]

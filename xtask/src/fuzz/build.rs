@@ -44,12 +44,12 @@ impl Variant {
 
 /// What was built.
 #[derive(Debug, Default)]
-pub(super) struct Built {
+pub(super) struct FuzzBuild {
     programs: BTreeMap<String, PathBuf>,
     library: Option<PathBuf>,
 }
 
-impl Built {
+impl FuzzBuild {
     pub(super) fn program(&self, target: &str) -> Result<&Path> {
         self.programs.get(target).map(PathBuf::as_path).with_context(|| format!("{target} was not built"))
     }
@@ -74,7 +74,7 @@ pub(super) fn build(
     variant: Variant,
     library: Option<&Path>,
     targets: &[&str],
-) -> Result<Built> {
+) -> Result<FuzzBuild> {
     let mut command = cargo(ws, variant, "build")?;
     command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
     command.args(targets.iter().flat_map(|target| ["--bin", target]));
@@ -83,7 +83,7 @@ pub(super) fn build(
     }
     let mut child = command.spawn().context("cannot start cargo build")?;
     let stdout = child.stdout.take().context("cargo build has no output")?;
-    let mut built = Built::default();
+    let mut built = FuzzBuild::default();
     for message in Message::parse_stream(BufReader::new(stdout)) {
         match message.context("cannot read what cargo build says")? {
             Message::CompilerArtifact(artifact) => {

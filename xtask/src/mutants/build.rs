@@ -12,8 +12,8 @@ use cargo_metadata::Message;
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel};
 
 use super::find::find;
-use super::mutant::{Learnt, Mutant, last_two};
-use super::{Place, mark, tree};
+use super::mutant::{CompilerFeedback, Mutant, last_two};
+use super::{MutatedCrate, markers, tree};
 use crate::workspace::Workspace;
 
 /// Rounds of leaving out, at most: types, borrows and constants are complained of one after the other.
@@ -24,7 +24,7 @@ const SWITCH: &str = include_str!("switch.rs.txt");
 
 /// Tests with mutants in them.
 #[derive(Debug)]
-pub(crate) struct Built {
+pub(crate) struct MutantBuild {
     pub(crate) mutants: Vec<Mutant>,
     /// The programs of the tests.
     pub(crate) programs: Vec<PathBuf>,
@@ -33,11 +33,11 @@ pub(crate) struct Built {
 }
 
 /// Builds the tests of a crate with all mutants of its files.
-pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
+pub(crate) fn build(ws: &Workspace, place: &MutatedCrate) -> Result<MutantBuild> {
     let (sources, defaults) = tree::sources(ws.root(), place.package)?;
     // One for each crate, so that two may be tried at the same time.
     let to = ws.target_folder().join("mutants").join(place.package).join("tree");
-    let mut learnt = Learnt { defaults, ..Learnt::default() };
+    let mut learnt = CompilerFeedback { defaults, ..CompilerFeedback::default() };
     for _ in 0..MOST_ROUNDS {
         let mut mutants = Vec::new();
         let mut instead = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
         let answer = cargo(ws, place, &to)?;
         if answer.good {
             let folder = to.join(place.package);
-            return Ok(Built { mutants, programs: answer.programs, folder });
+            return Ok(MutantBuild { mutants, programs: answer.programs, folder });
         }
         learn(&mut learnt, &to, &answer, &mutants)?;
     }
@@ -67,14 +67,14 @@ pub(crate) fn build(ws: &Workspace, place: &Place) -> Result<Built> {
 }
 
 /// What cargo said.
-struct Answer {
+struct CargoOutput {
     good: bool,
     programs: Vec<PathBuf>,
     errors: Vec<Diagnostic>,
 }
 
-fn cargo(ws: &Workspace, place: &Place, to: &Path) -> Result<Answer> {
-    let Place { package, features, programs, .. } = place;
+fn cargo(ws: &Workspace, place: &MutatedCrate, to: &Path) -> Result<CargoOutput> {
+    let MutatedCrate { package, features, programs, .. } = place;
     let mut command: Command = ws.cargo(&format!("test -p {package} {features} --no-run {programs}"));
     command
         .arg("--message-format=json")
@@ -87,7 +87,7 @@ fn cargo(ws: &Workspace, place: &Place, to: &Path) -> Result<Answer> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     let mut child = command.spawn().context("cannot start cargo")?;
-    let mut answer = Answer { good: false, programs: Vec::new(), errors: Vec::new() };
+    let mut answer = CargoOutput { good: false, programs: Vec::new(), errors: Vec::new() };
     let output = child.stdout.take().context("cargo has no output")?;
     for message in Message::parse_stream(BufReader::new(output)) {
         match message.context("cannot read what cargo says")? {
@@ -105,7 +105,7 @@ fn cargo(ws: &Workspace, place: &Place, to: &Path) -> Result<Answer> {
 }
 
 /// Finds the mutants that were complained of; an error if there are none.
-fn learn(learnt: &mut Learnt, to: &Path, answer: &Answer, mutants: &[Mutant]) -> Result<()> {
+fn learn(learnt: &mut CompilerFeedback, to: &Path, answer: &CargoOutput, mutants: &[Mutant]) -> Result<()> {
     let before = (learnt.refused.len(), learnt.constant.len());
     for error in &answer.errors {
         if error.code.as_ref().is_some_and(|code| code.code == "E0015")
@@ -116,7 +116,7 @@ fn learn(learnt: &mut Learnt, to: &Path, answer: &Answer, mutants: &[Mutant]) ->
         for span in error.spans.iter().filter(|span| span.is_primary) {
             let text = fs::read_to_string(to.join(&span.file_name)).unwrap_or_default();
             let byte = usize::try_from(span.byte_start)?;
-            learnt.refused.extend(mark::at(&text, byte));
+            learnt.refused.extend(markers::at(&text, byte));
         }
     }
     if before == (learnt.refused.len(), learnt.constant.len()) {

@@ -12,8 +12,8 @@ use syn::{
     ItemMod, ItemTrait, Pat, Signature, TraitItemFn, Type, UnOp,
 };
 
-use super::mark::{self, marked};
-use super::mutant::{Learnt, Mutant, last_two};
+use super::markers::{self, marked};
+use super::mutant::{CompilerFeedback, Mutant, last_two};
 use super::operators::{self, Kind};
 use super::splice::Edits;
 use super::values;
@@ -23,7 +23,7 @@ pub(crate) fn find(
     file: &str,
     source: &str,
     first: u32,
-    learnt: &Learnt,
+    learnt: &CompilerFeedback,
 ) -> syn::Result<(Vec<Mutant>, String)> {
     let parsed = syn::parse_file(source)?;
     let mut finder = Finder {
@@ -52,7 +52,7 @@ pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
 struct Finder<'a> {
     file: &'a str,
     source: &'a str,
-    learnt: &'a Learnt,
+    learnt: &'a CompilerFeedback,
     next: u32,
     /// Modules, types and functions that the place is in.
     around: Vec<String>,
@@ -63,12 +63,12 @@ struct Finder<'a> {
 }
 
 /// A mutant that goes into the text.
-struct Awake {
+struct ActiveMutant {
     number: u32,
     says: String,
 }
 
-impl Awake {
+impl ActiveMutant {
     fn asks(&self) -> String {
         format!("crate::gm_mutant::on({})", self.number)
     }
@@ -85,7 +85,7 @@ impl Finder<'_> {
     }
 
     /// Notes a mutant, and hands it over if it can be written.
-    fn note(&mut self, line: usize, change: String, says: &str) -> Option<Awake> {
+    fn note(&mut self, line: usize, change: String, says: &str) -> Option<ActiveMutant> {
         let number = self.next;
         self.next += 1;
         let function = self.around.join("::");
@@ -95,7 +95,7 @@ impl Finder<'_> {
             (change.clone(), if before == 0 { change } else { format!("{change} ({})", before + 1) });
         let made = self.writes && !self.learnt.refused.contains(&number);
         self.mutants.push(Mutant { number, file: self.file.to_owned(), line, function, said, change, made });
-        made.then(|| Awake { number, says: says.to_owned() })
+        made.then(|| ActiveMutant { number, says: says.to_owned() })
     }
 
     fn function(&mut self, signature: &Signature, block: &Block) {
@@ -139,7 +139,7 @@ impl Finder<'_> {
         let lazy_with_let = kind == Kind::Lazy && has_let(&binary.left, &binary.right);
         let changes = if lazy_with_let { Vec::new() } else { changes };
         let line = binary.op.span().start().line;
-        let awake: Vec<Awake> = changes
+        let awake: Vec<ActiveMutant> = changes
             .iter()
             .filter_map(|change| self.note(line, format!("`{was}` by `{}`", change.trim()), change))
             .collect();
@@ -148,7 +148,7 @@ impl Finder<'_> {
             return visit::visit_expr_binary(self, binary);
         }
         let numbers: Vec<u32> = awake.iter().map(|mutant| mutant.number).collect();
-        self.edits.insert(left.start, mark::open(&numbers));
+        self.edits.insert(left.start, markers::open(&numbers));
         match kind {
             Kind::Lazy => self.lazy(binary, &awake, &op),
             Kind::Assign => {
@@ -170,12 +170,12 @@ impl Finder<'_> {
                 );
             }
         }
-        self.edits.insert(right.end, mark::CLOSE);
+        self.edits.insert(right.end, markers::CLOSE);
     }
 
-    fn lazy(&mut self, binary: &ExprBinary, awake: &[Awake], op: &str) {
+    fn lazy(&mut self, binary: &ExprBinary, awake: &[ActiveMutant], op: &str) {
         let (left, right) = (binary.left.span().byte_range(), binary.right.span().byte_range());
-        let asks = awake.iter().map(Awake::asks).collect::<Vec<_>>().join("||");
+        let asks = awake.iter().map(ActiveMutant::asks).collect::<Vec<_>>().join("||");
         // Asleep, `a && b` is `if a { b } else { false }`; awake it is `if !a { b } else { true }`, and the other way round.
         let (same, otherwise) = if op == "&&" { ("!=", "") } else { ("==", "!") };
         self.edits.insert(left.start, "(if (");
@@ -204,9 +204,10 @@ impl Finder<'_> {
         let was = self.text(guard.clone());
         let always = self.note(line, format!("guard `{was}` by `true`"), "");
         let never = self.note(line, format!("guard `{was}` by `false`"), "");
-        let not =
-            |mutant: &Option<Awake>| mutant.as_ref().map_or("true".to_owned(), |m| format!("!{}", m.asks()));
-        let or = always.as_ref().map_or("false".to_owned(), Awake::asks);
+        let not = |mutant: &Option<ActiveMutant>| {
+            mutant.as_ref().map_or("true".to_owned(), |m| format!("!{}", m.asks()))
+        };
+        let or = always.as_ref().map_or("false".to_owned(), ActiveMutant::asks);
         self.edits.insert(guard.start, format!("{} && ({or} || ({} && (", not(&gone), not(&never)));
         self.visit_expr(&guarded.guard);
         self.edits.insert(guard.end, ")))");
@@ -214,7 +215,7 @@ impl Finder<'_> {
     }
 }
 
-fn cases(awake: &[Awake], left: &str, op: &str) -> String {
+fn cases(awake: &[ActiveMutant], left: &str, op: &str) -> String {
     let mut text = String::new();
     for mutant in awake {
         let says = mutant.says.trim_end();
@@ -294,10 +295,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         let Some(awake) = self.note(unary.span().start().line, change, "") else {
             return visit::visit_expr_unary(self, unary);
         };
-        self.edits.replace(whole.start..inner.start, mark::open(&[awake.number]) + "(match (");
+        self.edits.replace(whole.start..inner.start, markers::open(&[awake.number]) + "(match (");
         self.visit_expr(&unary.expr);
         let case = awake.case("gm_v");
-        self.edits.insert(whole.end, format!(") {{ gm_v => {case}{{ {op}gm_v }} }}){}", mark::CLOSE));
+        self.edits.insert(whole.end, format!(") {{ gm_v => {case}{{ {op}gm_v }} }}){}", markers::CLOSE));
     }
 
     fn visit_expr_match(&mut self, expr: &'ast ExprMatch) {

@@ -27,7 +27,7 @@ impl Mutant {
 
 /// What was learnt of a crate before its mutants are written.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Learnt {
+pub(crate) struct CompilerFeedback {
     /// Types with a default value.
     pub(crate) defaults: BTreeSet<String>,
     /// Mutants that no compiler takes.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::known::Known;
+use super::expected::Expected;
 use super::mutant::Mutant;
-use super::play::{End, Test};
+use super::run::{Test, Verdict};
 
 /// The head of the table that rows of counts belong to.
 pub(crate) const HEAD: &str = "| Crate | Mutants | Tried | Caught | Explained | Survivors | Not made |
@@ -46,20 +46,20 @@ impl std::fmt::Display for Counts {
 
 impl Counts {
     /// One mutant more. What is explained cannot be caught: if it was, the explanation is not so.
-    pub(crate) fn count(&mut self, mutant: &Mutant, end: &End, known: Option<Known>) {
+    pub(crate) fn count(&mut self, mutant: &Mutant, end: &Verdict, known: Option<Expected>) {
         self.tried += 1;
         match (end, known) {
-            (End::Caught(by), Some(Known::Explained)) => {
+            (Verdict::Caught(by), Some(Expected::Explained)) => {
                 println!("explained, but caught by {by}: {}", mutant.name());
                 self.stale += 1;
             }
-            (End::Caught(by), Some(Known::Unnoticed)) => {
+            (Verdict::Caught(by), Some(Expected::Unnoticed)) => {
                 println!("noticed now, by {by}, and to be taken from the list: {}", mutant.name());
                 self.caught += 1;
             }
-            (End::Caught(_) | End::Endless, _) => self.caught += 1,
-            (End::Survived | End::Unasked, Some(Known::Explained)) => self.explained += 1,
-            (End::Survived | End::Unasked, known) => {
+            (Verdict::Caught(_) | Verdict::Endless, _) => self.caught += 1,
+            (Verdict::Survived | Verdict::Unasked, Some(Expected::Explained)) => self.explained += 1,
+            (Verdict::Survived | Verdict::Unasked, known) => {
                 self.survivors += 1;
                 self.unnoticed += u64::from(known.is_some());
             }
@@ -69,13 +69,13 @@ impl Counts {
 
 /// The lines of mutants by their names.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(BTreeMap<String, String>);
+pub(crate) struct ReportLines(BTreeMap<String, String>);
 
-impl Lines {
+impl ReportLines {
     /// Those of the last runs; none if there were none.
-    pub(crate) fn read(file: &Path) -> Lines {
+    pub(crate) fn read(file: &Path) -> ReportLines {
         let text = fs::read_to_string(file).unwrap_or_default();
-        Lines(
+        ReportLines(
             text.lines()
                 .filter_map(|line| Some((line.splitn(4, " | ").nth(3)?.to_owned(), line.to_owned())))
                 .collect(),
@@ -88,7 +88,7 @@ impl Lines {
     }
 
     /// What came of a mutant now.
-    pub(crate) fn set(&mut self, mutant: &Mutant, end: &End, took: Duration) {
+    pub(crate) fn set(&mut self, mutant: &Mutant, end: &Verdict, took: Duration) {
         let (seconds, line, name) = (took.as_secs_f64(), mutant.line, mutant.name());
         self.0.insert(name.clone(), format!("{end} | {seconds:.2} s | line {line} | {name}"));
     }
@@ -127,12 +127,14 @@ mod tests {
             made: true,
         };
         let mutants = [mutant(1, "`a | b` by `&`"), mutant(2, "returns 0"), mutant(3, "returns 1")];
-        let mut lines = Lines::default();
-        for (mutant, end) in mutants.iter().zip([End::Survived, End::Unasked, End::Caught("t".to_owned())]) {
+        let mut lines = ReportLines::default();
+        for (mutant, end) in
+            mutants.iter().zip([Verdict::Survived, Verdict::Unasked, Verdict::Caught("t".to_owned())])
+        {
             lines.set(mutant, &end, Duration::from_millis(20));
         }
         lines.write(&file, &[], &mutants[..2]).expect("written");
-        let lines = Lines::read(&file);
+        let lines = ReportLines::read(&file);
         fs::remove_dir_all(&folder).expect("removed");
         let survived = mutants.each_ref().map(|mutant| lines.survived(&mutant.name()));
         assert_eq!(survived, [true, true, false], "the third does not exist any more");
@@ -149,16 +151,16 @@ mod tests {
             change: "returns 0".to_owned(),
             made: true,
         };
-        let caught = End::Caught("t".to_owned());
+        let caught = Verdict::Caught("t".to_owned());
         let mut counts = Counts::default();
-        let (explained, unnoticed) = (Some(Known::Explained), Some(Known::Unnoticed));
+        let (explained, unnoticed) = (Some(Expected::Explained), Some(Expected::Unnoticed));
         for (end, known) in [
             (&caught, None),
-            (&End::Endless, None),
-            (&End::Survived, None),
-            (&End::Survived, unnoticed),
+            (&Verdict::Endless, None),
+            (&Verdict::Survived, None),
+            (&Verdict::Survived, unnoticed),
             (&caught, unnoticed),
-            (&End::Unasked, explained),
+            (&Verdict::Unasked, explained),
             (&caught, explained),
         ] {
             counts.count(&mutant, end, known);

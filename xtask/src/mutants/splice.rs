@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_made_at_their_places_and_in_the_order_asked_for() {
+    fn edits_are_applied_in_the_order_of_insertion() {
         let mut edits = Edits::default();
         edits.insert(0, "(");
         edits.insert(0, "[");

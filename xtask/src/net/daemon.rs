@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::lines::Lines;
-use super::node::memory_of;
+use super::chat_process::memory_of;
+use super::namespaces::{Host, Process};
+use super::process_log::ProcessLog;
 use super::waiting::{PATIENCE, wait_for};
-use super::world::{Actor, Place};
 
 /// How a command ended.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct CommandOutput {
     pub(super) code: i32,
     /// What it answered; nothing if that was no JSON.
     pub(super) json: Value,
@@ -25,7 +25,7 @@ pub(super) struct Said {
 
 /// What a daemon is started with, besides what is typed for it.
 #[derive(Clone, Debug)]
-pub(super) struct Setting {
+pub(super) struct DaemonSettings {
     pub(super) program: PathBuf,
     pub(super) cluster: String,
     pub(super) key: PathBuf,
@@ -37,20 +37,20 @@ pub(super) struct Setting {
 }
 
 pub(super) struct Daemon {
-    pub(super) place: Place,
-    pub(super) setting: Setting,
+    pub(super) place: Host,
+    pub(super) setting: DaemonSettings,
     /// Its NetId.
     pub(super) me: SocketAddr,
     child: Option<Child>,
-    lines: Lines,
+    lines: ProcessLog,
 }
 
 impl Daemon {
     /// One that does not run yet.
-    pub(super) fn new(place: &Place, port: u16, setting: Setting) -> Result<Daemon> {
+    pub(super) fn new(place: &Host, port: u16, setting: DaemonSettings) -> Result<Daemon> {
         std::fs::create_dir_all(&setting.dir).context("cannot make a folder for a daemon")?;
         let me = SocketAddr::new(place.ip, port);
-        Ok(Daemon { place: place.clone(), setting, me, child: None, lines: Lines::default() })
+        Ok(Daemon { place: place.clone(), setting, me, child: None, lines: ProcessLog::default() })
     }
 
     /// Starts it, and does not wait until it answers.
@@ -72,8 +72,8 @@ impl Daemon {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.lines.push(format!("-- started at {}", self.me));
         let mut child = command.spawn().context("cannot start a daemon")?;
-        self.lines.listen(child.stdout.take(), "");
-        self.lines.listen(child.stderr.take(), "");
+        self.lines.read_from(child.stdout.take(), "");
+        self.lines.read_from(child.stderr.take(), "");
         self.child = Some(child);
         Ok(())
     }
@@ -138,8 +138,8 @@ impl Daemon {
     }
 
     /// A command for it.
-    pub(super) fn cli(&self, words: &[&str]) -> Result<Said> {
-        ask(&self.setting, words)
+    pub(super) fn cli(&self, words: &[&str]) -> Result<CommandOutput> {
+        run_command(&self.setting, words)
     }
 
     /// A command that must be done: what it answers.
@@ -158,7 +158,7 @@ impl Daemon {
 }
 
 /// A command for the daemon of a setting.
-fn ask(setting: &Setting, words: &[&str]) -> Result<Said> {
+fn run_command(setting: &DaemonSettings, words: &[&str]) -> Result<CommandOutput> {
     let mut command = Command::new(&setting.program);
     command.args(words).args(["--json", "--api"]).arg(socket(&setting.dir)).stdin(Stdio::null());
     without_environment(&mut command);
@@ -166,7 +166,7 @@ fn ask(setting: &Setting, words: &[&str]) -> Result<Said> {
     let out = String::from_utf8_lossy(&done.stdout);
     let code = done.status.code().with_context(|| format!("`{}` was killed", words.join(" ")))?;
     let json = serde_json::from_str(&out).unwrap_or(Value::Null);
-    Ok(Said { code, json, text: format!("{out}{}", String::from_utf8_lossy(&done.stderr)) })
+    Ok(CommandOutput { code, json, text: format!("{out}{}", String::from_utf8_lossy(&done.stderr)) })
 }
 
 fn socket_file(dir: &Path) -> PathBuf {
@@ -186,7 +186,7 @@ fn without_environment(command: &mut Command) {
     }
 }
 
-impl Actor for Daemon {
+impl Process for Daemon {
     fn name(&self) -> &str {
         self.setting.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }

@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::world::output;
+use super::namespaces::output;
 
 /// One table of ours, with one chain.
-pub(super) struct Rules {
+pub(super) struct RuleSet {
     space: String,
     family: &'static str,
     /// What they had dropped when they were lifted.
@@ -17,10 +17,15 @@ pub(super) struct Rules {
 
 const TABLE: &str = "gm";
 
-impl Rules {
+impl RuleSet {
     /// In family `inet` or `bridge`, at a hook: what matches one of the expressions is dropped.
-    pub(super) fn add(space: &str, family: &'static str, hook: &str, expressions: &[&str]) -> Result<Rules> {
-        Rules::with_verdict(space, family, hook, expressions, "drop")
+    pub(super) fn add(
+        space: &str,
+        family: &'static str,
+        hook: &str,
+        expressions: &[&str],
+    ) -> Result<RuleSet> {
+        RuleSet::with_verdict(space, family, hook, expressions, "drop")
     }
 
     /// The same, and what matches is only counted.
@@ -29,8 +34,8 @@ impl Rules {
         family: &'static str,
         hook: &str,
         expressions: &[&str],
-    ) -> Result<Rules> {
-        Rules::with_verdict(space, family, hook, expressions, "accept")
+    ) -> Result<RuleSet> {
+        RuleSet::with_verdict(space, family, hook, expressions, "accept")
     }
 
     fn with_verdict(
@@ -39,7 +44,7 @@ impl Rules {
         hook: &str,
         expressions: &[&str],
         verdict: &str,
-    ) -> Result<Rules> {
+    ) -> Result<RuleSet> {
         let mut script =
             format!("table {family} {TABLE} {{ chain {hook} {{ type filter hook {hook} priority 0;\n");
         for expression in expressions {
@@ -47,7 +52,7 @@ impl Rules {
         }
         script.push_str("}\n}\n");
         nft(space, &[&script])?;
-        Ok(Rules { space: space.to_owned(), family, lifted: None })
+        Ok(RuleSet { space: space.to_owned(), family, lifted: None })
     }
 
     /// Packets that matched until now.
@@ -63,7 +68,7 @@ impl Rules {
     }
 
     /// Takes them away; what they dropped.
-    pub(super) fn lift(&mut self) -> Result<u64> {
+    pub(super) fn remove(&mut self) -> Result<u64> {
         let dropped = self.matched()?;
         if self.lifted.is_none() {
             nft(&self.space, &["delete", "table", self.family, TABLE])?;

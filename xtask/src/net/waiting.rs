@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_ends_with_the_condition_with_its_error_or_in_vain() {
+    fn waiting_ends_with_the_condition_its_error_or_a_timeout() {
         let mut looks = 0;
         let third = || {
             looks += 1;

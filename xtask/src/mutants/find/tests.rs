@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 fn found(source: &str) -> (Vec<Mutant>, String) {
-    find("a.rs", source, 1, &Learnt::default()).expect("it is Rust")
+    find("a.rs", source, 1, &CompilerFeedback::default()).expect("it is Rust")
 }
 
 fn changes(source: &str) -> Vec<String> {
@@ -16,7 +16,7 @@ fn changes(source: &str) -> Vec<String> {
 
 /// Without marks and paths.
 fn plain(text: &str) -> String {
-    let mut plain = text.replace("crate::gm_mutant::", "").replace(mark::CLOSE, "");
+    let mut plain = text.replace("crate::gm_mutant::", "").replace(markers::CLOSE, "");
     while let Some((before, after)) = plain.split_once("/*gm<") {
         let rest = after.split_once("*/").map_or("", |(_, rest)| rest);
         plain = format!("{before}{rest}");
@@ -88,19 +88,20 @@ fn a_mutant_has_a_name_that_lines_do_not_change() {
 }
 
 #[test]
-fn what_a_compiler_refused_is_not_written_and_keeps_its_number() {
-    let learnt = Learnt { refused: BTreeSet::from([2]), ..Learnt::default() };
+fn mutants_refused_by_the_compiler_keep_their_numbers() {
+    let learnt = CompilerFeedback { refused: BTreeSet::from([2]), ..CompilerFeedback::default() };
     let (mutants, text) = find("a.rs", "fn f() { g(a < b) }", 1, &learnt).expect("it is Rust");
     assert_eq!(mutants.iter().map(|mutant| mutant.made).collect::<Vec<_>>(), [true, false, true, true]);
     assert!(!text.contains("on(2)") && text.contains("on(3)"), "{text}");
 }
 
 #[test]
-fn a_constant_function_can_be_asked_unless_it_is_called_while_compiling() {
+fn const_functions_called_at_compile_time_have_no_mutants() {
     let source = "impl A { pub const fn f() -> bool { a < b } }";
     let (mutants, text) = found(source);
     assert!(!text.contains("const fn") && mutants.iter().all(|mutant| mutant.made), "{text}");
-    let learnt = Learnt { constant: BTreeSet::from(["A::f".to_owned()]), ..Learnt::default() };
+    let learnt =
+        CompilerFeedback { constant: BTreeSet::from(["A::f".to_owned()]), ..CompilerFeedback::default() };
     let (mutants, text) = find("a.rs", source, 1, &learnt).expect("it is Rust");
     assert_eq!(text, source);
     assert!(mutants.iter().all(|mutant| !mutant.made));

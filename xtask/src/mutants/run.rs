@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::build::Built;
+use super::build::MutantBuild;
 
 /// Address space of a test program, in KiB: a mutant that never stops asking for memory dies of it.
 const MOST_MEMORY: u64 = 4 << 20;
@@ -35,7 +35,7 @@ pub(crate) struct Test {
 
 /// How a mutant ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum Verdict {
     /// A test failed, or its program died.
     Caught(String),
     /// The tests did not end.
@@ -53,25 +53,25 @@ impl fmt::Display for Test {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Caught(by) => write!(f, "caught by {by}"),
-            End::Endless => f.write_str("endless"),
-            End::Survived => f.write_str("survived"),
-            End::Unasked => f.write_str("no test comes past it"),
+            Verdict::Caught(by) => write!(f, "caught by {by}"),
+            Verdict::Endless => f.write_str("endless"),
+            Verdict::Survived => f.write_str("survived"),
+            Verdict::Unasked => f.write_str("no test comes past it"),
         }
     }
 }
 
 /// Tests of a crate that pass without a mutant, but for some; and the names of those that do not pass.
 pub(crate) fn tests(
-    built: &Built,
+    built: &MutantBuild,
     without: &[&str],
     scratch: &Path,
     workers: usize,
 ) -> Result<(Vec<Test>, Vec<String>)> {
-    let Built { programs, folder, .. } = built;
+    let MutantBuild { programs, folder, .. } = built;
     let mut names = Vec::new();
     for program in programs {
         let ignored = list(program, folder, true)?;
@@ -102,7 +102,7 @@ pub(crate) fn tests(
     let mut fail = Vec::new();
     for (end, test) in tried {
         match end? {
-            End::Survived => tests.push(test),
+            Verdict::Survived => tests.push(test),
             _ => fail.push(test.name),
         }
     }
@@ -125,7 +125,7 @@ fn list(program: &Path, folder: &Path, ignored: bool) -> Result<Vec<String>> {
 }
 
 /// Runs the tests that come past a mutant with it awake, the quick ones first, until one fails.
-pub(crate) fn play(number: u32, tests: &[Test], folder: &Path) -> Result<End> {
+pub(crate) fn run_mutant(number: u32, tests: &[Test], folder: &Path) -> Result<Verdict> {
     let mut groups: Vec<(PathBuf, Vec<String>, Duration)> = Vec::new();
     for test in tests.iter().filter(|test| test.asked.contains(&number)) {
         let quick = test.took < QUICK;
@@ -138,17 +138,17 @@ pub(crate) fn play(number: u32, tests: &[Test], folder: &Path) -> Result<End> {
         }
     }
     if groups.is_empty() {
-        return Ok(End::Unasked);
+        return Ok(Verdict::Unasked);
     }
     for (program, names, took) in groups {
         let mut command = command(&program, folder, &names);
         command.env("GM_MUTANT", number.to_string());
         let end = watch(command, took * TIMES + AT_LEAST)?;
-        if end != End::Survived {
+        if end != Verdict::Survived {
             return Ok(end);
         }
     }
-    Ok(End::Survived)
+    Ok(Verdict::Survived)
 }
 
 /// A test program with some of its tests, one after the other. Chance is the same in each run, and nothing is left behind.
@@ -171,7 +171,7 @@ fn command(program: &Path, folder: &Path, names: &[String]) -> Command {
 }
 
 /// Waits until a test fails, the program ends, or its time is up.
-fn watch(mut command: Command, most: Duration) -> Result<End> {
+fn watch(mut command: Command, most: Duration) -> Result<Verdict> {
     let mut child = command.spawn().context("cannot start a test program")?;
     let output = child.stdout.take().context("a test program has no output")?;
     let (sender, receiver) = mpsc::channel();
@@ -185,8 +185,8 @@ fn watch(mut command: Command, most: Duration) -> Result<End> {
         }
     });
     let end = match receiver.recv_timeout(most) {
-        Ok(failed) => Some(End::Caught(failed)),
-        Err(mpsc::RecvTimeoutError::Timeout) => Some(End::Endless),
+        Ok(failed) => Some(Verdict::Caught(failed)),
+        Err(mpsc::RecvTimeoutError::Timeout) => Some(Verdict::Endless),
         // The program closed its output: it ends.
         Err(mpsc::RecvTimeoutError::Disconnected) => None,
     };
@@ -197,9 +197,9 @@ fn watch(mut command: Command, most: Duration) -> Result<End> {
     let status = child.wait().context("cannot wait for a test program")?;
     let _ = reader.join();
     Ok(end.unwrap_or(if status.success() {
-        End::Survived
+        Verdict::Survived
     } else {
-        End::Caught("the program died".to_owned())
+        Verdict::Caught("the program died".to_owned())
     }))
 }
 
@@ -244,7 +244,7 @@ mod tests {
         );
     }
 
-    fn shell(words: &str) -> Result<End> {
+    fn shell(words: &str) -> Result<Verdict> {
         let mut command = Command::new("sh");
         command.args(["-c", words]).stdout(Stdio::piped());
         watch(command, Duration::from_secs(60))
@@ -252,12 +252,12 @@ mod tests {
 
     #[test]
     fn a_program_tells_how_it_ended() {
-        assert_eq!(shell("echo test a ... ok").ok(), Some(End::Survived));
-        assert_eq!(shell("exit 101").ok(), Some(End::Caught("the program died".to_owned())));
+        assert_eq!(shell("echo test a ... ok").ok(), Some(Verdict::Survived));
+        assert_eq!(shell("exit 101").ok(), Some(Verdict::Caught("the program died".to_owned())));
         // It is not waited for after the first failure.
         assert_eq!(
             shell("echo 'test a ... FAILED'; exec sleep 1000").ok(),
-            Some(End::Caught("a".to_owned()))
+            Some(Verdict::Caught("a".to_owned()))
         );
     }
 
@@ -265,6 +265,6 @@ mod tests {
     fn a_program_that_does_not_end_is_ended() {
         let mut command = Command::new("sleep");
         command.arg("1000").stdout(Stdio::piped());
-        assert_eq!(watch(command, Duration::from_millis(1)).ok(), Some(End::Endless));
+        assert_eq!(watch(command, Duration::from_millis(1)).ok(), Some(Verdict::Endless));
     }
 }

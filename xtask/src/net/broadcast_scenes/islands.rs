@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Stage, others};
+use super::{BroadcastCluster, others};
 use crate::net::waiting::{PATIENCE, wait_for};
 
 /// Nodes find each other with no configuration, and then one multicast is all that a broadcast costs.
-pub(super) fn one_multicast(stage: &mut Stage) -> Result<()> {
+pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[4])?;
     let mut all = Vec::new();
     for place in &islands[0] {
@@ -19,17 +19,17 @@ pub(super) fn one_multicast(stage: &mut Stage) -> Result<()> {
         tries += 1;
         let text = format!("by multicast {tries}");
         let before = (stage.sum(&all, "passed on/content")?, stage.sum(&all, "multicast/content")?);
-        let since = stage.say(0, &text)?;
-        stage.wait_heard(&text, &others(&all, 0), since, PATIENCE)?;
+        let since = stage.broadcast(0, &text)?;
+        stage.wait_received(&text, &others(&all, 0), since, PATIENCE)?;
         let after = (stage.sum(&all, "passed on/content")?, stage.sum(&all, "multicast/content")?);
         Ok((after.0 - before.0, after.1 - before.1) == (0, 1))
     })?;
-    stage.remark(format!("3 others heard 1 multicast, and nothing by TCP, at broadcast {tries}"));
+    stage.add_remark(format!("3 others heard 1 multicast, and nothing by TCP, at broadcast {tries}"));
     Ok(())
 }
 
 /// Two islands with a router between: one seed is enough, and a broadcast crosses once and is multicast there.
-pub(super) fn two_islands(stage: &mut Stage) -> Result<()> {
+pub(super) fn two_islands(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3, 3])?;
     let flags = ["--exchange", "1"];
     let mut west = Vec::new();
@@ -44,24 +44,24 @@ pub(super) fn two_islands(stage: &mut Stage) -> Result<()> {
     let all = [west.clone(), east.clone()].concat();
     stage.wait_list("/peers", &all, 5)?;
     stage.wait_list("/near", &all, 2)?;
-    let near = stage.nodes[0].list("/near")?;
+    let near = stage.nodes[0].query_list("/near")?;
     ensure!(!near.iter().any(|node| node.starts_with("10.77.1.")), "multicast crossed the router: {near:?}");
     let mut tries = 0;
     wait_for("a broadcast that crosses once and is multicast on each side", PATIENCE, || {
         tries += 1;
         let text = format!("across {tries}");
         let before = costs(stage, &west, &east)?;
-        let since = stage.say(1, &text)?;
-        stage.wait_heard(&text, &others(&all, 1), since, PATIENCE)?;
+        let since = stage.broadcast(1, &text)?;
+        stage.wait_received(&text, &others(&all, 1), since, PATIENCE)?;
         let after = costs(stage, &west, &east)?;
         Ok(after.iter().zip(before).map(|(after, before)| after - before).eq([1, 1, 1, 0]))
     })?;
-    stage.remark(format!("6 nodes by 2 multicasts and 1 frame over TCP, at broadcast {tries}"));
+    stage.add_remark(format!("6 nodes by 2 multicasts and 1 frame over TCP, at broadcast {tries}"));
     Ok(())
 }
 
 /// Multicasts and contents by TCP of either side.
-fn costs(stage: &mut Stage, west: &[usize], east: &[usize]) -> Result<[u64; 4]> {
+fn costs(stage: &mut BroadcastCluster, west: &[usize], east: &[usize]) -> Result<[u64; 4]> {
     Ok([
         stage.sum(west, "multicast/content")?,
         stage.sum(west, "passed on/content")?,
@@ -71,34 +71,37 @@ fn costs(stage: &mut Stage, west: &[usize], east: &[usize]) -> Result<[u64; 4]> 
 }
 
 /// The router drops all, then it does not: each side goes on alone, and then they are one again.
-pub(super) fn partition(stage: &mut Stage) -> Result<()> {
+pub(super) fn partition(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[2, 2])?;
     let flags = ["--exchange", "1"];
     let west = stage.start_all(&islands[0], None, &flags)?;
     let east = stage.start_all(&islands[1], Some(west[0]), &flags)?;
     let all = [west.clone(), east.clone()].concat();
     stage.wait_list("/peers", &all, 3)?;
-    let since = stage.say(west[0], "together")?;
-    stage.wait_heard("together", &others(&all, west[0]), since, PATIENCE)?;
+    let since = stage.broadcast(west[0], "together")?;
+    stage.wait_received("together", &others(&all, west[0]), since, PATIENCE)?;
 
     let router = stage.router();
-    let rules = stage.drop_in(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
-    let since = stage.say(west[0], "only west")?;
-    stage.say(east[0], "only east")?;
-    stage.wait_heard("only west", &west[1..], since, PATIENCE)?;
-    stage.wait_heard("only east", &east[1..], since, PATIENCE)?;
-    wait_for("the partition to bite", PATIENCE, || Ok(stage.dropped_by(rules)? >= 5))?;
-    ensure!(east.iter().all(|node| stage.nodes[*node].heard("only west").is_none()), "the partition leaks");
+    let rules = stage.add_drop_rule(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
+    let since = stage.broadcast(west[0], "only west")?;
+    stage.broadcast(east[0], "only east")?;
+    stage.wait_received("only west", &west[1..], since, PATIENCE)?;
+    stage.wait_received("only east", &east[1..], since, PATIENCE)?;
+    wait_for("the partition to bite", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
+    ensure!(
+        east.iter().all(|node| stage.nodes[*node].received_at("only west").is_none()),
+        "the partition leaks"
+    );
 
-    stage.lift(rules)?;
+    stage.remove_rule(rules)?;
     let (start, mut tries) = (std::time::Instant::now(), 0);
     wait_for("both sides to be one again", PATIENCE, || {
         tries += 1;
         let text = format!("again {tries}");
-        let since = stage.say(west[1], &text)?;
+        let since = stage.broadcast(west[1], &text)?;
         let within = std::time::Duration::from_secs(1);
-        Ok(stage.wait_heard(&text, &others(&all, west[1]), since, within).is_ok())
+        Ok(stage.wait_received(&text, &others(&all, west[1]), since, within).is_ok())
     })?;
-    stage.remark(format!("one again after {:.1} s", start.elapsed().as_secs_f64()));
+    stage.add_remark(format!("one again after {:.1} s", start.elapsed().as_secs_f64()));
     Ok(())
 }

@@ -5,18 +5,18 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Stage, others};
+use super::{BroadcastCluster, others};
+use crate::net::namespaces::Process;
 use crate::net::waiting::{PATIENCE, wait_for};
-use crate::net::world::Actor;
 
 /// A bridge forwards no multicast: the self-test says so, and all goes by TCP.
-pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {
+pub(super) fn deaf_bridge(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let switch = stage.switch();
     // The same test on the same bridge before: everybody tests at once, and hears the others.
     let all = stage.start_all(&islands[0], None, &["--exchange", "1"])?;
     for node in &all {
-        stage.say(*node, "/multicast")?;
+        stage.broadcast(*node, "/multicast")?;
     }
     for node in &mut stage.nodes {
         let works = |line: &String| line.starts_with("/multicast ") && line.ends_with(": multicast works");
@@ -26,10 +26,10 @@ pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {
     }
     stage.nodes.clear();
 
-    stage.drop_in(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
+    stage.add_drop_rule(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
     let all = stage.start_all(&islands[0], None, &["--exchange", "1"])?;
     for node in &mut stage.nodes {
-        let found = node.ask("/multicast")?;
+        let found = node.query("/multicast")?;
         ensure!(
             found.contains("no other one was heard") && found.contains("IGMP snooping"),
             "the self-test says: {found}"
@@ -40,17 +40,17 @@ pub(super) fn deaf_bridge(stage: &mut Stage) -> Result<()> {
     stage.wait_list("/peers", &all, 2)?;
     for node in &all {
         let text = format!("by TCP {node}");
-        let since = stage.say(*node, &text)?;
-        stage.wait_heard(&text, &others(&all, *node), since, PATIENCE)?;
+        let since = stage.broadcast(*node, &text)?;
+        stage.wait_received(&text, &others(&all, *node), since, PATIENCE)?;
     }
     for node in &mut stage.nodes {
-        ensure!(node.list("/near")?.is_empty(), "{} hears multicast", node.me);
+        ensure!(node.query_list("/near")?.is_empty(), "{} hears multicast", node.me);
     }
     Ok(())
 }
 
 /// Somebody without the key floods a node and the group, and sends again what he hears: everybody hears everything, once.
-pub(super) fn flood(stage: &mut Stage) -> Result<()> {
+pub(super) fn flood(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[4])?;
     let (strange, places) = islands[0].split_last().context("there are places")?;
     let all = stage.start_all(places, None, &["--exchange", "1"])?;
@@ -89,7 +89,7 @@ pub(super) fn flood(stage: &mut Stage) -> Result<()> {
     ensure!(of("unproven/closed") > 0, "no connection was closed that did not prove the key: {counters:?}");
     ensure!(grown < 16, "the node has grown by {grown} MiB");
     let told = told.lines().find(|line| line.starts_with("flooded")).unwrap_or_default().to_owned();
-    stage.remark(format!(
+    stage.add_remark(format!(
         "{told}; the node refused {refused} datagrams, {} of them replayed, left {} connections outside, and grew by {grown} MiB",
         of("datagram/Replayed"),
         of("accept/not let in"),
@@ -97,7 +97,7 @@ pub(super) fn flood(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-fn flooded(stage: &mut Stage, all: &[usize], outsider: &mut std::process::Child) -> Result<()> {
+fn flooded(stage: &mut BroadcastCluster, all: &[usize], outsider: &mut std::process::Child) -> Result<()> {
     let stdout = outsider.stdout.as_mut().context("the outsider has no output")?;
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).context("the outsider says nothing")?;
@@ -109,13 +109,13 @@ fn flooded(stage: &mut Stage, all: &[usize], outsider: &mut std::process::Child)
     })?;
     for number in 0..20 {
         let (speaker, text) = (all[number % all.len()], format!("in the flood {number}"));
-        let since = stage.say(speaker, &text)?;
-        stage.wait_heard(&text, &others(all, speaker), since, PATIENCE)?;
+        let since = stage.broadcast(speaker, &text)?;
+        stage.wait_received(&text, &others(all, speaker), since, PATIENCE)?;
     }
     wait_for("something to be replayed", PATIENCE, || Ok(stage.nodes[0].count("datagram/Replayed")? > 100))?;
     for number in 0..20 {
         for node in others(all, all[number % all.len()]) {
-            let times = stage.nodes[node].times_heard(&format!("in the flood {number}"));
+            let times = stage.nodes[node].times_received(&format!("in the flood {number}"));
             ensure!(times == 1, "{} heard line {number} {times} times", stage.nodes[node].me);
         }
     }

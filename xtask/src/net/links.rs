@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::world::{Place, Stage, ip, output};
+use super::namespaces::{Cluster, Host, ip, output};
 
 /// Of what kind all addresses are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,37 +48,37 @@ impl Family {
     }
 }
 
-impl<N> Stage<N> {
+impl<N> Cluster<N> {
     /// Islands of so many places each; with a router if there are several.
-    pub(super) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Place>>> {
+    pub(super) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
         self.islands_of(Family::V4, sizes)
     }
 
     /// The same, with addresses of one kind only.
-    pub(super) fn islands_of(&mut self, family: Family, sizes: &[usize]) -> Result<Vec<Vec<Place>>> {
-        let switch = self.space("switch")?;
-        let router = if sizes.len() > 1 { Some(self.space("router")?) } else { None };
+    pub(super) fn islands_of(&mut self, family: Family, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
+        let switch = self.create_namespace("switch")?;
+        let router = if sizes.len() > 1 { Some(self.create_namespace("router")?) } else { None };
         if let Some(router) = &router {
             output(Command::new("ip").args(["netns", "exec", router, "sh", "-c", family.forwarding()]))?;
         }
         let mut islands = Vec::new();
         for (island, size) in (0_u8..).zip(sizes) {
-            let bridge = Bridge { switch: &switch, island, family };
+            let bridge = IslandBridge { switch: &switch, island, family };
             ip(&format!("-n {switch} link add br{island} type bridge mcast_snooping 0"))?;
             ip(&format!("-n {switch} link set br{island} up"))?;
             if let Some(router) = &router {
-                bridge.cable(&format!("r{island}"), router, &format!("eth{island}"), ROUTER)?;
+                bridge.connect(&format!("r{island}"), router, &format!("eth{island}"), ROUTER)?;
             }
             let mut places = Vec::new();
             for node in (1_u8..).take(*size) {
-                let space = self.space(&format!("{island}-{node}"))?;
-                let address = bridge.cable(&format!("n{island}-{node}"), &space, "eth0", node)?;
+                let space = self.create_namespace(&format!("{island}-{node}"))?;
+                let address = bridge.connect(&format!("n{island}-{node}"), &space, "eth0", node)?;
                 let way = match router {
                     Some(_) => format!("via {}", family.address(island, ROUTER)),
                     None => "dev eth0".to_owned(),
                 };
                 ip(&format!("-n {space} {} route add default {way}", family.flag()))?;
-                places.push(Place { space, ip: address });
+                places.push(Host { space, ip: address });
             }
             islands.push(places);
         }
@@ -86,7 +86,7 @@ impl<N> Stage<N> {
     }
 
     /// One more address at a place, in its island.
-    pub(super) fn another_address(&self, place: &Place, island: u8, host: u8) -> Result<IpAddr> {
+    pub(super) fn another_address(&self, place: &Host, island: u8, host: u8) -> Result<IpAddr> {
         let address = Family::V4.address(island, host);
         ip(&format!("-n {} addr add {} dev eth0", place.space, Family::V4.with_mask(address)))?;
         Ok(address)
@@ -94,16 +94,16 @@ impl<N> Stage<N> {
 }
 
 /// The bridge of an island.
-struct Bridge<'a> {
+struct IslandBridge<'a> {
     switch: &'a str,
     island: u8,
     family: Family,
 }
 
-impl Bridge<'_> {
+impl IslandBridge<'_> {
     /// A cable from a port of the bridge to an interface with an address.
-    fn cable(&self, port: &str, space: &str, name: &str, host: u8) -> Result<IpAddr> {
-        let Bridge { switch, island, family } = self;
+    fn connect(&self, port: &str, space: &str, name: &str, host: u8) -> Result<IpAddr> {
+        let IslandBridge { switch, island, family } = self;
         let address = family.address(*island, host);
         ip(&format!("-n {switch} link add {port} type veth peer name {name} netns {space}"))?;
         ip(&format!("-n {switch} link set {port} master br{island} up"))?;

@@ -9,9 +9,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::net::town::{GROUP, PORT, Stage, Want, satisfied, seconds};
+use crate::net::clusters::{DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, seconds};
+use crate::net::namespaces::output;
 use crate::net::waiting::{PATIENCE, wait_for};
-use crate::net::world::output;
 
 /// Ranges that one batch serves.
 const BATCH: u32 = 400;
@@ -19,7 +19,7 @@ const BATCH: u32 = 400;
 const BATCHES: u32 = 150;
 
 /// A write that has no room is refused and seen by nobody; the status says so; with room again all goes on without a restart.
-pub(super) fn full(stage: &mut Stage) -> Result<()> {
+pub(super) fn full(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2])?.concat();
     let all = vec![stage.add(&places[0], PORT, &[])?, stage.add(&places[1], PORT, &[])?];
     let dir = stage.node(0)?.setting.dir.clone();
@@ -29,7 +29,7 @@ pub(super) fn full(stage: &mut Stage) -> Result<()> {
         stage.node(*number)?.ok(&["join", GROUP])?;
     }
     let mut items = 2;
-    stage.agree(&all, GROUP, Want { members: 2, items }, Instant::now())?;
+    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items }, Instant::now())?;
     ensure!(storage(stage)? == Value::Null, "storage fails before it is full: {}", storage(stage)?);
 
     let filler = dir.join("filler");
@@ -39,9 +39,9 @@ pub(super) fn full(stage: &mut Stage) -> Result<()> {
     ensure!(told, "the refusal does not name the directory {}: {}", dir.display(), refused.trim());
     ensure!(storage(stage)?.is_string(), "the status does not say that the storage fails");
     // What others write is seen, even if it cannot be kept.
-    satisfied(&stage.serve(1, (1, 1), &["--wait", "all"])?, 1)?;
+    check_satisfied(&stage.serve(1, (1, 1), &["--wait", "all"])?, 1)?;
     items += 1;
-    stage.agree(&all, GROUP, Want { members: 2, items }, Instant::now())?;
+    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items }, Instant::now())?;
 
     std::fs::remove_file(&filler).context("cannot make room")?;
     let room = Instant::now();
@@ -51,13 +51,13 @@ pub(super) fn full(stage: &mut Stage) -> Result<()> {
     })?;
     let again = room.elapsed();
     items += 1;
-    stage.agree(&all, GROUP, Want { members: 2, items }, room)?;
+    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items }, room)?;
     wait_for("the status to say that the storage is well", PATIENCE, || Ok(storage(stage)? == Value::Null))?;
     // And it was kept.
     stage.node_mut(0)?.kill()?;
     stage.run(&[0])?;
-    stage.agree(&all, GROUP, Want { members: 2, items }, room)?;
-    stage.remark(format!(
+    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items }, room)?;
+    stage.add_remark(format!(
         "{} KiB of filling, {batches} batches of {BATCH} ranges went in before one was refused; {} after there was room again a write was taken",
         filled >> 10,
         seconds(again)
@@ -66,7 +66,7 @@ pub(super) fn full(stage: &mut Stage) -> Result<()> {
 }
 
 /// What the status of the first says of its storage.
-fn storage(stage: &Stage) -> Result<Value> {
+fn storage(stage: &DaemonCluster) -> Result<Value> {
     Ok(stage.node(0)?.ok(&["status"])?["storage"].clone())
 }
 
@@ -86,7 +86,7 @@ fn fill(path: &Path) -> Result<u64> {
 }
 
 /// Batches until one is refused: what was said then, and how many were not.
-fn until_refused(stage: &Stage, items: &mut usize) -> Result<(String, u32)> {
+fn until_refused(stage: &DaemonCluster, items: &mut usize) -> Result<(String, u32)> {
     let file = stage.folder.join("batch.json");
     for batch in 0..BATCHES {
         let serve = |number: u32| {

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 /// The lines of one process, or of its lives.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<(Instant, String)>>>);
+pub(super) struct ProcessLog(Arc<Mutex<Vec<(Instant, String)>>>);
 
-impl Lines {
+impl ProcessLog {
     /// Keeps what a stream says, each line behind a mark.
-    pub(super) fn listen(&self, stream: Option<impl Read + Send + 'static>, mark: &'static str) {
+    pub(super) fn read_from(&self, stream: Option<impl Read + Send + 'static>, mark: &'static str) {
         let Some(stream) = stream else { return };
         let lines = self.clone();
         std::thread::spawn(move || {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::daemon::{Daemon, Said, Setting};
+use super::daemon::{CommandOutput, Daemon, DaemonSettings};
+use super::namespaces::{self, Host};
 use super::waiting::{PATIENCE, wait_for};
-use super::world::{self, Place};
 
-pub(super) type Stage = world::Stage<Daemon>;
+pub(super) type DaemonCluster = namespaces::Cluster<Daemon>;
 
 /// The group, unless a scene has several.
 pub(super) const GROUP: &str = "Customers";
@@ -22,16 +22,16 @@ pub(super) type Ranges = BTreeMap<(u32, u32), (u16, u16)>;
 
 /// How much all are to hold of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Want {
+pub(super) struct ExpectedState {
     pub(super) members: usize,
     pub(super) items: usize,
 }
 
-impl Stage {
+impl DaemonCluster {
     /// A daemon that does not run yet; its number is its place among `nodes`.
-    pub(super) fn add(&mut self, place: &Place, port: u16, flags: &[&str]) -> Result<usize> {
+    pub(super) fn add(&mut self, place: &Host, port: u16, flags: &[&str]) -> Result<usize> {
         let number = self.nodes.len();
-        let setting = Setting {
+        let setting = DaemonSettings {
             program: self.program.clone(),
             cluster: "net".to_owned(),
             key: self.key.clone(),
@@ -46,7 +46,7 @@ impl Stage {
     /// One at each place, started, with these flags.
     pub(super) fn start_all<'a>(
         &mut self,
-        places: impl IntoIterator<Item = &'a Place>,
+        places: impl IntoIterator<Item = &'a Host>,
         flags: &[&str],
     ) -> Result<Vec<usize>> {
         let mut all = Vec::new();
@@ -58,7 +58,7 @@ impl Stage {
     }
 
     /// Islands and a router; the daemons of all islands but the first call the first daemon, and nobody else is called.
-    pub(super) fn seeded(&mut self, islands: &[Vec<Place>]) -> Result<Vec<Vec<usize>>> {
+    pub(super) fn seeded(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
         let first = islands.first().and_then(|island| island.first()).context("there is a place")?;
         let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
         let mut started = Vec::new();
@@ -86,13 +86,19 @@ impl Stage {
     }
 
     /// Serves a range, and waits as the words say.
-    pub(super) fn serve(&self, number: usize, range: (u32, u32), wait: &[&str]) -> Result<Said> {
-        let range = spelled(range);
+    pub(super) fn serve(&self, number: usize, range: (u32, u32), wait: &[&str]) -> Result<CommandOutput> {
+        let range = range_argument(range);
         self.node(number)?.cli(&[&["serve", GROUP, &range, "--port", "5432"], wait].concat())
     }
 
     /// Waits until all of some hold the same of a group, and so much; how long after `since` that was.
-    pub(super) fn agree(&self, which: &[usize], group: &str, want: Want, since: Instant) -> Result<Duration> {
+    pub(super) fn wait_in_sync(
+        &self,
+        which: &[usize],
+        group: &str,
+        want: ExpectedState,
+        since: Instant,
+    ) -> Result<Duration> {
         let mut seen = String::new();
         let mut fingerprint = String::new();
         let agreed = wait_for("agreement", PATIENCE, || {
@@ -121,14 +127,14 @@ impl Stage {
     }
 
     /// What one holds of a group: how much, and the fingerprint.
-    fn holds(&self, number: usize, group: &str) -> Result<(Option<Want>, String)> {
+    fn holds(&self, number: usize, group: &str) -> Result<(Option<ExpectedState>, String)> {
         let status = self.node(number)?.ok(&["status"])?;
         let groups = status["groups"].as_array().context("a status has groups")?;
         let Some(group) = groups.iter().find(|held| held["name"] == group) else {
             return Ok((None, String::new()));
         };
         let count = |name: &str| group[name].as_u64().and_then(|count| usize::try_from(count).ok());
-        let want = Want {
+        let want = ExpectedState {
             members: count("members").context("a group has members")?,
             items: count("items").context("a group has items")?,
         };
@@ -200,7 +206,7 @@ impl Stage {
 }
 
 /// A write that waited for others, and that at least so many of them had.
-pub(super) fn satisfied(said: &Said, by: usize) -> Result<()> {
+pub(super) fn check_satisfied(said: &CommandOutput, by: usize) -> Result<()> {
     // One answer for each group that was written in.
     let done = &said.json[0];
     let delivered = done["delivered"].as_u64().unwrap_or_default();
@@ -214,7 +220,7 @@ pub(super) fn satisfied(said: &Said, by: usize) -> Result<()> {
 }
 
 /// A write that stands, however many others had it in time.
-pub(super) fn stands(said: &Said) -> Result<()> {
+pub(super) fn check_committed(said: &CommandOutput) -> Result<()> {
     if said.code == 0 || said.code == 4 {
         return Ok(());
     }
@@ -222,7 +228,7 @@ pub(super) fn stands(said: &Said) -> Result<()> {
 }
 
 /// A range as one types it.
-pub(super) fn spelled((start, end): (u32, u32)) -> String {
+pub(super) fn range_argument((start, end): (u32, u32)) -> String {
     format!("{start:#x}-{end:#x}")
 }
 
@@ -248,14 +254,14 @@ mod tests {
         let parts: Vec<_> = (0..7).map(|number| part(number, 7)).collect();
         assert_eq!(parts[0].0, 0);
         assert!(parts.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
-        assert_eq!(spelled((0, 255)), "0x0-0xff");
+        assert_eq!(range_argument((0, 255)), "0x0-0xff");
     }
 
     #[test]
-    fn a_write_that_timed_out_stands_and_one_that_was_refused_does_not() {
-        let said = |code| Said { code, json: Value::Null, text: String::new() };
-        assert!(stands(&said(0)).is_ok() && stands(&said(4)).is_ok());
-        assert!(stands(&said(1)).is_err() && stands(&said(3)).is_err());
-        assert!(satisfied(&said(0), 0).is_err(), "it does not say that all had it");
+    fn timed_out_writes_are_committed_refused_ones_are_not() {
+        let said = |code| CommandOutput { code, json: Value::Null, text: String::new() };
+        assert!(check_committed(&said(0)).is_ok() && check_committed(&said(4)).is_ok());
+        assert!(check_committed(&said(1)).is_err() && check_committed(&said(3)).is_err());
+        assert!(check_satisfied(&said(0), 0).is_err(), "it does not say that all had it");
     }
 }

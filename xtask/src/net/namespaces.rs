@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::rules::Rules;
+use super::rules::RuleSet;
 
 const PREFIX: &str = "gmnet-";
 /// Where `ip netns exec` looks for what takes the place of files in `/etc`.
@@ -19,13 +19,13 @@ pub(super) const ETC: &str = "/etc/netns";
 
 /// Where a node is.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Host {
     pub(super) space: String,
     pub(super) ip: IpAddr,
 }
 
 /// Who plays.
-pub(super) trait Actor {
+pub(super) trait Process {
     fn name(&self) -> &str;
 
     /// The last lines that it said.
@@ -33,7 +33,7 @@ pub(super) trait Actor {
 }
 
 /// All that one scene needs.
-pub(super) struct Stage<N> {
+pub(super) struct Cluster<N> {
     pub(super) program: PathBuf,
     /// The key of all, unless a scene gives some another.
     pub(super) key: PathBuf,
@@ -41,16 +41,16 @@ pub(super) struct Stage<N> {
     pub(super) folder: PathBuf,
     spaces: Vec<String>,
     pub(super) nodes: Vec<N>,
-    rules: Vec<Rules>,
+    rules: Vec<RuleSet>,
     remarks: Vec<String>,
 }
 
-impl<N> Stage<N> {
-    pub(super) fn new(program: PathBuf) -> Result<Stage<N>> {
+impl<N> Cluster<N> {
+    pub(super) fn new(program: PathBuf) -> Result<Cluster<N>> {
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&folder).context("cannot make a folder for the scene")?;
         let (spaces, nodes, rules, remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut stage = Stage { program, key: folder.join("key"), folder, spaces, nodes, rules, remarks };
+        let mut stage = Cluster { program, key: folder.join("key"), folder, spaces, nodes, rules, remarks };
         stage.key = stage.new_key("key")?;
         Ok(stage)
     }
@@ -68,7 +68,7 @@ impl<N> Stage<N> {
         Ok(path)
     }
 
-    pub(super) fn space(&mut self, name: &str) -> Result<String> {
+    pub(super) fn create_namespace(&mut self, name: &str) -> Result<String> {
         let space = format!("{PREFIX}{}-{name}", std::process::id());
         ip(&format!("netns add {space}"))?;
         self.spaces.push(space.clone());
@@ -87,23 +87,23 @@ impl<N> Stage<N> {
     }
 
     /// Rules in a namespace: what matches an expression is dropped, and counted.
-    pub(super) fn drop_in(
+    pub(super) fn add_drop_rule(
         &mut self,
         space: &str,
         family: &'static str,
         hook: &str,
         expressions: &[&str],
     ) -> Result<usize> {
-        self.rules.push(Rules::add(space, family, hook, expressions)?);
+        self.rules.push(RuleSet::add(space, family, hook, expressions)?);
         Ok(self.rules.len() - 1)
     }
 
     /// Takes rules away; what they dropped is remembered.
-    pub(super) fn lift(&mut self, rules: usize) -> Result<u64> {
-        self.rules.get_mut(rules).context("there are no such rules")?.lift()
+    pub(super) fn remove_rule(&mut self, rules: usize) -> Result<u64> {
+        self.rules.get_mut(rules).context("there are no such rules")?.remove()
     }
 
-    pub(super) fn dropped_by(&mut self, rules: usize) -> Result<u64> {
+    pub(super) fn dropped_by_rule(&mut self, rules: usize) -> Result<u64> {
         self.rules.get_mut(rules).context("there are no such rules")?.matched()
     }
 
@@ -121,7 +121,7 @@ impl<N> Stage<N> {
     }
 
     /// Something worth seeing.
-    pub(super) fn remark(&mut self, remark: String) {
+    pub(super) fn add_remark(&mut self, remark: String) {
         self.remarks.push(remark);
     }
 
@@ -133,9 +133,9 @@ impl<N> Stage<N> {
     }
 
     /// After a failure: the last that every node said.
-    pub(super) fn tell_all(&self)
+    pub(super) fn print_logs(&self)
     where
-        N: Actor,
+        N: Process,
     {
         for node in &self.nodes {
             println!("  {}: {}", node.name(), node.last(12).join(" | "));
@@ -143,7 +143,7 @@ impl<N> Stage<N> {
     }
 }
 
-impl<N> Drop for Stage<N> {
+impl<N> Drop for Cluster<N> {
     fn drop(&mut self) {
         // Processes first: a namespace lives as long as somebody is in it.
         self.nodes.clear();
@@ -152,7 +152,7 @@ impl<N> Drop for Stage<N> {
                 eprintln!("{error:#}");
             }
         }
-        if let Err(error) = clear(&self.folder) {
+        if let Err(error) = remove_folder(&self.folder) {
             eprintln!("{error:#}");
         }
     }
@@ -173,16 +173,16 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// Whether a namespace with rules can be made.
-pub(super) fn try_out() -> Result<()> {
+pub(super) fn check_namespaces() -> Result<()> {
     let space = format!("{PREFIX}{}-try", std::process::id());
     ip(&format!("netns add {space}"))?;
-    let rules = Rules::add(&space, "inet", "input", &["meta random & 3 == 0"]);
+    let rules = RuleSet::add(&space, "inet", "input", &["meta random & 3 == 0"]);
     ip(&format!("netns del {space}"))?;
     rules.map(drop)
 }
 
 /// Removes a folder, and what is mounted in it.
-fn clear(folder: &Path) -> Result<()> {
+fn remove_folder(folder: &Path) -> Result<()> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").context("cannot read what is mounted")?;
     let mounted = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     for place in mounted.filter(|place| Path::new(place).starts_with(folder)) {
@@ -192,16 +192,16 @@ fn clear(folder: &Path) -> Result<()> {
 }
 
 /// Whether a name is of a run that has ended.
-fn is_left_behind(name: &str) -> bool {
+fn is_leftover(name: &str) -> bool {
     let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
     pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
 }
 
 /// Removes what runs left behind that were killed.
-pub(super) fn sweep() -> Result<()> {
+pub(super) fn remove_leftovers() -> Result<()> {
     for line in output(Command::new("ip").args(["netns", "list"]))?.lines() {
         let space = line.split_whitespace().next().unwrap_or_default();
-        if is_left_behind(space) {
+        if is_leftover(space) {
             println!("removing {space}, left behind");
             for left in output(Command::new("ip").args(["netns", "pids", space]))?.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", left]).status();
@@ -210,16 +210,16 @@ pub(super) fn sweep() -> Result<()> {
         }
     }
     for entry in std::fs::read_dir(ETC).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(is_left_behind) {
-            clear(&entry.path())?;
+        if entry.file_name().to_str().is_some_and(is_leftover) {
+            remove_folder(&entry.path())?;
         }
     }
     for entry in
         std::fs::read_dir(std::env::temp_dir()).context("cannot read the folder of temporary files")?
     {
         let entry = entry.context("cannot read the folder of temporary files")?;
-        if entry.file_name().to_str().is_some_and(is_left_behind) {
-            clear(&entry.path())?;
+        if entry.file_name().to_str().is_some_and(is_leftover) {
+            remove_folder(&entry.path())?;
         }
     }
     Ok(())

@@ -5,13 +5,13 @@ use std::ops::AddAssign;
 
 /// How many tests passed, failed (failed steps included) and were skipped (ignored, or steps not run).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct TestCounts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
 }
 
-impl Tally {
+impl TestCounts {
     /// The tally of one failed step.
     pub(crate) const FAILED: Self = Self { passed: 0, failed: 1, skipped: 0 };
 
@@ -38,7 +38,7 @@ impl Tally {
     }
 }
 
-impl AddAssign for Tally {
+impl AddAssign for TestCounts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -46,7 +46,7 @@ impl AddAssign for Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for TestCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
@@ -60,26 +60,26 @@ mod tests {
     fn a_good_result_line_is_read() {
         let line =
             "test result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 4 filtered out; finished in 0.01s";
-        assert_eq!(Tally::of_result_line(line), Some(Tally { passed: 12, failed: 0, skipped: 3 }));
+        assert_eq!(TestCounts::of_result_line(line), Some(TestCounts { passed: 12, failed: 0, skipped: 3 }));
     }
 
     #[test]
     fn a_failed_result_line_is_read() {
         let line = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(Tally::of_result_line(line), Some(Tally { passed: 1, failed: 2, skipped: 0 }));
+        assert_eq!(TestCounts::of_result_line(line), Some(TestCounts { passed: 1, failed: 2, skipped: 0 }));
     }
 
     #[test]
     fn other_lines_are_not_results() {
         for line in ["", "running 3 tests", "test a ... ok", "  test result: ok. 1 passed;"] {
-            assert_eq!(Tally::of_result_line(line), None, "{line}");
+            assert_eq!(TestCounts::of_result_line(line), None, "{line}");
         }
     }
 
     #[test]
     fn sums_and_prints() {
-        let mut sum = Tally { passed: 1, failed: 0, skipped: 2 };
-        sum += Tally { passed: 10, failed: 3, skipped: 0 };
+        let mut sum = TestCounts { passed: 1, failed: 0, skipped: 2 };
+        sum += TestCounts { passed: 10, failed: 3, skipped: 0 };
         assert_eq!(sum.to_string(), "11 passed, 3 failed, 2 skipped");
         assert_eq!(sum.ran(), 14);
     }

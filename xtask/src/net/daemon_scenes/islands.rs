@@ -4,53 +4,59 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::net::cables::Family;
-use crate::net::town::{GROUP, Stage, Want, part, satisfied, seconds, spelled, stands};
+use crate::net::clusters::{
+    DaemonCluster, ExpectedState, GROUP, check_committed, check_satisfied, part, range_argument, seconds,
+};
+use crate::net::links::Family;
+use crate::net::namespaces::Host;
 use crate::net::waiting::{PATIENCE, wait_for};
-use crate::net::world::Place;
 
 /// Every fourth packet, of TCP too.
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
 /// Multicast does not cross the router, and one seed is all that is configured.
-pub(super) fn three(stage: &mut Stage) -> Result<()> {
+pub(super) fn three(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[3, 2, 2])?;
-    everybody_serves(stage, &islands)
+    serve_on_all(stage, &islands)
 }
 
 /// The same, and no address of the fourth version anywhere.
-pub(super) fn ipv6(stage: &mut Stage) -> Result<()> {
+pub(super) fn ipv6(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands_of(Family::V6, &[3, 2])?;
-    everybody_serves(stage, &islands)
+    serve_on_all(stage, &islands)
 }
 
 /// All join; each serves a part and waits for all; all agree, and locate the same; near is who is on the same island.
-fn everybody_serves(stage: &mut Stage, places: &[Vec<Place>]) -> Result<()> {
+fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
     let start = Instant::now();
     let islands = stage.seeded(places)?;
     let all = islands.concat();
     for number in &all {
         stage.node(*number)?.ok(&["join", GROUP])?;
     }
-    let want = Want { members: all.len(), items: all.len() };
-    let joined = stage.agree(&all, GROUP, want, start)?;
+    let want = ExpectedState { members: all.len(), items: all.len() };
+    let joined = stage.wait_in_sync(&all, GROUP, want, start)?;
 
     let mut slowest = Duration::ZERO;
     for number in &all {
         let since = Instant::now();
         let said = stage.serve(*number, part(*number, all.len()), &["--wait", "all"])?;
-        satisfied(&said, all.len() - 1)?;
+        check_satisfied(&said, all.len() - 1)?;
         slowest = slowest.max(since.elapsed());
     }
-    let served =
-        stage.agree(&all, GROUP, Want { members: all.len(), items: 2 * all.len() }, Instant::now())?;
+    let served = stage.wait_in_sync(
+        &all,
+        GROUP,
+        ExpectedState { members: all.len(), items: 2 * all.len() },
+        Instant::now(),
+    )?;
     located(stage, &all)?;
     for island in &islands {
         for number in island {
             near_is_the_island(stage, *number, island)?;
         }
     }
-    stage.remark(format!(
+    stage.add_remark(format!(
         "{} agree {} after the first start; a range was with all of them within {}, and {} later all held the same",
         all.len(),
         seconds(joined),
@@ -61,7 +67,7 @@ fn everybody_serves(stage: &mut Stage, places: &[Vec<Place>]) -> Result<()> {
 }
 
 /// Whoever is asked locates the first and the last key of each part at the one who serves it.
-fn located(stage: &Stage, all: &[usize]) -> Result<()> {
+fn located(stage: &DaemonCluster, all: &[usize]) -> Result<()> {
     for number in all {
         let (first, last) = part(*number, all.len());
         for key in [first, last] {
@@ -73,7 +79,7 @@ fn located(stage: &Stage, all: &[usize]) -> Result<()> {
 }
 
 /// One hears the multicast of its island, of all of it, and of nobody else.
-fn near_is_the_island(stage: &Stage, number: usize, island: &[usize]) -> Result<()> {
+fn near_is_the_island(stage: &DaemonCluster, number: usize, island: &[usize]) -> Result<()> {
     let me = stage.node(number)?.me;
     let mut others = Vec::new();
     for other in island.iter().filter(|other| **other != number) {
@@ -95,10 +101,10 @@ fn near_is_the_island(stage: &Stage, number: usize, island: &[usize]) -> Result<
 }
 
 /// Every fourth packet is lost on its way into any node, from before the first is started.
-pub(super) fn loss(stage: &mut Stage) -> Result<()> {
+pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[3, 2])?;
     for place in places.iter().flatten() {
-        stage.drop_in(&place.space, "inet", "input", &[QUARTER])?;
+        stage.add_drop_rule(&place.space, "inet", "input", &[QUARTER])?;
     }
     let start = Instant::now();
     let all = stage.seeded(&places)?.concat();
@@ -106,15 +112,15 @@ pub(super) fn loss(stage: &mut Stage) -> Result<()> {
     for number in &all {
         for range in [part(*number, all.len()), (u32::MAX, u32::MAX)] {
             let said = stage.serve(*number, range, &["--wait", "all", "--timeout", "2s"])?;
-            stands(&said)?;
+            check_committed(&said)?;
             satisfied += usize::from(said.code == 0);
         }
     }
     let last = Instant::now();
-    let want = Want { members: all.len(), items: 2 * all.len() };
-    let agreed = stage.agree(&all, GROUP, want, last)?;
+    let want = ExpectedState { members: all.len(), items: 2 * all.len() };
+    let agreed = stage.wait_in_sync(&all, GROUP, want, last)?;
     located(stage, &all)?;
-    stage.remark(format!(
+    stage.add_remark(format!(
         "{} agree {} after the last write, {} after the first start; {satisfied} of {} waits for all were satisfied within 2 s",
         all.len(),
         seconds(agreed),
@@ -125,29 +131,29 @@ pub(super) fn loss(stage: &mut Stage) -> Result<()> {
 }
 
 /// The router drops all, both sides write, the router does not drop any longer: nobody does anything, and all agree.
-pub(super) fn split(stage: &mut Stage) -> Result<()> {
+pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2, 2])?;
     let islands = stage.seeded(&places)?;
     let all = islands.concat();
     for number in &all {
         // Whoever joins is concerned by all that is written.
         stage.node(*number)?.ok(&["join", GROUP])?;
-        stands(&stage.serve(*number, part(*number, all.len()), &[])?)?;
+        check_committed(&stage.serve(*number, part(*number, all.len()), &[])?)?;
     }
-    stage.agree(&all, GROUP, Want { members: 4, items: 8 }, Instant::now())?;
+    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 8 }, Instant::now())?;
 
     let router = stage.router();
-    let rules = stage.drop_in(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
+    let rules = stage.add_drop_rule(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
     // West serves another range, east no longer serves one and prefers itself for another.
-    satisfied(&stage.serve(all[0], (u32::MAX, u32::MAX), &["--wait", "one"])?, 1)?;
+    check_satisfied(&stage.serve(all[0], (u32::MAX, u32::MAX), &["--wait", "one"])?, 1)?;
     let east = stage.node(all[2])?;
-    east.ok(&["unserve", GROUP, &spelled(part(2, 4)), "--wait", "one"])?;
+    east.ok(&["unserve", GROUP, &range_argument(part(2, 4)), "--wait", "one"])?;
     let west = stage.node(all[1])?.me.to_string();
     let key = part(1, 4);
     stage.node(all[3])?.ok(&[
         "serve",
         GROUP,
-        &spelled(key),
+        &range_argument(key),
         "--port",
         "1",
         "--priority",
@@ -156,8 +162,8 @@ pub(super) fn split(stage: &mut Stage) -> Result<()> {
         "one",
     ])?;
     let apart = Instant::now();
-    stage.agree(&islands[0], GROUP, Want { members: 4, items: 9 }, apart)?;
-    stage.agree(&islands[1], GROUP, Want { members: 4, items: 8 }, apart)?;
+    stage.wait_in_sync(&islands[0], GROUP, ExpectedState { members: 4, items: 9 }, apart)?;
+    stage.wait_in_sync(&islands[1], GROUP, ExpectedState { members: 4, items: 8 }, apart)?;
     // Who waits for all is told that half of them did not get it.
     for (number, mark) in [(all[0], 1), (all[2], 2)] {
         let said =
@@ -171,16 +177,16 @@ pub(super) fn split(stage: &mut Stage) -> Result<()> {
             said.text.trim()
         );
     }
-    wait_for("the split to bite", PATIENCE, || Ok(stage.dropped_by(rules)? >= 5))?;
+    wait_for("the split to bite", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
     ensure!(stage.owners(&islands[0], GROUP, key.0)? == [west.clone()], "the split leaks");
 
-    stage.lift(rules)?;
+    stage.remove_rule(rules)?;
     let split = apart.elapsed();
-    let healed = stage.agree(&all, GROUP, Want { members: 4, items: 11 }, Instant::now())?;
+    let healed = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 11 }, Instant::now())?;
     let preferred = stage.node(all[3])?.me.to_string();
     ensure!(stage.owners(&all, GROUP, key.0)? == [preferred, west], "the owners of both sides are not there");
     ensure!(stage.owners(&all, GROUP, part(2, 4).0)?.is_empty(), "what was not served any longer is back");
-    stage.remark(format!(
+    stage.add_remark(format!(
         "split for {}; all agree {} after the router let through again",
         seconds(split),
         seconds(healed)

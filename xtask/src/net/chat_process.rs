@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::lines::Lines;
+use super::namespaces::{Host, Process};
+use super::process_log::ProcessLog;
 use super::waiting::{PATIENCE, wait_for};
-use super::world::{Actor, Place};
 
-pub(super) struct Node {
+pub(super) struct ChatProcess {
     child: Child,
     input: ChildStdin,
-    lines: Lines,
+    lines: ProcessLog,
     /// Its NetId, as it says itself.
     pub(super) me: String,
 }
 
-impl Node {
+impl ChatProcess {
     /// Starts it and waits until it says who it is.
-    pub(super) fn start(chat: &Path, key: &Path, place: &Place, flags: &[&str]) -> Result<Node> {
+    pub(super) fn start(chat: &Path, key: &Path, place: &Host, flags: &[&str]) -> Result<ChatProcess> {
         let mut command = Command::new("ip");
         // It becomes the program: its process id is the program's.
         command.args(["netns", "exec", &place.space]).arg(chat).args([
@@ -33,11 +33,11 @@ impl Node {
         ]);
         command.arg(key).args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start a node")?;
-        let lines = Lines::default();
-        lines.listen(child.stdout.take(), "");
-        lines.listen(child.stderr.take(), "! ");
+        let lines = ProcessLog::default();
+        lines.read_from(child.stdout.take(), "");
+        lines.read_from(child.stderr.take(), "! ");
         let input = child.stdin.take().context("a node has no standard input")?;
-        let mut node = Node { child, input, lines, me: place.ip.to_string() };
+        let mut node = ChatProcess { child, input, lines, me: place.ip.to_string() };
         let hello = node
             .wait_line(|line| line.starts_with("/i-am "))
             .with_context(|| format!("the node {} does not begin: {}", place.ip, node.last(5).join(" | ")))?;
@@ -46,16 +46,16 @@ impl Node {
     }
 
     /// Types a line.
-    pub(super) fn say(&mut self, line: &str) -> Result<()> {
+    pub(super) fn send_line(&mut self, line: &str) -> Result<()> {
         writeln!(self.input, "{line}")
             .and_then(|()| self.input.flush())
             .with_context(|| format!("{} is gone", self.me))
     }
 
     /// Asks something; the answer without the question.
-    pub(super) fn ask(&mut self, question: &str) -> Result<String> {
+    pub(super) fn query(&mut self, question: &str) -> Result<String> {
         let before = self.answers(question).len();
-        self.say(question)?;
+        self.send_line(question)?;
         wait_for(&format!("{} to answer {question}", self.me), PATIENCE, || {
             Ok(self.answers(question).len() > before)
         })?;
@@ -68,13 +68,13 @@ impl Node {
     }
 
     /// The NetIds that it lists.
-    pub(super) fn list(&mut self, question: &str) -> Result<Vec<String>> {
-        Ok(self.ask(question)?.split_whitespace().map(ToOwned::to_owned).collect())
+    pub(super) fn query_list(&mut self, question: &str) -> Result<Vec<String>> {
+        Ok(self.query(question)?.split_whitespace().map(ToOwned::to_owned).collect())
     }
 
     /// What it and its shell counted, by `what/why`.
     pub(super) fn counters(&mut self) -> Result<BTreeMap<String, u64>> {
-        let counters = self.ask("/counters")?;
+        let counters = self.query("/counters")?;
         let pairs = counters.split("; ").filter_map(|pair| pair.rsplit_once('='));
         Ok(pairs.filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect())
     }
@@ -84,13 +84,13 @@ impl Node {
     }
 
     /// When it heard a text first.
-    pub(super) fn heard(&self, text: &str) -> Option<Instant> {
-        self.all().iter().find(|(_, line)| is_saying(line, text)).map(|(at, _)| *at)
+    pub(super) fn received_at(&self, text: &str) -> Option<Instant> {
+        self.all().iter().find(|(_, line)| is_receipt_of(line, text)).map(|(at, _)| *at)
     }
 
     /// How often it heard a text.
-    pub(super) fn times_heard(&self, text: &str) -> usize {
-        self.all().iter().filter(|(_, line)| is_saying(line, text)).count()
+    pub(super) fn times_received(&self, text: &str) -> usize {
+        self.all().iter().filter(|(_, line)| is_receipt_of(line, text)).count()
     }
 
     pub(super) fn signal(&self, signal: &str) -> Result<()> {
@@ -118,11 +118,11 @@ impl Node {
 }
 
 /// Whether a line says that somebody said a text.
-fn is_saying(line: &str, text: &str) -> bool {
+fn is_receipt_of(line: &str, text: &str) -> bool {
     !line.starts_with(['/', '!']) && line.split_once(' ').is_some_and(|(_, said)| said == text)
 }
 
-impl Actor for Node {
+impl Process for ChatProcess {
     fn name(&self) -> &str {
         &self.me
     }
@@ -139,7 +139,7 @@ pub(super) fn memory_of(child: &Child) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }
 
-impl Drop for Node {
+impl Drop for ChatProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_saying_is_told_from_answers_and_errors() {
-        assert!(is_saying("10.77.0.1:29999 hello there", "hello there"));
-        assert!(!is_saying("10.77.0.1:29999 hello there", "hello"));
-        assert!(!is_saying("/peers hello", "hello"));
-        assert!(!is_saying("! hello", "hello"));
+        assert!(is_receipt_of("10.77.0.1:29999 hello there", "hello there"));
+        assert!(!is_receipt_of("10.77.0.1:29999 hello there", "hello"));
+        assert!(!is_receipt_of("/peers hello", "hello"));
+        assert!(!is_receipt_of("! hello", "hello"));
     }
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::node::Node;
+use super::chat_process::ChatProcess;
+use super::namespaces::{self, Host};
 use super::waiting::{PATIENCE, wait_for};
-use super::world::{self, Place};
 
-type Stage = world::Stage<Node>;
-type Scene = fn(&mut Stage) -> Result<()>;
+type BroadcastCluster = namespaces::Cluster<ChatProcess>;
+type Scene = fn(&mut BroadcastCluster) -> Result<()>;
 
 /// All, in their order.
 pub(super) const SCENES: &[(&str, Scene)] = &[
@@ -28,9 +28,9 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
     ("an outsider floods and replays", outside::flood),
 ];
 
-impl Stage {
+impl BroadcastCluster {
     /// Starts nodes at places, each with these flags; the first calls `seed` if there is one, the others call the first.
-    fn start_all(&mut self, places: &[Place], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
+    fn start_all(&mut self, places: &[Host], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
         let mut started = Vec::new();
         for place in places {
             let seed = started.first().copied().or(seed);
@@ -49,32 +49,34 @@ impl Stage {
         for number in of {
             let node = self.nodes.get_mut(*number).context("no such node")?;
             let what = format!("{} to list {count} others at {question}", node.me);
-            wait_for(&what, PATIENCE, || Ok(node.list(question)?.len() >= count))?;
+            wait_for(&what, PATIENCE, || Ok(node.query_list(question)?.len() >= count))?;
         }
         Ok(())
     }
 
     /// Starts a node at a place; its number is its place among `nodes`.
-    fn start(&mut self, place: &Place, flags: &[&str]) -> Result<usize> {
-        let node = Node::start(&self.program, &self.key, place, flags)?;
+    fn start(&mut self, place: &Host, flags: &[&str]) -> Result<usize> {
+        let node = ChatProcess::start(&self.program, &self.key, place, flags)?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }
 
     /// One says something, and returns when.
-    fn say(&mut self, number: usize, line: &str) -> Result<Instant> {
+    fn broadcast(&mut self, number: usize, line: &str) -> Result<Instant> {
         let now = Instant::now();
-        self.nodes.get_mut(number).context("no such node")?.say(line)?;
+        self.nodes.get_mut(number).context("no such node")?.send_line(line)?;
         Ok(now)
     }
 
     /// Waits until some nodes have heard a text; how long after `since` the last of them had.
-    fn wait_heard(&self, text: &str, by: &[usize], since: Instant, within: Duration) -> Result<Duration> {
+    fn wait_received(&self, text: &str, by: &[usize], since: Instant, within: Duration) -> Result<Duration> {
         let mut last = since;
         for number in by {
             let node = self.nodes.get(*number).context("no such node")?;
-            wait_for(&format!("{} to hear `{text}`", node.me), within, || Ok(node.heard(text).is_some()))?;
-            last = node.heard(text).map_or(last, |at| at.max(last));
+            wait_for(&format!("{} to hear `{text}`", node.me), within, || {
+                Ok(node.received_at(text).is_some())
+            })?;
+            last = node.received_at(text).map_or(last, |at| at.max(last));
         }
         Ok(last.saturating_duration_since(since))
     }

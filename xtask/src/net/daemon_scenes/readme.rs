@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::net::town::Stage;
+use crate::net::clusters::DaemonCluster;
+use crate::net::namespaces::{ETC, Host};
 use crate::net::waiting::{PATIENCE, wait_for};
-use crate::net::world::{ETC, Place};
 
 const README: &str = include_str!("../../../../README.md");
 /// A line of the README.
@@ -46,30 +46,30 @@ fn lines<'a>(text: &'a str, section: &str) -> Vec<Line<'a>> {
     typed.map(|(host, typed)| Line { host, typed }).collect()
 }
 
-struct Host {
+struct ReadmeHost {
     name: String,
-    place: Place,
+    place: Host,
     home: PathBuf,
     var_lib: PathBuf,
 }
 
 /// The hosts, and the daemons started on them. Dropping it removes all of it.
 #[derive(Default)]
-struct Hosts {
-    all: Vec<Host>,
+struct ReadmeHosts {
+    all: Vec<ReadmeHost>,
     daemons: Vec<Child>,
     /// Lines that apply to all later commands.
     before: Vec<String>,
 }
 
-impl Hosts {
+impl ReadmeHosts {
     /// Adds a host, with its folders in `folder`.
-    fn add(&mut self, folder: &Path, name: &str, place: &Place) -> Result<()> {
+    fn add(&mut self, folder: &Path, name: &str, place: &Host) -> Result<()> {
         let (home, var_lib) = (folder.join(name).join("home"), folder.join(name).join("lib"));
         fs::create_dir_all(&home)
             .and_then(|()| fs::create_dir_all(&var_lib))
             .context("cannot make a home")?;
-        self.all.push(Host { name: name.to_owned(), place: place.clone(), home, var_lib });
+        self.all.push(ReadmeHost { name: name.to_owned(), place: place.clone(), home, var_lib });
         Ok(())
     }
 
@@ -85,13 +85,13 @@ impl Hosts {
         Ok(())
     }
 
-    fn host(&self, name: &str) -> Result<&Host> {
+    fn host(&self, name: &str) -> Result<&ReadmeHost> {
         self.all.iter().find(|host| host.name == name).with_context(|| format!("there is no host {name}"))
     }
 
     /// A line in a shell of a host. The mount is visible to this command alone.
     fn shell(&self, program: &Path, host: &str, line: &str) -> Result<Command> {
-        let Host { place, home, var_lib, .. } = self.host(host)?;
+        let ReadmeHost { place, home, var_lib, .. } = self.host(host)?;
         let before = self.before.join("\n");
         let script = format!(
             "mount --bind '{}' /var/lib && cd '{}' || exit 99\n{before}\n{line}\n",
@@ -111,7 +111,7 @@ impl Hosts {
         Ok(command)
     }
 
-    fn start(&mut self, stage: &Stage, line: &Line<'_>) -> Result<()> {
+    fn start(&mut self, stage: &DaemonCluster, line: &Line<'_>) -> Result<()> {
         let log = stage.folder.join(format!("{}.log", line.host));
         let file = fs::File::create(&log).context("cannot make a log")?;
         let mut command = self.shell(&stage.program, line.host, line.typed)?;
@@ -121,7 +121,7 @@ impl Hosts {
     }
 
     /// Waits until all daemons answer.
-    fn ready(&self, stage: &Stage) -> Result<()> {
+    fn ready(&self, stage: &DaemonCluster) -> Result<()> {
         for host in &self.all {
             let ask = "gm-node status --data-dir /var/lib/gm";
             let answered = wait_for(&format!("the daemon of {}", host.name), PATIENCE, || {
@@ -136,7 +136,7 @@ impl Hosts {
     }
 
     /// Runs a line, and compares its exit code.
-    fn run(&self, stage: &Stage, line: &Line<'_>) -> Result<()> {
+    fn run(&self, stage: &DaemonCluster, line: &Line<'_>) -> Result<()> {
         let said =
             self.shell(&stage.program, line.host, line.typed)?.output().context("cannot start a shell")?;
         let text = [&said.stdout[..], &said.stderr].map(String::from_utf8_lossy).concat();
@@ -162,7 +162,7 @@ impl Hosts {
     }
 }
 
-impl Drop for Hosts {
+impl Drop for ReadmeHosts {
     fn drop(&mut self) {
         for child in &mut self.daemons {
             let _ = child.kill();
@@ -184,7 +184,7 @@ impl Drop for Hosts {
 }
 
 /// Runs all lines, with multicast or with a bridge that drops it.
-pub(super) fn three_hosts(stage: &mut Stage, multicast: bool) -> Result<()> {
+pub(super) fn three_hosts(stage: &mut DaemonCluster, multicast: bool) -> Result<()> {
     let lines = lines(README, "\n## Three hosts\n");
     let mut names: Vec<&str> = lines.iter().map(|line| line.host).collect();
     names.sort_unstable();
@@ -193,9 +193,9 @@ pub(super) fn three_hosts(stage: &mut Stage, multicast: bool) -> Result<()> {
     let places = stage.islands(&[3])?.concat();
     if !multicast {
         let switch = stage.switch();
-        stage.drop_in(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
+        stage.add_drop_rule(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
     }
-    let mut hosts = Hosts::default();
+    let mut hosts = ReadmeHosts::default();
     for (name, place) in names.iter().zip(&places) {
         hosts.add(&stage.folder, name, place)?;
     }
@@ -219,7 +219,7 @@ pub(super) fn three_hosts(stage: &mut Stage, multicast: bool) -> Result<()> {
             hosts.copy_key()?;
         }
     }
-    stage.remark(format!("{} lines, as printed", lines.len()));
+    stage.add_remark(format!("{} lines, as printed", lines.len()));
     Ok(())
 }
 

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::net::town::{GROUP, PORT, Stage, Want, part, satisfied, seconds};
+use crate::net::clusters::{DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, part, seconds};
+use crate::net::namespaces::{Host, ip};
 use crate::net::waiting::{PATIENCE, wait_for};
-use crate::net::world::{Place, ip};
 
 const OFF: [&str; 2] = ["--multicast", "off"];
 /// Within this time a node says on both sides that another is set up wrong.
 const SAID_WITHIN: Duration = Duration::from_secs(10);
 
 /// Daemons at these places without multicast, all but the first with the first as their seed.
-fn without_multicast(stage: &mut Stage, places: &[Place]) -> Result<Vec<usize>> {
+fn without_multicast(stage: &mut DaemonCluster, places: &[Host]) -> Result<Vec<usize>> {
     let seed = std::net::SocketAddr::new(places[0].ip, PORT).to_string();
     let mut all = Vec::new();
     for (number, place) in places.iter().enumerate() {
@@ -28,16 +28,16 @@ fn without_multicast(stage: &mut Stage, places: &[Place]) -> Result<Vec<usize>> 
 }
 
 /// Each serves a part; how long after the first write all hold the same.
-fn all_serve(stage: &Stage, all: &[usize]) -> Result<Duration> {
+fn all_serve(stage: &DaemonCluster, all: &[usize]) -> Result<Duration> {
     let since = Instant::now();
     for number in all {
         stage.serve(*number, part(*number, all.len()), &[])?;
     }
-    stage.agree(all, GROUP, Want { members: all.len(), items: all.len() }, since)
+    stage.wait_in_sync(all, GROUP, ExpectedState { members: all.len(), items: all.len() }, since)
 }
 
 /// Waits until the warnings of a daemon's status have these words; how long that took.
-fn warns(stage: &Stage, number: usize, words: &str, within: Duration) -> Result<Duration> {
+fn wait_warning(stage: &DaemonCluster, number: usize, words: &str, within: Duration) -> Result<Duration> {
     let since = Instant::now();
     let mut warnings = Value::Null;
     let said = wait_for("a warning", within, || {
@@ -49,7 +49,7 @@ fn warns(stage: &Stage, number: usize, words: &str, within: Duration) -> Result<
 }
 
 /// What a daemon says of datagrams between it and another.
-fn datagrams(stage: &Stage, number: usize, of: usize) -> Result<String> {
+fn datagrams(stage: &DaemonCluster, number: usize, of: usize) -> Result<String> {
     let peers = stage.node(number)?.ok(&["peers"])?;
     let me = stage.node(of)?.me.to_string();
     let peer = peers.as_array().into_iter().flatten().find(|peer| peer["node"] == me);
@@ -57,13 +57,18 @@ fn datagrams(stage: &Stage, number: usize, of: usize) -> Result<String> {
 }
 
 /// No datagram gets in anywhere, or none gets into the first node; connections do. Then the firewalls open.
-pub(super) fn udp_blocked(stage: &mut Stage) -> Result<()> {
+pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
     for one_way in [false, true] {
         let names = if one_way { "into one node only" } else { "both ways" };
         let places = if one_way { second_island(stage)? } else { stage.islands(&[3])?.concat() };
         let mut rules = Vec::new();
         for place in places.iter().take(if one_way { 1 } else { places.len() }) {
-            rules.push(stage.drop_in(&place.space, "inet", "input", &["iif != lo meta l4proto udp"])?);
+            rules.push(stage.add_drop_rule(
+                &place.space,
+                "inet",
+                "input",
+                &["iif != lo meta l4proto udp"],
+            )?);
         }
         let first = stage.nodes.len();
         let all = without_multicast(stage, &places)?;
@@ -71,19 +76,19 @@ pub(super) fn udp_blocked(stage: &mut Stage) -> Result<()> {
         for (at, number) in all.iter().enumerate() {
             stage.serve(*number, part(at, all.len()), &[])?;
         }
-        let joined = stage.agree(&all, GROUP, Want { members: 3, items: 3 }, since)?;
+        let joined = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 3 }, since)?;
         // A range of its own concerns nobody else: the others learn it by comparing.
         let since = Instant::now();
-        satisfied(&stage.serve(first + 1, (7, 7), &["--wait", "one"])?, 1)?;
-        let written = stage.agree(&all, GROUP, Want { members: 3, items: 4 }, since)?;
+        check_satisfied(&stage.serve(first + 1, (7, 7), &["--wait", "one"])?, 1)?;
+        let written = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 4 }, since)?;
         let said = if one_way { first } else { first + 1 };
-        let warned = warns(stage, said, "are lost, connections are used instead", PATIENCE)?;
+        let warned = wait_warning(stage, said, "are lost, connections are used instead", PATIENCE)?;
         for rule in rules {
-            stage.lift(rule)?;
+            stage.remove_rule(rule)?;
         }
         let other = if one_way { first + 1 } else { first };
         wait_for("datagrams to work again", PATIENCE, || Ok(datagrams(stage, said, other)? != "lost"))?;
-        stage.remark(format!(
+        stage.add_remark(format!(
             "without UDP {names} 3 agree {} after the first write, and {} after one that concerns nobody else; the warning comes after {}",
             seconds(joined),
             seconds(written),
@@ -97,18 +102,18 @@ pub(super) fn udp_blocked(stage: &mut Stage) -> Result<()> {
 }
 
 /// Three more places on the bridge of the first island.
-fn second_island(stage: &mut Stage) -> Result<Vec<Place>> {
-    let spaces: Vec<Place> = stage.nodes.iter().take(3).map(|node| node.place.clone()).collect();
+fn second_island(stage: &mut DaemonCluster) -> Result<Vec<Host>> {
+    let spaces: Vec<Host> = stage.nodes.iter().take(3).map(|node| node.place.clone()).collect();
     let mut places = Vec::new();
     for (host, place) in (101_u8..).zip(&spaces) {
         let ip = stage.another_address(place, 0, host)?;
-        places.push(Place { space: place.space.clone(), ip });
+        places.push(Host { space: place.space.clone(), ip });
     }
     Ok(places)
 }
 
 /// Two nodes announce IPv4 addresses and two IPv6 ones; every host has both.
-pub(super) fn mixed_families(stage: &mut Stage) -> Result<()> {
+pub(super) fn mixed_families(stage: &mut DaemonCluster) -> Result<()> {
     let mut places = stage.islands(&[4])?.concat();
     for (host, place) in (1_u16..).zip(&mut places) {
         let six = IpAddr::V6(Ipv6Addr::new(0xfd88, 0, 0, 0, 0, 0, 0, host));
@@ -121,12 +126,12 @@ pub(super) fn mixed_families(stage: &mut Stage) -> Result<()> {
     let joined = all_serve(stage, &all)?;
     let since = Instant::now();
     let whole = ["serve", GROUP, "0-0xffffffff", "--port", "1", "--wait", "all"];
-    satisfied(&stage.node(1)?.cli(&whole)?, 3)?;
+    check_satisfied(&stage.node(1)?.cli(&whole)?, 3)?;
     let waited = since.elapsed();
     for number in &all {
-        warns(stage, *number, "of the other family", PATIENCE)?;
+        wait_warning(stage, *number, "of the other family", PATIENCE)?;
     }
-    stage.remark(format!(
+    stage.add_remark(format!(
         "2 of IPv4 and 2 of IPv6 agree {} after the first write; a wait for all 3 others took {}",
         seconds(joined),
         seconds(waited)
@@ -135,7 +140,7 @@ pub(super) fn mixed_families(stage: &mut Stage) -> Result<()> {
 }
 
 /// The path swallows packets of more than 600 bytes, and the hosts believe in 1,500. Only large transfers notice.
-pub(super) fn swallows_large(stage: &mut Stage) -> Result<()> {
+pub(super) fn swallows_large(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2])?.concat();
     let switch = stage.switch();
     for (host, place) in (1..).zip(&places) {
@@ -152,9 +157,9 @@ pub(super) fn swallows_large(stage: &mut Stage) -> Result<()> {
     std::fs::write(&file, serde_json::to_string(&changes)?).context("cannot write a file of changes")?;
     let since = Instant::now();
     stage.node(0)?.ok(&["change", GROUP, &file.display().to_string()])?;
-    let large = stage.agree(&all, GROUP, Want { members: 2, items: 3_002 }, since)?;
-    warns(stage, 0, "the path swallows large packets", PATIENCE)?;
-    stage.remark(format!(
+    let large = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items: 3_002 }, since)?;
+    wait_warning(stage, 0, "the path swallows large packets", PATIENCE)?;
+    stage.add_remark(format!(
         "one range each was known after {}, a record of 3,000 ranges {} after its write",
         seconds(small),
         seconds(large)
@@ -163,7 +168,7 @@ pub(super) fn swallows_large(stage: &mut Stage) -> Result<()> {
 }
 
 /// Another key, another cluster name, no seal, and seeds that are not there: each is said on both sides within ten seconds.
-pub(super) fn set_up_wrong(stage: &mut Stage) -> Result<()> {
+pub(super) fn set_up_wrong(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[5])?.concat();
     let seed = std::net::SocketAddr::new(places[0].ip, PORT).to_string();
     let calls = [&OFF[..], &["--seed", &seed]].concat();
@@ -188,16 +193,16 @@ pub(super) fn set_up_wrong(stage: &mut Stage) -> Result<()> {
         (seeds, format!("the seed {dead} is not reached: it refuses connections")),
         (seeds, "the seed no-such-host.invalid:29999 is not reached: its name does not resolve".to_owned()),
     ] {
-        slowest = slowest.max(warns(stage, number, &words, SAID_WITHIN)?);
+        slowest = slowest.max(wait_warning(stage, number, &words, SAID_WITHIN)?);
     }
     let logged = stage.nodes[first].log().iter().filter(|line| line.contains("do not open")).count();
     ensure!(logged == 2, "each cause is logged once, not {logged} times in all");
-    stage.remark(format!("each was said within {}", seconds(slowest)));
+    stage.add_remark(format!("each was said within {}", seconds(slowest)));
     Ok(())
 }
 
 /// One node announces an address that no host has: the connections that it opens are used, and both sides say so.
-pub(super) fn unreachable_address(stage: &mut Stage) -> Result<()> {
+pub(super) fn unreachable_address(stage: &mut DaemonCluster) -> Result<()> {
     let mut places = stage.islands(&[3])?.concat();
     let bind = places[2].ip.to_string();
     places[2].ip = IpAddr::from([10, 77, 0, 99]);
@@ -212,11 +217,11 @@ pub(super) fn unreachable_address(stage: &mut Stage) -> Result<()> {
     stage.run(&all)?;
     let joined = all_serve(stage, &all)?;
     let since = Instant::now();
-    satisfied(&stage.serve(2, (7, 7), &["--wait", "one"])?, 1)?;
-    stage.agree(&all, GROUP, Want { members: 3, items: 4 }, since)?;
-    let by_others = warns(stage, 0, "where it is not reached", Duration::from_secs(90))?;
-    let by_itself = warns(stage, 2, "no other node has reached this one", Duration::from_secs(90))?;
-    stage.remark(format!(
+    check_satisfied(&stage.serve(2, (7, 7), &["--wait", "one"])?, 1)?;
+    stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 4 }, since)?;
+    let by_others = wait_warning(stage, 0, "where it is not reached", Duration::from_secs(90))?;
+    let by_itself = wait_warning(stage, 2, "no other node has reached this one", Duration::from_secs(90))?;
+    stage.add_remark(format!(
         "3 agree {} after the first write; another says so after {}, and itself {} later",
         seconds(joined),
         seconds(by_others),

@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::net::rules::Rules;
-use crate::net::town::{GROUP, PORT, Stage, Want, part, satisfied, seconds, spelled};
+use crate::net::clusters::{
+    DaemonCluster, ExpectedState, GROUP, PORT, check_satisfied, part, range_argument, seconds,
+};
+use crate::net::rules::RuleSet;
 use crate::net::waiting::{PATIENCE, wait_for};
 
 /// Writes of each pair while it is looked whether they mix.
 const WRITES: u32 = 20;
 
 /// Two clusters with one key, and two keys with one name of a cluster: they hear each other, call each other, and stay apart.
-pub(super) fn two_clusters(stage: &mut Stage) -> Result<()> {
+pub(super) fn two_clusters(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[6])?.concat();
     let other_key = stage.new_key("other-key")?;
     let seeds: Vec<String> = places.iter().map(|place| SocketAddr::new(place.ip, PORT).to_string()).collect();
@@ -33,7 +35,7 @@ pub(super) fn two_clusters(stage: &mut Stage) -> Result<()> {
         let pair = number / 2 * 2;
         let others = places.iter().enumerate().filter(|(other, _)| other / 2 * 2 != pair);
         let from = others.map(|(_, other)| other.ip.to_string()).collect::<Vec<_>>().join(", ");
-        strangers.push(Rules::count(&place.space, "inet", "input", &[&format!("ip saddr {{ {from} }}")])?);
+        strangers.push(RuleSet::count(&place.space, "inet", "input", &[&format!("ip saddr {{ {from} }}")])?);
     }
     let all: Vec<usize> = (0..places.len()).collect();
     stage.run(&all)?;
@@ -41,27 +43,27 @@ pub(super) fn two_clusters(stage: &mut Stage) -> Result<()> {
     for number in &all {
         stage.node(*number)?.ok(&["join", &format!("only-{}", number / 2)])?;
         stage.node(*number)?.ok(&["join", GROUP])?;
-        stage.node(*number)?.ok(&["serve", GROUP, &spelled(part(*number, 6)), "--port", "5432"])?;
+        stage.node(*number)?.ok(&["serve", GROUP, &range_argument(part(*number, 6)), "--port", "5432"])?;
     }
     for pair in all.chunks(2) {
-        stage.agree(pair, GROUP, Want { members: 2, items: 4 }, start)?;
+        stage.wait_in_sync(pair, GROUP, ExpectedState { members: 2, items: 4 }, start)?;
     }
     let agreed = start.elapsed();
     for write in 0..WRITES {
         for pair in all.chunks(2) {
             let key = u32::MAX - write;
-            satisfied(&stage.serve(pair[0], (key, key), &["--wait", "all"])?, 1)?;
+            check_satisfied(&stage.serve(pair[0], (key, key), &["--wait", "all"])?, 1)?;
         }
     }
     for (number, strange) in strangers.iter().enumerate() {
         wait_for("frames of the others", PATIENCE, || Ok(strange.matched()? >= u64::from(WRITES)))?;
-        apart(stage, number).with_context(|| format!("{} mixes", places[number].ip))?;
+        check_separate(stage, number).with_context(|| format!("{} mixes", places[number].ip))?;
     }
     let mut strange = 0;
     for rules in &strangers {
         strange += rules.matched()?;
     }
-    stage.remark(format!(
+    stage.add_remark(format!(
         "each pair agrees {} after the first write; {strange} packets of others came to them, and nothing of what was in them",
         seconds(agreed)
     ));
@@ -69,7 +71,7 @@ pub(super) fn two_clusters(stage: &mut Stage) -> Result<()> {
 }
 
 /// One knows its pair, its groups, and nothing else.
-fn apart(stage: &Stage, number: usize) -> Result<()> {
+fn check_separate(stage: &DaemonCluster, number: usize) -> Result<()> {
     let pair = number / 2 * 2;
     let mut both = vec![stage.node(pair)?.me.to_string(), stage.node(pair + 1)?.me.to_string()];
     let mut members = stage.names(number, &["members", GROUP])?;
@@ -98,36 +100,36 @@ fn apart(stage: &Stage, number: usize) -> Result<()> {
 }
 
 /// With multicast everybody says that it works; without, what is wrong, and all goes by TCP.
-pub(super) fn no_multicast(stage: &mut Stage) -> Result<()> {
+pub(super) fn no_multicast(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[3])?.concat();
     let seed = SocketAddr::new(places[0].ip, PORT).to_string();
     let all = stage.start_all(&places, &["--seed", &seed])?;
     for number in &all {
-        says(stage, *number, |multicast| multicast == "works")?;
+        wait_log(stage, *number, |multicast| multicast == "works")?;
     }
     for number in &all {
         stage.node_mut(*number)?.kill()?;
     }
     let switch = stage.switch();
-    stage.drop_in(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
+    stage.add_drop_rule(&switch, "bridge", "forward", &["ip daddr 224.0.0.0/4"])?;
     let start = Instant::now();
     stage.run(&all)?;
     for number in &all {
         stage.node(*number)?.ok(&["join", GROUP])?;
     }
-    let joined = stage.agree(&all, GROUP, Want { members: 3, items: 3 }, start)?;
+    let joined = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 3 }, start)?;
     let since = Instant::now();
     for number in &all {
-        satisfied(&stage.serve(*number, part(*number, 3), &["--wait", "all"])?, 2)?;
+        check_satisfied(&stage.serve(*number, part(*number, 3), &["--wait", "all"])?, 2)?;
     }
-    let served = stage.agree(&all, GROUP, Want { members: 3, items: 6 }, since)?;
+    let served = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 6 }, since)?;
     for number in &all {
         // What is wrong, and what mends it.
-        says(stage, *number, |multicast| multicast.contains("IGMP snooping"))?;
+        wait_log(stage, *number, |multicast| multicast.contains("IGMP snooping"))?;
         let status = stage.node(*number)?.ok(&["status"])?;
         ensure!(status["near"] == 0, "{} hears multicast: {status}", stage.node(*number)?.me);
     }
-    stage.remark(format!(
+    stage.add_remark(format!(
         "all agree {} after the start by TCP alone, and {} after the first of 3 writes",
         seconds(joined),
         seconds(served)
@@ -136,7 +138,7 @@ pub(super) fn no_multicast(stage: &mut Stage) -> Result<()> {
 }
 
 /// Waits until the status of one says something of multicast.
-fn says(stage: &Stage, number: usize, good: impl Fn(&str) -> bool) -> Result<()> {
+fn wait_log(stage: &DaemonCluster, number: usize, good: impl Fn(&str) -> bool) -> Result<()> {
     let mut last = String::new();
     let said = wait_for("multicast to be judged rightly", PATIENCE, || {
         last = stage.node(number)?.ok(&["status"])?["multicast"].as_str().unwrap_or_default().to_owned();

@@ -1,20 +1,20 @@
 //! The scenes of daemons: what an operator does by the command line while networks, disks and processes fail. Each says by an error what did
 //! not come true.
 
-mod fifty;
 mod islands;
-mod kills;
-mod lan;
-mod lives;
 mod paths;
+mod random_kills;
 mod readme;
+mod restarts;
+mod scale;
+mod shared_network;
 mod storage;
 
 use anyhow::Result;
 
-use super::town::Stage;
+use super::clusters::DaemonCluster;
 
-type Scene = fn(&mut Stage, &Settings) -> Result<()>;
+type Scene = fn(&mut DaemonCluster, &Settings) -> Result<()>;
 
 /// What can be asked of scenes.
 #[derive(Clone, Copy, Debug)]
@@ -30,19 +30,19 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
     ("three-islands", |stage, _| islands::three(stage)),
     ("loss", |stage, _| islands::loss(stage)),
     ("split-heal", |stage, _| islands::split(stage)),
-    ("kill-restart", |stage, _| lives::kill_restart(stage)),
-    ("writer-kills", |stage, settings| kills::writer(stage, settings.kills)),
-    ("restart-storm", |stage, _| lives::storm(stage)),
-    ("address-change", |stage, _| lives::address(stage)),
-    ("address-gone", |stage, _| lives::address_gone(stage)),
-    ("two-clusters", |stage, _| lan::two_clusters(stage)),
-    ("no-multicast", |stage, _| lan::no_multicast(stage)),
+    ("kill-restart", |stage, _| restarts::kill_restart(stage)),
+    ("writer-kills", |stage, settings| random_kills::writer(stage, settings.kills)),
+    ("restart-storm", |stage, _| restarts::storm(stage)),
+    ("address-change", |stage, _| restarts::address(stage)),
+    ("address-gone", |stage, _| restarts::address_gone(stage)),
+    ("two-clusters", |stage, _| shared_network::two_clusters(stage)),
+    ("no-multicast", |stage, _| shared_network::no_multicast(stage)),
     ("ipv6", |stage, _| islands::ipv6(stage)),
     ("udp-blocked", |stage, _| paths::udp_blocked(stage)),
     ("mixed-families", |stage, _| paths::mixed_families(stage)),
     ("swallows-large", |stage, _| paths::swallows_large(stage)),
     ("set-up-wrong", |stage, _| paths::set_up_wrong(stage)),
     ("unreachable-address", |stage, _| paths::unreachable_address(stage)),
-    ("fifty", |stage, _| fifty::fifty(stage)),
+    ("fifty", |stage, _| scale::fifty(stage)),
     ("disk-full", |stage, _| storage::full(stage)),
 ];

@@ -12,7 +12,7 @@ const FILE: &str = "xtask/mutants.toml";
 
 /// Why it is known that no test catches a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Expected {
     /// No test can: what it does is not told apart, or by nothing that a test may use.
     Explained,
     /// A test could, and none does yet.
@@ -20,22 +20,22 @@ pub(crate) enum Known {
 }
 
 /// What is known, by the names of the mutants.
-pub(crate) type Mutants = BTreeMap<String, Known>;
+pub(crate) type ExpectedSurvivors = BTreeMap<String, Expected>;
 
 /// Reads what is known.
-pub(crate) fn read(ws: &Workspace) -> Result<Mutants> {
+pub(crate) fn read(ws: &Workspace) -> Result<ExpectedSurvivors> {
     let text = fs::read_to_string(ws.root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
     parse(&text).with_context(|| format!("in {FILE}"))
 }
 
 /// Reads the rows of a text.
-pub(crate) fn parse(text: &str) -> Result<Mutants> {
+pub(crate) fn parse(text: &str) -> Result<ExpectedSurvivors> {
     let table: toml::Table = text.parse()?;
-    let mut mutants = Mutants::new();
+    let mut mutants = ExpectedSurvivors::new();
     for (key, rows) in &table {
         let known = match key.as_str() {
-            "explained" => Known::Explained,
-            "unnoticed" => Known::Unnoticed,
+            "explained" => Expected::Explained,
+            "unnoticed" => Expected::Unnoticed,
             _ => bail!("neither `explained` nor `unnoticed`: {key}"),
         };
         for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
@@ -64,11 +64,11 @@ mod tests {
         let text = "[[explained]]\nbecause = \"it is the same\"\nmutants = ['a', 'b']\n\
                     [[unnoticed]]\nbecause = \"it is hard to see\"\nmutants = ['c']";
         let known = parse(text).expect("a table");
-        assert_eq!((known.len(), known["b"], known["c"]), (3, Known::Explained, Known::Unnoticed));
+        assert_eq!((known.len(), known["b"], known["c"]), (3, Expected::Explained, Expected::Unnoticed));
     }
 
     #[test]
-    fn a_row_without_a_reason_or_a_name_that_is_there_twice_is_refused() {
+    fn rows_need_a_reason_and_unique_names() {
         assert!(parse("[[explained]]\nmutants = ['a']").is_err());
         assert!(parse("[[explained]]\nbecause = 'b'").is_err());
         assert!(parse("[[explained]]\nbecause = 'b'\nmutants = ['a', 'a']").is_err());

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Stage, others};
+use super::{BroadcastCluster, others};
 use crate::net::waiting::{PATIENCE, wait_for};
 
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
 /// Every fourth packet is lost on its way in, of TCP too. What is said with receipts reaches everybody. Of what is said without, nearly
 /// all does: a multicast that was missed is asked for a few times only.
-pub(super) fn loss(stage: &mut Stage) -> Result<()> {
+pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[5])?;
     let mut all = Vec::new();
     for place in &islands[0] {
@@ -19,27 +19,28 @@ pub(super) fn loss(stage: &mut Stage) -> Result<()> {
     }
     stage.wait_list("/near", &all, 4)?;
     for place in &islands[0] {
-        stage.drop_in(&place.space, "inet", "input", &[QUARTER])?;
+        stage.add_drop_rule(&place.space, "inet", "input", &[QUARTER])?;
     }
     let start = std::time::Instant::now();
     for number in 0..20 {
-        stage.say(number % 5, &format!("line {number}"))?;
-        stage.say(number % 5, &format!("/sure line {number} for sure"))?;
+        stage.broadcast(number % 5, &format!("line {number}"))?;
+        stage.broadcast(number % 5, &format!("/sure line {number} for sure"))?;
     }
     let mut last = Duration::ZERO;
     for number in 0..20 {
         let hearers = others(&all, number % 5);
-        last = last.max(stage.wait_heard(&format!("line {number} for sure"), &hearers, start, PATIENCE)?);
+        last =
+            last.max(stage.wait_received(&format!("line {number} for sure"), &hearers, start, PATIENCE)?);
     }
-    let plain = |stage: &Stage| {
+    let plain = |stage: &BroadcastCluster| {
         let heard = |number: usize| {
-            stage.nodes.iter().filter(|node| node.heard(&format!("line {number}")).is_some()).count()
+            stage.nodes.iter().filter(|node| node.received_at(&format!("line {number}")).is_some()).count()
         };
         (0..20).map(heard).sum::<usize>()
     };
     wait_for("nine in ten of what was said without receipts", PATIENCE, || Ok(plain(stage) >= 72))?;
     let (repaired, plain) = (stage.sum(&all, "gap/asked for")?, plain(stage));
-    stage.remark(format!(
+    stage.add_remark(format!(
         "with receipts all of 80 in {:.2} s, without {plain} of 80; {repaired} gaps asked for",
         last.as_secs_f64()
     ));
@@ -47,7 +48,7 @@ pub(super) fn loss(stage: &mut Stage) -> Result<()> {
 }
 
 /// The relay into another island takes its list and dies before it can pass anything on. Receipts find it out.
-pub(super) fn relay_killed(stage: &mut Stage) -> Result<()> {
+pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[1, 4])?;
     let flags = ["--exchange", "1"];
     let west = stage.start_all(&islands[0], None, &flags)?;
@@ -59,8 +60,8 @@ pub(super) fn relay_killed(stage: &mut Stage) -> Result<()> {
         tries += 1;
         let text = format!("by a relay {tries}");
         let before = stage.sum(&west, "passed on/content")?;
-        let since = stage.say(west[0], &text)?;
-        stage.wait_heard(&text, &east, since, PATIENCE)?;
+        let since = stage.broadcast(west[0], &text)?;
+        stage.wait_received(&text, &east, since, PATIENCE)?;
         Ok(stage.sum(&west, "passed on/content")? - before == 1)
     })?;
 
@@ -72,25 +73,27 @@ pub(super) fn relay_killed(stage: &mut Stage) -> Result<()> {
     ];
     let mut rules = Vec::new();
     for place in &islands[1] {
-        rules.push(stage.drop_in(&place.space, "inet", "output", &within)?);
+        rules.push(stage.add_drop_rule(&place.space, "inet", "output", &within)?);
     }
-    let since = stage.say(west[0], "/sure in spite of all")?;
+    let since = stage.broadcast(west[0], "/sure in spite of all")?;
     let text = "in spite of all";
-    let heard = |stage: &Stage| east.iter().position(|node| stage.nodes[*node].heard(text).is_some());
+    let heard = |stage: &BroadcastCluster| {
+        east.iter().position(|node| stage.nodes[*node].received_at(text).is_some())
+    };
     wait_for("a relay to take it", PATIENCE, || Ok(heard(stage).is_some()))?;
     let relay = heard(stage).context("one had heard it")?;
-    wait_for("the relay to try to pass it on", PATIENCE, || Ok(stage.dropped_by(rules[relay])? > 0))?;
+    wait_for("the relay to try to pass it on", PATIENCE, || Ok(stage.dropped_by_rule(rules[relay])? > 0))?;
     stage.nodes[east[relay]].signal("-KILL")?;
     for rules in rules {
-        stage.lift(rules)?;
+        stage.remove_rule(rules)?;
     }
-    let last = stage.wait_heard(text, &others(&east, east[relay]), since, PATIENCE)?;
-    stage.remark(format!("the others of its island had it after {:.2} s", last.as_secs_f64()));
+    let last = stage.wait_received(text, &others(&east, east[relay]), since, PATIENCE)?;
+    stage.add_remark(format!("the others of its island had it after {:.2} s", last.as_secs_f64()));
     Ok(())
 }
 
 /// One is stopped, so that the system still takes what is sent to it: the others do not wait, and it hears all when it goes on.
-pub(super) fn stopped(stage: &mut Stage) -> Result<()> {
+pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;
     let all = stage.start_all(
         &islands[0],
@@ -101,16 +104,16 @@ pub(super) fn stopped(stage: &mut Stage) -> Result<()> {
     // Everybody is connected before: the one that is stopped will take lists, and not pass them on.
     for node in &all {
         let text = format!("warm {node}");
-        let since = stage.say(*node, &text)?;
-        stage.wait_heard(&text, &others(&all, *node), since, PATIENCE)?;
+        let since = stage.broadcast(*node, &text)?;
+        stage.wait_received(&text, &others(&all, *node), since, PATIENCE)?;
     }
     let victim = all[3];
     stage.nodes[victim].signal("-STOP")?;
     let rest = others(&all, victim);
     let mut last = Duration::ZERO;
     for number in 0..10 {
-        let since = stage.say(rest[0], &format!("/sure while one sleeps {number}"))?;
-        let heard = stage.wait_heard(
+        let since = stage.broadcast(rest[0], &format!("/sure while one sleeps {number}"))?;
+        let heard = stage.wait_received(
             &format!("while one sleeps {number}"),
             &others(&rest, rest[0]),
             since,
@@ -122,21 +125,21 @@ pub(super) fn stopped(stage: &mut Stage) -> Result<()> {
     stage.nodes[victim].signal("-CONT")?;
     let since = std::time::Instant::now();
     for number in 0..10 {
-        stage.wait_heard(&format!("while one sleeps {number}"), &[victim], since, PATIENCE)?;
+        stage.wait_received(&format!("while one sleeps {number}"), &[victim], since, PATIENCE)?;
     }
-    stage.remark(format!("the others had each of 10 lines within {:.2} s", last.as_secs_f64()));
+    stage.add_remark(format!("the others had each of 10 lines within {:.2} s", last.as_secs_f64()));
     Ok(())
 }
 
 /// Packets to one node vanish, and nobody says so: who does not know that yet tells all others at once.
-pub(super) fn black_hole(stage: &mut Stage) -> Result<()> {
+pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;
     let flags = ["--exchange", "1", "--multicast", "off", "--shape", "halving"];
     let (newcomer, before) = islands[0].split_last().context("there are places")?;
     let all = stage.start_all(before, None, &flags)?;
     stage.wait_list("/peers", &all, 4)?;
     let hole = all[4];
-    stage.drop_in(&before[4].space, "inet", "input", &["meta l4proto { tcp, udp }"])?;
+    stage.add_drop_rule(&before[4].space, "inet", "input", &["meta l4proto { tcp, udp }"])?;
     // It learns of all, and has no connection to the one that nobody reaches.
     let seed = stage.nodes[0].me.clone();
     let speaker = stage.start(newcomer, &[&flags[..], &["--seed", &seed]].concat())?;
@@ -145,10 +148,10 @@ pub(super) fn black_hole(stage: &mut Stage) -> Result<()> {
     let mut last = Duration::ZERO;
     for number in 0..5 {
         let text = format!("past the hole {number}");
-        let since = stage.say(speaker, &text)?;
-        last = last.max(stage.wait_heard(&text, &rest, since, PATIENCE)?);
+        let since = stage.broadcast(speaker, &text)?;
+        last = last.max(stage.wait_received(&text, &rest, since, PATIENCE)?);
     }
     ensure!(last < Duration::from_secs(1), "the others waited {} s", last.as_secs_f64());
-    stage.remark(format!("4 others had each of 5 lines within {:.0} ms", last.as_secs_f64() * 1e3));
+    stage.add_remark(format!("4 others had each of 5 lines within {:.0} ms", last.as_secs_f64() * 1e3));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::net::town::{GROUP, Ranges, Stage, seconds, spelled};
+use crate::net::clusters::{DaemonCluster, GROUP, Ranges, range_argument, seconds};
 use crate::net::waiting::{PATIENCE, wait_for};
 
 /// A life of the writer ends at most so long after it answers.
@@ -15,7 +15,7 @@ const RANGES: u32 = 24;
 
 /// One write, of one range.
 #[derive(Clone, Copy, Debug)]
-enum Write {
+enum RandomWrite {
     Serve(u32, u16),
     Unserve(u32),
     Priority(u32, u16),
@@ -23,7 +23,7 @@ enum Write {
 
 /// How much was written, and what became of it.
 #[derive(Debug, Default)]
-struct Sums {
+struct Totals {
     acknowledged: u32,
     /// Not even taken: it was gone already.
     too_late: u32,
@@ -34,7 +34,7 @@ struct Sums {
 }
 
 /// The writer has a directory; of the two others one has none.
-pub(super) fn writer(stage: &mut Stage, kills: u32) -> Result<()> {
+pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let all = stage.start_all(&islands[0], &[])?;
     stage.wait_peers(&all, 2)?;
@@ -45,17 +45,17 @@ pub(super) fn writer(stage: &mut Stage, kills: u32) -> Result<()> {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default() | 1;
-    let mut chance = Chance(seed);
-    let (mut model, mut sums) = (Ranges::new(), Sums::default());
+    let mut chance = Rng(seed);
+    let (mut model, mut sums) = (Ranges::new(), Totals::default());
     for kill in 0..kills {
-        let life = one_life(stage, writer, &mut chance, &mut model, &mut sums)
-            .and_then(|last| afterwards(stage, writer, other, &mut model, last, &mut sums));
+        let life = run_until_killed(stage, writer, &mut chance, &mut model, &mut sums)
+            .and_then(|last| check_after_restart(stage, writer, other, &mut model, last, &mut sums));
         life.with_context(|| format!("kill {} of {kills}, seed {seed}", kill + 1))?;
     }
-    let Sums { acknowledged, too_late, there, mut times } = sums;
+    let Totals { acknowledged, too_late, there, mut times } = sums;
     times.sort();
     ensure!(acknowledged > kills, "only {acknowledged} writes were acknowledged");
-    stage.remark(format!(
+    stage.add_remark(format!(
         "{kills} kills (seed {seed}), {acknowledged} writes acknowledged, all there; {} more were cut off in between, {there} of them were there; \
          another agreed {} after a restart in the median, {} at latest",
         kills - too_late,
@@ -66,13 +66,13 @@ pub(super) fn writer(stage: &mut Stage, kills: u32) -> Result<()> {
 }
 
 /// Writes until the writer is killed. Changes the model by what was acknowledged; the write that was not is returned.
-fn one_life(
-    stage: &mut Stage,
+fn run_until_killed(
+    stage: &mut DaemonCluster,
     writer: usize,
-    chance: &mut Chance,
+    chance: &mut Rng,
     model: &mut Ranges,
-    sums: &mut Sums,
-) -> Result<Write> {
+    sums: &mut Totals,
+) -> Result<RandomWrite> {
     let pid = stage.node(writer)?.pid()?.to_string();
     let life = Duration::from_micros(chance.below(LONGEST * 1_000));
     let killer = std::thread::spawn(move || {
@@ -104,13 +104,13 @@ fn one_life(
 }
 
 /// Starts it again: what it holds is what was acknowledged, with or without the write that was cut off; another comes to hold the same.
-fn afterwards(
-    stage: &mut Stage,
+fn check_after_restart(
+    stage: &mut DaemonCluster,
     writer: usize,
     other: usize,
     model: &mut Ranges,
-    cut_off: Write,
-    sums: &mut Sums,
+    cut_off: RandomWrite,
+    sums: &mut Totals,
 ) -> Result<()> {
     let start = Instant::now();
     stage.run(&[writer])?;
@@ -136,7 +136,7 @@ fn afterwards(
 }
 
 /// What one holds of the writer; nothing if it does not hold the group.
-fn holds(stage: &Stage, by: usize, writer: &str) -> Result<Ranges> {
+fn holds(stage: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
     let status = stage.node(by)?.ok(&["status"])?;
     let groups = status["groups"].as_array().context("a status has groups")?;
     if groups.iter().any(|group| group["name"] == GROUP) {
@@ -147,13 +147,13 @@ fn holds(stage: &Stage, by: usize, writer: &str) -> Result<Ranges> {
 }
 
 /// A write that changes something.
-fn draw(chance: &mut Chance, model: &Ranges) -> Write {
+fn draw(chance: &mut Rng, model: &Ranges) -> RandomWrite {
     let start = u32::try_from(chance.below(RANGES.into())).unwrap_or_default() * 256;
     let number = u16::try_from(1 + chance.below(60_000)).unwrap_or(1);
     match (model.contains_key(&range(start)), chance.below(3)) {
-        (false, _) => Write::Serve(start, number),
-        (true, 0) => Write::Unserve(start),
-        (true, _) => Write::Priority(start, number),
+        (false, _) => RandomWrite::Serve(start, number),
+        (true, 0) => RandomWrite::Unserve(start),
+        (true, _) => RandomWrite::Priority(start, number),
     }
 }
 
@@ -161,15 +161,16 @@ fn range(start: u32) -> (u32, u32) {
     (start, start + 255)
 }
 
-fn words(write: Write) -> Vec<String> {
-    let (Write::Serve(start, _) | Write::Unserve(start) | Write::Priority(start, _)) = write;
-    let range = spelled(range(start));
+fn words(write: RandomWrite) -> Vec<String> {
+    let (RandomWrite::Serve(start, _) | RandomWrite::Unserve(start) | RandomWrite::Priority(start, _)) =
+        write;
+    let range = range_argument(range(start));
     let mut words: Vec<String> = match write {
-        Write::Serve(_, port) => {
+        RandomWrite::Serve(_, port) => {
             ["serve", GROUP, &range, "--port", &port.to_string()].map(ToOwned::to_owned).to_vec()
         }
-        Write::Unserve(_) => ["unserve", GROUP, &range].map(ToOwned::to_owned).to_vec(),
-        Write::Priority(_, priority) => {
+        RandomWrite::Unserve(_) => ["unserve", GROUP, &range].map(ToOwned::to_owned).to_vec(),
+        RandomWrite::Priority(_, priority) => {
             ["priority", GROUP, &range, &priority.to_string()].map(ToOwned::to_owned).to_vec()
         }
     };
@@ -177,11 +178,11 @@ fn words(write: Write) -> Vec<String> {
     words
 }
 
-fn apply(model: &mut Ranges, write: Write) {
+fn apply(model: &mut Ranges, write: RandomWrite) {
     match write {
-        Write::Serve(start, port) => drop(model.insert(range(start), (port, 1))),
-        Write::Unserve(start) => drop(model.remove(&range(start))),
-        Write::Priority(start, priority) => {
+        RandomWrite::Serve(start, port) => drop(model.insert(range(start), (port, 1))),
+        RandomWrite::Unserve(start) => drop(model.remove(&range(start))),
+        RandomWrite::Priority(start, priority) => {
             if let Some(said) = model.get_mut(&range(start)) {
                 said.1 = priority;
             }
@@ -190,9 +191,9 @@ fn apply(model: &mut Ranges, write: Write) {
 }
 
 /// Marsaglia's xorshift: it need not be secret.
-struct Chance(u64);
+struct Rng(u64);
 
-impl Chance {
+impl Rng {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -208,22 +209,22 @@ mod tests {
     #[test]
     fn the_model_follows_the_writes() {
         let mut model = Ranges::new();
-        apply(&mut model, Write::Serve(0, 7));
-        apply(&mut model, Write::Priority(0, 9));
+        apply(&mut model, RandomWrite::Serve(0, 7));
+        apply(&mut model, RandomWrite::Priority(0, 9));
         assert_eq!(model.get(&(0, 255)), Some(&(7, 9)));
-        apply(&mut model, Write::Unserve(0));
+        apply(&mut model, RandomWrite::Unserve(0));
         assert!(model.is_empty());
     }
 
     #[test]
     fn every_kind_of_write_is_drawn() {
-        let (mut chance, mut model, mut kinds) = (Chance(1), Ranges::new(), [0; 3]);
+        let (mut chance, mut model, mut kinds) = (Rng(1), Ranges::new(), [0; 3]);
         for _ in 0..1_000 {
             let write = draw(&mut chance, &model);
             kinds[match write {
-                Write::Serve(..) => 0,
-                Write::Unserve(_) => 1,
-                Write::Priority(..) => 2,
+                RandomWrite::Serve(..) => 0,
+                RandomWrite::Unserve(_) => 1,
+                RandomWrite::Priority(..) => 2,
             }] += 1;
             apply(&mut model, write);
         }
