@@ -89,7 +89,7 @@ fn absent(known: &LocalClock, side: Side) -> Lag {
 
 /// `None` if the two clocks, which are the same member's, are equal.
 fn lag(mine: &LocalClock, theirs: &LocalClock) -> Option<Lag> {
-    let (side, older, newer) = match mine.stamp().cmp(&theirs.stamp()) {
+    let (side, older, newer) = match mine.incarnation_and_time().cmp(&theirs.incarnation_and_time()) {
         Ordering::Less => (Side::This, mine, theirs),
         Ordering::Equal => return None,
         Ordering::Greater => (Side::Other, theirs, mine),

@@ -42,7 +42,7 @@ impl LocalClock {
     }
 
     /// (incarnation, time): of two clocks of one member, the one with the greater stamp is the newer.
-    pub const fn stamp(&self) -> (Incarnation, u64) {
+    pub const fn incarnation_and_time(&self) -> (Incarnation, u64) {
         (self.incarnation, self.time)
     }
 

@@ -72,7 +72,7 @@ impl NetId {
 
     /// What the order compares: (is IPv6, octets of the address as one number, port). Numbers, because every search
     /// compares ids, and a search by derived order, which compares arrays, takes half as long again.
-    const fn rank(&self) -> (bool, u128, u16) {
+    const fn sort_key(&self) -> (bool, u128, u16) {
         match self.ip {
             IpAddr::V4(ip) => (false, ip.to_bits() as u128, self.port),
             IpAddr::V6(ip) => (true, ip.to_bits(), self.port),
@@ -82,7 +82,7 @@ impl NetId {
 
 impl Ord for NetId {
     fn cmp(&self, other: &NetId) -> Ordering {
-        self.rank().cmp(&other.rank())
+        self.sort_key().cmp(&other.sort_key())
     }
 }
 

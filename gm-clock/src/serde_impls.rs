@@ -51,16 +51,18 @@ impl<'de> Deserialize<'de> for Incarnation {
 /// The fields of a [`LocalClock`], before its time is checked.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "LocalClock", deny_unknown_fields)]
-struct Fields {
+struct LocalClockParts {
     member: NetId,
     incarnation: Incarnation,
     time: u64,
 }
 
-impl TryFrom<Fields> for LocalClock {
+impl TryFrom<LocalClockParts> for LocalClock {
     type Error = ClockError;
 
-    fn try_from(Fields { member, incarnation, time }: Fields) -> Result<LocalClock, ClockError> {
+    fn try_from(
+        LocalClockParts { member, incarnation, time }: LocalClockParts,
+    ) -> Result<LocalClock, ClockError> {
         LocalClock::new(member, incarnation, time)
     }
 }
@@ -68,14 +70,14 @@ impl TryFrom<Fields> for LocalClock {
 /// As a structure of its three parts.
 impl Serialize for LocalClock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Fields { member: self.member(), incarnation: self.incarnation(), time: self.time() }
+        LocalClockParts { member: self.member(), incarnation: self.incarnation(), time: self.time() }
             .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for LocalClock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LocalClock, D::Error> {
-        Fields::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+        LocalClockParts::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
     }
 }
 

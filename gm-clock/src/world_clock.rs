@@ -150,7 +150,7 @@ impl WorldClock {
 
 /// Replaces `mine` by `theirs`, the same member's clock, if that is newer; says whether it was.
 fn advance(mine: &mut LocalClock, theirs: &LocalClock) -> bool {
-    let newer = theirs.stamp() > mine.stamp();
+    let newer = theirs.incarnation_and_time() > mine.incarnation_and_time();
     if newer {
         *mine = *theirs;
     }

@@ -17,7 +17,7 @@ fn times_above_the_ceiling_are_refused() {
     for time in [0, 1, CEILING] {
         let clock = LocalClock::new(ann(), Incarnation::ORIGINAL, time).expect("in range");
         assert_eq!(
-            (clock.member(), clock.incarnation(), clock.time(), clock.stamp()),
+            (clock.member(), clock.incarnation(), clock.time(), clock.incarnation_and_time()),
             (ann(), Incarnation::ORIGINAL, time, (Incarnation::ORIGINAL, time))
         );
     }
@@ -61,7 +61,7 @@ fn a_clock_ticks_up_to_the_ceiling_and_stays_there() {
     let refused = Err(ClockError::Exhausted { member: ann(), incarnation });
     assert_eq!(last.tick(), refused);
     assert_eq!(last.tick(), refused, "the clock is as it was");
-    assert_eq!(last.stamp(), (incarnation, CEILING));
+    assert_eq!(last.incarnation_and_time(), (incarnation, CEILING));
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn v6(text: &str) -> Ipv6Addr {
 }
 
 #[test]
-fn addresses_that_are_not_those_of_one_node_are_refused_by_name() {
+fn addresses_not_of_a_single_node_are_refused() {
     let unspecified = |ip| NetIdError::Unspecified { ip };
     let multicast = |ip| NetIdError::Multicast { ip };
     let link_local = |ip| NetIdError::LinkLocal { ip };
@@ -71,7 +71,7 @@ fn the_neighbours_of_refused_ranges_are_accepted() {
 }
 
 #[test]
-fn scope_ids_and_flow_information_are_refused_in_socket_addresses() {
+fn scope_ids_and_flow_information_are_refused() {
     let addr = SocketAddrV6::new(v6("2001:db8::1"), 29999, 0, 7);
     assert_eq!(NetId::try_from(SocketAddr::V6(addr)), Err(NetIdError::ScopeId { addr }));
     let addr = SocketAddrV6::new(v6("2001:db8::1"), 29999, 9, 0);
@@ -152,7 +152,7 @@ fn texts_that_are_no_address_and_port_are_malformed() {
 }
 
 #[test]
-fn other_spellings_are_read_and_written_as_rfc_5952_has_them() {
+fn other_spellings_are_normalized_to_rfc_5952() {
     let table = [
         ("[2001:DB8:0:0:0:0:0:1]:29999", "[2001:db8::1]:29999"),
         ("[2001:0db8:0000:0000:0000:0000:0000:0001]:29999", "[2001:db8::1]:29999"),
@@ -219,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn writing_and_reading_gives_the_same(id in net_id()) {
+    fn display_and_parse_round_trip(id in net_id()) {
         let text = id.to_string();
         prop_assert_eq!(text.parse::<NetId>(), Ok(id));
         prop_assert_eq!(NetId::try_from(SocketAddr::from(id)), Ok(id));
@@ -229,7 +229,7 @@ proptest! {
 
     /// Whatever is read as an id is written in one way, which is read as the same id.
     #[test]
-    fn no_text_makes_trouble(text in r"(\[[0-9a-fA-F:.%]{0,45}\]|[0-9.]{0,16}|\PC{0,20}):?[0-9+]{0,6}") {
+    fn no_text_panics(text in r"(\[[0-9a-fA-F:.%]{0,45}\]|[0-9.]{0,16}|\PC{0,20}):?[0-9+]{0,6}") {
         match text.parse::<NetId>() {
             Ok(id) => prop_assert_eq!(id.to_string().parse(), Ok(id)),
             Err(NetIdError::Malformed { length, .. }) => prop_assert_eq!(length, text.len()),

@@ -11,7 +11,7 @@ fn clock(member: &str, incarnation: u64, time: u64) -> LocalClock {
 }
 
 #[test]
-fn the_forms_are_text_number_structure_and_list() {
+fn serialized_forms() {
     let (ann, bob) = (clock("10.0.0.1:29999", 0, 0), clock("[2001:db8::1]:29999", 7, CEILING));
     let world = WorldClock::from_iter([bob, ann]);
     let form = json!([
@@ -24,7 +24,7 @@ fn the_forms_are_text_number_structure_and_list() {
 }
 
 #[test]
-fn what_could_not_be_built_is_not_read() {
+fn invalid_values_are_not_deserialized() {
     let refusals = [
         (from_str::<NetId>(r#""10.0.0.1:0""#).map(drop), "port 0"),
         (from_str::<NetId>(r#""localhost:29999""#).map(drop), "neither"),
@@ -65,7 +65,7 @@ fn what_could_not_be_built_is_not_read() {
 proptest! {
     /// In any order, what is written is read as the same.
     #[test]
-    fn writing_and_reading_gives_the_same(raw in vec((1..50_u16, 0..=CEILING, 0..=CEILING), 0..20), turn in any::<bool>()) {
+    fn serialization_round_trips(raw in vec((1..50_u16, 0..=CEILING, 0..=CEILING), 0..20), turn in any::<bool>()) {
         let world: WorldClock =
             raw.into_iter().map(|(port, inc, time)| clock(&format!("10.0.0.1:{port}"), inc, time)).collect();
         let mut form = to_value(&world).expect("plain data");

@@ -7,7 +7,7 @@ use gm_clock::{Incarnation, NetId};
 use gm_codec::{
     Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonces, Part, Payload,
 };
-use gm_data::{Item, KeyRange, Message, Record, TimedItem, Version};
+use gm_data::{GroupState, Item, KeyRange, Record, StampedItem, Version};
 
 fn member() -> NetId {
     NetId::new(std::net::Ipv4Addr::new(192, 168, 1, 7).into(), 29_999).expect("an ordinary address")
@@ -18,7 +18,7 @@ fn record(items: u32, clock: u64) -> Record {
     let range = |i: u32| KeyRange::new(i * 1_000, i * 1_000 + 500 + i * 7 % 300).expect("in order");
     let item = |i: u32| Item::serves(member(), range(i), 20_000, 1).expect("a priority");
     let version = Version::new(Incarnation::new(1 << 46).expect("in range"), false, clock).expect("in range");
-    let timed = (0..items).map(|i| TimedItem { item: item(i), time: clock });
+    let timed = (0..items).map(|i| StampedItem { item: item(i), stamp: clock });
     Record::from_parts(member(), version, None, 0, timed).expect("sound")
 }
 
@@ -38,7 +38,7 @@ fn payloads(c: &mut Criterion) {
         let (held, newer) = (record(items, 1_000), record(items, 1_001));
         let increment = newer.increment_since(held.version()).expect("of one life");
         let said = payload(Part::Increment(increment));
-        let state = Message::from_records("Customers".parse().expect("a name"), [held]);
+        let state = GroupState::from_records("Customers".parse().expect("a name"), [held]);
 
         let mut bytes = Vec::new();
         said.encode(&limits, &mut bytes).expect("sound");
@@ -73,10 +73,10 @@ fn payloads(c: &mut Criterion) {
                 || {
                     // Nobody else holds the state, as in a node without readers.
                     let records = state.records().map(|old| {
-                        Record::from_parts(old.member(), old.version(), None, 0, old.timed_items())
+                        Record::from_parts(old.member(), old.version(), None, 0, old.stamped_items())
                             .expect("sound")
                     });
-                    (sealed.clone(), Message::from_records(state.name().clone(), records))
+                    (sealed.clone(), GroupState::from_records(state.name().clone(), records))
                 },
                 |(sealed, state)| {
                     let opened = codec.open(&Channel::Datagram, sealed, &mut scratch).expect("authentic");
@@ -84,7 +84,7 @@ fn payloads(c: &mut Criterion) {
                     let Body::Group(Group { parts, .. }) = said.body else { unreachable!("it is a group") };
                     for part in parts {
                         let Part::Increment(increment) = part else { unreachable!("it is an increment") };
-                        assert_eq!(state.apply(&increment), gm_data::Applied::Applied);
+                        assert_eq!(state.apply(&increment), gm_data::ApplyOutcome::Applied);
                     }
                 },
                 BatchSize::SmallInput,

@@ -7,7 +7,7 @@ use gm_codec::{
     Answer, Body, BroadcastId, Buckets, Gaps, Group, Header, Island, Limits, Missed, Parent, Part, Payload,
     PayloadError, Peers, Receipt, Requests, Split, Sum, Versions, split,
 };
-use gm_data::{Increment, Item, KeyRange, Message, Record, TimedItem, Version};
+use gm_data::{GroupState, Increment, Item, KeyRange, Record, StampedItem, Version};
 use payloads::limits;
 use payloads::shapes::{direct, name, v4, v6};
 
@@ -27,13 +27,19 @@ fn life(number: u64) -> Incarnation {
 fn record(member: NetId, items: u32) -> Record {
     let version = Version::new(life(1), false, 9).expect("in range");
     let item = |key| Item::serves(member, KeyRange::single(3 * key), 80, 1).expect("a priority");
-    Record::from_parts(member, version, None, 0, (0..items).map(|key| TimedItem { item: item(key), time: 0 }))
-        .expect("sound")
+    Record::from_parts(
+        member,
+        version,
+        None,
+        0,
+        (0..items).map(|key| StampedItem { item: item(key), stamp: 0 }),
+    )
+    .expect("sound")
 }
 
 fn increment(member: NetId, items: u32) -> Increment {
     let item = |key| Item::serves(member, KeyRange::single(3 * key), 80, 1).expect("a priority");
-    let items = (0..items).map(|key| TimedItem { item: item(key), time: 9 });
+    let items = (0..items).map(|key| StampedItem { item: item(key), stamp: 9 });
     Increment::from_parts(member, life(1), None, (8, 9), 7, items).expect("sound")
 }
 
@@ -135,7 +141,7 @@ fn a_table_has_as_many_entries_as_the_limits_allow() {
 
 fn pieces(members: &[(NetId, u32)], room: usize) -> Split {
     let records = members.iter().map(|(member, items)| record(*member, *items));
-    let state = Message::from_records(name("g"), records);
+    let state = GroupState::from_records(name("g"), records);
     split(&state, room)
 }
 

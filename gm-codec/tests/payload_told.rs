@@ -4,7 +4,7 @@ mod payloads;
 
 use gm_clock::Incarnation;
 use gm_codec::{Body, Group, Header, Known, Part, Payload, Receipts, Versions};
-use gm_data::{Eviction, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use gm_data::{Eviction, Item, KeyRange, Op, Predecessor, Record, StampedItem, Version};
 use payloads::shapes::{broadcast, direct, name, v4};
 use payloads::{encoded, limits};
 
@@ -40,7 +40,7 @@ fn receipts() {
 
 #[test]
 fn versions() {
-    let version = |gone| Version { incarnation: life(1), gone, clock: 2 };
+    let version = |gone| Version { incarnation: life(1), forgotten: gone, clock: 2 };
     let known = |gone| Some(Known { version: version(gone), digest: None });
     let versions = vec![(v4(1), known(false)), (v4(2), known(true)), (v4(4), None)];
     let body = Body::Versions(Versions { name: name("G"), digests: false, buckets: None, versions });
@@ -54,9 +54,9 @@ fn versions() {
     );
 }
 
-fn part(member: u8, gone: bool, opened: bool, items: Vec<TimedItem>) -> Part {
+fn part(member: u8, gone: bool, opened: bool, items: Vec<StampedItem>) -> Part {
     let version = Version::new(life(5), gone, 9).expect("in range");
-    let opened = opened.then(|| Opened { incarnation: life(3), clock: 4 });
+    let opened = opened.then(|| Predecessor { incarnation: life(3), clock: 4 });
     Part::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("sound"))
 }
 
@@ -81,7 +81,7 @@ fn parts() {
 fn items() {
     let item = |start, end, op, port, time| {
         let range = KeyRange::new(start, end).expect("in order");
-        TimedItem { item: Item::new(v4(1), range, op, port, 100).expect("a priority"), time }
+        StampedItem { item: Item::new(v4(1), range, op, port, 100).expect("a priority"), stamp: time }
     };
     let items = vec![
         item(10, 19, Op::Add, 80, 7),
@@ -105,8 +105,8 @@ fn items() {
 #[test]
 fn evictions() {
     let eviction = |member, gone| {
-        let greatest = Version { incarnation: life(5), gone, clock: 9 };
-        let least = Version { incarnation: life(3), gone: !gone, clock: 4 };
+        let greatest = Version { incarnation: life(5), forgotten: gone, clock: 9 };
+        let least = Version { incarnation: life(3), forgotten: !gone, clock: 4 };
         Part::Eviction(Eviction { member: v4(member), least, greatest })
     };
     let parts = vec![eviction(2, false), eviction(3, true)];

@@ -138,7 +138,7 @@ fn buckets() {
 #[test]
 fn versions() {
     let known = |gone, clock, digest| {
-        Some(Known { version: Version { incarnation: Incarnation::MAX, gone, clock }, digest })
+        Some(Known { version: Version { incarnation: Incarnation::MAX, forgotten: gone, clock }, digest })
     };
     let versions =
         |digests, buckets, versions| Body::Versions(Versions { name: name("G"), digests, buckets, versions });
@@ -157,8 +157,11 @@ fn versions() {
 
 #[test]
 fn evictions() {
-    let version =
-        |life, clock| Version { incarnation: Incarnation::new(life).expect("in range"), gone: false, clock };
+    let version = |life, clock| Version {
+        incarnation: Incarnation::new(life).expect("in range"),
+        forgotten: false,
+        clock,
+    };
     let of = |least, greatest| {
         let parts = vec![Part::Eviction(Eviction { member: v4(1), least, greatest })];
         Body::Group(Group { name: name("G"), parts })

@@ -4,7 +4,7 @@
 mod states;
 
 use gm_codec::{Body, Limits, Part, Payload, varint};
-use gm_data::{Op, TimedItem};
+use gm_data::{Op, StampedItem};
 use serde::Serialize;
 use states::{GROUP, adjoining, apart, increment, item, random_ranges, sizes};
 
@@ -38,7 +38,7 @@ fn change(payload: &Payload) -> Change {
     let Body::Group(group) = &payload.body else { unreachable!("a group") };
     let [Part::Increment(increment)] = group.parts.as_slice() else { unreachable!("one increment") };
     let std::net::IpAddr::V4(ip) = increment.member().ip() else { unreachable!("IPv4") };
-    let changed = |TimedItem { item, time }: TimedItem| Changed {
+    let changed = |StampedItem { item, stamp: time }: StampedItem| Changed {
         op: match item.op() {
             Op::Add => 0,
             Op::Rmv => 1,
@@ -55,10 +55,10 @@ fn change(payload: &Payload) -> Change {
         ip: ip.to_bits(),
         port: increment.member().port(),
         sequence: payload.header.broadcast().map_or(0, |broadcast| broadcast.sequence),
-        incarnation: increment.stamp().version.incarnation.get(),
+        incarnation: increment.version_digest().version.incarnation.get(),
         since: increment.span().0,
         clock: increment.span().1,
-        digest: increment.stamp().digest,
+        digest: increment.version_digest().digest,
         items: increment.items().map(changed).collect(),
     }
 }
@@ -145,7 +145,7 @@ fn shown(number: usize) -> String {
 
 #[test]
 fn the_table_on_the_page_is_that_of_this_run() {
-    let rows: [(&str, Vec<TimedItem>, &str); 6] = [
+    let rows: [(&str, Vec<StampedItem>, &str); 6] = [
         ("one changed item", vec![item(0x8123_4567, 0xf234_5678, 20_000)], "89"),
         ("16 clustered", apart(16, 1), ""),
         ("128 clustered", apart(128, 1), ""),
@@ -153,7 +153,7 @@ fn the_table_on_the_page_is_that_of_this_run() {
         ("100 random", random_ranges(100), "1,751"),
         ("1,000 random", random_ranges(1_000), "17,711"),
     ];
-    let row = |(name, items, original): (&str, Vec<TimedItem>, &str)| {
+    let row = |(name, items, original): (&str, Vec<StampedItem>, &str)| {
         let count = items.len();
         let payload = increment(items);
         let change = change(&payload);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use gm_clock::NetId;
 use gm_codec::{Body, Broadcast, Header, Kind, Limits, Part, Payload, split};
-use gm_data::{Item, Message, Record, TimedItem, Version};
+use gm_data::{GroupState, Item, Record, StampedItem, Version};
 use states::{CLOCK, GROUP, adjoining, apart, increment, item, life, member, random_ranges, sizes};
 
 #[test]
@@ -51,20 +51,20 @@ fn a_state_that_is_split_fits_its_datagrams_and_loses_nothing() {
         let items = if number == 33 { 400 } else { number % 9 };
         let items = random_ranges(items)
             .into_iter()
-            .map(|timed| TimedItem { item: Item::interest(member(number), timed.item.range()), ..timed });
+            .map(|timed| StampedItem { item: Item::interest(member(number), timed.item.range()), ..timed });
         let version = Version::new(life(), false, CLOCK).expect("in range");
         Record::from_parts(member(number), version, None, 0, items).expect("sound")
     };
-    let state = Message::from_records(GROUP.parse().expect("a name"), (0..100).map(record));
+    let state = GroupState::from_records(GROUP.parse().expect("a name"), (0..100).map(record));
     let pieces = split(&state, Limits::DEFAULT.room());
     assert_eq!(pieces.too_large, [member(33)], "it alone does not fit");
-    let mut again = Message::new(state.name().clone());
+    let mut again = GroupState::new(state.name().clone());
     for group in pieces.groups {
         let records = group.parts.iter().map(|part| match part {
             Part::Record(record) => record.clone(),
             Part::Increment(_) | Part::Eviction(_) => unreachable!("a split state has records only"),
         });
-        again.merge(&Message::from_records(group.name.clone(), records)).expect("one group");
+        again.merge(&GroupState::from_records(group.name.clone(), records)).expect("one group");
         let mut header = Header::new(member(7), u64::MAX);
         header.multicast = Some(u64::MAX);
         assert!(sizes(&Payload { header, body: Body::Group(group) }).1 <= Limits::DEFAULT.datagram);

@@ -7,7 +7,7 @@ mod common;
 use common::{hex, unhex};
 use gm_clock::{Incarnation, NetId};
 use gm_codec::{Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonce, Part, Payload};
-use gm_data::{Increment, Item, KeyRange, Record, TimedItem, Version};
+use gm_data::{Increment, Item, KeyRange, Record, StampedItem, Version};
 
 const PAGE: &str = include_str!("../../docs/WIRE.md");
 
@@ -16,7 +16,7 @@ fn payload() -> Payload {
     let member: NetId = "10.0.0.1:29999".parse().expect("an address");
     let life = Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range");
     let range = KeyRange::new(1_000, 1_999).expect("in order");
-    let items = [TimedItem { item: Item::serves(member, range, 8_080, 1).expect("a priority"), time: 7 }];
+    let items = [StampedItem { item: Item::serves(member, range, 8_080, 1).expect("a priority"), stamp: 7 }];
     let record = Record::from_parts(member, Version::new(life, false, 7).expect("in range"), None, 0, items);
     let digest = record.expect("sound").digest();
     let increment = Increment::from_parts(member, life, None, (6, 7), digest, items).expect("sound");

@@ -5,18 +5,18 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{Parts, changed, increments, message, name, row, some, state};
+use common::{Parts, changed, group_state, increments, name, row, some, state};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use gm_data::{Applied, Item, Message, Record, TimedItem};
+use gm_data::{ApplyOutcome, GroupState, Item, Record, StampedItem};
 
 /// Items of the one record.
 const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 
 /// The same ranges and times, all of them removed: such items are not hashed.
 fn removed(parts: &Parts) -> Parts {
-    let removal = |timed: &TimedItem| {
+    let removal = |timed: &StampedItem| {
         let item = Item::removal(parts.member, timed.item.range());
-        TimedItem { item, ..*timed }
+        StampedItem { item, ..*timed }
     };
     Parts { items: parts.items.iter().map(removal).collect(), ..parts.clone() }
 }
@@ -39,10 +39,10 @@ fn from_parts(c: &mut Criterion) {
     // As many records as items: what a record costs beside its items, and that it comes into the state.
     let size = 100_000;
     let records = state(size, size);
-    assert_eq!(message(&records).member_count(), size as usize);
+    assert_eq!(group_state(&records).member_count(), size as usize);
     group.throughput(Throughput::Elements(size.into()));
     group.bench_function(BenchmarkId::new("records_of_one_item", size), |b| {
-        b.iter_with_large_drop(|| message(black_box(&records)));
+        b.iter_with_large_drop(|| group_state(black_box(&records)));
     });
     group.finish();
 }
@@ -53,24 +53,24 @@ fn upkeep(c: &mut Criterion) {
     for size in SIZES {
         let before = state(size, 1);
         let news = size / 100;
-        let after = message(&changed(&before, &some(size, news)));
-        let increments = increments(&message(&before), &after);
+        let after = group_state(&changed(&before, &some(size, news)));
+        let increments = increments(&group_state(&before), &after);
         let increment = increments.first().expect("one member wrote");
-        let here = || message(&before);
+        let here = || group_state(&before);
 
         group.throughput(Throughput::Elements(news.into()));
         row(&mut group, BenchmarkId::new("apply_one_percent", size), here, |here| {
-            assert_eq!(here.apply(black_box(increment)), Applied::Applied);
+            assert_eq!(here.apply(black_box(increment)), ApplyOutcome::Applied);
             assert_eq!(here.fingerprint(), after.fingerprint());
         });
 
         let again = |record: &Record| {
-            let items = record.timed_items();
+            let items = record.stamped_items();
             Record::from_parts(record.member(), record.version(), None, record.floor(), items)
         };
-        let again = |state: &Message| {
+        let again = |state: &GroupState| {
             let records = state.records().map(|record| again(record).expect("good parts"));
-            Message::from_records(name(), records)
+            GroupState::from_records(name(), records)
         };
         assert_eq!(again(&after).fingerprint(), after.fingerprint());
         group.throughput(Throughput::Elements(size.into()));

@@ -5,20 +5,20 @@ mod common;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use common::{Chance, MEMBERS, MOMENT, member, message, port, priority, range, row, state};
+use common::{CONTEXT, MEMBERS, Rng, group_state, member, port, priority, range, row, state};
 use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use gm_data::{Applied, Change, Item, KeyRange, Message, Op, Owner, Record, Replica, View, key_of};
+use gm_data::{ApplyOutcome, Change, GroupState, Item, KeyRange, Op, Owner, Record, Replica, View, key_of};
 
 /// Items of the state: each key that is served is served by one member, or by two.
 const SIZES: [u32; 3] = [100, 10_000, 1_000_000];
 
 /// Keys that are asked for, in an order of chance, so that large states are not in the caches.
 fn keys(items: u32) -> Vec<u32> {
-    let mut chance = Chance::new(7);
-    (0..1 << 16).map(|_| chance.below(items * 100)).collect()
+    let mut rng = Rng::new(7);
+    (0..1 << 16).map(|_| rng.below(items * 100)).collect()
 }
 
 /// Each range is served by two members.
@@ -34,10 +34,10 @@ fn twice(items: u32) -> View {
         }
         all.push(parts);
     }
-    View::new(message(&all))
+    View::new(group_state(&all))
 }
 
-fn ask(
+fn bench_query(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: BenchmarkId,
     keys: &[u32],
@@ -51,39 +51,36 @@ fn ask(
 fn locate(c: &mut Criterion) {
     let mut group = c.benchmark_group("locate");
     for size in SIZES {
-        let view = View::new(message(&state(size, MEMBERS)));
+        let view = View::new(group_state(&state(size, MEMBERS)));
         let (both, keys) = (twice(size), keys(size / 2));
         assert_eq!((view.locate(keys[0]).len(), both.locate(keys[0]).len()), (1, 2));
         let mut owners: Vec<Owner> = Vec::new();
-        ask(&mut group, BenchmarkId::new("first_owner_of_one", size), &keys, |key| {
+        bench_query(&mut group, BenchmarkId::new("first_owner_of_one", size), &keys, |key| {
             view.first_owner(key).is_some()
         });
-        ask(&mut group, BenchmarkId::new("first_owner_of_two", size), &keys, |key| {
+        bench_query(&mut group, BenchmarkId::new("first_owner_of_two", size), &keys, |key| {
             both.first_owner(key).is_some()
         });
-        ask(&mut group, BenchmarkId::new("locate_one", size), &keys, |key| {
+        bench_query(&mut group, BenchmarkId::new("locate_one", size), &keys, |key| {
             view.locate_into(key, &mut owners);
             !owners.is_empty()
         });
-        ask(&mut group, BenchmarkId::new("locate_two", size), &keys, |key| {
+        bench_query(&mut group, BenchmarkId::new("locate_two", size), &keys, |key| {
             both.locate_into(key, &mut owners);
             owners.len() == 2
         });
-        ask(&mut group, BenchmarkId::new("concerned", size), &keys, |key| {
-            !view.concerned(KeyRange::single(key)).is_empty()
+        bench_query(&mut group, BenchmarkId::new("concerned", size), &keys, |key| {
+            !view.affected_members(KeyRange::single(key)).is_empty()
         });
         // A map by start answers for one owner a key and ranges that do not overlap, and for nothing else.
-        let map: BTreeMap<u32, (u32, Item)> = view
-            .topology()
-            .iter()
-            .map(|t| (t.item.range().start(), (t.item.range().end(), t.item)))
-            .collect();
-        ask(&mut group, BenchmarkId::new("btree_of_starts", size), &keys, |key| {
+        let map: BTreeMap<u32, (u32, Item)> =
+            view.items().iter().map(|t| (t.item.range().start(), (t.item.range().end(), t.item))).collect();
+        bench_query(&mut group, BenchmarkId::new("btree_of_starts", size), &keys, |key| {
             map.range(..=key).next_back().is_some_and(|(_, (end, item))| *end >= key && item.op() == Op::Add)
         });
         if size <= 10_000 {
-            let items: Vec<Item> = view.topology().iter().map(|timed| timed.item).collect();
-            ask(&mut group, BenchmarkId::new("linear_scan", size), &keys, |key| {
+            let items: Vec<Item> = view.items().iter().map(|timed| timed.item).collect();
+            bench_query(&mut group, BenchmarkId::new("linear_scan", size), &keys, |key| {
                 items.iter().filter(|item| item.range().contains(black_box(key))).count() > 0
             });
         }
@@ -96,15 +93,15 @@ fn update(c: &mut Criterion) {
     let mut group = c.benchmark_group("update_one_item");
     for size in SIZES {
         let own = member(0);
-        let view = message(&state(size, MEMBERS));
+        let view = group_state(&state(size, MEMBERS));
         let mut replica = Replica::restore(own, view);
-        let mut order = Chance::new(3).order(size / MEMBERS).into_iter().cycle();
+        let mut order = Rng::new(3).order(size / MEMBERS).into_iter().cycle();
         let mut next = move || order.next().expect("for ever") * MEMBERS;
         let mut flip = 0;
         let mut change = |replica: &mut Replica, what: fn(u32, u32) -> Change| {
             let number = next();
             flip += 1;
-            replica.change(&[what(number, flip)], MOMENT).is_ok()
+            replica.change(&[what(number, flip)], CONTEXT).is_ok()
         };
         let other_priority = |number, flip| Change::Serve {
             range: range(number),
@@ -138,36 +135,37 @@ fn update(c: &mut Criterion) {
 fn upkeep(c: &mut Criterion) {
     let mut group = c.benchmark_group("increment_of_one_item");
     for size in SIZES {
-        let held = message(&state(size, MEMBERS));
+        let held = group_state(&state(size, MEMBERS));
         let mut owner = Replica::restore(member(0), held.clone());
         // The first write opens a new life, which everybody is given whole.
         let first = Change::Interest(KeyRange::WHOLE);
-        assert!(owner.change(&[first], MOMENT).is_ok_and(|write| write.changed));
+        assert!(owner.change(&[first], CONTEXT).is_ok_and(|write| write.changed));
         let mut reader = Replica::new(member(MEMBERS + 1), held.name().clone());
-        assert!(reader.hear(&message_of(owner.state()), MOMENT).is_ok());
+        assert!(reader.merge(&message_of(owner.state()), CONTEXT).is_ok());
         let mut plain = message_of(owner.state());
-        let mut order = Chance::new(5).order(size.max(100)).into_iter().cycle();
+        let mut order = Rng::new(5).order(size.max(100)).into_iter().cycle();
         let mut next = || order.next().expect("for ever");
         let mut flip = 0;
         let mut increment = |owner: &mut Replica| {
             flip += 1;
             let key = KeyRange::single(next() * 100 + 1 + flip % 97);
             let serve = Change::Serve { range: key, port: Some(1), priority: 1 + (flip % 1_000) as u16 };
-            owner.change(&[serve], MOMENT).ok().and_then(|write| write.increment)
+            owner.change(&[serve], CONTEXT).ok().and_then(|write| write.increment)
         };
         // The two take turns, so that both hold what the next one begins from.
         group.bench_function(BenchmarkId::new("with_index", size), |b| {
             b.iter_batched(
-                || increment(&mut owner).inspect(|new| assert_eq!(plain.apply(new), Applied::Applied)),
-                |new| new.map(|new| reader.hear_increment(&new, MOMENT)),
+                || increment(&mut owner).inspect(|new| assert_eq!(plain.apply(new), ApplyOutcome::Applied)),
+                |new| new.map(|new| reader.apply_increment(&new, CONTEXT)),
                 BatchSize::PerIteration,
             );
         });
         group.bench_function(BenchmarkId::new("without", size), |b| {
             b.iter_batched(
                 || {
-                    increment(&mut owner)
-                        .inspect(|new| assert_eq!(reader.hear_increment(new, MOMENT).0, Applied::Applied))
+                    increment(&mut owner).inspect(|new| {
+                        assert_eq!(reader.apply_increment(new, CONTEXT).0, ApplyOutcome::Applied)
+                    })
                 },
                 |new| new.map(|new| plain.apply(&new)),
                 BatchSize::PerIteration,
@@ -179,12 +177,12 @@ fn upkeep(c: &mut Criterion) {
 }
 
 /// The same state, newly built: it shares nothing.
-fn message_of(state: &Message) -> Message {
+fn message_of(state: &GroupState) -> GroupState {
     let record = |old: &Record| {
-        Record::from_parts(old.member(), old.version(), old.opened(), old.floor(), old.timed_items())
+        Record::from_parts(old.member(), old.version(), old.predecessor(), old.floor(), old.stamped_items())
             .expect("good parts")
     };
-    Message::from_records(state.name().clone(), state.records().map(record))
+    GroupState::from_records(state.name().clone(), state.records().map(record))
 }
 
 fn whole(c: &mut Criterion) {
@@ -194,10 +192,10 @@ fn whole(c: &mut Criterion) {
         row(
             &mut group,
             BenchmarkId::new("build", size),
-            || Some(message(&parts)),
-            |message| View::new(message.take().expect("once")),
+            || Some(group_state(&parts)),
+            |group_state| View::new(group_state.take().expect("once")),
         );
-        let view = View::new(message(&parts));
+        let view = View::new(group_state(&parts));
         row(&mut group, BenchmarkId::new("snapshot", size), || (), |()| view.clone());
         row(&mut group, BenchmarkId::new("coverage", size), || (), |()| view.coverage().count());
         row(&mut group, BenchmarkId::new("redundancy", size), || (), |()| view.redundancy());

@@ -10,9 +10,9 @@ mod common;
 use std::alloc::System;
 use std::collections::{BTreeMap, HashMap};
 
-use common::{Chance, MOMENT, member, message, name, port, priority, range, state};
+use common::{CONTEXT, Rng, group_state, member, name, port, priority, range, state};
 use gm_clock::NetId;
-use gm_data::{Change, Message, PurgePolicy, Record, Replica, TimedItem, View};
+use gm_data::{Change, GroupState, PurgePolicy, Record, Replica, StampedItem, View};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -24,25 +24,25 @@ type Value = (u64, u8, u16, u16);
 
 /// What something holds of the heap.
 #[derive(Clone, Copy)]
-struct Held {
+struct Allocated {
     bytes: usize,
     blocks: usize,
 }
 
-impl Held {
+impl Allocated {
     /// What was asked for since the region began and is not given back.
-    fn since(region: &Region<'_, System>) -> Held {
+    fn since(region: &Region<'_, System>) -> Allocated {
         let change = region.change();
         let bytes = change.bytes_allocated - change.bytes_deallocated;
-        Held { bytes, blocks: change.allocations - change.deallocations }
+        Allocated { bytes, blocks: change.allocations - change.deallocations }
     }
 }
 
 /// What is made, and what of the heap it holds.
-fn held<T>(make: impl FnOnce() -> T) -> (T, Held) {
+fn measure<T>(make: impl FnOnce() -> T) -> (T, Allocated) {
     let region = Region::new(ALLOCATOR);
     let made = make();
-    (made, Held::since(&region))
+    (made, Allocated::since(&region))
 }
 
 fn per(amount: usize, items: usize) -> f64 {
@@ -50,26 +50,27 @@ fn per(amount: usize, items: usize) -> f64 {
     number(amount) / number(items)
 }
 
-fn line(what: &str, live: usize, held: Held) {
+fn line(what: &str, live: usize, held: Allocated) {
     let (bytes, blocks) = (per(held.bytes, live), per(held.blocks, live));
     println!("{what:<62} {live:>9} {:>11} {bytes:>10.2} {blocks:>12.4}", held.bytes);
 }
 
 /// What a state and its index take that were made of the live items of this one at once.
-fn fresh(of: &Message) -> Held {
+fn fresh(of: &GroupState) -> Allocated {
     let record = |record: &Record| {
-        let live = record.timed_items().filter(|timed| timed.item.op().is_live());
-        Record::from_parts(record.member(), record.version(), record.opened(), record.floor(), live)
+        let live = record.stamped_items().filter(|timed| timed.item.op().is_live());
+        Record::from_parts(record.member(), record.version(), record.predecessor(), record.floor(), live)
     };
-    let make =
-        || View::new(Message::from_records(name(), of.records().map(|old| record(old).expect("good parts"))));
-    let (again, held) = held(make);
+    let make = || {
+        View::new(GroupState::from_records(name(), of.records().map(|old| record(old).expect("good parts"))))
+    };
+    let (again, held) = measure(make);
     assert_eq!(again.fingerprint(), of.fingerprint());
     held
 }
 
 fn write(replica: &mut Replica, change: Change) {
-    assert!(replica.change(&[change], MOMENT).is_ok_and(|write| write.changed));
+    assert!(replica.change(&[change], CONTEXT).is_ok_and(|write| write.changed));
 }
 
 fn serve(number: u32) -> Change {
@@ -84,9 +85,9 @@ fn remove_and_purge(what: &str, make: impl FnOnce() -> Replica, order: &[u32], r
     let share = per(100 * removed, order.len());
     order[..removed].iter().for_each(|&number| write(&mut replica, Change::Unserve(range(number))));
     assert_eq!(replica.state().live_item_count(), live);
-    line(&format!("{what}, {share} % removed and kept"), live, Held::since(&region));
+    line(&format!("{what}, {share} % removed and kept"), live, Allocated::since(&region));
     assert_eq!(replica.purge(PurgePolicy::EVERYTHING), removed);
-    let after = Held::since(&region);
+    let after = Allocated::since(&region);
     line(&format!("{what}, {share} % removed and purged"), live, after);
     let fresh = fresh(replica.state());
     let residue = after.bytes.saturating_sub(fresh.bytes);
@@ -97,19 +98,19 @@ fn remove_and_purge(what: &str, make: impl FnOnce() -> Replica, order: &[u32], r
 fn states(size: u32) {
     for members in [1_000, 1, size] {
         let parts = state(size, members);
-        let (made, held) = held(|| message(&parts));
+        let (made, held) = measure(|| group_state(&parts));
         assert_eq!(made.live_item_count(), size as usize);
         assert_eq!(made.records().len(), members as usize);
         line(&format!("{members} x {}, at once", size / members), size as usize, held);
         drop(made);
-        let (view, held) = self::held(|| View::new(message(&parts)));
+        let (view, held) = measure(|| View::new(group_state(&parts)));
         assert_eq!(view.coverage().count(), 1 + size as usize, "one piece an item, and one above them all");
         line(&format!("{members} x {}, at once, with its index", size / members), size as usize, held);
     }
 }
 
 fn writes(size: u32) {
-    let order = Chance::new(1).order(size);
+    let order = Rng::new(1).order(size);
     let replica = || Replica::new(member(0), name());
     let write_all = |order: &[u32]| {
         let mut replica = replica();
@@ -118,29 +119,29 @@ fn writes(size: u32) {
         replica
     };
     let live = order.len();
-    let at_once = || Replica::restore(member(0), message(&state(size, 1)));
+    let at_once = || Replica::restore(member(0), group_state(&state(size, 1)));
     let in_order: Vec<u32> = (0..size).collect();
     line(
         &format!("1 x {size}, by writes in their order, with its index"),
         live,
-        held(|| write_all(&in_order)).1,
+        measure(|| write_all(&in_order)).1,
     );
     line(
         &format!("1 x {size}, by writes in random order, with its index"),
         live,
-        held(|| write_all(&order)).1,
+        measure(|| write_all(&order)).1,
     );
 
-    let removals = Chance::new(2).order(size);
+    let removals = Rng::new(2).order(size);
     for removed in [live / 2, live / 10] {
         remove_and_purge("at once", at_once, &removals, removed);
         remove_and_purge("by writes", || write_all(&order), &removals, removed);
     }
 }
 
-fn entry(timed: &TimedItem) -> (Key, Value) {
+fn entry(timed: &StampedItem) -> (Key, Value) {
     let (item, range) = (timed.item, timed.item.range());
-    let value = (timed.time, item.op() as u8, item.port(), item.priority());
+    let value = (timed.stamp, item.op() as u8, item.port(), item.priority());
     ((item.member(), range.start(), range.end()), value)
 }
 
@@ -148,12 +149,12 @@ fn entry(timed: &TimedItem) -> (Key, Value) {
 fn maps(size: u32) {
     let entries: Vec<(Key, Value)> =
         state(size, 1_000).iter().flat_map(|parts| &parts.items).map(entry).collect();
-    let order = Chance::new(1).order(size);
+    let order = Rng::new(1).order(size);
     let random = || order.iter().map(|&at| entries[at as usize]);
     let live = entries.len();
 
     let at_once = || entries.iter().copied().collect::<BTreeMap<Key, Value>>();
-    line("BTreeMap, at once", live, held(at_once).1);
+    line("BTreeMap, at once", live, measure(at_once).1);
     let one_by_one = || {
         let mut map = BTreeMap::new();
         for (key, value) in random() {
@@ -161,7 +162,7 @@ fn maps(size: u32) {
         }
         map
     };
-    line("BTreeMap, by insertions in random order", live, held(one_by_one).1);
+    line("BTreeMap, by insertions in random order", live, measure(one_by_one).1);
     let half = || {
         let mut map = one_by_one();
         for (key, _) in random().take(live / 2) {
@@ -169,7 +170,7 @@ fn maps(size: u32) {
         }
         map
     };
-    line("BTreeMap, by insertions, 50 % removed", live - live / 2, held(half).1);
+    line("BTreeMap, by insertions, 50 % removed", live - live / 2, measure(half).1);
 
     let one_by_one = || {
         let mut map: HashMap<Key, Value> = HashMap::new();
@@ -178,7 +179,7 @@ fn maps(size: u32) {
         }
         map
     };
-    line("HashMap, by insertions in random order", live, held(one_by_one).1);
+    line("HashMap, by insertions in random order", live, measure(one_by_one).1);
     let half = || {
         let mut map = one_by_one();
         for (key, _) in random().take(live / 2) {
@@ -186,7 +187,7 @@ fn maps(size: u32) {
         }
         map
     };
-    line("HashMap, by insertions, 50 % removed", live - live / 2, held(half).1);
+    line("HashMap, by insertions, 50 % removed", live - live / 2, measure(half).1);
 }
 
 fn main() {

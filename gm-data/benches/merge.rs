@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
-use common::{MEMBERS, MOMENT, Parts, changed, increments, message, row, some, state};
+use common::{CONTEXT, MEMBERS, Parts, changed, group_state, increments, row, some, state};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use gm_data::{Applied, Increment, Message, Replica};
+use gm_data::{ApplyOutcome, GroupState, Increment, Replica};
 
 /// Items of both states.
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -39,7 +39,7 @@ fn map(state: &[Parts]) -> Map {
         .map(|(number, timed)| {
             let (range, item) = (timed.item.range(), timed.item);
             let val = (item.port(), item.priority().into());
-            ((range.start(), range.end()), LwwReg { val, marker: (timed.time, number) })
+            ((range.start(), range.end()), LwwReg { val, marker: (timed.stamp, number) })
         })
         .collect()
 }
@@ -59,14 +59,14 @@ fn merge_delta(map: &mut Map, delta: Vec<((u32, u32), LwwReg)>) {
     }
 }
 
-fn apply_all(here: &mut Message, increments: &[Increment]) {
+fn apply_all(here: &mut GroupState, increments: &[Increment]) {
     for increment in increments {
-        assert_eq!(here.apply(increment), Applied::Applied);
+        assert_eq!(here.apply(increment), ApplyOutcome::Applied);
     }
 }
 
 fn ours(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, here: &[Parts], other: &[Parts]) {
-    let (old, new) = (message(here), message(other));
+    let (old, new) = (group_state(here), group_state(other));
     let increments = increments(&old, &new);
     let mut joined = old.clone();
     joined.merge(&new).expect("one group");
@@ -79,17 +79,17 @@ fn ours(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, here: &[Parts], oth
     assert_ne!(old.fingerprint(), new.fingerprint());
 
     // What is replaced is freed within the merge, as there is nobody else who holds it.
-    let alone = || message(here);
+    let alone = || group_state(here);
     row(group, BenchmarkId::new("whole", size), alone, |here| here.merge(&new));
     row(group, BenchmarkId::new("whole_while_read", size), || old.clone(), |here| here.merge(&new));
     row(group, BenchmarkId::new("whole_from_parts", size), alone, |here| {
-        let other = message(other);
+        let other = group_state(other);
         (here.merge(&other), other)
     });
     // A state that is in use has been read of late: what the making of it drove out of the caches is read in again.
     let in_use = || {
-        let here = message(here);
-        black_box(here.topology().iter().map(|timed| timed.time).sum::<u64>());
+        let here = group_state(here);
+        black_box(here.items().iter().map(|timed| timed.stamp).sum::<u64>());
         here
     };
     row(group, BenchmarkId::new("increments", size), in_use, |here| apply_all(here, &increments));
@@ -143,30 +143,30 @@ fn merge(c: &mut Criterion) {
 
 /// What a node does that holds the whole group with its index and its buckets: a thousand members have each changed one
 /// item of a hundred, and it hears of it, whole or by increments.
-fn hear(c: &mut Criterion) {
+fn merge_into_replica(c: &mut Criterion) {
     const SIZE: u32 = 100_000;
     const MANY: u32 = 1_000;
     let here = state(SIZE, MANY);
     let items: Vec<u32> = (0..MANY).collect();
-    let (old, new) = (message(&here), message(&changed(&here, &items)));
+    let (old, new) = (group_state(&here), group_state(&changed(&here, &items)));
     let increments = increments(&old, &new);
     assert_eq!(increments.len(), MANY as usize);
     let me = common::member(MANY);
     let replica = Replica::restore(me, old);
     // Nobody else holds what is changed.
-    let alone = || Replica::restore(me, message(&here));
+    let alone = || Replica::restore(me, group_state(&here));
     let mut group = c.benchmark_group("hear");
     group.measurement_time(Duration::from_millis(2_500));
-    row(&mut group, BenchmarkId::new("whole", SIZE), alone, |here| here.hear(&new, MOMENT));
+    row(&mut group, BenchmarkId::new("whole", SIZE), alone, |here| here.merge(&new, CONTEXT));
     row(
         &mut group,
         BenchmarkId::new("whole_while_read", SIZE),
         || replica.clone(),
-        |here| here.hear(&new, MOMENT),
+        |here| here.merge(&new, CONTEXT),
     );
     let apply = |here: &mut Replica| {
         for increment in &increments {
-            assert_eq!(here.hear_increment(increment, MOMENT).0, Applied::Applied);
+            assert_eq!(here.apply_increment(increment, CONTEXT).0, ApplyOutcome::Applied);
         }
     };
     row(&mut group, BenchmarkId::new("increments", SIZE), alone, apply);
@@ -177,6 +177,6 @@ fn hear(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = common::criterion();
-    targets = merge, hear
+    targets = merge, merge_into_replica
 }
 criterion_main!(benches);

@@ -5,12 +5,12 @@ mod common;
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use common::{Chance, MOMENT, message, name, port, priority, range, state};
+use common::{CONTEXT, Rng, group_state, name, port, priority, range, state};
 use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use gm_data::{Change, KeyRange, Message, Replica};
+use gm_data::{Change, GroupState, KeyRange, Replica};
 
 /// Items of the record before the write.
 const SIZES: [u32; 4] = [1, 1_000, 100_000, 1_000_000];
@@ -33,19 +33,19 @@ struct Writer {
     /// Changes of a write.
     batch: u32,
     replica: Replica,
-    chance: Chance,
+    rng: Rng,
     /// Items in an order of chance that were not written since the replica was made, the next last.
     left: Vec<u32>,
     order: Vec<u32>,
-    reader: Option<Message>,
+    reader: Option<GroupState>,
 }
 
 impl Writer {
     fn new(kind: Kind, size: u32, batch: u32) -> Writer {
         let replica = Replica::new(common::member(0), name());
-        let mut chance = Chance::new(size.into());
-        let order = chance.order(size);
-        let mut writer = Writer { kind, size, batch, replica, chance, left: Vec::new(), order, reader: None };
+        let mut rng = Rng::new(size.into());
+        let order = rng.order(size);
+        let mut writer = Writer { kind, size, batch, replica, rng, left: Vec::new(), order, reader: None };
         writer.renew();
         writer
     }
@@ -53,9 +53,9 @@ impl Writer {
     /// A record of `size` items that nobody else holds, in a life that has begun.
     fn renew(&mut self) {
         self.reader = None;
-        self.replica = Replica::restore(common::member(0), message(&state(self.size, 1)));
+        self.replica = Replica::restore(common::member(0), group_state(&state(self.size, 1)));
         let priority = Change::Priority { range: range(0), priority: 999 };
-        let write = self.replica.change(&[priority], MOMENT).expect("range 0 is served");
+        let write = self.replica.change(&[priority], CONTEXT).expect("range 0 is served");
         assert!(write.changed && self.live() == self.size as usize);
         self.left.clone_from(&self.order);
         self.left.truncate(self.batch.max(self.size / 10) as usize);
@@ -77,7 +77,7 @@ impl Writer {
         match self.kind {
             // Between two that are there: both begin at their hundreds.
             Kind::NewRange => {
-                let start = range(at).start() + 1 + self.chance.below(99);
+                let start = range(at).start() + 1 + self.rng.below(99);
                 let range = KeyRange::single(start);
                 Change::Serve { range, port: Some(port(at)), priority: priority(at) }
             }
@@ -106,7 +106,7 @@ fn row(
             batch
         };
         let write = |batch: &mut Vec<Change>| {
-            let write = writer.borrow_mut().replica.change(black_box(batch), MOMENT);
+            let write = writer.borrow_mut().replica.change(black_box(batch), CONTEXT);
             assert!(write.as_ref().is_ok_and(|write| write.changed && write.increment.is_some()));
             write
         };

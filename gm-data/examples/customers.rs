@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use gm_clock::NetId;
-use gm_data::{Change, Event, GroupName, KeyRange, Message, Moment, Op, Replica};
+use gm_data::{Change, Event, GroupName, GroupState, KeyRange, Op, Replica, WriteContext};
 
 /// The customers by the first letter of their names. Three ranges cut the whole key space.
 const SHARDS: [(char, char); 3] = [('A', 'H'), ('I', 'Q'), ('R', 'Z')];
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [one, two, three] = NODES.map(|(_, address)| address.parse::<NetId>());
     let [mut m1, mut m2, mut m3] = [one?, two?, three?].map(|me| Replica::new(me, group.clone()));
     // Time and chance are handed in. Here they stand still, so that every run prints the same.
-    let now = Moment { unix_seconds: 1_450_000_000, chance: 0, millis: 0 };
+    let now = WriteContext { unix_seconds: 1_450_000_000, entropy: 0, millis: 0 };
 
     title("Every node says what it serves: one write each, all of it or nothing");
     let [a_h, i_q, r_z] = SHARDS;
@@ -44,22 +44,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     m2.change(&[serve(i_q, 2)?, serve(a_h, 1)?], now)?;
     m3.change(&[serve(r_z, 2)?, serve(i_q, 1)?], now)?;
     // Whatever a node holds, any node may hand to any other, in any order, and twice.
-    m2.hear(m1.state(), now)?;
-    m3.hear(m2.state(), now)?;
+    m2.merge(m1.state(), now)?;
+    m3.merge(m2.state(), now)?;
     for node in [&mut m1, &mut m2] {
-        node.hear(m3.state(), now)?;
-        node.hear(m3.state(), now)?;
+        node.merge(m3.state(), now)?;
+        node.merge(m3.state(), now)?;
     }
-    topology(m1.state())?;
+    print_items(m1.state())?;
     agreement(&[&m1, &m2, &m3]);
 
     title("M2 leaves, and M1 and M3 hear of it");
     let before = m1.state().clone();
     m2.leave(now)?;
-    m1.hear(m2.state(), now)?;
-    m3.hear(m2.state(), now)?;
+    m1.merge(m2.state(), now)?;
+    m3.merge(m2.state(), now)?;
     events(&m1.state().events_since(&before));
-    topology(m1.state())?;
+    print_items(m1.state())?;
 
     title("The network splits; on each side somebody steps in");
     let (at_m1, at_m3) = (m1.state().clone(), m3.state().clone());
@@ -72,9 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     agreement(&[&m1, &m3]);
 
     title("The network heals: they exchange what they hold, and agree");
-    m1.hear(m3.state(), now)?;
-    m3.hear(m1.state(), now)?;
-    topology(m1.state())?;
+    m1.merge(m3.state(), now)?;
+    m3.merge(m1.state(), now)?;
+    print_items(m1.state())?;
     agreement(&[&m1, &m3]);
     Ok(())
 }
@@ -98,12 +98,12 @@ fn letters(range: KeyRange) -> Result<String, Box<dyn Error>> {
 }
 
 /// Who serves which customers, the most preferred first.
-fn topology(state: &Message) -> Result<(), Box<dyn Error>> {
+fn print_items(state: &GroupState) -> Result<(), Box<dyn Error>> {
     println!("{:<10} {:<22} {:<22} owners", "customers", "keys", "served by (priority)");
     for shard in SHARDS {
         let range = keys(shard)?;
         let mut owners: Vec<(u16, &str)> = state
-            .topology_of(Op::Add)
+            .items_of(Op::Add)
             .iter()
             .filter(|timed| timed.item.range() == range)
             .map(|timed| (timed.item.priority(), name_of(timed.item.member())))

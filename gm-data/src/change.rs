@@ -6,8 +6,8 @@ use gm_clock::NetId;
 use thiserror::Error;
 
 use crate::item::DEFAULT_PRIORITY;
-use crate::plant::{Bug, planted};
-use crate::slot::{Content, slot_key};
+use crate::packed_item::{ItemContent, range_key};
+use crate::planted_bugs::{Bug, planted};
 use crate::{Item, KeyRange, Op, Record};
 
 /// One change that a member makes to what it says of itself. A batch of them is one write: others see all of it or none.
@@ -112,53 +112,57 @@ pub enum ChangeError {
 }
 
 /// What a batch writes, sorted by range; only what differs from what stands there. Empty, if nothing does.
-pub(crate) type Written = BTreeMap<KeyRange, Content>;
+pub(crate) type BatchContents = BTreeMap<KeyRange, ItemContent>;
 
-pub(crate) const INTEREST: Content = Content { op: Op::Get, port: 0, priority: DEFAULT_PRIORITY };
-pub(crate) const REMOVAL: Content = Content { op: Op::Rmv, port: 0, priority: DEFAULT_PRIORITY };
+pub(crate) const INTEREST: ItemContent = ItemContent { op: Op::Get, port: 0, priority: DEFAULT_PRIORITY };
+pub(crate) const REMOVAL: ItemContent = ItemContent { op: Op::Rmv, port: 0, priority: DEFAULT_PRIORITY };
 
 /// Who writes, and onto what.
 #[derive(Clone, Copy)]
-pub(crate) struct Writer<'a> {
+pub(crate) struct BatchPlanner<'a> {
     pub(crate) me: NetId,
     pub(crate) default_port: Option<u16>,
     pub(crate) record: Option<&'a Record>,
 }
 
-impl Writer<'_> {
+impl BatchPlanner<'_> {
     /// What the batch writes, change after change, the last word on a range counting.
-    pub(crate) fn written(&self, batch: &[Change]) -> Result<Written, ChangeError> {
+    pub(crate) fn plan(&self, batch: &[Change]) -> Result<BatchContents, ChangeError> {
         if batch.is_empty() {
             return Err(ChangeError::EmptyBatch);
         }
-        let mut written = Written::new();
+        let mut contents = BatchContents::new();
         let mut last_unserved = None;
         for change in batch {
-            let (range, content) = self.step(&written, change)?;
+            let (range, content) = self.step(&contents, change)?;
             if content.op == Op::Rmv {
                 last_unserved = Some(range);
             }
-            written.insert(range, content);
+            contents.insert(range, content);
         }
         let was_member = self.record.is_some_and(Record::is_member);
         let kept_last = last_unserved
-            .filter(|_| was_member && self.live_after(&written) == 0 && !planted(Bug::LastItemLeaves));
+            .filter(|_| was_member && self.live_after(&contents) == 0 && !planted(Bug::LastItemLeaves));
         if let Some(range) = kept_last {
-            written.insert(range, INTEREST);
+            contents.insert(range, INTEREST);
         }
         // What was never there needs no removal.
-        written.retain(|&range, content| {
+        contents.retain(|&range, content| {
             self.stored(range).map_or(content.op != Op::Rmv, |stored| stored != *content)
         });
-        if let (Some(range), true) = (kept_last, written.is_empty()) {
+        if let (Some(range), true) = (kept_last, contents.is_empty()) {
             return Err(ChangeError::LastItem { range });
         }
-        Ok(written)
+        Ok(contents)
     }
 
     /// What one change says of its range, after those before it.
-    fn step(&self, written: &Written, change: &Change) -> Result<(KeyRange, Content), ChangeError> {
-        let live = |range| self.live(written, range);
+    fn step(
+        &self,
+        contents: &BatchContents,
+        change: &Change,
+    ) -> Result<(KeyRange, ItemContent), ChangeError> {
+        let live = |range| self.live(contents, range);
         let served = |range| live(range).filter(|content| content.op == Op::Add);
         Ok(match *change {
             Change::Serve { range, port, priority } => (range, self.serve(range, port, priority)?),
@@ -179,21 +183,21 @@ impl Writer<'_> {
                 Some(content) => {
                     let raised = content.priority.checked_add(by);
                     let priority = raised.ok_or(ChangeError::PriorityOutOfRange { range })?;
-                    (range, Content { priority, ..content })
+                    (range, ItemContent { priority, ..content })
                 }
             },
             Change::Lower { range, by } => {
                 let content = served(range).ok_or(ChangeError::NotServed { range })?;
                 match content.priority.saturating_sub(by) {
                     0 => (range, REMOVAL),
-                    priority => (range, Content { priority, ..content }),
+                    priority => (range, ItemContent { priority, ..content }),
                 }
             }
-            Change::Put(item) => self.put(written, &item)?,
+            Change::Put(item) => self.put(contents, &item)?,
         })
     }
 
-    fn put(&self, written: &Written, item: &Item) -> Result<(KeyRange, Content), ChangeError> {
+    fn put(&self, contents: &BatchContents, item: &Item) -> Result<(KeyRange, ItemContent), ChangeError> {
         if item.member() != self.me {
             return Err(ChangeError::WriteForOther { member: item.member(), writer: self.me });
         }
@@ -203,10 +207,10 @@ impl Writer<'_> {
             Op::Get => Change::Interest(range),
             Op::Rmv => Change::Unserve(range),
         };
-        self.step(written, &change)
+        self.step(contents, &change)
     }
 
-    fn serve(&self, range: KeyRange, port: Option<u16>, priority: u16) -> Result<Content, ChangeError> {
+    fn serve(&self, range: KeyRange, port: Option<u16>, priority: u16) -> Result<ItemContent, ChangeError> {
         let port = port.or(self.default_port).ok_or(ChangeError::NoPort { range })?;
         if port == 0 {
             return Err(ChangeError::PortZero { range });
@@ -214,26 +218,26 @@ impl Writer<'_> {
         if priority == 0 {
             return Err(ChangeError::PriorityOutOfRange { range });
         }
-        Ok(Content { op: Op::Add, port, priority })
+        Ok(ItemContent { op: Op::Add, port, priority })
     }
 
     /// What stands on the range, a kept removal too.
-    fn stored(&self, range: KeyRange) -> Option<Content> {
-        let slot = self.record?.items.get(slot_key(range))?;
-        Some(slot.content())
+    fn stored(&self, range: KeyRange) -> Option<ItemContent> {
+        let packed = self.record?.items.get(range_key(range))?;
+        Some(packed.content())
     }
 
     /// What is live on the range after what was written so far.
-    fn live(&self, written: &Written, range: KeyRange) -> Option<Content> {
-        written.get(&range).copied().or_else(|| self.stored(range)).filter(|content| content.op.is_live())
+    fn live(&self, contents: &BatchContents, range: KeyRange) -> Option<ItemContent> {
+        contents.get(&range).copied().or_else(|| self.stored(range)).filter(|content| content.op.is_live())
     }
 
     /// How many items are live once it is written.
-    fn live_after(&self, written: &Written) -> usize {
-        let before = self.record.map_or(0, |record| record.live);
-        let is_live = |content: Option<Content>| usize::from(content.is_some_and(|c| c.op.is_live()));
-        let added: usize = written.values().map(|content| is_live(Some(*content))).sum();
-        let replaced: usize = written.keys().map(|range| is_live(self.stored(*range))).sum();
+    fn live_after(&self, contents: &BatchContents) -> usize {
+        let before = self.record.map_or(0, |record| record.live_count);
+        let is_live = |content: Option<ItemContent>| usize::from(content.is_some_and(|c| c.op.is_live()));
+        let added: usize = contents.values().map(|content| is_live(Some(*content))).sum();
+        let replaced: usize = contents.keys().map(|range| is_live(self.stored(*range))).sum();
         before + added - replaced
     }
 }

@@ -6,11 +6,11 @@ use core::ops::ControlFlow;
 
 use gm_clock::NetId;
 
-use crate::message::Held;
-use crate::plant::{Bug, planted};
-use crate::slot::Slot;
+use crate::group_state::RecordEntry;
+use crate::packed_item::PackedItem;
+use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
-use crate::{Item, Message, Record};
+use crate::{GroupState, Item, Record};
 
 /// One thing that changed between two states of a group. Kept removals, stamps and versions alone are no events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,43 +32,44 @@ pub enum Event {
     Left(NetId),
 }
 
-/// How far a difference of two states was told, see [`Message::events_from`].
+/// How far a difference of two states was told, see [`GroupState::events_from`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct EventCursor {
     /// The member whose events come next.
     member: NetId,
     /// The last of its slots that was told; if there is none, nothing was told of the member.
-    slot: Option<u64>,
+    item: Option<u64>,
 }
 
-impl Message {
+impl GroupState {
     /// What changed from `before` to this state, member by member in their order; of one member first that it joined, then
     /// its ranges in their order, and last that it left. Costs what the two states do not share.
-    pub fn events_since(&self, before: &Message) -> Vec<Event> {
+    pub fn events_since(&self, before: &GroupState) -> Vec<Event> {
         self.events_from(before, None, usize::MAX).0
     }
 
-    /// A part of [`events_since`](Message::events_since): about `most` of the events, at least one if there is one, and how far they go; nothing if that
+    /// A part of [`events_since`](GroupState::events_since): about `most` of the events, at least one if there is one, and how far they go; nothing if that
     /// is to the end. The next part begins there, if it is asked for with the same two states. Costs what the two do not share, up to its end, and
     /// a logarithm.
     pub fn events_from(
         &self,
-        before: &Message,
-        told: Option<Told>,
-        most: usize,
-    ) -> (Vec<Event>, Option<Told>) {
-        let (most, mut events, mut reached) = (most.max(1), Vec::new(), None);
-        before.records.walk_differences(&self.records, told.map(|told| told.member), |old, new| {
-            let Some(member) = new.or(old).map(|held| held.record().member()) else {
+        before: &GroupState,
+        cursor: Option<EventCursor>,
+        limit: usize,
+    ) -> (Vec<Event>, Option<EventCursor>) {
+        let (limit, mut events, mut reached) = (limit.max(1), Vec::new(), None);
+        before.records.walk_differences(&self.records, cursor.map(|cursor| cursor.member), |old, new| {
+            let Some(member) = new.or(old).map(|entry| entry.record().member()) else {
                 return ControlFlow::Continue(());
             };
-            if events.len() >= most {
-                reached = Some(Told { member, slot: None });
+            if events.len() >= limit {
+                reached = Some(EventCursor { member, item: None });
                 return ControlFlow::Break(());
             }
-            let slot = told.filter(|told| told.member == member).and_then(|told| told.slot);
-            let (old, new) = (old.map(Held::record), new.map(Held::record));
-            reached = record_events(old, new, slot, most, &mut events).map(|slot| Told { member, slot });
+            let packed = cursor.filter(|cursor| cursor.member == member).and_then(|cursor| cursor.item);
+            let (old, new) = (old.map(RecordEntry::record), new.map(RecordEntry::record));
+            reached = record_events(old, new, packed, limit, &mut events)
+                .map(|packed| EventCursor { member, item: packed });
             if reached.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         (events, reached)
@@ -76,10 +77,10 @@ impl Message {
 
     /// The bytes that this state holds and `after` does not share, or a little more: what is kept in memory only because of this one, once `after` has
     /// taken its place. What a [`View`](crate::View) adds is not counted. Costs what the two do not share.
-    pub fn bytes_unlike(&self, after: &Message) -> usize {
+    pub fn unshared_bytes(&self, after: &GroupState) -> usize {
         let mut bytes = 0;
-        let mut see = |old: Option<&Held>, new: Option<&Held>| {
-            if let Some(old) = old.map(Held::record)
+        let mut visit = |old: Option<&RecordEntry>, new: Option<&RecordEntry>| {
+            if let Some(old) = old.map(RecordEntry::record)
                 && new.is_none_or(|new| !core::ptr::eq(old, new.record()))
             {
                 bytes += size_of::<Record>() + 2 * size_of::<usize>();
@@ -89,21 +90,21 @@ impl Message {
             }
             ControlFlow::Continue(())
         };
-        let nodes = self.records.walk_differences(&after.records, None, &mut see);
+        let nodes = self.records.walk_differences(&after.records, None, &mut visit);
         nodes + bytes
     }
 
     /// Calls `see` with the records of every member whose version or digest differs, first as `before` has it, in the order of the members.
     /// Costs what the two states do not share.
-    pub fn each_record_since<'a>(
+    pub fn each_changed_record<'a>(
         &'a self,
-        before: &'a Message,
-        mut see: impl FnMut(Option<&'a Record>, Option<&'a Record>),
+        before: &'a GroupState,
+        mut visit: impl FnMut(Option<&'a Record>, Option<&'a Record>),
     ) {
         before.records.each_difference(&self.records, |old, new| {
-            let (old, new) = (old.map(Held::record), new.map(Held::record));
-            if old.map(Record::stamp) != new.map(Record::stamp) {
-                see(old, new);
+            let (old, new) = (old.map(RecordEntry::record), new.map(RecordEntry::record));
+            if old.map(Record::version_digest) != new.map(Record::version_digest) {
+                visit(old, new);
             }
         });
     }
@@ -113,29 +114,31 @@ impl Message {
 fn record_events(
     old: Option<&Record>,
     new: Option<&Record>,
-    told: Option<u64>,
-    most: usize,
+    cursor: Option<u64>,
+    limit: usize,
     events: &mut Vec<Event>,
 ) -> Option<Option<u64>> {
     let member = new.or(old).map(Record::member)?;
     // Equal versions and digests, equal live items: nothing to look for.
-    if old.map(Record::stamp) == new.map(Record::stamp) {
+    if old.map(Record::version_digest) == new.map(Record::version_digest) {
         return None;
     }
     let was = old.is_some_and(Record::is_member);
     let is = new.is_some_and(Record::is_member);
-    if is && !was && told.is_none() {
+    if is && !was && cursor.is_none() {
         events.push(Event::Joined(member));
     }
-    let item = |slot: Option<Slot>| slot.filter(|slot| slot.is_live()).map(|slot| slot.item(member));
-    let (mut last, mut reached) = (told, None);
+    let item = |packed: Option<PackedItem>| {
+        packed.filter(|packed| packed.is_live()).map(|packed| packed.item(member))
+    };
+    let (mut last, mut reached) = (cursor, None);
     if old.is_some() || !planted(Bug::NewcomerWithoutRanges) {
-        walk_slot_changes(old, new, told, |key, old, new| {
-            if Some(key) == told {
+        walk_item_changes(old, new, cursor, |key, old, new| {
+            if Some(key) == cursor {
                 return ControlFlow::Continue(());
             }
             // That it joined is told with its first range: so there is always a slot to go on from.
-            if events.len() >= most && last.is_some() {
+            if events.len() >= limit && last.is_some() {
                 reached = Some(last);
                 return ControlFlow::Break(());
             }
@@ -151,29 +154,29 @@ fn record_events(
 }
 
 /// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept removal only.
-pub(crate) fn each_slot_change(
+pub(crate) fn each_item_change(
     old: Option<&Record>,
     new: Option<&Record>,
-    mut see: impl FnMut(Option<Slot>, Option<Slot>),
+    mut visit: impl FnMut(Option<PackedItem>, Option<PackedItem>),
 ) {
-    walk_slot_changes(old, new, None, |_, old, new| {
-        see(old, new);
+    walk_item_changes(old, new, None, |_, old, new| {
+        visit(old, new);
         ControlFlow::Continue(())
     });
 }
 
 /// The same from the slot `first` on, with the key of each, until `see` breaks off.
-fn walk_slot_changes(
+fn walk_item_changes(
     old: Option<&Record>,
     new: Option<&Record>,
     first: Option<u64>,
-    mut see: impl FnMut(u64, Option<Slot>, Option<Slot>) -> ControlFlow<()>,
+    mut visit: impl FnMut(u64, Option<PackedItem>, Option<PackedItem>) -> ControlFlow<()>,
 ) {
     let empty = Tree::new();
     let old = old.map_or(&empty, |record| &record.items);
     let new = new.map_or(&empty, |record| &record.items);
     old.walk_differences(new, first, |old, new| match new.or(old) {
-        Some(either) if old != new => see(either.key(), old.copied(), new.copied()),
+        Some(either) if old != new => visit(either.key(), old.copied(), new.copied()),
         _ => ControlFlow::Continue(()),
     });
 }

@@ -34,8 +34,8 @@ use core::net::IpAddr;
 
 use gm_clock::NetId;
 
-use crate::plant::{Bug, planted};
-use crate::slot::Slot;
+use crate::packed_item::PackedItem;
+use crate::planted_bugs::{Bug, planted};
 use crate::{GroupName, Version};
 
 const fn mix(mut x: u64) -> u64 {
@@ -50,7 +50,7 @@ const fn step(h: u64, w: u64) -> u64 {
 
 /// H0: the hash of a member, from which those of its items begin.
 #[allow(clippy::cast_possible_truncation)] // Halves of a u128, on purpose.
-pub(crate) fn member(member: NetId) -> u64 {
+pub(crate) fn member_hash(member: NetId) -> u64 {
     let port = u64::from(member.port());
     match member.ip() {
         IpAddr::V4(ip) => step(step(1, 4 << 16 | port), u64::from(ip.to_bits())),
@@ -63,38 +63,38 @@ pub(crate) fn member(member: NetId) -> u64 {
 
 /// What an item adds to its member's digest: H(item) if it is live, else 0. `seed` is H0 of the member.
 #[inline]
-pub(crate) fn share(seed: u64, slot: Slot) -> u64 {
-    let [range, content, stamp] = slot.words();
-    share_of(step(seed, range), slot, [content, stamp])
+pub(crate) fn item_hash(seed: u64, packed: PackedItem) -> u64 {
+    let [range, content, stamp] = packed.hash_words();
+    finish_item_hash(step(seed, range), packed, [content, stamp])
 }
 
 /// By how much the digest changes where a slot takes the place of another of the same range: they have the first of the
 /// three steps in common.
 #[inline]
-pub(crate) fn change(seed: u64, old: Option<Slot>, new: Slot) -> u64 {
-    let [range, content, stamp] = new.words();
+pub(crate) fn digest_change(seed: u64, old: Option<PackedItem>, new: PackedItem) -> u64 {
+    let [range, content, stamp] = new.hash_words();
     let begun = step(seed, range);
     let was = old.map_or(0, |old| {
-        let [_, content, stamp] = old.words();
-        share_of(begun, old, [content, stamp])
+        let [_, content, stamp] = old.hash_words();
+        finish_item_hash(begun, old, [content, stamp])
     });
-    share_of(begun, new, [content, stamp]).wrapping_sub(was)
+    finish_item_hash(begun, new, [content, stamp]).wrapping_sub(was)
 }
 
 #[inline]
-fn share_of(begun: u64, slot: Slot, [content, stamp]: [u64; 2]) -> u64 {
-    if slot.is_live() { step(step(begun, content), stamp) } else { 0 }
+fn finish_item_hash(begun: u64, packed: PackedItem, [content, stamp]: [u64; 2]) -> u64 {
+    if packed.is_live() { step(step(begun, content), stamp) } else { 0 }
 }
 
 /// H': what a record adds to the fingerprint of its group. `seed` is H0 of the member.
-pub(crate) fn record(seed: u64, version: Version, digest: u64) -> u128 {
-    let clock = u64::from(version.gone) << 63 | version.clock;
+pub(crate) fn record_hash(seed: u64, version: Version, digest: u64) -> u128 {
+    let clock = u64::from(version.forgotten) << 63 | version.clock;
     halves(2, [seed, version.incarnation.get(), clock, digest])
 }
 
 /// What a group adds to the root. A group without a record adds nothing: its fingerprint is 0.
 #[allow(clippy::cast_possible_truncation)] // Halves of a u128, on purpose.
-pub(crate) fn group(name: &GroupName, fingerprint: u128) -> u128 {
+pub(crate) fn group_hash(name: &GroupName, fingerprint: u128) -> u128 {
     if fingerprint == 0 {
         return 0;
     }
@@ -104,19 +104,19 @@ pub(crate) fn group(name: &GroupName, fingerprint: u128) -> u128 {
 
 /// By how much a member is preferred for a key among those of equal priority: the greatest weight comes first. The same in
 /// every language, see the page on hashes in `hash.rs`.
-pub fn weight(key: u32, of: NetId) -> u64 {
+pub fn rendezvous_weight(key: u32, of: NetId) -> u64 {
     let key = if planted(Bug::OwnersAlikeForAllKeys) { 0 } else { key };
-    step(step(7, member(of)), u64::from(key))
+    step(step(7, member_hash(of)), u64::from(key))
 }
 
 /// Where a member stands among all, by which members are put into buckets: evenly spread over all 64-bit numbers. The same
 /// in every language, see the page on hashes in `hash.rs`.
-pub fn place(of: NetId) -> u64 {
-    place_of(member(of))
+pub fn hash_position(of: NetId) -> u64 {
+    hash_position_of(member_hash(of))
 }
 
 /// The place of the member whose H0 is `seed`.
-pub(crate) const fn place_of(seed: u64) -> u64 {
+pub(crate) const fn hash_position_of(seed: u64) -> u64 {
     step(9, seed)
 }
 

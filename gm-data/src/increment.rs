@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 
 use gm_clock::{Incarnation, NetId};
 
-use crate::plant::{Bug, planted};
-use crate::record::{check_opened, slots_of};
-use crate::slot::Slot;
+use crate::packed_item::PackedItem;
+use crate::planted_bugs::{Bug, planted};
+use crate::record::{check_predecessor, pack_items};
 use crate::tree::Entry as _;
-use crate::{Opened, Record, RecordError, Stamp, TimedItem, Version, hash};
+use crate::{Predecessor, Record, RecordError, StampedItem, Version, VersionDigest, hash};
 
 /// The items of one member that were written in `(since, upto]`, removals included, and the digest of the whole record
 /// that they lead to.
@@ -18,22 +18,22 @@ use crate::{Opened, Record, RecordError, Stamp, TimedItem, Version, hash};
 pub struct Increment {
     member: NetId,
     incarnation: Incarnation,
-    opened: Option<Opened>,
+    predecessor: Option<Predecessor>,
     since: u64,
     upto: u64,
     digest: u64,
-    slots: Vec<Slot>,
+    items: Vec<PackedItem>,
 }
 
 /// What came of an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Applied {
+pub enum ApplyOutcome {
     /// The record is now the one that the increment stands for.
     Applied,
     /// The record here is at that version or above it: nothing was to do.
-    Known,
+    AlreadyKnown,
     /// It does not fit onto what is held here, which was left as it was: ask somebody who has shown that version.
-    Ask,
+    DoesNotFit,
     /// The record that it leads to was [evicted](crate::Eviction): a replica refuses it.
     Refused,
 }
@@ -46,18 +46,18 @@ impl Increment {
     pub fn from_parts(
         member: NetId,
         incarnation: Incarnation,
-        opened: Option<Opened>,
+        predecessor: Option<Predecessor>,
         (since, upto): (u64, u64),
         digest: u64,
-        items: impl IntoIterator<Item = TimedItem>,
+        items: impl IntoIterator<Item = StampedItem>,
     ) -> Result<Increment, RecordError> {
-        Version { incarnation, gone: false, clock: upto }.check()?;
+        Version { incarnation, forgotten: false, clock: upto }.check()?;
         if since >= upto {
             return Err(RecordError::EmptySpan { member, since, upto });
         }
-        check_opened(member, opened, incarnation, upto)?;
-        let slots = slots_of(member, items, since + 1..=upto)?;
-        Ok(Increment { member, incarnation, opened, since, upto, digest, slots })
+        check_predecessor(member, predecessor, incarnation, upto)?;
+        let packed_items = pack_items(member, items, since + 1..=upto)?;
+        Ok(Increment { member, incarnation, predecessor, since, upto, digest, items: packed_items })
     }
 
     /// Whose writes they are.
@@ -66,14 +66,14 @@ impl Increment {
     }
 
     /// Version and digest of the record that it leads to.
-    pub const fn stamp(&self) -> Stamp {
-        let version = Version { incarnation: self.incarnation, gone: false, clock: self.upto };
-        Stamp { version, digest: self.digest }
+    pub const fn version_digest(&self) -> VersionDigest {
+        let version = Version { incarnation: self.incarnation, forgotten: false, clock: self.upto };
+        VersionDigest { version, digest: self.digest }
     }
 
     /// What the incarnation was opened from.
-    pub const fn opened(&self) -> Option<Opened> {
-        self.opened
+    pub const fn predecessor(&self) -> Option<Predecessor> {
+        self.predecessor
     }
 
     /// (from which clock, up to which clock), in ticks; the first is not part of it.
@@ -82,8 +82,8 @@ impl Increment {
     }
 
     /// The items, sorted by range, removals included.
-    pub fn items(&self) -> impl ExactSizeIterator<Item = TimedItem> + '_ {
-        self.slots.iter().map(|slot| slot.timed(self.member))
+    pub fn items(&self) -> impl ExactSizeIterator<Item = StampedItem> + '_ {
+        self.items.iter().map(|packed| packed.stamped_item(self.member))
     }
 }
 
@@ -92,7 +92,7 @@ impl core::fmt::Debug for Increment {
         f.debug_struct("Increment")
             .field("member", &self.member)
             .field("incarnation", &self.incarnation)
-            .field("opened", &self.opened)
+            .field("predecessor", &self.predecessor)
             .field("span", &self.span())
             .field("items", &self.items().collect::<Vec<_>>())
             .finish_non_exhaustive()
@@ -103,74 +103,80 @@ impl Record {
     /// What brings a holder of `known` up to this record: an increment, if one can be made. `None` where only the whole
     /// record will do. `known` must be an older version of the same member.
     pub fn increment_since(&self, known: Version) -> Option<Increment> {
-        if self.version.gone || known.gone || known.clock < self.floor {
+        if self.version.forgotten || known.forgotten || known.clock < self.floor {
             return None;
         }
         let from = known.clock;
         let from_this_life = known.incarnation == self.version.incarnation && from < self.version.clock;
-        let from_the_former =
-            self.opened.is_some_and(|opened| opened.incarnation == known.incarnation && from <= opened.clock);
+        let from_the_former = self.predecessor.is_some_and(|predecessor| {
+            predecessor.incarnation == known.incarnation && from <= predecessor.clock
+        });
         if !from_this_life && !from_the_former {
             return None;
         }
-        let mut slots = Vec::new();
-        self.items.each_up_to(u64::MAX, |stamp| stamp > from, |slot| slots.push(*slot));
-        Some(self.increment_of(from, slots))
+        let mut packed_items = Vec::new();
+        self.items.each_up_to(u64::MAX, |stamp| stamp > from, |packed| packed_items.push(*packed));
+        Some(self.increment_from(from, packed_items))
     }
 
     /// The increment of those sorted slots, which are all that were written after `since`.
-    pub(crate) fn increment_of(&self, since: u64, slots: Vec<Slot>) -> Increment {
+    pub(crate) fn increment_from(&self, since: u64, packed_items: Vec<PackedItem>) -> Increment {
         Increment {
             member: self.member(),
             incarnation: self.version.incarnation,
-            opened: self.opened,
+            predecessor: self.predecessor,
             since,
             upto: self.version.clock,
             digest: self.digest,
-            slots,
+            items: packed_items,
         }
     }
 
     /// Whether the increment fits onto this record, by its span, and which of its slots are news. Changes nothing.
-    pub(crate) fn fits<'a>(&self, increment: &'a Increment) -> Result<News<'a>, Applied> {
+    pub(crate) fn new_items<'a>(&self, increment: &'a Increment) -> Result<NewItems<'a>, ApplyOutcome> {
         let mine = self.version;
-        if increment.stamp().version <= mine {
-            return Err(Applied::Known);
+        if increment.version_digest().version <= mine {
+            return Err(ApplyOutcome::AlreadyKnown);
         }
-        if mine.gone {
-            return Err(Applied::Ask);
+        if mine.forgotten {
+            return Err(ApplyOutcome::DoesNotFit);
         }
         let after = if increment.incarnation == mine.incarnation {
             // What it covers must begin where my knowledge ends, or before.
             (increment.since <= mine.clock || planted(Bug::IncrementOverGap)).then_some(mine.clock)
         } else {
-            let opened = increment.opened.filter(|opened| opened.incarnation == mine.incarnation);
-            let fits = opened.is_some_and(|from| (increment.since..=from.clock).contains(&mine.clock));
+            let predecessor =
+                increment.predecessor.filter(|predecessor| predecessor.incarnation == mine.incarnation);
+            let fits = predecessor.is_some_and(|from| (increment.since..=from.clock).contains(&mine.clock));
             fits.then_some(increment.since)
         };
-        let after = after.ok_or(Applied::Ask)?;
-        let slots = increment.slots.as_slice();
+        let after = after.ok_or(ApplyOutcome::DoesNotFit)?;
+        let packed_items = increment.items.as_slice();
         // Mostly all of them are.
-        if slots.iter().all(|slot| slot.stamp() > after) {
-            return Ok(News(Cow::Borrowed(slots)));
+        if packed_items.iter().all(|packed| packed.stamp() > after) {
+            return Ok(NewItems(Cow::Borrowed(packed_items)));
         }
-        Ok(News(slots.iter().copied().filter(|slot| slot.stamp() > after).collect()))
+        Ok(NewItems(packed_items.iter().copied().filter(|packed| packed.stamp() > after).collect()))
     }
 
-    /// Takes the news of an increment that [fits](Record::fits), and says what each slot replaced; or finds that they do not
+    /// Takes the news of an increment that [`new_items`](Record::new_items), and says what each slot replaced; or finds that they do not
     /// lead to the digest that they should, undoes everything, and says so.
     ///
     /// Written first and undone if need be: to compute the digest beforehand every slot would be searched for twice.
-    pub(crate) fn apply(&mut self, increment: &Increment, news: &News<'_>) -> Result<Vec<Replaced>, Applied> {
-        let seed = hash::member(self.member());
-        let (mut digest, mut live) = (self.digest, self.live);
-        let mut replaced: Vec<Replaced> = Vec::with_capacity(news.0.len());
-        let mut take = |old: Option<Slot>, new: Slot| {
-            digest = digest.wrapping_add(hash::change(seed, old, new));
-            live = live + usize::from(new.is_live()) - usize::from(old.is_some_and(Slot::is_live));
+    pub(crate) fn apply(
+        &mut self,
+        increment: &Increment,
+        news: &NewItems<'_>,
+    ) -> Result<Vec<Replacement>, ApplyOutcome> {
+        let seed = hash::member_hash(self.member());
+        let (mut digest, mut live) = (self.digest, self.live_count);
+        let mut replaced: Vec<Replacement> = Vec::with_capacity(news.0.len());
+        let mut take = |old: Option<PackedItem>, new: PackedItem| {
+            digest = digest.wrapping_add(hash::digest_change(seed, old, new));
+            live = live + usize::from(new.is_live()) - usize::from(old.is_some_and(PackedItem::is_live));
             replaced.push((old, new));
         };
-        let mut fresh: Vec<Slot> = Vec::new();
+        let mut fresh: Vec<PackedItem> = Vec::new();
         self.items.replace_sorted(&news.0, |old, new| take(Some(old), *new), |new| fresh.push(*new));
         for new in fresh {
             take(self.items.insert(new), new);
@@ -183,17 +189,17 @@ impl Record {
                     None => drop(self.items.remove(new.key())),
                 }
             }
-            return Err(Applied::Ask);
+            return Err(ApplyOutcome::DoesNotFit);
         }
-        Stamp { version: self.version, digest: self.digest } = increment.stamp();
-        self.live = live;
-        self.opened = increment.opened;
+        VersionDigest { version: self.version, digest: self.digest } = increment.version_digest();
+        self.live_count = live;
+        self.predecessor = increment.predecessor;
         Ok(replaced)
     }
 }
 
 /// A slot, if there was one, and the slot that took its place.
-pub(crate) type Replaced = (Option<Slot>, Slot);
+pub(crate) type Replacement = (Option<PackedItem>, PackedItem);
 
 /// The slots of an increment that were written after what is known, sorted.
-pub(crate) struct News<'a>(Cow<'a, [Slot]>);
+pub(crate) struct NewItems<'a>(Cow<'a, [PackedItem]>);

@@ -7,37 +7,37 @@
 
 mod coverage;
 mod locate;
-mod seats;
+mod member_table;
 mod sweep;
 
 use gm_clock::NetId;
 
-use crate::plant::{Bug, planted};
-use crate::slot::{Content, Slot};
+use crate::packed_item::{ItemContent, PackedItem};
+use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry, Tree};
 use crate::{KeyRange, Op};
 
-pub use coverage::{Piece, Share};
+pub use coverage::{CoverageSegment, MemberCoverage};
 pub use locate::Owner;
-use seats::Seats;
+use member_table::MemberTable;
 
 /// Where every range of every member is. A clone is constant in time and shares everything.
 #[derive(Clone)]
 pub(crate) struct Index {
-    seats: Seats,
+    members: MemberTable,
     served: Tree<Span>,
-    wanted: Tree<Span>,
+    interests: Tree<Span>,
 }
 
 /// A member's number in the index: 4 bytes in each entry instead of 20.
-pub(crate) type Seat = u32;
+pub(crate) type MemberNumber = u32;
 
 /// One live item: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: u32,
     end: u32,
-    seat: Seat,
+    member: MemberNumber,
     port: u16,
     priority: u16,
 }
@@ -45,12 +45,12 @@ struct Span {
 const _: () = assert!(size_of::<Span>() == 16);
 
 impl Entry for Span {
-    type Key = (u64, Seat);
+    type Key = (u64, MemberNumber);
     type Sum = u32;
     const LEAF: usize = 64;
 
-    fn key(&self) -> (u64, Seat) {
-        (u64::from(self.start) << 32 | u64::from(self.end), self.seat)
+    fn key(&self) -> (u64, MemberNumber) {
+        (u64::from(self.start) << 32 | u64::from(self.end), self.member)
     }
 
     fn sum(&self) -> u32 {
@@ -63,9 +63,9 @@ impl Entry for Span {
 }
 
 impl Span {
-    const fn of(seat: Seat, range: KeyRange, content: Content) -> Span {
-        let Content { port, priority, .. } = content;
-        Span { start: range.start(), end: range.end(), seat, port, priority }
+    const fn of(number: MemberNumber, range: KeyRange, content: ItemContent) -> Span {
+        let ItemContent { port, priority, .. } = content;
+        Span { start: range.start(), end: range.end(), member: number, port, priority }
     }
 
     fn range(self) -> KeyRange {
@@ -76,25 +76,25 @@ impl Span {
 impl Index {
     /// The index of a state without members.
     pub(crate) fn new() -> Index {
-        Index { seats: Seats::new(), served: Tree::new(), wanted: Tree::new() }
+        Index { members: MemberTable::new(), served: Tree::new(), interests: Tree::new() }
     }
 
     /// The index of a whole state: the members in the order of their seats, and their slots.
-    pub(crate) fn build<'a>(members: impl Iterator<Item = (NetId, &'a Tree<Slot>)>) -> Index {
+    pub(crate) fn build<'a>(members: impl Iterator<Item = (NetId, &'a Tree<PackedItem>)>) -> Index {
         let mut index = Index::new();
         let (mut served, mut wanted) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
-        for (member, slots) in members {
-            let seat = index.seats.add(member);
-            for slot in slots.iter() {
-                let span = Span::of(seat, slot.range(), slot.content());
-                match slot.op() {
+        for (member, packed_items) in members {
+            let number = index.members.add(member);
+            for packed in packed_items.iter() {
+                let span = Span::of(number, packed.range(), packed.content());
+                match packed.op() {
                     Op::Add => served.push(span),
                     Op::Get => wanted.push(span),
                     Op::Rmv => {}
                 }
             }
         }
-        for (spans, tree) in [(&mut served, &mut index.served), (&mut wanted, &mut index.wanted)] {
+        for (spans, tree) in [(&mut served, &mut index.served), (&mut wanted, &mut index.interests)] {
             spans.sort_unstable_by_key(Span::key);
             *tree = Tree::from_sorted(spans);
         }
@@ -102,19 +102,19 @@ impl Index {
     }
 
     /// Gives a member that is new to the state its seat.
-    pub(crate) fn seat(&mut self, member: NetId) -> Seat {
-        self.seats.add(member)
+    pub(crate) fn add_member(&mut self, member: NetId) -> MemberNumber {
+        self.members.add(member)
     }
 
     /// A slot of the member was replaced by another of the same range, or is new, or is gone.
-    pub(crate) fn replace(&mut self, seat: Seat, old: Option<Slot>, new: Option<Slot>) {
+    pub(crate) fn replace(&mut self, number: MemberNumber, old: Option<PackedItem>, new: Option<PackedItem>) {
         // The op says in which tree a slot stands; within one tree the new span takes the place of the old.
-        let moves = old.map(Slot::op) != new.map(Slot::op);
+        let moves = old.map(PackedItem::op) != new.map(PackedItem::op);
         if let Some(old) = old.filter(|_| moves && !planted(Bug::IndexKeepsRemoved)) {
-            let key = Span::of(seat, old.range(), old.content()).key();
+            let key = Span::of(number, old.range(), old.content()).key();
             match old.op() {
                 Op::Add => drop(self.served.remove(key)),
-                Op::Get => drop(self.wanted.remove(key)),
+                Op::Get => drop(self.interests.remove(key)),
                 Op::Rmv => {}
             }
         }
@@ -122,10 +122,10 @@ impl Index {
         if old.is_some_and(|old| old.content() == new.content()) {
             return;
         }
-        let span = Span::of(seat, new.range(), new.content());
+        let span = Span::of(number, new.range(), new.content());
         match new.op() {
             Op::Add => drop(self.served.insert(span)),
-            Op::Get => drop(self.wanted.insert(span)),
+            Op::Get => drop(self.interests.insert(span)),
             Op::Rmv => {}
         }
     }

@@ -124,9 +124,9 @@ impl Item {
 
 /// An [`Item`] and the time of its last write: the member's clock when it wrote it, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TimedItem {
+pub struct StampedItem {
     /// The item.
     pub item: Item,
     /// The member's clock at its last write, in ticks. Never above the clock of the member's record.
-    pub time: u64,
+    pub stamp: u64,
 }

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use gm_clock::{ClockError, Incarnation, LocalClock, NetId};
 use thiserror::Error;
 
-use crate::slot::{Slot, slot_key};
+use crate::packed_item::{PackedItem, range_key};
 use crate::tree::Tree;
-use crate::{Item, KeyRange, Opened, Stamp, TimedItem, Version, hash};
+use crate::{Item, KeyRange, Predecessor, StampedItem, Version, VersionDigest, hash};
 
 /// All that is known of one member in one group: its version, its items, and from where increments can be made.
 ///
@@ -16,11 +16,11 @@ use crate::{Item, KeyRange, Opened, Stamp, TimedItem, Version, hash};
 pub struct Record {
     member: NetId,
     pub(crate) version: Version,
-    pub(crate) opened: Option<Opened>,
+    pub(crate) predecessor: Option<Predecessor>,
     pub(crate) floor: u64,
     pub(crate) digest: u64,
-    pub(crate) items: Tree<Slot>,
-    pub(crate) live: usize,
+    pub(crate) items: Tree<PackedItem>,
+    pub(crate) live_count: usize,
 }
 
 /// Why the parts of a record or of an increment do not make one. Nothing was changed.
@@ -46,18 +46,18 @@ pub enum RecordError {
         other: NetId,
     },
     /// An item was written after the clock of the record, or, in an increment, outside the span that it covers.
-    #[error("the item of {member} on {range} has the time {time}, outside the clock of what it came in")]
-    StrayTime {
+    #[error("the item of {member} on {range} has the time {stamp}, outside the clock of what it came in")]
+    StampOutOfRange {
         /// Whose item it is.
         member: NetId,
         /// Its range.
         range: KeyRange,
         /// Its time, in ticks.
-        time: u64,
+        stamp: u64,
     },
     /// A forgotten member has items, or a life that goes on from another.
     #[error("the record of {member} is forgotten and has items, or was opened from a former life")]
-    GoneButNotEmpty {
+    ForgottenNotEmpty {
         /// Whose record it is.
         member: NetId,
     },
@@ -73,7 +73,7 @@ pub enum RecordError {
     },
     /// The incarnation claims to have been opened from one that is not older, or at a clock that is not lower.
     #[error("the record of {member} was opened from a life or a clock that is not before its own")]
-    OpenedFromLater {
+    PredecessorNotEarlier {
         /// Whose record it is.
         member: NetId,
     },
@@ -99,35 +99,44 @@ impl Record {
     pub fn from_parts(
         member: NetId,
         version: Version,
-        opened: Option<Opened>,
+        predecessor: Option<Predecessor>,
         floor: u64,
-        items: impl IntoIterator<Item = TimedItem>,
+        items: impl IntoIterator<Item = StampedItem>,
     ) -> Result<Record, RecordError> {
         version.check()?;
         let clock = version.clock;
         if floor > clock {
             return Err(RecordError::FloorAboveClock { member, floor, clock });
         }
-        check_opened(member, opened, version.incarnation, clock)?;
-        let slots = slots_of(member, items, 0..=clock)?;
-        if version.gone && (opened.is_some() || !slots.is_empty()) {
-            return Err(RecordError::GoneButNotEmpty { member });
+        check_predecessor(member, predecessor, version.incarnation, clock)?;
+        let packed_items = pack_items(member, items, 0..=clock)?;
+        if version.forgotten && (predecessor.is_some() || !packed_items.is_empty()) {
+            return Err(RecordError::ForgottenNotEmpty { member });
         }
-        Ok(Record::from_slots(member, version, opened, floor, &slots))
+        Ok(Record::from_packed(member, version, predecessor, floor, &packed_items))
     }
 
     /// The record of those sorted slots.
-    pub(crate) fn from_slots(
+    pub(crate) fn from_packed(
         member: NetId,
         version: Version,
-        opened: Option<Opened>,
+        predecessor: Option<Predecessor>,
         floor: u64,
-        slots: &[Slot],
+        packed_items: &[PackedItem],
     ) -> Record {
-        let seed = hash::member(member);
-        let digest = slots.iter().fold(0_u64, |sum, &slot| sum.wrapping_add(hash::share(seed, slot)));
-        let live = slots.iter().filter(|slot| slot.is_live()).count();
-        Record { member, version, opened, floor, digest, items: Tree::from_sorted(slots), live }
+        let seed = hash::member_hash(member);
+        let digest =
+            packed_items.iter().fold(0_u64, |sum, &packed| sum.wrapping_add(hash::item_hash(seed, packed)));
+        let live = packed_items.iter().filter(|packed| packed.is_live()).count();
+        Record {
+            member,
+            version,
+            predecessor,
+            floor,
+            digest,
+            items: Tree::from_sorted(packed_items),
+            live_count: live,
+        }
     }
 
     /// Whose record it is.
@@ -146,13 +155,13 @@ impl Record {
     }
 
     /// Version and digest: what a join decides by.
-    pub const fn stamp(&self) -> Stamp {
-        Stamp { version: self.version, digest: self.digest }
+    pub const fn version_digest(&self) -> VersionDigest {
+        VersionDigest { version: self.version, digest: self.digest }
     }
 
     /// What the incarnation was opened from.
-    pub const fn opened(&self) -> Option<Opened> {
-        self.opened
+    pub const fn predecessor(&self) -> Option<Predecessor> {
+        self.predecessor
     }
 
     /// Increments can be made only from clocks at or above it, in ticks.
@@ -168,55 +177,55 @@ impl Record {
 
     /// Whether the member belongs to the group: it has a live item.
     pub const fn is_member(&self) -> bool {
-        self.live > 0
+        self.live_count > 0
     }
 
     /// Items that are live, and items in all: the others are removals that are kept.
-    pub const fn counts(&self) -> (usize, usize) {
-        (self.live, self.items.len())
+    pub const fn item_counts(&self) -> (usize, usize) {
+        (self.live_count, self.items.len())
     }
 
     /// All items, sorted by range, with the removals that are kept.
-    pub fn timed_items(&self) -> impl ExactSizeIterator<Item = TimedItem> + '_ {
-        self.items.iter().map(|slot| slot.timed(self.member))
+    pub fn stamped_items(&self) -> impl ExactSizeIterator<Item = StampedItem> + '_ {
+        self.items.iter().map(|packed| packed.stamped_item(self.member))
     }
 
     /// The live items, sorted by range.
     pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
-        self.live().map(|slot| slot.item(self.member))
+        self.live_items().map(|packed| packed.item(self.member))
     }
 
     /// The item on exactly that range, a kept removal too.
-    pub fn get(&self, range: KeyRange) -> Option<TimedItem> {
-        self.items.get(slot_key(range)).map(|slot| slot.timed(self.member))
+    pub fn get(&self, range: KeyRange) -> Option<StampedItem> {
+        self.items.get(range_key(range)).map(|packed| packed.stamped_item(self.member))
     }
 
     /// What the record adds to the fingerprint of its group. `seed` is H0 of the member.
-    pub(crate) fn share(&self, seed: u64) -> u128 {
-        hash::record(seed, self.version, self.digest)
+    pub(crate) fn record_hash(&self, seed: u64) -> u128 {
+        hash::record_hash(seed, self.version, self.digest)
     }
 
     /// Puts the slot in its place and returns the one that was there; digest and count follow. The version is the caller's
     /// business.
-    pub(crate) fn put(&mut self, seed: u64, slot: Slot) -> Option<Slot> {
-        let old = self.items.insert(slot);
-        self.digest = self.digest.wrapping_add(hash::change(seed, old, slot));
-        self.live -= usize::from(old.is_some_and(Slot::is_live));
-        self.live += usize::from(slot.is_live());
+    pub(crate) fn put(&mut self, seed: u64, packed: PackedItem) -> Option<PackedItem> {
+        let old = self.items.insert(packed);
+        self.digest = self.digest.wrapping_add(hash::digest_change(seed, old, packed));
+        self.live_count -= usize::from(old.is_some_and(PackedItem::is_live));
+        self.live_count += usize::from(packed.is_live());
         old
     }
 
     /// The live slots, sorted by range.
-    pub(crate) fn live(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.items.iter().copied().filter(|slot| slot.is_live())
+    pub(crate) fn live_items(&self) -> impl Iterator<Item = PackedItem> + '_ {
+        self.items.iter().copied().filter(|packed| packed.is_live())
     }
 }
 
 impl PartialEq for Record {
     fn eq(&self, other: &Record) -> bool {
         self.member == other.member
-            && self.stamp() == other.stamp()
-            && (self.opened, self.floor) == (other.opened, other.floor)
+            && self.version_digest() == other.version_digest()
+            && (self.predecessor, self.floor) == (other.predecessor, other.floor)
             && self.items.iter().eq(other.items.iter())
     }
 }
@@ -228,39 +237,39 @@ impl core::fmt::Debug for Record {
         f.debug_struct("Record")
             .field("member", &self.member)
             .field("version", &format_args!("{}", self.version))
-            .field("opened", &self.opened)
+            .field("predecessor", &self.predecessor)
             .field("floor", &self.floor)
-            .field("items", &self.timed_items().collect::<Vec<_>>())
+            .field("items", &self.stamped_items().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
 
 /// Refuses an incarnation that was opened from a later one, or at a clock that its own has not passed.
-pub(crate) fn check_opened(
+pub(crate) fn check_predecessor(
     member: NetId,
-    opened: Option<Opened>,
+    predecessor: Option<Predecessor>,
     incarnation: Incarnation,
     clock: u64,
 ) -> Result<(), RecordError> {
-    match opened {
+    match predecessor {
         Some(from) if from.incarnation >= incarnation || from.clock >= clock => {
-            Err(RecordError::OpenedFromLater { member })
+            Err(RecordError::PredecessorNotEarlier { member })
         }
         Some(_) | None => Ok(()),
     }
 }
 
 /// The member's items as slots: sorted, each range once, all of one member, each time within `times`.
-pub(crate) fn slots_of(
+pub(crate) fn pack_items(
     member: NetId,
-    items: impl IntoIterator<Item = TimedItem>,
+    items: impl IntoIterator<Item = StampedItem>,
     times: core::ops::RangeInclusive<u64>,
-) -> Result<Vec<Slot>, RecordError> {
+) -> Result<Vec<PackedItem>, RecordError> {
     let items = items.into_iter();
-    let mut slots: Vec<Slot> = Vec::with_capacity(items.size_hint().0);
+    let mut packed_items: Vec<PackedItem> = Vec::with_capacity(items.size_hint().0);
     let mut last = None;
     for timed in items {
-        let (other, range, time) = (timed.item.member(), timed.item.range(), timed.time);
+        let (other, range, time) = (timed.item.member(), timed.item.range(), timed.stamp);
         if other != member {
             return Err(RecordError::ForeignItem { member, other });
         }
@@ -268,10 +277,10 @@ pub(crate) fn slots_of(
             return Err(RecordError::Unsorted { member, range });
         }
         if !times.contains(&time) {
-            return Err(RecordError::StrayTime { member, range, time });
+            return Err(RecordError::StampOutOfRange { member, range, stamp: time });
         }
         last = Some(range);
-        slots.push(Slot::of(&timed));
+        packed_items.push(PackedItem::pack(&timed));
     }
-    Ok(slots)
+    Ok(packed_items)
 }

@@ -4,26 +4,26 @@
 mod conflict;
 mod draft;
 mod evict;
-mod hear;
-mod life;
+mod incarnation;
+mod merge;
 mod write;
 
 use gm_clock::{Incarnation, NetId};
 
 use crate::eviction::Evictions;
-use crate::{ForgetError, GroupName, Message, PurgePolicy, Record, Version, View};
+use crate::{ForgetError, GroupName, GroupState, PurgePolicy, Record, Version, View};
 
-pub use conflict::Conflict;
-pub use hear::{Heard, OwnOutcome, Standing};
-pub use write::Write;
+pub use conflict::IdentityConflict;
+pub use merge::{OwnRecordOutcome, PeerCopy, ReplicaMergeOutcome};
+pub use write::WriteOutcome;
 
 /// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here reads them itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Moment {
+pub struct WriteContext {
     /// Wall-clock time, in seconds since 1970. Only a hint: it makes a later life's number greater where a disk was lost.
     pub unix_seconds: u64,
     /// 16 bits of chance, which keep two starts in one second apart.
-    pub chance: u16,
+    pub entropy: u16,
     /// Any clock that does not run back, in milliseconds: re-assertions are counted by the minute.
     pub millis: u64,
 }
@@ -35,33 +35,33 @@ pub struct Replica {
     default_port: Option<u16>,
     view: View,
     /// Whether the present incarnation is of this process: if not, the first write begins a new one.
-    pub(crate) alive: bool,
+    pub(crate) began_incarnation: bool,
     /// The highest incarnation of this node on disk or heard of.
-    pub(crate) highest: Incarnation,
-    conflict: Conflict,
+    pub(crate) highest_incarnation: Incarnation,
+    conflict: IdentityConflict,
     /// What others and this node had evicted of late.
     evictions: Evictions,
     /// How often this node came back below what was heard of it.
-    returns: u64,
+    resets: u64,
 }
 
 impl Replica {
     /// The replica of a node that knows nothing of the group, as after losing its disk.
     pub fn new(me: NetId, name: GroupName) -> Replica {
-        Replica::restore(me, Message::new(name))
+        Replica::restore(me, GroupState::new(name))
     }
 
     /// The replica of a node that starts with what it had stored. Its first write opens a new incarnation.
-    pub fn restore(me: NetId, state: Message) -> Replica {
+    pub fn restore(me: NetId, state: GroupState) -> Replica {
         Replica {
             me,
             default_port: None,
             view: View::new(state),
-            alive: false,
-            highest: Incarnation::ORIGINAL,
-            conflict: Conflict::new(),
+            began_incarnation: false,
+            highest_incarnation: Incarnation::ORIGINAL,
+            conflict: IdentityConflict::new(),
             evictions: Evictions::new(),
-            returns: 0,
+            resets: 0,
         }
     }
 
@@ -78,7 +78,7 @@ impl Replica {
     }
 
     /// The state of the group as it is known here.
-    pub fn state(&self) -> &Message {
+    pub fn state(&self) -> &GroupState {
         &self.view
     }
 
@@ -88,31 +88,31 @@ impl Replica {
     }
 
     /// The state, to be changed: index and fingerprint follow.
-    const fn state_mut(&mut self) -> &mut Message {
-        self.view.message_mut()
+    const fn state_mut(&mut self) -> &mut GroupState {
+        self.view.state_mut()
     }
 
     /// One's own record; `None` before the first write.
-    pub fn own(&self) -> Option<&Record> {
+    pub fn own_record(&self) -> Option<&Record> {
         self.view.record(self.me)
     }
 
     /// Whether this node belongs to the group: it has a live item.
     pub fn is_member(&self) -> bool {
-        self.own().is_some_and(Record::is_member)
+        self.own_record().is_some_and(Record::is_member)
     }
 
     /// Whether it is as it was made, but for what is refused: nothing is known, heard of or set.
-    pub(crate) fn is_blank(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.view.records().len() == 0
             && self.default_port.is_none()
-            && self.highest == Incarnation::ORIGINAL
-            && self.conflict == Conflict::new()
-            && self.returns == 0
+            && self.highest_incarnation == Incarnation::ORIGINAL
+            && self.conflict == IdentityConflict::new()
+            && self.resets == 0
     }
 
     /// How often this node had to defend its record, and whether it has given up for now.
-    pub const fn conflict(&self) -> &Conflict {
+    pub const fn conflict(&self) -> &IdentityConflict {
         &self.conflict
     }
 
@@ -121,13 +121,13 @@ impl Replica {
         self.state_mut().purge(policy)
     }
 
-    /// Forgets another member, see [`Message::forget`].
+    /// Forgets another member, see [`GroupState::forget`].
     ///
     /// # Errors
-    /// A [`ForgetError`]; [`ForgetError::Oneself`] for this node.
+    /// A [`ForgetError`]; [`ForgetError::ThisNode`] for this node.
     pub fn forget(&mut self, member: NetId) -> Result<Version, ForgetError> {
         if member == self.me {
-            return Err(ForgetError::Oneself { member });
+            return Err(ForgetError::ThisNode { member });
         }
         self.state_mut().forget(member)
     }

@@ -14,7 +14,9 @@ use gm_clock::{ClockError, Incarnation, NetId};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Event, GroupName, Item, ItemError, KeyRange, Op, Opened, Stamp, TimedItem, Version};
+use crate::{
+    Event, GroupName, Item, ItemError, KeyRange, Op, Predecessor, StampedItem, Version, VersionDigest,
+};
 
 /// Reads what is written as a text.
 struct Text<T>(&'static str, PhantomData<T>);
@@ -114,10 +116,10 @@ impl<'de> Deserialize<'de> for Item {
     }
 }
 
-/// The parts of a [`TimedItem`], before they are checked: those of the item, and the time. Not nested, and not serde's
+/// The parts of a [`StampedItem`], before they are checked: those of the item, and the time. Not nested, and not serde's
 /// flattening either, which lets unknown parts through and needs a format that describes itself.
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "TimedItem", deny_unknown_fields)]
+#[serde(rename = "StampedItem", deny_unknown_fields)]
 struct TimedParts {
     member: NetId,
     range: KeyRange,
@@ -128,20 +130,20 @@ struct TimedParts {
 }
 
 /// As a structure of its six parts.
-impl Serialize for TimedItem {
+impl Serialize for StampedItem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ItemParts { member, range, op, port, priority } = ItemParts::from(&self.item);
-        TimedParts { member, range, op, port, priority, time: self.time }.serialize(serializer)
+        TimedParts { member, range, op, port, priority, time: self.stamp }.serialize(serializer)
     }
 }
 
 /// Its time is checked too: none is above the ceiling of clocks.
-impl<'de> Deserialize<'de> for TimedItem {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TimedItem, D::Error> {
+impl<'de> Deserialize<'de> for StampedItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<StampedItem, D::Error> {
         let TimedParts { member, range, op, port, priority, time } = TimedParts::deserialize(deserializer)?;
         let item = Item::new(member, range, op, port, priority).map_err(D::Error::custom)?;
         clock(time).map_err(D::Error::custom)?;
-        Ok(TimedItem { item, time })
+        Ok(StampedItem { item, stamp: time })
     }
 }
 
@@ -157,7 +159,7 @@ struct VersionParts {
 /// As a structure of its three parts.
 impl Serialize for Version {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Version { incarnation, gone, clock } = *self;
+        let Version { incarnation, forgotten: gone, clock } = *self;
         VersionParts { incarnation, gone, clock }.serialize(serializer)
     }
 }
@@ -169,50 +171,50 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// The parts of an [`Opened`], before its clock is checked.
+/// The parts of an [`Predecessor`], before its clock is checked.
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "Opened", deny_unknown_fields)]
+#[serde(rename = "Predecessor", deny_unknown_fields)]
 struct OpenedParts {
     incarnation: Incarnation,
     clock: u64,
 }
 
 /// As a structure of its two parts.
-impl Serialize for Opened {
+impl Serialize for Predecessor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Opened { incarnation, clock } = *self;
+        let Predecessor { incarnation, clock } = *self;
         OpenedParts { incarnation, clock }.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Opened {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Opened, D::Error> {
+impl<'de> Deserialize<'de> for Predecessor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Predecessor, D::Error> {
         let OpenedParts { incarnation, clock: time } = OpenedParts::deserialize(deserializer)?;
         clock(time).map_err(D::Error::custom)?;
-        Ok(Opened { incarnation, clock: time })
+        Ok(Predecessor { incarnation, clock: time })
     }
 }
 
-/// The parts of a [`Stamp`]. Any number is a digest.
+/// The parts of a [`VersionDigest`]. Any number is a digest.
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "Stamp", deny_unknown_fields)]
+#[serde(rename = "VersionDigest", deny_unknown_fields)]
 struct StampParts {
     version: Version,
     digest: u64,
 }
 
 /// As a structure of its two parts.
-impl Serialize for Stamp {
+impl Serialize for VersionDigest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Stamp { version, digest } = *self;
+        let VersionDigest { version, digest } = *self;
         StampParts { version, digest }.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Stamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stamp, D::Error> {
+impl<'de> Deserialize<'de> for VersionDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VersionDigest, D::Error> {
         let StampParts { version, digest } = StampParts::deserialize(deserializer)?;
-        Ok(Stamp { version, digest })
+        Ok(VersionDigest { version, digest })
     }
 }
 

@@ -7,7 +7,7 @@
 
 mod build;
 mod cursor;
-mod differ;
+mod difference;
 mod edit;
 mod range;
 mod replace;
@@ -32,7 +32,7 @@ pub(crate) trait Entry: Clone {
 
     /// The sum of a subtree after an entry of sum `new` took the place of one of sum `old`, or is new. As it stands here it
     /// is for sums that are [`Idempotent`]; every other entry must say how to take `old` out again.
-    fn exchange(sum: Self::Sum, _old: Option<Self::Sum>, new: Self::Sum) -> Self::Sum {
+    fn update_sum(sum: Self::Sum, _old: Option<Self::Sum>, new: Self::Sum) -> Self::Sum {
         Self::add(sum, new)
     }
 }
@@ -95,9 +95,14 @@ impl<E: Entry> Tree<E> {
 
     /// Calls `see` for the sorted entries up to the key `last` that are wanted: whose own sum `wanted` accepts. Passes by
     /// whole subtrees whose sum it does not accept.
-    pub(crate) fn each_up_to(&self, last: E::Key, wanted: impl Fn(E::Sum) -> bool, mut see: impl FnMut(&E)) {
+    pub(crate) fn each_up_to(
+        &self,
+        last: E::Key,
+        wanted: impl Fn(E::Sum) -> bool,
+        mut visit: impl FnMut(&E),
+    ) {
         if let Some(root) = &self.root {
-            root.each_up_to(last, &wanted, &mut see);
+            root.each_up_to(last, &wanted, &mut visit);
         }
     }
 
@@ -108,18 +113,18 @@ impl<E: Entry> Tree<E> {
 }
 
 impl<E: Entry> Node<E> {
-    fn each_up_to(&self, last: E::Key, wanted: &impl Fn(E::Sum) -> bool, see: &mut impl FnMut(&E)) {
+    fn each_up_to(&self, last: E::Key, wanted: &impl Fn(E::Sum) -> bool, visit: &mut impl FnMut(&E)) {
         match self {
             Node::Leaf(entries) => entries
                 .iter()
                 .take_while(|entry| entry.key() <= last)
                 .filter(|entry| wanted(entry.sum()))
-                .for_each(see),
+                .for_each(visit),
             Node::Inner(children) => children
                 .iter()
                 .take_while(|child| child.min <= last)
                 .filter(|child| wanted(child.sum))
-                .for_each(|child| child.node.each_up_to(last, wanted, see)),
+                .for_each(|child| child.node.each_up_to(last, wanted, visit)),
         }
     }
 
@@ -147,7 +152,7 @@ impl<E: Entry> Node<E> {
     }
 
     /// Whether it is one and the same node, and so has the same entries.
-    fn is(&self, other: &Node<E>) -> bool {
+    fn is_same_node(&self, other: &Node<E>) -> bool {
         match (self, other) {
             (Node::Leaf(mine), Node::Leaf(theirs)) => Arc::ptr_eq(mine, theirs),
             (Node::Inner(mine), Node::Inner(theirs)) => Arc::ptr_eq(mine, theirs),

@@ -11,7 +11,7 @@ pub struct Version {
     /// The life of the member's writing.
     pub incarnation: Incarnation,
     /// Forgotten: nothing that was written in this incarnation comes back, only a later one does.
-    pub gone: bool,
+    pub forgotten: bool,
     /// The member's writes in this group, in ticks, in `0..=CEILING`.
     pub clock: u64,
 }
@@ -21,16 +21,16 @@ impl Version {
     ///
     /// # Errors
     /// [`ClockError::TimeTooLarge`] if the clock is above [`CEILING`].
-    pub const fn new(incarnation: Incarnation, gone: bool, clock: u64) -> Result<Version, ClockError> {
+    pub const fn new(incarnation: Incarnation, forgotten: bool, clock: u64) -> Result<Version, ClockError> {
         if clock > CEILING {
             return Err(ClockError::TimeTooLarge { time: clock });
         }
-        Ok(Version { incarnation, gone, clock })
+        Ok(Version { incarnation, forgotten, clock })
     }
 
     /// Whether the clock is in its range: the fields are public, so whoever takes a version in asks.
     pub(crate) const fn check(self) -> Result<(), ClockError> {
-        match Version::new(self.incarnation, self.gone, self.clock) {
+        match Version::new(self.incarnation, self.forgotten, self.clock) {
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         }
@@ -39,15 +39,15 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gone = if self.gone { " gone" } else { "" };
-        write!(f, "{}.{}{gone}", self.incarnation, self.clock)
+        let forgotten = if self.forgotten { " gone" } else { "" };
+        write!(f, "{}.{}{forgotten}", self.incarnation, self.clock)
     }
 }
 
 /// What decides between two records of a member: the version, and the digest of the live items. Equal versions have
 /// equal live items, except after a fault, which the digest resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stamp {
+pub struct VersionDigest {
     /// Compared first.
     pub version: Version,
     /// The sum of the hashes of the live items, see the crate's page on hashes.
@@ -57,7 +57,7 @@ pub struct Stamp {
 /// What an incarnation was opened from: whoever holds the record of the former life up to that clock, and not below the
 /// floor, can be brought up by an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Opened {
+pub struct Predecessor {
     /// The former life.
     pub incarnation: Incarnation,
     /// Its clock when the new life began, in ticks.

@@ -1,6 +1,6 @@
 //! What a reader holds: a state and its index, both shared with the writer and neither ever changing under the reader.
 
-mod by_place;
+mod buckets;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -9,21 +9,21 @@ use core::ops::Deref;
 use gm_clock::NetId;
 
 use crate::index::Index;
-use crate::{KeyRange, Message, Owner, Piece, Share};
+use crate::{CoverageSegment, GroupState, KeyRange, MemberCoverage, Owner};
 
-/// The state of a group with an index of who serves what, and of its members by place. Derefs to the [`Message`].
+/// The state of a group with an index of who serves what, and of its members by place. Derefs to the [`GroupState`].
 ///
 /// A clone is constant in time and shares everything: hand one to each reader. The replica that it came from goes on
 /// writing; the clone stays as it is.
 #[derive(Clone, Debug)]
 pub struct View {
-    message: Message,
+    state: GroupState,
 }
 
 impl View {
     /// The view of a state. Builds the index, which takes time in proportion to the items; a [`crate::Replica`] has it already.
-    pub fn new(message: Message) -> View {
-        View { message: message.indexed() }
+    pub fn new(state: GroupState) -> View {
+        View { state: state.indexed() }
     }
 
     /// Who serves the key, most preferred first, each member once: higher priority, then the greater rendezvous hash of key
@@ -51,18 +51,18 @@ impl View {
     }
 
     /// The least key above `key` that anybody serves.
-    pub fn next_served(&self, key: u32) -> Option<u32> {
-        self.index().next_served(key.checked_add(1)?)
+    pub fn next_served_key(&self, key: u32) -> Option<u32> {
+        self.index().next_served_key(key.checked_add(1)?)
     }
 
     /// The least key of all that anybody serves.
-    pub fn first_served(&self) -> Option<u32> {
-        self.index().next_served(0)
+    pub fn first_served_key(&self) -> Option<u32> {
+        self.index().next_served_key(0)
     }
 
     /// The whole key space, cut at every boundary of what is served, in order and without a gap, with the owners of each
     /// piece. As long as twice the items that are served, and one; each piece lists all its owners.
-    pub fn coverage(&self) -> impl Iterator<Item = Piece> + '_ {
+    pub fn coverage(&self) -> impl Iterator<Item = CoverageSegment> + '_ {
         self.index().coverage()
     }
 
@@ -82,29 +82,29 @@ impl View {
     }
 
     /// How much of the key space each member serves, in the order of the members; who serves nothing is left out.
-    pub fn shares(&self) -> Vec<Share> {
-        self.index().shares()
+    pub fn member_coverage(&self) -> Vec<MemberCoverage> {
+        self.index().member_coverage()
     }
 
     /// Whom a change of the range concerns: the members that serve any of it or are interested in any of it.
-    pub fn concerned(&self, range: KeyRange) -> Vec<NetId> {
-        self.index().concerned(range)
+    pub fn affected_members(&self, range: KeyRange) -> Vec<NetId> {
+        self.index().affected_members(range)
     }
 
     /// The state, to be changed: the index follows.
-    pub(crate) const fn message_mut(&mut self) -> &mut Message {
-        &mut self.message
+    pub(crate) const fn state_mut(&mut self) -> &mut GroupState {
+        &mut self.state
     }
 
     fn index(&self) -> &Index {
-        self.message.index().expect("the message of a view is indexed")
+        self.state.index().expect("the message of a view is indexed")
     }
 }
 
 impl Deref for View {
-    type Target = Message;
+    type Target = GroupState;
 
-    fn deref(&self) -> &Message {
-        &self.message
+    fn deref(&self) -> &GroupState {
+        &self.state
     }
 }

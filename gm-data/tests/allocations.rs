@@ -5,8 +5,8 @@ mod common;
 use std::alloc::System;
 use std::hint::black_box;
 
-use common::{NOW, id, message, record, version};
-use gm_data::{Item, KeyRange, Merged, Message, Replica, TimedItem};
+use common::{NOW, group_state, id, record, version};
+use gm_data::{GroupState, Item, KeyRange, MergeOutcome, Replica, StampedItem};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
 #[global_allocator]
@@ -16,13 +16,13 @@ const MEMBERS: u8 = 100;
 const ITEMS: u32 = 100;
 
 /// 100 members with 100 items each, nothing of it shared with another such state.
-fn ten_thousand() -> Message {
-    let item = |member, number| TimedItem {
+fn ten_thousand() -> GroupState {
+    let item = |member, number| StampedItem {
         item: Item::serves(id(member), KeyRange::single(number), 80, 1).expect("priority 1"),
-        time: 1,
+        stamp: 1,
     };
     let items = |member| (0..ITEMS).map(|number| item(member, number)).collect::<Vec<_>>();
-    message((1..=MEMBERS).map(|member| record(id(member), version(1, 1), &items(member))))
+    group_state((1..=MEMBERS).map(|member| record(id(member), version(1, 1), &items(member))))
 }
 
 /// (allocations with reallocations, bytes) of `work`. The least of some runs: the test runner's own thread may allocate
@@ -38,7 +38,7 @@ fn allocated(mut work: impl FnMut()) -> (usize, usize) {
 }
 
 #[test]
-fn what_reads_or_finds_nothing_new_allocates_next_to_nothing() {
+fn reads_and_merges_without_news_hardly_allocate() {
     let (state, twin) = (ten_thousand(), ten_thousand());
     assert_eq!(state.live_item_count(), 10_000);
     let clone = state.clone();
@@ -46,19 +46,19 @@ fn what_reads_or_finds_nothing_new_allocates_next_to_nothing() {
     assert_eq!(allocated(|| assert_ne!(black_box(&state).fingerprint(), 0)), (0, 0), "a fingerprint");
     assert_eq!(allocated(|| assert_eq!(state.member_count(), 100)), (0, 0), "counts");
     let member = id(50);
-    let search = || state.topology().get(member, KeyRange::single(7));
+    let search = || state.items().get(member, KeyRange::single(7));
     assert_eq!(allocated(|| assert!(black_box(search()).is_some())), (0, 0), "a search");
 
     let mut mine = state.clone();
     assert_eq!(
-        allocated(|| assert_eq!(mine.merge(&clone), Ok(Merged::default()))),
+        allocated(|| assert_eq!(mine.merge(&clone), Ok(MergeOutcome::default()))),
         (0, 0),
         "a merge of what is shared"
     );
-    let equal = allocated(|| assert_eq!(mine.merge(&twin), Ok(Merged::default())));
+    let equal = allocated(|| assert_eq!(mine.merge(&twin), Ok(MergeOutcome::default())));
     println!("merge of an equal state that shares nothing: {equal:?}");
     assert!(equal.0 <= 4 && equal.1 <= 1_024, "a merge of an equal state that shares nothing: {equal:?}");
-    let read = allocated(|| assert_eq!(black_box(&state).topology().iter().count(), 10_000));
+    let read = allocated(|| assert_eq!(black_box(&state).items().iter().count(), 10_000));
     println!("reading all items: {read:?}");
     assert!(
         read.0 <= 4 * usize::from(MEMBERS) && read.1 <= 1_024 * usize::from(MEMBERS),
@@ -67,7 +67,7 @@ fn what_reads_or_finds_nothing_new_allocates_next_to_nothing() {
 
     let mut replica = Replica::restore(id(200), state.clone());
     let known = replica.state().clone();
-    assert_eq!(allocated(|| drop(replica.hear(&known, NOW))), (0, 0), "hearing what is known");
+    assert_eq!(allocated(|| drop(replica.merge(&known, NOW))), (0, 0), "hearing what is known");
 
     // The counter counts: a write copies its path, and no more of the 200 kB than that.
     let mut number = 0;

@@ -2,19 +2,19 @@
 
 mod common;
 
-use common::{NOW, blank, id, own_items, range, serve, unserve};
-use gm_data::{Change, Item, Op, Replica, Write};
+use common::{NOW, empty_replica, id, own_items, range, serve, unserve};
+use gm_data::{Change, Item, Op, Replica, WriteOutcome};
 
 /// A replica that has made those changes, each in a write of its own.
 fn after(changes: &[Change]) -> Replica {
-    let mut replica = blank();
+    let mut replica = empty_replica();
     for change in changes {
         replica.change(&[*change], NOW).expect("a sound change");
     }
     replica
 }
 
-fn write(replica: &mut Replica, batch: &[Change]) -> Write {
+fn write(replica: &mut Replica, batch: &[Change]) -> WriteOutcome {
     replica.change(batch, NOW).expect("a sound batch")
 }
 
@@ -58,14 +58,14 @@ fn each_change_alone() {
         ("put a removal", &[serve_9, put(Ok(Item::removal(id(1), nine)))], &["get :0 x1 @2"]),
     ];
     for (what, changes, expected) in cases {
-        let shown: Vec<_> = expected.iter().map(|item| format!("{nine} {item}")).collect();
-        assert_eq!(own_items(&after(changes)), shown, "{what}");
+        let format_item: Vec<_> = expected.iter().map(|item| format!("{nine} {item}")).collect();
+        assert_eq!(own_items(&after(changes)), format_item, "{what}");
     }
 }
 
 #[test]
 fn a_default_port_serves_where_none_is_given() {
-    let mut replica = blank().with_default_port(5432);
+    let mut replica = empty_replica().with_default_port(5432);
     let none = Change::Serve { range: range("0-9"), port: None, priority: 2 };
     write(&mut replica, &[none, raise("10-19", 3, None), serve("20-29"), raise("30-39", 4, Some(7))]);
     assert_eq!(
@@ -86,14 +86,14 @@ fn a_removal_is_kept_until_it_is_purged() {
         own_items(&replica),
         ["0x00000000-0x00000009 rmv :0 x1 @3", "0x0000000a-0x00000013 add :80 x1 @2"]
     );
-    assert_eq!(replica.own().expect("written").counts(), (1, 2));
+    assert_eq!(replica.own_record().expect("written").item_counts(), (1, 2));
     assert_eq!(replica.state().live_item_count(), 1);
 }
 
 #[test]
 fn a_batch_is_one_tick_and_one_increment() {
     let mut replica = after(&[serve("0-100")]);
-    let before = replica.own().expect("written").version();
+    let before = replica.own_record().expect("written").version();
     let write = write(&mut replica, &[unserve("0-100"), serve("0-50")]);
     assert!(write.changed);
     assert_eq!((write.version.incarnation, write.version.clock), (before.incarnation, before.clock + 1));
@@ -103,11 +103,11 @@ fn a_batch_is_one_tick_and_one_increment() {
     );
     let increment = write.increment.expect("others hold the version before");
     assert_eq!((increment.span(), increment.items().len()), ((1, 2), 2));
-    assert_eq!(increment.stamp(), replica.own().expect("written").stamp());
+    assert_eq!(increment.version_digest(), replica.own_record().expect("written").version_digest());
 }
 
 #[test]
-fn the_last_word_on_a_range_counts() {
+fn the_last_change_of_a_range_counts() {
     let two = serve("0-9");
     let other = Change::Serve { range: range("0-9"), port: Some(81), priority: 9 };
     let cases: &[(&str, &[Change], &str)] = &[
@@ -172,7 +172,7 @@ fn unserving_all_and_serving_anew_leaves_no_interest() {
 }
 
 #[test]
-fn what_stands_there_already_writes_nothing() {
+fn an_unchanged_item_writes_nothing() {
     let mut replica = after(&[serve("0-9"), Change::Interest(range("10-19"))]);
     let before = replica.clone();
     let same: &[&[Change]] = &[
@@ -185,14 +185,18 @@ fn what_stands_there_already_writes_nothing() {
     ];
     for batch in same {
         let write = write(&mut replica, batch);
-        let version = before.own().expect("written").version();
-        assert_eq!(write, Write { version, changed: false, increment: None, eviction: None }, "{batch:?}");
+        let version = before.own_record().expect("written").version();
+        assert_eq!(
+            write,
+            WriteOutcome { version, changed: false, increment: None, eviction: None },
+            "{batch:?}"
+        );
         common::assert_same(&before, &replica);
     }
 }
 
 #[test]
-fn only_what_differs_is_stamped_anew() {
+fn only_changed_items_get_a_new_stamp() {
     let mut replica = after(&[serve("0-9"), serve("10-19")]);
     let write = write(&mut replica, &[serve("0-9"), priority("10-19", 2), serve("20-29")]);
     assert_eq!(write.increment.expect("an increment").items().len(), 2);
@@ -210,5 +214,5 @@ fn only_what_differs_is_stamped_anew() {
 fn ranges_are_not_cut() {
     // Overlapping ranges of one member stand side by side: identity is (member, start, end).
     let replica = after(&[serve("0-100"), serve("50-150"), serve("0-100")]);
-    assert_eq!(replica.own().expect("written").counts(), (2, 2));
+    assert_eq!(replica.own_record().expect("written").item_counts(), (2, 2));
 }

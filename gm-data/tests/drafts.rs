@@ -3,14 +3,15 @@
 mod common;
 
 use common::{
-    FIRST, NOW, assert_same, blank, gone, id, later, message, name, record, serve, serves, unserve, version,
+    FIRST, NOW, assert_same, empty_replica, forgotten, group_state, id, later, name, record, serve, serves,
+    unserve, version,
 };
-use gm_data::{Merged, PurgePolicy, Replica, Stamp, Standing, View};
+use gm_data::{MergeOutcome, PeerCopy, PurgePolicy, Replica, VersionDigest, View};
 
 /// Index, fingerprint and buckets are those of a state that is built anew.
 fn assert_followed(replica: &Replica) {
     let view = replica.view();
-    let built = View::new(message(view.records().cloned()));
+    let built = View::new(group_state(view.records().cloned()));
     assert_eq!(view.fingerprint(), built.fingerprint());
     assert_eq!(view.bucket_children(0, 0), built.bucket_children(0, 0));
     assert_eq!(
@@ -25,17 +26,17 @@ fn other(number: u8, clock: u64) -> gm_data::Record {
 }
 
 #[test]
-fn a_draft_is_seen_once_it_is_installed() {
-    let mut live = blank();
-    live.hear_others(&message([other(2, 1)])).expect("one group");
+fn a_draft_is_visible_once_committed() {
+    let mut live = empty_replica();
+    live.merge_others(&group_state([other(2, 1)])).expect("one group");
     let mut draft = live.clone();
     draft.change(&[serve("0-9")], NOW).expect("a sound change");
-    assert!(live.own().is_none());
+    assert!(live.own_record().is_none());
 
     // What was heard meanwhile stays, and what the draft knows of others is not looked at.
-    live.hear_others(&message([other(2, 7), other(3, 1)])).expect("one group");
-    live.install(draft);
-    assert_eq!(live.own().map(gm_data::Record::version), Some(version(FIRST, 1)));
+    live.merge_others(&group_state([other(2, 7), other(3, 1)])).expect("one group");
+    live.commit(draft);
+    assert_eq!(live.own_record().map(gm_data::Record::version), Some(version(FIRST, 1)));
     assert_eq!(live.state().record(id(2)).map(|r| r.version().clock), Some(7));
     assert!(live.state().members().eq([id(1), id(2), id(3)]));
     assert_followed(&live);
@@ -44,30 +45,30 @@ fn a_draft_is_seen_once_it_is_installed() {
     let mut draft = live.clone();
     let write = draft.change(&[serve("10-19"), unserve("0-9")], NOW).expect("a sound change");
     assert_eq!((write.version, write.increment.is_some()), (version(FIRST, 2), true));
-    live.install(draft);
+    live.commit(draft);
     assert_eq!(live.view().locate(12).len(), 1);
     assert_followed(&live);
 }
 
 #[test]
 fn a_draft_without_a_write_changes_nothing() {
-    let mut live = blank();
+    let mut live = empty_replica();
     live.change(&[serve("0-9")], NOW).expect("a sound change");
     let before = live.clone();
-    live.install(before.clone());
+    live.commit(before.clone());
     assert_same(&before, &live);
 }
 
 #[test]
-fn the_life_of_a_draft_is_installed_too() {
+fn the_incarnation_of_a_draft_is_committed_too() {
     // What was heard of oneself raises the next incarnation; here in the draft alone.
-    let mut live = blank();
+    let mut live = empty_replica();
     let mut draft = live.clone();
-    let heard = Stamp { version: version(FIRST + 1_000, 5), digest: 0 };
-    draft.hear_of_oneself(heard, NOW);
-    let asserted = draft.own().map(gm_data::Record::version);
+    let heard = VersionDigest { version: version(FIRST + 1_000, 5), digest: 0 };
+    draft.observe_own_record(heard, NOW);
+    let asserted = draft.own_record().map(gm_data::Record::version);
     assert_eq!(asserted, Some(version(FIRST + 1_001, 6)));
-    live.install(draft.clone());
+    live.commit(draft.clone());
     assert_same(&draft, &live);
     assert_eq!(live.change(&[serve("0-9")], NOW).expect("sound").version, version(FIRST + 1_001, 7));
     assert_eq!(live.conflict(), draft.conflict());
@@ -75,78 +76,78 @@ fn the_life_of_a_draft_is_installed_too() {
 
 #[test]
 fn a_draft_that_was_overtaken_does_not_go_back() {
-    let mut live = blank();
+    let mut live = empty_replica();
     live.change(&[serve("0-9")], NOW).expect("sound");
     let early = live.clone();
     live.change(&[serve("10-19")], NOW).expect("sound");
-    let own = live.own().cloned();
-    live.install(early);
-    assert_eq!(live.own().cloned(), own);
+    let own = live.own_record().cloned();
+    live.commit(early);
+    assert_eq!(live.own_record().cloned(), own);
     assert_followed(&live);
 }
 
 #[test]
-fn a_purged_draft_is_installed() {
-    let mut live = blank();
+fn a_purged_draft_is_committed() {
+    let mut live = empty_replica();
     live.change(&[serve("0-9"), serve("10-19")], NOW).expect("sound");
     live.change(&[unserve("0-9")], NOW).expect("sound");
     let mut draft = live.clone();
     assert_eq!(draft.purge(PurgePolicy::EVERYTHING), 1);
-    live.install(draft.clone());
-    assert_eq!(live.own(), draft.own());
+    live.commit(draft.clone());
+    assert_eq!(live.own_record(), draft.own_record());
     assert_followed(&live);
 }
 
 #[test]
 #[should_panic(expected = "a draft of another node or group")]
 fn a_draft_of_another_node_is_refused() {
-    blank().install(Replica::new(id(2), name("G")));
+    empty_replica().commit(Replica::new(id(2), name("G")));
 }
 
 #[test]
 #[should_panic(expected = "a draft of another node or group")]
 fn a_draft_of_another_group_is_refused() {
-    blank().install(Replica::new(id(1), name("H")));
+    empty_replica().commit(Replica::new(id(1), name("H")));
 }
 
 #[test]
-fn hearing_of_others_passes_by_what_is_said_of_oneself() {
-    let mut replica = blank();
+fn merging_others_ignores_the_own_record() {
+    let mut replica = empty_replica();
     replica.change(&[serve("0-9")], NOW).expect("sound");
-    let own = replica.own().cloned();
-    let said = message([record(id(1), version(u64::from(u32::MAX) << 16, 9), &[]), other(2, 1)]);
-    let merged = replica.hear_others(&said).expect("one group");
-    assert_eq!(merged, Merged { newer: vec![id(2)], ..Merged::default() });
-    assert_eq!(replica.own().cloned(), own);
-    let wrong = gm_data::Message::new(name("H"));
-    assert!(replica.hear_others(&wrong).is_err());
+    let own = replica.own_record().cloned();
+    let said = group_state([record(id(1), version(u64::from(u32::MAX) << 16, 9), &[]), other(2, 1)]);
+    let merged = replica.merge_others(&said).expect("one group");
+    assert_eq!(merged, MergeOutcome { newer: vec![id(2)], ..MergeOutcome::default() });
+    assert_eq!(replica.own_record().cloned(), own);
+    let wrong = gm_data::GroupState::new(name("H"));
+    assert!(replica.merge_others(&wrong).is_err());
 }
 
 #[test]
-fn how_one_stands() {
-    let mut replica = blank();
-    let stamp = |version| Stamp { version, digest: 0 };
-    assert_eq!(replica.stands_against(stamp(version(1, 1))), Standing::Foreign, "nothing is known here");
+fn copies_of_the_own_record_are_classified() {
+    let mut replica = empty_replica();
+    let stamp = |version| VersionDigest { version, digest: 0 };
+    assert_eq!(replica.classify_copy(stamp(version(1, 1))), PeerCopy::Foreign, "nothing is known here");
     replica.change(&[serve("0-9")], NOW).expect("sound");
     let before = replica.clone();
-    let own = replica.own().expect("written").stamp();
+    let own = replica.own_record().expect("written").version_digest();
     let cases = [
-        (own, Standing::Same),
-        (Stamp { digest: own.digest ^ 1, ..own }, Standing::Foreign),
-        (stamp(version(FIRST, 0)), Standing::Older),
-        (stamp(version(FIRST, 2)), Standing::Foreign),
-        (stamp(gone(FIRST, 1)), Standing::Foreign),
-        (stamp(gone(FIRST - 1, 99)), Standing::Older),
-        (stamp(version(FIRST + 1, 0)), Standing::Foreign),
+        (own, PeerCopy::Same),
+        (VersionDigest { digest: own.digest ^ 1, ..own }, PeerCopy::Foreign),
+        (stamp(version(FIRST, 0)), PeerCopy::Older),
+        (stamp(version(FIRST, 2)), PeerCopy::Foreign),
+        (stamp(forgotten(FIRST, 1)), PeerCopy::Foreign),
+        (stamp(forgotten(FIRST - 1, 99)), PeerCopy::Older),
+        (stamp(version(FIRST + 1, 0)), PeerCopy::Foreign),
     ];
     for (heard, want) in cases {
-        assert_eq!(replica.stands_against(heard), want, "{heard:?}");
+        assert_eq!(replica.classify_copy(heard), want, "{heard:?}");
         // And it is what hearing of it finds.
-        let outcome = replica.clone().hear_of_oneself(heard, later(1));
+        let outcome = replica.clone().observe_own_record(heard, later(1));
         let found = match outcome {
-            gm_data::OwnOutcome::Nothing => Standing::Same,
-            gm_data::OwnOutcome::Older => Standing::Older,
-            _ => Standing::Foreign,
+            gm_data::OwnRecordOutcome::Nothing => PeerCopy::Same,
+            gm_data::OwnRecordOutcome::Older => PeerCopy::Older,
+            _ => PeerCopy::Foreign,
         };
         assert_eq!(found, want, "{heard:?}: {outcome:?}");
     }
@@ -154,22 +155,22 @@ fn how_one_stands() {
 }
 
 #[test]
-fn keeping_ones_own_record_keeps_nothing_else() {
-    let mut replica = blank();
-    replica.keep_own();
+fn retaining_the_own_record_drops_all_others() {
+    let mut replica = empty_replica();
+    replica.retain_own_record();
     assert_eq!(replica.state().records().len(), 0);
-    replica.hear_others(&message([other(2, 1), other(3, 1)])).expect("one group");
+    replica.merge_others(&group_state([other(2, 1), other(3, 1)])).expect("one group");
     replica.change(&[serve("0-9")], NOW).expect("sound");
     replica.leave(NOW).expect("a member");
-    let own = replica.own().cloned();
-    replica.keep_own();
-    assert_eq!(replica.own().cloned(), own);
+    let own = replica.own_record().cloned();
+    replica.retain_own_record();
+    assert_eq!(replica.own_record().cloned(), own);
     assert!(replica.state().records().map(gm_data::Record::member).eq([id(1)]));
     assert_eq!(replica.view().bucket(0, 0).records, 1);
     assert!(replica.view().locate(5).is_empty());
     assert_followed(&replica);
     // A later join goes on in the same life, and others can be heard of again.
     assert_eq!(replica.join(&[], NOW).expect("sound").version, version(FIRST, 3));
-    replica.hear_others(&message([other(2, 1)])).expect("one group");
+    replica.merge_others(&group_state([other(2, 1)])).expect("one group");
     assert_followed(&replica);
 }

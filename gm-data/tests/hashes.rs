@@ -7,7 +7,9 @@ mod common;
 
 use common::{id, incarnation};
 use gm_clock::{CEILING, NetId};
-use gm_data::{GroupName, Item, KeyRange, Message, Moment, Op, Record, TimedItem, Topology, Version, View};
+use gm_data::{
+    GroupName, GroupSet, GroupState, Item, KeyRange, Op, Record, StampedItem, Version, View, WriteContext,
+};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::path::Path;
@@ -42,7 +44,7 @@ fn h0(member: NetId) -> u128 {
 }
 
 /// H of an item, 0 of a removal: only live items are summed.
-fn h(TimedItem { item, time }: &TimedItem) -> u128 {
+fn h(StampedItem { item, stamp: time }: &StampedItem) -> u128 {
     let op = match item.op() {
         Op::Add => 1,
         Op::Get => 3,
@@ -53,7 +55,7 @@ fn h(TimedItem { item, time }: &TimedItem) -> u128 {
     steps(h0(item.member()), &[range, content, u128::from(*time)])
 }
 
-fn digest(items: &[TimedItem]) -> u128 {
+fn digest(items: &[StampedItem]) -> u128 {
     items.iter().map(h).sum::<u128>() % TWO_64
 }
 
@@ -62,9 +64,9 @@ fn halves(tag: u128, words: &[u128]) -> u128 {
 }
 
 fn h_record(member: NetId, version: Version, digest: u128) -> u128 {
-    let gone = if version.gone { 1 << 63 } else { 0 };
+    let forgotten = if version.forgotten { 1 << 63 } else { 0 };
     let incarnation = u128::from(version.incarnation.get());
-    halves(2, &[h0(member), incarnation, gone + u128::from(version.clock), digest])
+    halves(2, &[h0(member), incarnation, forgotten + u128::from(version.clock), digest])
 }
 
 fn bytes_hash(tag: u128, bytes: &[u8]) -> u128 {
@@ -104,14 +106,21 @@ fn members() -> Vec<NetId> {
     texts.map(|text| text.parse().expect("an ordinary address")).to_vec()
 }
 
-fn timed(member: NetId, (start, end): (u32, u32), op: Op, port: u16, priority: u16, time: u64) -> TimedItem {
+fn timed(
+    member: NetId,
+    (start, end): (u32, u32),
+    op: Op,
+    port: u16,
+    priority: u16,
+    time: u64,
+) -> StampedItem {
     let range = KeyRange::new(start, end).expect("in order");
-    TimedItem { item: Item::new(member, range, op, port, priority).expect("a priority"), time }
+    StampedItem { item: Item::new(member, range, op, port, priority).expect("a priority"), stamp: time }
 }
 
-fn items() -> Vec<TimedItem> {
+fn items() -> Vec<StampedItem> {
     let whole = (0, u32::MAX);
-    let mut items: Vec<TimedItem> =
+    let mut items: Vec<StampedItem> =
         members().into_iter().map(|member| timed(member, (0, 99), Op::Add, 80, 1, 1)).collect();
     for member in [0, 3, 4, 7].map(|at| members()[at]) {
         items.extend([
@@ -126,19 +135,19 @@ fn items() -> Vec<TimedItem> {
     items
 }
 
-fn record(member: NetId, version: Version, items: &[TimedItem]) -> Record {
+fn record(member: NetId, version: Version, items: &[StampedItem]) -> Record {
     Record::from_parts(member, version, None, 0, items.iter().copied()).expect("sound parts")
 }
 
 fn item_vectors() -> Vec<Value> {
-    let vector = |timed: TimedItem| {
+    let vector = |timed: StampedItem| {
         let (item, member) = (timed.item, timed.item.member());
         let version = Version::new(incarnation(1), false, CEILING).expect("in range");
         assert_eq!(u128::from(record(member, version, &[timed]).digest()), h(&timed), "{timed:?}");
         json!({
             "member": member.to_string(), "start": item.range().start(), "end": item.range().end(),
             "op": item.op().to_string(), "port": item.port(), "priority": item.priority(),
-            "stamp": hex64(timed.time), "h0": hex64(h0(member)), "adds_to_digest": hex64(h(&timed)),
+            "stamp": hex64(timed.stamp), "h0": hex64(h0(member)), "adds_to_digest": hex64(h(&timed)),
         })
     };
     items().into_iter().map(vector).collect()
@@ -146,7 +155,7 @@ fn item_vectors() -> Vec<Value> {
 
 /// Records, each a group of its own, and at last all of them in one group.
 fn record_vectors() -> Vec<Value> {
-    let version = |number, gone, clock| Version { gone, ..common::version(number, clock) };
+    let version = |number, forgotten, clock| Version { forgotten, ..common::version(number, clock) };
     let [v4, v6, other] = [members()[0], members()[4], members()[2]];
     let three = |member| {
         vec![
@@ -168,22 +177,22 @@ fn record_vectors() -> Vec<Value> {
             (v6, version(7, false, 5), three(v6)),
         ],
     ];
-    let vector = |records: Vec<(NetId, Version, Vec<TimedItem>)>| {
+    let vector = |records: Vec<(NetId, Version, Vec<StampedItem>)>| {
         let parts: Vec<Value> =
             records.iter().map(|(member, version, items)| record_parts(*member, *version, items)).collect();
         let shares =
             records.iter().map(|(member, version, items)| h_record(*member, *version, digest(items)));
         let fingerprint = shares.fold(0_u128, u128::wrapping_add);
         let state = records.iter().map(|(member, version, items)| record(*member, *version, items));
-        assert_eq!(common::message(state).fingerprint(), fingerprint);
+        assert_eq!(common::group_state(state).fingerprint(), fingerprint);
         json!({ "records": parts, "fingerprint": hex128(fingerprint) })
     };
     cases.into_iter().map(vector).collect()
 }
 
-fn record_parts(member: NetId, version: Version, items: &[TimedItem]) -> Value {
+fn record_parts(member: NetId, version: Version, items: &[StampedItem]) -> Value {
     assert_eq!(u128::from(record(member, version, items).digest()), digest(items));
-    let item = |timed: &TimedItem| {
+    let item = |timed: &StampedItem| {
         let (item, range) = (&timed.item, timed.item.range());
         json!([
             range.start(),
@@ -191,11 +200,11 @@ fn record_parts(member: NetId, version: Version, items: &[TimedItem]) -> Value {
             item.op().to_string(),
             item.port(),
             item.priority(),
-            hex64(timed.time)
+            hex64(timed.stamp)
         ])
     };
     json!({
-        "member": member.to_string(), "incarnation": hex64(version.incarnation.get()), "gone": version.gone,
+        "member": member.to_string(), "incarnation": hex64(version.incarnation.get()), "gone": version.forgotten,
         "clock": hex64(version.clock), "items": items.iter().map(item).collect::<Vec<_>>(),
         "digest": hex64(digest(items)), "adds_to_fingerprint": hex128(h_record(member, version, digest(items))),
     })
@@ -214,7 +223,7 @@ fn group_vectors() -> Vec<Value> {
         &"x".repeat(255),
         &"é".repeat(127),
     ];
-    let mut together = Topology::new(id(1));
+    let mut together = GroupSet::new(id(1));
     let mut sum = 0_u128;
     let mut vectors = Vec::new();
     for (at, name) in names.iter().enumerate() {
@@ -222,11 +231,13 @@ fn group_vectors() -> Vec<Value> {
         let fingerprint = h_record(id(2), version, 0);
         let root = h_group(name, fingerprint);
         let group = GroupName::new(name).expect("a good name");
-        let state = Message::from_records(group.clone(), [record(id(2), version, &[])]);
+        let state = GroupState::from_records(group.clone(), [record(id(2), version, &[])]);
         assert_eq!(state.fingerprint(), fingerprint);
-        let mut alone = Topology::new(id(1));
-        for topology in [&mut alone, &mut together] {
-            topology.edit(&group, |replica| replica.hear(&state, Moment::default())).expect("of this group");
+        let mut alone = GroupSet::new(id(1));
+        for groups in [&mut alone, &mut together] {
+            groups
+                .edit(&group, |replica| replica.merge(&state, WriteContext::default()))
+                .expect("of this group");
         }
         sum = sum.wrapping_add(root);
         assert_eq!((alone.root(), together.root()), (root, sum), "{name}");
@@ -250,14 +261,14 @@ fn key_vectors() -> Vec<Value> {
         let weight = |member: NetId| steps(7, &[h0(member), u128::from(key)]);
         let mut order = members();
         for member in &order {
-            assert_eq!(u128::from(gm_data::weight(key, *member)), weight(*member));
+            assert_eq!(u128::from(gm_data::rendezvous_weight(key, *member)), weight(*member));
         }
         order.sort_by_key(|member| std::cmp::Reverse(weight(*member)));
         let states = order.iter().map(|member| {
             let item = Item::serves(*member, KeyRange::WHOLE, 80, 1).expect("a priority");
-            record(*member, common::version(1, 1), &[TimedItem { item, time: 1 }])
+            record(*member, common::version(1, 1), &[StampedItem { item, stamp: 1 }])
         });
-        let view = View::new(common::message(states));
+        let view = View::new(common::group_state(states));
         assert!(view.locate(key).iter().map(|owner| owner.member).eq(order.iter().copied()));
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let of = |member: &NetId| json!([member.to_string(), hex64(weight(*member))]);
@@ -271,12 +282,13 @@ fn key_vectors() -> Vec<Value> {
 fn place_vectors() -> Vec<Value> {
     let versions = (1..).map(|number| common::version(number, 1));
     let records: Vec<(NetId, Version)> = members().into_iter().zip(versions).collect();
-    let place = |member: NetId| step(9, h0(member));
-    let view =
-        View::new(common::message(records.iter().map(|(member, version)| record(*member, *version, &[]))));
+    let position = |member: NetId| step(9, h0(member));
+    let view = View::new(common::group_state(
+        records.iter().map(|(member, version)| record(*member, *version, &[])),
+    ));
     let vector = |(member, version): &(NetId, Version)| {
         let bucket = |level: u32| {
-            let of = |member: NetId| place(member) / (TWO_64 / 16_u128.pow(level));
+            let of = |member: NetId| position(member) / (TWO_64 / 16_u128.pow(level));
             let index = of(*member);
             let inside = records.iter().filter(|(other, _)| of(*other) == index);
             let sum = inside.map(|(member, version)| h_record(*member, *version, 0) % TWO_64).sum::<u128>()
@@ -286,22 +298,22 @@ fn place_vectors() -> Vec<Value> {
             assert_eq!(u128::from(found.fingerprint), sum, "{member}, level {level}");
             json!([level, hex64(index), found.records, hex64(sum)])
         };
-        assert_eq!(u128::from(gm_data::place(*member)), place(*member));
+        assert_eq!(u128::from(gm_data::hash_position(*member)), position(*member));
         let buckets = [0, 1, 2, 16].map(bucket);
         json!({
             "member": member.to_string(), "incarnation": hex64(version.incarnation.get()), "clock": hex64(version.clock),
-            "place": hex64(place(*member)), "buckets": buckets,
+            "place": hex64(position(*member)), "buckets": buckets,
         })
     };
     records.iter().map(vector).collect()
 }
 
 /// One vector a line, so that a change of one is a change of one line.
-fn shown(parts: &[(&str, Vec<Value>)]) -> String {
+fn format_item(parts: &[(&str, Vec<Value>)]) -> String {
     let note = "Numbers of 64 and 128 bits are hex texts, most significant digit first. `h0` is H0 of the member; the other \
                 names are those of the crate's page on hashes (src/hash.rs). Items of a record: start, end, op, port, priority, stamp. \
                 Keys: an application's key in hex, its key_of, and the weights of members for it, the most preferred first. \
-                Places: of a group with these records, none of which has items: the place of the member, and the buckets that it \
+                Places: of a group with these records, none of which has items: the position of the member, and the buckets that it \
                 is in: level, index, records in it, fingerprint.";
     let mut text = format!("{{\n  \"note\": {}", json!(note));
     for (part, vectors) in parts {
@@ -322,7 +334,7 @@ fn the_crate_its_description_and_the_vectors_agree() {
     ];
     let count: usize = parts.iter().map(|(_, vectors)| vectors.len()).sum();
     assert!(count >= 40, "{count} vectors");
-    let text = shown(&parts);
+    let text = format_item(&parts);
     serde_json::from_str::<Value>(&text).expect("it is JSON");
     let committed: Value = serde_json::from_str(&vector_file(&text)).expect("they are JSON");
     for (part, vectors) in &parts {
@@ -363,7 +375,7 @@ fn every_part_of_an_item_reaches_its_hash() {
         timed(id(1), (5, 9), Op::Add, 80, 4, 7),
         timed(id(1), (5, 9), Op::Add, 80, 3, 8),
     ];
-    let digest = |timed: TimedItem| record(timed.item.member(), common::version(1, 9), &[timed]).digest();
+    let digest = |timed: StampedItem| record(timed.item.member(), common::version(1, 9), &[timed]).digest();
     let mut digests: Vec<u64> = others.into_iter().chain([base]).map(digest).collect();
     digests.sort_unstable();
     digests.dedup();

@@ -2,16 +2,16 @@
 
 mod common;
 
-use common::{id, incarnation, message, record, removal, serves, version};
-use gm_data::{Applied, Increment, Record, TimedItem};
+use common::{group_state, id, incarnation, record, removal, serves, version};
+use gm_data::{ApplyOutcome, Increment, Record, StampedItem};
 
 /// What 10.0.0.2 holds after its second write, which was a removal.
-fn held() -> Record {
+fn stored_record() -> Record {
     record(id(2), version(5, 2), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2)])
 }
 
 /// From the beginning up to the third write, with the digest of `result`.
-fn up_to_three(items: &[TimedItem], result: &Record) -> Increment {
+fn up_to_three(items: &[StampedItem], result: &Record) -> Increment {
     Increment::from_parts(id(2), incarnation(5), None, (0, 3), result.digest(), items.iter().copied())
         .expect("sound")
 }
@@ -23,7 +23,7 @@ fn items_that_are_known_already_do_not_count() {
     let after = record(id(2), version(5, 3), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2), third]);
     let same = record(id(2), version(5, 3), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2)]);
     let (older, equal) = (serves(id(2), "10-19", 1), serves(id(2), "10-19", 2));
-    let cases: [(&str, &[TimedItem], &Record); 6] = [
+    let cases: [(&str, &[StampedItem], &Record); 6] = [
         ("nothing", &[], &same),
         ("an older one", &[older], &same),
         ("one of the same clock", &[equal], &same),
@@ -32,22 +32,25 @@ fn items_that_are_known_already_do_not_count() {
         ("one of the same clock and a newer one", &[equal, third], &after),
     ];
     for (what, items, result) in cases {
-        let mut state = message([held()]);
-        assert_eq!(state.apply(&up_to_three(items, result)), Applied::Applied, "{what}");
+        let mut state = group_state([stored_record()]);
+        assert_eq!(state.apply(&up_to_three(items, result)), ApplyOutcome::Applied, "{what}");
         assert_eq!(state.record(id(2)), Some(result), "{what}");
     }
 }
 
 #[test]
 fn an_increment_begins_below_the_version_and_not_at_it() {
-    assert_eq!(held().increment_since(version(5, 1)).map(|increment| increment.span()), Some((1, 2)));
-    assert_eq!(held().increment_since(version(5, 2)), None);
-    assert_eq!(held().increment_since(version(4, 1)), None);
+    assert_eq!(
+        stored_record().increment_since(version(5, 1)).map(|increment| increment.span()),
+        Some((1, 2))
+    );
+    assert_eq!(stored_record().increment_since(version(5, 2)), None);
+    assert_eq!(stored_record().increment_since(version(4, 1)), None);
 }
 
 #[test]
-fn what_an_increment_says_is_shown() {
-    let increment = held().increment_since(version(5, 1)).expect("above the floor");
+fn debug_output_of_an_increment() {
+    let increment = stored_record().increment_since(version(5, 1)).expect("above the floor");
     let text = format!("{increment:?}");
     assert!(
         text.contains("10.0.0.2:29999") && text.contains("span: (1, 2)") && text.contains("Rmv"),
@@ -57,7 +60,7 @@ fn what_an_increment_says_is_shown() {
 
 /// Of a record with so many items that they do not fit into one leaf: those that were written since, wherever they stand.
 #[test]
-fn what_was_written_since_is_found_among_thousands() {
+fn an_increment_finds_recent_items_among_thousands() {
     let of = |key: u32, time| serves(id(2), &key.to_string(), time);
     let times = |key: u32| if key % 700 == 3 { 9 } else { u64::from(key % 5) + 1 };
     let whole = record(id(2), version(5, 9), &(0..3_000).map(|key| of(key, times(key))).collect::<Vec<_>>());

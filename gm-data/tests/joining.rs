@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{FIRST, NOW, assert_same, blank, id, own_items, range, serve, serves, version};
+use common::{FIRST, NOW, assert_same, empty_replica, id, own_items, range, serve, serves, version};
 
 #[test]
 fn joining_and_leaving() {
-    let mut replica = blank();
+    let mut replica = empty_replica();
     assert!(replica.join(&[], NOW).expect("it may join").changed);
     assert_eq!(own_items(&replica), ["0x00000000-0xffffffff get :0 x1 @1"]);
     let before = replica.clone();
@@ -16,8 +16,8 @@ fn joining_and_leaving() {
     // Named ranges are joined once, and what is served stays served.
     replica.change(&[serve("0-9")], NOW).expect("sound");
     assert!(replica.join(&[range("0-9"), range("10-19"), range("10-19")], NOW).expect("it may").changed);
-    assert_eq!(replica.own().expect("written").counts(), (3, 3));
-    assert_eq!(replica.own().expect("written").get(range("0-9")), Some(serves(id(1), "0-9", 2)));
+    assert_eq!(replica.own_record().expect("written").item_counts(), (3, 3));
+    assert_eq!(replica.own_record().expect("written").get(range("0-9")), Some(serves(id(1), "0-9", 2)));
     let before = replica.clone();
     assert!(!replica.join(&[range("0-9"), range("10-19")], NOW).expect("it may").changed);
     assert_same(&before, &replica);
@@ -26,12 +26,12 @@ fn joining_and_leaving() {
     assert_eq!(write.version, version(FIRST, 4));
     assert_eq!(write.increment.expect("an increment").items().len(), 3);
     assert!(!replica.is_member());
-    assert_eq!(replica.own().expect("it is kept").counts(), (0, 3));
+    assert_eq!(replica.own_record().expect("it is kept").item_counts(), (0, 3));
     // Coming back goes on in the same life and clock; named ranges alone are joined.
     assert_eq!(replica.join(&[range("10-19")], NOW).expect("it may").version, version(FIRST, 5));
-    assert_eq!(replica.own().expect("written").counts(), (1, 3));
+    assert_eq!(replica.own_record().expect("written").item_counts(), (1, 3));
 
-    let mut named = blank();
+    let mut named = empty_replica();
     named.join(&[range("0-9"), range("20-29")], NOW).expect("it may join");
     assert_eq!(
         own_items(&named),

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{NOW, blank, name, range, version};
+use common::{NOW, empty_replica, name, range, version};
 use gm_clock::NetId;
-use gm_data::{Change, Item, KeyRange, Message, Record, TimedItem, View, place};
+use gm_data::{Change, GroupState, Item, KeyRange, Record, StampedItem, View, hash_position};
 
 fn member(number: u16) -> NetId {
     let [high, low] = number.to_be_bytes();
@@ -16,12 +16,12 @@ fn member(number: u16) -> NetId {
 /// Serves the key of its number, and nothing else.
 fn record(number: u16, clock: u64) -> Record {
     let item = Item::serves(member(number), KeyRange::single(number.into()), 80, 1).expect("a priority");
-    let timed = TimedItem { item, time: clock };
+    let timed = StampedItem { item, stamp: clock };
     Record::from_parts(member(number), version(1, clock), None, 0, [timed]).expect("sound")
 }
 
 fn view(numbers: impl Iterator<Item = u16>) -> View {
-    View::new(Message::from_records(name("many"), numbers.map(|number| record(number, 1))))
+    View::new(GroupState::from_records(name("many"), numbers.map(|number| record(number, 1))))
 }
 
 #[test]
@@ -34,19 +34,19 @@ fn each_of_many_members_is_found_by_what_it_serves() {
             assert_eq!(view.first_owner(number.into()).map(|owner| owner.member), Some(member(number)));
         }
         assert!(view.locate(count.into()).is_empty());
-        assert_eq!(view.next_served(u32::from(count) - 1), None);
-        assert_eq!(view.next_served(u32::from(count) - 2), Some(u32::from(count) - 1));
+        assert_eq!(view.next_served_key(u32::from(count) - 1), None);
+        assert_eq!(view.next_served_key(u32::from(count) - 2), Some(u32::from(count) - 1));
         assert_eq!(view.locate_range(range("100-199")).len(), 100);
     }
 }
 
 /// Walking on from a place, round the end, finds everybody, each once, in the order of the places.
 #[test]
-fn a_walk_by_place_meets_everybody() {
+fn a_walk_by_hash_position_visits_every_member() {
     let view = view(0..600);
-    let at = |place: u64| view.record_from_place(place).map(Record::member);
+    let at = |position: u64| view.record_from_position(position).map(Record::member);
     let mut expected: Vec<(u64, NetId)> =
-        (0..600).map(|number| (place(member(number)), member(number))).collect();
+        (0..600).map(|number| (hash_position(member(number)), member(number))).collect();
     expected.sort_unstable();
     let first = expected.first().map(|(_, who)| *who);
     for (number, (here, who)) in expected.iter().enumerate() {
@@ -55,20 +55,20 @@ fn a_walk_by_place_meets_everybody() {
         assert_eq!(here.checked_add(1).map_or(next, at), next);
     }
     assert_eq!((at(0), at(u64::MAX)), (first, first));
-    assert_eq!(View::new(Message::new(name("many"))).record_from_place(0), None);
+    assert_eq!(View::new(GroupState::new(name("many"))).record_from_position(0), None);
 }
 
 /// The sixteen buckets below a bucket have its records, and their sums are its sum: of a state that is built, and of one that
 /// followed while records came and were replaced.
 #[test]
 fn buckets_add_up_before_and_after_records_change() {
-    let mut followed = blank();
+    let mut followed = empty_replica();
     for (clock, count) in [(1, 600), (2, 300), (3, 900)] {
-        let news = Message::from_records(
+        let news = GroupState::from_records(
             followed.state().name().clone(),
             (0..count).map(|number| record(number, clock)),
         );
-        followed.hear_others(&news).expect("the same group");
+        followed.merge_others(&news).expect("the same group");
         let built = View::new(followed.state().clone());
         let view = followed.view();
         assert_eq!(view.bucket(0, 0).records, usize::from(count).max(600));
@@ -81,7 +81,7 @@ fn buckets_add_up_before_and_after_records_change() {
             fingerprint = fingerprint.wrapping_add(bucket.fingerprint);
             let inside: Vec<NetId> = view.bucket_records(1, index).map(Record::member).collect();
             assert_eq!(inside.len(), bucket.records);
-            assert!(inside.iter().all(|member| place(*member) >> 60 == index));
+            assert!(inside.iter().all(|member| hash_position(*member) >> 60 == index));
             members.extend(inside);
         }
         let root = view.bucket(0, 0);
@@ -92,7 +92,7 @@ fn buckets_add_up_before_and_after_records_change() {
 /// An index from which thousands of ranges go again, here and there, is the one that is built of what is left.
 #[test]
 fn an_index_shrinks_as_it_grew() {
-    let mut replica = blank();
+    let mut replica = empty_replica();
     let key = |number: u32| KeyRange::single(2 * number);
     let serve = |number: &u32| Change::Serve { range: key(*number), port: Some(80), priority: 1 };
     let count = 12_000;
@@ -100,11 +100,11 @@ fn an_index_shrinks_as_it_grew() {
     replica.change(&all, NOW).expect("sound changes");
     // Every place is visited once: the step has no divisor in common with the count.
     let order: Vec<u32> = (0..count).map(|number| number * 7_919 % count).collect();
-    for gone in order.chunks(1_500) {
-        let gone: Vec<Change> = gone.iter().map(|number| Change::Unserve(key(*number))).collect();
-        replica.change(&gone, NOW).expect("sound changes");
+    for forgotten in order.chunks(1_500) {
+        let forgotten: Vec<Change> = forgotten.iter().map(|number| Change::Unserve(key(*number))).collect();
+        replica.change(&forgotten, NOW).expect("sound changes");
         let (followed, built) = (replica.view(), View::new(replica.state().clone()));
         assert!(followed.coverage().eq(built.coverage()), "{} are left", replica.state().live_item_count());
     }
-    assert_eq!(replica.view().first_served(), None);
+    assert_eq!(replica.view().first_served_key(), None);
 }

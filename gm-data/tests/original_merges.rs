@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use common::{name, version};
 use gm_clock::NetId;
-use gm_data::{Item, KeyRange, Message, Op, Record, RecordError, TimedItem};
+use gm_data::{GroupState, Item, KeyRange, Op, Record, RecordError, StampedItem};
 use serde_json::Value;
 
 /// Why gm makes something else of a case than the original.
@@ -92,17 +92,17 @@ fn member(value: &Value) -> NetId {
         .expect("an ordinary address")
 }
 
-fn timed(item: &Value) -> TimedItem {
+fn timed(item: &Value) -> StampedItem {
     let op = [Op::Add, Op::Rmv, Op::Get].into_iter().find(|op| op.to_string() == text(item, "op"));
     let op = op.expect("a known op");
     let range = KeyRange::new(small(item, "start"), small(item, "end")).expect("in order");
     let item_of = |port| Item::new(member(&item["member"]), range, op, port, 1).expect("priority 1");
-    TimedItem { item: item_of(small(item, "port")), time: number(item, "clock_time") }
+    StampedItem { item: item_of(small(item, "port")), stamp: number(item, "clock_time") }
 }
 
 /// One side of a case as records: an item belongs to the record of whose clock it bears, if that can be.
-fn state(side: &Value) -> Result<Message, RecordError> {
-    let mut parts: BTreeMap<NetId, (u64, Vec<TimedItem>)> = BTreeMap::new();
+fn state(side: &Value) -> Result<GroupState, RecordError> {
+    let mut parts: BTreeMap<NetId, (u64, Vec<StampedItem>)> = BTreeMap::new();
     for clock in list(side, "world_clock") {
         let (time, _) = parts.entry(member(&clock["member"])).or_default();
         *time = number(clock, "time").max(*time);
@@ -110,32 +110,32 @@ fn state(side: &Value) -> Result<Message, RecordError> {
     for item in list(side, "items") {
         parts.entry(member(&item["clock_member"])).or_default().1.push(timed(item));
     }
-    let record = |(member, (time, mut items)): (NetId, (u64, Vec<TimedItem>))| {
+    let record = |(member, (time, mut items)): (NetId, (u64, Vec<StampedItem>))| {
         items.sort_by_key(|timed| timed.item.range());
         Record::from_parts(member, version(1, time), None, 0, items)
     };
     let records: Result<Vec<_>, _> = parts.into_iter().map(record).collect();
-    Ok(Message::from_records(name(text(side, "group_name")), records?))
+    Ok(GroupState::from_records(name(text(side, "group_name")), records?))
 }
 
 /// What is compared: the clocks, and all items with their times.
-type Picture = (Vec<(NetId, u64)>, Vec<TimedItem>);
+type Contents = (Vec<(NetId, u64)>, Vec<StampedItem>);
 
-fn picture(state: &Message) -> Picture {
+fn contents(state: &GroupState) -> Contents {
     let clocks = state.world_clock().into_iter().map(|clock| (clock.member(), clock.time())).collect();
-    (clocks, state.records().flat_map(Record::timed_items).collect())
+    (clocks, state.records().flat_map(Record::stamped_items).collect())
 }
 
-fn original(message: &Value) -> Picture {
-    let clocks = list(message, "world_clock").iter();
+fn original(group_state: &Value) -> Contents {
+    let clocks = list(group_state, "world_clock").iter();
     let mut clocks: Vec<_> = clocks.map(|clock| (member(&clock["member"]), number(clock, "time"))).collect();
-    let mut items: Vec<_> = list(message, "items").iter().map(timed).collect();
+    let mut items: Vec<_> = list(group_state, "items").iter().map(timed).collect();
     clocks.sort();
     items.sort_by_key(|timed| (timed.item.member(), timed.item.range()));
     (clocks, items)
 }
 
-fn merged(left: &Message, right: &Message) -> Message {
+fn merged(left: &GroupState, right: &GroupState) -> GroupState {
     let mut merged = left.clone();
     merged.merge(right).expect("one group");
     merged
@@ -158,8 +158,8 @@ fn every_merge_of_the_original_comes_out_as_the_table_says() {
 fn assert_equal(case: &Value, id: &str) {
     let [left, right] = ["lhs", "rhs"].map(|side| state(&case[side]).expect("sound records"));
     let (there, back) = (merged(&left, &right), merged(&right, &left));
-    assert_eq!(picture(&there), original(&case["merge_lhs_rhs"]["message"]), "{id}, lhs with rhs");
-    assert_eq!(picture(&back), original(&case["merge_rhs_lhs"]["message"]), "{id}, rhs with lhs");
+    assert_eq!(contents(&there), original(&case["merge_lhs_rhs"]["message"]), "{id}, lhs with rhs");
+    assert_eq!(contents(&back), original(&case["merge_rhs_lhs"]["message"]), "{id}, rhs with lhs");
     assert_eq!(there.fingerprint(), back.fingerprint(), "{id}");
 }
 
@@ -192,9 +192,9 @@ fn assert_differs(case: &Value, id: &str, reason: Reason) {
         }
         Reason::Tie | Reason::RecordsAreWhole => {
             let [left, right] = [left, right].map(|side| side.expect("sound records"));
-            let ours = picture(&merged(&left, &right));
-            assert_eq!(ours, picture(&merged(&right, &left)), "{id}: one result, whatever the order");
-            assert!(ours == picture(&left) || ours == picture(&right), "{id}: one side, whole");
+            let ours = contents(&merged(&left, &right));
+            assert_eq!(ours, contents(&merged(&right, &left)), "{id}: one result, whatever the order");
+            assert!(ours == contents(&left) || ours == contents(&right), "{id}: one side, whole");
             let theirs = ["merge_lhs_rhs", "merge_rhs_lhs"].map(|order| original(&case[order]["message"]));
             let tie = reason == Reason::Tie;
             assert_eq!(theirs[0] != theirs[1], tie, "{id}: the original's orders");
@@ -213,10 +213,10 @@ fn every_add_of_the_original_comes_out_as_the_table_says() {
         assert_eq!(outcome, Equal, "{id}");
         let before = state(&case["message"]).expect("sound records");
         let item = timed(&case["item"]);
-        let alone = common::record(item.item.member(), version(1, item.time), &[item]);
-        let added = Message::from_records(before.name().clone(), [alone]);
+        let alone = common::record(item.item.member(), version(1, item.stamp), &[item]);
+        let added = GroupState::from_records(before.name().clone(), [alone]);
         let expected = original(&case["result"]);
-        assert_eq!(picture(&merged(&before, &added)), expected, "{id}");
-        assert_eq!(picture(&merged(&added, &before)), expected, "{id}, the other way round");
+        assert_eq!(contents(&merged(&before, &added)), expected, "{id}");
+        assert_eq!(contents(&merged(&added, &before)), expected, "{id}, the other way round");
     }
 }

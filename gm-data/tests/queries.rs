@@ -3,38 +3,39 @@
 mod common;
 
 use common::{
-    NOW, blank, gone, id, interest, later, message, range, record, removal, serve, serves, unserve, version,
+    NOW, empty_replica, forgotten, group_state, id, interest, later, range, record, removal, serve, serves,
+    unserve, version,
 };
-use gm_data::{Change, Event, Item, Message, Op, PurgePolicy, Replica, TimedItem};
+use gm_data::{Change, Event, GroupState, Item, Op, PurgePolicy, Replica, StampedItem};
 
 /// 1 serves two ranges, is interested in a third, and removed a fourth; 2 is interested; 3 has left; 4 is forgotten.
-fn state() -> Message {
+fn state() -> GroupState {
     let one = [
         serves(id(1), "0-9", 1),
         removal(id(1), "10-19", 4),
         serves(id(1), "20-29", 2),
         interest(id(1), "30-39", 3),
     ];
-    message([
+    group_state([
         record(id(3), version(1, 5), &[removal(id(3), "0-9", 5)]),
         record(id(2), version(2, 1), &[interest(id(2), "0-0xffffffff", 1)]),
-        record(id(4), gone(1, 2), &[]),
+        record(id(4), forgotten(1, 2), &[]),
         record(id(1), version(1, 4), &one),
     ])
 }
 
-fn shown(items: impl Iterator<Item = TimedItem>) -> Vec<String> {
-    let line = |timed: TimedItem| format!("{} {}", timed.item.member().ip(), common::shown(timed));
+fn format_items(items: impl Iterator<Item = StampedItem>) -> Vec<String> {
+    let line = |timed: StampedItem| format!("{} {}", timed.item.member().ip(), common::format_item(timed));
     items.map(line).collect()
 }
 
 #[test]
-fn members_are_who_has_a_live_item() {
+fn members_have_a_live_item() {
     let state = state();
     assert!(state.members().eq([id(1), id(2)]));
     assert_eq!([1, 2, 3, 4, 5].map(|number| state.is_member(id(number))), [true, true, false, false, false]);
     assert_eq!((state.member_count(), state.live_item_count(), state.records().len()), (2, 4, 4));
-    let empty = message([]);
+    let empty = group_state([]);
     assert_eq!((empty.members().count(), empty.member_count(), empty.fingerprint()), (0, 0, 0));
     // A forgotten member has no clock; one that left has.
     let clocks = state.world_clock();
@@ -45,10 +46,10 @@ fn members_are_who_has_a_live_item() {
 }
 
 #[test]
-fn the_topology_is_what_is_live_and_each_op_can_be_asked_for() {
+fn items_are_the_live_ones_or_those_of_an_op() {
     let state = state();
     assert_eq!(
-        shown(state.topology().iter()),
+        format_items(state.items().iter()),
         [
             "10.0.0.1 0x00000000-0x00000009 add :80 x1 @1",
             "10.0.0.1 0x00000014-0x0000001d add :80 x1 @2",
@@ -56,23 +57,23 @@ fn the_topology_is_what_is_live_and_each_op_can_be_asked_for() {
             "10.0.0.2 0x00000000-0xffffffff get :0 x1 @1",
         ]
     );
-    let of = |op| shown(state.topology_of(op).iter());
-    assert_eq!(of(Op::Add), shown(state.topology().iter())[..2]);
-    assert_eq!(of(Op::Get), shown(state.topology().iter())[2..]);
+    let of = |op| format_items(state.items_of(op).iter());
+    assert_eq!(of(Op::Add), format_items(state.items().iter())[..2]);
+    assert_eq!(of(Op::Get), format_items(state.items().iter())[2..]);
     assert_eq!(
         of(Op::Rmv),
         ["10.0.0.1 0x0000000a-0x00000013 rmv :0 x1 @4", "10.0.0.3 0x00000000-0x00000009 rmv :0 x1 @5"]
     );
     let mut purged = state.clone();
     assert_eq!(purged.purge(PurgePolicy::EVERYTHING), 2);
-    assert_eq!(purged.topology_of(Op::Rmv).iter().count(), 0);
-    assert_eq!(shown(purged.topology().iter()), shown(state.topology().iter()));
+    assert_eq!(purged.items_of(Op::Rmv).iter().count(), 0);
+    assert_eq!(format_items(purged.items().iter()), format_items(state.items().iter()));
 }
 
 #[test]
 fn counts_are_by_member_and_op() {
     let state = state();
-    let counts = |number| [Op::Add, Op::Rmv, Op::Get].map(|op| state.count(id(number), op));
+    let counts = |number| [Op::Add, Op::Rmv, Op::Get].map(|op| state.item_count(id(number), op));
     assert_eq!([1, 2, 3, 4, 5].map(counts), [[2, 1, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0], [0, 0, 0]]);
 }
 
@@ -80,7 +81,7 @@ fn counts_are_by_member_and_op() {
 fn one_item_is_found_by_its_exact_range() {
     let state = state();
     let get = |op: Option<Op>, text| {
-        let set = op.map_or(state.topology(), |op| state.topology_of(op));
+        let set = op.map_or(state.items(), |op| state.items_of(op));
         set.get(id(1), range(text))
     };
     assert_eq!(get(None, "0-9"), Some(serves(id(1), "0-9", 1)));
@@ -92,7 +93,7 @@ fn one_item_is_found_by_its_exact_range() {
     assert_eq!(get(Some(Op::Get), "30-39"), Some(interest(id(1), "30-39", 3)));
     assert_eq!(get(Some(Op::Rmv), "10-19"), Some(removal(id(1), "10-19", 4)));
     assert_eq!(get(Some(Op::Rmv), "0-9"), None);
-    assert_eq!(state.topology().get(id(5), range("0-9")), None);
+    assert_eq!(state.items().get(id(5), range("0-9")), None);
 }
 
 /// The events of one step of a replica.
@@ -108,8 +109,8 @@ fn item(text: &str) -> Item {
 }
 
 #[test]
-fn events_tell_what_a_write_did() {
-    let mut replica = blank();
+fn events_describe_a_write() {
+    let mut replica = empty_replica();
     let mut write = |batch: &[Change]| {
         events_of(&mut replica, |replica| replica.change(batch, NOW).expect("a sound batch"))
     };
@@ -145,13 +146,13 @@ fn events_tell_what_a_write_did() {
 }
 
 #[test]
-fn a_purge_and_a_defence_are_no_events() {
-    let mut replica = blank();
+fn a_purge_or_a_refutation_makes_no_events() {
+    let mut replica = empty_replica();
     replica.change(&[serve("0-9"), serve("10-19")], NOW).expect("sound");
     replica.change(&[unserve("0-9")], NOW).expect("sound");
-    let foreign = message([record(id(1), version(1 << 40, 9), &[serves(id(1), "90-99", 9)])]);
+    let foreign = group_state([record(id(1), version(1 << 40, 9), &[serves(id(1), "90-99", 9)])]);
     let defended = events_of(&mut replica, |replica| {
-        replica.hear(&foreign, later(0)).expect("of this group");
+        replica.merge(&foreign, later(0)).expect("of this group");
     });
     assert_eq!(defended, []);
     let mut replica = Replica::restore(id(1), state());
@@ -160,7 +161,7 @@ fn a_purge_and_a_defence_are_no_events() {
 }
 
 #[test]
-fn whoever_is_forgotten_has_left() {
+fn a_forgotten_member_has_left() {
     let mut replica = Replica::restore(id(2), state());
     let [low, mid, high] = ["0-9", "20-29", "30-39"].map(item);
     let high = Item::interest(id(1), high.range());
@@ -178,7 +179,7 @@ fn whoever_is_forgotten_has_left() {
 
 #[test]
 fn events_come_member_by_member_both_ways() {
-    let (empty, full) = (message([]), state());
+    let (empty, full) = (group_state([]), state());
     let names = |events: Vec<Event>| -> Vec<String> {
         let name = |event| match event {
             Event::Joined(member) => format!("{} joined", member.ip()),

@@ -59,7 +59,7 @@ fn ranges_are_read_in_hex_and_decimal() {
 }
 
 #[test]
-fn what_is_no_range_is_malformed() {
+fn malformed_ranges_are_refused() {
     let texts = [
         "",
         "-",
@@ -134,7 +134,7 @@ fn names_are_ordered_by_their_bytes_and_padded_in_tables() {
 proptest! {
     /// What is shown is read as the same, and ranges are ordered by start, then end.
     #[test]
-    fn showing_and_reading_gives_the_same(a: u32, b: u32, c: u32, d: u32) {
+    fn display_and_parse_round_trip(a: u32, b: u32, c: u32, d: u32) {
         let [left, right] = [(a, b), (c, d)].map(|(x, y)| KeyRange::new(x.min(y), x.max(y)).expect("in order"));
         prop_assert_eq!(left.to_string().parse(), Ok(left));
         prop_assert_eq!(format!("{}-{}", left.start(), left.end()).parse(), Ok(left));

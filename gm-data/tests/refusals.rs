@@ -3,13 +3,14 @@
 mod common;
 
 use common::{
-    FIRST, NOW, blank, id, later, message, name, range, record, refused, serve, serves, unserve, version,
+    FIRST, NOW, empty_replica, group_state, id, later, name, range, record, refused, serve, serves, unserve,
+    version,
 };
 use gm_data::{Change, ChangeError, Item, KeyRange, Replica};
 
 /// Serves 0-9 with priority 1 and 10-19 with 65535, is interested in 20-29, has removed 30-39.
 fn busy() -> Replica {
-    let mut replica = blank();
+    let mut replica = empty_replica();
     let high = Change::Serve { range: range("10-19"), port: Some(80), priority: u16::MAX };
     let batch = [serve("0-9"), high, Change::Interest(range("20-29")), serve("30-39")];
     replica.change(&batch, NOW).expect("a sound batch");
@@ -66,7 +67,7 @@ fn every_refusal_names_its_reason_and_changes_nothing() {
 
 #[test]
 fn an_empty_batch_and_the_last_interest_are_refused() {
-    let mut replica = blank();
+    let mut replica = empty_replica();
     assert_eq!(refused(&mut replica, |replica| replica.change(&[], NOW)), ChangeError::EmptyBatch);
     assert_eq!(refused(&mut replica, |replica| replica.leave(NOW)), ChangeError::NotAMember);
 
@@ -84,9 +85,9 @@ fn an_empty_batch_and_the_last_interest_are_refused() {
 
 #[test]
 fn what_others_serve_is_not_served_here() {
-    let mut replica = blank();
+    let mut replica = empty_replica();
     replica
-        .hear(&message([record(id(2), version(1, 1), &[serves(id(2), "0-9", 1)])]), NOW)
+        .merge(&group_state([record(id(2), version(1, 1), &[serves(id(2), "0-9", 1)])]), NOW)
         .expect("of this group");
     let range = range("0-9");
     let error = refused(&mut replica, |replica| replica.change(&[Change::Unserve(range)], NOW));
@@ -96,7 +97,7 @@ fn what_others_serve_is_not_served_here() {
 
 #[test]
 fn a_default_port_of_zero_is_none() {
-    let mut replica = blank().with_default_port(0);
+    let mut replica = empty_replica().with_default_port(0);
     let none = Change::Serve { range: range("0-9"), port: None, priority: 1 };
     let error = refused(&mut replica, |replica| replica.change(&[none], NOW));
     assert_eq!(error, ChangeError::NoPort { range: range("0-9") });
@@ -107,9 +108,9 @@ fn an_identity_conflict_stops_every_write() {
     let mut replica = busy();
     for clock in 1..=4 {
         let foreign = record(id(1), version(FIRST + 10 * clock, clock), &[]);
-        replica.hear(&message([foreign]), later(clock)).expect("of this group");
+        replica.merge(&group_state([foreign]), later(clock)).expect("of this group");
     }
-    assert!(replica.conflict().until().is_some());
+    assert!(replica.conflict().paused_until().is_some());
     let conflict = ChangeError::IdentityConflict { member: id(1) };
     assert_eq!(refused(&mut replica, |replica| replica.change(&[serve("0-9")], later(5))), conflict);
     assert_eq!(refused(&mut replica, |replica| replica.change(&[serve("40-49")], later(5))), conflict);

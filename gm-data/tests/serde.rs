@@ -5,12 +5,13 @@ mod common;
 use core::fmt::Debug;
 
 use common::{
-    NOW, blank, gone, id, incarnation, interest, message, name, opened, range, record, removal, serve,
-    serves, unserve, version,
+    NOW, empty_replica, forgotten, group_state, id, incarnation, interest, name, predecessor, range, record,
+    removal, serve, serves, unserve, version,
 };
 use gm_clock::CEILING;
 use gm_data::{
-    Event, GroupName, Increment, Item, KeyRange, Message, Op, Opened, Record, Stamp, TimedItem, Version,
+    Event, GroupName, GroupState, Increment, Item, KeyRange, Op, Predecessor, Record, StampedItem, Version,
+    VersionDigest,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
 /// It is written in that form, and read from it as the same; with a part that nobody knows it is not read.
-fn form<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, form: Value) {
+fn assert_form<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, form: Value) {
     assert_eq!(to_value(value).expect("plain data"), form);
     assert_eq!(&from_str::<T>(&form.to_string()).expect("its own form"), value);
     if let Value::Object(mut parts) = form {
@@ -29,34 +30,43 @@ fn form<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, form: Va
 
 /// Every type in its form.
 #[test]
-fn ranges_names_and_ops_are_texts_and_the_rest_are_structures() {
-    form(&range("16-255"), json!("0x00000010-0x000000ff"));
-    form(&name("ügyfelek"), json!("ügyfelek"));
+fn serialized_forms() {
+    assert_form(&range("16-255"), json!("0x00000010-0x000000ff"));
+    assert_form(&name("ügyfelek"), json!("ügyfelek"));
     assert_eq!(to_value([Op::Add, Op::Rmv, Op::Get]).expect("plain data"), json!(["add", "rmv", "get"]));
-    form(&[Op::Add, Op::Rmv, Op::Get], json!(["add", "rmv", "get"]));
+    assert_form(&[Op::Add, Op::Rmv, Op::Get], json!(["add", "rmv", "get"]));
     let item = json!({
         "member": "10.0.0.1:29999", "range": "0x00000000-0x00000009", "op": "add", "port": 80, "priority": 1,
     });
-    form(&serves(id(1), "0-9", 7).item, item.clone());
+    assert_form(&serves(id(1), "0-9", 7).item, item.clone());
     let mut timed = item;
     timed["time"] = json!(7);
-    form(&serves(id(1), "0-9", 7), timed.clone());
+    assert_form(&serves(id(1), "0-9", 7), timed.clone());
 
     let nine = json!({ "incarnation": 5, "gone": false, "clock": 9 });
-    form(&version(5, 9), nine.clone());
-    form(&Opened { incarnation: incarnation(4), clock: 8 }, json!({ "incarnation": 4, "clock": 8 }));
-    form(&Stamp { version: version(5, 9), digest: u64::MAX }, json!({ "version": nine, "digest": u64::MAX }));
+    assert_form(&version(5, 9), nine.clone());
+    assert_form(
+        &Predecessor { incarnation: incarnation(4), clock: 8 },
+        json!({ "incarnation": 4, "clock": 8 }),
+    );
+    assert_form(
+        &VersionDigest { version: version(5, 9), digest: u64::MAX },
+        json!({ "version": nine, "digest": u64::MAX }),
+    );
 
-    let record =
-        Record::from_parts(id(1), version(5, 9), opened(4, 8), 3, [serves(id(1), "0-9", 7)]).expect("sound");
+    let record = Record::from_parts(id(1), version(5, 9), predecessor(4, 8), 3, [serves(id(1), "0-9", 7)])
+        .expect("sound");
     let record_form = json!({
         "member": "10.0.0.1:29999", "version": nine, "opened": { "incarnation": 4, "clock": 8 }, "floor": 3,
         "items": [timed],
     });
-    form(&record, record_form.clone());
-    form(&Message::from_records(name("G"), [record]), json!({ "name": "G", "records": [record_form] }));
+    assert_form(&record, record_form.clone());
+    assert_form(
+        &GroupState::from_records(name("G"), [record]),
+        json!({ "name": "G", "records": [record_form] }),
+    );
     let increment = Increment::from_parts(id(1), incarnation(5), None, (6, 9), 77, [serves(id(1), "0-9", 7)]);
-    form(
+    assert_form(
         &increment.expect("sound"),
         json!({
             "member": "10.0.0.1:29999", "incarnation": 5, "opened": null, "since": 6, "upto": 9, "digest": 77,
@@ -66,15 +76,18 @@ fn ranges_names_and_ops_are_texts_and_the_rest_are_structures() {
 }
 
 #[test]
-fn events_are_told_by_name() {
+fn events_are_serialized_by_name() {
     let (item, member) = (serves(id(1), "0-9", 7).item, json!("10.0.0.1:29999"));
     let other = Item::interest(id(1), range("0-9"));
     let [item_form, other_form] = [item, other].map(|item| to_value(item).expect("plain data"));
-    form(&[Event::Joined(id(1)), Event::Left(id(1))], json!([{ "joined": member }, { "left": member }]));
-    form(&[Event::RangeAdded(item)], json!([{ "range_added": item_form }]));
-    form(&[Event::RangeRemoved(item)], json!([{ "range_removed": item_form }]));
+    assert_form(
+        &[Event::Joined(id(1)), Event::Left(id(1))],
+        json!([{ "joined": member }, { "left": member }]),
+    );
+    assert_form(&[Event::RangeAdded(item)], json!([{ "range_added": item_form }]));
+    assert_form(&[Event::RangeRemoved(item)], json!([{ "range_removed": item_form }]));
     let changed = json!({ "range_changed": { "from": item_form, "to": other_form } });
-    form(&[Event::RangeChanged { from: item, to: other }], json!([changed]));
+    assert_form(&[Event::RangeChanged { from: item, to: other }], json!([changed]));
 
     let bad = |from: Item, to: Item| {
         let text = json!({ "range_changed": { "from": from, "to": to } });
@@ -101,7 +114,7 @@ fn reason<T: DeserializeOwned + Debug>(form: Value) -> String {
 }
 
 #[test]
-fn texts_that_are_none_are_not_read() {
+fn malformed_texts_are_not_deserialized() {
     let refusals = [
         (reason::<KeyRange>(json!("9-8")), "inverted"),
         (reason::<KeyRange>(json!("+7")), "not a range"),
@@ -120,29 +133,32 @@ fn texts_that_are_none_are_not_read() {
 }
 
 #[test]
-fn parts_that_cannot_be_are_not_read() {
+fn invalid_parts_are_not_deserialized() {
     let timed = serves(id(1), "0-9", 7);
     let whole = record(id(1), version(5, 9), &[timed, interest(id(1), "10-19", 9)]);
-    let state = message([whole.clone(), record(id(2), gone(1, 4), &[])]);
+    let state = group_state([whole.clone(), record(id(2), forgotten(1, 4), &[])]);
     let increment = whole.increment_since(version(5, 8)).expect("above the floor");
-    let items = |texts: [TimedItem; 2]| with(&whole, "/items", json!(texts));
+    let items = |texts: [StampedItem; 2]| with(&whole, "/items", json!(texts));
     let twice = json!({ "name": "G", "records": [whole, record(id(2), version(1, 1), &[]), record(id(1), version(6, 0), &[])] });
     let refusals = [
         (reason::<Item>(with(&timed.item, "/priority", json!(0))), "priority 0"),
         (reason::<Item>(with(&timed.item, "/port", json!(65_536))), "expected u16"),
         (reason::<Item>(with(&timed.item, "/member", json!("10.0.0.1:0"))), "port 0"),
         (reason::<Item>(json!({ "member": "10.0.0.1:1" })), "missing field"),
-        (reason::<TimedItem>(with(&timed, "/priority", json!(0))), "priority 0"),
-        (reason::<TimedItem>(with(&timed, "/time", json!(CEILING + 1))), "time 4611686018427387904"),
-        (reason::<TimedItem>(with(&timed, "/time", json!(-1))), "expected u64"),
-        (reason::<TimedItem>(to_value(timed.item).expect("plain data")), "missing field `time`"),
+        (reason::<StampedItem>(with(&timed, "/priority", json!(0))), "priority 0"),
+        (reason::<StampedItem>(with(&timed, "/time", json!(CEILING + 1))), "time 4611686018427387904"),
+        (reason::<StampedItem>(with(&timed, "/time", json!(-1))), "expected u64"),
+        (reason::<StampedItem>(to_value(timed.item).expect("plain data")), "missing field `time`"),
         (reason::<Version>(with(&version(5, 9), "/clock", json!(CEILING + 1))), "time 4611686018427387904"),
         (
             reason::<Version>(with(&version(5, 9), "/incarnation", json!(CEILING + 1))),
             "incarnation 4611686018427387904",
         ),
-        (reason::<Opened>(json!({ "incarnation": 1, "clock": CEILING + 1 })), "time 4611686018427387904"),
-        (reason::<Stamp>(json!({ "version": version(1, 1), "digest": -1 })), "expected u64"),
+        (
+            reason::<Predecessor>(json!({ "incarnation": 1, "clock": CEILING + 1 })),
+            "time 4611686018427387904",
+        ),
+        (reason::<VersionDigest>(json!({ "version": version(1, 1), "digest": -1 })), "expected u64"),
         (reason::<Record>(with(&whole, "/floor", json!(10))), "floor 10"),
         (reason::<Record>(with(&whole, "/version/gone", json!(true))), "forgotten and has items"),
         (reason::<Record>(with(&whole, "/version/clock", json!(8))), "time 9"),
@@ -153,9 +169,9 @@ fn parts_that_cannot_be_are_not_read() {
         ),
         (reason::<Record>(items([interest(id(1), "10-19", 9), timed])), "not sorted"),
         (reason::<Record>(items([timed, timed])), "not sorted"),
-        (reason::<Message>(with(&state, "/name", json!(""))), "empty"),
-        (reason::<Message>(with(&state, "/records/1/floor", json!(5))), "floor 5"),
-        (reason::<Message>(twice), "two records of 10.0.0.1:29999"),
+        (reason::<GroupState>(with(&state, "/name", json!(""))), "empty"),
+        (reason::<GroupState>(with(&state, "/records/1/floor", json!(5))), "floor 5"),
+        (reason::<GroupState>(twice), "two records of 10.0.0.1:29999"),
         (reason::<Increment>(with(&increment, "/since", json!(9))), "covers nothing"),
         (reason::<Increment>(with(&increment, "/upto", json!(CEILING + 1))), "time 4611686018427387904"),
         (reason::<Increment>(with(&increment, "/items/0/time", json!(8))), "time 8"),
@@ -170,20 +186,20 @@ fn parts_that_cannot_be_are_not_read() {
 }
 
 #[test]
-fn a_state_that_was_stored_goes_on_where_it_stopped() {
-    let mut replica = blank();
+fn a_restored_replica_continues_from_its_state() {
+    let mut replica = empty_replica();
     replica.change(&[serve("0-9"), serve("10-19")], NOW).expect("sound");
     replica.change(&[unserve("0-9")], NOW).expect("sound");
     let stored = to_string(replica.state()).expect("plain data");
-    let read: Message = from_str(&stored).expect("its own form");
-    assert_eq!(read.record(id(1)), replica.own());
+    let read: GroupState = from_str(&stored).expect("its own form");
+    assert_eq!(read.record(id(1)), replica.own_record());
     assert_eq!(read.fingerprint(), replica.state().fingerprint());
 }
 
 proptest! {
     /// In any order, what is written is read as the same, with what equality does not look at: removals and floors.
     #[test]
-    fn writing_and_reading_gives_the_same(
+    fn serialization_round_trips(
         raw in proptest::collection::vec((1..20_u8, 1..4_u64, any::<bool>(), 0..30_u64, proptest::collection::btree_map(0..9_u32, (0..3_u8, 0..30_u64, 1..9_u16), 0..5)), 0..9),
         turn in any::<bool>(),
     ) {
@@ -191,18 +207,18 @@ proptest! {
             let items = items.into_iter().filter(|_| !is_gone).map(|(key, (op, time, priority))| {
                 let op = [Op::Add, Op::Rmv, Op::Get][usize::from(op)];
                 let item = Item::new(id(member), KeyRange::single(key), op, 80, priority).expect("priority 1");
-                TimedItem { item, time: time.min(clock) }
+                StampedItem { item, stamp: time.min(clock) }
             });
-            let version = Version { gone: is_gone, ..version(number, clock) };
-            let from = opened(number - 1, clock / 2).filter(|opened| opened.clock < clock && !is_gone);
+            let version = Version { forgotten: is_gone, ..version(number, clock) };
+            let from = predecessor(number - 1, clock / 2).filter(|predecessor| predecessor.clock < clock && !is_gone);
             Record::from_parts(id(member), version, from, clock / 3, items).expect("sound")
         });
-        let state = message(records);
+        let state = group_state(records);
         let mut form = to_value(&state).expect("plain data");
         if turn {
             form["records"].as_array_mut().expect("a list").reverse();
         }
-        let read = from_value::<Message>(form).expect("its own form");
+        let read = from_value::<GroupState>(form).expect("its own form");
         prop_assert!(read.records().eq(state.records()));
         prop_assert_eq!(read.fingerprint(), state.fingerprint());
     }

@@ -2,15 +2,15 @@
 
 mod common;
 
-use common::{gone, id, message, opened, range, record, serves, version};
-use gm_data::{Record, TimedItem};
+use common::{forgotten, group_state, id, predecessor, range, record, serves, version};
+use gm_data::{Record, StampedItem};
 
 /// Of several records of one member the greatest is held, wherever it stands in the list.
 #[test]
-fn of_one_member_the_greatest_record_is_held_in_whatever_order_they_come() {
+fn the_greatest_record_of_a_member_is_kept_in_any_order() {
     let first = record(id(2), version(5, 1), &[serves(id(2), "0-9", 1)]);
     let second = record(id(2), version(5, 2), &[serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)]);
-    let forgotten = record(id(2), gone(5, 2), &[]);
+    let forgotten = record(id(2), forgotten(5, 2), &[]);
     let later = record(id(2), version(6, 1), &[serves(id(2), "30-39", 1)]);
     // From the least to the greatest: (incarnation, gone, clock).
     let all: [Record; 4] = [first, second, forgotten, later];
@@ -18,9 +18,9 @@ fn of_one_member_the_greatest_record_is_held_in_whatever_order_they_come() {
         for greater in lesser..all.len() {
             let (one, other) = (&all[lesser], &all[greater]);
             for list in [[one, other], [other, one]] {
-                let state = message(list.into_iter().cloned());
+                let state = group_state(list.into_iter().cloned());
                 assert_eq!(state.record(id(2)), Some(other), "{lesser} and {greater}");
-                assert_eq!(state.fingerprint(), message([other.clone()]).fingerprint());
+                assert_eq!(state.fingerprint(), group_state([other.clone()]).fingerprint());
             }
         }
     }
@@ -28,9 +28,9 @@ fn of_one_member_the_greatest_record_is_held_in_whatever_order_they_come() {
 
 #[test]
 fn a_state_shows_its_records_and_a_range_its_ends() {
-    let state = message([record(id(2), version(5, 1), &[serves(id(2), "16-31", 1)])]);
+    let state = group_state([record(id(2), version(5, 1), &[serves(id(2), "16-31", 1)])]);
     let text = format!("{state:?}");
-    assert!(text.starts_with("Message") && text.contains("10.0.0.2:29999"), "{text}");
+    assert!(text.starts_with("GroupState") && text.contains("10.0.0.2:29999"), "{text}");
     assert_eq!(
         format!("{:?} {}", range("16-31"), range("16-31")),
         "0x00000010-0x0000001f 0x00000010-0x0000001f"
@@ -41,28 +41,28 @@ fn a_state_shows_its_records_and_a_range_its_ends() {
 #[test]
 fn records_that_differ_in_one_thing_are_not_equal() {
     let items = [serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)];
-    let of = |member, life, clock, opening, floor, items: &[TimedItem]| {
+    let of = |member, life, clock, opening, floor, items: &[StampedItem]| {
         let items = items.iter().copied();
         Record::from_parts(member, version(life, clock), opening, floor, items).expect("sound")
     };
-    let one = of(id(2), 5, 3, opened(4, 2), 1, &items);
-    assert_eq!(one, of(id(2), 5, 3, opened(4, 2), 1, &items));
+    let one = of(id(2), 5, 3, predecessor(4, 2), 1, &items);
+    assert_eq!(one, of(id(2), 5, 3, predecessor(4, 2), 1, &items));
     let others = [
         of(
             id(3),
             5,
             3,
-            opened(4, 2),
+            predecessor(4, 2),
             1,
-            &items.map(|timed| serves(id(3), &timed.item.range().to_string(), timed.time)),
+            &items.map(|timed| serves(id(3), &timed.item.range().to_string(), timed.stamp)),
         ),
-        of(id(2), 6, 3, opened(4, 2), 1, &items),
-        of(id(2), 5, 4, opened(4, 2), 1, &items),
-        of(id(2), 5, 3, opened(4, 1), 1, &items),
+        of(id(2), 6, 3, predecessor(4, 2), 1, &items),
+        of(id(2), 5, 4, predecessor(4, 2), 1, &items),
+        of(id(2), 5, 3, predecessor(4, 1), 1, &items),
         of(id(2), 5, 3, None, 1, &items),
-        of(id(2), 5, 3, opened(4, 2), 2, &items),
-        of(id(2), 5, 3, opened(4, 2), 1, &items[..1]),
-        of(id(2), 5, 3, opened(4, 2), 1, &[serves(id(2), "0-9", 2), items[1]]),
+        of(id(2), 5, 3, predecessor(4, 2), 2, &items),
+        of(id(2), 5, 3, predecessor(4, 2), 1, &items[..1]),
+        of(id(2), 5, 3, predecessor(4, 2), 1, &[serves(id(2), "0-9", 2), items[1]]),
     ];
     for (at, other) in others.iter().enumerate() {
         assert_ne!(&one, other, "{at}");
@@ -75,9 +75,9 @@ fn records_that_differ_in_one_thing_are_not_equal() {
 
 /// Walks over records and over items say how many are left, at each step.
 #[test]
-fn a_walk_says_how_many_are_left() {
-    let items: Vec<TimedItem> = (0..200).map(|key| serves(id(1), &(3 * key).to_string(), 1)).collect();
-    let state = message(
+fn an_iterator_knows_its_remaining_length() {
+    let items: Vec<StampedItem> = (0..200).map(|key| serves(id(1), &(3 * key).to_string(), 1)).collect();
+    let state = group_state(
         (1..=200).map(|number| record(id(number), version(1, 1), if number == 1 { &items } else { &[] })),
     );
     let mut records = state.records();
@@ -88,7 +88,7 @@ fn a_walk_says_how_many_are_left() {
     assert!(records.next().is_none());
     assert_eq!(records.len(), 0);
     let one = state.record(id(1)).expect("it is there");
-    let mut walk = one.timed_items();
+    let mut walk = one.stamped_items();
     for left in (0..200).rev() {
         assert!(walk.next().is_some());
         assert_eq!(walk.len(), left);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gm_clock::NetId;
-use gm_data::{GroupName, Message};
+use gm_data::{GroupName, GroupState};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -23,7 +23,7 @@ pub struct Dump {
     /// Whose storage it is.
     pub me: Option<NetId>,
     /// All records, with their floors, with what their lives were opened from, and with the removals that are kept.
-    pub groups: Vec<Message>,
+    pub groups: Vec<GroupState>,
     /// Groups of which only a member is known.
     pub contacts: Vec<Contact>,
     /// Nodes that were reached.

@@ -12,7 +12,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use gm_broadcast::{Counters, Handler, Outcome, Path, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, Group, Part};
-use gm_data::{Applied, Eviction, GroupName, Message, Moment, Record, Replica, Stamp, Topology, Version};
+use gm_data::{
+    ApplyOutcome, Eviction, GroupName, GroupSet, GroupState, Record, Replica, Version, VersionDigest,
+    WriteContext,
+};
 
 use crate::config::Bounds;
 use crate::event::Event;
@@ -36,7 +39,7 @@ pub(crate) enum Effect {
     /// An increment did not fit: its record is wanted.
     Ask { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
     /// Somebody holds this of ourselves, which we did not write.
-    Own { group: GroupName, from: NetId, path: Path, stamp: Stamp },
+    Own { group: GroupName, from: NetId, path: Path, stamp: VersionDigest },
     /// Somebody shows records that were evicted: it is to be sent why they are refused.
     Refused { group: GroupName, from: NetId, path: Path, evictions: Vec<Eviction> },
     /// Others refuse what we wrote.
@@ -50,7 +53,7 @@ pub(crate) enum Effect {
 /// All groups of a node.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    pub(crate) topology: Topology,
+    pub(crate) topology: GroupSet,
     pub(crate) held: BTreeMap<GroupName, Held>,
     /// Groups that are not held, and members of each.
     pub(crate) contacts: Contacts,
@@ -71,7 +74,7 @@ pub(crate) struct Groups {
 impl Groups {
     pub(crate) fn new(me: NetId, observe: bool, bounds: Bounds) -> Groups {
         Groups {
-            topology: Topology::new(me),
+            topology: GroupSet::new(me),
             held: BTreeMap::new(),
             contacts: Contacts::new(bounds.contacts),
             contacts_full: false,
@@ -138,28 +141,28 @@ impl Groups {
             }
         }
         let evicted = self.evict(now, name, &evictions);
-        let message = Message::from_records(name.clone(), records);
+        let message = GroupState::from_records(name.clone(), records);
         let mut taken = evicted;
         let mut older = Vec::new();
         let mut asks = Vec::new();
         let mut refused = Vec::new();
         self.topology.edit(name, |replica| {
-            if let Ok(merged) = replica.hear_others(&message) {
+            if let Ok(merged) = replica.merge_others(&message) {
                 taken.extend(merged.newer);
                 older = merged.older;
                 refused = merged.refused;
             }
             for increment in increments {
-                let version = increment.stamp().version;
+                let version = increment.version_digest().version;
                 let before = replica.state().record(increment.member()).map(Record::version);
-                match replica.hear_increment(increment, Moment::default()).0 {
-                    Applied::Applied => taken.push(increment.member()),
-                    Applied::Known if before.is_some_and(|before| before > version) => {
+                match replica.apply_increment(increment, WriteContext::default()).0 {
+                    ApplyOutcome::Applied => taken.push(increment.member()),
+                    ApplyOutcome::AlreadyKnown if before.is_some_and(|before| before > version) => {
                         older.push(increment.member());
                     }
-                    Applied::Known => {}
-                    Applied::Refused => refused.push(increment.member()),
-                    Applied::Ask => asks.push((increment.member(), version)),
+                    ApplyOutcome::AlreadyKnown => {}
+                    ApplyOutcome::Refused => refused.push(increment.member()),
+                    ApplyOutcome::DoesNotFit => asks.push((increment.member(), version)),
                 }
             }
         });
@@ -189,12 +192,12 @@ impl Groups {
     }
 
     /// Somebody has this of ourselves.
-    pub(crate) fn hear_own(&mut self, group: &GroupName, from: NetId, path: Path, stamp: Stamp) {
+    pub(crate) fn hear_own(&mut self, group: &GroupName, from: NetId, path: Path, stamp: VersionDigest) {
         let me = self.me();
         if planted(Bug::LeaveNotTold) && !self.held.contains_key(group) {
             return;
         }
-        match self.record(group, me).map(Record::stamp) {
+        match self.record(group, me).map(Record::version_digest) {
             Some(own) if own == stamp => self.effects.push_back(Effect::Known { group: group.clone() }),
             Some(own) if stamp.version < own.version => {
                 self.effects.push_back(Effect::Known { group: group.clone() });
@@ -207,12 +210,16 @@ impl Groups {
 
     /// Says what is lost here because whoever forgot a member had not seen it.
     fn tell_unseen(&mut self, group: &GroupName, record: &Record) {
-        let Version { incarnation, gone, clock } = record.version();
+        let Version { incarnation, forgotten: gone, clock } = record.version();
         let Some(mine) = self.record(group, record.member()).filter(|_| gone) else { return };
-        if mine.version().incarnation == incarnation && !mine.version().gone && mine.version().clock >= clock
+        if mine.version().incarnation == incarnation
+            && !mine.version().forgotten
+            && mine.version().clock >= clock
         {
-            let items =
-                mine.timed_items().filter(|timed| timed.time >= clock && timed.item.op().is_live()).count();
+            let items = mine
+                .stamped_items()
+                .filter(|timed| timed.stamp >= clock && timed.item.op().is_live())
+                .count();
             self.tell_forgotten(group, record.member(), items);
         }
     }
@@ -224,14 +231,14 @@ impl Groups {
                 continue;
             };
             let theirs = record.version();
-            if mine.gone
-                && !theirs.gone
+            if mine.forgotten
+                && !theirs.forgotten
                 && mine.incarnation == theirs.incarnation
                 && theirs.clock >= mine.clock
             {
                 let unseen = record
-                    .timed_items()
-                    .filter(|timed| timed.time >= mine.clock && timed.item.op().is_live());
+                    .stamped_items()
+                    .filter(|timed| timed.stamp >= mine.clock && timed.item.op().is_live());
                 let items = unseen.count();
                 self.tell_forgotten(name, record.member(), items);
             }
@@ -251,13 +258,13 @@ impl Groups {
         group.parts.iter().all(|part| {
             let mine = self.version(&group.name, part.member());
             let stamp = match part {
-                Part::Record(record) => record.stamp(),
-                Part::Increment(increment) => increment.stamp(),
+                Part::Record(record) => record.version_digest(),
+                Part::Increment(increment) => increment.version_digest(),
                 Part::Eviction(eviction) => return !mine.is_some_and(|mine| eviction.covers(mine)),
             };
-            let Version { incarnation, gone, clock } = stamp.version;
+            let Version { incarnation, forgotten: gone, clock } = stamp.version;
             mine.is_some_and(|mine| {
-                mine.incarnation == incarnation && mine.gone == gone && mine.clock >= clock
+                mine.incarnation == incarnation && mine.forgotten == gone && mine.clock >= clock
                     || planted(Bug::ReceiptForWhatIsNotHeld)
             })
         })

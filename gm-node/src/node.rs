@@ -39,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use gm_broadcast::{Broadcaster, Chance, Input, Machine, Output, Outputs, Rate, Time};
 use gm_clock::NetId;
 use gm_codec::Body;
-use gm_data::{Eviction, GroupName, Moment};
+use gm_data::{Eviction, GroupName, WriteContext};
 
 use crate::command::Command;
 use crate::config::Config;
@@ -79,7 +79,7 @@ pub struct Node<S> {
     /// When they are.
     tick: Option<Time>,
     /// The highest that was heard of ourselves and is to be risen above.
-    reassert: BTreeMap<GroupName, gm_data::Stamp>,
+    reassert: BTreeMap<GroupName, gm_data::VersionDigest>,
     /// What others refuse of what we wrote, and we write where they take it.
     evicted: BTreeMap<GroupName, Eviction>,
     /// The storage refused: what nobody waits for is not tried before this.
@@ -132,11 +132,11 @@ impl<S: Store> Node<S> {
     }
 
     /// What an operation that may begin a new life is handed.
-    fn moment(&mut self, now: Time) -> Moment {
+    fn moment(&mut self, now: Time) -> WriteContext {
         let since = now.since(self.born);
-        Moment {
+        WriteContext {
             unix_seconds: self.config.unix_seconds.saturating_add(since.as_secs()),
-            chance: u16::try_from(self.chance.below(1 << 16)).unwrap_or(0),
+            entropy: u16::try_from(self.chance.below(1 << 16)).unwrap_or(0),
             millis: millis(now),
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn key(group: &GroupName) -> u32 {
 }
 
 pub(crate) fn weight(key: u32, node: NetId) -> Weight {
-    (gm_data::weight(key, node), node)
+    (gm_data::rendezvous_weight(key, node), node)
 }
 
 /// The nodes of the greatest weight for a key, at most so many, the greatest first.

@@ -9,7 +9,7 @@ pub mod memory;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_data::{GroupName, Message, Record};
+use gm_data::{GroupName, GroupState, Record};
 use thiserror::Error;
 
 /// What is to be kept together: all of it or, after a crash, none of it.
@@ -47,7 +47,7 @@ pub struct Stored {
     /// Whose it is; nothing if it is new.
     pub me: Option<NetId>,
     /// The groups of which there are records, in the order of their names.
-    pub groups: Vec<Message>,
+    pub groups: Vec<GroupState>,
     /// Groups of which only a member is known, in the order of their names.
     pub contacts: Vec<(GroupName, NetId)>,
     /// Nodes that were reached, sorted.

@@ -153,8 +153,8 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
         // Few histories find what ten thousand do, as far as planted bugs show.
         quick: false,
         without: &[
-            "laws::histories_agree_with_the_twin_and_heal",
-            "laws::mutants::every_planted_bug_is_found",
+            "properties::histories_agree_with_the_model_and_heal",
+            "properties::planted_bugs::every_planted_bug_is_found",
         ],
     },
     whole("gm-codec"),

@@ -1,7 +1,7 @@
 //! What a payload says, by its tag. Knows nothing of how it is used.
 
 use gm_clock::NetId;
-use gm_data::Message;
+use gm_data::GroupState;
 
 use super::read::Reader;
 use super::refs::Refs;
@@ -80,7 +80,7 @@ const fn must_be_direct(tag: u64) -> bool {
 
 impl Body {
     /// The state of a group, or a part of it, as whole records.
-    pub fn state(message: &Message) -> Body {
+    pub fn state(message: &GroupState) -> Body {
         let parts = message.records().cloned().map(Part::Record).collect();
         Body::Group(Group { name: message.name().clone(), parts })
     }

@@ -1,7 +1,7 @@
 //! The items of one member, each as what it adds to the one before. Knows nothing of records.
 
 use gm_clock::NetId;
-use gm_data::{Item, KeyRange, Op, TimedItem};
+use gm_data::{Item, KeyRange, Op, StampedItem};
 
 use super::PayloadError;
 use super::read::Reader;
@@ -44,10 +44,10 @@ const fn code(op: Op) -> u8 {
 }
 
 /// The items, sorted by range; `clock` is that of what they stand in.
-pub(super) fn encode(items: impl ExactSizeIterator<Item = TimedItem>, clock: u64, out: &mut Vec<u8>) {
+pub(super) fn encode(items: impl ExactSizeIterator<Item = StampedItem>, clock: u64, out: &mut Vec<u8>) {
     varint::write(items.len() as u64, out);
     let mut before = FIRST;
-    for TimedItem { item, time } in items {
+    for StampedItem { item, stamp: time } in items {
         let range = item.range();
         let now = Before {
             start: range.start(),
@@ -124,7 +124,7 @@ impl<'r, 'a, T: Trace> Items<'r, 'a, T> {
         }
     }
 
-    fn read(&mut self) -> Result<TimedItem, PayloadError> {
+    fn read(&mut self) -> Result<StampedItem, PayloadError> {
         let Items { reader, before, clock, .. } = self;
         let head = reader.byte_as("item", head_text)?;
         if head & bit::RESERVED != 0 {
@@ -177,7 +177,7 @@ impl<'r, 'a, T: Trace> Items<'r, 'a, T> {
         let item = Item::new(self.member, range, op, port, priority);
         let item = item.map_err(|_| reader.out_of_range("priority"))?;
         *before = Before { start, after: end.checked_add(1), width, port, priority, age };
-        Ok(TimedItem { item, time })
+        Ok(StampedItem { item, stamp: time })
     }
 }
 
@@ -212,11 +212,11 @@ fn other<'a, T: Trace, V: PartialEq + Copy>(
 }
 
 impl<T: Trace> Iterator for &mut Items<'_, '_, T> {
-    type Item = TimedItem;
+    type Item = StampedItem;
 
     // Within the loop that builds records it would take a fifth longer.
     #[inline(never)]
-    fn next(&mut self) -> Option<TimedItem> {
+    fn next(&mut self) -> Option<StampedItem> {
         if self.left == 0 || self.error.is_some() {
             return None;
         }

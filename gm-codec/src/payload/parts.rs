@@ -1,7 +1,7 @@
 //! One record, increment or eviction of a group. Knows nothing of the others.
 
 use gm_clock::{CEILING, Incarnation};
-use gm_data::{Eviction, Increment, Opened, Record, RecordError, Version};
+use gm_data::{Eviction, Increment, Predecessor, Record, RecordError, Version};
 
 use super::items::{self, Items};
 use super::read::Reader;
@@ -26,7 +26,7 @@ mod kind {
 /// Items of a part, removals included.
 pub(super) fn items(part: &Part) -> usize {
     match part {
-        Part::Record(record) => record.counts().1,
+        Part::Record(record) => record.item_counts().1,
         Part::Increment(increment) => increment.items().len(),
         Part::Eviction(_) => 0,
     }
@@ -34,9 +34,13 @@ pub(super) fn items(part: &Part) -> usize {
 
 pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
     let (version, opened, kind) = match part {
-        Part::Record(record) if record.version().gone => (record.version(), record.opened(), kind::GONE),
-        Part::Record(record) => (record.version(), record.opened(), kind::RECORD),
-        Part::Increment(increment) => (increment.stamp().version, increment.opened(), kind::INCREMENT),
+        Part::Record(record) if record.version().forgotten => {
+            (record.version(), record.predecessor(), kind::GONE)
+        }
+        Part::Record(record) => (record.version(), record.predecessor(), kind::RECORD),
+        Part::Increment(increment) => {
+            (increment.version_digest().version, increment.predecessor(), kind::INCREMENT)
+        }
         Part::Eviction(eviction) => return encode_eviction(eviction, distance, out),
     };
     let opened_bit = if opened.is_some() { kind::OPENED } else { 0 };
@@ -51,13 +55,13 @@ pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
     match part {
         Part::Record(record) => {
             varint::write(record.floor(), out);
-            if !version.gone {
-                items::encode(record.timed_items(), version.clock, out);
+            if !version.forgotten {
+                items::encode(record.stamped_items(), version.clock, out);
             }
         }
         Part::Increment(increment) => {
             varint::write(version.clock - increment.span().0 - 1, out);
-            out.extend_from_slice(&increment.stamp().digest.to_be_bytes());
+            out.extend_from_slice(&increment.version_digest().digest.to_be_bytes());
             items::encode(increment.items(), version.clock, out);
         }
         // Written above.
@@ -67,12 +71,12 @@ pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
 
 fn encode_eviction(eviction: &Eviction, distance: u64, out: &mut Vec<u8>) {
     let Eviction { least, greatest, .. } = eviction;
-    let gone_bit = if greatest.gone { kind::UP_TO_GONE } else { 0 };
+    let gone_bit = if greatest.forgotten { kind::UP_TO_GONE } else { 0 };
     varint::write(distance << 3 | gone_bit | kind::EVICTION, out);
     varint::write(greatest.incarnation.get(), out);
     varint::write(greatest.clock, out);
     varint::write(greatest.incarnation.get() - least.incarnation.get(), out);
-    varint::write(least.clock << 1 | u64::from(least.gone), out);
+    varint::write(least.clock << 1 | u64::from(least.forgotten), out);
 }
 
 pub(super) fn decode<T: Trace>(
@@ -93,12 +97,12 @@ pub(super) fn decode<T: Trace>(
     let member = refs.at(distances.from(head >> 3))?;
     let (gone, is_opened) = (kind == kind::GONE, head & kind::OPENED != 0);
     if gone && is_opened {
-        return Err(RecordError::GoneButNotEmpty { member }.into());
+        return Err(RecordError::ForgottenNotEmpty { member }.into());
     }
     let incarnation = life(reader)?;
     let clock = number(reader, "clock")?;
     if kind == kind::EVICTION {
-        let greatest = Version { incarnation, gone: is_opened, clock };
+        let greatest = Version { incarnation, forgotten: is_opened, clock };
         return Ok(Part::Eviction(Eviction { member, least: least(reader, greatest)?, greatest }));
     }
     let opened = if is_opened {
@@ -112,7 +116,7 @@ pub(super) fn decode<T: Trace>(
         let of = Incarnation::new(of).map_err(|_| reader.out_of_range(whose))?;
         let at = reader.varint_as("opened.clock", |distance| text(clock, distance))?;
         let at = before(clock, at).ok_or(reader.out_of_range("opened.clock"))?;
-        Some(Opened { incarnation: of, clock: at })
+        Some(Predecessor { incarnation: of, clock: at })
     } else {
         None
     };
@@ -129,7 +133,7 @@ pub(super) fn decode<T: Trace>(
         items.end()?;
         return Ok(Part::Increment(increment?));
     }
-    let version = Version { incarnation, gone, clock };
+    let version = Version { incarnation, forgotten: gone, clock };
     let floor = number(reader, "floor")?;
     if floor > clock {
         return Err(RecordError::FloorAboveClock { member, floor, clock }.into());
@@ -155,7 +159,7 @@ fn least<T: Trace>(reader: &mut Reader<'_, T>, greatest: Version) -> Result<Vers
     let clock = reader.varint_as("least.clock", |head| {
         format!("{}{}", head >> 1, if head & 1 == 0 { "" } else { ", of a forgotten record" })
     })?;
-    let version = Version { incarnation, gone: clock & 1 == 1, clock: clock >> 1 };
+    let version = Version { incarnation, forgotten: clock & 1 == 1, clock: clock >> 1 };
     if version.clock > CEILING || version > greatest {
         return Err(reader.out_of_range("least.clock"));
     }

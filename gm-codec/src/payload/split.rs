@@ -1,7 +1,7 @@
 //! Cutting a state into messages that each fit into one datagram: between members, never inside a record.
 
 use gm_clock::NetId;
-use gm_data::{GroupName, Message};
+use gm_data::{GroupName, GroupState};
 
 use super::parts;
 use super::{Group, Part};
@@ -20,7 +20,7 @@ pub struct Split {
 ///
 /// Sizes are taken from above (each member in the table as if it stood alone), so a piece may be a few bytes smaller than it
 /// could be, and never larger.
-pub fn split(state: &Message, room: usize) -> Split {
+pub fn split(state: &GroupState, room: usize) -> Split {
     let fixed = fixed_bytes(state.name());
     let mut split = Split::default();
     let (mut parts, mut used) = (Vec::new(), fixed);

@@ -64,7 +64,7 @@ impl Versions {
                 None => {}
                 Some(Known { version, digest }) => {
                     check::in_range("clock", version.clock <= CEILING)?;
-                    if digest.is_some() != (self.digests && !version.gone) {
+                    if digest.is_some() != (self.digests && !version.forgotten) {
                         return Err(check::not_canonical("digest"));
                     }
                 }
@@ -96,7 +96,7 @@ impl Versions {
             match known {
                 None => varint::write(head | code::NONE, out),
                 Some(Known { version, digest }) => {
-                    varint::write(head | if version.gone { code::FORGOTTEN } else { code::LIVING }, out);
+                    varint::write(head | if version.forgotten { code::FORGOTTEN } else { code::LIVING }, out);
                     varint::write(version.incarnation.get(), out);
                     varint::write(version.clock, out);
                     out.extend(digest.iter().flat_map(|digest| digest.to_be_bytes()));
@@ -138,7 +138,8 @@ impl Versions {
                 }
                 code => return Err(PayloadError::UnknownCode { what: "version", code }),
             };
-            let version = Version { incarnation: life(reader)?, gone, clock: number(reader, "clock")? };
+            let version =
+                Version { incarnation: life(reader)?, forgotten: gone, clock: number(reader, "clock")? };
             let digest = digests && !gone;
             let digest = digest.then(|| reader.array("digest")).transpose()?.map(u64::from_be_bytes);
             versions.push((member, Some(Known { version, digest })));

@@ -137,7 +137,7 @@ fn versions() -> impl Strategy<Value = Body> {
     (name(), any::<bool>(), buckets, btree_map(node(), known, 0..6)).prop_map(
         |(name, digests, buckets, versions)| {
             let known = |(incarnation, gone, clock, digest)| Known {
-                version: Version { incarnation, gone, clock },
+                version: Version { incarnation, forgotten: gone, clock },
                 digest: (digests && !gone).then_some(digest),
             };
             let versions = versions.into_iter().map(|(member, said)| (member, said.map(known)));

@@ -2,7 +2,7 @@
 
 use gm_clock::NetId;
 use gm_codec::{Answer, Body, Header, Holding, Kind, Known, Parent, Part, Payload, Receipt};
-use gm_data::{Eviction, GroupName, Opened, TimedItem, Version};
+use gm_data::{Eviction, GroupName, Predecessor, StampedItem, Version};
 use serde_json::{Value, json};
 
 use super::hex;
@@ -141,7 +141,7 @@ fn of_sync(body: &Body) -> Value {
         Body::Versions(said) => {
             let known = |Known { version, digest }: &Known| {
                 json!({
-                    "incarnation": version.incarnation.get().to_string(), "gone": version.gone,
+                    "incarnation": version.incarnation.get().to_string(), "gone": version.forgotten,
                     "clock": version.clock.to_string(), "digest": digest.map(|digest| format!("{digest:016x}")),
                 })
             };
@@ -169,39 +169,39 @@ fn of_sync(body: &Body) -> Value {
 }
 
 fn part(part: &Part) -> Value {
-    let opened = |opened: Option<Opened>| {
+    let opened = |opened: Option<Predecessor>| {
         opened.map(|opened| json!([opened.incarnation.get().to_string(), opened.clock.to_string()]))
     };
     match part {
         Part::Record(record) => json!({
             "record": record.member().to_string(),
             "incarnation": record.version().incarnation.get().to_string(),
-            "gone": record.version().gone,
+            "gone": record.version().forgotten,
             "clock": record.version().clock.to_string(),
-            "opened": opened(record.opened()),
+            "opened": opened(record.predecessor()),
             "floor": record.floor().to_string(),
-            "items": record.timed_items().map(item).collect::<Vec<_>>(),
+            "items": record.stamped_items().map(item).collect::<Vec<_>>(),
         }),
         Part::Increment(increment) => json!({
             "increment": increment.member().to_string(),
-            "incarnation": increment.stamp().version.incarnation.get().to_string(),
-            "opened": opened(increment.opened()),
+            "incarnation": increment.version_digest().version.incarnation.get().to_string(),
+            "opened": opened(increment.predecessor()),
             "since": increment.span().0.to_string(),
             "upto": increment.span().1.to_string(),
-            "digest": format!("{:016x}", increment.stamp().digest),
+            "digest": format!("{:016x}", increment.version_digest().digest),
             "items": increment.items().map(item).collect::<Vec<_>>(),
         }),
         Part::Eviction(Eviction { member, least, greatest }) => {
             let version = |version: &Version| {
-                json!([version.incarnation.get().to_string(), version.gone, version.clock.to_string()])
+                json!([version.incarnation.get().to_string(), version.forgotten, version.clock.to_string()])
             };
             json!({ "eviction": member.to_string(), "least": version(least), "greatest": version(greatest) })
         }
     }
 }
 
-fn item(timed: TimedItem) -> Value {
+fn item(timed: StampedItem) -> Value {
     let (item, range) = (timed.item, timed.item.range());
     let op = item.op().to_string();
-    json!([op, range.start(), range.end(), item.port(), item.priority(), timed.time.to_string()])
+    json!([op, range.start(), range.end(), item.port(), item.priority(), timed.stamp.to_string()])
 }

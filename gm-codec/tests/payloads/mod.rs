@@ -13,7 +13,7 @@ use gm_clock::{Incarnation, NetId};
 use gm_codec::{
     Body, Broadcast, Group, Header, Kind, Limits, Origin, Part, Payload, PayloadError, Receipts, Section,
 };
-use gm_data::{Eviction, Increment, Item, KeyRange, Op, Opened, Record, TimedItem, Version};
+use gm_data::{Eviction, Increment, Item, KeyRange, Op, Predecessor, Record, StampedItem, Version};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
@@ -86,12 +86,12 @@ fn items() -> impl Strategy<Value = BTreeMap<(u32, u32), Said>> {
     btree_map(range, (0..3_u8, number(), number(), prop_oneof![3 => 0..4_u64, 1 => any::<u64>()]), 0..12)
 }
 
-fn timed(member: NetId, items: BTreeMap<(u32, u32), Said>, oldest: u64, clock: u64) -> Vec<TimedItem> {
+fn timed(member: NetId, items: BTreeMap<(u32, u32), Said>, oldest: u64, clock: u64) -> Vec<StampedItem> {
     let item = |((start, end), (op, port, priority, age)): ((u32, u32), Said)| {
         let range = KeyRange::new(start, end).expect("in order");
         let op = [Op::Add, Op::Rmv, Op::Get][usize::from(op)];
         let item = Item::new(member, range, op, port, priority).expect("a priority");
-        TimedItem { item, time: clock - age % (clock - oldest + 1) }
+        StampedItem { item, stamp: clock - age % (clock - oldest + 1) }
     };
     items.into_iter().map(item).collect()
 }
@@ -108,7 +108,7 @@ prop_compose! {
         items in items(),
     ) -> Part {
         let life = |number: u64| Incarnation::new(number).expect("in range");
-        let opened = opened.filter(|_| kind != 1).map(|(from, at)| Opened { incarnation: life(from % incarnation), clock: at % clock });
+        let opened = opened.filter(|_| kind != 1).map(|(from, at)| Predecessor { incarnation: life(from % incarnation), clock: at % clock });
         if kind == 2 {
             let since = floor % clock;
             let items = timed(member, items, since + 1, clock);
@@ -117,7 +117,7 @@ prop_compose! {
         }
         if kind == 3 {
             let greatest = Version::new(life(incarnation), opened.is_some(), clock).expect("in range");
-            let least = Version { incarnation: life(floor % (incarnation + 1)), gone: false, clock: digest % (clock + 1) };
+            let least = Version { incarnation: life(floor % (incarnation + 1)), forgotten: false, clock: digest % (clock + 1) };
             return Part::Eviction(Eviction { member, least, greatest });
         }
         let gone = kind == 1;

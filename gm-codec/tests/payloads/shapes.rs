@@ -6,7 +6,7 @@ use gm_codec::{
     Island, Kind, Known, Missed, Origin, Parent, Part, Payload, Peers, Receipt, Receipts, Repeat, Requests,
     Root, Section, Sum, Versions,
 };
-use gm_data::{Eviction, GroupName, Item, KeyRange, Record, TimedItem, Version};
+use gm_data::{Eviction, GroupName, Item, KeyRange, Record, StampedItem, Version};
 
 /// 10.0.0.n:29999.
 pub(crate) fn v4(n: u8) -> NetId {
@@ -86,13 +86,13 @@ fn headers() -> Vec<(&'static str, Payload)> {
 
 fn older() -> Vec<(&'static str, Payload)> {
     let group = |parts| Body::Group(Group { name: name("é"), parts });
-    let record = |member, gone, clock, floor, items: Vec<TimedItem>| {
+    let record = |member, gone, clock, floor, items: Vec<StampedItem>| {
         let version = Version::new(Incarnation::MAX, gone, clock).expect("in range");
         Part::Record(Record::from_parts(member, version, None, floor, items).expect("sound"))
     };
     let range = KeyRange::new(u32::MAX, u32::MAX).expect("in order");
     let item = Item::serves(v4(2), range, 80, u16::MAX).expect("a priority");
-    let last = record(v4(2), false, CEILING, CEILING, vec![TimedItem { item, time: 0 }]);
+    let last = record(v4(2), false, CEILING, CEILING, vec![StampedItem { item, stamp: 0 }]);
     let evicted = |least: (u64, bool, u64), greatest: (u64, bool, u64)| {
         let version = |(life, gone, clock)| {
             Version::new(Incarnation::new(life).expect("in range"), gone, clock).expect("in range")
@@ -227,7 +227,7 @@ fn of_members() -> Vec<(&'static str, Payload)> {
     };
     let life = |number| Incarnation::new(number).expect("in range");
     let known = |incarnation, gone, clock, digest| {
-        Some(Known { version: Version { incarnation: life(incarnation), gone, clock }, digest })
+        Some(Known { version: Version { incarnation: life(incarnation), forgotten: gone, clock }, digest })
     };
     let requests = |requests| direct(Body::Requests(Requests { name: name(&"n".repeat(255)), requests }));
     vec![

@@ -3,7 +3,7 @@
 
 use gm_clock::{Incarnation, NetId};
 use gm_codec::{Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonce, Part, Payload};
-use gm_data::{Increment, Item, KeyRange, TimedItem};
+use gm_data::{Increment, Item, KeyRange, StampedItem};
 
 /// Nine bytes, as in the figures of others.
 pub(crate) const GROUP: &str = "Customers";
@@ -13,9 +13,9 @@ pub(crate) fn member(number: u32) -> NetId {
     NetId::new(std::net::Ipv4Addr::from(0xc0a8_0101 + number).into(), 29_999).expect("an ordinary address")
 }
 
-pub(crate) fn item(start: u32, end: u32, port: u16) -> TimedItem {
+pub(crate) fn item(start: u32, end: u32, port: u16) -> StampedItem {
     let range = KeyRange::new(start, end).expect("in order");
-    TimedItem { item: Item::serves(member(0), range, port, 1).expect("a priority"), time: CLOCK }
+    StampedItem { item: Item::serves(member(0), range, port, 1).expect("a priority"), stamp: CLOCK }
 }
 
 /// A life that began in 2025.
@@ -23,7 +23,7 @@ pub(crate) fn life() -> Incarnation {
     Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range")
 }
 
-pub(crate) fn increment(items: Vec<TimedItem>) -> Payload {
+pub(crate) fn increment(items: Vec<StampedItem>) -> Payload {
     let span = (CLOCK - 1, CLOCK);
     let increment = Increment::from_parts(member(0), life(), None, span, 0x0123_4567_89ab_cdef, items);
     let parts = vec![Part::Increment(increment.expect("sound"))];
@@ -45,7 +45,7 @@ pub(crate) fn sizes(payload: &Payload) -> (usize, usize) {
 }
 
 /// A linear congruential generator (Knuth's MMIX): the same ranges in every run and language.
-pub(crate) fn random_ranges(count: u32) -> Vec<TimedItem> {
+pub(crate) fn random_ranges(count: u32) -> Vec<StampedItem> {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -55,18 +55,18 @@ pub(crate) fn random_ranges(count: u32) -> Vec<TimedItem> {
         let (a, b) = (next(), next());
         item(a.min(b), a.max(b), 20_000)
     };
-    let mut items: Vec<TimedItem> = (0..count).map(|_| range()).collect();
+    let mut items: Vec<StampedItem> = (0..count).map(|_| range()).collect();
     items.sort_by_key(|timed| timed.item.range());
     items
 }
 
 /// Ranges side by side, of one width.
-pub(crate) fn adjoining(count: u32) -> Vec<TimedItem> {
+pub(crate) fn adjoining(count: u32) -> Vec<StampedItem> {
     (0..count).map(|i| item(0x4000_0000 + i * 1_000, 0x4000_0000 + i * 1_000 + 999, 20_000)).collect()
 }
 
 /// Ranges close together, of other widths and with gaps between, on so many ports in turn.
-pub(crate) fn apart(count: u32, ports: u32) -> Vec<TimedItem> {
+pub(crate) fn apart(count: u32, ports: u32) -> Vec<StampedItem> {
     let range = |i: u32| {
         let start = 0x4000_0000 + i * 1_000;
         item(start, start + 500 + i * 7 % 300, 20_000 + u16::try_from(i % ports).expect("small"))

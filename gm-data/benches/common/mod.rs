@@ -7,20 +7,20 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode};
 use gm_clock::{Incarnation, NetId};
-use gm_data::{GroupName, Increment, Item, KeyRange, Message, Moment, Record, TimedItem, Version};
+use gm_data::{GroupName, GroupState, Increment, Item, KeyRange, Record, StampedItem, Version, WriteContext};
 
 /// Members of a state that is spread over members.
 pub(crate) const MEMBERS: u32 = 64;
 
 /// The moment of every write: nothing here depends on time.
-pub(crate) const MOMENT: Moment = Moment { unix_seconds: 0, chance: 0, millis: 0 };
+pub(crate) const CONTEXT: WriteContext = WriteContext { unix_seconds: 0, entropy: 0, millis: 0 };
 
 /// SplitMix64: chance that is the same in every run.
-pub(crate) struct Chance(u64);
+pub(crate) struct Rng(u64);
 
-impl Chance {
-    pub(crate) const fn new(seed: u64) -> Chance {
-        Chance(seed)
+impl Rng {
+    pub(crate) const fn new(seed: u64) -> Rng {
+        Rng(seed)
     }
 
     fn next(&mut self) -> u64 {
@@ -73,7 +73,7 @@ pub(crate) fn priority(number: u32) -> u16 {
 pub(crate) struct Parts {
     pub(crate) member: NetId,
     pub(crate) version: Version,
-    pub(crate) items: Vec<TimedItem>,
+    pub(crate) items: Vec<StampedItem>,
 }
 
 impl Parts {
@@ -95,9 +95,9 @@ pub(crate) fn state(items: u32, members: u32) -> Vec<Parts> {
         let mut item = |i: u32| {
             time += 1;
             let item = Item::serves(member, range(i), port(i), priority(i)).expect("a priority");
-            TimedItem { item, time }
+            StampedItem { item, stamp: time }
         };
-        let items: Vec<TimedItem> = (number..items).step_by(members as usize).map(&mut item).collect();
+        let items: Vec<StampedItem> = (number..items).step_by(members as usize).map(&mut item).collect();
         Parts { member, version: version(time), items }
     };
     (0..members).map(record).collect()
@@ -111,25 +111,25 @@ pub(crate) fn changed(state: &[Parts], items: &[u32]) -> Vec<Parts> {
         let Parts { member, version, items } = &mut state[(i % members) as usize];
         version.clock += 1;
         let item = Item::serves(*member, range(i), port(i), 1_000 + priority(i)).expect("a priority");
-        items[(i / members) as usize] = TimedItem { item, time: version.clock };
+        items[(i / members) as usize] = StampedItem { item, stamp: version.clock };
     }
     state
 }
 
 /// `count` of the numbers `0..items`, in an order of chance.
 pub(crate) fn some(items: u32, count: u32) -> Vec<u32> {
-    let mut some = Chance::new(u64::from(items)).order(items);
+    let mut some = Rng::new(u64::from(items)).order(items);
     some.truncate(count as usize);
     some
 }
 
 /// The message of those records, newly built: it shares nothing with any other.
-pub(crate) fn message(state: &[Parts]) -> Message {
-    Message::from_records(name(), state.iter().map(Parts::record))
+pub(crate) fn group_state(state: &[Parts]) -> GroupState {
+    GroupState::from_records(name(), state.iter().map(Parts::record))
 }
 
 /// What brings a holder of `before` up to `after`: an increment for every member that wrote.
-pub(crate) fn increments(before: &Message, after: &Message) -> Vec<Increment> {
+pub(crate) fn increments(before: &GroupState, after: &GroupState) -> Vec<Increment> {
     let increment = |record: &Record| {
         let known = before.record(record.member()).expect("the same members").version();
         record.increment_since(known)

@@ -7,12 +7,12 @@ use core::cmp::Reverse;
 use gm_clock::NetId;
 
 use super::sweep::Sweep;
-use super::{Index, Owner, Seat};
+use super::{Index, MemberNumber, Owner};
 use crate::KeyRange;
 
 /// A stretch of the key space on which the same items are served, as long as can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct CoverageSegment {
     /// The keys.
     pub range: KeyRange,
     /// What is served on all of them, by priority, then member, then range; a member comes once for each of its ranges.
@@ -22,24 +22,24 @@ pub struct Piece {
 
 /// How much of the key space a member serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Share {
+pub struct MemberCoverage {
     /// The member.
     pub member: NetId,
     /// Keys that it serves, each counted once: 0 to 2^32.
     pub keys: u64,
     /// Keys that it serves and nobody else does.
-    pub alone: u64,
+    pub sole_keys: u64,
 }
 
 impl Index {
     /// The key space cut at every boundary of what is served, in order, without a gap.
-    pub(crate) fn coverage(&self) -> impl Iterator<Item = Piece> + '_ {
+    pub(crate) fn coverage(&self) -> impl Iterator<Item = CoverageSegment> + '_ {
         let mut sweep = Sweep::new(self);
         core::iter::from_fn(move || {
-            let range = sweep.step()?;
-            let mut owners: Vec<Owner> = sweep.open().map(|span| self.owner(span)).collect();
+            let range = sweep.advance()?;
+            let mut owners: Vec<Owner> = sweep.open_spans().map(|span| self.owner(span)).collect();
             owners.sort_unstable_by_key(|owner| (Reverse(owner.priority), owner.member, owner.range));
-            Some(Piece { range, owners })
+            Some(CoverageSegment { range, owners })
         })
     }
 
@@ -47,8 +47,8 @@ impl Index {
     pub(crate) fn ranges_where(&self, wanted: impl Fn(usize) -> bool) -> Vec<KeyRange> {
         let mut ranges: Vec<KeyRange> = Vec::new();
         let mut sweep = Sweep::new(self);
-        while let Some(piece) = sweep.step() {
-            if !wanted(sweep.seats().len()) {
+        while let Some(piece) = sweep.advance() {
+            if !wanted(sweep.members().len()) {
                 continue;
             }
             match ranges.last_mut() {
@@ -65,8 +65,8 @@ impl Index {
     pub(crate) fn redundancy(&self) -> BTreeMap<usize, u64> {
         let mut keys = BTreeMap::new();
         let mut sweep = Sweep::new(self);
-        while let Some(piece) = sweep.step() {
-            *keys.entry(sweep.seats().len()).or_default() += piece.width();
+        while let Some(piece) = sweep.advance() {
+            *keys.entry(sweep.members().len()).or_default() += piece.width();
         }
         keys
     }
@@ -75,27 +75,28 @@ impl Index {
     ///
     /// One walk over what is served, and one over the pieces that looks at how many members serve each, not at whom: a
     /// thousand members over one key cost no more than a thousand apart.
-    pub(crate) fn shares(&self) -> Vec<Share> {
+    pub(crate) fn member_coverage(&self) -> Vec<MemberCoverage> {
         // The spans come by start, so those of one member do too: each adds what lies at or above the key that those before
         // it have reached.
-        let mut shares: BTreeMap<Seat, (Share, u64)> = BTreeMap::new();
+        let mut shares: BTreeMap<MemberNumber, (MemberCoverage, u64)> = BTreeMap::new();
         for span in self.served.iter() {
             let (start, end) = (u64::from(span.start), u64::from(span.end) + 1);
-            let none = || (Share { member: self.seats.member(span.seat), keys: 0, alone: 0 }, 0);
-            let (share, reached) = shares.entry(span.seat).or_insert_with(none);
+            let none =
+                || (MemberCoverage { member: self.members.member(span.member), keys: 0, sole_keys: 0 }, 0);
+            let (share, reached) = shares.entry(span.member).or_insert_with(none);
             share.keys += end.saturating_sub(start.max(*reached));
             *reached = end.max(*reached);
         }
         let mut sweep = Sweep::new(self);
-        while let Some(piece) = sweep.step() {
-            let mut seats = sweep.seats();
-            if let (1, Some(seat)) = (seats.len(), seats.next())
-                && let Some((share, _)) = shares.get_mut(&seat)
+        while let Some(piece) = sweep.advance() {
+            let mut members = sweep.members();
+            if let (1, Some(number)) = (members.len(), members.next())
+                && let Some((share, _)) = shares.get_mut(&number)
             {
-                share.alone += piece.width();
+                share.sole_keys += piece.width();
             }
         }
-        let mut shares: Vec<Share> = shares.into_values().map(|(share, _)| share).collect();
+        let mut shares: Vec<MemberCoverage> = shares.into_values().map(|(share, _)| share).collect();
         shares.sort_unstable_by_key(|share| share.member);
         shares
     }

@@ -5,7 +5,7 @@ use core::cmp::{Ordering, Reverse};
 
 use gm_clock::NetId;
 
-use super::{Index, Seat, Span};
+use super::{Index, MemberNumber, Span};
 use crate::tree::Tree;
 use crate::{KeyRange, hash};
 
@@ -26,7 +26,7 @@ impl Index {
     /// Fills `owners` with who serves the key, most preferred first, each member once.
     pub(crate) fn locate_into(&self, key: u32, owners: &mut Vec<Owner>) {
         owners.clear();
-        each_over(&self.served, KeyRange::single(key), |span| owners.push(self.owner(span)));
+        each_overlapping(&self.served, KeyRange::single(key), |span| owners.push(self.owner(span)));
         if owners.len() > 1 {
             // Of each member the best first, and only that; then by preference.
             owners.sort_unstable_by_key(|owner| (owner.member, Reverse(owner.priority), owner.range));
@@ -38,15 +38,15 @@ impl Index {
     /// Who is most preferred for the key. Does not allocate.
     pub(crate) fn first_owner(&self, key: u32) -> Option<Owner> {
         let mut best: Option<Span> = None;
-        each_over(&self.served, KeyRange::single(key), |span| match best {
-            Some(best) if !self.comes_before(key, span, &best) => {}
+        each_overlapping(&self.served, KeyRange::single(key), |span| match best {
+            Some(best) if !self.is_preferred(key, span, &best) => {}
             Some(_) | None => best = Some(*span),
         });
         best.map(|span| self.owner(&span))
     }
 
     /// Whether the one is preferred to the other. The hashes are looked at only where the priorities are equal.
-    fn comes_before(&self, key: u32, one: &Span, other: &Span) -> bool {
+    fn is_preferred(&self, key: u32, one: &Span, other: &Span) -> bool {
         match one.priority.cmp(&other.priority) {
             Ordering::Greater => true,
             Ordering::Less => false,
@@ -63,28 +63,28 @@ impl Index {
     /// What is served of a range: every item that overlaps it, by (start, end) and member number.
     pub(crate) fn locate_range(&self, range: KeyRange) -> Vec<Owner> {
         let mut owners = Vec::new();
-        each_over(&self.served, range, |span| owners.push(self.owner(span)));
+        each_overlapping(&self.served, range, |span| owners.push(self.owner(span)));
         owners.sort_unstable_by_key(|owner| (owner.range, owner.member));
         owners
     }
 
     /// The members that serve any of the range or are interested in any of it, in their order, each once.
-    pub(crate) fn concerned(&self, range: KeyRange) -> Vec<NetId> {
-        let mut seats = Vec::new();
-        for tree in [&self.served, &self.wanted] {
-            each_over(tree, range, |span| seats.push(span.seat));
+    pub(crate) fn affected_members(&self, range: KeyRange) -> Vec<NetId> {
+        let mut members = Vec::new();
+        for tree in [&self.served, &self.interests] {
+            each_overlapping(tree, range, |span| members.push(span.member));
         }
-        seats.sort_unstable();
-        seats.dedup();
-        let mut members: Vec<NetId> = seats.into_iter().map(|seat| self.seats.member(seat)).collect();
+        members.sort_unstable();
+        members.dedup();
+        let mut members: Vec<NetId> = members.into_iter().map(|number| self.members.member(number)).collect();
         members.sort_unstable();
         members
     }
 
     /// The least key at or above `key` that anybody serves.
-    pub(crate) fn next_served(&self, key: u32) -> Option<u32> {
+    pub(crate) fn next_served_key(&self, key: u32) -> Option<u32> {
         let mut covered = false;
-        each_over(&self.served, KeyRange::single(key), |_| covered = true);
+        each_overlapping(&self.served, KeyRange::single(key), |_| covered = true);
         if covered {
             return Some(key);
         }
@@ -92,18 +92,18 @@ impl Index {
     }
 
     pub(super) fn owner(&self, span: &Span) -> Owner {
-        let Span { seat, port, priority, .. } = *span;
-        Owner { member: self.seats.member(seat), range: span.range(), port, priority }
+        let Span { member: number, port, priority, .. } = *span;
+        Owner { member: self.members.member(number), range: span.range(), port, priority }
     }
 }
 
 /// Every span that has a key of the range, by (start, end).
-fn each_over(tree: &Tree<Span>, range: KeyRange, see: impl FnMut(&Span)) {
+fn each_overlapping(tree: &Tree<Span>, range: KeyRange, visit: impl FnMut(&Span)) {
     let up_to = u64::from(range.end()) << 32 | u64::from(u32::MAX);
-    tree.each_up_to((up_to, Seat::MAX), |end| end >= range.start(), see);
+    tree.each_up_to((up_to, MemberNumber::MAX), |end| end >= range.start(), visit);
 }
 
 /// Higher priority first, then the greater rendezvous hash, then the lesser member.
 fn preference(key: u32, owner: &Owner) -> (Reverse<u16>, Reverse<u64>, NetId) {
-    (Reverse(owner.priority), Reverse(hash::weight(key, owner.member)), owner.member)
+    (Reverse(owner.priority), Reverse(hash::rendezvous_weight(key, owner.member)), owner.member)
 }

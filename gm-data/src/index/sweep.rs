@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use core::iter::Peekable;
 
-use super::{Index, Seat, Span};
+use super::{Index, MemberNumber, Span};
 use crate::KeyRange;
 use crate::tree::Iter;
 
@@ -15,9 +15,9 @@ use crate::tree::Iter;
 pub(super) struct Sweep<'a> {
     spans: Peekable<Iter<'a, Span>>,
     /// What is served here, by where it ends: (end, start, seat).
-    open: BTreeMap<(u32, u32, Seat), Span>,
+    open_spans: BTreeMap<(u32, u32, MemberNumber), Span>,
     /// The members that serve here, and by how many ranges.
-    seats: BTreeMap<Seat, u32>,
+    members: BTreeMap<MemberNumber, u32>,
     next: Option<u32>,
 }
 
@@ -25,25 +25,25 @@ impl<'a> Sweep<'a> {
     pub(super) fn new(index: &'a Index) -> Sweep<'a> {
         Sweep {
             spans: index.served.iter().peekable(),
-            open: BTreeMap::new(),
-            seats: BTreeMap::new(),
+            open_spans: BTreeMap::new(),
+            members: BTreeMap::new(),
             next: Some(0),
         }
     }
 
     /// Goes to the next piece and says which it is; `None` at the end of the key space.
-    pub(super) fn step(&mut self) -> Option<KeyRange> {
+    pub(super) fn advance(&mut self) -> Option<KeyRange> {
         let start = self.next?;
-        while self.open.first_key_value().is_some_and(|((end, ..), _)| *end < start) {
-            if let Some((_, span)) = self.open.pop_first() {
-                self.close(span.seat);
+        while self.open_spans.first_key_value().is_some_and(|((end, ..), _)| *end < start) {
+            if let Some((_, span)) = self.open_spans.pop_first() {
+                self.close(span.member);
             }
         }
         while let Some(span) = self.spans.next_if(|span| span.start == start) {
-            self.open.insert((span.end, span.start, span.seat), *span);
-            *self.seats.entry(span.seat).or_default() += 1;
+            self.open_spans.insert((span.end, span.start, span.member), *span);
+            *self.members.entry(span.member).or_default() += 1;
         }
-        let closes = self.open.first_key_value().map_or(u32::MAX, |((end, ..), _)| *end);
+        let closes = self.open_spans.first_key_value().map_or(u32::MAX, |((end, ..), _)| *end);
         let opens = self.spans.peek().map_or(u32::MAX, |span| span.start - 1);
         let end = closes.min(opens);
         self.next = end.checked_add(1);
@@ -51,17 +51,17 @@ impl<'a> Sweep<'a> {
     }
 
     /// What is served on the piece where the walk stands.
-    pub(super) fn open(&self) -> impl Iterator<Item = &Span> + '_ {
-        self.open.values()
+    pub(super) fn open_spans(&self) -> impl Iterator<Item = &Span> + '_ {
+        self.open_spans.values()
     }
 
     /// The members that serve it, each once.
-    pub(super) fn seats(&self) -> impl ExactSizeIterator<Item = Seat> + '_ {
-        self.seats.keys().copied()
+    pub(super) fn members(&self) -> impl ExactSizeIterator<Item = MemberNumber> + '_ {
+        self.members.keys().copied()
     }
 
-    fn close(&mut self, seat: Seat) {
-        if let Entry::Occupied(mut ranges) = self.seats.entry(seat) {
+    fn close(&mut self, number: MemberNumber) {
+        if let Entry::Occupied(mut ranges) = self.members.entry(number) {
             *ranges.get_mut() -= 1;
             if *ranges.get() == 0 {
                 ranges.remove();

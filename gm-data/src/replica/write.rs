@@ -3,16 +3,16 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Moment, Replica};
-use crate::change::{REMOVAL, Writer, Written};
+use super::{Replica, WriteContext};
+use crate::change::{BatchContents, BatchPlanner, REMOVAL};
 use crate::eviction::{Eviction, HORIZON};
-use crate::plant::{Bug, planted};
-use crate::slot::{Slot, slot_key};
-use crate::{Change, ChangeError, Increment, KeyRange, Opened, Record, Version, hash};
+use crate::packed_item::{PackedItem, range_key};
+use crate::planted_bugs::{Bug, planted};
+use crate::{Change, ChangeError, Increment, KeyRange, Predecessor, Record, Version, hash};
 
 /// What a write did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Write {
+pub struct WriteOutcome {
     /// The version of one's record after it.
     pub version: Version,
     /// Whether anything was written. If not, everything stood there already and the clock did not tick.
@@ -24,10 +24,10 @@ pub struct Write {
     pub eviction: Option<Eviction>,
 }
 
-impl Write {
+impl WriteOutcome {
     /// Everything stood there already.
-    const fn nothing(version: Version) -> Write {
-        Write { version, changed: false, increment: None, eviction: None }
+    const fn unchanged(version: Version) -> WriteOutcome {
+        WriteOutcome { version, changed: false, increment: None, eviction: None }
     }
 }
 
@@ -42,17 +42,18 @@ impl Replica {
     ///
     /// # Errors
     /// A [`ChangeError`] that names the first change that cannot be made. Nothing was changed.
-    pub fn change(&mut self, batch: &[Change], moment: Moment) -> Result<Write, ChangeError> {
-        self.check_conflict(moment)?;
-        let writer = Writer { me: self.me, default_port: self.default_port, record: self.own() };
-        let written = match writer.written(batch) {
+    pub fn change(&mut self, batch: &[Change], context: WriteContext) -> Result<WriteOutcome, ChangeError> {
+        self.check_conflict(context)?;
+        let planner =
+            BatchPlanner { me: self.me, default_port: self.default_port, record: self.own_record() };
+        let contents = match planner.plan(batch) {
             Err(error) if planted(Bug::BatchTorn) && batch.len() > 1 => {
-                let _ = self.change(&batch[..1], moment);
+                let _ = self.change(&batch[..1], context);
                 return Err(error);
             }
             result => result?,
         };
-        self.write(&written, moment)
+        self.write(&contents, context)
     }
 
     /// Joins the group by being interested in those ranges; in the whole key space, if none are named and this node is not
@@ -60,18 +61,18 @@ impl Replica {
     ///
     /// # Errors
     /// [`ChangeError::IdentityConflict`]. Nothing was changed.
-    pub fn join(&mut self, ranges: &[KeyRange], moment: Moment) -> Result<Write, ChangeError> {
-        self.check_conflict(moment)?;
+    pub fn join(&mut self, ranges: &[KeyRange], context: WriteContext) -> Result<WriteOutcome, ChangeError> {
+        self.check_conflict(context)?;
         let whole = [KeyRange::WHOLE];
         let ranges = if ranges.is_empty() && !self.is_member() { whole.as_slice() } else { ranges };
         let is_live = |range: KeyRange| {
-            self.own().and_then(|own| own.get(range)).is_some_and(|timed| timed.item.op().is_live())
+            self.own_record().and_then(|own| own.get(range)).is_some_and(|timed| timed.item.op().is_live())
         };
         let batch: Vec<Change> =
             ranges.iter().filter(|range| !is_live(**range)).map(|range| Change::Interest(*range)).collect();
-        match self.own() {
-            Some(own) if batch.is_empty() => Ok(Write::nothing(own.version())),
-            Some(_) | None => self.change(&batch, moment),
+        match self.own_record() {
+            Some(own) if batch.is_empty() => Ok(WriteOutcome::unchanged(own.version())),
+            Some(_) | None => self.change(&batch, context),
         }
     }
 
@@ -79,82 +80,88 @@ impl Replica {
     ///
     /// # Errors
     /// [`ChangeError::NotAMember`] or [`ChangeError::IdentityConflict`]. Nothing was changed.
-    pub fn leave(&mut self, moment: Moment) -> Result<Write, ChangeError> {
-        self.check_conflict(moment)?;
-        let own = self.own().filter(|own| own.is_member()).ok_or(ChangeError::NotAMember)?;
-        let written = own.live().map(|slot| (slot.range(), REMOVAL)).collect();
-        self.write(&written, moment)
+    pub fn leave(&mut self, context: WriteContext) -> Result<WriteOutcome, ChangeError> {
+        self.check_conflict(context)?;
+        let own = self.own_record().filter(|own| own.is_member()).ok_or(ChangeError::NotAMember)?;
+        let contents = own.live_items().map(|packed| (packed.range(), REMOVAL)).collect();
+        self.write(&contents, context)
     }
 
     /// Begins a life within range, with what is live, if the present one, or the next, is not.
-    fn come_within_range(&mut self, moment: Moment) -> Option<Renewed> {
-        let life = self.new_life(moment);
-        let clock_ends = self.own().is_some_and(|own| own.version().clock >= HORIZON);
-        if !clock_ends && (self.alive || life.eviction.is_none()) {
+    fn renew_if_beyond_horizon(&mut self, context: WriteContext) -> Option<Renewed> {
+        let life = self.new_incarnation(context);
+        let clock_ends = self.own_record().is_some_and(|own| own.version().clock >= HORIZON);
+        if !clock_ends && (self.began_incarnation || life.eviction.is_none()) {
             return None;
         }
-        self.live_on(life, self.new_clock(None), moment);
+        self.rewrite_own_record(life, self.new_clock(None), context);
         Some(Renewed(life.eviction))
     }
 
     /// Writes those contents in one tick, in a new life if this is the first write since the start.
-    fn write(&mut self, written: &Written, moment: Moment) -> Result<Write, ChangeError> {
-        let before = self.own().map(Record::version);
-        if written.is_empty() {
+    fn write(
+        &mut self,
+        contents: &BatchContents,
+        context: WriteContext,
+    ) -> Result<WriteOutcome, ChangeError> {
+        let before = self.own_record().map(Record::version);
+        if contents.is_empty() {
             // Who has no record and wants nothing written, as by serving and unserving in one batch, stays away.
             let version = before.ok_or(ChangeError::NotAMember)?;
-            return Ok(Write::nothing(version));
+            return Ok(WriteOutcome::unchanged(version));
         }
-        let renewed = self.come_within_range(moment);
+        let renewed = self.renew_if_beyond_horizon(context);
         // Nobody holds the beginning of the life that has just begun.
         let shown = before.filter(|_| renewed.is_none());
-        let before = self.own().map(Record::version);
-        let (version, opened) = self.next_version(before, moment);
-        let slots: Vec<Slot> =
-            written.iter().map(|(&range, &content)| Slot::new(range, content, version.clock)).collect();
+        let before = self.own_record().map(Record::version);
+        let (version, predecessor) = self.next_version(before, context);
+        let packed_items: Vec<PackedItem> = contents
+            .iter()
+            .map(|(&range, &content)| PackedItem::new(range, content, version.clock))
+            .collect();
 
         let me = self.me;
         if before.is_none() {
-            self.state_mut().put(Arc::new(Record::from_slots(me, version, None, 0, &[])));
+            self.state_mut().put_record(Arc::new(Record::from_packed(me, version, None, 0, &[])));
         }
-        self.state_mut().edit(me, |record, edit| {
-            let seed = hash::member(me);
-            for slot in &slots {
-                let old = record.put(seed, *slot);
-                edit.replaced(old, *slot);
-                if !slot.is_live() && planted(Bug::RemovalLeavesNothing) {
-                    record.items.remove(slot_key(slot.range()));
+        self.state_mut().edit_record(me, |record, edit| {
+            let seed = hash::member_hash(me);
+            for packed in &packed_items {
+                let old = record.put(seed, *packed);
+                edit.replaced(old, *packed);
+                if !packed.is_live() && planted(Bug::RemovalLeavesNothing) {
+                    record.items.remove(range_key(packed.range()));
                 }
             }
             record.version = version;
-            record.opened = opened;
+            record.predecessor = predecessor;
         });
-        self.alive = true;
-        self.highest = self.highest.max(version.incarnation);
+        self.began_incarnation = true;
+        self.highest_incarnation = self.highest_incarnation.max(version.incarnation);
 
-        let increment = match (shown, self.own()) {
-            (Some(before), Some(own)) if !before.gone && before.clock >= own.floor => {
-                Some(own.increment_of(before.clock, slots))
+        let increment = match (shown, self.own_record()) {
+            (Some(before), Some(own)) if !before.forgotten && before.clock >= own.floor => {
+                Some(own.increment_from(before.clock, packed_items))
             }
             _ => None,
         };
         let eviction = renewed.and_then(|Renewed(eviction)| eviction);
-        Ok(Write { version, changed: true, increment, eviction })
+        Ok(WriteOutcome { version, changed: true, increment, eviction })
     }
 
     /// The version of the next write, and what its life was opened from. A forgotten life is no ground to go on from.
-    fn next_version(&self, before: Option<Version>, moment: Moment) -> (Version, Option<Opened>) {
+    fn next_version(&self, before: Option<Version>, context: WriteContext) -> (Version, Option<Predecessor>) {
         let clock = before.map_or(0, |before| before.clock);
-        let own = self.own();
-        let (incarnation, opened) = match before {
-            Some(before) if self.alive => (before.incarnation, own.and_then(Record::opened)),
+        let own = self.own_record();
+        let (incarnation, predecessor) = match before {
+            Some(before) if self.began_incarnation => (before.incarnation, own.and_then(Record::predecessor)),
             _ => {
-                let opened = before
-                    .filter(|before| !before.gone)
-                    .map(|before| Opened { incarnation: before.incarnation, clock });
-                (self.new_life(moment).incarnation, opened)
+                let predecessor = before
+                    .filter(|before| !before.forgotten)
+                    .map(|before| Predecessor { incarnation: before.incarnation, clock });
+                (self.new_incarnation(context).incarnation, predecessor)
             }
         };
-        (Version { incarnation, gone: false, clock: clock + 1 }, opened)
+        (Version { incarnation, forgotten: false, clock: clock + 1 }, predecessor)
     }
 }

@@ -8,7 +8,7 @@ use serde::de::Error;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{GroupName, Increment, Message, Opened, Record, TimedItem, Version};
+use crate::{GroupName, GroupState, Increment, Predecessor, Record, StampedItem, Version};
 
 /// Writes a sequence without collecting it first.
 struct List<F>(F);
@@ -29,9 +29,9 @@ impl Serialize for Record {
         let mut parts = serializer.serialize_struct("Record", 5)?;
         parts.serialize_field("member", &self.member())?;
         parts.serialize_field("version", &self.version())?;
-        parts.serialize_field("opened", &self.opened())?;
+        parts.serialize_field("opened", &self.predecessor())?;
         parts.serialize_field("floor", &self.floor())?;
-        parts.serialize_field("items", &List(|| self.timed_items()))?;
+        parts.serialize_field("items", &List(|| self.stamped_items()))?;
         parts.end()
     }
 }
@@ -44,9 +44,9 @@ impl<'de> Deserialize<'de> for Record {
         struct Parts {
             member: NetId,
             version: Version,
-            opened: Option<Opened>,
+            opened: Option<Predecessor>,
             floor: u64,
-            items: Vec<TimedItem>,
+            items: Vec<StampedItem>,
         }
 
         let Parts { member, version, opened, floor, items } = Parts::deserialize(deserializer)?;
@@ -55,9 +55,9 @@ impl<'de> Deserialize<'de> for Record {
 }
 
 /// As its name and the list of its records.
-impl Serialize for Message {
+impl Serialize for GroupState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut parts = serializer.serialize_struct("Message", 2)?;
+        let mut parts = serializer.serialize_struct("GroupState", 2)?;
         parts.serialize_field("name", self.name())?;
         parts.serialize_field("records", &List(|| self.records()))?;
         parts.end()
@@ -65,10 +65,10 @@ impl Serialize for Message {
 }
 
 /// From records in any order. Two records of one member are refused: which one was meant is not known.
-impl<'de> Deserialize<'de> for Message {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Message, D::Error> {
+impl<'de> Deserialize<'de> for GroupState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GroupState, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename = "Message", deny_unknown_fields)]
+        #[serde(rename = "GroupState", deny_unknown_fields)]
         struct Parts {
             name: GroupName,
             records: Vec<Record>,
@@ -79,18 +79,18 @@ impl<'de> Deserialize<'de> for Message {
         if let Some(twice) = records.windows(2).find(|pair| pair[0].member() == pair[1].member()) {
             return Err(D::Error::custom(format_args!("two records of {}", twice[0].member())));
         }
-        Ok(Message::from_records(name, records))
+        Ok(GroupState::from_records(name, records))
     }
 }
 
 /// As a structure of its parts.
 impl Serialize for Increment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (stamp, (since, upto)) = (self.stamp(), self.span());
+        let (stamp, (since, upto)) = (self.version_digest(), self.span());
         let mut parts = serializer.serialize_struct("Increment", 7)?;
         parts.serialize_field("member", &self.member())?;
         parts.serialize_field("incarnation", &stamp.version.incarnation)?;
-        parts.serialize_field("opened", &self.opened())?;
+        parts.serialize_field("opened", &self.predecessor())?;
         parts.serialize_field("since", &since)?;
         parts.serialize_field("upto", &upto)?;
         parts.serialize_field("digest", &stamp.digest)?;
@@ -107,11 +107,11 @@ impl<'de> Deserialize<'de> for Increment {
         struct Parts {
             member: NetId,
             incarnation: Incarnation,
-            opened: Option<Opened>,
+            opened: Option<Predecessor>,
             since: u64,
             upto: u64,
             digest: u64,
-            items: Vec<TimedItem>,
+            items: Vec<StampedItem>,
         }
 
         let Parts { member, incarnation, opened, since, upto, digest, items } =

@@ -9,11 +9,11 @@ impl<E: Entry> Tree<E> {
     /// The tree of those entries, which must be sorted by key, each key once. Linear.
     pub(crate) fn from_sorted(entries: &[E]) -> Tree<E> {
         debug_assert!(entries.windows(2).all(|pair| pair[0].key() < pair[1].key()));
-        let mut level: Vec<Child<E>> = even(entries.len(), E::LEAF)
+        let mut level: Vec<Child<E>> = even_cuts(entries.len(), E::LEAF)
             .map(|cut| Node::child(Node::Leaf(Arc::from(&entries[cut]))))
             .collect();
         while level.len() > 1 {
-            let cuts = even(level.len(), FAN);
+            let cuts = even_cuts(level.len(), FAN);
             let mut children = level.into_iter();
             level = cuts.map(|cut| inner(children.by_ref().take(cut.len()).collect())).collect();
         }
@@ -26,7 +26,7 @@ fn inner<E: Entry>(children: Vec<Child<E>>) -> Child<E> {
 }
 
 /// `0..len` cut into as few pieces of at most `most` as can be, none much smaller than the others.
-fn even(len: usize, most: usize) -> impl Iterator<Item = core::ops::Range<usize>> {
-    let pieces = len.div_ceil(most);
+fn even_cuts(len: usize, limit: usize) -> impl Iterator<Item = core::ops::Range<usize>> {
+    let pieces = len.div_ceil(limit);
     (0..pieces).map(move |piece| len * piece / pieces..len * (piece + 1) / pieces)
 }

@@ -55,7 +55,7 @@ impl<E: Entry> Tree<E> {
                 Node::Inner(children) => {
                     let at = child_of(children, key);
                     let child = &mut Arc::make_mut(children)[at];
-                    child.sum = E::exchange(child.sum, Some(old), new);
+                    child.sum = E::update_sum(child.sum, Some(old), new);
                     node = &mut child.node;
                 }
             }
@@ -101,7 +101,7 @@ impl<E: Entry> Node<E> {
                     None => {
                         let child = &mut children[at];
                         child.min = child.min.min(key);
-                        child.sum = E::exchange(child.sum, old.as_ref().map(E::sum), sum);
+                        child.sum = E::update_sum(child.sum, old.as_ref().map(E::sum), sum);
                     }
                 }
                 let split = (children.len() > FAN).then(|| {
@@ -126,7 +126,7 @@ impl<E: Entry> Node<E> {
                 let children = Arc::make_mut(children);
                 let old = children[at].node.remove(key)?;
                 if children[at].node.is_small() && children.len() > 1 {
-                    mend(children, at);
+                    rebalance(children, at);
                 } else {
                     let node = children[at].node.clone();
                     children[at] = Node::child(node);
@@ -174,7 +174,7 @@ fn insert_into_leaf<E: Entry>(entries: &mut Arc<[E]>, at: usize, entry: E) -> Op
 }
 
 /// The child has become small: joins it with a neighbour, or shares their entries evenly if one node cannot hold them.
-fn mend<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
+fn rebalance<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
     let left = at.saturating_sub(1);
     let right = children.remove(left + 1).node;
     let first = children[left].node.clone();

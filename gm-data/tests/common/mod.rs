@@ -3,7 +3,8 @@
 
 use gm_clock::{Incarnation, NetId};
 use gm_data::{
-    Change, GroupName, Item, KeyRange, Message, Moment, Opened, Record, Replica, TimedItem, Version,
+    Change, GroupName, GroupState, Item, KeyRange, Predecessor, Record, Replica, StampedItem, Version,
+    WriteContext,
 };
 
 /// The node 10.0.0.`number`.
@@ -27,50 +28,50 @@ pub(crate) fn version(number: u64, clock: u64) -> Version {
     Version::new(incarnation(number), false, clock).expect("in range")
 }
 
-pub(crate) fn gone(number: u64, clock: u64) -> Version {
-    Version { gone: true, ..version(number, clock) }
+pub(crate) fn forgotten(number: u64, clock: u64) -> Version {
+    Version { forgotten: true, ..version(number, clock) }
 }
 
-pub(crate) fn opened(number: u64, clock: u64) -> Option<Opened> {
-    Some(Opened { incarnation: incarnation(number), clock })
+pub(crate) fn predecessor(number: u64, clock: u64) -> Option<Predecessor> {
+    Some(Predecessor { incarnation: incarnation(number), clock })
 }
 
 /// 100 seconds after 1970, chance 7, at 0 milliseconds.
-pub(crate) const NOW: Moment = Moment { unix_seconds: 100, chance: 7, millis: 0 };
+pub(crate) const NOW: WriteContext = WriteContext { unix_seconds: 100, entropy: 7, millis: 0 };
 
 /// The incarnation that a first write at [`NOW`] opens, if nothing greater was heard of.
 pub(crate) const FIRST: u64 = 100 * 65_536 + 7;
 
 /// [`NOW`], so many milliseconds later.
-pub(crate) fn later(millis: u64) -> Moment {
-    Moment { millis, ..NOW }
+pub(crate) fn later(millis: u64) -> WriteContext {
+    WriteContext { millis, ..NOW }
 }
 
 /// The member serves the range on port 80 with priority 1, and said so at that time.
-pub(crate) fn serves(member: NetId, text: &str, time: u64) -> TimedItem {
-    TimedItem { item: Item::serves(member, range(text), 80, 1).expect("priority 1"), time }
+pub(crate) fn serves(member: NetId, text: &str, time: u64) -> StampedItem {
+    StampedItem { item: Item::serves(member, range(text), 80, 1).expect("priority 1"), stamp: time }
 }
 
-pub(crate) fn interest(member: NetId, text: &str, time: u64) -> TimedItem {
-    TimedItem { item: Item::interest(member, range(text)), time }
+pub(crate) fn interest(member: NetId, text: &str, time: u64) -> StampedItem {
+    StampedItem { item: Item::interest(member, range(text)), stamp: time }
 }
 
-pub(crate) fn removal(member: NetId, text: &str, time: u64) -> TimedItem {
-    TimedItem { item: Item::removal(member, range(text)), time }
+pub(crate) fn removal(member: NetId, text: &str, time: u64) -> StampedItem {
+    StampedItem { item: Item::removal(member, range(text)), stamp: time }
 }
 
 /// A record of those items, opened from nothing, with floor 0.
-pub(crate) fn record(member: NetId, version: Version, items: &[TimedItem]) -> Record {
+pub(crate) fn record(member: NetId, version: Version, items: &[StampedItem]) -> Record {
     Record::from_parts(member, version, None, 0, items.iter().copied()).expect("sound parts")
 }
 
 /// The state of the group `G` with those records.
-pub(crate) fn message(records: impl IntoIterator<Item = Record>) -> Message {
-    Message::from_records(name("G"), records)
+pub(crate) fn group_state(records: impl IntoIterator<Item = Record>) -> GroupState {
+    GroupState::from_records(name("G"), records)
 }
 
 /// Nothing is known of `G` yet to 10.0.0.1.
-pub(crate) fn blank() -> Replica {
+pub(crate) fn empty_replica() -> Replica {
     Replica::new(id(1), name("G"))
 }
 
@@ -84,22 +85,26 @@ pub(crate) fn unserve(text: &str) -> Change {
 
 /// One's own items as text, one by one, with their times: `0x00000000-0x00000009 add :80 x1 @1`.
 pub(crate) fn own_items(replica: &Replica) -> Vec<String> {
-    replica.own().into_iter().flat_map(|own| own.timed_items().map(shown).collect::<Vec<_>>()).collect()
+    replica
+        .own_record()
+        .into_iter()
+        .flat_map(|own| own.stamped_items().map(format_item).collect::<Vec<_>>())
+        .collect()
 }
 
 /// `RANGE OP :PORT xPRIORITY @TIME`.
-pub(crate) fn shown(TimedItem { item, time }: TimedItem) -> String {
+pub(crate) fn format_item(StampedItem { item, stamp: time }: StampedItem) -> String {
     format!("{} {} :{} x{} @{time}", item.range(), item.op(), item.port(), item.priority())
 }
 
 /// The replica is as it was: every record with its removals and floors, the fingerprint, the counts, the conflict, and
 /// what only its debug text shows.
 pub(crate) fn assert_same(before: &Replica, after: &Replica) {
-    assert_eq!(before.own(), after.own(), "one's own record");
+    assert_eq!(before.own_record(), after.own_record(), "one's own record");
     let (old, new) = (before.state(), after.state());
     assert!(old.records().eq(new.records()), "a record changed: {old:?} became {new:?}");
     assert_eq!(old.fingerprint(), new.fingerprint(), "the fingerprint");
-    let counts = |state: &Message| (state.member_count(), state.live_item_count());
+    let counts = |state: &GroupState| (state.member_count(), state.live_item_count());
     assert_eq!(counts(old), counts(new), "the counts");
     assert_eq!(before.conflict(), after.conflict(), "the conflict");
     assert_eq!(format!("{before:?}"), format!("{after:?}"), "what cannot be asked for");

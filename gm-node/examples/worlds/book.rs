@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Chance, Input, Time};
 use gm_clock::NetId;
-use gm_data::{Message, Version};
+use gm_data::{GroupState, Version};
 use gm_node::store::memory::{Disk, DiskFaults, Snapshot};
 use gm_node::{Command, Event, Wait, What};
 use gm_sim::{Checker, FaultClass, NodeIndex, Seen, Violation, Where, spread};
@@ -29,7 +29,7 @@ pub(crate) struct Ask {
     pub(crate) wait: Wait,
     pub(crate) at: Time,
     /// What the node held when it was asked.
-    pub(crate) known: Option<Message>,
+    pub(crate) known: Option<GroupState>,
     /// Whether it was answered.
     pub(crate) answered: bool,
 }

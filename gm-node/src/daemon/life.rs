@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use gm_broadcast::shell::{Door, Settings, self_test};
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Limits};
-use gm_data::{GroupName, Message, Record};
+use gm_data::{GroupName, GroupState, Record};
 use gm_node::service::Service;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::memory::MemoryStore;
@@ -193,7 +193,7 @@ async fn opened(effective: &Effective, signals: &mut Signals) -> Result<Opened, 
 /// The groups in which the node's record moves here from its former address.
 fn moving(stored: &Stored, me: NetId) -> BTreeSet<GroupName> {
     let Some(former) = stored.me.filter(|former| *former != me) else { return BTreeSet::new() };
-    let is_member = |message: &&Message| message.record(former).is_some_and(Record::is_member);
+    let is_member = |message: &&GroupState| message.record(former).is_some_and(Record::is_member);
     stored.groups.iter().filter(is_member).map(|message| message.name().clone()).collect()
 }
 

@@ -32,10 +32,10 @@ impl Groups {
     pub(crate) fn eviction_of(&self, group: &GroupName, member: NetId, part: &Part) -> Option<Eviction> {
         let version = match part {
             Part::Record(record) => record.version(),
-            Part::Increment(increment) => increment.stamp().version,
+            Part::Increment(increment) => increment.version_digest().version,
             Part::Eviction(_) => return None,
         };
-        self.topology.group(group)?.eviction_of(member, version)
+        self.topology.group(group)?.eviction_covering(member, version)
     }
 
     /// What somebody sent of those members is refused, and it is to be sent why.
@@ -59,8 +59,8 @@ impl Groups {
     /// Somebody sent this of ourselves.
     pub(super) fn hear_of_own(&mut self, group: &GroupName, from: NetId, path: Path, part: &Part) {
         match part {
-            Part::Record(record) => self.hear_own(group, from, path, record.stamp()),
-            Part::Increment(increment) => self.hear_own(group, from, path, increment.stamp()),
+            Part::Record(record) => self.hear_own(group, from, path, record.version_digest()),
+            Part::Increment(increment) => self.hear_own(group, from, path, increment.version_digest()),
             Part::Eviction(eviction) => {
                 let own = self.topology.group(group);
                 if own.is_some_and(|own| own.is_evicted_by(eviction)) {

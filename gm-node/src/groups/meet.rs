@@ -5,7 +5,7 @@ use std::time::Duration;
 use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_codec::{Group, Part};
-use gm_data::{GroupName, TimedItem};
+use gm_data::{GroupName, StampedItem};
 
 use super::{Effect, Groups, Held, Noted, Word, stands_for_all};
 use crate::event::Event;
@@ -72,7 +72,7 @@ impl Groups {
     pub(super) fn meet_writer(&mut self, now: Time, writer: NetId, group: &Group) {
         let name = &group.name;
         let part = group.parts.iter().find(|part| part.member() == writer);
-        let is_live = |timed: TimedItem| timed.item.op().is_live();
+        let is_live = |timed: StampedItem| timed.item.op().is_live();
         match part {
             Some(Part::Record(record)) if !record.is_member() => self.leave_out(name, writer),
             // It may have left, or have more that was not sent.

@@ -1,6 +1,6 @@
 //! Whether what others wrote keeps within the bounds. Knows nothing of who sent it.
 
-use gm_data::{GroupName, Increment, Message, Record, Replica};
+use gm_data::{GroupName, GroupState, Increment, Record, Replica};
 
 use super::{Effect, Groups};
 use crate::event::Event;
@@ -19,8 +19,8 @@ type Counts = (usize, usize);
 impl Groups {
     /// Whether a record of another keeps within the bounds. Says once for each group if not.
     pub(super) fn has_room(&mut self, group: &GroupName, record: &Record, fresh: &mut Fresh) -> bool {
-        let known = self.record(group, record.member()).map(Record::counts);
-        self.fits(group, known, record.counts(), fresh)
+        let known = self.record(group, record.member()).map(Record::item_counts);
+        self.fits(group, known, record.item_counts(), fresh)
     }
 
     /// The same of an increment. One that does not keep within them is not taken at all; what is written after it does not fit, and its record, which is
@@ -32,7 +32,7 @@ impl Groups {
         fresh: &mut Fresh,
     ) -> bool {
         let Some(known) = self.record(group, increment.member()) else { return true };
-        let (live, items) = known.counts();
+        let (live, items) = known.item_counts();
         let many = increment.items().len();
         let all = self.live_items(group) + fresh.live;
         if items + many <= self.bounds.items && all + many <= self.bounds.group_items {
@@ -45,7 +45,7 @@ impl Groups {
     }
 
     fn live_items(&self, group: &GroupName) -> usize {
-        self.topology.group(group).map(Replica::state).map_or(0, Message::live_item_count)
+        self.topology.group(group).map(Replica::state).map_or(0, GroupState::live_item_count)
     }
 
     /// Whether a member may have these counts, beside what is held.
@@ -85,7 +85,7 @@ impl Groups {
 
 /// The counts of a record once an increment is in it.
 fn counts_with(record: &Record, increment: &Increment) -> Counts {
-    let (mut live, mut items) = record.counts();
+    let (mut live, mut items) = record.item_counts();
     for timed in increment.items() {
         let before = record.get(timed.item.range());
         items += usize::from(before.is_none());

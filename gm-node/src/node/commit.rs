@@ -6,7 +6,7 @@ use std::time::Duration;
 use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_codec::BroadcastId;
-use gm_data::{GroupName, Message, Record};
+use gm_data::{GroupName, GroupState, Record};
 
 use super::Node;
 use super::draft::{Answer, Draft};
@@ -133,7 +133,7 @@ impl<S: Store> Node<S> {
     fn commit_group(&mut self, now: Time, group: GroupName, draft: Draft) {
         let others: Vec<Record> = draft.others().cloned().collect();
         let Draft { replica: draft, before, changed, returned, former, answers, forgotten, .. } = draft;
-        let own = draft.own().cloned();
+        let own = draft.own_record().cloned();
         let was_member = before.as_ref().is_some_and(Record::is_member);
         self.heard.remove(&group);
         if changed {
@@ -150,10 +150,11 @@ impl<S: Store> Node<S> {
             if planted(Bug::HeardIsOverwritten) {
                 *replica = draft;
             } else {
-                replica.install(draft);
+                replica.commit(draft);
             }
             if kept {
-                let _ = replica.hear_others(&Message::from_records(group.clone(), others.iter().cloned()));
+                let _ =
+                    replica.merge_others(&GroupState::from_records(group.clone(), others.iter().cloned()));
             }
         });
         if changed || !others.is_empty() {

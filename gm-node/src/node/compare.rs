@@ -4,7 +4,7 @@
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, Buckets, Fingerprints, Holding, Known, Parent, Requests, Root, Versions};
-use gm_data::{Bucket, Eviction, GroupName, Record, Replica, Stamp, Version, View};
+use gm_data::{Bucket, Eviction, GroupName, Record, Replica, Version, VersionDigest, View};
 
 use super::Node;
 use super::give::Wish;
@@ -117,9 +117,9 @@ impl<S: Store> Node<S> {
         let name = &said.name;
         if let Some((_, Some(known))) = said.versions.iter().find(|(member, _)| *member == me) {
             // A version without a digest is taken at its word.
-            let own = self.groups().record(name, me).map(Record::stamp);
+            let own = self.groups().record(name, me).map(Record::version_digest);
             let same = own.filter(|own| own.version == known.version).map_or(0, |own| own.digest);
-            let stamp = Stamp { version: known.version, digest: known.digest.unwrap_or(same) };
+            let stamp = VersionDigest { version: known.version, digest: known.digest.unwrap_or(same) };
             self.groups_mut().hear_own(name, from, path, stamp);
         } else if said.buckets.is_none() && said.versions.iter().any(|(member, _)| *member == me) {
             // Whoever was asked what it knows of us knows nothing.
@@ -186,7 +186,7 @@ impl<S: Store> Node<S> {
 
     /// The eviction because of which a version is not asked for.
     fn evicted(&self, group: &GroupName, member: NetId, version: Version) -> Option<Eviction> {
-        self.groups().topology.group(group)?.eviction_of(member, version)
+        self.groups().topology.group(group)?.eviction_covering(member, version)
     }
 
     /// What follows from versions that somebody has.
@@ -196,7 +196,7 @@ impl<S: Store> Node<S> {
         let Some(view) = self.groups().held(&said.name).map(Replica::view) else { return found };
         let ask = |mine: &Record| {
             let version = mine.version();
-            (!version.gone).then_some((version.incarnation, version.clock))
+            (!version.forgotten).then_some((version.incarnation, version.clock))
         };
         for (member, known) in &said.versions {
             let mine = view.record(*member);
@@ -294,7 +294,7 @@ fn parent(view: &View, level: u8, index: u64) -> Parent {
 fn versions_of(name: &GroupName, view: &View, level: u8, buckets: Vec<u64>, digests: bool) -> Versions {
     let records = buckets.iter().flat_map(|index| view.bucket_records(level, *index));
     let known = |record: &Record| {
-        let digest = (digests && !record.version().gone).then(|| record.digest());
+        let digest = (digests && !record.version().forgotten).then(|| record.digest());
         (record.member(), Some(Known { version: record.version(), digest }))
     };
     let mut versions: Vec<_> = records.map(known).collect();

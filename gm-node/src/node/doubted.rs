@@ -1,6 +1,6 @@
 //! A storage that may lack what it reported as kept: what is said of it, and until when others are asked. Knows nothing of how that was found.
 
-use gm_data::{GroupName, Stamp};
+use gm_data::{GroupName, VersionDigest};
 
 use super::Node;
 use crate::event::Event;
@@ -16,7 +16,7 @@ impl<S: Store> Node<S> {
     }
 
     /// Others hold of us what we did not write: in a group that is doubted, we did.
-    pub(super) fn tell_lacked(&mut self, group: &GroupName, stamp: Stamp) {
+    pub(super) fn tell_lacked(&mut self, group: &GroupName, stamp: VersionDigest) {
         if self.doubted.contains(group) {
             self.count("storage", "lacked");
             let stored = self.groups().version(group, self.me());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_data::{ChangeError, Eviction, GroupName, Moment, OwnOutcome, Record, Replica, Version};
+use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replica, Version, WriteContext};
 
 use super::Node;
 use crate::command::{Wait, What, Write, WriteError};
@@ -47,17 +47,17 @@ impl Draft {
     }
 
     /// The pause after an identity conflict is over, and our record is put above what was claimed.
-    fn resume(&mut self, moment: Moment) -> Result<gm_data::Write, ChangeError> {
-        let before = self.replica.own().map(Record::version);
+    fn resume(&mut self, moment: WriteContext) -> Result<gm_data::WriteOutcome, ChangeError> {
+        let before = self.replica.own_record().map(Record::version);
         self.replica.end_conflict(moment);
-        let claim = self.replica.conflict().claim();
-        let outcome = claim.map(|claim| self.replica.hear_of_oneself(claim, moment));
+        let claim = self.replica.conflict().greatest_claim();
+        let outcome = claim.map(|claim| self.replica.observe_own_record(claim, moment));
         let eviction = match outcome {
-            Some(OwnOutcome::Returned { eviction, .. }) => Some(eviction),
+            Some(OwnRecordOutcome::Reset { eviction, .. }) => Some(eviction),
             _ => None,
         };
-        let version = self.replica.own().map(Record::version).ok_or(ChangeError::NotAMember)?;
-        Ok(gm_data::Write { version, changed: Some(version) != before, increment: None, eviction })
+        let version = self.replica.own_record().map(Record::version).ok_or(ChangeError::NotAMember)?;
+        Ok(gm_data::WriteOutcome { version, changed: Some(version) != before, increment: None, eviction })
     }
 }
 
@@ -77,7 +77,7 @@ impl<S: Store> Node<S> {
                     None => fresh,
                 }
             });
-            let before = replica.own().cloned();
+            let before = replica.own_record().cloned();
             let (answers, forgotten) = (Vec::new(), Vec::new());
             Draft {
                 replica,
@@ -105,12 +105,12 @@ impl<S: Store> Node<S> {
             What::Resume => draft.resume(moment),
         };
         let records = draft.replica.state().records().len();
-        let own_items = draft.replica.own().map_or(0, |own| own.counts().1);
+        let own_items = draft.replica.own_record().map_or(0, |own| own.item_counts().1);
         let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
         let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
         let result = match written {
             Err(error) => Err(WriteError::Change(error)),
-            Ok(_) if undo.own().is_none() && records > bounds.records => {
+            Ok(_) if undo.own_record().is_none() && records > bounds.records => {
                 full("records of a group", bounds.records, "records", "purge those of forgotten members")
             }
             Ok(_) if own_items > bounds.items => {
@@ -148,28 +148,28 @@ impl<S: Store> Node<S> {
         now: Time,
         drafts: &mut BTreeMap<GroupName, Draft>,
         group: GroupName,
-        hear: impl FnOnce(&mut Replica, Moment) -> OwnOutcome,
+        hear: impl FnOnce(&mut Replica, WriteContext) -> OwnRecordOutcome,
     ) {
         let moment = self.moment(now);
         let draft = self.draft(drafts, &group);
         let outcome = hear(&mut draft.replica, moment);
         match outcome {
-            OwnOutcome::Reasserted(_) => {
+            OwnRecordOutcome::Refuted(_) => {
                 draft.changed = true;
                 self.count("own", "reasserted");
             }
-            OwnOutcome::Returned { eviction, .. } => {
+            OwnRecordOutcome::Reset { eviction, .. } => {
                 draft.changed = true;
                 draft.returned.push(eviction);
             }
-            OwnOutcome::Conflict => {
-                let until = draft.replica.conflict().until().unwrap_or(moment.millis);
+            OwnRecordOutcome::Conflict => {
+                let until = draft.replica.conflict().paused_until().unwrap_or(moment.millis);
                 let pause_millis = until.saturating_sub(moment.millis);
                 self.count("own", "conflict");
                 let shown_by = self.groups().held.get(&group).and_then(|held| held.claimed);
                 self.emit(Event::IdentityConflict { group, pause_millis, shown_by });
             }
-            OwnOutcome::Nothing | OwnOutcome::Older | OwnOutcome::Evicted(_) => {}
+            OwnRecordOutcome::Nothing | OwnRecordOutcome::Older | OwnRecordOutcome::AlreadyEvicted(_) => {}
         }
     }
 
@@ -187,13 +187,13 @@ impl<S: Store> Node<S> {
         let moment = self.moment(now);
         // If the storage refused before, somebody may have spoken under the old address meanwhile.
         let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
-        let state = gm_data::Message::from_records(group.clone(), [known]);
+        let state = gm_data::GroupState::from_records(group.clone(), [known]);
         let mut old = Replica::restore(former.member(), state);
         let left = old.leave(moment);
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
         draft.returned.extend(left.as_ref().ok().and_then(|left| left.eviction));
-        draft.former = old.own().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
+        draft.former = old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
         draft.moved = Some(former);
         if let Ok(written) = draft.replica.change(&batch, moment) {
             draft.changed |= written.changed;

@@ -75,8 +75,8 @@ impl<S: Store> Node<S> {
         eviction: Eviction,
     ) {
         let Some(own) = self.groups().topology.group(group) else { return };
-        let is_paused = own.conflict().until().is_some_and(|until| until > millis(now));
-        if let Some(later) = own.later_eviction() {
+        let is_paused = own.conflict().paused_until().is_some_and(|until| until > millis(now));
+        if let Some(later) = own.reset_eviction() {
             self.send_evictions(now, group, way, &[later]);
         } else if is_paused {
             self.count("own", "conflict goes on");

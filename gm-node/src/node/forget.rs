@@ -24,7 +24,7 @@ impl<S: Store> Node<S> {
             Some(group) => vec![group],
             None => {
                 let knows = |group: &&GroupName| {
-                    self.groups().version(group, member).is_some_and(|version| !version.gone)
+                    self.groups().version(group, member).is_some_and(|version| !version.forgotten)
                 };
                 self.groups().held.keys().filter(knows).cloned().collect()
             }
@@ -94,7 +94,7 @@ impl<S: Store> Node<S> {
     pub(super) fn unlist_if_forgotten(&mut self, now: Time, member: NetId) {
         let version = |group: &GroupName| self.groups().version(group, member);
         let versions: Vec<_> = self.groups().held.keys().filter_map(version).collect();
-        if !versions.is_empty() && versions.iter().all(|version| version.gone) {
+        if !versions.is_empty() && versions.iter().all(|version| version.forgotten) {
             self.order(now, gm_broadcast::Command::Unlist(member));
         }
     }

@@ -46,16 +46,16 @@ impl<S: Store> Node<S> {
         for wish in wishes.iter().filter(|wish| held || wish.member == me && !planted(Bug::LeaveNotTold)) {
             let transfer = match state.record(wish.member) {
                 Some(record) if wish.whole => Transfer::Whole(record.clone()),
-                _ => state.transfer(wish.member, wish.known),
+                _ => state.transfer_for(wish.member, wish.known),
             };
             let (part, items) = match transfer {
-                Transfer::Nothing | Transfer::Ask => continue,
+                Transfer::Nothing | Transfer::Request => continue,
                 Transfer::Increment(increment) => {
                     let items = increment.items().len();
                     (Part::Increment(increment), items)
                 }
                 Transfer::Whole(record) => {
-                    let items = record.counts().1;
+                    let items = record.item_counts().1;
                     (Part::Record(without_floor(record)), items)
                 }
             };
@@ -90,6 +90,6 @@ fn without_floor(record: Record) -> Record {
     if !planted(Bug::FloorNotCarried) {
         return record;
     }
-    let (member, version, opened) = (record.member(), record.version(), record.opened());
-    Record::from_parts(member, version, opened, 0, record.timed_items()).unwrap_or(record)
+    let (member, version, opened) = (record.member(), record.version(), record.predecessor());
+    Record::from_parts(member, version, opened, 0, record.stamped_items()).unwrap_or(record)
 }

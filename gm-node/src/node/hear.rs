@@ -31,7 +31,7 @@ impl<S: Store> Node<S> {
     ) {
         for member in members {
             self.settle_question(group, *member);
-            if self.groups().version(group, *member).is_some_and(|version| version.gone) {
+            if self.groups().version(group, *member).is_some_and(|version| version.forgotten) {
                 self.unlist_if_forgotten(now, *member);
             }
         }

@@ -94,7 +94,7 @@ impl<S: Store> Node<S> {
             others = state.records().map(gm_data::Record::member).filter(|member| *member != me).collect();
             contact = state.members().find(|member| *member != me).or(contact);
         }
-        groups.topology.edit(group, gm_data::Replica::keep_own);
+        groups.topology.edit(group, gm_data::Replica::retain_own_record);
         groups.dirty.retain(|(name, member)| name != group || *member == me);
         if let Some(contact) = contact {
             groups.meet(now, group, contact, Word::Hearsay, contact);

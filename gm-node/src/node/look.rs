@@ -2,7 +2,7 @@
 
 use gm_broadcast::{Broadcaster, Time};
 use gm_clock::NetId;
-use gm_data::{GroupName, Record, Replica, TimedSet, Version, View};
+use gm_data::{GroupName, ItemSet, Record, Replica, Version, View};
 
 use super::Node;
 use super::freshness::Freshness;
@@ -106,8 +106,8 @@ impl<S: Store> Node<S> {
     }
 
     /// All that is served and wanted in a group that is held.
-    pub fn topology(&self, group: &GroupName) -> Option<TimedSet<'_>> {
-        self.view(group).map(|view| view.topology())
+    pub fn topology(&self, group: &GroupName) -> Option<ItemSet<'_>> {
+        self.view(group).map(|view| view.items())
     }
 
     /// What we wrote ourselves in a group, held or not.
@@ -121,13 +121,13 @@ impl<S: Store> Node<S> {
         let held = self.groups().held.get(group)?;
         let state = replica.state();
         let millis = now.as_nanos() / 1_000_000;
-        let pause = replica.conflict().until().map(|until| until.saturating_sub(millis));
+        let pause = replica.conflict().paused_until().map(|until| until.saturating_sub(millis));
         Some(GroupStatus {
             name: group.clone(),
             members: state.member_count(),
             items: state.live_item_count(),
             records: state.records().len(),
-            gone: state.records().filter(|record| record.version().gone).count(),
+            gone: state.records().filter(|record| record.version().forgotten).count(),
             fingerprint: state.fingerprint(),
             agreed: held.agreed,
             freshness: self.freshness(now, group)?,
@@ -137,7 +137,7 @@ impl<S: Store> Node<S> {
             full: held.full,
             conflict: pause.filter(|pause| *pause > 0).map(|pause_millis| Conflicted {
                 pause_millis,
-                claim: replica.conflict().claim().map(|claim| claim.version),
+                claim: replica.conflict().greatest_claim().map(|claim| claim.version),
                 shown_by: held.claimed,
             }),
         })

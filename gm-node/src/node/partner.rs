@@ -80,7 +80,7 @@ impl<S: Store> Node<S> {
             let at = usize::try_from((u128::from(place) * records as u128) >> 64).unwrap_or(0);
             view.records().nth(at)?
         } else {
-            view.record_from_place(place)?
+            view.record_from_position(place)?
         };
         (record.is_member() && record.member() != self.me()).then(|| record.member())
     }

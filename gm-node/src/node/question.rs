@@ -85,7 +85,7 @@ impl<S: Store> Node<S> {
         let keys: Vec<(GroupName, NetId)> =
             self.questions.iter().filter(|(_, question)| due(question)).map(|(key, _)| key.clone()).collect();
         for key in keys {
-            let known = self.groups().version(&key.0, key.1).filter(|version| !version.gone);
+            let known = self.groups().version(&key.0, key.1).filter(|version| !version.forgotten);
             let Some(question) = self.questions.get_mut(&key) else { continue };
             let given_up = question.asked >= if planted(Bug::QuestionNotRetried) { 1 } else { ASKED };
             if given_up || question.shown.is_empty() {

@@ -60,7 +60,7 @@ impl<S: Store> Node<S> {
 
     fn retell_group(&mut self, now: Time, group: &GroupName) {
         let groups = self.groups();
-        let short = |own: &&Record| own.is_member() && own.counts().1 <= ITEMS;
+        let short = |own: &&Record| own.is_member() && own.item_counts().1 <= ITEMS;
         let Some(own) = groups.record(group, self.me()).filter(short).cloned() else { return };
         let Some(told) = groups.held.get(group).and_then(|held| held.told.as_ref()) else { return };
         let ranges: Vec<KeyRange> = own.items().map(|item| item.range()).collect();

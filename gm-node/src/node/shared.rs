@@ -157,7 +157,7 @@ impl<S: Store> Node<S> {
         let topology = &self.groups().topology;
         let shared = topology.replicas().filter(|replica| self.shares(replica, node)).map(|replica| {
             let name = replica.state().name().clone();
-            let share = u64::try_from(topology.share(&name) & u128::from(u64::MAX)).unwrap_or(0);
+            let share = u64::try_from(topology.group_hash(&name) & u128::from(u64::MAX)).unwrap_or(0);
             Shared { place: key(&name), name, share }
         });
         let mut shared: Vec<Shared> = shared.collect();

@@ -27,7 +27,7 @@ impl<S: Store> Node<S> {
         let known = before.map(Record::version);
         let ranges = if changed {
             let mut ranges = changed_ranges(before, own);
-            ranges.extend(former.iter().flat_map(Record::timed_items).map(|timed| timed.item.range()));
+            ranges.extend(former.iter().flat_map(Record::stamped_items).map(|timed| timed.item.range()));
             ranges
         } else {
             own.items().map(|item| item.range()).collect()
@@ -53,7 +53,7 @@ impl<S: Store> Node<S> {
         }
         let parts_of = |own: Part| parts(own, former.as_ref());
         // Members that it does not concern may lack what came before.
-        let short = to.len() > concerned && own.counts().1 <= SHORT;
+        let short = to.len() > concerned && own.item_counts().1 <= SHORT;
         let increment = known.and_then(|known| own.increment_since(known)).filter(|_| changed && !short);
         let whole = increment.is_none();
         let body = parts_of(increment.map_or_else(|| Part::Record(own.clone()), Part::Increment));
@@ -104,7 +104,7 @@ impl<S: Store> Node<S> {
         let mut nodes: BTreeSet<NetId> = if ranges.len() > RANGES || ranges.contains(&KeyRange::WHOLE) {
             view.members().collect()
         } else {
-            ranges.iter().flat_map(|range| View::concerned(view, *range)).collect()
+            ranges.iter().flat_map(|range| View::affected_members(view, *range)).collect()
         };
         nodes.remove(&me);
         nodes.into_iter().collect()
@@ -138,14 +138,15 @@ fn parts(own: Part, former: Option<&Record>) -> Vec<Part> {
 
 /// The ranges that were written between two records, each once.
 fn changed_ranges(before: Option<&Record>, after: &Record) -> Vec<KeyRange> {
-    let known = before.map(Record::version).filter(|version| !version.gone);
+    let known = before.map(Record::version).filter(|version| !version.forgotten);
     let since: Option<Version> = known.filter(|known| known.clock >= after.floor());
     let increment = since.and_then(|since| after.increment_since(since));
     match increment {
         Some(increment) => increment.items().map(|timed| timed.item.range()).collect(),
         None => {
-            let old = before.into_iter().flat_map(Record::timed_items);
-            let mut ranges: Vec<_> = old.chain(after.timed_items()).map(|timed| timed.item.range()).collect();
+            let old = before.into_iter().flat_map(Record::stamped_items);
+            let mut ranges: Vec<_> =
+                old.chain(after.stamped_items()).map(|timed| timed.item.range()).collect();
             ranges.sort_unstable();
             ranges.dedup();
             ranges

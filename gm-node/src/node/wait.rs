@@ -290,7 +290,7 @@ impl<S: Store> Node<S> {
 
     fn ask_when_due(&mut self, now: Time, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
-        let items = self.record_of(&waiter.group, &waiter.subject).map_or(0, |record| record.counts().1);
+        let items = self.record_of(&waiter.group, &waiter.subject).map_or(0, |record| record.item_counts().1);
         let Some(waiter) = self.waits.table.get_mut(&id) else { return };
         let found = waiter.found_at.take_if(|at| *at <= now).is_some();
         let again = waiter.retry_at <= now;

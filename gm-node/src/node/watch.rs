@@ -6,7 +6,7 @@
 mod book;
 mod cursor;
 
-use gm_data::{GroupName, Message, Replica};
+use gm_data::{GroupName, GroupState, Replica};
 
 use super::Node;
 use crate::event::Event;
@@ -23,9 +23,9 @@ impl<S: Store> Node<S> {
     }
 
     /// The state of a group, for watchers: without its index, which they need not keep.
-    fn watched_state(&self, group: &GroupName) -> Message {
+    fn watched_state(&self, group: &GroupName) -> GroupState {
         let state = self.groups().held(group).map(Replica::state);
-        state.map_or_else(|| Message::new(group.clone()), Message::unindexed)
+        state.map_or_else(|| GroupState::new(group.clone()), GroupState::unindexed)
     }
 
     /// From now on; what is there already comes as the first difference.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gm_broadcast::{Path, Time};
 use gm_clock::NetId;
-use gm_data::{GroupName, Record, Stamp, Standing};
+use gm_data::{GroupName, PeerCopy, Record, VersionDigest};
 
 use super::Node;
 use super::commit::Flight;
@@ -74,23 +74,24 @@ impl<S: Store> Node<S> {
     }
 
     /// Somebody holds of us what we did not write.
-    pub(super) fn on_own(&mut self, now: Time, group: &GroupName, way: (NetId, Path), stamp: Stamp) {
+    pub(super) fn on_own(&mut self, now: Time, group: &GroupName, way: (NetId, Path), stamp: VersionDigest) {
         let known = self.groups().topology.group(group);
-        let above = known.is_none_or(|replica| replica.stands_against(stamp) == Standing::Foreign);
+        let above = known.is_none_or(|replica| replica.classify_copy(stamp) == PeerCopy::Foreign);
         if !above || planted(Bug::NoReassertion) {
             return;
         }
         let me = self.me();
-        if let Some(eviction) = known.and_then(|replica| replica.eviction_of(me, stamp.version)) {
+        if let Some(eviction) = known.and_then(|replica| replica.eviction_covering(me, stamp.version)) {
             return self.send_evictions(now, group, way, &[eviction]);
         }
-        let is_paused = known.and_then(|own| own.conflict().until()).is_some_and(|until| until > millis(now));
+        let is_paused =
+            known.and_then(|own| own.conflict().paused_until()).is_some_and(|until| until > millis(now));
         if let Some(held) = self.groups_mut().held.get_mut(group) {
             held.claimed = Some(way.0);
         }
         if is_paused {
             let moment = self.moment(now);
-            self.groups_mut().topology.edit(group, |replica| replica.hear_claim(stamp, moment));
+            self.groups_mut().topology.edit(group, |replica| replica.note_claim(stamp, moment));
             return self.count("own", "conflict goes on");
         }
         let most = self.config.bounds.groups;
@@ -124,12 +125,12 @@ impl<S: Store> Node<S> {
             self.blocked_until = None;
             for (group, stamp) in std::mem::take(&mut self.reassert) {
                 self.draft_reassertion(now, &mut drafts, group, |own, moment| {
-                    own.hear_of_oneself(stamp, moment)
+                    own.observe_own_record(stamp, moment)
                 });
             }
             for (group, eviction) in std::mem::take(&mut self.evicted) {
                 self.draft_reassertion(now, &mut drafts, group, |own, moment| {
-                    own.hear_eviction(&eviction, moment)
+                    own.observe_eviction(&eviction, moment)
                 });
             }
         }
@@ -157,8 +158,8 @@ impl<S: Store> Node<S> {
     fn hand_over(&mut self, now: Time, mut drafts: BTreeMap<GroupName, Draft>) {
         let mut batch = Batch { durable: !planted(Bug::OwnNotSynced), ..Batch::default() };
         for (group, draft) in &drafts {
-            let own = draft.replica.own().filter(|_| draft.changed).into_iter();
-            let kept = |record: &&Record| !(planted(Bug::ForgettingNotStored) && record.version().gone);
+            let own = draft.replica.own_record().filter(|_| draft.changed).into_iter();
+            let kept = |record: &&Record| !(planted(Bug::ForgettingNotStored) && record.version().forgotten);
             let records = own.chain(draft.others()).filter(kept);
             batch.records.extend(records.map(|record| (group.clone(), record.clone())));
             if draft.moved.is_some() {

@@ -107,7 +107,7 @@ impl Service {
     /// [`ServiceError::Stopped`].
     pub async fn topology(&self, group: &GroupName) -> Result<Vec<Item>, ServiceError> {
         let view = self.view(group).await?;
-        Ok(view.map(|view| view.topology().iter().map(|timed| timed.item).collect()).unwrap_or_default())
+        Ok(view.map(|view| view.items().iter().map(|timed| timed.item).collect()).unwrap_or_default())
     }
 
     /// The nodes that we know, and what is known of each: when it was heard, by which path, what failed.
@@ -136,7 +136,7 @@ impl Service {
         self.look(move |node| {
             let knows = |group: &&GroupName| {
                 let record = node.view(group).and_then(|view| view.record(member));
-                record.is_some_and(|record| !record.version().gone)
+                record.is_some_and(|record| !record.version().forgotten)
             };
             node.held().filter(knows).cloned().collect()
         })

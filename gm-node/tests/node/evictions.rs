@@ -91,7 +91,7 @@ fn a_member_at_the_end_of_its_clock_is_forgotten() {
     assert!(told.answer(7).unwrap().1.is_ok());
     for node in 0..2 {
         let view = town.machine(NodeIndex(node)).unwrap().view(&group()).unwrap();
-        assert!(view.record(id(9)).unwrap().version().gone);
+        assert!(view.record(id(9)).unwrap().version().forgotten);
     }
     assert!(agree(&town, 2));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gm_broadcast::Time;
 use gm_clock::Incarnation;
-use gm_data::{GroupName, Item, KeyRange, Op, Record, TimedItem, Version};
+use gm_data::{GroupName, Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::store::memory::Disk;
 use gm_node::{Batch, Command, Event, Store as _, Wait, What, Write};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
@@ -17,7 +17,7 @@ use crate::town::{Town, disks, id, serve, town};
 fn joined(node: u8) -> Record {
     let item = Item::new(id(node), KeyRange::WHOLE, Op::Get, 0, 1).unwrap();
     let version = Version::new(Incarnation::new(1 << 40).unwrap(), false, 1).unwrap();
-    Record::from_parts(id(node), version, None, 0, [TimedItem { item, time: 1 }]).unwrap()
+    Record::from_parts(id(node), version, None, 0, [StampedItem { item, stamp: 1 }]).unwrap()
 }
 
 /// Disks on which each of so many nodes is the only member of `each` groups.

@@ -45,7 +45,7 @@ fn a_forgetting_is_stored_before_anybody_sees_it() {
     town.crash(NodeIndex(2));
     let gone = |town: &crate::town::Town, node| {
         let view = town.machine(NodeIndex(node)).unwrap().view(&group()).unwrap();
-        view.record(id(2)).unwrap().version().gone
+        view.record(id(2)).unwrap().version().forgotten
     };
     disks[0].set_full(true);
     town.command(NodeIndex(0), forget(1, 2));

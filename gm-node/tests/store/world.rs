@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gm_broadcast::Time;
 use gm_clock::{Incarnation, NetId};
-use gm_data::{GroupName, Item, KeyRange, Opened, Record, TimedItem, Version};
+use gm_data::{GroupName, Item, KeyRange, Predecessor, Record, StampedItem, Version};
 use gm_node::dump::Dump;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::{Batch, Store, StoreError, Stored};
@@ -86,9 +86,9 @@ pub(crate) fn record(member: NetId, seed: u64, items: u32) -> Record {
             1 => Item::interest(member, range),
             _ => Item::removal(member, range),
         };
-        TimedItem { item, time: 50 + u64::from(at) % 50 }
+        StampedItem { item, stamp: 50 + u64::from(at) % 50 }
     };
-    let opened = seed.is_multiple_of(2).then(|| Opened { incarnation: incarnation(3), clock: 40 });
+    let opened = seed.is_multiple_of(2).then(|| Predecessor { incarnation: incarnation(3), clock: 40 });
     let version = Version::new(incarnation(5), false, clock).unwrap();
     Record::from_parts(member, version, opened, seed % 60, (0..items).map(item)).unwrap()
 }

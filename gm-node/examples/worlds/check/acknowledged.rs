@@ -1,6 +1,6 @@
 //! What was acknowledged is on the owner's disk when it starts again, unless the disk lost it. Knows nothing of what others hold.
 
-use gm_data::Message;
+use gm_data::GroupState;
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use crate::book::{Book, Forgotten, Shared};
@@ -63,7 +63,7 @@ fn lacks_forgetting(
     book: &Book,
     node: NodeIndex,
     group: usize,
-    state: Option<&Message>,
+    state: Option<&GroupState>,
 ) -> Result<(), String> {
     let before = Some((node, book.starts[node.0 as usize] - 1));
     for Forgotten { member, version, .. } in

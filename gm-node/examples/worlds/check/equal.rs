@@ -1,7 +1,7 @@
 //! When all is well again, all who hold a group hold the same of it: what owners had acknowledged, and nothing of who was forgotten or moved away. Knows
 //! nothing of how it came there.
 
-use gm_data::{Message, Record};
+use gm_data::{GroupState, Record};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use crate::book::{Book, Shared};
@@ -36,7 +36,7 @@ pub(crate) fn different(world: &Land, book: &Book) -> Option<Different> {
 
 fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
     let name = &book.plan.groups[group];
-    let mut holders: Vec<(NodeIndex, &Message)> = Vec::new();
+    let mut holders: Vec<(NodeIndex, &GroupState)> = Vec::new();
     for node in world.indices() {
         let Some(machine) = world.machine(node) else { continue };
         let own = machine.own(name);
@@ -45,7 +45,7 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
         if owned != should {
             return Some(("owners", format!("{node} says {owned:?} in {name:?}, and should {should:?}")));
         }
-        let state = machine.view(name).map(|view| -> &Message { view });
+        let state = machine.view(name).map(|view| -> &GroupState { view });
         let status = machine.status(world.now(), name);
         match (state, status) {
             (Some(state), Some(status)) if !status.leaving => holders.push((node, state)),
@@ -77,9 +77,9 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
             }
             continue;
         };
-        let same = held.is_some_and(|held| held.stamp() == own.stamp());
+        let same = held.is_some_and(|held| held.version_digest() == own.version_digest());
         if !(same || !own.is_member() && held.is_none_or(|held| !held.is_member())) {
-            let (held, own) = (held.map(Record::stamp), own.stamp());
+            let (held, own) = (held.map(Record::version_digest), own.version_digest());
             return Some(("fingerprints", format!("{node} says {own:?} in {name:?}, others hold {held:?}")));
         }
     }
@@ -87,7 +87,7 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
 }
 
 /// Who was forgotten when dead, and stayed so, is gone; and so is who lives elsewhere.
-fn gone(world: &Land, book: &Book, group: usize, state: &Message) -> Option<Different> {
+fn gone(world: &Land, book: &Book, group: usize, state: &GroupState) -> Option<Different> {
     for forgotten in book.forgotten.iter().filter(|forgotten| forgotten.group == group) {
         let place = forgotten.member.0 as usize;
         let stayed = forgotten.dead_after == Some(book.starts[place]);
@@ -115,12 +115,15 @@ fn answered(world: &Land, book: &Book) -> Option<Different> {
     Some(("answered", format!("{} was not answered: {:?} {:?}", open.1.node, open.1.what, open.1.wait)))
 }
 
-fn differs(one: &Message, other: &Message) -> String {
+fn differs(one: &GroupState, other: &GroupState) -> String {
     let members = one.records().chain(other.records()).map(Record::member);
     let mut different: Vec<String> = members
-        .filter(|member| one.record(*member).map(Record::stamp) != other.record(*member).map(Record::stamp))
+        .filter(|member| {
+            one.record(*member).map(Record::version_digest)
+                != other.record(*member).map(Record::version_digest)
+        })
         .map(|member| {
-            let stamp = |state: &Message| state.record(member).map(|record| record.version());
+            let stamp = |state: &GroupState| state.record(member).map(|record| record.version());
             format!("{member} {:?} {:?}", stamp(one), stamp(other))
         })
         .collect();

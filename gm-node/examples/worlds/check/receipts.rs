@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gm_clock::NetId;
-use gm_data::{KeyRange, Message, Record};
+use gm_data::{GroupState, KeyRange, Record};
 use gm_node::{Count, End, Event, What, Written as Answer};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
@@ -68,7 +68,7 @@ impl Receipts {
             if !book.agreed.contains(&(ask.node, ask.group)) {
                 return Err(format!("{said}, all, and agreed with nobody yet"));
             }
-            let now = machine.view(&book.plan.groups[ask.group]).map(|view| -> &Message { view });
+            let now = machine.view(&book.plan.groups[ask.group]).map(|view| -> &GroupState { view });
             let Asked::Write(what) = &ask.what else { return Ok(()) };
             let Some(lacks) = concerned(me, what, ask.known.as_ref(), now)
                 .into_iter()
@@ -77,7 +77,7 @@ impl Receipts {
             else {
                 return Ok(());
             };
-            let of = |state: Option<&Message>| state.and_then(|state| state.record(lacks)).map(items_of);
+            let of = |state: Option<&GroupState>| state.and_then(|state| state.record(lacks)).map(items_of);
             let (before, now) = (of(ask.known.as_ref()), of(now));
             return Err(format!(
                 "{said}, all, but {lacks} has not: {holders:?}; {what:?}, when it said {before:?}, and now {now:?}"
@@ -96,7 +96,7 @@ fn was_on_disk(book: &Book, node: NodeIndex, group: usize, member: NetId, answer
 }
 
 /// Members whom a write concerns, as far as the writer knew when it wrote, and knows now.
-fn concerned(me: NetId, what: &What, before: Option<&Message>, now: Option<&Message>) -> Vec<NetId> {
+fn concerned(me: NetId, what: &What, before: Option<&GroupState>, now: Option<&GroupState>) -> Vec<NetId> {
     let (Some(before), Some(now)) = (before, now) else { return Vec::new() };
     let What::Change(batch) = what else { return Vec::new() };
     // What stands already is no change, and concerns nobody.

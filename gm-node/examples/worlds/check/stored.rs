@@ -45,10 +45,11 @@ impl Checker<Whole> for Stored {
             }
             let stored = disk.stored();
             let state = stored.groups.iter().find(|state| state.name() == name);
-            let on_disk = state.and_then(|state| state.record(machine.me())).map(gm_data::Record::stamp);
+            let on_disk =
+                state.and_then(|state| state.record(machine.me())).map(gm_data::Record::version_digest);
             let promised = disk.promised(name, machine.me());
-            if on_disk != Some(own.stamp()) || promised < Some(version) {
-                let shown = own.stamp();
+            if on_disk != Some(own.version_digest()) || promised < Some(version) {
+                let shown = own.version_digest();
                 let what =
                     format!("{} shows {shown:?}, its disk has {on_disk:?}, safe {promised:?}", place.node);
                 return Err(Violation::safety("stored", place.at, what));

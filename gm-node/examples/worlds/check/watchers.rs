@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gm_clock::NetId;
-use gm_data::{Event, Item, Message};
+use gm_data::{Event, GroupState, Item};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use crate::book::Shared;
@@ -18,8 +18,8 @@ struct Known {
 }
 
 impl Known {
-    fn of(state: Option<&Message>) -> Known {
-        let live = |state: &Message| -> BTreeSet<Item> {
+    fn of(state: Option<&GroupState>) -> Known {
+        let live = |state: &GroupState| -> BTreeSet<Item> {
             state
                 .records()
                 .flat_map(|record| record.items().collect::<Vec<_>>())
@@ -115,7 +115,7 @@ impl Checker<Whole> for Watchers {
     fn at_end(&mut self, world: &Land) -> Result<(), Violation> {
         for ((node, tag), known) in &self.known {
             let (Some(machine), Some(group)) = (world.machine(*node), self.group_of(*tag)) else { continue };
-            let state = machine.view(&group).map(|view| -> &Message { view });
+            let state = machine.view(&group).map(|view| -> &GroupState { view });
             let is = Known::of(state);
             if *known != is {
                 let what = format!("{node} told watcher {tag} {known:?}, and holds {is:?}");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use gm_clock::NetId;
-use gm_data::{Message, Record, Stamp, Version};
+use gm_data::{GroupState, Record, Version, VersionDigest};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use crate::book::{Asked, Shared};
@@ -17,11 +17,11 @@ use crate::ground::Whole;
 pub(crate) struct Written {
     book: Shared,
     /// What each node held when it was looked at last.
-    states: BTreeMap<(NodeIndex, usize), Message>,
+    states: BTreeMap<(NodeIndex, usize), GroupState>,
     /// All that owners ever had: a version and its digests.
     had: BTreeSet<(usize, NetId, Version, u64)>,
     /// What each owner had when it was looked at last.
-    own: BTreeMap<(NodeIndex, usize), Stamp>,
+    own: BTreeMap<(NodeIndex, usize), VersionDigest>,
     /// The highest that each node ever held of a member.
     held: BTreeMap<(usize, NetId), BTreeMap<NodeIndex, Version>>,
 }
@@ -54,7 +54,7 @@ impl Written {
         let node = place.node;
         let name = self.book.borrow().plan.groups[group].clone();
         let me = machine.me();
-        if let Some(stamp) = machine.own(&name).map(Record::stamp)
+        if let Some(stamp) = machine.own(&name).map(Record::version_digest)
             && self.own.insert((node, group), stamp) != Some(stamp)
         {
             self.had.insert((group, me, stamp.version, stamp.digest));
@@ -67,10 +67,10 @@ impl Written {
         if before.is_some_and(|before| before.fingerprint() == view.fingerprint()) {
             return Ok(());
         }
-        let state: Message = (**view).clone();
-        let before = before.cloned().unwrap_or_else(|| Message::new(name));
+        let state: GroupState = (**view).clone();
+        let before = before.cloned().unwrap_or_else(|| GroupState::new(name));
         let mut result = Ok(());
-        state.each_record_since(&before, |old, new| {
+        state.each_changed_record(&before, |old, new| {
             if result.is_ok() {
                 result = match (old, new) {
                     (old, Some(record)) => self.one(node, group, old, record),
@@ -97,7 +97,7 @@ impl Written {
         let book = self.book.borrow();
         let held = self.held.entry((group, member)).or_default().entry(node).or_insert(version);
         *held = version.max(*held);
-        if version.gone {
+        if version.forgotten {
             let forgets =
                 |asked: &Asked| matches!(asked, Asked::Forget(of) if book.identity[of.0 as usize] == member);
             if !book.asks.values().any(|ask| ask.group == group && forgets(&ask.what)) {

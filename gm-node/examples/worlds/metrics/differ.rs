@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_data::Message;
+use gm_data::GroupState;
 
 use super::field::{Field, group, record, same, since, traffic, until};
 use super::millis;
@@ -31,14 +31,14 @@ pub(super) fn table() -> Table {
 fn rows() -> Rows {
     let members = (0..2).map(|place| record(place, 1, false));
     let all = members.chain((2..MEMBERS).map(|place| record(place, 1, true)));
-    let base = Message::from_records(group(), all);
+    let base = GroupState::from_records(group(), all);
     let mut rows = Rows::new();
     let mut ten = 0;
     for different in [0, 1, 10, 100, 1_000] {
         // Spread over all, as their hashes are.
         let newer = (0..different).map(|place| record(2 + place * 97, 2, true));
         let mut other = base.clone();
-        let _ = other.merge(&Message::from_records(group(), newer));
+        let _ = other.merge(&GroupState::from_records(group(), newer));
         let mut world =
             Field { nodes: 2, island: 1, states: vec![base.clone(), other], acquainted: true, late: false }
                 .world();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gm_broadcast::{Class, Directory, Known, Time};
 use gm_clock::Incarnation;
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
-use gm_data::{Change, GroupName, Item, KeyRange, Message, Op, Record, TimedItem, Version};
+use gm_data::{Change, GroupName, GroupState, Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::store::memory::MemoryStore;
 use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
 use gm_sim::{Birth, Flow, Network, NodeIndex, Place, World};
@@ -30,7 +30,7 @@ pub(super) struct Field {
     /// Nodes of an island: 1 is without multicast.
     pub(super) island: u32,
     /// What each holds at first: of those of one number the same.
-    pub(super) states: Vec<Message>,
+    pub(super) states: Vec<GroupState>,
     /// Whether they know each other, or only the first.
     pub(super) acquainted: bool,
     /// The last one is not started, and holds nothing.
@@ -47,12 +47,12 @@ pub(super) fn record(place: u32, clock: u64, serves: bool) -> Record {
     let item = Item::new(id(place), range, op, port, 1).expect("an item");
     let version =
         Version::new(Incarnation::new(1 << 40).expect("a number"), false, clock).expect("a version");
-    Record::from_parts(id(place), version, None, 0, [TimedItem { item, time: clock }]).expect("a record")
+    Record::from_parts(id(place), version, None, 0, [StampedItem { item, stamp: clock }]).expect("a record")
 }
 
 /// What all hold where all are interested in everything.
-pub(super) fn everybody(nodes: u32) -> Message {
-    Message::from_records(group(), (0..nodes).map(|node| record(node, 1, false)))
+pub(super) fn everybody(nodes: u32) -> GroupState {
+    GroupState::from_records(group(), (0..nodes).map(|node| record(node, 1, false)))
 }
 
 impl Field {
@@ -88,7 +88,7 @@ impl Field {
             let cluster: ClusterName = "world".parse().expect("a name");
             let keys = Keyring::new(Key::new([7; 32]));
             let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
-            let groups: Vec<Message> = states
+            let groups: Vec<GroupState> = states
                 .get(birth.node.0 as usize % states.len().max(1))
                 .filter(|_| !newcomer)
                 .cloned()
@@ -165,12 +165,13 @@ pub(super) fn reached(world: &Land, node: NodeIndex) -> usize {
 /// Who holds what that node says of itself.
 pub(super) fn holders(world: &Land, node: NodeIndex) -> Vec<NodeIndex> {
     let group = group();
-    let Some(own) = world.machine(node).and_then(|machine| machine.own(&group)).map(Record::stamp) else {
+    let Some(own) = world.machine(node).and_then(|machine| machine.own(&group)).map(Record::version_digest)
+    else {
         return Vec::new();
     };
     let has = |other: &NodeIndex| {
         let record = world.machine(*other).and_then(|machine| machine.view(&group)?.record(id(node.0)));
-        record.map(Record::stamp) == Some(own)
+        record.map(Record::version_digest) == Some(own)
     };
     world.indices().filter(has).collect()
 }

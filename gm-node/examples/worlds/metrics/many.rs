@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Chance, Class, Directory, Known, Time};
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
-use gm_data::{GroupName, Message};
+use gm_data::{GroupName, GroupState};
 use gm_node::store::memory::MemoryStore;
 use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
 use gm_sim::{Action, Birth, Effect, Fault, FaultClass, Network, NodeIndex, Nodes, Place, Scope, World};
@@ -72,9 +72,10 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> Land {
     let places: Vec<Place> = (0..=NODES).map(|node| Place { id: id(node), island: node, site: 0 }).collect();
     let known = (0..NODES).map(|node| Known { node: id(node), label: None, class: Class::Lan });
     let directory = Arc::new(Directory::new(known.collect()));
-    let mut of_each: Vec<Vec<Message>> = vec![Vec::new(); NODES as usize + 1];
+    let mut of_each: Vec<Vec<GroupState>> = vec![Vec::new(); NODES as usize + 1];
     for (name, members) in groups {
-        let state = Message::from_records(name.clone(), members.iter().map(|node| record(*node, 1, false)));
+        let state =
+            GroupState::from_records(name.clone(), members.iter().map(|node| record(*node, 1, false)));
         members.iter().for_each(|node| of_each[*node as usize].push(state.clone()));
     }
     let mut world = World::new(7, Network::default(), &places, move |birth: &Birth| {

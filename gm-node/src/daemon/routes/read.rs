@@ -113,7 +113,7 @@ pub(super) async fn topology(
     let (group, sync) = (group.to_string(), shape::sync(&freshness));
     list(&app, form, move |out| {
         out.head(&api::Topology { group, sync, items: Vec::new() })?;
-        let items = op.map_or_else(|| view.topology(), |op| view.topology_of(op));
+        let items = op.map_or_else(|| view.items(), |op| view.items_of(op));
         items.iter().try_for_each(|timed| out.item(&shape::item(&timed.item)))
     })
     .await

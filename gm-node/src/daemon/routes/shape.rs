@@ -84,11 +84,11 @@ pub(super) fn item(item: &Item) -> api::Item {
 
 pub(super) fn members(view: &View) -> impl Iterator<Item = api::Member> + '_ {
     let shares: std::collections::BTreeMap<NetId, u64> =
-        view.shares().into_iter().map(|share| (share.member, share.keys)).collect();
+        view.member_coverage().into_iter().map(|share| (share.member, share.keys)).collect();
     let member = move |member: NetId| api::Member {
         node: member.to_string(),
-        serves: view.count(member, Op::Add),
-        interests: view.count(member, Op::Get),
+        serves: view.item_count(member, Op::Add),
+        interests: view.item_count(member, Op::Get),
         keys: shares.get(&member).copied().unwrap_or(0),
         version: view.record(member).map(|record| version(record.version())).unwrap_or_default(),
     };

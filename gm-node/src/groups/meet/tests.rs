@@ -105,7 +105,7 @@ fn a_writer_is_met_by_what_it_writes() {
         } else {
             Item::removal(node(member), range)
         };
-        Record::from_parts(node(member), version, None, 0, [TimedItem { item, time: 2 }]).unwrap()
+        Record::from_parts(node(member), version, None, 0, [StampedItem { item, stamp: 2 }]).unwrap()
     };
     let increment = |member: u8, live: bool| -> Increment {
         let before = Version::new(Incarnation::new(1).unwrap(), false, 1).unwrap();
@@ -143,7 +143,7 @@ fn who_is_a_member_already_is_no_lead() {
     assert!(groups.hold(at(0), &name(0)));
     let version = Version::new(Incarnation::new(1).unwrap(), false, 2).unwrap();
     let item = Item::serves(node(2), KeyRange::single(1), 80, 1).unwrap();
-    let record = Record::from_parts(node(2), version, None, 0, [TimedItem { item, time: 2 }]).unwrap();
+    let record = Record::from_parts(node(2), version, None, 0, [StampedItem { item, stamp: 2 }]).unwrap();
     groups.take(
         at(0),
         (node(2), gm_broadcast::Path::Link),

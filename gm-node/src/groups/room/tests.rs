@@ -3,7 +3,7 @@
 use gm_broadcast::{Path, Time};
 use gm_clock::{Incarnation, NetId};
 use gm_codec::{Group, Part};
-use gm_data::{GroupName, Item, KeyRange, Record, TimedItem, Version};
+use gm_data::{GroupName, Item, KeyRange, Record, StampedItem, Version};
 
 use super::*;
 use crate::config::Bounds;
@@ -33,7 +33,7 @@ fn record(member: u8, live: u32, removed: u32, clock: u64) -> Record {
         } else {
             Item::removal(node(member), range)
         };
-        TimedItem { item, time: clock }
+        StampedItem { item, stamp: clock }
     });
     Record::from_parts(node(member), version, None, 0, items).unwrap()
 }
@@ -138,7 +138,7 @@ fn increments_of_one_message_are_counted_together() {
     let increment = |member: u8| {
         let items = (0..4).map(|key| {
             let item = Item::serves(node(member), KeyRange::single(2 * key), 80, 1).unwrap();
-            TimedItem { item, time: if key < 2 { 1 } else { 2 } }
+            StampedItem { item, stamp: if key < 2 { 1 } else { 2 } }
         });
         let version = |clock| Version::new(life, false, clock).unwrap();
         let whole = Record::from_parts(node(member), version(2), None, 0, items).unwrap();
@@ -148,7 +148,7 @@ fn increments_of_one_message_are_counted_together() {
         let mut groups = groups(99, bound, 99);
         take(&mut groups, vec![Part::Record(record(2, 2, 0, 1)), Part::Record(record(3, 2, 0, 1))]);
         take(&mut groups, vec![increment(2), increment(3)]);
-        let held = [2, 3].map(|member| groups.record(&name(), node(member)).unwrap().counts().0);
+        let held = [2, 3].map(|member| groups.record(&name(), node(member)).unwrap().item_counts().0);
         assert_eq!(held, live, "at most {bound}");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gm_data::{GroupName, Message};
+use gm_data::{GroupName, GroupState};
 
 use super::cursor::{Cursor, Difference};
 
@@ -19,7 +19,7 @@ struct Watcher {
 #[derive(Debug)]
 struct Watched {
     /// Its state when it was looked at last.
-    latest: Message,
+    latest: GroupState,
     /// Bytes of its states that were replaced by later ones, since it is watched.
     spent: u64,
     /// Its watchers that were told of no change since they took the last.
@@ -65,9 +65,9 @@ impl Watches {
     }
 
     /// One more, or another in the place of that of the same tag.
-    pub(crate) fn insert(&mut self, tag: u64, group: &GroupName, state: Message) {
+    pub(crate) fn insert(&mut self, tag: u64, group: &GroupName, state: GroupState) {
         self.remove(tag);
-        let nothing = Message::new(group.clone());
+        let nothing = GroupState::new(group.clone());
         let watched = self.groups.entry(group.clone()).or_insert_with(|| Watched {
             latest: state,
             spent: 0,
@@ -130,9 +130,9 @@ impl Watches {
     }
 
     /// The state of a group is this one now. Returns the watchers that are to be told that there is something: each once, until it takes it.
-    pub(crate) fn see(&mut self, group: &GroupName, state: Message) -> Vec<u64> {
+    pub(crate) fn see(&mut self, group: &GroupName, state: GroupState) -> Vec<u64> {
         self.with(group, |watched| {
-            let bytes = u64::try_from(watched.latest.bytes_unlike(&state)).unwrap_or(u64::MAX);
+            let bytes = u64::try_from(watched.latest.unshared_bytes(&state)).unwrap_or(u64::MAX);
             // What only adds replaces nothing, and is news all the same.
             let news = u64::from(watched.latest.fingerprint() != state.fingerprint());
             watched.spent = watched.spent.saturating_add(bytes.max(news));
@@ -183,7 +183,7 @@ fn forget_mark(marks: &mut BTreeSet<(u64, u64)>, cursor: Option<&Cursor>, tag: u
 
 #[cfg(test)]
 mod tests {
-    use gm_data::{Change, KeyRange, Moment, Replica};
+    use gm_data::{Change, KeyRange, Replica, WriteContext};
 
     use super::*;
 
@@ -206,7 +206,7 @@ mod tests {
             let range = |at: u32| KeyRange::new(at * 10, at * 10 + 9).unwrap();
             let serve = |at| Change::Serve { range: range(at), port: Some(1), priority };
             let changes: Vec<_> = (0..count).map(serve).collect();
-            self.replica.change(&changes, Moment { unix_seconds: 1, chance: 1, millis: 0 }).unwrap();
+            self.replica.change(&changes, WriteContext { unix_seconds: 1, entropy: 1, millis: 0 }).unwrap();
             self.watches.see(&self.group, self.replica.state().unindexed())
         }
 

@@ -1,6 +1,6 @@
 //! How far a watcher was told, and what comes next: the difference of two states, whole or in parts. Knows nothing of who watches.
 
-use gm_data::{GroupName, Message, Told};
+use gm_data::{EventCursor, GroupName, GroupState};
 
 /// How far a watcher was told. It is taken from a [`Part`] and handed back with [`Command::Took`](crate::Command::Took).
 ///
@@ -8,9 +8,9 @@ use gm_data::{GroupName, Message, Told};
 #[derive(Clone)]
 pub struct Cursor {
     /// What the watcher knows.
-    knows: Message,
+    knows: GroupState,
     /// The state to which it is being told the difference, and how far.
-    goal: Option<(Message, Told)>,
+    goal: Option<(GroupState, EventCursor)>,
     /// What had changed in the group before the older of the two, in bytes; nothing if neither holds anything.
     mark: Option<u64>,
     /// What had changed in the group before the newer of the two.
@@ -34,19 +34,19 @@ pub struct Difference {
     /// How far it was told; nothing if that was given up.
     pub(super) from: Option<Cursor>,
     /// The state of the group.
-    pub(super) now: Message,
+    pub(super) now: GroupState,
     /// What had changed in the group before it, in bytes.
     pub(super) spent: u64,
 }
 
 impl Cursor {
     /// Of a watcher that was told nothing yet.
-    pub(super) const fn new(nothing: Message) -> Cursor {
+    pub(super) const fn new(nothing: GroupState) -> Cursor {
         Cursor { knows: nothing, goal: None, mark: None, reached: 0 }
     }
 
     /// Of one that knows that state.
-    pub(super) const fn at(state: Message, spent: u64) -> Cursor {
+    pub(super) const fn at(state: GroupState, spent: u64) -> Cursor {
         Cursor { knows: state, goal: None, mark: Some(spent), reached: spent }
     }
 

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use gm_clock::NetId;
 use gm_codec::{Body, Group, Header, Kind, Limits, Part, Payload, PayloadError};
-use gm_data::{GroupName, Message, Record};
+use gm_data::{GroupName, GroupState, Record};
 
 use super::super::{Batch, Stored};
 
@@ -61,7 +61,7 @@ pub(super) fn of_batch(batch: &Batch) -> Result<Rows, PayloadError> {
 
 /// The rows of all that was stored.
 pub(super) fn of_stored(stored: &Stored) -> Result<Rows, PayloadError> {
-    let of_group = |group: &Message| {
+    let of_group = |group: &GroupState| {
         let name = group.name().clone();
         group.records().map(move |record| (name.clone(), record.clone())).collect::<Vec<_>>()
     };
@@ -130,7 +130,7 @@ impl Reading {
 
     fn close_group(&mut self) {
         let group = self.group.take();
-        self.stored.groups.extend(group.map(|(name, records)| Message::from_records(name, records)));
+        self.stored.groups.extend(group.map(|(name, records)| GroupState::from_records(name, records)));
     }
 }
 

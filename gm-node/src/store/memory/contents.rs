@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gm_clock::NetId;
-use gm_data::{GroupName, Message, Record};
+use gm_data::{GroupName, GroupState, Record};
 
 use crate::store::{Batch, Stored};
 
@@ -44,7 +44,8 @@ impl Contents {
         for ((group, _), record) in &self.records {
             groups.entry(group).or_default().push(record.clone());
         }
-        let group = |(name, records): (&GroupName, Vec<Record>)| Message::from_records(name.clone(), records);
+        let group =
+            |(name, records): (&GroupName, Vec<Record>)| GroupState::from_records(name.clone(), records);
         Stored {
             me: self.me,
             groups: groups.into_iter().map(group).collect(),

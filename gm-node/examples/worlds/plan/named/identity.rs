@@ -2,7 +2,7 @@
 
 use gm_broadcast::Chance;
 use gm_clock::Incarnation;
-use gm_data::{Item, KeyRange, Op, Record, TimedItem, Version};
+use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 
 use crate::plan::layout::{id, islands, ms, quiet, seconds};
 use crate::plan::{Deed, Intent, Plan};
@@ -59,7 +59,7 @@ pub(crate) fn digests(seed: u64, chance: &mut Chance) -> Plan {
             .and_then(|item| {
                 let incarnation = Incarnation::new(1 << 40).ok()?;
                 let version = Version::new(incarnation, false, 5).ok()?;
-                Record::from_parts(member, version, None, 0, [TimedItem { item, time: 5 }]).ok()
+                Record::from_parts(member, version, None, 0, [StampedItem { item, stamp: 5 }]).ok()
             });
         plan.preloaded.extend(record.map(|record| (node, record)));
     }

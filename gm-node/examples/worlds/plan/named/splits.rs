@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Chance, Time};
 use gm_clock::Incarnation;
-use gm_data::{Item, KeyRange, Op, Record, TimedItem, Version};
+use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::{Times, Wait, What};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope};
 
@@ -69,7 +69,7 @@ fn interested(place: u32) -> Option<Record> {
 /// The record of who wrote one item, at that time.
 fn record(item: Item, clock: u64) -> Option<Record> {
     let version = Version::new(Incarnation::new(1 << 40).ok()?, false, clock).ok()?;
-    Record::from_parts(item.member(), version, None, 0, [TimedItem { item, time: clock }]).ok()
+    Record::from_parts(item.member(), version, None, 0, [StampedItem { item, stamp: clock }]).ok()
 }
 
 /// Each is alone from the beginning, and knows nobody but those it is to call.
