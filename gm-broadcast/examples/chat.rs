@@ -22,7 +22,7 @@ use gm_broadcast::{
     Broadcaster, Broadcasting, Command, Event, Handler, Outcome, Received, Shape, Targets, Time, Wanted,
 };
 use gm_clock::NetId;
-use gm_codec::{Application, Body, FrameCodec, Key, Keyring, Limits};
+use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc;
 
 #[derive(Clone, Debug, Parser)]
@@ -235,7 +235,7 @@ async fn obey(
 }
 
 fn body(text: &str) -> Body {
-    Body::Application(Application { name: NAME.to_owned(), bytes: text.as_bytes().to_vec() })
+    Body::Application(ApplicationPayload { name: NAME.to_owned(), bytes: text.as_bytes().to_vec() })
 }
 
 async fn test(settings: &Settings, within: Duration) -> Result<(), Box<dyn Error>> {

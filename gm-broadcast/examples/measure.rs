@@ -14,7 +14,7 @@ use clap::Parser;
 use gm_broadcast::shell::{Door, Multicast, Said, Settings, Shell, entropy, start};
 use gm_broadcast::{Broadcaster, Broadcasting, Command, Handler, Outcome, Received, Time};
 use gm_clock::NetId;
-use gm_codec::{Application, Body, FrameCodec, Key, Keyring, Limits};
+use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc;
 
 #[derive(Debug, Parser)]
@@ -163,7 +163,7 @@ async fn change(
     let [first, others @ ..] = nodes else { return Ok(None) };
     let mut content = (number as u64).to_le_bytes().to_vec();
     content.resize(bytes.max(8), b'.');
-    let body = Body::Application(Application { name: "measure".to_owned(), bytes: content });
+    let body = Body::Application(ApplicationPayload { name: "measure".to_owned(), bytes: content });
     let start = Instant::now();
     first.tell(Command::Broadcast(Broadcasting::new(body))).await?;
     let mut last = Duration::ZERO;

@@ -24,7 +24,7 @@ mod wake;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gm_clock::NetId;
-use gm_codec::{BroadcastId, Epoch, FrameCodec, Nonces, ReplayWindow};
+use gm_codec::{BroadcastId, Epoch, FrameCodec, NonceSequence, ReplayWindow};
 
 use crate::alarm::{Alarms, Timer};
 use crate::chance::Chance;
@@ -58,7 +58,7 @@ pub struct Broadcaster<H: Handler> {
     plans: Chance,
     /// For waits and picks.
     jitter: Chance,
-    nonces: Nonces,
+    nonces: NonceSequence,
     /// Epochs of ours before the present one, the last few.
     former: VecDeque<Epoch>,
     /// Broadcasts that we began in this epoch.
@@ -124,7 +124,7 @@ impl<H: Handler> Broadcaster<H> {
             secrets,
             plans,
             jitter,
-            nonces: Nonces::new(epoch),
+            nonces: NonceSequence::new(epoch),
             former: VecDeque::new(),
             sequence: 0,
             multicasts: 0,
@@ -312,7 +312,7 @@ impl<H: Handler> Broadcaster<H> {
         if self.former.len() > FORMER {
             self.former.pop_front();
         }
-        self.nonces = Nonces::new(draw_epoch(&mut self.secrets));
+        self.nonces = NonceSequence::new(draw_epoch(&mut self.secrets));
         self.sequence = 0;
         self.multicasts = 0;
     }

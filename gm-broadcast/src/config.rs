@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Limits, Opening};
+use gm_codec::{Handshake, Limits};
 use thiserror::Error;
 
 use crate::class::{Class, Classes};
@@ -139,7 +139,7 @@ impl Bounds {
 
     /// Bytes that one connection holds at most of what came by it, until the peer has proven that it has the key: its random bytes, and
     /// less than a first frame. The shell reads no more of it either.
-    pub const UNPROVEN: usize = Opening::BYTES + Limits::FIRST_FRAME;
+    pub const UNPROVEN: usize = Handshake::BYTES + Limits::FIRST_FRAME;
 
     /// Bytes that are held at most of what came by connections whose peers did not prove that they have the key, of all that others opened
     /// together. Default 263,168. Beside that, the shell has 256 pieces on their way at most, each of no more than [`UNPROVEN`](Bounds::UNPROVEN)

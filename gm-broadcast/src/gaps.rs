@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::Missed;
+use gm_codec::MissedMulticasts;
 
 use crate::time::Time;
 
@@ -121,7 +121,7 @@ impl Gaps {
 
     /// What is to be asked for now, by node; and how often it was asked for before, at most. What was asked for too often is given up;
     /// how many those are.
-    pub(crate) fn take_due(&mut self, now: Time, pace: Pace) -> (Vec<(Missed, u32)>, u64) {
+    pub(crate) fn take_due(&mut self, now: Time, pace: Pace) -> (Vec<(MissedMulticasts, u32)>, u64) {
         let mut questions = Vec::new();
         let mut given_up = 0;
         let mut room = AT_ONCE;
@@ -150,7 +150,7 @@ impl Gaps {
                 }
             }
             if !runs.is_empty() {
-                questions.push((Missed { node, epoch: numbers.epoch, runs }, tries));
+                questions.push((MissedMulticasts { node, epoch: numbers.epoch, runs }, tries));
             }
             self.note(node);
         }

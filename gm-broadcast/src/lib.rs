@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use gm_broadcast::{Broadcaster, Broadcasting, Command, Config, Handler, Input, Machine, Outcome, Output, Received, Time, Via};
-//! use gm_codec::{Application, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
+//! use gm_codec::{ApplicationPayload, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
 //!
 //! /// Hands on whatever comes.
 //! struct Inbox;
@@ -27,7 +27,7 @@
 //! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
 //!
 //! // Ann is told to say something. All that she wants done is pulled before anything else goes in: that is the drain rule.
-//! let hello = Body::Application(Application { name: "chat".into(), bytes: b"hello".to_vec() });
+//! let hello = Body::Application(ApplicationPayload { name: "chat".into(), bytes: b"hello".to_vec() });
 //! ann.handle(Time::ZERO, Input::Command(Command::Broadcast(Broadcasting::new(hello.clone()))));
 //! let mut datagrams = Vec::new();
 //! while let Some(output) = ann.poll_output() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Body, BroadcastId, Limits, Opening, Splitter, Stream};
+use gm_codec::{Body, BroadcastId, FrameSplitter, Handshake, Limits, Stream};
 
 use crate::machine::LinkId;
 use crate::recent::Content;
@@ -16,7 +16,7 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(crate) enum State {
     Dialling,
-    Opening(Opening),
+    Opening(Handshake),
     Open(Stream),
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Link {
     /// Whom we dialled, or who showed himself by a frame.
     pub(crate) peer: Option<NetId>,
     pub(crate) state: State,
-    pub(crate) splitter: Splitter,
+    pub(crate) splitter: FrameSplitter,
     /// Bytes that are with the driver.
     pub(crate) in_flight: usize,
     pub(crate) outbox: VecDeque<Entry>,
@@ -119,7 +119,7 @@ impl Links {
         let new = Link {
             peer,
             state,
-            splitter: Splitter::new(limits),
+            splitter: FrameSplitter::new(limits),
             in_flight: 0,
             outbox: VecDeque::new(),
             since: now,

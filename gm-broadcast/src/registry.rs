@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use gm_codec::{Application, Body};
+use gm_codec::{ApplicationPayload, Body};
 use thiserror::Error;
 
 use crate::handler::{Handler, Outcome, Received};
@@ -107,7 +107,7 @@ impl<D> Registry<D> {
     /// The body of a payload of a type, to be broadcast or sent.
     #[must_use]
     pub fn body<T>(name: &str, coding: &Coding<T>, payload: &T) -> Body {
-        Body::Application(Application { name: name.to_owned(), bytes: (coding.encode)(payload) })
+        Body::Application(ApplicationPayload { name: name.to_owned(), bytes: (coding.encode)(payload) })
     }
 
     /// Payloads that came of no registered type, or could not be read: they are passed on as they came, and do not count.
@@ -122,7 +122,7 @@ impl<D> Handler for Registry<D> {
 
     fn handle(&mut self, now: Time, received: Received<'_>) -> Outcome<D> {
         let outcome = match received.body {
-            Body::Application(Application { name, bytes }) => {
+            Body::Application(ApplicationPayload { name, bytes }) => {
                 self.types.get_mut(name).and_then(|handle| handle(now, received, bytes))
             }
             _ => None,
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!((ten.deliver, ten.counts), (Some(40), true));
         assert_eq!(ten.forward, Some(Registry::<u64>::body("ten", &NUMBER, &5)));
         assert_eq!(hear(&Registry::<u64>::body("one", &NUMBER, &4)).deliver, Some(4));
-        let short = Body::Application(Application { name: "one".into(), bytes: vec![1] });
-        for unknown in [short, Registry::<u64>::body("two", &NUMBER, &4), Body::Notice] {
+        let short = Body::Application(ApplicationPayload { name: "one".into(), bytes: vec![1] });
+        for unknown in [short, Registry::<u64>::body("two", &NUMBER, &4), Body::HeaderOnly] {
             let outcome = hear(&unknown);
             assert_eq!((outcome.deliver, outcome.counts, outcome.forward), (None, false, None));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{BroadcastId, Sum};
+use gm_codec::{AckSummary, BroadcastId};
 
 use crate::event::Part;
 use crate::plant::{Bug, planted};
@@ -45,7 +45,7 @@ pub(crate) struct Child {
     pub(crate) heard: Time,
     /// How long it may be silent.
     pub(crate) patience: Duration,
-    pub(crate) sum: Option<Sum>,
+    pub(crate) sum: Option<AckSummary>,
     pub(crate) state: ChildState,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Tally {
     pub(crate) missed: Vec<NetId>,
     pub(crate) children: Vec<Child>,
     /// What was told to who waits, last.
-    pub(crate) told: Option<Sum>,
+    pub(crate) told: Option<AckSummary>,
     pub(crate) told_at: Time,
 }
 
@@ -115,14 +115,14 @@ impl Tally {
     }
 
     /// Everything so far.
-    pub(crate) fn sum(&self, again: bool) -> Sum {
-        let mut sum = Sum {
-            last: self.is_finished(),
-            again,
+    pub(crate) fn sum(&self, again: bool) -> AckSummary {
+        let mut sum = AckSummary {
+            is_final: self.is_finished(),
+            reassigned: again,
             delivered: u64::from(self.own == Own::Counts),
             refused: u64::from(self.own == Own::Refused),
             missing: self.missing,
-            names: Vec::new(),
+            missing_sample: Vec::new(),
         };
         let mut names = self.names.clone();
         let counted = |state| state != ChildState::Replaced || planted(Bug::ReceiptCountedTwice);
@@ -131,9 +131,9 @@ impl Tally {
             sum.delivered = sum.delivered.saturating_add(child.delivered);
             sum.refused = sum.refused.saturating_add(child.refused);
             sum.missing = sum.missing.saturating_add(child.missing);
-            names.extend(child.names.iter().copied());
+            names.extend(child.missing_sample.iter().copied());
         }
-        sum.names = names.into_iter().take(NAMES).collect();
+        sum.missing_sample = names.into_iter().take(NAMES).collect();
         sum
     }
 
@@ -164,7 +164,8 @@ impl Child {
         let Some(sum) = &self.sum else { return parts.push(Part { nodes, ..Part::default() }) };
         let mut part =
             Part { delivered: sum.delivered, refused: sum.refused, missing: sum.missing, ..Part::default() };
-        let named: BTreeSet<NetId> = sum.names.iter().filter(|name| nodes.contains(name)).copied().collect();
+        let named: BTreeSet<NetId> =
+            sum.missing_sample.iter().filter(|name| nodes.contains(name)).copied().collect();
         if named.len() as u64 == sum.missing {
             nodes.retain(|node| !named.contains(node));
             part.missing = 0;

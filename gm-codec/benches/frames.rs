@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonces, Portable};
+use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, NonceSequence, Portable};
 
 fn backends() -> Vec<&'static dyn Aead> {
     vec![
@@ -15,7 +15,7 @@ fn backends() -> Vec<&'static dyn Aead> {
 
 /// Payloads of 128 bytes, and of frames of 1,200; incompressible, and never tried to compress.
 fn frames(c: &mut Criterion) {
-    let mut nonces = Nonces::new(Epoch::new([1; 8]).expect("not zero"));
+    let mut nonces = NonceSequence::new(Epoch::new([1; 8]).expect("not zero"));
     for bytes in [128_u16, 1_167] {
         let payload: Vec<u8> =
             (0..u32::from(bytes)).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
@@ -30,7 +30,7 @@ fn frames(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(format!("seal/{aead:?}"), bytes), |b| {
                 b.iter(|| {
                     out.clear();
-                    let nonce = nonces.draw().expect("2^32 are enough");
+                    let nonce = nonces.next_nonce().expect("2^32 are enough");
                     codec.seal(&Channel::Datagram, nonce, black_box(&payload), &mut out).expect("short");
                 });
             });

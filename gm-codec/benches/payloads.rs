@@ -5,7 +5,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gm_clock::{Incarnation, NetId};
 use gm_codec::{
-    Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonces, Part, Payload,
+    Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Key, Keyring, Limits, MemberUpdate, NonceSequence,
+    Payload,
 };
 use gm_data::{GroupState, Item, KeyRange, Record, StampedItem, Version};
 
@@ -22,28 +23,29 @@ fn record(items: u32, clock: u64) -> Record {
     Record::from_parts(member(), version, None, 0, timed).expect("sound")
 }
 
-fn payload(part: Part) -> Payload {
-    let body = Body::Group(Group { name: "Customers".parse().expect("a name"), parts: vec![part] });
-    Payload { header: Header::new(member(), 1_000), body }
+fn payload(part: MemberUpdate) -> Payload {
+    let body =
+        Body::GroupUpdate(GroupUpdate { name: "Customers".parse().expect("a name"), updates: vec![part] });
+    Payload { header: Header::own_broadcast(member(), 1_000), body }
 }
 
 fn payloads(c: &mut Criterion) {
     let limits = Limits { datagram: 65_000, compress_above: usize::MAX, ..Limits::default() };
     let keyring = Keyring::new(Key::new([7; 32]));
     let mut codec = FrameCodec::new("bench".parse().expect("a name"), keyring, limits).expect("in range");
-    let mut nonces = Nonces::new(Epoch::new([1; 8]).expect("not zero"));
+    let mut nonces = NonceSequence::new(Epoch::new([1; 8]).expect("not zero"));
     let mut group = c.benchmark_group("payloads");
     for items in [1, 16, 128, 1_000] {
         // Every item of the member changes: an update of existing keys, and nothing else.
         let (held, newer) = (record(items, 1_000), record(items, 1_001));
         let increment = newer.increment_since(held.version()).expect("of one life");
-        let said = payload(Part::Increment(increment));
+        let said = payload(MemberUpdate::Increment(increment));
         let state = GroupState::from_records("Customers".parse().expect("a name"), [held]);
 
         let mut bytes = Vec::new();
         said.encode(&limits, &mut bytes).expect("sound");
         let mut sealed = Vec::new();
-        let nonce = nonces.draw().expect("2^32 are enough");
+        let nonce = nonces.next_nonce().expect("2^32 are enough");
         codec.seal(&Channel::Datagram, nonce, &bytes, &mut sealed).expect("short");
 
         group.throughput(Throughput::Elements(items.into()));
@@ -60,7 +62,7 @@ fn payloads(c: &mut Criterion) {
                 out.clear();
                 frame.clear();
                 black_box(&said).encode(&limits, &mut out).expect("sound");
-                let nonce = nonces.draw().expect("2^32 are enough");
+                let nonce = nonces.next_nonce().expect("2^32 are enough");
                 codec.seal(&Channel::Datagram, nonce, &out, &mut frame).expect("short");
             });
         });
@@ -81,9 +83,13 @@ fn payloads(c: &mut Criterion) {
                 |(sealed, state)| {
                     let opened = codec.open(&Channel::Datagram, sealed, &mut scratch).expect("authentic");
                     let said = Payload::decode(opened.payload, &limits).expect("sound");
-                    let Body::Group(Group { parts, .. }) = said.body else { unreachable!("it is a group") };
+                    let Body::GroupUpdate(GroupUpdate { updates: parts, .. }) = said.body else {
+                        unreachable!("it is a group")
+                    };
                     for part in parts {
-                        let Part::Increment(increment) = part else { unreachable!("it is an increment") };
+                        let MemberUpdate::Increment(increment) = part else {
+                            unreachable!("it is an increment")
+                        };
                         assert_eq!(state.apply(&increment), gm_data::ApplyOutcome::Applied);
                     }
                 },

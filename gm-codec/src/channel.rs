@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use gm_clock::NetId;
 
 use crate::cluster::ClusterName;
-use crate::limits::{FIXED_HEADER_BYTES, OPENING_BYTES};
+use crate::limits::{FIXED_HEADER_BYTES, HANDSHAKE_BYTES};
 use crate::varint;
 
 /// Which end of a connection somebody is.
@@ -40,9 +40,9 @@ pub enum Channel {
     /// A place on one connection. [`Stream`](crate::Stream) keeps these for its connection.
     Stream {
         /// The random bytes that the initiator began with.
-        initiator: [u8; OPENING_BYTES],
+        initiator: [u8; HANDSHAKE_BYTES],
         /// The random bytes that the acceptor began with.
-        acceptor: [u8; OPENING_BYTES],
+        acceptor: [u8; HANDSHAKE_BYTES],
         /// Who sent the frame.
         from: Side,
         /// How many frames that side sent before it on this connection.
@@ -52,24 +52,24 @@ pub enum Channel {
 
 /// What is authenticated beside the payload, on the stack.
 #[derive(Debug)]
-pub(crate) struct Associated {
-    bytes: [u8; Associated::MOST],
+pub(crate) struct AssociatedData {
+    bytes: [u8; AssociatedData::MAX_BYTES],
     len: usize,
 }
 
-impl Associated {
-    const MOST: usize = FIXED_HEADER_BYTES
+impl AssociatedData {
+    const MAX_BYTES: usize = FIXED_HEADER_BYTES
         + varint::MAX_BYTES
         + 1
         + ClusterName::MAX_BYTES
         + 1
         // A connection's randoms and number; an address and port are less.
-        + 2 * OPENING_BYTES
+        + 2 * HANDSHAKE_BYTES
         + size_of::<u64>();
 
     /// Of the frame with that header.
-    pub(crate) fn new(header: &[u8], cluster: &ClusterName, channel: &Channel) -> Associated {
-        let mut associated = Associated { bytes: [0; Self::MOST], len: 0 };
+    pub(crate) fn new(header: &[u8], cluster: &ClusterName, channel: &Channel) -> AssociatedData {
+        let mut associated = AssociatedData { bytes: [0; Self::MAX_BYTES], len: 0 };
         let name = cluster.as_str().as_bytes();
         associated.push(header);
         associated.push(&[u8::try_from(name.len()).unwrap_or(u8::MAX)]);
@@ -104,11 +104,11 @@ impl Associated {
 
     /// A header has `FIXED_HEADER_BYTES` and a varint, a name `ClusterName::MAX_BYTES` at most: it always fits.
     fn push(&mut self, part: &[u8]) {
-        debug_assert!(self.len + part.len() <= Self::MOST);
+        debug_assert!(self.len + part.len() <= Self::MAX_BYTES);
         for (to, from) in self.bytes.iter_mut().skip(self.len).zip(part) {
             *to = *from;
         }
-        self.len = (self.len + part.len()).min(Self::MOST);
+        self.len = (self.len + part.len()).min(Self::MAX_BYTES);
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {

@@ -5,11 +5,11 @@
 use snap::raw::{Decoder, Encoder, max_compress_len};
 
 use crate::frame_error::FrameError;
-use crate::limits::SNAPPY_GROWTH;
+use crate::limits::MAX_SNAPPY_RATIO;
 use crate::varint;
 
 /// Appends the payload compressed, if that is smaller; otherwise leaves `out` as it was.
-pub(crate) fn append(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>) -> bool {
+pub(crate) fn compress(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.resize(start + max_compress_len(payload.len()), 0);
     let compressed = encoder.compress(payload, &mut out[start..]).ok().filter(|bytes| *bytes < payload.len());
@@ -19,7 +19,7 @@ pub(crate) fn append(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>) -
 
 /// Puts what a block was made of in place of what `out` held. What the block announces is refused before memory is asked
 /// for: more than `limit`, more than any block of its size can hold, or no more than the block itself.
-pub(crate) fn expand(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
+pub(crate) fn decompress(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
     let compressed = block.len() as u64;
     let (payload, _) = varint::read(block).map_err(|_| FrameError::BadCompression)?;
     let bytes = usize::try_from(payload).ok().filter(|bytes| *bytes <= limit);
@@ -27,7 +27,7 @@ pub(crate) fn expand(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<()
     if payload <= compressed {
         return Err(FrameError::NotSmaller { payload, compressed });
     }
-    if payload > compressed.saturating_mul(SNAPPY_GROWTH) {
+    if payload > compressed.saturating_mul(MAX_SNAPPY_RATIO) {
         return Err(FrameError::BadCompression);
     }
     out.clear();

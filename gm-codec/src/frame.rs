@@ -8,11 +8,11 @@ use snap::raw::Encoder;
 use thiserror::Error;
 
 use crate::aead::{self, Aead};
-use crate::channel::{Associated, Channel};
+use crate::channel::{AssociatedData, Channel};
 use crate::cluster::ClusterName;
 use crate::compression;
 use crate::frame_error::FrameError;
-use crate::header::Header;
+use crate::frame_header::FrameHeader;
 use crate::keyring::Keyring;
 use crate::limits::{CHECKSUM_BYTES, Limits, LimitsError, NONCE_BYTES, TAG_BYTES};
 use crate::nonce::{Epoch, Nonce};
@@ -38,7 +38,7 @@ pub enum SealError {
         /// The limit.
         limit: usize,
     },
-    /// The frame would have more bytes than its channel takes: [`Limits::datagram`], [`Limits::frame`], or [`Limits::first`] of the
+    /// The frame would have more bytes than its channel takes: [`Limits::datagram`], [`Limits::frame`], or [`Limits::first_frame`] of the
     /// first one on a connection.
     #[error("a frame would have {bytes} bytes, more than {limit}")]
     FrameTooLong {
@@ -165,19 +165,19 @@ impl FrameCodec {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SealError> {
-        let Limits { payload: most_payload, compress_above, .. } = self.limits;
-        if payload.len() > most_payload {
-            return Err(SealError::PayloadTooLong { bytes: payload.len(), limit: most_payload });
+        let Limits { payload: max_payload, compress_above, .. } = self.limits;
+        if payload.len() > max_payload {
+            return Err(SealError::PayloadTooLong { bytes: payload.len(), limit: max_payload });
         }
         let limit = match channel {
             Channel::Datagram | Channel::DatagramTo(_) => self.limits.datagram,
-            Channel::Stream { number: 0, .. } => self.limits.first(),
+            Channel::Stream { number: 0, .. } => self.limits.first_frame(),
             Channel::Stream { .. } => self.limits.frame,
         };
-        let key = self.keyring.as_ref().map(Keyring::sealing);
-        let overhead = Header::overhead(key.is_some());
+        let key = self.keyring.as_ref().map(Keyring::sealing_key);
+        let overhead = FrameHeader::overhead(key.is_some());
         let nonce_bytes = if key.is_some() { NONCE_BYTES } else { 0 };
-        let header = |compressed, text: usize| Header {
+        let header = |compressed, text: usize| FrameHeader {
             key_id: key.map(super::key::Key::id),
             compressed,
             body: text + overhead,
@@ -190,7 +190,7 @@ impl FrameCodec {
         let text_at = start + header(false, payload.len()).len() + nonce_bytes;
         out.resize(text_at, 0);
         let compressed =
-            payload.len() > compress_above && compression::append(&mut self.encoder, payload, out);
+            payload.len() > compress_above && compression::compress(&mut self.encoder, payload, out);
         if !compressed {
             out.extend_from_slice(payload);
         }
@@ -206,7 +206,7 @@ impl FrameCodec {
         }
         let (head, rest) = out[start..].split_at_mut(header.len());
         header.write(head);
-        let associated = Associated::new(head, &self.cluster, channel);
+        let associated = AssociatedData::new(head, &self.cluster, channel);
         let (to, text) = rest.split_at_mut(nonce_bytes);
         match key {
             Some(key) => {
@@ -237,10 +237,10 @@ impl FrameCodec {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Opened<'a>, FrameError> {
         let limit = match channel {
-            Channel::Stream { number: 0, .. } => self.limits.first(),
+            Channel::Stream { number: 0, .. } => self.limits.first_frame(),
             Channel::Datagram | Channel::DatagramTo(_) | Channel::Stream { .. } => self.limits.frame,
         };
-        let header = Header::read(frame, limit)?;
+        let header = FrameHeader::read(frame, limit)?;
         let bytes = header.len() + header.body;
         if frame.len() < bytes {
             return Err(FrameError::Truncated);
@@ -249,7 +249,7 @@ impl FrameCodec {
             return Err(FrameError::TrailingBytes { extra: frame.len() - bytes });
         }
         let (head, body) = frame.split_at_mut(header.len());
-        let associated = Associated::new(head, &self.cluster, channel);
+        let associated = AssociatedData::new(head, &self.cluster, channel);
         let (text, seal) = match (header.key_id, &self.keyring) {
             (Some(key_id), Some(keyring)) => {
                 let (text, nonce) = self.unseal(keyring, key_id, &associated, body, scratch)?;
@@ -267,7 +267,7 @@ impl FrameCodec {
             }
         };
         let payload = if header.compressed {
-            compression::expand(text, self.limits.payload, scratch)?;
+            compression::decompress(text, self.limits.payload, scratch)?;
             scratch.as_slice()
         } else if text.len() > self.limits.payload {
             let (declared, limit) = (text.len() as u64, self.limits.payload as u64);
@@ -283,13 +283,13 @@ impl FrameCodec {
         &self,
         keyring: &Keyring,
         key_id: u8,
-        associated: &Associated,
+        associated: &AssociatedData,
         body: &'a mut [u8],
         scratch: &mut Vec<u8>,
     ) -> Result<(&'a mut [u8], Nonce), FrameError> {
         let (nonce, rest) = body.split_first_chunk_mut::<NONCE_BYTES>().ok_or(FrameError::Truncated)?;
         let (text, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(FrameError::Truncated)?;
-        let mut keys = keyring.with_id(key_id).peekable();
+        let mut keys = keyring.keys_with_id(key_id).peekable();
         if keys.peek().is_none() {
             return Err(FrameError::UnknownKey { key_id });
         }
@@ -313,7 +313,7 @@ impl FrameCodec {
 }
 
 /// CRC-32 (IEEE) of what the tag of a sealed frame would cover, most significant byte first.
-fn checksum(associated: &Associated, text: &[u8]) -> [u8; CHECKSUM_BYTES] {
+fn checksum(associated: &AssociatedData, text: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let mut sum = crc32fast::Hasher::new();
     sum.update(associated.as_slice());
     sum.update(text);

@@ -42,7 +42,7 @@ pub enum FrameError {
     #[error("the frame's length needs more than 64 bits")]
     LengthTooLarge,
     /// The frame is longer than what is taken here.
-    #[error("the frame announces {declared} bytes after its header; at most {limit} are taken")]
+    #[error("the frame announces {declared} bytes after its header; at max {limit} are taken")]
     TooLong {
         /// Bytes announced after the header.
         declared: u64,
@@ -50,12 +50,12 @@ pub enum FrameError {
         limit: u64,
     },
     /// The frame has no room for what every frame has.
-    #[error("the frame announces {declared} bytes after its header, less than {least}")]
+    #[error("the frame announces {declared} bytes after its header, less than {min}")]
     TooShort {
         /// Bytes announced after the header.
         declared: u64,
         /// Bytes that every frame of its kind has.
-        least: u64,
+        min: u64,
     },
     /// Bytes follow where there must be one frame alone.
     #[error("{extra} bytes follow the frame")]
@@ -82,7 +82,7 @@ pub enum FrameError {
     #[error("the frame's checksum is wrong: another cluster or connection, or it was changed")]
     BadChecksum,
     /// The payload would be larger than what is taken here.
-    #[error("the payload announces {declared} bytes; at most {limit} are taken")]
+    #[error("the payload announces {declared} bytes; at max {limit} are taken")]
     PayloadTooLong {
         /// Bytes of the payload.
         declared: u64,

@@ -17,7 +17,7 @@ pub struct Keyring {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum KeyringError {
     /// It has [`Keyring::MAX_KEYS`] already: each costs whoever opens a try, in the worst case.
-    #[error("a keyring holds {max} keys at most", max = Keyring::MAX_KEYS)]
+    #[error("a keyring holds {max} keys at max", max = Keyring::MAX_KEYS)]
     Full,
     /// It has that key already.
     #[error("the keyring has the key with id {key_id:#04x} already")]
@@ -65,7 +65,7 @@ impl Keyring {
 
     /// The key that seals.
     #[must_use]
-    pub fn sealing(&self) -> &Key {
+    pub fn sealing_key(&self) -> &Key {
         &self.seal
     }
 
@@ -75,7 +75,7 @@ impl Keyring {
     }
 
     /// The keys of an id, in the order of [`keys`](Keyring::keys).
-    pub fn with_id(&self, key_id: u8) -> impl Iterator<Item = &Key> {
+    pub fn keys_with_id(&self, key_id: u8) -> impl Iterator<Item = &Key> {
         self.keys().filter(move |key| key.id() == key_id)
     }
 }

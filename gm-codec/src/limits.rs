@@ -11,9 +11,9 @@ pub(crate) const TAG_BYTES: usize = 16;
 /// Bytes of the checksum of an unsealed frame.
 pub(crate) const CHECKSUM_BYTES: usize = 4;
 /// Bytes that each side sends first on a connection.
-pub(crate) const OPENING_BYTES: usize = 16;
+pub(crate) const HANDSHAKE_BYTES: usize = 16;
 /// What snappy makes of one byte is less than this: its best element makes 64 bytes of 3.
-pub(crate) const SNAPPY_GROWTH: u64 = 22;
+pub(crate) const MAX_SNAPPY_RATIO: u64 = 22;
 
 /// The maxima that a node can be configured with. All are bytes, but for the last three.
 ///
@@ -40,16 +40,16 @@ pub struct Limits {
 
 /// A limit that is out of its range. Nothing was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("the limit `{name}` is {value}, not within {least} and {most}")]
+#[error("the limit `{name}` is {value}, not within {min} and {max}")]
 pub struct LimitsError {
     /// The field of [`Limits`].
     pub name: &'static str,
     /// What it was set to.
     pub value: usize,
     /// The least that it may be.
-    pub least: usize,
+    pub min: usize,
     /// The most that it may be.
-    pub most: usize,
+    pub max: usize,
 }
 
 impl Limits {
@@ -71,20 +71,20 @@ impl Limits {
     /// Bytes of the first frame that a side of a connection sends, at most: [`FIRST_FRAME`](Limits::FIRST_FRAME), or `frame` if that is
     /// less.
     #[must_use]
-    pub const fn first(&self) -> usize {
+    pub const fn first_frame(&self) -> usize {
         if self.frame < Limits::FIRST_FRAME { self.frame } else { Limits::FIRST_FRAME }
     }
 
     /// Bytes of payload that the first frame of a connection has room for, however badly it compresses.
     #[must_use]
-    pub const fn first_room(&self) -> usize {
+    pub const fn first_frame_payload(&self) -> usize {
         // The length of a body within a first frame takes 2 bytes at most.
-        self.first().saturating_sub(FIXED_HEADER_BYTES + 2 + NONCE_BYTES + TAG_BYTES)
+        self.first_frame().saturating_sub(FIXED_HEADER_BYTES + 2 + NONCE_BYTES + TAG_BYTES)
     }
 
     /// Bytes of payload that a sealed datagram has room for.
     #[must_use]
-    pub const fn room(&self) -> usize {
+    pub const fn datagram_payload(&self) -> usize {
         // The length of a body within a datagram takes 3 bytes at most.
         self.datagram.saturating_sub(FIXED_HEADER_BYTES + 3 + NONCE_BYTES + TAG_BYTES)
     }
@@ -94,20 +94,20 @@ impl Limits {
     /// # Errors
     /// The first that is not, in the order of the fields.
     pub const fn checked(self) -> Result<Limits, LimitsError> {
-        let most_datagram = if self.frame < MOST_DATAGRAM { self.frame } else { MOST_DATAGRAM };
+        let max_datagram = if self.frame < MAX_DATAGRAM { self.frame } else { MAX_DATAGRAM };
         let rows = [
-            ("frame", self.frame, 1_200, MOST_FRAME),
-            ("datagram", self.datagram, 64, most_datagram),
-            ("payload", self.payload, 1, MOST_FRAME),
+            ("frame", self.frame, 1_200, MAX_FRAME),
+            ("datagram", self.datagram, 64, max_datagram),
+            ("payload", self.payload, 1, MAX_FRAME),
             ("replay_epochs", self.replay_epochs, 1, 1 << 20),
             ("nodes", self.nodes, 1, 1 << 24),
             ("items", self.items, 1, 1 << 28),
         ];
         let mut at = 0;
         while at < rows.len() {
-            let (name, value, least, most) = rows[at];
-            if value < least || value > most {
-                return Err(LimitsError { name, value, least, most });
+            let (name, value, min, max) = rows[at];
+            if value < min || value > max {
+                return Err(LimitsError { name, value, min, max });
             }
             at += 1;
         }
@@ -122,9 +122,9 @@ impl Default for Limits {
 }
 
 /// The most that `frame` and `payload` may be set to.
-const MOST_FRAME: usize = 1 << 30;
+const MAX_FRAME: usize = 1 << 30;
 /// The most that a UDP datagram carries over IPv4.
-const MOST_DATAGRAM: usize = 65_507;
+const MAX_DATAGRAM: usize = 65_507;
 
 // How the limits hang together.
 const _: () = {
@@ -132,6 +132,6 @@ const _: () = {
     assert!(FIXED_HEADER_BYTES + crate::varint::MAX_BYTES + NONCE_BYTES + TAG_BYTES < 64);
     assert!(Limits::DEFAULT.compress_above < Limits::DEFAULT.datagram);
     // Snappy's blocks count their bytes in 32 bits, also with what an incompressible one adds.
-    assert!(MOST_FRAME as u64 * 7 / 6 + 32 < u32::MAX as u64);
-    assert!(SNAPPY_GROWTH * 3 > 64);
+    assert!(MAX_FRAME as u64 * 7 / 6 + 32 < u32::MAX as u64);
+    assert!(MAX_SNAPPY_RATIO * 3 > 64);
 };

@@ -66,7 +66,7 @@ pub struct Nonce {
 }
 
 impl Nonce {
-    /// A nonce of given parts, for whoever makes a frame anew (vectors, tools). A node takes its own from [`Nonces`].
+    /// A nonce of given parts, for whoever makes a frame anew (vectors, tools). A node takes its own from [`NonceSequence`].
     #[must_use]
     pub fn from_parts(epoch: Epoch, counter: u32) -> Nonce {
         Nonce { epoch, counter }
@@ -102,26 +102,26 @@ impl Nonce {
 
 /// The nonces of one epoch, each given once. Not `Clone`: a copy would give the same ones again.
 #[derive(Debug)]
-pub struct Nonces {
+pub struct NonceSequence {
     epoch: Epoch,
     /// The next counter; 2^32 once all are given.
     next: u64,
 }
 
-impl Nonces {
+impl NonceSequence {
     /// Nonces one epoch holds.
     pub const PER_EPOCH: u64 = 1 << 32;
 
     /// All nonces of an epoch that nothing was sealed in yet.
     #[must_use]
-    pub fn new(epoch: Epoch) -> Nonces {
-        Nonces { epoch, next: 0 }
+    pub fn new(epoch: Epoch) -> NonceSequence {
+        NonceSequence { epoch, next: 0 }
     }
 
     /// The nonces from a counter on, for whoever has given away those before.
     #[must_use]
-    pub fn starting_at(epoch: Epoch, counter: u32) -> Nonces {
-        Nonces { epoch, next: counter.into() }
+    pub fn starting_at(epoch: Epoch, counter: u32) -> NonceSequence {
+        NonceSequence { epoch, next: counter.into() }
     }
 
     /// The epoch.
@@ -132,7 +132,7 @@ impl Nonces {
 
     /// How many are left: whoever does not want to see [`Exhausted`] asks for a new epoch in good time.
     #[must_use]
-    pub fn left(&self) -> u64 {
+    pub fn remaining(&self) -> u64 {
         Self::PER_EPOCH - self.next
     }
 
@@ -140,7 +140,7 @@ impl Nonces {
     ///
     /// # Errors
     /// [`Exhausted`] after 2^32 of them, for ever.
-    pub fn draw(&mut self) -> Result<Nonce, Exhausted> {
+    pub fn next_nonce(&mut self) -> Result<Nonce, Exhausted> {
         let counter = u32::try_from(self.next).map_err(|_| Exhausted { epoch: self.epoch })?;
         self.next += 1;
         Ok(Nonce { epoch: self.epoch, counter })

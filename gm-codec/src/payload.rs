@@ -1,52 +1,52 @@
 //! A payload: what is inside a frame, byte for byte. One value has one encoding, and every other spelling is refused, so
 //! `encode(decode(bytes)) == bytes`. Knows nothing of sealing, of sockets and of when to send what.
 
+mod ack;
 mod application;
 mod body;
 mod buckets;
 mod check;
 mod error;
-mod gaps;
-mod group;
+mod extensions;
+mod fingerprints;
+mod group_update;
 mod header;
 mod items;
+mod member_update;
+mod nack;
 mod names;
-mod parts;
-mod peers;
-mod read;
-mod receipt;
-mod refs;
-mod requests;
-mod sections;
+mod peer_exchange;
+mod reader;
+mod record_requests;
 mod split;
-mod sync;
 mod table;
+mod table_refs;
 mod trace;
 mod versions;
 
 use gm_clock::NetId;
 
-pub use application::Application;
+pub use ack::{Ack, AckStatus, AckSummary, BroadcastId};
+pub use application::ApplicationPayload;
 pub use body::Body;
-pub use buckets::{Buckets, Parent};
+pub use buckets::{Buckets, ParentBucket};
 pub use error::PayloadError;
-pub use gaps::{Gaps, Missed, Repeat};
-pub use group::{Group, Part};
-pub use header::{Broadcast, Header, Kind, Origin, Receipts};
-pub use peers::{Island, Peers};
-pub use receipt::{Answer, BroadcastId, Receipt, Sum};
-pub use requests::Requests;
-pub use sections::Section;
-pub use split::{Split, split};
-pub use sync::{Fingerprints, Holding, Root};
-pub use trace::{Fault, Field};
-pub use versions::{Known, Versions};
+pub use extensions::Extension;
+pub use fingerprints::{Fingerprints, GroupEntry, Root};
+pub use group_update::{GroupUpdate, MemberUpdate};
+pub use header::{AckRequest, BroadcastHeader, Header, Origin, Routing};
+pub use nack::{MissedMulticasts, Nack, Retransmission};
+pub use peer_exchange::{PeerExchange, PeerIsland};
+pub use record_requests::RecordRequests;
+pub use split::{SplitState, split_state};
+pub use trace::{TracedError, TracedField};
+pub use versions::{KnownVersion, Versions};
 
 use crate::Limits;
-use read::Reader;
-use refs::Refs;
+use reader::Reader;
 use table::Table;
-use trace::{Sink, Trace};
+use table_refs::TableRefs;
+use trace::{FieldSink, Trace};
 
 /// A whole payload: who sends it and on whose behalf, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,11 +78,11 @@ impl Payload {
         out: &mut Vec<u8>,
     ) -> Result<(), PayloadError> {
         header.check(limits)?;
-        body.check(header.kind == Kind::Direct, limits)?;
-        let mut named: Vec<NetId> = Vec::new();
-        header.name_all(&mut named);
-        body.name_all(&mut named);
-        let table = Table::of(named);
+        body.check(header.routing == Routing::Direct, limits)?;
+        let mut nodes: Vec<NetId> = Vec::new();
+        header.collect_nodes(&mut nodes);
+        body.collect_nodes(&mut nodes);
+        let table = Table::from_nodes(nodes);
         check::at_most("table", table.len(), limits.nodes)?;
         table.encode(out);
         header.encode(&table, out);
@@ -104,23 +104,23 @@ impl Payload {
     /// Reads a payload, all of it, and tells of each field that was read, also of those before a fault. For humans.
     ///
     /// # Errors
-    /// A [`Fault`]: what [`decode`](Payload::decode) says, and where.
+    /// A [`TracedError`]: what [`decode`](Payload::decode) says, and where.
     pub fn decode_traced(
         bytes: &[u8],
         limits: &Limits,
-        tell: &mut impl FnMut(Field),
-    ) -> Result<Payload, Fault> {
-        let mut reader = Reader::new(bytes, Sink::new(tell));
-        Payload::read(&mut reader, limits).map_err(|error| reader.trace().fault(reader.at(), error))
+        tell: &mut impl FnMut(TracedField),
+    ) -> Result<Payload, TracedError> {
+        let mut reader = Reader::new(bytes, FieldSink::new(tell));
+        Payload::read(&mut reader, limits).map_err(|error| reader.trace().locate(reader.at(), error))
     }
 
     fn read<T: Trace>(reader: &mut Reader<'_, T>, limits: &Limits) -> Result<Payload, PayloadError> {
         let table = Table::decode(reader, limits)?;
-        let mut refs = Refs::new(&table);
+        let mut refs = TableRefs::new(&table);
         let header = Header::decode(reader, &mut refs, limits)?;
-        let body = Body::decode(reader, &mut refs, header.kind == Kind::Direct, limits)?;
-        reader.end()?;
-        refs.all_used()?;
+        let body = Body::decode(reader, &mut refs, header.routing == Routing::Direct, limits)?;
+        reader.expect_end()?;
+        refs.check_all_used()?;
         Ok(Payload { header, body })
     }
 }

@@ -11,7 +11,7 @@ const WORDS: usize = ReplayWindow::COUNTERS as usize / 64;
 
 /// What is known of a frame's epoch and counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Freshness {
+pub enum ReplayStatus {
     /// It did not come before, as far as is remembered; from now on it did.
     Fresh,
     /// It came before.
@@ -20,14 +20,14 @@ pub enum Freshness {
     TooOld,
 }
 
-impl Freshness {
+impl ReplayStatus {
     /// The name in `docs/WIRE.md` and in the vectors.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Freshness::Fresh => "Fresh",
-            Freshness::Replayed => "Replayed",
-            Freshness::TooOld => "TooOld",
+            ReplayStatus::Fresh => "Fresh",
+            ReplayStatus::Replayed => "Replayed",
+            ReplayStatus::TooOld => "TooOld",
         }
     }
 }
@@ -36,21 +36,21 @@ impl Freshness {
 /// which is forgotten, so its frames would be fresh once more.
 #[derive(Debug)]
 pub struct ReplayWindow {
-    most: usize,
-    epochs: BTreeMap<Epoch, Counters>,
+    max_epochs: usize,
+    epochs: BTreeMap<Epoch, SeenCounters>,
     /// Each epoch by when it last was fresh.
-    by_use: BTreeMap<u64, Epoch>,
+    by_last_use: BTreeMap<u64, Epoch>,
     /// Fresh frames so far: the time of this module.
     now: u64,
 }
 
 /// The highest counter of an epoch, and which of the [`ReplayWindow::COUNTERS`] up to it came.
 #[derive(Debug)]
-struct Counters {
+struct SeenCounters {
     highest: u32,
     /// Counter `c` has bit `c % COUNTERS`.
-    came: [u64; WORDS],
-    used: u64,
+    seen: [u64; WORDS],
+    last_use: u64,
 }
 
 impl ReplayWindow {
@@ -60,8 +60,8 @@ impl ReplayWindow {
     /// Remembers [`Limits::replay_epochs`] epochs, and at least one.
     #[must_use]
     pub fn new(limits: &Limits) -> ReplayWindow {
-        let most = limits.replay_epochs.max(1);
-        ReplayWindow { most, epochs: BTreeMap::new(), by_use: BTreeMap::new(), now: 0 }
+        let max = limits.replay_epochs.max(1);
+        ReplayWindow { max_epochs: max, epochs: BTreeMap::new(), by_last_use: BTreeMap::new(), now: 0 }
     }
 
     /// Epochs that are remembered.
@@ -72,67 +72,67 @@ impl ReplayWindow {
 
     /// Says whether a frame that opened came before, and remembers it. What is not fresh changes nothing, so whoever repeats
     /// old frames keeps no epoch alive and drives none out.
-    pub fn check_and_set(&mut self, epoch: Epoch, counter: u32) -> Freshness {
+    pub fn check_and_set(&mut self, epoch: Epoch, counter: u32) -> ReplayStatus {
         let used = self.now + 1;
         if let Some(known) = self.epochs.get_mut(&epoch) {
             let freshness = known.check_and_set(counter);
-            if freshness == Freshness::Fresh {
-                self.by_use.remove(&known.used);
-                known.used = used;
-                self.by_use.insert(used, epoch);
+            if freshness == ReplayStatus::Fresh {
+                self.by_last_use.remove(&known.last_use);
+                known.last_use = used;
+                self.by_last_use.insert(used, epoch);
                 self.now = used;
             }
             return freshness;
         }
-        if self.epochs.len() >= self.most
-            && let Some((_, oldest)) = self.by_use.pop_first()
+        if self.epochs.len() >= self.max_epochs
+            && let Some((_, oldest)) = self.by_last_use.pop_first()
         {
             self.epochs.remove(&oldest);
         }
-        let mut counters = Counters { highest: counter, came: [0; WORDS], used };
+        let mut counters = SeenCounters { highest: counter, seen: [0; WORDS], last_use: used };
         counters.set(counter);
         self.epochs.insert(epoch, counters);
-        self.by_use.insert(used, epoch);
+        self.by_last_use.insert(used, epoch);
         self.now = used;
-        Freshness::Fresh
+        ReplayStatus::Fresh
     }
 }
 
-impl Counters {
-    fn check_and_set(&mut self, counter: u32) -> Freshness {
+impl SeenCounters {
+    fn check_and_set(&mut self, counter: u32) -> ReplayStatus {
         if counter > self.highest {
             if counter - self.highest >= ReplayWindow::COUNTERS {
-                self.came = [0; WORDS];
+                self.seen = [0; WORDS];
             } else {
                 (self.highest + 1..=counter).for_each(|passed| self.unset(passed));
             }
             self.highest = counter;
         } else if self.highest - counter >= ReplayWindow::COUNTERS {
-            return Freshness::TooOld;
+            return ReplayStatus::TooOld;
         } else if self.has(counter) {
-            return Freshness::Replayed;
+            return ReplayStatus::Replayed;
         }
         self.set(counter);
-        Freshness::Fresh
+        ReplayStatus::Fresh
     }
 
-    fn place(counter: u32) -> (usize, u64) {
+    fn bit_position(counter: u32) -> (usize, u64) {
         let bit = counter % ReplayWindow::COUNTERS;
         ((bit / 64) as usize, 1 << (bit % 64))
     }
 
     fn has(&self, counter: u32) -> bool {
-        let (word, bit) = Self::place(counter);
-        self.came[word] & bit != 0
+        let (word, bit) = Self::bit_position(counter);
+        self.seen[word] & bit != 0
     }
 
     fn set(&mut self, counter: u32) {
-        let (word, bit) = Self::place(counter);
-        self.came[word] |= bit;
+        let (word, bit) = Self::bit_position(counter);
+        self.seen[word] |= bit;
     }
 
     fn unset(&mut self, counter: u32) {
-        let (word, bit) = Self::place(counter);
-        self.came[word] &= !bit;
+        let (word, bit) = Self::bit_position(counter);
+        self.seen[word] &= !bit;
     }
 }

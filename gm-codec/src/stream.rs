@@ -7,57 +7,57 @@ use thiserror::Error;
 use crate::channel::{Channel, Side};
 use crate::frame::{FrameCodec, Opened, SealError};
 use crate::frame_error::FrameError;
-use crate::limits::OPENING_BYTES;
+use crate::limits::HANDSHAKE_BYTES;
 use crate::nonce::Nonce;
 
 /// The peer began with our own random bytes: a mirror. Close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("the peer began the connection with our own random bytes")]
-pub struct OpeningEchoed;
+pub struct HandshakeEchoed;
 
 /// A connection until the peer's random bytes have come.
 #[derive(Debug)]
-pub struct Opening {
+pub struct Handshake {
     side: Side,
-    own: [u8; OPENING_BYTES],
-    peer: [u8; OPENING_BYTES],
-    come: usize,
+    own: [u8; HANDSHAKE_BYTES],
+    peer: [u8; HANDSHAKE_BYTES],
+    received: usize,
 }
 
-impl Opening {
+impl Handshake {
     /// Random bytes that each side sends first.
-    pub const BYTES: usize = OPENING_BYTES;
+    pub const BYTES: usize = HANDSHAKE_BYTES;
 
     /// A connection that was just made. `own`: random bytes, drawn for this connection alone; send them first, at once, and
     /// without waiting for the peer's.
     #[must_use]
-    pub fn new(side: Side, own: [u8; Opening::BYTES]) -> Opening {
-        Opening { side, own, peer: [0; OPENING_BYTES], come: 0 }
+    pub fn new(side: Side, own: [u8; Handshake::BYTES]) -> Handshake {
+        Handshake { side, own, peer: [0; HANDSHAKE_BYTES], received: 0 }
     }
 
     /// The bytes to send.
     #[must_use]
-    pub fn own(&self) -> &[u8; Opening::BYTES] {
+    pub fn own_bytes(&self) -> &[u8; Handshake::BYTES] {
         &self.own
     }
 
     /// Takes from the front of `input` what it needs, and is done once it has all. What is left is for a
-    /// [`Splitter`](crate::Splitter). Once done, or after the error, there is nothing more to call.
+    /// [`FrameSplitter`](crate::FrameSplitter). Once done, or after the error, there is nothing more to call.
     ///
     /// # Errors
-    /// [`OpeningEchoed`].
-    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Stream>, OpeningEchoed> {
-        let (taken, rest) = input.split_at(input.len().min(OPENING_BYTES - self.come));
-        for (to, from) in self.peer.iter_mut().skip(self.come).zip(taken) {
+    /// [`HandshakeEchoed`].
+    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Stream>, HandshakeEchoed> {
+        let (taken, rest) = input.split_at(input.len().min(HANDSHAKE_BYTES - self.received));
+        for (to, from) in self.peer.iter_mut().skip(self.received).zip(taken) {
             *to = *from;
         }
-        self.come += taken.len();
+        self.received += taken.len();
         *input = rest;
-        if self.come < OPENING_BYTES {
+        if self.received < HANDSHAKE_BYTES {
             return Ok(None);
         }
         if self.peer == self.own {
-            return Err(OpeningEchoed);
+            return Err(HandshakeEchoed);
         }
         let (initiator, acceptor) = match self.side {
             Side::Initiator => (self.own, self.peer),
@@ -71,8 +71,8 @@ impl Opening {
 /// cannot be sent back, again, in another order, or with one before it left out.
 #[derive(Debug)]
 pub struct Stream {
-    initiator: [u8; OPENING_BYTES],
-    acceptor: [u8; OPENING_BYTES],
+    initiator: [u8; HANDSHAKE_BYTES],
+    acceptor: [u8; HANDSHAKE_BYTES],
     side: Side,
     sent: u64,
     received: u64,

@@ -84,7 +84,7 @@ fn direct(nodes: usize, tag: &str, body: &[u8]) -> Vec<u8> {
 
 /// What costs most for its bytes, and is sound: buckets; forgotten members, records without items and with one, increments, lists, one
 /// record and one increment of many items; versions of nobody's records, requests, islands, questions about gaps.
-fn greedy(count: usize) -> [Vec<u8>; 12] {
+fn costliest_payloads(count: usize) -> [Vec<u8>; 12] {
     let counted = |each: &str| [varint(count as u64), unhex(each).repeat(count)].concat();
     let islands = [varint(2 * count as u64), unhex("0000").repeat(count), unhex("00")].concat();
     let runs = [unhex("0100"), vec![1; 8], varint(count.min(64) as u64), unhex("0000").repeat(count.min(64))];
@@ -106,7 +106,7 @@ fn greedy(count: usize) -> [Vec<u8>; 12] {
     ]
 }
 
-fn payloads_that_came(draw: &mut Draw) {
+fn check_payloads(draw: &mut Draw) {
     for _ in 0..COUNT {
         decode(&draw.of(vec(any::<u8>(), 0..600)));
         decode(&draw.of(vec(0..9_u8, 0..300)));
@@ -123,7 +123,7 @@ fn payloads_that_came(draw: &mut Draw) {
         }
     }
     for count in [1, 5, 9, 65, 1_025, 16_385] {
-        for bytes in greedy(count) {
+        for bytes in costliest_payloads(count) {
             assert!(Payload::decode(&bytes, &Limits::DEFAULT).is_ok(), "{}", common::hex(&bytes));
             decode(&bytes);
             decode(&bytes[..bytes.len() - 1]);
@@ -142,11 +142,11 @@ fn payloads_that_came(draw: &mut Draw) {
         }
     }
     // The bound is no looser than it must be.
-    let worst = &greedy(16_385)[0];
+    let worst = &costliest_payloads(16_385)[0];
     assert!(decode(worst) > (DECODE - 1) * worst.len());
 }
 
-fn frames_that_came(draw: &mut Draw) {
+fn check_frames(draw: &mut Draw) {
     let udp = Channel::Datagram;
     let reader = codec(&[1, 2, 3], "c");
     let open = |frame: &[u8], factor: usize| {
@@ -181,9 +181,9 @@ fn frames_that_came(draw: &mut Draw) {
 }
 
 #[test]
-fn reading_costs_no_more_than_its_bytes_allow() {
+fn decoding_allocates_in_proportion_to_input() {
     let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[13; 32]);
     let mut draw = Draw(TestRunner::new_with_rng(ProptestConfig::default(), seed));
-    payloads_that_came(&mut draw);
-    frames_that_came(&mut draw);
+    check_payloads(&mut draw);
+    check_frames(&mut draw);
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 const COUNT: usize = 5_000;
 
 #[test]
-fn the_encodings_of_thousands_of_payloads_are_those_committed() {
+fn generated_encodings_match_the_committed_hash() {
     let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), seed);
     let strategy = payload();

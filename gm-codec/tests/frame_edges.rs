@@ -31,7 +31,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_payload_as_long_as_the_limit_goes_and_comes() {
+fn payload_of_maximum_size_round_trips() {
     let stream = common::stream(gm_codec::Side::Initiator, 0);
     let wide = Limits::default();
     let narrow = Limits { payload: 1_000, ..wide };
@@ -56,10 +56,10 @@ fn a_payload_as_long_as_the_limit_goes_and_comes() {
 
 /// The room of a datagram is what a payload may have, to the byte where the length takes three bytes.
 #[test]
-fn the_room_of_a_datagram_is_full_to_the_byte() {
+fn datagram_payload_size_is_exact() {
     for datagram in [64, 1_200, 20_000, 65_507] {
         let limits = Limits { datagram, ..Limits::default() };
-        let (mut codec, room) = (sealing(limits), limits.room());
+        let (mut codec, room) = (sealing(limits), limits.datagram_payload());
         assert_eq!(room, datagram - 3 - 3 - 12 - 16);
         let frame = seal(&mut codec, &Channel::Datagram, &noise(room)).expect("it has room");
         assert!(frame.len() <= datagram);
@@ -73,7 +73,7 @@ fn the_room_of_a_datagram_is_full_to_the_byte() {
 
 /// However little a payload gains by compression, its frame is one that is taken: a receiver refuses a block that is no shorter.
 #[test]
-fn a_payload_that_gains_nothing_is_not_compressed() {
+fn incompressible_payloads_are_not_compressed() {
     let mut codec = sealing(Limits::default());
     let (mut even, mut gained) = (0, 0);
     for repeated in 0..64 {
@@ -92,7 +92,7 @@ fn a_payload_that_gains_nothing_is_not_compressed() {
 
 /// The memory of a frame is about that of its payload.
 #[test]
-fn a_frame_takes_no_more_memory_than_its_payload_asks_for() {
+fn frame_buffer_is_not_oversized() {
     let stream = common::stream(gm_codec::Side::Initiator, 1);
     for payload in [noise(100_000), vec![7; 100_000]] {
         let mut frame = Vec::with_capacity(1);
@@ -102,7 +102,7 @@ fn a_frame_takes_no_more_memory_than_its_payload_asks_for() {
 }
 
 #[test]
-fn bytes_after_a_frame_are_counted() {
+fn trailing_bytes_are_counted() {
     let mut codec = sealing(Limits::default());
     for extra in [1, 2, 700] {
         let mut frame = seal(&mut codec, &Channel::Datagram, &[7; 40]).expect("short");
@@ -112,7 +112,7 @@ fn bytes_after_a_frame_are_counted() {
 }
 
 #[test]
-fn a_codec_says_whether_it_seals_and_what_it_is() {
+fn codec_reports_sealing_and_its_cipher() {
     let sealing = codec(&[1], "production");
     let open = insecure("production");
     assert!(sealing.seals() && !open.seals());
@@ -124,7 +124,7 @@ fn a_codec_says_whether_it_seals_and_what_it_is() {
 }
 
 #[test]
-fn names_and_epochs_are_shown_as_they_are() {
+fn names_and_epochs_display() {
     let cluster: ClusterName = "production".parse().expect("a name");
     assert_eq!((cluster.to_string(), cluster.as_str()), ("production".to_owned(), "production"));
     assert!(format!("{cluster:?}").contains("production"));

@@ -5,10 +5,10 @@ mod common;
 mod payloads;
 
 use gm_codec::Payload;
+use payloads::as_json::{NOTE, as_json};
 use payloads::malformed::{self, DIRECT, START, TWO};
 use payloads::malformed_bodies;
-use payloads::meaning::{NOTE, meaning};
-use payloads::{encoded, hex, limits, payload, refused, shapes, unhex};
+use payloads::{encoded, hex, limits, payload, refused, samples, unhex};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ fn bytes_of(payload: &Payload) -> Vec<u8> {
 }
 
 fn by_hand() -> impl Iterator<Item = Value> {
-    shapes::shapes().into_iter().map(|(what, payload)| {
-        json!({ "what": what, "bytes": hex(&bytes_of(&payload)), "payload": meaning(&payload) })
+    samples::samples().into_iter().map(|(what, payload)| {
+        json!({ "what": what, "bytes": hex(&bytes_of(&payload)), "payload": as_json(&payload) })
     })
 }
 
@@ -39,7 +39,7 @@ fn generated() -> Vec<Value> {
         let payload = payload().new_tree(&mut runner).expect("nothing is filtered for ever").current();
         let bytes = bytes_of(&payload);
         if bytes.len() <= 200 {
-            vectors.push(json!({ "bytes": hex(&bytes), "payload": meaning(&payload) }));
+            vectors.push(json!({ "bytes": hex(&bytes), "payload": as_json(&payload) }));
             tags[usize::try_from(payload.body.tag()).expect("a small number")] += 1;
         }
     }
@@ -88,14 +88,14 @@ fn malformed_values() -> Vec<Value> {
 }
 
 #[test]
-fn what_malformed_payloads_begin_with_is_sound() {
+fn prefixes_of_malformed_payloads_are_sound() {
     for (start, rest) in [(START, "01 01 47 00"), (DIRECT, "03"), (TWO, "0c 01 47 01 02")] {
         assert_eq!(refused(&unhex(&format!("{start} {rest}"))), None, "{start}");
     }
 }
 
 #[test]
-fn the_codec_and_the_vectors_agree() {
+fn codec_matches_the_vectors() {
     let parts = [("payloads", by_hand().chain(generated()).collect()), ("malformed", malformed_values())];
     let mut text = format!("{{\n  \"note\": {}", json!(NOTE));
     for (part, vectors) in &parts {
@@ -111,8 +111,8 @@ fn the_codec_and_the_vectors_agree() {
 
 /// A human is shown every byte once, and told of the same fault.
 #[test]
-fn what_is_traced_is_what_is_read() {
-    let sound = shapes::shapes().into_iter().map(|(what, payload)| (what.to_owned(), encoded(&payload)));
+fn traced_decoding_matches_decoding() {
+    let sound = samples::samples().into_iter().map(|(what, payload)| (what.to_owned(), encoded(&payload)));
     for (what, bytes) in sound.chain(malformed().into_iter().map(|(what, bytes, _)| (what, bytes))) {
         let mut read = 0;
         let traced = Payload::decode_traced(&bytes, &limits(), &mut |field| {

@@ -7,13 +7,13 @@ mod common;
 use common::{A, I, backends, codec, epoch, forge, hex, insecure, key, nonce, secret, stream, unhex};
 use gm_codec::{
     Aead, Channel, ClusterName, ClusterNameError, Epoch, FrameCodec, FrameError, Key, Keyring, Limits,
-    Nonces, Portable, ReservedEpoch, SealError, Side,
+    NonceSequence, Portable, ReservedEpoch, SealError, Side,
 };
 use proptest::prelude::*;
 
 /// RFC 8439, section 2.8.2.
 #[test]
-fn the_cipher_is_that_of_the_rfc() {
+fn cipher_matches_the_rfc() {
     let text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
     let key = std::array::from_fn(|at| 0x80 + at as u8);
     let nonce = unhex("070000004041424344454647").try_into().expect("12 bytes");
@@ -35,7 +35,7 @@ fn open(codec: &FrameCodec, channel: &Channel, frame: &[u8]) -> Result<Vec<u8>, 
 }
 
 #[test]
-fn any_flipped_bit_and_any_cut_byte_is_refused() {
+fn corrupted_or_truncated_frames_are_refused() {
     for aead in backends() {
         let mut codec = codec(&[1, 2], "production").with_aead(aead);
         for payload in [b"payload".to_vec(), vec![b'a'; 700]] {
@@ -59,7 +59,7 @@ fn any_flipped_bit_and_any_cut_byte_is_refused() {
 }
 
 #[test]
-fn a_frame_opens_in_its_place_only() {
+fn frames_open_only_in_their_channel() {
     let here = stream(Side::Initiator, 3);
     let other_openings =
         |initiator, acceptor| Channel::Stream { initiator, acceptor, from: Side::Initiator, number: 3 };
@@ -89,7 +89,7 @@ fn a_frame_opens_in_its_place_only() {
 }
 
 #[test]
-fn keys_change_without_a_pause() {
+fn keys_rotate_without_downtime() {
     let udp = Channel::Datagram;
     let (mut one, mut two) = (codec(&[1], "c"), codec(&[1], "c"));
     let ring = |first, second| Keyring::new(key(first)).with(key(second)).expect("another");
@@ -135,7 +135,7 @@ impl Aead for Spoiler {
 }
 
 #[test]
-fn all_keys_of_an_id_are_tried_on_the_frame_as_it_came() {
+fn all_keys_with_an_id_are_tried() {
     let same = |id: u8| (0..=255_u8).filter(move |number| key(*number).id() == id);
     let keys = (0..=255).map(|id| same(id).collect::<Vec<_>>()).max_by_key(Vec::len).expect("some");
     assert!(keys.len() >= 3, "{keys:?}");
@@ -147,7 +147,7 @@ fn all_keys_of_an_id_are_tried_on_the_frame_as_it_came() {
 }
 
 #[test]
-fn nothing_of_a_key_is_shown() {
+fn keys_are_not_printed() {
     let codec = codec(&[1, 2], "production");
     let shown = format!("{codec:?} {codec:#?} {:?} {:?}", key(1), Keyring::new(key(2)));
     assert!(shown.contains(&format!("Key(id {:#04x})", key(1).id())), "{shown}");
@@ -159,18 +159,18 @@ fn nothing_of_a_key_is_shown() {
 }
 
 #[test]
-fn nonces_end_and_epochs_of_zeros_are_refused() {
+fn nonces_run_out_and_the_zero_epoch_is_refused() {
     assert_eq!(Epoch::new([0; 8]), Err(ReservedEpoch));
-    let mut nonces = Nonces::starting_at(epoch(1), u32::MAX - 1);
-    assert_eq!(nonces.left(), 2);
-    let counters: Vec<_> = (0..2).map(|_| nonces.draw().expect("two are left").counter()).collect();
+    let mut nonces = NonceSequence::starting_at(epoch(1), u32::MAX - 1);
+    assert_eq!(nonces.remaining(), 2);
+    let counters: Vec<_> = (0..2).map(|_| nonces.next_nonce().expect("two are left").counter()).collect();
     assert_eq!(counters, [u32::MAX - 1, u32::MAX]);
-    assert!(nonces.draw().is_err() && nonces.draw().is_err() && nonces.left() == 0);
-    assert_eq!(Nonces::new(epoch(1)).draw().expect("the first").counter(), 0);
+    assert!(nonces.next_nonce().is_err() && nonces.next_nonce().is_err() && nonces.remaining() == 0);
+    assert_eq!(NonceSequence::new(epoch(1)).next_nonce().expect("the first").counter(), 0);
 }
 
 #[test]
-fn what_is_too_long_is_refused_and_leaves_the_buffer() {
+fn oversized_payloads_leave_the_buffer_unchanged() {
     let limits = Limits { payload: 2_000, frame: 1_500, ..Limits::default() };
     let ring = Keyring::new(key(1));
     let mut small = FrameCodec::new("c".parse().expect("a name"), ring.clone(), limits).expect("in range");
@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn what_is_sealed_opens(
+    fn sealed_frames_open(
         secret: [u8; 32],
         name in "[a-zé]{1,32}",
         epoch in 1_u64..,
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(
+    fn arbitrary_bytes_do_not_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
         flags in 0_u8..4,
         text in proptest::collection::vec(any::<u8>(), 0..200),

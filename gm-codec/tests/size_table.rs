@@ -1,12 +1,12 @@
 //! The table of sizes in `docs/FIGURES.md`: the same changes as this crate and as other encodings write them, in one run.
 //! What differs from the page fails, and shows the table that is right.
 
-mod states;
+mod group_states;
 
-use gm_codec::{Body, Limits, Part, Payload, varint};
+use gm_codec::{Body, Limits, MemberUpdate, Payload, varint};
 use gm_data::{Op, StampedItem};
+use group_states::{GROUP, adjoining, apart, increment, item, random_ranges, sizes};
 use serde::Serialize;
-use states::{GROUP, adjoining, apart, increment, item, random_ranges, sizes};
 
 const PAGE: &str = include_str!("../../docs/FIGURES.md");
 
@@ -35,8 +35,10 @@ struct Changed {
 }
 
 fn change(payload: &Payload) -> Change {
-    let Body::Group(group) = &payload.body else { unreachable!("a group") };
-    let [Part::Increment(increment)] = group.parts.as_slice() else { unreachable!("one increment") };
+    let Body::GroupUpdate(group) = &payload.body else { unreachable!("a group") };
+    let [MemberUpdate::Increment(increment)] = group.updates.as_slice() else {
+        unreachable!("one increment")
+    };
     let std::net::IpAddr::V4(ip) = increment.member().ip() else { unreachable!("IPv4") };
     let changed = |StampedItem { item, stamp: time }: StampedItem| Changed {
         op: match item.op() {
@@ -144,7 +146,7 @@ fn shown(number: usize) -> String {
 }
 
 #[test]
-fn the_table_on_the_page_is_that_of_this_run() {
+fn size_table_matches_the_page() {
     let rows: [(&str, Vec<StampedItem>, &str); 6] = [
         ("one changed item", vec![item(0x8123_4567, 0xf234_5678, 20_000)], "89"),
         ("16 clustered", apart(16, 1), ""),

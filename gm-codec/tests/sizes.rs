@@ -1,13 +1,15 @@
 //! Bytes on the wire for fixed states, sealed, as a datagram carries them: what `docs/FIGURES.md` says.
 
-mod states;
+mod group_states;
 
 use std::collections::BTreeSet;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Broadcast, Header, Kind, Limits, Part, Payload, split};
+use gm_codec::{Body, BroadcastHeader, Header, Limits, MemberUpdate, Payload, Routing, split_state};
 use gm_data::{GroupState, Item, Record, StampedItem, Version};
-use states::{CLOCK, GROUP, adjoining, apart, increment, item, life, member, random_ranges, sizes};
+use group_states::{
+    CLOCK, GROUP, adjoining, apart, incarnation, increment, item, member, random_ranges, sizes,
+};
 
 #[test]
 fn one_changed_item() {
@@ -28,14 +30,19 @@ fn changed_items_together() {
 }
 
 #[test]
-fn distribution_lists() {
+fn target_lists() {
     let list = |count: u32| {
         let far = |i: u32| format!("10.{}.{}.{}:29999", i % 3, i / 200, i % 200 + 1);
         let nodes: BTreeSet<NetId> = (0..count).map(|i| far(i).parse().expect("an address")).collect();
         let empty = increment(vec![item(0, 9, 80)]);
         let list = nodes.into_iter().collect();
-        let kind = Kind::Broadcast(Broadcast { origin: None, sequence: 1_000, list, receipts: None });
-        let header = Header { kind, ..empty.header.clone() };
+        let kind = Routing::Broadcast(BroadcastHeader {
+            origin: None,
+            sequence: 1_000,
+            targets: list,
+            ack_request: None,
+        });
+        let header = Header { routing: kind, ..empty.header.clone() };
         sizes(&Payload { header, ..empty.clone() }).0 - sizes(&empty).0
     };
     assert_eq!(
@@ -46,28 +53,30 @@ fn distribution_lists() {
 }
 
 #[test]
-fn a_state_that_is_split_fits_its_datagrams_and_loses_nothing() {
+fn split_state_fits_datagrams_and_is_complete() {
     let record = |number: u32| {
         let items = if number == 33 { 400 } else { number % 9 };
         let items = random_ranges(items)
             .into_iter()
             .map(|timed| StampedItem { item: Item::interest(member(number), timed.item.range()), ..timed });
-        let version = Version::new(life(), false, CLOCK).expect("in range");
+        let version = Version::new(incarnation(), false, CLOCK).expect("in range");
         Record::from_parts(member(number), version, None, 0, items).expect("sound")
     };
     let state = GroupState::from_records(GROUP.parse().expect("a name"), (0..100).map(record));
-    let pieces = split(&state, Limits::DEFAULT.room());
+    let pieces = split_state(&state, Limits::DEFAULT.datagram_payload());
     assert_eq!(pieces.too_large, [member(33)], "it alone does not fit");
     let mut again = GroupState::new(state.name().clone());
     for group in pieces.groups {
-        let records = group.parts.iter().map(|part| match part {
-            Part::Record(record) => record.clone(),
-            Part::Increment(_) | Part::Eviction(_) => unreachable!("a split state has records only"),
+        let records = group.updates.iter().map(|part| match part {
+            MemberUpdate::Record(record) => record.clone(),
+            MemberUpdate::Increment(_) | MemberUpdate::Eviction(_) => {
+                unreachable!("a split state has records only")
+            }
         });
         again.merge(&GroupState::from_records(group.name.clone(), records)).expect("one group");
-        let mut header = Header::new(member(7), u64::MAX);
-        header.multicast = Some(u64::MAX);
-        assert!(sizes(&Payload { header, body: Body::Group(group) }).1 <= Limits::DEFAULT.datagram);
+        let mut header = Header::own_broadcast(member(7), u64::MAX);
+        header.multicast_sequence = Some(u64::MAX);
+        assert!(sizes(&Payload { header, body: Body::GroupUpdate(group) }).1 <= Limits::DEFAULT.datagram);
     }
     again.merge(&state.records_for(pieces.too_large)).expect("one group");
     assert_eq!(again.fingerprint(), state.fingerprint());

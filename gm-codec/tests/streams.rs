@@ -5,17 +5,17 @@
 mod common;
 
 use common::{A, I, codec, nonce};
-use gm_codec::{FrameError, Limits, Opening, OpeningEchoed, SealError, Side, Splitter, Stream};
+use gm_codec::{FrameError, FrameSplitter, Handshake, HandshakeEchoed, Limits, SealError, Side, Stream};
 use proptest::prelude::*;
 
 fn opened(side: Side, own: [u8; 16], peer: [u8; 16]) -> Stream {
     let mut input = peer.as_slice();
-    Opening::new(side, own).read(&mut input).expect("no echo").expect("16 bytes")
+    Handshake::new(side, own).read(&mut input).expect("no echo").expect("16 bytes")
 }
 
 #[test]
-fn openings_come_in_any_pieces_and_mirrors_are_refused() {
-    let mut opening = Opening::new(Side::Acceptor, A);
+fn handshake_takes_chunks_and_refuses_mirrors() {
+    let mut opening = Handshake::new(Side::Acceptor, A);
     for byte in &I[..15] {
         assert!(opening.read(&mut [*byte].as_slice()).expect("no echo").is_none());
     }
@@ -24,20 +24,20 @@ fn openings_come_in_any_pieces_and_mirrors_are_refused() {
     assert_eq!(last, [1, 2]);
     assert_eq!(stream.incoming(), opened(Side::Initiator, I, A).outgoing());
     assert_eq!(stream.outgoing(), opened(Side::Initiator, I, A).incoming());
-    let echo = Opening::new(Side::Initiator, I).read(&mut I.as_slice()).map(|_| ());
-    assert_eq!(echo, Err(OpeningEchoed));
+    let echo = Handshake::new(Side::Initiator, I).read(&mut I.as_slice()).map(|_| ());
+    assert_eq!(echo, Err(HandshakeEchoed));
 }
 
 #[test]
-fn hostile_bytes_end_a_stream_at_once() {
-    let splitter = || Splitter::new(&Limits::default());
+fn hostile_bytes_fail_at_once() {
+    let splitter = || FrameSplitter::new(&Limits::default());
     for (bytes, error) in [
         (vec![0x16], FrameError::BadMagic { byte: 0x16 }),
         (vec![0x67, 0x10], FrameError::UnknownVersion { version: 1 }),
         (vec![0x67, 0x05], FrameError::UnknownFlags { flags: 5 }),
         (vec![0x67, 0, 9], FrameError::KeyIdOfUnsealed { key_id: 9 }),
         (vec![0x67, 1, 9, 0x80, 0], FrameError::LengthOverLong),
-        (vec![0x67, 1, 9, 27], FrameError::TooShort { declared: 27, least: 28 }),
+        (vec![0x67, 1, 9, 27], FrameError::TooShort { declared: 27, min: 28 }),
         (vec![0x67, 1, 9, 0xfa, 0xff, 0xff, 7], FrameError::TooLong { declared: 16_777_210, limit: 4_089 }),
     ] {
         let mut split = splitter();
@@ -49,21 +49,21 @@ fn hostile_bytes_end_a_stream_at_once() {
         assert_eq!(split.capacity(), 0);
     }
     // What is announced costs nothing, and a large frame's buffer is given back.
-    let mut split = after_the_first();
+    let mut split = after_first_frame();
     assert!(split.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("sound").is_none());
-    assert!(split.capacity() <= 64 && split.pending() == 9);
+    assert!(split.capacity() <= 64 && split.pending_bytes() == 9);
     let mut rest = vec![0; (16 << 20) - 9];
     rest.extend([0x67, 1]);
     let mut rest = rest.as_slice();
     assert_eq!(split.read(&mut rest).expect("sound").expect("whole").len(), 16 << 20);
     assert_eq!(split.capacity(), 16 << 20);
     assert!(split.read(&mut rest).expect("sound").is_none());
-    assert!(split.capacity() <= 64 && split.pending() == 2 && rest.is_empty());
+    assert!(split.capacity() <= 64 && split.pending_bytes() == 2 && rest.is_empty());
 }
 
 /// A splitter that has yielded the first frame of its connection.
-fn after_the_first() -> Splitter {
-    let mut split = Splitter::new(&Limits::default());
+fn after_first_frame() -> FrameSplitter {
+    let mut split = FrameSplitter::new(&Limits::default());
     let first = [[0x67, 0, 0, 4].as_slice(), &[0; 4]].concat();
     assert_eq!(split.read(&mut first.as_slice()).expect("sound").expect("whole").len(), 8);
     split
@@ -71,9 +71,9 @@ fn after_the_first() -> Splitter {
 
 /// The most that a first frame may have is taken, one byte more is refused at the byte that says so; later ones may be longer.
 #[test]
-fn the_first_frame_is_small_and_what_comes_without_one_that_opens_costs_no_more() {
+fn first_frame_size_is_limited() {
     let longest = Limits::FIRST_FRAME;
-    let mut split = Splitter::new(&Limits::default());
+    let mut split = FrameSplitter::new(&Limits::default());
     let mut frame = vec![0x67, 1, 9, 0xfb, 0x1f];
     frame.resize(longest, 0);
     for piece in frame[..longest - 1].chunks(7) {
@@ -83,27 +83,31 @@ fn the_first_frame_is_small_and_what_comes_without_one_that_opens_costs_no_more(
     assert_eq!(split.read(&mut &frame[longest - 1..]).expect("sound").expect("whole").len(), longest);
     assert_eq!(split.capacity(), longest);
 
-    let mut split = Splitter::new(&Limits::default());
+    let mut split = FrameSplitter::new(&Limits::default());
     assert!(split.read(&mut [0x67, 1, 9, 0xfc].as_slice()).expect("not yet").is_none());
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
     assert_eq!(split.read(&mut [0x1f].as_slice()), Err(error));
     assert_eq!(split.capacity(), 0);
 
-    let mut split = after_the_first();
+    let mut split = after_first_frame();
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(longest + 1, 0);
     assert_eq!(split.read(&mut frame.as_slice()).expect("sound").expect("whole").len(), longest + 1);
     split.release();
-    assert_eq!((split.capacity(), split.pending()), (0, 0), "what is no longer needed is given back at once");
+    assert_eq!(
+        (split.capacity(), split.pending_bytes()),
+        (0, 0),
+        "what is no longer needed is given back at once"
+    );
 
     let small = Limits { frame: 1_200, ..Limits::default() };
     let error = FrameError::TooLong { declared: 1_196, limit: 1_195 };
-    assert_eq!(Splitter::new(&small).read(&mut [0x67, 1, 9, 0xac, 9].as_slice()), Err(error));
-    assert_eq!((small.first(), Limits::default().first()), (1_200, 4_096));
+    assert_eq!(FrameSplitter::new(&small).read(&mut [0x67, 1, 9, 0xac, 9].as_slice()), Err(error));
+    assert_eq!((small.first_frame(), Limits::default().first_frame()), (1_200, 4_096));
 }
 
 #[test]
-fn a_first_frame_that_is_too_long_is_neither_made_nor_opened() {
+fn oversized_first_frame_is_neither_sealed_nor_opened() {
     let mut ours = codec(&[1], "c");
     let mut noise = 1_u32;
     let mut noise = |bytes: usize| -> Vec<u8> {
@@ -113,7 +117,8 @@ fn a_first_frame_that_is_too_long_is_neither_made_nor_opened() {
         };
         (0..bytes).map(next).collect()
     };
-    let (fits, beyond) = (noise(ours.limits().first_room()), noise(ours.limits().first_room() + 1));
+    let (fits, beyond) =
+        (noise(ours.limits().first_frame_payload()), noise(ours.limits().first_frame_payload() + 1));
     let (mut from, mut to) = (opened(Side::Initiator, I, A), opened(Side::Acceptor, A, I));
     let mut frame = Vec::new();
     let refused = from.seal(&mut ours, nonce(1), &beyond, &mut frame);
@@ -135,7 +140,7 @@ fn a_first_frame_that_is_too_long_is_neither_made_nor_opened() {
 
 proptest! {
     #[test]
-    fn any_chunking_gives_the_same_frames(
+    fn chunking_does_not_change_frames(
         payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..400), 1..12),
         cuts in proptest::collection::vec(1_usize..500, 1..40),
     ) {
@@ -145,7 +150,7 @@ proptest! {
         for (at, payload) in payloads.iter().enumerate() {
             from.seal(&mut ours, nonce(at as u32), payload, &mut bytes).expect("short");
         }
-        let mut splitter = Splitter::new(&Limits::default());
+        let mut splitter = FrameSplitter::new(&Limits::default());
         let (mut met, mut scratch, mut rest, mut cuts) = (Vec::new(), Vec::new(), bytes.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
             let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("for ever")));
@@ -156,12 +161,12 @@ proptest! {
             rest = after;
         }
         prop_assert_eq!(met, payloads);
-        prop_assert_eq!(splitter.pending(), 0);
+        prop_assert_eq!(splitter.pending_bytes(), 0);
     }
 
     /// Whoever has to make room for what comes can know before how much it will be.
     #[test]
-    fn no_more_is_held_than_was_said_to_be_needed(
+    fn memory_stays_within_the_predicted_bound(
         lengths in proptest::collection::vec(4_usize..6_000, 1..12),
         cuts in proptest::collection::vec(1_usize..3_000, 1..40),
     ) {
@@ -171,15 +176,15 @@ proptest! {
             bytes.extend(gm_codec::varint::bytes(*length as u64));
             bytes.resize(bytes.len() + length, 0);
         }
-        let (mut splitter, mut rest, mut frames) = (Splitter::new(&Limits::default()), bytes.as_slice(), 0);
+        let (mut splitter, mut rest, mut frames) = (FrameSplitter::new(&Limits::default()), bytes.as_slice(), 0);
         let mut cuts = cuts.iter().cycle();
         while !rest.is_empty() {
             let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("for ever")));
             loop {
-                let needed = splitter.need(chunk);
+                let needed = splitter.max_memory_after(chunk);
                 let met = splitter.read(&mut chunk).expect("sound").is_some();
                 prop_assert!(splitter.capacity() <= needed, "{} held, {needed} said", splitter.capacity());
-                prop_assert!(needed <= 64.max(2 * splitter.pending()) || met || needed <= Limits::FIRST_FRAME);
+                prop_assert!(needed <= 64.max(2 * splitter.pending_bytes()) || met || needed <= Limits::FIRST_FRAME);
                 frames += usize::from(met);
                 if !met {
                     break;
@@ -191,8 +196,8 @@ proptest! {
     }
 
     #[test]
-    fn no_stream_panics(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..10)) {
-        let mut splitter = Splitter::new(&Limits::default());
+    fn arbitrary_streams_do_not_panic(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..10)) {
+        let mut splitter = FrameSplitter::new(&Limits::default());
         let mut start = [0x67, 1, 0].as_slice();
         let _ = splitter.read(&mut start);
         for chunk in &chunks {

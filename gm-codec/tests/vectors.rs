@@ -303,14 +303,14 @@ fn frames() {
 }
 
 /// Two keys with the same id, both with small numbers; found by trying, and written down in the vectors.
-fn twins() -> (u8, u8) {
+fn keys_with_equal_ids() -> (u8, u8) {
     let pairs = (1..=255_u8).flat_map(|one| (1..one).map(move |other| (other, one)));
     pairs.into_iter().find(|(one, other)| key(*one).id() == key(*other).id()).expect("255 keys, 256 ids")
 }
 
 #[test]
 fn keyring() {
-    let (one, twin) = twins();
+    let (one, twin) = keys_with_equal_ids();
     let mut vectors: Vec<Value> =
         (0..12).map(|number| json!({ "key": hex(&secret(number)), "id": key(number).id() })).collect();
     for bytes in [[0; 32], [0xff; 32]] {

@@ -10,7 +10,7 @@ use gm_codec::{Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonce};
 const PAGE: &str = include_str!("../../docs/WIRE.md");
 
 #[test]
-fn the_worked_frame_is_what_is_made() {
+fn worked_frame_matches_the_page() {
     let secret = std::array::from_fn(|at| at as u8);
     let cluster = "production".parse().expect("a name");
     let codec = FrameCodec::new(cluster, Keyring::new(Key::new(secret)), Limits::default());
@@ -38,11 +38,11 @@ fn every_error_and_limit_is_on_the_page() {
         "NetId(#[from] NetIdError)" => "BadNetId",
         "Name(#[from] NameError)" => "BadName",
         "Record(#[from] RecordError)" => "BadRecord",
-        "ApplicationName" => "BadName",
+        "BadApplicationName" => "BadName",
         name => name,
     };
     let names: Vec<&str> = frame_errors.into_iter().chain(payload_errors.into_iter().map(named)).collect();
-    for name in names.into_iter().chain(["OverLong", "Exhausted", "Full", "Duplicate", "OpeningEchoed"]) {
+    for name in names.into_iter().chain(["OverLong", "Exhausted", "Full", "Duplicate", "HandshakeEchoed"]) {
         assert!(PAGE.contains(&format!("`{name}`")), "{name}");
     }
     let Limits { frame, datagram, payload, compress_above, replay_epochs, nodes, items } = Limits::DEFAULT;

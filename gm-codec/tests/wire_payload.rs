@@ -6,7 +6,9 @@ mod common;
 
 use common::{hex, unhex};
 use gm_clock::{Incarnation, NetId};
-use gm_codec::{Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonce, Part, Payload};
+use gm_codec::{
+    Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Key, Keyring, Limits, MemberUpdate, Nonce, Payload,
+};
 use gm_data::{Increment, Item, KeyRange, Record, StampedItem, Version};
 
 const PAGE: &str = include_str!("../../docs/WIRE.md");
@@ -14,14 +16,18 @@ const PAGE: &str = include_str!("../../docs/WIRE.md");
 /// The only item of a member at clock 7, in the first increment of its life.
 fn payload() -> Payload {
     let member: NetId = "10.0.0.1:29999".parse().expect("an address");
-    let life = Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range");
+    let incarnation = Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range");
     let range = KeyRange::new(1_000, 1_999).expect("in order");
     let items = [StampedItem { item: Item::serves(member, range, 8_080, 1).expect("a priority"), stamp: 7 }];
-    let record = Record::from_parts(member, Version::new(life, false, 7).expect("in range"), None, 0, items);
+    let record =
+        Record::from_parts(member, Version::new(incarnation, false, 7).expect("in range"), None, 0, items);
     let digest = record.expect("sound").digest();
-    let increment = Increment::from_parts(member, life, None, (6, 7), digest, items).expect("sound");
-    let group = Group { name: "Customers".parse().expect("a name"), parts: vec![Part::Increment(increment)] };
-    Payload { header: Header::new(member, 3), body: Body::Group(group) }
+    let increment = Increment::from_parts(member, incarnation, None, (6, 7), digest, items).expect("sound");
+    let group = GroupUpdate {
+        name: "Customers".parse().expect("a name"),
+        updates: vec![MemberUpdate::Increment(increment)],
+    };
+    Payload { header: Header::own_broadcast(member, 3), body: Body::GroupUpdate(group) }
 }
 
 fn section() -> &'static str {
@@ -40,7 +46,7 @@ fn rows() -> Vec<(usize, Vec<u8>)> {
 }
 
 #[test]
-fn the_rows_of_the_worked_payload_are_what_is_made() {
+fn worked_payload_matches_the_page() {
     let mut bytes = Vec::new();
     payload().encode(&Limits::DEFAULT, &mut bytes).expect("sound");
     let mut at = 0;
@@ -55,7 +61,7 @@ fn the_rows_of_the_worked_payload_are_what_is_made() {
 }
 
 #[test]
-fn the_frame_of_the_worked_payload_is_what_is_made() {
+fn frame_of_the_worked_payload_matches_the_page() {
     let mut bytes = Vec::new();
     payload().encode(&Limits::DEFAULT, &mut bytes).expect("sound");
     let keyring = Keyring::new(Key::new(std::array::from_fn(|at| at as u8)));

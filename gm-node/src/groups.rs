@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gm_broadcast::{Counters, Handler, Outcome, Path, Received, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, BroadcastId, Group, Part};
+use gm_codec::{Body, BroadcastId, GroupUpdate, MemberUpdate};
 use gm_data::{
     ApplyOutcome, Eviction, GroupName, GroupSet, GroupState, Record, Replica, Version, VersionDigest,
     WriteContext,
@@ -114,30 +114,30 @@ impl Groups {
         now: Time,
         (from, path): (NetId, Path),
         by: Option<BroadcastId>,
-        group: &Group,
+        group: &GroupUpdate,
     ) {
         let (me, name) = (self.me(), &group.name);
         let mut records = Vec::new();
         let mut increments = Vec::new();
         let mut evictions = Vec::new();
         let mut fresh = Fresh::default();
-        for part in &group.parts {
+        for part in &group.updates {
             let member = part.member();
             if member == me {
                 self.hear_of_own(name, from, path, part);
                 continue;
             }
             match part {
-                Part::Record(record) if self.has_room(name, record, &mut fresh) => {
+                MemberUpdate::Record(record) if self.has_room(name, record, &mut fresh) => {
                     self.tell_unseen(name, record);
                     records.push(record.clone());
                 }
-                Part::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
-                Part::Increment(increment) if self.has_room_for(name, increment, &mut fresh) => {
+                MemberUpdate::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
+                MemberUpdate::Increment(increment) if self.has_room_for(name, increment, &mut fresh) => {
                     increments.push(increment);
                 }
-                Part::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
-                Part::Eviction(eviction) => evictions.push(*eviction),
+                MemberUpdate::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
+                MemberUpdate::Eviction(eviction) => evictions.push(*eviction),
             }
         }
         let evicted = self.evict(now, name, &evictions);
@@ -225,9 +225,9 @@ impl Groups {
     }
 
     /// The same where we hold the member as forgotten, and somebody shows what it had written.
-    fn tell_unseen_by_us(&mut self, name: &GroupName, group: &Group, older: &[NetId]) {
-        for part in group.parts.iter().filter(|part| older.binary_search(&part.member()).is_ok()) {
-            let (Part::Record(record), Some(mine)) = (part, self.version(name, part.member())) else {
+    fn tell_unseen_by_us(&mut self, name: &GroupName, group: &GroupUpdate, older: &[NetId]) {
+        for part in group.updates.iter().filter(|part| older.binary_search(&part.member()).is_ok()) {
+            let (MemberUpdate::Record(record), Some(mine)) = (part, self.version(name, part.member())) else {
                 continue;
             };
             let theirs = record.version();
@@ -254,13 +254,13 @@ impl Groups {
     }
 
     /// Whether what was sent is held here now, as a receipt says.
-    fn has(&self, group: &Group) -> bool {
-        group.parts.iter().all(|part| {
+    fn has(&self, group: &GroupUpdate) -> bool {
+        group.updates.iter().all(|part| {
             let mine = self.version(&group.name, part.member());
             let stamp = match part {
-                Part::Record(record) => record.version_digest(),
-                Part::Increment(increment) => increment.version_digest(),
-                Part::Eviction(eviction) => return !mine.is_some_and(|mine| eviction.covers(mine)),
+                MemberUpdate::Record(record) => record.version_digest(),
+                MemberUpdate::Increment(increment) => increment.version_digest(),
+                MemberUpdate::Eviction(eviction) => return !mine.is_some_and(|mine| eviction.covers(mine)),
             };
             let Version { incarnation, forgotten: gone, clock } = stamp.version;
             mine.is_some_and(|mine| {
@@ -278,17 +278,17 @@ impl Handler for Groups {
         let Received { from, broadcast, path, body } = received;
         let mut counts = false;
         match body {
-            Body::Group(group) if stands_for_all(&group.name) => {
+            Body::GroupUpdate(group) if stands_for_all(&group.name) => {
                 self.counters.count("dropped", "records of no group");
             }
-            Body::Group(group) => {
+            Body::GroupUpdate(group) => {
                 if !self.held.contains_key(&group.name) {
                     self.meet_writer(now, broadcast.map_or(from, |id| id.origin), group);
                 }
                 if self.held.contains_key(&group.name) {
                     self.take(now, (from, path), broadcast, group);
                     counts = self.has(group);
-                } else if let Some(part) = group.parts.iter().find(|part| part.member() == self.me()) {
+                } else if let Some(part) = group.updates.iter().find(|part| part.member() == self.me()) {
                     self.hear_of_own(&group.name, from, path, part);
                 }
             }

@@ -135,7 +135,7 @@ pub(crate) const WALL_CLOCK_IN: &[&str] = &["gm-broadcast/src/shell/clock.rs", "
 
 /// The tests that own files of vectors: each makes its files anew, and compares them or writes them.
 pub(crate) const VECTOR_TESTS: &[&str] =
-    &["fingerprint", "hashes", "payload_vectors", "vectors", "vectors_of_numbers"];
+    &["fingerprint", "hashes", "number_vectors", "payload_vectors", "vectors"];
 
 /// A crate all of whose mutants are tried, by all of its tests.
 const fn whole(package: &'static str) -> MutatedCrate {

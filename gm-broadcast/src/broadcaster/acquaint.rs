@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Island, Peers};
+use gm_codec::{Body, PeerExchange, PeerIsland};
 
 use super::Broadcaster;
 use crate::alarm::Timer;
@@ -41,7 +41,7 @@ impl<H: Handler> Broadcaster<H> {
         for seed in self.config.seeds.clone() {
             let contact = self.peers.get(seed).and_then(|peer| peer.contact);
             if seed != self.config.me && !fresh(contact) {
-                let body = Body::Peers(self.whom_we_know(true));
+                let body = Body::PeerExchange(self.whom_we_know(true));
                 self.send_by_link(now, seed, body);
                 asked = true;
             }
@@ -49,7 +49,7 @@ impl<H: Handler> Broadcaster<H> {
         // Whoever is near tells of himself; news come from afar.
         let far = self.some_known(ASKED).into_iter().find(|node| !self.hearing.is_near(*node));
         if let Some(node) = far.filter(|_| !asked) {
-            let body = Body::Peers(self.whom_we_know(true));
+            let body = Body::PeerExchange(self.whom_we_know(true));
             self.send(now, node, body, By::Datagram);
         }
         // Who has nobody calls more often, and never gives up.
@@ -59,7 +59,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// Some of the nodes that we know, ourselves among them, by island.
-    fn whom_we_know(&mut self, wanted: bool) -> Peers {
+    fn whom_we_know(&mut self, wanted: bool) -> PeerExchange {
         let known = self.some_known(TOLD);
         self.by_island(known, wanted)
     }
@@ -73,13 +73,13 @@ impl<H: Handler> Broadcaster<H> {
         nodes.dedup();
         nodes.truncate(LEARNED);
         if !nodes.is_empty() {
-            let body = Body::Peers(self.by_island(nodes, false));
+            let body = Body::PeerExchange(self.by_island(nodes, false));
             self.send(now, to, body, By::Datagram);
         }
     }
 
     /// Known nodes, by island.
-    fn by_island(&self, known: Vec<NetId>, wanted: bool) -> Peers {
+    fn by_island(&self, known: Vec<NetId>, wanted: bool) -> PeerExchange {
         let mut islands: BTreeMap<NetId, Vec<NetId>> = BTreeMap::new();
         let mut others = Vec::new();
         for node in known {
@@ -98,9 +98,9 @@ impl<H: Handler> Broadcaster<H> {
         others.sort_unstable();
         let islands = islands.into_iter().map(|(label, mut nodes)| {
             nodes.sort_unstable();
-            Island { label, nodes }
+            PeerIsland { id: label, nodes }
         });
-        Peers { wanted, islands: islands.collect(), others }
+        PeerExchange { reply_requested: wanted, islands: islands.collect(), without_island: others }
     }
 
     /// Some of the nodes that we know, at random, each once, in any order: without a walk over a large directory, and with one over
@@ -133,14 +133,14 @@ impl<H: Handler> Broadcaster<H> {
         now: Time,
         (sender, present): (NetId, bool),
         link: Option<LinkId>,
-        peers: Peers,
+        peers: PeerExchange,
     ) {
-        let Peers { wanted, mut islands, mut others } = peers;
+        let PeerExchange { reply_requested: wanted, mut islands, without_island: mut others } = peers;
         if !present {
             // A recording may tell of nodes that are gone.
             (islands, others) = (Vec::new(), Vec::new());
         }
-        let labelled = islands.into_iter().flat_map(|Island { label, nodes }| {
+        let labelled = islands.into_iter().flat_map(|PeerIsland { id: label, nodes }| {
             std::iter::once(label).chain(nodes).map(move |node| (node, Some(label)))
         });
         let told: Vec<(NetId, Option<NetId>)> =
@@ -158,7 +158,7 @@ impl<H: Handler> Broadcaster<H> {
         if !self.peers.entry(sender, known).0.answers.take(now) {
             return self.counters.count("dropped", "answer, too many");
         }
-        let body = Body::Peers(self.whom_we_know(false));
+        let body = Body::PeerExchange(self.whom_we_know(false));
         // A question by datagram may be there to find out whether datagrams get through: it is answered by one, whatever is known.
         if link.is_some() || !self.send_datagram(now, sender, &body) {
             self.send_by_link(now, sender, body);

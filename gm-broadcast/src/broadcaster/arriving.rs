@@ -60,7 +60,7 @@ impl Link {
 
     /// Until when the frame that is under way must be whole.
     pub(crate) fn frame_until(&self, within: Duration) -> Option<Time> {
-        let seconds = u64::try_from(self.splitter.pending() / A_SECOND).unwrap_or(u64::MAX);
+        let seconds = u64::try_from(self.splitter.pending_bytes() / A_SECOND).unwrap_or(u64::MAX);
         self.begun.map(|begun| begun + within + Duration::from_secs(seconds))
     }
 }
@@ -114,7 +114,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn make_room_to_arrive(&mut self, now: Time, id: LinkId, input: &[u8]) -> bool {
         loop {
             let Some(link) = self.links.table.get(&id) else { return false };
-            let need = link.splitter.need(input);
+            let need = link.splitter.max_memory_after(input);
             if need <= Limits::FIRST_FRAME || need <= link.splitter.capacity() {
                 return true;
             }
@@ -143,7 +143,7 @@ impl<H: Handler> Broadcaster<H> {
         let within = self.config.times.frame;
         let Some(link) = self.links.table.get_mut(&id) else { return };
         link.moved = now;
-        if link.begun.is_none() && link.splitter.pending() > 0 {
+        if link.begun.is_none() && link.splitter.pending_bytes() > 0 {
             link.begun = Some(now);
             self.alarms.set_by(Timer::Link(id), now + within);
         }

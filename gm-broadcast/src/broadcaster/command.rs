@@ -98,11 +98,11 @@ impl<H: Handler> Broadcaster<H> {
 
     /// Bytes of a body as the payload of a broadcast.
     fn can_be_broadcast(&mut self, body: &Body) -> Result<usize, PayloadError> {
-        if *body == Body::Notice {
+        if *body == Body::HeaderOnly {
             return Err(PayloadError::NotDirect { tag: body.tag() });
         }
         self.scratch.clear();
-        let header = Header::new(self.config.me, 0);
+        let header = Header::own_broadcast(self.config.me, 0);
         Payload::encode_parts(&header, body, self.codec.limits(), &mut self.scratch)?;
         Ok(self.scratch.len())
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gm_codec::{Channel, Freshness, Payload};
+use gm_codec::{Channel, Payload, ReplayStatus};
 
 use super::Broadcaster;
 use super::receive::Came;
@@ -42,10 +42,10 @@ impl<H: Handler> Broadcaster<H> {
                 return;
             }
             match self.replay.check_and_set(seal.epoch, seal.counter) {
-                Freshness::Fresh => {}
-                Freshness::Replayed if planted(Bug::ReplayDelivered) => {}
-                Freshness::Replayed => return self.counters.count("datagram", "Replayed"),
-                Freshness::TooOld => return self.counters.count("datagram", "TooOld"),
+                ReplayStatus::Fresh => {}
+                ReplayStatus::Replayed if planted(Bug::ReplayDelivered) => {}
+                ReplayStatus::Replayed => return self.counters.count("datagram", "Replayed"),
+                ReplayStatus::TooOld => return self.counters.count("datagram", "TooOld"),
             }
         }
         let payload = match Payload::decode(opened.payload, self.codec.limits()) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Body, FrameError, Peers, Side};
+use gm_codec::{Body, FrameError, PeerExchange, Side};
 
 use super::Broadcaster;
 use crate::alarm::Timer;
@@ -142,7 +142,11 @@ impl<H: Handler> Broadcaster<H> {
 
     fn ask_by_datagram(&mut self, now: Time, node: NetId) {
         self.counters.count("datagram", "tried");
-        let question = Body::Peers(Peers { wanted: true, islands: Vec::new(), others: Vec::new() });
+        let question = Body::PeerExchange(PeerExchange {
+            reply_requested: true,
+            islands: Vec::new(),
+            without_island: Vec::new(),
+        });
         self.send_datagram(now, node, &question);
     }
 

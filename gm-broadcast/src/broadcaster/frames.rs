@@ -1,7 +1,7 @@
 //! Headers, and frames of bodies. Knows nothing of why something is sent.
 
 use gm_clock::NetId;
-use gm_codec::{Body, Broadcast, BroadcastId, Channel, Header, Kind, Origin, Payload, Receipts};
+use gm_codec::{AckRequest, Body, BroadcastHeader, BroadcastId, Channel, Header, Origin, Payload, Routing};
 
 use super::Broadcaster;
 use crate::handler::Handler;
@@ -21,16 +21,16 @@ impl<H: Handler> Broadcaster<H> {
 
     fn add_hearing(&mut self, now: Time, to: Option<NetId>, changes: usize, header: &mut Header) {
         let Some(to) = to else {
-            header.multicast = (self.multicasts > 0).then_some(self.multicasts);
-            (header.heard, header.lost) = self.hearing.take(changes, now);
+            header.multicast_sequence = (self.multicasts > 0).then_some(self.multicasts);
+            (header.neighbors_gained, header.neighbors_lost) = self.hearing.take(changes, now);
             return;
         };
         if self.multicasts > 0 && self.hearing.is_near(to) {
-            header.multicast = Some(self.multicasts);
+            header.multicast_sequence = Some(self.multicasts);
         }
         match self.hearing.take_of(to, now) {
-            Some(true) => header.heard.push(to),
-            Some(false) => header.lost.push(to),
+            Some(true) => header.neighbors_gained.push(to),
+            Some(false) => header.neighbors_lost.push(to),
             None => {}
         }
     }
@@ -49,20 +49,25 @@ impl<H: Handler> Broadcaster<H> {
         let plain =
             id.origin == self.config.me && id.epoch == self.nonces.epoch().bytes() && self.codec.seals();
         let origin = (!plain).then_some(Origin { node: id.origin, epoch: id.epoch });
-        let receipts = ask.map(|ask| Receipts {
+        let receipts = ask.map(|ask| AckRequest {
             within_millis: u32::try_from(ask.until.since(now).as_millis()).unwrap_or(u32::MAX).max(1),
             durable: ask.durable,
-            again: ask.again,
+            reassigned: ask.again,
         });
-        let kind = Kind::Broadcast(Broadcast { origin, sequence: id.sequence, list, receipts });
-        let mut header = Header { kind, ..Header::direct(self.config.me) };
+        let kind = Routing::Broadcast(BroadcastHeader {
+            origin,
+            sequence: id.sequence,
+            targets: list,
+            ack_request: receipts,
+        });
+        let mut header = Header { routing: kind, ..Header::direct(self.config.me) };
         self.add_hearing(now, to, ALONG, &mut header);
         header
     }
 
     /// Before something is sealed: all that is sealed in one go is of one epoch. At most two frames are, see [`prove`](Self::prove).
     pub(super) fn ready_nonces(&mut self) {
-        if self.nonces.left() < 2 {
+        if self.nonces.remaining() < 2 {
             self.renew_epoch();
         }
     }
@@ -82,7 +87,7 @@ impl<H: Handler> Broadcaster<H> {
         if !self.write_payload(header, body) {
             return None;
         }
-        let nonce = self.nonces.draw().ok()?;
+        let nonce = self.nonces.next_nonce().ok()?;
         let channel = to.map_or(Channel::Datagram, Channel::DatagramTo);
         let mut bytes = Vec::new();
         let sealed = self.codec.seal(&channel, nonce, &self.scratch, &mut bytes);
@@ -129,7 +134,7 @@ impl<H: Handler> Broadcaster<H> {
     fn parcel_frame(&mut self, now: Time, id: LinkId, peer: NetId, parcel: Parcel) -> Option<Vec<u8>> {
         let addressed = parcel.list.len() as u64;
         let header = self.broadcast_header(now, Some(peer), parcel.id, parcel.list, parcel.ask);
-        let body = if parcel.notice { &Body::Notice } else { &parcel.content.body };
+        let body = if parcel.notice { &Body::HeaderOnly } else { &parcel.content.body };
         let frame = self.link_frame(id, &header, body);
         let what = if parcel.notice { "notice" } else { "content" };
         self.counters.count("passed on", what);
@@ -143,10 +148,10 @@ impl<H: Handler> Broadcaster<H> {
         }
         let is_first = self.links.table.get(&id).is_some_and(|link| !link.said);
         let mut bytes = Vec::new();
-        if is_first && self.scratch.len() > self.codec.limits().first_room() {
+        if is_first && self.scratch.len() > self.codec.limits().first_frame_payload() {
             self.prove(id, &mut bytes)?;
         }
-        let nonce = self.nonces.draw().ok()?;
+        let nonce = self.nonces.next_nonce().ok()?;
         let link = self.links.table.get_mut(&id)?;
         let State::Open(stream) = &mut link.state else { return None };
         if let Err(error) = stream.seal(&mut self.codec, nonce, &self.scratch, &mut bytes) {
@@ -161,8 +166,8 @@ impl<H: Handler> Broadcaster<H> {
     fn prove(&mut self, id: LinkId, bytes: &mut Vec<u8>) -> Option<()> {
         let header = Header { island: self.label, ..Header::direct(self.config.me) };
         let mut payload = Vec::new();
-        Payload::encode_parts(&header, &Body::Notice, self.codec.limits(), &mut payload).ok()?;
-        let nonce = self.nonces.draw().ok()?;
+        Payload::encode_parts(&header, &Body::HeaderOnly, self.codec.limits(), &mut payload).ok()?;
+        let nonce = self.nonces.next_nonce().ok()?;
         let State::Open(stream) = &mut self.links.table.get_mut(&id)?.state else { return None };
         stream.seal(&mut self.codec, nonce, &payload, bytes).ok()?;
         self.counters.count("link", "a notice before a long frame");

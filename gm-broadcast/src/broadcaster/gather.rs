@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Answer, BroadcastId, Sum};
+use gm_codec::{AckStatus, AckSummary, BroadcastId};
 
 use super::Broadcaster;
 use super::forward::How;
@@ -23,13 +23,13 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// A relay says how far it is.
-    pub(super) fn on_sum(&mut self, now: Time, sender: NetId, id: BroadcastId, sum: Sum) {
+    pub(super) fn on_sum(&mut self, now: Time, sender: NetId, id: BroadcastId, sum: AckSummary) {
         for key in self.tallies_of(id) {
             let Some(tally) = self.tallies.get_mut(&key) else { continue };
             // Who was silent and whose share nobody else got may still speak; who was replaced may not.
             let child = tally.children.iter_mut().find(|child| {
                 let heard = matches!(child.state, ChildState::Waiting | ChildState::Silent);
-                child.hop == sender && child.again == sum.again && heard
+                child.hop == sender && child.again == sum.reassigned && heard
             });
             let Some(child) = child else { continue };
             // Nobody can have told more nodes than he was given.
@@ -38,7 +38,7 @@ impl<H: Handler> Broadcaster<H> {
                 return self.counters.count("receipt", "of more than it had");
             }
             child.heard = now;
-            child.state = if sum.last { ChildState::Done } else { ChildState::Waiting };
+            child.state = if sum.is_final { ChildState::Done } else { ChildState::Waiting };
             child.sum = Some(sum);
             return self.gather(now, key);
         }
@@ -93,15 +93,15 @@ impl<H: Handler> Broadcaster<H> {
         let Some(tally) = self.tallies.get_mut(&key) else { return };
         let over = now >= tally.until;
         let mut sum = tally.sum(key.again);
-        sum.last |= over;
+        sum.is_final |= over;
         let changed = tally.told.as_ref() != Some(&sum);
         let due = tally.told.is_none() || now.since(tally.told_at) >= self.config.times.pulse;
-        let last = sum.last;
+        let last = sum.is_final;
         match key.parent {
             Some(parent) if last || due => {
                 tally.told = Some(sum.clone());
                 tally.told_at = now;
-                self.answer(now, parent, key.id, Answer::Sum(sum));
+                self.answer(now, parent, key.id, AckStatus::Summary(sum));
             }
             None if changed => {
                 let (tag, targets) = (tally.tag.unwrap_or_default(), tally.targets);
@@ -118,7 +118,7 @@ impl<H: Handler> Broadcaster<H> {
                     refused: sum.refused,
                     missing: sum.missing,
                     unknown: targets.saturating_sub(known),
-                    names: sum.names,
+                    names: sum.missing_sample,
                     settled: last,
                 };
                 self.emit(Event::Receipts { tag, report, parts });

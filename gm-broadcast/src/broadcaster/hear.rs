@@ -1,7 +1,7 @@
 //! Our island: saying whom we hear, speaking up in quiet, asking for what was missed. Knows nothing of broadcasts.
 
 use gm_clock::NetId;
-use gm_codec::{Body, Missed};
+use gm_codec::{Body, MissedMulticasts};
 
 use super::Broadcaster;
 use crate::alarm::Timer;
@@ -94,13 +94,13 @@ impl<H: Handler> Broadcaster<H> {
         }
         self.ready_nonces();
         let header = self.direct_header(now, None, ANNOUNCED);
-        match self.datagram(None, &header, &Body::Notice) {
+        match self.datagram(None, &header, &Body::HeaderOnly) {
             Some(bytes) => {
                 self.counters.count("multicast", why);
                 self.out.push(Output::Multicast(bytes));
             }
             None => {
-                self.hearing.put_back(&header.heard, &header.lost);
+                self.hearing.put_back(&header.neighbors_gained, &header.neighbors_lost);
                 self.counters.count("multicast", "too long");
             }
         }
@@ -122,7 +122,7 @@ impl<H: Handler> Broadcaster<H> {
         self.counters.add("gap", "given up", given_up);
         if !planted(Bug::GapsNeverAsked) {
             let near: Vec<NetId> = self.hearing.near().collect();
-            let mut to_random: Vec<Missed> = Vec::new();
+            let mut to_random: Vec<MissedMulticasts> = Vec::new();
             for (mut missed, tries) in questions {
                 missed.runs.truncate(RUNS);
                 self.counters.count("gap", "asked for");
@@ -149,7 +149,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    fn ask(&mut self, now: Time, node: NetId, nodes: Vec<Missed>, by: By) {
-        self.send(now, node, Body::Gaps(gm_codec::Gaps { nodes }), by);
+    fn ask(&mut self, now: Time, node: NetId, nodes: Vec<MissedMulticasts>, by: By) {
+        self.send(now, node, Body::Nack(gm_codec::Nack { missed: nodes }), by);
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Opening, Payload, Side};
+use gm_codec::{Body, Handshake, Payload, Side};
 
 use super::Broadcaster;
 use super::receive::Came;
@@ -16,8 +16,8 @@ use crate::time::Time;
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_link_opened(&mut self, now: Time, id: LinkId, from: Option<SocketAddr>) {
-        let opening = Opening::new(id.side(), self.secrets.bytes());
-        let bytes = opening.own().to_vec();
+        let opening = Handshake::new(id.side(), self.secrets.bytes());
+        let bytes = opening.own_bytes().to_vec();
         match id.side() {
             Side::Initiator => {
                 let Some(link) = self.links.table.get_mut(&id) else { return };
@@ -82,7 +82,7 @@ impl<H: Handler> Broadcaster<H> {
                     self.on_stream(now, id);
                 }
                 Err(_) => {
-                    self.counters.count("link", "OpeningEchoed");
+                    self.counters.count("link", "HandshakeEchoed");
                     return self.lose_link(now, id);
                 }
             }
@@ -182,7 +182,7 @@ impl<H: Handler> Broadcaster<H> {
         // moment would be lost. So it shows something.
         if let Some(link) = self.links.table.get_mut(&id).filter(|link| !link.said && link.outbox.is_empty())
         {
-            link.outbox.push_back(Entry::Direct(Body::Notice));
+            link.outbox.push_back(Entry::Direct(Body::HeaderOnly));
             self.pump(now, id);
         }
     }

@@ -1,7 +1,7 @@
 //! Direct messages: the broadcaster's own are handled here, all others go to the handler.
 
 use gm_clock::NetId;
-use gm_codec::{Answer, Body, BroadcastId, Kind, Payload, Receipt};
+use gm_codec::{Ack, AckStatus, Body, BroadcastId, Payload, Routing};
 
 use super::Broadcaster;
 use super::receive::Came;
@@ -25,16 +25,16 @@ impl<H: Handler> Broadcaster<H> {
         body: Body,
     ) {
         match body {
-            Body::Notice => {}
-            Body::Peers(peers) => self.on_peers(now, (sender, present), came.link, peers),
-            Body::Receipt(_) if !present => self.counters.count("dropped", "receipt of who may be gone"),
-            Body::Receipt(Receipt { about, answer }) => match answer {
-                Answer::Have => self.hearing.confirm(sender, now, self.config.times.confirmation),
-                Answer::SendMe => self.on_send_me(now, sender, about),
-                Answer::Sum(sum) => self.on_sum(now, sender, about, sum),
+            Body::HeaderOnly => {}
+            Body::PeerExchange(peers) => self.on_peers(now, (sender, present), came.link, peers),
+            Body::Ack(_) if !present => self.counters.count("dropped", "receipt of who may be gone"),
+            Body::Ack(Ack { broadcast: about, status: answer }) => match answer {
+                AckStatus::Received => self.hearing.confirm(sender, now, self.config.times.confirmation),
+                AckStatus::ContentWanted => self.on_send_me(now, sender, about),
+                AckStatus::Summary(sum) => self.on_sum(now, sender, about, sum),
             },
-            Body::Gaps(gaps) => {
-                let asked = gaps.nodes.into_iter().flat_map(|missed| {
+            Body::Nack(gaps) => {
+                let asked = gaps.missed.into_iter().flat_map(|missed| {
                     let numbers = missed.runs.into_iter().flat_map(|(first, last)| first..=last);
                     numbers.map(move |number| (missed.node, missed.epoch, number))
                 });
@@ -43,7 +43,7 @@ impl<H: Handler> Broadcaster<H> {
                     self.repeat(now, sender, (node, epoch, number), came.link.is_some());
                 }
             }
-            Body::Repeat(repeat) => self.on_repeat(now, repeat),
+            Body::Retransmission(repeat) => self.on_repeat(now, repeat),
             body => {
                 let received = Received { from: sender, broadcast: None, path: came.path, body: &body };
                 let outcome = self.handler.handle(now, received);
@@ -70,13 +70,18 @@ impl<H: Handler> Broadcaster<H> {
         let what = if payload.is_some() { "repeated" } else { "not here" };
         self.counters.count("gap answered", what);
         let payload = payload.unwrap_or_default();
-        let body = Body::Repeat(gm_codec::Repeat { node, epoch, number, payload });
+        let body = Body::Retransmission(gm_codec::Retransmission {
+            node,
+            epoch,
+            multicast_sequence: number,
+            payload,
+        });
         self.send(now, asker, body, if by_link { By::Link } else { By::Datagram });
     }
 
     /// What we missed, or that the one whom we asked does not have it.
-    fn on_repeat(&mut self, now: Time, repeat: gm_codec::Repeat) {
-        let gm_codec::Repeat { node, epoch, number, payload } = repeat;
+    fn on_repeat(&mut self, now: Time, repeat: gm_codec::Retransmission) {
+        let gm_codec::Retransmission { node, epoch, multicast_sequence: number, payload } = repeat;
         if payload.is_empty() {
             // Somebody else is asked when its time comes.
             return self.counters.count("gap", "not there");
@@ -86,14 +91,16 @@ impl<H: Handler> Broadcaster<H> {
             Err(error) => return self.counters.count("payload", error.name()),
         };
         let header = &inner.header;
-        let is_it = header.sender == node && header.multicast == Some(number) && header.kind != Kind::Direct;
+        let is_it = header.sender == node
+            && header.multicast_sequence == Some(number)
+            && header.routing != Routing::Direct;
         if !is_it || node == self.config.me || !self.hearing.is_near(node) {
             return self.counters.count("gap", "another than asked for");
         }
         self.gaps.fill(node, epoch, number);
         self.recent.keep_multicast(node, epoch, number, &payload);
         self.counters.count("gap", "filled");
-        let Kind::Broadcast(broadcast) = inner.header.kind else { return };
+        let Routing::Broadcast(broadcast) = inner.header.routing else { return };
         // As if it had come by the datagram that did not.
         let came = Came {
             path: Path::Multicast,
@@ -106,8 +113,8 @@ impl<H: Handler> Broadcaster<H> {
         self.on_broadcast(now, node, &came, broadcast, inner.body);
     }
 
-    pub(super) fn answer(&mut self, now: Time, to: NetId, about: BroadcastId, answer: Answer) {
-        self.send_by_link(now, to, Body::Receipt(Receipt { about, answer }));
+    pub(super) fn answer(&mut self, now: Time, to: NetId, about: BroadcastId, answer: AckStatus) {
+        self.send_by_link(now, to, Body::Ack(Ack { broadcast: about, status: answer }));
     }
 
     /// Somebody got our notice and not our multicast: it gets the content; and others may lack it too.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Header, Kind, Peers, Section};
+use gm_codec::{Body, Extension, Header, PeerExchange, Routing};
 
 use super::Broadcaster;
 use super::receive::Came;
@@ -52,7 +52,7 @@ impl<H: Handler> Broadcaster<H> {
         if self.peers.entry(node, known).0.present {
             return true;
         }
-        let answers = |asked: &Asked| section(header, Section::PRESENCE_ANSWER) == Some(asked.challenge);
+        let answers = |asked: &Asked| section(header, Extension::PRESENCE_RESPONSE) == Some(asked.challenge);
         if came.path != Path::Link && !self.absent.get(&node).is_some_and(answers) {
             self.ask_presence(now, came, epoch, header);
             return false;
@@ -71,7 +71,7 @@ impl<H: Handler> Broadcaster<H> {
     /// A direct payload may ask whether we are there.
     pub(super) fn on_presence_question(&mut self, now: Time, came: &Came<'_>, header: &Header) {
         let Some(challenge) =
-            section(header, Section::PRESENCE_QUESTION).filter(|_| header.kind == Kind::Direct)
+            section(header, Extension::PRESENCE_CHALLENGE).filter(|_| header.routing == Routing::Direct)
         else {
             return;
         };
@@ -84,10 +84,10 @@ impl<H: Handler> Broadcaster<H> {
         // Whoever asks is asked along with the answer, if that is to be.
         if let Some(asked) = self.absent.get_mut(&node).filter(|asked| asked.tries == 0) {
             asked.tries = 1;
-            sections.push(Section { kind: Section::PRESENCE_QUESTION, bytes: asked.challenge.to_vec() });
+            sections.push(Extension { kind: Extension::PRESENCE_CHALLENGE, bytes: asked.challenge.to_vec() });
             self.alarms.set(Timer::Presence(node), now + AGAIN[0]);
         }
-        sections.push(Section { kind: Section::PRESENCE_ANSWER, bytes: challenge.to_vec() });
+        sections.push(Extension { kind: Extension::PRESENCE_RESPONSE, bytes: challenge.to_vec() });
         self.send_presence(now, node, sections);
     }
 
@@ -126,18 +126,19 @@ impl<H: Handler> Broadcaster<H> {
             self.send_presence(
                 now,
                 node,
-                vec![Section { kind: Section::PRESENCE_QUESTION, bytes: challenge.to_vec() }],
+                vec![Extension { kind: Extension::PRESENCE_CHALLENGE, bytes: challenge.to_vec() }],
             );
         } else {
-            let question = Peers { wanted: true, islands: Vec::new(), others: Vec::new() };
-            self.send_by_link(now, node, Body::Peers(question));
+            let question =
+                PeerExchange { reply_requested: true, islands: Vec::new(), without_island: Vec::new() };
+            self.send_by_link(now, node, Body::PeerExchange(question));
         }
     }
 
-    fn send_presence(&mut self, now: Time, to: NetId, sections: Vec<Section>) {
+    fn send_presence(&mut self, now: Time, to: NetId, sections: Vec<Extension>) {
         self.ready_nonces();
-        let header = Header { sections, ..self.direct_header(now, Some(to), 0) };
-        if let Some(bytes) = self.datagram(Some(to), &header, &Body::Notice) {
+        let header = Header { extensions: sections, ..self.direct_header(now, Some(to), 0) };
+        if let Some(bytes) = self.datagram(Some(to), &header, &Body::HeaderOnly) {
             self.out.push(Output::Datagram { to, bytes });
         }
     }
@@ -145,6 +146,6 @@ impl<H: Handler> Broadcaster<H> {
 
 /// What a section says, if it is there.
 fn section(header: &Header, kind: u64) -> Option<[u8; BYTES]> {
-    let section = header.sections.iter().find(|section| section.kind == kind)?;
+    let section = header.extensions.iter().find(|section| section.kind == kind)?;
     section.bytes.as_slice().try_into().ok()
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gm_clock::NetId;
-use gm_codec::{Answer, Body, Broadcast, BroadcastId, Header, Kind, Payload};
+use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, Payload, Routing};
 
 use super::Broadcaster;
 use crate::alarm::Timer;
@@ -77,10 +77,10 @@ impl<H: Handler> Broadcaster<H> {
             self.note(now, &came, &header);
         }
         self.on_presence_question(now, &came, &header);
-        let Header { sender, kind, multicast, .. } = header;
+        let Header { sender, routing: kind, multicast_sequence: multicast, .. } = header;
         match kind {
-            Kind::Direct => self.on_message(now, (sender, present), &came, body),
-            Kind::Broadcast(broadcast) => {
+            Routing::Direct => self.on_message(now, (sender, present), &came, body),
+            Routing::Broadcast(broadcast) => {
                 if let (Path::Multicast, Some(epoch), Some(number)) = (came.path, came.epoch, multicast) {
                     self.recent.keep_multicast(sender, epoch, number, came.raw);
                 }
@@ -126,24 +126,24 @@ impl<H: Handler> Broadcaster<H> {
             let full = self.hearing.near().len() >= self.config.bounds.peers;
             if full && !self.hearing.is_near(sender) {
                 self.counters.count("dropped", "near, too many");
-            } else if self.hearing.hear(sender, now, confirmation, header.kind != Kind::Direct) {
+            } else if self.hearing.hear(sender, now, confirmation, header.routing != Routing::Direct) {
                 self.emit(Event::Near(sender));
             }
         }
-        if header.heard.binary_search(&me).is_ok() {
+        if header.neighbors_gained.binary_search(&me).is_ok() {
             self.hearing.confirm(sender, now, confirmation);
         }
-        if header.lost.binary_search(&me).is_ok() {
+        if header.neighbors_lost.binary_search(&me).is_ok() {
             self.hearing.deny(sender);
         }
         // A multicast without a number says that there was none yet: then the first of all will be missed, too.
-        let number = header.multicast.or((came.path == Path::Multicast).then_some(0));
+        let number = header.multicast_sequence.or((came.path == Path::Multicast).then_some(0));
         if let (Some(epoch), Some(number)) = (came.epoch, number)
             && self.hearing.is_near(sender)
         {
             let ask = now + self.jitter.within(self.config.times.gap_jitter);
             let pace = self.gap_pace();
-            let is_this = came.path == Path::Multicast && header.kind != Kind::Direct;
+            let is_this = came.path == Path::Multicast && header.routing != Routing::Direct;
             if is_this {
                 self.gaps.came(sender, epoch, number, ask, pace);
             } else {
@@ -164,10 +164,10 @@ impl<H: Handler> Broadcaster<H> {
         now: Time,
         sender: NetId,
         came: &Came<'_>,
-        broadcast: Broadcast,
+        broadcast: BroadcastHeader,
         body: Body,
     ) {
-        let Broadcast { origin, sequence, list, receipts } = broadcast;
+        let BroadcastHeader { origin, sequence, targets: list, ack_request: receipts } = broadcast;
         let origin =
             origin.map(|origin| (origin.node, origin.epoch)).or(came.epoch.map(|epoch| (sender, epoch)));
         let Some((origin, epoch)) = origin else { return self.counters.count("payload", "no epoch") };
@@ -177,7 +177,7 @@ impl<H: Handler> Broadcaster<H> {
             Past::Known { delivered, forwarded } => (delivered, forwarded),
             Past::TooOld => return self.counters.count("broadcast", "TooOld"),
         };
-        let is_notice = body == Body::Notice;
+        let is_notice = body == Body::HeaderOnly;
         let repeated = came.path == Path::Multicast && came.raw.is_empty();
         if !is_notice {
             if delivered && !planted(Bug::ReplayDelivered) {
@@ -197,7 +197,7 @@ impl<H: Handler> Broadcaster<H> {
         let ask = receipts.map(|receipts| Ask {
             until: now + std::time::Duration::from_millis(receipts.within_millis.into()),
             durable: receipts.durable,
-            again: receipts.again,
+            again: receipts.reassigned,
         });
         let duty = Duty { from: sender, list, ask };
         if is_notice && !delivered {
@@ -207,7 +207,12 @@ impl<H: Handler> Broadcaster<H> {
             if is_notice && ask.is_none() && self.hearing.is_near(sender) {
                 // Whoever asks wants to know whether the multicast was heard, not whether we found other ways to it.
                 let repeated = self.recent.broadcast(&id).is_some_and(|content| content.repeated);
-                self.answer(now, sender, id, if repeated { Answer::SendMe } else { Answer::Have });
+                self.answer(
+                    now,
+                    sender,
+                    id,
+                    if repeated { AckStatus::ContentWanted } else { AckStatus::Received },
+                );
             }
         }
     }
@@ -237,7 +242,7 @@ impl<H: Handler> Broadcaster<H> {
         if let Some(pending) = self.pending.remove(&id) {
             for duty in pending.duties {
                 if repeated && duty.ask.is_none() {
-                    self.answer(now, duty.from, id, Answer::SendMe);
+                    self.answer(now, duty.from, id, AckStatus::ContentWanted);
                 }
                 self.take_duty(now, id, duty, false);
             }
@@ -253,9 +258,12 @@ impl<H: Handler> Broadcaster<H> {
         self.multicasts += 1;
         let mut header = self.broadcast_header(now, None, id, Vec::new(), None);
         let mut bytes = self.datagram(None, &header, body);
-        if bytes.is_none() && !(header.heard.is_empty() && header.lost.is_empty()) {
+        if bytes.is_none() && !(header.neighbors_gained.is_empty() && header.neighbors_lost.is_empty()) {
             // What was to go along has to go alone.
-            self.hearing.put_back(&std::mem::take(&mut header.heard), &std::mem::take(&mut header.lost));
+            self.hearing.put_back(
+                &std::mem::take(&mut header.neighbors_gained),
+                &std::mem::take(&mut header.neighbors_lost),
+            );
             bytes = self.datagram(None, &header, body);
         }
         let Some(bytes) = bytes else {
@@ -319,7 +327,7 @@ impl<H: Handler> Broadcaster<H> {
         self.alarms.set(Timer::Pending(id), now + wait);
         if let Some(asked) = asked {
             self.hearing.unsay(asked);
-            self.answer(now, asked, id, Answer::SendMe);
+            self.answer(now, asked, id, AckStatus::ContentWanted);
         }
     }
 }

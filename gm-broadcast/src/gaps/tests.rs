@@ -171,7 +171,7 @@ proptest! {
                 Op::Ask => {
                     let (questions, given_up) = gaps.take_due(now, pace);
                     let mut numbers = Vec::new();
-                    for (Missed { node, epoch, runs }, tries) in &questions {
+                    for (MissedMulticasts { node, epoch, runs }, tries) in &questions {
                         prop_assert!(runs.windows(2).all(|runs| runs[0].1 + 1 < runs[1].0), "runs have a number between");
                         for number in runs.iter().flat_map(|(first, last)| *first..=*last) {
                             numbers.push((*node, *epoch, number, *tries));
@@ -203,7 +203,7 @@ fn what_was_before_the_first_is_not_missed() {
     gaps.came(node(1), [1; 8], 502, Time::ZERO, pace);
     gaps.came(node(1), [1; 8], 400, Time::ZERO, pace);
     let (questions, given_up) = gaps.take_due(Time::ZERO, pace);
-    assert_eq!(questions, [(Missed { node: node(1), epoch: [1; 8], runs: vec![(501, 501)] }, 0)]);
+    assert_eq!(questions, [(MissedMulticasts { node: node(1), epoch: [1; 8], runs: vec![(501, 501)] }, 0)]);
     assert_eq!(given_up, 0);
 }
 

@@ -1,6 +1,6 @@
 //! What was said lately, beside a plain list.
 
-use gm_codec::Application;
+use gm_codec::ApplicationPayload;
 use proptest::prelude::*;
 
 use super::*;
@@ -26,7 +26,7 @@ fn id(number: u64) -> BroadcastId {
 }
 
 fn content(bytes: usize) -> Arc<Content> {
-    let body = Body::Application(Application { name: "a".into(), bytes: vec![1; bytes] });
+    let body = Body::Application(ApplicationPayload { name: "a".into(), bytes: vec![1; bytes] });
     Arc::new(Content { body, bytes, multicast: false, by_us: false, repeated: false })
 }
 

@@ -87,14 +87,14 @@ proptest! {
         prop_assert_eq!(sum.delivered, count(Own::Counts));
         prop_assert_eq!(sum.refused, count(Own::Refused));
         prop_assert_eq!(sum.missing, missing.len() as u64);
-        prop_assert_eq!(sum.again, again);
+        prop_assert_eq!(sum.reassigned, again);
         // The smallest ones, each once, as many as a sum carries.
         missing.sort_unstable();
         missing.dedup();
         let names: Vec<NetId> = missing.into_iter().take(NAMES).map(|number| node(*number)).collect();
-        prop_assert_eq!(sum.names, names);
+        prop_assert_eq!(sum.missing_sample, names);
         let waits = tree.relays.iter().any(|(state, ..)| *state == ChildState::Waiting);
-        prop_assert_eq!(sum.last, tree.open == 0 && tree.own != Own::Waiting && !waits);
+        prop_assert_eq!(sum.is_final, tree.open == 0 && tree.own != Own::Waiting && !waits);
     }
 
     /// Whatever a replaced relay said, or says later, changes nothing.
@@ -135,7 +135,7 @@ proptest! {
 }
 
 /// A child of the root: its nodes, its state, and its sum.
-fn child(nodes: &[u32], state: ChildState, sum: Option<Sum>) -> Child {
+fn child(nodes: &[u32], state: ChildState, sum: Option<AckSummary>) -> Child {
     let mut nodes = nodes.iter().map(|number| node(*number));
     let hop = nodes.next().unwrap();
     let (heard, patience) = (Time::ZERO, Duration::ZERO);
@@ -152,8 +152,14 @@ fn origin(missed: &[u32], children: Vec<Child>) -> Tally {
 
 #[test]
 fn parts_name_targets_wherever_sums_allow_it() {
-    let all = Sum { delivered: 2, ..Sum::default() };
-    let two_of_four = Sum { delivered: 2, refused: 1, missing: 1, names: vec![node(14)], ..Sum::default() };
+    let all = AckSummary { delivered: 2, ..AckSummary::default() };
+    let two_of_four = AckSummary {
+        delivered: 2,
+        refused: 1,
+        missing: 1,
+        missing_sample: vec![node(14)],
+        ..AckSummary::default()
+    };
     let tally = origin(
         &[1],
         vec![
@@ -187,7 +193,7 @@ fn parts_name_targets_wherever_sums_allow_it() {
 #[test]
 fn parts_stay_whole_where_not_all_the_missing_are_named() {
     let names = (1..=16).map(node).collect();
-    let sum = Sum { delivered: 1, missing: 18, names, ..Sum::default() };
+    let sum = AckSummary { delivered: 1, missing: 18, missing_sample: names, ..AckSummary::default() };
     let nodes: Vec<u32> = (0..20).collect();
     let tally = origin(&[], vec![child(&nodes, ChildState::Done, Some(sum))]);
     let parts = tally.parts();
@@ -215,7 +221,7 @@ proptest! {
             let names = nodes.iter().rev().take(usize::try_from(missing).unwrap()).map(|number| node(*number));
             let mut names: Vec<NetId> = names.collect();
             names.sort_unstable();
-            child(&nodes, state, spoke.then_some(Sum { delivered, refused, missing, names, ..Sum::default() }))
+            child(&nodes, state, spoke.then_some(AckSummary { delivered, refused, missing, missing_sample: names, ..AckSummary::default() }))
         });
         let children = children.collect();
         let tally = origin(&(0..missed).collect::<Vec<_>>(), children);
@@ -240,15 +246,16 @@ fn the_names_of_many_missing_are_few() {
         tally.miss(node(number));
     }
     let sum = tally.sum(false);
-    assert_eq!((sum.missing, sum.names.len()), (100, NAMES));
-    assert!(sum.names.is_sorted());
+    assert_eq!((sum.missing, sum.missing_sample.len()), (100, NAMES));
+    assert!(sum.missing_sample.is_sorted());
 }
 
 /// Numbers that others made up do not run over.
 #[test]
 fn sums_of_liars_do_not_run_over() {
     let mut tally = Tally::new(Time::NEVER, false, Own::Counts, Time::ZERO);
-    let sum = Sum { delivered: u64::MAX, refused: u64::MAX, missing: u64::MAX, ..Sum::default() };
+    let sum =
+        AckSummary { delivered: u64::MAX, refused: u64::MAX, missing: u64::MAX, ..AckSummary::default() };
     for _ in 0..2 {
         tally.children.push(Child {
             hop: node(1),

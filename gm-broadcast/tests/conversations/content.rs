@@ -1,7 +1,7 @@
 //! What is carried: of any size, and as handlers leave it.
 
 use gm_broadcast::{Event, Path};
-use gm_codec::{Body, Peers};
+use gm_codec::{Body, PeerExchange};
 
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
@@ -74,9 +74,13 @@ fn a_handler_may_merge_what_is_passed_on() {
 /// What may not be a broadcast, and what cannot be said at all, is not begun.
 #[test]
 fn what_cannot_be_said_is_not_begun() {
-    let direct = Body::Peers(Peers { wanted: false, islands: Vec::new(), others: Vec::new() });
-    let nameless = Body::Application(gm_codec::Application { name: String::new(), bytes: Vec::new() });
-    for body in [direct, Body::Notice, nameless] {
+    let direct = Body::PeerExchange(PeerExchange {
+        reply_requested: false,
+        islands: Vec::new(),
+        without_island: Vec::new(),
+    });
+    let nameless = Body::Application(gm_codec::ApplicationPayload { name: String::new(), bytes: Vec::new() });
+    for body in [direct, Body::HeaderOnly, nameless] {
         let mut net = Net::of(3, Some(1), |_| {});
         let broadcasting =
             gm_broadcast::Broadcasting { tag: 4, ..gm_broadcast::Broadcasting::new(body.clone()) };

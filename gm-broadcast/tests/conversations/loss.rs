@@ -1,7 +1,7 @@
 //! Multicasts that are lost: found by their numbers and filled, or found by a notice, and then nobody is believed.
 
 use gm_broadcast::{Config, Path};
-use gm_codec::{Answer, Body, Receipt};
+use gm_codec::{Ack, AckStatus, Body};
 
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
@@ -28,7 +28,9 @@ fn a_gap_is_found_by_the_next_asked_for_and_filled() {
         net.run(ms(100));
         let to_lose = net.stations[0].node.counters().of("multicast", "content");
         net.lose = Some(Box::new(move |said, ear| {
-            said.payload.header.multicast == Some(to_lose + 1) && said.way == Way::Multicast && ear == deaf
+            said.payload.header.multicast_sequence == Some(to_lose + 1)
+                && said.way == Way::Multicast
+                && ear == deaf
         }));
         let lost = net.broadcast(0, say("second"));
         net.run(ms(200));
@@ -60,7 +62,7 @@ fn the_first_of_all_is_missed_too() {
     for deaf in 1..4 {
         let mut net = island(4, |_| {});
         net.lose = Some(Box::new(move |said, ear| {
-            said.payload.header.multicast == Some(1)
+            said.payload.header.multicast_sequence == Some(1)
                 && said.broadcast().is_some()
                 && said.way == Way::Multicast
                 && ear == deaf
@@ -127,7 +129,7 @@ fn somebody_has_what_most_missed() {
     net.run(ms(100));
     let second = net.stations[0].node.counters().of("multicast", "content") + 1;
     net.lose = Some(Box::new(move |said, ear| {
-        said.payload.header.multicast == Some(second) && said.broadcast().is_some() && ear != 1
+        said.payload.header.multicast_sequence == Some(second) && said.broadcast().is_some() && ear != 1
     }));
     net.broadcast(0, say("second"));
     net.run(ms(100));
@@ -158,7 +160,7 @@ fn a_lost_multicast_is_asked_for_by_who_got_the_notice_and_then_all_get_it() {
     }
     assert_eq!(net.count(0, "multicast", "doubted"), 1);
     let asked = net.wire[before..].iter().filter(|said| {
-        matches!(&said.payload.body, Body::Receipt(Receipt { about, answer: Answer::SendMe }) if *about == id)
+        matches!(&said.payload.body, Body::Ack(Ack { broadcast, status: AckStatus::ContentWanted }) if *broadcast == id)
     });
     assert_eq!(asked.count(), 4, "each asked for it once");
 
@@ -204,7 +206,7 @@ fn a_burst_is_filled() {
         net.tell(0, gm_broadcast::Command::Know(vec![node(1), node(2)]));
         net.run(ms(1_000));
         net.lose = Some(Box::new(move |said, ear| {
-            let number = said.payload.header.multicast.unwrap_or(0);
+            let number = said.payload.header.multicast_sequence.unwrap_or(0);
             said.way == Way::Multicast && ear == 1 && (2..2 + burst).contains(&number) && number % every == 0
         }));
         let targets = gm_broadcast::Targets::Nodes(vec![]);

@@ -7,7 +7,7 @@ use gm_broadcast::{
     Bounds, Broadcaster, Broadcasting, By, Command, Config, Input, LinkId, Machine, Output, Time,
 };
 use gm_codec::{
-    Body, Epoch, FrameCodec, Header, Key, Keyring, Limits, Nonces, Opening, Payload, Side, Stream,
+    Body, Epoch, FrameCodec, Handshake, Header, Key, Keyring, Limits, NonceSequence, Payload, Side, Stream,
 };
 
 use crate::net::Net;
@@ -95,10 +95,10 @@ struct Holder {
     link: LinkId,
     codec: FrameCodec,
     stream: Stream,
-    nonces: Nonces,
+    nonces: NonceSequence,
     me: usize,
     /// What he began with.
-    own: [u8; Opening::BYTES],
+    own: [u8; Handshake::BYTES],
     hello: Vec<u8>,
 }
 
@@ -106,13 +106,13 @@ impl Holder {
     /// Opens a connection, and proves that he has the key.
     fn call(victim: &mut Victim, codec: FrameCodec, me: usize) -> Holder {
         let link = victim.accept();
-        let own = [u8::try_from(me).unwrap(); Opening::BYTES];
+        let own = [u8::try_from(me).unwrap(); Handshake::BYTES];
         let theirs = victim.sent.iter().rev().find(|(of, _)| *of == link).unwrap().1.clone();
-        let stream = Opening::new(Side::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
-        let nonces = Nonces::new(Epoch::new([u8::try_from(me).unwrap(); 8]).unwrap());
+        let stream = Handshake::new(Side::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
+        let nonces = NonceSequence::new(Epoch::new([u8::try_from(me).unwrap(); 8]).unwrap());
         let mut holder = Holder { link, codec, stream, nonces, me, own, hello: Vec::new() };
         victim.hear(link, &own);
-        holder.hello = holder.frame(Body::Notice);
+        holder.hello = holder.frame(Body::HeaderOnly);
         victim.hear(link, &holder.hello);
         victim.feed(Input::LinkSent { link, bytes: theirs.len() });
         holder
@@ -122,7 +122,7 @@ impl Holder {
         let said = Payload { header: Header::direct(node(self.me)), body };
         let (mut payload, mut frame) = (Vec::new(), Vec::new());
         said.encode(self.codec.limits(), &mut payload).unwrap();
-        let nonce = self.nonces.draw().unwrap();
+        let nonce = self.nonces.next_nonce().unwrap();
         self.stream.seal(&mut self.codec, nonce, &payload, &mut frame).unwrap();
         frame
     }

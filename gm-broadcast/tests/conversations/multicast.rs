@@ -1,7 +1,7 @@
 //! Multicast where it works: who hears it confirms that, and is then told by it alone.
 
 use gm_broadcast::{By, Command, Event, Input, Path, Refusal, Via};
-use gm_codec::{Body, Broadcast, Channel, Epoch, Header, Kind, Nonces, Payload, Receipts};
+use gm_codec::{AckRequest, Body, BroadcastHeader, Channel, Epoch, Header, NonceSequence, Payload, Routing};
 
 use crate::net::Net;
 use crate::station::{ms, node, say, sealed, text};
@@ -128,7 +128,7 @@ fn a_replay_is_not_delivered_twice() {
     // Sealed anew, the same broadcast is the same.
     let header = net.wire.iter().find(|said| said.way == Way::Multicast && said.is_content(id)).unwrap();
     let mut payload = header.payload.clone();
-    let Kind::Broadcast(broadcast) = &mut payload.header.kind else { panic!() };
+    let Routing::Broadcast(broadcast) = &mut payload.header.routing else { panic!() };
     broadcast.origin = Some(gm_codec::Origin { node: id.origin, epoch: id.epoch });
     net.feed(
         1,
@@ -149,7 +149,7 @@ fn datagram(channel: &Channel, payload: &Payload, epoch: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     payload.encode(codec.limits(), &mut bytes).unwrap();
     let mut frame = Vec::new();
-    let nonce = Nonces::new(Epoch::new([epoch; 8]).unwrap()).draw().unwrap();
+    let nonce = NonceSequence::new(Epoch::new([epoch; 8]).unwrap()).next_nonce().unwrap();
     codec.seal(channel, nonce, &bytes, &mut frame).unwrap();
     frame
 }
@@ -162,11 +162,11 @@ fn nothing_is_passed_on_because_of_a_datagram() {
         net.introduce();
         net.run(ACQUAINTED);
         let (dials, said) = (net.dials.len(), net.wire.len());
-        let receipts = Some(Receipts { within_millis: 1_000, durable: false, again: false });
-        for (sequence, body) in [(1, text("pass this on")), (2, Body::Notice)] {
+        let receipts = Some(AckRequest { within_millis: 1_000, durable: false, reassigned: false });
+        for (sequence, body) in [(1, text("pass this on")), (2, Body::HeaderOnly)] {
             let list = vec![node(1), node(2)];
-            let broadcast = Broadcast { origin: None, sequence, list, receipts };
-            let header = Header { kind: Kind::Broadcast(broadcast), ..Header::direct(node(9)) };
+            let broadcast = BroadcastHeader { origin: None, sequence, targets: list, ack_request: receipts };
+            let header = Header { routing: Routing::Broadcast(broadcast), ..Header::direct(node(9)) };
             let epoch = u8::try_from(sequence).unwrap();
             let channel = if via == Via::Unicast { Channel::DatagramTo(node(0)) } else { Channel::Datagram };
             let bytes = datagram(&channel, &Payload { header, body }, epoch);

@@ -123,16 +123,18 @@ fn who_is_heard_and_gets_no_datagram_is_asked_by_a_connection() {
 /// How many are asked at one time is bounded, and who was not asked is by its next datagram.
 #[test]
 fn who_is_asked_at_one_time_is_bounded() {
-    use gm_codec::{Body, Channel, Epoch, Header, Nonces, Payload};
+    use gm_codec::{Body, Channel, Epoch, Header, NonceSequence, Payload};
     let mut net = Net::of(1, Some(1), |_| {});
     let mut codec = sealed();
     for number in 0..1_200_u32 {
         let me = format!("10.9.{}.{}:7", number >> 8, number & 255).parse().unwrap();
         let (mut payload, mut bytes) = (Vec::new(), Vec::new());
-        let said = Payload { header: Header::direct(me), body: Body::Notice };
+        let said = Payload { header: Header::direct(me), body: Body::HeaderOnly };
         said.encode(codec.limits(), &mut payload).unwrap();
         let epoch = Epoch::new([[1; 4], number.to_be_bytes()].concat().try_into().unwrap()).unwrap();
-        codec.seal(&Channel::Datagram, Nonces::new(epoch).draw().unwrap(), &payload, &mut bytes).unwrap();
+        codec
+            .seal(&Channel::Datagram, NonceSequence::new(epoch).next_nonce().unwrap(), &payload, &mut bytes)
+            .unwrap();
         net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes });
     }
     assert_eq!(net.count(0, "dropped", "presence, too many are asked"), 176);

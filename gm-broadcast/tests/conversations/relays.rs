@@ -1,7 +1,7 @@
 //! Relays that take a list and go silent: replaced once, and nobody is counted twice.
 
 use gm_broadcast::Report;
-use gm_codec::{Answer, Body, Receipt};
+use gm_codec::{Ack, AckStatus, Body};
 
 use crate::net::Net;
 use crate::receipts::{settled, wanted};
@@ -18,7 +18,7 @@ fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
     let until = net.now + ms(10_000);
     let relay = loop {
         assert!(net.step(until));
-        let list = |said: &&crate::tap::Said| said.broadcast().is_some_and(|it| it.list.len() > 1);
+        let list = |said: &&crate::tap::Said| said.broadcast().is_some_and(|it| it.targets.len() > 1);
         let given = net.wire.iter().filter(list).find(|said| said.from == 0 && said.is_content(id));
         if let Some(relay) = given.and_then(|said| said.to) {
             let passed = net.wire.iter().filter(|said| said.from == relay && said.is_content(id)).count();
@@ -54,13 +54,12 @@ fn who_was_told_by_a_relay_that_died_is_counted_once() {
     for number in (1..8).filter(|number| *number != relay) {
         assert_eq!(net.texts(number), ["to all"], "{number} of the share of {relay}");
     }
-    let again = net
-        .wire
-        .iter()
-        .filter(|said| said.broadcast().and_then(|it| it.receipts).is_some_and(|receipts| receipts.again));
+    let again = net.wire.iter().filter(|said| {
+        said.broadcast().and_then(|it| it.ack_request).is_some_and(|receipts| receipts.reassigned)
+    });
     assert!(again.clone().count() > 0);
     assert!(
-        again.into_iter().all(|said| said.payload.body == Body::Notice),
+        again.into_iter().all(|said| said.payload.body == Body::HeaderOnly),
         "content is not sent twice unasked"
     );
 }
@@ -82,7 +81,7 @@ fn sums_say_no_more_than_there_were() {
     let report = settled(&net, 5, 11);
     assert_eq!(report, Report { delivered: 10, unknown: 1, settled: true, ..Report::default() });
     for said in &net.wire {
-        if let Body::Receipt(Receipt { answer: Answer::Sum(sum), .. }) = &said.payload.body {
+        if let Body::Ack(Ack { status: AckStatus::Summary(sum), .. }) = &said.payload.body {
             assert!(sum.delivered + sum.refused + sum.missing <= 11);
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Broadcaster, Broadcasting, Event, Handler, Outcome, Path, Received, Time};
 use gm_clock::NetId;
-use gm_codec::{Application, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
+use gm_codec::{ApplicationPayload, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
 
 /// What a node's owner got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(crate) fn insecure() -> FrameCodec {
 }
 
 pub(crate) fn text(text: &str) -> Body {
-    Body::Application(Application { name: "chat".into(), bytes: text.as_bytes().to_vec() })
+    Body::Application(ApplicationPayload { name: "chat".into(), bytes: text.as_bytes().to_vec() })
 }
 
 pub(crate) fn say(what: &str) -> Broadcasting {

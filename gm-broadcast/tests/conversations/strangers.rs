@@ -97,7 +97,7 @@ fn a_mirror_is_left() {
     net.feed(0, Input::LinkOpened { link, from: None });
     let own = net.opening_of(0, link);
     net.feed(0, Input::LinkBytes { link, bytes: own });
-    assert_eq!(net.count(0, "link", "OpeningEchoed"), 1);
+    assert_eq!(net.count(0, "link", "HandshakeEchoed"), 1);
 }
 
 /// Who answers under another name than the one that was called is not believed, by neither name.

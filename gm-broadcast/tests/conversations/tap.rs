@@ -1,6 +1,8 @@
 //! What was said, opened with the cluster's key. Knows nothing of who listens.
 
-use gm_codec::{Body, Broadcast, BroadcastId, Channel, FrameCodec, Opening, Origin, Payload, Side, Splitter};
+use gm_codec::{
+    Body, BroadcastHeader, BroadcastId, Channel, FrameCodec, FrameSplitter, Handshake, Origin, Payload, Side,
+};
 
 /// By which way something was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) struct Said {
 
 impl Said {
     /// The broadcast that it is of, if it is one.
-    pub(crate) fn broadcast(&self) -> Option<&Broadcast> {
+    pub(crate) fn broadcast(&self) -> Option<&BroadcastHeader> {
         self.payload.header.broadcast()
     }
 
@@ -37,12 +39,12 @@ impl Said {
 
     /// It is of that broadcast, with its content.
     pub(crate) fn is_content(&self, id: BroadcastId) -> bool {
-        self.id() == Some(id) && self.payload.body != Body::Notice
+        self.id() == Some(id) && self.payload.body != Body::HeaderOnly
     }
 
     /// It is of that broadcast, without its content.
     pub(crate) fn is_notice(&self, id: BroadcastId) -> bool {
-        self.id() == Some(id) && self.payload.body == Body::Notice
+        self.id() == Some(id) && self.payload.body == Body::HeaderOnly
     }
 }
 
@@ -58,19 +60,19 @@ pub(crate) fn open(codec: &FrameCodec, channel: &Channel, mut frame: Vec<u8>) ->
 #[derive(Debug)]
 pub(crate) struct Tap {
     pub(crate) openings: [Vec<u8>; 2],
-    splitters: [Splitter; 2],
+    splitters: [FrameSplitter; 2],
     frames: [u64; 2],
 }
 
 impl Tap {
     pub(crate) fn new(codec: &FrameCodec) -> Tap {
-        let splitter = || Splitter::new(codec.limits());
+        let splitter = || FrameSplitter::new(codec.limits());
         Tap { openings: [Vec::new(), Vec::new()], splitters: [splitter(), splitter()], frames: [0; 2] }
     }
 
     /// What the bytes of one side say: 0 for the one that dialled.
     pub(crate) fn hear(&mut self, codec: &FrameCodec, side: usize, bytes: &[u8]) -> Vec<([u8; 8], Payload)> {
-        let room = Opening::BYTES - self.openings[side].len();
+        let room = Handshake::BYTES - self.openings[side].len();
         let (opening, mut rest) = bytes.split_at(room.min(bytes.len()));
         self.openings[side].extend_from_slice(opening);
         let mut said = Vec::new();

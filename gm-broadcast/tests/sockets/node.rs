@@ -5,7 +5,7 @@ use std::time::Duration;
 use gm_broadcast::shell::{Door, Heard, Inbox, Multicast, Said, Settings, Shell, entropy, start};
 use gm_broadcast::{Broadcaster, Broadcasting, Command, Event, Time};
 use gm_clock::NetId;
-use gm_codec::{Application, Body, FrameCodec, Key, Keyring, Limits};
+use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc::Receiver;
 
 /// How long anything may take.
@@ -54,7 +54,7 @@ impl Node {
     }
 
     pub(crate) async fn say(&self, text: &str) {
-        let body = Body::Application(Application { name: "test".into(), bytes: text.into() });
+        let body = Body::Application(ApplicationPayload { name: "test".into(), bytes: text.into() });
         self.shell.tell(Command::Broadcast(Broadcasting::new(body))).await.unwrap();
     }
 

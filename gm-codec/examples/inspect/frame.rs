@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gm_codec::{Channel, Field, FrameCodec, FrameError, varint};
+use gm_codec::{Channel, FrameCodec, FrameError, TracedField, varint};
 
 use crate::lines;
 
@@ -13,17 +13,17 @@ const COMPRESSED: u8 = 2;
 
 /// Appends the fields of a frame and of its payload; whether both are sound.
 pub(crate) fn print(codec: &FrameCodec, bytes: &[u8], out: &mut String) -> bool {
-    let fields = cut(bytes);
+    let fields = frame_fields(bytes);
     let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
     let opened = codec.open(&Channel::Datagram, &mut frame, &mut scratch);
-    let bad = opened.as_ref().err().map(|error| (place(*error, &fields, bytes.len()), *error));
+    let bad = opened.as_ref().err().map(|error| (error_offset(*error, &fields, bytes.len()), *error));
 
     writeln!(out, "frame of {} bytes", bytes.len()).expect("a string takes everything");
     // Behind a fault nothing means anything.
     let sound = fields.iter().filter(|field| bad.is_none_or(|(at, _)| field.at <= at));
-    sound.for_each(|field| lines::line(bytes, field, out));
+    sound.for_each(|field| lines::print_field(bytes, field, out));
     if let Some((at, error)) = bad {
-        lines::fault(at, error.name(), &error.to_string(), out);
+        lines::print_error(at, error.name(), &error.to_string(), out);
     }
     opened.is_ok_and(|opened| {
         let how = match (opened.seal.is_some(), opened.compressed) {
@@ -38,12 +38,12 @@ pub(crate) fn print(codec: &FrameCodec, bytes: &[u8], out: &mut String) -> bool 
 }
 
 /// The fields as far as there are bytes for them, whatever they say.
-fn cut(bytes: &[u8]) -> Vec<Field> {
+fn frame_fields(bytes: &[u8]) -> Vec<TracedField> {
     let mut fields = Vec::new();
     let mut field = |at: usize, len: usize, name, value: String| {
         let is_there = at.checked_add(len).is_some_and(|end| end <= bytes.len());
         if is_there {
-            fields.push(Field { at, len, name, value });
+            fields.push(TracedField { at, len, name, value });
         }
         is_there
     };
@@ -75,7 +75,7 @@ fn cut(bytes: &[u8]) -> Vec<Field> {
 }
 
 /// Where the fault is, in a frame of so many bytes.
-fn place(error: FrameError, fields: &[Field], bytes: usize) -> usize {
+fn error_offset(error: FrameError, fields: &[TracedField], bytes: usize) -> usize {
     let at = |name: &str| fields.iter().find(|field| field.name == name).map_or(bytes, |field| field.at);
     match error {
         FrameError::BadMagic { .. } => at("magic"),

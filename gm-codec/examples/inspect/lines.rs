@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use gm_codec::{Field, Limits, Payload};
+use gm_codec::{Limits, Payload, TracedField};
 
 /// Bytes of a field that are shown.
 const SHOWN: usize = 16;
 
 /// Appends the line of a field: offset, bytes, name, value.
-pub(crate) fn line(bytes: &[u8], field: &Field, out: &mut String) {
-    let Field { at, len, name, value } = field;
+pub(crate) fn print_field(bytes: &[u8], field: &TracedField, out: &mut String) {
+    let TracedField { at, len, name, value } = field;
     let of = &bytes[*at..at + len];
     let more = if *len > SHOWN { ".." } else { "" };
     let shown: String = of.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
@@ -19,17 +19,17 @@ pub(crate) fn line(bytes: &[u8], field: &Field, out: &mut String) {
 }
 
 /// Appends what is wrong, and where.
-pub(crate) fn fault(at: usize, name: &str, why: &str, out: &mut String) {
+pub(crate) fn print_error(at: usize, name: &str, why: &str, out: &mut String) {
     writeln!(out, "{at:>6}  {name}: {why}").expect("a string takes everything");
 }
 
 /// Appends the fields of a payload; whether it is sound.
 pub(crate) fn print_payload(bytes: &[u8], limits: &Limits, out: &mut String) -> bool {
     writeln!(out, "payload of {} bytes", bytes.len()).expect("a string takes everything");
-    match Payload::decode_traced(bytes, limits, &mut |field| line(bytes, &field, out)) {
+    match Payload::decode_traced(bytes, limits, &mut |field| print_field(bytes, &field, out)) {
         Ok(_) => true,
         Err(error) => {
-            fault(error.at, error.error.name(), &error.error.to_string(), out);
+            print_error(error.at, error.error.name(), &error.error.to_string(), out);
             false
         }
     }

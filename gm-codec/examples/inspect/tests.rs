@@ -1,13 +1,15 @@
 //! What is printed of a good frame, of bad ones, of bad payloads.
 
-use gm_codec::{Body, Channel, Epoch, FrameCodec, Header, Key, Keyring, Limits, Nonce, Payload, Requests};
+use gm_codec::{
+    Body, Channel, Epoch, FrameCodec, Header, Key, Keyring, Limits, Nonce, Payload, RecordRequests,
+};
 
 use crate::{Options, frame, keyring, lines, unhex};
 
 fn payload() -> Vec<u8> {
     let node = |text: &str| text.parse().expect("a node");
     let requests = vec![(node("10.0.0.1:29999"), None), (node("[2001:db8::1]:29999"), None)];
-    let body = Body::Requests(Requests { name: "G".parse().expect("a name"), requests });
+    let body = Body::RecordRequests(RecordRequests { name: "G".parse().expect("a name"), requests });
     let payload = Payload { header: Header::direct(node("10.0.0.1:29999")), body };
     let mut bytes = Vec::new();
     payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");

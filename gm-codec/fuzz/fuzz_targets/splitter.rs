@@ -1,4 +1,4 @@
-//! The bytes of a connection, in pieces of any size: the same frames and the same first error as a slow twin finds that sees
+//! The bytes of a connection, in pieces of any size: the same frames and the same first error as a slow reference finds that sees
 //! them all at once, and never more memory than frames that came account for.
 //!
 //! An input is a byte (bit 0: the small limit; bits 1 and 2: how many pieces' sizes follow, less one; bit 3: zeros follow
@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use gm_codec::{FrameError, Limits, Splitter};
+use gm_codec::{FrameError, FrameSplitter, Limits};
 use libfuzzer_sys::fuzz_target;
 
 const SMALL: Limits = Limits { frame: 1_200, ..Limits::DEFAULT };
@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len() + zeros, 0);
 
-    let expected = twin(&bytes, limits.frame);
+    let expected = reference(&bytes, limits.frame);
     assert_eq!(split(&bytes, &limits, &[usize::MAX]), expected, "all at once");
     let larger = |size| if zeros == 0 { size } else { (size + 1) * 256 };
     let sizes: Vec<usize> = sizes.iter().map(|size| larger(piece(*size))).collect();
@@ -52,7 +52,7 @@ fn piece(size: u8) -> usize {
 
 /// What the splitter makes of the bytes in pieces of those sizes. What it holds is looked at after each call.
 fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) {
-    let mut splitter = Splitter::new(limits);
+    let mut splitter = FrameSplitter::new(limits);
     let mut frames = Vec::new();
     // Where the present frame begins, how much of all was taken, and how much memory that accounts for.
     let (mut begin, mut taken, mut held) = (0, 0, LEAST);
@@ -78,7 +78,7 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
                 Ok(Some(frame)) => {
                     held = held.max(frame.len());
                     assert!(splitter.capacity() <= held, "{} held, {held} come", splitter.capacity());
-                    assert_eq!(splitter.pending(), 0);
+                    assert_eq!(splitter.pending_bytes(), 0);
                     begin += frame.len();
                     assert_eq!(begin, taken, "more was taken than the frame has");
                     frames.push(frame);
@@ -87,7 +87,7 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
                 Ok(None) => {
                     assert!(input.is_empty(), "input was left");
                     let come = taken - begin;
-                    assert_eq!(splitter.pending(), come);
+                    assert_eq!(splitter.pending_bytes(), come);
                     held = held
                         .max(announced(&bytes[begin..taken], most(frames.len(), limits.frame)).min(2 * come));
                     assert!(splitter.capacity() <= held, "{} held, {held} come", splitter.capacity());
@@ -97,19 +97,19 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
             }
         }
     }
-    (frames, End::Pending(splitter.pending()))
+    (frames, End::Pending(splitter.pending_bytes()))
 }
 
 /// After an error there is only that error, and nothing is held.
-fn ended(splitter: &mut Splitter, mut input: &[u8], error: FrameError) -> &'static str {
+fn ended(splitter: &mut FrameSplitter, mut input: &[u8], error: FrameError) -> &'static str {
     let left = input.len();
     assert_eq!(splitter.read(&mut input), Err(error), "another error");
-    assert_eq!((input.len(), splitter.capacity(), splitter.pending()), (left, 0, 0), "after an error");
+    assert_eq!((input.len(), splitter.capacity(), splitter.pending_bytes()), (left, 0, 0), "after an error");
     error.name()
 }
 
 /// The frames of a connection by `docs/WIRE.md`, all bytes at hand.
-fn twin(mut bytes: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
+fn reference(mut bytes: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
     let mut frames = Vec::new();
     loop {
         match head(bytes, most(frames.len(), limit)) {

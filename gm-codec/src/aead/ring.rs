@@ -10,7 +10,7 @@ use crate::limits::{NONCE_BYTES, TAG_BYTES};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ring;
 
-fn prepared(key: &[u8; 32]) -> Option<LessSafeKey> {
+fn less_safe_key(key: &[u8; 32]) -> Option<LessSafeKey> {
     UnboundKey::new(&CHACHA20_POLY1305, key).ok().map(LessSafeKey::new)
 }
 
@@ -23,7 +23,7 @@ impl Aead for Ring {
         text: &mut [u8],
     ) -> Option<[u8; TAG_BYTES]> {
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let tag = prepared(key)?.seal_in_place_separate_tag(nonce, Aad::from(associated), text).ok()?;
+        let tag = less_safe_key(key)?.seal_in_place_separate_tag(nonce, Aad::from(associated), text).ok()?;
         tag.as_ref().try_into().ok()
     }
 
@@ -35,7 +35,7 @@ impl Aead for Ring {
         text: &mut [u8],
         tag: &[u8; TAG_BYTES],
     ) -> bool {
-        let Some(key) = prepared(key) else { return false };
+        let Some(key) = less_safe_key(key) else { return false };
         let nonce = Nonce::assume_unique_for_key(*nonce);
         key.open_in_place_separate_tag(nonce, Aad::from(associated), Tag::from(*tag), text, 0..).is_ok()
     }

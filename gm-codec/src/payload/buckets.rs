@@ -2,8 +2,8 @@
 
 use gm_data::GroupName;
 
-use super::read::Reader;
-use super::refs::Distances;
+use super::reader::Reader;
+use super::table_refs::DeltaCoder;
 use super::trace::Trace;
 use super::{PayloadError, check, names};
 use crate::Limits;
@@ -17,12 +17,12 @@ pub struct Buckets {
     /// The level of the parents, 0 to 15: there are 16^level of them.
     pub level: u8,
     /// At least one; sorted by index, each once.
-    pub parents: Vec<Parent>,
+    pub parents: Vec<ParentBucket>,
 }
 
 /// A bucket, by the 16 into which it is divided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parent {
+pub struct ParentBucket {
     /// Which bucket of its level, below 16^level.
     pub index: u64,
     /// The fingerprint of each child, from child 0; none of a child without members.
@@ -32,26 +32,26 @@ pub struct Parent {
 /// Buckets that one is divided into.
 const CHILDREN: usize = 16;
 /// The lowest level that has children.
-const MOST_LEVEL: u8 = 15;
+const MAX_LEVEL: u8 = 15;
 /// Bytes of a parent, at least: distance and mask.
-const LEAST: usize = 3;
+const MIN_PARENT_BYTES: usize = 3;
 
 impl Buckets {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
         check_level(self.level)?;
-        check::some("parents", self.parents.len())?;
+        check::not_empty("parents", self.parents.len())?;
         check::at_most("parents", self.parents.len(), limits.nodes)?;
         check::sorted("parents", &self.parents, |after, before| after.index > before.index)?;
         check::in_range("index", self.parents.iter().all(|parent| has_index(self.level, parent.index)))
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        names::put(self.name.as_str(), out);
+        names::encode_text(self.name.as_str(), out);
         out.push(self.level);
         varint::write(self.parents.len() as u64, out);
-        let mut distances = Distances::default();
+        let mut distances = DeltaCoder::default();
         for parent in &self.parents {
-            varint::write(distances.to(parent.index), out);
+            varint::write(distances.encode(parent.index), out);
             let mask = |mask: u16, child: usize| mask | u16::from(parent.children[child].is_some()) << child;
             out.extend_from_slice(&(0..CHILDREN).fold(0, mask).to_be_bytes());
             for fingerprint in parent.children.iter().flatten() {
@@ -64,13 +64,13 @@ impl Buckets {
         reader: &mut Reader<'_, T>,
         limits: &Limits,
     ) -> Result<Buckets, PayloadError> {
-        let name = names::group(reader, "name")?;
-        let level = level(reader)?;
-        let count = reader.some("parents", limits.nodes)?;
-        let mut parents = Vec::with_capacity(reader.room(count, LEAST));
-        let mut distances = Distances::default();
+        let name = names::decode_group_name(reader, "name")?;
+        let level = decode_level(reader)?;
+        let count = reader.nonzero_count("parents", limits.nodes)?;
+        let mut parents = Vec::with_capacity(reader.capacity_for(count, MIN_PARENT_BYTES));
+        let mut distances = DeltaCoder::default();
         for _ in 0..count {
-            let index = index(reader, level, &mut distances)?;
+            let index = decode_index(reader, level, &mut distances)?;
             let mask = u16::from_be_bytes(reader.array("mask")?);
             let mut children = [None; CHILDREN];
             for (child, fingerprint) in children.iter_mut().enumerate() {
@@ -78,7 +78,7 @@ impl Buckets {
                     *fingerprint = Some(u64::from_be_bytes(reader.array("child")?));
                 }
             }
-            parents.push(Parent { index, children });
+            parents.push(ParentBucket { index, children });
         }
         Ok(Buckets { name, level, parents })
     }
@@ -91,7 +91,7 @@ const fn has_index(level: u8, index: u64) -> bool {
 
 /// Refuses a level that has no children.
 pub(super) const fn check_level(level: u8) -> Result<(), PayloadError> {
-    check::in_range("level", level <= MOST_LEVEL)
+    check::in_range("level", level <= MAX_LEVEL)
 }
 
 /// Refuses indexes that are not sorted, or that the level does not have.
@@ -101,18 +101,18 @@ pub(super) fn check_indexes(level: u8, indexes: &[u64]) -> Result<(), PayloadErr
     check::in_range("index", indexes.iter().all(|index| has_index(level, *index)))
 }
 
-pub(super) fn level<T: Trace>(reader: &mut Reader<'_, T>) -> Result<u8, PayloadError> {
+pub(super) fn decode_level<T: Trace>(reader: &mut Reader<'_, T>) -> Result<u8, PayloadError> {
     let level = reader.byte("level")?;
-    if level > MOST_LEVEL { Err(reader.out_of_range("level")) } else { Ok(level) }
+    if level > MAX_LEVEL { Err(reader.out_of_range("level")) } else { Ok(level) }
 }
 
 /// The next index.
-pub(super) fn index<T: Trace>(
+pub(super) fn decode_index<T: Trace>(
     reader: &mut Reader<'_, T>,
     level: u8,
-    distances: &mut Distances,
+    distances: &mut DeltaCoder,
 ) -> Result<u64, PayloadError> {
     let distance = reader.varint_as("index", |distance| distances.peek(distance).to_string())?;
-    let index = distances.from(distance);
+    let index = distances.decode(distance);
     if has_index(level, index) { Ok(index) } else { Err(reader.out_of_range("index")) }
 }

@@ -3,15 +3,15 @@
 use super::PayloadError;
 
 /// Not more than the limit.
-pub(super) const fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), PayloadError> {
-    if count > most {
-        return Err(PayloadError::TooMany { what, count: count as u64, most: most as u64 });
+pub(super) const fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), PayloadError> {
+    if count > max {
+        return Err(PayloadError::TooMany { what, count: count as u64, max: max as u64 });
     }
     Ok(())
 }
 
 /// At least one, where none has no spelling.
-pub(super) const fn some(what: &'static str, count: usize) -> Result<(), PayloadError> {
+pub(super) const fn not_empty(what: &'static str, count: usize) -> Result<(), PayloadError> {
     if count == 0 { Err(not_canonical(what)) } else { Ok(()) }
 }
 

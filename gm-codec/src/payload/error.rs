@@ -14,10 +14,10 @@ pub enum PayloadError {
         at: usize,
     },
     /// There is more after the body.
-    #[error("{left} bytes follow the payload's end")]
+    #[error("{extra} bytes follow the payload's end")]
     Trailing {
         /// How many.
-        left: usize,
+        extra: usize,
     },
     /// A number is spelt with more bytes than it needs.
     #[error("the number at byte {at} has a shorter spelling")]
@@ -54,14 +54,14 @@ pub enum PayloadError {
         what: &'static str,
     },
     /// A list or a text is longer than the limits allow.
-    #[error("{what}: {count}, more than {most}")]
+    #[error("{what}: {count}, more than {max}")]
     TooMany {
         /// Of what.
         what: &'static str,
         /// How many there would be.
         count: u64,
         /// How many there may be.
-        most: u64,
+        max: u64,
     },
     /// A position that the table does not have.
     #[error("position {index} in a table of {len}")]
@@ -111,7 +111,7 @@ pub enum PayloadError {
     Name(#[from] NameError),
     /// The name of an application's payload type that cannot be.
     #[error("the name of an application's payload type is empty or has a control character")]
-    ApplicationName,
+    BadApplicationName,
     /// A name that is not UTF-8.
     #[error("a name is not UTF-8")]
     NotUtf8,
@@ -140,7 +140,7 @@ impl PayloadError {
             PayloadError::NotDirect { .. } => "NotDirect",
             PayloadError::UnknownCode { .. } => "UnknownCode",
             PayloadError::NetId(_) => "BadNetId",
-            PayloadError::Name(_) | PayloadError::ApplicationName => "BadName",
+            PayloadError::Name(_) | PayloadError::BadApplicationName => "BadName",
             PayloadError::NotUtf8 => "NotUtf8",
             PayloadError::Record(_) => "BadRecord",
         }

@@ -4,7 +4,7 @@ use gm_clock::NetId;
 use gm_data::{Item, KeyRange, Op, StampedItem};
 
 use super::PayloadError;
-use super::read::Reader;
+use super::reader::Reader;
 use super::trace::Trace;
 use crate::varint;
 
@@ -23,19 +23,20 @@ mod bit {
 /// What an item is told apart from. Before the first one: a single key 0 that nothing adjoins, no port, priority 1, written
 /// at the clock.
 #[derive(Clone, Copy)]
-struct Before {
+struct PreviousItem {
     start: u32,
     /// The key after its end; none before the first item, and after the last key.
-    after: Option<u32>,
+    next_key: Option<u32>,
     width: u32,
     port: u16,
     priority: u16,
     age: u64,
 }
 
-const FIRST: Before = Before { start: 0, after: None, width: 0, port: 0, priority: 1, age: 0 };
+const BEFORE_FIRST: PreviousItem =
+    PreviousItem { start: 0, next_key: None, width: 0, port: 0, priority: 1, age: 0 };
 
-const fn code(op: Op) -> u8 {
+const fn op_code(op: Op) -> u8 {
     match op {
         Op::Add => 0,
         Op::Rmv => 1,
@@ -46,19 +47,19 @@ const fn code(op: Op) -> u8 {
 /// The items, sorted by range; `clock` is that of what they stand in.
 pub(super) fn encode(items: impl ExactSizeIterator<Item = StampedItem>, clock: u64, out: &mut Vec<u8>) {
     varint::write(items.len() as u64, out);
-    let mut before = FIRST;
+    let mut before = BEFORE_FIRST;
     for StampedItem { item, stamp: time } in items {
         let range = item.range();
-        let now = Before {
+        let now = PreviousItem {
             start: range.start(),
-            after: range.end().checked_add(1),
+            next_key: range.end().checked_add(1),
             width: range.end() - range.start(),
             port: item.port(),
             priority: item.priority(),
             age: clock - time,
         };
-        let adjoins = before.after == Some(now.start);
-        let mut head = code(item.op());
+        let adjoins = before.next_key == Some(now.start);
+        let mut head = op_code(item.op());
         for (bit, same) in [
             (bit::ADJOINS, adjoins),
             (bit::SAME_WIDTH, now.width == before.width),
@@ -89,35 +90,35 @@ pub(super) fn encode(items: impl ExactSizeIterator<Item = StampedItem>, clock: u
 }
 
 /// Reads items one by one, so that a record is built without a list between. What is wrong ends it, and is said by `end`.
-pub(super) struct Items<'r, 'a, T: Trace> {
+pub(super) struct ItemReader<'r, 'a, T: Trace> {
     reader: &'r mut Reader<'a, T>,
     member: NetId,
     clock: u64,
     left: usize,
-    before: Before,
+    before: PreviousItem,
     error: Option<PayloadError>,
 }
 
-impl<'r, 'a, T: Trace> Items<'r, 'a, T> {
+impl<'r, 'a, T: Trace> ItemReader<'r, 'a, T> {
     /// Reads how many there are. `items_left` is how many the whole payload may still have, of `most`.
     pub(super) fn begin(
         reader: &'r mut Reader<'a, T>,
         member: NetId,
         clock: u64,
         items_left: &mut usize,
-        most: usize,
-    ) -> Result<Items<'r, 'a, T>, PayloadError> {
-        let left = reader.count("items", most)?;
+        max: usize,
+    ) -> Result<ItemReader<'r, 'a, T>, PayloadError> {
+        let left = reader.count("items", max)?;
         *items_left = items_left.checked_sub(left).ok_or(PayloadError::TooMany {
             what: "items",
-            count: most as u64 + 1,
-            most: most as u64,
+            count: max as u64 + 1,
+            max: max as u64,
         })?;
-        Ok(Items { reader, member, clock, left, before: FIRST, error: None })
+        Ok(ItemReader { reader, member, clock, left, before: BEFORE_FIRST, error: None })
     }
 
     /// What was wrong with them.
-    pub(super) fn end(self) -> Result<(), PayloadError> {
+    pub(super) fn finish(self) -> Result<(), PayloadError> {
         match self.error {
             None => Ok(()),
             Some(error) => Err(error),
@@ -125,8 +126,8 @@ impl<'r, 'a, T: Trace> Items<'r, 'a, T> {
     }
 
     fn read(&mut self) -> Result<StampedItem, PayloadError> {
-        let Items { reader, before, clock, .. } = self;
-        let head = reader.byte_as("item", head_text)?;
+        let ItemReader { reader, before, clock, .. } = self;
+        let head = reader.byte_as("item", describe_head)?;
         if head & bit::RESERVED != 0 {
             return Err(PayloadError::UnknownFlags { flags: head.into() });
         }
@@ -138,37 +139,37 @@ impl<'r, 'a, T: Trace> Items<'r, 'a, T> {
         };
         let has = |bit: u8| head & bit != 0;
         let start = if has(bit::ADJOINS) {
-            before.after.ok_or(reader.out_of_range("start"))?
+            before.next_key.ok_or(reader.out_of_range("start"))?
         } else {
             let to = u64::from(before.start);
             let start = reader.varint32_as("start", |distance| to.saturating_add(distance).to_string())?;
             let start = before.start.checked_add(start).ok_or(reader.out_of_range("start"))?;
-            if before.after == Some(start) {
+            if before.next_key == Some(start) {
                 return Err(reader.not_canonical("start"));
             }
             start
         };
         let width = match has(bit::SAME_WIDTH) {
             true => before.width,
-            false => other(reader, "width", before.width, |reader| reader.varint32("width"))?,
+            false => read_changed(reader, "width", before.width, |reader| reader.varint32("width"))?,
         };
         // Looked at here, because what follows says nothing of it.
         let end = start.checked_add(width).ok_or(reader.out_of_range("end"))?;
         let range = KeyRange::new(start, end).map_err(|_| reader.out_of_range("end"))?;
         let port = match has(bit::SAME_PORT) {
             true => before.port,
-            false => other(reader, "port", before.port, |reader| reader.port("port"))?,
+            false => read_changed(reader, "port", before.port, |reader| reader.port("port"))?,
         };
         let priority = match has(bit::SAME_PRIORITY) {
             true => before.priority,
-            false => other(reader, "priority", before.priority, |reader| {
+            false => read_changed(reader, "priority", before.priority, |reader| {
                 let priority = u16::try_from(reader.varint("priority")?).ok().filter(|number| *number > 0);
                 priority.ok_or(reader.out_of_range("priority"))
             })?,
         };
         let age = match has(bit::SAME_AGE) {
             true => before.age,
-            false => other(reader, "age", before.age, |reader| {
+            false => read_changed(reader, "age", before.age, |reader| {
                 let age = reader.varint("age")?;
                 if age > *clock { Err(reader.out_of_range("age")) } else { Ok(age) }
             })?,
@@ -176,13 +177,13 @@ impl<'r, 'a, T: Trace> Items<'r, 'a, T> {
         let time = clock.checked_sub(age).ok_or(reader.out_of_range("age"))?;
         let item = Item::new(self.member, range, op, port, priority);
         let item = item.map_err(|_| reader.out_of_range("priority"))?;
-        *before = Before { start, after: end.checked_add(1), width, port, priority, age };
+        *before = PreviousItem { start, next_key: end.checked_add(1), width, port, priority, age };
         Ok(StampedItem { item, stamp: time })
     }
 }
 
 /// What the first byte of an item says, for a human.
-fn head_text(head: u8) -> String {
+fn describe_head(head: u8) -> String {
     let mut text = ["add", "rmv", "get", "op 3"][usize::from(head & bit::OP)].to_owned();
     for (bit, name) in [
         (bit::ADJOINS, "adjoins"),
@@ -201,7 +202,7 @@ fn head_text(head: u8) -> String {
 }
 
 /// A value that is written because it is not that of the item before, and so must not be.
-fn other<'a, T: Trace, V: PartialEq + Copy>(
+fn read_changed<'a, T: Trace, V: PartialEq + Copy>(
     reader: &mut Reader<'a, T>,
     what: &'static str,
     before: V,
@@ -211,7 +212,7 @@ fn other<'a, T: Trace, V: PartialEq + Copy>(
     if value == before { Err(reader.not_canonical(what)) } else { Ok(value) }
 }
 
-impl<T: Trace> Iterator for &mut Items<'_, '_, T> {
+impl<T: Trace> Iterator for &mut ItemReader<'_, '_, T> {
     type Item = StampedItem;
 
     // Within the loop that builds records it would take a fifth longer.

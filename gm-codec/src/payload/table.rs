@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use gm_clock::NetId;
 
 use super::PayloadError;
-use super::read::Reader;
+use super::reader::Reader;
 use super::trace::{ENTRY, Trace, hex};
 use crate::Limits;
 use crate::varint;
@@ -17,10 +17,10 @@ pub(super) struct Table {
 
 impl Table {
     /// The table of those nodes.
-    pub(super) fn of(mut named: Vec<NetId>) -> Table {
-        named.sort_unstable();
-        named.dedup();
-        Table { entries: named }
+    pub(super) fn from_nodes(mut nodes: Vec<NetId>) -> Table {
+        nodes.sort_unstable();
+        nodes.dedup();
+        Table { entries: nodes }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -33,7 +33,7 @@ impl Table {
 
     /// The position of a node that was named.
     pub(super) fn position(&self, node: NetId) -> u64 {
-        self.entries.binary_search(&node).expect("every node was named") as u64
+        self.entries.binary_search(&node).expect("every node was nodes") as u64
     }
 
     /// IPv4 entries, then IPv6 entries; see WIRE.md, "Table".
@@ -55,7 +55,7 @@ impl Table {
                     address = ip.to_bits();
                 }
                 IpAddr::V6(ip) => {
-                    let shared = shared(&octets, &ip.octets());
+                    let shared = common_prefix(&octets, &ip.octets());
                     out.push(shared << 1 | u8::from(same_port));
                     octets = ip.octets();
                     out.extend_from_slice(&octets[usize::from(shared)..]);
@@ -72,7 +72,7 @@ impl Table {
         reader: &mut Reader<'_, T>,
         limits: &Limits,
     ) -> Result<Table, PayloadError> {
-        let (v4, count) = counts(reader, limits)?;
+        let (v4, count) = decode_counts(reader, limits)?;
         // An entry takes a byte at least, which was looked at.
         let mut entries: Vec<NetId> = Vec::with_capacity(count);
         let (mut address, mut port) = (0_u32, 0_u16);
@@ -101,7 +101,7 @@ impl Table {
                     format!("{}, after {}", hex(rest), hex(&before[..usize::from(kept)]))
                 })?;
                 octets[usize::from(kept)..].copy_from_slice(rest);
-                if shared(&before, &octets) != kept {
+                if common_prefix(&before, &octets) != kept {
                     return Err(reader.not_canonical("address"));
                 }
                 (IpAddr::V6(Ipv6Addr::from(octets)), head & 1 == 1)
@@ -124,8 +124,11 @@ impl Table {
 }
 
 /// Reads how many IPv4 entries there are, and how many entries.
-fn counts<T: Trace>(reader: &mut Reader<'_, T>, limits: &Limits) -> Result<(usize, usize), PayloadError> {
-    let too_many = |count: u64| PayloadError::TooMany { what: "table", count, most: limits.nodes as u64 };
+fn decode_counts<T: Trace>(
+    reader: &mut Reader<'_, T>,
+    limits: &Limits,
+) -> Result<(usize, usize), PayloadError> {
+    let too_many = |count: u64| PayloadError::TooMany { what: "table", count, max: limits.nodes as u64 };
     let head = reader.varint_as("count", |head| {
         format!("{} IPv4 entries, {} IPv6 entries", head >> 1, if head & 1 == 1 { "and" } else { "no" })
     })?;
@@ -154,7 +157,7 @@ fn port_text(same: bool, before: u16) -> String {
 }
 
 /// Leading octets that the two have in common, 0 to 16.
-fn shared(a: &[u8; 16], b: &[u8; 16]) -> u8 {
+fn common_prefix(a: &[u8; 16], b: &[u8; 16]) -> u8 {
     let mut shared = 0;
     while usize::from(shared) < 16 && a[usize::from(shared)] == b[usize::from(shared)] {
         shared += 1;

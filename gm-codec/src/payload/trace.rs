@@ -6,7 +6,7 @@ use super::PayloadError;
 
 /// A field of a payload, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct TracedField {
     /// Where it begins, in bytes from the payload's start.
     pub at: usize,
     /// Bytes that it takes.
@@ -20,7 +20,7 @@ pub struct Field {
 /// What is wrong with a payload, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{name} at byte {at}: {error}", name = error.name())]
-pub struct Fault {
+pub struct TracedError {
     /// Where the field begins that cannot be read, or whose value decided; of an entry that is not used, where it begins.
     pub at: usize,
     /// What is wrong.
@@ -38,43 +38,43 @@ impl Trace for () {
 }
 
 /// Tells a human, and remembers enough to say where a fault is.
-pub(super) struct Sink<'f, F> {
-    to: &'f mut F,
+pub(super) struct FieldSink<'f, F> {
+    report: &'f mut F,
     /// Where the last field begins.
-    last: usize,
+    last_start: usize,
     /// Where each entry of the table begins.
-    entries: Vec<usize>,
+    entry_starts: Vec<usize>,
 }
 
 /// What the first field of an entry of the table is called.
 pub(super) const ENTRY: &str = "entry";
 
-impl<'f, F: FnMut(Field)> Sink<'f, F> {
-    pub(super) const fn new(to: &'f mut F) -> Sink<'f, F> {
-        Sink { to, last: 0, entries: Vec::new() }
+impl<'f, F: FnMut(TracedField)> FieldSink<'f, F> {
+    pub(super) const fn new(to: &'f mut F) -> FieldSink<'f, F> {
+        FieldSink { report: to, last_start: 0, entry_starts: Vec::new() }
     }
 
     /// Where the fault is, if what was read ends at `read`.
-    pub(super) fn fault(&self, read: usize, error: PayloadError) -> Fault {
+    pub(super) fn locate(&self, read: usize, error: PayloadError) -> TracedError {
         let at = match &error {
             PayloadError::Truncated { .. }
             | PayloadError::OverLong { .. }
             | PayloadError::TooLarge { .. }
             | PayloadError::Trailing { .. } => read,
-            PayloadError::UnusedEntry { index } => self.entries.get(*index).copied().unwrap_or(read),
-            _ => self.last,
+            PayloadError::UnusedEntry { index } => self.entry_starts.get(*index).copied().unwrap_or(read),
+            _ => self.last_start,
         };
-        Fault { at, error }
+        TracedError { at, error }
     }
 }
 
-impl<F: FnMut(Field)> Trace for Sink<'_, F> {
+impl<F: FnMut(TracedField)> Trace for FieldSink<'_, F> {
     fn field(&mut self, at: usize, end: usize, name: &'static str, value: impl FnOnce() -> String) {
-        self.last = at;
+        self.last_start = at;
         if name == ENTRY {
-            self.entries.push(at);
+            self.entry_starts.push(at);
         }
-        (self.to)(Field { at, len: end - at, name, value: value() });
+        (self.report)(TracedField { at, len: end - at, name, value: value() });
     }
 }
 

@@ -3,10 +3,10 @@
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_data::{GroupName, Version};
 
-use super::buckets::{check_indexes, index, level};
-use super::read::Reader;
-use super::refs::{Distances, Refs};
+use super::buckets::{check_indexes, decode_index, decode_level};
+use super::reader::Reader;
 use super::table::Table;
+use super::table_refs::{DeltaCoder, TableRefs};
 use super::trace::Trace;
 use super::{PayloadError, check, names};
 use crate::Limits;
@@ -23,12 +23,12 @@ pub struct Versions {
     /// the sender has a record of are among the versions.
     pub buckets: Option<(u8, Vec<u64>)>,
     /// Sorted by member, each once. `None` of a member that the sender has no record of; not with whole buckets.
-    pub versions: Vec<(NetId, Option<Known>)>,
+    pub versions: Vec<(NetId, Option<KnownVersion>)>,
 }
 
 /// What the sender has of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownVersion {
     /// The version of its record.
     pub version: Version,
     /// The digest of its record: of a living one, if digests are said at all.
@@ -50,7 +50,7 @@ mod code {
 impl Versions {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
         if let Some((level, indexes)) = &self.buckets {
-            check::some("buckets", indexes.len())?;
+            check::not_empty("buckets", indexes.len())?;
             check::at_most("buckets", indexes.len(), limits.nodes)?;
             check_indexes(*level, indexes)?;
         }
@@ -62,7 +62,7 @@ impl Versions {
                     return Err(PayloadError::UnknownCode { what: "version", code: code::NONE });
                 }
                 None => {}
-                Some(Known { version, digest }) => {
+                Some(KnownVersion { version, digest }) => {
                     check::in_range("clock", version.clock <= CEILING)?;
                     if digest.is_some() != (self.digests && !version.forgotten) {
                         return Err(check::not_canonical("digest"));
@@ -73,29 +73,29 @@ impl Versions {
         Ok(())
     }
 
-    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
-        named.extend(self.versions.iter().map(|(member, _)| *member));
+    pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
+        nodes.extend(self.versions.iter().map(|(member, _)| *member));
     }
 
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
-        names::put(self.name.as_str(), out);
+        names::encode_text(self.name.as_str(), out);
         let buckets = if self.buckets.is_some() { flag::BUCKETS } else { 0 };
         varint::write(buckets | if self.digests { flag::DIGESTS } else { 0 }, out);
         if let Some((level, indexes)) = &self.buckets {
             out.push(*level);
             varint::write(indexes.len() as u64, out);
-            let mut distances = Distances::default();
+            let mut distances = DeltaCoder::default();
             for index in indexes {
-                varint::write(distances.to(*index), out);
+                varint::write(distances.encode(*index), out);
             }
         }
         varint::write(self.versions.len() as u64, out);
-        let mut distances = Distances::default();
+        let mut distances = DeltaCoder::default();
         for (member, known) in &self.versions {
-            let head = distances.to(table.position(*member)) << 2;
+            let head = distances.encode(table.position(*member)) << 2;
             match known {
                 None => varint::write(head | code::NONE, out),
-                Some(Known { version, digest }) => {
+                Some(KnownVersion { version, digest }) => {
                     varint::write(head | if version.forgotten { code::FORGOTTEN } else { code::LIVING }, out);
                     varint::write(version.incarnation.get(), out);
                     varint::write(version.clock, out);
@@ -107,17 +107,17 @@ impl Versions {
 
     pub(super) fn decode<T: Trace>(
         reader: &mut Reader<'_, T>,
-        refs: &mut Refs<'_>,
+        refs: &mut TableRefs<'_>,
         limits: &Limits,
     ) -> Result<Versions, PayloadError> {
-        let name = names::group(reader, "name")?;
+        let name = names::decode_group_name(reader, "name")?;
         let flags = reader.flags("flags", &flag::KNOWN)?;
         let (digests, whole) = (flags & flag::DIGESTS != 0, flags & flag::BUCKETS != 0);
-        let buckets = whole.then(|| read_buckets(reader, limits)).transpose()?;
+        let buckets = whole.then(|| decode_buckets(reader, limits)).transpose()?;
         let count = reader.count("versions", limits.nodes)?;
         // A version takes a byte at least, and its member one in the table.
         let mut versions = Vec::with_capacity(count.min(refs.len()));
-        let mut distances = Distances::default();
+        let mut distances = DeltaCoder::default();
         for _ in 0..count {
             let head = reader.varint_as("version", |head| {
                 let code = match head & 3 {
@@ -126,9 +126,9 @@ impl Versions {
                     code::NONE => "no record",
                     _ => "code 3",
                 };
-                format!("{code} of {}", refs.text(distances.peek(head >> 2)))
+                format!("{code} of {}", refs.describe(distances.peek(head >> 2)))
             })?;
-            let member = refs.at(distances.from(head >> 2))?;
+            let member = refs.node_at(distances.decode(head >> 2))?;
             let gone = match head & 3 {
                 code::LIVING => false,
                 code::FORGOTTEN => true,
@@ -138,39 +138,45 @@ impl Versions {
                 }
                 code => return Err(PayloadError::UnknownCode { what: "version", code }),
             };
-            let version =
-                Version { incarnation: life(reader)?, forgotten: gone, clock: number(reader, "clock")? };
+            let version = Version {
+                incarnation: decode_incarnation(reader)?,
+                forgotten: gone,
+                clock: decode_ticks(reader, "clock")?,
+            };
             let digest = digests && !gone;
             let digest = digest.then(|| reader.array("digest")).transpose()?.map(u64::from_be_bytes);
-            versions.push((member, Some(Known { version, digest })));
+            versions.push((member, Some(KnownVersion { version, digest })));
         }
         Ok(Versions { name, digests, buckets, versions })
     }
 }
 
-fn read_buckets<T: Trace>(
+fn decode_buckets<T: Trace>(
     reader: &mut Reader<'_, T>,
     limits: &Limits,
 ) -> Result<(u8, Vec<u64>), PayloadError> {
-    let level = level(reader)?;
-    let count = reader.some("buckets", limits.nodes)?;
+    let level = decode_level(reader)?;
+    let count = reader.nonzero_count("buckets", limits.nodes)?;
     // An index takes a byte at least, which was looked at.
     let mut indexes = Vec::with_capacity(count);
-    let mut distances = Distances::default();
+    let mut distances = DeltaCoder::default();
     for _ in 0..count {
-        indexes.push(index(reader, level, &mut distances)?);
+        indexes.push(decode_index(reader, level, &mut distances)?);
     }
     Ok((level, indexes))
 }
 
 /// A clock or a floor.
-pub(super) fn number<T: Trace>(reader: &mut Reader<'_, T>, what: &'static str) -> Result<u64, PayloadError> {
+pub(super) fn decode_ticks<T: Trace>(
+    reader: &mut Reader<'_, T>,
+    what: &'static str,
+) -> Result<u64, PayloadError> {
     let number = reader.varint(what)?;
     if number > CEILING { Err(reader.out_of_range(what)) } else { Ok(number) }
 }
 
 /// An incarnation.
-pub(super) fn life<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Incarnation, PayloadError> {
-    let number = number(reader, "incarnation")?;
+pub(super) fn decode_incarnation<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Incarnation, PayloadError> {
+    let number = decode_ticks(reader, "incarnation")?;
     Incarnation::new(number).map_err(|_| reader.out_of_range("incarnation"))
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_codec::{
-    Answer, Application, Body, BroadcastId, Buckets, Fingerprints, Gaps, Holding, Island, Known, Missed,
-    Parent, Peers, Receipt, Repeat, Requests, Root, Sum, Versions,
+    Ack, AckStatus, AckSummary, ApplicationPayload, Body, BroadcastId, Buckets, Fingerprints, GroupEntry,
+    KnownVersion, MissedMulticasts, Nack, ParentBucket, PeerExchange, PeerIsland, RecordRequests,
+    Retransmission, Root, Versions,
 };
 use gm_data::{GroupName, Version};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -19,38 +20,43 @@ pub(crate) fn name() -> impl Strategy<Value = GroupName> {
 
 fn application() -> impl Strategy<Value = Body> {
     ("[a-zé]{1,9}", vec(any::<u8>(), 0..40))
-        .prop_map(|(name, bytes)| Body::Application(Application { name, bytes }))
+        .prop_map(|(name, bytes)| Body::Application(ApplicationPayload { name, bytes }))
 }
 
-fn peers() -> impl Strategy<Value = Body> {
+fn peer_exchange() -> impl Strategy<Value = Body> {
     let islands = btree_map(node(), btree_set(node(), 0..4), 0..4);
     (any::<bool>(), islands, nodes()).prop_map(|(wanted, islands, others)| {
         let island = |(label, mut nodes): (NetId, BTreeSet<NetId>)| {
             nodes.remove(&label);
-            Island { label, nodes: nodes.into_iter().collect() }
+            PeerIsland { id: label, nodes: nodes.into_iter().collect() }
         };
-        Body::Peers(Peers { wanted, islands: islands.into_iter().map(island).collect(), others })
+        Body::PeerExchange(PeerExchange {
+            reply_requested: wanted,
+            islands: islands.into_iter().map(island).collect(),
+            without_island: others,
+        })
     })
 }
 
 prop_compose! {
-    fn sum()(
-        (last, again) in any::<(bool, bool)>(),
+    fn ack_summary()(
+        (is_final, reassigned) in any::<(bool, bool)>(),
         delivered in number(),
         refused in number(),
         missing in number(),
-        names in nodes(),
-    ) -> Answer {
-        let most = usize::try_from(missing).unwrap_or(16).min(16);
-        let names = names.into_iter().take(most).collect();
-        Answer::Sum(Sum { last, again, delivered, refused, missing, names })
+        missing_sample in nodes(),
+    ) -> AckStatus {
+        let max = usize::try_from(missing).unwrap_or(16).min(16);
+        let missing_sample = missing_sample.into_iter().take(max).collect();
+        AckStatus::Summary(AckSummary { is_final, reassigned, delivered, refused, missing, missing_sample })
     }
 }
 
-fn receipt() -> impl Strategy<Value = Body> {
-    let answer = prop_oneof![1 => Just(Answer::Have), 1 => Just(Answer::SendMe), 3 => sum()];
+fn ack() -> impl Strategy<Value = Body> {
+    let answer =
+        prop_oneof![1 => Just(AckStatus::Received), 1 => Just(AckStatus::ContentWanted), 3 => ack_summary()];
     (node(), any::<[u8; 8]>(), number(), answer).prop_map(|(origin, epoch, sequence, answer)| {
-        Body::Receipt(Receipt { about: BroadcastId { origin, epoch, sequence }, answer })
+        Body::Ack(Ack { broadcast: BroadcastId { origin, epoch, sequence }, status: answer })
     })
 }
 
@@ -71,20 +77,24 @@ fn runs() -> impl Strategy<Value = Vec<(u64, u64)>> {
     })
 }
 
-fn gaps() -> impl Strategy<Value = Body> {
+fn nack() -> impl Strategy<Value = Body> {
     btree_map(node(), (any::<[u8; 8]>(), runs()), 1..4).prop_map(|nodes| {
-        let missed = |(node, (epoch, runs))| Missed { node, epoch, runs };
-        Body::Gaps(Gaps { nodes: nodes.into_iter().map(missed).collect() })
+        let missed = |(node, (epoch, runs))| MissedMulticasts { node, epoch, runs };
+        Body::Nack(Nack { missed: nodes.into_iter().map(missed).collect() })
     })
 }
 
-fn repeat() -> impl Strategy<Value = Body> {
-    (node(), any::<[u8; 8]>(), number(), vec(any::<u8>(), 0..30))
-        .prop_map(|(node, epoch, number, payload)| Body::Repeat(Repeat { node, epoch, number, payload }))
+fn retransmission() -> impl Strategy<Value = Body> {
+    (node(), any::<[u8; 8]>(), number(), vec(any::<u8>(), 0..30)).prop_map(
+        |(node, epoch, number, payload)| {
+            Body::Retransmission(Retransmission { node, epoch, multicast_sequence: number, payload })
+        },
+    )
 }
 
 fn fingerprints() -> impl Strategy<Value = Body> {
-    let holding = prop_oneof![any::<u128>().prop_map(Holding::Held), node().prop_map(Holding::Known)];
+    let holding =
+        prop_oneof![any::<u128>().prop_map(GroupEntry::Hosted), node().prop_map(GroupEntry::Contact)];
     let groups = btree_map(name(), holding, 0..5);
     (any::<bool>(), prop::option::of(name()), prop::option::of(name()), groups).prop_map(
         |(answer, after, until, groups)| {
@@ -114,7 +124,7 @@ fn buckets() -> impl Strategy<Value = Body> {
             let parent = |(index, fingerprints): (u64, Vec<(usize, u64)>)| {
                 let mut children = [None; 16];
                 fingerprints.into_iter().for_each(|(child, fingerprint)| children[child] = Some(fingerprint));
-                Parent { index, children }
+                ParentBucket { index, children }
             };
             let parents = indexes.into_iter().zip(fingerprints).map(parent).collect();
             Body::Buckets(Buckets { name, level, parents })
@@ -127,30 +137,31 @@ fn tick() -> impl Strategy<Value = u64> {
     prop_oneof![3 => 0..9_u64, 1 => 0..=CEILING]
 }
 
-fn life() -> impl Strategy<Value = Incarnation> {
+fn incarnation() -> impl Strategy<Value = Incarnation> {
     tick().prop_map(|number| Incarnation::new(number).expect("in range"))
 }
 
 fn versions() -> impl Strategy<Value = Body> {
-    let known = prop::option::of((life(), any::<bool>(), tick(), any::<u64>()));
+    let known = prop::option::of((incarnation(), any::<bool>(), tick(), any::<u64>()));
     let buckets = prop::option::of(indexes());
     (name(), any::<bool>(), buckets, btree_map(node(), known, 0..6)).prop_map(
         |(name, digests, buckets, versions)| {
-            let known = |(incarnation, gone, clock, digest)| Known {
+            let known = |(incarnation, gone, clock, digest)| KnownVersion {
                 version: Version { incarnation, forgotten: gone, clock },
                 digest: (digests && !gone).then_some(digest),
             };
-            let versions = versions.into_iter().map(|(member, said)| (member, said.map(known)));
+            let versions =
+                versions.into_iter().map(|(member, known_version)| (member, known_version.map(known)));
             let versions = versions.filter(|(_, known)| buckets.is_none() || known.is_some()).collect();
             Body::Versions(Versions { name, digests, buckets, versions })
         },
     )
 }
 
-fn requests() -> impl Strategy<Value = Body> {
-    (name(), btree_map(node(), prop::option::of((life(), tick())), 1..6)).prop_map(
+fn record_requests() -> impl Strategy<Value = Body> {
+    (name(), btree_map(node(), prop::option::of((incarnation(), tick())), 1..6)).prop_map(
         |(name, requests): (_, BTreeMap<_, _>)| {
-            Body::Requests(Requests { name, requests: requests.into_iter().collect() })
+            Body::RecordRequests(RecordRequests { name, requests: requests.into_iter().collect() })
         },
     )
 }
@@ -160,15 +171,15 @@ pub(crate) fn any_other() -> impl Strategy<Value = Body> {
     let root = any::<(bool, u128)>().prop_map(|(answer, root)| Body::Root(Root { answer, root }));
     prop_oneof![
         application(),
-        Just(Body::Notice),
-        peers(),
-        receipt(),
-        gaps(),
-        repeat(),
+        Just(Body::HeaderOnly),
+        peer_exchange(),
+        ack(),
+        nack(),
+        retransmission(),
         root,
         fingerprints(),
         buckets(),
         versions(),
-        requests(),
+        record_requests(),
     ]
 }

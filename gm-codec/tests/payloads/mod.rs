@@ -1,17 +1,18 @@
 //! Generated payloads: the header and the state of groups. The other bodies are in `bodies.rs`.
 #![allow(dead_code)] // Every test uses a part of it.
 
+pub(crate) mod as_json;
 pub(crate) mod bodies;
 pub(crate) mod malformed;
 pub(crate) mod malformed_bodies;
-pub(crate) mod meaning;
-pub(crate) mod shapes;
+pub(crate) mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gm_clock::{Incarnation, NetId};
 use gm_codec::{
-    Body, Broadcast, Group, Header, Kind, Limits, Origin, Part, Payload, PayloadError, Receipts, Section,
+    AckRequest, Body, BroadcastHeader, Extension, GroupUpdate, Header, Limits, MemberUpdate, Origin, Payload,
+    PayloadError, Routing,
 };
 use gm_data::{Eviction, Increment, Item, KeyRange, Op, Predecessor, Record, StampedItem, Version};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -41,9 +42,9 @@ pub(crate) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0..300_u64, any::<u64>()]
 }
 
-fn sections() -> impl Strategy<Value = Vec<Section>> {
+fn extensions() -> impl Strategy<Value = Vec<Extension>> {
     let some = btree_map(number(), vec(any::<u8>(), 0..9), 1..4);
-    let some = some.prop_map(|all| all.into_iter().map(|(kind, bytes)| Section { kind, bytes }).collect());
+    let some = some.prop_map(|all| all.into_iter().map(|(kind, bytes)| Extension { kind, bytes }).collect());
     prop_oneof![5 => Just(Vec::new()), 1 => some]
 }
 
@@ -51,34 +52,34 @@ prop_compose! {
     fn broadcast()(
         origin in prop::option::of((node(), any::<[u8; 8]>())),
         sequence in number(),
-        list in nodes(),
-        receipts in prop::option::of((any::<u32>(), 0..5_000_u32, any::<bool>(), any::<bool>(), any::<bool>())),
-    ) -> Kind {
+        targets in nodes(),
+        ack_request in prop::option::of((any::<u32>(), 0..5_000_u32, any::<bool>(), any::<bool>(), any::<bool>())),
+    ) -> Routing {
         let origin = origin.map(|(node, epoch)| Origin { node, epoch });
-        let receipts = receipts.map(|(long, short, is_long, durable, again)| {
-            Receipts { within_millis: if is_long { long } else { short }, durable, again }
+        let ack_request = ack_request.map(|(long, short, is_long, durable, reassigned)| {
+            AckRequest { within_millis: if is_long { long } else { short }, durable, reassigned }
         });
-        Kind::Broadcast(Broadcast { origin, sequence, list, receipts })
+        Routing::Broadcast(BroadcastHeader { origin, sequence, targets, ack_request })
     }
 }
 
 prop_compose! {
-    fn header(kind: BoxedStrategy<Kind>)(
+    fn header(routing: BoxedStrategy<Routing>)(
         sender in node(),
-        kind in kind,
-        multicast in prop::option::of(any::<u64>()),
+        routing in routing,
+        multicast_sequence in prop::option::of(any::<u64>()),
         island in prop::option::of(node()),
-        heard in nodes(),
-        lost in nodes(),
-        sections in sections(),
+        neighbors_gained in nodes(),
+        neighbors_lost in nodes(),
+        extensions in extensions(),
     ) -> Header {
-        Header { sender, kind, multicast, island, heard, lost, sections }
+        Header { sender, routing, multicast_sequence, island, neighbors_gained, neighbors_lost, extensions }
     }
 }
 
-type Said = (u8, u16, u16, u64);
+type ItemFields = (u8, u16, u16, u64);
 
-fn items() -> impl Strategy<Value = BTreeMap<(u32, u32), Said>> {
+fn items() -> impl Strategy<Value = BTreeMap<(u32, u32), ItemFields>> {
     let key = || prop_oneof![4 => 0..40_u32, 1 => any::<u32>(), 1 => Just(u32::MAX)];
     let number = || prop_oneof![3 => 1..3_u16, 1 => 1..=u16::MAX];
     let range = (key(), prop_oneof![3 => 0..4_u32, 1 => any::<u32>()]);
@@ -86,8 +87,13 @@ fn items() -> impl Strategy<Value = BTreeMap<(u32, u32), Said>> {
     btree_map(range, (0..3_u8, number(), number(), prop_oneof![3 => 0..4_u64, 1 => any::<u64>()]), 0..12)
 }
 
-fn timed(member: NetId, items: BTreeMap<(u32, u32), Said>, oldest: u64, clock: u64) -> Vec<StampedItem> {
-    let item = |((start, end), (op, port, priority, age)): ((u32, u32), Said)| {
+fn timed(
+    member: NetId,
+    items: BTreeMap<(u32, u32), ItemFields>,
+    oldest: u64,
+    clock: u64,
+) -> Vec<StampedItem> {
+    let item = |((start, end), (op, port, priority, age)): ((u32, u32), ItemFields)| {
         let range = KeyRange::new(start, end).expect("in order");
         let op = [Op::Add, Op::Rmv, Op::Get][usize::from(op)];
         let item = Item::new(member, range, op, port, priority).expect("a priority");
@@ -97,7 +103,7 @@ fn timed(member: NetId, items: BTreeMap<(u32, u32), Said>, oldest: u64, clock: u
 }
 
 prop_compose! {
-    fn part()(
+    fn member_update()(
         member in node(),
         incarnation in prop_oneof![1..9_u64, (1 << 46)..(1_u64 << 47)],
         clock in prop_oneof![1..9_u64, 1..(1_u64 << 40)],
@@ -106,38 +112,39 @@ prop_compose! {
         opened in prop::option::of((any::<u64>(), any::<u64>())),
         digest in any::<u64>(),
         items in items(),
-    ) -> Part {
-        let life = |number: u64| Incarnation::new(number).expect("in range");
-        let opened = opened.filter(|_| kind != 1).map(|(from, at)| Predecessor { incarnation: life(from % incarnation), clock: at % clock });
+    ) -> MemberUpdate {
+        let to_incarnation = |number: u64| Incarnation::new(number).expect("in range");
+        let opened = opened.filter(|_| kind != 1).map(|(from, at)| Predecessor { incarnation: to_incarnation(from % incarnation), clock: at % clock });
         if kind == 2 {
             let since = floor % clock;
             let items = timed(member, items, since + 1, clock);
-            let increment = Increment::from_parts(member, life(incarnation), opened, (since, clock), digest, items);
-            return Part::Increment(increment.expect("sound"));
+            let increment = Increment::from_parts(member, to_incarnation(incarnation), opened, (since, clock), digest, items);
+            return MemberUpdate::Increment(increment.expect("sound"));
         }
         if kind == 3 {
-            let greatest = Version::new(life(incarnation), opened.is_some(), clock).expect("in range");
-            let least = Version { incarnation: life(floor % (incarnation + 1)), forgotten: false, clock: digest % (clock + 1) };
-            return Part::Eviction(Eviction { member, least, greatest });
+            let greatest = Version::new(to_incarnation(incarnation), opened.is_some(), clock).expect("in range");
+            let least = Version { incarnation: to_incarnation(floor % (incarnation + 1)), forgotten: false, clock: digest % (clock + 1) };
+            return MemberUpdate::Eviction(Eviction { member, least, greatest });
         }
         let gone = kind == 1;
         let items = if gone { Vec::new() } else { timed(member, items, 0, clock) };
-        let version = Version::new(life(incarnation), gone, clock).expect("in range");
-        Part::Record(Record::from_parts(member, version, opened, floor % (clock + 1), items).expect("sound"))
+        let version = Version::new(to_incarnation(incarnation), gone, clock).expect("in range");
+        MemberUpdate::Record(Record::from_parts(member, version, opened, floor % (clock + 1), items).expect("sound"))
     }
 }
 
 fn group() -> impl Strategy<Value = Body> {
-    (bodies::name(), vec(part(), 0..6)).prop_map(|(name, parts)| {
-        let parts: BTreeMap<NetId, Part> = parts.into_iter().map(|part| (part.member(), part)).collect();
-        Body::Group(Group { name, parts: parts.into_values().collect() })
+    (bodies::name(), vec(member_update(), 0..6)).prop_map(|(name, parts)| {
+        let parts: BTreeMap<NetId, MemberUpdate> =
+            parts.into_iter().map(|part| (part.member(), part)).collect();
+        Body::GroupUpdate(GroupUpdate { name, updates: parts.into_values().collect() })
     })
 }
 
 /// Of all bodies.
 pub(crate) fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![1 => group(), 2 => bodies::any_other()].prop_flat_map(|body| {
-        let direct = Just(Kind::Direct).boxed();
+        let direct = Just(Routing::Direct).boxed();
         let kind =
             if body.must_be_direct() { direct } else { prop_oneof![1 => direct, 3 => broadcast()].boxed() };
         header(kind).prop_map(move |header| Payload { header, body: body.clone() })

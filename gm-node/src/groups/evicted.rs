@@ -2,7 +2,7 @@
 
 use gm_broadcast::{Path, Time};
 use gm_clock::NetId;
-use gm_codec::{Group, Part};
+use gm_codec::{GroupUpdate, MemberUpdate};
 use gm_data::{Eviction, GroupName, Replica};
 
 use super::{Effect, Groups};
@@ -29,11 +29,16 @@ impl Groups {
     }
 
     /// The eviction because of which what somebody shows of a member is refused.
-    pub(crate) fn eviction_of(&self, group: &GroupName, member: NetId, part: &Part) -> Option<Eviction> {
+    pub(crate) fn eviction_of(
+        &self,
+        group: &GroupName,
+        member: NetId,
+        part: &MemberUpdate,
+    ) -> Option<Eviction> {
         let version = match part {
-            Part::Record(record) => record.version(),
-            Part::Increment(increment) => increment.version_digest().version,
-            Part::Eviction(_) => return None,
+            MemberUpdate::Record(record) => record.version(),
+            MemberUpdate::Increment(increment) => increment.version_digest().version,
+            MemberUpdate::Eviction(_) => return None,
         };
         self.topology.group(group)?.eviction_covering(member, version)
     }
@@ -44,12 +49,12 @@ impl Groups {
         name: &GroupName,
         from: NetId,
         path: Path,
-        group: &Group,
+        group: &GroupUpdate,
         refused: &[NetId],
     ) {
-        let is_refused = |part: &&Part| refused.contains(&part.member());
-        let why = |part: &Part| self.eviction_of(name, part.member(), part);
-        let evictions: Vec<Eviction> = group.parts.iter().filter(is_refused).filter_map(why).collect();
+        let is_refused = |part: &&MemberUpdate| refused.contains(&part.member());
+        let why = |part: &MemberUpdate| self.eviction_of(name, part.member(), part);
+        let evictions: Vec<Eviction> = group.updates.iter().filter(is_refused).filter_map(why).collect();
         if !evictions.is_empty() {
             self.counters.add("evicted", "records refused", evictions.len() as u64);
             self.effects.push_back(Effect::Refused { group: name.clone(), from, path, evictions });
@@ -57,11 +62,13 @@ impl Groups {
     }
 
     /// Somebody sent this of ourselves.
-    pub(super) fn hear_of_own(&mut self, group: &GroupName, from: NetId, path: Path, part: &Part) {
+    pub(super) fn hear_of_own(&mut self, group: &GroupName, from: NetId, path: Path, part: &MemberUpdate) {
         match part {
-            Part::Record(record) => self.hear_own(group, from, path, record.version_digest()),
-            Part::Increment(increment) => self.hear_own(group, from, path, increment.version_digest()),
-            Part::Eviction(eviction) => {
+            MemberUpdate::Record(record) => self.hear_own(group, from, path, record.version_digest()),
+            MemberUpdate::Increment(increment) => {
+                self.hear_own(group, from, path, increment.version_digest())
+            }
+            MemberUpdate::Eviction(eviction) => {
                 let own = self.topology.group(group);
                 if own.is_some_and(|own| own.is_evicted_by(eviction)) {
                     let (group, eviction) = (group.clone(), *eviction);

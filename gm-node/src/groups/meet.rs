@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_codec::{Group, Part};
+use gm_codec::{GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, StampedItem};
 
 use super::{Effect, Groups, Held, Noted, Word, stands_for_all};
@@ -69,14 +69,14 @@ impl Groups {
     }
 
     /// What that node wrote came, of a group that is not held here.
-    pub(super) fn meet_writer(&mut self, now: Time, writer: NetId, group: &Group) {
+    pub(super) fn meet_writer(&mut self, now: Time, writer: NetId, group: &GroupUpdate) {
         let name = &group.name;
-        let part = group.parts.iter().find(|part| part.member() == writer);
+        let part = group.updates.iter().find(|part| part.member() == writer);
         let is_live = |timed: StampedItem| timed.item.op().is_live();
         match part {
-            Some(Part::Record(record)) if !record.is_member() => self.leave_out(name, writer),
+            Some(MemberUpdate::Record(record)) if !record.is_member() => self.leave_out(name, writer),
             // It may have left, or have more that was not sent.
-            Some(Part::Increment(increment)) if !increment.items().any(is_live) => {}
+            Some(MemberUpdate::Increment(increment)) if !increment.items().any(is_live) => {}
             Some(_) => drop(self.meet(now, name, writer, Word::Own, writer)),
             None => drop(self.meet(now, name, writer, Word::Hearsay, writer)),
         }

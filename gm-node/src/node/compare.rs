@@ -3,7 +3,9 @@
 
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Buckets, Fingerprints, Holding, Known, Parent, Requests, Root, Versions};
+use gm_codec::{
+    Body, Buckets, Fingerprints, GroupEntry, KnownVersion, ParentBucket, RecordRequests, Root, Versions,
+};
 use gm_data::{Bucket, Eviction, GroupName, Record, Replica, Version, VersionDigest, View};
 
 use super::Node;
@@ -36,7 +38,7 @@ impl<S: Store> Node<S> {
                 self.count("dropped", "versions of no group");
             }
             Body::Versions(said) => self.on_versions(now, (from, by), path, &said),
-            Body::Requests(said) => self.on_requests(now, (from, by), &said),
+            Body::RecordRequests(said) => self.on_requests(now, (from, by), &said),
             _ => self.count("dropped", "message of another kind"),
         }
     }
@@ -137,8 +139,8 @@ impl<S: Store> Node<S> {
         }
         if !found.asks.is_empty() {
             self.count("anti-entropy", "requested");
-            let body = Requests { name: name.clone(), requests: found.asks };
-            self.send(now, from, Body::Requests(body), by);
+            let body = RecordRequests { name: name.clone(), requests: found.asks };
+            self.send(now, from, Body::RecordRequests(body), by);
         }
         if !found.evictions.is_empty() {
             self.send_evictions(now, name, (from, path), &found.evictions);
@@ -167,7 +169,7 @@ impl<S: Store> Node<S> {
         if said.buckets.is_none() && said.versions.as_slice() == [(to, None)] {
             let body = match self.groups_mut().contacts.name_other(&said.name, to) {
                 Some(other) => {
-                    let groups = vec![(said.name.clone(), Holding::Known(other))];
+                    let groups = vec![(said.name.clone(), GroupEntry::Contact(other))];
                     Body::Fingerprints(Fingerprints { answer: true, after: None, until: None, groups })
                 }
                 // The members meet elsewhere: there is more known.
@@ -245,7 +247,7 @@ impl<S: Store> Node<S> {
         found
     }
 
-    fn on_requests(&mut self, now: Time, (from, by): Way, said: &Requests) {
+    fn on_requests(&mut self, now: Time, (from, by): Way, said: &RecordRequests) {
         let wishes: Vec<Wish> = said
             .requests
             .iter()
@@ -264,7 +266,7 @@ fn answers(from: NetId, body: &Body) -> bool {
     match body {
         Body::Root(root) => root.answer,
         Body::Fingerprints(said) => {
-            let registers = |(_, holding): &(GroupName, Holding)| *holding == Holding::Known(from);
+            let registers = |(_, holding): &(GroupName, GroupEntry)| *holding == GroupEntry::Contact(from);
             said.answer && said.until.is_some() && !said.groups.iter().any(registers)
         }
         _ => false,
@@ -285,9 +287,9 @@ struct Found {
 }
 
 /// A bucket by its children.
-fn parent(view: &View, level: u8, index: u64) -> Parent {
+fn parent(view: &View, level: u8, index: u64) -> ParentBucket {
     let told = |bucket: Bucket| (bucket.records > 0).then_some(bucket.fingerprint);
-    Parent { index, children: view.bucket_children(level, index).map(told) }
+    ParentBucket { index, children: view.bucket_children(level, index).map(told) }
 }
 
 /// The versions of whole buckets.
@@ -295,7 +297,7 @@ fn versions_of(name: &GroupName, view: &View, level: u8, buckets: Vec<u64>, dige
     let records = buckets.iter().flat_map(|index| view.bucket_records(level, *index));
     let known = |record: &Record| {
         let digest = (digests && !record.version().forgotten).then(|| record.digest());
-        (record.member(), Some(Known { version: record.version(), digest }))
+        (record.member(), Some(KnownVersion { version: record.version(), digest }))
     };
     let mut versions: Vec<_> = records.map(known).collect();
     versions.sort_unstable_by_key(|(member, _)| *member);

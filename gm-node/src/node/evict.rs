@@ -3,7 +3,7 @@
 
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Group, Part};
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{Eviction, GroupName, Replica};
 
 use super::Node;
@@ -95,7 +95,7 @@ impl<S: Store> Node<S> {
 }
 
 fn body(group: &GroupName, evictions: &[Eviction]) -> Body {
-    let mut parts: Vec<Part> = evictions.iter().copied().map(Part::Eviction).collect();
-    parts.sort_by_key(Part::member);
-    Body::Group(Group { name: group.clone(), parts })
+    let mut parts: Vec<MemberUpdate> = evictions.iter().copied().map(MemberUpdate::Eviction).collect();
+    parts.sort_by_key(MemberUpdate::member);
+    Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gm_broadcast::{By, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Group, Part};
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{ForgetError, GroupName, Record, Replica};
 
 use super::Node;
@@ -69,8 +69,8 @@ impl<S: Store> Node<S> {
     pub(super) fn tell_forgotten(&mut self, now: Time, group: &GroupName, record: Record, answer: Answer) {
         let member = record.member();
         self.unlist_if_forgotten(now, member);
-        let parts = vec![Part::Record(record.clone())];
-        let body = Body::Group(Group { name: group.clone(), parts });
+        let parts = vec![MemberUpdate::Record(record.clone())];
+        let body = Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts });
         let telling = |body, to| Telling { body, instead: None, topic: None, to, multicast: true };
         if waits(answer.wait.count) {
             // Nobody waits for who is forgotten: it may be dead.

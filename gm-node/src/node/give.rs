@@ -3,7 +3,7 @@
 
 use gm_broadcast::{By, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Group, Part};
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, Record, Replica, Transfer, Version};
 
 use super::Node;
@@ -52,11 +52,11 @@ impl<S: Store> Node<S> {
                 Transfer::Nothing | Transfer::Request => continue,
                 Transfer::Increment(increment) => {
                     let items = increment.items().len();
-                    (Part::Increment(increment), items)
+                    (MemberUpdate::Increment(increment), items)
                 }
                 Transfer::Whole(record) => {
                     let items = record.item_counts().1;
-                    (Part::Record(without_floor(record)), items)
+                    (MemberUpdate::Record(without_floor(record)), items)
                 }
             };
             let bytes = PART + ITEM * items;
@@ -76,11 +76,11 @@ impl<S: Store> Node<S> {
         }
         let alone = pieces.len() == 1;
         for (size, mut parts) in pieces {
-            parts.sort_by_key(Part::member);
+            parts.sort_by_key(MemberUpdate::member);
             parts.dedup_by_key(|part| part.member());
             let by = if alone && size <= TRIED { by } else { By::Link };
             self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
-            self.send(now, to, Body::Group(Group { name: group.clone(), parts }), by);
+            self.send(now, to, Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts }), by);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, BroadcastId, Known, Versions};
+use gm_codec::{Body, BroadcastId, KnownVersion, Versions};
 use gm_data::GroupName;
 
 use super::Node;
@@ -87,7 +87,7 @@ impl<S: Store> Node<S> {
         }
         let versions = members.iter().filter_map(|member| {
             let version = self.groups().version(group, *member)?;
-            Some((*member, Some(Known { version, digest: None })))
+            Some((*member, Some(KnownVersion { version, digest: None })))
         });
         let versions: Vec<_> = versions.collect();
         if versions.is_empty() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use gm_broadcast::{By, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Fingerprints, Holding, Known, Root, Versions};
+use gm_codec::{Body, Fingerprints, GroupEntry, KnownVersion, Root, Versions};
 use gm_data::GroupName;
 
 use super::Node;
@@ -22,7 +22,7 @@ const PAGE: usize = 32;
 const COMPARED: usize = 512;
 
 /// The entries of an answer, by name.
-type Reply = BTreeMap<GroupName, Holding>;
+type Reply = BTreeMap<GroupName, GroupEntry>;
 
 impl<S: Store> Node<S> {
     pub(super) fn on_fingerprints(
@@ -40,14 +40,14 @@ impl<S: Store> Node<S> {
         let (mut differ, mut reply) = (Vec::new(), Reply::new());
         for (name, holding) in said.groups.iter().filter(|(name, _)| !stands_for_all(name)) {
             match *holding {
-                Holding::Known(member) if member == from => {
+                GroupEntry::Contact(member) if member == from => {
                     registers = true;
                     let (answer, is_new) = self.on_registration(now, from, name);
                     reply.extend(answer.map(|holding| (name.clone(), holding)));
                     newly.extend(is_new.then(|| name.clone()));
                 }
-                Holding::Known(member) => self.on_not_held(now, (from, by), name, member),
-                Holding::Held(theirs) => {
+                GroupEntry::Contact(member) => self.on_not_held(now, (from, by), name, member),
+                GroupEntry::Hosted(theirs) => {
                     let answer = self.on_held(now, from, name, theirs, compares, &mut differ);
                     reply.extend(answer.map(|holding| (name.clone(), holding)));
                 }
@@ -92,7 +92,7 @@ impl<S: Store> Node<S> {
         theirs: u128,
         compares: bool,
         differ: &mut Vec<GroupName>,
-    ) -> Option<Holding> {
+    ) -> Option<GroupEntry> {
         if !self.groups().held.contains_key(name) {
             // It may know only the members that joined on its own side of a split; and if it takes us for a member, it learns that we are none.
             let noted = self.groups_mut().meet(now, name, from, Word::Own, from);
@@ -100,7 +100,7 @@ impl<S: Store> Node<S> {
                 return None;
             }
             let other = self.groups_mut().contacts.name_other(name, from);
-            return other.or(compares.then_some(from)).map(Holding::Known);
+            return other.or(compares.then_some(from)).map(GroupEntry::Contact);
         }
         self.groups_mut().meet(now, name, from, Word::Own, from);
         let me = self.me();
@@ -116,7 +116,7 @@ impl<S: Store> Node<S> {
         // A node that left holds the group until a member confirms that it has the leave.
         let confirms = compares && state.is_member(me) && !state.is_member(from);
         self.agree(now, name, from);
-        confirms.then_some(Holding::Held(theirs))
+        confirms.then_some(GroupEntry::Hosted(theirs))
     }
 
     /// The sender does not hold a group, and that node is said to.
@@ -176,7 +176,7 @@ impl<S: Store> Node<S> {
     pub(super) fn compare_groups(&mut self, now: Time, way: Way, names: &[GroupName]) {
         let held = names.iter().filter_map(|name| {
             let replica = self.groups().held(name)?;
-            Some((name.clone(), Holding::Held(replica.state().fingerprint())))
+            Some((name.clone(), GroupEntry::Hosted(replica.state().fingerprint())))
         });
         let held = held.collect();
         self.send_comparison(now, way, held, None);
@@ -187,13 +187,13 @@ impl<S: Store> Node<S> {
         &mut self,
         now: Time,
         (to, by): Way,
-        groups: Vec<(GroupName, Holding)>,
+        groups: Vec<(GroupName, GroupEntry)>,
         listed: Option<Listed>,
     ) {
         let mut rest = groups;
         // Of several pieces none would be all of them.
         if let Some(listed) = listed.filter(|_| rest.len() < COMPARED) {
-            rest.push((all_groups(), Holding::Held(listed.number())));
+            rest.push((all_groups(), GroupEntry::Hosted(listed.number())));
             rest.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         }
         while !rest.is_empty() {
@@ -207,13 +207,13 @@ impl<S: Store> Node<S> {
     /// Answers a node that takes us for a member of a group that we do not hold.
     pub(super) fn say_not_held(&mut self, now: Time, (to, by): Way, name: &GroupName) {
         let other = self.groups_mut().contacts.name_other(name, to).unwrap_or(to);
-        self.send_comparison(now, (to, by), vec![(name.clone(), Holding::Known(other))], None);
+        self.send_comparison(now, (to, by), vec![(name.clone(), GroupEntry::Contact(other))], None);
     }
 
     /// Sends the version of a member's record that is held here.
     fn tell_version(&mut self, now: Time, (to, by): Way, group: &GroupName, of: NetId) {
         let Some(record) = self.groups().record(group, of) else { return };
-        let versions = vec![(of, Some(Known { version: record.version(), digest: None }))];
+        let versions = vec![(of, Some(KnownVersion { version: record.version(), digest: None }))];
         let body = Versions { name: group.clone(), digests: false, buckets: None, versions };
         self.send(now, to, Body::Versions(body), by);
     }
@@ -250,7 +250,7 @@ impl<S: Store> Node<S> {
         until: Option<&GroupName>,
         most: usize,
         wanted: impl Fn(&GroupName) -> bool,
-    ) -> Vec<(GroupName, Holding)> {
+    ) -> Vec<(GroupName, GroupEntry)> {
         use std::ops::Bound;
         let groups = self.groups();
         let fingerprint =
@@ -259,10 +259,10 @@ impl<S: Store> Node<S> {
         let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
         let held = groups.held.range((from, Bound::Unbounded)).map(|(name, _)| name);
         let held = held.take_while(|name| within(name)).filter(|name| wanted(name)).take(most);
-        let held = held.map(|name| (name.clone(), Holding::Held(fingerprint(name))));
+        let held = held.map(|name| (name.clone(), GroupEntry::Hosted(fingerprint(name))));
         let known = groups.contacts.own_words(after).take_while(|(name, _)| within(name));
         let known = known.filter(|(name, _)| wanted(name)).take(most);
-        let known = known.map(|(name, member)| (name.clone(), Holding::Known(member)));
+        let known = known.map(|(name, member)| (name.clone(), GroupEntry::Contact(member)));
         let mut all: Vec<_> = held.chain(known).collect();
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         all.truncate(most);
@@ -275,6 +275,6 @@ fn names(said: &Fingerprints, name: &GroupName) -> bool {
     said.groups.binary_search_by(|(other, _)| other.cmp(name)).is_ok()
 }
 
-fn in_order(reply: Reply) -> Vec<(GroupName, Holding)> {
+fn in_order(reply: Reply) -> Vec<(GroupName, GroupEntry)> {
     reply.into_iter().collect()
 }

@@ -3,7 +3,7 @@
 
 use gm_broadcast::{By, Path, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Requests};
+use gm_codec::{Body, RecordRequests};
 use gm_data::{GroupName, Version};
 
 use super::Node;
@@ -102,8 +102,8 @@ impl<S: Store> Node<S> {
             let known = known.map(|version| (version.incarnation, version.clock));
             let (name, member) = key;
             self.count("question", "asked");
-            let body = Requests { name, requests: vec![(member, known)] };
-            self.send(now, to, Body::Requests(body), by);
+            let body = RecordRequests { name, requests: vec![(member, known)] };
+            self.send(now, to, Body::RecordRequests(body), by);
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gm_broadcast::{By, Chance, Time};
 use gm_clock::NetId;
-use gm_codec::{Body, Fingerprints, Holding};
+use gm_codec::{Body, Fingerprints, GroupEntry};
 use gm_data::{GroupName, Replica};
 
 use super::Node;
@@ -307,7 +307,7 @@ impl<S: Store> Node<S> {
 
     fn send_page(&mut self, now: Time, to: NetId, names: &[GroupName], by: By) {
         let me = self.me();
-        let groups = names.iter().map(|name| (name.clone(), Holding::Known(me))).collect();
+        let groups = names.iter().map(|name| (name.clone(), GroupEntry::Contact(me))).collect();
         let body = Fingerprints { answer: true, after: None, until: names.last().cloned(), groups };
         self.send(now, to, Body::Fingerprints(body), by);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_codec::Holding;
+use gm_codec::GroupEntry;
 use gm_data::GroupName;
 
 use super::Node;
@@ -26,15 +26,15 @@ impl<S: Store> Node<S> {
         now: Time,
         from: NetId,
         name: &GroupName,
-    ) -> (Option<Holding>, bool) {
+    ) -> (Option<GroupEntry>, bool) {
         let noted = self.groups_mut().meet(now, name, from, Word::Own, from);
         if let Some(replica) = self.groups().held(name) {
-            return (Some(Holding::Held(replica.state().fingerprint())), noted.new);
+            return (Some(GroupEntry::Hosted(replica.state().fingerprint())), noted.new);
         }
         let other = self.groups_mut().contacts.name_other(name, from);
         // That no other member is known is said each time; who else is a member, if it is news.
         let other = other.map_or(Some(from), |other| noted.news.then_some(other));
-        (other.map(Holding::Known), noted.new)
+        (other.map(GroupEntry::Contact), noted.new)
     }
 
     /// Tells a node which ones are better rendezvous nodes than this one for those groups.

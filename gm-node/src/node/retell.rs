@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use gm_broadcast::Time;
-use gm_codec::{Body, Group, Part};
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, KeyRange, Record};
 
 use super::Node;
@@ -73,7 +73,8 @@ impl<S: Store> Node<S> {
             told.extend(&to);
         }
         self.count("own", "told again");
-        let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(own)] });
+        let body =
+            Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: vec![MemberUpdate::Record(own)] });
         let topic = Some(self.topic(group));
         self.broadcast(now, group, Telling { body, instead: None, topic, to, multicast: true }, None);
     }

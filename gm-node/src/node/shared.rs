@@ -3,7 +3,7 @@
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_codec::{Body, Holding, Parent};
+use gm_codec::{Body, GroupEntry, ParentBucket};
 use gm_data::{GroupName, Replica};
 
 use super::Node;
@@ -59,11 +59,11 @@ impl Listed {
     }
 
     /// What a message says to list, which is taken out of it.
-    pub(super) fn taken_of(groups: &mut Vec<(GroupName, Holding)>) -> Option<Listed> {
+    pub(super) fn taken_of(groups: &mut Vec<(GroupName, GroupEntry)>) -> Option<Listed> {
         let place = groups.iter().position(|(name, _)| stands_for_all(name))?;
         match groups.remove(place).1 {
-            Holding::Held(number) => Listed::of_number(number),
-            Holding::Known(_) => None,
+            GroupEntry::Hosted(number) => Listed::of_number(number),
+            GroupEntry::Contact(_) => None,
         }
     }
 
@@ -89,13 +89,13 @@ fn fingerprint(bucket: &[Shared]) -> u64 {
     bucket.iter().fold(0, |sum, shared| sum.wrapping_add(shared.share))
 }
 
-fn parent(all: &[Shared], level: u8, index: u64) -> Parent {
+fn parent(all: &[Shared], level: u8, index: u64) -> ParentBucket {
     let mut children = [None; CHILDREN_OF_ONE];
     for (child, at) in (0..).zip(&mut children) {
         let bucket = within(all, level + 1, index * CHILDREN + child);
         *at = (!bucket.is_empty()).then(|| fingerprint(bucket));
     }
-    Parent { index, children }
+    ParentBucket { index, children }
 }
 
 /// What follows from the buckets of another node.
@@ -106,11 +106,11 @@ struct Found<'a> {
     /// Groups that only we take to be shared.
     ours: Vec<&'a Shared>,
     /// Buckets that differ and are divided further.
-    parents: Vec<Parent>,
+    parents: Vec<ParentBucket>,
 }
 
 /// Compares buckets of ours with those of another node.
-fn compare<'a>(mine: &'a [Shared], level: u8, theirs: &[Parent]) -> Found<'a> {
+fn compare<'a>(mine: &'a [Shared], level: u8, theirs: &[ParentBucket]) -> Found<'a> {
     let mut found = Found::default();
     for parent_of in theirs {
         let mut listed = Listed { level, index: parent_of.index, children: 0 };
@@ -197,16 +197,16 @@ impl<S: Store> Node<S> {
         &self,
         from: NetId,
         listed: Listed,
-        said: &[(GroupName, Holding)],
-    ) -> Vec<(GroupName, Holding)> {
+        said: &[(GroupName, GroupEntry)],
+    ) -> Vec<(GroupName, GroupEntry)> {
         let is_listed = |name: &GroupName| said.binary_search_by(|(other, _)| other.cmp(name)).is_ok();
         let mine = self.shared_with(from);
         let beside = mine.iter().filter(|shared| listed.has(shared.place) && !is_listed(&shared.name));
         beside.filter_map(|shared| self.holding(&shared.name)).collect()
     }
 
-    fn holding(&self, name: &GroupName) -> Option<(GroupName, Holding)> {
-        Some((name.clone(), Holding::Held(self.groups().held(name)?.state().fingerprint())))
+    fn holding(&self, name: &GroupName) -> Option<(GroupName, GroupEntry)> {
+        Some((name.clone(), GroupEntry::Hosted(self.groups().held(name)?.state().fingerprint())))
     }
 
     fn list<'a>(
@@ -221,7 +221,7 @@ impl<S: Store> Node<S> {
         self.send_comparison(now, way, groups, listed);
     }
 
-    fn send_buckets(&mut self, now: Time, (to, by): Way, level: u8, parents: Vec<Parent>) {
+    fn send_buckets(&mut self, now: Time, (to, by): Way, level: u8, parents: Vec<ParentBucket>) {
         let body = gm_codec::Buckets { name: all_groups(), level, parents };
         self.count("anti-entropy", "groups compared");
         self.send(now, to, Body::Buckets(body), by);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Broadcasting, Targets, Time, Wanted};
 use gm_clock::NetId;
-use gm_codec::{Body, Group, Part};
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, KeyRange, Record, Replica, Version, View};
 
 use super::Node;
@@ -51,15 +51,16 @@ impl<S: Store> Node<S> {
         if changed && let Some(held) = self.groups_mut().held.get_mut(group) {
             held.told = new.then(|| to.iter().copied().collect());
         }
-        let parts_of = |own: Part| parts(own, former.as_ref());
+        let parts_of = |own: MemberUpdate| parts(own, former.as_ref());
         // Members that it does not concern may lack what came before.
         let short = to.len() > concerned && own.item_counts().1 <= SHORT;
         let increment = known.and_then(|known| own.increment_since(known)).filter(|_| changed && !short);
         let whole = increment.is_none();
-        let body = parts_of(increment.map_or_else(|| Part::Record(own.clone()), Part::Increment));
-        let body = Body::Group(Group { name: group.clone(), parts: body });
-        let instead = parts_of(Part::Record(own.clone()));
-        let instead = Some(Body::Group(Group { name: group.clone(), parts: instead }));
+        let body =
+            parts_of(increment.map_or_else(|| MemberUpdate::Record(own.clone()), MemberUpdate::Increment));
+        let body = Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: body });
+        let instead = parts_of(MemberUpdate::Record(own.clone()));
+        let instead = Some(Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: instead }));
         let topic = Some(self.topic(group));
         let telling = Telling { body, instead, topic, to, multicast: true };
         match waits.split_first() {
@@ -130,9 +131,10 @@ pub(super) struct Telling {
 }
 
 /// Our part, and that of our former self, in the order of the members.
-fn parts(own: Part, former: Option<&Record>) -> Vec<Part> {
-    let mut parts: Vec<Part> = former.cloned().map(Part::Record).into_iter().chain([own]).collect();
-    parts.sort_by_key(Part::member);
+fn parts(own: MemberUpdate, former: Option<&Record>) -> Vec<MemberUpdate> {
+    let mut parts: Vec<MemberUpdate> =
+        former.cloned().map(MemberUpdate::Record).into_iter().chain([own]).collect();
+    parts.sort_by_key(MemberUpdate::member);
     parts
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Part, Report, Time, Wanted};
 use gm_clock::NetId;
-use gm_codec::{Body, Group};
+use gm_codec::{Body, GroupUpdate};
 use gm_data::{GroupName, Record, Replica};
 
 use super::Node;
@@ -98,7 +98,10 @@ impl<S: Store> Node<S> {
         }
         let (group, subject) = (waiter.group.clone(), waiter.subject.clone());
         let Some(record) = self.record_of(&group, &subject).filter(|_| !to.is_empty()) else { return };
-        let body = Body::Group(Group { name: group, parts: vec![gm_codec::Part::Record(record)] });
+        let body = Body::GroupUpdate(GroupUpdate {
+            name: group,
+            updates: vec![gm_codec::MemberUpdate::Record(record)],
+        });
         let telling = Telling { body, instead: None, topic: None, to, multicast: false };
         self.ask_by(now, id, telling, before, true);
     }

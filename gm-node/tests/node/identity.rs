@@ -6,7 +6,8 @@ use std::time::Duration;
 use gm_broadcast::{Input, Machine, Output, Time, Via};
 use gm_clock::Incarnation;
 use gm_codec::{
-    Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Kind, Limits, Nonces, Part, Payload,
+    Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Key, Keyring, Limits, MemberUpdate, NonceSequence,
+    Payload, Routing,
 };
 use gm_data::{ChangeError, Record, Version};
 use gm_node::store::memory::MemoryStore;
@@ -24,7 +25,7 @@ struct Alone {
     now: Time,
     events: Vec<Event>,
     codec: FrameCodec,
-    nonces: Nonces,
+    nonces: NonceSequence,
 }
 
 impl Alone {
@@ -32,7 +33,7 @@ impl Alone {
         let config = Config { alone: true, ..Config::new(id(1)) };
         let store = MemoryStore::throw_away();
         let node = Node::new(config, codec(), store, Stored::default(), [3; 32], Time::ZERO).unwrap();
-        let nonces = Nonces::new(Epoch::new([9; 8]).unwrap());
+        let nonces = NonceSequence::new(Epoch::new([9; 8]).unwrap());
         Alone { node, now: Time::ZERO, events: Vec::new(), codec: codec(), nonces }
     }
 
@@ -58,11 +59,12 @@ impl Alone {
     fn hear(&mut self, incarnation: u64, clock: u64) {
         let version = Version::new(Incarnation::new(incarnation).unwrap(), false, clock).unwrap();
         let record = Record::from_parts(id(1), version, None, 0, []).unwrap();
-        let body = Body::Group(Group { name: group(), parts: vec![Part::Record(record)] });
-        let header = Header { kind: Kind::Direct, ..Header::new(id(0), 0) };
+        let body =
+            Body::GroupUpdate(GroupUpdate { name: group(), updates: vec![MemberUpdate::Record(record)] });
+        let header = Header { routing: Routing::Direct, ..Header::own_broadcast(id(0), 0) };
         let (mut payload, mut frame) = (Vec::new(), Vec::new());
         Payload { header, body }.encode(&Limits::default(), &mut payload).unwrap();
-        let nonce = self.nonces.draw().unwrap();
+        let nonce = self.nonces.next_nonce().unwrap();
         self.codec.seal(&Channel::DatagramTo(id(1)), nonce, &payload, &mut frame).unwrap();
         self.give(Input::Datagram {
             from: "10.0.0.1:29999".parse().unwrap(),

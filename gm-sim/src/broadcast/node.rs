@@ -2,7 +2,7 @@
 
 use gm_broadcast::{Broadcaster, Chance, Config, Handler, Outcome, Path, Received, Time};
 use gm_clock::NetId;
-use gm_codec::{Application, Body, BroadcastId, ClusterName, FrameCodec, Key, Keyring, Limits};
+use gm_codec::{ApplicationPayload, Body, BroadcastId, ClusterName, FrameCodec, Key, Keyring, Limits};
 
 use crate::node::{Birth, NodeIndex};
 use crate::trace::Mixer;
@@ -60,7 +60,7 @@ impl Handler for Inbox {
 pub fn body(number: u64, length: usize) -> Body {
     let mut bytes = number.to_be_bytes().to_vec();
     bytes.resize(length.max(8), 0x6d);
-    Body::Application(Application { name: "sim".into(), bytes })
+    Body::Application(ApplicationPayload { name: "sim".into(), bytes })
 }
 
 /// The same of bytes that do not become fewer when they are compressed.
@@ -72,7 +72,7 @@ pub fn noise(number: u64, length: usize) -> Body {
         bytes.extend_from_slice(&chance.number().to_le_bytes());
     }
     bytes.truncate(length.max(8));
-    Body::Application(Application { name: "sim".into(), bytes })
+    Body::Application(ApplicationPayload { name: "sim".into(), bytes })
 }
 
 /// The hash that [`Mail`] has of a content.

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use gm_broadcast::{Input, LinkId, Via};
 use gm_codec::{
-    Answer, Body, Broadcast, BroadcastId, Channel, FrameCodec, Kind, Limits, Opening, Payload, Receipt,
-    Splitter, Stream,
+    Ack, AckStatus, Body, BroadcastHeader, BroadcastId, Channel, FrameCodec, FrameSplitter, Handshake,
+    Limits, Payload, Routing, Stream,
 };
 
 use super::node::{Node, codec};
@@ -43,7 +43,7 @@ pub enum Says {
         again: bool,
     },
     /// It asks for the content, says that it is there, or how far it came.
-    Answer(Answer),
+    Answer(AckStatus),
 }
 
 /// What a node did with a frame.
@@ -63,7 +63,7 @@ struct End {
     own: Vec<u8>,
     peer: Vec<u8>,
     /// What the other end cuts and opens with.
-    opens: Option<(Stream, Splitter)>,
+    opens: Option<(Stream, FrameSplitter)>,
     sent: u64,
     got: u64,
 }
@@ -120,15 +120,15 @@ impl Tap {
     fn sent(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Option<Frame> {
         let end = self.ends.entry((node, link)).or_default();
         end.sent += bytes.len() as u64;
-        if end.own.len() < Opening::BYTES {
+        if end.own.len() < Handshake::BYTES {
             end.own.extend_from_slice(bytes);
             return None;
         }
         if end.opens.is_none() {
             let peer = end.peer.first_chunk().copied()?;
             let mut own = end.own.as_slice();
-            let stream = Opening::new(link.side().other(), peer).read(&mut own).ok()?;
-            end.opens = stream.map(|stream| (stream, Splitter::new(self.codec.limits())));
+            let stream = Handshake::new(link.side().other(), peer).read(&mut own).ok()?;
+            end.opens = stream.map(|stream| (stream, FrameSplitter::new(self.codec.limits())));
         }
         let (stream, splitter) = end.opens.as_mut()?;
         let (mut rest, mut last) = (bytes, None);
@@ -157,7 +157,7 @@ impl Tap {
     fn got(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Vec<Heard> {
         let end = self.ends.entry((node, link)).or_default();
         end.got += bytes.len() as u64;
-        let missing = Opening::BYTES - end.peer.len();
+        let missing = Handshake::BYTES - end.peer.len();
         end.peer.extend_from_slice(&bytes[..missing.min(bytes.len())]);
         let mut heard = Vec::new();
         let key = (end.peer.clone(), end.own.clone());
@@ -186,16 +186,21 @@ impl std::fmt::Debug for Tap {
 
 fn of_broadcast(payload: Payload, epoch: Option<[u8; 8]>) -> Option<(BroadcastId, Says)> {
     let Payload { header, body } = payload;
-    match (header.kind, body) {
-        (Kind::Broadcast(Broadcast { origin, sequence, list, receipts }), body) => {
+    match (header.routing, body) {
+        (
+            Routing::Broadcast(BroadcastHeader { origin, sequence, targets: list, ack_request: receipts }),
+            body,
+        ) => {
             let origin = origin.map(|origin| (origin.node, origin.epoch));
             let (origin, epoch) = origin.or(epoch.map(|epoch| (header.sender, epoch)))?;
             let id = BroadcastId { origin, epoch, sequence };
-            let again = receipts.is_some_and(|receipts| receipts.again);
-            let notice = body == Body::Notice;
+            let again = receipts.is_some_and(|receipts| receipts.reassigned);
+            let notice = body == Body::HeaderOnly;
             Some((id, Says::Share { notice, list, asks: receipts.is_some(), again }))
         }
-        (Kind::Direct, Body::Receipt(Receipt { about, answer })) => Some((about, Says::Answer(answer))),
-        (Kind::Direct, _) => None,
+        (Routing::Direct, Body::Ack(Ack { broadcast: about, status: answer })) => {
+            Some((about, Says::Answer(answer)))
+        }
+        (Routing::Direct, _) => None,
     }
 }

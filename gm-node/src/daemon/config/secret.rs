@@ -137,9 +137,9 @@ mod tests {
         let keys = from_text(&format!("# the new one\n{HEX}\n\n{}\n", HEX.replace('8', "9"))).unwrap();
         assert_eq!(keys.keys().count(), 2);
         let ids = KeyIds::of(&keys);
-        assert_eq!(ids.sealing, format!("{:#04x}", keys.sealing().id()));
+        assert_eq!(ids.sealing, format!("{:#04x}", keys.sealing_key().id()));
         assert!(ids.sealing.len() == 4 && ids.others.len() == 1, "{ids:?}");
-        assert_eq!(*keys.sealing(), Key::new(of_hexadecimal(&HEX.to_uppercase()).unwrap()));
+        assert_eq!(*keys.sealing_key(), Key::new(of_hexadecimal(&HEX.to_uppercase()).unwrap()));
         assert_eq!(hexadecimal(&of_base64(BASE64).unwrap()), HEX);
     }
 

@@ -113,25 +113,30 @@ fn a_writer_is_met_by_what_it_writes() {
     };
     // What is said of 2 before, what 2 writes, and whether it is a contact then.
     let rows = [
-        ("a record with something", vec![Part::Record(record(2, true))], false, true),
-        ("a record with nothing", vec![Part::Record(record(2, false))], false, false),
-        ("a record with nothing, of a contact", vec![Part::Record(record(2, false))], true, false),
-        ("an increment with something", vec![Part::Increment(increment(2, true))], false, true),
-        ("an increment with a removal only", vec![Part::Increment(increment(2, false))], false, false),
+        ("a record with something", vec![MemberUpdate::Record(record(2, true))], false, true),
+        ("a record with nothing", vec![MemberUpdate::Record(record(2, false))], false, false),
+        ("a record with nothing, of a contact", vec![MemberUpdate::Record(record(2, false))], true, false),
+        ("an increment with something", vec![MemberUpdate::Increment(increment(2, true))], false, true),
+        (
+            "an increment with a removal only",
+            vec![MemberUpdate::Increment(increment(2, false))],
+            false,
+            false,
+        ),
         (
             "an increment with a removal only, of a contact",
-            vec![Part::Increment(increment(2, false))],
+            vec![MemberUpdate::Increment(increment(2, false))],
             true,
             true,
         ),
-        ("what another wrote", vec![Part::Record(record(3, false))], false, true),
+        ("what another wrote", vec![MemberUpdate::Record(record(3, false))], false, true),
     ];
     for (what, parts, known, expected) in rows {
         let mut groups = groups(10);
         if known {
             groups.meet(at(0), &name(0), node(2), Word::Own, node(2));
         }
-        groups.meet_writer(at(1), node(2), &Group { name: name(0), parts });
+        groups.meet_writer(at(1), node(2), &GroupUpdate { name: name(0), updates: parts });
         assert_eq!(contact(&groups, &name(0)), expected.then(|| node(2)), "{what}");
     }
 }
@@ -148,7 +153,7 @@ fn who_is_a_member_already_is_no_lead() {
         at(0),
         (node(2), gm_broadcast::Path::Link),
         None,
-        &Group { name: name(0), parts: vec![Part::Record(record)] },
+        &GroupUpdate { name: name(0), updates: vec![MemberUpdate::Record(record)] },
     );
     for word in [Word::Own, Word::Hearsay] {
         assert!(!groups.meet(at(5), &name(0), node(2), word, node(2)).new);

@@ -2,7 +2,7 @@
 
 use gm_broadcast::{Path, Time};
 use gm_clock::{Incarnation, NetId};
-use gm_codec::{Group, Part};
+use gm_codec::{GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, Item, KeyRange, Record, StampedItem, Version};
 
 use super::*;
@@ -38,8 +38,8 @@ fn record(member: u8, live: u32, removed: u32, clock: u64) -> Record {
     Record::from_parts(node(member), version, None, 0, items).unwrap()
 }
 
-fn take(groups: &mut Groups, parts: Vec<Part>) {
-    groups.take(Time::ZERO, (node(9), Path::Link), None, &Group { name: name(), parts });
+fn take(groups: &mut Groups, parts: Vec<MemberUpdate>) {
+    groups.take(Time::ZERO, (node(9), Path::Link), None, &GroupUpdate { name: name(), updates: parts });
 }
 
 /// The members of which a record is held, and the bounds that were said.
@@ -91,8 +91,10 @@ fn records_are_let_in_up_to_each_bound_and_that_is_said_once() {
     ];
     for (what, (items, group_items, records), list, held, said) in rows {
         let expected = (held.iter().map(|member| node(*member)).collect::<Vec<_>>(), said);
-        let parts =
-            || list.iter().map(|(member, live, removed)| Part::Record(record(*member, *live, *removed, 1)));
+        let parts = || {
+            list.iter()
+                .map(|(member, live, removed)| MemberUpdate::Record(record(*member, *live, *removed, 1)))
+        };
         let mut together = groups(items, group_items, records);
         take(&mut together, parts().collect());
         assert_eq!(outcome(&mut together), expected, "{what}, together");
@@ -119,11 +121,14 @@ fn increments_are_let_in_up_to_each_bound() {
     ];
     for (what, whole, (items, group_items), taken) in rows {
         let mut groups = groups(items.max(3), group_items, 99);
-        take(&mut groups, vec![Part::Record(record(2, 2, 0, 1)), Part::Record(record(3, 3, 0, 1))]);
+        take(
+            &mut groups,
+            vec![MemberUpdate::Record(record(2, 2, 0, 1)), MemberUpdate::Record(record(3, 3, 0, 1))],
+        );
         groups.bounds.items = items;
         let before = Version::new(Incarnation::new(1).unwrap(), false, 1).unwrap();
         let increment = whole.increment_since(before).unwrap();
-        take(&mut groups, vec![Part::Increment(increment)]);
+        take(&mut groups, vec![MemberUpdate::Increment(increment)]);
         let held = groups.record(&name(), node(2)).cloned();
         let expected = if taken { whole } else { record(2, 2, 0, 1) };
         assert_eq!(held, Some(expected), "{what}");
@@ -142,11 +147,14 @@ fn increments_of_one_message_are_counted_together() {
         });
         let version = |clock| Version::new(life, false, clock).unwrap();
         let whole = Record::from_parts(node(member), version(2), None, 0, items).unwrap();
-        Part::Increment(whole.increment_since(version(1)).unwrap())
+        MemberUpdate::Increment(whole.increment_since(version(1)).unwrap())
     };
     for (bound, live) in [(8, [4, 4]), (7, [4, 2])] {
         let mut groups = groups(99, bound, 99);
-        take(&mut groups, vec![Part::Record(record(2, 2, 0, 1)), Part::Record(record(3, 2, 0, 1))]);
+        take(
+            &mut groups,
+            vec![MemberUpdate::Record(record(2, 2, 0, 1)), MemberUpdate::Record(record(3, 2, 0, 1))],
+        );
         take(&mut groups, vec![increment(2), increment(3)]);
         let held = [2, 3].map(|member| groups.record(&name(), node(member)).unwrap().item_counts().0);
         assert_eq!(held, live, "at most {bound}");

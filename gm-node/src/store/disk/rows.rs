@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Group, Header, Kind, Limits, Part, Payload, PayloadError};
+use gm_codec::{Body, GroupUpdate, Header, Limits, MemberUpdate, Payload, PayloadError, Routing};
 use gm_data::{GroupName, GroupState, Record};
 
 use super::super::{Batch, Stored};
@@ -152,7 +152,10 @@ fn key(group: &GroupName, member: NetId) -> Vec<u8> {
 }
 
 fn value(group: &GroupName, record: &Record) -> Result<Vec<u8>, PayloadError> {
-    let body = Body::Group(Group { name: group.clone(), parts: vec![Part::Record(record.clone())] });
+    let body = Body::GroupUpdate(GroupUpdate {
+        name: group.clone(),
+        updates: vec![MemberUpdate::Record(record.clone())],
+    });
     let mut bytes = Vec::new();
     Payload::encode_parts(&header(record.member()), &body, &LIMITS, &mut bytes)?;
     Ok(bytes)
@@ -160,10 +163,14 @@ fn value(group: &GroupName, record: &Record) -> Result<Vec<u8>, PayloadError> {
 
 fn record(value: &[u8]) -> Result<(GroupName, Record), String> {
     let payload = Payload::decode(value, &LIMITS).map_err(|error| format!("cannot be read: {error}"))?;
-    let Body::Group(Group { name, parts }) = payload.body else { return Err("is none".to_owned()) };
+    let Body::GroupUpdate(GroupUpdate { name, updates: parts }) = payload.body else {
+        return Err("is none".to_owned());
+    };
     let mut parts = parts.into_iter();
     match (parts.next(), parts.next()) {
-        (Some(Part::Record(record)), None) if payload.header == header(record.member()) => Ok((name, record)),
+        (Some(MemberUpdate::Record(record)), None) if payload.header == header(record.member()) => {
+            Ok((name, record))
+        }
         _ => Err("is none".to_owned()),
     }
 }
@@ -171,7 +178,15 @@ fn record(value: &[u8]) -> Result<(GroupName, Record), String> {
 /// What stands before a record: that of a payload from its member to one node, and nothing else.
 fn header(sender: NetId) -> Header {
     let (heard, lost, sections) = (Vec::new(), Vec::new(), Vec::new());
-    Header { sender, kind: Kind::Direct, multicast: None, island: None, heard, lost, sections }
+    Header {
+        sender,
+        routing: Routing::Direct,
+        multicast_sequence: None,
+        island: None,
+        neighbors_gained: heard,
+        neighbors_lost: lost,
+        extensions: sections,
+    }
 }
 
 fn lines(texts: impl Iterator<Item = String>) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
-use gm_codec::{Answer, BroadcastId};
+use gm_codec::{AckStatus, BroadcastId};
 
 use crate::broadcast::book::Shared;
 use crate::broadcast::node::Node;
@@ -45,7 +45,7 @@ impl Life {
             Says::Share { list, again, .. } if frame.flow == Flow::Stream => {
                 self.shares.push((at, list.clone(), *again));
             }
-            Says::Answer(Answer::SendMe) => self.asked.extend(from),
+            Says::Answer(AckStatus::ContentWanted) => self.asked.extend(from),
             Says::Share { .. } | Says::Answer(_) => {}
         }
     }

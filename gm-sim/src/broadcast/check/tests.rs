@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gm_broadcast::{Event, Path, Report, Time};
 use gm_clock::NetId;
-use gm_codec::{Answer, BroadcastId};
+use gm_codec::{AckStatus, BroadcastId};
 
 use super::super::book::{Book, Said, Shared};
 use super::super::node::{Mail, Node};
@@ -182,7 +182,7 @@ fn a_share_that_nobody_gave_or_that_is_given_twice_is_found() {
     life.got(at(2), Some(ids[0]), &stream(&[three], false));
     assert!(life.sent(at(2), Some(three), false, &stream(&[], false)).unwrap().contains("again"));
     // Who asks is answered, and what was another's share may be given again.
-    life.got(at(2), Some(three), &frame(Flow::Stream, id, Says::Answer(Answer::SendMe)));
+    life.got(at(2), Some(three), &frame(Flow::Stream, id, Says::Answer(AckStatus::ContentWanted)));
     assert_eq!(life.sent(at(2), Some(three), false, &stream(&[], false)), None);
     assert_eq!(life.sent(at(2), Some(two), false, &stream(&[], true)), None);
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{Broadcasting, Class, Classes, Command, Config, Directory, Known, Time, Wanted};
-use gm_codec::{Application, Body};
+use gm_codec::{ApplicationPayload, Body};
 
 use super::look::Look;
 use super::words::Names;
@@ -138,7 +138,8 @@ impl Scene {
                 Some(Wanted { within: duration(within)?, durable: false })
             }
         };
-        let body = Body::Application(Application { name: "sim".into(), bytes: text.as_bytes().to_vec() });
+        let body =
+            Body::Application(ApplicationPayload { name: "sim".into(), bytes: text.as_bytes().to_vec() });
         let broadcasting = Broadcasting { receipts, ..Broadcasting::new(body) };
         self.world.command(node, Command::Broadcast(broadcasting));
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gm_broadcast::LinkId;
 use gm_codec::{
-    Channel, ClusterName, FrameCodec, Key, Keyring, Limits, Opening, Payload, Side, Splitter, Stream,
+    Channel, ClusterName, FrameCodec, FrameSplitter, Handshake, Key, Keyring, Limits, Payload, Side, Stream,
 };
 
 use crate::node::NodeIndex;
@@ -14,9 +14,9 @@ use crate::node::NodeIndex;
 pub(super) struct Lens {
     codec: FrameCodec,
     /// Openings of diallers that no acceptor answered yet: who, to whom, on which connection.
-    dialled: Vec<(NodeIndex, NodeIndex, LinkId, [u8; Opening::BYTES])>,
+    dialled: Vec<(NodeIndex, NodeIndex, LinkId, [u8; Handshake::BYTES])>,
     /// Reads what that node sends on that connection, as the other end does.
-    readers: BTreeMap<(NodeIndex, LinkId), (Stream, Splitter)>,
+    readers: BTreeMap<(NodeIndex, LinkId), (Stream, FrameSplitter)>,
 }
 
 /// What was sent.
@@ -55,7 +55,7 @@ impl Lens {
             }
             return last.map_or(Sight::Noise, |payload| self.payload(&payload));
         }
-        let Ok(own) = <[u8; Opening::BYTES]>::try_from(bytes) else { return Sight::Noise };
+        let Ok(own) = <[u8; Handshake::BYTES]>::try_from(bytes) else { return Sight::Noise };
         match link.side() {
             Side::Initiator => self.dialled.push((from, to, link, own)),
             Side::Acceptor => self.accepted((from, link, own), to),
@@ -64,14 +64,18 @@ impl Lens {
     }
 
     /// The acceptor's opening: it belongs to the first dial of the other that was not answered.
-    fn accepted(&mut self, (node, link, own): (NodeIndex, LinkId, [u8; Opening::BYTES]), dialler: NodeIndex) {
+    fn accepted(
+        &mut self,
+        (node, link, own): (NodeIndex, LinkId, [u8; Handshake::BYTES]),
+        dialler: NodeIndex,
+    ) {
         let place = self.dialled.iter().position(|dial| (dial.0, dial.1) == (dialler, node));
         let Some(place) = place else { return };
         let (_, _, dialled, opening) = self.dialled.remove(place);
         let limits = *self.codec.limits();
-        let mut read = |at, side, own, other: [u8; Opening::BYTES]| {
-            if let Ok(Some(stream)) = Opening::new(side, own).read(&mut other.as_slice()) {
-                self.readers.insert(at, (stream, Splitter::new(&limits)));
+        let mut read = |at, side, own, other: [u8; Handshake::BYTES]| {
+            if let Ok(Some(stream)) = Handshake::new(side, own).read(&mut other.as_slice()) {
+                self.readers.insert(at, (stream, FrameSplitter::new(&limits)));
             }
         };
         read((dialler, dialled), Side::Acceptor, own, opening);

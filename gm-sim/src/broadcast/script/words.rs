@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use gm_broadcast::{Path, Report};
 use gm_clock::NetId;
-use gm_codec::{Answer, Body, BroadcastId, Kind, Payload};
+use gm_codec::{AckStatus, Body, BroadcastId, Payload, Routing};
 
 use crate::broadcast::node::{Mail, Node};
 use crate::node::NodeIndex;
@@ -63,23 +63,25 @@ impl Names {
     pub(super) fn payload(&self, payload: &Payload) -> String {
         let Payload { header, body } = payload;
         let mut parts = Vec::new();
-        match &header.kind {
-            Kind::Direct => parts.push(self.body(body)),
-            Kind::Broadcast(broadcast) => {
+        match &header.routing {
+            Routing::Direct => parts.push(self.body(body)),
+            Routing::Broadcast(broadcast) => {
                 let origin = broadcast.origin.map_or(header.sender, |origin| origin.node);
                 parts.push(format!("{}{} {}", self.node(origin), broadcast.sequence, self.body(body)));
-                if !broadcast.list.is_empty() {
-                    parts.push(format!("pass on to {}", self.nodes(broadcast.list.iter().copied())));
+                if !broadcast.targets.is_empty() {
+                    parts.push(format!("pass on to {}", self.nodes(broadcast.targets.iter().copied())));
                 }
-                if let Some(receipts) = broadcast.receipts {
-                    let again = if receipts.again { " again" } else { "" };
+                if let Some(receipts) = broadcast.ack_request {
+                    let again = if receipts.reassigned { " again" } else { "" };
                     parts.push(format!("receipts{again} within {} ms", receipts.within_millis));
                 }
             }
         }
-        parts.extend(header.multicast.map(|number| format!("multicast {number}")));
+        parts.extend(header.multicast_sequence.map(|number| format!("multicast {number}")));
         parts.extend(header.island.map(|label| format!("island {}", self.node(label))));
-        for (word, nodes) in [("hears", &header.heard), ("hears no longer", &header.lost)] {
+        for (word, nodes) in
+            [("hears", &header.neighbors_gained), ("hears no longer", &header.neighbors_lost)]
+        {
             if !nodes.is_empty() {
                 parts.push(format!("{word} {}", self.nodes(nodes.iter().copied())));
             }
@@ -90,22 +92,22 @@ impl Names {
     fn body(&self, body: &Body) -> String {
         match body {
             Body::Application(application) => format!("{:?}", String::from_utf8_lossy(&application.bytes)),
-            Body::Notice => "notice".to_owned(),
-            Body::Peers(peers) => {
+            Body::HeaderOnly => "notice".to_owned(),
+            Body::PeerExchange(peers) => {
                 let ids = peers
                     .islands
                     .iter()
-                    .flat_map(|island| std::iter::once(island.label).chain(island.nodes.iter().copied()));
-                let known = self.nodes(ids.chain(peers.others.iter().copied()));
-                format!("knows {known}{}", if peers.wanted { ", whom do you?" } else { "" })
+                    .flat_map(|island| std::iter::once(island.id).chain(island.nodes.iter().copied()));
+                let known = self.nodes(ids.chain(peers.without_island.iter().copied()));
+                format!("knows {known}{}", if peers.reply_requested { ", whom do you?" } else { "" })
             }
-            Body::Receipt(receipt) => {
-                let about = self.broadcast(&receipt.about);
-                match &receipt.answer {
-                    Answer::Have => format!("has {about}"),
-                    Answer::SendMe => format!("send me {about}"),
-                    Answer::Sum(sum) => {
-                        let last = if sum.last { ", the last word" } else { "" };
+            Body::Ack(receipt) => {
+                let about = self.broadcast(&receipt.broadcast);
+                match &receipt.status {
+                    AckStatus::Received => format!("has {about}"),
+                    AckStatus::ContentWanted => format!("send me {about}"),
+                    AckStatus::Summary(sum) => {
+                        let last = if sum.is_final { ", the last word" } else { "" };
                         let missing = if sum.missing > 0 {
                             format!(", {} missing", sum.missing)
                         } else {
@@ -115,8 +117,8 @@ impl Names {
                     }
                 }
             }
-            Body::Gaps(gaps) => {
-                let each = gaps.nodes.iter().map(|missed| {
+            Body::Nack(gaps) => {
+                let each = gaps.missed.iter().map(|missed| {
                     let runs = missed.runs.iter().map(|(first, last)| {
                         if first == last { first.to_string() } else { format!("{first}-{last}") }
                     });
@@ -124,9 +126,9 @@ impl Names {
                 });
                 format!("misses multicast {}", each.collect::<Vec<_>>().join(", "))
             }
-            Body::Repeat(repeat) => {
+            Body::Retransmission(repeat) => {
                 let what = if repeat.payload.is_empty() { "is not here" } else { "again" };
-                format!("multicast {} {} {what}", self.node(repeat.node), repeat.number)
+                format!("multicast {} {} {what}", self.node(repeat.node), repeat.multicast_sequence)
             }
             other => format!("{other:?}"),
         }

@@ -1,7 +1,9 @@
 //! What a payload says, as JSON. Numbers that may be above 2^53 are decimal texts.
 
 use gm_clock::NetId;
-use gm_codec::{Answer, Body, Header, Holding, Kind, Known, Parent, Part, Payload, Receipt};
+use gm_codec::{
+    Ack, AckStatus, Body, GroupEntry, Header, KnownVersion, MemberUpdate, ParentBucket, Payload, Routing,
+};
 use gm_data::{Eviction, GroupName, Predecessor, StampedItem, Version};
 use serde_json::{Value, json};
 
@@ -27,34 +29,42 @@ fn texts(nodes: &[NetId]) -> Vec<String> {
 }
 
 /// What a payload says.
-pub(crate) fn meaning(payload: &Payload) -> Value {
+pub(crate) fn as_json(payload: &Payload) -> Value {
     json!({ "header": header(&payload.header), "body": body(&payload.body) })
 }
 
 fn header(header: &Header) -> Value {
-    let Header { sender, kind, multicast, island, heard, lost, sections } = header;
+    let Header {
+        sender,
+        routing: kind,
+        multicast_sequence: multicast,
+        island,
+        neighbors_gained,
+        neighbors_lost,
+        extensions: sections,
+    } = header;
     let sections: Vec<Value> =
         sections.iter().map(|section| json!([section.kind.to_string(), hex(&section.bytes)])).collect();
     let mut value = json!({
         "sender": sender.to_string(),
-        "direct": *kind == Kind::Direct,
+        "direct": *kind == Routing::Direct,
         "origin": null, "sequence": null, "list": [], "receipts": null,
         "multicast": multicast.map(|number| number.to_string()),
         "island": island.map(|island| island.to_string()),
-        "heard": texts(heard), "lost": texts(lost), "sections": sections,
+        "heard": texts(neighbors_gained), "lost": texts(neighbors_lost), "sections": sections,
     });
-    if let Kind::Broadcast(broadcast) = kind {
+    if let Routing::Broadcast(broadcast) = kind {
         value["origin"] = broadcast
             .origin
             .map(|origin| json!({ "node": origin.node.to_string(), "epoch": hex(&origin.epoch) }))
             .unwrap_or_default();
         value["sequence"] = json!(broadcast.sequence.to_string());
-        value["list"] = json!(texts(&broadcast.list));
+        value["list"] = json!(texts(&broadcast.targets));
         value["receipts"] = broadcast
-            .receipts
+            .ack_request
             .map(|receipts| {
                 let within = receipts.within_millis;
-                json!({ "within_millis": within, "durable": receipts.durable, "again": receipts.again })
+                json!({ "within_millis": within, "durable": receipts.durable, "again": receipts.reassigned })
             })
             .unwrap_or_default();
     }
@@ -63,24 +73,24 @@ fn header(header: &Header) -> Value {
 
 fn body(body: &Body) -> Value {
     match body {
-        Body::Group(group) => json!({
-            "group": group.name.as_str(), "parts": group.parts.iter().map(part).collect::<Vec<_>>(),
+        Body::GroupUpdate(group) => json!({
+            "group": group.name.as_str(), "parts": group.updates.iter().map(part).collect::<Vec<_>>(),
         }),
         Body::Application(application) => {
             json!({ "application": application.name, "bytes": hex(&application.bytes) })
         }
-        Body::Notice => json!({ "notice": {} }),
-        Body::Peers(peers) => {
+        Body::HeaderOnly => json!({ "notice": {} }),
+        Body::PeerExchange(peers) => {
             let islands: Vec<Value> = peers
                 .islands
                 .iter()
-                .map(|island| json!([island.label.to_string(), texts(&island.nodes)]))
+                .map(|island| json!([island.id.to_string(), texts(&island.nodes)]))
                 .collect();
-            json!({ "peers": { "wanted": peers.wanted, "islands": islands, "others": texts(&peers.others) } })
+            json!({ "peers": { "wanted": peers.reply_requested, "islands": islands, "others": texts(&peers.without_island) } })
         }
-        Body::Receipt(said) => json!({ "receipt": receipt(said) }),
-        Body::Gaps(gaps) => {
-            let nodes = gaps.nodes.iter().map(|missed| {
+        Body::Ack(message) => json!({ "receipt": receipt(message) }),
+        Body::Nack(gaps) => {
+            let nodes = gaps.missed.iter().map(|missed| {
                 let runs =
                     missed.runs.iter().map(|(first, last)| json!([first.to_string(), last.to_string()]));
                 let runs: Vec<Value> = runs.collect();
@@ -88,27 +98,29 @@ fn body(body: &Body) -> Value {
             });
             json!({ "gaps": nodes.collect::<Vec<_>>() })
         }
-        Body::Repeat(repeat) => json!({ "repeat": {
+        Body::Retransmission(repeat) => json!({ "repeat": {
             "node": repeat.node.to_string(), "epoch": hex(&repeat.epoch),
-            "number": repeat.number.to_string(), "payload": hex(&repeat.payload),
+            "number": repeat.multicast_sequence.to_string(), "payload": hex(&repeat.payload),
         }}),
         Body::Root(root) => {
             json!({ "root": { "answer": root.answer, "root": format!("{:032x}", root.root) } })
         }
-        Body::Fingerprints(_) | Body::Buckets(_) | Body::Versions(_) | Body::Requests(_) => of_sync(body),
+        Body::Fingerprints(_) | Body::Buckets(_) | Body::Versions(_) | Body::RecordRequests(_) => {
+            of_sync(body)
+        }
     }
 }
 
-fn receipt(receipt: &Receipt) -> Value {
-    let answer = match &receipt.answer {
-        Answer::Have => json!("have"),
-        Answer::SendMe => json!("send me"),
-        Answer::Sum(sum) => json!({
-            "final": sum.last, "again": sum.again, "delivered": sum.delivered.to_string(),
-            "refused": sum.refused.to_string(), "missing": sum.missing.to_string(), "names": texts(&sum.names),
+fn receipt(receipt: &Ack) -> Value {
+    let answer = match &receipt.status {
+        AckStatus::Received => json!("have"),
+        AckStatus::ContentWanted => json!("send me"),
+        AckStatus::Summary(sum) => json!({
+            "final": sum.is_final, "again": sum.reassigned, "delivered": sum.delivered.to_string(),
+            "refused": sum.refused.to_string(), "missing": sum.missing.to_string(), "names": texts(&sum.missing_sample),
         }),
     };
-    let about = receipt.about;
+    let about = receipt.broadcast;
     json!({
         "origin": about.origin.to_string(), "epoch": hex(&about.epoch), "sequence": about.sequence.to_string(),
         "answer": answer,
@@ -117,63 +129,64 @@ fn receipt(receipt: &Receipt) -> Value {
 
 fn of_sync(body: &Body) -> Value {
     match body {
-        Body::Fingerprints(said) => {
-            let groups = said.groups.iter().map(|(name, holding)| match holding {
-                Holding::Held(fingerprint) => {
+        Body::Fingerprints(message) => {
+            let groups = message.groups.iter().map(|(name, holding)| match holding {
+                GroupEntry::Hosted(fingerprint) => {
                     json!([name.as_str(), { "held": format!("{fingerprint:032x}") }])
                 }
-                Holding::Known(member) => json!([name.as_str(), { "known": member.to_string() }]),
+                GroupEntry::Contact(member) => json!([name.as_str(), { "known": member.to_string() }]),
             });
             json!({ "fingerprints": {
-                "answer": said.answer, "groups": groups.collect::<Vec<_>>(),
-                "after": said.after.as_ref().map(GroupName::as_str),
-                "until": said.until.as_ref().map(GroupName::as_str),
+                "answer": message.answer, "groups": groups.collect::<Vec<_>>(),
+                "after": message.after.as_ref().map(GroupName::as_str),
+                "until": message.until.as_ref().map(GroupName::as_str),
             }})
         }
-        Body::Buckets(said) => {
-            let parent = |Parent { index, children }: &Parent| {
+        Body::Buckets(message) => {
+            let parent = |ParentBucket { index, children }: &ParentBucket| {
                 let children = children.map(|child| child.map(|fingerprint| format!("{fingerprint:016x}")));
                 json!([index.to_string(), children])
             };
-            let parents: Vec<Value> = said.parents.iter().map(parent).collect();
-            json!({ "buckets": { "group": said.name.as_str(), "level": said.level, "parents": parents } })
+            let parents: Vec<Value> = message.parents.iter().map(parent).collect();
+            json!({ "buckets": { "group": message.name.as_str(), "level": message.level, "parents": parents } })
         }
-        Body::Versions(said) => {
-            let known = |Known { version, digest }: &Known| {
+        Body::Versions(message) => {
+            let known = |KnownVersion { version, digest }: &KnownVersion| {
                 json!({
                     "incarnation": version.incarnation.get().to_string(), "gone": version.forgotten,
                     "clock": version.clock.to_string(), "digest": digest.map(|digest| format!("{digest:016x}")),
                 })
             };
-            let versions = said.versions.iter();
+            let versions = message.versions.iter();
             let versions =
-                versions.map(|(member, said)| json!([member.to_string(), said.as_ref().map(known)]));
-            let buckets = said.buckets.as_ref().map(|(level, indexes)| {
+                versions.map(|(member, message)| json!([member.to_string(), message.as_ref().map(known)]));
+            let buckets = message.buckets.as_ref().map(|(level, indexes)| {
                 json!([level, indexes.iter().map(ToString::to_string).collect::<Vec<_>>()])
             });
             json!({ "versions": {
-                "group": said.name.as_str(), "digests": said.digests, "buckets": buckets,
+                "group": message.name.as_str(), "digests": message.digests, "buckets": buckets,
                 "versions": versions.collect::<Vec<_>>(),
             }})
         }
-        Body::Requests(said) => {
-            let requests = said.requests.iter().map(|(member, held)| {
-                let held = held.map(|(life, clock)| json!([life.get().to_string(), clock.to_string()]));
+        Body::RecordRequests(message) => {
+            let requests = message.requests.iter().map(|(member, held)| {
+                let held = held
+                    .map(|(incarnation, clock)| json!([incarnation.get().to_string(), clock.to_string()]));
                 json!([member.to_string(), held])
             });
             let requests: Vec<Value> = requests.collect();
-            json!({ "requests": { "group": said.name.as_str(), "requests": requests } })
+            json!({ "requests": { "group": message.name.as_str(), "requests": requests } })
         }
-        _ => unreachable!("the others are told above"),
+        _ => unreachable!("the others are handled above"),
     }
 }
 
-fn part(part: &Part) -> Value {
+fn part(part: &MemberUpdate) -> Value {
     let opened = |opened: Option<Predecessor>| {
         opened.map(|opened| json!([opened.incarnation.get().to_string(), opened.clock.to_string()]))
     };
     match part {
-        Part::Record(record) => json!({
+        MemberUpdate::Record(record) => json!({
             "record": record.member().to_string(),
             "incarnation": record.version().incarnation.get().to_string(),
             "gone": record.version().forgotten,
@@ -182,7 +195,7 @@ fn part(part: &Part) -> Value {
             "floor": record.floor().to_string(),
             "items": record.stamped_items().map(item).collect::<Vec<_>>(),
         }),
-        Part::Increment(increment) => json!({
+        MemberUpdate::Increment(increment) => json!({
             "increment": increment.member().to_string(),
             "incarnation": increment.version_digest().version.incarnation.get().to_string(),
             "opened": opened(increment.predecessor()),
@@ -191,7 +204,7 @@ fn part(part: &Part) -> Value {
             "digest": format!("{:016x}", increment.version_digest().digest),
             "items": increment.items().map(item).collect::<Vec<_>>(),
         }),
-        Part::Eviction(Eviction { member, least, greatest }) => {
+        MemberUpdate::Eviction(Eviction { member, least, greatest }) => {
             let version = |version: &Version| {
                 json!([version.incarnation.get().to_string(), version.forgotten, version.clock.to_string()])
             };

@@ -15,7 +15,7 @@ const COMPRESSED: u8 = 0b0010;
 
 /// A header that is sound in itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct FrameHeader {
     /// The id of the key, if the frame is sealed.
     pub(crate) key_id: Option<u8>,
     pub(crate) compressed: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Header {
     pub(crate) body: usize,
 }
 
-impl Header {
+impl FrameHeader {
     /// Bytes of the header itself.
     pub(crate) fn len(self) -> usize {
         FIXED_HEADER_BYTES + varint::len(self.body as u64)
@@ -47,7 +47,7 @@ impl Header {
     /// byte that comes.
     ///
     /// `limit`: bytes of a whole frame.
-    pub(crate) fn read(bytes: &[u8], limit: usize) -> Result<Header, FrameError> {
+    pub(crate) fn read(bytes: &[u8], limit: usize) -> Result<FrameHeader, FrameError> {
         let magic = *bytes.first().ok_or(FrameError::Truncated)?;
         if magic != MAGIC {
             return Err(FrameError::BadMagic { byte: magic });
@@ -74,10 +74,10 @@ impl Header {
         let room = limit.saturating_sub(FIXED_HEADER_BYTES + length_bytes);
         let body = usize::try_from(declared).ok().filter(|body| *body <= room);
         let body = body.ok_or(FrameError::TooLong { declared, limit: room as u64 })?;
-        let least = Self::overhead(sealed);
-        if body < least {
-            return Err(FrameError::TooShort { declared, least: least as u64 });
+        let min = Self::overhead(sealed);
+        if body < min {
+            return Err(FrameError::TooShort { declared, min: min as u64 });
         }
-        Ok(Header { key_id: sealed.then_some(key_id), compressed, body })
+        Ok(FrameHeader { key_id: sealed.then_some(key_id), compressed, body })
     }
 }

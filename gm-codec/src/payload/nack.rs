@@ -2,9 +2,9 @@
 
 use gm_clock::NetId;
 
-use super::read::Reader;
-use super::refs::{Distances, Refs, put_node};
+use super::reader::Reader;
 use super::table::Table;
+use super::table_refs::{DeltaCoder, TableRefs, encode_node};
 use super::trace::Trace;
 use super::{PayloadError, check};
 use crate::Limits;
@@ -12,14 +12,14 @@ use crate::varint;
 
 /// Which multicasts the sender missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gaps {
+pub struct Nack {
     /// At least one; sorted by node, each once.
-    pub nodes: Vec<Missed>,
+    pub missed: Vec<MissedMulticasts>,
 }
 
 /// What was missed of one node, in one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missed {
+pub struct MissedMulticasts {
     /// Whose multicasts they are.
     pub node: NetId,
     /// The epoch in which it sent them.
@@ -30,30 +30,30 @@ pub struct Missed {
 
 /// A multicast that somebody missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repeat {
+pub struct Retransmission {
     /// Whose multicast it is.
     pub node: NetId,
     /// The epoch in which it sent it.
     pub epoch: [u8; 8],
     /// Its number.
-    pub number: u64,
+    pub multicast_sequence: u64,
     /// Its payload as it was; nothing if the sender does not have it.
     pub payload: Vec<u8>,
 }
 
 /// Runs of a node, at most.
-const MOST_RUNS: usize = 64;
+const MAX_RUNS: usize = 64;
 /// Bytes of what was missed of a node, at least: distance, epoch, how many runs, one run.
-const LEAST: usize = 1 + 8 + 1 + 2;
+const MIN_MISSED_BYTES: usize = 1 + 8 + 1 + 2;
 
-impl Gaps {
+impl Nack {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        check::some("gaps", self.nodes.len())?;
-        check::at_most("gaps", self.nodes.len(), limits.nodes)?;
-        check::sorted("gaps", &self.nodes, |after, before| after.node > before.node)?;
-        for Missed { runs, .. } in &self.nodes {
-            check::some("runs", runs.len())?;
-            check::at_most("runs", runs.len(), MOST_RUNS)?;
+        check::not_empty("gaps", self.missed.len())?;
+        check::at_most("gaps", self.missed.len(), limits.nodes)?;
+        check::sorted("gaps", &self.missed, |after, before| after.node > before.node)?;
+        for MissedMulticasts { runs, .. } in &self.missed {
+            check::not_empty("runs", runs.len())?;
+            check::at_most("runs", runs.len(), MAX_RUNS)?;
             check::in_range("runs", runs.iter().all(|(first, last)| first <= last))?;
             check::sorted("runs", runs, |after, before| {
                 after.0.checked_sub(before.1).is_some_and(|more| more > 1)
@@ -62,15 +62,15 @@ impl Gaps {
         Ok(())
     }
 
-    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
-        named.extend(self.nodes.iter().map(|missed| missed.node));
+    pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
+        nodes.extend(self.missed.iter().map(|missed| missed.node));
     }
 
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
-        varint::write(self.nodes.len() as u64, out);
-        let mut distances = Distances::default();
-        for missed in &self.nodes {
-            varint::write(distances.to(table.position(missed.node)), out);
+        varint::write(self.missed.len() as u64, out);
+        let mut distances = DeltaCoder::default();
+        for missed in &self.missed {
+            varint::write(distances.encode(table.position(missed.node)), out);
             out.extend_from_slice(&missed.epoch);
             varint::write(missed.runs.len() as u64, out);
             let mut before: Option<u64> = None;
@@ -84,29 +84,29 @@ impl Gaps {
 
     pub(super) fn decode<T: Trace>(
         reader: &mut Reader<'_, T>,
-        refs: &mut Refs<'_>,
+        refs: &mut TableRefs<'_>,
         limits: &Limits,
-    ) -> Result<Gaps, PayloadError> {
-        let count = reader.some("gaps", limits.nodes)?;
-        let mut nodes = Vec::with_capacity(reader.room(count, LEAST).min(refs.len()));
-        let mut distances = Distances::default();
+    ) -> Result<Nack, PayloadError> {
+        let count = reader.nonzero_count("gaps", limits.nodes)?;
+        let mut missed = Vec::with_capacity(reader.capacity_for(count, MIN_MISSED_BYTES).min(refs.len()));
+        let mut distances = DeltaCoder::default();
         for _ in 0..count {
-            let node = refs.next(reader, "node", &mut distances)?;
+            let node = refs.node_at_delta(reader, "node", &mut distances)?;
             let epoch = reader.array("epoch")?;
-            let count = reader.some("runs", MOST_RUNS)?;
+            let count = reader.nonzero_count("runs", MAX_RUNS)?;
             let mut runs: Vec<(u64, u64)> = Vec::with_capacity(count);
             for _ in 0..count {
-                let run = run(reader, runs.last().map(|run| run.1))?;
+                let run = decode_run(reader, runs.last().map(|run| run.1))?;
                 runs.push(run);
             }
-            nodes.push(Missed { node, epoch, runs });
+            missed.push(MissedMulticasts { node, epoch, runs });
         }
-        Ok(Gaps { nodes })
+        Ok(Nack { missed })
     }
 }
 
 /// A run after one that ends there.
-fn run<T: Trace>(reader: &mut Reader<'_, T>, before: Option<u64>) -> Result<(u64, u64), PayloadError> {
+fn decode_run<T: Trace>(reader: &mut Reader<'_, T>, before: Option<u64>) -> Result<(u64, u64), PayloadError> {
     let text = |number: Option<u64>| number.map_or("above 64 bits".to_owned(), |number| number.to_string());
     let first_at = |distance: u64| match before {
         None => Some(distance),
@@ -119,23 +119,23 @@ fn run<T: Trace>(reader: &mut Reader<'_, T>, before: Option<u64>) -> Result<(u64
     Ok((first, last))
 }
 
-impl Repeat {
+impl Retransmission {
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
-        put_node(table, self.node, out);
+        encode_node(table, self.node, out);
         out.extend_from_slice(&self.epoch);
-        varint::write(self.number, out);
+        varint::write(self.multicast_sequence, out);
         // The rest of the payload: it needs no length of its own.
         out.extend_from_slice(&self.payload);
     }
 
     pub(super) fn decode<T: Trace>(
         reader: &mut Reader<'_, T>,
-        refs: &mut Refs<'_>,
-    ) -> Result<Repeat, PayloadError> {
+        refs: &mut TableRefs<'_>,
+    ) -> Result<Retransmission, PayloadError> {
         let node = refs.node(reader, "node")?;
         let epoch = reader.array("epoch")?;
-        let number = reader.varint("number")?;
-        let payload = reader.bytes("payload", reader.left())?.to_vec();
-        Ok(Repeat { node, epoch, number, payload })
+        let multicast_sequence = reader.varint("number")?;
+        let payload = reader.bytes("payload", reader.remaining())?.to_vec();
+        Ok(Retransmission { node, epoch, multicast_sequence, payload })
     }
 }

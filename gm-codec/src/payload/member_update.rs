@@ -3,45 +3,45 @@
 use gm_clock::{CEILING, Incarnation};
 use gm_data::{Eviction, Increment, Predecessor, Record, RecordError, Version};
 
-use super::items::{self, Items};
-use super::read::Reader;
-use super::refs::{Distances, Refs};
+use super::items::{self, ItemReader};
+use super::reader::Reader;
+use super::table_refs::{DeltaCoder, TableRefs};
 use super::trace::Trace;
-use super::versions::{life, number};
-use super::{Part, PayloadError};
+use super::versions::{decode_incarnation, decode_ticks};
+use super::{MemberUpdate, PayloadError};
 use crate::varint;
 
 /// What a part is: the low two bits of its head. Bit 2 says whether its life was opened from a former one, of an eviction whether its greatest version is of a
 /// forgotten record; and the rest is the distance of its member to the one before.
 mod kind {
     pub(super) const RECORD: u64 = 0;
-    pub(super) const GONE: u64 = 1;
+    pub(super) const FORGOTTEN: u64 = 1;
     pub(super) const INCREMENT: u64 = 2;
     pub(super) const EVICTION: u64 = 3;
     pub(super) const OPENED: u64 = 1 << 2;
     /// The same bit, of an eviction.
-    pub(super) const UP_TO_GONE: u64 = OPENED;
+    pub(super) const UP_TO_FORGOTTEN: u64 = OPENED;
 }
 
 /// Items of a part, removals included.
-pub(super) fn items(part: &Part) -> usize {
+pub(super) fn item_count(part: &MemberUpdate) -> usize {
     match part {
-        Part::Record(record) => record.item_counts().1,
-        Part::Increment(increment) => increment.items().len(),
-        Part::Eviction(_) => 0,
+        MemberUpdate::Record(record) => record.item_counts().1,
+        MemberUpdate::Increment(increment) => increment.items().len(),
+        MemberUpdate::Eviction(_) => 0,
     }
 }
 
-pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
+pub(super) fn encode(part: &MemberUpdate, distance: u64, out: &mut Vec<u8>) {
     let (version, opened, kind) = match part {
-        Part::Record(record) if record.version().forgotten => {
-            (record.version(), record.predecessor(), kind::GONE)
+        MemberUpdate::Record(record) if record.version().forgotten => {
+            (record.version(), record.predecessor(), kind::FORGOTTEN)
         }
-        Part::Record(record) => (record.version(), record.predecessor(), kind::RECORD),
-        Part::Increment(increment) => {
+        MemberUpdate::Record(record) => (record.version(), record.predecessor(), kind::RECORD),
+        MemberUpdate::Increment(increment) => {
             (increment.version_digest().version, increment.predecessor(), kind::INCREMENT)
         }
-        Part::Eviction(eviction) => return encode_eviction(eviction, distance, out),
+        MemberUpdate::Eviction(eviction) => return encode_eviction(eviction, distance, out),
     };
     let opened_bit = if opened.is_some() { kind::OPENED } else { 0 };
     varint::write(distance << 3 | opened_bit | kind, out);
@@ -53,25 +53,25 @@ pub(super) fn encode(part: &Part, distance: u64, out: &mut Vec<u8>) {
         varint::write(version.clock - opened.clock - 1, out);
     }
     match part {
-        Part::Record(record) => {
+        MemberUpdate::Record(record) => {
             varint::write(record.floor(), out);
             if !version.forgotten {
                 items::encode(record.stamped_items(), version.clock, out);
             }
         }
-        Part::Increment(increment) => {
+        MemberUpdate::Increment(increment) => {
             varint::write(version.clock - increment.span().0 - 1, out);
             out.extend_from_slice(&increment.version_digest().digest.to_be_bytes());
             items::encode(increment.items(), version.clock, out);
         }
         // Written above.
-        Part::Eviction(_) => {}
+        MemberUpdate::Eviction(_) => {}
     }
 }
 
 fn encode_eviction(eviction: &Eviction, distance: u64, out: &mut Vec<u8>) {
     let Eviction { least, greatest, .. } = eviction;
-    let gone_bit = if greatest.forgotten { kind::UP_TO_GONE } else { 0 };
+    let gone_bit = if greatest.forgotten { kind::UP_TO_FORGOTTEN } else { 0 };
     varint::write(distance << 3 | gone_bit | kind::EVICTION, out);
     varint::write(greatest.incarnation.get(), out);
     varint::write(greatest.clock, out);
@@ -81,29 +81,33 @@ fn encode_eviction(eviction: &Eviction, distance: u64, out: &mut Vec<u8>) {
 
 pub(super) fn decode<T: Trace>(
     reader: &mut Reader<'_, T>,
-    refs: &mut Refs<'_>,
-    distances: &mut Distances,
+    refs: &mut TableRefs<'_>,
+    distances: &mut DeltaCoder,
     items_left: &mut usize,
-    most: usize,
-) -> Result<Part, PayloadError> {
+    max: usize,
+) -> Result<MemberUpdate, PayloadError> {
     let head = reader.varint_as("part", |head| {
         let kind = ["record", "record of a forgotten member", "increment", "eviction"];
         let kind = kind[usize::try_from(head & 3).unwrap_or(3)];
         let bit = if head & 3 == kind::EVICTION { ", of a forgotten record too" } else { ", opened" };
         let opened = if head & kind::OPENED == 0 { "" } else { bit };
-        format!("{kind}{opened} of {}", refs.text(distances.peek(head >> 3)))
+        format!("{kind}{opened} of {}", refs.describe(distances.peek(head >> 3)))
     })?;
     let kind = head & 3;
-    let member = refs.at(distances.from(head >> 3))?;
-    let (gone, is_opened) = (kind == kind::GONE, head & kind::OPENED != 0);
+    let member = refs.node_at(distances.decode(head >> 3))?;
+    let (gone, is_opened) = (kind == kind::FORGOTTEN, head & kind::OPENED != 0);
     if gone && is_opened {
         return Err(RecordError::ForgottenNotEmpty { member }.into());
     }
-    let incarnation = life(reader)?;
-    let clock = number(reader, "clock")?;
+    let incarnation = decode_incarnation(reader)?;
+    let clock = decode_ticks(reader, "clock")?;
     if kind == kind::EVICTION {
         let greatest = Version { incarnation, forgotten: is_opened, clock };
-        return Ok(Part::Eviction(Eviction { member, least: least(reader, greatest)?, greatest }));
+        return Ok(MemberUpdate::Eviction(Eviction {
+            member,
+            least: decode_least(reader, greatest)?,
+            greatest,
+        }));
     }
     let opened = if is_opened {
         let before = |number: u64, distance: u64| number.checked_sub(distance)?.checked_sub(1);
@@ -127,28 +131,28 @@ pub(super) fn decode<T: Trace>(
         })?;
         let since = since(distance).ok_or(reader.out_of_range("since"))?;
         let digest = u64::from_be_bytes(reader.array("digest")?);
-        let mut items = Items::begin(reader, member, clock, items_left, most)?;
+        let mut items = ItemReader::begin(reader, member, clock, items_left, max)?;
         let increment =
             Increment::from_parts(member, incarnation, opened, (since, clock), digest, &mut items);
-        items.end()?;
-        return Ok(Part::Increment(increment?));
+        items.finish()?;
+        return Ok(MemberUpdate::Increment(increment?));
     }
     let version = Version { incarnation, forgotten: gone, clock };
-    let floor = number(reader, "floor")?;
+    let floor = decode_ticks(reader, "floor")?;
     if floor > clock {
         return Err(RecordError::FloorAboveClock { member, floor, clock }.into());
     }
     if gone {
-        return Ok(Part::Record(Record::from_parts(member, version, opened, floor, [])?));
+        return Ok(MemberUpdate::Record(Record::from_parts(member, version, opened, floor, [])?));
     }
-    let mut items = Items::begin(reader, member, clock, items_left, most)?;
+    let mut items = ItemReader::begin(reader, member, clock, items_left, max)?;
     let record = Record::from_parts(member, version, opened, floor, &mut items);
-    items.end()?;
-    Ok(Part::Record(record?))
+    items.finish()?;
+    Ok(MemberUpdate::Record(record?))
 }
 
 /// The least version of an eviction.
-fn least<T: Trace>(reader: &mut Reader<'_, T>, greatest: Version) -> Result<Version, PayloadError> {
+fn decode_least<T: Trace>(reader: &mut Reader<'_, T>, greatest: Version) -> Result<Version, PayloadError> {
     let whose = "least.incarnation";
     let of = |distance: u64| greatest.incarnation.get().checked_sub(distance);
     let distance = reader.varint_as(whose, |distance| {

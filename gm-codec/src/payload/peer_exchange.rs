@@ -2,9 +2,9 @@
 
 use gm_clock::NetId;
 
-use super::read::Reader;
-use super::refs::{Distances, Refs, put_list};
+use super::reader::Reader;
 use super::table::Table;
+use super::table_refs::{DeltaCoder, TableRefs, encode_list};
 use super::trace::Trace;
 use super::{PayloadError, check};
 use crate::Limits;
@@ -12,64 +12,64 @@ use crate::varint;
 
 /// Who else there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Peers {
+pub struct PeerExchange {
     /// The receiver is asked to tell what it knows.
-    pub wanted: bool,
+    pub reply_requested: bool,
     /// Sorted by label, each label once.
-    pub islands: Vec<Island>,
+    pub islands: Vec<PeerIsland>,
     /// Nodes that announced no label. Sorted, each once.
-    pub others: Vec<NetId>,
+    pub without_island: Vec<NetId>,
 }
 
 /// Nodes that announced one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Island {
+pub struct PeerIsland {
     /// The label, which is a node of it.
-    pub label: NetId,
+    pub id: NetId,
     /// The others that announced it. Sorted, each once, without the label.
     pub nodes: Vec<NetId>,
 }
 
 /// Bytes of an island, at least: its label's distance and how many others there are.
-const LEAST: usize = 2;
+const MIN_ISLAND_BYTES: usize = 2;
 
-impl Peers {
+impl PeerExchange {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
         check::at_most("islands", self.islands.len(), limits.nodes)?;
-        check::sorted("islands", &self.islands, |after, before| after.label > before.label)?;
-        for list in self.islands.iter().map(|island| &island.nodes).chain([&self.others]) {
+        check::sorted("islands", &self.islands, |after, before| after.id > before.id)?;
+        for list in self.islands.iter().map(|island| &island.nodes).chain([&self.without_island]) {
             check::at_most("nodes", list.len(), limits.nodes)?;
             check::sorted("nodes", list, |after, before| after > before)?;
         }
-        match self.islands.iter().find(|island| island.nodes.binary_search(&island.label).is_ok()) {
+        match self.islands.iter().find(|island| island.nodes.binary_search(&island.id).is_ok()) {
             Some(_) => Err(check::not_canonical("nodes")),
             None => Ok(()),
         }
     }
 
-    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
+    pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
         for island in &self.islands {
-            named.push(island.label);
-            named.extend_from_slice(&island.nodes);
+            nodes.push(island.id);
+            nodes.extend_from_slice(&island.nodes);
         }
-        named.extend_from_slice(&self.others);
+        nodes.extend_from_slice(&self.without_island);
     }
 
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
-        varint::write((self.islands.len() as u64) << 1 | u64::from(self.wanted), out);
-        let mut distances = Distances::default();
+        varint::write((self.islands.len() as u64) << 1 | u64::from(self.reply_requested), out);
+        let mut distances = DeltaCoder::default();
         for island in &self.islands {
-            varint::write(distances.to(table.position(island.label)), out);
-            put_list(table, &island.nodes, out);
+            varint::write(distances.encode(table.position(island.id)), out);
+            encode_list(table, &island.nodes, out);
         }
-        put_list(table, &self.others, out);
+        encode_list(table, &self.without_island, out);
     }
 
     pub(super) fn decode<T: Trace>(
         reader: &mut Reader<'_, T>,
-        refs: &mut Refs<'_>,
+        refs: &mut TableRefs<'_>,
         limits: &Limits,
-    ) -> Result<Peers, PayloadError> {
+    ) -> Result<PeerExchange, PayloadError> {
         let head = reader.varint_as("head", |head| {
             format!(
                 "{} islands{}",
@@ -78,14 +78,14 @@ impl Peers {
             )
         })?;
         let count = reader.checked_count("islands", head >> 1, limits.nodes)?;
-        let mut islands = Vec::with_capacity(reader.room(count, LEAST).min(refs.len()));
-        let mut distances = Distances::default();
+        let mut islands = Vec::with_capacity(reader.capacity_for(count, MIN_ISLAND_BYTES).min(refs.len()));
+        let mut distances = DeltaCoder::default();
         for _ in 0..count {
-            let label = refs.next(reader, "label", &mut distances)?;
-            let nodes = refs.list_or_none(reader, "nodes", limits.nodes, Some(label))?;
-            islands.push(Island { label, nodes });
+            let id = refs.node_at_delta(reader, "label", &mut distances)?;
+            let nodes = refs.list(reader, "nodes", limits.nodes, Some(id))?;
+            islands.push(PeerIsland { id, nodes });
         }
-        let others = refs.list_or_none(reader, "others", limits.nodes, None)?;
-        Ok(Peers { wanted: head & 1 == 1, islands, others })
+        let without_island = refs.list(reader, "others", limits.nodes, None)?;
+        Ok(PeerExchange { reply_requested: head & 1 == 1, islands, without_island })
     }
 }

@@ -23,7 +23,7 @@ fn allocated(mut work: impl FnMut()) -> usize {
 }
 
 /// Payloads that announce much and then end, or go wrong at once: what they make room for is in proportion to their bytes.
-fn payloads_that_promise_much() {
+fn payloads_with_excessive_counts() {
     const BYTES: usize = 20_000;
     // A table of one entry, a direct header, the tag, and what precedes the count.
     let direct = [0x02, 0x82, 0x80, 0x80, 0xa0, 0x01, 0x75, 0x2f, 0x04, 0x00];
@@ -52,8 +52,8 @@ fn payloads_that_promise_much() {
 }
 
 #[test]
-fn a_bomb_costs_nothing() {
-    payloads_that_promise_much();
+fn hostile_input_allocates_little() {
+    payloads_with_excessive_counts();
     let (mut codec, udp) = (codec(&[1], "c"), Channel::Datagram);
     let bomb = |block: &[u8]| forge(3, 1, "c", &udp, nonce(1).bytes(), block);
     let mut over = common::varint((16 << 20) + 1);

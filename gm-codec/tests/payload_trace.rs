@@ -3,24 +3,24 @@
 mod payloads;
 
 use gm_clock::Incarnation;
-use gm_codec::{Body, Group, Header, Known, Part, Payload, Receipts, Versions};
+use gm_codec::{AckRequest, Body, GroupUpdate, Header, KnownVersion, MemberUpdate, Payload, Versions};
 use gm_data::{Eviction, Item, KeyRange, Op, Predecessor, Record, StampedItem, Version};
-use payloads::shapes::{broadcast, direct, name, v4};
+use payloads::samples::{broadcast, direct, name, v4};
 use payloads::{encoded, limits};
 
 /// What is told of the fields of that name.
-fn told(payload: &Payload, field: &str) -> Vec<String> {
+fn traced(payload: &Payload, name: &str) -> Vec<String> {
     let mut values = Vec::new();
-    let read = Payload::decode_traced(&encoded(payload), &limits(), &mut |told| {
-        if told.name == field {
-            values.push(told.value);
+    let read = Payload::decode_traced(&encoded(payload), &limits(), &mut |field| {
+        if field.name == name {
+            values.push(field.value);
         }
     });
     assert_eq!(read.as_ref(), Ok(payload));
     values
 }
 
-fn life(number: u64) -> Incarnation {
+fn incarnation(number: u64) -> Incarnation {
     Incarnation::new(number).expect("in range")
 }
 
@@ -32,20 +32,20 @@ fn receipts() {
         (false, true, "within 2500 ms, another's share before"),
         (true, true, "within 2500 ms, on disk, another's share before"),
     ] {
-        let receipts = Receipts { within_millis: 2_500, durable, again };
-        let header: Header = broadcast(|said| said.receipts = Some(receipts));
-        assert_eq!(told(&Payload { header, body: Body::Notice }, "receipts"), [words]);
+        let receipts = AckRequest { within_millis: 2_500, durable, reassigned: again };
+        let header: Header = broadcast(|broadcast| broadcast.ack_request = Some(receipts));
+        assert_eq!(traced(&Payload { header, body: Body::HeaderOnly }, "receipts"), [words]);
     }
 }
 
 #[test]
 fn versions() {
-    let version = |gone| Version { incarnation: life(1), forgotten: gone, clock: 2 };
-    let known = |gone| Some(Known { version: version(gone), digest: None });
+    let version = |gone| Version { incarnation: incarnation(1), forgotten: gone, clock: 2 };
+    let known = |gone| Some(KnownVersion { version: version(gone), digest: None });
     let versions = vec![(v4(1), known(false)), (v4(2), known(true)), (v4(4), None)];
     let body = Body::Versions(Versions { name: name("G"), digests: false, buckets: None, versions });
     assert_eq!(
-        told(&direct(body), "version"),
+        traced(&direct(body), "version"),
         [
             "a living record of 10.0.0.1:29999, entry 0",
             "a forgotten record of 10.0.0.2:29999, entry 1",
@@ -54,27 +54,27 @@ fn versions() {
     );
 }
 
-fn part(member: u8, gone: bool, opened: bool, items: Vec<StampedItem>) -> Part {
-    let version = Version::new(life(5), gone, 9).expect("in range");
-    let opened = opened.then(|| Predecessor { incarnation: life(3), clock: 4 });
-    Part::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("sound"))
+fn part(member: u8, gone: bool, opened: bool, items: Vec<StampedItem>) -> MemberUpdate {
+    let version = Version::new(incarnation(5), gone, 9).expect("in range");
+    let opened = opened.then(|| Predecessor { incarnation: incarnation(3), clock: 4 });
+    MemberUpdate::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("sound"))
 }
 
 #[test]
 fn parts() {
     let parts =
         vec![part(1, false, false, vec![]), part(2, false, true, vec![]), part(3, true, false, vec![])];
-    let payload = direct(Body::Group(Group { name: name("G"), parts }));
+    let payload = direct(Body::GroupUpdate(GroupUpdate { name: name("G"), updates: parts }));
     assert_eq!(
-        told(&payload, "part"),
+        traced(&payload, "part"),
         [
             "record of 10.0.0.1:29999, entry 0",
             "record, opened of 10.0.0.2:29999, entry 1",
             "record of a forgotten member of 10.0.0.3:29999, entry 2",
         ]
     );
-    assert_eq!(told(&payload, "opened.incarnation"), ["3"]);
-    assert_eq!(told(&payload, "opened.clock"), ["4"]);
+    assert_eq!(traced(&payload, "opened.incarnation"), ["3"]);
+    assert_eq!(traced(&payload, "opened.clock"), ["4"]);
 }
 
 #[test]
@@ -89,9 +89,12 @@ fn items() {
         item(40, 49, Op::Rmv, 80, 6),
         item(50, 50, Op::Get, 81, 6),
     ];
-    let payload = direct(Body::Group(Group { name: name("G"), parts: vec![part(1, false, false, items)] }));
+    let payload = direct(Body::GroupUpdate(GroupUpdate {
+        name: name("G"),
+        updates: vec![part(1, false, false, items)],
+    }));
     assert_eq!(
-        told(&payload, "item"),
+        traced(&payload, "item"),
         [
             "add",
             "add, adjoins, same width, same port, same priority, same age",
@@ -99,25 +102,25 @@ fn items() {
             "get, adjoins, same priority, same age",
         ]
     );
-    assert_eq!(told(&payload, "start"), ["10", "40"]);
+    assert_eq!(traced(&payload, "start"), ["10", "40"]);
 }
 
 #[test]
 fn evictions() {
     let eviction = |member, gone| {
-        let greatest = Version { incarnation: life(5), forgotten: gone, clock: 9 };
-        let least = Version { incarnation: life(3), forgotten: !gone, clock: 4 };
-        Part::Eviction(Eviction { member: v4(member), least, greatest })
+        let greatest = Version { incarnation: incarnation(5), forgotten: gone, clock: 9 };
+        let least = Version { incarnation: incarnation(3), forgotten: !gone, clock: 4 };
+        MemberUpdate::Eviction(Eviction { member: v4(member), least, greatest })
     };
     let parts = vec![eviction(2, false), eviction(3, true)];
-    let payload = direct(Body::Group(Group { name: name("G"), parts }));
+    let payload = direct(Body::GroupUpdate(GroupUpdate { name: name("G"), updates: parts }));
     assert_eq!(
-        told(&payload, "part"),
+        traced(&payload, "part"),
         [
             "eviction of 10.0.0.2:29999, entry 1",
             "eviction, of a forgotten record too of 10.0.0.3:29999, entry 2",
         ]
     );
-    assert_eq!(told(&payload, "least.incarnation"), ["3", "3"]);
-    assert_eq!(told(&payload, "least.clock"), ["4, of a forgotten record", "4"]);
+    assert_eq!(traced(&payload, "least.incarnation"), ["3", "3"]);
+    assert_eq!(traced(&payload, "least.clock"), ["4, of a forgotten record", "4"]);
 }

@@ -3,18 +3,18 @@
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_data::GroupName;
 
-use super::read::Reader;
-use super::refs::{Distances, Refs};
+use super::reader::Reader;
 use super::table::Table;
+use super::table_refs::{DeltaCoder, TableRefs};
 use super::trace::Trace;
-use super::versions::{life, number};
+use super::versions::{decode_incarnation, decode_ticks};
 use super::{PayloadError, check, names};
 use crate::Limits;
 use crate::varint;
 
 /// Requests for records of members of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requests {
+pub struct RecordRequests {
     /// The group.
     pub name: GroupName,
     /// At least one; sorted by member, each once. With the incarnation and the clock, in ticks, of the record that the sender has,
@@ -22,25 +22,25 @@ pub struct Requests {
     pub requests: Vec<(NetId, Option<(Incarnation, u64)>)>,
 }
 
-impl Requests {
+impl RecordRequests {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        check::some("requests", self.requests.len())?;
+        check::not_empty("requests", self.requests.len())?;
         check::at_most("requests", self.requests.len(), limits.nodes)?;
         check::sorted("requests", &self.requests, |after, before| after.0 > before.0)?;
         let clocks = self.requests.iter().filter_map(|(_, held)| *held);
         check::in_range("clock", clocks.into_iter().all(|(_, clock)| clock <= CEILING))
     }
 
-    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
-        named.extend(self.requests.iter().map(|(member, _)| *member));
+    pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
+        nodes.extend(self.requests.iter().map(|(member, _)| *member));
     }
 
     pub(super) fn encode(&self, table: &Table, out: &mut Vec<u8>) {
-        names::put(self.name.as_str(), out);
+        names::encode_text(self.name.as_str(), out);
         varint::write(self.requests.len() as u64, out);
-        let mut distances = Distances::default();
+        let mut distances = DeltaCoder::default();
         for (member, held) in &self.requests {
-            varint::write(distances.to(table.position(*member)) << 1 | u64::from(held.is_some()), out);
+            varint::write(distances.encode(table.position(*member)) << 1 | u64::from(held.is_some()), out);
             if let Some((incarnation, clock)) = held {
                 varint::write(incarnation.get(), out);
                 varint::write(*clock, out);
@@ -50,26 +50,26 @@ impl Requests {
 
     pub(super) fn decode<T: Trace>(
         reader: &mut Reader<'_, T>,
-        refs: &mut Refs<'_>,
+        refs: &mut TableRefs<'_>,
         limits: &Limits,
-    ) -> Result<Requests, PayloadError> {
-        let name = names::group(reader, "name")?;
-        let count = reader.some("requests", limits.nodes)?;
+    ) -> Result<RecordRequests, PayloadError> {
+        let name = names::decode_group_name(reader, "name")?;
+        let count = reader.nonzero_count("requests", limits.nodes)?;
         // A request takes a byte at least, and its member one in the table.
         let mut requests = Vec::with_capacity(count.min(refs.len()));
-        let mut distances = Distances::default();
+        let mut distances = DeltaCoder::default();
         for _ in 0..count {
             let head = reader.varint_as("request", |head| {
                 let what = if head & 1 == 1 { "an increment" } else { "the whole record" };
-                format!("{what} of {}", refs.text(distances.peek(head >> 1)))
+                format!("{what} of {}", refs.describe(distances.peek(head >> 1)))
             })?;
-            let member = refs.at(distances.from(head >> 1))?;
+            let member = refs.node_at(distances.decode(head >> 1))?;
             let held = match head & 1 {
                 0 => None,
-                _ => Some((life(reader)?, number(reader, "clock")?)),
+                _ => Some((decode_incarnation(reader)?, decode_ticks(reader, "clock")?)),
             };
             requests.push((member, held));
         }
-        Ok(Requests { name, requests })
+        Ok(RecordRequests { name, requests })
     }
 }

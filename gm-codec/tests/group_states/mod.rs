@@ -2,7 +2,9 @@
 #![allow(dead_code)] // Every test uses a part of it.
 
 use gm_clock::{Incarnation, NetId};
-use gm_codec::{Body, Channel, Epoch, FrameCodec, Group, Header, Key, Keyring, Limits, Nonce, Part, Payload};
+use gm_codec::{
+    Body, Channel, Epoch, FrameCodec, GroupUpdate, Header, Key, Keyring, Limits, MemberUpdate, Nonce, Payload,
+};
 use gm_data::{Increment, Item, KeyRange, StampedItem};
 
 /// Nine bytes, as in the figures of others.
@@ -19,16 +21,16 @@ pub(crate) fn item(start: u32, end: u32, port: u16) -> StampedItem {
 }
 
 /// A life that began in 2025.
-pub(crate) fn life() -> Incarnation {
+pub(crate) fn incarnation() -> Incarnation {
     Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range")
 }
 
 pub(crate) fn increment(items: Vec<StampedItem>) -> Payload {
     let span = (CLOCK - 1, CLOCK);
-    let increment = Increment::from_parts(member(0), life(), None, span, 0x0123_4567_89ab_cdef, items);
-    let parts = vec![Part::Increment(increment.expect("sound"))];
-    let body = Body::Group(Group { name: GROUP.parse().expect("a name"), parts });
-    Payload { header: Header::new(member(0), 1_000), body }
+    let increment = Increment::from_parts(member(0), incarnation(), None, span, 0x0123_4567_89ab_cdef, items);
+    let parts = vec![MemberUpdate::Increment(increment.expect("sound"))];
+    let body = Body::GroupUpdate(GroupUpdate { name: GROUP.parse().expect("a name"), updates: parts });
+    Payload { header: Header::own_broadcast(member(0), 1_000), body }
 }
 
 /// (bytes of the payload, bytes of the sealed frame).

@@ -4,15 +4,16 @@ mod payloads;
 
 use gm_clock::{CEILING, Incarnation};
 use gm_codec::{
-    Answer, Application, Body, BroadcastId, Buckets, Fingerprints, Gaps, Group, Header, Holding, Island,
-    Known, Limits, Missed, Parent, Part, Payload, Peers, Receipt, Requests, Root, Section, Sum, Versions,
+    Ack, AckStatus, AckSummary, ApplicationPayload, Body, BroadcastId, Buckets, Extension, Fingerprints,
+    GroupEntry, GroupUpdate, Header, KnownVersion, Limits, MemberUpdate, MissedMulticasts, Nack,
+    ParentBucket, Payload, PeerExchange, PeerIsland, RecordRequests, Root, Versions,
 };
 use gm_data::{Eviction, Version};
 use payloads::limits;
-use payloads::shapes::{broadcast, direct, name, v4, v6};
+use payloads::samples::{broadcast, direct, name, v4, v6};
 
 /// The name of the error, and that nothing was written.
-fn unsaid(payload: &Payload, limits: &Limits) -> Option<&'static str> {
+fn encode_error(payload: &Payload, limits: &Limits) -> Option<&'static str> {
     let mut out = vec![7];
     let error = payload.encode(limits, &mut out).err()?;
     assert_eq!(out, [7], "{error}");
@@ -22,23 +23,23 @@ fn unsaid(payload: &Payload, limits: &Limits) -> Option<&'static str> {
 #[track_caller]
 fn refused(body: Body, error: &str) {
     let payload = direct(body);
-    assert_eq!(unsaid(&payload, &limits()), Some(error), "{payload:?}");
+    assert_eq!(encode_error(&payload, &limits()), Some(error), "{payload:?}");
 }
 
 #[track_caller]
 fn header_refused(header: Header, error: &str) {
-    assert_eq!(unsaid(&Payload { header, body: Body::Notice }, &limits()), Some(error));
+    assert_eq!(encode_error(&Payload { header, body: Body::HeaderOnly }, &limits()), Some(error));
 }
 
 #[test]
 fn headers() {
     let unsorted = vec![v4(2), v4(1)];
-    header_refused(Header { heard: unsorted.clone(), ..Header::direct(v4(1)) }, "Unsorted");
-    header_refused(Header { lost: vec![v4(2), v4(2)], ..Header::direct(v4(1)) }, "Unsorted");
-    header_refused(broadcast(|said| said.list = unsorted), "Unsorted");
+    header_refused(Header { neighbors_gained: unsorted.clone(), ..Header::direct(v4(1)) }, "Unsorted");
+    header_refused(Header { neighbors_lost: vec![v4(2), v4(2)], ..Header::direct(v4(1)) }, "Unsorted");
+    header_refused(broadcast(|broadcast| broadcast.targets = unsorted), "Unsorted");
     let sections = |kinds: &[(u64, usize)]| {
-        let section = |(kind, bytes): &(u64, usize)| Section { kind: *kind, bytes: vec![0; *bytes] };
-        Header { sections: kinds.iter().map(section).collect(), ..Header::direct(v4(1)) }
+        let section = |(kind, bytes): &(u64, usize)| Extension { kind: *kind, bytes: vec![0; *bytes] };
+        Header { extensions: kinds.iter().map(section).collect(), ..Header::direct(v4(1)) }
     };
     header_refused(sections(&(0..17).map(|kind| (kind, 0)).collect::<Vec<_>>()), "TooMany");
     header_refused(sections(&[(1, 1_000), (2, 25)]), "TooMany");
@@ -47,19 +48,21 @@ fn headers() {
 }
 
 #[test]
-fn what_must_be_direct() {
-    let payload =
-        Payload { header: Header::new(v4(1), 1), body: Body::Root(Root { answer: false, root: 0 }) };
-    assert_eq!(unsaid(&payload, &limits()), Some("NotDirect"));
+fn direct_only_bodies() {
+    let payload = Payload {
+        header: Header::own_broadcast(v4(1), 1),
+        body: Body::Root(Root { answer: false, root: 0 }),
+    };
+    assert_eq!(encode_error(&payload, &limits()), Some("NotDirect"));
     // Before anything of the body.
-    let payload = Payload { body: Body::Gaps(Gaps { nodes: Vec::new() }), ..payload };
-    assert_eq!(unsaid(&payload, &limits()), Some("NotDirect"));
+    let payload = Payload { body: Body::Nack(Nack { missed: Vec::new() }), ..payload };
+    assert_eq!(encode_error(&payload, &limits()), Some("NotDirect"));
 }
 
 #[test]
-fn applications_names() {
+fn application_names() {
     let application =
-        |name: &str| Body::Application(Application { name: name.to_owned(), bytes: Vec::new() });
+        |name: &str| Body::Application(ApplicationPayload { name: name.to_owned(), bytes: Vec::new() });
     for (name, error) in [
         (String::new(), "BadName"),
         ("a\nb".to_owned(), "BadName"),
@@ -72,8 +75,10 @@ fn applications_names() {
 
 #[test]
 fn peers() {
-    let peers = |islands, others| Body::Peers(Peers { wanted: false, islands, others });
-    let island = |label, nodes| Island { label, nodes };
+    let peers = |islands, others| {
+        Body::PeerExchange(PeerExchange { reply_requested: false, islands, without_island: others })
+    };
+    let island = |label, nodes| PeerIsland { id: label, nodes };
     refused(peers(vec![island(v4(2), vec![]), island(v4(1), vec![])], vec![]), "Unsorted");
     refused(peers(vec![island(v4(2), vec![v4(3), v4(1)])], vec![]), "Unsorted");
     refused(peers(vec![], vec![v6(1), v4(1)]), "Unsorted");
@@ -84,7 +89,14 @@ fn peers() {
 fn receipts() {
     let about = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
     let sum = |missing, names| {
-        Body::Receipt(Receipt { about, answer: Answer::Sum(Sum { missing, names, ..Sum::default() }) })
+        Body::Ack(Ack {
+            broadcast: about,
+            status: AckStatus::Summary(AckSummary {
+                missing,
+                missing_sample: names,
+                ..AckSummary::default()
+            }),
+        })
     };
     refused(sum(1, vec![v4(1), v4(2)]), "TooMany");
     refused(sum(99, (1..=17).map(v4).collect()), "TooMany");
@@ -93,8 +105,8 @@ fn receipts() {
 
 #[test]
 fn gaps() {
-    let missed = |node, runs| Missed { node, epoch: [1; 8], runs };
-    let gaps = |nodes| Body::Gaps(Gaps { nodes });
+    let missed = |node, runs| MissedMulticasts { node, epoch: [1; 8], runs };
+    let gaps = |nodes| Body::Nack(Nack { missed: nodes });
     let runs = |runs| gaps(vec![missed(v4(1), runs)]);
     refused(gaps(vec![]), "NotCanonical");
     refused(gaps(vec![missed(v4(2), vec![(1, 1)]), missed(v4(1), vec![(1, 1)])]), "Unsorted");
@@ -110,7 +122,7 @@ fn gaps() {
 #[test]
 fn fingerprints() {
     let fingerprints = |after: Option<&str>, until: Option<&str>, groups: &[&str]| {
-        let groups = groups.iter().map(|group| (name(group), Holding::Held(1))).collect();
+        let groups = groups.iter().map(|group| (name(group), GroupEntry::Hosted(1))).collect();
         let (after, until) = (after.map(name), until.map(name));
         Body::Fingerprints(Fingerprints { answer: false, after, until, groups })
     };
@@ -125,7 +137,8 @@ fn fingerprints() {
 #[test]
 fn buckets() {
     let buckets = |level, indexes: &[u64]| {
-        let parents = indexes.iter().map(|index| Parent { index: *index, children: [None; 16] }).collect();
+        let parents =
+            indexes.iter().map(|index| ParentBucket { index: *index, children: [None; 16] }).collect();
         Body::Buckets(Buckets { name: name("G"), level, parents })
     };
     refused(buckets(16, &[0]), "OutOfRange");
@@ -138,7 +151,10 @@ fn buckets() {
 #[test]
 fn versions() {
     let known = |gone, clock, digest| {
-        Some(Known { version: Version { incarnation: Incarnation::MAX, forgotten: gone, clock }, digest })
+        Some(KnownVersion {
+            version: Version { incarnation: Incarnation::MAX, forgotten: gone, clock },
+            digest,
+        })
     };
     let versions =
         |digests, buckets, versions| Body::Versions(Versions { name: name("G"), digests, buckets, versions });
@@ -157,14 +173,14 @@ fn versions() {
 
 #[test]
 fn evictions() {
-    let version = |life, clock| Version {
-        incarnation: Incarnation::new(life).expect("in range"),
+    let version = |incarnation, clock| Version {
+        incarnation: Incarnation::new(incarnation).expect("in range"),
         forgotten: false,
         clock,
     };
     let of = |least, greatest| {
-        let parts = vec![Part::Eviction(Eviction { member: v4(1), least, greatest })];
-        Body::Group(Group { name: name("G"), parts })
+        let parts = vec![MemberUpdate::Eviction(Eviction { member: v4(1), least, greatest })];
+        Body::GroupUpdate(GroupUpdate { name: name("G"), updates: parts })
     };
     refused(of(version(1, CEILING + 1), version(2, 1)), "OutOfRange");
     refused(of(version(1, 1), version(2, CEILING + 1)), "OutOfRange");
@@ -174,7 +190,7 @@ fn evictions() {
 
 #[test]
 fn requests() {
-    let requests = |requests| Body::Requests(Requests { name: name("G"), requests });
+    let requests = |requests| Body::RecordRequests(RecordRequests { name: name("G"), requests });
     refused(requests(vec![]), "NotCanonical");
     refused(requests(vec![(v4(2), None), (v4(1), None)]), "Unsorted");
     refused(requests(vec![(v4(2), Some((Incarnation::MAX, CEILING + 1)))]), "OutOfRange");
@@ -182,7 +198,7 @@ fn requests() {
 
 /// More than the limit, of each thing that has one.
 #[test]
-fn more_than_the_limits() {
+fn exceeding_the_limits() {
     let limits = Limits { nodes: 2, ..limits() };
     let three = || vec![v4(1), v4(2), v4(3)];
     let group = || name("G");
@@ -191,42 +207,46 @@ fn more_than_the_limits() {
         Body::Versions(Versions { name: group(), digests: false, buckets, versions })
     };
     let bodies = [
-        Body::Peers(Peers { others: three(), ..Peers::default() }),
-        Body::Peers(Peers { islands: vec![Island { label: v4(4), nodes: three() }], ..Peers::default() }),
-        Body::Peers(Peers {
-            islands: three().into_iter().map(|label| Island { label, nodes: Vec::new() }).collect(),
-            ..Peers::default()
+        Body::PeerExchange(PeerExchange { without_island: three(), ..PeerExchange::default() }),
+        Body::PeerExchange(PeerExchange {
+            islands: vec![PeerIsland { id: v4(4), nodes: three() }],
+            ..PeerExchange::default()
         }),
-        Body::Gaps(Gaps {
-            nodes: three()
+        Body::PeerExchange(PeerExchange {
+            islands: three().into_iter().map(|label| PeerIsland { id: label, nodes: Vec::new() }).collect(),
+            ..PeerExchange::default()
+        }),
+        Body::Nack(Nack {
+            missed: three()
                 .into_iter()
-                .map(|node| Missed { node, epoch: [0; 8], runs: vec![(1, 1)] })
+                .map(|node| MissedMulticasts { node, epoch: [0; 8], runs: vec![(1, 1)] })
                 .collect(),
         }),
         Body::Fingerprints(Fingerprints {
             answer: false,
             after: None,
             until: None,
-            groups: ["A", "B", "C"].map(|group| (name(group), Holding::Held(0))).to_vec(),
+            groups: ["A", "B", "C"].map(|group| (name(group), GroupEntry::Hosted(0))).to_vec(),
         }),
         Body::Buckets(Buckets {
             name: group(),
             level: 1,
-            parents: (0..3).map(|index| Parent { index, children: [None; 16] }).collect(),
+            parents: (0..3).map(|index| ParentBucket { index, children: [None; 16] }).collect(),
         }),
         versions(None, 3),
         versions(Some((1, vec![0, 1, 2])), 0),
-        Body::Requests(Requests {
+        Body::RecordRequests(RecordRequests {
             name: group(),
             requests: three().into_iter().map(|node| (node, None)).collect(),
         }),
     ];
     for body in bodies {
-        assert_eq!(unsaid(&direct(body.clone()), &limits), Some("TooMany"), "{body:?}");
+        assert_eq!(encode_error(&direct(body.clone()), &limits), Some("TooMany"), "{body:?}");
     }
     // The table alone is too long: two nodes besides the sender.
-    let few = Body::Peers(Peers { others: vec![v4(2), v4(3)], ..Peers::default() });
-    assert_eq!(unsaid(&direct(few), &limits), Some("TooMany"));
-    let none = Body::Group(Group { name: group(), parts: Vec::new() });
-    assert_eq!(unsaid(&direct(none), &limits), None);
+    let few =
+        Body::PeerExchange(PeerExchange { without_island: vec![v4(2), v4(3)], ..PeerExchange::default() });
+    assert_eq!(encode_error(&direct(few), &limits), Some("TooMany"));
+    let none = Body::GroupUpdate(GroupUpdate { name: group(), updates: Vec::new() });
+    assert_eq!(encode_error(&direct(none), &limits), None);
 }

@@ -3,9 +3,9 @@
 use gm_clock::NetId;
 use gm_data::GroupName;
 
-use super::read::Reader;
-use super::refs::{Refs, put_node};
+use super::reader::Reader;
 use super::table::Table;
+use super::table_refs::{TableRefs, encode_node};
 use super::trace::{Trace, hex};
 use super::{PayloadError, check, names};
 use crate::Limits;
@@ -30,16 +30,16 @@ pub struct Fingerprints {
     /// ... and not greater than this, which is greater than `after`.
     pub until: Option<GroupName>,
     /// Sorted by name, each name once, all within the bounds.
-    pub groups: Vec<(GroupName, Holding)>,
+    pub groups: Vec<(GroupName, GroupEntry)>,
 }
 
 /// What the sender has of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holding {
+pub enum GroupEntry {
     /// It holds it: the fingerprint.
-    Held(u128),
+    Hosted(u128),
     /// It knows of it: a member, from whom more can be learned.
-    Known(NetId),
+    Contact(NetId),
 }
 
 mod flag {
@@ -50,12 +50,12 @@ mod flag {
 }
 
 mod code {
-    pub(super) const KNOWN: u8 = 0;
-    pub(super) const HELD: u8 = 1;
+    pub(super) const CONTACT: u8 = 0;
+    pub(super) const HOSTED: u8 = 1;
 }
 
 /// Bytes of a group, at least: its name's length, its name, a code, a position.
-const LEAST: usize = 4;
+const MIN_GROUP_BYTES: usize = 4;
 
 impl Root {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -75,12 +75,12 @@ impl Root {
 
 impl Fingerprints {
     /// Whether the bounds are in their order.
-    fn bounds_fit(after: Option<&GroupName>, until: Option<&GroupName>) -> bool {
+    fn bounds_in_order(after: Option<&GroupName>, until: Option<&GroupName>) -> bool {
         after.zip(until).is_none_or(|(after, until)| after < until)
     }
 
     /// Whether a name may follow that of the group before, and is within the bounds.
-    fn fits(&self, name: &GroupName, before: Option<&GroupName>) -> bool {
+    fn may_follow(&self, name: &GroupName, before: Option<&GroupName>) -> bool {
         before.or(self.after.as_ref()).is_none_or(|before| name > before)
             && self.until.as_ref().is_none_or(|until| name <= until)
     }
@@ -88,18 +88,18 @@ impl Fingerprints {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
         check::at_most("groups", self.groups.len(), limits.nodes)?;
         let before = [None].into_iter().chain(self.groups.iter().map(|(name, _)| Some(name)));
-        if Self::bounds_fit(self.after.as_ref(), self.until.as_ref())
-            && self.groups.iter().zip(before).all(|((name, _), before)| self.fits(name, before))
+        if Self::bounds_in_order(self.after.as_ref(), self.until.as_ref())
+            && self.groups.iter().zip(before).all(|((name, _), before)| self.may_follow(name, before))
         {
             return Ok(());
         }
         Err(PayloadError::Unsorted { what: "groups" })
     }
 
-    pub(super) fn name_all(&self, named: &mut Vec<NetId>) {
-        named.extend(self.groups.iter().filter_map(|(_, holding)| match holding {
-            Holding::Held(_) => None,
-            Holding::Known(member) => Some(*member),
+    pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
+        nodes.extend(self.groups.iter().filter_map(|(_, holding)| match holding {
+            GroupEntry::Hosted(_) => None,
+            GroupEntry::Contact(member) => Some(*member),
         }));
     }
 
@@ -111,19 +111,19 @@ impl Fingerprints {
         ];
         varint::write(flags.iter().filter(|(_, set)| *set).map(|(flag, _)| flag).sum(), out);
         for name in self.after.iter().chain(&self.until) {
-            names::put(name.as_str(), out);
+            names::encode_text(name.as_str(), out);
         }
         varint::write(self.groups.len() as u64, out);
         for (name, holding) in &self.groups {
-            names::put(name.as_str(), out);
+            names::encode_text(name.as_str(), out);
             match holding {
-                Holding::Held(fingerprint) => {
-                    out.push(code::HELD);
+                GroupEntry::Hosted(fingerprint) => {
+                    out.push(code::HOSTED);
                     out.extend_from_slice(&fingerprint.to_be_bytes());
                 }
-                Holding::Known(member) => {
-                    out.push(code::KNOWN);
-                    put_node(table, *member, out);
+                GroupEntry::Contact(member) => {
+                    out.push(code::CONTACT);
+                    encode_node(table, *member, out);
                 }
             }
         }
@@ -131,38 +131,38 @@ impl Fingerprints {
 
     pub(super) fn decode<T: Trace>(
         reader: &mut Reader<'_, T>,
-        refs: &mut Refs<'_>,
+        refs: &mut TableRefs<'_>,
         limits: &Limits,
     ) -> Result<Fingerprints, PayloadError> {
         let flags = reader.flags("flags", &flag::KNOWN)?;
         let has = |flag: u64| flags & flag != 0;
-        let after = has(flag::AFTER).then(|| names::group(reader, "after")).transpose()?;
-        let until = has(flag::UNTIL).then(|| names::group(reader, "until")).transpose()?;
-        if !Self::bounds_fit(after.as_ref(), until.as_ref()) {
+        let after = has(flag::AFTER).then(|| names::decode_group_name(reader, "after")).transpose()?;
+        let until = has(flag::UNTIL).then(|| names::decode_group_name(reader, "until")).transpose()?;
+        if !Self::bounds_in_order(after.as_ref(), until.as_ref()) {
             return Err(PayloadError::Unsorted { what: "bounds" });
         }
         let count = reader.count("groups", limits.nodes)?;
-        let groups = Vec::with_capacity(reader.room(count, LEAST));
-        let mut said = Fingerprints { answer: has(flag::ANSWER), after, until, groups };
+        let groups = Vec::with_capacity(reader.capacity_for(count, MIN_GROUP_BYTES));
+        let mut message = Fingerprints { answer: has(flag::ANSWER), after, until, groups };
         for _ in 0..count {
-            let name = names::group(reader, "name")?;
-            if !said.fits(&name, said.groups.last().map(|(name, _)| name)) {
+            let name = names::decode_group_name(reader, "name")?;
+            if !message.may_follow(&name, message.groups.last().map(|(name, _)| name)) {
                 return Err(PayloadError::Unsorted { what: "groups" });
             }
             let holding = match reader.byte_as("code", |code| match code {
-                code::KNOWN => "known".to_owned(),
-                code::HELD => "held".to_owned(),
+                code::CONTACT => "known".to_owned(),
+                code::HOSTED => "held".to_owned(),
                 code => code.to_string(),
             })? {
-                code::KNOWN => Holding::Known(refs.node(reader, "known")?),
-                code::HELD => {
+                code::CONTACT => GroupEntry::Contact(refs.node(reader, "known")?),
+                code::HOSTED => {
                     let bytes = reader.bytes_as("held", 16, hex)?;
-                    Holding::Held(bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
+                    GroupEntry::Hosted(bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
                 }
                 code => return Err(PayloadError::UnknownCode { what: "holding", code: code.into() }),
             };
-            said.groups.push((name, holding));
+            message.groups.push((name, holding));
         }
-        Ok(said)
+        Ok(message)
     }
 }

@@ -2,9 +2,10 @@
 
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_codec::{
-    Answer, Application, Body, Broadcast, BroadcastId, Buckets, Fingerprints, Gaps, Group, Header, Holding,
-    Island, Kind, Known, Missed, Origin, Parent, Part, Payload, Peers, Receipt, Receipts, Repeat, Requests,
-    Root, Section, Sum, Versions,
+    Ack, AckRequest, AckStatus, AckSummary, ApplicationPayload, Body, BroadcastHeader, BroadcastId, Buckets,
+    Extension, Fingerprints, GroupEntry, GroupUpdate, Header, KnownVersion, MemberUpdate, MissedMulticasts,
+    Nack, Origin, ParentBucket, Payload, PeerExchange, PeerIsland, RecordRequests, Retransmission, Root,
+    Routing, Versions,
 };
 use gm_data::{Eviction, GroupName, Item, KeyRange, Record, StampedItem, Version};
 
@@ -30,49 +31,61 @@ pub(crate) fn direct(body: Body) -> Payload {
     Payload { header: Header::direct(v4(1)), body }
 }
 
-fn notice(header: Header) -> Payload {
-    Payload { header, body: Body::Notice }
+fn header_only(header: Header) -> Payload {
+    Payload { header, body: Body::HeaderOnly }
 }
 
 /// A broadcast with that besides.
-pub(crate) fn broadcast(change: impl FnOnce(&mut Broadcast)) -> Header {
-    let mut broadcast = Broadcast { origin: None, sequence: 1, list: Vec::new(), receipts: None };
+pub(crate) fn broadcast(change: impl FnOnce(&mut BroadcastHeader)) -> Header {
+    let mut broadcast = BroadcastHeader { origin: None, sequence: 1, targets: Vec::new(), ack_request: None };
     change(&mut broadcast);
-    Header { kind: Kind::Broadcast(broadcast), ..Header::direct(v4(1)) }
+    Header { routing: Routing::Broadcast(broadcast), ..Header::direct(v4(1)) }
 }
 
 /// Every shape, with what it is.
-pub(crate) fn shapes() -> Vec<(&'static str, Payload)> {
-    headers().into_iter().chain(older()).chain(of_multicast()).chain(of_sync()).chain(of_members()).collect()
+pub(crate) fn samples() -> Vec<(&'static str, Payload)> {
+    headers()
+        .into_iter()
+        .chain(of_groups())
+        .chain(of_multicast())
+        .chain(of_sync())
+        .chain(of_members())
+        .collect()
 }
 
 fn headers() -> Vec<(&'static str, Payload)> {
     let receipts = |within_millis, durable, again| {
-        notice(broadcast(|said| said.receipts = Some(Receipts { within_millis, durable, again })))
+        header_only(broadcast(|broadcast| {
+            broadcast.ack_request = Some(AckRequest { within_millis, durable, reassigned: again })
+        }))
     };
-    let section = |kind, bytes: &[u8]| Section { kind, bytes: bytes.to_vec() };
-    let sections = |sections| notice(Header { sections, ..Header::direct(v4(1)) });
+    let section = |kind, bytes: &[u8]| Extension { kind, bytes: bytes.to_vec() };
+    let sections = |sections| header_only(Header { extensions: sections, ..Header::direct(v4(1)) });
     let all = Header {
-        multicast: Some(7),
+        multicast_sequence: Some(7),
         island: Some(v6(1)),
-        heard: vec![v4(2), v6(2)],
-        lost: vec![v4(3)],
-        sections: vec![section(3, b"abc")],
-        ..broadcast(|said| {
-            said.origin = Some(Origin { node: v4(9), epoch: EPOCH });
-            said.list = (1..=12).map(v6).collect();
-            said.receipts = Some(Receipts { within_millis: 2_500, durable: true, again: true });
+        neighbors_gained: vec![v4(2), v6(2)],
+        neighbors_lost: vec![v4(3)],
+        extensions: vec![section(3, b"abc")],
+        ..broadcast(|broadcast| {
+            broadcast.origin = Some(Origin { node: v4(9), epoch: EPOCH });
+            broadcast.targets = (1..=12).map(v6).collect();
+            broadcast.ack_request =
+                Some(AckRequest { within_millis: 2_500, durable: true, reassigned: true });
         })
     };
-    let without = |kind| Header { kind, ..all.clone() };
+    let without = |kind| Header { routing: kind, ..all.clone() };
     vec![
-        ("a broadcast of the sender's own, with the greatest sequence", notice(Header::new(v4(1), u64::MAX))),
-        ("a direct payload with nothing besides", notice(Header::direct(v4(1)))),
-        ("a header with everything", notice(all.clone())),
-        ("a direct header with everything that it can have", notice(without(Kind::Direct))),
+        (
+            "a broadcast of the sender's own, with the greatest sequence",
+            header_only(Header::own_broadcast(v4(1), u64::MAX)),
+        ),
+        ("a direct payload with nothing besides", header_only(Header::direct(v4(1)))),
+        ("a header with everything", header_only(all.clone())),
+        ("a direct header with everything that it can have", header_only(without(Routing::Direct))),
         (
             "a broadcast of the sender's own in an older epoch",
-            notice(broadcast(|said| said.origin = Some(Origin { node: v4(1), epoch: EPOCH }))),
+            header_only(broadcast(|broadcast| broadcast.origin = Some(Origin { node: v4(1), epoch: EPOCH }))),
         ),
         ("receipts at once", receipts(0, false, false)),
         ("receipts, on disk", receipts(1, true, false)),
@@ -84,23 +97,23 @@ fn headers() -> Vec<(&'static str, Payload)> {
     ]
 }
 
-fn older() -> Vec<(&'static str, Payload)> {
-    let group = |parts| Body::Group(Group { name: name("é"), parts });
+fn of_groups() -> Vec<(&'static str, Payload)> {
+    let group = |parts| Body::GroupUpdate(GroupUpdate { name: name("é"), updates: parts });
     let record = |member, gone, clock, floor, items: Vec<StampedItem>| {
         let version = Version::new(Incarnation::MAX, gone, clock).expect("in range");
-        Part::Record(Record::from_parts(member, version, None, floor, items).expect("sound"))
+        MemberUpdate::Record(Record::from_parts(member, version, None, floor, items).expect("sound"))
     };
     let range = KeyRange::new(u32::MAX, u32::MAX).expect("in order");
     let item = Item::serves(v4(2), range, 80, u16::MAX).expect("a priority");
     let last = record(v4(2), false, CEILING, CEILING, vec![StampedItem { item, stamp: 0 }]);
     let evicted = |least: (u64, bool, u64), greatest: (u64, bool, u64)| {
-        let version = |(life, gone, clock)| {
-            Version::new(Incarnation::new(life).expect("in range"), gone, clock).expect("in range")
+        let version = |(incarnation, gone, clock)| {
+            Version::new(Incarnation::new(incarnation).expect("in range"), gone, clock).expect("in range")
         };
-        Part::Eviction(Eviction { member: v4(2), least: version(least), greatest: version(greatest) })
+        MemberUpdate::Eviction(Eviction { member: v4(2), least: version(least), greatest: version(greatest) })
     };
     let application = |name: &str, bytes: &[u8]| {
-        Body::Application(Application { name: name.to_owned(), bytes: bytes.to_vec() })
+        Body::Application(ApplicationPayload { name: name.to_owned(), bytes: bytes.to_vec() })
     };
     vec![
         ("a group without parts, direct", direct(group(Vec::new()))),
@@ -122,24 +135,41 @@ fn older() -> Vec<(&'static str, Payload)> {
         ("an application that says nothing, direct", direct(application("a", b""))),
         (
             "an application's name of 64 bytes",
-            Payload { header: Header::new(v4(1), 0), body: application(&"é".repeat(32), b"\0\xff") },
+            Payload {
+                header: Header::own_broadcast(v4(1), 0),
+                body: application(&"é".repeat(32), b"\0\xff"),
+            },
         ),
     ]
 }
 
 fn of_multicast() -> Vec<(&'static str, Payload)> {
-    let peers = |wanted, islands, others| direct(Body::Peers(Peers { wanted, islands, others }));
-    let island = |label, nodes| Island { label, nodes };
+    let peers = |wanted, islands, others| {
+        direct(Body::PeerExchange(PeerExchange { reply_requested: wanted, islands, without_island: others }))
+    };
+    let island = |label, nodes| PeerIsland { id: label, nodes };
     let about = BroadcastId { origin: v6(1), epoch: EPOCH, sequence: 300 };
-    let receipt = |answer| direct(Body::Receipt(Receipt { about, answer }));
+    let receipt = |answer| direct(Body::Ack(Ack { broadcast: about, status: answer }));
     let most = u64::MAX;
     let names: Vec<NetId> = (1..=16).map(v4).collect();
-    let sum = Sum { last: true, again: true, delivered: most, refused: most, missing: most, names };
-    let few = Sum { missing: 1, names: vec![v6(1)], ..Sum::default() };
-    let missed = |node, runs| Missed { node, epoch: EPOCH, runs };
-    let gaps = |nodes| direct(Body::Gaps(Gaps { nodes }));
+    let sum = AckSummary {
+        is_final: true,
+        reassigned: true,
+        delivered: most,
+        refused: most,
+        missing: most,
+        missing_sample: names,
+    };
+    let few = AckSummary { missing: 1, missing_sample: vec![v6(1)], ..AckSummary::default() };
+    let missed = |node, runs| MissedMulticasts { node, epoch: EPOCH, runs };
+    let gaps = |nodes| direct(Body::Nack(Nack { missed: nodes }));
     let repeat = |number, payload: &[u8]| {
-        direct(Body::Repeat(Repeat { node: v4(3), epoch: EPOCH, number, payload: payload.to_vec() }))
+        direct(Body::Retransmission(Retransmission {
+            node: v4(3),
+            epoch: EPOCH,
+            multicast_sequence: number,
+            payload: payload.to_vec(),
+        }))
     };
     vec![
         ("peers: nobody", peers(false, vec![], vec![])),
@@ -153,11 +183,11 @@ fn of_multicast() -> Vec<(&'static str, Payload)> {
                 vec![v4(7), v6(7)],
             ),
         ),
-        ("receipt: have", receipt(Answer::Have)),
-        ("receipt: send me", receipt(Answer::SendMe)),
-        ("receipt: a sum of nothing", receipt(Answer::Sum(Sum::default()))),
-        ("receipt: a sum with all names that are missing", receipt(Answer::Sum(few))),
-        ("receipt: a last sum with everything", receipt(Answer::Sum(sum))),
+        ("receipt: have", receipt(AckStatus::Received)),
+        ("receipt: send me", receipt(AckStatus::ContentWanted)),
+        ("receipt: a sum of nothing", receipt(AckStatus::Summary(AckSummary::default()))),
+        ("receipt: a sum with all names that are missing", receipt(AckStatus::Summary(few))),
+        ("receipt: a last sum with everything", receipt(AckStatus::Summary(sum))),
         ("gaps: number 0", gaps(vec![missed(v4(1), vec![(0, 0)])])),
         ("gaps: every number", gaps(vec![missed(v4(2), vec![(0, most)])])),
         ("gaps: runs that are as near as can be", gaps(vec![missed(v4(2), vec![(5, 5), (7, 9), (11, 12)])])),
@@ -170,7 +200,10 @@ fn of_multicast() -> Vec<(&'static str, Payload)> {
             ]),
         ),
         ("repeat: not there any longer", repeat(0, b"")),
-        ("repeat: the payload of a notice", repeat(most, &super::encoded(&notice(Header::new(v4(3), 7))))),
+        (
+            "repeat: the payload of a notice",
+            repeat(most, &super::encoded(&header_only(Header::own_broadcast(v4(3), 7)))),
+        ),
     ]
 }
 
@@ -180,12 +213,12 @@ fn of_sync() -> Vec<(&'static str, Payload)> {
         let (after, until) = (after.map(name), until.map(name));
         direct(Body::Fingerprints(Fingerprints { answer, after, until, groups }))
     };
-    let (held, known) = (Holding::Held(u128::MAX), Holding::Known(v6(5)));
+    let (held, known) = (GroupEntry::Hosted(u128::MAX), GroupEntry::Contact(v6(5)));
     let buckets = |level, parents: &[(u64, &[(usize, u64)])]| {
         let parent = |(index, fingerprints): &(u64, &[(usize, u64)])| {
             let mut children = [None; 16];
             fingerprints.iter().for_each(|(child, fingerprint)| children[*child] = Some(*fingerprint));
-            Parent { index: *index, children }
+            ParentBucket { index: *index, children }
         };
         direct(Body::Buckets(Buckets {
             name: name("G"),
@@ -208,7 +241,7 @@ fn of_sync() -> Vec<(&'static str, Payload)> {
         ),
         (
             "fingerprints: until a name, which is spoken of",
-            fingerprints(true, None, Some("B"), vec![(name("A"), known), (name("B"), Holding::Held(0))]),
+            fingerprints(true, None, Some("B"), vec![(name("A"), known), (name("B"), GroupEntry::Hosted(0))]),
         ),
         (
             "fingerprints: between two names",
@@ -225,11 +258,15 @@ fn of_members() -> Vec<(&'static str, Payload)> {
     let versions = |digests, buckets, versions| {
         direct(Body::Versions(Versions { name: name("G"), digests, buckets, versions }))
     };
-    let life = |number| Incarnation::new(number).expect("in range");
+    let to_incarnation = |number| Incarnation::new(number).expect("in range");
     let known = |incarnation, gone, clock, digest| {
-        Some(Known { version: Version { incarnation: life(incarnation), forgotten: gone, clock }, digest })
+        Some(KnownVersion {
+            version: Version { incarnation: to_incarnation(incarnation), forgotten: gone, clock },
+            digest,
+        })
     };
-    let requests = |requests| direct(Body::Requests(Requests { name: name(&"n".repeat(255)), requests }));
+    let requests =
+        |requests| direct(Body::RecordRequests(RecordRequests { name: name(&"n".repeat(255)), requests }));
     vec![
         ("versions: of nobody", versions(false, None, vec![])),
         ("versions: of nobody, with digests", versions(true, None, vec![])),
@@ -266,9 +303,9 @@ fn of_members() -> Vec<(&'static str, Payload)> {
         (
             "requests: increments and a whole record",
             requests(vec![
-                (v4(2), Some((life(0), 0))),
+                (v4(2), Some((to_incarnation(0), 0))),
                 (v4(3), None),
-                (v6(2), Some((life(CEILING), CEILING))),
+                (v6(2), Some((to_incarnation(CEILING), CEILING))),
             ]),
         ),
     ]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{committed, epoch, hex, unhex};
-use gm_codec::{Epoch, Freshness, Limits, ReplayWindow, varint};
+use gm_codec::{Epoch, Limits, ReplayStatus, ReplayWindow, varint};
 use serde_json::{Value, json};
 
 #[test]
@@ -80,7 +80,7 @@ fn replay() {
         for step in vector["steps"].as_array().expect("a list") {
             let bytes = unhex(step[0].as_str().expect("hex")).try_into().expect("8 bytes");
             let counter = step[1].as_u64().and_then(|counter| u32::try_from(counter).ok()).expect("32 bits");
-            let met: Freshness = window.check_and_set(Epoch::new(bytes).expect("not zero"), counter);
+            let met: ReplayStatus = window.check_and_set(Epoch::new(bytes).expect("not zero"), counter);
             assert_eq!(met.name(), step[2], "{vector} at {step}");
         }
     }

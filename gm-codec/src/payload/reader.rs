@@ -22,7 +22,7 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     /// Bytes to the end.
-    pub(super) const fn left(&self) -> usize {
+    pub(super) const fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
 
@@ -32,7 +32,7 @@ impl<'a, T: Trace> Reader<'a, T> {
 
     /// Tells of what was read since `from`.
     #[inline]
-    pub(super) fn say(&mut self, from: usize, name: &'static str, value: impl FnOnce() -> String) {
+    pub(super) fn trace_field(&mut self, from: usize, name: &'static str, value: impl FnOnce() -> String) {
         self.trace.field(from, self.at, name, value);
     }
 
@@ -46,7 +46,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         let from = self.at;
         let byte = *self.bytes.get(from).ok_or_else(|| self.truncated())?;
         self.at += 1;
-        self.say(from, name, || value(byte));
+        self.trace_field(from, name, || value(byte));
         Ok(byte)
     }
 
@@ -64,7 +64,7 @@ impl<'a, T: Trace> Reader<'a, T> {
     ) -> Result<&'a [u8], PayloadError> {
         let from = self.at;
         let bytes = self.take(count)?;
-        self.say(from, name, || value(bytes));
+        self.trace_field(from, name, || value(bytes));
         Ok(bytes)
     }
 
@@ -72,8 +72,8 @@ impl<'a, T: Trace> Reader<'a, T> {
     #[inline]
     fn take(&mut self, count: usize) -> Result<&'a [u8], PayloadError> {
         // One byte too many if the build is told so: `cargo xtask fuzz --planted` must find it.
-        let most = self.bytes.len() + usize::from(cfg!(gm_plant_length));
-        let end = self.at.checked_add(count).filter(|end| *end <= most);
+        let max = self.bytes.len() + usize::from(cfg!(gm_plant_length));
+        let end = self.at.checked_add(count).filter(|end| *end <= max);
         let end = end.ok_or_else(|| self.truncated())?;
         let bytes = &self.bytes[self.at..end];
         self.at = end;
@@ -104,7 +104,7 @@ impl<'a, T: Trace> Reader<'a, T> {
             VarintError::TooLarge => PayloadError::TooLarge { at: from },
         })?;
         self.at += length;
-        self.say(from, name, || value(number));
+        self.trace_field(from, name, || value(number));
         Ok(number)
     }
 
@@ -132,7 +132,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         let mut port = [0; 2];
         port.copy_from_slice(self.take(2)?);
         let port = u16::from_be_bytes(port);
-        self.say(from, name, || port.to_string());
+        self.trace_field(from, name, || port.to_string());
         Ok(port)
     }
 
@@ -152,14 +152,14 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     /// How many of something follow: more than the limit, or than there are bytes, is refused before anything is made room for.
-    pub(super) fn count(&mut self, what: &'static str, most: usize) -> Result<usize, PayloadError> {
+    pub(super) fn count(&mut self, what: &'static str, max: usize) -> Result<usize, PayloadError> {
         let count = self.varint(what)?;
-        self.checked_count(what, count, most)
+        self.checked_count(what, count, max)
     }
 
     /// The same where none is refused.
-    pub(super) fn some(&mut self, what: &'static str, most: usize) -> Result<usize, PayloadError> {
-        match self.count(what, most)? {
+    pub(super) fn nonzero_count(&mut self, what: &'static str, max: usize) -> Result<usize, PayloadError> {
+        match self.count(what, max)? {
             0 => Err(self.not_canonical(what)),
             count => Ok(count),
         }
@@ -170,25 +170,25 @@ impl<'a, T: Trace> Reader<'a, T> {
         &self,
         what: &'static str,
         count: u64,
-        most: usize,
+        max: usize,
     ) -> Result<usize, PayloadError> {
-        if count > most as u64 {
-            return Err(PayloadError::TooMany { what, count, most: most as u64 });
+        if count > max as u64 {
+            return Err(PayloadError::TooMany { what, count, max: max as u64 });
         }
-        let count = usize::try_from(count).ok().filter(|count| *count <= self.left());
+        let count = usize::try_from(count).ok().filter(|count| *count <= self.remaining());
         count.ok_or_else(|| self.truncated())
     }
 
     /// For how many to make room, if so many were announced and each takes at least `least` bytes: never for more than the bytes
     /// that are left can hold.
-    pub(super) fn room(&self, count: usize, least: usize) -> usize {
-        count.min(self.left() / least)
+    pub(super) fn capacity_for(&self, count: usize, min: usize) -> usize {
+        count.min(self.remaining() / min)
     }
 
-    pub(super) const fn end(&self) -> Result<(), PayloadError> {
-        match self.left() {
+    pub(super) const fn expect_end(&self) -> Result<(), PayloadError> {
+        match self.remaining() {
             0 => Ok(()),
-            left => Err(PayloadError::Trailing { left }),
+            extra => Err(PayloadError::Trailing { extra }),
         }
     }
 

@@ -19,13 +19,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_said_is_read(payload in payload()) {
+    fn payloads_round_trip(payload in payload()) {
         let bytes = encoded(&payload);
         prop_assert_eq!(Payload::decode(&bytes, &limits()), Ok(payload));
     }
 
     #[test]
-    fn every_accepted_spelling_is_the_only_one(payload in payload(), at in any::<usize>(), byte in any::<u8>()) {
+    fn accepted_encodings_are_canonical(payload in payload(), at in any::<usize>(), byte in any::<u8>()) {
         let mut bytes = encoded(&payload);
         let at = at % bytes.len();
         bytes[at] = byte;
@@ -35,18 +35,18 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_payload_is_refused(payload in payload(), at in any::<usize>()) {
+    fn truncated_payloads_are_refused(payload in payload(), at in any::<usize>()) {
         let bytes = encoded(&payload);
         let cut = &bytes[..at % bytes.len()];
         // An application's bytes, and those that are repeated, are the rest of the payload, so there a cut is another payload.
         match &payload.body {
-            Body::Application(_) | Body::Repeat(_) => canonical(cut)?,
+            Body::Application(_) | Body::Retransmission(_) => canonical(cut)?,
             _ => prop_assert!(Payload::decode(cut, &limits()).is_err()),
         }
     }
 
     #[test]
-    fn what_is_traced_is_what_is_read(payload in payload(), at in any::<usize>(), byte in any::<u8>()) {
+    fn traced_decoding_matches_decoding(payload in payload(), at in any::<usize>(), byte in any::<u8>()) {
         let mut bytes = encoded(&payload);
         let at = at % bytes.len();
         bytes[at] = byte;
