@@ -17,9 +17,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use gm_broadcast::shell::{Door, Multicast, Said, Seed, Settings, Shell, entropy, self_test, start};
+use gm_broadcast::runtime::{
+    MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Seed, Sockets, entropy, self_test, start,
+};
 use gm_broadcast::{
-    Broadcaster, Broadcasting, Command, Event, Handler, Outcome, Received, Shape, Targets, Time, Wanted,
+    AckRequest, BroadcastRequest, Broadcaster, Command, Event, Handler, HandlerOutcome, Received, Targets,
+    Time, TreeShape,
 };
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
@@ -54,7 +57,7 @@ struct Flags {
     script: bool,
     /// How lists are cut into shares
     #[arg(long, default_value = "postal", value_parser = shape)]
-    shape: Shape,
+    shape: TreeShape,
     /// How often, in seconds, somebody is asked whom he knows
     #[arg(long, default_value_t = 30.0)]
     exchange: f64,
@@ -63,11 +66,11 @@ struct Flags {
     self_test: Option<f64>,
 }
 
-fn shape(text: &str) -> Result<Shape, String> {
+fn shape(text: &str) -> Result<TreeShape, String> {
     match text {
-        "postal" => Ok(Shape::Postal),
-        "halving" => Ok(Shape::Halving),
-        "star" => Ok(Shape::Star),
+        "postal" => Ok(TreeShape::Postal),
+        "halving" => Ok(TreeShape::Halving),
+        "star" => Ok(TreeShape::Star),
         _ => Err("one of postal, halving, star".to_owned()),
     }
 }
@@ -81,13 +84,13 @@ struct Inbox;
 impl Handler for Inbox {
     type Delivery = (NetId, String);
 
-    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<(NetId, String)> {
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<(NetId, String)> {
         let from = received.broadcast.map_or(received.from, |id| id.origin);
         match received.body {
             Body::Application(said) if said.name == NAME => {
-                Outcome::deliver((from, String::from_utf8_lossy(&said.bytes).into_owned()))
+                HandlerOutcome::deliver((from, String::from_utf8_lossy(&said.bytes).into_owned()))
             }
-            _ => Outcome { forward: None, counts: false, stored: false, deliver: None },
+            _ => HandlerOutcome { forward: None, acks: false, stored: false, deliver: None },
         }
     }
 }
@@ -111,17 +114,17 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if let Some(seconds) = flags.self_test {
         return test(&settings, Duration::try_from_secs_f64(seconds)?).await;
     }
-    let door = Door::open(&settings)?;
-    if let Some(trouble) = door.trouble() {
+    let sockets = Sockets::open(&settings)?;
+    if let Some(trouble) = sockets.multicast_error() {
         eprintln!("{trouble}; going on without");
     }
     let codec = FrameCodec::new(flags.cluster.parse()?, keys(&flags)?, Limits::default())?;
-    let mut config = door.config();
-    config.shape = flags.shape;
-    config.times.exchange = Duration::try_from_secs_f64(flags.exchange)?;
-    let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
-    println!("/i-am {} {} {}", door.me(), show(group), show(interface));
-    let (shell, mut said) = start(Broadcaster::new(config, codec, Inbox, entropy()?, Time::ZERO)?, door)?;
+    let mut config = sockets.config();
+    config.tree_shape = flags.shape;
+    config.timings.exchange = Duration::try_from_secs_f64(flags.exchange)?;
+    let (group, interface) = (sockets.group(), sockets.interface().map(ToOwned::to_owned));
+    println!("/i-am {} {} {}", sockets.me(), show(group), show(interface));
+    let (shell, mut said) = start(Broadcaster::new(config, codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
     if !flags.script {
         let settings = settings.clone();
         tokio::spawn(async move {
@@ -138,8 +141,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
             },
             said = said.recv() => match said {
                 None => break,
-                Some(Said::Delivery((from, text))) => println!("{from} {text}"),
-                Some(Said::Event(event)) => tell(&event),
+                Some(MachineOutput::Delivery((from, text))) => println!("{from} {text}"),
+                Some(MachineOutput::Event(event)) => tell(&event),
             },
         }
     }
@@ -147,13 +150,13 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn settings(flags: &Flags) -> Result<Settings, Box<dyn Error>> {
-    let mut settings = Settings {
+fn settings(flags: &Flags) -> Result<RuntimeSettings, Box<dyn Error>> {
+    let mut settings = RuntimeSettings {
         bind: flags.bind,
         interface: flags.interface.clone(),
         multicast: flags.multicast,
         seeds: flags.seed.clone(),
-        ..Settings::default()
+        ..RuntimeSettings::default()
     };
     if let Some(address) = &flags.address {
         match (address.parse::<SocketAddr>(), address.parse::<IpAddr>()) {
@@ -201,35 +204,38 @@ fn lines() -> mpsc::Receiver<String> {
 }
 
 async fn obey(
-    shell: &Shell<Chat>,
-    settings: &Settings,
+    shell: &RuntimeHandle<Chat>,
+    settings: &RuntimeSettings,
     line: &str,
     tag: &mut u64,
 ) -> Result<(), Box<dyn Error>> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "" => {}
-        "/peers" => println!("/peers {}", list(shell.look(Chat::known).await?)),
-        "/near" => println!("/near {}", list(shell.look(|machine| machine.near().collect()).await?)),
+        "/peers" => println!("/peers {}", list(shell.with_machine(Chat::known).await?)),
+        "/near" => println!("/near {}", list(shell.with_machine(|machine| machine.near().collect()).await?)),
         "/counters" => counters(shell).await?,
         "/multicast" => test(settings, Duration::from_secs(2)).await?,
         "/sure" => {
             *tag += 1;
-            let receipts = Some(Wanted { within: Duration::from_secs(20), durable: false });
-            let broadcasting = Broadcasting { tag: *tag, receipts, ..Broadcasting::new(body(rest)) };
-            shell.tell(Command::Broadcast(broadcasting)).await?;
+            let receipts = Some(AckRequest { within: Duration::from_secs(20), durable: false });
+            let broadcasting =
+                BroadcastRequest { tag: *tag, acks: receipts, ..BroadcastRequest::new(body(rest)) };
+            shell.send(Command::Broadcast(broadcasting)).await?;
         }
         "/to" => {
             let (to, text) = rest.split_once(' ').unwrap_or((rest, ""));
             let to = Targets::Nodes(to.split(',').map(str::parse).collect::<Result<_, _>>()?);
-            shell.tell(Command::Broadcast(Broadcasting { to, ..Broadcasting::new(body(text)) })).await?;
+            shell
+                .send(Command::Broadcast(BroadcastRequest { to, ..BroadcastRequest::new(body(text)) }))
+                .await?;
         }
         _ if word.starts_with('/') => {
             println!(
                 "/help TEXT | /sure TEXT (with receipts) | /to NODE,NODE TEXT | /peers | /near | /counters | /multicast | /quit"
             );
         }
-        _ => shell.tell(Command::Broadcast(Broadcasting::new(body(line)))).await?,
+        _ => shell.send(Command::Broadcast(BroadcastRequest::new(body(line)))).await?,
     }
     Ok(())
 }
@@ -238,7 +244,7 @@ fn body(text: &str) -> Body {
     Body::Application(ApplicationPayload { name: NAME.to_owned(), bytes: text.as_bytes().to_vec() })
 }
 
-async fn test(settings: &Settings, within: Duration) -> Result<(), Box<dyn Error>> {
+async fn test(settings: &RuntimeSettings, within: Duration) -> Result<(), Box<dyn Error>> {
     match self_test(settings, within).await? {
         Some(found) => println!("/multicast {found}"),
         None => println!("/multicast off"),
@@ -246,8 +252,8 @@ async fn test(settings: &Settings, within: Duration) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-async fn counters(shell: &Shell<Chat>) -> Result<(), Box<dyn Error>> {
-    let machine = shell.look(|machine| machine.counters().clone()).await?;
+async fn counters(shell: &RuntimeHandle<Chat>) -> Result<(), Box<dyn Error>> {
+    let machine = shell.with_machine(|machine| machine.counters().clone()).await?;
     let shell = shell.counters();
     let all: Vec<String> =
         machine.iter().chain(shell.iter()).map(|(what, why, n)| format!("{what}/{why}={n}")).collect();
@@ -257,7 +263,7 @@ async fn counters(shell: &Shell<Chat>) -> Result<(), Box<dyn Error>> {
 
 fn tell(event: &Event) {
     match event {
-        Event::Receipts { tag, report, .. } => println!(
+        Event::Acks { tag, report, .. } => println!(
             "/receipts {tag} delivered={} missing={} unknown={}{}",
             report.delivered,
             report.missing,

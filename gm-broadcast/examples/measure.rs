@@ -11,8 +11,10 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use gm_broadcast::shell::{Door, Multicast, Said, Settings, Shell, entropy, start};
-use gm_broadcast::{Broadcaster, Broadcasting, Command, Handler, Outcome, Received, Time};
+use gm_broadcast::runtime::{
+    MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy, start,
+};
+use gm_broadcast::{BroadcastRequest, Broadcaster, Command, Handler, HandlerOutcome, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc;
@@ -43,16 +45,16 @@ struct Inbox;
 impl Handler for Inbox {
     type Delivery = u64;
 
-    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<u64> {
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<u64> {
         let number = match received.body {
             Body::Application(said) => said.bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
             _ => None,
         };
-        Outcome { forward: None, counts: true, stored: false, deliver: number }
+        HandlerOutcome { forward: None, acks: true, stored: false, deliver: number }
     }
 }
 
-type Node = Shell<Broadcaster<Inbox>>;
+type Node = RuntimeHandle<Broadcaster<Inbox>>;
 type Heard = mpsc::UnboundedReceiver<(u64, Instant)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -76,9 +78,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box<dyn Error>> {
     let (heard, mut hears) = mpsc::unbounded_channel();
     let nodes: Vec<Node> = (0..count).map(|_| node(multicast, &heard)).collect::<Result<_, _>>()?;
-    let all: Vec<NetId> = nodes.iter().map(Shell::me).collect();
+    let all: Vec<NetId> = nodes.iter().map(RuntimeHandle::me).collect();
     for node in &nodes {
-        node.tell(Command::Know(all.clone())).await?;
+        node.send(Command::AddNodes(all.clone())).await?;
     }
     if multicast {
         settle(&nodes).await?;
@@ -122,16 +124,20 @@ async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box
 
 fn node(multicast: bool, heard: &mpsc::UnboundedSender<(u64, Instant)>) -> Result<Node, Box<dyn Error>> {
     let group = if multicast { Multicast::Group(GROUP.parse()?) } else { Multicast::Off };
-    let settings =
-        Settings { address: Some([127, 0, 0, 1].into()), port: 0, multicast: group, ..Settings::default() };
-    let door = Door::open(&settings)?;
+    let settings = RuntimeSettings {
+        address: Some([127, 0, 0, 1].into()),
+        port: 0,
+        multicast: group,
+        ..RuntimeSettings::default()
+    };
+    let sockets = Sockets::open(&settings)?;
     let codec = FrameCodec::new("measure".parse()?, Keyring::new(Key::new([9; 32])), Limits::default())?;
     let (shell, mut said) =
-        start(Broadcaster::new(door.config(), codec, Inbox, entropy()?, Time::ZERO)?, door)?;
+        start(Broadcaster::new(sockets.config(), codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
     let heard = heard.clone();
     tokio::spawn(async move {
         while let Some(said) = said.recv().await {
-            if let Said::Delivery(number) = said {
+            if let MachineOutput::Delivery(number) = said {
                 let _ = heard.send((number, Instant::now()));
             }
         }
@@ -143,7 +149,7 @@ fn node(multicast: bool, heard: &mpsc::UnboundedSender<(u64, Instant)>) -> Resul
 async fn settle(nodes: &[Node]) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     for node in nodes {
-        while node.look(|machine| machine.near().count()).await? + 1 < nodes.len() {
+        while node.with_machine(|machine| machine.near().count()).await? + 1 < nodes.len() {
             if start.elapsed() > PATIENCE {
                 return Err("not all hear each other's multicast".into());
             }
@@ -165,7 +171,7 @@ async fn change(
     content.resize(bytes.max(8), b'.');
     let body = Body::Application(ApplicationPayload { name: "measure".to_owned(), bytes: content });
     let start = Instant::now();
-    first.tell(Command::Broadcast(Broadcasting::new(body))).await?;
+    first.send(Command::Broadcast(BroadcastRequest::new(body))).await?;
     let mut last = Duration::ZERO;
     let all = async {
         let mut missing = others.len();
@@ -184,7 +190,7 @@ async fn change(
 async fn counters(nodes: &[Node]) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
     let mut sum = BTreeMap::new();
     for node in nodes {
-        let machine = node.look(|machine| machine.counters().clone()).await?;
+        let machine = node.with_machine(|machine| machine.counters().clone()).await?;
         for (what, why, count) in machine.iter().chain(node.counters().iter()) {
             *sum.entry(format!("{what}/{why}")).or_default() += count;
         }

@@ -5,95 +5,95 @@
 //! work between us and others), `frames` (bytes), `arriving` (frames that are not whole
 //! yet), `presence` (whether who is heard is there).
 
-mod acquaint;
-mod arriving;
-mod attempt;
+mod acks;
 mod command;
+mod connection;
 mod datagram;
-mod evidence;
+mod direct;
+mod encode;
 mod forward;
-mod frames;
-mod gather;
-mod hear;
-mod link;
-mod message;
+mod handover;
+mod multicast;
+mod partial_frames;
+mod peer_exchange;
 mod presence;
+mod reachability;
 mod receive;
-mod wake;
+mod timeouts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, Epoch, FrameCodec, NonceSequence, ReplayWindow};
 
-use crate::alarm::{Alarms, Timer};
-use crate::chance::Chance;
-use crate::config::{Config, ConfigError};
+use crate::ack_aggregation::{AckAggregation, AckKey};
+use crate::config::{BroadcasterConfig, BroadcasterConfigError};
+use crate::connections::Connections;
+use crate::dedup::Dedup;
 use crate::event::{Counters, Event};
-use crate::gaps::Gaps;
 use crate::handler::Handler;
-use crate::hearing::Hearing;
-use crate::links::Links;
+use crate::loss_recovery::LossRecovery;
 use crate::machine::{Input, Machine, Output, Outputs};
-use crate::peers::{Peer, Peers};
-use crate::rate::Rate;
-use crate::recent::Recent;
-use crate::tally::{Tally, TallyKey};
+use crate::peers::{Peer, PeerTable};
+use crate::reception::ReceptionTable;
+use crate::retransmit_cache::RetransmitCache;
+use crate::rng::Rng;
 use crate::time::Time;
+use crate::timers::{Timer, Timers};
+use crate::token_bucket::TokenBucket;
 use crate::unopened::{Unopened, UnopenedFrames};
-use crate::window::Window;
-pub use arriving::{Arriving, Unproven};
-use attempt::Share;
-use receive::Pending;
+use handover::SubtreeHandover;
+pub use partial_frames::{PartialFrameUsage, UnauthenticatedUsage};
+use receive::AwaitedContent;
 
 /// One node's broadcaster.
 pub struct Broadcaster<H: Handler> {
-    config: Config,
+    config: BroadcasterConfig,
     codec: FrameCodec,
     handler: H,
-    out: Outputs<H::Delivery, Event>,
+    outputs: Outputs<H::Delivery, Event>,
     /// For epochs and openings.
-    secrets: Chance,
+    secret_rng: Rng,
     /// For plans.
-    plans: Chance,
+    plan_rng: Rng,
     /// For waits and picks.
-    jitter: Chance,
+    jitter_rng: Rng,
     nonces: NonceSequence,
     /// Epochs of ours before the present one, the last few.
-    former: VecDeque<Epoch>,
+    retired_epochs: VecDeque<Epoch>,
     /// Broadcasts that we began in this epoch.
     sequence: u64,
     /// Multicasts with content in this epoch.
-    multicasts: u64,
+    multicast_sequence: u64,
     /// How often the last number of them was multicast again.
-    echoes: u32,
+    beacons_sent: u32,
     replay: ReplayWindow,
-    window: Window,
-    recent: Recent,
-    peers: Peers,
+    dedup: Dedup,
+    retransmit_cache: RetransmitCache,
+    peers: PeerTable,
     /// Nodes of which datagrams came, and of which it is not known that they are there.
-    absent: presence::Absent,
-    hearing: Hearing,
+    presence_challenges: presence::PresenceChallenges,
+    reception: ReceptionTable,
     /// Who multicast last.
-    spoke: Option<NetId>,
-    label: Option<NetId>,
-    gaps: Gaps,
-    links: Links,
-    shares: BTreeMap<u64, Share>,
-    next_share: u64,
-    pending: BTreeMap<BroadcastId, Pending>,
+    last_speaker: Option<NetId>,
+    island_id: Option<NetId>,
+    loss_recovery: LossRecovery,
+    connections: Connections,
+    handovers: BTreeMap<u64, SubtreeHandover>,
+    next_handover: u64,
+    awaited_content: BTreeMap<BroadcastId, AwaitedContent>,
     /// Shares that wait for a node to be reached.
-    waiting: BTreeSet<(NetId, u64)>,
-    tallies: BTreeMap<TallyKey, Tally>,
+    handovers_awaiting_dial: BTreeSet<(NetId, u64)>,
+    ack_aggregations: BTreeMap<AckKey, AckAggregation>,
     /// The last broadcast whose multicast did not reach all.
-    doubted: Option<BroadcastId>,
-    alarms: Alarms,
-    strange: Rate,
+    last_incomplete_multicast: Option<BroadcastId>,
+    timers: Timers,
+    unopened_bucket: TokenBucket,
     unopened: UnopenedFrames,
     /// Peers to which datagrams were found to be lost since anybody last answered one.
-    losing: u32,
+    peers_losing_datagrams: u32,
     /// When another node last reached us: by a datagram to us, or by a connection that it opened.
-    reached: Option<Time>,
+    last_reached_us: Option<Time>,
     counters: Counters,
     scratch: Vec<u8>,
 }
@@ -103,73 +103,75 @@ impl<H: Handler> Broadcaster<H> {
     /// world, of the world's.
     ///
     /// # Errors
-    /// A [`ConfigError`].
+    /// A [`BroadcasterConfigError`].
     pub fn new(
-        config: Config,
+        config: BroadcasterConfig,
         codec: FrameCodec,
         handler: H,
         seed: [u8; 32],
         now: Time,
-    ) -> Result<Broadcaster<H>, ConfigError> {
+    ) -> Result<Broadcaster<H>, BroadcasterConfigError> {
         let config = config.checked()?;
-        let mut secrets = Chance::new(seed);
+        let mut secrets = Rng::new(seed);
         let (plans, jitter) = (secrets.fork(), secrets.fork());
         let epoch = draw_epoch(&mut secrets);
-        let bounds = config.bounds;
+        let bounds = config.limits;
         let mut broadcaster = Broadcaster {
             replay: ReplayWindow::new(codec.limits()),
             codec,
             handler,
-            out: Outputs::new(),
-            secrets,
-            plans,
-            jitter,
+            outputs: Outputs::new(),
+            secret_rng: secrets,
+            plan_rng: plans,
+            jitter_rng: jitter,
             nonces: NonceSequence::new(epoch),
-            former: VecDeque::new(),
+            retired_epochs: VecDeque::new(),
             sequence: 0,
-            multicasts: 0,
-            echoes: 0,
-            window: Window::new(bounds.origins),
-            recent: Recent::new(bounds.recent, bounds.recent_bytes),
-            peers: Peers::new(bounds.peers, bounds.answers_per_second, bounds.frames_per_second),
-            absent: BTreeMap::new(),
-            hearing: Hearing::default(),
-            spoke: None,
-            label: None,
-            gaps: Gaps::default(),
-            links: Links::new(),
-            shares: BTreeMap::new(),
-            next_share: 0,
-            pending: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            tallies: BTreeMap::new(),
-            doubted: None,
-            alarms: Alarms::default(),
-            strange: Rate::per_second(bounds.strange_datagrams_per_second),
+            multicast_sequence: 0,
+            beacons_sent: 0,
+            dedup: Dedup::new(bounds.origins),
+            retransmit_cache: RetransmitCache::new(bounds.cached_broadcasts, bounds.cached_bytes),
+            peers: PeerTable::new(bounds.peers, bounds.answers_per_second, bounds.frames_per_second),
+            presence_challenges: BTreeMap::new(),
+            reception: ReceptionTable::default(),
+            last_speaker: None,
+            island_id: None,
+            loss_recovery: LossRecovery::default(),
+            connections: Connections::new(),
+            handovers: BTreeMap::new(),
+            next_handover: 0,
+            awaited_content: BTreeMap::new(),
+            handovers_awaiting_dial: BTreeSet::new(),
+            ack_aggregations: BTreeMap::new(),
+            last_incomplete_multicast: None,
+            timers: Timers::default(),
+            unopened_bucket: TokenBucket::per_second(bounds.unopened_datagrams_per_second),
             unopened: UnopenedFrames::default(),
-            losing: 0,
-            reached: None,
+            peers_losing_datagrams: 0,
+            last_reached_us: None,
             counters: Counters::default(),
             scratch: Vec::new(),
             config,
         };
         if !broadcaster.config.seeds.is_empty() {
-            broadcaster.alarms.set(Timer::Exchange, now);
+            broadcaster.timers.set(Timer::Exchange, now);
         } else {
-            let first = broadcaster.jitter.within(broadcaster.config.times.exchange);
-            broadcaster.alarms.set(Timer::Exchange, now + first);
+            let first = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.exchange);
+            broadcaster.timers.set(Timer::Exchange, now + first);
         }
         if broadcaster.config.multicast {
             // The first word of a node makes it heard, so that who hears it can say so before anything matters.
-            let soon = broadcaster.jitter.within(broadcaster.config.times.announce);
-            broadcaster.alarms.set(Timer::Announce, now + soon);
+            let soon = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.reception_report);
+            broadcaster.timers.set(Timer::ReceptionReport, now + soon);
         }
-        broadcaster.alarms.set(Timer::Quiet, now + broadcaster.config.times.quiet);
+        broadcaster
+            .timers
+            .set(Timer::MulticastKeepalive, now + broadcaster.config.timings.multicast_keepalive);
         Ok(broadcaster)
     }
 
     /// The configuration.
-    pub const fn config(&self) -> &Config {
+    pub const fn config(&self) -> &BroadcasterConfig {
         &self.config
     }
 
@@ -195,12 +197,12 @@ impl<H: Handler> Broadcaster<H> {
 
     /// The nodes that we hear by multicast, sorted.
     pub fn near(&self) -> impl ExactSizeIterator<Item = NetId> + '_ {
-        self.hearing.near()
+        self.reception.near()
     }
 
     /// Whether we hear that node by multicast.
     pub fn is_near(&self, node: NetId) -> bool {
-        self.hearing.is_near(node)
+        self.reception.is_near(node)
     }
 
     /// One of the nodes that we know, each about alike, by a number of the caller's chance; never ourselves.
@@ -208,7 +210,8 @@ impl<H: Handler> Broadcaster<H> {
         let (directory, peers) = (&self.config.directory, &self.peers);
         let count = directory.len() + peers.len();
         let place = usize::try_from((u128::from(number) * count as u128) >> 64).unwrap_or(0);
-        let met = |(node, peer): (&NetId, &Peer)| (peer.met && *node != self.config.me).then_some(*node);
+        let met =
+            |(node, peer): (&NetId, &Peer)| (peer.contacted && *node != self.config.me).then_some(*node);
         match directory.iter().nth(place) {
             Some(known) if known.node != self.config.me => Some(known.node),
             Some(_) => directory.iter().nth(place + 1).map(|known| known.node),
@@ -222,13 +225,13 @@ impl<H: Handler> Broadcaster<H> {
 
     /// All nodes that were met besides the directory, without ourselves.
     pub(crate) fn known_nodes(&self) -> impl Iterator<Item = NetId> + '_ {
-        self.peers.iter().filter(|(_, peer)| peer.met).map(|(node, _)| *node)
+        self.peers.iter().filter(|(_, peer)| peer.contacted).map(|(node, _)| *node)
     }
 
     /// All nodes that we know, sorted, without ourselves.
     pub fn known(&self) -> Vec<NetId> {
         let mut known: Vec<NetId> = self.config.directory.iter().map(|known| known.node).collect();
-        known.extend(self.peers.iter().filter(|(_, peer)| peer.met).map(|(node, _)| *node));
+        known.extend(self.peers.iter().filter(|(_, peer)| peer.contacted).map(|(node, _)| *node));
         known.sort_unstable();
         known.dedup();
         known.retain(|node| *node != self.config.me);
@@ -236,13 +239,13 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// Until when the word of a node holds that it hears us, though we do not hear it.
-    pub(crate) fn hears_us_unheard(&self, node: NetId) -> Option<Time> {
-        self.hearing.early(node)
+    pub(crate) fn early_confirmation(&self, node: NetId) -> Option<Time> {
+        self.reception.early_confirmation(node)
     }
 
     /// When a near node was heard, and until when its word holds that it hears us.
-    pub(crate) fn hearing_of(&self, node: NetId) -> Option<(Time, Option<Time>)> {
-        self.hearing.of(node)
+    pub(crate) fn neighbor_times(&self, node: NetId) -> Option<(Time, Option<Time>)> {
+        self.reception.times_of(node)
     }
 
     pub(crate) fn peer_of(&self, node: NetId) -> Option<&Peer> {
@@ -255,12 +258,12 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     pub(crate) fn is_connected(&self, node: NetId) -> bool {
-        let link = self.peers.get(node).and_then(|peer| peer.link);
-        link.and_then(|link| self.links.table.get(&link)).is_some_and(|link| link.is_open())
+        let link = self.peers.get(node).and_then(|peer| peer.connection);
+        link.and_then(|link| self.connections.table.get(&link)).is_some_and(|link| link.is_open())
     }
 
-    pub(crate) const fn reached_at(&self) -> Option<Time> {
-        self.reached
+    pub(crate) const fn last_reached_us_at(&self) -> Option<Time> {
+        self.last_reached_us
     }
 
     /// Addresses whose frames do not open, seen in the last five minutes, and why.
@@ -269,65 +272,70 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// The label of our island; none if we are alone.
-    pub const fn island(&self) -> Option<NetId> {
-        self.label
+    pub const fn island_id(&self) -> Option<NetId> {
+        self.island_id
     }
 
     /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what, how many, at most).
-    pub fn held(&self) -> [(&'static str, usize, usize); 13] {
-        let Config { bounds, .. } = &self.config;
-        let waiting = self.links.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
-        let in_flight = self.links.table.values().map(|link| link.in_flight).max().unwrap_or(0);
+    pub fn limit_usage(&self) -> [(&'static str, usize, usize); 13] {
+        let BroadcasterConfig { limits: bounds, .. } = &self.config;
+        let waiting = self.connections.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
+        let in_flight = self.connections.table.values().map(|link| link.in_flight).max().unwrap_or(0);
         // A frame that is begun is handed over whole.
         let in_flight_most = bounds.in_flight + self.codec.limits().frame;
-        let [unproven, dialled, arriving] = self.held_of_frames();
+        let [unproven, dialled, arriving] = self.frame_limit_usage();
         [
             ("peers", self.peers.len(), bounds.peers),
-            ("links", self.links.table.len(), bounds.links),
-            ("shares", self.shares.len(), bounds.shares),
+            ("links", self.connections.table.len(), bounds.connections),
+            ("shares", self.handovers.len(), bounds.open_subtrees),
             ("outbox", waiting, bounds.outbox),
             ("in flight", in_flight, in_flight_most),
-            ("recent", self.recent.len(), bounds.recent),
-            ("tallies", self.tallies.len(), bounds.tallies),
-            ("pending", self.pending.len(), bounds.recent),
-            ("absent", self.absent.len(), presence::MOST),
+            ("recent", self.retransmit_cache.len(), bounds.cached_broadcasts),
+            ("tallies", self.ack_aggregations.len(), bounds.ack_aggregations),
+            ("pending", self.awaited_content.len(), bounds.cached_broadcasts),
+            ("absent", self.presence_challenges.len(), presence::MAX_CHALLENGES),
             unproven,
             dialled,
             arriving,
             (
                 "alarms",
-                self.alarms.len(),
-                8 + presence::MOST + 3 * bounds.links + 2 * bounds.tallies + bounds.recent + bounds.shares,
+                self.timers.len(),
+                8 + presence::MAX_CHALLENGES
+                    + 3 * bounds.connections
+                    + 2 * bounds.ack_aggregations
+                    + bounds.cached_broadcasts
+                    + bounds.open_subtrees,
             ),
         ]
     }
 
     fn emit(&mut self, event: Event) {
-        self.out.push(Output::Event(event));
+        self.outputs.push(Output::Event(event));
     }
 
     /// Begins a new epoch: what we began before keeps its own.
     fn renew_epoch(&mut self) {
-        self.former.push_back(self.nonces.epoch());
-        if self.former.len() > FORMER {
-            self.former.pop_front();
+        self.retired_epochs.push_back(self.nonces.epoch());
+        if self.retired_epochs.len() > MAX_RETIRED_EPOCHS {
+            self.retired_epochs.pop_front();
         }
-        self.nonces = NonceSequence::new(draw_epoch(&mut self.secrets));
+        self.nonces = NonceSequence::new(draw_epoch(&mut self.secret_rng));
         self.sequence = 0;
-        self.multicasts = 0;
+        self.multicast_sequence = 0;
     }
 
     fn is_own(&self, epoch: [u8; 8]) -> bool {
-        self.nonces.epoch().bytes() == epoch || self.former.iter().any(|former| former.bytes() == epoch)
+        self.nonces.epoch().bytes() == epoch
+            || self.retired_epochs.iter().any(|former| former.bytes() == epoch)
     }
 }
 
 /// Bytes of the scratch buffer that are kept: what a large payload needed is given back.
-const SCRATCH: usize = 64 << 10;
+const SCRATCH_BYTES: usize = 64 << 10;
 /// Former epochs by which we know our own frames.
-const FORMER: usize = 8;
+const MAX_RETIRED_EPOCHS: usize = 8;
 
-fn draw_epoch(secrets: &mut Chance) -> Epoch {
+fn draw_epoch(secrets: &mut Rng) -> Epoch {
     loop {
         // Eight zeros come once in 2^64 times, and are reserved.
         if let Ok(epoch) = Epoch::new(secrets.bytes()) {
@@ -342,30 +350,30 @@ impl<H: Handler> Machine for Broadcaster<H> {
     type Event = Event;
 
     fn handle(&mut self, now: Time, input: Input<Self::Command>) {
-        let now = self.out.begin(now);
+        let now = self.outputs.begin(now);
         match input {
             Input::Datagram { from, via, bytes } => self.on_datagram(now, from, via, bytes),
-            Input::LinkOpened { link, from } => self.on_link_opened(now, link, from),
-            Input::LinkBytes { link, bytes } => self.on_link_bytes(now, link, &bytes),
-            Input::LinkSent { link, bytes } => self.on_link_sent(now, link, bytes),
-            Input::LinkClosed { link, stalled } => self.on_link_closed(now, link, stalled),
-            Input::LinkRefused { link, refusal } => self.on_link_refused(now, link, refusal),
-            Input::Chance(seed) => self.on_chance(seed),
+            Input::ConnectionOpened { link, from } => self.on_connection_opened(now, link, from),
+            Input::ConnectionBytes { link, bytes } => self.on_connection_bytes(now, link, &bytes),
+            Input::ConnectionSent { link, bytes } => self.on_connection_sent(now, link, bytes),
+            Input::ConnectionClosed { link, stalled } => self.on_connection_closed(now, link, stalled),
+            Input::ConnectionRefused { link, refusal } => self.on_connection_refused(now, link, refusal),
+            Input::Entropy(seed) => self.on_entropy(seed),
             Input::Command(command) => self.on_command(now, command),
             Input::Wake => {}
         }
-        self.wake(now);
-        if self.scratch.capacity() > SCRATCH {
+        self.fire_timers(now);
+        if self.scratch.capacity() > SCRATCH_BYTES {
             self.scratch = Vec::new();
         }
     }
 
     fn poll_output(&mut self) -> Option<Output<Self::Delivery, Event>> {
-        self.out.pull()
+        self.outputs.pull()
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.alarms.next()
+        self.timers.next()
     }
 }
 
@@ -374,7 +382,7 @@ impl<H: Handler> std::fmt::Debug for Broadcaster<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Broadcaster")
             .field("me", &self.config.me)
-            .field("held", &self.held())
+            .field("held", &self.limit_usage())
             .finish_non_exhaustive()
     }
 }

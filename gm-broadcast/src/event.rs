@@ -14,7 +14,7 @@ use crate::unopened::Unopened;
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Tell many.
-    Broadcast(Broadcasting),
+    Broadcast(BroadcastRequest),
     /// Tell one.
     Send {
         /// Whom.
@@ -22,31 +22,31 @@ pub enum Command {
         /// What: anything that may be direct.
         body: Body,
         /// How.
-        by: By,
+        transport: Transport,
     },
-    /// A broadcast that the handler promised to count later is safe now: see [`Outcome::stored`](crate::Outcome).
+    /// A broadcast that the handler promised to count later is safe now: see [`HandlerOutcome::stored`](crate::HandlerOutcome).
     Stored(BroadcastId),
     /// It will not be: this node does not count where only who has it on disk does.
     NotStored(BroadcastId),
     /// There are these nodes.
-    Know(Vec<NetId>),
+    AddNodes(Vec<NetId>),
     /// Tell a node that those nodes exist, with the islands that they are in as far as that is known.
-    Refer {
+    Introduce {
         /// The receiver.
         to: NetId,
         /// The nodes. Those that are not known here are left out.
         nodes: Vec<NetId>,
     },
     /// Call these until they answer, for ever, besides those configured.
-    Seeds(Vec<NetId>),
+    AddSeeds(Vec<NetId>),
     /// Seal with the first of these keys from now on, and open with all.
-    Keys(Keyring),
+    SetKeys(Keyring),
     /// A question that the owner sent to this node was not answered in time.
     Unanswered {
         /// The node.
         node: NetId,
         /// How the question was sent.
-        by: By,
+        by: Transport,
     },
     /// A question that the owner sent to this node by datagram was answered by datagram.
     Answered(NetId),
@@ -58,35 +58,35 @@ pub enum Command {
 
 /// A broadcast to be made.
 #[derive(Clone, Debug)]
-pub struct Broadcasting {
-    /// What the owner calls it: it comes back in [`Event::Began`] and [`Event::Receipts`].
+pub struct BroadcastRequest {
+    /// What the owner calls it: it comes back in [`Event::Started`] and [`Event::Acks`].
     pub tag: u64,
     /// What is told.
     pub body: Body,
     /// Whom it is meant for. Whoever hears the multicast hears it as well.
     pub to: Targets,
     /// Whether to gather who has got it.
-    pub receipts: Option<Wanted>,
+    pub acks: Option<AckRequest>,
     /// A broadcast takes the place of an older one of the same topic that a slow node was not sent yet: it must say all that the
     /// older one did, to whoever knew what came before the older.
     pub topic: Option<u64>,
     /// What is told instead to who was not sent an older one of the topic.
-    pub instead: Option<Body>,
+    pub catch_up: Option<Body>,
     /// Whether it is multicast as well. If not, only the targets get it, each by a connection.
     pub multicast: bool,
 }
 
-impl Broadcasting {
+impl BroadcastRequest {
     /// To all that we know, with no receipts.
     #[must_use]
-    pub const fn new(body: Body) -> Broadcasting {
-        Broadcasting {
+    pub const fn new(body: Body) -> BroadcastRequest {
+        BroadcastRequest {
             tag: 0,
             body,
             to: Targets::All,
-            receipts: None,
+            acks: None,
             topic: None,
-            instead: None,
+            catch_up: None,
             multicast: true,
         }
     }
@@ -103,63 +103,63 @@ pub enum Targets {
 
 /// Receipts that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct AckRequest {
     /// Within what time.
     pub within: Duration,
     /// Whether only who has it on disk counts.
     pub durable: bool,
 }
 
-impl From<Path> for By {
+impl From<Path> for Transport {
     /// The way back: what came by a connection is answered by one.
-    fn from(path: Path) -> By {
+    fn from(path: Path) -> Transport {
         match path {
-            Path::Multicast | Path::Datagram => By::Datagram,
-            Path::Link => By::Link,
+            Path::Multicast | Path::Datagram => Transport::Udp,
+            Path::Connection => Transport::Tcp,
         }
     }
 }
 
 /// How one node is told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum Transport {
     /// By one datagram, which may be lost; what does not fit goes by a connection, and so does everything for a peer to which
-    /// datagrams are known to be lost ([`Datagrams`](crate::Datagrams)).
-    Datagram,
+    /// datagrams are known to be lost ([`DatagramReachability`](crate::DatagramReachability)).
+    Udp,
     /// By a connection, which is opened if there is none.
-    Link,
+    Tcp,
 }
 
 /// What a broadcaster tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A broadcast began.
-    Began {
+    Started {
         /// What the owner called it.
         tag: u64,
         /// What it is called on the wire.
         id: BroadcastId,
     },
     /// It could not be said: nothing was sent.
-    Unsaid {
+    Rejected {
         /// What the owner called it.
         tag: u64,
         /// Why, in words for a log.
         why: String,
     },
     /// Receipts of a broadcast of ours changed.
-    Receipts {
+    Acks {
         /// What the owner called it.
         tag: u64,
         /// How it stands.
-        report: Report,
+        report: AckReport,
         /// Once the report is settled: the targets that its numbers stand for. Empty before.
-        parts: Vec<Part>,
+        parts: Vec<AckPart>,
     },
     /// Whoever passed this broadcast on waits until it is on disk: answered by [`Command::Stored`] or [`Command::NotStored`].
-    StoreWanted(BroadcastId),
+    PersistRequested(BroadcastId),
     /// Something was heard of a node that we did not know.
-    Found(NetId),
+    NodeFound(NetId),
     /// A node is near from now on: we hear its multicast.
     Near(NetId),
     /// We do not hear its multicast any longer.
@@ -167,11 +167,11 @@ pub enum Event {
     /// Our island has this label from now on; none if we are alone.
     Island(Option<NetId>),
     /// Somebody else uses our NetId, or sends our payloads back to us.
-    Clash,
+    IdentityClash,
     /// Frames of an address do not open. Reported once for each cause of each address, and a few a minute at most.
     Unopened(Unopened),
     /// Whether datagrams between us and a node get through has changed.
-    Datagrams {
+    DatagramReachability {
         /// The node.
         node: NetId,
         /// They are lost from now on, or work again.
@@ -193,7 +193,7 @@ pub enum Event {
 
 /// How far a broadcast has come, as far as receipts tell. `delivered + refused + missing + unknown` is the number of targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct AckReport {
     /// Targets that have it, and count.
     pub delivered: u64,
     /// Targets that have it and do not count.
@@ -203,7 +203,7 @@ pub struct Report {
     /// Targets of which nothing is known.
     pub unknown: u64,
     /// Some of the missing, sorted.
-    pub names: Vec<NetId>,
+    pub missing_nodes: Vec<NetId>,
     /// Nothing more will come.
     pub settled: bool,
 }
@@ -211,7 +211,7 @@ pub struct Report {
 /// Some targets of a settled broadcast, with what receipts tell of them. Receipts are sums: they tell how many nodes of a part
 /// acknowledged, and which ones only if all of them did. No target is in two parts; nothing is known of a target that is in none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct AckPart {
     /// The targets.
     pub nodes: Vec<NetId>,
     /// Of them, those that have it, and count.

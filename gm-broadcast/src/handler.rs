@@ -10,9 +10,9 @@ pub trait Handler {
     /// What it hands on to the owner of the machine.
     type Delivery;
 
-    /// Takes what came. A broadcast comes once (within the window of [`SEQUENCES`](crate::SEQUENCES) of an origin's epoch), a direct message
+    /// Takes what came. A broadcast comes once (within the window of [`DEDUP_WINDOW`](crate::DEDUP_WINDOW) of an origin's epoch), a direct message
     /// as often as it was sent. Direct messages of the broadcaster's own (peers, receipts, gaps, repeats, notices) do not come here.
-    fn handle(&mut self, now: Time, received: Received<'_>) -> Outcome<Self::Delivery>;
+    fn handle(&mut self, now: Time, received: Received<'_>) -> HandlerOutcome<Self::Delivery>;
 }
 
 /// By which way something came.
@@ -23,7 +23,7 @@ pub enum Path {
     /// By a datagram to us.
     Datagram,
     /// By a connection.
-    Link,
+    Connection,
 }
 
 /// What came.
@@ -41,20 +41,20 @@ pub struct Received<'a> {
 
 /// What a handler makes of it.
 #[derive(Clone, Debug)]
-pub struct Outcome<D> {
+pub struct HandlerOutcome<D> {
     /// What is passed on instead of what came, if it is a broadcast: at most as long as a frame can be.
     pub forward: Option<Body>,
     /// Whether this node counts in receipts.
-    pub counts: bool,
+    pub acks: bool,
     /// Whether what it said is on disk. If not yet, [`Command::Stored`](crate::Command::Stored) says so later.
     pub stored: bool,
     /// What the owner gets.
     pub deliver: Option<D>,
 }
 
-impl<D> Outcome<D> {
+impl<D> HandlerOutcome<D> {
     /// Passed on as it came, counted (in memory), and handed to the owner.
-    pub const fn deliver(delivery: D) -> Outcome<D> {
-        Outcome { forward: None, counts: true, stored: false, deliver: Some(delivery) }
+    pub const fn deliver(delivery: D) -> HandlerOutcome<D> {
+        HandlerOutcome { forward: None, acks: true, stored: false, deliver: Some(delivery) }
     }
 }

@@ -2,7 +2,7 @@
 
 use gm_clock::NetId;
 
-use crate::class::Class;
+use crate::latency_class::LatencyClass;
 
 /// A node that a broadcast is to reach over the tree, and what its sender knows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,9 +11,9 @@ pub struct Target {
     pub node: NetId,
     /// The label of its island as it announced it, the smallest NetId of those who hear each other's multicast; nothing if it announced
     /// none. Whoever multicast to its own island already tells nothing here for nodes of it: one hop more would not inform the others.
-    pub label: Option<NetId>,
+    pub island_id: Option<NetId>,
     /// The way to it.
-    pub class: Class,
+    pub class: LatencyClass,
     /// Whether it could not be reached lately.
     pub failing: bool,
 }
@@ -21,7 +21,7 @@ pub struct Target {
 /// Nodes of which one is sent to, since its multicast informs the others; or one node alone. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Island {
-    class: Class,
+    class: LatencyClass,
     nodes: Vec<NetId>,
     live: usize,
 }
@@ -29,7 +29,7 @@ pub struct Island {
 impl Island {
     /// The best class among its nodes.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub const fn class(&self) -> LatencyClass {
         self.class
     }
 
@@ -69,16 +69,19 @@ impl Island {
 #[must_use]
 pub fn islands(targets: impl IntoIterator<Item = Target>) -> Vec<Island> {
     let mut targets: Vec<Target> = targets.into_iter().collect();
-    targets.sort_unstable_by_key(|target| (target.node, target.label, target.class, target.failing));
+    targets.sort_unstable_by_key(|target| (target.node, target.island_id, target.class, target.failing));
     targets.dedup_by_key(|target| target.node);
-    targets.sort_by_key(|target| (target.label.unwrap_or(target.node), target.label, target.failing));
-    targets.chunk_by(|one, next| one.label.is_some() && one.label == next.label).map(island).collect()
+    targets.sort_by_key(|target| (target.island_id.unwrap_or(target.node), target.island_id, target.failing));
+    targets
+        .chunk_by(|one, next| one.island_id.is_some() && one.island_id == next.island_id)
+        .map(island)
+        .collect()
 }
 
 /// The island of some nodes, the failing ones last.
 fn island(targets: &[Target]) -> Island {
     Island {
-        class: targets.iter().map(|target| target.class).min().unwrap_or(Class::Wan),
+        class: targets.iter().map(|target| target.class).min().unwrap_or(LatencyClass::Wan),
         nodes: targets.iter().map(|target| target.node).collect(),
         live: targets.partition_point(|target| !target.failing),
     }

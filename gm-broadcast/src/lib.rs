@@ -4,7 +4,7 @@
 //! [`Handler`] does. A [`Broadcaster`] is a [`Machine`]: a shell drives it on sockets, a simulator in virtual time.
 //!
 //! ```
-//! use gm_broadcast::{Broadcaster, Broadcasting, Command, Config, Handler, Input, Machine, Outcome, Output, Received, Time, Via};
+//! use gm_broadcast::{Broadcaster, BroadcastRequest, Command, BroadcasterConfig, Handler, Input, Machine, HandlerOutcome, Output, Received, Time, Via};
 //! use gm_codec::{ApplicationPayload, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
 //!
 //! /// Hands on whatever comes.
@@ -13,8 +13,8 @@
 //! impl Handler for Inbox {
 //!     type Delivery = Body;
 //!
-//!     fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<Body> {
-//!         Outcome::deliver(received.body.clone())
+//!     fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<Body> {
+//!         HandlerOutcome::deliver(received.body.clone())
 //!     }
 //! }
 //!
@@ -22,13 +22,13 @@
 //! let node = |address: &str, seed: u8| -> Result<Broadcaster<Inbox>, Box<dyn std::error::Error>> {
 //!     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
 //!     let codec = FrameCodec::new("production".parse::<ClusterName>()?, keyring, Limits::default())?;
-//!     Ok(Broadcaster::new(Config::new(address.parse()?), codec, Inbox, [seed; 32], Time::ZERO)?)
+//!     Ok(Broadcaster::new(BroadcasterConfig::new(address.parse()?), codec, Inbox, [seed; 32], Time::ZERO)?)
 //! };
 //! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
 //!
 //! // Ann is told to say something. All that she wants done is pulled before anything else goes in: that is the drain rule.
 //! let hello = Body::Application(ApplicationPayload { name: "chat".into(), bytes: b"hello".to_vec() });
-//! ann.handle(Time::ZERO, Input::Command(Command::Broadcast(Broadcasting::new(hello.clone()))));
+//! ann.handle(Time::ZERO, Input::Command(Command::Broadcast(BroadcastRequest::new(hello.clone()))));
 //! let mut datagrams = Vec::new();
 //! while let Some(output) = ann.poll_output() {
 //!     match output {
@@ -56,59 +56,61 @@
 //! ```
 //!
 //! Reading order: `time.rs`, `machine.rs` (the shape), `handler.rs`, `event.rs`, `config.rs` (the door); `postal.rs`, `islands.rs`, `plan.rs`
-//! (who tells whom); `hearing.rs`, `gaps.rs`, `window.rs`, `recent.rs`, `peers.rs`, `links.rs`, `tally.rs`, `alarm.rs`, `rate.rs` (what is
-//! remembered); `broadcaster.rs` and the files below it (what happens). `plant.rs` is for the simulator. `shell.rs` and the files below it drive a
-//! machine on sockets; they are behind the feature `shell`, on by default, and nothing else here knows of them.
+//! (who tells whom); `reception.rs`, `loss_recovery.rs`, `dedup.rs`, `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`, `token_bucket.rs` (what is
+//! remembered); `broadcaster.rs` and the files below it (what happens). `plant.rs` is for the simulator. `runtime.rs` and the files below it drive a
+//! machine on sockets; they are behind the feature `tokio`, on by default, and nothing else here knows of them.
 
-mod alarm;
+mod ack_aggregation;
 mod broadcaster;
-mod chance;
-mod class;
 mod config;
+mod connections;
+mod datagram_path;
+mod dedup;
 mod event;
-mod gaps;
 mod handler;
-mod hearing;
 pub mod islands;
-mod links;
+mod latency_class;
+mod loss_recovery;
 mod machine;
+mod payload_registry;
 mod peer_status;
 mod peers;
 pub mod plan;
 mod plant;
 pub mod postal;
-mod rate;
-mod reach;
-mod recent;
-mod registry;
-#[cfg(feature = "shell")]
-pub mod shell;
-mod tally;
+mod reception;
+mod retransmit_cache;
+mod rng;
+#[cfg(feature = "tokio")]
+pub mod runtime;
 mod time;
+mod timers;
+mod token_bucket;
 mod unopened;
-mod window;
 
-pub use broadcaster::{Arriving, Broadcaster, Unproven};
-pub use chance::Chance;
-pub use class::{Class, Classes, Cost};
-pub use config::{Bounds, Config, ConfigError, Times};
-pub use event::{Broadcasting, By, Command, Counters, Event, Part, Report, Targets, Wanted};
-pub use handler::{Handler, Outcome, Path, Received};
-pub use machine::{Input, LinkId, Machine, Output, Outputs, Refusal, STALL, Via};
+pub use broadcaster::{Broadcaster, PartialFrameUsage, UnauthenticatedUsage};
+pub use config::{BroadcasterConfig, BroadcasterConfigError, BroadcasterLimits, BroadcasterTimings};
+pub use datagram_path::DatagramReachability;
+pub use dedup::DEDUP_WINDOW;
+pub use event::{
+    AckPart, AckReport, AckRequest, BroadcastRequest, Command, Counters, Event, Targets, Transport,
+};
+pub use handler::{Handler, HandlerOutcome, Path, Received};
+pub use latency_class::{LatencyClass, PathCost, PathCosts};
+pub use machine::{ConnectionId, DialFailure, Input, Machine, Output, Outputs, STALL_TIMEOUT, Via};
+pub use payload_registry::{Handled, PayloadCoding, PayloadRegistry, RegisterError};
 pub use peer_status::{PeerStatus, SeedTrouble};
-pub use peers::{Directory, Known};
-pub use plan::Shape;
+pub use peers::{Directory, KnownNode};
+pub use plan::TreeShape;
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
-pub use rate::Rate;
-pub use reach::Datagrams;
-pub use registry::{Coding, NotRegistered, Registry, Took};
+pub use rng::Rng;
 pub use time::Time;
+pub use token_bucket::TokenBucket;
 pub use unopened::{Unopened, UnopenedCause};
-pub use window::SEQUENCES;
 
 /// The front page says what compiles.
-#[cfg(all(doctest, feature = "shell"))]
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct FrontPage;

@@ -37,19 +37,19 @@ pub trait Machine {
 
 /// A connection between its opening and its end. Numbers are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(u64);
+pub struct ConnectionId(u64);
 
-impl LinkId {
+impl ConnectionId {
     /// The `number`th connection that the machine dialled.
     #[must_use]
-    pub const fn dialled(number: u64) -> LinkId {
-        LinkId(number << 1)
+    pub const fn dialled(number: u64) -> ConnectionId {
+        ConnectionId(number << 1)
     }
 
     /// The `number`th connection that the driver accepted.
     #[must_use]
-    pub const fn accepted(number: u64) -> LinkId {
-        LinkId(number << 1 | 1)
+    pub const fn accepted(number: u64) -> ConnectionId {
+        ConnectionId(number << 1 | 1)
     }
 
     /// Which side of the connection we are.
@@ -71,17 +71,17 @@ pub enum Via {
 
 /// Why a connection that was dialled did not come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum DialFailure {
     /// The node's host refused the connection: nothing listens there.
     Refused,
     /// Nothing came back in the time that the driver gives, or something on the way, or on this host, failed.
-    Silent,
+    Unreachable,
 }
 
 /// A connection on which the other side acknowledges nothing for so long, although there is something to acknowledge, is
 /// given up by the system. Much longer than losses last, and short enough that a path which swallows large packets is found
 /// before an operator gives up. (RFC 5482 calls it the user timeout.)
-pub const STALL: Duration = Duration::from_secs(5);
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What comes to a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,45 +96,45 @@ pub enum Input<C> {
         bytes: Vec<u8>,
     },
     /// A connection that was dialled is there, or one was accepted.
-    LinkOpened {
+    ConnectionOpened {
         /// The connection: as dialled, or a new number of the driver's.
-        link: LinkId,
+        link: ConnectionId,
         /// The remote address of a connection that was accepted, as the system tells it; nothing of one that was dialled. For
         /// reports only.
         from: Option<SocketAddr>,
     },
     /// Bytes came on a connection, cut anyhow.
-    LinkBytes {
+    ConnectionBytes {
         /// The connection.
-        link: LinkId,
+        link: ConnectionId,
         /// The bytes, in order.
         bytes: Vec<u8>,
     },
     /// The driver has room again for bytes of a connection: these many of those handed to it are with the system.
-    LinkSent {
+    ConnectionSent {
         /// The connection.
-        link: LinkId,
+        link: ConnectionId,
         /// How many since the last such input.
         bytes: usize,
     },
     /// A connection ended, whoever ended it. Nothing more comes of it, and nothing more is sent on it.
-    LinkClosed {
+    ConnectionClosed {
         /// The connection.
-        link: LinkId,
+        link: ConnectionId,
         /// The system gave the connection up because the other side acknowledged nothing of what was sent for
-        /// [`STALL`].
+        /// [`STALL_TIMEOUT`].
         stalled: bool,
     },
     /// A connection that was dialled does not come to be.
-    LinkRefused {
+    ConnectionRefused {
         /// The connection.
-        link: LinkId,
+        link: ConnectionId,
         /// Why.
-        refusal: Refusal,
+        refusal: DialFailure,
     },
     /// Fresh chance, of the system's generator of secrets. Handed in when clocks jump, as they do when a snapshot of a machine is restored, and
     /// now and then: nonces begin a new epoch.
-    Chance([u8; 32]),
+    Entropy([u8; 32]),
     /// The owner's command.
     Command(C),
     /// The deadline is reached.
@@ -153,26 +153,26 @@ pub enum Output<D, E> {
         /// All its bytes.
         bytes: Vec<u8>,
     },
-    /// Open a connection; answered by `LinkOpened` or `LinkRefused`.
+    /// Open a connection; answered by `ConnectionOpened` or `ConnectionRefused`.
     Dial {
         /// Its number from now on.
-        link: LinkId,
+        link: ConnectionId,
         /// To whom.
         to: NetId,
         /// Whether both sides are to send small segments only, because the path to the peer swallowed large packets.
         small_segments: bool,
     },
-    /// Send bytes on a connection, in the order of these outputs; acknowledged by `LinkSent` once the system has them.
+    /// Send bytes on a connection, in the order of these outputs; acknowledged by `ConnectionSent` once the system has them.
     Send {
         /// The connection.
-        link: LinkId,
+        link: ConnectionId,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// End a connection, or a dial, after what was sent. No `LinkClosed` follows; whatever still comes of it is ignored.
+    /// End a connection, or a dial, after what was sent. No `ConnectionClosed` follows; whatever still comes of it is ignored.
     Close {
         /// The connection.
-        link: LinkId,
+        link: ConnectionId,
     },
     /// Something came for the owner.
     Deliver(D),
@@ -211,7 +211,7 @@ impl<D, E> Outputs<D, E> {
     /// The first.
     pub fn pull(&mut self) -> Option<Output<D, E>> {
         let output = self.queue.pop_front();
-        if self.queue.is_empty() && self.queue.capacity() > KEEP {
+        if self.queue.is_empty() && self.queue.capacity() > QUEUE_CAPACITY_KEPT {
             self.queue = VecDeque::new();
         }
         output
@@ -225,4 +225,4 @@ impl<D, E> Default for Outputs<D, E> {
 }
 
 /// Places of an empty queue that are kept: what a burst needed is given back.
-const KEEP: usize = 16;
+const QUEUE_CAPACITY_KEPT: usize = 16;

@@ -7,20 +7,20 @@ use std::time::Duration;
 use gm_clock::NetId;
 
 use crate::broadcaster::Broadcaster;
-use crate::class::Class;
+use crate::datagram_path::DatagramReachability;
 use crate::handler::{Handler, Path};
-use crate::machine::Refusal;
-use crate::reach::Datagrams;
+use crate::latency_class::LatencyClass;
+use crate::machine::DialFailure;
 use crate::time::Time;
 
 /// A peer counts as heard by multicast for this long after its last multicast at least...
-const NEAR_LEAST: Duration = Duration::from_secs(60);
+const NEAR_MIN: Duration = Duration::from_secs(60);
 /// ... and for so many rounds of an island in which everybody multicasts once.
 const NEAR_ROUNDS: u32 = 2;
 /// A peer that left so many questions unanswered since it was last heard does not count as heard by multicast.
 const NEAR_UNANSWERED: u32 = 3;
 /// For so long after a stalled transfer connections to the peer use small segments; then full ones are tried again.
-pub(crate) const SMALL_FOR: Duration = Duration::from_secs(600);
+pub(crate) const SMALL_SEGMENTS_FOR: Duration = Duration::from_secs(600);
 
 /// What is known of a peer. Durations count back from now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,19 +37,19 @@ pub struct PeerStatus {
     /// Whether a connection to it is open.
     pub connected: bool,
     /// For how long its word still holds that it hears our multicast.
-    pub hears_us: Option<Duration>,
+    pub receives_us: Option<Duration>,
     /// How far it is, if a connection has shown it.
-    pub class: Option<Class>,
+    pub class: Option<LatencyClass>,
     /// Questions that it left unanswered since it was last heard.
     pub unanswered: u32,
     /// Failures to reach it since it was last reached.
     pub failures: u32,
     /// How long ago the last of them was, and how it went.
-    pub failure: Option<(Duration, Refusal)>,
+    pub failure: Option<(Duration, DialFailure)>,
     /// It is left alone for so long because of them. After that it is dialled as soon as there is something for it.
-    pub left_alone: Option<Duration>,
+    pub backoff: Option<Duration>,
     /// What is known of datagrams between us.
-    pub datagrams: Datagrams,
+    pub datagrams: DatagramReachability,
     /// It was reached at its own address: a dial was answered there, or a question by datagram.
     pub reached: bool,
     /// The IP address from which its last connection or datagram came, if that is not the one that it announces.
@@ -63,12 +63,12 @@ pub struct PeerStatus {
 impl PeerStatus {
     /// How long ago anything of it came, by whatever path; nothing if only others told of it.
     #[must_use]
-    pub fn heard(&self) -> Option<(Duration, Path)> {
+    pub fn last_heard(&self) -> Option<(Duration, Path)> {
         let by = |path, ago: Option<Duration>| ago.map(|ago| (ago, path));
         let paths = [
             by(Path::Multicast, self.multicast),
             by(Path::Datagram, self.datagram),
-            by(Path::Link, self.connection),
+            by(Path::Connection, self.connection),
         ];
         paths.into_iter().flatten().min_by_key(|(ago, _)| *ago)
     }
@@ -86,7 +86,7 @@ pub enum SeedTrouble {
     /// Nothing listens there, or a firewall refuses.
     Refused,
     /// Nothing answers there.
-    Silent,
+    Unreachable,
     /// Something accepts our connections and ends them before it sends a frame that opens: another key, another cluster name, or
     /// another program.
     ClosesBeforeFirstFrame,
@@ -96,8 +96,8 @@ impl<H: Handler> Broadcaster<H> {
     /// For how long after its last multicast a node counts as heard by multicast.
     pub fn near_within(&self) -> Duration {
         let members = u32::try_from(self.near().len() + 1).unwrap_or(u32::MAX);
-        let quiet = self.config().times.quiet;
-        (quiet.saturating_mul(members).saturating_mul(NEAR_ROUNDS) + quiet).max(NEAR_LEAST)
+        let quiet = self.config().timings.multicast_keepalive;
+        (quiet.saturating_mul(members).saturating_mul(NEAR_ROUNDS) + quiet).max(NEAR_MIN)
     }
 
     /// What is known of a node, be it only that it could not be reached; nothing if it is not known at all.
@@ -107,44 +107,45 @@ impl<H: Handler> Broadcaster<H> {
             return known.map(|known| PeerStatus { class: Some(known.class), ..PeerStatus::default() });
         };
         let ago = |at: Option<Time>| at.map(|at| now.since(at));
-        let [multicast, datagram, connection] = peer.heard.map(ago);
-        let since_heard = |at: Time| peer.heard[0].is_some_and(|heard| at > heard);
-        let failed_since = peer.failed.is_some_and(|(_, last, _)| peer.failures > 0 && since_heard(last));
+        let [multicast, datagram, connection] = peer.last_heard.map(ago);
+        let since_heard = |at: Time| peer.last_heard[0].is_some_and(|heard| at > heard);
+        let failed_since = peer.failure.is_some_and(|(_, last, _)| peer.failures > 0 && since_heard(last));
         let lately = multicast.is_some_and(|ago| ago <= self.near_within());
-        let hearing = self.hearing_of(node);
-        let hears_us = hearing.and_then(|(_, until)| until).or_else(|| self.hears_us_unheard(node));
+        let reception = self.neighbor_times(node);
+        let hears_us = reception.and_then(|(_, until)| until).or_else(|| self.early_confirmation(node));
         let hears_us = hears_us.filter(|until| *until > now);
-        let datagrams = if self.same_family(node) { peer.datagrams.state() } else { Datagrams::OtherFamily };
+        let datagrams =
+            if self.same_family(node) { peer.datagrams.state() } else { DatagramReachability::OtherFamily };
         Some(PeerStatus {
-            near: hearing.is_some() && lately && !failed_since && peer.unanswered < NEAR_UNANSWERED,
+            near: reception.is_some() && lately && !failed_since && peer.unanswered < NEAR_UNANSWERED,
             multicast,
             datagram,
             connection,
             connected: self.is_connected(node),
-            hears_us: hears_us.map(|until| until.since(now)),
+            receives_us: hears_us.map(|until| until.since(now)),
             class: peer.class,
             unanswered: peer.unanswered,
             failures: peer.failures,
-            failure: peer.failed.filter(|_| peer.failures > 0).map(|(_, last, why)| (now.since(last), why)),
-            left_alone: Some(peer.not_before.since(now)).filter(|left| !left.is_zero()),
+            failure: peer.failure.filter(|_| peer.failures > 0).map(|(_, last, why)| (now.since(last), why)),
+            backoff: Some(peer.backoff_until.since(now)).filter(|left| !left.is_zero()),
             datagrams,
             reached: peer.reached,
             source: peer.source.filter(|source| *source != node.ip()),
-            stalled: ago(peer.stalled).filter(|ago| *ago < SMALL_FOR),
-            closes_before_first_frame: peer.unshown >= CLOSES,
+            stalled: ago(peer.stalled).filter(|ago| *ago < SMALL_SEGMENTS_FOR),
+            closes_before_first_frame: peer.closed_before_first_frame >= CLOSES_BEFORE_REPORT,
         })
     }
 
     /// Whether a node is alive, as far as is known: it is connected, or something of it came within that time.
     pub fn is_alive(&self, now: Time, node: NetId, within: Duration) -> bool {
-        let contact = self.peer_of(node).and_then(|peer| peer.contact);
+        let contact = self.peer_of(node).and_then(|peer| peer.last_contact);
         self.is_connected(node) || contact.is_some_and(|at| now.since(at) < within)
     }
 
     /// Whether a node was heard itself since our start, in whatever way, or is connected to us.
     pub fn was_heard(&self, node: NetId) -> bool {
         self.is_connected(node)
-            || self.peer_of(node).is_some_and(|peer| peer.heard.iter().any(Option::is_some))
+            || self.peer_of(node).is_some_and(|peer| peer.last_heard.iter().any(Option::is_some))
     }
 
     /// How many nodes are alive, as [`is_alive`](Self::is_alive) says; no more than `most` are counted.
@@ -154,9 +155,9 @@ impl<H: Handler> Broadcaster<H> {
 
     /// How long ago another node last reached us: by a datagram to us, or by a connection that it opened.
     pub fn reached_by_others(&self, now: Time) -> Option<Duration> {
-        self.reached_at().map(|at| now.since(at))
+        self.last_reached_us_at().map(|at| now.since(at))
     }
 }
 
 /// Connections that a node ends before its first frame, after which that is taken to be no chance.
-pub(crate) const CLOSES: u32 = 2;
+pub(crate) const CLOSES_BEFORE_REPORT: u32 = 2;

@@ -8,35 +8,35 @@ use std::time::Duration;
 
 use gm_clock::NetId;
 
-use crate::chance::Chance;
-use crate::class::Class;
-use crate::machine::{LinkId, Refusal};
-use crate::rate::Rate;
-use crate::reach::DatagramPath;
+use crate::datagram_path::DatagramPath;
+use crate::latency_class::LatencyClass;
+use crate::machine::{ConnectionId, DialFailure};
+use crate::rng::Rng;
 use crate::time::Time;
+use crate::token_bucket::TokenBucket;
 
 /// Nodes that are known from the start. Shared and never changed: what changes of a node is kept beside it.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     /// Sorted by node, each once.
-    known: Vec<Known>,
+    known: Vec<KnownNode>,
 }
 
 /// What a directory says of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownNode {
     /// Who.
     pub node: NetId,
     /// The label of its island.
-    pub label: Option<NetId>,
+    pub island_id: Option<NetId>,
     /// How far it is.
-    pub class: Class,
+    pub class: LatencyClass,
 }
 
 impl Directory {
     /// Those nodes; of several with one NetId, the first.
     #[must_use]
-    pub fn new(mut known: Vec<Known>) -> Directory {
+    pub fn new(mut known: Vec<KnownNode>) -> Directory {
         known.sort_by_key(|known| known.node);
         known.dedup_by_key(|known| known.node);
         Directory { known }
@@ -44,7 +44,7 @@ impl Directory {
 
     /// What it says of a node.
     #[must_use]
-    pub fn get(&self, node: NetId) -> Option<&Known> {
+    pub fn get(&self, node: NetId) -> Option<&KnownNode> {
         self.known
             .binary_search_by_key(&node, |known| known.node)
             .ok()
@@ -52,7 +52,7 @@ impl Directory {
     }
 
     /// All, sorted by node; any of them is found in constant time.
-    pub fn iter(&self) -> std::slice::Iter<'_, Known> {
+    pub fn iter(&self) -> std::slice::Iter<'_, KnownNode> {
         self.known.iter()
     }
 
@@ -78,12 +78,12 @@ impl Directory {
 /// What changes of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    pub(crate) label: Option<NetId>,
-    pub(crate) class: Option<Class>,
+    pub(crate) island_id: Option<NetId>,
+    pub(crate) class: Option<LatencyClass>,
     /// When something of it opened.
-    pub(crate) contact: Option<Time>,
+    pub(crate) last_contact: Option<Time>,
     /// The same by path: multicast, datagram to us, connection.
-    pub(crate) heard: [Option<Time>; 3],
+    pub(crate) last_heard: [Option<Time>; 3],
     /// Questions that it did not answer since it was last heard, as far as the owner reports them.
     pub(crate) unanswered: u32,
     /// What is known of datagrams between us.
@@ -93,11 +93,11 @@ pub(crate) struct Peer {
     /// The last so many of them were refusals by its host.
     pub(crate) refusals: u32,
     /// When the first and the last of them were, and how the last went.
-    pub(crate) failed: Option<(Time, Time, Refusal)>,
+    pub(crate) failure: Option<(Time, Time, DialFailure)>,
     /// It was reached at its own address: a dial was answered, or a question by datagram.
     pub(crate) reached: bool,
     /// Connections that it ended before any frame of it came, one after the other.
-    pub(crate) unshown: u32,
+    pub(crate) closed_before_first_frame: u32,
     /// When a transfer to it stalled last: until some time after it, connections to it use small segments.
     pub(crate) stalled: Option<Time>,
     /// The IP address from which its last connection or datagram came.
@@ -105,21 +105,21 @@ pub(crate) struct Peer {
     /// Its address is not checked by a dial before.
     pub(crate) check_at: Time,
     /// It is a seed, and that it is not reached was reported.
-    pub(crate) reported: bool,
+    pub(crate) seed_trouble_reported: bool,
     /// The owner does not want it listed: what others say of it makes it known no longer, only what it sends itself.
     pub(crate) unlisted: bool,
     /// Not to be dialled before.
-    pub(crate) not_before: Time,
+    pub(crate) backoff_until: Time,
     /// The connection by which it is sent to.
-    pub(crate) link: Option<LinkId>,
+    pub(crate) connection: Option<ConnectionId>,
     /// Something of it came that was made since our start, so that it is no recording.
     pub(crate) present: bool,
     /// It is known to be there: of whom we were only told to reach, that is not known.
-    pub(crate) met: bool,
+    pub(crate) contacted: bool,
     /// Answers to its datagrams.
-    pub(crate) answers: Rate,
+    pub(crate) answer_bucket: TokenBucket,
     /// Its frames.
-    pub(crate) frames: Rate,
+    pub(crate) frame_bucket: TokenBucket,
 }
 
 /// After so many connections that its host refused, one after the other, nothing listens there.
@@ -127,16 +127,16 @@ const REFUSALS: u32 = 3;
 
 /// The table. Bounded: beyond it the peer without connection that was silent the longest is forgotten.
 #[derive(Debug)]
-pub(crate) struct Peers {
-    most: usize,
+pub(crate) struct PeerTable {
+    max: usize,
     answers_per_second: u32,
     frames_per_second: u32,
     table: BTreeMap<NetId, Peer>,
 }
 
-impl Peers {
-    pub(crate) const fn new(most: usize, answers_per_second: u32, frames_per_second: u32) -> Peers {
-        Peers { most, answers_per_second, frames_per_second, table: BTreeMap::new() }
+impl PeerTable {
+    pub(crate) const fn new(most: usize, answers_per_second: u32, frames_per_second: u32) -> PeerTable {
+        PeerTable { max: most, answers_per_second, frames_per_second, table: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, node: NetId) -> Option<&Peer> {
@@ -166,11 +166,11 @@ impl Peers {
     }
 
     /// The entry of a node, and whether it is new. `known`: what the directory says of it.
-    pub(crate) fn entry(&mut self, node: NetId, known: Option<&Known>) -> (&mut Peer, bool) {
-        if self.table.len() >= self.most && !self.table.contains_key(&node) {
+    pub(crate) fn entry(&mut self, node: NetId, known: Option<&KnownNode>) -> (&mut Peer, bool) {
+        if self.table.len() >= self.max && !self.table.contains_key(&node) {
             // Rare: the table is larger than a system. So it may cost a walk.
-            let silent = self.table.iter().filter(|(_, peer)| peer.link.is_none());
-            let oldest = silent.min_by_key(|(_, peer)| peer.contact).map(|(node, _)| *node);
+            let silent = self.table.iter().filter(|(_, peer)| peer.connection.is_none());
+            let oldest = silent.min_by_key(|(_, peer)| peer.last_contact).map(|(node, _)| *node);
             if let Some(oldest) = oldest {
                 self.table.remove(&oldest);
             }
@@ -179,28 +179,28 @@ impl Peers {
             Entry::Occupied(peer) => (peer.into_mut(), false),
             Entry::Vacant(place) => {
                 let peer = place.insert(Peer {
-                    label: known.and_then(|known| known.label),
+                    island_id: known.and_then(|known| known.island_id),
                     class: known.map(|known| known.class),
-                    contact: None,
-                    heard: [None; 3],
+                    last_contact: None,
+                    last_heard: [None; 3],
                     unanswered: 0,
                     datagrams: DatagramPath::default(),
                     failures: 0,
                     refusals: 0,
-                    failed: None,
+                    failure: None,
                     reached: false,
-                    unshown: 0,
+                    closed_before_first_frame: 0,
                     stalled: None,
                     source: None,
                     check_at: Time::ZERO,
-                    reported: false,
+                    seed_trouble_reported: false,
                     unlisted: false,
-                    not_before: Time::ZERO,
-                    link: None,
+                    backoff_until: Time::ZERO,
+                    connection: None,
                     present: false,
-                    met: known.is_some(),
-                    answers: Rate::per_second(self.answers_per_second),
-                    frames: Rate::per_second(self.frames_per_second),
+                    contacted: known.is_some(),
+                    answer_bucket: TokenBucket::per_second(self.answers_per_second),
+                    frame_bucket: TokenBucket::per_second(self.frames_per_second),
                 });
                 (peer, known.is_none())
             }
@@ -208,29 +208,29 @@ impl Peers {
     }
 
     /// The entry of a node that is there, and whether that is news.
-    pub(crate) fn meet(&mut self, node: NetId, known: Option<&Known>) -> (&mut Peer, bool) {
+    pub(crate) fn meet(&mut self, node: NetId, known: Option<&KnownNode>) -> (&mut Peer, bool) {
         let (peer, _) = self.entry(node, known);
-        let news = !peer.met;
-        peer.met = true;
+        let news = !peer.contacted;
+        peer.contacted = true;
         (peer, news)
     }
 
     /// Notes that a node was not reached: it is left alone for a while, longer each time, never for ever.
-    pub(crate) fn failed(
+    pub(crate) fn on_failure(
         &mut self,
         node: NetId,
-        known: Option<&Known>,
-        (now, why): (Time, Refusal),
+        known: Option<&KnownNode>,
+        (now, why): (Time, DialFailure),
         (first, most): (Duration, Duration),
-        chance: &mut Chance,
+        rng: &mut Rng,
     ) {
         let (peer, _) = self.entry(node, known);
         let pause = first.saturating_mul(1 << peer.failures.min(20)).min(most);
-        let since = peer.failed.filter(|_| peer.failures > 0).map_or(now, |(since, ..)| since);
+        let since = peer.failure.filter(|_| peer.failures > 0).map_or(now, |(since, ..)| since);
         peer.failures = peer.failures.saturating_add(1);
-        peer.refusals = if why == Refusal::Refused { peer.refusals.saturating_add(1) } else { 0 };
-        peer.failed = Some((since, now, why));
-        peer.not_before = now + pause / 2 + chance.within(pause);
+        peer.refusals = if why == DialFailure::Refused { peer.refusals.saturating_add(1) } else { 0 };
+        peer.failure = Some((since, now, why));
+        peer.backoff_until = now + pause / 2 + rng.duration_up_to(pause);
     }
 }
 

@@ -16,14 +16,14 @@
 
 use gm_clock::NetId;
 
-use crate::chance::Chance;
-use crate::class::{Class, Classes};
 use crate::islands::Island;
-use crate::postal::{Pace, least};
+use crate::latency_class::{LatencyClass, PathCosts};
+use crate::postal::{PostalTimes, least_that};
+use crate::rng::Rng;
 
 /// How large shares are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Shape {
+pub enum TreeShape {
     /// As large as the hop can inform in the time that remains.
     #[default]
     Postal,
@@ -35,9 +35,9 @@ pub enum Shape {
 
 /// What one send hands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct Subtree {
     /// The class of its live islands; of its failing one if it has only that.
-    pub class: Class,
+    pub class: LatencyClass,
     /// The first is the proposed hop, and its list is the rest; who cannot be reached is replaced by the next. Never empty.
     pub nodes: Vec<NetId>,
 }
@@ -46,22 +46,22 @@ pub struct Share {
 /// islands that the sender keeps for itself. The same for the same islands in the same order and the same chance. O(n) and the split:
 /// O(shares), and some thousand steps.
 #[must_use]
-pub fn plan(islands: Vec<Island>, classes: &Classes, shape: Shape, chance: &mut Chance) -> Vec<Share> {
-    let mut rows = SLOWEST_FIRST.map(|class| Row { class, live: Vec::new(), failing: Vec::new() });
+pub fn plan(islands: Vec<Island>, classes: &PathCosts, shape: TreeShape, rng: &mut Rng) -> Vec<Subtree> {
+    let mut rows = SLOWEST_FIRST.map(|class| ClassIslands { class, live: Vec::new(), failing: Vec::new() });
     for mut island in islands {
         let (live, failing) = island.parts_mut();
-        chance.shuffle(live);
-        chance.shuffle(failing);
+        rng.shuffle(live);
+        rng.shuffle(failing);
         if let Some(row) = rows.iter_mut().find(|row| row.class == island.class()) {
             let units = if island.failing() { &mut row.failing } else { &mut row.live };
             units.push(island);
         }
     }
     for row in &mut rows {
-        chance.shuffle(&mut row.live);
-        chance.shuffle(&mut row.failing);
+        rng.shuffle(&mut row.live);
+        rng.shuffle(&mut row.failing);
     }
-    let paces = rows.each_ref().map(|row| (Pace::of(classes.cost(row.class)), row.live.len() as u64));
+    let paces = rows.each_ref().map(|row| (PostalTimes::of(classes.cost(row.class)), row.live.len() as u64));
     let sizes = sizes(paces, shape);
 
     let mut held = Vec::with_capacity(sizes.iter().map(Vec::len).sum());
@@ -70,34 +70,34 @@ pub fn plan(islands: Vec<Island>, classes: &Classes, shape: Shape, chance: &mut 
         let mut live = row.live.into_iter();
         held.extend(sizes.into_iter().map(|units| {
             let islands = live.by_ref().take(usize::try_from(units).unwrap_or(usize::MAX));
-            Held { units, share: Share { class: row.class, nodes: joined(islands) } }
+            SubtreeLoad { units, subtree: Subtree { class: row.class, nodes: joined(islands) } }
         }));
         failing.push((row.class, row.failing));
     }
     let mut kept = Vec::new();
     for (class, islands) in failing {
-        let islands = if shape == Shape::Star { islands } else { deal(&mut held, class, islands) };
-        kept.extend(islands.into_iter().map(|island| Share { class, nodes: island.into_nodes() }));
+        let islands = if shape == TreeShape::Star { islands } else { deal(&mut held, class, islands) };
+        kept.extend(islands.into_iter().map(|island| Subtree { class, nodes: island.into_nodes() }));
     }
-    held.into_iter().map(|held| held.share).chain(kept).collect()
+    held.into_iter().map(|held| held.subtree).chain(kept).collect()
 }
 
 /// The order in which classes are sent to: what takes longest begins first.
-const SLOWEST_FIRST: [Class; CLASSES] = [Class::Wan, Class::Lan, Class::Island];
+const SLOWEST_FIRST: [LatencyClass; CLASSES] = [LatencyClass::Wan, LatencyClass::Lan, LatencyClass::Island];
 
 const CLASSES: usize = 3;
 
 /// The units of one class.
-struct Row {
-    class: Class,
+struct ClassIslands {
+    class: LatencyClass,
     live: Vec<Island>,
     failing: Vec<Island>,
 }
 
 /// A share, and how many live units it holds.
-struct Held {
+struct SubtreeLoad {
     units: u64,
-    share: Share,
+    subtree: Subtree,
 }
 
 /// The nodes of islands, one island after the other. A share of one unit takes no new memory.
@@ -111,9 +111,9 @@ fn joined(mut islands: impl Iterator<Item = Island>) -> Vec<NetId> {
 
 /// Puts failing islands behind the shares of their class, or behind all if it has none, as many for each live unit as for the sender;
 /// returns the sender's.
-fn deal(held: &mut [Held], class: Class, islands: Vec<Island>) -> Vec<Island> {
-    let alone = held.iter().all(|held| held.share.class != class);
-    let takes = |held: &&mut Held| alone || held.share.class == class;
+fn deal(held: &mut [SubtreeLoad], class: LatencyClass, islands: Vec<Island>) -> Vec<Island> {
+    let alone = held.iter().all(|held| held.subtree.class != class);
+    let takes = |held: &&mut SubtreeLoad| alone || held.subtree.class == class;
     let units: u64 = held.iter_mut().filter(takes).map(|held| held.units).sum();
     let all = islands.len() as u64;
     let mut islands = islands.into_iter();
@@ -122,18 +122,18 @@ fn deal(held: &mut [Held], class: Class, islands: Vec<Island>) -> Vec<Island> {
         before += held.units;
         let until = all * before / (units + 1);
         let count = usize::try_from(until - dealt).unwrap_or(usize::MAX);
-        held.share.nodes.extend(islands.by_ref().take(count).flat_map(Island::into_nodes));
+        held.subtree.nodes.extend(islands.by_ref().take(count).flat_map(Island::into_nodes));
         dealt = until;
     }
     islands.collect()
 }
 
 /// How many live units each share holds, for each class in the order of sending, of which there are so many units at that pace.
-fn sizes(classes: [(Pace, u64); CLASSES], shape: Shape) -> [Vec<u64>; CLASSES] {
+fn sizes(classes: [(PostalTimes, u64); CLASSES], shape: TreeShape) -> [Vec<u64>; CLASSES] {
     match shape {
-        Shape::Postal => postal(classes),
-        Shape::Halving => classes.map(|(_, units)| halves(units)),
-        Shape::Star => classes.map(|(_, units)| (0..units).map(|_| 1).collect()),
+        TreeShape::Postal => postal(classes),
+        TreeShape::Halving => classes.map(|(_, units)| halves(units)),
+        TreeShape::Star => classes.map(|(_, units)| (0..units).map(|_| 1).collect()),
     }
 }
 
@@ -149,7 +149,7 @@ fn halves(units: u64) -> Vec<u64> {
 }
 
 /// Each share as large as its hop can inform until the least time that suffices; the last of a class has what is left.
-fn postal(classes: [(Pace, u64); CLASSES]) -> [Vec<u64>; CLASSES] {
+fn postal(classes: [(PostalTimes, u64); CLASSES]) -> [Vec<u64>; CLASSES] {
     let mut left = least_time(classes);
     classes.map(|(pace, units)| {
         let mut rest = units;
@@ -165,17 +165,17 @@ fn postal(classes: [(Pace, u64); CLASSES]) -> [Vec<u64>; CLASSES] {
 }
 
 /// The least time in nanoseconds from the first send until all units of all classes are informed.
-fn least_time(classes: [(Pace, u64); CLASSES]) -> u64 {
+fn least_time(classes: [(PostalTimes, u64); CLASSES]) -> u64 {
     let there = classes.iter().filter(|(_, units)| *units > 0);
     // Each class alone needs so long; and so long is enough if each class is one share.
     let low = there.clone().map(|(pace, units)| pace.time_for(units + 1)).max().unwrap_or(0);
     let whole = there.clone().map(|(pace, units)| pace.latency + pace.time_for(*units)).max().unwrap_or(0);
     let high = there.map(|(pace, _)| pace.gap).sum::<u64>() + whole;
-    least(low.min(high), high, |time| suffices(classes, time))
+    least_that(low.min(high), high, |time| suffices(classes, time))
 }
 
 /// Whether all units are informed in a time. Whatever suffices, more does: no class then needs more sends, so none begins later.
-fn suffices(classes: [(Pace, u64); CLASSES], time: u64) -> bool {
+fn suffices(classes: [(PostalTimes, u64); CLASSES], time: u64) -> bool {
     let mut left = Some(time);
     let last = classes.iter().rposition(|(_, units)| *units > 0);
     for (place, (pace, units)) in classes.into_iter().enumerate().filter(|(_, (_, units))| *units > 0) {

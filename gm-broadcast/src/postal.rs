@@ -20,35 +20,35 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::class::Cost;
+use crate::latency_class::PathCost;
 
 /// How many nodes are informed, the origin among them, `within` after the origin begins; `u64::MAX` if they are more.
 #[must_use]
-pub fn reached(cost: Cost, within: Duration) -> u64 {
-    Pace::of(cost).reached(nanos(within))
+pub fn reached(cost: PathCost, within: Duration) -> u64 {
+    PostalTimes::of(cost).reached(nanos(within))
 }
 
 /// The least time after which `nodes` are informed, the origin among them: the postal optimum, to the nanosecond. Nothing for one node.
 #[must_use]
-pub fn time_for(cost: Cost, nodes: u64) -> Duration {
-    Duration::from_nanos(Pace::of(cost).time_for(nodes))
+pub fn time_for(cost: PathCost, nodes: u64) -> Duration {
+    Duration::from_nanos(PostalTimes::of(cost).time_for(nodes))
 }
 
 /// The time to inform `nodes`, the origin among them, if everybody hands on half of what remains of its list until nothing does.
 #[must_use]
-pub fn halving(cost: Cost, nodes: u64) -> Duration {
-    Duration::from_nanos(halve(Pace::of(cost), nodes.saturating_sub(1), &mut BTreeMap::new()))
+pub fn halving(cost: PathCost, nodes: u64) -> Duration {
+    Duration::from_nanos(halve(PostalTimes::of(cost), nodes.saturating_sub(1), &mut BTreeMap::new()))
 }
 
 /// The time to inform `nodes`, the origin among them, if the origin sends to each. At most 584 years.
 #[must_use]
-pub fn star(cost: Cost, nodes: u64) -> Duration {
-    Duration::from_nanos(Pace::of(cost).star(nodes))
+pub fn star(cost: PathCost, nodes: u64) -> Duration {
+    Duration::from_nanos(PostalTimes::of(cost).star(nodes))
 }
 
 /// A cost in nanoseconds, within the bounds that the arithmetic needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub(crate) struct PostalTimes {
     /// 1 ..= 2^56 ns.
     pub(crate) gap: u64,
     /// 1 ..= 2^56 ns.
@@ -56,16 +56,19 @@ pub(crate) struct Pace {
 }
 
 /// Two years in nanoseconds: 64 of them, and some more, fit into 64 bits.
-const MOST: u64 = 1 << 56;
+const MAX_NANOS: u64 = 1 << 56;
 
-impl Pace {
-    pub(crate) fn of(cost: Cost) -> Pace {
-        Pace { gap: nanos(cost.gap).clamp(1, MOST), latency: nanos(cost.latency).clamp(1, MOST) }
+impl PostalTimes {
+    pub(crate) fn of(cost: PathCost) -> PostalTimes {
+        PostalTimes {
+            gap: nanos(cost.gap).clamp(1, MAX_NANOS),
+            latency: nanos(cost.latency).clamp(1, MAX_NANOS),
+        }
     }
 
     /// [`reached`], in nanoseconds.
     pub(crate) fn reached(self, within: u64) -> u64 {
-        let Pace { gap, latency } = self;
+        let PostalTimes { gap, latency } = self;
         let last = within / gap.max(latency);
         if last >= 64 {
             return u64::MAX;
@@ -91,7 +94,7 @@ impl Pace {
         let doublings = u64::from(u64::BITS - (nodes - 1).leading_zeros());
         let low = self.latency.max(doublings * self.gap.min(self.latency));
         let high = self.star(nodes).min(doublings * self.gap.max(self.latency));
-        least(low, high, |within| self.reached(within) >= nodes)
+        least_that(low, high, |within| self.reached(within) >= nodes)
     }
 
     /// The least number of sends, one each gap, after which the nodes sent to inform `nodes` in all, themselves among them, `within`
@@ -105,7 +108,7 @@ impl Pace {
         if total <= nodes {
             return None;
         }
-        if total == u64::MAX || nodes <= FEW {
+        if total == u64::MAX || nodes <= SMALL_TREE {
             return self.sends_one_by_one(rest, nodes);
         }
         // What the first k sends inform is N(t) - N(t - k g), as all of them inform N(t) - 1. So t - k g must come before the time at
@@ -135,10 +138,10 @@ impl Pace {
 }
 
 /// Up to so many nodes, adding up is cheaper than a bisection.
-const FEW: u64 = 64;
+const SMALL_TREE: u64 = 64;
 
 /// The least number of `low ..= high` of which `holds`, which holds of all from some number on, and of `high`.
-pub(crate) fn least(low: u64, high: u64, holds: impl Fn(u64) -> bool) -> u64 {
+pub(crate) fn least_that(low: u64, high: u64, holds: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (low, high);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -153,7 +156,7 @@ pub(crate) fn least(low: u64, high: u64, holds: impl Fn(u64) -> bool) -> u64 {
 
 /// The time in which a node with a list of `rest` informs it by halving. There are two or three different lengths at each depth, so
 /// what is `known` stays small.
-fn halve(pace: Pace, rest: u64, known: &mut BTreeMap<u64, u64>) -> u64 {
+fn halve(pace: PostalTimes, rest: u64, known: &mut BTreeMap<u64, u64>) -> u64 {
     if rest == 0 {
         return 0;
     }

@@ -13,14 +13,14 @@ use gm_codec::FrameError;
 use crate::time::Time;
 
 /// Pairs of address and cause that are remembered; beyond it the one that was quiet the longest is dropped.
-const MOST: usize = 64;
+const MAX_ADDRESSES: usize = 64;
 /// Reports a minute, at most.
 const BURST: u32 = 8;
 const MINUTE: Duration = Duration::from_secs(60);
 /// A cause that goes on is reported again after this.
-const AGAIN: Duration = Duration::from_secs(3_600);
+const REPORT_INTERVAL: Duration = Duration::from_secs(3_600);
 /// A cause that was not seen for so long is no longer listed.
-const LISTED: Duration = Duration::from_secs(300);
+const LISTED_FOR: Duration = Duration::from_secs(300);
 
 /// Why frames of an address do not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +71,7 @@ pub struct Unopened {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct UnopenedEntry {
     from: SocketAddr,
     count: u64,
     last: Time,
@@ -81,7 +81,7 @@ struct Entry {
 /// The table.
 #[derive(Debug, Default)]
 pub(crate) struct UnopenedFrames {
-    table: BTreeMap<(IpAddr, UnopenedCause), Entry>,
+    table: BTreeMap<(IpAddr, UnopenedCause), UnopenedEntry>,
     /// When the current minute of reports began, and how many were made in it.
     minute: (Time, u32),
 }
@@ -90,14 +90,15 @@ impl UnopenedFrames {
     /// One more frame. Returns whether it is to be reported.
     pub(crate) fn note(&mut self, now: Time, from: SocketAddr, cause: UnopenedCause) -> bool {
         let key = (from.ip(), cause);
-        if self.table.len() >= MOST && !self.table.contains_key(&key) {
+        if self.table.len() >= MAX_ADDRESSES && !self.table.contains_key(&key) {
             let quietest = self.table.iter().min_by_key(|(_, entry)| entry.last).map(|(key, _)| *key);
             quietest.and_then(|quietest| self.table.remove(&quietest));
         }
-        let entry = self.table.entry(key).or_insert(Entry { from, count: 0, last: now, reported: None });
+        let entry =
+            self.table.entry(key).or_insert(UnopenedEntry { from, count: 0, last: now, reported: None });
         (entry.from, entry.last) = (from, now);
         entry.count = entry.count.saturating_add(1);
-        if entry.reported.is_some_and(|at| now.since(at) < AGAIN) {
+        if entry.reported.is_some_and(|at| now.since(at) < REPORT_INTERVAL) {
             return false;
         }
         let (began, made) = self.minute;
@@ -119,8 +120,8 @@ impl UnopenedFrames {
 
     /// What was seen of late, sorted by address.
     pub(crate) fn list(&self, now: Time) -> Vec<Unopened> {
-        let recent = self.table.iter().filter(|(_, entry)| now.since(entry.last) < LISTED);
-        let unopened = |((_, cause), entry): (&(IpAddr, UnopenedCause), &Entry)| Unopened {
+        let recent = self.table.iter().filter(|(_, entry)| now.since(entry.last) < LISTED_FOR);
+        let unopened = |((_, cause), entry): (&(IpAddr, UnopenedCause), &UnopenedEntry)| Unopened {
             from: entry.from,
             cause: *cause,
             count: entry.count,
@@ -153,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_addresses_neither_grows_the_table_nor_floods_the_log() {
+    fn a_flood_of_addresses_is_bounded() {
         let mut table = UnopenedFrames::default();
         let flood = (0..20_000_u32).map(|number| SocketAddr::from((number.to_be_bytes(), 1)));
         let reports = flood.filter(|from| table.note(at(1), *from, UnopenedCause::NotSealed)).count();
-        assert_eq!((reports, table.table.len()), (BURST as usize, MOST));
+        assert_eq!((reports, table.table.len()), (BURST as usize, MAX_ADDRESSES));
         assert!(table.note(at(62), from(7), UnopenedCause::NotSealed), "a minute later there is room again");
     }
 
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_listed_is_of_the_last_five_minutes_and_of_who_sends_them() {
+    fn entries_expire_after_five_minutes() {
         let mut table = UnopenedFrames::default();
         table.note(at(0), from(1), UnopenedCause::NotSealed);
         table.note(at(100), from(2), UnopenedCause::NotSealed);

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The broadcaster's: who we are, whom we call, what ways cost.
-    pub broadcast: gm_broadcast::Config,
+    pub broadcast: gm_broadcast::BroadcasterConfig,
     /// The wall clock when the node begins, in seconds since 1970. Only a hint: it makes a later life's number greater where a disk was lost.
     pub unix_seconds: u64,
     /// The port of ranges that are served without one.
@@ -145,7 +145,7 @@ impl Times {
 pub enum ConfigError {
     /// One of the broadcaster's.
     #[error(transparent)]
-    Broadcast(#[from] gm_broadcast::ConfigError),
+    Broadcast(#[from] gm_broadcast::BroadcasterConfigError),
     /// One of the node's.
     #[error("the bound or time `{name}` must be at least 1")]
     Zero {
@@ -159,7 +159,7 @@ impl Config {
     #[must_use]
     pub fn new(me: NetId) -> Config {
         Config {
-            broadcast: gm_broadcast::Config::new(me),
+            broadcast: gm_broadcast::BroadcasterConfig::new(me),
             unix_seconds: 0,
             default_port: None,
             observe: false,

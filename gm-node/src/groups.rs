@@ -9,7 +9,7 @@ mod room;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gm_broadcast::{Counters, Handler, Outcome, Path, Received, Time};
+use gm_broadcast::{Counters, Handler, HandlerOutcome, Path, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, GroupUpdate, MemberUpdate};
 use gm_data::{
@@ -274,7 +274,7 @@ impl Groups {
 impl Handler for Groups {
     type Delivery = std::convert::Infallible;
 
-    fn handle(&mut self, now: Time, received: Received<'_>) -> Outcome<Self::Delivery> {
+    fn handle(&mut self, now: Time, received: Received<'_>) -> HandlerOutcome<Self::Delivery> {
         let Received { from, broadcast, path, body } = received;
         let mut counts = false;
         match body {
@@ -295,6 +295,6 @@ impl Handler for Groups {
             _ if broadcast.is_some() => self.counters.count("dropped", "broadcast of another kind"),
             body => self.effects.push_back(Effect::Sync { from, path, body: body.clone() }),
         }
-        Outcome { forward: None, counts, stored: false, deliver: None }
+        HandlerOutcome { forward: None, acks: counts, stored: false, deliver: None }
     }
 }

@@ -36,7 +36,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gm_broadcast::{Broadcaster, Chance, Input, Machine, Output, Outputs, Rate, Time};
+use gm_broadcast::{Broadcaster, Input, Machine, Output, Outputs, Rng, Time, TokenBucket};
 use gm_clock::NetId;
 use gm_codec::Body;
 use gm_data::{Eviction, GroupName, WriteContext};
@@ -69,7 +69,7 @@ pub struct Node<S> {
     out: Outputs<std::convert::Infallible, Event>,
     /// What the broadcaster told, until it is looked at.
     told: VecDeque<gm_broadcast::Event>,
-    chance: Chance,
+    chance: Rng,
     /// When the node began, by its own time.
     born: Time,
     started: bool,
@@ -115,7 +115,7 @@ pub struct Node<S> {
     comparisons: Comparisons,
     doubts: Doubts,
     register: Register,
-    answers: Rate,
+    answers: TokenBucket,
     questions: BTreeMap<(GroupName, NetId), Question>,
     /// Answers to what came by multicast, each after a while.
     replies: VecDeque<(Time, NetId, Body)>,
@@ -181,8 +181,8 @@ impl<S: Store> Node<S> {
     }
 
     /// Tells one node something that is for it alone.
-    fn send(&mut self, now: Time, to: NetId, body: Body, by: gm_broadcast::By) {
-        self.order(now, gm_broadcast::Command::Send { to, body, by });
+    fn send(&mut self, now: Time, to: NetId, body: Body, by: gm_broadcast::Transport) {
+        self.order(now, gm_broadcast::Command::Send { to, body, transport: by });
     }
 
     /// Follows up what came, until nothing follows any more.
@@ -267,17 +267,21 @@ impl<S: Store> Machine for Node<S> {
         match input {
             Input::Command(command) => self.on_command(now, command),
             Input::Wake => {}
-            Input::Chance(seed) => {
-                let mut chance = Chance::new(seed);
+            Input::Entropy(seed) => {
+                let mut chance = Rng::new(seed);
                 self.chance = chance.fork();
-                self.cast(now, Input::Chance(chance.bytes()));
+                self.cast(now, Input::Entropy(chance.bytes()));
             }
             Input::Datagram { from, via, bytes } => self.cast(now, Input::Datagram { from, via, bytes }),
-            Input::LinkOpened { link, from } => self.cast(now, Input::LinkOpened { link, from }),
-            Input::LinkBytes { link, bytes } => self.cast(now, Input::LinkBytes { link, bytes }),
-            Input::LinkSent { link, bytes } => self.cast(now, Input::LinkSent { link, bytes }),
-            Input::LinkClosed { link, stalled } => self.cast(now, Input::LinkClosed { link, stalled }),
-            Input::LinkRefused { link, refusal } => self.cast(now, Input::LinkRefused { link, refusal }),
+            Input::ConnectionOpened { link, from } => self.cast(now, Input::ConnectionOpened { link, from }),
+            Input::ConnectionBytes { link, bytes } => self.cast(now, Input::ConnectionBytes { link, bytes }),
+            Input::ConnectionSent { link, bytes } => self.cast(now, Input::ConnectionSent { link, bytes }),
+            Input::ConnectionClosed { link, stalled } => {
+                self.cast(now, Input::ConnectionClosed { link, stalled })
+            }
+            Input::ConnectionRefused { link, refusal } => {
+                self.cast(now, Input::ConnectionRefused { link, refusal })
+            }
         }
         self.settle(now);
     }
@@ -319,10 +323,10 @@ impl<S: Store> Node<S> {
             Command::Unwatch { tag } => self.watches.remove(tag),
             Command::Disk => {}
             Command::Seeds(seeds) => {
-                self.order(now, gm_broadcast::Command::Seeds(seeds));
+                self.order(now, gm_broadcast::Command::AddSeeds(seeds));
                 self.hasten(now, self.config.times.fast);
             }
-            Command::Keys(keyring) => self.order(now, gm_broadcast::Command::Keys(keyring)),
+            Command::Keys(keyring) => self.order(now, gm_broadcast::Command::SetKeys(keyring)),
             Command::EndWaits => self.end_all_waits(now),
             Command::Close => self.order(now, gm_broadcast::Command::Close),
         }

@@ -5,7 +5,7 @@
 //! it as its [`Wait`](crate::Wait) says.
 //!
 //! ```no_run
-//! use gm_broadcast::shell::{Door, Settings};
+//! use gm_broadcast::runtime::{Sockets, RuntimeSettings};
 //! use gm_codec::{FrameCodec, Key, Keyring, Limits};
 //! use gm_data::{GroupName, KeyRange};
 //! use gm_node::service::Service;
@@ -13,7 +13,7 @@
 //! use gm_node::{Config, Stored, Wait};
 //!
 //! # async fn embed(key: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
-//! let door = Door::open(&Settings::default())?; // the default route's address, port 29999, multicast on
+//! let door = Sockets::open(&RuntimeSettings::default())?; // the default route's address, port 29999, multicast on
 //! let codec = FrameCodec::new("production".parse()?, Keyring::new(Key::new(key)), Limits::default())?;
 //! let service = Service::start(Config::of_door(&door), codec, MemoryStore::throw_away(), Stored::default(), door)?;
 //! let customers: GroupName = "Customers".parse()?;
@@ -42,7 +42,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gm_broadcast::Time;
-use gm_broadcast::shell::{Door, Driven, Seed, Shell, ShellError, Stopped, entropy, start, unix_seconds};
+use gm_broadcast::runtime::{
+    RuntimeError, RuntimeHandle, RuntimeMachine, Seed, Sockets, Stopped, entropy, start, unix_seconds,
+};
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Keyring};
 use thiserror::Error;
@@ -66,7 +68,7 @@ pub type Driving = Node<Box<dyn Store + Send>>;
 /// Events that wait for who wants them, at most; who is slower misses the oldest.
 const NOTICES: usize = 1_024;
 
-impl<S: Store> Driven for Node<S> {
+impl<S: Store> RuntimeMachine for Node<S> {
     fn seeds(seeds: Vec<NetId>) -> Command {
         Command::Seeds(seeds)
     }
@@ -79,7 +81,7 @@ impl<S: Store> Driven for Node<S> {
 impl Config {
     /// The defaults for a node behind a door: its NetId, whether it multicasts, and the wall clock.
     #[must_use]
-    pub fn of_door(door: &Door) -> Config {
+    pub fn of_door(door: &Sockets) -> Config {
         Config { broadcast: door.config(), unix_seconds: unix_seconds(), ..Config::new(door.me()) }
     }
 }
@@ -92,7 +94,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     /// The sockets or the system.
     #[error(transparent)]
-    Shell(#[from] ShellError),
+    Shell(#[from] RuntimeError),
 }
 
 /// Why something was not done, or is not known to be done.
@@ -123,7 +125,7 @@ pub struct Service {
 
 #[derive(Debug)]
 struct Inner {
-    shell: Shell<Driving>,
+    shell: RuntimeHandle<Driving>,
     shared: Arc<route::Shared>,
     /// When the node's time began.
     born: Instant,
@@ -146,7 +148,7 @@ impl Service {
         codec: FrameCodec,
         store: impl Store + Send + 'static,
         stored: Stored,
-        door: Door,
+        door: Sockets,
     ) -> Result<Service, StartError> {
         let woken = Arc::new(Notify::new());
         let mut store: Box<dyn Store + Send> = Box::new(store);
@@ -163,7 +165,7 @@ impl Service {
         let waking = tokio::spawn(async move {
             loop {
                 woken.notified().await;
-                if for_disk.tell(Command::Disk).await.is_err() {
+                if for_disk.send(Command::Disk).await.is_err() {
                     return;
                 }
             }
@@ -190,7 +192,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Stopped`].
     pub async fn set_keys(&self, keyring: Keyring) -> Result<(), ServiceError> {
-        Ok(self.inner.shell.tell(Command::Keys(keyring)).await?)
+        Ok(self.inner.shell.send(Command::Keys(keyring)).await?)
     }
 
     /// Calls these nodes too, until they answer, for ever.
@@ -198,7 +200,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Stopped`].
     pub async fn add_seeds(&self, seeds: Vec<NetId>) -> Result<(), ServiceError> {
-        Ok(self.inner.shell.tell(Command::Seeds(seeds)).await?)
+        Ok(self.inner.shell.send(Command::Seeds(seeds)).await?)
     }
 
     /// Calls one more seed, for ever; its name is resolved again and again.
@@ -215,7 +217,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Stopped`].
     pub async fn end_waits(&self) -> Result<(), ServiceError> {
-        Ok(self.inner.shell.tell(Command::EndWaits).await?)
+        Ok(self.inner.shell.send(Command::EndWaits).await?)
     }
 
     /// Ends the node: sends what is queued, closes all connections, and returns when the storage is closed. Others keep it as a member. A

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use gm_broadcast::{LinkId, Time};
+use gm_broadcast::{ConnectionId, Time};
 
 use crate::node::NodeIndex;
 
@@ -62,7 +62,7 @@ pub(crate) struct End {
     pub(crate) node: NodeIndex,
     /// Of which life of the node.
     pub(crate) life: u32,
-    pub(crate) link: LinkId,
+    pub(crate) link: ConnectionId,
     pub(crate) stage: Stage,
     /// The kernel of this end knows that the other is there.
     pub(crate) established: bool,
@@ -92,7 +92,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) const fn new(node: NodeIndex, life: u32, link: LinkId, stage: Stage) -> End {
+    pub(crate) const fn new(node: NodeIndex, life: u32, link: ConnectionId, stage: Stage) -> End {
         End {
             node,
             life,

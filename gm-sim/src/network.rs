@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Class, Classes, Cost, Time};
+use gm_broadcast::{LatencyClass, PathCost, PathCosts, Time};
 
 use crate::node::Place;
 
@@ -22,7 +22,7 @@ pub struct Way {
 impl Way {
     /// No jitter, any number of bytes.
     #[must_use]
-    pub const fn new(cost: Cost) -> Way {
+    pub const fn new(cost: PathCost) -> Way {
         Way { gap: cost.gap, latency: cost.latency, jitter: Duration::ZERO, rate: 0 }
     }
 
@@ -75,7 +75,7 @@ pub struct Network {
 impl Network {
     /// Ways that cost what a plan thinks they cost.
     #[must_use]
-    pub const fn new(classes: &Classes) -> Network {
+    pub const fn new(classes: &PathCosts) -> Network {
         Network {
             island: Way::new(classes.island),
             lan: Way::new(classes.lan),
@@ -87,7 +87,7 @@ impl Network {
                 connect_timeout: Duration::from_secs(3),
                 retry_first: Duration::from_millis(200),
                 retry_most: Duration::from_secs(2),
-                give_up: gm_broadcast::STALL,
+                give_up: gm_broadcast::STALL_TIMEOUT,
                 backlog: 128,
                 warm: None,
             },
@@ -96,30 +96,30 @@ impl Network {
 
     /// The class of a way. A node's way to itself is one within its island.
     #[must_use]
-    pub const fn class(from: &Place, to: &Place) -> Class {
+    pub const fn class(from: &Place, to: &Place) -> LatencyClass {
         if from.island == to.island {
-            Class::Island
+            LatencyClass::Island
         } else if from.site == to.site {
-            Class::Lan
+            LatencyClass::Lan
         } else {
-            Class::Wan
+            LatencyClass::Wan
         }
     }
 
     /// What it costs.
     #[must_use]
-    pub const fn way(&self, class: Class) -> &Way {
+    pub const fn way(&self, class: LatencyClass) -> &Way {
         match class {
-            Class::Island => &self.island,
-            Class::Lan => &self.lan,
-            Class::Wan => &self.wan,
+            LatencyClass::Island => &self.island,
+            LatencyClass::Lan => &self.lan,
+            LatencyClass::Wan => &self.wan,
         }
     }
 }
 
 impl Default for Network {
     fn default() -> Network {
-        Network::new(&Classes::DEFAULT)
+        Network::new(&PathCosts::DEFAULT)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use gm_broadcast::{Input, LinkId, Machine, Time};
+use gm_broadcast::{ConnectionId, Input, Machine, Time};
 use gm_clock::NetId;
 
 use crate::conn::{ConnKey, Wire};
@@ -73,7 +73,7 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) life: u32,
     /// Connections that were accepted so far.
     pub(crate) accepted: u64,
-    pub(crate) links: BTreeMap<LinkId, (ConnKey, u8)>,
+    pub(crate) links: BTreeMap<ConnectionId, (ConnKey, u8)>,
     /// The host answers, if only with a refusal.
     pub(crate) host_up: bool,
     pub(crate) wrong_key: bool,

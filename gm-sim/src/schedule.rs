@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Machine, Time, Via};
+use gm_broadcast::{Machine, Rng, Time, Via};
 
 use crate::fault::FaultClass;
 use crate::node::NodeIndex;
@@ -43,7 +43,7 @@ impl Schedule {
         let mut actions = Vec::new();
         for class in classes {
             // Of its own for each kind: a kind more does not move the others.
-            let chance = Chance::new(spread(seed, u64::MAX, *class as u64));
+            let chance = Rng::new(spread(seed, u64::MAX, *class as u64));
             Draw { chance, class: *class, bounds, actions: &mut actions }.all();
         }
         actions.push((bounds.heal_at, Action::Heal { revive: bounds.revive }));
@@ -54,8 +54,8 @@ impl Schedule {
     /// Some of these kinds, each with a chance of `parts` in `of`, in their order.
     #[must_use]
     pub fn some(seed: u64, classes: &[FaultClass], parts: u64, of: u64) -> Vec<FaultClass> {
-        let mut chance = Chance::new(spread(seed, u64::MAX, u64::MAX));
-        classes.iter().copied().filter(|_| chance.happens(parts, of)).collect()
+        let mut chance = Rng::new(spread(seed, u64::MAX, u64::MAX));
+        classes.iter().copied().filter(|_| chance.ratio(parts, of)).collect()
     }
 
     /// Puts it into a world.
@@ -67,7 +67,7 @@ impl Schedule {
 }
 
 struct Draw<'a> {
-    chance: Chance,
+    chance: Rng,
     class: FaultClass,
     bounds: &'a Bounds,
     actions: &'a mut Vec<(Time, Action)>,
@@ -77,9 +77,9 @@ impl Draw<'_> {
     fn all(&mut self) {
         for _ in 0..=self.chance.below(TIMES) {
             let span = self.bounds.heal_at.since(self.bounds.start);
-            let from = self.bounds.start + self.chance.within(span * 3 / 4);
+            let from = self.bounds.start + self.chance.duration_up_to(span * 3 / 4);
             let left = self.bounds.heal_at.since(from);
-            let until = from + left / 4 + self.chance.within(left * 3 / 4);
+            let until = from + left / 4 + self.chance.duration_up_to(left * 3 / 4);
             self.one(from, until);
         }
     }
@@ -101,13 +101,13 @@ impl Draw<'_> {
             }
             FaultClass::BitFlip => self.lasts(from, until, wide, Effect::Udp(Rates { flip: rate, ..rates })),
             FaultClass::SmallMtu => {
-                let most = self.chance.place(577);
+                let most = self.chance.index(577);
                 self.lasts(from, until, wide, Effect::Mtu(most));
             }
             FaultClass::UdpBlocked => {
                 // A firewall may drop datagrams in one direction only.
                 let scope =
-                    if self.chance.happens(1, 3) { Scope { both: false, ..self.halves() } } else { wide };
+                    if self.chance.ratio(1, 3) { Scope { both: false, ..self.halves() } } else { wide };
                 self.lasts(from, until, scope, Effect::UdpBlocked);
             }
             FaultClass::MulticastBlocked => self.lasts(from, until, wide, Effect::MulticastBlocked),
@@ -144,7 +144,7 @@ impl Draw<'_> {
         let Some(node) = self.victim() else { return };
         let action = match self.class {
             FaultClass::Crash => Action::Crash(node),
-            FaultClass::Restart => Action::Restart(node, self.chance.within(until.since(from))),
+            FaultClass::Restart => Action::Restart(node, self.chance.duration_up_to(until.since(from))),
             FaultClass::HostDeath => Action::KillHost(node),
             FaultClass::WrongKey => Action::Rekey(node, true),
             FaultClass::ClockJump => Action::JumpClock(node, self.duration(1, 600_000)),
@@ -172,11 +172,11 @@ impl Draw<'_> {
                 (FaultClass::OutsiderReplay, 0) => Trick::Replay(node, Via::Unicast),
                 (FaultClass::OutsiderReplay, 1) => Trick::Replay(node, Via::Multicast),
                 (FaultClass::OutsiderReplay, _) => Trick::ReplayStream(node),
-                (FaultClass::OutsiderGarbage, 0) => Trick::GarbageStream(node, self.chance.place(100_000)),
-                (FaultClass::OutsiderGarbage, _) => Trick::Garbage(node, self.chance.place(2_000)),
+                (FaultClass::OutsiderGarbage, 0) => Trick::GarbageStream(node, self.chance.index(100_000)),
+                (FaultClass::OutsiderGarbage, _) => Trick::Garbage(node, self.chance.index(2_000)),
                 _ => Trick::Flood(node, self.number(10, 300), self.number(1, 20)),
             };
-            let at = from + self.chance.within(until.since(from));
+            let at = from + self.chance.duration_up_to(until.since(from));
             self.actions.push((at, Action::Outsider(trick)));
         }
     }
@@ -189,14 +189,14 @@ impl Draw<'_> {
     /// Everywhere, or around one node.
     fn wide(&mut self) -> Scope {
         let node = NodeIndex(u32::try_from(self.chance.below(u64::from(self.bounds.nodes))).unwrap_or(0));
-        if self.chance.happens(2, 3) { Scope::ALL } else { Scope::around(node) }
+        if self.chance.ratio(2, 3) { Scope::ALL } else { Scope::around(node) }
     }
 
     /// Two sets of nodes, neither empty if there are two nodes.
     fn halves(&mut self) -> Scope {
         let mut nodes: Vec<NodeIndex> = (0..self.bounds.nodes).map(NodeIndex).collect();
         self.chance.shuffle(&mut nodes);
-        let cut = 1 + self.chance.place(nodes.len().saturating_sub(1));
+        let cut = 1 + self.chance.index(nodes.len().saturating_sub(1));
         let (here, there) = nodes.split_at(cut.min(nodes.len()));
         let set = |nodes: &[NodeIndex]| Nodes::Set(nodes.iter().copied().collect());
         Scope { from: set(here), to: set(there), both: true }
@@ -206,7 +206,7 @@ impl Draw<'_> {
         let spared = &self.bounds.spared;
         let nodes: Vec<NodeIndex> =
             (0..self.bounds.nodes).map(NodeIndex).filter(|node| !spared.contains(node)).collect();
-        nodes.get(self.chance.place(nodes.len())).copied()
+        nodes.get(self.chance.index(nodes.len())).copied()
     }
 
     fn rate(&mut self, least: u32, most: u32) -> u32 {

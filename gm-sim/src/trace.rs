@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use gm_broadcast::{Input, Refusal, Time, Via};
+use gm_broadcast::{DialFailure, Input, Time, Via};
 
 use crate::node::NodeIndex;
 
@@ -115,15 +115,15 @@ impl Trace {
         let mut own = Mixer::new();
         match input {
             Input::Datagram { bytes, .. } => own.bytes(bytes),
-            Input::LinkBytes { link, bytes } => {
+            Input::ConnectionBytes { link, bytes } => {
                 link.hash(&mut own);
                 own.bytes(bytes);
             }
-            Input::LinkOpened { link, .. }
-            | Input::LinkSent { link, .. }
-            | Input::LinkClosed { link, .. }
-            | Input::LinkRefused { link, .. } => link.hash(&mut own),
-            Input::Chance(bytes) => own.bytes(bytes),
+            Input::ConnectionOpened { link, .. }
+            | Input::ConnectionSent { link, .. }
+            | Input::ConnectionClosed { link, .. }
+            | Input::ConnectionRefused { link, .. } => link.hash(&mut own),
+            Input::Entropy(bytes) => own.bytes(bytes),
             Input::Command(_) | Input::Wake => {}
         }
         for number in [at.as_nanos(), u64::from(node.0) << 8 | kind, length as u64, own.value()] {
@@ -140,12 +140,12 @@ impl Trace {
 
 fn link_of<C>(input: &Input<C>) -> String {
     match input {
-        Input::LinkOpened { link, .. }
-        | Input::LinkBytes { link, .. }
-        | Input::LinkSent { link, .. }
-        | Input::LinkClosed { link, .. }
-        | Input::LinkRefused { link, .. } => format!(" {link:?}"),
-        Input::Datagram { .. } | Input::Chance(_) | Input::Command(_) | Input::Wake => String::new(),
+        Input::ConnectionOpened { link, .. }
+        | Input::ConnectionBytes { link, .. }
+        | Input::ConnectionSent { link, .. }
+        | Input::ConnectionClosed { link, .. }
+        | Input::ConnectionRefused { link, .. } => format!(" {link:?}"),
+        Input::Datagram { .. } | Input::Entropy(_) | Input::Command(_) | Input::Wake => String::new(),
     }
 }
 
@@ -153,13 +153,13 @@ fn describe<C>(input: &Input<C>) -> (u64, &'static str, usize) {
     match input {
         Input::Datagram { via: Via::Multicast, bytes, .. } => (1, "multicast", bytes.len()),
         Input::Datagram { via: Via::Unicast, bytes, .. } => (2, "datagram", bytes.len()),
-        Input::LinkOpened { .. } => (3, "opened", 0),
-        Input::LinkBytes { bytes, .. } => (4, "bytes", bytes.len()),
-        Input::LinkSent { bytes, .. } => (5, "sent", *bytes),
-        Input::LinkClosed { .. } => (6, "closed", 0),
-        Input::LinkRefused { refusal: Refusal::Refused, .. } => (7, "refused", 0),
-        Input::LinkRefused { refusal: Refusal::Silent, .. } => (8, "silent", 0),
-        Input::Chance(_) => (9, "chance", 32),
+        Input::ConnectionOpened { .. } => (3, "opened", 0),
+        Input::ConnectionBytes { bytes, .. } => (4, "bytes", bytes.len()),
+        Input::ConnectionSent { bytes, .. } => (5, "sent", *bytes),
+        Input::ConnectionClosed { .. } => (6, "closed", 0),
+        Input::ConnectionRefused { refusal: DialFailure::Refused, .. } => (7, "refused", 0),
+        Input::ConnectionRefused { refusal: DialFailure::Unreachable, .. } => (8, "silent", 0),
+        Input::Entropy(_) => (9, "chance", 32),
         Input::Command(_) => (10, "command", 0),
         Input::Wake => (11, "wake", 0),
     }

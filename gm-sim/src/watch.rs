@@ -1,6 +1,6 @@
 //! What happens in a world, as watchers see it. Knows not what is made of it.
 
-use gm_broadcast::{Input, LinkId, Machine};
+use gm_broadcast::{ConnectionId, Input, Machine};
 use gm_clock::NetId;
 
 use crate::fault::FaultClass;
@@ -49,7 +49,7 @@ pub enum Seen<'a, M: Machine> {
         /// To whom, if to one of this world.
         to: Option<NodeIndex>,
         /// On which connection, if on one.
-        link: Option<LinkId>,
+        link: Option<ConnectionId>,
         /// Receivers.
         copies: usize,
         /// What.
@@ -58,14 +58,14 @@ pub enum Seen<'a, M: Machine> {
     /// It dials.
     Dialled {
         /// Its number.
-        link: LinkId,
+        link: ConnectionId,
         /// To whom.
         to: NetId,
     },
     /// It closes.
     Closed {
         /// Its number.
-        link: LinkId,
+        link: ConnectionId,
     },
     /// Bytes that were sent to it reached it (seen just before the input).
     Arrived {

@@ -20,7 +20,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Machine, Time};
+use gm_broadcast::{Machine, Rng, Time};
 use gm_clock::NetId;
 
 pub use act::Action;
@@ -54,9 +54,9 @@ pub struct World<M: Machine> {
     factory: Box<dyn FnMut(&Birth) -> M>,
     seed: u64,
     /// For what happens to datagrams, to connections, and to clocks.
-    udp_chance: Chance,
-    tcp_chance: Chance,
-    own_chance: Chance,
+    udp_chance: Rng,
+    tcp_chance: Rng,
+    own_chance: Rng,
     outsider: Outsider,
     checkers: Vec<Box<dyn Checker<M>>>,
     violation: Option<Violation>,
@@ -91,7 +91,7 @@ impl<M: Machine> World<M> {
         places: &[Place],
         factory: impl FnMut(&Birth) -> M + 'static,
     ) -> World<M> {
-        let mut chance = Chance::new(spread(seed, 0, 0));
+        let mut chance = Rng::new(spread(seed, 0, 0));
         let mut world = World {
             now: Time::ZERO,
             queue: Queue::new(),

@@ -121,7 +121,7 @@ fn clocks_jump_and_drift_and_wakes_follow_them() {
     assert_eq!(world.probe(1).when(&Input::Wake), None);
     world.run_until(at(8_000));
     assert_eq!(world.probe(1).when(&Input::Wake), Some(at(10_000)));
-    assert!(matches!(world.probe(0).log[0], (now, Input::Chance(_)) if now == at(6_000)));
+    assert!(matches!(world.probe(0).log[0], (now, Input::Entropy(_)) if now == at(6_000)));
 }
 
 #[test]
@@ -152,9 +152,12 @@ fn an_outsider_sends_again_what_it_heard_and_noise() {
     let mut world = probes(3, 3, plain());
     world.act(Action::Outsider(Trick::Listen(true)));
     world.order(0, datagram(1, &[7; 40]));
-    world.order(0, Output::Dial { link: gm_broadcast::LinkId::dialled(0), to: id(1), small_segments: false });
+    world.order(
+        0,
+        Output::Dial { link: gm_broadcast::ConnectionId::dialled(0), to: id(1), small_segments: false },
+    );
     world.run_until(at(10));
-    world.order(0, Output::Send { link: gm_broadcast::LinkId::dialled(0), bytes: vec![8; 30] });
+    world.order(0, Output::Send { link: gm_broadcast::ConnectionId::dialled(0), bytes: vec![8; 30] });
     world.run_until(at(20));
     for trick in [Trick::Replay(NodeIndex(2), Via::Multicast), Trick::ReplayStream(NodeIndex(2))] {
         world.act(Action::Outsider(trick));
@@ -165,11 +168,12 @@ fn an_outsider_sends_again_what_it_heard_and_noise() {
     let probe = world.probe(2);
     let replayed = Input::Datagram { from: id(0).socket_addr(), via: Via::Multicast, bytes: vec![7; 40] };
     assert!(probe.when(&replayed).is_some());
-    let link = gm_broadcast::LinkId::accepted(0);
+    let link = gm_broadcast::ConnectionId::accepted(0);
     assert_eq!(probe.bytes(link), vec![8; 30]);
-    assert!(probe.when(&Input::LinkClosed { link, stalled: false }).is_some());
+    assert!(probe.when(&Input::ConnectionClosed { link, stalled: false }).is_some());
     let datagrams = probe.log.iter().filter(|(_, input)| matches!(input, Input::Datagram { .. })).count();
-    let opened = probe.log.iter().filter(|(_, input)| matches!(input, Input::LinkOpened { .. })).count();
+    let opened =
+        probe.log.iter().filter(|(_, input)| matches!(input, Input::ConnectionOpened { .. })).count();
     assert_eq!((datagrams, opened), (51, 7));
     assert_eq!(world.tally().of(FaultClass::OutsiderFlood), 55);
     assert_eq!(world.links(), 1);

@@ -130,7 +130,7 @@ proptest! {
         network.tcp.give_up = Duration::from_secs(15);
         let mut world = probes(2, 2, network);
         world.watch(Bytes::new());
-        let link = gm_broadcast::LinkId::dialled(0);
+        let link = gm_broadcast::ConnectionId::dialled(0);
         world.order(0, gm_broadcast::Output::Dial { link, to: id(1), small_segments: false });
         world.run_until(at(1_000));
         let mut begin = |class, effect, until| {
@@ -151,7 +151,7 @@ proptest! {
         }
         world.run_until(at(2_000_000));
         prop_assert_eq!(world.probe(0).sent(link), all.len());
-        prop_assert_eq!(world.probe(1).bytes(gm_broadcast::LinkId::accepted(0)), all);
+        prop_assert_eq!(world.probe(1).bytes(gm_broadcast::ConnectionId::accepted(0)), all);
         prop_assert_eq!(world.finish().outcome, Ok(()));
     }
 }

@@ -4,18 +4,18 @@ mod toys;
 
 use std::time::Duration;
 
-use gm_broadcast::{Input, LinkId, Output, Refusal};
+use gm_broadcast::{ConnectionId, DialFailure, Input, Output};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 use toys::{MS, Orders, at, id, plain, probes};
 
-const DIALLED: LinkId = LinkId::dialled(0);
-const ACCEPTED: LinkId = LinkId::accepted(0);
+const DIALLED: ConnectionId = ConnectionId::dialled(0);
+const ACCEPTED: ConnectionId = ConnectionId::accepted(0);
 
 fn dial(to: u32) -> Output<(), ()> {
     Output::Dial { link: DIALLED, to: id(to), small_segments: false }
 }
 
-fn send(link: LinkId, bytes: Vec<u8>) -> Output<(), ()> {
+fn send(link: ConnectionId, bytes: Vec<u8>) -> Output<(), ()> {
     Output::Send { link, bytes }
 }
 
@@ -27,9 +27,9 @@ fn fault(class: FaultClass, effect: Effect) -> Fault {
     Fault { class, scope: Scope::ALL, effect }
 }
 
-const OPENED: Input<()> = Input::LinkOpened { link: DIALLED, from: None };
-const CLOSED: Input<()> = Input::LinkClosed { link: DIALLED, stalled: false };
-const CLOSED_THERE: Input<()> = Input::LinkClosed { link: ACCEPTED, stalled: false };
+const OPENED: Input<()> = Input::ConnectionOpened { link: DIALLED, from: None };
+const CLOSED: Input<()> = Input::ConnectionClosed { link: DIALLED, stalled: false };
+const CLOSED_THERE: Input<()> = Input::ConnectionClosed { link: ACCEPTED, stalled: false };
 
 #[test]
 fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
@@ -39,13 +39,13 @@ fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
         world.run_until(at(1_000));
         assert_eq!(world.probe(0).when(&OPENED), Some(at(2 * latency)));
         assert_eq!(
-            world.probe(peer).when(&Input::LinkOpened { link: ACCEPTED, from: None }),
+            world.probe(peer).when(&Input::ConnectionOpened { link: ACCEPTED, from: None }),
             Some(at(3 * latency))
         );
         world.order(0, send(DIALLED, text(100)));
         world.run_until(at(2_000));
         assert_eq!(world.probe(peer).bytes(ACCEPTED), text(100));
-        let sent = Input::LinkSent { link: DIALLED, bytes: 100 };
+        let sent = Input::ConnectionSent { link: DIALLED, bytes: 100 };
         assert_eq!(world.probe(0).when(&sent), Some(at(1_000 + 2 * latency)));
     }
 }
@@ -56,13 +56,13 @@ fn who_is_not_there_refuses_or_is_silent() {
     world.crash(NodeIndex(1));
     world.kill_host(NodeIndex(2));
     world.order(0, dial(1));
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2), small_segments: false });
-    world.order(0, Output::Dial { link: LinkId::dialled(2), to: id(99), small_segments: false });
+    world.order(0, Output::Dial { link: ConnectionId::dialled(1), to: id(2), small_segments: false });
+    world.order(0, Output::Dial { link: ConnectionId::dialled(2), to: id(99), small_segments: false });
     world.run_until(at(10_000));
-    let refused = |link, refusal| Input::LinkRefused { link, refusal };
-    assert_eq!(world.probe(0).when(&refused(DIALLED, Refusal::Refused)), Some(at(2)));
-    for link in [1, 2].map(LinkId::dialled) {
-        assert_eq!(world.probe(0).when(&refused(link, Refusal::Silent)), Some(at(3_000)));
+    let refused = |link, refusal| Input::ConnectionRefused { link, refusal };
+    assert_eq!(world.probe(0).when(&refused(DIALLED, DialFailure::Refused)), Some(at(2)));
+    for link in [1, 2].map(ConnectionId::dialled) {
+        assert_eq!(world.probe(0).when(&refused(link, DialFailure::Unreachable)), Some(at(3_000)));
     }
     assert_eq!(world.links(), 0);
 }
@@ -109,9 +109,9 @@ fn a_closed_dial_comes_to_nothing_and_a_closed_dial_with_bytes_delivers_them() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.order(0, Output::Close { link: DIALLED });
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1), small_segments: false });
-    world.order(0, send(LinkId::dialled(1), text(10)));
-    world.order(0, Output::Close { link: LinkId::dialled(1) });
+    world.order(0, Output::Dial { link: ConnectionId::dialled(1), to: id(1), small_segments: false });
+    world.order(0, send(ConnectionId::dialled(1), text(10)));
+    world.order(0, Output::Close { link: ConnectionId::dialled(1) });
     world.run_until(at(10_000));
     assert!(world.probe(0).log.is_empty());
     assert_eq!(world.probe(1).bytes(ACCEPTED), text(10));
@@ -144,7 +144,7 @@ fn who_has_sent_gives_up_and_who_is_idle_never_notices() {
         world.act(Action::Begin(fault, at(60_000)));
         world.order(0, send(DIALLED, text(50)));
         world.run_until(at(59_000));
-        let stalled = Input::LinkClosed { link: DIALLED, stalled: true };
+        let stalled = Input::ConnectionClosed { link: DIALLED, stalled: true };
         let closed = world.probe(0).when(&stalled).unwrap();
         assert!(closed >= at(5_100) && closed <= at(5_200), "{closed}");
         assert_eq!(world.probe(1).when(&CLOSED_THERE), None);
@@ -161,15 +161,15 @@ fn who_has_sent_gives_up_and_who_is_idle_never_notices() {
 fn a_crash_closes_and_a_dead_host_does_not() {
     let mut world = probes(3, 3, plain());
     world.order(0, dial(1));
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(2), small_segments: false });
+    world.order(0, Output::Dial { link: ConnectionId::dialled(1), to: id(2), small_segments: false });
     world.run_until(at(100));
     world.crash(NodeIndex(1));
     world.kill_host(NodeIndex(2));
     world.run_until(at(50_000));
     assert_eq!(world.probe(0).when(&CLOSED), Some(at(101)));
-    let other = Input::LinkClosed { link: LinkId::dialled(1), stalled: true };
+    let other = Input::ConnectionClosed { link: ConnectionId::dialled(1), stalled: true };
     assert_eq!(world.probe(0).when(&other), None);
-    world.order(0, send(LinkId::dialled(1), text(9)));
+    world.order(0, send(ConnectionId::dialled(1), text(9)));
     world.run_until(at(54_999));
     assert_eq!(world.probe(0).when(&other), None);
     world.run_until(at(55_200));
@@ -206,7 +206,7 @@ fn a_paused_node_is_dialled_and_sent_to_and_handles_all_when_it_goes_on() {
     assert_eq!((world.probe(0).sent(DIALLED), world.probe(1).log.len()), (0, 0));
     world.resume(NodeIndex(1));
     let log = &world.probe(1).log;
-    assert!(matches!(log[0].1, Input::Datagram { .. }) && matches!(log[1].1, Input::LinkOpened { .. }));
+    assert!(matches!(log[0].1, Input::Datagram { .. }) && matches!(log[1].1, Input::ConnectionOpened { .. }));
     assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 1_000);
     world.run_until(at(101_000));
     assert_eq!((world.probe(0).sent(DIALLED), world.probe(1).bytes(ACCEPTED)), (3_000, text(3_000)));
@@ -257,10 +257,11 @@ fn refused_and_silent_dials() {
     world.order(0, dial(1));
     world.run_until(at(20));
     world.act(Action::Begin(fault(FaultClass::DialSilent, Effect::Silent), at(30)));
-    world.order(0, Output::Dial { link: LinkId::dialled(1), to: id(1), small_segments: false });
+    world.order(0, Output::Dial { link: ConnectionId::dialled(1), to: id(1), small_segments: false });
     world.run_until(at(20_000));
-    let refused = Input::LinkRefused { link: DIALLED, refusal: Refusal::Refused };
-    let silent = Input::LinkRefused { link: LinkId::dialled(1), refusal: Refusal::Silent };
+    let refused = Input::ConnectionRefused { link: DIALLED, refusal: DialFailure::Refused };
+    let silent =
+        Input::ConnectionRefused { link: ConnectionId::dialled(1), refusal: DialFailure::Unreachable };
     assert_eq!(world.probe(0).when(&refused), Some(at(2)));
     assert_eq!(world.probe(0).when(&silent), Some(at(3_020)));
     assert!(world.probe(1).log.is_empty());

@@ -5,7 +5,7 @@ mod toys;
 use std::alloc::System;
 use std::time::{Duration, Instant};
 
-use gm_broadcast::{Input, LinkId, Machine, Output, Outputs, Time};
+use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Time};
 use gm_clock::NetId;
 use gm_sim::{Birth, Network, NodeIndex, World};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -69,15 +69,17 @@ impl Machine for Toy {
             (Does::Ping, Input::Datagram { bytes, .. }) => self.outputs.push(Output::Datagram { to, bytes }),
             (_, Input::Command(())) => {
                 self.outputs.push(Output::Dial {
-                    link: LinkId::dialled(now.as_nanos()),
+                    link: ConnectionId::dialled(now.as_nanos()),
                     to,
                     small_segments: false,
                 });
             }
-            (Does::Echo, Input::LinkOpened { link, .. }) => {
+            (Does::Echo, Input::ConnectionOpened { link, .. }) => {
                 self.outputs.push(Output::Send { link, bytes: vec![0; 64] });
             }
-            (Does::Echo, Input::LinkBytes { link, bytes }) => self.outputs.push(Output::Send { link, bytes }),
+            (Does::Echo, Input::ConnectionBytes { link, bytes }) => {
+                self.outputs.push(Output::Send { link, bytes })
+            }
             _ => {}
         }
     }

@@ -6,91 +6,107 @@ use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, Header, Payload, PayloadError};
 
 use super::Broadcaster;
-use super::forward::How;
-use super::gather::SHORTEST;
-use crate::alarm::Timer;
-use crate::event::{Broadcasting, Command, Event, Targets};
+use super::acks::MIN_ACK_TIMEOUT;
+use super::forward::ForwardOptions;
+use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
+use crate::connections::RelayAckRequest;
+use crate::event::{BroadcastRequest, Command, Event, Targets};
 use crate::handler::Handler;
-use crate::links::Ask;
-use crate::machine::LinkId;
-use crate::recent::Content;
-use crate::tally::{Own, Tally, TallyKey};
+use crate::machine::ConnectionId;
+use crate::retransmit_cache::Content;
 use crate::time::Time;
+use crate::timers::Timer;
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_command(&mut self, now: Time, command: Command) {
         match command {
             Command::Broadcast(broadcasting) => self.originate(now, broadcasting),
-            Command::Send { to, body, by } => self.send(now, to, body, by),
+            Command::Send { to, body, transport: by } => self.send(now, to, body, by),
             Command::Stored(id) => self.on_stored(now, id, true),
             Command::NotStored(id) => self.on_stored(now, id, false),
-            Command::Know(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
-            Command::Refer { to, nodes } => self.refer(now, to, nodes),
-            Command::Seeds(seeds) => {
-                self.more_seeds(seeds);
-                self.alarms.set(Timer::Exchange, now);
+            Command::AddNodes(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
+            Command::Introduce { to, nodes } => self.introduce(now, to, nodes),
+            Command::AddSeeds(seeds) => {
+                self.add_seeds(seeds);
+                self.timers.set(Timer::Exchange, now);
             }
-            Command::Keys(keyring) => self.codec.set_keyring(keyring),
+            Command::SetKeys(keyring) => self.codec.set_keyring(keyring),
             Command::Unanswered { node, by } => self.on_unanswered(node, by),
-            Command::Answered(node) => self.datagrams_work(node),
+            Command::Answered(node) => self.on_datagram_answered(node),
             Command::Unlist(node) => self.unlist(now, node),
             Command::Close => {
-                let links: Vec<LinkId> = self.links.table.keys().copied().collect();
+                let links: Vec<ConnectionId> = self.connections.table.keys().copied().collect();
                 for link in links {
-                    self.lose_link(now, link);
+                    self.lose_connection(now, link);
                 }
             }
         }
     }
 
     /// Fresh chance: whatever was drawn of the old one may be drawn elsewhere too.
-    pub(super) fn on_chance(&mut self, seed: [u8; 32]) {
-        self.secrets = crate::chance::Chance::new(seed);
+    pub(super) fn on_entropy(&mut self, seed: [u8; 32]) {
+        self.secret_rng = crate::rng::Rng::new(seed);
         self.renew_epoch();
     }
 
-    fn originate(&mut self, now: Time, broadcasting: Broadcasting) {
-        let Broadcasting { tag, body, to, receipts, topic, instead, multicast } = broadcasting;
+    fn originate(&mut self, now: Time, broadcasting: BroadcastRequest) {
+        let BroadcastRequest { tag, body, to, acks: receipts, topic, catch_up: instead, multicast } =
+            broadcasting;
         let bytes = match self.can_be_broadcast(&body) {
             Ok(bytes) => bytes,
-            Err(error) => return self.emit(Event::Unsaid { tag, why: error.to_string() }),
+            Err(error) => return self.emit(Event::Rejected { tag, why: error.to_string() }),
         };
         if let Some(Err(error)) = instead.as_ref().map(|instead| self.can_be_broadcast(instead)) {
-            return self.emit(Event::Unsaid { tag, why: error.to_string() });
+            return self.emit(Event::Rejected { tag, why: error.to_string() });
         }
-        self.ready_nonces();
+        self.renew_exhausted_nonces();
         let id = BroadcastId {
             origin: self.config.me,
             epoch: self.nonces.epoch().bytes(),
             sequence: self.sequence,
         };
         self.sequence += 1;
-        self.window.deliver(&id);
-        self.window.forward(&id);
-        self.emit(Event::Began { tag, id });
+        self.dedup.mark_delivered(&id);
+        self.dedup.mark_forwarded(&id);
+        self.emit(Event::Started { tag, id });
         let multicast = multicast && self.multicast(now, id, &body);
-        let content = Arc::new(Content { body, bytes, multicast, by_us: multicast, repeated: false });
-        let instead = instead
-            .map(|body| Arc::new(Content { body, bytes, multicast: false, by_us: false, repeated: false }));
-        self.recent.keep(id, content.clone(), false, false);
-        let targets = self.targets(to);
+        let content = Arc::new(Content {
+            body,
+            payload_bytes: bytes,
+            multicast,
+            multicast_by_us: multicast,
+            retransmitted: false,
+        });
+        let instead = instead.map(|body| {
+            Arc::new(Content {
+                body,
+                payload_bytes: bytes,
+                multicast: false,
+                multicast_by_us: false,
+                retransmitted: false,
+            })
+        });
+        self.retransmit_cache.insert_broadcast(id, content.clone(), false, false);
+        let targets = self.resolve_targets(to);
         let count = targets.len() as u64;
-        let mut how = How { topic, instead, ..How::default() };
+        let mut how = ForwardOptions { topic, catch_up: instead, ..ForwardOptions::default() };
         if let Some(wanted) = receipts {
-            let until = now + wanted.within.max(SHORTEST);
-            let mut tally = Tally::new(until, wanted.durable, Own::None, now);
-            tally.tag = Some(tag);
-            tally.targets = count;
-            how.ask = Some(Ask { until, durable: wanted.durable, again: false });
-            how.tally = self.open_tally(TallyKey { id, parent: None, again: false }, tally);
+            let until = now + wanted.within.max(MIN_ACK_TIMEOUT);
+            let mut aggregation = AckAggregation::new(until, wanted.durable, OwnAck::NotTarget, now);
+            aggregation.tag = Some(tag);
+            aggregation.targets = count;
+            how.ack_request =
+                Some(RelayAckRequest { deadline: until, durable: wanted.durable, reissued: false });
+            how.ack_key =
+                self.open_ack_aggregation(AckKey { id, parent: None, reissued: false }, aggregation);
         }
-        self.disperse(now, id, &content, targets, &how);
-        match how.tally {
-            Some(key) => self.gather(now, key),
+        self.distribute(now, id, &content, targets, &how);
+        match how.ack_key {
+            Some(key) => self.update_acks(now, key),
             // Nobody gathers: then nothing is known, and that is said.
             None if receipts.is_some() => {
-                let report = crate::event::Report { unknown: count, settled: true, ..Default::default() };
-                self.emit(Event::Receipts { tag, report, parts: Vec::new() });
+                let report = crate::event::AckReport { unknown: count, settled: true, ..Default::default() };
+                self.emit(Event::Acks { tag, report, parts: Vec::new() });
             }
             None => {}
         }
@@ -107,7 +123,7 @@ impl<H: Handler> Broadcaster<H> {
         Ok(self.scratch.len())
     }
 
-    fn targets(&self, to: Targets) -> Vec<NetId> {
+    fn resolve_targets(&self, to: Targets) -> Vec<NetId> {
         match to {
             Targets::All => self.known(),
             Targets::Nodes(mut nodes) => {

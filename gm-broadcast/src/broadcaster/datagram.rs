@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use gm_codec::{Channel, Payload, ReplayStatus};
 
 use super::Broadcaster;
-use super::receive::Came;
+use super::receive::Inbound;
 use crate::event::Event;
 use crate::handler::{Handler, Path};
 use crate::machine::Via;
@@ -16,7 +16,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_datagram(&mut self, now: Time, from: SocketAddr, via: Via, mut bytes: Vec<u8>) {
         // Opening costs a microsecond or two. Whoever floods us with what does not open takes that from strangers, not from those
         // whom we know by their address; the address can be forged, so it decides nothing but this.
-        if !self.strange.has(now) && !self.knows_address(from) {
+        if !self.unopened_bucket.has_token(now) && !self.knows_address(from) {
             self.counters.count("datagram", "not tried");
             return;
         }
@@ -29,7 +29,7 @@ impl<H: Handler> Broadcaster<H> {
         let opened = match self.codec.open(&channel, &mut bytes, &mut scratch) {
             Ok(opened) => opened,
             Err(error) => {
-                self.strange.take(now);
+                self.unopened_bucket.take(now);
                 self.counters.count("datagram", error.name());
                 return self.on_unopened(now, from, error);
             }
@@ -56,7 +56,7 @@ impl<H: Handler> Broadcaster<H> {
             // Unsealed, our own multicast cannot be told from somebody else's under our name.
             if epoch.is_some() {
                 self.counters.count("datagram", "under our name");
-                self.emit(Event::Clash);
+                self.emit(Event::IdentityClash);
             }
             return;
         }
@@ -65,7 +65,7 @@ impl<H: Handler> Broadcaster<H> {
             Via::Multicast => Path::Multicast,
             Via::Unicast => Path::Datagram,
         };
-        let came = Came {
+        let inbound = Inbound {
             path,
             epoch: epoch.map(gm_codec::Epoch::bytes),
             raw: opened.payload,
@@ -73,7 +73,7 @@ impl<H: Handler> Broadcaster<H> {
             bytes: opened.payload.len(),
             source: Some(from.ip()),
         };
-        self.receive(now, came, payload);
+        self.receive(now, inbound, payload);
     }
 
     fn knows_address(&self, from: SocketAddr) -> bool {

@@ -6,15 +6,15 @@ use gm_clock::NetId;
 use proptest::prelude::*;
 
 use super::{Island, Target, islands};
-use crate::class::Class;
+use crate::latency_class::LatencyClass;
 
 /// The node of a number.
 pub(crate) fn node(number: u32) -> NetId {
     NetId::new(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number)), 4_000).unwrap()
 }
 
-pub(crate) fn class() -> impl Strategy<Value = Class> {
-    prop_oneof![Just(Class::Island), Just(Class::Lan), Just(Class::Wan)]
+pub(crate) fn class() -> impl Strategy<Value = LatencyClass> {
+    prop_oneof![Just(LatencyClass::Island), Just(LatencyClass::Lan), Just(LatencyClass::Wan)]
 }
 
 /// Up to `most` nodes, each once, in any order, a third with one of a few labels, a third failing.
@@ -25,7 +25,7 @@ pub(crate) fn targets(most: usize) -> impl Strategy<Value = Vec<Target>> {
             let numbered = (0_u32..).zip(list);
             let targets = numbered.map(|(number, (label, class, failing))| Target {
                 node: node(number),
-                label: label.map(node),
+                island_id: label.map(node),
                 class,
                 failing: failing == 0,
             });
@@ -35,9 +35,9 @@ pub(crate) fn targets(most: usize) -> impl Strategy<Value = Vec<Target>> {
 }
 
 /// The islands as parts (class, live, failing), in quadratic time: every target is compared with all.
-fn twin(targets: &[Target]) -> Vec<(Class, Vec<NetId>, Vec<NetId>)> {
-    let together = |one: &Target, other: &Target| match one.label {
-        Some(label) => other.label == Some(label),
+fn model(targets: &[Target]) -> Vec<(LatencyClass, Vec<NetId>, Vec<NetId>)> {
+    let together = |one: &Target, other: &Target| match one.island_id {
+        Some(label) => other.island_id == Some(label),
         None => other.node == one.node,
     };
     let mut groups: Vec<(NetId, bool, Vec<&Target>)> = Vec::new();
@@ -45,7 +45,7 @@ fn twin(targets: &[Target]) -> Vec<(Class, Vec<NetId>, Vec<NetId>)> {
         let mut members: Vec<&Target> = targets.iter().filter(|other| together(target, other)).collect();
         members.sort_by_key(|member| member.node);
         if members[0].node == target.node {
-            groups.push((target.label.unwrap_or(target.node), target.label.is_some(), members));
+            groups.push((target.island_id.unwrap_or(target.node), target.island_id.is_some(), members));
         }
     }
     groups.sort_by_key(|(name, labelled, _)| (*name, *labelled));
@@ -54,7 +54,7 @@ fn twin(targets: &[Target]) -> Vec<(Class, Vec<NetId>, Vec<NetId>)> {
             let some = members.iter().filter(|member| member.failing == failing);
             some.map(|member| member.node).collect::<Vec<_>>()
         };
-        let class = [Class::Island, Class::Lan, Class::Wan]
+        let class = [LatencyClass::Island, LatencyClass::Lan, LatencyClass::Wan]
             .into_iter()
             .find(|class| members.iter().any(|member| member.class == *class));
         (class.unwrap(), nodes(false), nodes(true))
@@ -62,7 +62,7 @@ fn twin(targets: &[Target]) -> Vec<(Class, Vec<NetId>, Vec<NetId>)> {
     parts.collect()
 }
 
-fn parts(island: &Island) -> (Class, Vec<NetId>, Vec<NetId>) {
+fn parts(island: &Island) -> (LatencyClass, Vec<NetId>, Vec<NetId>) {
     let (live, failing) = island.nodes().split_at(island.live());
     (island.class(), live.to_vec(), failing.to_vec())
 }
@@ -71,21 +71,22 @@ fn parts(island: &Island) -> (Class, Vec<NetId>, Vec<NetId>) {
 fn a_node_alone_comes_before_an_island_of_its_name() {
     let target = |number, label: Option<u32>, class| Target {
         node: node(number),
-        label: label.map(node),
+        island_id: label.map(node),
         class,
         failing: number == 2,
     };
     let found = islands([
-        target(3, Some(5), Class::Wan),
-        target(2, Some(5), Class::Lan),
-        target(5, None, Class::Wan),
-        target(2, Some(5), Class::Lan),
+        target(3, Some(5), LatencyClass::Wan),
+        target(2, Some(5), LatencyClass::Lan),
+        target(5, None, LatencyClass::Wan),
+        target(2, Some(5), LatencyClass::Lan),
     ]);
     let parts: Vec<_> = found.iter().map(parts).collect();
-    let expected = [(Class::Wan, vec![node(5)], vec![]), (Class::Lan, vec![node(3)], vec![node(2)])];
+    let expected =
+        [(LatencyClass::Wan, vec![node(5)], vec![]), (LatencyClass::Lan, vec![node(3)], vec![node(2)])];
     assert_eq!(parts, expected);
     assert!(islands([]).is_empty());
-    let failing = islands([target(2, None, Class::Lan)]);
+    let failing = islands([target(2, None, LatencyClass::Lan)]);
     assert!(failing[0].failing());
 }
 
@@ -95,7 +96,7 @@ proptest! {
     #[test]
     fn islands_are_the_twins(targets in targets(60)) {
         let found = islands(targets.iter().copied());
-        prop_assert_eq!(found.iter().map(parts).collect::<Vec<_>>(), twin(&targets));
+        prop_assert_eq!(found.iter().map(parts).collect::<Vec<_>>(), model(&targets));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::islands::tests::node;
+use crate::rng::Rng;
 
 const FIRST: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
@@ -12,8 +13,8 @@ fn at(seconds: u64) -> Time {
     Time::ZERO + Duration::from_secs(seconds)
 }
 
-fn chance(seed: u8) -> Chance {
-    Chance::new([seed; 32])
+fn rng(seed: u8) -> Rng {
+    Rng::new([seed; 32])
 }
 
 proptest! {
@@ -25,7 +26,7 @@ proptest! {
         most in 1..8_usize,
         met in prop::collection::vec((0..20_u32, prop::option::of(0..1_000_u64), prop::bool::weighted(0.2)), 0..80),
     ) {
-        let mut peers = Peers::new(most, 1, 10);
+        let mut peers = PeerTable::new(most, 1, 10);
         let mut list: Vec<(NetId, Option<Time>, bool)> = Vec::new();
         let mut most_links = 0;
         for (number, contact, linked) in met {
@@ -40,28 +41,28 @@ proptest! {
             list.push((who, contact, linked));
 
             let (peer, is_new) = peers.entry(who, None);
-            peer.contact = contact;
-            peer.link = linked.then(|| LinkId::dialled(1));
+            peer.last_contact = contact;
+            peer.connection = linked.then(|| ConnectionId::dialled(1));
             prop_assert_eq!(is_new, new);
             // Connections have a bound of their own, and who has one is not forgotten.
             most_links = most_links.max(list.iter().filter(|(.., linked)| *linked).count());
             prop_assert!(peers.len() <= most.max(most_links + 1), "{} of {}", peers.len(), most);
             list.sort_unstable();
-            let held: Vec<_> = peers.iter().map(|(node, peer)| (*node, peer.contact, peer.link.is_some())).collect();
+            let held: Vec<_> = peers.iter().map(|(node, peer)| (*node, peer.last_contact, peer.connection.is_some())).collect();
             prop_assert_eq!(&held, &list);
         }
     }
 
     #[test]
     fn backoff_grows_and_is_bounded(seed: u8, start in 0..1_000_000_u64) {
-        let (mut peers, mut chance) = (Peers::new(10, 1, 10), chance(seed));
+        let (mut peers, mut rng) = (PeerTable::new(10, 1, 10), rng(seed));
         let now = at(start);
         let mut least = Duration::ZERO;
         for failures in 1..100_u32 {
-            peers.failed(node(1), None, (now, Refusal::Refused), (FIRST, MOST), &mut chance);
+            peers.on_failure(node(1), None, (now, DialFailure::Refused), (FIRST, MOST), &mut rng);
             let peer = peers.get(node(1)).unwrap();
             prop_assert_eq!(peer.failures, failures);
-            let pause = peer.not_before.since(now);
+            let pause = peer.backoff_until.since(now);
             // Half of the doubled time at least, and three halves of it at most.
             let doubled = (1..failures).fold(FIRST, |pause, _| (pause * 2).min(MOST));
             prop_assert!(pause >= doubled / 2 && pause <= doubled * 3 / 2, "{:?} after {} failures", pause, failures);
@@ -73,9 +74,9 @@ proptest! {
 
     #[test]
     fn a_directory_knows_the_first_of_each(nodes in prop::collection::vec((0..10_u32, 0..3_u32), 0..30)) {
-        let known: Vec<Known> = nodes
+        let known: Vec<KnownNode> = nodes
             .iter()
-            .map(|(number, label)| Known { node: node(*number), label: Some(node(*label)), class: Class::Wan })
+            .map(|(number, label)| KnownNode { node: node(*number), island_id: Some(node(*label)), class: LatencyClass::Wan })
             .collect();
         let directory = Directory::new(known.clone());
         for number in 0..10 {
@@ -89,28 +90,28 @@ proptest! {
 
 #[test]
 fn what_the_directory_says_is_where_a_peer_begins() {
-    let mut peers = Peers::new(10, 1, 10);
-    let known = Known { node: node(1), label: Some(node(3)), class: Class::Wan };
+    let mut peers = PeerTable::new(10, 1, 10);
+    let known = KnownNode { node: node(1), island_id: Some(node(3)), class: LatencyClass::Wan };
     let (peer, new) = peers.entry(node(1), Some(&known));
     assert!(!new, "it was known from the start");
-    assert_eq!((peer.label, peer.class), (Some(node(3)), Some(Class::Wan)));
+    assert_eq!((peer.island_id, peer.class), (Some(node(3)), Some(LatencyClass::Wan)));
     let (peer, new) = peers.entry(node(2), None);
     assert!(new);
-    assert_eq!((peer.label, peer.class), (None, None));
+    assert_eq!((peer.island_id, peer.class), (None, None));
     assert!(!peers.entry(node(2), None).1);
 }
 
 #[test]
 fn answers_to_one_node_are_rationed() {
-    let mut peers = Peers::new(10, 3, 10);
+    let mut peers = PeerTable::new(10, 3, 10);
     let mut answered =
-        |number| (0..10).filter(|_| peers.entry(node(number), None).0.answers.take(at(5))).count();
+        |number| (0..10).filter(|_| peers.entry(node(number), None).0.answer_bucket.take(at(5))).count();
     assert_eq!((answered(1), answered(2)), (3, 3));
 }
 
 #[test]
 fn any_port_of_an_address_is_found() {
-    let mut peers = Peers::new(10, 1, 10);
+    let mut peers = PeerTable::new(10, 1, 10);
     peers.entry(node(5), None);
     let ports = |number| {
         let ip = node(number).ip();
@@ -124,7 +125,7 @@ fn any_port_of_an_address_is_found() {
 
 #[test]
 fn a_directory_finds_any_within_bounds() {
-    let known = |number| Known { node: node(number), label: None, class: Class::Lan };
+    let known = |number| KnownNode { node: node(number), island_id: None, class: LatencyClass::Lan };
     let directory = Directory::new(vec![known(2), known(5)]);
     for (low, high, found) in [
         (0, 1, false),
@@ -143,15 +144,15 @@ fn a_directory_finds_any_within_bounds() {
 /// Failures count from the first since it was last reached.
 #[test]
 fn failures_have_a_beginning() {
-    let (mut peers, mut chance) = (Peers::new(10, 1, 10), chance(1));
+    let (mut peers, mut rng) = (PeerTable::new(10, 1, 10), rng(1));
     let mut failed = |seconds, reached: bool| {
         if reached {
             peers.entry(node(1), None).0.failures = 0;
         }
-        peers.failed(node(1), None, (at(seconds), Refusal::Refused), (FIRST, MOST), &mut chance);
-        peers.get(node(1)).and_then(|peer| peer.failed)
+        peers.on_failure(node(1), None, (at(seconds), DialFailure::Refused), (FIRST, MOST), &mut rng);
+        peers.get(node(1)).and_then(|peer| peer.failure)
     };
-    assert_eq!(failed(5, false), Some((at(5), at(5), Refusal::Refused)));
-    assert_eq!(failed(9, false), Some((at(5), at(9), Refusal::Refused)));
-    assert_eq!(failed(20, true), Some((at(20), at(20), Refusal::Refused)));
+    assert_eq!(failed(5, false), Some((at(5), at(5), DialFailure::Refused)));
+    assert_eq!(failed(9, false), Some((at(5), at(9), DialFailure::Refused)));
+    assert_eq!(failed(20, true), Some((at(20), at(20), DialFailure::Refused)));
 }

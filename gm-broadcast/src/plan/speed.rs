@@ -3,17 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::tests::same;
-use super::{SLOWEST_FIRST, Shape, plan};
-use crate::chance::Chance;
-use crate::class::{Class, Classes};
+use super::{SLOWEST_FIRST, TreeShape, plan};
 use crate::islands::tests::node;
 use crate::islands::{Target, islands};
+use crate::latency_class::{LatencyClass, PathCosts};
 use crate::postal::tests::cost;
+use crate::rng::Rng;
 
 /// The median of eleven runs, of grouping and of planning nodes that stand alone; and how many shares there are.
-fn measure(count: u32, mixed: bool, costs: &Classes) -> (Duration, Duration, usize) {
-    let class = |number: u32| if mixed { SLOWEST_FIRST[number as usize % 3] } else { Class::Wan };
-    let target = |number| Target { node: node(number), label: None, class: class(number), failing: false };
+fn measure(count: u32, mixed: bool, costs: &PathCosts) -> (Duration, Duration, usize) {
+    let class = |number: u32| if mixed { SLOWEST_FIRST[number as usize % 3] } else { LatencyClass::Wan };
+    let target =
+        |number| Target { node: node(number), island_id: None, class: class(number), failing: false };
     let targets: Vec<Target> = (0..count).map(target).collect();
     let runs: Vec<_> = (0..11)
         .map(|seed| {
@@ -22,7 +23,7 @@ fn measure(count: u32, mixed: bool, costs: &Classes) -> (Duration, Duration, usi
             let list = islands(targets);
             let grouped = begin.elapsed();
             let begin = Instant::now();
-            let shares = plan(list, costs, Shape::Postal, &mut Chance::new([seed; 32]));
+            let shares = plan(list, costs, TreeShape::Postal, &mut Rng::new([seed; 32]));
             (grouped, begin.elapsed(), shares.len())
         })
         .collect();
@@ -40,7 +41,7 @@ fn measure(count: u32, mixed: bool, costs: &Classes) -> (Duration, Duration, usi
 #[ignore = "a measurement"]
 fn plans_are_quick() {
     let costs = [
-        ("default costs", Classes::DEFAULT),
+        ("default costs", PathCosts::DEFAULT),
         ("gap = latency", same(cost(1_000, 1_000))),
         ("a star", same(cost(20_000, 10_000_000_000))),
     ];

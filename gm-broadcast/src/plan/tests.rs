@@ -7,40 +7,40 @@ use std::time::Duration;
 use gm_clock::NetId;
 use proptest::prelude::*;
 
-use super::{CLASSES, SLOWEST_FIRST, Shape, Share, halves, least_time, plan, postal, sizes};
-use crate::chance::Chance;
-use crate::class::{Class, Classes, Cost};
+use super::{CLASSES, SLOWEST_FIRST, Subtree, TreeShape, halves, least_time, plan, postal, sizes};
 use crate::islands::tests::{node, targets};
 use crate::islands::{Island, Target, islands};
+use crate::latency_class::{LatencyClass, PathCost, PathCosts};
 use crate::postal::tests::{FIGURES, cost, costs};
-use crate::postal::{Pace, halving, reached, star, time_for};
+use crate::postal::{PostalTimes, halving, reached, star, time_for};
+use crate::rng::Rng;
 
-fn chance(seed: u8) -> Chance {
-    Chance::new([seed; 32])
+fn rng(seed: u8) -> Rng {
+    Rng::new([seed; 32])
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
-    prop_oneof![3 => Just(Shape::Postal), 1 => Just(Shape::Halving), 1 => Just(Shape::Star)]
+fn shape() -> impl Strategy<Value = TreeShape> {
+    prop_oneof![3 => Just(TreeShape::Postal), 1 => Just(TreeShape::Halving), 1 => Just(TreeShape::Star)]
 }
 
-fn classes() -> impl Strategy<Value = Classes> {
-    (costs(), costs(), costs()).prop_map(|(island, lan, wan)| Classes {
+fn classes() -> impl Strategy<Value = PathCosts> {
+    (costs(), costs(), costs()).prop_map(|(island, lan, wan)| PathCosts {
         island: cost(island.0, island.1),
         lan: cost(lan.0, lan.1),
         wan: cost(wan.0, wan.1),
     })
 }
 
-pub(super) fn same(cost: Cost) -> Classes {
-    Classes { island: cost, lan: cost, wan: cost }
+pub(super) fn same(cost: PathCost) -> PathCosts {
+    PathCosts { island: cost, lan: cost, wan: cost }
 }
 
-fn rows(classes: &Classes, counts: [u64; CLASSES]) -> [(Pace, u64); CLASSES] {
-    std::array::from_fn(|row| (Pace::of(classes.cost(SLOWEST_FIRST[row])), counts[row]))
+fn rows(classes: &PathCosts, counts: [u64; CLASSES]) -> [(PostalTimes, u64); CLASSES] {
+    std::array::from_fn(|row| (PostalTimes::of(classes.cost(SLOWEST_FIRST[row])), counts[row]))
 }
 
 /// By what a share is told apart: the islands it holds, in order.
-fn units<'a>(share: &Share, islands: &'a [Island]) -> Vec<&'a Island> {
+fn units<'a>(share: &Subtree, islands: &'a [Island]) -> Vec<&'a Island> {
     let mut found: Vec<&Island> = Vec::new();
     for node in &share.nodes {
         let island = islands.iter().find(|island| island.nodes().contains(node)).unwrap();
@@ -52,7 +52,13 @@ fn units<'a>(share: &Share, islands: &'a [Island]) -> Vec<&'a Island> {
 }
 
 /// The time until a list of so many units is informed if everybody splits its share: planned by `planned`, taking what `real` says.
-fn tree(planned: Pace, real: Pace, units: u64, shape: Shape, known: &mut BTreeMap<u64, u64>) -> u64 {
+fn tree(
+    planned: PostalTimes,
+    real: PostalTimes,
+    units: u64,
+    shape: TreeShape,
+    known: &mut BTreeMap<u64, u64>,
+) -> u64 {
     if let Some(time) = known.get(&units) {
         return *time;
     }
@@ -67,8 +73,8 @@ fn tree(planned: Pace, real: Pace, units: u64, shape: Shape, known: &mut BTreeMa
     end
 }
 
-fn tree_of(gap: u64, latency: u64, units: u64, shape: Shape) -> Duration {
-    let pace = Pace { gap, latency };
+fn tree_of(gap: u64, latency: u64, units: u64, shape: TreeShape) -> Duration {
+    let pace = PostalTimes { gap, latency };
     Duration::from_nanos(tree(pace, pace, units, shape, &mut BTreeMap::new()))
 }
 
@@ -77,9 +83,9 @@ fn trees_of_the_figures_are_the_optimum() {
     for (gap, latency) in FIGURES {
         for units in [9_999, 10_000, 99_999] {
             let cost = cost(gap, latency);
-            assert_eq!(tree_of(gap, latency, units, Shape::Postal), time_for(cost, units + 1));
-            assert_eq!(tree_of(gap, latency, units, Shape::Halving), halving(cost, units + 1));
-            assert_eq!(tree_of(gap, latency, units, Shape::Star), star(cost, units + 1));
+            assert_eq!(tree_of(gap, latency, units, TreeShape::Postal), time_for(cost, units + 1));
+            assert_eq!(tree_of(gap, latency, units, TreeShape::Halving), halving(cost, units + 1));
+            assert_eq!(tree_of(gap, latency, units, TreeShape::Star), star(cost, units + 1));
         }
     }
 }
@@ -89,10 +95,10 @@ fn trees_of_the_figures_are_the_optimum() {
 fn an_estimate_that_is_wrong_by_two_costs_little() {
     let mut worst = 0.0_f64;
     for (gap, latency) in FIGURES {
-        let real = Pace { gap: gap * 2, latency: latency * 2 };
-        for planned in [Pace { latency, ..real }, Pace { latency: latency * 4, ..real }] {
+        let real = PostalTimes { gap: gap * 2, latency: latency * 2 };
+        for planned in [PostalTimes { latency, ..real }, PostalTimes { latency: latency * 4, ..real }] {
             for units in [999, 9_999] {
-                let time = tree(planned, real, units, Shape::Postal, &mut BTreeMap::new());
+                let time = tree(planned, real, units, TreeShape::Postal, &mut BTreeMap::new());
                 worst = worst.max(time as f64 / real.time_for(units + 1) as f64);
             }
         }
@@ -106,8 +112,8 @@ fn equal_costs_are_planned_as_halves() {
     for units in 0..2_000_u64 {
         let rounds = (units + 1).next_power_of_two().trailing_zeros();
         let time = Duration::from_nanos(u64::from(rounds) * 9);
-        assert_eq!(tree_of(9, 9, units, Shape::Halving), time);
-        assert_eq!(tree_of(9, 9, units, Shape::Postal), time);
+        assert_eq!(tree_of(9, 9, units, TreeShape::Halving), time);
+        assert_eq!(tree_of(9, 9, units, TreeShape::Postal), time);
     }
     assert_eq!(halves(10), [5, 3, 1, 1]);
 }
@@ -115,20 +121,20 @@ fn equal_costs_are_planned_as_halves() {
 /// Plans every share down to the leaves on real lists, and says when each node is informed: a hop's island hears it at once.
 fn spread(
     known: &BTreeMap<NetId, Target>,
-    classes: &Classes,
-    shape: Shape,
+    classes: &PathCosts,
+    shape: TreeShape,
     seed: u8,
 ) -> BTreeMap<NetId, u64> {
-    let mut chance = chance(seed);
+    let mut rng = rng(seed);
     let mut informed = BTreeMap::new();
     let mut waiting: Vec<(u64, Vec<NetId>)> = vec![(0, known.keys().copied().collect())];
     while let Some((mut begin, list)) = waiting.pop() {
         let targets = list.iter().map(|node| known[node]);
-        for share in plan(islands(targets), classes, shape, &mut chance) {
-            let pace = Pace::of(classes.cost(share.class));
-            let hop = known[&share.nodes[0]];
+        for share in plan(islands(targets), classes, shape, &mut rng) {
+            let pace = PostalTimes::of(classes.cost(share.class));
+            let relay = known[&share.nodes[0]];
             let (hears, list): (Vec<NetId>, Vec<NetId>) = share.nodes.into_iter().partition(|node| {
-                *node == hop.node || (hop.label.is_some() && known[node].label == hop.label)
+                *node == relay.node || (relay.island_id.is_some() && known[node].island_id == relay.island_id)
             });
             for node in hears {
                 assert_eq!(informed.insert(node, begin + pace.latency), None);
@@ -141,7 +147,7 @@ fn spread(
 }
 
 /// Whether some time suffices, by adding up send by send.
-fn suffices_slowly(classes: &Classes, counts: [u64; CLASSES], time: u64) -> bool {
+fn suffices_slowly(classes: &PathCosts, counts: [u64; CLASSES], time: u64) -> bool {
     let mut begin = 0;
     for (pace, count) in rows(classes, counts) {
         let mut rest = count;
@@ -163,13 +169,13 @@ proptest! {
     #[test]
     fn trees_are_the_optimum((gap, latency) in costs(), units in 0..2_000_u64) {
         let known = RefCell::new(BTreeMap::new());
-        let pace = Pace { gap, latency };
+        let pace = PostalTimes { gap, latency };
         for units in (0..units).step_by(97).chain([units]) {
-            let time = tree(pace, pace, units, Shape::Postal, &mut known.borrow_mut());
+            let time = tree(pace, pace, units, TreeShape::Postal, &mut known.borrow_mut());
             prop_assert_eq!(time, pace.time_for(units + 1));
         }
-        prop_assert_eq!(tree_of(gap, latency, units, Shape::Halving), halving(cost(gap, latency), units + 1));
-        prop_assert_eq!(tree_of(gap, latency, units, Shape::Star), star(cost(gap, latency), units + 1));
+        prop_assert_eq!(tree_of(gap, latency, units, TreeShape::Halving), halving(cost(gap, latency), units + 1));
+        prop_assert_eq!(tree_of(gap, latency, units, TreeShape::Star), star(cost(gap, latency), units + 1));
     }
 
     #[test]
@@ -200,7 +206,7 @@ proptest! {
         targets in targets(80), classes in classes(), shape in shape(), seed: u8,
     ) {
         let islands = islands(targets.iter().copied());
-        let shares = plan(islands.clone(), &classes, shape, &mut chance(seed));
+        let shares = plan(islands.clone(), &classes, shape, &mut rng(seed));
         let mut nodes: Vec<NetId> = shares.iter().flat_map(|share| share.nodes.iter().copied()).collect();
         let mut expected: Vec<NetId> = targets.iter().map(|target| target.node).collect();
         let found: Vec<&Island> = shares.iter().flat_map(|share| units(share, &islands)).collect();
@@ -217,7 +223,7 @@ proptest! {
         let islands = islands(targets.iter().copied());
         let failing: BTreeSet<NetId> =
             targets.iter().filter(|target| target.failing).map(|target| target.node).collect();
-        let shares = plan(islands.clone(), &classes, shape, &mut chance(seed));
+        let shares = plan(islands.clone(), &classes, shape, &mut rng(seed));
         let mut order = Vec::new();
         for share in &shares {
             let units = units(share, &islands);
@@ -236,8 +242,8 @@ proptest! {
 
     #[test]
     fn a_plan_is_a_function(targets in targets(60), classes in classes(), shape in shape(), seed: u8) {
-        let once = plan(islands(targets.iter().copied()), &classes, shape, &mut chance(seed));
-        let again = plan(islands(targets.iter().rev().copied()), &classes, shape, &mut chance(seed));
+        let once = plan(islands(targets.iter().copied()), &classes, shape, &mut rng(seed));
+        let again = plan(islands(targets.iter().rev().copied()), &classes, shape, &mut rng(seed));
         prop_assert_eq!(once, again);
     }
 
@@ -246,14 +252,14 @@ proptest! {
     fn failing_nodes_hold_up_nobody(targets in targets(80), (gap, latency) in costs(), shape in shape(), seed: u8) {
         // Several classes are several lists, and then even with equal costs not quite the optimum.
         let (one, mut targets) = (seed.is_multiple_of(2), targets);
-        targets.iter_mut().filter(|_| one).for_each(|target| target.class = Class::Lan);
+        targets.iter_mut().filter(|_| one).for_each(|target| target.class = LatencyClass::Lan);
         let known: BTreeMap<NetId, Target> = targets.iter().map(|target| (target.node, *target)).collect();
         let live = islands(targets).iter().filter(|island| !island.failing()).count() as u64;
         let cost = cost(gap, latency);
         let times = spread(&known, &same(cost), shape, seed);
         prop_assert_eq!(times.len(), known.len());
         let last = times.iter().filter(|(node, _)| !known[node].failing).map(|(_, time)| *time).max();
-        if one && shape == Shape::Postal {
+        if one && shape == TreeShape::Postal {
             prop_assert_eq!(Duration::from_nanos(last.unwrap_or(0)), time_for(cost, live + 1));
         }
     }
@@ -263,54 +269,58 @@ proptest! {
 #[test]
 fn failing_nodes_are_dealt_evenly() {
     let list = |live: u32, count: u32| {
-        let target =
-            |number| Target { node: node(number), label: None, class: Class::Lan, failing: number >= live };
+        let target = |number| Target {
+            node: node(number),
+            island_id: None,
+            class: LatencyClass::Lan,
+            failing: number >= live,
+        };
         islands((0..count).map(target))
     };
-    let shares = plan(list(0, 50), &Classes::DEFAULT, Shape::Postal, &mut chance(1));
+    let shares = plan(list(0, 50), &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(1));
     assert!(shares.len() == 50 && shares.iter().all(|share| share.nodes.len() == 1));
-    let shares = plan(list(1, 51), &Classes::DEFAULT, Shape::Postal, &mut chance(1));
+    let shares = plan(list(1, 51), &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(1));
     assert!(shares[0].nodes[0] == node(0) && shares.len() == 26);
     assert_eq!(shares.iter().map(|share| share.nodes.len()).max(), Some(26));
-    let shares = plan(list(1_000, 2_000), &same(cost(1, 1)), Shape::Postal, &mut chance(1));
+    let shares = plan(list(1_000, 2_000), &same(cost(1, 1)), TreeShape::Postal, &mut rng(1));
     assert_eq!(shares.iter().filter(|share| node(1_000) <= share.nodes[0]).count(), 1);
 }
 
 /// Where no node of their class is live, failing nodes go behind the shares of the others; else behind those of their class alone.
 #[test]
 fn failing_nodes_are_dealt_to_their_class_or_to_all() {
-    let target = |number, class, failing| Target { node: node(number), label: None, class, failing };
+    let target = |number, class, failing| Target { node: node(number), island_id: None, class, failing };
     // By the class of each share with a live hop: how many failing nodes of the slowest class are behind it.
-    let behind = |live: &[Class]| {
+    let behind = |live: &[LatencyClass]| {
         let live = live.iter().zip(0..).map(|(class, number)| target(number, *class, false));
-        let list = islands(live.chain((100..124).map(|number| target(number, Class::Wan, true))));
-        let shares = plan(list, &same(cost(1, 1)), Shape::Postal, &mut chance(1));
-        let of = |class: Class| {
+        let list = islands(live.chain((100..124).map(|number| target(number, LatencyClass::Wan, true))));
+        let shares = plan(list, &same(cost(1, 1)), TreeShape::Postal, &mut rng(1));
+        let of = |class: LatencyClass| {
             let shares = shares.iter().filter(|share| share.class == class && share.nodes[0] < node(100));
             shares.map(|share| share.nodes.iter().filter(|who| **who >= node(100)).count()).sum::<usize>()
         };
-        [of(Class::Wan), of(Class::Lan), of(Class::Island)]
+        [of(LatencyClass::Wan), of(LatencyClass::Lan), of(LatencyClass::Island)]
     };
-    assert_eq!(behind(&[Class::Lan]), [0, 12, 0], "as many for the live node as for the sender");
-    assert_eq!(behind(&[Class::Lan, Class::Island]), [0, 8, 8]);
-    assert_eq!(behind(&[Class::Wan, Class::Island]), [12, 0, 0]);
+    assert_eq!(behind(&[LatencyClass::Lan]), [0, 12, 0], "as many for the live node as for the sender");
+    assert_eq!(behind(&[LatencyClass::Lan, LatencyClass::Island]), [0, 8, 8]);
+    assert_eq!(behind(&[LatencyClass::Wan, LatencyClass::Island]), [12, 0, 0]);
     assert_eq!(behind(&[]), [0, 0, 0]);
 }
 
 /// Every live node comes to be the first hop, of an island as of nodes alone; and every failing one comes to stand last.
 #[test]
-fn chance_decides_who_is_asked() {
+fn the_rng_decides_the_relay() {
     let target = |number, label: Option<u32>| Target {
         node: node(number),
-        label: label.map(node),
-        class: Class::Lan,
+        island_id: label.map(node),
+        class: LatencyClass::Lan,
         failing: number % 6 >= 3,
     };
     for labels in [[None; 6], [Some(0); 6]] {
         let (mut first, mut last) = (BTreeSet::new(), BTreeSet::new());
         for seed in 0..100 {
             let list = islands((0..6).zip(labels).map(|(number, label)| target(number, label)));
-            let nodes = plan(list, &Classes::DEFAULT, Shape::Postal, &mut chance(seed));
+            let nodes = plan(list, &PathCosts::DEFAULT, TreeShape::Postal, &mut rng(seed));
             let nodes: Vec<NetId> = nodes.into_iter().flat_map(|share| share.nodes).collect();
             first.extend(nodes.first().copied());
             last.extend(nodes.last().copied());

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Cost, Pace, binomial, halving, reached, star, time_for};
+use super::{PathCost, PostalTimes, binomial, halving, reached, star, time_for};
 
-pub(crate) fn cost(gap: u64, latency: u64) -> Cost {
-    Cost { gap: Duration::from_nanos(gap), latency: Duration::from_nanos(latency) }
+pub(crate) fn cost(gap: u64, latency: u64) -> PathCost {
+    PathCost { gap: Duration::from_nanos(gap), latency: Duration::from_nanos(latency) }
 }
 
 /// The costs of the figures: gap and latency in microseconds.
@@ -138,8 +138,8 @@ fn extremes_end_and_stay_in_order() {
         for time in [time_for, halving, star] {
             assert!(numbers.map(|nodes| time(cost, nodes)).is_sorted());
         }
-        assert_eq!(reached(Cost { gap: most, latency: most }, Duration::from_nanos(gap)), {
-            let pace = Pace { gap: 1 << 56, latency: 1 << 56 };
+        assert_eq!(reached(PathCost { gap: most, latency: most }, Duration::from_nanos(gap)), {
+            let pace = PostalTimes { gap: 1 << 56, latency: 1 << 56 };
             pace.reached(gap)
         });
     }
@@ -196,7 +196,7 @@ proptest! {
     /// The origin is told nothing; the others are those told by its first send or a gap later: exact as long as 64 bits hold.
     #[test]
     fn reached_recurs((gap, latency) in costs(), doublings in 0..70_u64, part in 0..1_000_u64) {
-        let pace = Pace { gap, latency };
+        let pace = PostalTimes { gap, latency };
         let longer = gap.max(latency);
         let within = doublings * longer + longer * part / 1_000;
         let expected = match (within.checked_sub(gap), within.checked_sub(latency)) {
@@ -209,7 +209,7 @@ proptest! {
 
     #[test]
     fn time_for_is_the_least((gap, latency) in costs(), nodes in 2..u64::MAX) {
-        let pace = Pace { gap, latency };
+        let pace = PostalTimes { gap, latency };
         let time = pace.time_for(nodes);
         prop_assert!(pace.reached(time) >= nodes);
         prop_assert!(pace.reached(time - 1) < nodes);
@@ -218,7 +218,7 @@ proptest! {
     /// No number of sends suffices if the nodes and the origin are one more than can be informed.
     #[test]
     fn sends_need_the_origin_besides((gap, latency) in costs(), nodes in 1..100_000_u64) {
-        let pace = Pace { gap, latency };
+        let pace = PostalTimes { gap, latency };
         let time = pace.time_for(nodes + 1);
         prop_assert!(pace.sends(time, nodes).is_some());
         prop_assert_eq!(pace.sends(time - 1, nodes), None);
@@ -226,7 +226,7 @@ proptest! {
 
     #[test]
     fn sends_are_the_twins((gap, latency) in costs(), nodes in 1..1_500_usize, part in 0..200_u64) {
-        let pace = Pace { gap, latency };
+        let pace = PostalTimes { gap, latency };
         let times = arrivals(gap, latency, 3_000);
         let (low, high) = (times[nodes], times[2_999]);
         let within = low.saturating_sub(latency) + (high - low) * part / 200;
@@ -243,7 +243,7 @@ proptest! {
         let cost = cost(gap, latency);
         let optimum = time_for(cost, nodes);
         prop_assert!(optimum <= halving(cost, nodes) && optimum <= star(cost, nodes));
-        let equal = Cost { gap: cost.latency, latency: cost.latency };
+        let equal = PathCost { gap: cost.latency, latency: cost.latency };
         let rounds = nodes.next_power_of_two().trailing_zeros();
         prop_assert_eq!(halving(equal, nodes), cost.latency * rounds);
         prop_assert_eq!(time_for(equal, nodes), cost.latency * rounds);

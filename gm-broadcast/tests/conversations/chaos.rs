@@ -1,11 +1,11 @@
 //! Generated conversations: whatever happens nothing is handed over twice, receipts end and never say more than is so, and in calm
 //! everybody gets everything.
 
-use gm_broadcast::{Broadcasting, Command, Config, Input, Wanted};
+use gm_broadcast::{AckRequest, BroadcastRequest, BroadcasterConfig, Command, Input};
 use proptest::prelude::*;
 
 use crate::net::Net;
-use crate::station::{ms, node, say, sealed};
+use crate::station::{broadcast_of, ms, node, sealed};
 use crate::trees::deep;
 
 #[derive(Clone, Debug)]
@@ -42,11 +42,11 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn stations(islands: &[Option<u32>], change: impl Fn(&mut Config)) -> Net {
+fn stations(islands: &[Option<u32>], change: impl Fn(&mut BroadcasterConfig)) -> Net {
     let mut net = Net::new(sealed);
     for island in islands {
         net.add(*island, |config| {
-            config.classes = deep();
+            config.path_costs = deep();
             change(config);
         });
     }
@@ -61,8 +61,9 @@ fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bo
     for (tag, op) in (0_u64..).zip(ops) {
         match *op {
             Op::Say { from, receipts, topic } if !net.stations[from % count].gagged => {
-                let wanted = receipts.then_some(Wanted { within: ms(10_000), durable: false });
-                let broadcasting = Broadcasting { tag, topic, receipts: wanted, ..say(&format!("{tag}")) };
+                let wanted = receipts.then_some(AckRequest { within: ms(10_000), durable: false });
+                let broadcasting =
+                    BroadcastRequest { tag, topic, acks: wanted, ..broadcast_of(&format!("{tag}")) };
                 let id = net.broadcast(from % count, broadcasting);
                 begun.push((id, from % count, tag, receipts));
             }
@@ -71,18 +72,18 @@ fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bo
             Op::Chance(number) => {
                 let mut seed = [u8::try_from(tag).unwrap(); 32];
                 seed[0] = 255; // As no other has it.
-                net.feed(number % count, Input::Chance(seed));
+                net.feed(number % count, Input::Entropy(seed));
             }
-            Op::Close(number) => net.tell(number % count, Command::Close),
+            Op::Close(number) => net.command(number % count, Command::Close),
             Op::Gag(number) => net.stations[number % count].gagged = true,
-            Op::Ungag(number) => net.ungag(number % count),
+            Op::Ungag(number) => net.unmute(number % count),
             Op::Move(number, island) => {
                 let at = &mut net.stations[number % count].island;
                 *at = at.map(|_| island);
             }
             Op::Lose(lose) => {
                 let mut calls = 0_u32;
-                net.lose = lose.then(|| -> crate::net::Lose {
+                net.lose = lose.then(|| -> crate::net::LossFilter {
                     Box::new(move |_, _| {
                         calls += 1;
                         calls % 3 == 1
@@ -93,7 +94,7 @@ fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bo
     }
     net.lose = None;
     for number in 0..count {
-        net.ungag(number);
+        net.unmute(number);
     }
     net.run(ms(120_000));
     begun
@@ -142,13 +143,13 @@ proptest! {
             for report in net.reports(from, tag) {
                 prop_assert_eq!(report.delivered + report.refused + report.missing + report.unknown, targets);
                 prop_assert!(report.delivered <= have, "{:?}, and {} have it", report, have);
-                prop_assert!(!report.names.contains(&node(from)));
+                prop_assert!(!report.missing_nodes.contains(&node(from)));
             }
             prop_assert!(!receipts || net.reports(from, tag).last().is_some_and(|report| report.settled));
         }
         for (number, station) in net.stations.iter().enumerate() {
-            prop_assert!(!station.events.contains(&gm_broadcast::Event::Clash));
-            for (what, held, _) in station.node.held() {
+            prop_assert!(!station.events.contains(&gm_broadcast::Event::IdentityClash));
+            for (what, held, _) in station.node.limit_usage() {
                 let ends = ["outbox", "in flight", "tallies", "pending"].contains(&what);
                 prop_assert!(!ends || held == 0, "{} {} at {}", held, what, number);
             }

@@ -3,17 +3,17 @@
 use gm_broadcast::{Event, Path};
 use gm_codec::{Body, PeerExchange};
 
+use crate::acks::{settled, with_acks};
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
-use crate::receipts::{settled, wanted};
-use crate::station::{ms, node, say};
-use crate::tap::Way;
+use crate::station::{broadcast_of, ms, node};
+use crate::tap::Carrier;
 use crate::trees::deep;
 
 /// Letters that no compression makes shorter by much.
 fn letters(count: usize) -> String {
-    let mut chance = gm_broadcast::Chance::new([5; 32]);
-    (0..count).map(|_| char::from(b' ' + u8::try_from(chance.below(95)).unwrap())).collect()
+    let mut rng = gm_broadcast::Rng::new([5; 32]);
+    (0..count).map(|_| char::from(b' ' + u8::try_from(rng.below(95)).unwrap())).collect()
 }
 
 /// What does not fit into a datagram goes by connections, and what just fits is multicast without what would have gone along.
@@ -30,7 +30,7 @@ fn every_size_reaches_all_once() {
             net.introduce();
         }
         net.run(ms(500));
-        let id = net.broadcast(0, say(&letters(*size)));
+        let id = net.broadcast(0, broadcast_of(&letters(*size)));
         net.run(ms(1_000));
         for number in 1..net.stations.len() {
             let got = net.got(number, id);
@@ -45,7 +45,7 @@ fn every_size_reaches_all_once() {
     net.run(ACQUAINTED);
     for number in 0..net.stations.len() {
         assert_eq!(net.stations[number].node.near().count(), net.stations.len() - 1);
-        let id = net.broadcast(number, say("short"));
+        let id = net.broadcast(number, broadcast_of("short"));
         net.run(ms(1_000));
         let paths =
             (0..net.stations.len()).filter(|other| *other != number).map(|other| net.got(other, id)[0].path);
@@ -55,11 +55,11 @@ fn every_size_reaches_all_once() {
 
 #[test]
 fn a_handler_may_merge_what_is_passed_on() {
-    let mut net = Net::of(8, None, |config| config.classes = deep());
+    let mut net = Net::of(8, None, |config| config.path_costs = deep());
     for number in 1..8 {
         net.stations[number].node.handler_mut().adds = Some("+");
     }
-    let id = net.broadcast(0, wanted(5, "said"));
+    let id = net.broadcast(0, with_acks(5, "said"));
     net.run(ms(2_000));
     assert_eq!(settled(&net, 5, 7).delivered, 7);
     let mut depths = [0; 4];
@@ -73,7 +73,7 @@ fn a_handler_may_merge_what_is_passed_on() {
 
 /// What may not be a broadcast, and what cannot be said at all, is not begun.
 #[test]
-fn what_cannot_be_said_is_not_begun() {
+fn an_invalid_payload_is_rejected() {
     let direct = Body::PeerExchange(PeerExchange {
         reply_requested: false,
         islands: Vec::new(),
@@ -83,16 +83,20 @@ fn what_cannot_be_said_is_not_begun() {
     for body in [direct, Body::HeaderOnly, nameless] {
         let mut net = Net::of(3, Some(1), |_| {});
         let broadcasting =
-            gm_broadcast::Broadcasting { tag: 4, ..gm_broadcast::Broadcasting::new(body.clone()) };
+            gm_broadcast::BroadcastRequest { tag: 4, ..gm_broadcast::BroadcastRequest::new(body.clone()) };
         for broadcasting in [
             broadcasting.clone(),
-            gm_broadcast::Broadcasting { tag: 4, instead: Some(body), ..say("with a wrong one instead") },
+            gm_broadcast::BroadcastRequest {
+                tag: 4,
+                catch_up: Some(body),
+                ..broadcast_of("with a wrong one instead")
+            },
         ] {
             let before = (net.datagrams.len(), net.stations[0].events.len());
-            net.tell(0, gm_broadcast::Command::Broadcast(broadcasting));
+            net.command(0, gm_broadcast::Command::Broadcast(broadcasting));
             assert_eq!(net.datagrams.len(), before.0);
             let events = &net.stations[0].events[before.1..];
-            assert!(matches!(events, [Event::Unsaid { tag: 4, .. }]), "{events:?}");
+            assert!(matches!(events, [Event::Rejected { tag: 4, .. }]), "{events:?}");
         }
     }
 }
@@ -102,9 +106,9 @@ fn what_cannot_be_said_is_not_begun() {
 fn a_connection_may_be_cut_anyhow() {
     let mut net = Net::of(3, None, |_| {});
     net.crumble = true;
-    let id = net.broadcast(0, say("in crumbs"));
+    let id = net.broadcast(0, broadcast_of("in crumbs"));
     net.run(ms(1_000));
     assert!((1..3).all(|number| net.got(number, id).len() == 1));
-    assert!(net.wire.iter().all(|said| said.way == Way::Link || said.broadcast().is_none()));
+    assert!(net.wire.iter().all(|said| said.way == Carrier::Link || said.broadcast().is_none()));
     assert_eq!(net.stations[0].node.known(), [node(1), node(2)]);
 }

@@ -5,18 +5,18 @@ use gm_codec::{Key, Keyring};
 
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
-use crate::station::{insecure, ms, node, say};
+use crate::station::{broadcast_of, insecure, ms, node};
 use crate::trees::deep;
 
 #[test]
-fn broadcasts_before_and_after_new_chance_are_told_apart() {
+fn broadcasts_before_and_after_new_entropy_differ() {
     for island in [None, Some(1)] {
-        let mut net = Net::of(5, island, |config| config.classes = deep());
+        let mut net = Net::of(5, island, |config| config.path_costs = deep());
         net.introduce();
         net.run(ACQUAINTED);
-        let before = net.broadcast(0, say("before"));
-        net.feed(0, Input::Chance([99; 32]));
-        let after = net.broadcast(0, say("after"));
+        let before = net.broadcast(0, broadcast_of("before"));
+        net.feed(0, Input::Entropy([99; 32]));
+        let after = net.broadcast(0, broadcast_of("after"));
         assert_eq!((before.origin, before.sequence), (after.origin, after.sequence));
         assert_ne!(before.epoch, after.epoch);
         net.run(ms(2_000));
@@ -27,7 +27,7 @@ fn broadcasts_before_and_after_new_chance_are_told_apart() {
                 "{number}, {island:?}"
             );
         }
-        assert!(!net.stations[0].events.contains(&Event::Clash), "what we said before is ours");
+        assert!(!net.stations[0].events.contains(&Event::IdentityClash), "what we said before is ours");
     }
 }
 
@@ -35,8 +35,8 @@ fn broadcasts_before_and_after_new_chance_are_told_apart() {
 #[test]
 fn what_is_sent_later_keeps_its_epoch() {
     let mut net = Net::of(2, None, |_| {});
-    let id = net.broadcast(0, say("begun before"));
-    net.feed(0, Input::Chance([99; 32]));
+    let id = net.broadcast(0, broadcast_of("begun before"));
+    net.feed(0, Input::Entropy([99; 32]));
     net.run(ms(100));
     assert_eq!(net.got(1, id).len(), 1);
     let said = net.wire.iter().find(|said| said.is_content(id)).unwrap();
@@ -44,11 +44,11 @@ fn what_is_sent_later_keeps_its_epoch() {
 }
 
 #[test]
-fn the_same_chance_gives_the_same_epoch_and_other_chance_another() {
+fn equal_entropy_gives_equal_epochs() {
     let epoch = |seed| {
         let mut net = Net::of(2, None, |_| {});
-        net.feed(0, Input::Chance([seed; 32]));
-        net.broadcast(0, say("one")).epoch
+        net.feed(0, Input::Entropy([seed; 32]));
+        net.broadcast(0, broadcast_of("one")).epoch
     };
     assert_eq!(epoch(1), epoch(1));
     assert_ne!(epoch(1), epoch(2));
@@ -58,12 +58,12 @@ fn the_same_chance_gives_the_same_epoch_and_other_chance_another() {
 fn keys_are_changed_while_running() {
     let mut net = Net::of(2, None, |_| {});
     let keyring = || Keyring::new(Key::new([7; 32]));
-    net.tell(0, Command::Keys(keyring()));
-    let id = net.broadcast(0, say("with the same key"));
+    net.command(0, Command::SetKeys(keyring()));
+    let id = net.broadcast(0, broadcast_of("with the same key"));
     net.run(ms(100));
     assert_eq!(net.got(1, id).len(), 1);
-    net.tell(0, Command::Keys(Keyring::new(Key::new([8; 32]))));
-    let id = net.broadcast(0, say("with another"));
+    net.command(0, Command::SetKeys(Keyring::new(Key::new([8; 32]))));
+    let id = net.broadcast(0, broadcast_of("with another"));
     net.run(ms(100));
     assert!(net.got(1, id).is_empty());
 }
@@ -78,24 +78,24 @@ fn an_unsealed_pair_works() {
         net.introduce();
         net.run(ACQUAINTED);
         for number in [0, 1] {
-            let id = net.broadcast(number, say("in the open"));
+            let id = net.broadcast(number, broadcast_of("in the open"));
             net.run(ms(500));
             let paths: Vec<Path> = net.got(1 - number, id).iter().map(|got| got.path).collect();
-            assert_eq!(paths, [if island.is_some() { Path::Multicast } else { Path::Link }]);
+            assert_eq!(paths, [if island.is_some() { Path::Multicast } else { Path::Connection }]);
             assert!(net.got(number, id).is_empty());
-            assert!(!net.stations[number].events.contains(&Event::Clash));
+            assert!(!net.stations[number].events.contains(&Event::IdentityClash));
         }
-        assert_eq!(net.stations[0].node.island(), island.map(|_| node(0)));
+        assert_eq!(net.stations[0].node.island_id(), island.map(|_| node(0)));
     }
 }
 
 /// Somebody else under our name is told to our owner.
 #[test]
-fn a_clash_is_told() {
+fn an_identity_clash_is_reported() {
     let mut net = Net::of(2, Some(1), |_| {});
-    let twin = net.add(Some(1), |config| config.me = node(0));
+    let model = net.add(Some(1), |config| config.me = node(0));
     net.run(ACQUAINTED);
-    assert!(net.stations[0].events.contains(&Event::Clash));
-    assert!(net.stations[twin].events.contains(&Event::Clash));
-    assert!(!net.stations[1].events.contains(&Event::Clash));
+    assert!(net.stations[0].events.contains(&Event::IdentityClash));
+    assert!(net.stations[model].events.contains(&Event::IdentityClash));
+    assert!(!net.stations[1].events.contains(&Event::IdentityClash));
 }

@@ -3,23 +3,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod acquaintance;
-mod bounds;
+mod acks;
 mod chaos;
 mod content;
 mod epochs;
-mod evidence;
-mod look;
+mod limits;
 mod loss;
 mod memory;
 mod multicast;
 mod net;
+mod observe;
 mod outbox;
+mod peer_exchange;
 mod presence;
-mod receipts;
+mod reachability;
 mod relays;
 mod station;
 mod status;
-mod strangers;
 mod tap;
 mod trees;
+mod unauthenticated;

@@ -4,35 +4,36 @@
 use std::time::Duration;
 
 use gm_broadcast::{
-    Bounds, Broadcaster, Broadcasting, By, Command, Config, Input, LinkId, Machine, Output, Time,
+    BroadcastRequest, Broadcaster, BroadcasterConfig, BroadcasterLimits, Command, ConnectionId, Input,
+    Machine, Output, Time, Transport,
 };
 use gm_codec::{
     Body, Epoch, FrameCodec, Handshake, Header, Key, Keyring, Limits, NonceSequence, Payload, Side, Stream,
 };
 
 use crate::net::Net;
-use crate::station::{Inbox, ms, node, say, sealed, text};
+use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
 
 /// One node, alone, of which everything is looked at after each input.
 struct Victim {
-    machine: Broadcaster<Inbox>,
+    machine: Broadcaster<RecordingHandler>,
     now: Time,
     links: u64,
     /// What it held at most of each kind.
     peaks: Vec<(&'static str, usize, usize)>,
-    closed: Vec<LinkId>,
-    sent: Vec<(LinkId, Vec<u8>)>,
+    closed: Vec<ConnectionId>,
+    sent: Vec<(ConnectionId, Vec<u8>)>,
     delivered: usize,
 }
 
 impl Victim {
-    fn new(codec: FrameCodec, change: impl Fn(&mut Config)) -> Victim {
-        let mut config = Config::new(node(0));
+    fn new(codec: FrameCodec, change: impl Fn(&mut BroadcasterConfig)) -> Victim {
+        let mut config = BroadcasterConfig::new(node(0));
         config.multicast = false;
         change(&mut config);
-        let inbox = Inbox { counts: true, stored: false, adds: None };
+        let inbox = RecordingHandler { counts: true, stored: false, adds: None };
         let machine = Broadcaster::new(config, codec, inbox, [1; 32], Time::ZERO).unwrap();
-        let peaks = machine.held().to_vec();
+        let peaks = machine.limit_usage().to_vec();
         Victim {
             machine,
             now: Time::ZERO,
@@ -54,7 +55,7 @@ impl Victim {
                 _ => {}
             }
         }
-        for ((what, held, most), peak) in self.machine.held().into_iter().zip(&mut self.peaks) {
+        for ((what, held, most), peak) in self.machine.limit_usage().into_iter().zip(&mut self.peaks) {
             assert!(held <= most, "{held} {what} of at most {most}");
             peak.1 = peak.1.max(held);
         }
@@ -70,15 +71,15 @@ impl Victim {
         self.now = until;
     }
 
-    fn accept(&mut self) -> LinkId {
+    fn accept(&mut self) -> ConnectionId {
         self.links += 1;
-        let link = LinkId::accepted(self.links);
-        self.feed(Input::LinkOpened { link, from: Some(node(9).into()) });
+        let link = ConnectionId::accepted(self.links);
+        self.feed(Input::ConnectionOpened { link, from: Some(node(9).into()) });
         link
     }
 
-    fn hear(&mut self, link: LinkId, bytes: &[u8]) {
-        self.feed(Input::LinkBytes { link, bytes: bytes.to_vec() });
+    fn hear(&mut self, link: ConnectionId, bytes: &[u8]) {
+        self.feed(Input::ConnectionBytes { link, bytes: bytes.to_vec() });
     }
 
     fn peak(&self, what: &str) -> usize {
@@ -91,8 +92,8 @@ impl Victim {
 }
 
 /// Somebody who has the key, and does with it what he likes.
-struct Holder {
-    link: LinkId,
+struct KeyHolder {
+    link: ConnectionId,
     codec: FrameCodec,
     stream: Stream,
     nonces: NonceSequence,
@@ -102,19 +103,19 @@ struct Holder {
     hello: Vec<u8>,
 }
 
-impl Holder {
+impl KeyHolder {
     /// Opens a connection, and proves that he has the key.
-    fn call(victim: &mut Victim, codec: FrameCodec, me: usize) -> Holder {
+    fn call(victim: &mut Victim, codec: FrameCodec, me: usize) -> KeyHolder {
         let link = victim.accept();
         let own = [u8::try_from(me).unwrap(); Handshake::BYTES];
         let theirs = victim.sent.iter().rev().find(|(of, _)| *of == link).unwrap().1.clone();
         let stream = Handshake::new(Side::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
         let nonces = NonceSequence::new(Epoch::new([u8::try_from(me).unwrap(); 8]).unwrap());
-        let mut holder = Holder { link, codec, stream, nonces, me, own, hello: Vec::new() };
+        let mut holder = KeyHolder { link, codec, stream, nonces, me, own, hello: Vec::new() };
         victim.hear(link, &own);
         holder.hello = holder.frame(Body::HeaderOnly);
         victim.hear(link, &holder.hello);
-        victim.feed(Input::LinkSent { link, bytes: theirs.len() });
+        victim.feed(Input::ConnectionSent { link, bytes: theirs.len() });
         holder
     }
 
@@ -149,9 +150,9 @@ fn narrow() -> FrameCodec {
 /// The worst that somebody without the key can do by connections: as many as he likes, each as far as it goes without a frame that opens.
 /// It is what is stated, to the byte.
 #[test]
-fn without_the_key_connections_hold_what_is_stated_and_no_more() {
+fn unauthenticated_connections_hold_the_stated_maximum() {
     let mut victim = Victim::new(sealed(), |_| {});
-    let stated = Bounds::DEFAULT.before_proof();
+    let stated = BroadcasterLimits::DEFAULT.max_unauthenticated_bytes();
     assert_eq!(stated, 64 * (16 + 4_096));
     for number in 0..1_000_usize {
         let link = victim.accept();
@@ -159,32 +160,32 @@ fn without_the_key_connections_hold_what_is_stated_and_no_more() {
         // The longest first frame but for its last byte, in pieces of any size; its key id is ours.
         let mut frame = vec![0x67, 1, Key::new([7; 32]).id(), 0xfb, 0x1f];
         frame.resize(4_095, 0);
-        for piece in frame.chunks(1 + number % 50 * 7) {
-            victim.hear(link, piece);
+        for event in frame.chunks(1 + number % 50 * 7) {
+            victim.hear(link, event);
         }
     }
     assert_eq!(victim.peak("unproven bytes"), stated);
     assert_eq!((victim.peak("arriving bytes"), victim.peak("dialled, unproven bytes")), (0, 0));
-    let unproven = victim.machine.unproven();
-    assert_eq!((unproven.connections, unproven.bytes, unproven.most_bytes), (64, stated, stated));
+    let unproven = victim.machine.unauthenticated();
+    assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
     assert_eq!((unproven.closed, victim.count("link", "stranger made room")), (936, 936));
     // One byte a second is not enough to stay.
     for _ in 0..5 {
         victim.pass(ms(1_000));
-        victim.hear(LinkId::accepted(1_000), &[]);
+        victim.hear(ConnectionId::accepted(1_000), &[]);
     }
-    let unproven = victim.machine.unproven();
+    let unproven = victim.machine.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.closed), (0, 0, 1_000));
     assert_eq!(victim.count("link", "showed nothing"), 64);
 }
 
 #[test]
-fn a_long_first_frame_is_refused_by_its_header_whatever_the_peer_was_dialled_or_not() {
+fn a_long_first_frame_is_refused_by_its_header() {
     let mut victim = Victim::new(sealed(), |config| config.seeds = vec![node(5)]);
     let accepted = victim.accept();
     victim.pass(ms(0));
-    let dialled = LinkId::dialled(1);
-    victim.feed(Input::LinkOpened { link: dialled, from: None });
+    let dialled = ConnectionId::dialled(1);
+    victim.feed(Input::ConnectionOpened { link: dialled, from: None });
     for link in [accepted, dialled] {
         victim.hear(link, &[7; 16]);
         victim.hear(link, &[0x67, 1, 9, 0xf9, 0xff, 0xff, 0x07]);
@@ -196,14 +197,14 @@ fn a_long_first_frame_is_refused_by_its_header_whatever_the_peer_was_dialled_or_
 /// A connection that somebody recorded, sent again: on another connection of the same node, and after its restart. Nothing of it opens, as
 /// both sides draw random bytes for each.
 #[test]
-fn a_recorded_connection_proves_nothing() {
+fn a_recorded_connection_does_not_authenticate() {
     let mut victim = Victim::new(sealed(), |_| {});
-    let mut holder = Holder::call(&mut victim, sealed(), 3);
+    let mut holder = KeyHolder::call(&mut victim, sealed(), 3);
     let more = holder.frame(text("recorded"));
     victim.hear(holder.link, &more);
     assert_eq!((victim.machine.known(), victim.delivered), (vec![node(3)], 1));
     let mut restarted = Victim::new(sealed(), |_| {});
-    restarted.feed(Input::Chance([2; 32]));
+    restarted.feed(Input::Entropy([2; 32]));
     let known = [vec![node(3)], Vec::new()];
     for (victim, known) in [&mut victim, &mut restarted].into_iter().zip(known) {
         let before = victim.delivered;
@@ -219,15 +220,15 @@ fn a_recorded_connection_proves_nothing() {
 /// through.
 #[test]
 fn frames_that_are_not_whole_share_one_budget() {
-    let mut victim = Victim::new(narrow(), |config| config.bounds.arriving = 3 * FRAME);
-    let mut holders: Vec<Holder> = (1..41).map(|me| Holder::call(&mut victim, narrow(), me)).collect();
+    let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 3 * FRAME);
+    let mut holders: Vec<KeyHolder> = (1..41).map(|me| KeyHolder::call(&mut victim, narrow(), me)).collect();
     let frames: Vec<Vec<u8>> =
         holders.iter_mut().map(|holder| holder.frame(text(&noise(FRAME - 1_000)))).collect();
     let part = FRAME * 3 / 4;
     for (holder, frame) in holders.iter().zip(&frames) {
         victim.now = victim.now + ms(1);
-        for piece in frame[..part].chunks(16 << 10) {
-            victim.hear(holder.link, piece);
+        for event in frame[..part].chunks(16 << 10) {
+            victim.hear(holder.link, event);
         }
     }
     assert!(victim.peak("arriving bytes") > 2 * FRAME, "{:?}", victim.peaks);
@@ -240,21 +241,21 @@ fn frames_that_are_not_whole_share_one_budget() {
     }
     assert_eq!(victim.delivered, 2);
     // Somebody who comes now is heard as well, and what he needed is given back.
-    let mut last = Holder::call(&mut victim, narrow(), 77);
+    let mut last = KeyHolder::call(&mut victim, narrow(), 77);
     let frame = last.frame(text(&noise(FRAME - 1_000)));
     victim.hear(last.link, &frame);
     assert_eq!(victim.delivered, 3);
     victim.pass(ms(70_000));
-    let held = victim.machine.held().into_iter().find(|(what, ..)| *what == "arriving bytes").unwrap();
+    let held = victim.machine.limit_usage().into_iter().find(|(what, ..)| *what == "arriving bytes").unwrap();
     assert_eq!((held.1, held.2), (0, 3 * FRAME));
 }
 
 /// A budget that has room for one frame lets one after the other through: whoever began first is never the one who makes room.
 #[test]
 fn the_smallest_budget_still_lets_the_first_frame_through() {
-    let mut victim = Victim::new(narrow(), |config| config.bounds.arriving = 1);
-    let mut first = Holder::call(&mut victim, narrow(), 1);
-    let mut second = Holder::call(&mut victim, narrow(), 2);
+    let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 1);
+    let mut first = KeyHolder::call(&mut victim, narrow(), 1);
+    let mut second = KeyHolder::call(&mut victim, narrow(), 2);
     let [one, two] = [&mut first, &mut second].map(|holder| holder.frame(text(&noise(FRAME - 1_000))));
     victim.hear(first.link, &one[..FRAME / 2]);
     victim.now = victim.now + ms(1);
@@ -269,9 +270,9 @@ fn the_smallest_budget_still_lets_the_first_frame_through() {
 /// A holder of the key who stops in the middle of a frame, or brings a byte now and then, while we go on sending to it: its time ends. Who
 /// brings enough has the time that it takes.
 #[test]
-fn a_frame_that_does_not_end_is_given_up_and_a_slow_one_is_not() {
-    let mut victim = Victim::new(narrow(), |config| config.times.frame = ms(1_000));
-    let mut holders: Vec<Holder> = (1..4).map(|me| Holder::call(&mut victim, narrow(), me)).collect();
+fn an_endless_frame_is_given_up_a_slow_one_is_not() {
+    let mut victim = Victim::new(narrow(), |config| config.timings.frame = ms(1_000));
+    let mut holders: Vec<KeyHolder> = (1..4).map(|me| KeyHolder::call(&mut victim, narrow(), me)).collect();
     let frames: Vec<Vec<u8>> =
         holders.iter_mut().map(|holder| holder.frame(text(&noise(FRAME - 1_000)))).collect();
     let (stopped, trickling, slow) = (holders[0].link, holders[1].link, holders[2].link);
@@ -283,10 +284,10 @@ fn a_frame_that_does_not_end_is_given_up_and_a_slow_one_is_not() {
         victim.pass(ms(100));
         for number in 1..4 {
             let body = text("are you there?");
-            victim.feed(Input::Command(Command::Send { to: node(number), body, by: By::Link }));
+            victim.feed(Input::Command(Command::Send { to: node(number), body, transport: Transport::Tcp }));
         }
         for (link, bytes) in std::mem::take(&mut victim.sent) {
-            victim.feed(Input::LinkSent { link, bytes: bytes.len() });
+            victim.feed(Input::ConnectionSent { link, bytes: bytes.len() });
         }
         victim.hear(trickling, &frames[1][10 + step..11 + step]);
         victim.hear(slow, &frames[2][10 + step * 10_000..10 + (step + 1) * 10_000]);
@@ -301,12 +302,12 @@ fn a_frame_that_does_not_end_is_given_up_and_a_slow_one_is_not() {
 /// Whoever only brings a long frame and is sent nothing is not idle meanwhile.
 #[test]
 fn a_slow_frame_is_not_taken_for_an_idle_connection() {
-    let mut victim = Victim::new(narrow(), |config| config.times.idle = ms(1_000));
-    let mut holder = Holder::call(&mut victim, narrow(), 1);
+    let mut victim = Victim::new(narrow(), |config| config.timings.idle = ms(1_000));
+    let mut holder = KeyHolder::call(&mut victim, narrow(), 1);
     let frame = holder.frame(text(&noise(FRAME - 1_000)));
-    for piece in frame.chunks(10_000) {
+    for event in frame.chunks(10_000) {
         victim.pass(ms(100));
-        victim.hear(holder.link, piece);
+        victim.hear(holder.link, event);
     }
     assert_eq!((victim.delivered, victim.count("link", "idle")), (1, 0), "{:?}", victim.machine.counters());
     victim.pass(ms(2_000));
@@ -315,14 +316,14 @@ fn a_slow_frame_is_not_taken_for_an_idle_connection() {
 
 /// What a node has to say first may be long: then a notice goes before it, once on each connection, in either direction.
 #[test]
-fn a_notice_goes_before_a_long_first_frame() {
+fn an_announcement_precedes_a_long_first_frame() {
     let mut net = Net::of(2, None, |_| {});
     let long = noise(100_000);
     for _ in 0..3 {
-        net.broadcast(0, say(&long));
+        net.broadcast(0, broadcast_of(&long));
         net.run(ms(100));
     }
-    net.broadcast(1, Broadcasting::new(text(&long)));
+    net.broadcast(1, BroadcastRequest::new(text(&long)));
     net.run(ms(100));
     assert_eq!((net.texts(1).len(), net.texts(0).len()), (3, 1));
     for number in [0, 1] {
@@ -330,7 +331,7 @@ fn a_notice_goes_before_a_long_first_frame() {
         assert_eq!(net.count(number, "link", "TooLong"), 0);
     }
     let mut net = Net::of(2, None, |_| {});
-    net.broadcast(0, say(&"long and compressed ".repeat(20)));
+    net.broadcast(0, broadcast_of(&"long and compressed ".repeat(20)));
     net.run(ms(100));
     assert_eq!(net.count(0, "link", "a notice before a long frame"), 0, "what fits goes alone");
 }

@@ -1,44 +1,44 @@
 //! Multicast where it works: who hears it confirms that, and is then told by it alone.
 
-use gm_broadcast::{By, Command, Event, Input, Path, Refusal, Via};
+use gm_broadcast::{Command, DialFailure, Event, Input, Path, Transport, Via};
 use gm_codec::{AckRequest, Body, BroadcastHeader, Channel, Epoch, Header, NonceSequence, Payload, Routing};
 
 use crate::net::Net;
-use crate::station::{ms, node, say, sealed, text};
-use crate::tap::Way;
+use crate::station::{broadcast_of, ms, node, sealed, text};
+use crate::tap::Carrier;
 
 /// Long enough for everybody of an island to say that he hears everybody.
 pub(crate) const ACQUAINTED: std::time::Duration = ms(8_000);
 
 #[test]
-fn the_second_broadcast_costs_one_notice() {
+fn the_second_broadcast_costs_one_announcement() {
     let mut net = Net::of(4, Some(1), |_| {});
     net.introduce();
-    let first = net.broadcast(0, say("first"));
+    let first = net.broadcast(0, broadcast_of("first"));
     net.run(ms(100));
     for number in 1..4 {
         assert_eq!(net.got(number, first).len(), 1, "by multicast and by connection, once");
     }
-    let contents = net.wire.iter().filter(|said| said.way == Way::Link && said.is_content(first)).count();
+    let contents = net.wire.iter().filter(|said| said.way == Carrier::Link && said.is_content(first)).count();
     assert_eq!(contents, 3, "nobody had confirmed anything");
 
     net.run(ACQUAINTED);
     for number in 0..4 {
         let station = &net.stations[number];
         assert_eq!(station.node.near().count(), 3);
-        assert_eq!(station.node.island(), Some(node(0)));
+        assert_eq!(station.node.island_id(), Some(node(0)));
         let nears = station.events.iter().filter(|event| matches!(event, Event::Near(_))).count();
         assert_eq!(nears, 3);
-        assert!(!station.events.contains(&Event::Clash), "our own multicast is not another's");
+        assert!(!station.events.contains(&Event::IdentityClash), "our own multicast is not another's");
     }
 
     let before = net.wire.len();
-    let second = net.broadcast(0, say("second"));
+    let second = net.broadcast(0, broadcast_of("second"));
     net.run(ms(500));
     let said = &net.wire[before..];
-    let by_link: Vec<_> = said.iter().filter(|said| said.way == Way::Link && said.from == 0).collect();
+    let by_link: Vec<_> = said.iter().filter(|said| said.way == Carrier::Link && said.from == 0).collect();
     assert_eq!(by_link.len(), 1, "{by_link:?}");
-    assert!(by_link[0].is_notice(second));
+    assert!(by_link[0].is_announcement(second));
     assert_eq!(said.iter().filter(|said| said.is_content(second)).count(), 1, "one multicast");
     for number in 1..4 {
         let paths: Vec<Path> = net.got(number, second).iter().map(|got| got.path).collect();
@@ -54,11 +54,11 @@ fn a_peer_is_near_while_its_multicast_is_heard() {
     assert_eq!(status(&net), None);
     net.introduce();
     let told = status(&net).unwrap();
-    assert_eq!((told.near, told.heard(), told.failures), (false, None, 0));
+    assert_eq!((told.near, told.last_heard(), told.failures), (false, None, 0));
     net.run(ACQUAINTED);
     let met = status(&net).unwrap();
-    assert!(met.near && met.hears_us.is_some(), "{met:?}");
-    assert_eq!(met.heard().map(|(_, path)| path), Some(Path::Multicast));
+    assert!(met.near && met.receives_us.is_some(), "{met:?}");
+    assert_eq!(met.last_heard().map(|(_, path)| path), Some(Path::Multicast));
     // It dies: for a minute it may just have nothing to say.
     net.stations[1].down = true;
     net.run(ms(50_000));
@@ -70,16 +70,16 @@ fn a_peer_is_near_while_its_multicast_is_heard() {
 
 /// A peer that refuses a connection after its last multicast is not near, whatever the time.
 #[test]
-fn a_peer_that_was_not_reached_since_its_last_multicast_is_not_near() {
+fn a_peer_not_reached_since_its_last_multicast_is_far() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.introduce();
     net.run(ACQUAINTED);
     net.stations[1].down = true;
-    net.tell(0, Command::Send { to: node(1), body: text("hello"), by: By::Link });
+    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     let status = net.stations[0].node.peer_status(net.now, node(1)).unwrap();
     assert!(!status.near && status.failures == 1, "{status:?}");
-    assert!(matches!(status.failure, Some((_, Refusal::Refused))), "{status:?}");
+    assert!(matches!(status.failure, Some((_, DialFailure::Refused))), "{status:?}");
 }
 
 /// One node of each island multicasts there, and only one.
@@ -92,23 +92,23 @@ fn a_relay_multicasts_in_its_island_once() {
     net.introduce();
     net.run(ACQUAINTED);
     // Labels of the other island are learned of what comes of it.
-    let id = net.broadcast(0, say("so that each knows where the other is"));
+    let id = net.broadcast(0, broadcast_of("so that each knows where the other is"));
     net.run(ms(40_000));
     assert_eq!((1..6).map(|number| net.got(number, id).len()).sum::<usize>(), 5);
 
     let before = net.wire.len();
-    let id = net.broadcast(0, say("to both islands"));
+    let id = net.broadcast(0, broadcast_of("to both islands"));
     net.run(ms(500));
     for number in 1..6 {
         assert_eq!(net.got(number, id).len(), 1);
     }
     let multicasts =
-        net.wire[before..].iter().filter(|said| said.way == Way::Multicast && said.is_content(id));
+        net.wire[before..].iter().filter(|said| said.way == Carrier::Multicast && said.is_content(id));
     let mut from: Vec<usize> = multicasts.map(|said| said.from / 3).collect();
     from.sort_unstable();
     assert_eq!(from, [0, 1]);
     let contents =
-        net.wire[before..].iter().filter(|said| said.way == Way::Link && said.is_content(id)).count();
+        net.wire[before..].iter().filter(|said| said.way == Carrier::Link && said.is_content(id)).count();
     assert_eq!(contents, 1, "one connection to the other island");
 }
 
@@ -116,7 +116,7 @@ fn a_relay_multicasts_in_its_island_once() {
 fn a_replay_is_not_delivered_twice() {
     let mut net = Net::of(3, Some(1), |_| {});
     net.run(ACQUAINTED);
-    let id = net.broadcast(0, say("once"));
+    let id = net.broadcast(0, broadcast_of("once"));
     let (_, _, recorded) = net.datagrams.last().cloned().unwrap();
     net.run(ms(100));
     // As it was, and to one node: what was for all does not open as what is for one.
@@ -126,7 +126,7 @@ fn a_replay_is_not_delivered_twice() {
         assert_eq!(net.count(1, "datagram", why), before + 1);
     }
     // Sealed anew, the same broadcast is the same.
-    let header = net.wire.iter().find(|said| said.way == Way::Multicast && said.is_content(id)).unwrap();
+    let header = net.wire.iter().find(|said| said.way == Carrier::Multicast && said.is_content(id)).unwrap();
     let mut payload = header.payload.clone();
     let Routing::Broadcast(broadcast) = &mut payload.header.routing else { panic!() };
     broadcast.origin = Some(gm_codec::Origin { node: id.origin, epoch: id.epoch });
@@ -158,7 +158,7 @@ fn datagram(channel: &Channel, payload: &Payload, epoch: u8) -> Vec<u8> {
 #[test]
 fn nothing_is_passed_on_because_of_a_datagram() {
     for (via, island) in [(Via::Unicast, None), (Via::Multicast, Some(1)), (Via::Unicast, Some(1))] {
-        let mut net = Net::of(3, island, |config| config.times.exchange = ms(1_000_000));
+        let mut net = Net::of(3, island, |config| config.timings.exchange = ms(1_000_000));
         net.introduce();
         net.run(ACQUAINTED);
         let (dials, said) = (net.dials.len(), net.wire.len());
@@ -182,39 +182,39 @@ fn nothing_is_passed_on_because_of_a_datagram() {
 
 /// Who leaves an island is told by connections again, and who comes back by multicast.
 #[test]
-fn who_no_longer_hears_is_told_by_a_connection() {
+fn lost_reception_is_replaced_by_a_connection() {
     let mut net = Net::of(3, Some(1), |_| {});
     net.run(ACQUAINTED);
     net.stations[2].island = Some(2);
     net.run(ms(2_000_000));
     assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
     assert!(net.stations[0].events.contains(&Event::Far(node(2))));
-    assert_eq!(net.stations[2].node.island(), None);
-    let id = net.broadcast(0, say("far"));
+    assert_eq!(net.stations[2].node.island_id(), None);
+    let id = net.broadcast(0, broadcast_of("far"));
     net.run(ms(1_000));
-    assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Link]);
+    assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Connection]);
     assert_eq!(net.got(1, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
     net.stations[2].island = Some(1);
     net.run(ms(1_000_000));
-    net.tell(0, Command::Know(vec![node(2)]));
-    let id = net.broadcast(0, say("near"));
+    net.command(0, Command::AddNodes(vec![node(2)]));
+    let id = net.broadcast(0, broadcast_of("near"));
     net.run(ms(1_000));
     assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
 }
 
 /// Who does not multicast himself is told by connections, and takes what he hears: once.
 #[test]
-fn who_only_listens_gets_everything_once() {
+fn a_listener_gets_everything_once() {
     let mut net = Net::of(3, Some(1), |config| config.multicast = config.me != node(2));
     net.introduce();
     net.run(ACQUAINTED);
     for from in 0..3 {
-        let id = net.broadcast(from, say("to all"));
+        let id = net.broadcast(from, broadcast_of("to all"));
         net.run(ms(1_000));
         for number in (0..3).filter(|number| *number != from) {
             assert_eq!(net.got(number, id).len(), 1);
         }
     }
-    assert!(net.wire.iter().all(|said| said.way != Way::Multicast || said.from != 2));
+    assert!(net.wire.iter().all(|said| said.way != Carrier::Multicast || said.from != 2));
     assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
 }

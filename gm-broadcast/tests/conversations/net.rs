@@ -5,26 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gm_broadcast::{
-    Broadcaster, Broadcasting, Command, Config, Event, Input, LinkId, Machine, Output, Refusal, Time, Via,
+    BroadcastRequest, Broadcaster, BroadcasterConfig, Command, ConnectionId, DialFailure, Event, Input,
+    Machine, Output, Time, Via,
 };
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, Channel, FrameCodec};
 
-use crate::station::{Got, Inbox, Station, ms, node, sealed};
-use crate::tap::{Said, Tap, Way, open};
+use crate::station::{Delivered, RecordingHandler, Station, ms, node, sealed};
+use crate::tap::{Carrier, Tap, TappedPayload, open};
 
 /// What is lost, by whom it would have been heard.
-pub(crate) type Lose = Box<dyn FnMut(&Said, usize) -> bool>;
+pub(crate) type LossFilter = Box<dyn FnMut(&TappedPayload, usize) -> bool>;
 
 pub(crate) struct Net {
     pub(crate) now: Time,
     pub(crate) latency: Duration,
     pub(crate) stations: Vec<Station>,
     /// Everything that was said and could be opened.
-    pub(crate) wire: Vec<Said>,
+    pub(crate) wire: Vec<TappedPayload>,
     /// Every datagram: from whom, to whom unless it was multicast.
     pub(crate) datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
-    pub(crate) lose: Option<Lose>,
+    pub(crate) lose: Option<LossFilter>,
     /// Ways by connection on which nothing moves.
     pub(crate) stuck: BTreeSet<(usize, usize)>,
     pub(crate) dials: Vec<(usize, NetId)>,
@@ -37,8 +38,8 @@ pub(crate) struct Net {
     queue: BTreeMap<(Time, u64), (usize, Input<Command>)>,
     numbered: u64,
     /// Both ends of each connection, and which end of which a station's is.
-    taps: Vec<([(usize, LinkId); 2], Tap)>,
-    ends: BTreeMap<(usize, LinkId), (usize, usize)>,
+    taps: Vec<([(usize, ConnectionId); 2], Tap)>,
+    ends: BTreeMap<(usize, ConnectionId), (usize, usize)>,
 }
 
 impl Net {
@@ -64,7 +65,7 @@ impl Net {
     }
 
     /// So many stations on an island, or none; all know each other if they are on none.
-    pub(crate) fn of(count: usize, island: Option<u32>, change: impl Fn(&mut Config)) -> Net {
+    pub(crate) fn of(count: usize, island: Option<u32>, change: impl Fn(&mut BroadcasterConfig)) -> Net {
         let mut net = Net::new(sealed);
         for _ in 0..count {
             net.add(island, &change);
@@ -75,7 +76,7 @@ impl Net {
         net
     }
 
-    pub(crate) fn add(&mut self, island: Option<u32>, change: impl Fn(&mut Config)) -> usize {
+    pub(crate) fn add(&mut self, island: Option<u32>, change: impl Fn(&mut BroadcasterConfig)) -> usize {
         let codec = (self.codec)();
         self.add_with(codec, island, change)
     }
@@ -84,13 +85,13 @@ impl Net {
         &mut self,
         codec: FrameCodec,
         island: Option<u32>,
-        change: impl Fn(&mut Config),
+        change: impl Fn(&mut BroadcasterConfig),
     ) -> usize {
         let number = self.stations.len();
-        let mut config = Config::new(node(number));
+        let mut config = BroadcasterConfig::new(node(number));
         config.multicast = island.is_some();
         change(&mut config);
-        let inbox = Inbox { counts: true, stored: false, adds: None };
+        let inbox = RecordingHandler { counts: true, stored: false, adds: None };
         let seed = [u8::try_from(number + 1).unwrap(); 32];
         let node = Broadcaster::new(config, codec, inbox, seed, self.now).unwrap();
         let (got, events) = (Vec::new(), Vec::new());
@@ -101,20 +102,20 @@ impl Net {
     pub(crate) fn introduce(&mut self) {
         let all: Vec<NetId> = (0..self.stations.len()).map(node).collect();
         for number in 0..self.stations.len() {
-            self.tell(number, Command::Know(all.clone()));
+            self.command(number, Command::AddNodes(all.clone()));
         }
     }
 
-    pub(crate) fn tell(&mut self, number: usize, command: Command) {
+    pub(crate) fn command(&mut self, number: usize, command: Command) {
         self.feed(number, Input::Command(command));
     }
 
     /// Begins a broadcast and says what it is called.
-    pub(crate) fn broadcast(&mut self, number: usize, broadcasting: Broadcasting) -> BroadcastId {
+    pub(crate) fn broadcast(&mut self, number: usize, broadcasting: BroadcastRequest) -> BroadcastId {
         let before = self.stations[number].events.len();
-        self.tell(number, Command::Broadcast(broadcasting));
+        self.command(number, Command::Broadcast(broadcasting));
         let began = self.stations[number].events[before..].iter().find_map(|event| match event {
-            Event::Began { id, .. } => Some(*id),
+            Event::Started { id, .. } => Some(*id),
             _ => None,
         });
         began.unwrap()
@@ -155,7 +156,7 @@ impl Net {
     }
 
     /// A station takes what came meanwhile, and goes on.
-    pub(crate) fn ungag(&mut self, number: usize) {
+    pub(crate) fn unmute(&mut self, number: usize) {
         self.stations[number].gagged = false;
         let (own, others) = std::mem::take(&mut self.asleep).into_iter().partition(|(of, _)| *of == number);
         self.asleep = others;
@@ -180,15 +181,15 @@ impl Net {
         }
         station.node.handle(self.now, input);
         let outputs: Vec<_> = std::iter::from_fn(|| station.node.poll_output()).collect();
-        for (what, held, most) in station.node.held() {
+        for (what, held, most) in station.node.limit_usage() {
             assert!(held <= most, "{held} {what} of at most {most}");
         }
         for output in outputs {
-            self.put_out(number, output);
+            self.perform(number, output);
         }
     }
 
-    fn put_out(&mut self, number: usize, output: Output<Got, Event>) {
+    fn perform(&mut self, number: usize, output: Output<Delivered, Event>) {
         let soon = self.now + self.latency;
         match output {
             Output::Multicast(bytes) => {
@@ -206,28 +207,29 @@ impl Net {
                 let Some((tap, side)) = self.ends.get(&(number, link)).copied() else { return };
                 let (ends, tap) = &mut self.taps[tap];
                 let (to, other) = ends[1 - side];
-                for (epoch, payload) in tap.hear(&(self.codec)(), side, &bytes) {
-                    let way = Way::Link;
-                    self.wire.push(Said { from: number, to: Some(to), way, epoch, payload });
+                for (epoch, payload) in tap.decode(&(self.codec)(), side, &bytes) {
+                    let way = Carrier::Link;
+                    self.wire.push(TappedPayload { from: number, to: Some(to), way, epoch, payload });
                 }
-                let sent = Input::LinkSent { link, bytes: bytes.len() };
-                let piece = if self.crumble { 1 } else { bytes.len() };
-                let came =
-                    bytes.chunks(piece).map(|bytes| Input::LinkBytes { link: other, bytes: bytes.to_vec() });
+                let sent = Input::ConnectionSent { link, bytes: bytes.len() };
+                let event = if self.crumble { 1 } else { bytes.len() };
+                let inbound = bytes
+                    .chunks(event)
+                    .map(|bytes| Input::ConnectionBytes { link: other, bytes: bytes.to_vec() });
                 if self.stuck.contains(&(number, to)) {
                     self.held_up.push((number, sent));
-                    self.held_up.extend(came.map(|came| (to, came)));
+                    self.held_up.extend(inbound.map(|inbound| (to, inbound)));
                 } else {
                     self.later(self.now, number, sent);
-                    for came in came {
-                        self.later(soon, to, came);
+                    for inbound in inbound {
+                        self.later(soon, to, inbound);
                     }
                 }
             }
             Output::Close { link } => {
                 let Some((tap, side)) = self.ends.remove(&(number, link)) else { return };
                 let (to, link) = self.taps[tap].0[1 - side];
-                self.later(soon, to, Input::LinkClosed { link, stalled: false });
+                self.later(soon, to, Input::ConnectionClosed { link, stalled: false });
             }
             Output::Deliver(got) => self.stations[number].got.push(got),
             Output::Event(event) => self.stations[number].events.push(event),
@@ -235,7 +237,7 @@ impl Net {
     }
 
     /// What a station began a connection with.
-    pub(crate) fn opening_of(&self, number: usize, link: LinkId) -> Vec<u8> {
+    pub(crate) fn opening_of(&self, number: usize, link: ConnectionId) -> Vec<u8> {
         self.ends.get(&(number, link)).map(|(tap, side)| self.taps[*tap].1.openings[*side].clone()).unwrap()
     }
 
@@ -246,12 +248,12 @@ impl Net {
     fn datagram(&mut self, from: usize, to: Option<usize>, ears: &[usize], bytes: Vec<u8>) {
         self.datagrams.push((from, to, bytes.clone()));
         let (way, via) = match to {
-            None => (Way::Multicast, Via::Multicast),
-            Some(_) => (Way::Datagram, Via::Unicast),
+            None => (Carrier::Multicast, Via::Multicast),
+            Some(_) => (Carrier::Datagram, Via::Unicast),
         };
         let channel = to.map_or(Channel::Datagram, |to| Channel::DatagramTo(node(to)));
         let opened = open(&(self.codec)(), &channel, bytes.clone());
-        let said = opened.map(|(epoch, payload)| Said { from, to, way, epoch, payload });
+        let said = opened.map(|(epoch, payload)| TappedPayload { from, to, way, epoch, payload });
         for ear in ears {
             let lost = self.lose.as_mut().zip(said.as_ref()).is_some_and(|(lose, said)| lose(said, *ear));
             if !lost {
@@ -262,17 +264,17 @@ impl Net {
         self.wire.extend(said);
     }
 
-    fn dial(&mut self, number: usize, link: LinkId, to: NetId) {
+    fn dial(&mut self, number: usize, link: ConnectionId, to: NetId) {
         self.dials.push((number, to));
-        let refuse = |refusal| Input::LinkRefused { link, refusal };
+        let refuse = |refusal| Input::ConnectionRefused { link, refusal };
         let there = self.number(to).filter(|to| !self.stations[*to].down);
         let Some(to) = there else {
-            return self.later(self.now + self.latency, number, refuse(Refusal::Refused));
+            return self.later(self.now + self.latency, number, refuse(DialFailure::Refused));
         };
         if self.stations[to].gagged {
-            return self.later(self.now + Duration::from_secs(1), number, refuse(Refusal::Silent));
+            return self.later(self.now + Duration::from_secs(1), number, refuse(DialFailure::Unreachable));
         }
-        let accepted = LinkId::accepted(self.taps.len() as u64);
+        let accepted = ConnectionId::accepted(self.taps.len() as u64);
         for (side, end) in [(number, link), (to, accepted)].into_iter().enumerate() {
             self.ends.insert(end, (self.taps.len(), side));
         }
@@ -280,8 +282,8 @@ impl Net {
         self.later(
             self.now + self.latency,
             to,
-            Input::LinkOpened { link: accepted, from: Some(node(number).into()) },
+            Input::ConnectionOpened { link: accepted, from: Some(node(number).into()) },
         );
-        self.later(self.now + self.latency * 2, number, Input::LinkOpened { link, from: None });
+        self.later(self.now + self.latency * 2, number, Input::ConnectionOpened { link, from: None });
     }
 }

@@ -1,33 +1,39 @@
 //! What waits for a slow node: bounded, and what is dirty, not what was said.
 
-use gm_broadcast::{Broadcasting, By, Command, Config, Targets};
+use gm_broadcast::{BroadcastRequest, BroadcasterConfig, Command, Targets, Transport};
 use proptest::prelude::*;
 
+use crate::acks::with_acks;
 use crate::net::Net;
-use crate::receipts::wanted;
-use crate::station::{ms, node, say, text};
+use crate::station::{broadcast_of, ms, node, text};
 
 /// Two nodes, and a connection from the first to the second on which nothing moves: the opening is all that is handed over.
-fn slow(change: impl Fn(&mut Config)) -> Net {
+fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
     let mut net = Net::of(2, None, |config| {
-        config.bounds.in_flight = 1;
-        config.times.exchange = ms(10_000_000);
+        config.limits.in_flight = 1;
+        config.timings.exchange = ms(10_000_000);
         change(config);
     });
-    net.tell(0, Command::Send { to: node(1), body: text("first"), by: By::Link });
+    net.command(0, Command::Send { to: node(1), body: text("first"), transport: Transport::Tcp });
     net.run(ms(100));
     net.stuck.insert((0, 1));
     // This one is with the driver: what comes behind it waits.
-    net.broadcast(0, say("ahead"));
+    net.broadcast(0, broadcast_of("ahead"));
     net
 }
 
-fn topical(topic: u64, what: &str, instead: Option<&str>) -> Broadcasting {
-    Broadcasting { topic: Some(topic), instead: instead.map(text), ..say(what) }
+fn topical(topic: u64, what: &str, instead: Option<&str>) -> BroadcastRequest {
+    BroadcastRequest { topic: Some(topic), catch_up: instead.map(text), ..broadcast_of(what) }
 }
 
 fn waiting(net: &Net) -> usize {
-    net.stations[0].node.held().iter().find(|(what, ..)| *what == "outbox").map(|(_, held, _)| *held).unwrap()
+    net.stations[0]
+        .node
+        .limit_usage()
+        .iter()
+        .find(|(what, ..)| *what == "outbox")
+        .map(|(_, held, _)| *held)
+        .unwrap()
 }
 
 fn released(mut net: Net) -> Vec<String> {
@@ -38,14 +44,14 @@ fn released(mut net: Net) -> Vec<String> {
 }
 
 #[test]
-fn a_newer_one_of_a_topic_takes_the_place_of_the_older() {
+fn a_newer_broadcast_of_a_topic_replaces_the_older() {
     let mut net = slow(|_| {});
     for what in ["a", "b", "c"] {
         net.broadcast(0, topical(7, what, None));
     }
     net.broadcast(0, topical(8, "other", None));
     net.broadcast(0, topical(7, "d", None));
-    net.broadcast(0, say("of none"));
+    net.broadcast(0, broadcast_of("of none"));
     assert_eq!(waiting(&net), 3);
     assert_eq!(net.count(0, "outbox", "replaced by a newer one"), 3);
     assert_eq!(released(net), ["d", "other", "of none"]);
@@ -53,7 +59,7 @@ fn a_newer_one_of_a_topic_takes_the_place_of_the_older() {
 
 /// Who was not sent the older one is told what says both; who was, the newer one alone.
 #[test]
-fn who_missed_the_older_one_is_told_instead() {
+fn a_node_that_missed_the_older_gets_the_catch_up() {
     let mut net = slow(|_| {});
     net.broadcast(0, topical(7, "a", Some("all up to a")));
     net.broadcast(0, topical(7, "b", Some("all up to b")));
@@ -65,10 +71,10 @@ fn who_missed_the_older_one_is_told_instead() {
 
 /// Each share says that its receipts are wanted: none takes another's place.
 #[test]
-fn broadcasts_with_receipts_are_not_replaced() {
+fn broadcasts_with_acks_are_not_replaced() {
     let mut net = slow(|_| {});
     for (tag, what) in [(1, "a"), (2, "b")] {
-        net.broadcast(0, Broadcasting { topic: Some(7), ..wanted(tag, what) });
+        net.broadcast(0, BroadcastRequest { topic: Some(7), ..with_acks(tag, what) });
     }
     assert_eq!(waiting(&net), 2);
     assert_eq!(released(net), ["a", "b"]);
@@ -76,9 +82,9 @@ fn broadcasts_with_receipts_are_not_replaced() {
 
 #[test]
 fn the_oldest_of_too_many_is_dropped() {
-    let mut net = slow(|config| config.bounds.outbox = 3);
+    let mut net = slow(|config| config.limits.outbox = 3);
     for number in 0..10 {
-        net.broadcast(0, say(&format!("{number}")));
+        net.broadcast(0, broadcast_of(&format!("{number}")));
         assert!(waiting(&net) <= 3);
     }
     assert_eq!(net.count(0, "dropped", "outbox full"), 7);
@@ -87,13 +93,13 @@ fn the_oldest_of_too_many_is_dropped() {
 
 /// Who was dropped for want of room is counted missing, and the rest of his share goes to the next of it.
 #[test]
-fn who_was_dropped_is_missing() {
-    let mut net = slow(|config| config.bounds.outbox = 1);
-    net.broadcast(0, wanted(1, "a"));
-    net.broadcast(0, Broadcasting { to: Targets::Nodes(vec![node(1)]), ..wanted(2, "b") });
+fn targets_of_a_dropped_broadcast_are_missing() {
+    let mut net = slow(|config| config.limits.outbox = 1);
+    net.broadcast(0, with_acks(1, "a"));
+    net.broadcast(0, BroadcastRequest { to: Targets::Nodes(vec![node(1)]), ..with_acks(2, "b") });
     net.run(ms(10));
     let report = net.reports(0, 1).last().copied().unwrap();
-    assert_eq!((report.missing, &*report.names, report.settled), (1, &[node(1)][..], true));
+    assert_eq!((report.missing, &*report.missing_nodes, report.settled), (1, &[node(1)][..], true));
     assert_eq!(released(net), ["b"]);
 }
 
@@ -101,10 +107,10 @@ fn who_was_dropped_is_missing() {
 #[test]
 fn what_was_not_sent_goes_by_another_connection() {
     let mut net = slow(|_| {});
-    net.broadcast(0, say("a"));
-    net.broadcast(0, say("b"));
+    net.broadcast(0, broadcast_of("a"));
+    net.broadcast(0, broadcast_of("b"));
     net.stuck.clear();
-    net.tell(0, Command::Close);
+    net.command(0, Command::Close);
     net.run(ms(1_000));
     let mut texts = net.texts(1);
     texts.retain(|text| ["a", "b"].contains(text));
@@ -122,22 +128,22 @@ proptest! {
 
     /// Beside a plain list: a newer one replaces the one of its topic in its place, and beyond the bound the first goes.
     #[test]
-    fn it_holds_what_a_list_holds(
+    fn the_outbox_equals_a_plain_list(
         most in 1..6_usize,
         ops in prop::collection::vec(
             prop_oneof![prop::option::of(0..3_u64).prop_map(Op::Broadcast), Just(Op::Direct)], 0..30),
     ) {
-        let mut net = slow(|config| config.bounds.outbox = most);
+        let mut net = slow(|config| config.limits.outbox = most);
         let mut list: Vec<(Option<u64>, String)> = Vec::new();
         for (number, op) in ops.into_iter().enumerate() {
             let what = format!("{number}");
             let topic = match op {
                 Op::Broadcast(topic) => {
-                    net.broadcast(0, Broadcasting { topic, ..say(&what) });
+                    net.broadcast(0, BroadcastRequest { topic, ..broadcast_of(&what) });
                     topic
                 }
                 Op::Direct => {
-                    net.tell(0, Command::Send { to: node(1), body: text(&what), by: By::Link });
+                    net.command(0, Command::Send { to: node(1), body: text(&what), transport: Transport::Tcp });
                     None
                 }
             };

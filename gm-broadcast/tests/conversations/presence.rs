@@ -1,15 +1,15 @@
 //! Who is heard by datagram only: it may be a recording from before the start, of a node that is gone.
 
-use gm_broadcast::{Broadcaster, By, Command, Config, Event, Input, Via};
+use gm_broadcast::{Broadcaster, BroadcasterConfig, Command, Event, Input, Transport, Via};
 
 use crate::net::Net;
-use crate::station::{Inbox, ms, node, say, sealed, text};
-use crate::tap::Way;
+use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
+use crate::tap::Carrier;
 
 /// The station starts anew: it remembers nothing, and draws other bytes than before.
 fn restart(net: &mut Net, number: usize, seed: u8) {
-    let config = Config { multicast: true, ..Config::new(node(number)) };
-    let inbox = Inbox { counts: true, stored: false, adds: None };
+    let config = BroadcasterConfig { multicast: true, ..BroadcasterConfig::new(node(number)) };
+    let inbox = RecordingHandler { counts: true, stored: false, adds: None };
     net.stations[number].node = Broadcaster::new(config, sealed(), inbox, [seed; 32], net.now).unwrap();
     net.stations[number].events.clear();
     net.stations[number].got.clear();
@@ -17,10 +17,10 @@ fn restart(net: &mut Net, number: usize, seed: u8) {
 
 /// All that a node ever sent by datagram, in two lives of it.
 fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
-    net.tell(1, Command::Know(vec![node(0)]));
+    net.command(1, Command::AddNodes(vec![node(0)]));
     for number in 0..10 {
-        net.broadcast(1, say(&format!("{number} of what was")));
-        net.tell(1, Command::Send { to: node(0), body: text("to one"), by: By::Datagram });
+        net.broadcast(1, broadcast_of(&format!("{number} of what was")));
+        net.command(1, Command::Send { to: node(0), body: text("to one"), transport: Transport::Udp });
         net.run(ms(3_000));
     }
     let of = |(from, to, _): &&(usize, Option<usize>, Vec<u8>)| *from == 1 && to.is_none_or(|to| to == 0);
@@ -31,7 +31,7 @@ fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
 /// A node starts, and somebody sends again what a node said that is gone: what it said is heard, as all that is true stays true, and nobody
 /// takes the node for one that is there.
 #[test]
-fn what_is_replayed_after_a_restart_makes_nobody_a_peer() {
+fn a_replay_after_a_restart_creates_no_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.run(ms(5_000));
     let recorded = recorded(&mut net);
@@ -46,12 +46,12 @@ fn what_is_replayed_after_a_restart_makes_nobody_a_peer() {
             net.run(ms(700));
             let machine = &net.stations[0].node;
             assert!(machine.known().is_empty() && machine.near().next().is_none(), "round {round}");
-            assert!(machine.island().is_none() && !machine.is_alive(net.now, node(1), ms(60_000)));
+            assert!(machine.island_id().is_none() && !machine.is_alive(net.now, node(1), ms(60_000)));
             assert!(machine.pick(u64::MAX / 2).is_none() && machine.reached_by_others(net.now).is_none());
             heard = heard.max(net.stations[0].got.len());
         }
     }
-    let made = |event: &Event| matches!(event, Event::Found(_) | Event::Near(_) | Event::Island(_));
+    let made = |event: &Event| matches!(event, Event::NodeFound(_) | Event::Near(_) | Event::Island(_));
     assert!(!net.stations[0].events.iter().any(made), "{:?}", net.stations[0].events);
     assert!(heard > 10, "what it carries is taken: {heard}");
     assert!(net.count(0, "datagram", "Replayed") > 0 && net.count(0, "presence", "no answer") > 0);
@@ -62,7 +62,7 @@ fn what_is_replayed_after_a_restart_makes_nobody_a_peer() {
 
 /// ... and once the node is back it is a peer at once.
 #[test]
-fn who_is_back_after_its_recording_was_replayed_is_a_peer_again() {
+fn a_node_that_returns_after_a_replay_is_a_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.run(ms(5_000));
     let recorded = recorded(&mut net);
@@ -81,7 +81,7 @@ fn who_is_back_after_its_recording_was_replayed_is_a_peer_again() {
 
 /// A newcomer of an island knows all of it, and all know it, a few ways after its first word.
 #[test]
-fn a_newcomer_by_multicast_is_a_peer_of_all_within_milliseconds() {
+fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     let mut net = Net::of(20, Some(1), |_| {});
     net.run(ms(60_000));
     let newcomer = net.add(Some(1), |_| {});
@@ -99,7 +99,7 @@ fn a_newcomer_by_multicast_is_a_peer_of_all_within_milliseconds() {
 
 /// Between two nodes it is asked once in each direction, and never again.
 #[test]
-fn whether_a_node_is_there_is_asked_once() {
+fn a_node_is_challenged_once() {
     let mut net = Net::of(10, Some(1), |_| {});
     net.run(ms(10_000));
     let asked: u64 = (0..10).map(|number| net.count(number, "presence", "asked")).sum();
@@ -112,9 +112,9 @@ fn whether_a_node_is_there_is_asked_once() {
 
 /// Datagrams to one node that are all lost: then a connection shows who is there.
 #[test]
-fn who_is_heard_and_gets_no_datagram_is_asked_by_a_connection() {
+fn without_datagrams_the_challenge_uses_a_connection() {
     let mut net = Net::of(2, Some(1), |_| {});
-    net.lose = Some(Box::new(|said, _| said.way == Way::Datagram));
+    net.lose = Some(Box::new(|said, _| said.way == Carrier::Datagram));
     net.run(ms(10_000));
     assert_eq!((net.stations[0].node.known(), net.stations[1].node.known()), (vec![node(1)], vec![node(0)]));
     assert!(net.stations[0].node.is_near(node(1)) || net.stations[1].node.is_near(node(0)));
@@ -122,7 +122,7 @@ fn who_is_heard_and_gets_no_datagram_is_asked_by_a_connection() {
 
 /// How many are asked at one time is bounded, and who was not asked is by its next datagram.
 #[test]
-fn who_is_asked_at_one_time_is_bounded() {
+fn concurrent_challenges_are_bounded() {
     use gm_codec::{Body, Channel, Epoch, Header, NonceSequence, Payload};
     let mut net = Net::of(1, Some(1), |_| {});
     let mut codec = sealed();
@@ -140,6 +140,6 @@ fn who_is_asked_at_one_time_is_bounded() {
     assert_eq!(net.count(0, "dropped", "presence, too many are asked"), 176);
     net.run(ms(30_000));
     assert!(net.stations[0].node.known().is_empty());
-    let held = net.stations[0].node.held().into_iter().find(|(what, ..)| *what == "absent").unwrap();
+    let held = net.stations[0].node.limit_usage().into_iter().find(|(what, ..)| *what == "absent").unwrap();
     assert_eq!((held.1, held.2), (0, 1_024));
 }

@@ -1,24 +1,25 @@
 //! Relays that take a list and go silent: replaced once, and nobody is counted twice.
 
-use gm_broadcast::Report;
+use gm_broadcast::AckReport;
 use gm_codec::{Ack, AckStatus, Body};
 
+use crate::acks::{settled, with_acks};
 use crate::net::Net;
-use crate::receipts::{settled, wanted};
 use crate::station::{ms, node};
 use crate::trees::deep;
 
 /// A tree in which the first relay with a list is gagged: before it gets it, or once it has passed it on.
 fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
     let mut net = Net::of(count, None, |config| {
-        config.classes = deep();
-        config.times.opening = ms(60_000);
+        config.path_costs = deep();
+        config.timings.opening = ms(60_000);
     });
-    let id = net.broadcast(0, wanted(5, "to all"));
+    let id = net.broadcast(0, with_acks(5, "to all"));
     let until = net.now + ms(10_000);
     let relay = loop {
         assert!(net.step(until));
-        let list = |said: &&crate::tap::Said| said.broadcast().is_some_and(|it| it.targets.len() > 1);
+        let list =
+            |said: &&crate::tap::TappedPayload| said.broadcast().is_some_and(|it| it.targets.len() > 1);
         let given = net.wire.iter().filter(list).find(|said| said.from == 0 && said.is_content(id));
         if let Some(relay) = given.and_then(|said| said.to) {
             let passed = net.wire.iter().filter(|said| said.from == relay && said.is_content(id)).count();
@@ -36,10 +37,13 @@ fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
 fn a_silent_relay_is_replaced_once() {
     let (net, relay) = silenced(8, false);
     let report = settled(&net, 5, 7);
-    assert_eq!(report, Report { delivered: 6, unknown: 1, settled: true, ..Report::default() });
+    assert_eq!(report, AckReport { delivered: 6, unknown: 1, settled: true, ..AckReport::default() });
     assert_eq!(net.count(0, "receipt", "share given again"), 1);
     let alone: Vec<_> = net.parts(0, 5).into_iter().filter(|part| part.delivered == 0).collect();
-    assert_eq!(alone, [gm_broadcast::Part { nodes: vec![node(relay)], ..gm_broadcast::Part::default() }]);
+    assert_eq!(
+        alone,
+        [gm_broadcast::AckPart { nodes: vec![node(relay)], ..gm_broadcast::AckPart::default() }]
+    );
     for number in (1..8).filter(|number| *number != relay) {
         assert_eq!(net.texts(number), ["to all"]);
     }
@@ -47,10 +51,10 @@ fn a_silent_relay_is_replaced_once() {
 
 /// It has passed its share on already: those are told again, by a notice, that they are asked for receipts, and are counted once.
 #[test]
-fn who_was_told_by_a_relay_that_died_is_counted_once() {
+fn targets_of_a_dead_relay_are_counted_once() {
     let (net, relay) = silenced(8, true);
     let report = settled(&net, 5, 7);
-    assert_eq!(report, Report { delivered: 6, unknown: 1, settled: true, ..Report::default() });
+    assert_eq!(report, AckReport { delivered: 6, unknown: 1, settled: true, ..AckReport::default() });
     for number in (1..8).filter(|number| *number != relay) {
         assert_eq!(net.texts(number), ["to all"], "{number} of the share of {relay}");
     }
@@ -66,25 +70,25 @@ fn who_was_told_by_a_relay_that_died_is_counted_once() {
 
 /// Whoever comes back with his sum after he was replaced is not heard.
 #[test]
-fn a_late_sum_of_who_was_replaced_changes_nothing() {
+fn a_late_sum_of_a_replaced_relay_changes_nothing() {
     let (mut net, relay) = silenced(8, false);
     let before = net.reports(0, 5).len();
-    net.ungag(relay);
+    net.unmute(relay);
     net.run(ms(30_000));
     assert_eq!(net.reports(0, 5).len(), before);
 }
 
 /// Nobody is counted who was not given to a relay, whatever it says.
 #[test]
-fn sums_say_no_more_than_there_were() {
+fn sums_never_exceed_the_targets() {
     let (net, _) = silenced(12, true);
     let report = settled(&net, 5, 11);
-    assert_eq!(report, Report { delivered: 10, unknown: 1, settled: true, ..Report::default() });
+    assert_eq!(report, AckReport { delivered: 10, unknown: 1, settled: true, ..AckReport::default() });
     for said in &net.wire {
         if let Body::Ack(Ack { status: AckStatus::Summary(sum), .. }) = &said.payload.body {
             assert!(sum.delivered + sum.refused + sum.missing <= 11);
         }
     }
     assert_eq!(net.count(0, "receipt", "of more than it had"), 0);
-    assert!(net.reports(0, 5).iter().all(|report| report.names.iter().all(|name| *name != node(0))));
+    assert!(net.reports(0, 5).iter().all(|report| report.missing_nodes.iter().all(|name| *name != node(0))));
 }

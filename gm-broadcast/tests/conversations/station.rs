@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Broadcaster, Broadcasting, Event, Handler, Outcome, Path, Received, Time};
+use gm_broadcast::{BroadcastRequest, Broadcaster, Event, Handler, HandlerOutcome, Path, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
 
 /// What a node's owner got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Got {
+pub(crate) struct Delivered {
     pub(crate) from: NetId,
     pub(crate) id: Option<BroadcastId>,
     pub(crate) path: Path,
@@ -17,34 +17,34 @@ pub(crate) struct Got {
 
 /// Takes applications' texts, and says of each whether it counts and is stored.
 #[derive(Clone, Debug)]
-pub(crate) struct Inbox {
+pub(crate) struct RecordingHandler {
     pub(crate) counts: bool,
     pub(crate) stored: bool,
     /// What it adds to what is passed on.
     pub(crate) adds: Option<&'static str>,
 }
 
-impl Handler for Inbox {
-    type Delivery = Got;
+impl Handler for RecordingHandler {
+    type Delivery = Delivered;
 
-    fn handle(&mut self, _now: Time, received: Received<'_>) -> Outcome<Got> {
+    fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<Delivered> {
         let Body::Application(application) = received.body else { panic!("{received:?}") };
         let text = String::from_utf8(application.bytes.clone()).unwrap();
         let forward = self.adds.map(|more| self::text(&format!("{text}{more}")));
-        let got = Got { from: received.from, id: received.broadcast, path: received.path, text };
-        Outcome { forward, counts: self.counts, stored: self.stored, deliver: Some(got) }
+        let got = Delivered { from: received.from, id: received.broadcast, path: received.path, text };
+        HandlerOutcome { forward, acks: self.counts, stored: self.stored, deliver: Some(got) }
     }
 }
 
 pub(crate) struct Station {
-    pub(crate) node: Broadcaster<Inbox>,
+    pub(crate) node: Broadcaster<RecordingHandler>,
     /// Where its multicast is heard.
     pub(crate) island: Option<u32>,
     /// It takes nothing and says nothing, until it is not; its connections stay.
     pub(crate) gagged: bool,
     /// Nothing listens there.
     pub(crate) down: bool,
-    pub(crate) got: Vec<Got>,
+    pub(crate) got: Vec<Delivered>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -69,8 +69,8 @@ pub(crate) fn text(text: &str) -> Body {
     Body::Application(ApplicationPayload { name: "chat".into(), bytes: text.as_bytes().to_vec() })
 }
 
-pub(crate) fn say(what: &str) -> Broadcasting {
-    Broadcasting::new(text(what))
+pub(crate) fn broadcast_of(what: &str) -> BroadcastRequest {
+    BroadcastRequest::new(text(what))
 }
 
 pub(crate) const fn ms(millis: u64) -> Duration {

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{By, Command, Path, PeerStatus, Refusal};
+use gm_broadcast::{Command, DialFailure, Path, PeerStatus, Transport};
 
 use crate::net::Net;
-use crate::station::{ms, node, say, text};
+use crate::station::{broadcast_of, ms, node, text};
 
 fn status(net: &Net, of: usize) -> PeerStatus {
     net.stations[0].node.peer_status(net.now, node(of)).expect("it is known")
 }
 
 #[test]
-fn who_was_heard_is_alive_for_a_while_and_who_is_connected_always() {
+fn a_peer_is_alive_while_heard_or_connected() {
     let mut net = Net::of(3, None, |_| {});
     // Nobody was heard: they were only told of.
     let alive =
@@ -21,9 +21,9 @@ fn who_was_heard_is_alive_for_a_while_and_who_is_connected_always() {
     let was_heard = |net: &Net| [1, 2].map(|of| net.stations[0].node.was_heard(node(of)));
     assert_eq!(was_heard(&net), [false, false]);
     assert_eq!(net.stations[0].node.count_alive(net.now, ms(1_000_000), 9), 0);
-    net.tell(1, Command::Send { to: node(0), body: text("hello"), by: By::Datagram });
+    net.command(1, Command::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
     net.run(ms(100));
-    let (ago, path) = status(&net, 1).heard().expect("it was heard");
+    let (ago, path) = status(&net, 1).last_heard().expect("it was heard");
     assert_eq!(path, Path::Datagram);
     assert!(alive(&net, 1, ago + ms(1)) && !alive(&net, 1, ago), "within is below");
     assert!(!alive(&net, 2, ms(1_000_000)));
@@ -31,7 +31,7 @@ fn who_was_heard_is_alive_for_a_while_and_who_is_connected_always() {
     assert_eq!(net.stations[0].node.count_alive(net.now, ago + ms(1), 9), 1);
     assert_eq!(net.stations[0].node.count_alive(net.now, ago, 9), 0);
 
-    net.tell(2, Command::Send { to: node(0), body: text("hello"), by: By::Link });
+    net.command(2, Command::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     assert!(status(&net, 2).connected && alive(&net, 2, Duration::ZERO));
     assert_eq!(was_heard(&net), [true, true]);
@@ -44,7 +44,7 @@ fn who_was_heard_is_alive_for_a_while_and_who_is_connected_always() {
 }
 
 #[test]
-fn an_address_that_is_not_reached_is_told_while_its_connection_is_open() {
+fn an_unreached_address_shows_while_connected() {
     let told = |connected, reached, failures| {
         PeerStatus { connected, reached, failures, ..PeerStatus::default() }.is_unreachable_at_its_address()
     };
@@ -53,12 +53,12 @@ fn an_address_that_is_not_reached_is_told_while_its_connection_is_open() {
 }
 
 #[test]
-fn a_multicast_counts_for_two_rounds_of_the_island_and_for_a_minute_at_least() {
+fn near_lasts_two_rounds_and_at_least_a_minute() {
     let within = |near: usize, quiet: Duration| {
-        let mut net = Net::of(near + 1, Some(1), |config| config.times.quiet = quiet);
+        let mut net = Net::of(near + 1, Some(1), |config| config.timings.multicast_keepalive = quiet);
         net.run(ms(1_000));
         for number in 1..=near {
-            net.broadcast(number, say("here"));
+            net.broadcast(number, broadcast_of("here"));
         }
         net.run(ms(1_000));
         let node = &net.stations[0].node;
@@ -73,26 +73,26 @@ fn a_multicast_counts_for_two_rounds_of_the_island_and_for_a_minute_at_least() {
 
 /// What is told of failures ends when the node is reached.
 #[test]
-fn who_is_not_reached_is_left_alone_and_told_of() {
+fn an_unreached_peer_shows_its_backoff() {
     let mut net = Net::of(2, None, |_| {});
     net.introduce();
     let before = status(&net, 1);
-    assert_eq!((before.failures, before.failure, before.left_alone, before.stalled), (0, None, None, None));
+    assert_eq!((before.failures, before.failure, before.backoff, before.stalled), (0, None, None, None));
     assert!(!before.closes_before_first_frame && before.source.is_none());
     net.stations[1].down = true;
-    net.tell(0, Command::Send { to: node(1), body: text("hello"), by: By::Link });
+    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     let told = status(&net, 1);
     assert!(told.failures > 0, "{told:?}");
-    assert!(told.failure.is_some_and(|(ago, why)| ago <= ms(100) && why == Refusal::Refused), "{told:?}");
-    let left = told.left_alone.expect("it is left alone");
+    assert!(told.failure.is_some_and(|(ago, why)| ago <= ms(100) && why == DialFailure::Refused), "{told:?}");
+    let left = told.backoff.expect("it is left alone");
     assert!(left > Duration::ZERO);
     net.run(left);
-    assert_eq!(status(&net, 1).left_alone, None, "the time is up to the moment");
+    assert_eq!(status(&net, 1).backoff, None, "the time is up to the moment");
     net.stations[1].down = false;
-    net.tell(0, Command::Send { to: node(1), body: text("hello"), by: By::Link });
+    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(1_000));
     let reached = status(&net, 1);
     assert!(reached.connected && reached.reached, "{reached:?}");
-    assert_eq!((reached.failures, reached.failure, reached.left_alone), (0, None, None));
+    assert_eq!((reached.failures, reached.failure, reached.backoff), (0, None, None));
 }

@@ -6,7 +6,7 @@ use gm_codec::{
 
 /// By which way something was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Carrier {
     Multicast,
     Datagram,
     Link,
@@ -14,17 +14,17 @@ pub(crate) enum Way {
 
 /// One payload on the wire.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct TappedPayload {
     pub(crate) from: usize,
     /// Nobody in particular, if it was multicast.
     pub(crate) to: Option<usize>,
-    pub(crate) way: Way,
+    pub(crate) way: Carrier,
     /// The epoch in which it was sealed; zeros if it was not.
     pub(crate) epoch: [u8; 8],
     pub(crate) payload: Payload,
 }
 
-impl Said {
+impl TappedPayload {
     /// The broadcast that it is of, if it is one.
     pub(crate) fn broadcast(&self) -> Option<&BroadcastHeader> {
         self.payload.header.broadcast()
@@ -43,7 +43,7 @@ impl Said {
     }
 
     /// It is of that broadcast, without its content.
-    pub(crate) fn is_notice(&self, id: BroadcastId) -> bool {
+    pub(crate) fn is_announcement(&self, id: BroadcastId) -> bool {
         self.id() == Some(id) && self.payload.body == Body::HeaderOnly
     }
 }
@@ -71,7 +71,12 @@ impl Tap {
     }
 
     /// What the bytes of one side say: 0 for the one that dialled.
-    pub(crate) fn hear(&mut self, codec: &FrameCodec, side: usize, bytes: &[u8]) -> Vec<([u8; 8], Payload)> {
+    pub(crate) fn decode(
+        &mut self,
+        codec: &FrameCodec,
+        side: usize,
+        bytes: &[u8],
+    ) -> Vec<([u8; 8], Payload)> {
         let room = Handshake::BYTES - self.openings[side].len();
         let (opening, mut rest) = bytes.split_at(room.min(bytes.len()));
         self.openings[side].extend_from_slice(opening);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use gm_broadcast::{Bounds, Unproven};
+use gm_broadcast::{BroadcasterLimits, UnauthenticatedUsage};
 use gm_codec::Key;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
@@ -25,14 +25,14 @@ fn begin(bytes: usize) -> Vec<u8> {
     begun
 }
 
-async fn unproven(node: &Node) -> Unproven {
-    node.shell.look(|machine| machine.unproven()).await.unwrap()
+async fn unauthenticated(node: &Node) -> UnauthenticatedUsage {
+    node.shell.with_machine(|machine| machine.unauthenticated()).await.unwrap()
 }
 
 /// Frames of 16 MiB that are begun, and first frames that lack their last byte: of 64 and of some hundred connections at a time, with as
 /// much behind it as the system takes.
 #[tokio::test]
-async fn of_connections_without_a_proof_no_more_is_read_than_is_stated() {
+async fn unauthenticated_connections_are_read_to_the_limit() {
     let (mut ann, bob) = (Node::start(local()), Node::start(local()));
     let to = ann.me().socket_addr();
     let mut called = 0_u16;
@@ -49,20 +49,27 @@ async fn of_connections_without_a_proof_no_more_is_read_than_is_stated() {
             streams.push(stream);
         }
         eventually(|| async { ann.shell.counters().of("accept", "accepted") >= u64::from(called) }).await;
-        let now = unproven(&ann).await;
-        assert!(now.connections <= 64 && now.bytes <= now.most_bytes, "{now:?}");
+        let now = unauthenticated(&ann).await;
+        assert!(now.connections <= 64 && now.bytes <= now.max_bytes, "{now:?}");
         let read = ann.shell.counters().of("tcp", "bytes in");
-        assert!(read <= u64::from(called) * Bounds::UNPROVEN as u64, "{read} bytes of {called} connections");
+        assert!(
+            read <= u64::from(called) * BroadcasterLimits::UNAUTHENTICATED_BYTES as u64,
+            "{read} bytes of {called} connections"
+        );
     }
     eventually(|| async {
-        unproven(&ann).await
-            == Unproven { closed: unproven(&ann).await.closed, most_bytes: 263_168, ..Unproven::default() }
+        unauthenticated(&ann).await
+            == UnauthenticatedUsage {
+                closed: unauthenticated(&ann).await.closed,
+                max_bytes: 263_168,
+                ..UnauthenticatedUsage::default()
+            }
     })
     .await;
-    let ended = ann.shell.look(|machine| machine.counters().of("unproven", "left")).await.unwrap();
-    assert_eq!(unproven(&ann).await.closed + ended, u64::from(called));
+    let ended = ann.shell.with_machine(|machine| machine.counters().of("unproven", "left")).await.unwrap();
+    assert_eq!(unauthenticated(&ann).await.closed + ended, u64::from(called));
     bob.know(&[&ann]).await;
     let text = "after the flood ".repeat(100_000);
-    bob.say(&text).await;
-    ann.hears(bob.me(), &text).await;
+    bob.broadcast(&text).await;
+    ann.receives(bob.me(), &text).await;
 }

@@ -1,5 +1,5 @@
 //! The shell on the loopback interface: real sockets, few nodes. Nothing sleeps to pass: every test waits for what it expects.
-#![cfg(feature = "shell")]
+#![cfg(feature = "tokio")]
 // What is set up here is there; where it is not, the test is what failed.
 #![allow(clippy::unwrap_used)]
 
@@ -11,17 +11,19 @@ use std::net::{Ipv6Addr, TcpListener};
 use std::time::Duration;
 
 use gm_broadcast::Command;
-use gm_broadcast::shell::{Door, Multicast, Seed, Settings, ShellError, Verdict, self_test};
+use gm_broadcast::runtime::{
+    Multicast, MulticastVerdict, RuntimeError, RuntimeSettings, Seed, Sockets, self_test,
+};
 use node::{Node, PATIENCE, local};
 
 #[tokio::test]
 async fn two_nodes_talk_by_tcp() {
     let (mut ann, mut bob) = (Node::start(local()), Node::start(local()));
     ann.know(&[&bob]).await;
-    ann.say("hello").await;
-    bob.hears(ann.me(), "hello").await;
-    bob.say("and you").await;
-    ann.hears(bob.me(), "and you").await;
+    ann.broadcast("hello").await;
+    bob.receives(ann.me(), "hello").await;
+    bob.broadcast("and you").await;
+    ann.receives(bob.me(), "and you").await;
 }
 
 #[tokio::test]
@@ -30,26 +32,26 @@ async fn five_nodes_find_each_other_by_one_seed_and_all_hear_all() {
     let mut nodes = vec![first];
     for _ in 0..4 {
         let seeds = vec![Seed::Address(nodes[0].me().socket_addr())];
-        nodes.push(Node::start(Settings { seeds, ..local() }));
+        nodes.push(Node::start(RuntimeSettings { seeds, ..local() }));
     }
     for node in &nodes {
         node.knows(4).await;
     }
     for speaker in 0..nodes.len() {
         let (me, text) = (nodes[speaker].me(), format!("from {speaker}"));
-        nodes[speaker].say(&text).await;
+        nodes[speaker].broadcast(&text).await;
         for node in nodes.iter_mut().filter(|node| node.me() != me) {
-            node.hears(me, &text).await;
+            node.receives(me, &text).await;
         }
     }
 }
 
 /// The last handle is gone before the driver has seen the last command.
 #[tokio::test]
-async fn a_shell_that_is_told_something_and_let_go_at_once_ends() {
+async fn a_runtime_ends_when_its_handle_is_dropped() {
     let ann = Node::start(local());
-    ann.shell.tell(Command::Know(vec![])).await.unwrap();
-    let mut said = ann.let_go();
+    ann.shell.send(Command::AddNodes(vec![])).await.unwrap();
+    let mut said = ann.into_outputs();
     let ends = async { while said.recv().await.is_some() {} };
     tokio::time::timeout(PATIENCE, ends).await.unwrap();
 }
@@ -59,11 +61,11 @@ async fn a_seed_may_be_a_name() {
     let mut ann = Node::start(local());
     let port = ann.me().port();
     let seeds = vec![format!("localhost:{port}").parse().unwrap()];
-    let bob = Node::start(Settings { seeds, ..local() });
+    let bob = Node::start(RuntimeSettings { seeds, ..local() });
     bob.knows(1).await;
     ann.knows(1).await;
-    bob.say("by name").await;
-    ann.hears(bob.me(), "by name").await;
+    bob.broadcast("by name").await;
+    ann.receives(bob.me(), "by name").await;
 }
 
 #[tokio::test]
@@ -72,17 +74,21 @@ async fn a_seed_that_is_oneself_is_ignored() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let seeds = ["127.0.0.1", "localhost"].map(|host| format!("{host}:{port}").parse().unwrap()).to_vec();
     let seeds = [seeds, vec![Seed::Address(bob.me().socket_addr())]].concat();
-    let ann = Node::start(Settings { port, seeds, ..local() });
+    let ann = Node::start(RuntimeSettings { port, seeds, ..local() });
     ann.knows(1).await;
     bob.knows(1).await;
-    let known =
-        ann.shell.look(|machine| (machine.known(), machine.counters().of("dial", "dialled"))).await.unwrap();
+    let known = ann
+        .shell
+        .with_machine(|machine| (machine.known(), machine.counters().of("dial", "dialled")))
+        .await
+        .unwrap();
     assert_eq!(known, (vec![bob.me()], 1));
 }
 
 #[tokio::test]
 async fn five_nodes_of_one_machine_hear_each_others_multicast() {
-    let settings = Settings { multicast: Multicast::Group("239.77.77.77:29971".parse().unwrap()), ..local() };
+    let settings =
+        RuntimeSettings { multicast: Multicast::Group("239.77.77.77:29971".parse().unwrap()), ..local() };
     let found = self_test(&settings, Duration::from_millis(500)).await;
     let works = matches!(&found, Ok(Some(found)) if found.looped > 0);
     assert!(works || cfg!(not(target_os = "linux")), "{found:?}");
@@ -94,20 +100,23 @@ async fn five_nodes_of_one_machine_hear_each_others_multicast() {
         node.is_near(4).await;
     }
     let me = nodes[0].me();
-    nodes[0].say("to all").await;
+    nodes[0].broadcast("to all").await;
     for node in &mut nodes[1..] {
-        node.hears(me, "to all").await;
+        node.receives(me, "to all").await;
     }
 }
 
 /// By IPv6, where this machine has it.
 #[tokio::test]
-async fn two_nodes_of_ipv6_talk_by_tcp_and_hear_each_others_multicast() {
-    let settings =
-        Settings { address: Some(Ipv6Addr::LOCALHOST.into()), multicast: Multicast::Default, ..local() };
-    let Ok(door) = Door::open(&settings) else { return };
-    let hears = door.group().is_some();
-    drop(door);
+async fn two_ipv6_nodes_talk_by_tcp_and_multicast() {
+    let settings = RuntimeSettings {
+        address: Some(Ipv6Addr::LOCALHOST.into()),
+        multicast: Multicast::Default,
+        ..local()
+    };
+    let Ok(sockets) = Sockets::open(&settings) else { return };
+    let hears = sockets.group().is_some();
+    drop(sockets);
     let works =
         matches!(self_test(&settings, Duration::from_millis(500)).await, Ok(Some(found)) if found.looped > 0);
     let (ann, mut bob) = (Node::start(settings.clone()), Node::start(settings));
@@ -115,37 +124,37 @@ async fn two_nodes_of_ipv6_talk_by_tcp_and_hear_each_others_multicast() {
         ann.is_near(1).await;
     }
     ann.know(&[&bob]).await;
-    ann.say("hello").await;
-    bob.hears(ann.me(), "hello").await;
+    ann.broadcast("hello").await;
+    bob.receives(ann.me(), "hello").await;
 }
 
 #[tokio::test]
 async fn a_busy_port_is_an_error_that_names_the_setting() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port();
-    let error = Door::open(&Settings { port, ..local() }).unwrap_err();
-    assert!(matches!(error, ShellError::PortBusy { .. }), "{error:?}");
+    let error = Sockets::open(&RuntimeSettings { port, ..local() }).unwrap_err();
+    assert!(matches!(error, RuntimeError::PortInUse { .. }), "{error:?}");
     assert!(error.to_string().contains("set `port`"), "{error}");
 }
 
 #[tokio::test]
-async fn a_group_that_the_system_refuses_is_an_error_only_if_it_was_asked_for() {
+async fn a_refused_group_is_an_error_only_if_configured() {
     let group = Multicast::Group("224.1.1.1:1".parse().unwrap());
     let interface = Some("no such thing".to_owned());
-    let error = Door::open(&Settings { multicast: group, interface, ..local() }).unwrap_err();
+    let error = Sockets::open(&RuntimeSettings { multicast: group, interface, ..local() }).unwrap_err();
     assert!(error.to_string().contains("`interface`"), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_queued_is_sent_before_the_end() {
+async fn queued_broadcasts_are_sent_before_shutdown() {
     for text in ["short".to_owned(), incompressible()] {
         let (ann, mut bob) = (Node::start(local()), Node::start(local()));
         ann.know(&[&bob]).await;
         // Nothing is open yet: the connection is dialled while the end has begun.
-        ann.say(&text).await;
+        ann.broadcast(&text).await;
         ann.shell.stop().await;
-        bob.hears(ann.me(), &text).await;
-        assert!(ann.shell.tell(Command::Close).await.is_err());
+        bob.receives(ann.me(), &text).await;
+        assert!(ann.shell.send(Command::Close).await.is_err());
     }
 }
 
@@ -155,35 +164,35 @@ fn incompressible() -> String {
 }
 
 #[tokio::test]
-async fn what_was_said_before_a_connection_is_closed_is_sent() {
+async fn queued_bytes_are_sent_before_a_connection_closes() {
     let (ann, mut bob) = (Node::start(local()), Node::start(local()));
     ann.know(&[&bob]).await;
-    ann.say("the connection is there").await;
-    bob.hears(ann.me(), "the connection is there").await;
+    ann.broadcast("the connection is there").await;
+    bob.receives(ann.me(), "the connection is there").await;
     let text = incompressible();
-    ann.say(&text).await;
-    ann.shell.tell(Command::Close).await.unwrap();
-    bob.hears(ann.me(), &text).await;
+    ann.broadcast(&text).await;
+    ann.shell.send(Command::Close).await.unwrap();
+    bob.receives(ann.me(), &text).await;
 }
 
 #[tokio::test]
-async fn an_owner_who_is_slow_slows_the_sender_and_loses_nothing() {
-    let (ann, mut bob) = (Node::start(local()), Node::start(Settings { said: 1, ..local() }));
+async fn a_slow_owner_slows_the_sender_and_loses_nothing() {
+    let (ann, mut bob) = (Node::start(local()), Node::start(RuntimeSettings { outputs: 1, ..local() }));
     ann.know(&[&bob]).await;
     for number in 0..100 {
-        ann.say(&format!("{number} {}", "long ".repeat(5_000))).await;
+        ann.broadcast(&format!("{number} {}", "long ".repeat(5_000))).await;
     }
     node::eventually(|| async { bob.shell.counters().of("owner", "slow") > 0 }).await;
     // It still obeys, and answers.
-    bob.shell.tell(Command::Know(vec!["127.0.0.1:9".parse().unwrap()])).await.unwrap();
+    bob.shell.send(Command::AddNodes(vec!["127.0.0.1:9".parse().unwrap()])).await.unwrap();
     bob.knows(2).await;
     for number in 0..100 {
-        bob.hears(ann.me(), &format!("{number} {}", "long ".repeat(5_000))).await;
+        bob.receives(ann.me(), &format!("{number} {}", "long ".repeat(5_000))).await;
     }
 }
 
 #[tokio::test]
-async fn who_does_not_answer_is_given_up_in_the_time_that_is_set() {
+async fn an_unanswered_dial_times_out() {
     // A listener whose queue is full answers nobody; the system keeps at least one more than it is told.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
@@ -191,16 +200,17 @@ async fn who_does_not_answer_is_given_up_in_the_time_that_is_set() {
     let at = socket.local_addr().unwrap().as_socket().unwrap();
     let _held: Vec<_> =
         (0..4).map(|_| std::net::TcpStream::connect_timeout(&at, Duration::from_millis(50))).collect();
-    let ann = Node::start(Settings { connect_timeout: Duration::from_millis(100), ..local() });
-    ann.shell.tell(Command::Know(vec![at.try_into().unwrap()])).await.unwrap();
-    ann.say("anybody?").await;
-    let silent =
-        || async { ann.shell.look(|machine| machine.counters().of("dial", "silent")).await.unwrap() > 0 };
+    let ann = Node::start(RuntimeSettings { connect_timeout: Duration::from_millis(100), ..local() });
+    ann.shell.send(Command::AddNodes(vec![at.try_into().unwrap()])).await.unwrap();
+    ann.broadcast("anybody?").await;
+    let silent = || async {
+        ann.shell.with_machine(|machine| machine.counters().of("dial", "silent")).await.unwrap() > 0
+    };
     node::eventually(silent).await;
 }
 
 #[tokio::test]
-async fn nonsense_is_closed_and_the_node_lives() {
+async fn invalid_bytes_close_the_connection() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (mut ann, bob) = (Node::start(local()), Node::start(local()));
     bob.know(&[&ann]).await;
@@ -213,18 +223,18 @@ async fn nonsense_is_closed_and_the_node_lives() {
     node::eventually(|| async { ann.shell.counters().of("accept", "not let in") > 0 }).await;
     // Whoever shares the address waits a little, and is let in again.
     node::eventually(|| async {
-        bob.say("still there?").await;
-        ann.shell.look(|machine| machine.counters().of("broadcast", "delivered")).await.unwrap() > 0
+        bob.broadcast("still there?").await;
+        ann.shell.with_machine(|machine| machine.counters().of("broadcast", "delivered")).await.unwrap() > 0
     })
     .await;
-    ann.hears(bob.me(), "still there?").await;
+    ann.receives(bob.me(), "still there?").await;
 }
 
 #[tokio::test]
-async fn the_self_test_says_nothing_without_multicast_and_what_loopback_does() {
+async fn the_self_test_covers_multicast_off_and_loopback() {
     assert_eq!(self_test(&local(), Duration::from_millis(10)).await.unwrap(), None);
-    let all = Settings { multicast: Multicast::Default, ..local() };
+    let all = RuntimeSettings { multicast: Multicast::Default, ..local() };
     if let Ok(Some(found)) = self_test(&all, Duration::from_millis(500)).await {
-        assert_eq!(found.verdict == Verdict::Works, found.looped > 0, "{found}");
+        assert_eq!(found.verdict == MulticastVerdict::Works, found.looped > 0, "{found}");
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use gm_broadcast::shell::{Door, Heard, Inbox, Multicast, Said, Settings, Shell, entropy, start};
-use gm_broadcast::{Broadcaster, Broadcasting, Command, Event, Time};
+use gm_broadcast::runtime::{
+    DeliverAll, DeliveredBody, MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy,
+    start,
+};
+use gm_broadcast::{BroadcastRequest, Broadcaster, Command, Event, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc::Receiver;
@@ -12,35 +15,35 @@ use tokio::sync::mpsc::Receiver;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
-    pub(crate) shell: Shell<Broadcaster<Inbox>>,
-    said: Receiver<Said<Heard, Event>>,
+    pub(crate) shell: RuntimeHandle<Broadcaster<DeliverAll>>,
+    said: Receiver<MachineOutput<DeliveredBody, Event>>,
 }
 
 /// A node on any free port of 127.0.0.1, without multicast.
-pub(crate) fn local() -> Settings {
-    Settings {
+pub(crate) fn local() -> RuntimeSettings {
+    RuntimeSettings {
         address: Some([127, 0, 0, 1].into()),
         port: 0,
         multicast: Multicast::Off,
-        ..Settings::default()
+        ..RuntimeSettings::default()
     }
 }
 
 impl Node {
-    pub(crate) fn start(settings: Settings) -> Node {
-        let door = Door::open(&settings).unwrap();
+    pub(crate) fn start(settings: RuntimeSettings) -> Node {
+        let sockets = Sockets::open(&settings).unwrap();
         let keyring = Keyring::new(Key::new([7; 32]));
         let codec = FrameCodec::new("sockets".parse().unwrap(), keyring, Limits::default()).unwrap();
-        let mut config = door.config();
+        let mut config = sockets.config();
         // Who was told of nobody asks often here.
-        config.times.exchange = Duration::from_millis(300);
-        let machine = Broadcaster::new(config, codec, Inbox, entropy().unwrap(), Time::ZERO).unwrap();
-        let (shell, said) = start(machine, door).unwrap();
+        config.timings.exchange = Duration::from_millis(300);
+        let machine = Broadcaster::new(config, codec, DeliverAll, entropy().unwrap(), Time::ZERO).unwrap();
+        let (shell, said) = start(machine, sockets).unwrap();
         Node { shell, said }
     }
 
     /// Drops the handle; what is still said can be heard, until the shell has ended.
-    pub(crate) fn let_go(self) -> Receiver<Said<Heard, Event>> {
+    pub(crate) fn into_outputs(self) -> Receiver<MachineOutput<DeliveredBody, Event>> {
         self.said
     }
 
@@ -50,23 +53,23 @@ impl Node {
 
     pub(crate) async fn know(&self, others: &[&Node]) {
         let others = others.iter().map(|other| other.me()).collect();
-        self.shell.tell(Command::Know(others)).await.unwrap();
+        self.shell.send(Command::AddNodes(others)).await.unwrap();
     }
 
-    pub(crate) async fn say(&self, text: &str) {
+    pub(crate) async fn broadcast(&self, text: &str) {
         let body = Body::Application(ApplicationPayload { name: "test".into(), bytes: text.into() });
-        self.shell.tell(Command::Broadcast(Broadcasting::new(body))).await.unwrap();
+        self.shell.send(Command::Broadcast(BroadcastRequest::new(body))).await.unwrap();
     }
 
     /// Waits for the next thing that is said, which must be this.
-    pub(crate) async fn hears(&mut self, whom: NetId, text: &str) {
+    pub(crate) async fn receives(&mut self, whom: NetId, text: &str) {
         let heard = async {
             loop {
                 match self.said.recv().await.unwrap() {
-                    Said::Delivery(Heard { origin, body: Body::Application(said) }) => {
+                    MachineOutput::Delivery(DeliveredBody { origin, body: Body::Application(said) }) => {
                         return (origin, said.bytes);
                     }
-                    Said::Delivery(_) | Said::Event(_) => {}
+                    MachineOutput::Delivery(_) | MachineOutput::Event(_) => {}
                 }
             }
         };
@@ -75,13 +78,17 @@ impl Node {
     }
 
     pub(crate) async fn knows(&self, count: usize) {
-        eventually(|| async { self.shell.look(|machine| machine.known().len()).await.unwrap() >= count })
-            .await;
+        eventually(|| async {
+            self.shell.with_machine(|machine| machine.known().len()).await.unwrap() >= count
+        })
+        .await;
     }
 
     pub(crate) async fn is_near(&self, count: usize) {
-        eventually(|| async { self.shell.look(|machine| machine.near().count()).await.unwrap() >= count })
-            .await;
+        eventually(|| async {
+            self.shell.with_machine(|machine| machine.near().count()).await.unwrap() >= count
+        })
+        .await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Input, Time};
+use gm_broadcast::{Input, Rng, Time};
 use gm_clock::NetId;
 use gm_data::{GroupState, Version};
 use gm_node::store::memory::{Disk, DiskFaults, Snapshot};
@@ -101,7 +101,7 @@ pub(crate) struct Book {
     /// Bytes that a node sent a second in quiet.
     pub(crate) idle: Option<u64>,
     seen_faults: Vec<DiskFaults>,
-    chance: Chance,
+    chance: Rng,
 }
 
 impl Book {
@@ -138,7 +138,7 @@ impl Book {
             bytes: 0,
             idle: None,
             seen_faults: vec![DiskFaults::default(); places],
-            chance: Chance::new(spread(plan.seed, u64::MAX - 5, 0)),
+            chance: Rng::new(spread(plan.seed, u64::MAX - 5, 0)),
         }))
     }
 
@@ -170,7 +170,7 @@ impl Book {
             ask.answered = true;
             self.unsure.insert((node, ask.group));
         }
-        let chance = self.chance.number();
+        let chance = self.chance.next_u64();
         let fate = self.fates.remove(&node).unwrap_or(if chance.is_multiple_of(4) {
             Fate::Clean
         } else {

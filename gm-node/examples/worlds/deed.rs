@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Time};
+use gm_broadcast::{Rng, Time};
 use gm_data::{Change, Item, KeyRange, Op};
 use gm_node::{Command, Forget, Wait, What, Write};
 use gm_sim::{Action, FaultClass, NodeIndex};
@@ -16,7 +16,7 @@ use crate::plan::{Deed, DiskDeed, Fate, Intent, ms};
 #[derive(Debug)]
 pub(crate) struct Doer {
     book: Shared,
-    chance: Chance,
+    chance: Rng,
     agenda: BTreeMap<(Time, usize), Deed>,
     /// Deeds so far, those that follow from others included.
     count: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Doer {
 
 impl Doer {
     /// Of the plan in that book.
-    pub(crate) fn new(book: &Shared, chance: Chance) -> Doer {
+    pub(crate) fn new(book: &Shared, chance: Rng) -> Doer {
         let (book, agenda) = (Shared::clone(book), BTreeMap::new());
         let mut doer = Doer { book, chance, agenda, count: 0, back: Time::ZERO };
         let plan = std::rc::Rc::clone(&doer.book.borrow().plan);
@@ -102,7 +102,7 @@ impl Doer {
     }
 
     fn unserve(&mut self, live: &[Item]) -> Change {
-        match live.get(self.chance.place(live.len())) {
+        match live.get(self.chance.index(live.len())) {
             Some(item) => Change::Unserve(item.range()),
             None => self.serve(),
         }
@@ -110,7 +110,7 @@ impl Doer {
 
     fn batch(&mut self, live: &[Item]) -> Vec<Change> {
         let mut batch = vec![self.serve()];
-        let item = live.get(self.chance.place(live.len()));
+        let item = live.get(self.chance.index(live.len()));
         match (item, self.chance.below(4)) {
             (Some(item), 0) => batch.push(Change::Unserve(item.range())),
             (Some(item), 1) if item.op() == Op::Add => {
@@ -216,7 +216,7 @@ impl Doer {
         world.set_param(place, Part::Poses(victim).number());
         world.start(place);
         for _ in 0..3 {
-            let at = world.now() + self.chance.within(lasts / 2);
+            let at = world.now() + self.chance.duration_up_to(lasts / 2);
             self.later(at, Deed::Write { node: place, group, intent: Intent::Serve, wait: Wait::NONE });
         }
         world.happened(victim, FaultClass::IdentityClash);

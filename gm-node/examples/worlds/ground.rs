@@ -112,7 +112,7 @@ impl Ground {
         let mut config = Config::new(me);
         config.broadcast.seeds = plan.seeds.iter().map(|node| plan.id(*node)).collect();
         config.broadcast.multicast = !plan.mute.contains(&birth.node);
-        config.broadcast.times = plan.broadcast_times;
+        config.broadcast.timings = plan.broadcast_times;
         config.unix_seconds = EPOCH + birth.now.as_nanos() / 1_000_000_000;
         config.observe = plan.observers.contains(&birth.node);
         (config.purge, config.bounds, config.times) = (plan.purge, plan.bounds, plan.times);

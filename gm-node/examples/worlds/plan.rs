@@ -73,7 +73,7 @@ pub(crate) struct Plan {
     /// The times of every node.
     pub(crate) times: Times,
     /// Those of its broadcaster.
-    pub(crate) broadcast_times: gm_broadcast::Times,
+    pub(crate) broadcast_times: gm_broadcast::BroadcasterTimings,
     /// What every node purges.
     pub(crate) purge: PurgePolicy,
     /// What holds in this world beyond what holds in all.

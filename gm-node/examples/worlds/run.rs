@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Time};
+use gm_broadcast::{Rng, Time};
 use gm_node::Bug;
 use gm_sim::{Flow, NodeIndex, Run, spread};
 
@@ -47,7 +47,7 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
         world.start(node);
     }
     plan.schedule.install(&mut world);
-    let chance = Chance::new(spread(plan.seed, u64::MAX - 2, 1));
+    let chance = Rng::new(spread(plan.seed, u64::MAX - 2, 1));
     let mut doer = Doer::new(&book, chance);
     while let Some((at, deed)) = doer.next() {
         until(&mut world, &book, at);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gm_broadcast::shell::Seed;
+use gm_broadcast::runtime::Seed;
 use gm_clock::NetId;
 
 use super::failure::Failure;

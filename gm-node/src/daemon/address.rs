@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gm_broadcast::shell::has_address;
+use gm_broadcast::runtime::has_address;
 
 use super::concerns::Concerns;
 use super::descriptors::are_used_up;

@@ -38,7 +38,7 @@ pub(super) fn print(text: &str) -> Result<(), Trouble> {
 pub(crate) fn keygen(global: &Global) -> ExitCode {
     end(
         global,
-        gm_broadcast::shell::entropy().map_err(refused).and_then(|bytes| {
+        gm_broadcast::runtime::entropy().map_err(refused).and_then(|bytes| {
             let key = hexadecimal(&bytes);
             let text = if global.json { serde_json::json!({ "key": key }).to_string() } else { key };
             print(&format!("{text}\n"))

@@ -155,7 +155,7 @@ mod tests {
 
     use clap::Parser;
     use gm_broadcast::Time;
-    use gm_broadcast::shell::Door;
+    use gm_broadcast::runtime::Sockets;
     use gm_codec::{FrameCodec, Limits};
     use gm_node::{Batch, Config, Store, StoreError, Stored};
 
@@ -203,7 +203,7 @@ mod tests {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let ended = runtime.block_on(async {
-            let door = Door::open(&effective.shell).unwrap();
+            let door = Sockets::open(&effective.shell).unwrap();
             let codec = FrameCodec::insecure(effective.cluster.clone(), Limits::default()).unwrap();
             let app = App::new(&effective, &door);
             let config = Config { alone: true, ..Config::of_door(&door) };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gm_broadcast::shell::{Door, Settings, self_test};
+use gm_broadcast::runtime::{RuntimeSettings, Sockets, self_test};
 use gm_clock::NetId;
 use gm_codec::{FrameCodec, Limits};
 use gm_data::{GroupName, GroupState, Record};
@@ -64,7 +64,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
         Some(path) => Some(Control::open(path).await.map_err(Trouble::Refused)?),
         None => None,
     };
-    let door = Door::open(&effective.shell).map_err(refused)?;
+    let door = Sockets::open(&effective.shell).map_err(refused)?;
     let codec = codec(&effective)?;
     let (former, moving) = (stored.me, moving(&stored, door.me()));
     let app = App::new(&effective, &door);
@@ -207,7 +207,7 @@ fn codec(effective: &Effective) -> Result<FrameCodec, Trouble> {
 }
 
 /// Does multicast work? It is found out beside the running node.
-async fn test(settings: Settings, app: Arc<App>) {
+async fn test(settings: RuntimeSettings, app: Arc<App>) {
     match self_test(&settings, TEST).await {
         Ok(Some(found)) => app.set_multicast(multicast::log(&found)),
         Ok(None) => {}

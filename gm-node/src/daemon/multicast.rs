@@ -1,7 +1,7 @@
 //! What is known of multicast on this machine, and whether that is worth a warning: only evidence is. That no other node is heard is
 //! none, as the first node of a network hears nobody.
 
-use gm_broadcast::shell::{SelfTest, Verdict};
+use gm_broadcast::runtime::{MulticastSelfTest, MulticastVerdict};
 
 /// What is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) enum Multicast {
     /// The self-test could not be made.
     NotTested(String),
     /// What the self-test found.
-    Tested(Verdict),
+    Tested(MulticastVerdict),
 }
 
 impl Multicast {
@@ -27,10 +27,10 @@ impl Multicast {
             _ if near > 0 => "works".to_owned(),
             Multicast::Testing => "being tested".to_owned(),
             Multicast::NotTested(why) => format!("not tested: {why}"),
-            Multicast::Tested(Verdict::NobodyHeard) if alive == 0 => {
+            Multicast::Tested(MulticastVerdict::NobodyHeard) if alive == 0 => {
                 "works on this machine; no other node is heard".to_owned()
             }
-            Multicast::Tested(Verdict::NobodyHeard) => format!(
+            Multicast::Tested(MulticastVerdict::NobodyHeard) => format!(
                 "works on this machine; none of {alive} live peers is heard by it: they are on other networks, or run with `multicast` off, or a switch or bridge between drops multicast (IGMP snooping without a querier)"
             ),
             Multicast::Tested(verdict) => verdict.advice().to_owned(),
@@ -39,7 +39,8 @@ impl Multicast {
 
     /// What an operator should look at.
     pub(crate) fn warning(&self, near: usize) -> Option<String> {
-        let works = near > 0 || matches!(self, Multicast::Tested(Verdict::Works | Verdict::NobodyHeard));
+        let works = near > 0
+            || matches!(self, Multicast::Tested(MulticastVerdict::Works | MulticastVerdict::NobodyHeard));
         match self {
             Multicast::Off | Multicast::Testing => None,
             Multicast::Refused(_) => Some(format!("multicast is {}", self.text(near, 0))),
@@ -52,9 +53,9 @@ impl Multicast {
 }
 
 /// Logs what the self-test found: a warning if something is wrong on this machine.
-pub(crate) fn log(found: &SelfTest) -> Multicast {
+pub(crate) fn log(found: &MulticastSelfTest) -> Multicast {
     match found.verdict {
-        Verdict::Works | Verdict::NobodyHeard => tracing::info!("{found}"),
+        MulticastVerdict::Works | MulticastVerdict::NobodyHeard => tracing::info!("{found}"),
         _ => tracing::warn!("{found}; or set `multicast` to off, and `seed`"),
     }
     Multicast::Tested(found.verdict)
@@ -66,12 +67,17 @@ mod tests {
 
     #[test]
     fn only_evidence_is_worth_a_warning() {
-        let first = Multicast::Tested(Verdict::NobodyHeard);
+        let first = Multicast::Tested(MulticastVerdict::NobodyHeard);
         assert_eq!((first.warning(0), first.text(0, 0).contains("NobodyHeard")), (None, false));
         assert!(first.text(0, 2).contains("IGMP snooping"));
         assert_eq!(Multicast::Off.warning(0), None);
         assert_eq!(Multicast::Testing.warning(0), None);
-        for verdict in [Verdict::NoFlag, Verdict::NoRoute, Verdict::Forbidden, Verdict::NotLooped] {
+        for verdict in [
+            MulticastVerdict::NoFlag,
+            MulticastVerdict::NoRoute,
+            MulticastVerdict::Forbidden,
+            MulticastVerdict::NotLooped,
+        ] {
             let found = Multicast::Tested(verdict);
             assert!(found.warning(0).is_some(), "{verdict:?}");
             assert_eq!((found.warning(1), found.text(1, 1).as_str()), (None, "works"), "{verdict:?}");

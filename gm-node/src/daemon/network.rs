@@ -31,7 +31,7 @@ pub(crate) fn seed_trouble(why: SeedTrouble) -> &'static str {
         SeedTrouble::Refused => {
             "it refuses connections: no node runs there, it has another port, or a firewall refuses"
         }
-        SeedTrouble::Silent => {
+        SeedTrouble::Unreachable => {
             "it does not answer: the host is down, the address is wrong, or a firewall drops packets"
         }
         SeedTrouble::ClosesBeforeFirstFrame => {

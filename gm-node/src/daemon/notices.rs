@@ -82,19 +82,19 @@ fn line(event: &Event, is_met: &mut bool) {
 
 fn broadcast(event: &gm_broadcast::Event, is_met: &mut bool) {
     match event {
-        gm_broadcast::Event::Found(peer) | gm_broadcast::Event::Near(peer) if !*is_met => {
+        gm_broadcast::Event::NodeFound(peer) | gm_broadcast::Event::Near(peer) if !*is_met => {
             *is_met = true;
             tracing::info!(%peer, "the first other node of the cluster is known");
         }
-        gm_broadcast::Event::Found(peer) => tracing::debug!(%peer, "found"),
+        gm_broadcast::Event::NodeFound(peer) => tracing::debug!(%peer, "found"),
         gm_broadcast::Event::Near(peer) => tracing::debug!(%peer, "near: its multicast is heard"),
         gm_broadcast::Event::Far(peer) => tracing::debug!(%peer, "far: its multicast is heard no longer"),
         gm_broadcast::Event::Unopened(unopened) => tracing::warn!("{}", network::unopened(unopened)),
-        gm_broadcast::Event::Datagrams { node, lost: true } => tracing::warn!(
+        gm_broadcast::Event::DatagramReachability { node, lost: true } => tracing::warn!(
             peer = %node,
             "datagrams between this node and the peer are lost, and connections are used instead: let UDP through the firewalls between them, on the ports of both"
         ),
-        gm_broadcast::Event::Datagrams { node, lost: false } => {
+        gm_broadcast::Event::DatagramReachability { node, lost: false } => {
             tracing::info!(peer = %node, "datagrams between this node and the peer work again");
         }
         gm_broadcast::Event::Stalled(peer) => tracing::warn!(

@@ -1,7 +1,7 @@
 //! SIGHUP: what can be changed while it runs is read again: keys, seeds, the level of the log. Whatever is wrong changes nothing. Files are read beside the runtime,
 //! which goes on whether they answer or not.
 
-use gm_broadcast::shell::Seed;
+use gm_broadcast::runtime::Seed;
 use gm_node::service::Service;
 use tokio::task::{JoinHandle, spawn_blocking};
 

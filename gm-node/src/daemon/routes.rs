@@ -25,7 +25,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use gm_broadcast::shell::Door;
+use gm_broadcast::runtime::Sockets;
 use gm_node::service::Service;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
@@ -56,8 +56,8 @@ pub(crate) struct App<S = Service> {
 }
 
 impl App<()> {
-    pub(crate) fn new(effective: &Effective, door: &Door) -> App<()> {
-        let multicast = match (door.group(), door.trouble()) {
+    pub(crate) fn new(effective: &Effective, door: &Sockets) -> App<()> {
+        let multicast = match (door.group(), door.multicast_error()) {
             (_, Some(trouble)) => Multicast::Refused(trouble.to_string()),
             (None, None) => Multicast::Off,
             (Some(_), None) => Multicast::Testing,

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gm_broadcast::shell::{Multicast, Settings, Verdict, self_test};
+use gm_broadcast::runtime::{Multicast, MulticastVerdict, RuntimeSettings, self_test};
 
 use super::machine::{self, Machine, gm_node};
 use crate::cli::failure::Failure;
@@ -142,14 +142,14 @@ async fn try_multicast() -> Hears {
         Ok(address) => SocketAddr::from((Ipv4Addr::new(224, 1, 1, 1), address.port())),
         Err(error) => return Hears::Not(error.to_string()),
     };
-    let settings = Settings {
+    let settings = RuntimeSettings {
         address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         port: 0,
         multicast: Multicast::Group(group),
-        ..Settings::default()
+        ..RuntimeSettings::default()
     };
     match self_test(&settings, TESTED_FOR).await {
-        Ok(Some(test)) if test.verdict == Verdict::Works => Hears::Works(group),
+        Ok(Some(test)) if test.verdict == MulticastVerdict::Works => Hears::Works(group),
         Ok(Some(test)) => Hears::Not(test.verdict.advice().to_owned()),
         Ok(None) => Hears::Not("it is off".to_owned()),
         Err(error) => Hears::Not(error.to_string()),

@@ -1,7 +1,7 @@
 //! Anti-entropy between two nodes: the root of the groups that they share, then (in `shared.rs` and `names.rs`) which of them differ; then buckets, versions
 //! and records within a group. Each message is answered by what follows from it, so no conversation is remembered.
 
-use gm_broadcast::{By, Path, Time};
+use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{
     Body, Buckets, Fingerprints, GroupEntry, KnownVersion, ParentBucket, RecordRequests, Root, Versions,
@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Records of a bucket whose versions are told instead of the fingerprints of its children.
 const FEW: usize = 16;
 /// A peer, and how to send to it.
-pub(super) type Way = (NetId, By);
+pub(super) type Way = (NetId, Transport);
 /// The lowest level of buckets that a message can name.
 const LOWEST: u8 = 15;
 
@@ -29,7 +29,11 @@ impl<S: Store> Node<S> {
         let was_asked = self.answered(now, from, path, answers(from, &body));
         self.revive(now, from);
         // What came by a connection is answered by it: datagrams may not get there.
-        let by = if planted(Bug::DatagramsOnly) { By::Datagram } else { self.by_for(from, By::from(path)) };
+        let by = if planted(Bug::DatagramsOnly) {
+            Transport::Udp
+        } else {
+            self.by_for(from, Transport::from(path))
+        };
         match body {
             Body::Root(root) => self.on_root(now, (from, by), root, was_asked),
             Body::Fingerprints(said) => self.on_fingerprints(now, (from, by), said, was_asked),
@@ -58,7 +62,7 @@ impl<S: Store> Node<S> {
     }
 
     /// A group differs: where?
-    pub(super) fn descend(&mut self, now: Time, with: NetId, group: &GroupName, by: By) {
+    pub(super) fn descend(&mut self, now: Time, with: NetId, group: &GroupName, by: Transport) {
         let Some(view) = self.groups().held(group).map(Replica::view) else { return };
         let all = view.bucket(0, 0);
         // Nothing here: then everything there is wanted, and an empty bucket says so.

@@ -1,7 +1,7 @@
 //! Evicting records: those of forgotten members for good, and those by which somebody had the last word about us. Knows nothing of when a record is
 //! out of range.
 
-use gm_broadcast::{By, Path, Time};
+use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{Eviction, GroupName, Replica};
@@ -62,7 +62,7 @@ impl<S: Store> Node<S> {
         if !self.answers.take(now) {
             return self.count("dropped", "answer, too many");
         }
-        let by = self.by_for(to, By::from(path));
+        let by = self.by_for(to, Transport::from(path));
         self.send(now, to, body(group, evictions), by);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::{By, Time};
+use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{ForgetError, GroupName, Record, Replica};
@@ -74,7 +74,7 @@ impl<S: Store> Node<S> {
         let telling = |body, to| Telling { body, instead: None, topic: None, to, multicast: true };
         if waits(answer.wait.count) {
             // Nobody waits for who is forgotten: it may be dead.
-            self.send(now, member, body.clone(), By::Datagram);
+            self.send(now, member, body.clone(), Transport::Udp);
             let opened = self.open_waits(now, group, &Subject::Forgotten(record), vec![answer]);
             for wait in opened {
                 let to = self.members_to_ask(wait);

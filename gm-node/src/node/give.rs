@@ -1,7 +1,7 @@
 //! Handing over records: increments where they can be made, whole records else, by one datagram if they fit, by a connection in pieces else. Knows
 //! nothing of why they are wanted.
 
-use gm_broadcast::{By, Time};
+use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, Record, Replica, Transfer, Version};
@@ -78,7 +78,7 @@ impl<S: Store> Node<S> {
         for (size, mut parts) in pieces {
             parts.sort_by_key(MemberUpdate::member);
             parts.dedup_by_key(|part| part.member());
-            let by = if alone && size <= TRIED { by } else { By::Link };
+            let by = if alone && size <= TRIED { by } else { Transport::Tcp };
             self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
             self.send(now, to, Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts }), by);
         }

@@ -1,6 +1,6 @@
 //! What follows from what came by broadcast, and from what the broadcaster tells. Knows nothing of anti-entropy but that it goes faster.
 
-use gm_broadcast::{By, Path, Time};
+use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, KnownVersion, Versions};
 use gm_data::GroupName;
@@ -38,7 +38,7 @@ impl<S: Store> Node<S> {
         self.warn_if_crowded(group);
         self.on_members_found(now, group, members);
         if let Some(id) = by {
-            if self.unstored.len() >= self.config.broadcast.bounds.recent {
+            if self.unstored.len() >= self.config.broadcast.limits.cached_broadcasts {
                 self.unstored.pop_front();
             }
             self.unstored.push_back((Some(group.clone()), id));
@@ -79,7 +79,7 @@ impl<S: Store> Node<S> {
             return;
         }
         let island = self.caster.near().len() as u64 + 1;
-        if path == Path::Multicast && !self.chance.happens(ANSWERS.min(island), island) {
+        if path == Path::Multicast && !self.chance.ratio(ANSWERS.min(island), island) {
             return;
         }
         if !self.answers.take(now) {
@@ -95,13 +95,13 @@ impl<S: Store> Node<S> {
         }
         let body = Body::Versions(Versions { name: group.clone(), digests: false, buckets: None, versions });
         if path == Path::Multicast {
-            let at = now + self.chance.within(self.config.times.question);
+            let at = now + self.chance.duration_up_to(self.config.times.question);
             if self.replies.len() < REPLIES {
                 let place = self.replies.partition_point(|(other, _, _)| *other <= at);
                 self.replies.insert(place, (at, to, body));
             }
         } else {
-            let by = self.by_for(to, By::from(path));
+            let by = self.by_for(to, Transport::from(path));
             self.send(now, to, body, by);
         }
     }
@@ -109,7 +109,7 @@ impl<S: Store> Node<S> {
     /// The time of an answer has come.
     pub(super) fn reply(&mut self, now: Time) {
         if let Some((_, to, body)) = self.replies.pop_front() {
-            self.send(now, to, body, By::Datagram);
+            self.send(now, to, body, Transport::Udp);
         }
     }
 
@@ -118,20 +118,20 @@ impl<S: Store> Node<S> {
         use gm_broadcast::Event as Told;
         match event {
             // What cannot be said is answered where it is to be said.
-            Told::Began { .. } | Told::Unsaid { .. } => {}
-            Told::Receipts { tag, report, parts } => self.on_receipts(now, tag, report, parts),
-            Told::StoreWanted(id) => self.on_store_wanted(now, id),
-            Told::Found(node) => {
+            Told::Started { .. } | Told::Rejected { .. } => {}
+            Told::Acks { tag, report, parts } => self.on_receipts(now, tag, report, parts),
+            Told::PersistRequested(id) => self.on_store_wanted(now, id),
+            Told::NodeFound(node) => {
                 self.peers_changed = true;
                 self.on_found(now, node);
-                self.emit(Event::Broadcast(Told::Found(node)));
+                self.emit(Event::Broadcast(Told::NodeFound(node)));
             }
-            Told::Clash => self.emit(Event::Clash),
+            Told::IdentityClash => self.emit(Event::Clash),
             Told::Near(_)
             | Told::Far(_)
             | Told::Island(_)
             | Told::Unopened(_)
-            | Told::Datagrams { .. }
+            | Told::DatagramReachability { .. }
             | Told::Stalled(_)
             | Told::SeedTrouble { .. }
             | Told::SeedReached(_) => self.emit(Event::Broadcast(event)),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use gm_broadcast::{By, Time};
+use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, Versions};
 use gm_data::GroupName;
@@ -93,7 +93,7 @@ impl<S: Store> Node<S> {
             let turn = hearing.asked - 1;
             if let Some(to) = self.whom_to_ask(&group, turn) {
                 // What was not answered twice may get through by a connection.
-                let by = if turn < 2 { By::Datagram } else { By::Link };
+                let by = if turn < 2 { Transport::Udp } else { Transport::Tcp };
                 self.ask_what_is_known(now, group, (to, by));
             }
         }
@@ -114,14 +114,14 @@ impl<S: Store> Node<S> {
             if let Some(hearing) = self.hearing.get_mut(&group) {
                 hearing.asked += 1;
             }
-            self.ask_what_is_known(now, group, (node, By::Datagram));
+            self.ask_what_is_known(now, group, (node, Transport::Udp));
         }
     }
 
     /// Somebody knows a member of a group that we are about to write in.
     pub(super) fn ask_contact(&mut self, now: Time, group: &GroupName, member: NetId) {
         if self.hearing.contains_key(group) && member != self.me() {
-            self.ask_what_is_known(now, group.clone(), (member, By::Datagram));
+            self.ask_what_is_known(now, group.clone(), (member, Transport::Udp));
         }
     }
 }

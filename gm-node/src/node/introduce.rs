@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gm_broadcast::{By, Time};
+use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
 use gm_data::GroupName;
 
@@ -55,7 +55,7 @@ impl<S: Store> Node<S> {
         for (node, (tries, names)) in to {
             // Where datagrams do not come through, connections may.
             let again = tries > 1 && !planted(Bug::DatagramsOnly);
-            let by = if again { By::Link } else { self.by_for(node, By::Datagram) };
+            let by = if again { Transport::Tcp } else { self.by_for(node, Transport::Udp) };
             self.count("anti-entropy", "introduced");
             match names.as_slice() {
                 [name] => self.descend(now, node, name, by),

@@ -165,7 +165,7 @@ impl<S: Store> Node<S> {
             ("watch-bytes", usize::try_from(self.watches.kept()).unwrap_or(usize::MAX), bounds.watch_bytes),
             ("questions", self.questions.len(), bounds.questions),
             ("replies", self.replies.len(), 256),
-            ("unstored", self.unstored.len(), self.config.broadcast.bounds.recent + 1),
+            ("unstored", self.unstored.len(), self.config.broadcast.limits.cached_broadcasts + 1),
         ]
     }
 }

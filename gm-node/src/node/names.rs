@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::{By, Time};
+use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, Fingerprints, GroupEntry, KnownVersion, Root, Versions};
 use gm_data::GroupName;
@@ -219,7 +219,7 @@ impl<S: Store> Node<S> {
     }
 
     /// Sends the page of names that comes after the one sent last.
-    pub(super) fn tell_names(&mut self, now: Time, to: NetId, by: By) {
+    pub(super) fn tell_names(&mut self, now: Time, to: NetId, by: Transport) {
         let after = self.sync.told.take();
         let page = self.names(after.as_ref(), None, PAGE, |_| true);
         let until = (page.len() == PAGE).then(|| page.last().map(|(name, _)| name.clone())).flatten();

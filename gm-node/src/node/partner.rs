@@ -27,7 +27,7 @@ impl<S: Store> Node<S> {
             (false, _) if self.sync.silent > 2 => 2,
             (false, _) => 1,
         };
-        if self.chance.happens(of_four, 4) {
+        if self.chance.ratio(of_four, 4) {
             return self.anybody().or_else(|| self.some_member());
         }
         self.some_member().or_else(|| self.anybody())
@@ -50,17 +50,17 @@ impl<S: Store> Node<S> {
         // Their members may be dead: after a peer that did not answer it is any group's turn.
         let unsettled = if self.sync.silent.is_multiple_of(2) { self.unsettled() } else { Vec::new() };
         let group = if unsettled.is_empty() {
-            let place = self.chance.place(self.groups().held.len());
+            let place = self.chance.index(self.groups().held.len());
             self.groups().held.keys().nth(place).cloned()?
         } else {
-            unsettled[self.chance.place(unsettled.len())].clone()
+            unsettled[self.chance.index(unsettled.len())].clone()
         };
         if let Some(held) = self.groups_mut().held.get_mut(&group) {
             held.unsettled = held.unsettled.saturating_sub(1);
         }
         let mut found = None;
         for _ in 0..DRAWS {
-            let place = self.chance.number();
+            let place = self.chance.next_u64();
             let drawn = self.draw(&group, place);
             if let Some(node) = drawn {
                 found = Some(node);
@@ -88,10 +88,10 @@ impl<S: Store> Node<S> {
     /// Somebody whom we know, or knew, or are to call.
     fn anybody(&mut self) -> Option<NetId> {
         let (seeds, old) = (self.caster.seeds().len(), self.sync.old_peers.len());
-        let place = self.chance.number();
+        let place = self.chance.next_u64();
         let met = self.caster.pick(place);
         let called = (seeds + old > 0).then(|| {
-            let place = self.chance.place(seeds + old);
+            let place = self.chance.index(seeds + old);
             if place < seeds { self.caster.seeds()[place] } else { self.sync.old_peers[place - seeds] }
         });
         if planted(Bug::SeedsGivenUp) && self.sync.silent > 2 {
@@ -105,7 +105,7 @@ impl<S: Store> Node<S> {
 
     /// The node to ask what it knows of us in a group: a member; in other turns, as that one may be dead, a rendezvous node, or any peer.
     pub(super) fn whom_to_ask(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
-        let place = self.chance.number();
+        let place = self.chance.next_u64();
         let lead = self.groups().held.get(group).and_then(|held| held.leads.last());
         let member = self.draw(group, place).or(lead.map(|lead| lead.node));
         let rendezvous = self.rendezvous_of(group);

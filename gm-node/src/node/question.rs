@@ -1,7 +1,7 @@
 //! Records that are asked for because an increment did not fit: one question a member, to one who has shown that version, again to another until it is
 //! answered or given up. Knows nothing of what is answered.
 
-use gm_broadcast::{By, Path, Time};
+use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, RecordRequests};
 use gm_data::{GroupName, Version};
@@ -21,7 +21,7 @@ pub(super) struct Question {
     due: Time,
     asked: u32,
     /// How it is asked first; again it is asked by a connection.
-    by: By,
+    by: Transport,
 }
 
 /// Nodes that are remembered of those who have shown a version.
@@ -53,11 +53,11 @@ impl<S: Store> Node<S> {
         }
         // Many hear a multicast at one time: not all ask at once.
         let jitter = match path {
-            Path::Multicast => self.chance.within(self.config.times.question),
-            Path::Datagram | Path::Link => std::time::Duration::ZERO,
+            Path::Multicast => self.chance.duration_up_to(self.config.times.question),
+            Path::Datagram | Path::Connection => std::time::Duration::ZERO,
         };
         let due = now + jitter;
-        let by = By::from(path);
+        let by = Transport::from(path);
         let question =
             self.questions.entry(key).or_insert(Question { version, shown: Vec::new(), due, asked: 0, by });
         if version > question.version {
@@ -92,9 +92,9 @@ impl<S: Store> Node<S> {
                 self.questions.remove(&key);
                 continue;
             }
-            let to = question.shown[self.chance.place(question.shown.len())];
+            let to = question.shown[self.chance.index(question.shown.len())];
             let retry = self.config.times.question_retry.saturating_mul(1 << question.asked.min(ASKED));
-            let by = if question.asked < DATAGRAMS { question.by } else { By::Link };
+            let by = if question.asked < DATAGRAMS { question.by } else { Transport::Tcp };
             question.asked += 1;
             question.due = now + retry;
             // What the first one sends for an increment may not fit again: then the whole record is wanted.

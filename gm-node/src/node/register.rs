@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{By, Chance, Time};
+use gm_broadcast::{Rng, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, Fingerprints, GroupEntry};
 use gm_data::{GroupName, Replica};
@@ -55,7 +55,7 @@ pub(super) struct Register {
     /// The time within which members register at a new rendezvous node.
     spread: Duration,
     pub(super) at: Option<Time>,
-    chance: Chance,
+    chance: Rng,
 }
 
 /// A group of which this node is a member.
@@ -118,12 +118,12 @@ impl Register {
             silences: Silences::default(),
             spread: period / SPREAD,
             at: None,
-            chance: Chance::new(seed),
+            chance: Rng::new(seed),
         }
     }
 
     fn soon(&mut self) -> Duration {
-        self.chance.within(self.spread)
+        self.chance.duration_up_to(self.spread)
     }
 
     fn wake_by(&mut self, at: Time) {
@@ -222,7 +222,7 @@ impl<S: Store> Node<S> {
         self.choose_rendezvous(now);
         for (node, names) in self.due_pages(now) {
             self.count("registration", "sent");
-            self.send_page(now, node, &names, By::Datagram);
+            self.send_page(now, node, &names, Transport::Udp);
             self.register.pages.insert(node, Page { names, tries: 1, due: now + ANSWER });
         }
         self.register.at = self.register.next();
@@ -238,7 +238,7 @@ impl<S: Store> Node<S> {
                 page.tries += 1;
                 page.due = now + 2 * ANSWER;
                 let names = page.names.clone();
-                let by = if planted(Bug::DatagramsOnly) { By::Datagram } else { By::Link };
+                let by = if planted(Bug::DatagramsOnly) { Transport::Udp } else { Transport::Tcp };
                 self.send_page(now, node, &names, by);
                 continue;
             }
@@ -291,7 +291,7 @@ impl<S: Store> Node<S> {
                 let others = others_of(groups, name);
                 if due.lonely && others > 0 {
                     // Another member was found meanwhile: there is no hurry.
-                    let at = now + register.chance.within(register.spread) * rarity(others);
+                    let at = now + register.chance.duration_up_to(register.spread) * rarity(others);
                     *due = Due { at, lonely: false };
                     continue;
                 }
@@ -305,7 +305,7 @@ impl<S: Store> Node<S> {
         pages.into_iter().map(|(node, (_, names))| (node, names)).collect()
     }
 
-    fn send_page(&mut self, now: Time, to: NetId, names: &[GroupName], by: By) {
+    fn send_page(&mut self, now: Time, to: NetId, names: &[GroupName], by: Transport) {
         let me = self.me();
         let groups = names.iter().map(|name| (name.clone(), GroupEntry::Contact(me))).collect();
         let body = Fingerprints { answer: true, after: None, until: names.last().cloned(), groups };
@@ -321,7 +321,7 @@ impl<S: Store> Node<S> {
         self.register.silences.end(from);
         let all = u32::try_from(COUNT * self.register.groups.len()).unwrap_or(u32::MAX);
         let period = self.config.times.register.max(Duration::from_secs(1) / PACE * all);
-        let period = period - period / 8 + self.register.chance.within(period / 4);
+        let period = period - period / 8 + self.register.chance.duration_up_to(period / 4);
         for name in page.names {
             let others = others_of(self.caster.handler(), &name);
             let enrolled = self.register.groups.get_mut(&name);
@@ -341,7 +341,7 @@ impl<S: Store> Node<S> {
         }
         held.sought += 1;
         for node in self.rendezvous_of(group) {
-            self.ask_what_is_known(now, group.clone(), (node, By::Datagram));
+            self.ask_what_is_known(now, group.clone(), (node, Transport::Udp));
         }
     }
 }

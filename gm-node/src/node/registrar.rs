@@ -51,7 +51,7 @@ impl<S: Store> Node<S> {
             nodes.extend(better.map(|(_, node)| node).take_while(|node| *node != me));
         }
         let nodes: Vec<NetId> = nodes.into_iter().collect();
-        self.order(now, gm_broadcast::Command::Refer { to, nodes });
+        self.order(now, gm_broadcast::Command::Introduce { to, nodes });
     }
 
     /// Nodes that are known, and answered when they were last asked.

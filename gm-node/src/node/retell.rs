@@ -43,7 +43,7 @@ impl<S: Store> Node<S> {
             held.told = None;
         }
         if held.told.is_some() && !self.retell.contains_key(group) && !planted(Bug::NewcomerUntold) {
-            let at = now + PAUSE + self.chance.within(PAUSE);
+            let at = now + PAUSE + self.chance.duration_up_to(PAUSE);
             self.retell.insert(group.clone(), at);
         }
     }

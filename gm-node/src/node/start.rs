@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gm_broadcast::{Broadcaster, Chance, Outputs, Rate, Time};
+use gm_broadcast::{Broadcaster, Outputs, Rng, Time, TokenBucket};
 use gm_codec::FrameCodec;
 use gm_data::{GroupName, Replica};
 
@@ -36,7 +36,7 @@ impl<S: Store> Node<S> {
         now: Time,
     ) -> Result<Node<S>, ConfigError> {
         let config = config.checked()?;
-        let mut chance = Chance::new(seed);
+        let mut chance = Rng::new(seed);
         let me = config.broadcast.me;
         let groups = Groups::new(me, config.observe, config.bounds);
         let caster = Broadcaster::new(config.broadcast.clone(), codec, groups, chance.bytes(), now)?;
@@ -71,7 +71,7 @@ impl<S: Store> Node<S> {
             comparisons: Comparisons::default(),
             doubts: Doubts::default(),
             register: Register::new(seed, config.times.register),
-            answers: Rate::per_second(config.bounds.answers_per_second),
+            answers: TokenBucket::per_second(config.bounds.answers_per_second),
             questions: BTreeMap::new(),
             replies: VecDeque::new(),
             retell: BTreeMap::new(),
@@ -143,7 +143,7 @@ impl<S: Store> Node<S> {
         self.tell_doubt();
         if !self.sync.old_peers.is_empty() {
             let peers = self.sync.old_peers.clone();
-            self.order(now, gm_broadcast::Command::Know(peers.clone()));
+            self.order(now, gm_broadcast::Command::AddNodes(peers.clone()));
             peers.into_iter().for_each(|peer| self.unlist_if_forgotten(now, peer));
         }
         if !self.queue.is_empty() {
@@ -151,7 +151,7 @@ impl<S: Store> Node<S> {
         }
         let member_of: Vec<GroupName> = self.my_groups().cloned().collect();
         member_of.iter().for_each(|group| self.enroll(now, group));
-        self.sync.at = Some(now + self.chance.within(self.config.times.fast));
+        self.sync.at = Some(now + self.chance.duration_up_to(self.config.times.fast));
     }
 
     /// The number of a group, for broadcasts that take each other's place.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gm_broadcast::{By, Path, Time};
+use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
 use gm_codec::{Body, Root};
 use gm_data::{GroupName, Replica};
@@ -21,7 +21,7 @@ pub(super) struct Sync {
     /// How long after one exchange the next is.
     period: Duration,
     /// The peer that was asked and has not answered, and how it was asked.
-    asked: Option<(NetId, By)>,
+    asked: Option<(NetId, Transport)>,
     /// Exchanges in a row that found a difference, by peer: a path that loses large datagrams would show the same one for ever.
     differing: BTreeMap<NetId, u32>,
     /// How many did not answer, one after the other.
@@ -93,7 +93,7 @@ impl<S: Store> Node<S> {
 
     /// The next exchange is within that time. Not all who heard of something ask at the same time.
     fn sync_within(&mut self, now: Time, period: Duration) {
-        let at = now + period / 2 + self.chance.within(period / 2);
+        let at = now + period / 2 + self.chance.duration_up_to(period / 2);
         self.sync.at = Some(self.sync.at.map_or(at, |set| set.min(at)));
     }
 
@@ -125,7 +125,7 @@ impl<S: Store> Node<S> {
             (Some(_), ..=SILENT) => times.answer.min(self.sync.period.max(times.fast)),
             _ => self.sync.period,
         };
-        self.sync.at = Some(now + pause - pause / 8 + self.chance.within(pause / 4));
+        self.sync.at = Some(now + pause - pause / 8 + self.chance.duration_up_to(pause / 4));
         self.look_into_doubts(now);
         if self.sync.silent > SILENT {
             self.sync.period = (self.sync.period * 2).min(times.slow);
@@ -134,19 +134,23 @@ impl<S: Store> Node<S> {
 
     /// Asks a peer whether we hold the same: another one each time, but a peer that is alive and did not answer a datagram is asked once more,
     /// by a connection. So nodes between which datagrams are lost compare all the same, and learn that they are lost.
-    fn compare_with_somebody(&mut self, now: Time, unanswered: Option<(NetId, By)>) -> Option<(NetId, By)> {
+    fn compare_with_somebody(
+        &mut self,
+        now: Time,
+        unanswered: Option<(NetId, Transport)>,
+    ) -> Option<(NetId, Transport)> {
         let again = unanswered.filter(|(node, by)| {
-            *by == By::Datagram && self.caster.is_alive(now, *node, ALIVE) && !planted(Bug::DatagramsOnly)
+            *by == Transport::Udp && self.caster.is_alive(now, *node, ALIVE) && !planted(Bug::DatagramsOnly)
         });
         let (to, by) = match again {
-            Some((node, _)) => (node, By::Link),
+            Some((node, _)) => (node, Transport::Tcp),
             // Where nothing of a peer ever came, a connection may get through.
             None if self.sync.silent % 4 == 3 && !planted(Bug::DatagramsOnly) => {
-                (self.whom_to_compare_with(now)?, By::Link)
+                (self.whom_to_compare_with(now)?, Transport::Tcp)
             }
             None => {
                 let to = self.whom_to_compare_with(now)?;
-                (to, self.by_for(to, By::Datagram))
+                (to, self.by_for(to, Transport::Udp))
             }
         };
         // A group that we left is in no root; and of one in which no other member is known a peer is asked whether it knows one.
@@ -192,7 +196,7 @@ impl<S: Store> Node<S> {
             self.groups_mut().held.values_mut().for_each(Held::unsettle);
         }
         let Some((_, by)) = self.sync.asked.take_if(|(node, _)| *node == from) else { return false };
-        if answers && (by, path) == (By::Datagram, Path::Datagram) {
+        if answers && (by, path) == (Transport::Udp, Path::Datagram) {
             self.order(now, gm_broadcast::Command::Answered(from));
         }
         true
@@ -200,9 +204,9 @@ impl<S: Store> Node<S> {
 
     /// How to send to a peer what would go that way: by a connection, if exchanges with it find a difference again and again. Then large datagrams
     /// may be lost, or there is much to send.
-    pub(super) fn by_for(&self, peer: NetId, by: By) -> By {
+    pub(super) fn by_for(&self, peer: NetId, by: Transport) -> Transport {
         let differing = self.sync.differing.get(&peer).copied().unwrap_or(0);
-        if differing >= DIFFERING && !planted(Bug::DatagramsOnly) { By::Link } else { by }
+        if differing >= DIFFERING && !planted(Bug::DatagramsOnly) { Transport::Tcp } else { by }
     }
 
     /// An exchange found nothing to do.
@@ -214,14 +218,15 @@ impl<S: Store> Node<S> {
         }
         let slow = self.config.times.slow;
         self.sync.quiet += 1;
-        self.sync.at =
-            Some(now + self.sync.period - self.sync.period / 8 + self.chance.within(self.sync.period / 4));
+        self.sync.at = Some(
+            now + self.sync.period - self.sync.period / 8 + self.chance.duration_up_to(self.sync.period / 4),
+        );
         if !self.is_eager(now) && self.unsettled().is_empty() {
             self.sync.period = (self.sync.period * 2).min(slow);
         }
         self.look_into_doubts(now);
         if self.sync.quiet.is_multiple_of(NAMES_EVERY) {
-            let by = self.by_for(with, By::Datagram);
+            let by = self.by_for(with, Transport::Udp);
             self.tell_names(now, with, by);
         }
     }

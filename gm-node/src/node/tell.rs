@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gm_broadcast::{Broadcasting, Targets, Time, Wanted};
+use gm_broadcast::{AckRequest, BroadcastRequest, Targets, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, KeyRange, Record, Replica, Version, View};
@@ -79,18 +79,19 @@ impl<S: Store> Node<S> {
         now: Time,
         group: &GroupName,
         telling: Telling,
-        receipts: Option<Wanted>,
+        receipts: Option<AckRequest>,
     ) -> (u64, bool) {
         let Telling { body, instead, topic, to, multicast } = telling;
         self.next_tag += 1;
         let tag = self.next_tag;
         let to = Targets::Nodes(to);
-        let broadcasting = Broadcasting { tag, body, to, receipts, topic, instead, multicast };
+        let broadcasting =
+            BroadcastRequest { tag, body, to, acks: receipts, topic, catch_up: instead, multicast };
         self.order(now, gm_broadcast::Command::Broadcast(broadcasting));
-        let unsaid = |event: &gm_broadcast::Event| matches!(event, gm_broadcast::Event::Unsaid { tag: of, .. } if *of == tag);
+        let unsaid = |event: &gm_broadcast::Event| matches!(event, gm_broadcast::Event::Rejected { tag: of, .. } if *of == tag);
         let place = self.told.iter().rposition(unsaid);
         match place.and_then(|place| self.told.remove(place)) {
-            Some(gm_broadcast::Event::Unsaid { why, .. }) => {
+            Some(gm_broadcast::Event::Rejected { why, .. }) => {
                 self.emit(Event::Unsaid { group: group.clone(), why });
                 (tag, false)
             }

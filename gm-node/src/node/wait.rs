@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{Part, Report, Time, Wanted};
+use gm_broadcast::{AckPart, AckReport, AckRequest, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate};
 use gm_data::{GroupName, Record, Replica};
@@ -111,7 +111,7 @@ impl<S: Store> Node<S> {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         let (group, durable) = (waiter.group.clone(), waiter.kind.disk);
         let (within, to) = (waiter.until().since(now), telling.to.clone());
-        let wanted = Wanted { within, durable };
+        let wanted = AckRequest { within, durable };
         let (tag, said) = self.broadcast(now, &group, telling, Some(wanted).filter(|_| !to.is_empty()));
         let Some(waiter) = self.waits.table.get_mut(&id) else { return };
         waiter.unsaid |= !said;
@@ -120,14 +120,14 @@ impl<S: Store> Node<S> {
             waiter.begin(tag, to, before, whole);
             self.waits.rounds.insert(tag, id);
             if !said {
-                let unknown = Report { unknown: targets, settled: true, ..Report::default() };
+                let unknown = AckReport { unknown: targets, settled: true, ..AckReport::default() };
                 self.on_receipts(now, tag, unknown, Vec::new());
             }
         }
     }
 
     /// Receipts of a broadcast came.
-    pub(super) fn on_receipts(&mut self, now: Time, tag: u64, report: Report, parts: Vec<Part>) {
+    pub(super) fn on_receipts(&mut self, now: Time, tag: u64, report: AckReport, parts: Vec<AckPart>) {
         let Some(id) = self.waits.rounds.get(&tag).copied() else { return };
         if let Some(waiter) = self.waits.table.get_mut(&id)
             && waiter.on_receipts(tag, report, parts)
@@ -192,7 +192,7 @@ impl<S: Store> Node<S> {
             return others;
         }
         let group = waiter.group.clone();
-        let places: Vec<u64> = (0..DRAWS * most as u64).map(|_| self.chance.number()).collect();
+        let places: Vec<u64> = (0..DRAWS * most as u64).map(|_| self.chance.next_u64()).collect();
         let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
         let is_new = |member: &NetId| !waiter.was_asked(*member) && !waiter.required.contains(member);
         let drawn = places.into_iter().filter_map(|place| self.draw(&group, place)).filter(is_new);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{Part, Report, Time};
+use gm_broadcast::{AckPart, AckReport, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange, Record};
 
@@ -65,7 +65,7 @@ struct Round {
     whole: bool,
     /// So many of the targets are known to have acknowledged before.
     before: u64,
-    report: Report,
+    report: AckReport,
 }
 
 impl Round {
@@ -100,7 +100,7 @@ pub(super) struct Waiter {
     /// Members that all answered, and some of them refused; which ones is not always known. How many acknowledged, and refused.
     mixed: (u64, u64),
     /// Members that are in no round and did not answer.
-    open: Vec<Part>,
+    open: Vec<AckPart>,
 }
 
 /// How many of the members that were asked did what.
@@ -205,12 +205,12 @@ impl Waiter {
     pub(super) fn begin(&mut self, tag: u64, mut targets: Vec<NetId>, before: u64, whole: bool) {
         targets.sort_unstable();
         self.asked.extend(&targets);
-        let report = Report { unknown: targets.len() as u64, ..Report::default() };
+        let report = AckReport { unknown: targets.len() as u64, ..AckReport::default() };
         self.rounds.insert(tag, Round { targets, whole, before, report });
     }
 
     /// Receipts of a round changed. Says whether the round is over.
-    pub(super) fn on_receipts(&mut self, tag: u64, report: Report, parts: Vec<Part>) -> bool {
+    pub(super) fn on_receipts(&mut self, tag: u64, report: AckReport, parts: Vec<AckPart>) -> bool {
         let settled = report.settled;
         if let Some(round) = self.rounds.get_mut(&tag) {
             round.report = report;
@@ -222,7 +222,7 @@ impl Waiter {
     }
 
     /// A round is over: each member acknowledged, refused, or did not answer.
-    fn settle(&mut self, round: &Round, parts: Vec<Part>) {
+    fn settle(&mut self, round: &Round, parts: Vec<AckPart>) {
         let mut left: BTreeSet<NetId> = round.targets.iter().copied().collect();
         let mut open = Vec::new();
         let mut delivered = 0;
@@ -241,7 +241,7 @@ impl Waiter {
             }
         }
         if !left.is_empty() {
-            open.push(Part { nodes: left.into_iter().collect(), ..Part::default() });
+            open.push(AckPart { nodes: left.into_iter().collect(), ..AckPart::default() });
         }
         // Those that acknowledged in a round before, and said nothing in this one.
         let mut more = round.before.saturating_sub(delivered);
@@ -258,11 +258,11 @@ impl Waiter {
         let (acknowledged, refused) = self.mixed;
         let delivered = acknowledged + self.acknowledged.len() as u64;
         let mut counts = Counts { delivered, refused, ..Counts::default() };
-        for Part { nodes, delivered, refused, missing, .. } in &self.open {
+        for AckPart { nodes, delivered, refused, missing, .. } in &self.open {
             counts.add(nodes.len() as u64, *delivered, *refused, *missing);
         }
         for round in self.rounds.values() {
-            let Report { refused, missing, .. } = round.report;
+            let AckReport { refused, missing, .. } = round.report;
             counts.add(round.targets.len() as u64, round.delivered(), refused, missing);
         }
         counts
@@ -331,7 +331,7 @@ impl Waiter {
     pub(super) fn waited(&self, end: End, facts: Facts, names: usize) -> Waited {
         let Counts { delivered, refused, missing, silent } = self.counts();
         let mut missed: BTreeSet<NetId> =
-            self.rounds.values().flat_map(|round| round.report.names.iter().copied()).collect();
+            self.rounds.values().flat_map(|round| round.report.missing_nodes.iter().copied()).collect();
         let unreached = self.open.iter().filter(|part| part.missing == part.nodes.len() as u64);
         missed.extend(unreached.flat_map(|part| part.nodes.iter().copied()));
         let unheard = self.open.iter().filter(|part| part.delivered + part.refused + part.missing == 0);

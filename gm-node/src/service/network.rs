@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use gm_broadcast::shell::{Resolution, SeedState};
-use gm_broadcast::{Arriving, Datagrams, PeerStatus, Unopened, Unproven};
+use gm_broadcast::runtime::{SeedResolution, SeedState};
+use gm_broadcast::{DatagramReachability, PartialFrameUsage, PeerStatus, UnauthenticatedUsage, Unopened};
 use gm_clock::NetId;
 
 use super::{Driving, Service, ServiceError};
@@ -29,11 +29,11 @@ pub struct NetworkStatus {
     /// Addresses whose frames do not open, seen in the last five minutes.
     pub unopened: Vec<Unopened>,
     /// Connections that others opened, and whose other end has not proven that it has the key.
-    pub unproven: Unproven,
+    pub unproven: UnauthenticatedUsage,
     /// Connections that were not let in since the start, because others of their address were ended shortly before.
     pub not_let_in: u64,
     /// Frames that come by proven connections and are not whole yet.
-    pub arriving: Arriving,
+    pub arriving: PartialFrameUsage,
     /// How long ago another node last reached this one: by a datagram to it, or by a connection that it opened.
     pub reached: Option<Duration>,
     /// The seeds, in the order in which they were configured.
@@ -54,10 +54,10 @@ impl SeedStatus {
     #[must_use]
     pub fn is_reached(&self) -> bool {
         let lately = |status: &PeerStatus| {
-            status.heard().is_some_and(|(ago, _)| ago < LATELY)
+            status.last_heard().is_some_and(|(ago, _)| ago < LATELY)
                 || (status.connected && status.connection.is_some())
         };
-        self.state.resolution == Resolution::Ourselves
+        self.state.resolution == SeedResolution::Ourselves
             || self.nodes.iter().any(|(_, status)| status.as_ref().is_some_and(lately))
     }
 }
@@ -76,9 +76,9 @@ impl Service {
             let caster = node.broadcaster();
             let mut network = NetworkStatus {
                 unopened: caster.unopened(now),
-                unproven: caster.unproven(),
+                unproven: caster.unauthenticated(),
                 not_let_in,
-                arriving: caster.arriving(),
+                arriving: caster.partial_frames(),
                 reached: caster.reached_by_others(now),
                 ..NetworkStatus::default()
             };
@@ -86,12 +86,12 @@ impl Service {
                 let Some(status) = caster.peer_status(now, peer) else { continue };
                 network.peers += 1;
                 network.near += usize::from(status.near);
-                let lately = status.heard().is_some_and(|(ago, _)| ago < LATELY);
+                let lately = status.last_heard().is_some_and(|(ago, _)| ago < LATELY);
                 network.alive += usize::from(status.connected || lately);
-                network.other_family += usize::from(status.datagrams == Datagrams::OtherFamily);
+                network.other_family += usize::from(status.datagrams == DatagramReachability::OtherFamily);
                 let unheard = status.multicast.is_none_or(|ago| ago > LATELY);
                 network.one_way_multicast +=
-                    usize::from(status.hears_us.is_some() && unheard && !status.near);
+                    usize::from(status.receives_us.is_some() && unheard && !status.near);
                 if is_troubled(&status) {
                     network.troubled.1 += 1;
                     if network.troubled.0.len() < NAMED {
@@ -101,7 +101,7 @@ impl Service {
             }
             let of = |state: SeedState| {
                 let nodes = match &state.resolution {
-                    Resolution::Nodes(nodes) => nodes.clone(),
+                    SeedResolution::Nodes(nodes) => nodes.clone(),
                     _ => Vec::new(),
                 };
                 let status = |node: NetId| (node, caster.peer_status(now, node));
@@ -115,7 +115,7 @@ impl Service {
 }
 
 fn is_troubled(status: &PeerStatus) -> bool {
-    status.datagrams == Datagrams::Lost
+    status.datagrams == DatagramReachability::Lost
         || status.stalled.is_some()
         || status.closes_before_first_frame
         || status.is_unreachable_at_its_address()

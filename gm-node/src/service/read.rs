@@ -128,7 +128,7 @@ impl Service {
         &self,
         question: impl FnOnce(&Driving) -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
-        Ok(self.inner.shell.look(question).await?)
+        Ok(self.inner.shell.with_machine(question).await?)
     }
 
     /// The groups that are held and know a member, which is not forgotten.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gm_broadcast::shell::{Said, Shell};
+use gm_broadcast::runtime::{MachineOutput, RuntimeHandle};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::Driving;
@@ -13,7 +13,7 @@ use crate::command::{Command, WriteError, Written};
 use crate::event::Event;
 
 type Answer = Result<Written, WriteError>;
-type Heard = mpsc::Receiver<Said<std::convert::Infallible, Event>>;
+type Heard = mpsc::Receiver<MachineOutput<std::convert::Infallible, Event>>;
 
 /// What the task and the handles share.
 #[derive(Debug)]
@@ -139,18 +139,18 @@ impl Drop for Ending<'_> {
 pub(super) async fn hear(
     mut said: Heard,
     mut gone: mpsc::UnboundedReceiver<u64>,
-    shell: Shell<Driving>,
+    shell: RuntimeHandle<Driving>,
     shared: std::sync::Arc<Shared>,
 ) {
     let ending = Ending(&shared);
     loop {
         tokio::select! {
             said = said.recv() => match said {
-                Some(Said::Event(event)) => ending.0.on_event(event),
-                Some(Said::Delivery(never)) => match never {},
+                Some(MachineOutput::Event(event)) => ending.0.on_event(event),
+                Some(MachineOutput::Delivery(never)) => match never {},
                 None => return,
             },
-            Some(tag) = gone.recv() => drop(shell.tell(Command::Unwatch { tag }).await),
+            Some(tag) = gone.recv() => drop(shell.send(Command::Unwatch { tag }).await),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use gm_broadcast::shell::{Door, Multicast, Settings};
+use gm_broadcast::runtime::{Multicast, RuntimeSettings, Sockets};
 use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{GroupName, KeyRange};
 
@@ -17,14 +17,14 @@ fn service(seed: Option<NetId>) -> Service {
 
 fn service_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Service {
     let seeds = seed.map(|seed| seed.to_string().parse().unwrap()).into_iter().collect();
-    let settings = Settings {
+    let settings = RuntimeSettings {
         address: Some(Ipv4Addr::LOCALHOST.into()),
         port: 0,
         multicast: Multicast::Off,
         seeds,
-        ..Settings::default()
+        ..RuntimeSettings::default()
     };
-    let door = Door::open(&settings).unwrap();
+    let door = Sockets::open(&settings).unwrap();
     let keyring = Keyring::new(Key::new([7; 32]));
     let codec = FrameCodec::new("test".parse().unwrap(), keyring, Limits::default()).unwrap();
     Service::start(Config::of_door(&door), codec, store, Stored::default(), door).unwrap()
@@ -135,13 +135,13 @@ async fn a_directory_is_free_again_when_the_service_was_stopped() {
     let dir = std::env::temp_dir().join(format!("gm-service-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     for life in 0..2 {
-        let settings = Settings {
+        let settings = RuntimeSettings {
             address: Some(Ipv4Addr::LOCALHOST.into()),
             port: 0,
             multicast: Multicast::Off,
-            ..Settings::default()
+            ..RuntimeSettings::default()
         };
-        let door = Door::open(&settings).unwrap();
+        let door = Sockets::open(&settings).unwrap();
         let codec = FrameCodec::insecure("test".parse().unwrap(), Limits::default()).unwrap();
         let (store, stored) = DiskStore::open(&dir).unwrap();
         let service = Service::start(Config::of_door(&door), codec, store, stored, door).unwrap();

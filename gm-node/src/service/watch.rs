@@ -38,7 +38,7 @@ impl Service {
         let most = self.inner.watchers;
         let (tag, changes) = self.inner.shared.watch(most).ok_or_else(|| full(most))?;
         let watch = Watch { inner: Arc::clone(&self.inner), tag, changes, stirred: false };
-        self.inner.shell.tell(Command::Watch { tag, group: group.clone() }).await?;
+        self.inner.shell.send(Command::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
     }
 }
@@ -74,13 +74,13 @@ impl Watch {
                 self.stirred = self.changes.recv().await.is_some();
             }
             let tag = self.tag;
-            let difference = self.inner.shell.look(move |node| node.difference(tag)).await?;
+            let difference = self.inner.shell.with_machine(move |node| node.difference(tag)).await?;
             let Some(difference) = difference.filter(|_| self.stirred) else {
                 let refused = !self.inner.shared.has_ended();
                 return Err(if refused { full(self.inner.watchers).into() } else { ServiceError::Stopped });
             };
             let Part { events, cursor, .. } = part(difference);
-            self.inner.shell.tell(Command::Took { tag, until: Box::new(cursor) }).await?;
+            self.inner.shell.send(Command::Took { tag, until: Box::new(cursor) }).await?;
             self.stirred = false;
             match events {
                 None => return Ok(Changes::TooMany),

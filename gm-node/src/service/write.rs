@@ -120,7 +120,7 @@ impl Service {
         for group in groups {
             let (tag, answered) = self.inner.shared.expect();
             let forget = Forget { tag, group: Some(group.clone()), member, wait };
-            let told = self.inner.shell.tell(Command::Forget(forget)).await;
+            let told = self.inner.shell.send(Command::Forget(forget)).await;
             // Those that were told before this one may be done.
             told.map_err(|_| if waiting.is_empty() { ServiceError::Stopped } else { ServiceError::Unknown })?;
             waiting.push((group, answered));
@@ -152,14 +152,14 @@ impl Service {
         let Some(count) = self.look(count).await? else {
             return Err(WriteError::UnknownGroup { group: group.clone() }.into());
         };
-        self.inner.shell.tell(Command::Purge { group: group.clone(), unheard }).await?;
+        self.inner.shell.send(Command::Purge { group: group.clone(), unheard }).await?;
         Ok(count)
     }
 
     async fn write(&self, group: &GroupName, what: What, wait: Wait) -> Result<Written, ServiceError> {
         let (tag, answered) = self.inner.shared.expect();
         let write = Write { tag, group: group.clone(), what, wait };
-        self.inner.shell.tell(Command::Write(write)).await?;
+        self.inner.shell.send(Command::Write(write)).await?;
         Ok(answered.await.map_err(|_| ServiceError::Unknown)??)
     }
 }

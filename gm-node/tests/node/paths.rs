@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Datagrams, Time};
+use gm_broadcast::{DatagramReachability, Time};
 use gm_node::{Config, Wait};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 
@@ -26,7 +26,7 @@ fn all_serve(town: &mut Town, nodes: u32) {
 }
 
 /// The state between a node and another, as the first knows it.
-fn datagrams(town: &Town, node: u32, of: u8) -> Datagrams {
+fn datagrams(town: &Town, node: u32, of: u8) -> DatagramReachability {
     let caster = town.machine(NodeIndex(node)).unwrap().broadcaster();
     caster.peer_status(town.now(), id(of)).unwrap().datagrams
 }
@@ -50,7 +50,7 @@ fn groups_converge_where_no_datagram_gets_through() {
     let took = time_to_agree(&mut town, 4, Duration::from_secs(10));
     println!("no datagrams: equal after {took:?}");
     town.run_for(Duration::from_secs(30));
-    let lost = (1..4).filter(|of| datagrams(&town, 0, *of) == Datagrams::Lost).count();
+    let lost = (1..4).filter(|of| datagrams(&town, 0, *of) == DatagramReachability::Lost).count();
     assert!(lost >= 1, "and it is known that they are lost");
     // A write that concerns nobody else's range is told to nobody at once: the next comparisons bring it.
     town.command(NodeIndex(1), write(99, serve(50_000, 50_001), Wait::NONE));
@@ -89,7 +89,9 @@ fn where_datagrams_are_lost_later_connections_are_used_and_given_up_again() {
     }
     let lost = |town: &Town| {
         let pairs = (0..3).flat_map(|node| (0..3).filter(move |of| *of != node).map(move |of| (node, of)));
-        pairs.filter(|(node, of)| datagrams(town, u32::from(*node), *of) == Datagrams::Lost).count()
+        pairs
+            .filter(|(node, of)| datagrams(town, u32::from(*node), *of) == DatagramReachability::Lost)
+            .count()
     };
     assert!(lost(&town) > 0);
     town.heal(false);
@@ -121,7 +123,7 @@ fn nodes_of_both_families_are_one_cluster() {
     let took = time_to_agree(&mut town, 4, Duration::from_secs(10));
     println!("mixed families: equal after {took:?}");
     let caster = town.machine(NodeIndex(0)).unwrap().broadcaster();
-    assert_eq!(caster.peer_status(town.now(), ids[1]).unwrap().datagrams, Datagrams::OtherFamily);
+    assert_eq!(caster.peer_status(town.now(), ids[1]).unwrap().datagrams, DatagramReachability::OtherFamily);
 }
 
 /// The last node announces an address where it is not reached, by datagrams or dials; its own dials get through.

@@ -183,7 +183,7 @@ impl Book {
     }
 
     fn event(&mut self, place: Where, event: &Event) {
-        if let Event::Began { tag, id } = event {
+        if let Event::Started { tag, id } = event {
             let life = self.standing(place.node).life;
             self.by_id.insert(*id, *tag);
             if let Some(said) = self.said.get_mut(tag) {

@@ -1,6 +1,6 @@
 //! A node of a world of broadcasters. Knows nothing of the world.
 
-use gm_broadcast::{Broadcaster, Chance, Config, Handler, Outcome, Path, Received, Time};
+use gm_broadcast::{Broadcaster, BroadcasterConfig, Handler, HandlerOutcome, Path, Received, Rng, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, ClusterName, FrameCodec, Key, Keyring, Limits};
 
@@ -37,7 +37,7 @@ pub struct Inbox {
 impl Handler for Inbox {
     type Delivery = Mail;
 
-    fn handle(&mut self, _: Time, received: Received<'_>) -> Outcome<Mail> {
+    fn handle(&mut self, _: Time, received: Received<'_>) -> HandlerOutcome<Mail> {
         let bytes = match received.body {
             Body::Application(application) => application.bytes.as_slice(),
             _ => &[],
@@ -51,7 +51,7 @@ impl Handler for Inbox {
             length: bytes.len(),
             hash: hash(bytes),
         };
-        Outcome { stored: self.stores, ..Outcome::deliver(mail) }
+        HandlerOutcome { stored: self.stores, ..HandlerOutcome::deliver(mail) }
     }
 }
 
@@ -67,9 +67,9 @@ pub fn body(number: u64, length: usize) -> Body {
 #[must_use]
 pub fn noise(number: u64, length: usize) -> Body {
     let mut bytes = number.to_be_bytes().to_vec();
-    let mut chance = Chance::new(crate::world::spread(number, 7, 7));
+    let mut chance = Rng::new(crate::world::spread(number, 7, 7));
     while bytes.len() < length {
-        bytes.extend_from_slice(&chance.number().to_le_bytes());
+        bytes.extend_from_slice(&chance.next_u64().to_le_bytes());
     }
     bytes.truncate(length.max(8));
     Body::Application(ApplicationPayload { name: "sim".into(), bytes })
@@ -114,7 +114,7 @@ pub(crate) fn codec(alone: Option<NodeIndex>) -> FrameCodec {
 /// If the configuration cannot be: a world is written by hand.
 #[must_use]
 #[allow(clippy::expect_used)]
-pub fn make(birth: &Birth, config: Config, frames: Frames) -> Node {
+pub fn make(birth: &Birth, config: BroadcasterConfig, frames: Frames) -> Node {
     let codec = match frames {
         Frames::Sealed => codec(birth.wrong_key.then_some(birth.node)),
         Frames::Unsealed => {

@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gm_broadcast::{Broadcasting, Bug, Chance, Class, Command, Config, Directory, Known, Targets, Time};
+use gm_broadcast::{
+    BroadcastRequest, BroadcasterConfig, Bug, Command, Directory, KnownNode, LatencyClass, Rng, Targets, Time,
+};
 use gm_clock::NetId;
 
 use super::book::{Book, Shared};
@@ -40,11 +42,11 @@ pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
 
 /// Everything happens until then; owners put on disk what they have to, after a while each.
 fn drive(world: &mut World<Node>, book: &Shared, end: Time, seed: u64) {
-    let mut chance = Chance::new(crate::world::spread(seed, u64::MAX - 2, 0));
+    let mut chance = Rng::new(crate::world::spread(seed, u64::MAX - 2, 0));
     while world.run_while(end, |_| book.borrow().to_store.is_empty()) {
         let stores = std::mem::take(&mut book.borrow_mut().to_store);
         for (node, id) in stores {
-            let at = world.now() + chance.within(Duration::from_millis(400));
+            let at = world.now() + chance.duration_up_to(Duration::from_millis(400));
             world.command_at(at, node, Command::Stored(id));
         }
     }
@@ -56,11 +58,16 @@ fn drive(world: &mut World<Node>, book: &Shared, end: Time, seed: u64) {
 pub fn command(say: &Say) -> Command {
     let body = noise(say.number, say.length);
     let to = match &say.to {
-        Whom::One(to, by) => return Command::Send { to: *to, body, by: *by },
+        Whom::One(to, by) => return Command::Send { to: *to, body, transport: *by },
         Whom::All => Targets::All,
         Whom::Nodes(nodes) => Targets::Nodes(nodes.clone()),
     };
-    Command::Broadcast(Broadcasting { tag: say.number, to, receipts: say.wanted, ..Broadcasting::new(body) })
+    Command::Broadcast(BroadcastRequest {
+        tag: say.number,
+        to,
+        acks: say.wanted,
+        ..BroadcastRequest::new(body)
+    })
 }
 
 /// The world of a plan, in which nothing happened yet.
@@ -74,7 +81,7 @@ fn world(plan: &Rc<Plan>) -> World<Node> {
 /// Sites of a world, at most.
 const SITES: u32 = 4;
 
-fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> Config {
+fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> BroadcasterConfig {
     let id = |node: &NodeIndex| plan.places[node.at()].id;
     let seeds = match &plan.known {
         Acquaintance::Everybody { .. } => Vec::new(),
@@ -83,7 +90,15 @@ fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> Config 
     let directory = directories.get(birth.place.site as usize).cloned().unwrap_or_default();
     let multicast = !plan.mute.contains(&birth.node);
     let (shape, bounds, times) = (plan.shape, plan.bounds, plan.times);
-    Config { multicast, seeds, directory, shape, bounds, times, ..Config::new(birth.place.id) }
+    BroadcasterConfig {
+        multicast,
+        seeds,
+        directory,
+        tree_shape: shape,
+        limits: bounds,
+        timings: times,
+        ..BroadcasterConfig::new(birth.place.id)
+    }
 }
 
 /// Everybody, as seen from a site; nobody, if nodes know only seeds.
@@ -97,10 +112,10 @@ fn directory(plan: &Plan, site: u32) -> Arc<Directory> {
         |island| -> Option<NetId> { speaks(island).min().filter(|_| labels && speaks(island).count() > 1) };
     let islands = plan.places.iter().map(|place| place.island).max().unwrap_or(0);
     let label_of: Vec<Option<NetId>> = (0..=islands).map(label).collect();
-    let known = plan.nodes().zip(&plan.places).map(|(node, place)| Known {
+    let known = plan.nodes().zip(&plan.places).map(|(node, place)| KnownNode {
         node: place.id,
-        label: label_of[place.island as usize].filter(|_| !plan.mute.contains(&node)),
-        class: if place.site == site { Class::Lan } else { Class::Wan },
+        island_id: label_of[place.island as usize].filter(|_| !plan.mute.contains(&node)),
+        class: if place.site == site { LatencyClass::Lan } else { LatencyClass::Wan },
     });
     Arc::new(Directory::new(known.collect()))
 }

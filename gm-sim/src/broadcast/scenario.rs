@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use gm_broadcast::{Bounds, By, Shape, Time, Times, Wanted};
+use gm_broadcast::{AckRequest, BroadcasterLimits, BroadcasterTimings, Time, Transport, TreeShape};
 use gm_clock::NetId;
 
 use crate::fault::FaultClass;
@@ -40,11 +40,11 @@ pub struct Plan {
     /// Whom nodes know at their start.
     pub known: Acquaintance,
     /// How every node cuts its lists.
-    pub shape: Shape,
+    pub shape: TreeShape,
     /// The bounds of every node.
-    pub bounds: Bounds,
+    pub bounds: BroadcasterLimits,
     /// The times of every node.
-    pub times: Times,
+    pub times: BroadcasterTimings,
     /// Kinds of faults that are in the timetable.
     pub classes: Vec<FaultClass>,
     /// What is done to the world in the first phase.
@@ -87,7 +87,7 @@ pub struct Say {
     /// To whom.
     pub to: Whom,
     /// Whether receipts are gathered.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<AckRequest>,
     /// Within what time every target must have it that is up all the while; nothing if nothing is demanded.
     pub within: Option<Duration>,
     /// Of whom it is not demanded.
@@ -104,7 +104,7 @@ pub enum Whom {
     /// These.
     Nodes(Vec<NetId>),
     /// One, not as a broadcast.
-    One(NetId, By),
+    One(NetId, Transport),
 }
 
 /// What holds in a world beyond what holds in all.
@@ -123,7 +123,7 @@ impl Plan {
     /// unseen are idle), given up dials, waited out pauses after failures, forgotten confirmations, and asked around.
     #[must_use]
     pub fn settle(&self) -> Duration {
-        let Times { idle, backoff_most, confirmation, exchange, .. } = self.times;
+        let BroadcasterTimings { idle, backoff_max: backoff_most, confirmation, exchange, .. } = self.times;
         let links = idle * 2 + self.network.tcp.retry_most;
         let pauses = self.network.tcp.connect_timeout + backoff_most * 3 / 2;
         links.max(pauses).max(confirmation) + exchange
@@ -136,10 +136,10 @@ impl Plan {
     pub fn bound(&self, dead: usize) -> Duration {
         let levels = u32::try_from(self.places.len()).unwrap_or(u32::MAX).ilog2() + 2;
         let way = self.network.wan.latency + self.network.wan.jitter;
-        let asked = self.times.pulse * 6 + self.times.patience;
-        let silent = u32::try_from(dead.div_ceil(self.bounds.attempts)).unwrap_or(u32::MAX);
-        let hedges =
-            (way * 4 + self.times.hedge) * u32::try_from(dead.min(self.bounds.attempts)).unwrap_or(1);
+        let asked = self.times.ack_interval * 6 + self.times.content_wait;
+        let silent = u32::try_from(dead.div_ceil(self.bounds.dials_per_subtree)).unwrap_or(u32::MAX);
+        let hedges = (way * 4 + self.times.hedge)
+            * u32::try_from(dead.min(self.bounds.dials_per_subtree)).unwrap_or(1);
         (way * 6 + asked) * levels
             + (self.network.tcp.connect_timeout * silent + hedges) * levels.min(silent * levels)
     }

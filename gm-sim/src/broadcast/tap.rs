@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use gm_broadcast::{Input, LinkId, Via};
+use gm_broadcast::{ConnectionId, Input, Via};
 use gm_codec::{
     Ack, AckStatus, Body, BroadcastHeader, BroadcastId, Channel, FrameCodec, FrameSplitter, Handshake,
     Limits, Payload, Routing, Stream,
@@ -71,7 +71,7 @@ struct End {
 /// All connections of a world.
 pub struct Tap {
     codec: FrameCodec,
-    ends: BTreeMap<(NodeIndex, LinkId), End>,
+    ends: BTreeMap<(NodeIndex, ConnectionId), End>,
     /// By the openings of who sends and who gets.
     ways: BTreeMap<(Vec<u8>, Vec<u8>), Way>,
     scratch: Vec<u8>,
@@ -96,19 +96,19 @@ impl Tap {
                 let frame = self.multicast(place.node, bytes);
                 frame.into_iter().map(|frame| Heard::Sent(None, Rc::new(frame))).collect()
             }
-            Seen::Input(Input::LinkBytes { link, bytes }) => self.got(place.node, *link, bytes),
+            Seen::Input(Input::ConnectionBytes { link, bytes }) => self.got(place.node, *link, bytes),
             Seen::Input(Input::Datagram { via: Via::Multicast, bytes, .. }) => {
                 // Who sent it stands in it, but nobody asks that of a multicast.
                 let frame = self.multicast(NodeIndex::OUTSIDER, bytes);
                 frame.into_iter().map(|frame| Heard::Got(Rc::new(frame))).collect()
             }
-            Seen::Input(Input::LinkClosed { link, .. }) | Seen::Closed { link } => {
+            Seen::Input(Input::ConnectionClosed { link, .. }) | Seen::Closed { link } => {
                 self.ends.remove(&(place.node, *link));
                 Vec::new()
             }
             Seen::Ended => {
-                let of = (place.node, LinkId::dialled(0))
-                    ..(NodeIndex(place.node.0.wrapping_add(1)), LinkId::dialled(0));
+                let of = (place.node, ConnectionId::dialled(0))
+                    ..(NodeIndex(place.node.0.wrapping_add(1)), ConnectionId::dialled(0));
                 let links: Vec<_> = self.ends.range(of).map(|(key, _)| *key).collect();
                 links.iter().for_each(|key| drop(self.ends.remove(key)));
                 Vec::new()
@@ -117,7 +117,7 @@ impl Tap {
         }
     }
 
-    fn sent(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Option<Frame> {
+    fn sent(&mut self, node: NodeIndex, link: ConnectionId, bytes: &[u8]) -> Option<Frame> {
         let end = self.ends.entry((node, link)).or_default();
         end.sent += bytes.len() as u64;
         if end.own.len() < Handshake::BYTES {
@@ -154,7 +154,7 @@ impl Tap {
         Some(Frame { from, flow: Flow::Multicast, id, says })
     }
 
-    fn got(&mut self, node: NodeIndex, link: LinkId, bytes: &[u8]) -> Vec<Heard> {
+    fn got(&mut self, node: NodeIndex, link: ConnectionId, bytes: &[u8]) -> Vec<Heard> {
         let end = self.ends.entry((node, link)).or_default();
         end.got += bytes.len() as u64;
         let missing = Handshake::BYTES - end.peer.len();

@@ -1,6 +1,6 @@
 //! A connection ends: closed, given up, reset, or with its program. Knows not how long anything takes.
 
-use gm_broadcast::{Input, LinkId, Machine, Refusal};
+use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
 use super::World;
 use crate::conn::{ACCEPTOR, ConnKey, DIALLER, Stage, Wire, other};
@@ -9,7 +9,7 @@ use crate::node::NodeIndex;
 use crate::watch::Seen;
 
 impl<M: Machine> World<M> {
-    pub(super) fn close(&mut self, node: NodeIndex, link: LinkId) {
+    pub(super) fn close(&mut self, node: NodeIndex, link: ConnectionId) {
         self.see(node, &Seen::Closed { link });
         let Some((key, side)) = self.nodes[node.at()].links.remove(&link) else { return };
         let Some(conn) = self.conns.get(key) else { return };
@@ -41,8 +41,10 @@ impl<M: Machine> World<M> {
         self.stream_lost(node, lost);
         self.bury(key);
         match stage {
-            Stage::Open => self.give(node, Input::LinkClosed { link, stalled }),
-            Stage::Dialling => self.give(node, Input::LinkRefused { link, refusal: Refusal::Refused }),
+            Stage::Open => self.give(node, Input::ConnectionClosed { link, stalled }),
+            Stage::Dialling => {
+                self.give(node, Input::ConnectionRefused { link, refusal: DialFailure::Refused })
+            }
             Stage::Waiting | Stage::Done => {}
         }
     }
@@ -62,7 +64,7 @@ impl<M: Machine> World<M> {
         self.forget(key);
         for (node, link, stage) in ends {
             if stage == Stage::Open {
-                self.give(node, Input::LinkClosed { link, stalled: false });
+                self.give(node, Input::ConnectionClosed { link, stalled: false });
             }
         }
     }

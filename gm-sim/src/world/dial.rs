@@ -1,6 +1,6 @@
 //! A connection comes to be, or does not. Knows not how long anything takes.
 
-use gm_broadcast::{Input, LinkId, Machine, Refusal};
+use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 use gm_clock::NetId;
 
 use super::{What, World};
@@ -11,13 +11,13 @@ use crate::rules::Effect;
 use crate::watch::Seen;
 
 impl<M: Machine> World<M> {
-    pub(super) fn dial(&mut self, node: NodeIndex, link: LinkId, to: NetId) {
+    pub(super) fn dial(&mut self, node: NodeIndex, link: ConnectionId, to: NetId) {
         self.see(node, &Seen::Dialled { link, to });
         // Who is not of this world has no kernel: the host is as one that is dead.
         let peer = self.find(to).unwrap_or(NodeIndex::OUTSIDER);
         let life = self.nodes[node.at()].life;
         let dialler = End::new(node, life, link, Stage::Dialling);
-        let key = self.conns.add([dialler, End::new(peer, 0, LinkId::accepted(0), Stage::Waiting)]);
+        let key = self.conns.add([dialler, End::new(peer, 0, ConnectionId::accepted(0), Stage::Waiting)]);
         self.nodes[node.at()].links.insert(link, (key, DIALLER));
         self.queue.push(self.now + self.network.tcp.connect_timeout, What::DialTimeout(key));
         if peer == NodeIndex::OUTSIDER {
@@ -45,7 +45,7 @@ impl<M: Machine> World<M> {
         let (node, link, dialling) = (end.node, end.link, end.stage == Stage::Dialling);
         self.forget(key);
         if dialling {
-            self.give(node, Input::LinkRefused { link, refusal: Refusal::Silent });
+            self.give(node, Input::ConnectionRefused { link, refusal: DialFailure::Unreachable });
         }
     }
 
@@ -65,7 +65,7 @@ impl<M: Machine> World<M> {
             }
         }
         let state = &mut self.nodes[node.at()];
-        let (life, link) = (state.life, LinkId::accepted(state.accepted));
+        let (life, link) = (state.life, ConnectionId::accepted(state.accepted));
         state.accepted += 1;
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[ACCEPTOR as usize];
@@ -96,7 +96,7 @@ impl<M: Machine> World<M> {
         self.nodes[node.at()].links.insert(link, (key, ACCEPTOR));
         // The outsider is nowhere in the world.
         let from = self.nodes.get(dialler.at()).map(|node| node.place.id.socket_addr());
-        self.give(node, Input::LinkOpened { link, from });
+        self.give(node, Input::ConnectionOpened { link, from });
     }
 
     /// Whether the program of an end is still the one that it was made for.

@@ -23,13 +23,13 @@ impl<M: Machine> World<M> {
         }
         let length = length(&input);
         let known = match &input {
-            Input::LinkOpened { link, .. } | Input::LinkBytes { link, .. } | Input::LinkSent { link, .. } => {
-                state.links.contains_key(link)
-            }
-            Input::LinkClosed { link, .. } | Input::LinkRefused { link, .. } => {
+            Input::ConnectionOpened { link, .. }
+            | Input::ConnectionBytes { link, .. }
+            | Input::ConnectionSent { link, .. } => state.links.contains_key(link),
+            Input::ConnectionClosed { link, .. } | Input::ConnectionRefused { link, .. } => {
                 state.links.remove(link).is_some()
             }
-            Input::Datagram { .. } | Input::Chance(_) | Input::Command(_) | Input::Wake => true,
+            Input::Datagram { .. } | Input::Entropy(_) | Input::Command(_) | Input::Wake => true,
         };
         let local = state.local(self.now);
         if state.machine.is_none() || !known {
@@ -137,7 +137,7 @@ pub(super) const fn length<C>(input: &Input<C>) -> Option<(Flow, usize)> {
             Some((Flow::Multicast, bytes.len()))
         }
         Input::Datagram { via: gm_broadcast::Via::Unicast, bytes, .. } => Some((Flow::Datagram, bytes.len())),
-        Input::LinkBytes { bytes, .. } => Some((Flow::Stream, bytes.len())),
+        Input::ConnectionBytes { bytes, .. } => Some((Flow::Stream, bytes.len())),
         _ => None,
     }
 }

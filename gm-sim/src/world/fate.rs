@@ -164,7 +164,7 @@ impl<M: Machine> World<M> {
     pub fn jump_clock(&mut self, node: NodeIndex, ahead: Duration) {
         self.set_clock(node, ahead, None);
         let chance = self.own_chance.bytes();
-        self.give(node, Input::Chance(chance));
+        self.give(node, Input::Entropy(chance));
     }
 
     /// A node's clock is so many parts in 10^9 too fast from now on; at least -900,000,000.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-use gm_broadcast::{Chance, LinkId, Machine, Via};
+use gm_broadcast::{ConnectionId, Machine, Rng, Via};
 
 use super::udp::Packet;
 use super::{What, World};
@@ -43,11 +43,11 @@ pub(super) struct Outsider {
     listens: bool,
     datagrams: VecDeque<Rc<Packet>>,
     streams: BTreeMap<(ConnKey, u8), Vec<u8>>,
-    chance: Chance,
+    chance: Rng,
 }
 
 impl Outsider {
-    pub(super) const fn new(chance: Chance) -> Outsider {
+    pub(super) const fn new(chance: Rng) -> Outsider {
         Outsider { listens: false, datagrams: VecDeque::new(), streams: BTreeMap::new(), chance }
     }
 
@@ -59,7 +59,7 @@ impl Outsider {
             self.datagrams.push_back(Rc::clone(packet));
         } else {
             // Old ones stay too: each has the same chance to go.
-            let place = self.chance.place(DATAGRAMS);
+            let place = self.chance.index(DATAGRAMS);
             self.datagrams[place] = Rc::clone(packet);
         }
     }
@@ -75,7 +75,7 @@ impl Outsider {
     fn noise(&mut self, length: usize) -> Vec<u8> {
         let mut noise = Vec::with_capacity(length + 8);
         while noise.len() < length {
-            noise.extend_from_slice(&self.chance.number().to_le_bytes());
+            noise.extend_from_slice(&self.chance.next_u64().to_le_bytes());
         }
         noise.truncate(length);
         noise
@@ -93,14 +93,14 @@ impl<M: Machine> World<M> {
                 }
             }
             Trick::Replay(to, via) => {
-                let place = self.outsider.chance.place(self.outsider.datagrams.len());
+                let place = self.outsider.chance.index(self.outsider.datagrams.len());
                 if let Some(packet) = self.outsider.datagrams.get(place) {
                     let packet = Packet { via, ..Packet::clone(packet) };
                     self.inject(to, packet, FaultClass::OutsiderReplay);
                 }
             }
             Trick::ReplayStream(to) => {
-                let place = self.outsider.chance.place(self.outsider.streams.len());
+                let place = self.outsider.chance.index(self.outsider.streams.len());
                 if let Some(bytes) = self.outsider.streams.values().nth(place).cloned() {
                     self.intrude(to, bytes, FaultClass::OutsiderReplay);
                 }
@@ -112,11 +112,11 @@ impl<M: Machine> World<M> {
             }
             Trick::Flood(to, datagrams, links) => {
                 for _ in 0..datagrams {
-                    let length = self.outsider.chance.place(1_500);
+                    let length = self.outsider.chance.index(1_500);
                     self.garbage(to, length, FaultClass::OutsiderFlood);
                 }
                 for _ in 0..links {
-                    let length = self.outsider.chance.place(4_096);
+                    let length = self.outsider.chance.index(4_096);
                     let bytes = self.outsider.noise(length);
                     self.intrude(to, bytes, FaultClass::OutsiderFlood);
                 }
@@ -147,12 +147,12 @@ impl<M: Machine> World<M> {
         }
         self.bite(to, class);
         self.see(to, &Seen::Added { flow: Flow::Stream, length: bytes.len() });
-        let mut dialler = End::new(NodeIndex::OUTSIDER, 0, LinkId::dialled(0), Stage::Done);
+        let mut dialler = End::new(NodeIndex::OUTSIDER, 0, ConnectionId::dialled(0), Stage::Done);
         dialler.closing = true;
         if !bytes.is_empty() {
             dialler.outbox.push_back(bytes);
         }
-        let key = self.conns.add([dialler, End::new(to, 0, LinkId::accepted(0), Stage::Waiting)]);
+        let key = self.conns.add([dialler, End::new(to, 0, ConnectionId::accepted(0), Stage::Waiting)]);
         self.queue.push(self.now + self.network.tcp.connect_timeout, What::DialTimeout(key));
         self.transmit(key, 0, Wire::Syn);
     }

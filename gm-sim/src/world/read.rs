@@ -37,7 +37,7 @@ impl<M: Machine> World<M> {
                 break;
             }
             let after = rest.split_off(piece);
-            self.give(node, Input::LinkBytes { link, bytes: std::mem::replace(&mut rest, after) });
+            self.give(node, Input::ConnectionBytes { link, bytes: std::mem::replace(&mut rest, after) });
         }
         self.stream_lost(node, rest.len());
         self.transmit(key, here, Wire::Ack(length));
@@ -50,14 +50,14 @@ impl<M: Machine> World<M> {
             _ => None,
         });
         let Some((class, parts)) = parts else { return vec![length] };
-        if length < 2 || !self.tcp_chance.happens(u64::from(parts), MILLION) {
+        if length < 2 || !self.tcp_chance.ratio(u64::from(parts), MILLION) {
             return vec![length];
         }
         self.bite(to, class);
         let mut cuts = vec![0, length];
         // At least one: a place between two bytes.
         for _ in 0..=self.tcp_chance.below(PIECES - 1) {
-            cuts.push(1 + self.tcp_chance.place(length - 1));
+            cuts.push(1 + self.tcp_chance.index(length - 1));
         }
         cuts.sort_unstable();
         cuts.dedup();

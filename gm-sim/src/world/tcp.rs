@@ -1,6 +1,6 @@
 //! Bytes of a connection: sent within a window, taken by the other kernel. Knows not how long anything takes.
 
-use gm_broadcast::{Input, LinkId, Machine, Refusal};
+use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
 use super::{What, World};
 use crate::conn::{ACCEPTOR, ConnKey, DIALLER, Stage, Wire, other};
@@ -8,7 +8,7 @@ use crate::node::NodeIndex;
 use crate::watch::{Flow, Seen};
 
 impl<M: Machine> World<M> {
-    pub(super) fn send_on(&mut self, node: NodeIndex, link: LinkId, bytes: Vec<u8>) {
+    pub(super) fn send_on(&mut self, node: NodeIndex, link: ConnectionId, bytes: Vec<u8>) {
         let known = self.nodes[node.at()].links.get(&link).copied();
         let to =
             known.and_then(|(key, side)| self.conns.get(key).map(|conn| conn[other(side) as usize].node));
@@ -68,7 +68,7 @@ impl<M: Machine> World<M> {
                 self.transmit(key, here, Wire::Open);
                 self.flush(key, here);
                 if stage == Stage::Dialling {
-                    self.give(node, Input::LinkOpened { link, from: None });
+                    self.give(node, Input::ConnectionOpened { link, from: None });
                 }
             }
             Wire::SynAck => self.transmit(key, here, Wire::Reset),
@@ -82,7 +82,7 @@ impl<M: Machine> World<M> {
                 }
                 self.forget(key);
                 if stage == Stage::Dialling {
-                    self.give(node, Input::LinkRefused { link, refusal: Refusal::Refused });
+                    self.give(node, Input::ConnectionRefused { link, refusal: DialFailure::Refused });
                 }
             }
             Wire::Open => self.open(key),
@@ -96,7 +96,7 @@ impl<M: Machine> World<M> {
                 end.unread = end.unread.saturating_sub(bytes);
                 self.flush(key, here);
                 if stage == Stage::Open && self.alive(node, life) {
-                    self.give(node, Input::LinkSent { link, bytes });
+                    self.give(node, Input::ConnectionSent { link, bytes });
                 }
             }
             Wire::Fin | Wire::Reset if end.inbox.is_empty() => self.hang_up(key, here),

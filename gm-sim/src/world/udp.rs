@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use gm_broadcast::{Class, Machine, Time, Via};
+use gm_broadcast::{LatencyClass, Machine, Time, Via};
 use gm_clock::NetId;
 
 use super::{What, World};
@@ -62,7 +62,7 @@ impl<M: Machine> World<M> {
     pub(super) fn datagram(&mut self, node: NodeIndex, to: NetId, bytes: Vec<u8>) {
         let from = self.nodes[node.at()].place;
         let to = self.find(to);
-        let class = to.map_or(Class::Lan, |to| Network::class(&from, &self.nodes[to.at()].place));
+        let class = to.map_or(LatencyClass::Lan, |to| Network::class(&from, &self.nodes[to.at()].place));
         let way = *self.network.way(class);
         let begin = send(&mut self.nodes[node.at()].busy_until, self.now, &way, bytes.len());
         self.see(node, &Seen::Sent { flow: Flow::Datagram, to, link: None, copies: 1, bytes: &bytes });
@@ -89,7 +89,7 @@ impl<M: Machine> World<M> {
             self.see(to, &Seen::Lost { flow, length });
             return;
         }
-        let mut at = begin + way.latency + way.length(length) + self.udp_chance.within(way.jitter);
+        let mut at = begin + way.latency + way.length(length) + self.udp_chance.duration_up_to(way.jitter);
         if !self.rules.is_empty() {
             let (lost, rates) = self.weather(from, to, &packet);
             if let Some(class) = lost {
@@ -100,12 +100,12 @@ impl<M: Machine> World<M> {
             self.spoil(to, &mut packet, &rates);
             if self.happens(rates.reorder) {
                 self.bite(to, FaultClass::Reordering);
-                at = at + self.udp_chance.within(rates.delay);
+                at = at + self.udp_chance.duration_up_to(rates.delay);
             }
             if self.happens(rates.duplicate) {
                 self.bite(to, FaultClass::Duplication);
                 self.see(to, &Seen::Added { flow, length: packet.bytes.len() });
-                let again = at + self.udp_chance.within(way.latency + rates.delay);
+                let again = at + self.udp_chance.duration_up_to(way.latency + rates.delay);
                 self.queue.push(again, What::Packet(to, Rc::clone(&packet)));
             }
         }
@@ -146,20 +146,20 @@ impl<M: Machine> World<M> {
             return;
         }
         if self.happens(rates.truncate) {
-            let left = self.udp_chance.place(length);
+            let left = self.udp_chance.index(length);
             Rc::make_mut(packet).bytes.truncate(left);
             self.bite(to, FaultClass::Truncation);
             self.see(to, &Seen::Lost { flow: packet.flow(), length: length - left });
         }
         let bits = packet.bytes.len() * 8;
         if bits > 0 && self.happens(rates.flip) {
-            let bit = self.udp_chance.place(bits);
+            let bit = self.udp_chance.index(bits);
             Rc::make_mut(packet).bytes[bit / 8] ^= 1 << (bit % 8);
             self.bite(to, FaultClass::BitFlip);
         }
     }
 
     fn happens(&mut self, parts: u32) -> bool {
-        parts > 0 && self.udp_chance.happens(u64::from(parts), MILLION)
+        parts > 0 && self.udp_chance.ratio(u64::from(parts), MILLION)
     }
 }

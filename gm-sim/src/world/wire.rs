@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Class, Machine};
+use gm_broadcast::{LatencyClass, Machine};
 
 use super::{What, World};
 use crate::conn::{ConnKey, Wire, other};
@@ -60,7 +60,7 @@ impl<M: Machine> World<M> {
         let (from, to) = (conn[side as usize].node, conn[other(side) as usize].node);
         let class = match (self.place(from), self.place(to)) {
             (Some(from), Some(to)) => Network::class(from, to),
-            _ => Class::Lan,
+            _ => LatencyClass::Lan,
         };
         let free = self.is_free(key, side, &wire);
         let way = if free { FREE } else { *self.network.way(class) };
@@ -78,7 +78,7 @@ impl<M: Machine> World<M> {
                 self.queue.push(self.now, What::Sever(key));
             }
         }
-        let at = begin + way.latency + way.length(wire.length()) + self.tcp_chance.within(way.jitter);
+        let at = begin + way.latency + way.length(wire.length()) + self.tcp_chance.duration_up_to(way.jitter);
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         end.arrival = end.arrival.max(at);
@@ -106,7 +106,7 @@ impl<M: Machine> World<M> {
             Effect::Reset(parts) => Some(*parts),
             _ => None,
         });
-        parts.is_some_and(|(_, parts)| self.tcp_chance.happens(u64::from(parts), MILLION))
+        parts.is_some_and(|(_, parts)| self.tcp_chance.ratio(u64::from(parts), MILLION))
     }
 
     /// What the first effect of a kind on a way says, and as what it counts.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Input, LinkId, Machine, Output, Outputs, Time};
+use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Rng, Time};
 use gm_clock::NetId;
 use gm_sim::{Birth, Network, NodeIndex, Place, World};
 
@@ -51,17 +51,17 @@ impl Probe {
         Probe { outputs: Outputs::new(), birth: *birth, log: Vec::new(), alarm: None }
     }
 
-    pub(crate) fn bytes(&self, link: LinkId) -> Vec<u8> {
+    pub(crate) fn bytes(&self, link: ConnectionId) -> Vec<u8> {
         let each = self.log.iter().filter_map(|(_, input)| match input {
-            Input::LinkBytes { link: of, bytes } if *of == link => Some(bytes.clone()),
+            Input::ConnectionBytes { link: of, bytes } if *of == link => Some(bytes.clone()),
             _ => None,
         });
         each.flatten().collect()
     }
 
-    pub(crate) fn sent(&self, link: LinkId) -> usize {
+    pub(crate) fn sent(&self, link: ConnectionId) -> usize {
         let each = self.log.iter().filter_map(|(_, input)| match input {
-            Input::LinkSent { link: of, bytes } if *of == link => Some(*bytes),
+            Input::ConnectionSent { link: of, bytes } if *of == link => Some(*bytes),
             _ => None,
         });
         each.sum()
@@ -97,12 +97,12 @@ impl Machine for Probe {
                 Input::Wake
             }
             Input::Datagram { from, via, bytes } => Input::Datagram { from, via, bytes },
-            Input::LinkOpened { link, .. } => Input::LinkOpened { link, from: None },
-            Input::LinkBytes { link, bytes } => Input::LinkBytes { link, bytes },
-            Input::LinkSent { link, bytes } => Input::LinkSent { link, bytes },
-            Input::LinkClosed { link, stalled } => Input::LinkClosed { link, stalled },
-            Input::LinkRefused { link, refusal } => Input::LinkRefused { link, refusal },
-            Input::Chance(bytes) => Input::Chance(bytes),
+            Input::ConnectionOpened { link, .. } => Input::ConnectionOpened { link, from: None },
+            Input::ConnectionBytes { link, bytes } => Input::ConnectionBytes { link, bytes },
+            Input::ConnectionSent { link, bytes } => Input::ConnectionSent { link, bytes },
+            Input::ConnectionClosed { link, stalled } => Input::ConnectionClosed { link, stalled },
+            Input::ConnectionRefused { link, refusal } => Input::ConnectionRefused { link, refusal },
+            Input::Entropy(bytes) => Input::Entropy(bytes),
         };
         self.log.push((now, plain));
     }
@@ -141,13 +141,13 @@ impl Orders for World<Probe> {
 #[derive(Debug)]
 pub(crate) struct Chatter {
     outputs: Outputs<usize, &'static str>,
-    chance: Chance,
+    chance: Rng,
     nodes: u32,
     me: u32,
     next: Time,
     dialled: u64,
     /// Open connections, and bytes that were handed in and not acknowledged.
-    links: BTreeMap<LinkId, usize>,
+    links: BTreeMap<ConnectionId, usize>,
     pub(crate) heard: u64,
 }
 
@@ -155,7 +155,7 @@ impl Chatter {
     pub(crate) fn factory(nodes: u32) -> impl FnMut(&Birth) -> Chatter {
         move |birth| Chatter {
             outputs: Outputs::new(),
-            chance: Chance::new(birth.seed),
+            chance: Rng::new(birth.seed),
             nodes,
             me: birth.node.0,
             next: birth.now + MS * 5,
@@ -171,24 +171,24 @@ impl Chatter {
     }
 
     fn talk(&mut self) {
-        let length = 700 + self.chance.place(300);
+        let length = 700 + self.chance.index(300);
         let bytes = vec![7; length];
         let somebody = self.somebody();
         match self.chance.below(4) {
             0 => self.outputs.push(Output::Multicast(bytes)),
             1 => self.outputs.push(Output::Datagram { to: somebody, bytes }),
             2 if self.links.len() < 4 => {
-                let link = LinkId::dialled(self.dialled);
+                let link = ConnectionId::dialled(self.dialled);
                 self.dialled += 1;
                 self.outputs.push(Output::Dial { link, to: somebody, small_segments: false });
             }
             _ => {
-                let place = self.chance.place(self.links.len());
+                let place = self.chance.index(self.links.len());
                 let Some((link, waiting)) = self.links.iter_mut().nth(place) else { return };
                 let link = *link;
                 *waiting += bytes.len();
                 self.outputs.push(Output::Send { link, bytes });
-                if self.chance.happens(1, 10) {
+                if self.chance.ratio(1, 10) {
                     self.links.remove(&link);
                     self.outputs.push(Output::Close { link });
                 }
@@ -207,27 +207,27 @@ impl Machine for Chatter {
         self.heard += 1;
         match input {
             Input::Datagram { bytes, .. } => self.outputs.push(Output::Deliver(bytes.len())),
-            Input::LinkOpened { link, .. } => {
+            Input::ConnectionOpened { link, .. } => {
                 self.links.insert(link, 0);
             }
-            Input::LinkBytes { link, bytes } => {
+            Input::ConnectionBytes { link, bytes } => {
                 assert!(self.links.contains_key(&link), "bytes of a connection that is not there");
                 self.outputs.push(Output::Deliver(bytes.len()));
             }
-            Input::LinkSent { link, bytes } => {
+            Input::ConnectionSent { link, bytes } => {
                 let waiting = self.links.get_mut(&link).expect("of a connection that is there");
                 *waiting = waiting.checked_sub(bytes).expect("no more than was sent");
             }
-            Input::LinkClosed { link, .. } => {
+            Input::ConnectionClosed { link, .. } => {
                 self.links.remove(&link).expect("of a connection that is there");
                 self.outputs.push(Output::Event("closed"));
             }
-            Input::LinkRefused { .. } => self.outputs.push(Output::Event("refused")),
-            Input::Chance(_) => self.outputs.push(Output::Event("chance")),
+            Input::ConnectionRefused { .. } => self.outputs.push(Output::Event("refused")),
+            Input::Entropy(_) => self.outputs.push(Output::Event("chance")),
             Input::Command(()) => self.talk(),
             Input::Wake => {
                 self.talk();
-                self.next = now + MS * 5 + self.chance.within(MS * 20);
+                self.next = now + MS * 5 + self.chance.duration_up_to(MS * 20);
             }
         }
     }

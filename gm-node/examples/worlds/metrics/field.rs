@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gm_broadcast::{Class, Directory, Known, Time};
+use gm_broadcast::{Directory, KnownNode, LatencyClass, Time};
 use gm_clock::Incarnation;
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, GroupState, Item, KeyRange, Op, Record, StampedItem, Version};
@@ -70,10 +70,10 @@ impl Field {
         let island = |node: u32| node.min(nodes - 1 - u32::from(late)) / size;
         let places: Vec<Place> =
             (0..nodes).map(|node| Place { id: id(node), island: island(node), site: 0 }).collect();
-        let known = places.iter().take((nodes - u32::from(late)) as usize).map(|place| Known {
+        let known = places.iter().take((nodes - u32::from(late)) as usize).map(|place| KnownNode {
             node: place.id,
-            label: multicast.then(|| id(place.island * size)),
-            class: Class::Lan,
+            island_id: multicast.then(|| id(place.island * size)),
+            class: LatencyClass::Lan,
         });
         let directory = if acquainted { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
         let mut world = World::new(7, Network::default(), &places, move |birth: &Birth| {

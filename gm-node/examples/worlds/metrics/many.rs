@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Class, Directory, Known, Time};
+use gm_broadcast::{Directory, KnownNode, LatencyClass, Rng, Time};
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{GroupName, GroupState};
 use gm_node::store::memory::MemoryStore;
@@ -48,7 +48,7 @@ pub(super) fn table(cases: &[u32]) -> Table {
 
 /// The members of each group: in each round every node is in one.
 fn layout(each: u32) -> Vec<(GroupName, Vec<u32>)> {
-    let mut chance = Chance::new([5; 32]);
+    let mut chance = Rng::new([5; 32]);
     let mut groups = Vec::new();
     for _ in 0..each {
         let mut nodes: Vec<u32> = (0..NODES).collect();
@@ -70,7 +70,8 @@ fn name(text: &str) -> Option<GroupName> {
 #[allow(clippy::expect_used)]
 fn world(groups: &[(GroupName, Vec<u32>)]) -> Land {
     let places: Vec<Place> = (0..=NODES).map(|node| Place { id: id(node), island: node, site: 0 }).collect();
-    let known = (0..NODES).map(|node| Known { node: id(node), label: None, class: Class::Lan });
+    let known =
+        (0..NODES).map(|node| KnownNode { node: id(node), island_id: None, class: LatencyClass::Lan });
     let directory = Arc::new(Directory::new(known.collect()));
     let mut of_each: Vec<Vec<GroupState>> = vec![Vec::new(); NODES as usize + 1];
     for (name, members) in groups {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Time};
+use gm_broadcast::{Rng, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, PurgePolicy};
 use gm_node::{Bounds, Count, Times, Wait, What};
@@ -12,15 +12,15 @@ use gm_sim::{Network, NodeIndex, Place, Schedule};
 use super::{Claims, Deed, Intent, Plan};
 
 /// The times of broadcasters in these worlds: what takes minutes takes seconds, so that a run is short.
-pub(crate) const BROADCAST: gm_broadcast::Times = gm_broadcast::Times {
+pub(crate) const BROADCAST: gm_broadcast::BroadcasterTimings = gm_broadcast::BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),
-    announce: Duration::from_millis(300),
-    quiet: Duration::from_secs(2),
+    reception_report: Duration::from_millis(300),
+    multicast_keepalive: Duration::from_secs(2),
     backoff: Duration::from_millis(250),
-    backoff_most: Duration::from_secs(4),
+    backoff_max: Duration::from_secs(4),
     exchange: Duration::from_secs(3),
-    ..gm_broadcast::Times::DEFAULT
+    ..gm_broadcast::BroadcasterTimings::DEFAULT
 };
 
 /// The times of nodes in them.
@@ -135,18 +135,18 @@ impl Plan {
     }
 
     /// Some node.
-    pub(crate) fn some_node(&self, chance: &mut Chance) -> NodeIndex {
+    pub(crate) fn some_node(&self, chance: &mut Rng) -> NodeIndex {
         NodeIndex(u32::try_from(chance.below(u64::from(self.nodes))).unwrap_or(0))
     }
 }
 
 /// Any wait.
-pub(crate) fn some_wait(chance: &mut Chance) -> Wait {
+pub(crate) fn some_wait(chance: &mut Rng) -> Wait {
     let count = match chance.below(6) {
         0..3 => Count::None,
         3 => Count::Some(1),
         4 => Count::Some(1 + chance.below(4)),
         _ => Count::All,
     };
-    Wait { count, disk: chance.happens(1, 3), within: ms(300 + chance.below(5_000)) }
+    Wait { count, disk: chance.ratio(1, 3), within: ms(300 + chance.below(5_000)) }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Time};
+use gm_broadcast::{Rng, Time};
 use gm_node::{Wait, What};
 use gm_sim::{FaultClass, NodeIndex};
 
@@ -10,20 +10,20 @@ use super::layout::{ms, some_wait};
 use super::{Deed, DiskDeed, Fate, Intent, Plan};
 
 /// Deeds of one kind, somewhere between the start and the end of the first phase.
-pub(crate) fn draw(plan: &mut Plan, chance: &mut Chance, class: FaultClass, start: Time) {
+pub(crate) fn draw(plan: &mut Plan, chance: &mut Rng, class: FaultClass, start: Time) {
     for _ in 0..=chance.below(2) {
         let span = plan.heal_at.since(start);
-        let at = start + chance.within(span * 3 / 4);
+        let at = start + chance.duration_up_to(span * 3 / 4);
         let left = plan.heal_at.since(at);
-        let lasts = left / 4 + chance.within(left / 2);
+        let lasts = left / 4 + chance.duration_up_to(left / 2);
         one(plan, chance, class, at, lasts);
     }
 }
 
-fn one(plan: &mut Plan, chance: &mut Chance, class: FaultClass, at: Time, lasts: Duration) {
+fn one(plan: &mut Plan, chance: &mut Rng, class: FaultClass, at: Time, lasts: Duration) {
     let node = plan.some_node(chance);
-    let group = chance.place(plan.groups.len());
-    let gap = Some(chance.within(ms(4_000)));
+    let group = chance.index(plan.groups.len());
+    let gap = Some(chance.duration_up_to(ms(4_000)));
     match class {
         FaultClass::KeptDisk => plan.deed(at, Deed::Die { node, fate: Fate::Kept, gap }),
         FaultClass::LostDisk => plan.deed(at, Deed::Die { node, fate: Fate::Lost, gap }),
@@ -64,7 +64,7 @@ fn one(plan: &mut Plan, chance: &mut Chance, class: FaultClass, at: Time, lasts:
 /// What happens to others than disks.
 fn others(
     plan: &mut Plan,
-    chance: &mut Chance,
+    chance: &mut Rng,
     (class, node, group): (FaultClass, NodeIndex, usize),
     at: Time,
     lasts: Duration,
@@ -89,14 +89,14 @@ fn others(
             plan.deed(at, Deed::Mass(class));
             for node in plan.nodes() {
                 let join = Intent::Exactly(What::Join(vec![]));
-                plan.write(at + chance.within(ms(50)), node, group, join);
+                plan.write(at + chance.duration_up_to(ms(50)), node, group, join);
             }
         }
         FaultClass::MassLeave => {
             plan.deed(at, Deed::Mass(class));
             for node in plan.nodes() {
-                if chance.happens(4, 5) {
-                    plan.write(at + chance.within(ms(50)), node, group, Intent::Exactly(What::Leave));
+                if chance.ratio(4, 5) {
+                    plan.write(at + chance.duration_up_to(ms(50)), node, group, Intent::Exactly(What::Leave));
                 }
             }
         }
@@ -106,7 +106,7 @@ fn others(
         }
         FaultClass::ForgetDead => {
             let member = plan.some_node(chance);
-            let gap = chance.happens(1, 2).then_some(lasts + ms(5_000));
+            let gap = chance.ratio(1, 2).then_some(lasts + ms(5_000));
             plan.deed(at, Deed::Die { node: member, fate: Fate::Clean, gap });
             plan.deed(at + ms(1_500), Deed::Forget { node, group, member, wait: some_wait(chance) });
         }
@@ -120,15 +120,15 @@ fn others(
 }
 
 /// A seat of some island.
-fn seat(plan: &Plan, chance: &mut Chance) -> (u32, u32) {
+fn seat(plan: &Plan, chance: &mut Rng) -> (u32, u32) {
     let place = plan.places[plan.some_node(chance).0 as usize];
     (place.island, place.site)
 }
 
-fn writes(plan: &mut Plan, chance: &mut Chance, node: NodeIndex, at: Time, lasts: Duration, count: u64) {
+fn writes(plan: &mut Plan, chance: &mut Rng, node: NodeIndex, at: Time, lasts: Duration, count: u64) {
     for _ in 0..count {
-        let at = at + chance.within(lasts);
-        let group = chance.place(plan.groups.len());
+        let at = at + chance.duration_up_to(lasts);
+        let group = chance.index(plan.groups.len());
         plan.deed(at, Deed::Write { node, group, intent: Intent::Batch, wait: Wait::NONE });
     }
 }

@@ -6,13 +6,13 @@ mod members;
 mod splits;
 mod waits;
 
-use gm_broadcast::Chance;
+use gm_broadcast::Rng;
 use gm_sim::spread;
 
 use super::Plan;
 
 /// Makes a plan of a seed and its chance.
-type Draw = fn(u64, &mut Chance) -> Plan;
+type Draw = fn(u64, &mut Rng) -> Plan;
 
 /// All of them.
 const PLANS: [(&str, Draw); 36] = [
@@ -62,7 +62,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// The plan of a name, if there is one.
 pub(crate) fn named(name: &str, seed: u64) -> Option<Plan> {
     let (name, draw) = PLANS.iter().find(|(of, _)| *of == name)?;
-    let mut chance = Chance::new(spread(seed, u64::MAX - 3, 1));
+    let mut chance = Rng::new(spread(seed, u64::MAX - 3, 1));
     let mut plan = draw(seed, &mut chance);
     (*name).clone_into(&mut plan.name);
     Some(plan.close())

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use gm_broadcast::shell::{DEFAULT_PORT, Multicast, Seed, Settings};
+use gm_broadcast::runtime::{DEFAULT_PORT, Multicast, RuntimeSettings, Seed};
 use gm_codec::{ClusterName, Keyring};
 
 use super::known::{KNOWN, Kind, in_environment};
@@ -40,7 +40,7 @@ impl Sealing {
 /// What the daemon does.
 #[derive(Clone, Debug)]
 pub(crate) struct Effective {
-    pub(crate) shell: Settings,
+    pub(crate) shell: RuntimeSettings,
     pub(crate) cluster: ClusterName,
     pub(crate) sealing: Sealing,
     pub(crate) data_dir: Option<PathBuf>,
@@ -277,15 +277,15 @@ impl Reader<'_> {
         }
     }
 
-    fn shell(&mut self, warnings: &mut Vec<String>) -> Settings {
+    fn shell(&mut self, warnings: &mut Vec<String>) -> RuntimeSettings {
         let (address, port) = self.address();
         let seeds: Vec<Seed> = self.many("seed");
         let multicast = self.multicast(address.is_some_and(|address| address.is_ipv6()));
         if multicast == Multicast::Off && seeds.is_empty() {
             warnings.push(FINDS_NOBODY.to_owned());
         }
-        let default = Settings::default();
-        Settings {
+        let default = RuntimeSettings::default();
+        RuntimeSettings {
             address,
             port,
             bind: self.one("bind"),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use gm_broadcast::shell::Seed;
+use gm_broadcast::runtime::Seed;
 
 /// A resolver of host names.
 pub(crate) type Names<'a> = &'a dyn Fn(&str) -> Result<Vec<IpAddr>, String>;

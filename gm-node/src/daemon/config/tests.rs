@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gm_broadcast::shell::Multicast;
+use gm_broadcast::runtime::Multicast;
 
 use super::effective::rows;
 use super::names::Names;

@@ -1,7 +1,7 @@
 //! How this node reaches others, for `status`: the seeds, and a warning for each thing that does not work.
 
-use gm_broadcast::shell::{Resolution, SeedState};
-use gm_broadcast::{PeerStatus, Refusal, SeedTrouble};
+use gm_broadcast::runtime::{SeedResolution, SeedState};
+use gm_broadcast::{DialFailure, PeerStatus, SeedTrouble};
 use gm_clock::NetId;
 use gm_node::api;
 use gm_node::service::{NetworkStatus, SeedStatus};
@@ -26,22 +26,22 @@ pub(super) fn seed(status: &SeedStatus) -> api::Seed {
 
 fn standing(
     status: &SeedStatus,
-    resolution: &Resolution,
+    resolution: &SeedResolution,
     nodes: &[(NetId, Option<PeerStatus>)],
 ) -> (&'static str, Option<String>) {
     match resolution {
-        Resolution::Ourselves => return ("ourselves", None),
-        Resolution::Pending => return ("pending", None),
-        Resolution::Failed(error) => {
+        SeedResolution::Ourselves => return ("ourselves", None),
+        SeedResolution::Pending => return ("pending", None),
+        SeedResolution::Failed(error) => {
             let why = format!("its name does not resolve: {error}. It is tried again");
             return ("not-resolved", Some(why));
         }
-        Resolution::NoUsableAddress => {
+        SeedResolution::NoUsableAddress => {
             let why =
                 "its name means no address that can be another node's and can reach this one".to_owned();
             return ("no-usable-address", Some(why));
         }
-        Resolution::Nodes(_) => {}
+        SeedResolution::Nodes(_) => {}
     }
     if status.is_reached() {
         return ("reached", None);
@@ -51,8 +51,8 @@ fn standing(
         ("closes-before-first-frame", SeedTrouble::ClosesBeforeFirstFrame)
     } else {
         match statuses().find_map(|status| status.failure) {
-            Some((_, Refusal::Refused)) => ("refused", SeedTrouble::Refused),
-            Some((_, Refusal::Silent)) => ("silent", SeedTrouble::Silent),
+            Some((_, DialFailure::Refused)) => ("refused", SeedTrouble::Refused),
+            Some((_, DialFailure::Unreachable)) => ("silent", SeedTrouble::Unreachable),
             None => return ("not-heard", None),
         }
     };
@@ -61,13 +61,14 @@ fn standing(
 
 /// Connections without a proof of the key, for `GET /v1/status`.
 pub(super) fn unproven(found: &NetworkStatus) -> api::Unproven {
-    let gm_broadcast::Unproven { connections, bytes, most_bytes, closed } = found.unproven;
+    let gm_broadcast::UnauthenticatedUsage { connections, bytes, max_bytes: most_bytes, closed } =
+        found.unproven;
     api::Unproven { connections, bytes, most_bytes, closed, not_let_in: found.not_let_in }
 }
 
 /// Frames that are not whole yet, for `GET /v1/status`.
 pub(super) fn arriving(found: &NetworkStatus) -> api::Arriving {
-    let gm_broadcast::Arriving { bytes, most_bytes, closed } = found.arriving;
+    let gm_broadcast::PartialFrameUsage { bytes, max_bytes: most_bytes, closed } = found.arriving;
     api::Arriving { bytes, most_bytes, closed }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn warnings(me: NetId, uptime: u64, found: &NetworkStatus) -> Vec<Str
         all.push(format!(
             "{} connections of nodes that have the key were closed since the start: what they began to send took more than {} MiB together, or too long. Nodes that stop in the middle of what they send, or paths that are very slow",
             found.arriving.closed,
-            found.arriving.most_bytes >> 20
+            found.arriving.max_bytes >> 20
         ));
     }
     if uptime >= REACHED_WITHIN && found.reached.is_none() && found.alive > 0 {

@@ -1,12 +1,12 @@
 //! What is known of a peer, in the shape of `gm_node::api`, and what is wrong between it and us, in words.
 
-use gm_broadcast::{Datagrams, Path, PeerStatus, Refusal};
+use gm_broadcast::{DatagramReachability, DialFailure, Path, PeerStatus};
 use gm_clock::NetId;
 use gm_node::api;
 
 /// A peer, for `GET /v1/peers`.
 pub(super) fn peer(me: NetId, node: NetId, status: &PeerStatus) -> api::Peer {
-    let heard = status.heard();
+    let heard = status.last_heard();
     api::Peer {
         node: node.to_string(),
         near: status.near,
@@ -15,16 +15,16 @@ pub(super) fn peer(me: NetId, node: NetId, status: &PeerStatus) -> api::Peer {
         multicast: status.multicast.map(|ago| ago.as_secs()),
         connected: status.connected,
         datagrams: match status.datagrams {
-            Datagrams::Untested => "untested",
-            Datagrams::Work => "work",
-            Datagrams::Lost => "lost",
-            Datagrams::OtherFamily => "other-family",
+            DatagramReachability::Untested => "untested",
+            DatagramReachability::Work => "work",
+            DatagramReachability::Lost => "lost",
+            DatagramReachability::OtherFamily => "other-family",
         }
         .to_owned(),
         unanswered: status.unanswered,
         failures: status.failures,
         failure: status.failure.map(|(_, why)| refusal_name(why).to_owned()),
-        left_alone: status.left_alone.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+        left_alone: status.backoff.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
         troubles: troubles(me, node, status),
     }
 }
@@ -33,14 +33,14 @@ fn path_name(path: Path) -> &'static str {
     match path {
         Path::Multicast => "multicast",
         Path::Datagram => "datagram",
-        Path::Link => "connection",
+        Path::Connection => "connection",
     }
 }
 
-fn refusal_name(why: Refusal) -> &'static str {
+fn refusal_name(why: DialFailure) -> &'static str {
     match why {
-        Refusal::Refused => "refused",
-        Refusal::Silent => "silent",
+        DialFailure::Refused => "refused",
+        DialFailure::Unreachable => "silent",
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) fn troubles(me: NetId, node: NetId, status: &PeerStatus) -> Vec<Strin
             "it announces {node}, where it is not reached{source}: only the connection that it opened is used. Set its `address`, or open the way to it"
         ));
     }
-    if status.datagrams == Datagrams::Lost {
+    if status.datagrams == DatagramReachability::Lost {
         all.push(format!(
             "datagrams between {me} and {node} are lost, connections are used instead: let UDP port {} and {} through both firewalls",
             me.port(),

@@ -151,7 +151,7 @@ fn who_is_a_member_already_is_no_lead() {
     let record = Record::from_parts(node(2), version, None, 0, [StampedItem { item, stamp: 2 }]).unwrap();
     groups.take(
         at(0),
-        (node(2), gm_broadcast::Path::Link),
+        (node(2), gm_broadcast::Path::Connection),
         None,
         &GroupUpdate { name: name(0), updates: vec![MemberUpdate::Record(record)] },
     );

@@ -39,7 +39,7 @@ fn record(member: u8, live: u32, removed: u32, clock: u64) -> Record {
 }
 
 fn take(groups: &mut Groups, parts: Vec<MemberUpdate>) {
-    groups.take(Time::ZERO, (node(9), Path::Link), None, &GroupUpdate { name: name(), updates: parts });
+    groups.take(Time::ZERO, (node(9), Path::Connection), None, &GroupUpdate { name: name(), updates: parts });
 }
 
 /// The members of which a record is held, and the bounds that were said.

@@ -1,6 +1,6 @@
 //! What a wait makes of receipts: nobody is counted twice, and it ends early only if nobody is left who might answer.
 
-use gm_broadcast::Chance;
+use gm_broadcast::Rng;
 
 use super::*;
 use crate::command::Wait;
@@ -27,22 +27,22 @@ fn waiter(count: Count) -> Waiter {
     Waiter::new(at(0), "Customers".parse().unwrap(), Subject::Own(vec![]), kind, vec![answer])
 }
 
-fn part(numbers: &[u8], delivered: u64, refused: u64, missing: u64) -> Part {
-    Part { nodes: nodes(numbers), delivered, refused, missing, closed: false }
+fn part(numbers: &[u8], delivered: u64, refused: u64, missing: u64) -> AckPart {
+    AckPart { nodes: nodes(numbers), delivered, refused, missing, closed: false }
 }
 
-fn closed(number: u8) -> Part {
-    Part { closed: true, ..part(&[number], 0, 0, 1) }
+fn closed(number: u8) -> AckPart {
+    AckPart { closed: true, ..part(&[number], 0, 0, 1) }
 }
 
 /// A round that is over.
-fn round(waiter: &mut Waiter, tag: u64, targets: &[u8], whole: bool, parts: Vec<Part>) {
+fn round(waiter: &mut Waiter, tag: u64, targets: &[u8], whole: bool, parts: Vec<AckPart>) {
     waiter.begin(tag, nodes(targets), 0, whole);
-    let total = |of: fn(&Part) -> u64| parts.iter().map(of).sum::<u64>();
+    let total = |of: fn(&AckPart) -> u64| parts.iter().map(of).sum::<u64>();
     let (delivered, refused, missing) =
         (total(|part| part.delivered), total(|part| part.refused), total(|part| part.missing));
     let unknown = targets.len() as u64 - delivered - refused - missing;
-    let report = Report { delivered, refused, missing, unknown, settled: true, ..Report::default() };
+    let report = AckReport { delivered, refused, missing, unknown, settled: true, ..AckReport::default() };
     assert!(waiter.on_receipts(tag, report, parts));
 }
 
@@ -59,10 +59,10 @@ fn a_member_that_does_not_answer_is_asked_again_and_counted_once() {
     assert_eq!((open, before), (nodes(&[1, 2, 3]), 1));
     waiter.begin(2, nodes(&[1, 2, 3]), before, true);
     assert_eq!(waiter.counts().delivered, 1, "what one of them acknowledged stands");
-    let report = Report { delivered: 2, unknown: 1, ..Report::default() };
+    let report = AckReport { delivered: 2, unknown: 1, ..AckReport::default() };
     assert!(!waiter.on_receipts(2, report, vec![]));
     assert_eq!(waiter.counts(), Counts { delivered: 2, refused: 0, missing: 0, silent: 1 });
-    let report = Report { delivered: 3, settled: true, ..Report::default() };
+    let report = AckReport { delivered: 3, settled: true, ..AckReport::default() };
     assert!(waiter.on_receipts(2, report, vec![part(&[1, 2, 3], 3, 0, 0)]));
     assert_eq!(waiter.counts(), Counts { delivered: 3, ..Counts::default() });
     assert_eq!(waiter.asked(), 3);
@@ -169,7 +169,7 @@ fn asking_again_is_rarer_each_time_and_the_more_it_costs() {
 #[test]
 fn no_member_is_counted_twice() {
     for seed in 0..=u8::MAX {
-        let mut chance = Chance::new([seed; 32]);
+        let mut chance = Rng::new([seed; 32]);
         let mut waiter = waiter(Count::Some(99));
         let (mut next, mut have, mut counted) = (1, BTreeSet::new(), 0);
         for tag in 0..5 {
@@ -180,14 +180,15 @@ fn no_member_is_counted_twice() {
             }
             waiter.begin(tag, targets.clone(), before, true);
             let mut parts = Vec::new();
-            let mut report = Report { settled: true, ..Report::default() };
+            let mut report = AckReport { settled: true, ..AckReport::default() };
             while !targets.is_empty() {
-                let size = 1 + chance.place(targets.len());
-                let mut part = Part { nodes: targets.split_off(targets.len() - size), ..Part::default() };
-                let speaks = chance.happens(2, 3);
+                let size = 1 + chance.index(targets.len());
+                let mut part =
+                    AckPart { nodes: targets.split_off(targets.len() - size), ..AckPart::default() };
+                let speaks = chance.ratio(2, 3);
                 for member in &part.nodes {
                     // It may have it although nothing is heard of its part.
-                    if chance.happens(1, 2) {
+                    if chance.ratio(1, 2) {
                         have.insert(*member);
                     }
                     part.delivered += u64::from(speaks && have.contains(member));
@@ -196,7 +197,7 @@ fn no_member_is_counted_twice() {
                 report.delivered += part.delivered;
                 report.missing += part.missing;
                 report.unknown += if speaks { 0 } else { size as u64 };
-                if speaks || chance.happens(1, 2) {
+                if speaks || chance.ratio(1, 2) {
                     parts.push(part);
                 }
             }
@@ -214,8 +215,8 @@ fn no_member_is_counted_twice() {
 fn who_left_is_not_counted_for_who_stays() {
     let mut waiter = waiter(Count::All);
     waiter.begin(1, nodes(&[1, 2, 3]), 0, true);
-    let part = Part { nodes: nodes(&[1, 2, 3]), delivered: 2, ..Part::default() };
-    let report = Report { delivered: 2, unknown: 1, settled: true, ..Report::default() };
+    let part = AckPart { nodes: nodes(&[1, 2, 3]), delivered: 2, ..AckPart::default() };
+    let report = AckReport { delivered: 2, unknown: 1, settled: true, ..AckReport::default() };
     waiter.on_receipts(1, report, vec![part]);
     assert_eq!(waiter.take_open(|member| member != node(3)), (nodes(&[1, 2]), 1));
 }

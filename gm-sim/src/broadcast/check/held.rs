@@ -24,7 +24,7 @@ impl Checker<Node> for Held {
     }
 
     fn settled(&mut self, place: Where, machine: &Node) -> Result<(), Violation> {
-        match beyond(&machine.held()) {
+        match beyond(&machine.limit_usage()) {
             None => Ok(()),
             Some((what, held, most)) => {
                 let what = format!("{} holds {held} of {what}, more than {most}", place.node);

@@ -40,7 +40,7 @@ impl Checker<Node> for Outsider {
 
     fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
         match seen {
-            Seen::Event(Event::Found(node) | Event::Near(node) | Event::Island(Some(node))) => {
+            Seen::Event(Event::NodeFound(node) | Event::Near(node) | Event::Island(Some(node))) => {
                 self.known(place, *node)
             }
             Seen::Fault(FaultClass::OutsiderReplay) => {
@@ -48,7 +48,7 @@ impl Checker<Node> for Outsider {
                 Ok(())
             }
             // Who starts anew does not know what he said before, and somebody may say it to him.
-            Seen::Event(Event::Clash) if !self.replays => {
+            Seen::Event(Event::IdentityClash) if !self.replays => {
                 let what = format!("{} thinks that somebody else has its name", place.node);
                 Err(Violation::safety("outsider", place.at, what))
             }

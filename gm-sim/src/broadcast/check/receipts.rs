@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::{Event, Part, Report, Time};
+use gm_broadcast::{AckPart, AckReport, Event, Time};
 
 use super::{WAYS, lenient};
 use crate::broadcast::book::{Book, Said, Shared};
@@ -15,9 +15,9 @@ use crate::world::World;
 #[derive(Debug)]
 pub struct Receipts {
     book: Shared,
-    settled: BTreeMap<u64, Report>,
+    settled: BTreeMap<u64, AckReport>,
     /// Of the input that is being handled: judged when the book knows all that came of it.
-    fresh: Vec<(u64, Report, Vec<Part>)>,
+    fresh: Vec<(u64, AckReport, Vec<AckPart>)>,
 }
 
 impl Receipts {
@@ -27,7 +27,13 @@ impl Receipts {
         Receipts { book: Shared::clone(book), settled: BTreeMap::new(), fresh: Vec::new() }
     }
 
-    pub(super) fn judge(&mut self, place: Where, tag: u64, report: Report, parts: &[Part]) -> Option<String> {
+    pub(super) fn judge(
+        &mut self,
+        place: Where,
+        tag: u64,
+        report: AckReport,
+        parts: &[AckPart],
+    ) -> Option<String> {
         let book = self.book.borrow();
         let said = book.said.get(&tag)?;
         let mut wrong = untrue(&book, said, &report).or_else(|| scattered(&said.targets, &report, parts));
@@ -50,8 +56,8 @@ impl Receipts {
 
 /// What of a report is not so.
 #[must_use]
-pub fn untrue(book: &Book, said: &Said, report: &Report) -> Option<String> {
-    let Report { delivered, refused, missing, unknown, names, .. } = report;
+pub fn untrue(book: &Book, said: &Said, report: &AckReport) -> Option<String> {
+    let AckReport { delivered, refused, missing, unknown, missing_nodes: names, .. } = report;
     let targets = said.targets.len() as u64;
     if delivered + refused + missing + unknown != targets {
         return Some(format!("{delivered} + {refused} + {missing} + {unknown} are not {targets}"));
@@ -71,8 +77,7 @@ pub fn untrue(book: &Book, said: &Said, report: &Report) -> Option<String> {
         return Some(format!("{} names of {missing} that are missing", names.len()));
     }
     let plan = book.plan();
-    let memory =
-        plan.network.tcp.give_up + plan.network.tcp.connect_timeout + plan.times.backoff_most * 3 / 2;
+    let memory = plan.network.tcp.give_up + plan.network.tcp.connect_timeout + plan.times.backoff_max * 3 / 2;
     let since = said.at - memory;
     let ways = book.bitten_since(since, &WAYS);
     for name in names {
@@ -90,7 +95,7 @@ pub fn untrue(book: &Book, said: &Said, report: &Report) -> Option<String> {
 /// What is wrong with the parts of a report: they are of targets, each in one of them, and add up to the report's numbers. A
 /// report that is not settled has none.
 #[must_use]
-pub fn scattered(targets: &[gm_clock::NetId], report: &Report, parts: &[Part]) -> Option<String> {
+pub fn scattered(targets: &[gm_clock::NetId], report: &AckReport, parts: &[AckPart]) -> Option<String> {
     let mut nodes: Vec<_> = parts.iter().flat_map(|part| part.nodes.iter().copied()).collect();
     let count = nodes.len();
     nodes.sort_unstable();
@@ -101,7 +106,7 @@ pub fn scattered(targets: &[gm_clock::NetId], report: &Report, parts: &[Part]) -
     if let Some(node) = nodes.iter().find(|node| targets.binary_search(node).is_err()) {
         return Some(format!("{node} is in a part, and no target"));
     }
-    let total = |of: fn(&Part) -> u64| parts.iter().map(of).sum::<u64>();
+    let total = |of: fn(&AckPart) -> u64| parts.iter().map(of).sum::<u64>();
     let sums = (total(|part| part.delivered), total(|part| part.refused), total(|part| part.missing));
     let told = (report.delivered, report.refused, report.missing);
     // Of a broadcast whose receipts could not be gathered nothing is known, and no parts are told.
@@ -112,11 +117,11 @@ pub fn scattered(targets: &[gm_clock::NetId], report: &Report, parts: &[Part]) -
 /// What a last report must say when nothing is wrong but that some are down: who is up has it, and is counted. (That nobody is
 /// counted besides is so always.)
 #[must_use]
-pub fn inexact(book: &Book, said: &Said, report: &Report) -> Option<String> {
+pub fn inexact(book: &Book, said: &Said, report: &AckReport) -> Option<String> {
     let up = said.targets.iter().filter_map(|target| book.node(*target));
     let excused = &said.say.excused;
     let up = up.filter(|node| book.steady(*node, said.at) && !excused.contains(node)).count() as u64;
-    let Report { delivered, missing, unknown, .. } = report;
+    let AckReport { delivered, missing, unknown, .. } = report;
     (*delivered < up)
         .then(|| format!("{up} have it, {delivered} are said to ({missing} missing, {unknown} unknown)"))
 }
@@ -127,7 +132,7 @@ impl Checker<Node> for Receipts {
     }
 
     fn see(&mut self, _: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
-        if let Seen::Event(Event::Receipts { tag, report, parts }) = seen {
+        if let Seen::Event(Event::Acks { tag, report, parts }) = seen {
             self.fresh.push((*tag, report.clone(), parts.clone()));
         }
         Ok(())

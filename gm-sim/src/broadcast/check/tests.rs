@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gm_broadcast::{Event, Path, Report, Time};
+use gm_broadcast::{AckReport, Event, Path, Time};
 use gm_clock::NetId;
 use gm_codec::{AckStatus, BroadcastId};
 
@@ -50,7 +50,7 @@ fn book() -> (Shared, Vec<NetId>, BroadcastId) {
         assert_eq!(see(&mut Rc::clone(&book), place(0, node), &Seen::Started { restarts: 0 }), None);
     }
     let id = BroadcastId { origin: ids[0], epoch: [1; 8], sequence: 0 };
-    let began = Event::Began { tag: 1, id };
+    let began = Event::Started { tag: 1, id };
     assert_eq!(see(&mut Rc::clone(&book), place(1, 0), &Seen::Event(&began)), None);
     book.borrow_mut().said.get_mut(&1).unwrap().targets = ids[1..].to_vec();
     (book, ids, id)
@@ -58,7 +58,7 @@ fn book() -> (Shared, Vec<NetId>, BroadcastId) {
 
 fn mail(book: &Shared, id: BroadcastId) -> Mail {
     let hash = book.borrow().said[&1].hash;
-    Mail { from: id.origin, broadcast: Some(id), path: Path::Link, number: 1, length: LENGTH, hash }
+    Mail { from: id.origin, broadcast: Some(id), path: Path::Connection, number: 1, length: LENGTH, hash }
 }
 
 #[test]
@@ -99,20 +99,25 @@ fn reports_that_are_not_true_are_found() {
     let mut book = book.borrow_mut();
     book.said.get_mut(&1).unwrap().got.insert(NodeIndex(1), (0, at(1)));
     let said: Said = book.said[&1].clone();
-    let untrue = |report: Report| receipts::untrue(&book, &said, &report);
-    let good = Report { delivered: 1, unknown: targets - 1, ..Report::default() };
+    let untrue = |report: AckReport| receipts::untrue(&book, &said, &report);
+    let good = AckReport { delivered: 1, unknown: targets - 1, ..AckReport::default() };
     assert_eq!(untrue(good.clone()), None);
-    assert!(untrue(Report { unknown: targets, ..good.clone() }).unwrap().contains("are not"));
-    let two = Report { delivered: 2, unknown: targets - 2, ..Report::default() };
+    assert!(untrue(AckReport { unknown: targets, ..good.clone() }).unwrap().contains("are not"));
+    let two = AckReport { delivered: 2, unknown: targets - 2, ..AckReport::default() };
     assert!(untrue(two).unwrap().contains("do"));
-    let refused = Report { refused: 1, unknown: targets - 1, ..Report::default() };
+    let refused = AckReport { refused: 1, unknown: targets - 1, ..AckReport::default() };
     assert!(untrue(refused).unwrap().contains("refuse"));
-    let missing = |names: Vec<NetId>| Report { missing: 1, unknown: targets - 1, names, ..Report::default() };
+    let missing = |names: Vec<NetId>| AckReport {
+        missing: 1,
+        unknown: targets - 1,
+        missing_nodes: names,
+        ..AckReport::default()
+    };
     assert!(untrue(missing(vec![ids[2]])).unwrap().contains("in reach"));
     assert!(untrue(missing(vec![ids[0]])).unwrap().contains("no target"));
     assert!(untrue(missing(vec![ids[1], ids[2]])).unwrap().contains("names"));
     assert!(receipts::inexact(&book, &said, &good).is_some(), "the others are up, and are not counted");
-    let all = Report { delivered: targets, ..Report::default() };
+    let all = AckReport { delivered: targets, ..AckReport::default() };
     assert_eq!(receipts::inexact(&book, &said, &all), None);
 }
 
@@ -120,20 +125,20 @@ fn reports_that_are_not_true_are_found() {
 fn parts_that_are_not_of_the_report_are_found() {
     let (_, ids, _) = book();
     let targets = &ids[1..];
-    let settled = Report { delivered: 1, missing: 1, settled: true, ..Report::default() };
-    let part = |node: usize, delivered, missing| gm_broadcast::Part {
+    let settled = AckReport { delivered: 1, missing: 1, settled: true, ..AckReport::default() };
+    let part = |node: usize, delivered, missing| gm_broadcast::AckPart {
         nodes: vec![ids[node]],
         delivered,
         missing,
-        ..gm_broadcast::Part::default()
+        ..gm_broadcast::AckPart::default()
     };
     let scattered =
-        |report: &Report, parts: &[gm_broadcast::Part]| receipts::scattered(targets, report, parts);
+        |report: &AckReport, parts: &[gm_broadcast::AckPart]| receipts::scattered(targets, report, parts);
     assert_eq!(scattered(&settled, &[part(1, 1, 0), part(2, 0, 1)]), None);
     assert!(scattered(&settled, &[part(1, 1, 0), part(1, 0, 1)]).unwrap().contains("different"));
     assert!(scattered(&settled, &[part(1, 1, 0), part(0, 0, 1)]).unwrap().contains("no target"));
     assert!(scattered(&settled, &[part(1, 1, 0)]).unwrap().contains("add up"));
-    let open = Report { settled: false, ..settled };
+    let open = AckReport { settled: false, ..settled };
     assert_eq!(scattered(&open, &[]), None);
     assert!(scattered(&open, &[part(1, 1, 0)]).is_some());
 }
@@ -141,8 +146,8 @@ fn parts_that_are_not_of_the_report_are_found() {
 #[test]
 fn a_second_settled_report_is_found() {
     let (book, ids, _) = book();
-    let report = Report { unknown: ids.len() as u64 - 1, settled: true, ..Report::default() };
-    let event = Event::Receipts { tag: 1, report, parts: Vec::new() };
+    let report = AckReport { unknown: ids.len() as u64 - 1, settled: true, ..AckReport::default() };
+    let event = Event::Acks { tag: 1, report, parts: Vec::new() };
     let mut receipts = receipts::Receipts::new(&book);
     assert_eq!(receipts.judge(place(1, 0), 1, report_of(&event), &[]), None);
     assert!(receipts.judge(place(1, 0), 1, report_of(&event), &[]).unwrap().contains("before"));
@@ -150,10 +155,10 @@ fn a_second_settled_report_is_found() {
     assert!(late.judge(place(100, 0), 1, report_of(&event), &[]).unwrap().contains("deadline"));
 }
 
-fn report_of(event: &Event) -> Report {
+fn report_of(event: &Event) -> AckReport {
     match event {
-        Event::Receipts { report, .. } => report.clone(),
-        _ => Report::default(),
+        Event::Acks { report, .. } => report.clone(),
+        _ => AckReport::default(),
     }
 }
 
@@ -207,8 +212,10 @@ fn too_many_copies_and_rounds_are_found() {
 fn a_node_that_is_nobody_and_a_clash_are_found() {
     let (book, ids, _) = book();
     let mut outsider = outsider::Outsider::new(&book);
-    assert_eq!(see(&mut outsider, place(1, 1), &Seen::Event(&Event::Found(ids[0]))), None);
+    assert_eq!(see(&mut outsider, place(1, 1), &Seen::Event(&Event::NodeFound(ids[0]))), None);
     let nobody = NetId::new(std::net::Ipv4Addr::new(10, 9, 9, 9).into(), 1).unwrap();
-    assert!(see(&mut outsider, place(1, 1), &Seen::Event(&Event::Found(nobody))).unwrap().contains("nobody"));
-    assert!(see(&mut outsider, place(1, 1), &Seen::Event(&Event::Clash)).unwrap().contains("name"));
+    assert!(
+        see(&mut outsider, place(1, 1), &Seen::Event(&Event::NodeFound(nobody))).unwrap().contains("nobody")
+    );
+    assert!(see(&mut outsider, place(1, 1), &Seen::Event(&Event::IdentityClash)).unwrap().contains("name"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Time};
+use gm_broadcast::{Rng, Time};
 
 use super::ground::{Ground, ORIGIN, bytes, copies, cost, spread, sum, tell};
 use super::table::{Row, Section};
@@ -43,7 +43,7 @@ fn run(what: &str, nodes: u32, toll: Toll, receipts: Option<Duration>) -> Row {
     let ground = Ground { warm: false, ..Ground::new(nodes, cost(20, 250)) };
     let (mut world, meter) = ground.world(1);
     let mut others: Vec<NodeIndex> = world.indices().filter(|node| *node != ORIGIN).collect();
-    Chance::new([5; 32]).shuffle(&mut others);
+    Rng::new([5; 32]).shuffle(&mut others);
     world.start_all();
     let one_of_100 = nodes as usize / 100;
     let mut first = 0;

@@ -5,15 +5,15 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Cost, Time};
+use gm_broadcast::{PathCost, Rng, Time};
 
 use super::table::Row;
 
 const FAN_OUT: u32 = 3;
 
 /// Until nothing changes any more.
-pub(super) fn gossip(nodes: u32, cost: Cost, optimum: Duration) -> Row {
-    let mut chance = Chance::new([3; 32]);
+pub(super) fn gossip(nodes: u32, cost: PathCost, optimum: Duration) -> Row {
+    let mut chance = Rng::new([3; 32]);
     let mut has = vec![false; nodes as usize];
     has[0] = true;
     let mut arrivals = BinaryHeap::new();
@@ -42,8 +42,8 @@ fn tell(
     node: u32,
     now: Time,
     nodes: u32,
-    cost: Cost,
-    chance: &mut Chance,
+    cost: PathCost,
+    chance: &mut Rng,
     arrivals: &mut BinaryHeap<Reverse<(Time, u32)>>,
 ) {
     let mut told: Vec<u32> = Vec::new();
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn few_are_missed_and_each_tells_three() {
-        let cost = Cost { gap: Duration::from_millis(1), latency: Duration::from_millis(1) };
+        let cost = PathCost { gap: Duration::from_millis(1), latency: Duration::from_millis(1) };
         let row = gossip(1_000, cost, Duration::from_millis(10));
         let (copies, _) = row.copies.unwrap();
         assert_eq!(copies, (1_000 - row.misses) * u64::from(FAN_OUT));

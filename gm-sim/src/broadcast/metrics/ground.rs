@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    Bounds, Broadcasting, Class, Classes, Command, Config, Cost, Directory, Known, Shape, Time, Times, Wanted,
+    AckRequest, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, BroadcasterTimings, Command,
+    Directory, KnownNode, LatencyClass, PathCost, PathCosts, Time, TreeShape,
 };
 use gm_clock::NetId;
 
@@ -33,13 +34,13 @@ pub(super) struct Ground {
     pub(super) labels: bool,
     pub(super) multicast: bool,
     /// Of the ways between islands, and, without jitter, within them.
-    pub(super) cost: Cost,
+    pub(super) cost: PathCost,
     /// What nodes think that a way costs.
-    pub(super) planned: Cost,
+    pub(super) planned: PathCost,
     pub(super) warm: bool,
-    pub(super) shape: Shape,
+    pub(super) shape: TreeShape,
     pub(super) frames: Frames,
-    pub(super) times: Times,
+    pub(super) times: BroadcasterTimings,
     /// Within what the first word of the origin comes by multicast: the others' as `times` has it.
     pub(super) origin_announces: Duration,
 }
@@ -49,7 +50,7 @@ pub(super) const NEVER: Duration = Duration::from_secs(1_000_000);
 
 impl Ground {
     /// Nodes that stand alone, with nothing to do but what is measured.
-    pub(super) fn new(nodes: u32, cost: Cost) -> Ground {
+    pub(super) fn new(nodes: u32, cost: PathCost) -> Ground {
         Ground {
             nodes,
             island: 1,
@@ -58,15 +59,19 @@ impl Ground {
             cost,
             planned: cost,
             warm: true,
-            shape: Shape::Postal,
+            shape: TreeShape::Postal,
             frames: Frames::Sealed,
-            times: Times { exchange: NEVER, quiet: NEVER, ..Times::DEFAULT },
-            origin_announces: Times::DEFAULT.announce,
+            times: BroadcasterTimings {
+                exchange: NEVER,
+                multicast_keepalive: NEVER,
+                ..BroadcasterTimings::DEFAULT
+            },
+            origin_announces: BroadcasterTimings::DEFAULT.reception_report,
         }
     }
 
     /// Islands of that size that multicast.
-    pub(super) fn islands(nodes: u32, island: u32, cost: Cost) -> Ground {
+    pub(super) fn islands(nodes: u32, island: u32, cost: PathCost) -> Ground {
         Ground { island, multicast: true, ..Ground::new(nodes, cost) }
     }
 
@@ -81,25 +86,25 @@ impl Ground {
     }
 
     /// What the node's machine is told.
-    pub(super) fn config(&self, birth: &Birth, directory: Arc<Directory>) -> Config {
+    pub(super) fn config(&self, birth: &Birth, directory: Arc<Directory>) -> BroadcasterConfig {
         let nodes = self.nodes as usize;
         let mut times = self.times;
         if birth.node == ORIGIN {
-            times.announce = self.origin_announces;
+            times.reception_report = self.origin_announces;
         }
-        Config {
+        BroadcasterConfig {
             multicast: self.multicast,
             directory,
-            classes: all(self.planned),
-            shape: self.shape,
-            bounds: Bounds {
-                links: nodes.max(1_024),
+            path_costs: all(self.planned),
+            tree_shape: self.shape,
+            limits: BroadcasterLimits {
+                connections: nodes.max(1_024),
                 fan_out: nodes.max(512),
-                strangers: nodes.max(64),
-                ..Bounds::DEFAULT
+                unauthenticated: nodes.max(64),
+                ..BroadcasterLimits::DEFAULT
             },
-            times,
-            ..Config::new(birth.place.id)
+            timings: times,
+            ..BroadcasterConfig::new(birth.place.id)
         }
     }
 
@@ -107,7 +112,8 @@ impl Ground {
     pub(super) fn world(&self, seed: u64) -> (World<Node>, Rc<RefCell<Meter>>) {
         let places: Vec<Place> = (0..self.nodes).map(|node| self.place(node)).collect();
         let label = |place: &Place| self.labels.then(|| id(place.island * self.island));
-        let known = |place: &Place| Known { node: place.id, label: label(place), class: Class::Lan };
+        let known =
+            |place: &Place| KnownNode { node: place.id, island_id: label(place), class: LatencyClass::Lan };
         let directory = Arc::new(Directory::new(places.iter().map(known).collect()));
         let ground = self.clone();
         let factory =
@@ -120,13 +126,13 @@ impl Ground {
 }
 
 /// Every class costs the same.
-pub(super) const fn all(cost: Cost) -> Classes {
-    Classes { island: cost, lan: cost, wan: cost }
+pub(super) const fn all(cost: PathCost) -> PathCosts {
+    PathCosts { island: cost, lan: cost, wan: cost }
 }
 
 /// A cost in microseconds.
-pub(super) const fn cost(gap: u64, latency: u64) -> Cost {
-    Cost { gap: Duration::from_micros(gap), latency: Duration::from_micros(latency) }
+pub(super) const fn cost(gap: u64, latency: u64) -> PathCost {
+    PathCost { gap: Duration::from_micros(gap), latency: Duration::from_micros(latency) }
 }
 
 fn id(node: u32) -> NetId {
@@ -137,8 +143,9 @@ fn id(node: u32) -> NetId {
 
 /// Tells everybody that number.
 pub(super) fn tell(world: &mut World<Node>, number: u64, receipts: Option<Duration>) {
-    let receipts = receipts.map(|within| Wanted { within, durable: false });
-    let broadcasting = Broadcasting { tag: number, receipts, ..Broadcasting::new(body(number, CONTENT)) };
+    let receipts = receipts.map(|within| AckRequest { within, durable: false });
+    let broadcasting =
+        BroadcastRequest { tag: number, acks: receipts, ..BroadcastRequest::new(body(number, CONTENT)) };
     world.command(ORIGIN, Command::Broadcast(broadcasting));
 }
 

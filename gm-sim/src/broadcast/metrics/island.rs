@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gm_broadcast::{Time, Times};
+use gm_broadcast::{BroadcasterTimings, Time};
 
 use super::ground::{Ground, NEVER, bytes, copies, cost, spread, sum, tell};
 use super::meter::Meter;
@@ -73,7 +73,12 @@ fn calm(what: &str, world: &mut World<Node>, meter: &Rc<RefCell<Meter>>) -> Row 
 
 /// One island that hears its first node at once, and confirms that by [`CONFIRMED`].
 fn lan() -> Ground {
-    let times = Times { announce: CONFIRMED, exchange: NEVER, quiet: NEVER, ..Times::DEFAULT };
+    let times = BroadcasterTimings {
+        reception_report: CONFIRMED,
+        exchange: NEVER,
+        multicast_keepalive: NEVER,
+        ..BroadcasterTimings::DEFAULT
+    };
     let origin_announces = Duration::from_millis(1);
     Ground { times, origin_announces, ..Ground::islands(1_000, 1_000, cost(20, 250)) }
 }

@@ -124,7 +124,7 @@ impl Checker<Node> for Meter {
                     came.nodes += 1;
                     came.multicast += usize::from(mail.path == Path::Multicast);
                 }
-                if mail.path == Path::Link && std::mem::take(&mut self.doomed[place.node.at()]) {
+                if mail.path == Path::Connection && std::mem::take(&mut self.doomed[place.node.at()]) {
                     self.struck.push(place.node);
                 }
             }

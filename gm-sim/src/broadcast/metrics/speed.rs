@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use gm_broadcast::{Time, Times};
+use gm_broadcast::{BroadcasterTimings, Time};
 
 use super::ground::{Ground, cost, tell};
 use super::table::parts;
@@ -27,7 +27,7 @@ pub(super) fn lines() -> String {
 fn rate(frames: Frames, seconds: u64, tells: bool) -> String {
     let ground = Ground {
         frames,
-        times: Times::DEFAULT,
+        times: BroadcasterTimings::DEFAULT,
         labels: true,
         ..Ground::islands(NODES, ISLAND, cost(20, 250))
     };

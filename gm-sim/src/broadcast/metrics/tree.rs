@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Cost, Shape, Time, postal};
+use gm_broadcast::{PathCost, Time, TreeShape, postal};
 
 use super::gossip::gossip;
 use super::ground::{Ground, addressing, bytes, copies, cost, spread, tell};
 use super::table::{Row, Section};
 
 /// The five ways of the figures, and what they are called.
-const COSTS: [(&str, Cost); 5] = [
+const COSTS: [(&str, PathCost); 5] = [
     ("g = lambda = 1 ms", cost(1_000, 1_000)),
     ("g 0.005, lambda 0.25 ms", cost(5, 250)),
     ("g 0.02, lambda 0.25 ms", cost(20, 250)),
@@ -33,14 +33,14 @@ pub(super) fn sections(sizes: &[u32], large: bool) -> Vec<Section> {
             let rows = &mut sections[0].rows;
             rows.push(run(&Ground::new(nodes, cost), format!("**{name}**"), optimum));
             if !large {
-                let halving = Ground { shape: Shape::Halving, ..Ground::new(nodes, cost) };
+                let halving = Ground { shape: TreeShape::Halving, ..Ground::new(nodes, cost) };
                 let by_numbers = postal::halving(cost, nodes.into());
                 let mut row = run(&halving, "halving".to_owned(), optimum);
                 row.note = format!("{} by numbers alone", super::table::millis(by_numbers));
                 rows.push(row);
             }
             if nodes <= 1_000 {
-                let star = Ground { shape: Shape::Star, ..Ground::new(nodes, cost) };
+                let star = Ground { shape: TreeShape::Star, ..Ground::new(nodes, cost) };
                 rows.push(run(&star, "origin sends all".to_owned(), optimum));
             }
             rows.push(gossip(nodes, cost, optimum));
@@ -56,8 +56,8 @@ fn cold(sizes: &[u32]) -> Section {
     let mut rows = Vec::new();
     for (name, cost) in COSTS {
         for nodes in sizes.iter().copied() {
-            let best = Cost { gap: cost.gap, latency: cost.latency * COLD_WAYS };
-            let planned = Cost { gap: cost.gap * COLD_SENDS, ..best };
+            let best = PathCost { gap: cost.gap, latency: cost.latency * COLD_WAYS };
+            let planned = PathCost { gap: cost.gap * COLD_SENDS, ..best };
             let ground = Ground { warm: false, planned, ..Ground::new(nodes, cost) };
             let mut row = run(&ground, format!("**{name}**"), postal::time_for(best, nodes.into()));
             let warm = postal::time_for(cost, nodes.into());

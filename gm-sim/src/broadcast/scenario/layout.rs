@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use gm_broadcast::{Bounds, Chance, Shape, Time, Times};
+use gm_broadcast::{BroadcasterLimits, BroadcasterTimings, Rng, Time, TreeShape};
 use gm_clock::NetId;
 
 use super::{Acquaintance, Claims, Plan, Say, Whom};
@@ -12,15 +12,15 @@ use crate::node::{NodeIndex, Place};
 use crate::schedule::Schedule;
 
 /// The times of nodes in these worlds: what takes minutes takes seconds, so that a run is short. All else is as it is by default.
-pub(super) const TIMES: Times = Times {
+pub(super) const TIMES: BroadcasterTimings = BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),
-    announce: Duration::from_millis(300),
-    quiet: Duration::from_secs(2),
+    reception_report: Duration::from_millis(300),
+    multicast_keepalive: Duration::from_secs(2),
     backoff: Duration::from_millis(250),
-    backoff_most: Duration::from_secs(4),
+    backoff_max: Duration::from_secs(4),
     exchange: Duration::from_secs(3),
-    ..Times::DEFAULT
+    ..BroadcasterTimings::DEFAULT
 };
 
 pub(super) fn id(node: u32) -> NetId {
@@ -58,8 +58,8 @@ pub(super) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
         network: Network::default(),
         mute: Vec::new(),
         known: Acquaintance::Everybody { labels: true },
-        shape: Shape::Postal,
-        bounds: Bounds::DEFAULT,
+        shape: TreeShape::Postal,
+        bounds: BroadcasterLimits::DEFAULT,
         times: TIMES,
         classes: Vec::new(),
         schedule: Schedule { actions: Vec::new() },
@@ -101,13 +101,13 @@ impl Plan {
         self
     }
 
-    pub(super) fn some_node(&self, chance: &mut Chance) -> NodeIndex {
-        NodeIndex(u32::try_from(chance.place(self.places.len())).unwrap_or(0))
+    pub(super) fn some_node(&self, chance: &mut Rng) -> NodeIndex {
+        NodeIndex(u32::try_from(chance.index(self.places.len())).unwrap_or(0))
     }
 }
 
 /// A length: most often one that fits into a datagram, sometimes some thousand bytes, seldom many.
-pub(super) fn length(chance: &mut Chance, most: u64) -> usize {
+pub(super) fn length(chance: &mut Rng, most: u64) -> usize {
     let drawn = match chance.below(20) {
         0..12 => 8 + chance.below(800),
         12..19 => 800 + chance.below(2_300),

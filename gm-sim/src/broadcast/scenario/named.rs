@@ -5,13 +5,13 @@ mod hops;
 mod island;
 mod trouble;
 
-use gm_broadcast::Chance;
+use gm_broadcast::Rng;
 
 use super::Plan;
 use crate::world::spread;
 
 /// Makes a plan of a seed and its chance.
-type Draw = fn(u64, &mut Chance) -> Plan;
+type Draw = fn(u64, &mut Rng) -> Plan;
 
 /// All of them.
 const PLANS: [(&str, Draw); 17] = [
@@ -43,7 +43,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn named(name: &str, seed: u64) -> Option<Plan> {
     let (name, draw) = PLANS.iter().find(|(of, _)| *of == name)?;
-    let mut chance = Chance::new(spread(seed, u64::MAX - 3, 0));
+    let mut chance = Rng::new(spread(seed, u64::MAX - 3, 0));
     let mut plan = draw(seed, &mut chance);
     (*name).clone_into(&mut plan.name);
     Some(plan.close())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Bounds, By, Chance, Shape, Time, Wanted};
+use gm_broadcast::{AckRequest, BroadcasterLimits, Rng, Time, Transport, TreeShape};
 
 use super::layout::{id, length, ms, quiet};
 use super::{Acquaintance, Plan, RANDOM, Whom};
@@ -20,20 +20,20 @@ const CALM_ONE_IN: u64 = 10;
 /// The plan of a seed.
 #[must_use]
 pub fn random(seed: u64) -> Plan {
-    let mut chance = Chance::new(spread(seed, u64::MAX - 1, 0));
-    let large = chance.happens(1, LARGE_ONE_IN);
+    let mut chance = Rng::new(spread(seed, u64::MAX - 1, 0));
+    let large = chance.ratio(1, LARGE_ONE_IN);
     let nodes = if large { LARGE } else { 3 + below(&mut chance, 28) };
     let mut plan = quiet(RANDOM, seed, places(&mut chance, nodes));
     network(&mut plan, &mut chance);
     acquaintance(&mut plan, &mut chance, large);
     bounds(&mut plan, &mut chance);
 
-    let start = Time::ZERO + chance.within(ms(4_000));
-    plan.heal_at = start + ms(6_000) + chance.within(ms(if large { 4_000 } else { 14_000 }));
-    let calm = chance.happens(1, CALM_ONE_IN);
+    let start = Time::ZERO + chance.duration_up_to(ms(4_000));
+    plan.heal_at = start + ms(6_000) + chance.duration_up_to(ms(if large { 4_000 } else { 14_000 }));
+    let calm = chance.ratio(1, CALM_ONE_IN);
     let classes = Schedule::some(seed, &FaultClass::ALL, 9, 26);
     plan.classes = if calm { Vec::new() } else { classes };
-    let revive = chance.happens(4, 5);
+    let revive = chance.ratio(4, 5);
     let bounds = schedule::Bounds { nodes, start, heal_at: plan.heal_at, revive, spared: Vec::new() };
     plan.schedule = Schedule::draw(seed, &plan.classes, &bounds);
 
@@ -49,12 +49,12 @@ pub fn random(seed: u64) -> Plan {
     plan.close()
 }
 
-fn below(chance: &mut Chance, end: u32) -> u32 {
+fn below(chance: &mut Rng, end: u32) -> u32 {
     u32::try_from(chance.below(u64::from(end))).unwrap_or(0)
 }
 
 /// One to six islands on one to three sites, of any sizes.
-fn places(chance: &mut Chance, nodes: u32) -> Vec<Place> {
+fn places(chance: &mut Rng, nodes: u32) -> Vec<Place> {
     let islands = 1 + below(chance, 6);
     let sites = 1 + below(chance, 3);
     let site_of: Vec<u32> = (0..islands).map(|_| below(chance, sites)).collect();
@@ -65,68 +65,68 @@ fn places(chance: &mut Chance, nodes: u32) -> Vec<Place> {
     (0..nodes).map(&mut place).collect()
 }
 
-fn network(plan: &mut Plan, chance: &mut Chance) {
+fn network(plan: &mut Plan, chance: &mut Rng) {
     let network = &mut plan.network;
     network.wan.latency = ms(5 + chance.below(95));
     for way in [&mut network.island, &mut network.lan, &mut network.wan] {
-        if chance.happens(1, 2) {
-            way.jitter = chance.within(way.latency / 2);
+        if chance.ratio(1, 2) {
+            way.jitter = chance.duration_up_to(way.latency / 2);
         }
-        if chance.happens(1, 2) {
+        if chance.ratio(1, 2) {
             way.rate = 12_500_000 + chance.below(112_500_000);
         }
     }
 }
 
-fn acquaintance(plan: &mut Plan, chance: &mut Chance, large: bool) {
-    if chance.happens(1, 3) {
-        plan.mute = plan.nodes().filter(|_| chance.happens(1, 4)).collect();
+fn acquaintance(plan: &mut Plan, chance: &mut Rng, large: bool) {
+    if chance.ratio(1, 3) {
+        plan.mute = plan.nodes().filter(|_| chance.ratio(1, 4)).collect();
     }
-    if !large && chance.happens(1, 3) {
-        let seeds = 1 + chance.place(3);
+    if !large && chance.ratio(1, 3) {
+        let seeds = 1 + chance.index(3);
         plan.known = Acquaintance::Seeds(plan.nodes().take(seeds).collect());
     } else {
-        plan.known = Acquaintance::Everybody { labels: chance.happens(1, 2) };
+        plan.known = Acquaintance::Everybody { labels: chance.ratio(1, 2) };
     }
 }
 
 /// How lists are cut; and small bounds, where that costs no delivery once nothing is wrong.
-fn bounds(plan: &mut Plan, chance: &mut Chance) {
+fn bounds(plan: &mut Plan, chance: &mut Rng) {
     plan.shape = match chance.below(6) {
-        0..4 => Shape::Postal,
-        4 => Shape::Halving,
-        _ => Shape::Star,
+        0..4 => TreeShape::Postal,
+        4 => TreeShape::Halving,
+        _ => TreeShape::Star,
     };
-    if chance.happens(1, 2) {
+    if chance.ratio(1, 2) {
         return;
     }
-    let mut some = |least: usize, most: usize| least + chance.place(most - least);
-    plan.bounds = Bounds {
-        strangers: some(4, 64),
+    let mut some = |least: usize, most: usize| least + chance.index(most - least);
+    plan.bounds = BroadcasterLimits {
+        unauthenticated: some(4, 64),
         fan_out: some(2, 64),
         outbox: some(16, 64),
         in_flight: some(2_000, 100_000),
-        recent: some(128, 256),
-        recent_bytes: some(1 << 20, 4 << 20),
-        missed: some(2, 64),
-        attempts: some(1, 8),
-        ..Bounds::DEFAULT
+        cached_broadcasts: some(128, 256),
+        cached_bytes: some(1 << 20, 4 << 20),
+        missing_per_node: some(2, 64),
+        dials_per_subtree: some(1, 8),
+        ..BroadcasterLimits::DEFAULT
     };
 }
 
 /// What is said while things are wrong: nothing is demanded of it but that nothing bad comes of it.
-fn chatter(plan: &mut Plan, chance: &mut Chance, most: u64) {
+fn chatter(plan: &mut Plan, chance: &mut Rng, most: u64) {
     for _ in 0..5 + chance.below(most) {
-        let at = Time::ZERO + chance.within(plan.heal_at.since(Time::ZERO));
+        let at = Time::ZERO + chance.duration_up_to(plan.heal_at.since(Time::ZERO));
         let node = plan.some_node(chance);
         let to = match chance.below(10) {
             0..7 => Whom::All,
-            7 | 8 => Whom::Nodes(
-                plan.places.iter().map(|place| place.id).filter(|_| chance.happens(1, 2)).collect(),
-            ),
+            7 | 8 => {
+                Whom::Nodes(plan.places.iter().map(|place| place.id).filter(|_| chance.ratio(1, 2)).collect())
+            }
             _ => {
                 let to = plan.some_node(chance);
-                let by = if chance.happens(1, 2) { By::Link } else { By::Datagram };
+                let by = if chance.ratio(1, 2) { Transport::Tcp } else { Transport::Udp };
                 Whom::One(plan.places[to.at()].id, by)
             }
         };
@@ -137,13 +137,13 @@ fn chatter(plan: &mut Plan, chance: &mut Chance, most: u64) {
     }
 }
 
-fn receipts(chance: &mut Chance, within: Duration) -> Option<Wanted> {
-    let durable = chance.happens(1, 2);
-    chance.happens(1, 2).then_some(Wanted { within, durable })
+fn receipts(chance: &mut Rng, within: Duration) -> Option<AckRequest> {
+    let durable = chance.ratio(1, 2);
+    chance.ratio(1, 2).then_some(AckRequest { within, durable })
 }
 
 /// What is said when all is well again: by every node, or by some, with and without receipts.
-fn demands(plan: &mut Plan, chance: &mut Chance, most: usize, dead: usize) {
+fn demands(plan: &mut Plan, chance: &mut Rng, most: usize, dead: usize) {
     let mut speakers: Vec<NodeIndex> = plan.nodes().collect();
     chance.shuffle(&mut speakers);
     let mut at = plan.heal_at + plan.settle();
@@ -154,6 +154,6 @@ fn demands(plan: &mut Plan, chance: &mut Chance, most: usize, dead: usize) {
         let length = length(chance, 250_000).min(if most == usize::MAX { usize::MAX } else { 3_000 });
         let say = plan.say(at, node);
         (say.length, say.wanted, say.within, say.exact) = (length, wanted, Some(within), true);
-        at = at + chance.within(ms(400));
+        at = at + chance.duration_up_to(ms(400));
     }
 }

@@ -15,7 +15,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gm_broadcast::{Broadcasting, Class, Classes, Command, Config, Directory, Known, Time, Wanted};
+use gm_broadcast::{
+    AckRequest, BroadcastRequest, BroadcasterConfig, Command, Directory, KnownNode, LatencyClass, PathCosts,
+    Time,
+};
 use gm_codec::{ApplicationPayload, Body};
 
 use super::look::Look;
@@ -57,7 +60,7 @@ impl Stage {
 impl Scene {
     fn new(text: &str) -> Result<Scene, String> {
         let (nodes, options) = text.split_once(':').unwrap_or((text, ""));
-        let (mut known, mut multicast, mut cost) = (false, true, Classes::DEFAULT.lan);
+        let (mut known, mut multicast, mut cost) = (false, true, PathCosts::DEFAULT.lan);
         for option in options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
             match option {
                 "known" => known = true,
@@ -77,12 +80,18 @@ impl Scene {
             }
         }
         let listed = places.iter().filter(|_| known);
-        let listed = listed.map(|place| Known { node: place.id, label: None, class: Class::Lan }).collect();
+        let listed = listed
+            .map(|place| KnownNode { node: place.id, island_id: None, class: LatencyClass::Lan })
+            .collect();
         let directory = Arc::new(Directory::new(listed));
-        let classes = Classes { island: cost, lan: cost, wan: cost };
+        let classes = PathCosts { island: cost, lan: cost, wan: cost };
         let factory = move |birth: &Birth| {
-            let config = Config::new(birth.place.id);
-            make(birth, Config { multicast, classes, directory: directory.clone(), ..config }, Frames::Sealed)
+            let config = BroadcasterConfig::new(birth.place.id);
+            make(
+                birth,
+                BroadcasterConfig { multicast, path_costs: classes, directory: directory.clone(), ..config },
+                Frames::Sealed,
+            )
         };
         let mut world = World::new(1, Network::new(&classes), &places, factory);
         let look = Look::new(names.clone());
@@ -135,12 +144,12 @@ impl Scene {
             "" => None,
             wanted => {
                 let within = wanted.strip_prefix("receipts ").ok_or("neither nothing nor receipts")?;
-                Some(Wanted { within: duration(within)?, durable: false })
+                Some(AckRequest { within: duration(within)?, durable: false })
             }
         };
         let body =
             Body::Application(ApplicationPayload { name: "sim".into(), bytes: text.as_bytes().to_vec() });
-        let broadcasting = Broadcasting { receipts, ..Broadcasting::new(body) };
+        let broadcasting = BroadcastRequest { acks: receipts, ..BroadcastRequest::new(body) };
         self.world.command(node, Command::Broadcast(broadcasting));
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::LinkId;
+use gm_broadcast::ConnectionId;
 use gm_codec::{
     Channel, ClusterName, FrameCodec, FrameSplitter, Handshake, Key, Keyring, Limits, Payload, Side, Stream,
 };
@@ -14,9 +14,9 @@ use crate::node::NodeIndex;
 pub(super) struct Lens {
     codec: FrameCodec,
     /// Openings of diallers that no acceptor answered yet: who, to whom, on which connection.
-    dialled: Vec<(NodeIndex, NodeIndex, LinkId, [u8; Handshake::BYTES])>,
+    dialled: Vec<(NodeIndex, NodeIndex, ConnectionId, [u8; Handshake::BYTES])>,
     /// Reads what that node sends on that connection, as the other end does.
-    readers: BTreeMap<(NodeIndex, LinkId), (Stream, FrameSplitter)>,
+    readers: BTreeMap<(NodeIndex, ConnectionId), (Stream, FrameSplitter)>,
 }
 
 /// What was sent.
@@ -46,7 +46,13 @@ impl Lens {
     }
 
     /// Bytes of one send: the opening, or one frame; before a long one a notice may go, of which nothing is told.
-    pub(super) fn stream(&mut self, from: NodeIndex, to: NodeIndex, link: LinkId, bytes: &[u8]) -> Sight {
+    pub(super) fn stream(
+        &mut self,
+        from: NodeIndex,
+        to: NodeIndex,
+        link: ConnectionId,
+        bytes: &[u8],
+    ) -> Sight {
         if let Some((reader, splitter)) = self.readers.get_mut(&(from, link)) {
             let (mut rest, mut scratch, mut last) = (bytes, Vec::new(), None);
             while let Ok(Some(frame)) = splitter.read(&mut rest) {
@@ -66,7 +72,7 @@ impl Lens {
     /// The acceptor's opening: it belongs to the first dial of the other that was not answered.
     fn accepted(
         &mut self,
-        (node, link, own): (NodeIndex, LinkId, [u8; Handshake::BYTES]),
+        (node, link, own): (NodeIndex, ConnectionId, [u8; Handshake::BYTES]),
         dialler: NodeIndex,
     ) {
         let place = self.dialled.iter().position(|dial| (dial.0, dial.1) == (dialler, node));

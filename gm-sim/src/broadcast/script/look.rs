@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use gm_broadcast::{Event, Input, LinkId, Refusal};
+use gm_broadcast::{ConnectionId, DialFailure, Event, Input};
 use gm_codec::Channel;
 
 use super::lens::{Lens, Sight};
@@ -22,7 +22,7 @@ pub(super) struct Look {
     lens: Option<Lens>,
     lines: String,
     /// Whom a node dialled or was dialled by, on which connection.
-    peers: BTreeMap<(NodeIndex, LinkId), NodeIndex>,
+    peers: BTreeMap<(NodeIndex, ConnectionId), NodeIndex>,
 }
 
 impl Look {
@@ -49,7 +49,14 @@ impl Look {
         let _ = writeln!(self.lines, "{millis:>6}.{rest:03} {name} {text}");
     }
 
-    fn sent(&mut self, place: Where, flow: Flow, to: Option<NodeIndex>, link: Option<LinkId>, bytes: &[u8]) {
+    fn sent(
+        &mut self,
+        place: Where,
+        flow: Flow,
+        to: Option<NodeIndex>,
+        link: Option<ConnectionId>,
+        bytes: &[u8],
+    ) {
         let Some(lens) = &mut self.lens else { return };
         let sight = match (flow, to, link) {
             (Flow::Stream, Some(to), Some(link)) => {
@@ -78,21 +85,23 @@ impl Look {
 
     fn event(&mut self, place: Where, event: &Event) {
         let text = match event {
-            Event::Began { .. } => return,
-            Event::Unsaid { why, .. } => format!("cannot say it: {why}"),
-            Event::Receipts { report, .. } => self.names.report(report),
-            Event::Found(node) => format!("finds {}", self.names.node(*node)),
+            Event::Started { .. } => return,
+            Event::Rejected { why, .. } => format!("cannot say it: {why}"),
+            Event::Acks { report, .. } => self.names.report(report),
+            Event::NodeFound(node) => format!("finds {}", self.names.node(*node)),
             Event::Near(node) => format!("hears {}", self.names.node(*node)),
             Event::Far(node) => format!("hears {} no longer", self.names.node(*node)),
             Event::Island(Some(label)) => format!("is of island {}", self.names.node(*label)),
             Event::Island(None) => "is alone".to_owned(),
-            Event::StoreWanted(_) => "is asked to store it".to_owned(),
-            Event::Clash => "meets itself".to_owned(),
+            Event::PersistRequested(_) => "is asked to store it".to_owned(),
+            Event::IdentityClash => "meets itself".to_owned(),
             Event::Unopened(unopened) => {
                 format!("cannot open frames of {}: {:?}", unopened.from, unopened.cause)
             }
-            Event::Datagrams { node, lost: true } => format!("loses datagrams to {}", self.names.node(*node)),
-            Event::Datagrams { node, lost: false } => {
+            Event::DatagramReachability { node, lost: true } => {
+                format!("loses datagrams to {}", self.names.node(*node))
+            }
+            Event::DatagramReachability { node, lost: false } => {
                 format!("reaches {} by datagrams again", self.names.node(*node))
             }
             Event::Stalled(node) => format!("sends small segments to {} from now on", self.names.node(*node)),
@@ -122,11 +131,11 @@ impl Checker<Node> for Look {
                 let text = format!("closes {to}");
                 self.line(place, &text);
             }
-            Seen::Input(Input::LinkRefused { refusal, .. }) => {
-                let text = if *refusal == Refusal::Refused { "is refused" } else { "is not answered" };
+            Seen::Input(Input::ConnectionRefused { refusal, .. }) => {
+                let text = if *refusal == DialFailure::Refused { "is refused" } else { "is not answered" };
                 self.line(place, text);
             }
-            Seen::Input(Input::LinkClosed { link, .. }) => {
+            Seen::Input(Input::ConnectionClosed { link, .. }) => {
                 let to = self.peers.get(&(place.node, *link)).map_or("?", |to| self.names.of(*to));
                 let text = format!("has lost {to}");
                 self.line(place, &text);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use gm_broadcast::{Path, Report};
+use gm_broadcast::{AckReport, Path};
 use gm_clock::NetId;
 use gm_codec::{AckStatus, Body, BroadcastId, Payload, Routing};
 
@@ -139,13 +139,13 @@ impl Names {
         let path = match mail.path {
             Path::Multicast => "multicast",
             Path::Datagram => "datagram",
-            Path::Link => "connection",
+            Path::Connection => "connection",
         };
         format!("has {what} by {path}")
     }
 
-    pub(super) fn report(&self, report: &Report) -> String {
-        let Report { delivered, refused, missing, unknown, names, settled } = report;
+    pub(super) fn report(&self, report: &AckReport) -> String {
+        let AckReport { delivered, refused, missing, unknown, missing_nodes: names, settled } = report;
         let counts =
             [(delivered, "have it"), (refused, "refuse it"), (missing, "missing"), (unknown, "unknown")];
         let counts = counts.iter().filter(|(count, _)| **count > 0);
@@ -164,7 +164,7 @@ impl Names {
         let near = or_nobody(self.nodes(machine.near()));
         let known = or_nobody(self.nodes(machine.known()));
         let island = machine
-            .island()
+            .island_id()
             .map_or("an island of its own".to_owned(), |label| format!("island {}", self.node(label)));
         format!("{island}, hears {near}, knows {known}")
     }

@@ -1,6 +1,6 @@
 //! Who is who: two of one name, one of two names, other keys, other contents under one version. Knows nothing of disks.
 
-use gm_broadcast::Chance;
+use gm_broadcast::Rng;
 use gm_clock::Incarnation;
 use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 
@@ -8,7 +8,7 @@ use crate::plan::layout::{id, islands, ms, quiet, seconds};
 use crate::plan::{Deed, Intent, Plan};
 
 /// A second process says that it is a node, and writes; then it goes.
-pub(crate) fn clash(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn clash(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let (victim, place) = (plan.some_node(chance), plan.spare(1, 1));
@@ -22,7 +22,7 @@ pub(crate) fn clash(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A node goes on at another place with its disk.
-pub(crate) fn address_change(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn address_change(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let (node, place) = (plan.some_node(chance), plan.spare(1, 1));
@@ -32,7 +32,7 @@ pub(crate) fn address_change(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Keys are rotated in three steps while nodes write and restart.
-pub(crate) fn key_rotation(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn key_rotation(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     for step in 0..3 {
@@ -47,7 +47,7 @@ pub(crate) fn key_rotation(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Two nodes hold other items of a dead member under one version, as only a fault can make it: they agree on one of them.
-pub(crate) fn digests(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn digests(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[2, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let member = id(40);

@@ -1,6 +1,6 @@
 //! Who is a member: many come and go, some are forgotten, some only hear of it, some watch. Knows nothing of ways and disks.
 
-use gm_broadcast::Chance;
+use gm_broadcast::Rng;
 use gm_data::{Change, KeyRange, PurgePolicy};
 use gm_node::{Bounds, Wait, What};
 use gm_sim::{FaultClass, NodeIndex};
@@ -9,10 +9,10 @@ use crate::plan::layout::{groups, islands, ms, quiet, seconds};
 use crate::plan::{Deed, Fate, Intent, Plan};
 
 /// All join at one time.
-pub(crate) fn mass_join(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn mass_join(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[20, 15, 5], 2));
     for node in plan.nodes() {
-        plan.write(seconds(2) + chance.within(ms(20)), node, 0, Intent::Exactly(What::Join(vec![])));
+        plan.write(seconds(2) + chance.duration_up_to(ms(20)), node, 0, Intent::Exactly(What::Join(vec![])));
     }
     plan.deed(seconds(2), Deed::Mass(FaultClass::MassJoin));
     plan.heal_at = seconds(3);
@@ -22,12 +22,12 @@ pub(crate) fn mass_join(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Most leave at one time.
-pub(crate) fn mass_leave(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn mass_leave(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[15, 10], 1));
     plan.all_serve(seconds(1), ms(20), 0);
     let stay: Vec<NodeIndex> = plan.nodes().filter(|node| node.0 % 5 == 0).collect();
     for node in plan.nodes().filter(|node| !stay.contains(node)) {
-        plan.write(seconds(8) + chance.within(ms(20)), node, 0, Intent::Exactly(What::Leave));
+        plan.write(seconds(8) + chance.duration_up_to(ms(20)), node, 0, Intent::Exactly(What::Leave));
     }
     plan.deed(seconds(8), Deed::Mass(FaultClass::MassLeave));
     plan.heal_at = seconds(9);
@@ -36,13 +36,13 @@ pub(crate) fn mass_leave(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// One joins, leaves, joins.
-pub(crate) fn join_and_leave(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn join_and_leave(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let node = plan.some_node(chance);
     for turn in 0..5 {
         let what = if turn % 2 == 0 { What::Leave } else { What::Join(vec![]) };
-        plan.write(seconds(3 + turn) + chance.within(ms(900)), node, 0, Intent::Exactly(what));
+        plan.write(seconds(3 + turn) + chance.duration_up_to(ms(900)), node, 0, Intent::Exactly(what));
     }
     plan.heal_at = seconds(9);
     let rest = plan.nodes().filter(|other| *other != node).collect();
@@ -52,7 +52,7 @@ pub(crate) fn join_and_leave(seed: u64, chance: &mut Chance) -> Plan {
 
 /// A node that lives is forgotten while it is cut off, and who forgot it is started again. It writes when it is back, and learns by the answers that it is
 /// to come back in a new life: anti-entropy is rare.
-pub(crate) fn forget_living(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn forget_living(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 6], 6));
     plan.times = super::splits::rare();
     plan.all_join(seconds(1), ms(200), 0);
@@ -68,7 +68,7 @@ pub(crate) fn forget_living(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A dead node is forgotten, and stays so.
-pub(crate) fn forget_dead(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn forget_dead(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let member = NodeIndex(2 + u32::try_from(chance.below(5)).unwrap_or(0));
@@ -85,7 +85,7 @@ pub(crate) fn forget_dead(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A dead node is forgotten by one that is cut off, and dies at once: it had the forgetting acknowledged, so it has it when it is back.
-pub(crate) fn forget_restart(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn forget_restart(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[3, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let (node, member) = (NodeIndex(2), NodeIndex(3 + u32::try_from(chance.below(2)).unwrap_or(0)));
@@ -93,7 +93,7 @@ pub(crate) fn forget_restart(seed: u64, chance: &mut Chance) -> Plan {
     super::splits::cut(&mut plan, &[node], seconds(5), seconds(12));
     plan.deed(seconds(6), Deed::Forget { node, group: 0, member, wait: Wait::NONE });
     let die = Deed::Die { node, fate: Fate::Kept, gap: Some(ms(500)) };
-    plan.deed(seconds(6) + ms(20) + chance.within(ms(300)), die);
+    plan.deed(seconds(6) + ms(20) + chance.duration_up_to(ms(300)), die);
     plan.heal_at = seconds(12);
     let rest = plan.nodes().filter(|node| *node != member).collect();
     plan.claims.members = Some(vec![(0, rest)]);
@@ -101,27 +101,27 @@ pub(crate) fn forget_restart(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Somebody watches slowly, while much changes.
-pub(crate) fn slow_watcher(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn slow_watcher(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     plan.deed(seconds(2), Deed::Watch { node: NodeIndex(0), group: 0, pace: ms(4_000) });
     plan.deed(seconds(2), Deed::Watch { node: NodeIndex(1), group: 0, pace: ms(1) });
     for _ in 0..40 {
-        let (at, node) = (seconds(2) + chance.within(ms(10_000)), plan.some_node(chance));
-        let intent = if chance.happens(1, 2) { Intent::Batch } else { Intent::Unserve };
+        let (at, node) = (seconds(2) + chance.duration_up_to(ms(10_000)), plan.some_node(chance));
+        let intent = if chance.ratio(1, 2) { Intent::Batch } else { Intent::Unserve };
         plan.write(at, node, 0, intent);
     }
-    plan.bounds = Bounds { events: 2 + chance.place(40), ..Bounds::DEFAULT };
+    plan.bounds = Bounds { events: 2 + chance.index(40), ..Bounds::DEFAULT };
     plan.heal_at = seconds(12);
     plan
 }
 
 /// Some are in one group, some in another: all know the names of both, and a member.
-pub(crate) fn contacts(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn contacts(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 4], 1));
     plan.groups = groups(2);
     for node in plan.nodes() {
-        let at = seconds(1) + chance.within(ms(2_000));
+        let at = seconds(1) + chance.duration_up_to(ms(2_000));
         plan.write(at, node, (node.0 % 2) as usize, Intent::Serve);
     }
     plan.heal_at = seconds(4);
@@ -130,7 +130,7 @@ pub(crate) fn contacts(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Bounds are reached: writes are refused by a typed error, records are kept out.
-pub(crate) fn bounds(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn bounds(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[5, 4], 1));
     plan.groups = groups(2);
     plan.bounds = Bounds { items: 6, records: 7, groups: 1, waits: 2, watchers: 1, ..Bounds::DEFAULT };
@@ -154,7 +154,7 @@ pub(crate) fn bounds(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// What an owner removed is purged, and whoever joins then gets its record with the floor: so who was away gets no increment that does not fit.
-pub(crate) fn floors(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn floors(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1, 1, 1], 3));
     let (owner, away, late) = (NodeIndex(0), NodeIndex(1), NodeIndex(2));
     plan.seeds = vec![late];
@@ -163,7 +163,7 @@ pub(crate) fn floors(seed: u64, chance: &mut Chance) -> Plan {
     plan.all_join(seconds(1), ms(100), 0);
     plan.deeds.retain(|(_, deed)| !matches!(deed, Deed::Write { node, .. } if *node == late));
     for _ in 0..3 {
-        plan.write(seconds(2) + chance.within(ms(900)), owner, 0, Intent::Serve);
+        plan.write(seconds(2) + chance.duration_up_to(ms(900)), owner, 0, Intent::Serve);
     }
     plan.deed(seconds(7), Deed::Die { node: away, fate: Fate::Clean, gap: Some(ms(10_000)) });
     for turn in 0..2 {
@@ -177,7 +177,7 @@ pub(crate) fn floors(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Much is removed, and nothing kept of it: floors rise, and increments are made from above them only.
-pub(crate) fn purge(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn purge(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[3, 3], 1));
     plan.purge = PurgePolicy::EVERYTHING;
     plan.times.purge = ms(300);
@@ -188,8 +188,8 @@ pub(crate) fn purge(seed: u64, chance: &mut Chance) -> Plan {
         super::splits::cut(&mut plan, &[apart], from, from + ms(3_000));
         for _ in 0..8 {
             let node = plan.some_node(chance);
-            let intent = if chance.happens(1, 2) { Intent::Unserve } else { Intent::Batch };
-            plan.write(from + chance.within(ms(3_500)), node, 0, intent);
+            let intent = if chance.ratio(1, 2) { Intent::Unserve } else { Intent::Batch };
+            plan.write(from + chance.duration_up_to(ms(3_500)), node, 0, intent);
         }
     }
     plan.heal_at = seconds(16);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Time};
+use gm_broadcast::{Rng, Time};
 use gm_clock::Incarnation;
 use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::{Times, Wait, What};
@@ -27,24 +27,24 @@ pub(crate) fn cut(plan: &mut Plan, apart: &[NodeIndex], from: Time, until: Time)
 }
 
 /// Two halves of forty write apart from each other; then only anti-entropy is left.
-pub(crate) fn split_heal(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn split_heal(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[20, 20], 1));
     plan.all_serve(seconds(1), ms(20), 0);
-    let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.happens(1, 2)).collect();
+    let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.ratio(1, 2)).collect();
     cut(&mut plan, &half, seconds(5), seconds(25));
     for node in plan.nodes() {
-        plan.write(seconds(6) + chance.within(ms(3_000)), node, 0, Intent::Batch);
+        plan.write(seconds(6) + chance.duration_up_to(ms(3_000)), node, 0, Intent::Batch);
     }
     plan.heal_at = seconds(25);
     plan
 }
 
 /// Two nodes hold hundreds of records of members that are dead, one of them older ones here and there: only anti-entropy finds where.
-pub(crate) fn buckets(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn buckets(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1, 1], 2));
     plan.all_join(seconds(1), ms(100), 0);
     for member in 0..500 {
-        let newer = chance.happens(1, 10);
+        let newer = chance.ratio(1, 10);
         for node in plan.nodes() {
             let clock = if newer && node.0 == 0 { 6 } else { 5 };
             plan.preloaded.extend(dead(1_000 + member, clock).map(|record| (node, record)));
@@ -73,25 +73,25 @@ fn record(item: Item, clock: u64) -> Option<Record> {
 }
 
 /// Each is alone from the beginning, and knows nobody but those it is to call.
-pub(crate) fn lonely(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn lonely(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1, 1, 1], 1));
     for node in plan.nodes() {
         cut(&mut plan, &[node], Time::ZERO, seconds(30));
     }
-    plan.all_serve(seconds(2) + chance.within(ms(1_000)), ms(50), 0);
+    plan.all_serve(seconds(2) + chance.duration_up_to(ms(1_000)), ms(50), 0);
     plan.heal_at = seconds(30);
     plan
 }
 
 /// In deep quiet a few are found to lack what the others have.
-pub(crate) fn pace(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn pace(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 24], 8));
     plan.times = Times { slow: Duration::from_secs(20), ..TIMES };
     plan.all_serve(seconds(1), ms(50), 0);
-    let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.happens(1, 2)).collect();
+    let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.ratio(1, 2)).collect();
     cut(&mut plan, &half, seconds(120), seconds(200));
     for node in plan.nodes() {
-        plan.write(seconds(121) + chance.within(ms(1_000)), node, 0, Intent::Serve);
+        plan.write(seconds(121) + chance.duration_up_to(ms(1_000)), node, 0, Intent::Serve);
     }
     plan.heal_at = seconds(200);
     plan.bound = ms(30_000);
@@ -99,13 +99,13 @@ pub(crate) fn pace(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// No datagram ever gets through, as where a firewall lets TCP pass and nothing else; groups converge by connections.
-pub(crate) fn udp_blocked(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn udp_blocked(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 10], 10));
     plan.network.mtu = 0;
     plan.all_serve(seconds(1), ms(100), 0);
     for _ in 0..20 {
         let node = plan.some_node(chance);
-        plan.write(seconds(10) + chance.within(ms(20_000)), node, 0, Intent::Batch);
+        plan.write(seconds(10) + chance.duration_up_to(ms(20_000)), node, 0, Intent::Batch);
     }
     plan.heal_at = seconds(30);
     plan.bound = ms(20_000);
@@ -113,7 +113,7 @@ pub(crate) fn udp_blocked(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// One node more starts and joins a quiet group of thirty that hear no multicast of each other, and knows two of them.
-pub(crate) fn newcomer(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn newcomer(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 30], 30));
     plan.all_join(seconds(1), ms(20), 0);
     let late = plan.some_node(chance).0.max(2);
@@ -129,7 +129,7 @@ pub(crate) fn newcomer(seed: u64, chance: &mut Chance) -> Plan {
 
 /// Six of sixty are in a group, three on each side of a split, who joined while it lasted: none knows of those on the other side, who are hard to meet by
 /// chance. All others know one of the six.
-pub(crate) fn few_of_many(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn few_of_many(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 60], 60));
     plan.groups = groups(2);
     plan.all_join(seconds(1), ms(20), 1);
@@ -139,7 +139,7 @@ pub(crate) fn few_of_many(seed: u64, chance: &mut Chance) -> Plan {
     cut(&mut plan, &half, seconds(20), seconds(60));
     let few = half.iter().take(3).chain(other.iter().take(3));
     for node in few.clone() {
-        plan.write(seconds(22) + chance.within(ms(1_000)), *node, 0, Intent::Serve);
+        plan.write(seconds(22) + chance.duration_up_to(ms(1_000)), *node, 0, Intent::Serve);
     }
     plan.claims.members = Some(vec![(0, few.copied().collect())]);
     plan.heal_at = seconds(60);
@@ -148,7 +148,7 @@ pub(crate) fn few_of_many(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A node was away while others wrote: what they multicast next does not fit, and its first questions are lost. Anti-entropy is rare.
-pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn questions(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[5], 8));
     plan.times = Times { fast: Duration::from_secs(8), answer: Duration::from_secs(20), ..rare() };
     // All are in the group from the beginning: they would not find each other in time.
@@ -175,7 +175,7 @@ pub(crate) fn questions(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A node leaves where nobody hears it, and is started again: it says so when it is heard again.
-pub(crate) fn left_apart(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn left_apart(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[3, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let node = plan.some_node(chance);
@@ -188,10 +188,10 @@ pub(crate) fn left_apart(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Nothing happens for a while: that costs little.
-pub(crate) fn quiet_world(seed: u64, chance: &mut Chance) -> Plan {
-    let mut plan = quiet("", seed, islands(if chance.happens(1, 2) { &[16] } else { &[1; 8] }, 8));
+pub(crate) fn quiet_world(seed: u64, chance: &mut Rng) -> Plan {
+    let mut plan = quiet("", seed, islands(if chance.ratio(1, 2) { &[16] } else { &[1; 8] }, 8));
     plan.times = Times::DEFAULT;
-    plan.broadcast_times = gm_broadcast::Times::DEFAULT;
+    plan.broadcast_times = gm_broadcast::BroadcasterTimings::DEFAULT;
     plan.all_serve(seconds(1), ms(50), 0);
     plan.heal_at = seconds(200);
     plan.claims.quiet = Some((Duration::from_secs(300), 100));

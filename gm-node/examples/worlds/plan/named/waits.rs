@@ -1,13 +1,13 @@
 //! Owners wait: for one, for some, for all, in memory and on disk, and with dead members. Knows nothing of disks that fail.
 
-use gm_broadcast::Chance;
+use gm_broadcast::Rng;
 use gm_node::{Count, Wait, What};
 use gm_sim::{Action, NodeIndex};
 
 use crate::plan::layout::{islands, ms, quiet, seconds};
 use crate::plan::{Deed, Ending, Fate, Intent, Plan};
 
-fn waiting(plan: &mut Plan, chance: &mut Chance) {
+fn waiting(plan: &mut Plan, chance: &mut Rng) {
     for at in 8..20 {
         let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
         let count = match chance.below(4) {
@@ -15,18 +15,18 @@ fn waiting(plan: &mut Plan, chance: &mut Chance) {
             1 => Count::Some(2),
             _ => Count::All,
         };
-        let wait = Wait { count, disk: chance.happens(1, 2), within: ms(8_000) };
+        let wait = Wait { count, disk: chance.ratio(1, 2), within: ms(8_000) };
         plan.deed(seconds(at), Deed::Write { node, group: 0, intent: Intent::Batch, wait });
     }
     plan.heal_at = seconds(20);
 }
 
 /// Everybody lives: every wait is satisfied.
-pub(crate) fn wait(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn wait(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
         let wait = Wait { count: Count::All, disk: false, within: ms(3_000) };
-        let at = seconds(1) + chance.within(ms(1_500));
+        let at = seconds(1) + chance.duration_up_to(ms(1_500));
         plan.deed(at, Deed::Write { node, group: 0, intent: Intent::Exactly(What::Join(vec![])), wait });
     }
     waiting(&mut plan, chance);
@@ -35,7 +35,7 @@ pub(crate) fn wait(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A member is dead: a wait for all settles, and is not satisfied.
-pub(crate) fn wait_dead(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn wait_dead(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
         plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(What::Join(vec![])));
@@ -48,7 +48,7 @@ pub(crate) fn wait_dead(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Each serves keys of its own, so that nothing that one writes concerns another: a count is of any members.
-pub(crate) fn wait_apart(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn wait_apart(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[3, 2], 1));
     let range = |node: NodeIndex, part: u32| gm_data::KeyRange::new(node.0 << 16, node.0 << 16 | part).ok();
     let serve = |node: NodeIndex, part: u32| {
@@ -58,13 +58,13 @@ pub(crate) fn wait_apart(seed: u64, chance: &mut Chance) -> Plan {
     // The first writes know nobody, and find the others in time.
     for node in plan.nodes() {
         let wait = Wait { count: Count::Some(1 + chance.below(3)), disk: false, within: ms(8_000) };
-        let at = seconds(1) + chance.within(ms(1_500));
+        let at = seconds(1) + chance.duration_up_to(ms(1_500));
         plan.deed(at, Deed::Write { node, group: 0, intent: serve(node, 9), wait });
     }
     for at in 8..20 {
         let node = plan.some_node(chance);
-        let count = if chance.happens(1, 3) { Count::All } else { Count::Some(1 + chance.below(4)) };
-        let wait = Wait { count, disk: chance.happens(1, 2), within: ms(3_000) };
+        let count = if chance.ratio(1, 3) { Count::All } else { Count::Some(1 + chance.below(4)) };
+        let wait = Wait { count, disk: chance.ratio(1, 2), within: ms(3_000) };
         let part = 10 + u32::try_from(chance.below(1 << 15)).unwrap_or(0);
         plan.deed(seconds(at), Deed::Write { node, group: 0, intent: serve(node, part), wait });
     }
@@ -74,7 +74,7 @@ pub(crate) fn wait_apart(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// Members stop for a moment, again and again, while others wait: they are waited for.
-pub(crate) fn wait_pause(seed: u64, chance: &mut Chance) -> Plan {
+pub(crate) fn wait_pause(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3, 1], 2));
     for node in plan.nodes() {
         plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(What::Join(vec![])));
@@ -83,10 +83,10 @@ pub(crate) fn wait_pause(seed: u64, chance: &mut Chance) -> Plan {
         let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
         let paused = NodeIndex(3 + u32::try_from(chance.below(5)).unwrap_or(0));
         let lasts = ms(300 + chance.below(500));
-        let wait = Wait { count: Count::All, disk: chance.happens(1, 2), within: ms(3_000) };
+        let wait = Wait { count: Count::All, disk: chance.ratio(1, 2), within: ms(3_000) };
         plan.deed(seconds(at), Deed::Act(Action::Pause(paused)));
         plan.deed(
-            seconds(at) + chance.within(ms(200)),
+            seconds(at) + chance.duration_up_to(ms(200)),
             Deed::Write { node, group: 0, intent: Intent::Batch, wait },
         );
         plan.deed(seconds(at) + lasts, Deed::Act(Action::Resume(paused)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Chance, Shape, Time, Wanted};
+use gm_broadcast::{AckRequest, Rng, Time, TreeShape};
 
 use super::super::Plan;
 use super::super::layout::{islands, ms, quiet, seconds};
@@ -20,12 +20,12 @@ fn alone(nodes: u32) -> Vec<Place> {
 /// the rest must have it.
 fn struck(
     seed: u64,
-    chance: &mut Chance,
+    chance: &mut Rng,
     long: Duration,
-    strike: impl Fn(&mut Plan, &mut Chance, Time, NodeIndex),
+    strike: impl Fn(&mut Plan, &mut Rng, Time, NodeIndex),
 ) -> Plan {
     let mut plan = quiet("", seed, alone(60));
-    plan.shape = Shape::Halving;
+    plan.shape = TreeShape::Halving;
     for way in [&mut plan.network.island, &mut plan.network.lan] {
         way.latency = ms(10);
     }
@@ -37,13 +37,13 @@ fn struck(
             let _ = plan.say(at, from);
             at = at + ms(300);
         }
-        let victim = plan.nodes().filter(|node| *node != from).nth(chance.place(59)).unwrap_or(from);
+        let victim = plan.nodes().filter(|node| *node != from).nth(chance.index(59)).unwrap_or(from);
         let say = plan.say(at, from);
         (say.within, say.excused, say.exact) = (Some(long), vec![victim], true);
-        say.wanted = Some(Wanted { within: long, durable: true });
+        say.wanted = Some(AckRequest { within: long, durable: true });
         // Before it has the share, before it has passed it on, or when it waits for others.
-        let span = if chance.happens(2, 3) { ms(60) } else { ms(600) };
-        let when = at + chance.within(span);
+        let span = if chance.ratio(2, 3) { ms(60) } else { ms(600) };
+        let when = at + chance.duration_up_to(span);
         strike(&mut plan, chance, when, victim);
         at = at + long + ms(8_000);
     }
@@ -52,7 +52,7 @@ fn struck(
 }
 
 /// One host dies with a share in its hands: its share is given again, and all who are up have it before the deadline.
-pub(super) fn relay_death(seed: u64, chance: &mut Chance) -> Plan {
+pub(super) fn relay_death(seed: u64, chance: &mut Rng) -> Plan {
     struck(seed, chance, ms(8_000), |plan, _, at, victim| {
         plan.besides.push((at, Action::KillHost(victim)));
         // Back in time for the next round, under a new epoch.
@@ -61,10 +61,10 @@ pub(super) fn relay_death(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// One process sleeps with a share in its hands, and goes on when its share was given again.
-pub(super) fn relay_pause(seed: u64, chance: &mut Chance) -> Plan {
+pub(super) fn relay_pause(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = struck(seed, chance, ms(8_000), |plan, chance, at, victim| {
         plan.besides.push((at, Action::Pause(victim)));
-        plan.besides.push((at + ms(350) + chance.within(ms(400)), Action::Resume(victim)));
+        plan.besides.push((at + ms(350) + chance.duration_up_to(ms(400)), Action::Resume(victim)));
     });
     // Who was thought dead and is not may be counted by nobody.
     plan.says.iter_mut().for_each(|say| say.exact = false);
@@ -72,7 +72,7 @@ pub(super) fn relay_pause(seed: u64, chance: &mut Chance) -> Plan {
 }
 
 /// A quarter is dead: hops are replaced, and who lives gets everything.
-pub(super) fn dead_hops(seed: u64, chance: &mut Chance) -> Plan {
+pub(super) fn dead_hops(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, alone(40));
     let mut nodes: Vec<NodeIndex> = plan.nodes().collect();
     chance.shuffle(&mut nodes);
@@ -82,7 +82,7 @@ pub(super) fn dead_hops(seed: u64, chance: &mut Chance) -> Plan {
         plan.besides.push((seconds(2), action));
     }
     for node in up {
-        let at = seconds(1) + chance.within(ms(500));
+        let at = seconds(1) + chance.duration_up_to(ms(500));
         let _ = plan.say(at, *node);
     }
     plan.heal_at = seconds(2);
@@ -90,7 +90,7 @@ pub(super) fn dead_hops(seed: u64, chance: &mut Chance) -> Plan {
     let mut at = plan.heal_at + plan.settle();
     for node in up {
         plan.say(at, *node).within = Some(within);
-        at = at + chance.within(ms(3_000));
+        at = at + chance.duration_up_to(ms(3_000));
     }
     // Back again: nobody has given them up.
     for node in dead {
@@ -99,13 +99,13 @@ pub(super) fn dead_hops(seed: u64, chance: &mut Chance) -> Plan {
     let mut at = at + plan.settle();
     for node in up {
         plan.say(at, *node).within = Some(within);
-        at = at + chance.within(ms(500));
+        at = at + chance.duration_up_to(ms(500));
     }
     plan
 }
 
 /// One reads two hundred bytes a second: its queue is bounded, and receipts cover those whose shares it holds.
-pub(super) fn slow_reader(seed: u64, chance: &mut Chance) -> Plan {
+pub(super) fn slow_reader(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, alone(10));
     plan.bounds.in_flight = 2_000;
     plan.bounds.outbox = 8;
@@ -116,17 +116,17 @@ pub(super) fn slow_reader(seed: u64, chance: &mut Chance) -> Plan {
     plan.heal_at = seconds(1);
     let mut at = seconds(2);
     for _ in 0..60 {
-        let node = NodeIndex(u32::try_from([0, 2, 3][chance.place(3)]).unwrap_or(0));
+        let node = NodeIndex(u32::try_from([0, 2, 3][chance.index(3)]).unwrap_or(0));
         let say = plan.say(at, node);
         (say.length, say.within, say.excused) = (1_500, Some(ms(8_000)), vec![slow]);
-        say.wanted = Some(Wanted { within: ms(8_000), durable: false });
-        at = at + chance.within(ms(120));
+        say.wanted = Some(AckRequest { within: ms(8_000), durable: false });
+        at = at + chance.duration_up_to(ms(120));
     }
     plan
 }
 
 /// One takes nothing, so what it should pass on waits for it; then it dies, and the others get what waited.
-pub(super) fn stuck_outbox(seed: u64, chance: &mut Chance) -> Plan {
+pub(super) fn stuck_outbox(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, alone(40));
     plan.bounds.in_flight = 2_000;
     let (from, stuck) = (NodeIndex(0), NodeIndex(1));
@@ -141,7 +141,7 @@ pub(super) fn stuck_outbox(seed: u64, chance: &mut Chance) -> Plan {
     for _ in 0..16 {
         let say = plan.say(at, from);
         (say.length, say.within, say.excused) = (1_500, Some(ms(12_000)), vec![stuck]);
-        at = at + chance.within(ms(100));
+        at = at + chance.duration_up_to(ms(100));
     }
     plan
 }

@@ -1,0 +1,289 @@
+//! What comes of connections: openings, bytes, ends.
+
+use std::net::SocketAddr;
+
+use gm_clock::NetId;
+use gm_codec::{Body, Handshake, Payload, Side};
+
+use super::Broadcaster;
+use super::receive::Inbound;
+use crate::connections::{Connection, ConnectionState, OutboxEntry};
+use crate::event::Event;
+use crate::handler::{Handler, Path};
+use crate::machine::{ConnectionId, DialFailure, Output};
+use crate::time::Time;
+use crate::timers::Timer;
+
+impl<H: Handler> Broadcaster<H> {
+    pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
+        let opening = Handshake::new(id.side(), self.secret_rng.bytes());
+        let bytes = opening.own_bytes().to_vec();
+        match id.side() {
+            Side::Initiator => {
+                let Some(link) = self.connections.table.get_mut(&id) else { return };
+                // There and back: what the way to it is like.
+                let class = self.config.class_of(now.since(link.created_at));
+                link.state = ConnectionState::Opening(opening);
+                let peer = link.peer;
+                if let Some(peer) = peer {
+                    let known = self.config.directory.get(peer);
+                    let (peer, _) = self.peers.entry(peer, known);
+                    (peer.class, peer.reached) = (Some(class), true);
+                }
+            }
+            Side::Acceptor => {
+                let least = self.make_room(now);
+                self.connections.add(id, None, ConnectionState::Opening(opening), now, self.codec.limits());
+                if let Some(link) = self.connections.table.get_mut(&id) {
+                    link.from = from;
+                }
+                // Only now: what waits for it is tried again at once, and must not take this one's place.
+                if let Some(least) = least {
+                    self.counters.count("link", "busy made room");
+                    self.lose_connection(now, least);
+                }
+            }
+        }
+        if let Some(link) = self.connections.table.get_mut(&id) {
+            link.in_flight += bytes.len();
+            self.timers.set(Timer::Connection(id), now + self.config.timings.opening);
+            self.outputs.push(Output::Send { link: id, bytes });
+        }
+    }
+
+    /// Before a stranger is let in: strangers and connections are bounded. If all are busy, the one that is the least used is returned: it
+    /// has to go once the stranger is there.
+    fn make_room(&mut self, now: Time) -> Option<ConnectionId> {
+        let crowded = self.connections.unauthenticated().count() >= self.config.limits.unauthenticated;
+        let oldest = self.connections.unauthenticated().next().filter(|_| crowded);
+        if let Some(oldest) = oldest {
+            self.counters.count("link", "stranger made room");
+            self.lose_connection(now, oldest);
+        }
+        let full = self.connections.table.len() >= self.config.limits.connections;
+        let idlest =
+            self.connections.idlest().or_else(|| self.connections.unauthenticated().next()).filter(|_| full);
+        if let Some(idlest) = idlest {
+            self.counters.count("link", "idle made room");
+            self.lose_connection(now, idlest);
+        }
+        let full = self.connections.table.len() >= self.config.limits.connections;
+        let least =
+            self.connections.table.iter().filter(|_| full).min_by_key(|(id, link)| (link.last_used, **id));
+        least.map(|(id, _)| *id)
+    }
+
+    pub(super) fn on_connection_bytes(&mut self, now: Time, id: ConnectionId, bytes: &[u8]) {
+        let mut input = bytes;
+        let Some(link) = self.connections.table.get_mut(&id) else { return };
+        if let ConnectionState::Opening(opening) = &mut link.state {
+            match opening.read(&mut input) {
+                Ok(None) => return,
+                Ok(Some(stream)) => {
+                    link.state = ConnectionState::Open(stream);
+                    self.on_stream(now, id);
+                }
+                Err(_) => {
+                    self.counters.count("link", "HandshakeEchoed");
+                    return self.lose_connection(now, id);
+                }
+            }
+        }
+        // A frame at a time, taken out of the connection's buffer: what it sets in motion may end the connection.
+        while let Some(payload) = self.next_frame(now, id, &mut input) {
+            let (payload, epoch, bytes) = payload;
+            let inbound =
+                Inbound { path: Path::Connection, epoch, raw: &[], link: Some(id), bytes, source: None };
+            self.receive(now, inbound, payload);
+        }
+    }
+
+    fn next_frame(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        input: &mut &[u8],
+    ) -> Option<(Payload, Option<[u8; 8]>, usize)> {
+        if !self.make_room_for_frame(now, id, input) {
+            return None;
+        }
+        let link = self.connections.table.get_mut(&id)?;
+        let ConnectionState::Open(stream) = &mut link.state else { return None };
+        let mut scratch = Vec::new();
+        let read = match link.splitter.read(input) {
+            Ok(None) => {
+                self.on_partial_frame(now, id);
+                return None;
+            }
+            Ok(Some(frame)) => stream.open(&self.codec, frame, &mut scratch).map(|opened| {
+                let epoch = opened.seal.map(|seal| seal.epoch.bytes());
+                let payload = Payload::decode(opened.payload, self.codec.limits());
+                payload.map(|payload| (payload, epoch, opened.payload.len()))
+            }),
+            Err(error) => Err(error),
+        };
+        // What is understood is no longer needed as bytes: it may be long until more comes.
+        link.splitter.release();
+        if link.frame_began.take().is_some() {
+            self.timers.set_by(Timer::Connection(id), now + self.config.timings.idle);
+        }
+        let why = match read {
+            Ok(Ok((payload, epoch, bytes))) => {
+                return self.identify(now, id, payload).map(|payload| (payload, epoch, bytes));
+            }
+            Ok(Err(error)) => error.name(),
+            Err(error) => {
+                self.on_unopened_by_connection(now, id, error);
+                error.name()
+            }
+        };
+        self.counters.count("link", why);
+        self.lose_connection(now, id);
+        None
+    }
+
+    /// Binds a connection to who speaks on it: the first frame says it, and no other may say another.
+    fn identify(&mut self, now: Time, id: ConnectionId, payload: Payload) -> Option<Payload> {
+        let sender = payload.header.sender;
+        let link = self.connections.table.get_mut(&id)?;
+        link.last_used = now;
+        link.authenticated = true;
+        if let Some(from) = link.from {
+            self.unopened.opened(from.ip());
+            self.last_reached_us = Some(now);
+        }
+        let from = link.from;
+        let as_expected = link.peer.is_none_or(|peer| peer == sender) && sender != self.config.me;
+        if as_expected {
+            if link.peer.is_none() {
+                link.peer = Some(sender);
+                // Who dialled has something to say, and says it when our opening is there: so long the way is, there and back.
+                let class = self.config.class_of(now.since(link.created_at));
+                let known = self.config.directory.get(sender);
+                let (peer, _) = self.peers.entry(sender, known);
+                peer.class.get_or_insert(class);
+                peer.source = from.map(|from| from.ip());
+                self.timers.set(Timer::Connection(id), now + self.config.timings.idle);
+                self.adopt_connection(now, id, sender);
+            }
+            return Some(payload);
+        }
+        if sender == self.config.me {
+            self.emit(Event::IdentityClash);
+        }
+        self.counters.count("link", "another node than dialled");
+        self.lose_connection(now, id);
+        None
+    }
+
+    /// A dialled connection is ready for frames.
+    fn on_stream(&mut self, now: Time, id: ConnectionId) {
+        let Some(peer) = self.connections.table.get(&id).and_then(|link| link.peer) else { return };
+        self.timers.set(Timer::Connection(id), now + self.config.timings.idle);
+        self.adopt_connection(now, id, peer);
+        // Dialled for a share that another took meanwhile: who shows nothing is closed, and what is given to the connection in that
+        // moment would be lost. So it shows something.
+        if let Some(link) =
+            self.connections.table.get_mut(&id).filter(|link| !link.frame_sent && link.outbox.is_empty())
+        {
+            link.outbox.push_back(OutboxEntry::Direct(Body::HeaderOnly));
+            self.flush_outbox(now, id);
+        }
+    }
+
+    /// We can send to a node by this connection. That a dial was answered shows nobody's key: it is met when something of it opens, not before.
+    fn adopt_connection(&mut self, now: Time, id: ConnectionId, node: NetId) {
+        let known = self.config.directory.get(node);
+        let (peer, _) = self.peers.entry(node, known);
+        // An accepted connection shows that the peer is alive, not that it is reached at its own address.
+        if id.side() == Side::Initiator {
+            peer.failures = 0;
+        }
+        peer.refusals = 0;
+        peer.backoff_until = Time::ZERO;
+        let usable = |link: &Connection| link.is_open() && link.is_usable(now, self.config.timings.idle);
+        let usable = peer.connection.and_then(|link| self.connections.table.get(&link)).is_some_and(usable);
+        if !usable {
+            // What waits for a dial that is overtaken goes by this one.
+            let before = peer.connection.replace(id);
+            let waiting = before.and_then(|before| self.connections.table.get_mut(&before));
+            let waiting = waiting.map(|link| std::mem::take(&mut link.outbox)).unwrap_or_default();
+            if let Some(link) = self.connections.table.get_mut(&id) {
+                link.outbox.extend(waiting);
+            }
+        }
+        self.on_reached(now, node);
+        self.flush_outbox(now, id);
+    }
+
+    pub(super) fn on_connection_sent(&mut self, now: Time, id: ConnectionId, bytes: usize) {
+        if let Some(link) = self.connections.table.get_mut(&id) {
+            link.in_flight = link.in_flight.saturating_sub(bytes);
+            link.last_used = now;
+            self.flush_outbox(now, id);
+        }
+    }
+
+    pub(super) fn on_connection_closed(&mut self, now: Time, id: ConnectionId, stalled: bool) {
+        self.count_unauthenticated(id, "left");
+        let ended =
+            self.connections.table.get(&id).map(|link| (link.peer, link.authenticated, link.created_at));
+        if let Some((Some(node), heard, since)) = ended {
+            if stalled {
+                self.on_stall(now, node);
+            } else if !heard && id.side() == Side::Initiator && now.since(since) < self.config.timings.opening
+            {
+                self.on_closed_before_first_frame(now, node);
+            }
+        }
+        self.forget_connection(now, id, None);
+    }
+
+    pub(super) fn on_connection_refused(&mut self, now: Time, id: ConnectionId, refusal: DialFailure) {
+        self.counters.count("dial", if refusal == DialFailure::Refused { "refused" } else { "silent" });
+        self.forget_connection(now, id, Some(refusal));
+    }
+
+    /// Ends a connection: because of what came by it or did not, or to make room.
+    pub(super) fn lose_connection(&mut self, now: Time, id: ConnectionId) {
+        if self.connections.table.contains_key(&id) {
+            self.count_unauthenticated(id, "closed");
+            self.outputs.push(Output::Close { link: id });
+            self.forget_connection(now, id, None);
+        }
+    }
+
+    /// A connection is no more. What waited for it goes another way.
+    fn forget_connection(&mut self, now: Time, id: ConnectionId, refusal: Option<DialFailure>) {
+        self.timers.cancel(Timer::Connection(id));
+        let Some(link) = self.connections.table.remove(&id) else { return };
+        let Some(node) = link.peer else { return };
+        let was_open = link.is_open();
+        let known = self.config.directory.get(node);
+        if self.peers.entry(node, known).0.connection == Some(id) {
+            // Another connection with it may be open: one that it opened itself, while this was a dial.
+            let other = self.connections.open_with(node);
+            self.peers.entry(node, known).0.connection = other;
+        }
+        let unreached = !was_open || refusal.is_some();
+        if unreached {
+            let backoff = (self.config.timings.backoff, self.config.timings.backoff_max);
+            let why = refusal.unwrap_or(DialFailure::Unreachable);
+            self.peers.on_failure(node, known, (now, why), backoff, &mut self.jitter_rng);
+            self.check_seed(now, node);
+        }
+        let has_another = self.peers.get(node).is_some_and(|peer| peer.connection.is_some());
+        if unreached && !has_another {
+            self.on_unreached(now, node);
+        }
+        for entry in link.outbox {
+            match entry {
+                OutboxEntry::Broadcast(outbound) => self.on_outbound_lost(now, node, outbound, false),
+                OutboxEntry::Direct(_) => self.counters.count("dropped", "direct, connection ended"),
+            }
+        }
+        if was_open && !has_another {
+            self.on_relay_gone(now, node);
+        }
+    }
+}

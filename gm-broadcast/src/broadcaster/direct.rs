@@ -1,0 +1,216 @@
+//! Direct messages: the broadcaster's own are handled here, all others go to the handler.
+
+use gm_clock::NetId;
+use gm_codec::{Ack, AckStatus, Body, BroadcastId, Payload, Routing};
+
+use super::Broadcaster;
+use super::receive::Inbound;
+use crate::connections::{OutboundBroadcast, OutboxEntry};
+use crate::event::Transport;
+use crate::handler::{Handler, Path, Received};
+use crate::machine::{ConnectionId, Output};
+use crate::plant::{Bug, planted};
+use crate::time::Time;
+
+/// Numbers of one question that are answered.
+const MAX_RETRANSMISSIONS: usize = crate::loss_recovery::MAX_NUMBERS_PER_NACK;
+
+impl<H: Handler> Broadcaster<H> {
+    /// `present`: whether the sender is known to be there. If not, it says nothing of who else is, and is asked nothing.
+    pub(super) fn on_direct(
+        &mut self,
+        now: Time,
+        (sender, present): (NetId, bool),
+        inbound: &Inbound<'_>,
+        body: Body,
+    ) {
+        match body {
+            Body::HeaderOnly => {}
+            Body::PeerExchange(peers) => self.on_peers(now, (sender, present), inbound.link, peers),
+            Body::Ack(_) if !present => self.counters.count("dropped", "receipt of who may be gone"),
+            Body::Ack(Ack { broadcast: about, status: answer }) => match answer {
+                AckStatus::Received => self.reception.confirm(sender, now, self.config.timings.confirmation),
+                AckStatus::ContentWanted => self.on_content_request(now, sender, about),
+                AckStatus::Summary(sum) => self.on_ack_summary(now, sender, about, sum),
+            },
+            Body::Nack(gaps) => {
+                let asked = gaps.missed.into_iter().flat_map(|missed| {
+                    let numbers = missed.runs.into_iter().flat_map(|(first, last)| first..=last);
+                    numbers.map(move |number| (missed.node, missed.epoch, number))
+                });
+                let asked: Vec<(NetId, [u8; 8], u64)> = asked.take(MAX_RETRANSMISSIONS).collect();
+                for (node, epoch, number) in asked {
+                    self.retransmit(now, sender, (node, epoch, number), inbound.link.is_some());
+                }
+            }
+            Body::Retransmission(repeat) => self.on_retransmission(now, repeat),
+            body => {
+                let received = Received { from: sender, broadcast: None, path: inbound.path, body: &body };
+                let outcome = self.handler.handle(now, received);
+                if let Some(delivery) = outcome.deliver {
+                    self.outputs.push(Output::Deliver(delivery));
+                }
+            }
+        }
+    }
+
+    /// Somebody missed a multicast that we may have.
+    fn retransmit(
+        &mut self,
+        now: Time,
+        asker: NetId,
+        (node, epoch, number): (NetId, [u8; 8], u64),
+        by_link: bool,
+    ) {
+        let known = self.config.directory.get(asker);
+        if !self.peers.entry(asker, known).0.answer_bucket.take(now) {
+            return self.counters.count("dropped", "answer, too many");
+        }
+        let payload = self.retransmit_cache.multicast(node, epoch, number).map(|payload| payload.to_vec());
+        let what = if payload.is_some() { "repeated" } else { "not here" };
+        self.counters.count("gap answered", what);
+        let payload = payload.unwrap_or_default();
+        let body = Body::Retransmission(gm_codec::Retransmission {
+            node,
+            epoch,
+            multicast_sequence: number,
+            payload,
+        });
+        self.send(now, asker, body, if by_link { Transport::Tcp } else { Transport::Udp });
+    }
+
+    /// What we missed, or that the one whom we asked does not have it.
+    fn on_retransmission(&mut self, now: Time, repeat: gm_codec::Retransmission) {
+        let gm_codec::Retransmission { node, epoch, multicast_sequence: number, payload } = repeat;
+        if payload.is_empty() {
+            // Somebody else is asked when its time comes.
+            return self.counters.count("gap", "not there");
+        }
+        let inner = match Payload::decode(&payload, self.codec.limits()) {
+            Ok(inner) => inner,
+            Err(error) => return self.counters.count("payload", error.name()),
+        };
+        let header = &inner.header;
+        let is_it = header.sender == node
+            && header.multicast_sequence == Some(number)
+            && header.routing != Routing::Direct;
+        if !is_it || node == self.config.me || !self.reception.is_near(node) {
+            return self.counters.count("gap", "another than asked for");
+        }
+        self.loss_recovery.on_recovered(node, epoch, number);
+        self.retransmit_cache.insert_multicast(node, epoch, number, &payload);
+        self.counters.count("gap", "filled");
+        let Routing::Broadcast(broadcast) = inner.header.routing else { return };
+        // As if it had come by the datagram that did not.
+        let inbound = Inbound {
+            path: Path::Multicast,
+            epoch: Some(epoch),
+            raw: &[],
+            link: None,
+            bytes: payload.len(),
+            source: None,
+        };
+        self.on_broadcast(now, node, &inbound, broadcast, inner.body);
+    }
+
+    pub(super) fn send_ack(&mut self, now: Time, to: NetId, about: BroadcastId, answer: AckStatus) {
+        self.send_by_connection(now, to, Body::Ack(Ack { broadcast: about, status: answer }));
+    }
+
+    /// Somebody got our notice and not our multicast: it gets the content; and others may lack it too.
+    fn on_content_request(&mut self, now: Time, sender: NetId, id: BroadcastId) {
+        self.on_relay_alive(now, sender, id);
+        let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else {
+            return self.counters.count("dropped", "asked for, gone");
+        };
+        if planted(Bug::SendMeIgnored) {
+            return;
+        }
+        self.reception.missed(sender);
+        self.counters.count("notice", "send me");
+        let outbound = OutboundBroadcast {
+            id,
+            content,
+            targets: Vec::new(),
+            announcement: false,
+            ack_request: None,
+            ack_key: None,
+            topic: None,
+            catch_up: None,
+            tries: 0,
+        };
+        self.enqueue_to(now, sender, OutboxEntry::Broadcast(outbound));
+        self.on_incomplete_multicast(now, sender, id);
+    }
+
+    /// Sends a direct body by a connection, which is dialled if there is none.
+    pub(super) fn send_by_connection(&mut self, now: Time, to: NetId, body: Body) {
+        self.enqueue_to(now, to, OutboxEntry::Direct(body));
+    }
+
+    pub(super) fn send(&mut self, now: Time, to: NetId, body: Body, by: Transport) {
+        if to == self.config.me {
+            return self.counters.count("dropped", "to ourselves");
+        }
+        if by == Transport::Tcp || self.datagrams_are_lost(now, to) || !self.send_datagram(now, to, &body) {
+            self.send_by_connection(now, to, body);
+        }
+    }
+
+    /// Puts something into the outbox of a node's connection.
+    pub(super) fn enqueue_to(&mut self, now: Time, to: NetId, entry: OutboxEntry) {
+        let Some(link) = self.connection_to(now, to) else {
+            return match entry {
+                OutboxEntry::Broadcast(outbound) => self.on_outbound_lost(now, to, outbound, true),
+                OutboxEntry::Direct(_) => self.counters.count("dropped", "direct, not reachable"),
+            };
+        };
+        self.enqueue(now, link, entry);
+        self.flush_outbox(now, link);
+    }
+
+    /// Bounded, and of what is dirty: a broadcast takes the place of an older one of its topic.
+    pub(super) fn enqueue(&mut self, now: Time, link: ConnectionId, entry: OutboxEntry) {
+        let most = self.config.limits.outbox;
+        let Some(link) = self.connections.table.get_mut(&link) else { return };
+        if let OutboxEntry::Broadcast(new) = &entry
+            && let (Some(topic), None) = (new.topic, new.ack_request)
+            && let Some(OutboxEntry::Broadcast(old)) = link.outbox.iter_mut().find(
+                |old| matches!(old, OutboxEntry::Broadcast(old) if old.topic == Some(topic) && old.ack_request.is_none() && old.announcement == new.announcement),
+            )
+        {
+            let mut list = std::mem::take(&mut old.targets);
+            list.extend_from_slice(&new.targets);
+            list.sort_unstable();
+            list.dedup();
+            let content = new.catch_up.clone().unwrap_or_else(|| new.content.clone());
+            *old = OutboundBroadcast { targets: list, content, ..new.clone() };
+            return self.counters.count("outbox", "replaced by a newer one");
+        }
+        link.outbox.push_back(entry);
+        if link.outbox.len() > most && !planted(Bug::OutboxUnbounded) {
+            let (node, oldest) = (link.peer, link.outbox.pop_front());
+            self.counters.count("dropped", "outbox full");
+            if let (Some(node), Some(OutboxEntry::Broadcast(outbound))) = (node, oldest) {
+                self.on_outbound_lost(now, node, outbound, true);
+            }
+        }
+    }
+
+    /// The connection of a node, dialled if there is none; nothing if it failed lately or there is no room.
+    pub(super) fn connection_to(&mut self, now: Time, to: NetId) -> Option<ConnectionId> {
+        let known = self.config.directory.get(to);
+        let (peer, _) = self.peers.entry(to, known);
+        let idle = self.config.timings.idle;
+        let takes = |link: &ConnectionId| {
+            self.connections.table.get(link).is_some_and(|link| link.is_usable(now, idle))
+        };
+        if let Some(link) = peer.connection.filter(takes) {
+            return Some(link);
+        }
+        if peer.backoff_until > now || (peer.failures > 0 && planted(Bug::BackoffForever)) {
+            return None;
+        }
+        self.dial(now, to)
+    }
+}

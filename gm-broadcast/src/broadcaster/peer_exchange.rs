@@ -1,0 +1,196 @@
+//! Who else there is: seeds are called until they answer, and one node is asked now and then whom it knows. Knows nothing of broadcasts.
+
+use std::collections::BTreeMap;
+
+use gm_clock::NetId;
+use gm_codec::{Body, PeerExchange, PeerIsland};
+
+use super::Broadcaster;
+use crate::event::{Event, Transport};
+use crate::handler::Handler;
+use crate::machine::ConnectionId;
+use crate::time::Time;
+use crate::timers::Timer;
+
+/// Nodes that are told of in one answer, at most.
+const MAX_SHARED: usize = 32;
+/// Nodes that are looked at for one that is worth asking.
+const MAX_ASKED: usize = 8;
+/// Nodes that are learned of one message, at most: more than anybody of us tells.
+const MAX_LEARNED: usize = 256;
+
+impl<H: Handler> Broadcaster<H> {
+    /// More nodes to call for ever, as many as there is room for.
+    pub(super) fn add_seeds(&mut self, seeds: Vec<NetId>) {
+        for seed in seeds {
+            if self.config.seeds.contains(&seed) {
+                continue;
+            }
+            if self.config.seeds.len() >= self.config.limits.seeds {
+                self.counters.count("dropped", "seed, too many");
+                continue;
+            }
+            self.config.seeds.push(seed);
+        }
+    }
+
+    pub(super) fn on_exchange_timer(&mut self, now: Time) {
+        let times = self.config.timings;
+        let fresh = |contact: Option<Time>| contact.is_some_and(|at| now.since(at) < times.exchange * 2);
+        let mut asked = false;
+        for seed in self.config.seeds.clone() {
+            let contact = self.peers.get(seed).and_then(|peer| peer.last_contact);
+            if seed != self.config.me && !fresh(contact) {
+                let body = Body::PeerExchange(self.known_peers(true));
+                self.send_by_connection(now, seed, body);
+                asked = true;
+            }
+        }
+        // Whoever is near tells of himself; news come from afar.
+        let far = self.sample_known(MAX_ASKED).into_iter().find(|node| !self.reception.is_near(*node));
+        if let Some(node) = far.filter(|_| !asked) {
+            let body = Body::PeerExchange(self.known_peers(true));
+            self.send(now, node, body, Transport::Udp);
+        }
+        // Who has nobody calls more often, and never gives up.
+        let lonely =
+            !self.config.seeds.is_empty() && !self.peers.iter().any(|(_, peer)| fresh(peer.last_contact));
+        let pause = if lonely { times.backoff } else { times.exchange };
+        self.timers.set(Timer::Exchange, now + pause / 2 + self.jitter_rng.duration_up_to(pause));
+    }
+
+    /// Some of the nodes that we know, ourselves among them, by island.
+    fn known_peers(&mut self, wanted: bool) -> PeerExchange {
+        let known = self.sample_known(MAX_SHARED);
+        self.by_island(known, wanted)
+    }
+
+    /// Tells a node that those nodes exist.
+    pub(super) fn introduce(&mut self, now: Time, to: NetId, mut nodes: Vec<NetId>) {
+        let is_known =
+            |node: &NetId| self.config.directory.get(*node).is_some() || self.peer_of(*node).is_some();
+        nodes.retain(|node| *node != to && *node != self.config.me && is_known(node));
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.truncate(MAX_LEARNED);
+        if !nodes.is_empty() {
+            let body = Body::PeerExchange(self.by_island(nodes, false));
+            self.send(now, to, body, Transport::Udp);
+        }
+    }
+
+    /// Known nodes, by island.
+    fn by_island(&self, known: Vec<NetId>, wanted: bool) -> PeerExchange {
+        let mut islands: BTreeMap<NetId, Vec<NetId>> = BTreeMap::new();
+        let mut others = Vec::new();
+        for node in known {
+            let known = self.config.directory.get(node);
+            let label = if self.reception.is_near(node) {
+                self.island_id
+            } else {
+                self.peers.get(node).map_or(known.and_then(|known| known.island_id), |peer| peer.island_id)
+            };
+            match label {
+                Some(label) if label == node => drop(islands.entry(label).or_default()),
+                Some(label) => islands.entry(label).or_default().push(node),
+                None => others.push(node),
+            }
+        }
+        others.sort_unstable();
+        let islands = islands.into_iter().map(|(label, mut nodes)| {
+            nodes.sort_unstable();
+            PeerIsland { id: label, nodes }
+        });
+        PeerExchange { reply_requested: wanted, islands: islands.collect(), without_island: others }
+    }
+
+    /// Some of the nodes that we know, at random, each once, in any order: without a walk over a large directory, and with one over
+    /// those met since.
+    fn sample_known(&mut self, most: usize) -> Vec<NetId> {
+        let (told, met) = (self.config.directory.len(), self.peers.len());
+        let mut places: Vec<usize> =
+            (0..most.min(told + met)).map(|_| self.jitter_rng.index(told + met)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let (of_directory, of_met) = places.split_at(places.partition_point(|place| *place < told));
+        let directory = of_directory.iter().filter_map(|place| self.config.directory.iter().nth(*place));
+        let mut some: Vec<NetId> = directory.map(|known| known.node).collect();
+        let (mut peers, mut next) = (self.peers.iter(), told);
+        for place in of_met {
+            // Who was only named to us, and never heard, is not told on: it may be of another cluster.
+            some.extend(peers.nth(place - next).filter(|(_, peer)| peer.contacted).map(|(node, _)| *node));
+            next = place + 1;
+        }
+        some.retain(|node| *node != self.config.me);
+        // One that was told of may have been met.
+        some.sort_unstable();
+        some.dedup();
+        self.jitter_rng.shuffle(&mut some);
+        some
+    }
+
+    pub(super) fn on_peers(
+        &mut self,
+        now: Time,
+        (sender, present): (NetId, bool),
+        link: Option<ConnectionId>,
+        peers: PeerExchange,
+    ) {
+        let PeerExchange { reply_requested: wanted, mut islands, without_island: mut others } = peers;
+        if !present {
+            // A recording may tell of nodes that are gone.
+            (islands, others) = (Vec::new(), Vec::new());
+        }
+        let labelled = islands.into_iter().flat_map(|PeerIsland { id: label, nodes }| {
+            std::iter::once(label).chain(nodes).map(move |node| (node, Some(label)))
+        });
+        let told: Vec<(NetId, Option<NetId>)> =
+            labelled.chain(others.into_iter().map(|node| (node, None))).take(MAX_LEARNED).collect();
+        for (node, label) in told {
+            self.learn(now, node, label);
+        }
+        if !wanted {
+            if link.is_none() && present {
+                self.on_datagram_answered(sender);
+            }
+            return;
+        }
+        let known = self.config.directory.get(sender);
+        if !self.peers.entry(sender, known).0.answer_bucket.take(now) {
+            return self.counters.count("dropped", "answer, too many");
+        }
+        let body = Body::PeerExchange(self.known_peers(false));
+        // A question by datagram may be there to find out whether datagrams get through: it is answered by one, whatever is known.
+        if link.is_some() || !self.send_datagram(now, sender, &body) {
+            self.send_by_connection(now, sender, body);
+        }
+    }
+
+    /// A node is news, and news come together: somebody is asked soon whom else he knows.
+    pub(super) fn on_node_found(&mut self, now: Time, node: NetId) {
+        self.emit(Event::NodeFound(node));
+        let soon = self.config.timings.reception_report;
+        let soon = now + soon + self.jitter_rng.duration_up_to(soon);
+        self.timers.set_by(Timer::Exchange, soon);
+    }
+
+    /// There is such a node. What it says of its island itself holds more than what others say.
+    pub(super) fn learn(&mut self, now: Time, node: NetId, label: Option<NetId>) {
+        let known = self.config.directory.get(node);
+        if self.peers.get(node).is_some_and(|peer| peer.unlisted) {
+            return;
+        }
+        let is_news = self.peers.get(node).is_some()
+            || known.is_none_or(|known| known.island_id != label && label.is_some());
+        if node == self.config.me || !is_news {
+            return;
+        }
+        let (peer, new) = self.peers.meet(node, known);
+        if peer.last_contact.is_none() && label.is_some() {
+            peer.island_id = label;
+        }
+        if new {
+            self.on_node_found(now, node);
+        }
+    }
+}

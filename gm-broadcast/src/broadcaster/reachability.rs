@@ -1,0 +1,219 @@
+//! Evidence of what does not work between us and others: frames that do not open, datagrams that get lost, paths that swallow
+//! large packets, seeds and addresses that are not reached. It changes how a peer is sent to, and is reported to the owner.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gm_clock::NetId;
+use gm_codec::{Body, FrameError, PeerExchange, Side};
+
+use super::Broadcaster;
+use crate::connections::ConnectionState;
+use crate::datagram_path::ProbeOutcome;
+use crate::event::{Event, Transport};
+use crate::handler::Handler;
+use crate::machine::{ConnectionId, DialFailure, Output, STALL_TIMEOUT};
+use crate::peer_status::{CLOSES_BEFORE_REPORT, SMALL_SEGMENTS_FOR, SeedTrouble};
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::unopened::{Unopened, UnopenedCause};
+
+/// A seed that is not reached for so long is reported: nodes that start together do not find each other at once.
+const SEED_REPORT_DELAY: Duration = Duration::from_secs(3);
+/// How long an answer by datagram may take before the next question goes out.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// A peer of which nothing came for so long may be dead: then that it does not answer shows nothing.
+const RECENTLY_ALIVE: Duration = Duration::from_secs(10);
+/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in between, after which less evidence is
+/// needed for the next one: a firewall on our side loses those to everybody.
+const CHECK_AFTER_FAILURES: u32 = 2;
+/// How long after one check of a node's address the next may be.
+const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// A seed that was heard within this time is not reported.
+const SEED_CONTACT_VALID: Duration = Duration::from_secs(30);
+
+impl<H: Handler> Broadcaster<H> {
+    /// A frame of an address does not open.
+    pub(super) fn on_unopened(&mut self, now: Time, from: SocketAddr, error: FrameError) {
+        if let Some(cause) = UnopenedCause::of(error, self.codec.seals()) {
+            self.note_unopened(now, from, cause);
+        }
+    }
+
+    /// The same of a frame that came by a connection; only the first one shows another configuration, later ones are damaged.
+    pub(super) fn on_unopened_by_connection(&mut self, now: Time, id: ConnectionId, error: FrameError) {
+        let Some(link) = self.connections.table.get(&id).filter(|link| !link.authenticated) else { return };
+        let dialled = link.peer.filter(|_| id.side() == Side::Initiator).map(|node| node.socket_addr());
+        if let Some(from) = link.from.or(dialled) {
+            self.on_unopened(now, from, error);
+        }
+    }
+
+    fn note_unopened(&mut self, now: Time, from: SocketAddr, cause: UnopenedCause) {
+        if self.unopened.note(now, from, cause) {
+            let unopened = Unopened { from, cause, count: 1, last: Duration::ZERO };
+            self.emit(Event::Unopened(unopened));
+        }
+    }
+
+    /// A node that we dialled ended the connection before it sent any frame.
+    pub(super) fn on_closed_before_first_frame(&mut self, now: Time, node: NetId) {
+        let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
+        peer.closed_before_first_frame = peer.closed_before_first_frame.saturating_add(1);
+        let fresh = peer.last_contact.is_some_and(|at| now.since(at) < SEED_CONTACT_VALID);
+        if peer.closed_before_first_frame < CLOSES_BEFORE_REPORT || fresh {
+            return;
+        }
+        // A seed has an event of its own.
+        if self.config.seeds.contains(&node) {
+            self.report_seed(node, SeedTrouble::ClosesBeforeFirstFrame);
+        } else {
+            self.note_unopened(now, node.socket_addr(), UnopenedCause::ClosedBeforeFirstFrame);
+        }
+    }
+
+    /// A node was not reached: if it is a seed, that is reported after a while.
+    pub(super) fn check_seed(&mut self, now: Time, node: NetId) {
+        let Some(peer) = self.peers.get(node) else { return };
+        let fresh = peer.last_contact.is_some_and(|at| now.since(at) < SEED_CONTACT_VALID);
+        let Some((since, _, why)) = peer.failure.filter(|_| !fresh) else { return };
+        if now.since(since) >= SEED_REPORT_DELAY || why == DialFailure::Unreachable {
+            let why = match why {
+                DialFailure::Refused => SeedTrouble::Refused,
+                DialFailure::Unreachable => SeedTrouble::Unreachable,
+            };
+            self.report_seed(node, why);
+        }
+    }
+
+    fn report_seed(&mut self, node: NetId, why: SeedTrouble) {
+        if !self.config.seeds.contains(&node) {
+            return;
+        }
+        let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
+        if !std::mem::replace(&mut peer.seed_trouble_reported, true) {
+            self.emit(Event::SeedTrouble { node, why });
+        }
+    }
+
+    /// The owner's question to a node was not answered.
+    pub(super) fn on_unanswered(&mut self, node: NetId, by: Transport) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.unanswered = peer.unanswered.saturating_add(1);
+            if by == Transport::Udp {
+                peer.datagrams.on_unanswered();
+            }
+        }
+    }
+
+    /// A question by datagram was answered by datagram.
+    pub(super) fn on_datagram_answered(&mut self, node: NetId) {
+        self.peers_losing_datagrams = 0;
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        peer.reached = true;
+        if peer.datagrams.on_answered() {
+            self.counters.count("datagram", "work again between us and a peer");
+            self.emit(Event::DatagramReachability { node, lost: false });
+        }
+    }
+
+    /// Datagrams between us and a node are suspicious: a small question goes by one.
+    pub(super) fn probe_datagrams(&mut self, now: Time, node: NetId) {
+        self.send_datagram_probe(now, node);
+        self.timers.set(Timer::DatagramProbe(node), now + PROBE_TIMEOUT);
+    }
+
+    /// The small question had its time.
+    pub(super) fn on_datagram_probe_timer(&mut self, now: Time, node: NetId) {
+        let enough = self.peers_losing_datagrams >= CHECK_AFTER_FAILURES;
+        let alive = self.is_alive(now, node, RECENTLY_ALIVE);
+        let Some(peer) = self.peers.get_mut(node).filter(|_| alive) else { return };
+        match peer.datagrams.on_probe_timeout(now, enough) {
+            ProbeOutcome::Answered => {}
+            ProbeOutcome::TryAgain => self.probe_datagrams(now, node),
+            ProbeOutcome::Lost => {
+                self.counters.count("datagram", "lost between us and a peer");
+                self.peers_losing_datagrams = self.peers_losing_datagrams.saturating_add(1);
+                self.emit(Event::DatagramReachability { node, lost: true });
+                self.check_address(now, node);
+            }
+        }
+    }
+
+    fn send_datagram_probe(&mut self, now: Time, node: NetId) {
+        self.counters.count("datagram", "tried");
+        let question = Body::PeerExchange(PeerExchange {
+            reply_requested: true,
+            islands: Vec::new(),
+            without_island: Vec::new(),
+        });
+        self.send_datagram(now, node, &question);
+    }
+
+    /// Whether datagrams do not get to a node, so that a connection has to be used. If they are lost, they are tried again now
+    /// and then, and so is the node's own address, if only connections that it opens get through.
+    pub(super) fn datagrams_are_lost(&mut self, now: Time, node: NetId) -> bool {
+        if !self.same_family(node) {
+            self.check_address(now, node);
+            return true;
+        }
+        let Some(peer) = self.peers.get_mut(node) else { return false };
+        if !peer.datagrams.is_lost() {
+            return false;
+        }
+        if peer.datagrams.take_probe(now) {
+            self.send_datagram_probe(now, node);
+            self.check_address(now, node);
+        }
+        true
+    }
+
+    /// Dials a node at its own address if it is known only by connections that it opened: either side learns by it whether
+    /// others can reach the node.
+    fn check_address(&mut self, now: Time, node: NetId) {
+        let Some(peer) = self.peers.get(node) else { return };
+        let accepted = peer.connection.is_some_and(|link| link.side() == Side::Acceptor);
+        let room = self.connections.table.len() < self.config.limits.connections;
+        if peer.reached || !accepted || peer.backoff_until > now || peer.check_at > now || !room {
+            return;
+        }
+        let link = self.connections.next_id();
+        self.connections.add(link, Some(node), ConnectionState::Dialling, now, self.codec.limits());
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.check_at = now + ADDRESS_CHECK_INTERVAL;
+        }
+        self.counters.count("dial", "to check an address");
+        self.outputs.push(Output::Dial { link, to: node, small_segments: false });
+    }
+
+    /// The system gave up a connection on which nothing was acknowledged. If the node is heard all the same, small packets get
+    /// there and large ones do not.
+    pub(super) fn on_stall(&mut self, now: Time, node: NetId) {
+        self.counters.count("link", "stalled");
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        if peer.last_contact.is_none_or(|at| now.since(at) >= STALL_TIMEOUT) {
+            return;
+        }
+        let before = peer.stalled.replace(now);
+        if before.is_none_or(|at| now.since(at) >= SMALL_SEGMENTS_FOR) {
+            self.emit(Event::Stalled(node));
+        }
+    }
+
+    /// Whether connections to a node are to use small segments.
+    pub(super) fn swallows_large_packets(&self, now: Time, node: NetId) -> bool {
+        let stalled = self.peers.get(node).and_then(|peer| peer.stalled);
+        stalled.is_some_and(|at| now.since(at) < SMALL_SEGMENTS_FOR)
+    }
+
+    /// The owner does not want a node listed any longer.
+    pub(super) fn unlist(&mut self, now: Time, node: NetId) {
+        let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
+        (peer.contacted, peer.unlisted) = (false, true);
+        let silent =
+            self.neighbor_times(node).is_some_and(|(heard, _)| now.since(heard) >= self.near_within());
+        if silent {
+            self.lose_reception(now, node);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Which numbers of whose multicasts are missing, and when to ask for them. Knows nothing of frames, and nothing of their content.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gm_clock::NetId;
+use gm_codec::MissedMulticasts;
+
+use crate::time::Time;
+
+/// How often somebody is asked for a number before it is given up: what is lost then, other layers find.
+const MAX_NACKS: u32 = 4;
+
+/// Numbers that are asked for at once, at most: nobody answers more of one question, so that a question costs little.
+pub(crate) const MAX_NUMBERS_PER_NACK: usize = 8;
+
+/// The numbers of one near node in its present epoch.
+#[derive(Debug)]
+struct MulticastNumbers {
+    epoch: [u8; 8],
+    highest: u64,
+    missing: BTreeMap<u64, MissingNumber>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct MissingNumber {
+    tries: u32,
+    nack_at: Time,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct LossRecovery {
+    nodes: BTreeMap<NetId, MulticastNumbers>,
+    /// Those of them of whom a number is missing, and when the first of it is to be asked for.
+    next_nack: BTreeMap<NetId, Time>,
+    /// The same by time: looked at after every datagram.
+    by_time: BTreeSet<(Time, NetId)>,
+}
+
+/// How long to wait between questions, and how many numbers of one node may be missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NackPolicy {
+    pub(crate) retry: Duration,
+    pub(crate) max_missing: usize,
+}
+
+impl LossRecovery {
+    /// A multicast with that number came from `node`.
+    pub(crate) fn on_received(
+        &mut self,
+        node: NetId,
+        epoch: [u8; 8],
+        number: u64,
+        ask: Time,
+        pace: NackPolicy,
+    ) {
+        self.on_number_known(node, epoch, number.saturating_sub(1), ask, pace);
+        if let Some(numbers) = self.nodes.get_mut(&node) {
+            numbers.highest = numbers.highest.max(number);
+            numbers.missing.remove(&number);
+        }
+        self.reschedule(node);
+    }
+
+    /// Multicasts of `node` up to that number exist. Of a node or an epoch that is new to us, those before the first that we hear of
+    /// are not missed: we were not there.
+    pub(crate) fn on_number_known(
+        &mut self,
+        node: NetId,
+        epoch: [u8; 8],
+        number: u64,
+        ask: Time,
+        pace: NackPolicy,
+    ) {
+        let fresh = || MulticastNumbers { epoch, highest: number, missing: BTreeMap::new() };
+        let numbers = self.nodes.entry(node).or_insert_with(fresh);
+        if numbers.epoch != epoch {
+            *numbers = fresh();
+            self.reschedule(node);
+        }
+        let Some(numbers) = self.nodes.get_mut(&node) else { return };
+        if number <= numbers.highest {
+            return;
+        }
+        // Never more than may be missing, however far the number jumps.
+        let first = (numbers.highest + 1).max(number.saturating_sub(pace.max_missing as u64 - 1));
+        for missed in first..=number {
+            numbers.missing.insert(missed, MissingNumber { tries: 0, nack_at: ask });
+        }
+        numbers.highest = number;
+        while numbers.missing.len() > pace.max_missing {
+            numbers.missing.pop_first();
+        }
+        self.reschedule(node);
+    }
+
+    /// What is missing of `node`, or when it is to be asked for, may have changed.
+    fn reschedule(&mut self, node: NetId) {
+        let first = self
+            .nodes
+            .get(&node)
+            .and_then(|numbers| numbers.missing.values().map(|missing| missing.nack_at).min());
+        let before = match first {
+            Some(first) => self.next_nack.insert(node, first),
+            None => self.next_nack.remove(&node),
+        };
+        if before != first {
+            if let Some(before) = before {
+                self.by_time.remove(&(before, node));
+            }
+            if let Some(first) = first {
+                self.by_time.insert((first, node));
+            }
+        }
+    }
+
+    /// The number is there, or nobody is to be asked for it any longer.
+    pub(crate) fn on_recovered(&mut self, node: NetId, epoch: [u8; 8], number: u64) {
+        if let Some(numbers) = self.nodes.get_mut(&node).filter(|numbers| numbers.epoch == epoch) {
+            numbers.missing.remove(&number);
+        }
+        self.reschedule(node);
+    }
+
+    /// `node` is near no longer.
+    pub(crate) fn forget(&mut self, node: NetId) {
+        self.nodes.remove(&node);
+        self.reschedule(node);
+    }
+
+    /// When the next question is due.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    /// What is to be asked for now, by node; and how often it was asked for before, at most. What was asked for too often is given up;
+    /// how many those are.
+    pub(crate) fn take_due(&mut self, now: Time, pace: NackPolicy) -> (Vec<(MissedMulticasts, u32)>, u64) {
+        let mut questions = Vec::new();
+        let mut given_up = 0;
+        let mut room = MAX_NUMBERS_PER_NACK;
+        let due = self.by_time.iter().take_while(|(at, _)| *at <= now);
+        let due: BTreeSet<NetId> = due.map(|(_, node)| *node).collect();
+        for node in due {
+            let Some(numbers) = self.nodes.get_mut(&node) else { continue };
+            let mut runs: Vec<(u64, u64)> = Vec::new();
+            let mut tries = 0;
+            let before = numbers.missing.len();
+            numbers.missing.retain(|_, missing| missing.nack_at > now || missing.tries < MAX_NACKS);
+            given_up += (before - numbers.missing.len()) as u64;
+            for (number, missing) in numbers.missing.iter_mut().filter(|(_, missing)| missing.nack_at <= now)
+            {
+                if room == 0 {
+                    // It was not asked for, and has its tries still.
+                    missing.nack_at = now + pace.retry;
+                    continue;
+                }
+                room -= 1;
+                tries = tries.max(missing.tries);
+                missing.nack_at = now + pace.retry.saturating_mul(1 << missing.tries.min(6));
+                missing.tries += 1;
+                match runs.last_mut() {
+                    Some((_, last)) if *last + 1 == *number => *last = *number,
+                    _ => runs.push((*number, *number)),
+                }
+            }
+            if !runs.is_empty() {
+                questions.push((MissedMulticasts { node, epoch: numbers.epoch, runs }, tries));
+            }
+            self.reschedule(node);
+        }
+        (questions, given_up)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What was said lately: the content of broadcasts for who asks for it, and multicasts, as they were, for who missed them. Bounded in
+//! number and bytes, the oldest goes first; the newest alone may have more bytes. Knows nothing of who asks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use gm_clock::NetId;
+use gm_codec::{Body, BroadcastId};
+
+/// A broadcast's content.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) body: Body,
+    /// Bytes of it, as a payload.
+    pub(crate) payload_bytes: usize,
+    /// It was multicast in our island, by us or another.
+    pub(crate) multicast: bool,
+    /// By us.
+    pub(crate) multicast_by_us: bool,
+    /// We did not hear that, but asked somebody for it.
+    pub(crate) retransmitted: bool,
+}
+
+#[derive(Debug)]
+struct CachedBroadcast {
+    content: Arc<Content>,
+    acks: bool,
+    stored: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct RetransmitCache {
+    max_entries: usize,
+    max_bytes: usize,
+    bytes: usize,
+    broadcasts: BTreeMap<BroadcastId, CachedBroadcast>,
+    multicasts: BTreeMap<(NetId, [u8; 8], u64), Arc<[u8]>>,
+    order: VecDeque<CacheKey>,
+}
+
+#[derive(Debug)]
+enum CacheKey {
+    Broadcast(BroadcastId),
+    Multicast(NetId, [u8; 8], u64),
+}
+
+impl RetransmitCache {
+    pub(crate) const fn new(most: usize, most_bytes: usize) -> RetransmitCache {
+        RetransmitCache {
+            max_entries: most,
+            max_bytes: most_bytes,
+            bytes: 0,
+            broadcasts: BTreeMap::new(),
+            multicasts: BTreeMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    /// Keeps content, and whether this node counts and has it on disk.
+    pub(crate) fn insert_broadcast(
+        &mut self,
+        id: BroadcastId,
+        content: Arc<Content>,
+        counts: bool,
+        stored: bool,
+    ) {
+        self.bytes += content.payload_bytes;
+        if let Some(before) = self.broadcasts.insert(id, CachedBroadcast { content, acks: counts, stored }) {
+            self.bytes -= before.content.payload_bytes;
+        } else {
+            self.order.push_back(CacheKey::Broadcast(id));
+        }
+        self.evict();
+    }
+
+    pub(crate) fn insert_multicast(&mut self, node: NetId, epoch: [u8; 8], number: u64, payload: &[u8]) {
+        self.bytes += payload.len();
+        if let Some(before) = self.multicasts.insert((node, epoch, number), payload.into()) {
+            self.bytes -= before.len();
+        } else {
+            self.order.push_back(CacheKey::Multicast(node, epoch, number));
+        }
+        self.evict();
+    }
+
+    pub(crate) fn broadcast(&self, id: &BroadcastId) -> Option<&Arc<Content>> {
+        self.broadcasts.get(id).map(|kept| &kept.content)
+    }
+
+    /// Content, whether this node counts, and whether it has it on disk.
+    pub(crate) fn broadcast_with_outcome(&self, id: &BroadcastId) -> Option<(Arc<Content>, bool, bool)> {
+        self.broadcasts.get(id).map(|kept| (kept.content.clone(), kept.acks, kept.stored))
+    }
+
+    /// It is on disk now.
+    pub(crate) fn mark_stored(&mut self, id: &BroadcastId) {
+        if let Some(kept) = self.broadcasts.get_mut(id) {
+            kept.stored = true;
+        }
+    }
+
+    pub(crate) fn multicast(&self, node: NetId, epoch: [u8; 8], number: u64) -> Option<&Arc<[u8]>> {
+        self.multicasts.get(&(node, epoch, number))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn evict(&mut self) {
+        // The newest stays, however large it is: whoever has just got it is about to pass it on.
+        while self.order.len() > self.max_entries || (self.bytes > self.max_bytes && self.order.len() > 1) {
+            let gone = match self.order.pop_front() {
+                None => return,
+                Some(CacheKey::Broadcast(id)) => {
+                    self.broadcasts.remove(&id).map(|kept| kept.content.payload_bytes)
+                }
+                Some(CacheKey::Multicast(node, epoch, number)) => {
+                    self.multicasts.remove(&(node, epoch, number)).map(|payload| payload.len())
+                }
+            };
+            self.bytes -= gone.unwrap_or(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

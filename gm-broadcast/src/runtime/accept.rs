@@ -1,0 +1,38 @@
+//! Takes connections as they come. An error never ends it: the system may be out of something for a while.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::connection::{ConnectionEvent, error_name};
+use super::stats::RuntimeStats;
+
+/// How long nothing is accepted after an error, doubled each time...
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+/// ... up to this.
+const MAX_DELAY: Duration = Duration::from_secs(1);
+
+/// Hands every connection to the driver, until that ends.
+pub(super) async fn accept(
+    listener: TcpListener,
+    events: mpsc::Sender<ConnectionEvent>,
+    stats: RuntimeStats,
+) {
+    let mut pause = FIRST_DELAY;
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                pause = FIRST_DELAY;
+                if events.send(ConnectionEvent::Accepted(stream, from)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                stats.count("accept", error_name(&error));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_DELAY);
+            }
+        }
+    }
+}

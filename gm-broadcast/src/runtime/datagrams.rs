@@ -1,0 +1,168 @@
+//! The datagram sockets of a running shell: what comes, some at a time, and what waits for room in the system. Knows no frame.
+//!
+//! Sends and receives of many datagrams in one call of the system (`sendmmsg`, `recvmmsg`) need code that the workspace forbids
+//! (`unsafe`) or a crate that has it; here one wake reads up to [`BATCH`], which saves the wakes and not the calls.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+use super::connection::error_name;
+use super::error::RuntimeError;
+use super::selftest;
+use super::sockets;
+use super::stats::RuntimeStats;
+use crate::machine::Via;
+
+/// Datagrams that are read from one socket before anything else gets its turn.
+pub const BATCH: usize = 64;
+/// Bytes of datagrams after which no more are read before anything else gets its turn: anybody can send the largest.
+const BATCH_BYTES: usize = 256 << 10;
+/// Datagrams that wait for room in the system; beyond it the oldest is dropped.
+const MAX_QUEUED: usize = 1_024;
+/// Bytes of the largest datagram.
+const MAX_DATAGRAM_BYTES: usize = 1 << 16;
+/// How long a socket is left alone after an error of it.
+const ERROR_PAUSE: Duration = Duration::from_millis(10);
+
+/// One datagram that came.
+pub(super) struct ReceivedDatagram {
+    pub(super) from: SocketAddr,
+    pub(super) via: Via,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct DatagramSockets {
+    unicast: UdpSocket,
+    multicast: Option<UdpSocket>,
+    group: Option<SocketAddr>,
+    send_queue: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Nothing is read before, after an error.
+    resume: Option<Instant>,
+    buffer: Vec<u8>,
+    stats: RuntimeStats,
+}
+
+impl DatagramSockets {
+    pub(super) fn new(
+        unicast: std::net::UdpSocket,
+        multicast: Option<sockets::MulticastSocket>,
+        stats: RuntimeStats,
+    ) -> Result<DatagramSockets, RuntimeError> {
+        let group = multicast.as_ref().map(|group| group.address);
+        let multicast = multicast.map(|group| UdpSocket::from_std(group.socket)).transpose();
+        Ok(DatagramSockets {
+            unicast: UdpSocket::from_std(unicast).map_err(RuntimeError::Runtime)?,
+            multicast: multicast.map_err(RuntimeError::Runtime)?,
+            group,
+            send_queue: VecDeque::new(),
+            resume: None,
+            buffer: vec![0; MAX_DATAGRAM_BYTES],
+            stats,
+        })
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.send_queue.is_empty()
+    }
+
+    /// Waits until something can be read, if `read`, or what waits can be sent.
+    pub(super) async fn ready(&self, read: bool) {
+        if let Some(resume) = self.resume {
+            tokio::time::sleep_until(resume).await;
+        }
+        let multicast = async {
+            match &self.multicast {
+                Some(socket) => socket.readable().await,
+                None => std::future::pending().await,
+            }
+        };
+        let _ = tokio::select! {
+            ready = self.unicast.readable(), if read => ready,
+            ready = multicast, if read => ready,
+            ready = self.unicast.writable(), if !self.send_queue.is_empty() => ready,
+            else => std::future::pending().await,
+        };
+    }
+
+    /// Sends to a node.
+    pub(super) fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        self.stats.count("udp", "datagrams out");
+        self.queue(to, bytes);
+    }
+
+    /// Sends to the group, if there is one.
+    pub(super) fn multicast(&mut self, bytes: Vec<u8>) {
+        match self.group {
+            Some(group) => {
+                self.stats.count("udp", "multicasts out");
+                self.queue(group, bytes);
+            }
+            None => self.stats.count("udp", "multicast is off"),
+        }
+    }
+
+    fn queue(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        self.stats.add("udp", "bytes out", bytes.len() as u64);
+        if self.send_queue.len() >= MAX_QUEUED {
+            self.send_queue.pop_front();
+            self.stats.count("udp send", "dropped, the system has no room");
+        }
+        self.send_queue.push_back((to, bytes));
+        self.flush();
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn flush(&mut self) {
+        while let Some((to, bytes)) = self.send_queue.front() {
+            match self.unicast.try_send_to(bytes, *to) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => self.stats.count("udp send", error_name(&error)),
+                Ok(_) => {}
+            }
+            self.send_queue.pop_front();
+        }
+    }
+
+    /// What came, up to [`BATCH`] of each socket, and about 256 KiB of each.
+    pub(super) fn receive(&mut self) -> Vec<ReceivedDatagram> {
+        let mut taken = Vec::new();
+        self.resume = None;
+        let sockets = [(Some(&self.unicast), Via::Unicast), (self.multicast.as_ref(), Via::Multicast)];
+        for (socket, via) in sockets {
+            let Some(socket) = socket else { continue };
+            let mut bytes_left = BATCH_BYTES;
+            for _ in 0..BATCH {
+                if bytes_left == 0 {
+                    break;
+                }
+                let inbound: io::Result<(usize, SocketAddr)> = socket.try_recv_from(&mut self.buffer);
+                match inbound {
+                    Ok((length, from)) => {
+                        bytes_left = bytes_left.saturating_sub(length);
+                        let bytes = self.buffer.get(..length).unwrap_or_default();
+                        self.stats.count("udp", "datagrams in");
+                        self.stats.add("udp", "bytes in", length as u64);
+                        if selftest::is_probe(bytes) {
+                            self.stats.count("udp", "probes in");
+                        } else {
+                            taken.push(ReceivedDatagram { from, via, bytes: bytes.to_vec() });
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => {
+                        self.stats.count("udp receive", error_name(&error));
+                        self.resume = Some(Instant::now() + ERROR_PAUSE);
+                        break;
+                    }
+                }
+            }
+        }
+        taken
+    }
+}

@@ -1,0 +1,270 @@
+//! The task that owns a machine: it hands in what comes, with the time, pulls what is to be done, and does it. Knows no protocol.
+//!
+//! `driver/links.rs`: what it does for connections; `driver/end.rs`: how it ends.
+
+mod connections;
+mod shutdown;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use connections::ConnectionTask;
+use gm_clock::NetId;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::clock::{Clock, entropy};
+use super::connection::ConnectionEvent;
+use super::datagrams::{DatagramSockets, ReceivedDatagram};
+use super::error::RuntimeError;
+use super::handle::{MachineOutput, Request, RuntimeHandle, RuntimeMachine};
+use super::seeds::SeedStates;
+use super::settings::{RuntimeSettings, Seed};
+use super::sockets::Sockets;
+use super::stats::RuntimeStats;
+use super::throttle::Throttle;
+use super::{accept, seeds};
+use crate::machine::{ConnectionId, Input, Output};
+use crate::rng::Rng;
+use crate::time::Time;
+
+/// Pieces that wait for the driver, at most; whoever has one more waits. With 16 KiB each, 4 MiB of what came.
+const MAX_CONNECTION_EVENTS: usize = 256;
+/// How often the clocks are compared, at least.
+const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+type OutputOf<M> = MachineOutput<<M as crate::Machine>::Delivery, <M as crate::Machine>::Event>;
+
+struct Driver<M: RuntimeMachine> {
+    me: NetId,
+    machine: M,
+    settings: RuntimeSettings,
+    clock: Clock,
+    stats: RuntimeStats,
+    datagrams: DatagramSockets,
+    requests: mpsc::Receiver<Request<M>>,
+    connection_events: (mpsc::Sender<ConnectionEvent>, mpsc::Receiver<ConnectionEvent>),
+    outputs: mpsc::Sender<OutputOf<M>>,
+    /// What the owner has not taken yet.
+    backlog: VecDeque<OutputOf<M>>,
+    connections: BTreeMap<ConnectionId, ConnectionTask>,
+    accepted: u64,
+    throttle: Throttle,
+    /// Tasks of connections.
+    connection_tasks: JoinSet<()>,
+    /// The tasks of the listener and of the seeds.
+    background_tasks: JoinSet<()>,
+    /// Until when what is queued may still be sent, and who waits for the end.
+    stop_deadline: Option<Time>,
+    stop_waiters: Vec<oneshot::Sender<()>>,
+    seeds: SeedStates,
+}
+
+/// Drives a machine on the sockets of a door, in a task of the current runtime. The machine's time began at [`Time::ZERO`], which is now.
+/// What it says must be taken from the receiver; if that is dropped, nobody wants it.
+///
+/// # Errors
+/// [`RuntimeError::Runtime`], [`RuntimeError::Entropy`].
+///
+/// # Panics
+/// Outside of a tokio runtime with I/O and time.
+pub fn start<M>(
+    machine: M,
+    sockets: Sockets,
+) -> Result<(RuntimeHandle<M>, mpsc::Receiver<OutputOf<M>>), RuntimeError>
+where
+    M: RuntimeMachine + Send + 'static,
+    M::Command: Send,
+    M::Delivery: Send,
+    M::Event: Send,
+{
+    let stats = RuntimeStats::default();
+    let (orders, orders_taken) = mpsc::channel(sockets.settings.commands.max(1));
+    let (said, heard) = mpsc::channel(sockets.settings.outputs.max(1));
+    let events = mpsc::channel(MAX_CONNECTION_EVENTS);
+    let mut callers = JoinSet::new();
+    let seed_states = SeedStates::default();
+    let listener = TcpListener::from_std(sockets.listener).map_err(RuntimeError::Runtime)?;
+    let datagrams = DatagramSockets::new(sockets.unicast, sockets.multicast, stats.clone())?;
+    callers.spawn(accept::accept(listener, events.0.clone(), stats.clone()));
+    let first_seeds = sockets.settings.seeds.clone();
+    let mut driver = Driver {
+        me: sockets.me,
+        machine,
+        settings: sockets.settings,
+        clock: Clock::new(),
+        stats: stats.clone(),
+        datagrams,
+        requests: orders_taken,
+        connection_events: events,
+        outputs: said,
+        backlog: VecDeque::new(),
+        connections: BTreeMap::new(),
+        accepted: 0,
+        throttle: Throttle::default(),
+        connection_tasks: JoinSet::new(),
+        background_tasks: callers,
+        stop_deadline: None,
+        stop_waiters: Vec::new(),
+        seeds: seed_states.clone(),
+    };
+    for seed in first_seeds {
+        driver.call_seed(seed)?;
+    }
+    tokio::spawn(driver.run());
+    Ok((RuntimeHandle { me: sockets.me, requests: orders, seeds: seed_states, stats }, heard))
+}
+
+/// What the driver woke for.
+enum DriverEvent<M: RuntimeMachine> {
+    Request(Option<Request<M>>),
+    ConnectionEvent(Option<ConnectionEvent>),
+    Datagrams,
+    OwnerReady,
+    Deadline,
+}
+
+impl<M: RuntimeMachine> Driver<M> {
+    async fn run(mut self) {
+        self.feed(Input::Wake);
+        loop {
+            let now = self.clock.now();
+            if self.stop_deadline.is_some_and(|until| now >= until || self.is_drained()) {
+                break;
+            }
+            match self.next_event(now).await {
+                DriverEvent::Request(Some(Request::Command(command))) => self.feed(Input::Command(command)),
+                DriverEvent::Request(Some(Request::Inspect(look))) => look(&self.machine),
+                DriverEvent::Request(Some(Request::Seed(seed))) => {
+                    if let Err(error) = self.call_seed(seed) {
+                        tracing::error!("a seed is not called: {error}");
+                    }
+                }
+                DriverEvent::Request(Some(Request::Stop(done))) => {
+                    self.stop_waiters.push(done);
+                    self.begin_shutdown();
+                }
+                DriverEvent::Request(None) => self.begin_shutdown(),
+                DriverEvent::ConnectionEvent(event) => self.on_connection_event(event),
+                DriverEvent::Datagrams => self.on_datagrams(),
+                DriverEvent::OwnerReady | DriverEvent::Deadline => {}
+            }
+            self.on_deadline();
+            while self.connection_tasks.try_join_next().is_some() {}
+        }
+        self.shut_down().await;
+    }
+
+    /// Starts the task that resolves a seed, unless it is called already.
+    fn call_seed(&mut self, seed: Seed) -> Result<(), RuntimeError> {
+        if self.stop_deadline.is_none() && self.seeds.add(&seed) {
+            let rng = Rng::new(entropy()?);
+            let shared = (self.connection_events.0.clone(), self.seeds.clone(), self.stats.clone());
+            self.background_tasks.spawn(seeds::resolve(seed, self.me, rng, shared));
+        }
+        Ok(())
+    }
+
+    /// Waits for what is next.
+    async fn next_event(&mut self, now: Time) -> DriverEvent<M> {
+        let is_behind = !self.backlog.is_empty();
+        let reads = !is_behind || self.stop_deadline.is_some();
+        let deadline = self.machine.deadline().unwrap_or(Time::NEVER);
+        let until = deadline.min(now + CLOCK_CHECK_INTERVAL).min(self.stop_deadline.unwrap_or(Time::NEVER));
+        // That the last handle is gone is told by an order that is none, whenever it went; once that is known it would be told for ever.
+        let ordered = self.stop_deadline.is_none() || !self.requests.is_closed() || !self.requests.is_empty();
+        tokio::select! {
+            order = self.requests.recv(), if ordered => DriverEvent::Request(order),
+            event = self.connection_events.1.recv(), if reads => DriverEvent::ConnectionEvent(event),
+            () = self.datagrams.ready(reads) => DriverEvent::Datagrams,
+            permit = self.outputs.reserve(), if is_behind => {
+                match (permit, self.backlog.pop_front()) {
+                    (Ok(permit), Some(said)) => permit.send(said),
+                    _ => self.backlog.clear(),
+                }
+                DriverEvent::OwnerReady
+            }
+            () = tokio::time::sleep_until(self.clock.instant(until)) => DriverEvent::Deadline,
+        }
+    }
+
+    /// After whatever happened: what is due, and whether the clocks jumped.
+    fn on_deadline(&mut self) {
+        if self.clock.wants_entropy() {
+            match entropy() {
+                Ok(seed) => {
+                    self.stats.count("clock", "fresh chance");
+                    self.feed(Input::Entropy(seed));
+                }
+                Err(error) => {
+                    self.stats.count("clock", "no chance to be had");
+                    tracing::error!("{error}");
+                }
+            }
+        }
+        if self.machine.deadline().is_some_and(|deadline| deadline <= self.clock.now()) {
+            self.feed(Input::Wake);
+        }
+    }
+
+    fn on_datagrams(&mut self) {
+        self.datagrams.flush();
+        if self.backlog.is_empty() || self.stop_deadline.is_some() {
+            for ReceivedDatagram { from, via, bytes } in self.datagrams.receive() {
+                self.feed(Input::Datagram { from, via, bytes });
+            }
+        }
+    }
+
+    /// Hands one input to the machine and does all that it wants: the drain rule.
+    fn feed(&mut self, input: Input<M::Command>) {
+        let mut input = Some(input);
+        while let Some(next) = input.take() {
+            self.machine.handle(self.clock.now(), next);
+            let mut broken = None;
+            while let Some(output) = self.machine.poll_output() {
+                broken = self.perform(output).or(broken);
+            }
+            input = broken.map(|link| Input::ConnectionClosed { link, stalled: false });
+        }
+    }
+
+    /// Does one thing. A connection that holds more than it may is cut off, and returned.
+    fn perform(&mut self, output: Output<M::Delivery, M::Event>) -> Option<ConnectionId> {
+        match output {
+            Output::Multicast(bytes) => self.datagrams.multicast(bytes),
+            Output::Datagram { to, bytes } => self.datagrams.send(to.socket_addr(), bytes),
+            Output::Dial { link, to, small_segments } => self.dial(link, to, small_segments),
+            Output::Send { link, bytes } => {
+                let known = self.connections.get_mut(&link)?;
+                known.queued += bytes.len();
+                if known.queued > self.settings.connection_bytes {
+                    self.stats.count("tcp", "too much is queued");
+                    known.task.abort();
+                    self.connections.remove(&link);
+                    return Some(link);
+                }
+                // Its task may have ended: that it is closed is on its way.
+                let _ = known.outgoing.send(bytes);
+            }
+            Output::Close { link } => self.close(link),
+            Output::Deliver(delivery) => self.pass_to_owner(MachineOutput::Delivery(delivery)),
+            Output::Event(event) => self.pass_to_owner(MachineOutput::Event(event)),
+        }
+        None
+    }
+
+    fn pass_to_owner(&mut self, said: OutputOf<M>) {
+        if !self.backlog.is_empty() {
+            return self.backlog.push_back(said);
+        }
+        match self.outputs.try_send(said) {
+            Err(mpsc::error::TrySendError::Full(said)) => {
+                self.stats.count("owner", "slow");
+                self.backlog.push_back(said);
+            }
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How often something may happen: a bucket of tokens that fills with time. Knows nothing of what.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// A bucket that holds what one second brings, full at first. 24 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    /// When the bucket would have been empty, had nobody filled it since: the later, the emptier.
+    spent_until: Time,
+    /// What one token costs.
+    each: Duration,
+}
+
+impl TokenBucket {
+    /// So many tokens a second, at least one.
+    #[must_use]
+    pub fn per_second(tokens: u32) -> TokenBucket {
+        TokenBucket { spent_until: Time::ZERO, each: Duration::from_secs(1) / tokens.max(1) }
+    }
+
+    /// Takes a token; false if there is none.
+    pub fn take(&mut self, now: Time) -> bool {
+        let full = if now >= Time::ZERO + SECOND { now - SECOND } else { Time::ZERO };
+        let next = self.spent_until.max(full) + self.each;
+        let there = next <= now.max(Time::ZERO + SECOND);
+        if there {
+            self.spent_until = next;
+        }
+        there
+    }
+
+    /// Whether there is a token.
+    #[must_use]
+    pub fn has_token(self, now: Time) -> bool {
+        { self }.take(now)
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_brings_what_it_brings() {
+        let mut rate = TokenBucket::per_second(10);
+        let mut now = Time::ZERO;
+        let burst = (0..100).filter(|_| rate.take(now)).count();
+        assert_eq!(burst, 10);
+        now = now + SECOND + SECOND;
+        assert_eq!((0..100).filter(|_| rate.take(now)).count(), 10);
+        let over_ten_seconds = (0..1_000)
+            .filter(|_| {
+                now = now + Duration::from_millis(10);
+                rate.take(now)
+            })
+            .count();
+        assert_eq!(over_ten_seconds, 100);
+        assert!(!rate.has_token(now) || rate.take(now));
+    }
+}

@@ -1,0 +1,217 @@
+//! What others can make a node hold. The network asserts after every input that all is within its bound; here they are pressed.
+
+use gm_broadcast::{
+    AckRequest, BroadcastRequest, Command, ConnectionId, Input, Machine, Time, Transport, TreeShape, Via,
+};
+
+use crate::net::Net;
+use crate::station::{broadcast_of, ms, node, text};
+
+fn usage(net: &Net, number: usize, what: &str) -> usize {
+    net.stations[number]
+        .node
+        .limit_usage()
+        .into_iter()
+        .find(|(name, ..)| *name == what)
+        .map(|(_, held, _)| held)
+        .unwrap()
+}
+
+#[test]
+fn an_unauthenticated_connection_replaces_the_oldest() {
+    let mut net = Net::of(2, None, |config| config.limits.unauthenticated = 5);
+    for number in 0..50 {
+        net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
+        assert!(usage(&net, 0, "links") <= 5);
+    }
+    assert_eq!(net.count(0, "link", "stranger made room"), 45);
+    net.run(ms(10_000));
+    assert_eq!(usage(&net, 0, "links"), 0, "who shows nothing is not kept");
+    assert_eq!(net.count(0, "link", "showed nothing"), 5);
+}
+
+#[test]
+fn seeds_are_bounded_and_none_is_called_twice() {
+    let mut net = Net::of(2, None, |config| {
+        config.seeds = vec![node(1)];
+        config.limits.seeds = 3;
+    });
+    for number in [1, 7, 7, 8, 9, 10] {
+        net.command(0, Command::AddSeeds(vec![node(number)]));
+    }
+    assert_eq!(net.stations[0].node.seeds(), [node(1), node(7), node(8)]);
+    assert_eq!(net.count(0, "dropped", "seed, too many"), 2);
+}
+
+/// More nodes than connections: idle ones make room, and all are told at last.
+#[test]
+fn connections_are_bounded() {
+    let mut net = Net::of(8, None, |config| {
+        config.limits.connections = 2;
+        config.tree_shape = TreeShape::Star;
+    });
+    for number in 1..8 {
+        net.command(0, Command::Send { to: node(number), body: text("direct"), transport: Transport::Tcp });
+        net.run(ms(100));
+        assert_eq!(net.texts(number), ["direct"]);
+    }
+    assert_eq!(usage(&net, 0, "links"), 2);
+    net.broadcast(0, broadcast_of("to more than there is room for"));
+    net.run(ms(1_000));
+    assert!(net.count(0, "dial", "no room") > 0 || (1..8).all(|number| net.texts(number).len() == 2));
+}
+
+/// All connections are busy with what does not move, and somebody calls.
+#[test]
+fn a_call_while_all_are_busy_keeps_the_limit() {
+    let mut net = Net::of(4, None, |config| {
+        config.limits.connections = 2;
+        config.limits.in_flight = 1;
+        config.tree_shape = TreeShape::Star;
+    });
+    for number in [1, 2] {
+        net.command(0, Command::Send { to: node(number), body: text("first"), transport: Transport::Tcp });
+    }
+    net.run(ms(100));
+    net.stuck.extend([(0, 1), (0, 2)]);
+    for number in [1, 2] {
+        for what in ["second", "third"] {
+            let to = gm_broadcast::Targets::Nodes(vec![node(number)]);
+            net.broadcast(0, BroadcastRequest { to, ..broadcast_of(what) });
+        }
+    }
+    assert_eq!((usage(&net, 0, "links"), usage(&net, 0, "outbox")), (2, 1));
+    for number in 0..5 {
+        net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
+        assert!(usage(&net, 0, "links") <= 2);
+    }
+    net.command(3, Command::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
+    net.run(ms(100));
+    assert_eq!(net.texts(0), ["hello"]);
+}
+
+#[test]
+fn frames_of_a_connection_are_rationed() {
+    let mut net = Net::of(2, None, |config| config.limits.frames_per_second = 10);
+    for number in 0..100 {
+        net.command(
+            1,
+            Command::Send { to: node(0), body: text(&format!("{number}")), transport: Transport::Tcp },
+        );
+    }
+    net.run(ms(500));
+    assert_eq!(net.count(0, "link", "too many frames"), 1);
+    assert_eq!(net.texts(0).len(), 10);
+}
+
+/// Whoever floods with what does not open is not tried beyond a number, but who is known is.
+#[test]
+fn datagrams_that_do_not_open_are_rationed() {
+    let mut net = Net::of(2, None, |config| config.limits.unopened_datagrams_per_second = 10);
+    net.run(ms(2_000));
+    for _ in 0..100 {
+        net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100] });
+    }
+    assert_eq!(net.count(0, "datagram", "not tried"), 90);
+    net.command(1, Command::Send { to: node(0), body: text("I am known"), transport: Transport::Udp });
+    net.run(ms(10));
+    assert_eq!(net.texts(0), ["I am known"]);
+}
+
+#[test]
+fn peers_acks_and_cache_are_bounded() {
+    let mut net = Net::of(3, None, |config| {
+        config.limits.peers = 20;
+        config.limits.ack_aggregations = 3;
+        config.limits.cached_broadcasts = 4;
+        config.limits.origins = 2;
+    });
+    net.command(0, Command::AddNodes((0..100).map(node).collect()));
+    assert_eq!(usage(&net, 0, "peers"), 20);
+    for tag in 0..20 {
+        let receipts = Some(AckRequest { within: ms(1_000), durable: true });
+        net.broadcast(0, BroadcastRequest { tag, acks: receipts, ..broadcast_of("much") });
+    }
+    assert_eq!((usage(&net, 0, "tallies"), usage(&net, 0, "recent")), (3, 4));
+    net.run(ms(60_000));
+    assert_eq!(usage(&net, 0, "tallies"), 0);
+    for tag in 0..20 {
+        assert!(net.reports(0, tag).last().is_some_and(|report| report.settled));
+    }
+}
+
+fn ann() -> gm_broadcast::Broadcaster<crate::station::RecordingHandler> {
+    let mut net = Net::of(2, None, |_| {});
+    net.stations.remove(0).node
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "outputs of the last input are still there")]
+fn an_undrained_machine_panics() {
+    let mut ann = ann();
+    ann.handle(Time::ZERO, Input::Command(Command::Broadcast(broadcast_of("not pulled"))));
+    ann.handle(Time::ZERO, Input::Wake);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "time runs back")]
+fn time_does_not_run_back() {
+    let mut ann = ann();
+    ann.handle(Time::from_nanos(2), Input::Wake);
+    while ann.poll_output().is_some() {}
+    ann.handle(Time::from_nanos(1), Input::Wake);
+}
+
+#[test]
+fn a_drained_machine_accepts_input() {
+    let mut ann = ann();
+    for nanos in [2, 2, 3] {
+        ann.handle(Time::from_nanos(nanos), Input::Command(Command::Broadcast(broadcast_of("pulled"))));
+        while ann.poll_output().is_some() {}
+        assert!(ann.deadline().is_some_and(|deadline| deadline > Time::from_nanos(nanos)));
+    }
+}
+
+/// The bound is of a node, not of one of its ways: datagrams count with what comes by a connection.
+#[test]
+fn frames_of_a_node_are_rationed_over_all_paths() {
+    let mut net = Net::of(2, None, |config| config.limits.frames_per_second = 10);
+    for number in 0..8 {
+        net.command(
+            1,
+            Command::Send { to: node(0), body: text(&format!("{number}")), transport: Transport::Tcp },
+        );
+    }
+    for number in 8..100 {
+        net.command(
+            1,
+            Command::Send { to: node(0), body: text(&format!("{number}")), transport: Transport::Udp },
+        );
+    }
+    net.run(ms(20));
+    assert_eq!(net.texts(0).len(), 10);
+    assert!(net.count(0, "datagram", "too many frames") > 0);
+}
+
+/// Shares that wait for somebody to answer are bounded: who is beyond the bound is missing, and the sum stays the number of targets.
+#[test]
+fn open_subtrees_are_bounded() {
+    let mut net = Net::of(6, None, |config| {
+        config.tree_shape = TreeShape::Star;
+        config.limits.open_subtrees = 2;
+    });
+    net.introduce();
+    for number in 1..6 {
+        net.stations[number].gagged = true;
+    }
+    let receipts = Some(AckRequest { within: ms(10_000), durable: false });
+    net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("nobody answers") });
+    assert_eq!(usage(&net, 0, "shares"), 2);
+    assert_eq!(net.count(0, "dropped", "share, too many"), 3);
+    net.run(ms(20_000));
+    assert_eq!(usage(&net, 0, "shares"), 0);
+    let report = net.reports(0, 7).last().cloned().unwrap();
+    assert_eq!((report.missing, report.unknown, report.settled), (5, 0, true));
+}

@@ -1,0 +1,41 @@
+//! What tests look at, of a network. Changes nothing.
+
+use gm_broadcast::{AckPart, AckReport, Event};
+use gm_codec::BroadcastId;
+
+use crate::net::Net;
+use crate::station::Delivered;
+
+impl Net {
+    /// How often a counter of a station counted.
+    pub(crate) fn count(&self, number: usize, what: &str, why: &str) -> u64 {
+        self.stations[number].node.counters().of(what, why)
+    }
+
+    /// What a station got of one broadcast.
+    pub(crate) fn got(&self, number: usize, id: BroadcastId) -> Vec<&Delivered> {
+        self.stations[number].got.iter().filter(|got| got.id == Some(id)).collect()
+    }
+
+    pub(crate) fn texts(&self, number: usize) -> Vec<&str> {
+        self.stations[number].got.iter().map(|got| &*got.text).collect()
+    }
+
+    /// The reports of a broadcast, in order.
+    pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&AckReport> {
+        let reports = self.stations[number].events.iter().filter_map(|event| match event {
+            Event::Acks { tag: of, report, .. } if *of == tag => Some(report),
+            _ => None,
+        });
+        reports.collect()
+    }
+
+    /// The parts of the last report of a broadcast.
+    pub(crate) fn parts(&self, number: usize, tag: u64) -> Vec<AckPart> {
+        let parts = self.stations[number].events.iter().rev().find_map(|event| match event {
+            Event::Acks { tag: of, parts, .. } if *of == tag => Some(parts.clone()),
+            _ => None,
+        });
+        parts.unwrap_or_default()
+    }
+}

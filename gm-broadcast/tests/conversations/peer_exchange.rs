@@ -1,0 +1,107 @@
+//! Who learns of whom.
+
+use gm_broadcast::{Command, Event};
+use gm_clock::NetId;
+
+use crate::net::Net;
+use crate::station::{ms, node, sealed};
+
+fn all_but(number: usize, count: usize) -> Vec<NetId> {
+    (0..count).filter(|other| *other != number).map(node).collect()
+}
+
+#[test]
+fn three_who_know_one_seed_know_each_other() {
+    for island in [None, Some(7)] {
+        let mut net = Net::new(sealed);
+        net.add(island, |_| {});
+        for number in 1..4 {
+            // Each on an island of its own, if on any: nobody hears another.
+            let island = island.map(|island| island + u32::try_from(number).unwrap());
+            net.add(island, |config| config.seeds = vec![node(0), node(number)]);
+        }
+        net.run(ms(600_000));
+        for number in 0..4 {
+            assert_eq!(net.stations[number].node.known(), all_but(number, 4));
+            let found = net.stations[number].events.iter().filter_map(|event| match event {
+                Event::NodeFound(node) => Some(*node),
+                _ => None,
+            });
+            let mut found: Vec<NetId> = found.collect();
+            found.sort_unstable();
+            // Each is found once, a seed when it answers.
+            assert_eq!(found, all_but(number, 4));
+        }
+    }
+}
+
+/// Of those to be told of, a node tells what it knows: which they are, and of which island.
+#[test]
+fn nodes_are_introduced() {
+    let mut net = Net::new(sealed);
+    for number in 0..5 {
+        // The last two hear each other.
+        net.add(Some(number.min(3)), |config| config.timings.exchange = ms(10_000_000));
+    }
+    for (number, known) in [(0, vec![node(1), node(3), node(4)]), (1, vec![node(0)])] {
+        net.command(number, Command::AddNodes(known));
+    }
+    net.run(ms(10_000));
+    let nodes = vec![node(4), node(3), node(2), node(1), node(0)];
+    net.command(0, Command::Introduce { to: node(1), nodes });
+    net.run(ms(10));
+    assert_eq!(
+        net.stations[1].node.known(),
+        [node(0), node(3), node(4)],
+        "the third is not known to who tells"
+    );
+    let found = |number| net.stations[1].events.contains(&Event::NodeFound(node(number)));
+    assert!(found(3) && found(4));
+}
+
+#[test]
+fn a_seed_is_called_until_it_answers() {
+    let mut net = Net::new(sealed);
+    for number in 0..3 {
+        net.add(None, |config| config.seeds = if number == 0 { vec![] } else { vec![node(0)] });
+    }
+    net.stations[0].down = true;
+    net.run(ms(3_600_000));
+    assert!(net.stations[1].node.known().len() <= 1, "of the seed alone");
+    let calls = net.dials.len();
+    assert!(calls > 60, "it is called for ever");
+    assert!(calls < 2 * 3_600, "and not all the time: {calls}");
+    net.stations[0].down = false;
+    net.run(ms(600_000));
+    for number in 0..3 {
+        assert_eq!(net.stations[number].node.known(), all_but(number, 3));
+    }
+}
+
+#[test]
+fn seeds_can_be_added_later() {
+    let mut net = Net::new(sealed);
+    net.add(None, |_| {});
+    net.add(None, |_| {});
+    net.command(1, Command::AddSeeds(vec![node(0), node(1)]));
+    net.run(ms(1_000));
+    assert_eq!(net.stations[0].node.known(), [node(1)]);
+    assert_eq!(net.stations[1].node.known(), [node(0)]);
+    assert!(net.dials.iter().all(|(_, to)| *to == node(0)), "nobody calls himself");
+}
+
+/// Two islands that hear nothing of each other, and one seed: all are known by all, with the labels of their islands.
+#[test]
+fn islands_are_exchanged() {
+    let mut net = Net::new(sealed);
+    for number in 0..6 {
+        let seeds = if number == 0 { vec![] } else { vec![node(0)] };
+        net.add(Some(number / 3), |config| config.seeds.clone_from(&seeds));
+    }
+    net.run(ms(1_200_000));
+    for number in 0..6 {
+        assert_eq!(net.stations[number].node.known(), all_but(number, 6));
+        assert_eq!(net.stations[number].node.island_id(), Some(node(number / 3 * 3)));
+    }
+    assert_eq!(net.count(0, "unsaid", "Unsorted") + net.count(0, "unsaid", "NotCanonical"), 0);
+}

@@ -1,0 +1,204 @@
+//! What does not work between nodes is noticed, reported, and gone round: lost datagrams, another key, a seed that is down, an
+//! address that nobody reaches, a path that swallows large packets.
+
+use gm_broadcast::{
+    Command, ConnectionId, DatagramReachability, Event, Input, Path, PeerStatus, SeedTrouble, Transport,
+    UnopenedCause,
+};
+
+use crate::net::Net;
+use crate::station::{codec, insecure, ms, node, sealed, text};
+use crate::tap::Carrier;
+
+impl Net {
+    fn status(&self, number: usize, of: usize) -> PeerStatus {
+        self.stations[number].node.peer_status(self.now, node(of)).unwrap()
+    }
+
+    fn saw(&self, number: usize, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.stations[number].events.iter().any(wanted)
+    }
+
+    /// A question of the owner's by datagram that is not answered, and then one by connection that is.
+    fn ask_unanswered(&mut self, number: usize, whom: usize) {
+        self.command(
+            number,
+            Command::Send { to: node(whom), body: text("question"), transport: Transport::Udp },
+        );
+        self.run(ms(100));
+        self.command(number, Command::Unanswered { node: node(whom), by: Transport::Udp });
+        self.command(
+            whom,
+            Command::Send { to: node(number), body: text("answer"), transport: Transport::Tcp },
+        );
+        self.run(ms(100));
+    }
+}
+
+#[test]
+fn connections_replace_lost_datagrams() {
+    let mut net = Net::of(2, None, |_| {});
+    net.lose = Some(Box::new(|said, _| said.way == Carrier::Datagram));
+    net.ask_unanswered(0, 1);
+    assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Untested);
+    net.run(ms(1_000));
+    assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Lost);
+    assert!(net.saw(0, |event| *event == Event::DatagramReachability { node: node(1), lost: true }));
+    assert!(net.texts(1).is_empty());
+    net.command(0, Command::Send { to: node(1), body: text("by connection"), transport: Transport::Udp });
+    net.run(ms(100));
+    assert_eq!(
+        net.stations[1].got.last().map(|got| (got.path, &*got.text)),
+        Some((Path::Connection, "by connection"))
+    );
+    // The firewall opens: the next question that is tried by datagram shows it.
+    net.lose = None;
+    for _ in 0..4 {
+        net.run(ms(1_000));
+        net.command(0, Command::Send { to: node(1), body: text("again"), transport: Transport::Udp });
+    }
+    net.run(ms(100));
+    assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Work);
+    assert!(net.saw(0, |event| *event == Event::DatagramReachability { node: node(1), lost: false }));
+    net.command(0, Command::Send { to: node(1), body: text("by datagram"), transport: Transport::Udp });
+    net.run(ms(100));
+    assert_eq!(net.stations[1].got.last().map(|got| got.path), Some(Path::Datagram));
+}
+
+#[test]
+fn the_other_address_family_gets_connections_only() {
+    let mut net = Net::new(sealed);
+    net.add(None, |_| {});
+    let six: gm_clock::NetId = "[fd00::2]:29999".parse().unwrap();
+    net.add(None, |config| config.me = six);
+    net.command(0, Command::AddNodes(vec![six]));
+    let status = net.stations[0].node.peer_status(net.now, six).unwrap();
+    assert_eq!(status.datagrams, DatagramReachability::OtherFamily);
+    let before = net.datagrams.len();
+    net.command(0, Command::Send { to: six, body: text("hello"), transport: Transport::Udp });
+    assert_eq!((net.datagrams.len(), net.dials.last().copied()), (before, Some((0, six))));
+}
+
+/// Both sides report another key, another cluster name and a missing seal within ten seconds, once, each with its cause.
+#[test]
+fn a_configuration_mismatch_is_reported_once_per_side() {
+    let cases: [(fn() -> gm_codec::FrameCodec, UnopenedCause); 3] = [
+        (|| codec("testing", 7), UnopenedCause::OtherCluster),
+        (|| codec("production", 8), UnopenedCause::OtherKey { key_id: 0 }),
+        (insecure, UnopenedCause::NotSealed),
+    ];
+    for (stranger, cause) in cases {
+        for island in [None, Some(1)] {
+            let mut net = Net::new(sealed);
+            net.add(island, |_| {});
+            net.add_with(stranger(), island, |config| config.seeds = vec![node(0)]);
+            net.run(ms(10_000));
+            let causes = |number: usize| -> Vec<UnopenedCause> {
+                let events = net.stations[number].events.iter().filter_map(|event| match event {
+                    Event::Unopened(unopened) => Some(unopened.cause),
+                    _ => None,
+                });
+                events.collect()
+            };
+            let ours = causes(0);
+            let same = std::mem::discriminant(&ours[0]) == std::mem::discriminant(&cause);
+            assert!(same && ours.len() == 1, "{ours:?} instead of {cause:?}");
+            let theirs = causes(1);
+            assert_eq!(theirs.len(), usize::from(island.is_some()), "{theirs:?}");
+            let reported = |event: &Event| {
+                matches!(event, Event::SeedTrouble { why: SeedTrouble::ClosesBeforeFirstFrame, .. })
+            };
+            assert!(net.saw(1, reported), "{:?}", net.stations[1].events);
+        }
+    }
+}
+
+#[test]
+fn a_seed_is_reported_down_and_back() {
+    let mut net = Net::new(sealed);
+    net.add(None, |_| {});
+    net.add(None, |config| config.seeds = vec![node(0)]);
+    net.stations[0].down = true;
+    net.run(ms(10_000));
+    let trouble = Event::SeedTrouble { node: node(0), why: SeedTrouble::Refused };
+    assert_eq!(net.stations[1].events.iter().filter(|event| **event == trouble).count(), 1);
+    net.stations[0].down = false;
+    net.run(ms(60_000));
+    assert!(net.saw(1, |event| *event == Event::SeedReached(node(0))));
+    assert_eq!(net.status(1, 0).failures, 0);
+}
+
+/// Seeds that start a moment later than we do are no trouble.
+#[test]
+fn a_seed_that_comes_up_within_seconds_is_not_reported() {
+    let mut net = Net::new(sealed);
+    net.add(None, |_| {});
+    net.add(None, |config| config.seeds = vec![node(0)]);
+    net.stations[0].down = true;
+    net.run(ms(1_000));
+    net.stations[0].down = false;
+    net.run(ms(30_000));
+    assert!(!net.saw(1, |event| matches!(event, Event::SeedTrouble { .. })));
+}
+
+/// A node announces an address where nobody reaches it: what it opened is used, and both sides can see what is wrong.
+#[test]
+fn an_unreachable_node_is_served_on_its_own_connection() {
+    let mut net = Net::new(sealed);
+    net.add(None, |_| {});
+    let nat: gm_clock::NetId = "192.0.2.9:29999".parse().unwrap();
+    net.add(None, |config| {
+        config.me = nat;
+        config.seeds = vec![node(0)];
+    });
+    net.run(ms(1_000));
+    let status = |net: &Net| net.stations[0].node.peer_status(net.now, nat).unwrap();
+    assert!(status(&net).connected && !status(&net).is_unreachable_at_its_address());
+    net.command(0, Command::Unanswered { node: nat, by: Transport::Udp });
+    net.command(1, Command::Send { to: node(0), body: text("answer"), transport: Transport::Tcp });
+    net.run(ms(4_000));
+    assert_eq!(status(&net).datagrams, DatagramReachability::Lost);
+    net.command(0, Command::Send { to: nat, body: text("hello"), transport: Transport::Udp });
+    net.run(ms(1_000));
+    assert_eq!(net.texts(1), ["hello"]);
+    assert!(status(&net).is_unreachable_at_its_address(), "{:?}", status(&net));
+    assert_eq!(net.stations[1].node.reached_by_others(net.now), None);
+    assert!(net.stations[0].node.reached_by_others(net.now).is_some());
+}
+
+/// A connection on which nothing is acknowledged, to a node that is heard: the next one uses small segments.
+#[test]
+fn after_a_stalled_transfer_connections_use_small_segments() {
+    let mut net = Net::of(2, None, |_| {});
+    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.run(ms(100));
+    net.command(1, Command::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
+    net.run(ms(100));
+    let link = ConnectionId::dialled(1);
+    net.feed(0, Input::ConnectionClosed { link, stalled: true });
+    assert!(net.saw(0, |event| *event == Event::Stalled(node(1))));
+    assert!(net.status(0, 1).stalled.is_some());
+    // A silent one is another matter: it may be dead.
+    let mut net = Net::of(2, None, |_| {});
+    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.run(ms(30_000));
+    net.feed(0, Input::ConnectionClosed { link, stalled: true });
+    assert!(!net.saw(0, |event| *event == Event::Stalled(node(1))));
+}
+
+/// A node that its owner unlists is not known, whatever others say of it, until it speaks itself.
+#[test]
+fn an_unlisted_node_comes_back_only_by_itself() {
+    let mut net = Net::of(3, None, |_| {});
+    net.run(ms(2_000));
+    net.stations[2].down = true;
+    for number in [0, 1] {
+        net.command(number, Command::Unlist(node(2)));
+        net.command(number, Command::AddNodes(vec![node(2)]));
+    }
+    net.run(ms(120_000));
+    assert_eq!(net.stations[0].node.known(), [node(1)]);
+    net.stations[2].down = false;
+    net.run(ms(60_000));
+    assert_eq!(net.stations[0].node.known(), [node(1), node(2)]);
+}

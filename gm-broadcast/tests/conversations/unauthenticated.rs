@@ -1,0 +1,131 @@
+//! Who lacks the key, or is of another cluster, changes nothing: he is counted.
+
+use gm_broadcast::{Command, ConnectionId, Input, Via};
+use gm_clock::NetId;
+use gm_codec::FrameCodec;
+
+use crate::net::Net;
+use crate::station::{broadcast_of, codec, insecure, ms, node, sealed};
+
+/// Two of ours, and one who calls them, of an island with them.
+fn with_stranger(stranger: FrameCodec) -> Net {
+    let mut net = Net::new(sealed);
+    net.add(Some(1), |_| {});
+    net.add(Some(1), |_| {});
+    let eve = net.add_with(stranger, Some(1), |_| {});
+    net.command(eve, Command::AddNodes(vec![node(0), node(1)]));
+    net.run(ms(10_000));
+    net
+}
+
+/// How often a station refused a datagram, and a connection.
+fn refusals(net: &Net, number: usize, why: &str) -> (u64, u64) {
+    (net.count(number, "datagram", why), net.count(number, "link", why))
+}
+
+#[test]
+fn another_cluster_or_key_changes_nothing_and_is_counted() {
+    for (stranger, why) in [
+        (codec("testing", 7), "NotAuthentic"),
+        (codec("production", 8), "UnknownKey"),
+        (insecure(), "NotSealed"),
+    ] {
+        let mut net = with_stranger(stranger);
+        let (datagrams, links) = refusals(&net, 1, why);
+        assert!(datagrams > 0, "{why}: {:?}", net.stations[1].node.counters());
+        net.broadcast(2, broadcast_of("let me in"));
+        net.run(ms(2_000));
+        for number in [0, 1] {
+            let now = refusals(&net, number, why);
+            assert!(now.0 > 0 && now.1 > links, "{why}: {:?}", net.stations[number].node.counters());
+            assert!(net.texts(number).is_empty());
+            assert_eq!(net.stations[number].node.known(), [node(1 - number)]);
+            assert_eq!(net.stations[number].node.near().collect::<Vec<NetId>>(), [node(1 - number)]);
+        }
+        // And the two go on.
+        let id = net.broadcast(0, broadcast_of("to us"));
+        net.run(ms(1_000));
+        assert_eq!(net.got(1, id).len(), 1);
+        assert!(net.texts(2).is_empty());
+    }
+}
+
+#[test]
+fn rubbish_is_counted_and_its_connection_ends() {
+    let mut net = Net::of(2, None, |_| {});
+    for length in 0..200 {
+        let bytes = vec![b'g'; length];
+        net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Unicast, bytes });
+    }
+    let counted: u64 = net.stations[0]
+        .node
+        .counters()
+        .iter()
+        .filter(|(what, ..)| *what == "datagram")
+        .map(|(.., count)| count)
+        .sum();
+    assert_eq!(counted, 200);
+    let link = ConnectionId::accepted(1_000);
+    net.feed(0, Input::ConnectionOpened { link, from: None });
+    net.feed(0, Input::ConnectionBytes { link, bytes: vec![7; 16] });
+    net.feed(0, Input::ConnectionBytes { link, bytes: b"GET / HTTP/1.1\r\n\r\n".to_vec() });
+    assert_eq!(net.stations[0].node.limit_usage()[1].1, 0, "the connection is gone");
+    assert_eq!(net.stations[0].node.known(), [node(1)]);
+}
+
+/// What comes of connections that are not there, or no longer, is nothing.
+#[test]
+fn inputs_of_unknown_connections_do_nothing() {
+    let mut net = Net::of(2, None, |_| {});
+    let before = net.stations[0].node.limit_usage();
+    for link in [ConnectionId::dialled(77), ConnectionId::accepted(77)] {
+        net.feed(0, Input::ConnectionBytes { link, bytes: vec![1; 100] });
+        net.feed(0, Input::ConnectionSent { link, bytes: 100 });
+        net.feed(0, Input::ConnectionClosed { link, stalled: false });
+        net.feed(0, Input::ConnectionRefused { link, refusal: gm_broadcast::DialFailure::Unreachable });
+    }
+    net.feed(0, Input::ConnectionOpened { link: ConnectionId::dialled(77), from: None });
+    assert_eq!(net.stations[0].node.limit_usage(), before);
+}
+
+#[test]
+fn a_mirror_is_left() {
+    let mut net = Net::of(2, None, |_| {});
+    net.broadcast(0, broadcast_of("to a mirror"));
+    net.stations[1].gagged = true;
+    let link = ConnectionId::dialled(1);
+    net.feed(0, Input::ConnectionOpened { link, from: None });
+    let own = net.opening_of(0, link);
+    net.feed(0, Input::ConnectionBytes { link, bytes: own });
+    assert_eq!(net.count(0, "link", "HandshakeEchoed"), 1);
+}
+
+/// Who answers under another name than the one that was called is not believed, by neither name.
+#[test]
+fn another_node_than_was_called_is_left() {
+    let mut net = Net::new(sealed);
+    // It calls nobody by itself: a datagram of its own under its name would be believed.
+    net.add(None, |config| {
+        config.me = node(5);
+        config.timings.exchange = ms(1_000_000);
+        config.timings.reception_report = ms(1_000_000);
+    });
+    net.add(None, |config| config.seeds = vec![node(0)]);
+    net.run(ms(10_000));
+    assert!(net.count(1, "link", "another node than dialled") > 0);
+    assert!(!net.stations[1].node.known().contains(&node(5)));
+}
+
+/// That a dial was answered shows nobody's key: a node of another cluster accepts connections too, and is neither known nor told on.
+#[test]
+fn a_seed_of_another_cluster_is_not_known() {
+    let mut net = Net::new(sealed);
+    net.add_with(codec("other", 7), None, |_| {});
+    net.add(None, |config| config.seeds = vec![node(0), node(2)]);
+    net.add(None, |_| {});
+    net.run(ms(60_000));
+    assert!(net.count(0, "link", "NotAuthentic") > 0, "it was called");
+    assert!(net.stations[0].node.known().is_empty());
+    assert_eq!(net.stations[1].node.known(), [node(2)]);
+    assert_eq!(net.stations[2].node.known(), [node(1)]);
+}
