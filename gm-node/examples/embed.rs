@@ -6,16 +6,17 @@ use gm_clock::NetId;
 use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
+use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
 use gm_sim::{Birth, Network, NodeIndex, Place, World};
 use std::{error::Error, time::Duration};
 
-fn node(birth: &Birth) -> Node<MemoryStore> {
+fn node(birth: &Birth) -> NodeMachine<MemoryStore> {
     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
     let codec =
         FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
-    let (config, store) = (Config::new(birth.place.id), MemoryStore::throw_away());
-    Node::new(config, codec, store, Stored::default(), birth.seed, birth.now).expect("a configuration")
+    let (config, store) = (NodeConfig::new(birth.place.id), MemoryStore::ephemeral());
+    NodeMachine::new(config, codec, store, StoredState::default(), birth.seed, birth.now)
+        .expect("a configuration")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,8 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     world.start_all();
     let group: GroupName = "Customers".parse()?;
     let serve = Change::Serve { range: KeyRange::WHOLE, port: Some(5432), priority: 1 };
-    for (at, what) in [(0, What::Change(vec![serve])), (1, What::Join(vec![])), (2, What::Join(vec![]))] {
-        let write = Write { tag: 0, group: group.clone(), what, wait: Wait::all(Duration::from_secs(1)) };
+    for (at, what) in
+        [(0, WriteKind::Change(vec![serve])), (1, WriteKind::Join(vec![])), (2, WriteKind::Join(vec![]))]
+    {
+        let write =
+            Write { tag: 0, group: group.clone(), kind: what, wait: Wait::all(Duration::from_secs(1)) };
         world.command(NodeIndex(at), Command::Write(write));
     }
     world.run_for(Duration::from_secs(2));

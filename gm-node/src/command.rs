@@ -23,7 +23,7 @@ pub enum Command {
         /// The group.
         group: GroupName,
         /// Those of members that were not heard since our start as well.
-        unheard: bool,
+        include_absent: bool,
     },
     /// Tell of what changes in a group. A group that is not held has no members until it is joined.
     Watch {
@@ -34,19 +34,19 @@ pub enum Command {
     },
     /// The watcher has taken in what it was told last, and may be told more. For a watcher that is not there, or with a cursor of another group, nothing
     /// happens.
-    Took {
+    AdvanceWatch {
         /// The watcher.
         tag: u64,
-        /// How far: the cursor of the [`Part`](crate::Part) that it took in.
-        until: Box<Cursor>,
+        /// How far: the cursor of the [`DifferencePart`](crate::DifferencePart) that it took in.
+        cursor: Box<Cursor>,
     },
     /// Tell that watcher no more.
     Unwatch {
         /// The watcher.
         tag: u64,
     },
-    /// The storage has something to say: see [`Store::finished`](crate::Store::finished).
-    Disk,
+    /// The storage has something to say: see [`Store::poll_finished`](crate::Store::poll_finished).
+    StoreReady,
     /// Call these until they answer, for ever, besides those configured.
     Seeds(Vec<NetId>),
     /// Seal with the first of these keys from now on, and open with all.
@@ -65,14 +65,14 @@ pub struct Write {
     /// The group.
     pub group: GroupName,
     /// What is written.
-    pub what: What,
+    pub kind: WriteKind,
     /// When it is answered.
     pub wait: Wait,
 }
 
 /// What a node writes about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum WriteKind {
     /// Be interested in these ranges; in the whole key space if none are named.
     Join(Vec<KeyRange>),
     /// Drop everything.
@@ -100,16 +100,16 @@ pub struct Forget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
     /// How many.
-    pub count: Count,
+    pub count: AckCount,
     /// Whether they have to have it on disk.
-    pub disk: bool,
+    pub on_disk: bool,
     /// For how long at most. The time is used as long as a member may still acknowledge, or be found.
-    pub within: Duration,
+    pub timeout: Duration,
 }
 
 /// How many other members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
+pub enum AckCount {
     /// None: it is answered when it stands in one's own storage.
     None,
     /// Any so many, the writer not counted. Those that the write concerns are asked first, and others if they are too few; members
@@ -117,62 +117,62 @@ pub enum Count {
     Some(u64),
     /// All that the write concerns: those whose ranges overlap what changed, as far as they are known here once another node held the
     /// same of the group. If it concerns nobody, any one. So at least one other member has acknowledged it, unless
-    /// [`Config::alone`](crate::Config::alone) says that there is no other node.
+    /// [`NodeConfig::single_node`](crate::NodeConfig::single_node) says that there is no other node.
     All,
 }
 
 impl Wait {
     /// For no other member.
-    pub const NONE: Wait = Wait { count: Count::None, disk: false, within: Duration::ZERO };
+    pub const NONE: Wait = Wait { count: AckCount::None, on_disk: false, timeout: Duration::ZERO };
 
     /// For all members that the write concerns, in memory.
     #[must_use]
     pub const fn all(within: Duration) -> Wait {
-        Wait { count: Count::All, disk: false, within }
+        Wait { count: AckCount::All, on_disk: false, timeout: within }
     }
 
     /// For so many other members, in memory.
     #[must_use]
     pub const fn some(count: u64, within: Duration) -> Wait {
-        Wait { count: Count::Some(count), disk: false, within }
+        Wait { count: AckCount::Some(count), on_disk: false, timeout: within }
     }
 }
 
 /// What came of a write that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct CommittedWrite {
     /// The version of the record that it stands in.
     pub version: Version,
     /// Whether anything was written; if not, it stood there already.
     pub changed: bool,
     /// How the wait ended.
-    pub waited: Waited,
+    pub wait: WaitReport,
 }
 
 /// How a wait ended. `delivered + refused + unreachable + unknown` other members were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Waited {
+pub struct WaitReport {
     /// How.
-    pub end: End,
+    pub outcome: WaitOutcome,
     /// Other members of the group that are known, asked or not.
     pub members: u64,
     /// Members that acknowledged it.
-    pub delivered: u64,
+    pub acknowledged: u64,
     /// Members that got it and answered that they do not count: they do not hold the group, or cannot keep it on disk.
     pub refused: u64,
     /// Members that could not be reached.
     pub unreachable: u64,
     /// Members that were asked and not heard from.
-    pub unknown: u64,
+    pub unanswered: u64,
     /// Some of those that could not be reached, sorted.
-    pub names: Vec<NetId>,
+    pub unreachable_members: Vec<NetId>,
     /// Some of those that were not heard from, sorted, as far as it is known which they are.
-    pub silent: Vec<NetId>,
+    pub unanswered_members: Vec<NetId>,
 }
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
+pub enum WaitOutcome {
     /// As many members acknowledged it as were asked for.
     #[default]
     Satisfied,
@@ -208,15 +208,15 @@ pub enum WriteError {
         group: GroupName,
     },
     /// A bound is reached.
-    #[error("{what}: at most {most}; raise the bound `{bound}`, or {else_way}")]
-    Full {
+    #[error("{what}: at most {max}; raise the bound `{limit}`, or {remedy}")]
+    LimitReached {
         /// Of what there would be too many.
         what: &'static str,
         /// The bound's value.
-        most: usize,
-        /// The field of [`Bounds`](crate::Bounds).
-        bound: &'static str,
+        max: usize,
+        /// The field of [`NodeLimits`](crate::NodeLimits).
+        limit: &'static str,
         /// What helps besides.
-        else_way: &'static str,
+        remedy: &'static str,
     },
 }

@@ -7,7 +7,7 @@ use gm_data::{GroupName, GroupState};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::store::Stored;
+use crate::store::StoredState;
 use crate::store::disk::{self, OpenError};
 
 /// Version of the text. A later one is refused.
@@ -25,7 +25,7 @@ pub struct Dump {
     /// All records, with their floors, with what their lives were opened from, and with the removals that are kept.
     pub groups: Vec<GroupState>,
     /// Groups of which only a member is known.
-    pub contacts: Vec<Contact>,
+    pub contacts: Vec<DumpedContact>,
     /// Nodes that were reached.
     pub peers: Vec<NetId>,
 }
@@ -33,7 +33,7 @@ pub struct Dump {
 /// A group of which only a member is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Contact {
+pub struct DumpedContact {
     /// The group.
     pub group: GroupName,
     /// The member.
@@ -74,9 +74,9 @@ pub enum DumpError {
 impl Dump {
     /// The dump of that.
     #[must_use]
-    pub fn of(stored: &Stored) -> Dump {
+    pub fn of(stored: &StoredState) -> Dump {
         let contact =
-            |(group, member): &(GroupName, NetId)| Contact { group: group.clone(), member: *member };
+            |(group, member): &(GroupName, NetId)| DumpedContact { group: group.clone(), member: *member };
         let mut dump = Dump {
             format: FORMAT,
             me: stored.me,
@@ -90,12 +90,12 @@ impl Dump {
 
     /// What is to be stored.
     #[must_use]
-    pub fn to_stored(&self) -> Stored {
+    pub fn to_stored(&self) -> StoredState {
         let mut sorted = self.clone();
         sorted.sort();
         let Dump { me, groups, contacts, peers, .. } = sorted;
         let contacts = contacts.into_iter().map(|contact| (contact.group, contact.member)).collect();
-        Stored { me, groups, contacts, peers, doubt: None }
+        StoredState { me, groups, contacts, peers, suspected_loss: None }
     }
 
     /// As JSON, over many lines, with a newline at its end.
@@ -115,11 +115,11 @@ impl Dump {
     pub fn from_json(text: &str) -> Result<Dump, DumpError> {
         /// What is the same in every version.
         #[derive(Deserialize)]
-        struct Any {
+        struct FormatOnly {
             format: u64,
         }
 
-        let Any { format: found } = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+        let FormatOnly { format: found } = serde_json::from_str(text).map_err(|error| malformed(&error))?;
         if found > FORMAT {
             return Err(DumpError::Newer { found, known: FORMAT });
         }

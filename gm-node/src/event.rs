@@ -4,7 +4,7 @@ use gm_broadcast::Counters;
 use gm_clock::NetId;
 use gm_data::{GroupName, Version};
 
-use crate::command::{WriteError, Written};
+use crate::command::{CommittedWrite, WriteError};
 
 /// What a node tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub enum Event {
         /// The group; none if in none that is held the member is known who was to be forgotten in all.
         group: Option<GroupName>,
         /// What came of it.
-        result: Result<Written, WriteError>,
+        result: Result<CommittedWrite, WriteError>,
     },
-    /// Something changed in the group of a watcher: [`Node::difference`](crate::Node::difference) has it. It is told no more until it has said
-    /// [`Command::Took`](crate::Command::Took): what changes meanwhile is in the same difference, or in the next.
+    /// Something changed in the group of a watcher: [`NodeMachine::difference`](crate::NodeMachine::difference) has it. It is told no more until it has said
+    /// [`Command::AdvanceWatch`](crate::Command::AdvanceWatch): what changes meanwhile is in the same difference, or in the next.
     Changed {
         /// What the owner called the watcher.
         tag: u64,
@@ -27,42 +27,42 @@ pub enum Event {
         group: GroupName,
     },
     /// A watcher is refused: there are as many as may be.
-    Unwatched {
+    WatchRefused {
         /// What the owner called it.
         tag: u64,
         /// The group.
         group: GroupName,
-        /// At most so many: [`Bounds::watchers`](crate::Bounds).
-        most: usize,
+        /// At most so many: [`NodeLimits::watchers`](crate::NodeLimits).
+        max: usize,
     },
     /// From now on this node agrees with others on a group, for the first time since its start.
-    Agreed {
+    InSync {
         /// The group.
         group: GroupName,
         /// With whom first.
         with: NetId,
     },
-    /// Another node writes under our identity: writing in the group stops until it was silent for a while, or the owner [resumes](crate::What::Resume).
+    /// Another node writes under our identity: writing in the group stops until it was silent for a while, or the owner [resumes](crate::WriteKind::Resume).
     IdentityConflict {
         /// The group.
         group: GroupName,
         /// For how long it has to be silent, in milliseconds.
         pause_millis: u64,
         /// Who passed on what it wrote last: itself, or another that had it from it.
-        shown_by: Option<NetId>,
+        reported_by: Option<NetId>,
     },
     /// Somebody claims of us a life beyond all that honest writers reach, above which there is soon none. We came back below it, and all are told to drop what is
     /// claimed.
-    Returned {
+    HorizonClaimEvicted {
         /// The group.
         group: GroupName,
         /// From which version on is dropped.
         above: Version,
     },
     /// Another node uses our address, or sends our payloads back to us.
-    Clash,
+    DuplicateAddress,
     /// Something a member wrote is lost because whoever forgot the member had not seen it.
-    ForgottenUnseen {
+    LostByForget {
         /// The group.
         group: GroupName,
         /// The member.
@@ -71,43 +71,43 @@ pub enum Event {
         items: usize,
     },
     /// A group has nearly as many records as may be, the forgotten counted. The way out: purge, or raise the bound.
-    Crowded {
+    NearRecordLimit {
         /// The group.
         group: GroupName,
         /// Records.
         records: usize,
         /// At most so many.
-        most: usize,
+        max: usize,
     },
     /// A bound keeps a member's record out.
-    Full {
+    LimitReached {
         /// The group.
         group: GroupName,
-        /// The field of [`Bounds`](crate::Bounds).
-        bound: &'static str,
+        /// The field of [`NodeLimits`](crate::NodeLimits).
+        limit: &'static str,
     },
     /// The contact table is full: of groups that are not held here, others that were confirmed least recently make room for what is new. Joining a group
     /// does not depend on it. Told again only after there was room.
     ContactsFull {
-        /// At most so many: [`Bounds::contacts`](crate::Bounds).
-        most: usize,
+        /// At most so many: [`NodeLimits::contacts`](crate::NodeLimits).
+        max: usize,
     },
     /// The storage refused something, for the first time since it last took something.
-    StorageFails {
+    StoreFailed {
         /// What the system said.
         why: String,
     },
     /// The storage takes things again.
-    StorageWorks,
+    StoreRecovered,
     /// The storage may lack what it reported as kept. In every group others are asked what they know of us before we write.
-    StorageDoubted {
+    StoreLossSuspected {
         /// Why, in words for an operator.
         why: String,
         /// In how many groups there is something of ours to ask about.
         groups: usize,
     },
     /// The storage did lack something: others hold of us a later version than it does. What it lacks is not said any longer, unless we write it again.
-    StorageLacked {
+    StoreLossConfirmed {
         /// The group.
         group: GroupName,
         /// What was stored.
@@ -116,9 +116,9 @@ pub enum Event {
         known: Version,
     },
     /// The storage is doubted no longer: in all groups that we are in others said what they know of us, or we have written since.
-    StorageTrusted,
+    StoreLossExcluded,
     /// A write was made, but is too large to be sent to others at once: they learn it by anti-entropy.
-    Unsaid {
+    NotBroadcast {
         /// The group.
         group: GroupName,
         /// Why.
@@ -129,4 +129,4 @@ pub enum Event {
 }
 
 /// What a node counts by itself, beside its broadcaster: totals since its start.
-pub type Counts = Counters;
+pub type NodeCounters = Counters;

@@ -1,11 +1,11 @@
 //! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
 
+mod admission;
 mod contacts;
-mod evicted;
-mod held;
-mod meet;
+mod discovery;
+mod evictions;
+mod hosted;
 mod reserved;
-mod room;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,90 +17,90 @@ use gm_data::{
     WriteContext,
 };
 
-use crate::config::Bounds;
+use crate::config::NodeLimits;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
+use admission::Admitted;
 use contacts::Contacts;
-pub(crate) use contacts::{Noted, Word};
-pub(crate) use evicted::millis;
-pub(crate) use held::Held;
-pub(crate) use reserved::{all_groups, stands_for_all};
-use room::Fresh;
+pub(crate) use contacts::{AddedContact, Source};
+pub(crate) use evictions::millis;
+pub(crate) use hosted::HostedGroup;
+pub(crate) use reserved::{is_reserved, reserved_name};
 
 /// What follows from what came.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Anti-entropy: a message for us alone.
-    Sync { from: NetId, path: Path, body: Body },
+    Exchange { from: NetId, path: Path, body: Body },
     /// Records were taken.
-    Taken { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId> },
+    Merged { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId> },
     /// The sender has older records than we do.
-    Older { group: GroupName, from: NetId, path: Path, members: Vec<NetId> },
+    SenderBehind { group: GroupName, from: NetId, path: Path, members: Vec<NetId> },
     /// An increment did not fit: its record is wanted.
-    Ask { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
+    IncrementGap { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
     /// Somebody holds this of ourselves, which we did not write.
-    Own { group: GroupName, from: NetId, path: Path, stamp: VersionDigest },
+    ForeignRecord { group: GroupName, from: NetId, path: Path, stamp: VersionDigest },
     /// Somebody shows records that were evicted: it is to be sent why they are refused.
-    Refused { group: GroupName, from: NetId, path: Path, evictions: Vec<Eviction> },
+    EvictedShown { group: GroupName, from: NetId, path: Path, evictions: Vec<Eviction> },
     /// Others refuse what we wrote.
     OwnEvicted { group: GroupName, from: NetId, path: Path, eviction: Eviction },
     /// Somebody holds of ourselves what we wrote: the last, or an older one.
-    Known { group: GroupName },
+    OwnRecordConfirmed { group: GroupName },
     /// The owner should know.
-    Tell(Event),
+    Emit(Event),
 }
 
 /// All groups of a node.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    pub(crate) topology: GroupSet,
-    pub(crate) held: BTreeMap<GroupName, Held>,
+    pub(crate) set: GroupSet,
+    pub(crate) hosted: BTreeMap<GroupName, HostedGroup>,
     /// Groups that are not held, and members of each.
     pub(crate) contacts: Contacts,
     /// The contact table was full lately, and that was said.
     pub(crate) contacts_full: bool,
     /// When nodes that are said to hold our groups are compared with next.
-    pub(crate) introduce_at: Option<Time>,
+    pub(crate) host_probe_at: Option<Time>,
     pub(crate) effects: VecDeque<Effect>,
     /// Records that the storage does not have yet.
     pub(crate) dirty: BTreeSet<(GroupName, NetId)>,
     /// Groups whose state changed since that was looked at.
-    pub(crate) stirred: BTreeSet<GroupName>,
+    pub(crate) changed_groups: BTreeSet<GroupName>,
     pub(crate) counters: Counters,
     observe: bool,
-    bounds: Bounds,
+    limits: NodeLimits,
 }
 
 impl Groups {
-    pub(crate) fn new(me: NetId, observe: bool, bounds: Bounds) -> Groups {
+    pub(crate) fn new(me: NetId, observe: bool, bounds: NodeLimits) -> Groups {
         Groups {
-            topology: GroupSet::new(me),
-            held: BTreeMap::new(),
+            set: GroupSet::new(me),
+            hosted: BTreeMap::new(),
             contacts: Contacts::new(bounds.contacts),
             contacts_full: false,
-            introduce_at: None,
+            host_probe_at: None,
             effects: VecDeque::new(),
             dirty: BTreeSet::new(),
-            stirred: BTreeSet::new(),
+            changed_groups: BTreeSet::new(),
             counters: Counters::default(),
             observe,
-            bounds,
+            limits: bounds,
         }
     }
 
     pub(crate) fn me(&self) -> NetId {
-        self.topology.me()
+        self.set.me()
     }
 
     /// The replica of a group that is held, be it blank.
-    pub(crate) fn held(&self, group: &GroupName) -> Option<&Replica> {
-        let held = self.held.get(group)?;
-        Some(self.topology.group(group).unwrap_or(&held.blank))
+    pub(crate) fn replica(&self, group: &GroupName) -> Option<&Replica> {
+        let hosted = self.hosted.get(group)?;
+        Some(self.set.group(group).unwrap_or(&hosted.empty))
     }
 
     /// What is held of a member in a group; of ourselves, in any.
     pub(crate) fn record(&self, group: &GroupName, member: NetId) -> Option<&Record> {
-        self.topology.group(group)?.state().record(member)
+        self.set.group(group)?.state().record(member)
     }
 
     /// The version of it.
@@ -109,7 +109,7 @@ impl Groups {
     }
 
     /// Takes a group's state, or a part of it, and notes what follows.
-    pub(crate) fn take(
+    pub(crate) fn merge(
         &mut self,
         now: Time,
         (from, path): (NetId, Path),
@@ -120,20 +120,20 @@ impl Groups {
         let mut records = Vec::new();
         let mut increments = Vec::new();
         let mut evictions = Vec::new();
-        let mut fresh = Fresh::default();
+        let mut fresh = Admitted::default();
         for part in &group.updates {
             let member = part.member();
             if member == me {
-                self.hear_of_own(name, from, path, part);
+                self.on_own_part(name, from, path, part);
                 continue;
             }
             match part {
-                MemberUpdate::Record(record) if self.has_room(name, record, &mut fresh) => {
-                    self.tell_unseen(name, record);
+                MemberUpdate::Record(record) if self.admits_record(name, record, &mut fresh) => {
+                    self.report_lost_updates(name, record);
                     records.push(record.clone());
                 }
                 MemberUpdate::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
-                MemberUpdate::Increment(increment) if self.has_room_for(name, increment, &mut fresh) => {
+                MemberUpdate::Increment(increment) if self.admits_increment(name, increment, &mut fresh) => {
                     increments.push(increment);
                 }
                 MemberUpdate::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
@@ -146,7 +146,7 @@ impl Groups {
         let mut older = Vec::new();
         let mut asks = Vec::new();
         let mut refused = Vec::new();
-        self.topology.edit(name, |replica| {
+        self.set.edit(name, |replica| {
             if let Ok(merged) = replica.merge_others(&message) {
                 taken.extend(merged.newer);
                 older = merged.older;
@@ -166,50 +166,52 @@ impl Groups {
                 }
             }
         });
-        self.refuse(name, from, path, group, &refused);
+        self.refuse_evicted(name, from, path, group, &refused);
         let name = name.clone();
         for (member, version) in asks {
-            self.effects.push_back(Effect::Ask { group: name.clone(), from, path, member, version });
+            self.effects.push_back(Effect::IncrementGap { group: name.clone(), from, path, member, version });
         }
         if !older.is_empty() {
             older.sort_unstable();
-            self.tell_unseen_by_us(&name, group, &older);
-            self.effects.push_back(Effect::Older { group: name.clone(), from, path, members: older });
+            self.report_lost_updates_shown(&name, group, &older);
+            self.effects.push_back(Effect::SenderBehind { group: name.clone(), from, path, members: older });
         }
         if !taken.is_empty() {
-            self.changed(&name, taken.iter().copied());
-            self.effects.push_back(Effect::Taken { group: name, members: taken, by });
+            self.mark_changed(&name, taken.iter().copied());
+            self.effects.push_back(Effect::Merged { group: name, members: taken, by });
         }
     }
 
     /// Notes that records changed: they have to be stored, and watchers told.
-    pub(crate) fn changed(&mut self, group: &GroupName, members: impl IntoIterator<Item = NetId>) {
-        self.stirred.insert(group.clone());
-        if let Some(held) = self.held.get_mut(group) {
-            held.unsettle();
+    pub(crate) fn mark_changed(&mut self, group: &GroupName, members: impl IntoIterator<Item = NetId>) {
+        self.changed_groups.insert(group.clone());
+        if let Some(hosted) = self.hosted.get_mut(group) {
+            hosted.mark_unsettled();
         }
         self.dirty.extend(members.into_iter().map(|member| (group.clone(), member)));
     }
 
     /// Somebody has this of ourselves.
-    pub(crate) fn hear_own(&mut self, group: &GroupName, from: NetId, path: Path, stamp: VersionDigest) {
+    pub(crate) fn on_own_stamp(&mut self, group: &GroupName, from: NetId, path: Path, stamp: VersionDigest) {
         let me = self.me();
-        if planted(Bug::LeaveNotTold) && !self.held.contains_key(group) {
+        if planted(Bug::LeaveNotAnnounced) && !self.hosted.contains_key(group) {
             return;
         }
         match self.record(group, me).map(Record::version_digest) {
-            Some(own) if own == stamp => self.effects.push_back(Effect::Known { group: group.clone() }),
-            Some(own) if stamp.version < own.version => {
-                self.effects.push_back(Effect::Known { group: group.clone() });
-                let (group, members) = (group.clone(), vec![me]);
-                self.effects.push_back(Effect::Older { group, from, path, members });
+            Some(own) if own == stamp => {
+                self.effects.push_back(Effect::OwnRecordConfirmed { group: group.clone() })
             }
-            _ => self.effects.push_back(Effect::Own { group: group.clone(), from, path, stamp }),
+            Some(own) if stamp.version < own.version => {
+                self.effects.push_back(Effect::OwnRecordConfirmed { group: group.clone() });
+                let (group, members) = (group.clone(), vec![me]);
+                self.effects.push_back(Effect::SenderBehind { group, from, path, members });
+            }
+            _ => self.effects.push_back(Effect::ForeignRecord { group: group.clone(), from, path, stamp }),
         }
     }
 
     /// Says what is lost here because whoever forgot a member had not seen it.
-    fn tell_unseen(&mut self, group: &GroupName, record: &Record) {
+    fn report_lost_updates(&mut self, group: &GroupName, record: &Record) {
         let Version { incarnation, forgotten: gone, clock } = record.version();
         let Some(mine) = self.record(group, record.member()).filter(|_| gone) else { return };
         if mine.version().incarnation == incarnation
@@ -220,12 +222,12 @@ impl Groups {
                 .stamped_items()
                 .filter(|timed| timed.stamp >= clock && timed.item.op().is_live())
                 .count();
-            self.tell_forgotten(group, record.member(), items);
+            self.emit_lost_updates(group, record.member(), items);
         }
     }
 
     /// The same where we hold the member as forgotten, and somebody shows what it had written.
-    fn tell_unseen_by_us(&mut self, name: &GroupName, group: &GroupUpdate, older: &[NetId]) {
+    fn report_lost_updates_shown(&mut self, name: &GroupName, group: &GroupUpdate, older: &[NetId]) {
         for part in group.updates.iter().filter(|part| older.binary_search(&part.member()).is_ok()) {
             let (MemberUpdate::Record(record), Some(mine)) = (part, self.version(name, part.member())) else {
                 continue;
@@ -240,21 +242,21 @@ impl Groups {
                     .stamped_items()
                     .filter(|timed| timed.stamp >= mine.clock && timed.item.op().is_live());
                 let items = unseen.count();
-                self.tell_forgotten(name, record.member(), items);
+                self.emit_lost_updates(name, record.member(), items);
             }
         }
     }
 
-    fn tell_forgotten(&mut self, group: &GroupName, member: NetId, items: usize) {
+    fn emit_lost_updates(&mut self, group: &GroupName, member: NetId, items: usize) {
         if items > 0 {
             self.counters.add("forgotten", "items that the forgetter had not seen", items as u64);
-            let event = Event::ForgottenUnseen { group: group.clone(), member, items };
-            self.effects.push_back(Effect::Tell(event));
+            let event = Event::LostByForget { group: group.clone(), member, items };
+            self.effects.push_back(Effect::Emit(event));
         }
     }
 
     /// Whether what was sent is held here now, as a receipt says.
-    fn has(&self, group: &GroupUpdate) -> bool {
+    fn has_merged(&self, group: &GroupUpdate) -> bool {
         group.updates.iter().all(|part| {
             let mine = self.version(&group.name, part.member());
             let stamp = match part {
@@ -265,7 +267,7 @@ impl Groups {
             let Version { incarnation, forgotten: gone, clock } = stamp.version;
             mine.is_some_and(|mine| {
                 mine.incarnation == incarnation && mine.forgotten == gone && mine.clock >= clock
-                    || planted(Bug::ReceiptForWhatIsNotHeld)
+                    || planted(Bug::AckForUnmerged)
             })
         })
     }
@@ -278,22 +280,22 @@ impl Handler for Groups {
         let Received { from, broadcast, path, body } = received;
         let mut counts = false;
         match body {
-            Body::GroupUpdate(group) if stands_for_all(&group.name) => {
+            Body::GroupUpdate(group) if is_reserved(&group.name) => {
                 self.counters.count("dropped", "records of no group");
             }
             Body::GroupUpdate(group) => {
-                if !self.held.contains_key(&group.name) {
-                    self.meet_writer(now, broadcast.map_or(from, |id| id.origin), group);
+                if !self.hosted.contains_key(&group.name) {
+                    self.discover_writer(now, broadcast.map_or(from, |id| id.origin), group);
                 }
-                if self.held.contains_key(&group.name) {
-                    self.take(now, (from, path), broadcast, group);
-                    counts = self.has(group);
+                if self.hosted.contains_key(&group.name) {
+                    self.merge(now, (from, path), broadcast, group);
+                    counts = self.has_merged(group);
                 } else if let Some(part) = group.updates.iter().find(|part| part.member() == self.me()) {
-                    self.hear_of_own(&group.name, from, path, part);
+                    self.on_own_part(&group.name, from, path, part);
                 }
             }
             _ if broadcast.is_some() => self.counters.count("dropped", "broadcast of another kind"),
-            body => self.effects.push_back(Effect::Sync { from, path, body: body.clone() }),
+            body => self.effects.push_back(Effect::Exchange { from, path, body: body.clone() }),
         }
         HandlerOutcome { forward: None, acks: counts, stored: false, deliver: None }
     }

@@ -1,6 +1,6 @@
 //! Who is in which group and who serves which keys, known on every node: groups on top of the broadcast, and their storage.
 //!
-//! Knows no sockets, clocks and threads, but in the parts that are behind features. A [`Node`] is a machine: it owns a broadcaster, and the shell of
+//! Knows no sockets, clocks and threads, but in the parts that are behind features. A [`NodeMachine`] is a machine: it owns a broadcaster, and the shell of
 //! `gm-broadcast` drives it on sockets, a simulator in virtual time. Where it keeps what it must not lose is a [`Store`].
 //!
 //! - A [`Write`] is made on a draft, stored, and only then seen by anybody, here or elsewhere. Writes of one tick leave together. A [`Wait`] says how many
@@ -48,32 +48,32 @@
 //!
 //! | original | here |
 //! |---|---|
-//! | `my_id()` | [`Node::me`] |
-//! | `join(group)` | [`What::Join`] |
-//! | `leave(group)` | [`What::Leave`] |
-//! | `add_item(group, range, port, priority)` | [`What::Change`] with [`Serve`](gm_data::Change::Serve), or [`Raise`](gm_data::Change::Raise) |
-//! | `remove_item(group, range)` | [`What::Change`] with [`Unserve`](gm_data::Change::Unserve), or [`Lower`](gm_data::Change::Lower) |
-//! | `groups()` | [`Node::held`] and [`Node::contacts`] |
-//! | `my_groups()` | [`Node::my_groups`] |
-//! | `members(group)` | [`Node::members`] |
-//! | `topology(group)` | [`Node::topology`], or [`Node::view`] for [`locate`](gm_data::View::locate) and all other queries |
-//! | an observer that is called back | [`Command::Watch`], [`Event::Changed`] and [`Node::difference`] |
+//! | `my_id()` | [`NodeMachine::me`] |
+//! | `join(group)` | [`WriteKind::Join`] |
+//! | `leave(group)` | [`WriteKind::Leave`] |
+//! | `add_item(group, range, port, priority)` | [`WriteKind::Change`] with [`Serve`](gm_data::Change::Serve), or [`Raise`](gm_data::Change::Raise) |
+//! | `remove_item(group, range)` | [`WriteKind::Change`] with [`Unserve`](gm_data::Change::Unserve), or [`Lower`](gm_data::Change::Lower) |
+//! | `groups()` | [`NodeMachine::held`] and [`NodeMachine::contacts`] |
+//! | `my_groups()` | [`NodeMachine::my_groups`] |
+//! | `members(group)` | [`NodeMachine::members`] |
+//! | `topology(group)` | [`NodeMachine::topology`], or [`NodeMachine::view`] for [`locate`](gm_data::View::locate) and all other queries |
+//! | an observer that is called back | [`Command::Watch`], [`Event::Changed`] and [`NodeMachine::difference`] |
 //! | (nothing) | [`Forget`], [`Wait`], [`store`] |
 //!
 //! # What happens at a bound
 //!
-//! | [`Bounds`] | what happens beyond it |
+//! | [`NodeLimits`] | what happens beyond it |
 //! |---|---|
-//! | `groups` | a write in one more is refused ([`WriteError::Full`]); what is only observed is not held |
+//! | `groups` | a write in one more is refused ([`WriteError::LimitReached`]); what is only observed is not held |
 //! | `contacts` | one more group replaces another, which is counted; [`Event::ContactsFull`] says so once |
-//! | `records`, `group_items` | a newcomer's record, or another's that grows, is not taken; [`Event::Full`] says so once, [`GroupStatus::full`] always. The forgotten count. The way out: dump, and begin a new group; or raise it |
+//! | `records`, `group_items` | a newcomer's record, or another's that grows, is not taken; [`Event::LimitReached`] says so once, [`GroupStatus::is_at_limit`] always. The forgotten count. The way out: dump, and begin a new group; or raise it |
 //! | `items` | one's own write is refused; another's record, or increment, is not taken |
 //! | `writes`, `waits` | a write is refused |
-//! | `watchers` | a watcher is refused, by [`Event::Unwatched`] |
-//! | `watch_bytes` | the watchers that are furthest behind miss what changed: [`Part::events`] without anything says to look anew |
-//! | `events` | a `Watch` is not told a difference that is longer: it looks anew |
-//! | `questions`, `answers_per_second`, `gift` | what is beyond is left to the next exchange of anti-entropy |
-//! | `old_peers` | some of those known, by chance, are stored |
+//! | `watchers` | a watcher is refused, by [`Event::WatchRefused`] |
+//! | `watch_bytes` | the watchers that are furthest behind miss what changed: [`DifferencePart::events`] without anything says to look anew |
+//! | `watch_events` | a `Watch` is not told a difference that is longer: it looks anew |
+//! | `pulls`, `exchange_replies_per_second`, `exchange_reply_bytes` | what is beyond is left to the next exchange of anti-entropy |
+//! | `stored_peers` | some of those known, by chance, are stored |
 //!
 //! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the door); `groups.rs` (what is held, and how what comes is taken), `node.rs` and the
 //! files below it (what happens). `file.rs` and `guard.rs` are for what an operator names: how it is opened, and whom it is trusted to. `plant.rs` is for the
@@ -98,14 +98,16 @@ mod rendezvous;
 pub mod service;
 pub mod store;
 
-pub use command::{Command, Count, End, Forget, Wait, Waited, What, Write, WriteError, Written};
-pub use config::{Bounds, Config, ConfigError, Times};
-pub use event::{Counts, Event};
-pub use node::{Conflicted, Cursor, Difference, Freshness, GroupStatus, Node, Part};
+pub use command::{
+    AckCount, Command, CommittedWrite, Forget, Wait, WaitOutcome, WaitReport, Write, WriteError, WriteKind,
+};
+pub use config::{ConfigError, NodeConfig, NodeLimits, NodeTiming};
+pub use event::{Event, NodeCounters};
+pub use node::{ConflictStatus, Cursor, Difference, DifferencePart, Freshness, GroupStatus, NodeMachine};
 pub use plant::Bug;
 #[cfg(feature = "plant")]
 pub use plant::plant;
-pub use store::{Batch, Store, StoreError, Stored};
+pub use store::{Batch, Store, StoreError, StoredState};
 
 /// The README's example is a doctest too.
 #[cfg(all(doctest, feature = "service"))]

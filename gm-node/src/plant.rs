@@ -3,11 +3,11 @@
 
 gm_broadcast::bugs! {
     /// A receipt is given for what is not held.
-    ReceiptForWhatIsNotHeld,
+    AckForUnmerged,
     /// A write is sent before the storage has it.
     SentBeforeStored,
     /// A question that is not answered is not asked again.
-    QuestionNotRetried,
+    PullNotRetried,
     /// The comparison of fingerprints passes over a bucket.
     BucketSkipped,
     /// Nodes that did not answer once are never asked again.
@@ -19,11 +19,11 @@ gm_broadcast::bugs! {
     /// A wait for a number asks only the members that the write concerns.
     OnlyConcernedCount,
     /// A node that hears of itself what it did not write does nothing.
-    NoReassertion,
+    NoRefutation,
     /// A refusal of the storage is not noticed.
     RefusalIgnored,
     /// A group that was left is dropped before anybody knows, and nobody who asks is told of it.
-    LeaveNotTold,
+    LeaveNotAnnounced,
     /// A node under a new address says nothing of its former self.
     FormerSelfStays,
     /// What others wrote is never stored.
@@ -45,9 +45,9 @@ gm_broadcast::bugs! {
     /// A write is told before it would survive a loss of power.
     OwnNotSynced,
     /// It is said to be on disk what a loss of power would take.
-    ReceiptNotSynced,
+    AckNotSynced,
     /// What was heard while a write was with the storage is overwritten by it.
-    HeardIsOverwritten,
+    MergedIsOverwritten,
     /// Whoever wrote what the storage refused is not told so.
     RefusalNotAnswered,
     /// A forgetting is acknowledged and not written.
@@ -55,11 +55,11 @@ gm_broadcast::bugs! {
     /// A node under a new address says what its former self said, and that one stays.
     FormerSelfNotLeft,
     /// Records are taken beyond the bounds.
-    BoundNotKept,
+    LimitIgnored,
     /// What was written when few members were known is told to no others.
-    NewcomerUntold,
+    NewcomerNotInformed,
     /// Who is named as a member of a group that is held is not noticed.
-    ContactPassedOver,
+    HostCandidateIgnored,
     /// A forgetting is acknowledged and not on the disk.
     ForgettingNotStored,
     /// Anti-entropy uses datagrams even where they are lost.

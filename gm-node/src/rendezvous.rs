@@ -22,22 +22,22 @@ pub(crate) fn weight(key: u32, node: NetId) -> Weight {
 }
 
 /// The nodes of the greatest weight for a key, at most so many, the greatest first.
-pub(crate) fn best(key: u32, nodes: impl IntoIterator<Item = NetId>, most: usize) -> Vec<Weight> {
-    let mut best: Vec<Weight> = Vec::with_capacity(most + 1);
+pub(crate) fn best(key: u32, nodes: impl IntoIterator<Item = NetId>, max: usize) -> Vec<Weight> {
+    let mut best: Vec<Weight> = Vec::with_capacity(max + 1);
     for weight in nodes.into_iter().map(|node| weight(key, node)) {
-        insert(&mut best, weight, most);
+        insert(&mut best, weight, max);
     }
     best
 }
 
 /// Inserts a weight into the greatest ones, if it is one of them, and returns where.
-pub(crate) fn insert(best: &mut Vec<Weight>, weight: Weight, most: usize) -> Option<usize> {
+pub(crate) fn insert(best: &mut Vec<Weight>, weight: Weight, max: usize) -> Option<usize> {
     let at = best.partition_point(|other| *other > weight);
-    if at >= most || best.get(at) == Some(&weight) {
+    if at >= max || best.get(at) == Some(&weight) {
         return None;
     }
     best.insert(at, weight);
-    best.truncate(most);
+    best.truncate(max);
     Some(at)
 }
 

@@ -52,10 +52,10 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::AbortHandle;
 
 use crate::command::{Command, WriteError};
-use crate::config::{Config, ConfigError};
+use crate::config::{ConfigError, NodeConfig};
 use crate::event::Event;
-use crate::node::Node;
-use crate::store::{Store, Stored};
+use crate::node::NodeMachine;
+use crate::store::{Store, StoredState};
 
 pub use facts::Facts;
 pub use network::{NetworkStatus, SeedStatus};
@@ -63,12 +63,12 @@ pub use read::Standing;
 pub use watch::{Changes, Watch};
 
 /// The machine that is driven: a node with any storage.
-pub type Driving = Node<Box<dyn Store + Send>>;
+pub type Driving = NodeMachine<Box<dyn Store + Send>>;
 
 /// Events that wait for who wants them, at most; who is slower misses the oldest.
 const NOTICES: usize = 1_024;
 
-impl<S: Store> RuntimeMachine for Node<S> {
+impl<S: Store> RuntimeMachine for NodeMachine<S> {
     fn seeds(seeds: Vec<NetId>) -> Command {
         Command::Seeds(seeds)
     }
@@ -78,11 +78,11 @@ impl<S: Store> RuntimeMachine for Node<S> {
     }
 }
 
-impl Config {
+impl NodeConfig {
     /// The defaults for a node behind a door: its NetId, whether it multicasts, and the wall clock.
     #[must_use]
-    pub fn of_door(door: &Sockets) -> Config {
-        Config { broadcast: door.config(), unix_seconds: unix_seconds(), ..Config::new(door.me()) }
+    pub fn of_door(door: &Sockets) -> NodeConfig {
+        NodeConfig { broadcast: door.config(), unix_seconds: unix_seconds(), ..NodeConfig::new(door.me()) }
     }
 }
 
@@ -144,18 +144,18 @@ impl Service {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn start(
-        config: Config,
+        config: NodeConfig,
         codec: FrameCodec,
         store: impl Store + Send + 'static,
-        stored: Stored,
+        stored: StoredState,
         door: Sockets,
     ) -> Result<Service, StartError> {
         let woken = Arc::new(Notify::new());
         let mut store: Box<dyn Store + Send> = Box::new(store);
         let waker = Arc::clone(&woken);
-        store.wake_by(Box::new(move || waker.notify_one()));
-        let (watchers, events) = (config.bounds.watchers, config.bounds.events);
-        let node = Node::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
+        store.set_waker(Box::new(move || waker.notify_one()));
+        let (watchers, events) = (config.limits.watchers, config.limits.watch_events);
+        let node = NodeMachine::new(config, codec, store, stored, entropy()?, Time::ZERO)?;
         let born = Instant::now();
         let (shell, said) = start(node, door)?;
         let (shared, gone) = route::Shared::new(NOTICES);
@@ -165,7 +165,7 @@ impl Service {
         let waking = tokio::spawn(async move {
             loop {
                 woken.notified().await;
-                if for_disk.send(Command::Disk).await.is_err() {
+                if for_disk.send(Command::StoreReady).await.is_err() {
                     return;
                 }
             }
@@ -211,7 +211,7 @@ impl Service {
         Ok(self.inner.shell.add_seed(seed).await?)
     }
 
-    /// Ends the waits of all writes that are stored: each is answered at once, as [`TimedOut`](crate::End::TimedOut) if fewer have it than were
+    /// Ends the waits of all writes that are stored: each is answered at once, as [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer have it than were
     /// asked for. Writes that are still with the storage go on.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub struct Batch {
     /// Records that take the place of those of their member in their group: one's own and others'.
     pub records: Vec<(GroupName, Record)>,
     /// Records of others that are no longer kept, because their group is not.
-    pub dropped: Vec<(GroupName, NetId)>,
+    pub removed: Vec<(GroupName, NetId)>,
     /// Groups of which only a member is known, instead of all those before.
     pub contacts: Option<Vec<(GroupName, NetId)>>,
     /// Nodes that were reached, instead of all those before.
@@ -35,7 +35,7 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.me.is_none()
             && self.records.is_empty()
-            && self.dropped.is_empty()
+            && self.removed.is_empty()
             && self.contacts.is_none()
             && self.peers.is_none()
     }
@@ -43,7 +43,7 @@ impl Batch {
 
 /// What a storage held when it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredState {
     /// Whose it is; nothing if it is new.
     pub me: Option<NetId>,
     /// The groups of which there are records, in the order of their names.
@@ -54,7 +54,7 @@ pub struct Stored {
     pub peers: Vec<NetId>,
     /// Why the storage may lack what it reported as kept, in words for an operator; nothing if it has no reason to think so. What it lacks, others
     /// may have: the node asks them before it writes.
-    pub doubt: Option<String>,
+    pub suspected_loss: Option<String>,
 }
 
 /// Why a batch is not kept: as little of it as if it had never been handed over, or, if the machine dies before the next batch is finished,
@@ -69,7 +69,7 @@ pub struct StoreError {
 /// Where batches go. Batches are finished in the order in which they were handed over.
 pub trait Store {
     /// Whether what was finished as durable survives a loss of power.
-    fn keeps(&self) -> bool {
+    fn is_durable(&self) -> bool {
         true
     }
 
@@ -77,41 +77,41 @@ pub trait Store {
     fn submit(&mut self, now: Time, batch: Batch);
 
     /// What became of the oldest batch that was not reported yet, once that is known. Asked at every input of the node.
-    fn finished(&mut self, now: Time) -> Option<Result<(), StoreError>>;
+    fn poll_finished(&mut self, now: Time) -> Option<Result<(), StoreError>>;
 
-    /// When to ask again, if that is known. A storage that does not know it wakes the node by [`Command::Disk`](crate::Command).
-    fn due(&self) -> Option<Time>;
+    /// When to ask again, if that is known. A storage that does not know it wakes the node by [`Command::StoreReady`](crate::Command).
+    fn next_poll(&self) -> Option<Time>;
 
-    /// What is called, from whatever thread, after there is something to ask [`finished`](Store::finished) for. A storage that knows when it is
-    /// [due](Store::due) needs none.
-    fn wake_by(&mut self, _waker: Box<dyn Fn() + Send + Sync>) {}
+    /// What is called, from whatever thread, after there is something to ask [`poll_finished`](Store::poll_finished) for. A storage that knows when it is
+    /// [due](Store::next_poll) needs none.
+    fn set_waker(&mut self, _waker: Box<dyn Fn() + Send + Sync>) {}
 
-    /// Others were asked what they know in all groups: a storage that was [doubted](Stored::doubt) is doubted no longer, not after a restart either.
-    fn trust(&mut self) {}
+    /// Others were asked what they know in all groups: a storage that was [doubted](StoredState::suspected_loss) is doubted no longer, not after a restart either.
+    fn exclude_loss(&mut self) {}
 }
 
 impl<S: Store + ?Sized> Store for Box<S> {
-    fn keeps(&self) -> bool {
-        (**self).keeps()
+    fn is_durable(&self) -> bool {
+        (**self).is_durable()
     }
 
     fn submit(&mut self, now: Time, batch: Batch) {
         (**self).submit(now, batch);
     }
 
-    fn finished(&mut self, now: Time) -> Option<Result<(), StoreError>> {
-        (**self).finished(now)
+    fn poll_finished(&mut self, now: Time) -> Option<Result<(), StoreError>> {
+        (**self).poll_finished(now)
     }
 
-    fn due(&self) -> Option<Time> {
-        (**self).due()
+    fn next_poll(&self) -> Option<Time> {
+        (**self).next_poll()
     }
 
-    fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
-        (**self).wake_by(waker);
+    fn set_waker(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
+        (**self).set_waker(waker);
     }
 
-    fn trust(&mut self) {
-        (**self).trust();
+    fn exclude_loss(&mut self) {
+        (**self).exclude_loss();
     }
 }

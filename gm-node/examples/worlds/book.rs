@@ -8,8 +8,8 @@ use std::time::Duration;
 use gm_broadcast::{Input, Rng, Time};
 use gm_clock::NetId;
 use gm_data::{GroupState, Version};
-use gm_node::store::memory::{Disk, DiskFaults, Snapshot};
-use gm_node::{Command, Event, Wait, What};
+use gm_node::store::memory::{DiskFaults, DiskSnapshot, SimulatedDisk};
+use gm_node::{Command, Event, Wait, WriteKind};
 use gm_sim::{Checker, FaultClass, NodeIndex, Seen, Violation, Where, spread};
 
 use crate::check::equal::Different;
@@ -37,7 +37,7 @@ pub(crate) struct Ask {
 /// What was asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
-    Write(What),
+    Write(WriteKind),
     Forget(NodeIndex),
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Book {
     pub(crate) forgotten: Vec<Forgotten>,
     /// What becomes of a disk at the next death.
     pub(crate) fates: BTreeMap<NodeIndex, Fate>,
-    pub(crate) snapshots: BTreeMap<NodeIndex, Snapshot>,
+    pub(crate) snapshots: BTreeMap<NodeIndex, DiskSnapshot>,
     /// Members whose former place is another one now.
     pub(crate) moved: BTreeMap<NetId, NodeIndex>,
     /// Who a place was before, by its disk: what was written there and not seen is there.
@@ -143,7 +143,7 @@ impl Book {
     }
 
     /// The disk of a place, if it has one.
-    pub(crate) fn disk(&self, node: NodeIndex) -> Option<&Disk> {
+    pub(crate) fn disk(&self, node: NodeIndex) -> Option<&SimulatedDisk> {
         if self.plan.diskless.contains(&node) {
             return None;
         }
@@ -189,7 +189,7 @@ impl Book {
                 Some(snapshot) => {
                     disk.restore(snapshot);
                     // It is noticed as often as not.
-                    disk.set_doubted(chance >> 63 == 1);
+                    disk.set_loss_suspected(chance >> 63 == 1);
                 }
                 None => disk.crash(chance >> 2),
             },
@@ -228,14 +228,14 @@ impl Book {
         }
     }
 
-    fn answer(&mut self, at: Time, tag: u64, result: &Result<gm_node::Written, gm_node::WriteError>) {
+    fn answer(&mut self, at: Time, tag: u64, result: &Result<gm_node::CommittedWrite, gm_node::WriteError>) {
         let Some(ask) = self.asks.get_mut(&tag) else { return };
         ask.answered = true;
         let (node, group) = (ask.node, ask.group);
         let slow = at.since(ask.at) > Duration::from_millis(90);
         match (result, ask.what.clone()) {
             (Ok(written), Asked::Write(what)) if written.changed => {
-                if what == What::Leave {
+                if what == WriteKind::Leave {
                     let by = Some((node, self.starts[node.0 as usize]));
                     self.forgotten
                         .iter_mut()
@@ -258,7 +258,7 @@ impl Book {
                 let class = if up { FaultClass::ForgetLiving } else { FaultClass::ForgetDead };
                 self.bitten.push((member, class));
             }
-            (Err(gm_node::WriteError::Full { .. }), _) => self.full += 1,
+            (Err(gm_node::WriteError::LimitReached { .. }), _) => self.full += 1,
             _ => {}
         }
     }
@@ -276,14 +276,14 @@ impl Book {
     }
 
     /// A watcher took in a part of what changed, and says so after a while.
-    pub(crate) fn took(&mut self, at: Time, node: NodeIndex, tag: u64, part: gm_node::Part) {
+    pub(crate) fn took(&mut self, at: Time, node: NodeIndex, tag: u64, part: gm_node::DifferencePart) {
         if let Some((_, _, pace)) = self.watch_of(tag).copied() {
             if pace >= Duration::from_secs(3) && part.events.is_some() {
                 self.bitten.push((node, FaultClass::SlowWatcher));
             }
             // The rest of a difference is there already.
-            let at = if part.is_whole { at + pace } else { at };
-            self.chores.push((at, node, Command::Took { tag, until: Box::new(part.cursor) }));
+            let at = if part.is_last { at + pace } else { at };
+            self.chores.push((at, node, Command::AdvanceWatch { tag, cursor: Box::new(part.cursor) }));
         }
     }
 }
@@ -311,7 +311,7 @@ impl Checker<Whole> for Book {
             }
             Seen::Ended => self.end(node),
             Seen::Event(Event::Answered { tag, result, .. }) => self.answer(place.at, *tag, result),
-            Seen::Event(Event::Agreed { group, .. }) => {
+            Seen::Event(Event::InSync { group, .. }) => {
                 let group = self.group(group);
                 self.agreed.insert((node, group));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
 use gm_data::{Change, Item, KeyRange, Op};
-use gm_node::{Command, Forget, Wait, What, Write};
+use gm_node::{Command, Forget, Wait, Write, WriteKind};
 use gm_sim::{Action, FaultClass, NodeIndex};
 
 use crate::book::{Ask, Asked, Shared};
@@ -70,20 +70,20 @@ impl Doer {
         let name = self.book.borrow().plan.groups[group].clone();
         let Some(machine) = world.machine(node) else { return };
         let live: Vec<Item> = machine
-            .own(&name)
+            .own_record(&name)
             .map(|own| own.items().filter(|item| item.op().is_live()).collect())
             .unwrap_or_default();
         let known = machine.view(&name).map(|view| (**view).clone());
         let what = match intent {
             Intent::Exactly(what) => what.clone(),
-            Intent::Serve => What::Change(vec![self.serve()]),
-            Intent::Unserve => What::Change(vec![self.unserve(&live)]),
-            Intent::Batch => What::Change(self.batch(&live)),
+            Intent::Serve => WriteKind::Change(vec![self.serve()]),
+            Intent::Unserve => WriteKind::Change(vec![self.unserve(&live)]),
+            Intent::Batch => WriteKind::Change(self.batch(&live)),
         };
         let (at, asked) = (world.now(), Asked::Write(what.clone()));
         let ask = Ask { node, group, what: asked, wait, at, known, answered: false };
         let tag = self.book.borrow_mut().ask(ask);
-        world.command(node, Command::Write(Write { tag, group: name, what, wait }));
+        world.command(node, Command::Write(Write { tag, group: name, kind: what, wait }));
     }
 
     fn range(&mut self) -> KeyRange {

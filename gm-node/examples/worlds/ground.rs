@@ -6,14 +6,14 @@ use std::rc::Rc;
 use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
-use gm_node::store::memory::{Disk, MemoryStore};
-use gm_node::{Batch, Config, Node, Store as _, Stored};
+use gm_node::store::memory::{MemoryStore, SimulatedDisk};
+use gm_node::{Batch, NodeConfig, NodeMachine, Store as _, StoredState};
 use gm_sim::{Birth, NodeIndex, World};
 
 use crate::plan::Plan;
 
 /// The machine of these worlds.
-pub(crate) type Whole = Node<MemoryStore>;
+pub(crate) type Whole = NodeMachine<MemoryStore>;
 /// A world of them.
 pub(crate) type Land = World<Whole>;
 
@@ -21,7 +21,7 @@ pub(crate) type Land = World<Whole>;
 #[derive(Clone, Debug)]
 pub(crate) struct Ground {
     /// Of each place.
-    pub(crate) disks: Vec<Disk>,
+    pub(crate) disks: Vec<SimulatedDisk>,
     /// How far the keys were rotated, for nodes that are started.
     pub(crate) step: Rc<Cell<u8>>,
 }
@@ -80,7 +80,7 @@ impl Ground {
     /// Empty disks.
     pub(crate) fn new(plan: &Plan) -> Ground {
         let disk = |_: &_| {
-            let disk = Disk::new();
+            let disk = SimulatedDisk::new();
             disk.set_latency(plan.latency);
             disk
         };
@@ -109,13 +109,13 @@ impl Ground {
             Part::Poses(victim) => plan.id(victim),
             Part::Itself | Part::DiskOf(_) => birth.place.id,
         };
-        let mut config = Config::new(me);
+        let mut config = NodeConfig::new(me);
         config.broadcast.seeds = plan.seeds.iter().map(|node| plan.id(*node)).collect();
         config.broadcast.multicast = !plan.mute.contains(&birth.node);
         config.broadcast.timings = plan.broadcast_times;
         config.unix_seconds = EPOCH + birth.now.as_nanos() / 1_000_000_000;
         config.observe = plan.observers.contains(&birth.node);
-        (config.purge, config.bounds, config.times) = (plan.purge, plan.bounds, plan.times);
+        (config.purge, config.limits, config.timing) = (plan.purge, plan.bounds, plan.times);
         let mut keys = keyring(self.step.get());
         if birth.wrong_key {
             let mut key = [9; 32];
@@ -125,7 +125,7 @@ impl Ground {
         let cluster: ClusterName = "world".parse().expect("a name");
         let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
         let (store, stored) = if plan.diskless.contains(&birth.node) {
-            (MemoryStore::throw_away(), Stored::default())
+            (MemoryStore::ephemeral(), StoredState::default())
         } else {
             let disk = match part {
                 Part::DiskOf(node) => node,
@@ -133,6 +133,6 @@ impl Ground {
             };
             self.disks[disk.0 as usize].open()
         };
-        Node::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+        NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
     }
 }

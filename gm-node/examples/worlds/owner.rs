@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gm_data::{Change, Item, KeyRange, Op, Record, Version};
-use gm_node::What;
+use gm_node::WriteKind;
 
 /// What is said of ranges: the operation, the port, the priority.
 pub(crate) type Items = BTreeMap<KeyRange, (Op, u16, u16)>;
@@ -26,7 +26,7 @@ pub(crate) struct Owner {
     base: Items,
     base_version: Option<Version>,
     /// What was acknowledged since, by the version that it was written as.
-    log: BTreeMap<Version, What>,
+    log: BTreeMap<Version, WriteKind>,
 }
 
 impl Owner {
@@ -36,7 +36,7 @@ impl Owner {
     }
 
     /// Something was acknowledged.
-    pub(crate) fn acknowledge(&mut self, version: Version, what: What) {
+    pub(crate) fn acknowledge(&mut self, version: Version, what: WriteKind) {
         self.log.insert(version, what);
     }
 
@@ -54,19 +54,19 @@ impl Owner {
 }
 
 /// One write.
-fn replay(items: &mut Items, what: &What) {
+fn replay(items: &mut Items, what: &WriteKind) {
     let interest = (Op::Get, 0, 1);
     match what {
-        What::Leave => items.clear(),
-        What::Resume => {}
-        What::Join(ranges) => {
+        WriteKind::Leave => items.clear(),
+        WriteKind::Resume => {}
+        WriteKind::Join(ranges) => {
             let whole = [KeyRange::WHOLE];
             let ranges = if ranges.is_empty() && items.is_empty() { whole.as_slice() } else { ranges };
             for range in ranges {
                 items.entry(*range).or_insert(interest);
             }
         }
-        What::Change(batch) => {
+        WriteKind::Change(batch) => {
             let (was_member, mut last) = (!items.is_empty(), None);
             for change in batch {
                 match *change {

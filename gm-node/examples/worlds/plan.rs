@@ -16,7 +16,7 @@ use std::time::Duration;
 use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{GroupName, PurgePolicy, Record};
-use gm_node::{Bounds, Times, Wait, What};
+use gm_node::{NodeLimits, NodeTiming, Wait, WriteKind};
 use gm_sim::{Action, FaultClass, Network, NodeIndex, Place, Schedule};
 
 pub(crate) use layout::{id, ms};
@@ -69,9 +69,9 @@ pub(crate) struct Plan {
     /// After the last deed all is equal within this time.
     pub(crate) bound: Duration,
     /// The bounds of every node.
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: NodeLimits,
     /// The times of every node.
-    pub(crate) times: Times,
+    pub(crate) times: NodeTiming,
     /// Those of its broadcaster.
     pub(crate) broadcast_times: gm_broadcast::BroadcasterTimings,
     /// What every node purges.
@@ -145,7 +145,7 @@ pub(crate) enum Intent {
     /// Unserve something that is served; serve something, if nothing is.
     Unserve,
     /// Just that.
-    Exactly(What),
+    Exactly(WriteKind),
 }
 
 /// What happens to a disk.

@@ -89,7 +89,7 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
     }
     let mut counts = BTreeMap::new();
     for machine in world.indices().filter_map(|node| world.machine(node)) {
-        for (what, why, count) in machine.counts().iter() {
+        for (what, why, count) in machine.counters().iter() {
             *counts.entry((what.to_owned(), why.to_owned())).or_insert(0) += count;
         }
     }

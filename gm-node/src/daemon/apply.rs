@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gm_data::{Change, ChangeError, GroupName, Item, KeyRange, Op};
 use gm_node::service::{Service, ServiceError};
-use gm_node::{Wait, What, WriteError};
+use gm_node::{Wait, WriteError, WriteKind};
 use tokio::task::spawn_blocking;
 
 use super::config::{Joining, Serving};
@@ -140,17 +140,17 @@ async fn own(
 
 /// Joins and serves, one after the other.
 async fn say(service: &Service, joins: Vec<Joining>, serves: Vec<Serving>) {
-    let joins = joins.into_iter().map(|Joining { group, ranges }| (group, What::Join(ranges)));
+    let joins = joins.into_iter().map(|Joining { group, ranges }| (group, WriteKind::Join(ranges)));
     let serves = serves.into_iter().map(|Serving { group, range, port, priority }| {
-        (group, What::Change(vec![Change::Serve { range, port: Some(port), priority }]))
+        (group, WriteKind::Change(vec![Change::Serve { range, port: Some(port), priority }]))
     });
     for (group, what) in joins.chain(serves) {
         let mut pause = FIRST;
         loop {
             let done = match &what {
-                What::Change(changes) => service.change(&group, changes.clone(), Wait::NONE).await,
-                What::Join(ranges) => service.join(&group, ranges.clone(), Wait::NONE).await,
-                What::Leave | What::Resume => return,
+                WriteKind::Change(changes) => service.change(&group, changes.clone(), Wait::NONE).await,
+                WriteKind::Join(ranges) => service.join(&group, ranges.clone(), Wait::NONE).await,
+                WriteKind::Leave | WriteKind::Resume => return,
             };
             match done {
                 Ok(written) => {
@@ -178,7 +178,7 @@ const fn may_pass(error: &WriteError) -> bool {
     matches!(
         error,
         WriteError::Store(_)
-            | WriteError::Full { .. }
+            | WriteError::LimitReached { .. }
             | WriteError::Change(ChangeError::IdentityConflict { .. })
     )
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gm_clock::NetId;
 use gm_data::GroupName;
 use gm_node::service::Service;
-use gm_node::{End, Wait, Waited};
+use gm_node::{Wait, WaitOutcome, WaitReport};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -118,7 +118,7 @@ async fn leave_all(service: &Service) {
             );
             let wait = if nobody { Wait::NONE } else { Wait::all(LEAVING) };
             match service.leave(&group, wait).await {
-                Ok(written) => left(service.my_id(), &group, &written.waited),
+                Ok(written) => left(service.my_id(), &group, &written.wait),
                 Err(error) => tracing::error!(%group, "not left: {error}"),
             }
         })
@@ -134,12 +134,12 @@ async fn leave_all(service: &Service) {
 }
 
 /// Logs whether the other members acknowledged a leave.
-fn left(me: NetId, group: &GroupName, waited: &Waited) {
-    let Waited { members, delivered: heard, refused, unreachable, unknown, .. } = *waited;
+fn left(me: NetId, group: &GroupName, waited: &WaitReport) {
+    let WaitReport { members, acknowledged: heard, refused, unreachable, unanswered: unknown, .. } = *waited;
     let others = members.max(heard + refused + unreachable + unknown);
     if others == 0 {
         tracing::info!(%group, "left; no other member was known");
-    } else if waited.end == End::Satisfied {
+    } else if waited.outcome == WaitOutcome::Satisfied {
         tracing::debug!(%group, heard, "left");
     } else {
         tracing::warn!(
@@ -157,7 +157,7 @@ mod tests {
     use gm_broadcast::Time;
     use gm_broadcast::runtime::Sockets;
     use gm_codec::{FrameCodec, Limits};
-    use gm_node::{Batch, Config, Store, StoreError, Stored};
+    use gm_node::{Batch, NodeConfig, Store, StoreError, StoredState};
 
     use super::*;
     use crate::Global;
@@ -177,11 +177,11 @@ mod tests {
     impl Store for Hanging {
         fn submit(&mut self, _now: Time, _batch: Batch) {}
 
-        fn finished(&mut self, _now: Time) -> Option<Result<(), StoreError>> {
+        fn poll_finished(&mut self, _now: Time) -> Option<Result<(), StoreError>> {
             None
         }
 
-        fn due(&self) -> Option<Time> {
+        fn next_poll(&self) -> Option<Time> {
             None
         }
     }
@@ -206,9 +206,9 @@ mod tests {
             let door = Sockets::open(&effective.shell).unwrap();
             let codec = FrameCodec::insecure(effective.cluster.clone(), Limits::default()).unwrap();
             let app = App::new(&effective, &door);
-            let config = Config { alone: true, ..Config::of_door(&door) };
+            let config = NodeConfig { single_node: true, ..NodeConfig::of_door(&door) };
             let store = Hanging(released);
-            let service = Service::start(config, codec, store, Stored::default(), door).unwrap();
+            let service = Service::start(config, codec, store, StoredState::default(), door).unwrap();
             let writing = service.clone();
             let group: GroupName = "g".parse().unwrap();
             tokio::spawn(async move { writing.join(&group, Vec::new(), Wait::NONE).await });

@@ -13,7 +13,7 @@ use gm_data::{GroupName, GroupState, Record};
 use gm_node::service::Service;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Config, Store, Stored};
+use gm_node::{NodeConfig, Store, StoredState};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -70,7 +70,7 @@ pub(crate) async fn live(mut effective: Effective, mut told: Told) -> Result<Exi
     let app = App::new(&effective, &door);
     let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
     let (alone, bounds) = (effective.single, effective.limits.bounds);
-    let config = Config { alone, bounds, ..Config::of_door(&door) };
+    let config = NodeConfig { single_node: alone, limits: bounds, ..NodeConfig::of_door(&door) };
     let service = Service::start(config, codec, store, stored, door).map_err(refused)?;
     let me = service.my_id();
     tokio::spawn(notices::log(service.notices()));
@@ -158,7 +158,7 @@ fn announce(
 
 /// What came of opening the storage.
 enum Opened {
-    All(Box<dyn Store + Send>, Stored),
+    All(Box<dyn Store + Send>, StoredState),
     /// The daemon was told to end first, by this.
     Told(&'static str),
 }
@@ -166,7 +166,7 @@ enum Opened {
 /// Opens the storage beside the runtime: a directory that does not answer holds up the start, and not the end.
 async fn opened(effective: &Effective, signals: &mut Signals) -> Result<Opened, Trouble> {
     let Some(dir) = effective.data_dir.clone() else {
-        return Ok(Opened::All(Box::new(MemoryStore::throw_away()), Stored::default()));
+        return Ok(Opened::All(Box::new(MemoryStore::ephemeral()), StoredState::default()));
     };
     let shown = dir.display().to_string();
     let mut opening = spawn_blocking(move || DiskStore::open(&dir));
@@ -191,7 +191,7 @@ async fn opened(effective: &Effective, signals: &mut Signals) -> Result<Opened, 
 }
 
 /// The groups in which the node's record moves here from its former address.
-fn moving(stored: &Stored, me: NetId) -> BTreeSet<GroupName> {
+fn moving(stored: &StoredState, me: NetId) -> BTreeSet<GroupName> {
     let Some(former) = stored.me.filter(|former| *former != me) else { return BTreeSet::new() };
     let is_member = |message: &&GroupState| message.record(former).is_some_and(Record::is_member);
     stored.groups.iter().filter(is_member).map(|message| message.name().clone()).collect()

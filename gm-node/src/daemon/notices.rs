@@ -23,60 +23,60 @@ pub(crate) async fn log(mut events: Receiver<Event>) {
 
 fn line(event: &Event, is_met: &mut bool) {
     match event {
-        Event::Agreed { group, with } => {
+        Event::InSync { group, with } => {
             tracing::info!(%group, %with, "agreed: another node holds the same of this group");
         }
-        Event::IdentityConflict { group, pause_millis, shown_by } => tracing::error!(
+        Event::IdentityConflict { group, pause_millis, reported_by: shown_by } => tracing::error!(
             %group,
             pause_seconds = pause_millis / 1_000,
             shown_by = shown_by.map(tracing::field::display),
             "identity conflict: another node writes under our address; nothing is written in this group until it was silent for that long. Stop one of the two, or give it another `address`; then `gm-node resume` ends the pause at once"
         ),
-        Event::Returned { group, above } => tracing::error!(
+        Event::HorizonClaimEvicted { group, above } => tracing::error!(
             %group, %above,
             "somebody who holds the key wrote a record of this node at the end of its range, above which nothing can be written: this node came back below it, and all members are told to drop it. No node does so by itself: look for a program that does, and change the key"
         ),
-        Event::Clash => tracing::error!(
+        Event::DuplicateAddress => tracing::error!(
             "clash: another node uses our address, or sends back what we send. Stop one of the two, or give it another `address`"
         ),
-        Event::ForgottenUnseen { group, member, items } => tracing::warn!(
+        Event::LostByForget { group, member, items } => tracing::warn!(
             %group, %member, items,
             "a member was forgotten by somebody who had not seen the last that it wrote: that is lost. If it lives, it says it again by itself"
         ),
-        Event::Crowded { group, records, most } => tracing::warn!(
+        Event::NearRecordLimit { group, records, max: most } => tracing::warn!(
             %group, records, most,
             "the group has nearly as many records as may be, those of forgotten members counted: `gm-node purge` drops these"
         ),
-        Event::Full { group, bound } => tracing::error!(
+        Event::LimitReached { group, limit: bound } => tracing::error!(
             %group, most = reached(bound),
             "there is more than this node takes: newcomers are kept out of the group here, and this node's picture of it is not whole"
         ),
-        Event::ContactsFull { most } => tracing::warn!(
+        Event::ContactsFull { max: most } => tracing::warn!(
             most,
             "as many names of groups that this node is not in are known as may be (`max-known-groups`): those that were confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
         ),
-        Event::StorageFails { why } => tracing::error!(
+        Event::StoreFailed { why } => tracing::error!(
             "the storage fails, and what this node writes itself is refused until it works again; what others write is still known: {why}"
         ),
-        Event::StorageWorks => tracing::info!("the storage works again"),
-        Event::StorageDoubted { why, groups } => tracing::error!(
+        Event::StoreRecovered => tracing::info!("the storage works again"),
+        Event::StoreLossSuspected { why, groups } => tracing::error!(
             groups,
             "the storage may lack what it reported as stored: {why}. Other nodes are asked what they know of this one before it writes; look at what it serves with `topology`, and say again what is missing"
         ),
-        Event::StorageLacked { group, stored, known } => tracing::error!(
+        Event::StoreLossConfirmed { group, stored, known } => tracing::error!(
             %group, ?stored, ?known,
             "the storage lacked what this node wrote: others hold a later version of it. It goes on with what was stored: look with `topology`, and say again what is missing"
         ),
-        Event::StorageTrusted => {
+        Event::StoreLossExcluded => {
             tracing::info!(
                 "the storage is doubted no longer: others were asked in all groups of this node, or it has written in them since"
             );
         }
-        Event::Unsaid { group, why } => {
+        Event::NotBroadcast { group, why } => {
             tracing::warn!(%group, "a write is too large to be told at once; others learn it by and by: {why}");
         }
         Event::Broadcast(event) => broadcast(event, is_met),
-        Event::Answered { .. } | Event::Changed { .. } | Event::Unwatched { .. } => {}
+        Event::Answered { .. } | Event::Changed { .. } | Event::WatchRefused { .. } => {}
     }
 }
 

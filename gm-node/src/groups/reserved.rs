@@ -3,15 +3,15 @@
 use gm_data::GroupName;
 
 /// U+10FFFF, a noncharacter of Unicode.
-const ALL: &str = "\u{10ffff}";
+const RESERVED: &str = "\u{10ffff}";
 
 /// The name that stands for all groups that two nodes share.
-pub(crate) fn all_groups() -> GroupName {
+pub(crate) fn reserved_name() -> GroupName {
     // It is neither empty, nor too long, nor a control character.
-    GroupName::new(ALL).unwrap_or_else(|_| unreachable!())
+    GroupName::new(RESERVED).unwrap_or_else(|_| unreachable!())
 }
 
 /// Whether a name stands for all groups, and so is no group's.
-pub(crate) fn stands_for_all(name: &GroupName) -> bool {
-    name.as_str() == ALL
+pub(crate) fn is_reserved(name: &GroupName) -> bool {
+    name.as_str() == RESERVED
 }

@@ -8,10 +8,10 @@ use gm_clock::NetId;
 use gm_codec::BroadcastId;
 use gm_data::{GroupName, GroupState, Record};
 
-use super::Node;
-use super::draft::{Answer, Draft};
-use super::tell::Says;
-use super::write::{Queued, waits};
+use super::NodeMachine;
+use super::dissemination::OwnChange;
+use super::draft::{Draft, PendingAnswer};
+use super::write::{QueuedWrite, waits};
 use crate::command::WriteError;
 use crate::event::Event;
 use crate::plant::{Bug, planted};
@@ -19,72 +19,72 @@ use crate::store::{Store, StoreError};
 
 /// What is with the storage.
 #[derive(Debug)]
-pub(super) enum Flight {
+pub(super) enum PendingBatch {
     /// Whose storage it is.
-    Name,
+    Identity,
     /// What we wrote.
     Own(BTreeMap<GroupName, Draft>),
     /// What others wrote, and the broadcasts that said it.
-    Learned { records: Vec<(GroupName, NetId)>, said: Vec<BroadcastId>, contacts: bool, peers: bool },
+    Learned { records: Vec<(GroupName, NetId)>, broadcasts: Vec<BroadcastId>, contacts: bool, peers: bool },
 }
 
 /// A storage that refuses is tried again after this at the latest.
-const RETRY_MOST: Duration = Duration::from_secs(60);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 
-impl<S: Store> Node<S> {
+impl<S: Store> NodeMachine<S> {
     /// What became of the oldest batch, if the storage knows.
-    pub(super) fn finished(&mut self, now: Time) -> Option<Result<(), StoreError>> {
-        if self.flights.is_empty() {
+    pub(super) fn poll_store(&mut self, now: Time) -> Option<Result<(), StoreError>> {
+        if self.pending_batches.is_empty() {
             return None;
         }
-        self.store.finished(now)
+        self.store.poll_finished(now)
     }
 
-    pub(super) fn on_finished(&mut self, now: Time, result: Result<(), StoreError>) {
-        let Some(flight) = self.flights.pop_front() else { return };
+    pub(super) fn on_batch_finished(&mut self, now: Time, result: Result<(), StoreError>) {
+        let Some(pending) = self.pending_batches.pop_front() else { return };
         let result = if planted(Bug::RefusalIgnored) { Ok(()) } else { result };
         match (&result, self.store_failures) {
             (Ok(()), 0) => {}
             (Ok(()), _) => {
                 self.store_failures = 0;
-                self.emit(Event::StorageWorks);
+                self.emit(Event::StoreRecovered);
             }
             (Err(error), failures) => {
                 self.store_failures = failures.saturating_add(1);
                 self.count("storage", "refused");
                 if failures == 0 {
-                    self.emit(Event::StorageFails { why: error.why.clone() });
+                    self.emit(Event::StoreFailed { why: error.why.clone() });
                 }
             }
         }
-        match (flight, result) {
-            (Flight::Name, Ok(())) => {}
-            (Flight::Name, Err(_)) => self.flush_soon(now, true),
-            (Flight::Own(drafts), Ok(())) => self.commit(now, drafts),
-            (Flight::Own(drafts), Err(error)) => self.refuse(now, drafts, &error),
-            (Flight::Learned { said, .. }, Ok(())) => self.on_learned_stored(now, said),
-            (Flight::Learned { records, said, contacts, peers }, Err(_)) => {
+        match (pending, result) {
+            (PendingBatch::Identity, Ok(())) => {}
+            (PendingBatch::Identity, Err(_)) => self.schedule_write_back(now, true),
+            (PendingBatch::Own(drafts), Ok(())) => self.commit(now, drafts),
+            (PendingBatch::Own(drafts), Err(error)) => self.reject_drafts(now, drafts, &error),
+            (PendingBatch::Learned { broadcasts, .. }, Ok(())) => self.on_learned_stored(now, broadcasts),
+            (PendingBatch::Learned { records, broadcasts, contacts, peers }, Err(_)) => {
                 let groups = self.groups_mut();
                 groups.dirty.extend(records);
                 groups.contacts.changed |= contacts;
                 self.peers_changed |= peers;
-                for id in said {
-                    self.order(now, gm_broadcast::Command::NotStored(id));
+                for id in broadcasts {
+                    self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
                 }
-                self.flush_soon(now, false);
+                self.schedule_write_back(now, false);
             }
         }
     }
 
     /// How long a storage that refused is left alone.
-    pub(super) fn store_pause(&self) -> Duration {
+    pub(super) fn store_retry_delay(&self) -> Duration {
         let doubled =
-            self.config.times.store_retry.saturating_mul(1 << self.store_failures.saturating_sub(1).min(6));
-        doubled.min(RETRY_MOST)
+            self.config.timing.store_retry.saturating_mul(1 << self.store_failures.saturating_sub(1).min(6));
+        doubled.min(MAX_RETRY_DELAY)
     }
 
     /// What was written is not stored: nobody is told, and nothing was changed.
-    fn refuse(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>, error: &StoreError) {
+    fn reject_drafts(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>, error: &StoreError) {
         for (group, draft) in drafts {
             let answers =
                 draft.answers.into_iter().chain(draft.forgotten.into_iter().map(|(_, answer)| answer));
@@ -92,34 +92,34 @@ impl<S: Store> Node<S> {
                 self.answer(answer.tag, Some(group.clone()), Err(WriteError::Store(error.clone())));
             }
             // Whoever showed us a record of ours will show it again; our former self nobody shows us.
-            if let Some(former) = draft.moved {
-                self.queue.push_back(Queued::Move { group: group.clone(), former });
+            if let Some(former) = draft.former_record {
+                self.write_queue.push_back(QueuedWrite::Readdress { group: group.clone(), former });
             }
-            self.heard.remove(&group);
-            if let Some(held) = self.groups_mut().held.get_mut(&group) {
-                held.joining = false;
+            self.probed.remove(&group);
+            if let Some(hosted) = self.groups_mut().hosted.get_mut(&group) {
+                hosted.joining = false;
             }
-            self.unhold_if_idle(now, &group);
+            self.release_if_idle(now, &group);
         }
-        self.blocked_until = Some(now + self.store_pause());
-        self.write_on(now);
+        self.store_retry_at = Some(now + self.store_retry_delay());
+        self.schedule_next_write(now);
     }
 
     /// What waits to be written, and not for others to say what they know, is written next; what the storage refused, after a while.
-    fn write_on(&mut self, now: Time) {
-        let ready = |queued: &Queued| match queued {
-            Queued::Write(write) => !self.hearing.contains_key(&write.group),
-            Queued::Forget { .. } => true,
-            Queued::Move { .. } => false,
+    fn schedule_next_write(&mut self, now: Time) {
+        let ready = |queued: &QueuedWrite| match queued {
+            QueuedWrite::Write(write) => !self.first_write_probes.contains_key(&write.group),
+            QueuedWrite::Forget { .. } => true,
+            QueuedWrite::Readdress { .. } => false,
         };
-        let later = !self.reassert.is_empty()
-            || self.queue.iter().any(|queued| matches!(queued, Queued::Move { .. }));
-        let next = if self.queue.iter().any(ready) {
+        let later = !self.to_refute.is_empty()
+            || self.write_queue.iter().any(|queued| matches!(queued, QueuedWrite::Readdress { .. }));
+        let next = if self.write_queue.iter().any(ready) {
             Some(now)
         } else {
-            later.then(|| self.blocked_until.map_or(now, |until| until.max(now)))
+            later.then(|| self.store_retry_at.map_or(now, |until| until.max(now)))
         };
-        self.tick = [self.tick, next].into_iter().flatten().min();
+        self.write_due = [self.write_due, next].into_iter().flatten().min();
     }
 
     /// What was written stands: it is installed, and told.
@@ -127,27 +127,36 @@ impl<S: Store> Node<S> {
         for (group, draft) in drafts {
             self.commit_group(now, group, draft);
         }
-        self.write_on(now);
+        self.schedule_next_write(now);
     }
 
     fn commit_group(&mut self, now: Time, group: GroupName, draft: Draft) {
-        let others: Vec<Record> = draft.others().cloned().collect();
-        let Draft { replica: draft, before, changed, returned, former, answers, forgotten, .. } = draft;
+        let others: Vec<Record> = draft.other_records().cloned().collect();
+        let Draft {
+            replica: draft,
+            previous: before,
+            changed,
+            own_evictions: returned,
+            former_leave: former,
+            answers,
+            forgotten,
+            ..
+        } = draft;
         let own = draft.own_record().cloned();
         let was_member = before.as_ref().is_some_and(Record::is_member);
-        self.heard.remove(&group);
+        self.probed.remove(&group);
         if changed {
             // What is written now is above whatever others may hold.
-            self.doubt_no_longer(&group);
+            self.exclude_loss_in(&group);
         }
         let groups = self.groups_mut();
-        if let Some(held) = groups.held.get_mut(&group) {
-            held.joining = false;
+        if let Some(hosted) = groups.hosted.get_mut(&group) {
+            hosted.joining = false;
         }
         // If the group was let go meanwhile, only what is our own is kept of it.
-        let kept = groups.held.contains_key(&group);
-        groups.topology.edit(&group, |replica| {
-            if planted(Bug::HeardIsOverwritten) {
+        let kept = groups.hosted.contains_key(&group);
+        groups.set.edit(&group, |replica| {
+            if planted(Bug::MergedIsOverwritten) {
                 *replica = draft;
             } else {
                 replica.commit(draft);
@@ -158,26 +167,26 @@ impl<S: Store> Node<S> {
             }
         });
         if changed || !others.is_empty() {
-            groups.stirred.insert(group.clone());
+            groups.changed_groups.insert(group.clone());
         }
         for (member, answer) in forgotten {
             if let Some(record) = others.iter().find(|record| record.member() == member) {
-                self.tell_forgotten(now, &group, record.clone(), answer);
+                self.broadcast_forget(now, &group, record.clone(), answer);
             }
         }
-        returned.into_iter().for_each(|eviction| self.tell_return(now, &group, eviction));
-        let Some(own) = own else { return self.unhold_if_idle(now, &group) };
+        returned.into_iter().for_each(|eviction| self.announce_own_eviction(now, &group, eviction));
+        let Some(own) = own else { return self.release_if_idle(now, &group) };
         let groups = self.groups_mut();
         if own.is_member() {
-            groups.hold(now, &group);
-            if let Some(held) = groups.held.get_mut(&group) {
-                held.leaving = None;
+            groups.host(now, &group);
+            if let Some(hosted) = groups.hosted.get_mut(&group) {
+                hosted.leaving_until = None;
             }
             self.enroll(now, &group);
         } else {
             self.unenroll(&group);
         }
-        let (tell, quiet): (Vec<Answer>, Vec<Answer>) =
+        let (tell, quiet): (Vec<PendingAnswer>, Vec<PendingAnswer>) =
             answers.into_iter().partition(|answer| waits(answer.wait.count));
         for answer in quiet {
             self.answer_at_once(&group, answer);
@@ -186,23 +195,26 @@ impl<S: Store> Node<S> {
             self.be_eager(now);
         }
         if changed || !tell.is_empty() {
-            let says = Says { before: before.as_ref(), own: &own, former, changed };
-            self.tell(now, &group, says, tell);
+            let says = OwnChange { previous: before.as_ref(), own: &own, former, changed };
+            self.disseminate(now, &group, says, tell);
         }
-        let leaving = self.groups().held.get(&group).is_some_and(|held| held.leaving.is_some());
+        let leaving = self.groups().hosted.get(&group).is_some_and(|hosted| hosted.leaving_until.is_some());
         if (was_member || leaving) && !own.is_member() {
             self.on_left(now, &group);
         } else {
-            self.unhold_if_idle(now, &group);
+            self.release_if_idle(now, &group);
         }
         if changed {
-            if let Some(held) = self.groups_mut().held.get_mut(&group) {
-                held.unsettle();
+            if let Some(hosted) = self.groups_mut().hosted.get_mut(&group) {
+                hosted.mark_unsettled();
             }
-            self.doubt(now, &group);
+            self.track_lagging(now, &group);
             // Who is new knows few, and few know it.
-            let times = self.config.times;
-            self.hasten(now, if before.is_none() { times.fast } else { times.moving });
+            let times = self.config.timing;
+            self.hasten(
+                now,
+                if before.is_none() { times.exchange_interval_min } else { times.exchange_interval_active },
+            );
         }
     }
 }

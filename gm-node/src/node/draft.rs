@@ -6,8 +6,8 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replica, Version, WriteContext};
 
-use super::Node;
-use crate::command::{Wait, What, Write, WriteError};
+use super::NodeMachine;
+use crate::command::{Wait, Write, WriteError, WriteKind};
 use crate::event::Event;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -17,22 +17,22 @@ use crate::store::Store;
 pub(super) struct Draft {
     pub(super) replica: Replica,
     /// Our record as it stands.
-    pub(super) before: Option<Record>,
+    pub(super) previous: Option<Record>,
     pub(super) changed: bool,
     /// What everybody has to drop, as we came back below it.
-    pub(super) returned: Vec<Eviction>,
+    pub(super) own_evictions: Vec<Eviction>,
     /// The leave of our former self.
-    pub(super) former: Option<Record>,
+    pub(super) former_leave: Option<Record>,
     /// What it had said.
-    pub(super) moved: Option<Record>,
-    pub(super) answers: Vec<Answer>,
+    pub(super) former_record: Option<Record>,
+    pub(super) answers: Vec<PendingAnswer>,
     /// Others who are forgotten, as the replica of the draft has them.
-    pub(super) forgotten: Vec<(NetId, Answer)>,
+    pub(super) forgotten: Vec<(NetId, PendingAnswer)>,
 }
 
 /// Who is to be answered.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct PendingAnswer {
     pub(super) tag: u64,
     pub(super) wait: Wait,
     pub(super) changed: bool,
@@ -41,9 +41,9 @@ pub(super) struct Answer {
 
 impl Draft {
     /// The records of others that are written: our former self's, and those of who is forgotten.
-    pub(super) fn others(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn other_records(&self) -> impl Iterator<Item = &Record> {
         let state = self.replica.state();
-        self.former.iter().chain(self.forgotten.iter().filter_map(|(member, _)| state.record(*member)))
+        self.former_leave.iter().chain(self.forgotten.iter().filter_map(|(member, _)| state.record(*member)))
     }
 
     /// The pause after an identity conflict is over, and our record is put above what was claimed.
@@ -61,7 +61,7 @@ impl Draft {
     }
 }
 
-impl<S: Store> Node<S> {
+impl<S: Store> NodeMachine<S> {
     /// The draft of a group: what stands, to be written on.
     pub(super) fn draft<'a>(
         &self,
@@ -69,7 +69,7 @@ impl<S: Store> Node<S> {
         group: &GroupName,
     ) -> &'a mut Draft {
         drafts.entry(group.clone()).or_insert_with(|| {
-            let groups = &self.caster.handler().topology;
+            let groups = &self.broadcaster.handler().set;
             let replica = groups.group(group).cloned().unwrap_or_else(|| {
                 let fresh = Replica::new(self.me(), group.clone());
                 match self.config.default_port {
@@ -81,11 +81,11 @@ impl<S: Store> Node<S> {
             let (answers, forgotten) = (Vec::new(), Vec::new());
             Draft {
                 replica,
-                before,
+                previous: before,
                 changed: false,
-                returned: Vec::new(),
-                former: None,
-                moved: None,
+                own_evictions: Vec::new(),
+                former_leave: None,
+                former_record: None,
                 answers,
                 forgotten,
             }
@@ -93,21 +93,23 @@ impl<S: Store> Node<S> {
     }
 
     pub(super) fn draft_write(&mut self, now: Time, drafts: &mut BTreeMap<GroupName, Draft>, write: Write) {
-        let Write { tag, group, what, wait } = write;
-        let moment = self.moment(now);
-        let bounds = self.config.bounds;
+        let Write { tag, group, kind: what, wait } = write;
+        let moment = self.write_context(now);
+        let bounds = self.config.limits;
         let draft = self.draft(drafts, &group);
         let undo = draft.replica.clone();
         let written = match &what {
-            What::Join(ranges) => draft.replica.join(ranges, moment),
-            What::Leave => draft.replica.leave(moment),
-            What::Change(batch) => draft.replica.change(batch, moment),
-            What::Resume => draft.resume(moment),
+            WriteKind::Join(ranges) => draft.replica.join(ranges, moment),
+            WriteKind::Leave => draft.replica.leave(moment),
+            WriteKind::Change(batch) => draft.replica.change(batch, moment),
+            WriteKind::Resume => draft.resume(moment),
         };
         let records = draft.replica.state().records().len();
         let own_items = draft.replica.own_record().map_or(0, |own| own.item_counts().1);
         let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
-        let full = |what, most, bound, else_way| Err(WriteError::Full { what, most, bound, else_way });
+        let full = |what, max, bound, else_way| {
+            Err(WriteError::LimitReached { what, max, limit: bound, remedy: else_way })
+        };
         let result = match written {
             Err(error) => Err(WriteError::Change(error)),
             Ok(_) if undo.own_record().is_none() && records > bounds.records => {
@@ -120,21 +122,26 @@ impl<S: Store> Node<S> {
                 full("items of a group", bounds.group_items, "group_items", "split the group")
             }
             // The place of a new group is taken now, so that two in one tick do not take the same; it is let go if the storage refuses.
-            Ok(_) if draft.replica.is_member() && !self.groups_mut().hold(now, &group) => {
+            Ok(_) if draft.replica.is_member() && !self.groups_mut().host(now, &group) => {
                 full("groups are held", bounds.groups, "groups", "leave a group")
             }
             Ok(written) => Ok(written),
         };
         match result {
             Ok(written) => {
-                if draft.before.is_none()
-                    && let Some(held) = self.groups_mut().held.get_mut(&group)
+                if draft.previous.is_none()
+                    && let Some(hosted) = self.groups_mut().hosted.get_mut(&group)
                 {
-                    held.joining = true;
+                    hosted.joining = true;
                 }
                 draft.changed |= written.changed;
-                draft.returned.extend(written.eviction);
-                draft.answers.push(Answer { tag, wait, changed: written.changed, version: written.version });
+                draft.own_evictions.extend(written.eviction);
+                draft.answers.push(PendingAnswer {
+                    tag,
+                    wait,
+                    changed: written.changed,
+                    version: written.version,
+                });
             }
             Err(error) => {
                 draft.replica = undo;
@@ -143,14 +150,14 @@ impl<S: Store> Node<S> {
         }
     }
 
-    pub(super) fn draft_reassertion(
+    pub(super) fn draft_refutation(
         &mut self,
         now: Time,
         drafts: &mut BTreeMap<GroupName, Draft>,
         group: GroupName,
         hear: impl FnOnce(&mut Replica, WriteContext) -> OwnRecordOutcome,
     ) {
-        let moment = self.moment(now);
+        let moment = self.write_context(now);
         let draft = self.draft(drafts, &group);
         let outcome = hear(&mut draft.replica, moment);
         match outcome {
@@ -160,21 +167,21 @@ impl<S: Store> Node<S> {
             }
             OwnRecordOutcome::Reset { eviction, .. } => {
                 draft.changed = true;
-                draft.returned.push(eviction);
+                draft.own_evictions.push(eviction);
             }
             OwnRecordOutcome::Conflict => {
                 let until = draft.replica.conflict().paused_until().unwrap_or(moment.millis);
                 let pause_millis = until.saturating_sub(moment.millis);
                 self.count("own", "conflict");
-                let shown_by = self.groups().held.get(&group).and_then(|held| held.claimed);
-                self.emit(Event::IdentityConflict { group, pause_millis, shown_by });
+                let shown_by = self.groups().hosted.get(&group).and_then(|hosted| hosted.conflict_source);
+                self.emit(Event::IdentityConflict { group, pause_millis, reported_by: shown_by });
             }
             OwnRecordOutcome::Nothing | OwnRecordOutcome::Older | OwnRecordOutcome::AlreadyEvicted(_) => {}
         }
     }
 
     /// The former self leaves, and this one says what that one said: in one batch of the storage.
-    pub(super) fn draft_move(
+    pub(super) fn draft_readdress(
         &mut self,
         now: Time,
         drafts: &mut BTreeMap<GroupName, Draft>,
@@ -184,7 +191,7 @@ impl<S: Store> Node<S> {
         if planted(Bug::FormerSelfStays) {
             return;
         }
-        let moment = self.moment(now);
+        let moment = self.write_context(now);
         // If the storage refused before, somebody may have spoken under the old address meanwhile.
         let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
         let state = gm_data::GroupState::from_records(group.clone(), [known]);
@@ -192,12 +199,13 @@ impl<S: Store> Node<S> {
         let left = old.leave(moment);
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
-        draft.returned.extend(left.as_ref().ok().and_then(|left| left.eviction));
-        draft.former = old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
-        draft.moved = Some(former);
+        draft.own_evictions.extend(left.as_ref().ok().and_then(|left| left.eviction));
+        draft.former_leave =
+            old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
+        draft.former_record = Some(former);
         if let Ok(written) = draft.replica.change(&batch, moment) {
             draft.changed |= written.changed;
-            draft.returned.extend(written.eviction);
+            draft.own_evictions.extend(written.eviction);
         }
         self.count("own", "moved");
     }

@@ -7,17 +7,17 @@ use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{ForgetError, GroupName, Record, Replica};
 
-use super::Node;
-use super::draft::{Answer, Draft};
-use super::tell::Telling;
+use super::NodeMachine;
+use super::dissemination::GroupBroadcast;
+use super::draft::{Draft, PendingAnswer};
 use super::waiter::Subject;
-use super::write::{Queued, waits};
+use super::write::{QueuedWrite, waits};
 use crate::command::{Forget, Wait, WriteError};
 use crate::groups::millis;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-impl<S: Store> Node<S> {
+impl<S: Store> NodeMachine<S> {
     pub(super) fn on_forget(&mut self, now: Time, forget: Forget) {
         let Forget { tag, group, member, wait } = forget;
         let groups: Vec<GroupName> = match group {
@@ -26,7 +26,7 @@ impl<S: Store> Node<S> {
                 let knows = |group: &&GroupName| {
                     self.groups().version(group, member).is_some_and(|version| !version.forgotten)
                 };
-                self.groups().held.keys().filter(knows).cloned().collect()
+                self.groups().hosted.keys().filter(knows).cloned().collect()
             }
         };
         if groups.is_empty() {
@@ -34,22 +34,22 @@ impl<S: Store> Node<S> {
             return self.answer(tag, None, Err(error.into()));
         }
         for group in groups {
-            match self.room_for(wait) {
+            match self.check_wait_limit(wait) {
                 Err(error) => self.answer(tag, Some(group), Err(error)),
-                Ok(()) => self.enqueue(now, Queued::Forget { tag, group, member, wait }),
+                Ok(()) => self.enqueue(now, QueuedWrite::Forget { tag, group, member, wait }),
             }
         }
     }
 
     /// A member is forgotten on the draft of a group.
-    pub(super) fn draft_forgetting(
+    pub(super) fn draft_forget(
         &mut self,
         drafts: &mut BTreeMap<GroupName, Draft>,
         group: GroupName,
         member: NetId,
         (tag, wait): (u64, Wait),
     ) {
-        if self.groups().held(&group).is_none() {
+        if self.groups().replica(&group).is_none() {
             let error = WriteError::UnknownGroup { group: group.clone() };
             return self.answer(tag, Some(group), Err(error));
         }
@@ -60,60 +60,68 @@ impl<S: Store> Node<S> {
             draft.replica.forget(member)
         };
         match forgotten {
-            Ok(version) => draft.forgotten.push((member, Answer { tag, wait, changed: true, version })),
+            Ok(version) => {
+                draft.forgotten.push((member, PendingAnswer { tag, wait, changed: true, version }))
+            }
             Err(error) => self.answer(tag, Some(group), Err(error.into())),
         }
     }
 
     /// All members are told, and the one who is forgotten: if it lives, it comes back in a new life.
-    pub(super) fn tell_forgotten(&mut self, now: Time, group: &GroupName, record: Record, answer: Answer) {
+    pub(super) fn broadcast_forget(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        record: Record,
+        answer: PendingAnswer,
+    ) {
         let member = record.member();
         self.unlist_if_forgotten(now, member);
         let parts = vec![MemberUpdate::Record(record.clone())];
         let body = Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts });
-        let telling = |body, to| Telling { body, instead: None, topic: None, to, multicast: true };
+        let outgoing = |body, to| GroupBroadcast { body, whole_body: None, topic: None, to, multicast: true };
         if waits(answer.wait.count) {
             // Nobody waits for who is forgotten: it may be dead.
             self.send(now, member, body.clone(), Transport::Udp);
             let opened = self.open_waits(now, group, &Subject::Forgotten(record), vec![answer]);
             for wait in opened {
                 let to = self.members_to_ask(wait);
-                self.ask_by(now, wait, telling(body.clone(), to), 0, true);
-                self.look_at_wait(now, wait);
+                self.broadcast_for_acks(now, wait, outgoing(body.clone(), to), 0, true);
+                self.check_wait(now, wait);
             }
         } else {
             self.answer_at_once(group, answer);
-            let mut to = self.others_than(group, member);
+            let mut to = self.members_except(group, member);
             to.push(member);
-            self.broadcast(now, group, telling(body, to), None);
+            self.broadcast(now, group, outgoing(body, to), None);
         }
-        self.hasten(now, self.config.times.moving);
+        self.hasten(now, self.config.timing.exchange_interval_active);
     }
 
     /// A member was forgotten: if it is a member of no group that is held, it is listed as a peer no longer, until it sends something itself.
     pub(super) fn unlist_if_forgotten(&mut self, now: Time, member: NetId) {
         let version = |group: &GroupName| self.groups().version(group, member);
-        let versions: Vec<_> = self.groups().held.keys().filter_map(version).collect();
+        let versions: Vec<_> = self.groups().hosted.keys().filter_map(version).collect();
         if !versions.is_empty() && versions.iter().all(|version| version.forgotten) {
-            self.order(now, gm_broadcast::Command::Unlist(member));
+            self.command_broadcaster(now, gm_broadcast::Command::Unlist(member));
         }
     }
 
     /// Drops removals that are kept for too long.
     pub(super) fn purge(&mut self, now: Time) {
-        self.purge_at = now + self.config.times.purge;
-        let (policy, age) = (self.config.purge, self.config.times.contact);
+        self.purge_at = now + self.config.timing.purge_interval;
+        let (policy, age) = (self.config.purge, self.config.timing.contact_ttl);
         let groups = self.groups_mut();
         groups.expire_contacts(now, age);
         let millis = millis(now);
-        let names: Vec<GroupName> = groups.held.keys().cloned().collect();
+        let names: Vec<GroupName> = groups.hosted.keys().cloned().collect();
         for name in names {
-            let fingerprint = groups.topology.group(&name).map_or(0, |replica| replica.state().fingerprint());
-            let Some(held) = groups.held.get_mut(&name) else { continue };
-            groups.topology.edit(&name, |replica: &mut Replica| replica.expire_evictions(millis));
+            let fingerprint = groups.set.group(&name).map_or(0, |replica| replica.state().fingerprint());
+            let Some(hosted) = groups.hosted.get_mut(&name) else { continue };
+            groups.set.edit(&name, |replica: &mut Replica| replica.expire_evictions(millis));
             // Removals change the fingerprint when they are made.
-            if std::mem::replace(&mut held.purged, fingerprint) != fingerprint {
-                groups.topology.edit(&name, |replica: &mut Replica| replica.purge(policy));
+            if std::mem::replace(&mut hosted.purged_fingerprint, fingerprint) != fingerprint {
+                groups.set.edit(&name, |replica: &mut Replica| replica.purge(policy));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What a rendezvous node does: it answers registrations with other members of the groups, and refers members to nodes that are better rendezvous nodes than
-//! itself, as the iterative lookup of Kademlia does. So a newcomer that knows one node registers in the end where all others do. See `register.rs` for the
+//! itself, as the iterative lookup of Kademlia does. So a newcomer that knows one node registers in the end where all others do. See `registration.rs` for the
 //! other side.
 
 use std::collections::BTreeSet;
@@ -9,17 +9,17 @@ use gm_clock::NetId;
 use gm_codec::GroupEntry;
 use gm_data::GroupName;
 
-use super::Node;
-use crate::groups::Word;
+use super::NodeMachine;
+use crate::groups::Source;
 use crate::rendezvous::{COUNT, best, key};
 use crate::store::Store;
 
 /// Better nodes that are named for one group: some of them may be dead.
-const NAMED: usize = 4;
+const MAX_REFERRED_NODES: usize = 4;
 /// The maximum of names of one message for which its sender is referred to others.
-const REFERRED: usize = 32;
+const MAX_REFERRED_GROUPS: usize = 32;
 
-impl<S: Store> Node<S> {
+impl<S: Store> NodeMachine<S> {
     /// A node registers as a member of a group. Returns what is to be answered, and whether it had not registered before.
     pub(super) fn on_registration(
         &mut self,
@@ -27,14 +27,14 @@ impl<S: Store> Node<S> {
         from: NetId,
         name: &GroupName,
     ) -> (Option<GroupEntry>, bool) {
-        let noted = self.groups_mut().meet(now, name, from, Word::Own, from);
-        if let Some(replica) = self.groups().held(name) {
-            return (Some(GroupEntry::Hosted(replica.state().fingerprint())), noted.new);
+        let noted = self.groups_mut().discover(now, name, from, Source::Direct, from);
+        if let Some(replica) = self.groups().replica(name) {
+            return (Some(GroupEntry::Hosted(replica.state().fingerprint())), noted.is_new);
         }
-        let other = self.groups_mut().contacts.name_other(name, from);
+        let other = self.groups_mut().contacts.refer_to_other(name, from);
         // That no other member is known is said each time; who else is a member, if it is news.
-        let other = other.map_or(Some(from), |other| noted.news.then_some(other));
-        (other.map(GroupEntry::Contact), noted.new)
+        let other = other.map_or(Some(from), |other| noted.has_news.then_some(other));
+        (other.map(GroupEntry::Contact), noted.is_new)
     }
 
     /// Tells a node which ones are better rendezvous nodes than this one for those groups.
@@ -45,19 +45,19 @@ impl<S: Store> Node<S> {
         let candidates = self.candidates();
         let me = self.me();
         let mut nodes = BTreeSet::new();
-        for name in names.iter().take(REFERRED) {
+        for name in names.iter().take(MAX_REFERRED_GROUPS) {
             let others = candidates.iter().copied().filter(|node| *node != to);
-            let better = best(key(name), others.chain([me]), NAMED).into_iter();
+            let better = best(key(name), others.chain([me]), MAX_REFERRED_NODES).into_iter();
             nodes.extend(better.map(|(_, node)| node).take_while(|node| *node != me));
         }
         let nodes: Vec<NetId> = nodes.into_iter().collect();
-        self.order(now, gm_broadcast::Command::Introduce { to, nodes });
+        self.command_broadcaster(now, gm_broadcast::Command::Introduce { to, nodes });
     }
 
     /// Nodes that are known, and answered when they were last asked.
     pub(super) fn candidates(&self) -> Vec<NetId> {
-        let mut known = self.caster.known();
-        known.retain(|node| !self.register.is_silent(*node));
+        let mut known = self.broadcaster.known();
+        known.retain(|node| !self.registrations.is_unresponsive(*node));
         known
     }
 

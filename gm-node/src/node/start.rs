@@ -6,19 +6,19 @@ use gm_broadcast::{Broadcaster, Outputs, Rng, Time, TokenBucket};
 use gm_codec::FrameCodec;
 use gm_data::{GroupName, Replica};
 
-use super::Node;
-use super::commit::Flight;
-use super::doubts::Doubts;
-use super::freshness::Comparisons;
-use super::register::Register;
-use super::sync::Sync;
+use super::NodeMachine;
+use super::anti_entropy::freshness::Comparisons;
+use super::anti_entropy::lagging::LaggingMembers;
+use super::anti_entropy::schedule::ExchangeSchedule;
+use super::commit::PendingBatch;
+use super::registration::Registrations;
 use super::wait::Waits;
-use super::write::Queued;
-use crate::config::{Config, ConfigError};
-use crate::groups::{Groups, Held, Word};
-use crate::store::{Batch, Store, Stored};
+use super::write::QueuedWrite;
+use crate::config::{ConfigError, NodeConfig};
+use crate::groups::{Groups, HostedGroup, Source};
+use crate::store::{Batch, Store, StoredState};
 
-impl<S: Store> Node<S> {
+impl<S: Store> NodeMachine<S> {
     /// A node that begins now, with what its storage held. `seed`: 32 bytes of the system's generator of secrets, never used for anything
     /// else; in a simulated world, of the world's.
     ///
@@ -28,56 +28,56 @@ impl<S: Store> Node<S> {
     /// # Errors
     /// A [`ConfigError`].
     pub fn new(
-        config: Config,
+        config: NodeConfig,
         codec: FrameCodec,
         store: S,
-        stored: Stored,
+        stored: StoredState,
         seed: [u8; 32],
         now: Time,
-    ) -> Result<Node<S>, ConfigError> {
-        let config = config.checked()?;
+    ) -> Result<NodeMachine<S>, ConfigError> {
+        let config = config.validated()?;
         let mut chance = Rng::new(seed);
         let me = config.broadcast.me;
-        let groups = Groups::new(me, config.observe, config.bounds);
+        let groups = Groups::new(me, config.observe, config.limits);
         let caster = Broadcaster::new(config.broadcast.clone(), codec, groups, chance.bytes(), now)?;
-        let mut node = Node {
-            caster,
+        let mut node = NodeMachine {
+            broadcaster: caster,
             store,
-            out: Outputs::new(),
-            told: VecDeque::new(),
-            born: now,
+            outputs: Outputs::new(),
+            broadcaster_events: VecDeque::new(),
+            start_time: now,
             started: false,
-            queue: VecDeque::new(),
-            tick: None,
-            reassert: BTreeMap::new(),
-            evicted: BTreeMap::new(),
-            blocked_until: None,
-            hearing: BTreeMap::new(),
-            heard: BTreeSet::new(),
-            doubt: None,
-            doubted: BTreeSet::new(),
-            flights: VecDeque::new(),
+            write_queue: VecDeque::new(),
+            write_due: None,
+            to_refute: BTreeMap::new(),
+            own_evictions: BTreeMap::new(),
+            store_retry_at: None,
+            first_write_probes: BTreeMap::new(),
+            probed: BTreeSet::new(),
+            suspected_loss: None,
+            loss_suspected_in: BTreeSet::new(),
+            pending_batches: VecDeque::new(),
             store_failures: 0,
-            flush_at: None,
-            unstored: VecDeque::new(),
+            write_back_at: None,
+            unstored_broadcasts: VecDeque::new(),
             peers_changed: false,
-            contacts_stored: None,
-            unheld_at: None,
+            contacts_stored_at: None,
+            released_at: None,
             waits: Waits::default(),
             next_tag: 0,
             topics: BTreeMap::new(),
             next_topic: 0,
-            sync: Sync::new(now, config.times.fast),
+            schedule: ExchangeSchedule::new(now, config.timing.exchange_interval_min),
             comparisons: Comparisons::default(),
-            doubts: Doubts::default(),
-            register: Register::new(seed, config.times.register),
-            answers: TokenBucket::per_second(config.bounds.answers_per_second),
-            questions: BTreeMap::new(),
-            replies: VecDeque::new(),
-            retell: BTreeMap::new(),
-            purge_at: now + config.times.purge,
-            watches: super::watch::Watches::default(),
-            chance,
+            lagging: LaggingMembers::default(),
+            registrations: Registrations::new(seed, config.timing.registration_interval),
+            reply_rate: TokenBucket::per_second(config.limits.exchange_replies_per_second),
+            pulls: BTreeMap::new(),
+            delayed_replies: VecDeque::new(),
+            announcements: BTreeMap::new(),
+            purge_at: now + config.timing.purge_interval,
+            watchers: super::watch::Watchers::default(),
+            rng: chance,
             config,
         };
         node.load(stored);
@@ -85,23 +85,23 @@ impl<S: Store> Node<S> {
     }
 
     /// Takes in what was stored.
-    fn load(&mut self, stored: Stored) {
+    fn load(&mut self, stored: StoredState) {
         let me = self.me();
         let former = stored.me.filter(|former| *former != me);
         let default_port = self.config.default_port;
-        self.doubt = stored.doubt;
+        self.suspected_loss = stored.suspected_loss;
         for state in stored.groups {
             let name = state.name().clone();
             let said =
                 former.and_then(|former| state.record(former)).filter(|said| said.is_member()).cloned();
             let was_member = said.is_some();
             let is_member = state.is_member(me);
-            if self.doubt.is_some() && state.record(me).is_some() {
-                self.doubted.insert(name.clone());
+            if self.suspected_loss.is_some() && state.record(me).is_some() {
+                self.loss_suspected_in.insert(name.clone());
             }
             let others = state.records().any(|record| record.member() != me);
             let groups = self.groups_mut();
-            groups.topology.edit(&name, |replica| {
+            groups.set.edit(&name, |replica| {
                 *replica = Replica::restore(me, state);
                 if let Some(port) = default_port {
                     *replica = replica.clone().with_default_port(port);
@@ -110,48 +110,48 @@ impl<S: Store> Node<S> {
             if is_member || was_member || others || self.config.observe {
                 // Whoever had left and still holds others' records has not told it to anybody yet.
                 let leaving = (!is_member && !was_member && !self.config.observe)
-                    .then(|| self.born + self.config.times.leaving);
-                let held = Held { leaving, ..Held::new(me, &name) };
-                self.groups_mut().held.insert(name.clone(), held);
+                    .then(|| self.start_time + self.config.timing.leave_timeout);
+                let hosted = HostedGroup { leaving_until: leaving, ..HostedGroup::new(me, &name) };
+                self.groups_mut().hosted.insert(name.clone(), hosted);
             }
             if let Some(former) = said {
-                self.queue.push_back(Queued::Move { group: name, former });
+                self.write_queue.push_back(QueuedWrite::Readdress { group: name, former });
             }
         }
         // They were true before the start, and are not passed on until a member says so again.
-        let born = self.born;
+        let born = self.start_time;
         for (group, member) in stored.contacts {
-            self.groups_mut().meet(born, &group, member, Word::Hearsay, member);
+            self.groups_mut().discover(born, &group, member, Source::Gossip, member);
         }
         self.groups_mut().contacts.changed = false;
-        self.sync.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
+        self.schedule.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
         // What a former self has to say is stored together with the name.
-        if stored.me != Some(me) && self.queue.is_empty() {
-            self.store_name();
+        if stored.me != Some(me) && self.write_queue.is_empty() {
+            self.store_identity();
         }
     }
 
-    fn store_name(&mut self) {
+    fn store_identity(&mut self) {
         let batch = Batch { me: Some(self.me()), durable: true, ..Batch::default() };
-        self.store.submit(self.born, batch);
-        self.flights.push_back(Flight::Name);
+        self.store.submit(self.start_time, batch);
+        self.pending_batches.push_back(PendingBatch::Identity);
     }
 
     /// The first thing that it does.
-    pub(super) fn begin(&mut self, now: Time) {
+    pub(super) fn start(&mut self, now: Time) {
         self.started = true;
-        self.tell_doubt();
-        if !self.sync.old_peers.is_empty() {
-            let peers = self.sync.old_peers.clone();
-            self.order(now, gm_broadcast::Command::AddNodes(peers.clone()));
+        self.report_suspected_loss();
+        if !self.schedule.old_peers.is_empty() {
+            let peers = self.schedule.old_peers.clone();
+            self.command_broadcaster(now, gm_broadcast::Command::AddNodes(peers.clone()));
             peers.into_iter().for_each(|peer| self.unlist_if_forgotten(now, peer));
         }
-        if !self.queue.is_empty() {
-            self.tick = Some(now);
+        if !self.write_queue.is_empty() {
+            self.write_due = Some(now);
         }
-        let member_of: Vec<GroupName> = self.my_groups().cloned().collect();
+        let member_of: Vec<GroupName> = self.own_groups().cloned().collect();
         member_of.iter().for_each(|group| self.enroll(now, group));
-        self.sync.at = Some(now + self.chance.duration_up_to(self.config.times.fast));
+        self.schedule.at = Some(now + self.rng.duration_up_to(self.config.timing.exchange_interval_min));
     }
 
     /// The number of a group, for broadcasts that take each other's place.

@@ -9,11 +9,11 @@ use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate};
 use gm_data::{GroupName, Record, Replica};
 
-use super::Node;
-use super::draft::Answer;
-use super::tell::Telling;
-use super::waiter::{Facts, Kind, Subject, Waiter};
-use crate::command::{End, Written};
+use super::NodeMachine;
+use super::dissemination::GroupBroadcast;
+use super::draft::PendingAnswer;
+use super::waiter::{GroupFacts, Subject, WaitKind, Waiter};
+use crate::command::{CommittedWrite, WaitOutcome};
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -52,27 +52,27 @@ const GATHER: Duration = Duration::from_millis(10);
 /// Beside the members that are wanted, half as many more are asked and these: some may be dead.
 const SPARE: u64 = 4;
 /// In a group of so many members, all are looked at to ask some of them; in a larger one, some are drawn.
-const FEW: usize = 256;
+const MAX_INDEXED: usize = 256;
 /// Draws for each member that is to be asked.
 const DRAWS: u64 = 4;
 /// A record of so many items is sent whole to members that the write does not concern: they may lack what came before it.
-pub(super) const SHORT: usize = 64;
+pub(super) const SHORT_RECORD_ITEMS: usize = 64;
 /// Bytes of a record beside its items, and of an item, about.
-const RECORD: u64 = 48;
-const ITEM: u64 = 16;
+const RECORD_BYTES: u64 = 48;
+const ITEM_BYTES: u64 = 16;
 
-impl<S: Store> Node<S> {
+impl<S: Store> NodeMachine<S> {
     /// Opens waits for answers, those of one kind together. Nobody is asked yet.
     pub(super) fn open_waits(
         &mut self,
         now: Time,
         group: &GroupName,
         subject: &Subject,
-        answers: Vec<Answer>,
+        answers: Vec<PendingAnswer>,
     ) -> Vec<u64> {
-        let mut kinds: BTreeMap<Kind, Vec<Answer>> = BTreeMap::new();
+        let mut kinds: BTreeMap<WaitKind, Vec<PendingAnswer>> = BTreeMap::new();
         for answer in answers {
-            kinds.entry(Kind::of(&answer)).or_default().push(answer);
+            kinds.entry(WaitKind::of(&answer)).or_default().push(answer);
         }
         let first = self.waits.last + 1;
         for (kind, answers) in kinds {
@@ -84,15 +84,17 @@ impl<S: Store> Node<S> {
     }
 
     /// Asks members that were not asked yet, and, `again`, those that did not answer. What they are sent is the whole record.
-    pub(super) fn ask(&mut self, now: Time, id: u64, again: bool) {
+    pub(super) fn request_acks(&mut self, now: Time, id: u64, again: bool) {
         let mut to = self.members_to_ask(id);
-        let Some(waiter) = self.waits.table.get_mut(&id).filter(|waiter| !waiter.unsaid) else { return };
+        let Some(waiter) = self.waits.table.get_mut(&id).filter(|waiter| !waiter.not_broadcast) else {
+            return;
+        };
         let mut before = 0;
         if again && !planted(Bug::WaitNotRetried) {
             // Of a group that was let go, members are not known any more.
-            let held = self.caster.handler().held(&waiter.group);
-            let is_member = |node| held.is_none_or(|replica| replica.state().is_member(node));
-            let (open, had) = waiter.take_open(is_member);
+            let hosted = self.broadcaster.handler().replica(&waiter.group);
+            let is_member = |node| hosted.is_none_or(|replica| replica.state().is_member(node));
+            let (open, had) = waiter.take_unanswered(is_member);
             to.extend(open);
             before = had;
         }
@@ -102,49 +104,57 @@ impl<S: Store> Node<S> {
             name: group,
             updates: vec![gm_codec::MemberUpdate::Record(record)],
         });
-        let telling = Telling { body, instead: None, topic: None, to, multicast: false };
-        self.ask_by(now, id, telling, before, true);
+        let outgoing = GroupBroadcast { body, whole_body: None, topic: None, to, multicast: false };
+        self.broadcast_for_acks(now, id, outgoing, before, true);
     }
 
     /// Asks the targets of a broadcast. `before`: so many of them are known to have acknowledged; `whole`: it carries whole records.
-    pub(super) fn ask_by(&mut self, now: Time, id: u64, telling: Telling, before: u64, whole: bool) {
+    pub(super) fn broadcast_for_acks(
+        &mut self,
+        now: Time,
+        id: u64,
+        outgoing: GroupBroadcast,
+        before: u64,
+        whole: bool,
+    ) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         let (group, durable) = (waiter.group.clone(), waiter.kind.disk);
-        let (within, to) = (waiter.until().since(now), telling.to.clone());
+        let (within, to) = (waiter.until().since(now), outgoing.to.clone());
         let wanted = AckRequest { within, durable };
-        let (tag, said) = self.broadcast(now, &group, telling, Some(wanted).filter(|_| !to.is_empty()));
+        let (tag, sent) = self.broadcast(now, &group, outgoing, Some(wanted).filter(|_| !to.is_empty()));
         let Some(waiter) = self.waits.table.get_mut(&id) else { return };
-        waiter.unsaid |= !said;
+        waiter.not_broadcast |= !sent;
         if !to.is_empty() {
             let targets = to.len() as u64;
             waiter.begin(tag, to, before, whole);
             self.waits.rounds.insert(tag, id);
-            if !said {
+            if !sent {
                 let unknown = AckReport { unknown: targets, settled: true, ..AckReport::default() };
-                self.on_receipts(now, tag, unknown, Vec::new());
+                self.on_acks(now, tag, unknown, Vec::new());
             }
         }
     }
 
     /// Receipts of a broadcast came.
-    pub(super) fn on_receipts(&mut self, now: Time, tag: u64, report: AckReport, parts: Vec<AckPart>) {
+    pub(super) fn on_acks(&mut self, now: Time, tag: u64, report: AckReport, parts: Vec<AckPart>) {
         let Some(id) = self.waits.rounds.get(&tag).copied() else { return };
         if let Some(waiter) = self.waits.table.get_mut(&id)
-            && waiter.on_receipts(tag, report, parts)
+            && waiter.on_acks(tag, report, parts)
         {
             self.waits.rounds.remove(&tag);
         }
-        self.look_at_wait(now, id);
+        self.check_wait(now, id);
     }
 
     /// Members that were not asked yet: all that the write concerns, and if more are wanted, some others.
     pub(super) fn members_to_ask(&mut self, id: u64) -> Vec<NetId> {
-        self.look_who_is_concerned(id);
+        self.update_required(id);
         let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
         let mut to: Vec<NetId> =
             waiter.required.iter().filter(|member| !waiter.was_asked(**member)).copied().collect();
         let wanted = waiter.wanted().saturating_sub(to.len() as u64);
-        let others = if planted(Bug::OnlyConcernedCount) { Vec::new() } else { self.others(id, wanted) };
+        let others =
+            if planted(Bug::OnlyConcernedCount) { Vec::new() } else { self.spare_members(id, wanted) };
         if let Some(waiter) = self.waits.table.get_mut(&id) {
             waiter.lacks_members = (others.len() as u64) < wanted;
         }
@@ -153,14 +163,14 @@ impl<S: Store> Node<S> {
     }
 
     /// Notes which members the write of a wait concerns now. Of a group that was let go, nobody is known: then it stays as it was.
-    fn look_who_is_concerned(&mut self, id: u64) {
+    fn update_required(&mut self, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
-        if !self.groups().held.contains_key(&waiter.group) {
+        if !self.groups().hosted.contains_key(&waiter.group) {
             return;
         }
         let concerned = match &waiter.subject {
-            Subject::Own(ranges) => self.concerned(&waiter.group, ranges),
-            Subject::Forgotten(record) => self.others_than(&waiter.group, record.member()),
+            Subject::Own(ranges) => self.concerned_members(&waiter.group, ranges),
+            Subject::Forgotten(record) => self.members_except(&waiter.group, record.member()),
         };
         let required: BTreeSet<NetId> = concerned.into_iter().collect();
         if let Some(waiter) = self.waits.table.get_mut(&id) {
@@ -169,10 +179,10 @@ impl<S: Store> Node<S> {
     }
 
     /// Some members that the write of a wait does not concern and that were not asked: somewhat more than are wanted, if there are.
-    fn others(&mut self, id: u64, wanted: u64) -> Vec<NetId> {
+    fn spare_members(&mut self, id: u64, wanted: u64) -> Vec<NetId> {
         let Some(waiter) = self.waits.table.get(&id).filter(|_| wanted > 0) else { return Vec::new() };
-        let Some(replica) = self.groups().held(&waiter.group) else { return Vec::new() };
-        let most = wanted.saturating_add(wanted / 2 + SPARE);
+        let Some(replica) = self.groups().replica(&waiter.group) else { return Vec::new() };
+        let max = wanted.saturating_add(wanted / 2 + SPARE);
         let (me, members) = (self.me(), replica.state().member_count());
         let forgotten = match &waiter.subject {
             Subject::Own(_) => None,
@@ -184,20 +194,20 @@ impl<S: Store> Node<S> {
                 && !waiter.was_asked(*member)
                 && !waiter.required.contains(member)
         };
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        if members <= FEW || most >= members / 4 {
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        if members <= MAX_INDEXED || max >= members / 4 {
             let mut others: Vec<NetId> = replica.state().members().filter(is_new).collect();
-            self.chance.shuffle(&mut others);
-            others.truncate(most);
+            self.rng.shuffle(&mut others);
+            others.truncate(max);
             return others;
         }
         let group = waiter.group.clone();
-        let places: Vec<u64> = (0..DRAWS * most as u64).map(|_| self.chance.next_u64()).collect();
+        let places: Vec<u64> = (0..DRAWS * max as u64).map(|_| self.rng.next_u64()).collect();
         let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
         let is_new = |member: &NetId| !waiter.was_asked(*member) && !waiter.required.contains(member);
-        let drawn = places.into_iter().filter_map(|place| self.draw(&group, place)).filter(is_new);
+        let drawn = places.into_iter().filter_map(|place| self.sample_member(&group, place)).filter(is_new);
         let drawn: BTreeSet<NetId> = drawn.collect();
-        drawn.into_iter().take(most).collect()
+        drawn.into_iter().take(max).collect()
     }
 
     /// The record that members are to acknowledge, as it is now.
@@ -209,30 +219,30 @@ impl<S: Store> Node<S> {
     }
 
     /// All members of a group but ourselves and that one.
-    pub(super) fn others_than(&self, group: &GroupName, member: NetId) -> Vec<NetId> {
+    pub(super) fn members_except(&self, group: &GroupName, member: NetId) -> Vec<NetId> {
         let me = self.me();
-        let members = self.groups().held(group).map(|replica| replica.state().members());
+        let members = self.groups().replica(group).map(|replica| replica.state().members());
         members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect()
     }
 
     /// Whether all members of a group are known: another node holds the same, or there is none by configuration.
     fn knows_all(&self, group: &GroupName) -> bool {
-        self.config.alone
+        self.config.single_node
             || planted(Bug::AllBeforeAgreement)
-            || self.groups().held.get(group).is_some_and(|held| held.agreed)
+            || self.groups().hosted.get(group).is_some_and(|hosted| hosted.in_sync)
     }
 
-    fn facts(&self, group: &GroupName, subject: Option<&Subject>) -> Facts {
+    fn facts(&self, group: &GroupName, subject: Option<&Subject>) -> GroupFacts {
         let not_counted = match subject {
             Some(Subject::Forgotten(record)) => vec![self.me(), record.member()],
             Some(Subject::Own(_)) | None => vec![self.me()],
         };
-        let members = self.groups().held(group).map(Replica::state).map_or(0, |state| {
+        let members = self.groups().replica(group).map(Replica::state).map_or(0, |state| {
             let not_counted = not_counted.iter().filter(|member| state.is_member(**member));
             state.member_count().saturating_sub(not_counted.count())
         });
-        let alone = self.config.alone && members == 0;
-        Facts { agreed: self.knows_all(group), alone, members: members as u64 }
+        let alone = self.config.single_node && members == 0;
+        GroupFacts { in_sync: self.knows_all(group), single_node: alone, members: members as u64 }
     }
 
     /// Other members of a group that are known.
@@ -241,14 +251,14 @@ impl<S: Store> Node<S> {
     }
 
     /// Answers those whose wait is over.
-    pub(super) fn look_at_wait(&mut self, now: Time, id: u64) {
+    pub(super) fn check_wait(&mut self, now: Time, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         let facts = self.facts(&waiter.group, Some(&waiter.subject));
-        if waiter.kind.all && waiter.any(now, End::Satisfied, facts) {
+        if waiter.kind.all && waiter.answer_due(now, WaitOutcome::Satisfied, facts) {
             // Some may have been found since that was looked at last.
-            self.look_who_is_concerned(id);
+            self.update_required(id);
         }
-        let names = self.config.bounds.names;
+        let names = self.config.limits.reported_members;
         let Some(waiter) = self.waits.table.get_mut(&id) else { return };
         if waiter.lacks_questions() {
             waiter.found_at.get_or_insert(now + GATHER);
@@ -256,7 +266,7 @@ impl<S: Store> Node<S> {
         let (mut done, mut rest) = (Vec::new(), Vec::new());
         for (until, answer) in std::mem::take(&mut waiter.answers) {
             match waiter.verdict(now, until, answer.wait.count, facts) {
-                Some(end) => done.push((answer, waiter.waited(end, facts, names))),
+                Some(end) => done.push((answer, waiter.report(end, facts, names))),
                 None => rest.push((until, answer)),
             }
         }
@@ -266,10 +276,10 @@ impl<S: Store> Node<S> {
             self.waits.table.remove(&id);
             self.waits.rounds.retain(|_, of| *of != id);
         }
-        for (Answer { tag, changed, version, .. }, waited) in done {
-            self.answer(tag, Some(group.clone()), Ok(Written { version, changed, waited }));
+        for (PendingAnswer { tag, changed, version, .. }, waited) in done {
+            self.answer(tag, Some(group.clone()), Ok(CommittedWrite { version, changed, wait: waited }));
         }
-        self.let_go_if_left(now, &group);
+        self.release_if_left(now, &group);
     }
 
     /// What is due for waits is done: members are asked, and who waited long enough is answered.
@@ -278,7 +288,7 @@ impl<S: Store> Node<S> {
             self.waits.table.iter().filter(|(_, waiter)| waiter.due() <= now).map(|(id, _)| *id).collect();
         for id in due {
             self.ask_when_due(now, id);
-            self.look_at_wait(now, id);
+            self.check_wait(now, id);
         }
     }
 
@@ -288,7 +298,7 @@ impl<S: Store> Node<S> {
             *until = now.min(*until);
         }
         let all: Vec<u64> = self.waits.table.keys().copied().collect();
-        all.into_iter().for_each(|id| self.look_at_wait(now, id));
+        all.into_iter().for_each(|id| self.check_wait(now, id));
     }
 
     fn ask_when_due(&mut self, now: Time, id: u64) {
@@ -298,22 +308,22 @@ impl<S: Store> Node<S> {
         let found = waiter.found_at.take_if(|at| *at <= now).is_some();
         let again = waiter.retry_at <= now;
         if again {
-            waiter.pause(now, RECORD + ITEM * items as u64);
+            waiter.pause(now, RECORD_BYTES + ITEM_BYTES * items as u64);
         }
         let group = waiter.group.clone();
         if found || again {
-            self.ask(now, id, again);
+            self.request_acks(now, id, again);
         }
         let lacks = self.waits.table.get(&id).is_some_and(|waiter| waiter.lacks_members);
         if again && (lacks || !self.knows_all(&group)) {
             // Members may still be found.
-            self.hasten(now, self.config.times.moving);
+            self.hasten(now, self.config.timing.exchange_interval_active);
         }
     }
 
     /// Members were found, or wrote something: waits that have fewer to ask than they want ask them.
     pub(super) fn on_members_found(&mut self, now: Time, group: &GroupName, members: &[NetId]) {
-        let Some(state) = self.caster.handler().held(group).map(Replica::state) else { return };
+        let Some(state) = self.broadcaster.handler().replica(group).map(Replica::state) else { return };
         for waiter in self.waits.of_group(group).filter(|waiter| waiter.lacks_members) {
             let news = |member: &NetId| state.is_member(*member) && !waiter.was_asked(*member);
             if waiter.found_at.is_none() && members.iter().any(news) {

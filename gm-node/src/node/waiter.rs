@@ -11,14 +11,14 @@ use gm_broadcast::{AckPart, AckReport, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange, Record};
 
-use super::draft::Answer;
-use crate::command::{Count, End, Waited};
+use super::draft::PendingAnswer;
+use crate::command::{AckCount, WaitOutcome, WaitReport};
 use crate::plant::{Bug, planted};
 
 /// Members that did not answer are asked again after this...
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// ... and then after twice the time, up to this.
-const RETRY_MOST: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(1);
 /// Bytes a second that asking again may cost.
 const RETRY_BYTES: u64 = 1 << 20;
 
@@ -33,33 +33,33 @@ pub(super) enum Subject {
 
 /// Which waits can share the same rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kind {
+pub(super) struct WaitKind {
     /// All members that the write concerns are waited for; if not, a number of any.
     pub(super) all: bool,
     /// On disk.
     pub(super) disk: bool,
 }
 
-impl Kind {
-    pub(super) fn of(answer: &Answer) -> Kind {
-        Kind { all: answer.wait.count == Count::All, disk: answer.wait.disk }
+impl WaitKind {
+    pub(super) fn of(answer: &PendingAnswer) -> WaitKind {
+        WaitKind { all: answer.wait.count == AckCount::All, disk: answer.wait.on_disk }
     }
 }
 
 /// What the node knows, as far as it decides whether a wait is over.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
+pub(super) struct GroupFacts {
     /// Another node held the same of the group: the members that are known are all, as far as one can tell.
-    pub(super) agreed: bool,
+    pub(super) in_sync: bool,
     /// By configuration there is no other node, and no other member is known.
-    pub(super) alone: bool,
+    pub(super) single_node: bool,
     /// Other members that are known.
     pub(super) members: u64,
 }
 
 /// One broadcast of a wait.
 #[derive(Debug)]
-struct Round {
+struct AckRound {
     targets: Vec<NetId>,
     /// It carries the whole record: a refusal is final. An increment that does not fit is refused too.
     whole: bool,
@@ -68,7 +68,7 @@ struct Round {
     report: AckReport,
 }
 
-impl Round {
+impl AckRound {
     fn delivered(&self) -> u64 {
         self.report.delivered.max(self.before)
     }
@@ -79,9 +79,9 @@ impl Round {
 pub(super) struct Waiter {
     pub(super) group: GroupName,
     pub(super) subject: Subject,
-    pub(super) kind: Kind,
+    pub(super) kind: WaitKind,
     /// Each with the end of its time.
-    pub(super) answers: Vec<(Time, Answer)>,
+    pub(super) answers: Vec<(Time, PendingAnswer)>,
     /// The members that the write concerns, as far as they were known when that was looked at last.
     pub(super) required: BTreeSet<NetId>,
     /// When members are asked next that did not answer, and others beside them.
@@ -92,20 +92,20 @@ pub(super) struct Waiter {
     /// There were fewer members to ask than are wanted: those that are found are asked at once.
     pub(super) lacks_members: bool,
     /// The record cannot be broadcast, so nobody can acknowledge it.
-    pub(super) unsaid: bool,
+    pub(super) not_broadcast: bool,
     /// Every member that was asked.
     asked: BTreeSet<NetId>,
-    rounds: BTreeMap<u64, Round>,
+    rounds: BTreeMap<u64, AckRound>,
     acknowledged: BTreeSet<NetId>,
     /// Members that all answered, and some of them refused; which ones is not always known. How many acknowledged, and refused.
-    mixed: (u64, u64),
+    mixed_counts: (u64, u64),
     /// Members that are in no round and did not answer.
-    open: Vec<AckPart>,
+    unanswered: Vec<AckPart>,
 }
 
 /// How many of the members that were asked did what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
+struct AckTotals {
     delivered: u64,
     refused: u64,
     missing: u64,
@@ -117,10 +117,10 @@ impl Waiter {
         now: Time,
         group: GroupName,
         subject: Subject,
-        kind: Kind,
-        answers: Vec<Answer>,
+        kind: WaitKind,
+        answers: Vec<PendingAnswer>,
     ) -> Waiter {
-        let answers = answers.into_iter().map(|answer| (now + answer.wait.within, answer)).collect();
+        let answers = answers.into_iter().map(|answer| (now + answer.wait.timeout, answer)).collect();
         Waiter {
             group,
             subject,
@@ -131,12 +131,12 @@ impl Waiter {
             pause: RETRY,
             found_at: None,
             lacks_members: true,
-            unsaid: false,
+            not_broadcast: false,
             asked: BTreeSet::new(),
             rounds: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
-            mixed: (0, 0),
-            open: Vec::new(),
+            mixed_counts: (0, 0),
+            unanswered: Vec::new(),
         }
     }
 
@@ -161,29 +161,29 @@ impl Waiter {
 
     /// Acknowledgements that are still wanted, if not of all.
     pub(super) fn wanted(&self) -> u64 {
-        let count = |answer: &Answer| match answer.wait.count {
-            Count::None => 0,
-            Count::Some(count) => count,
+        let count = |answer: &PendingAnswer| match answer.wait.count {
+            AckCount::None => 0,
+            AckCount::Some(count) => count,
             // It is not for nobody, even if it concerns nobody.
-            Count::All => u64::from(self.required.is_empty()),
+            AckCount::All => u64::from(self.required.is_empty()),
         };
-        let most = self.answers.iter().map(|(_, answer)| count(answer)).max().unwrap_or(0);
-        most.saturating_sub(self.counts().delivered)
+        let max = self.answers.iter().map(|(_, answer)| count(answer)).max().unwrap_or(0);
+        max.saturating_sub(self.counts().delivered)
     }
 
     /// The time of asking again has come. Sets the next one: longer each time, and the longer, the more it costs.
     pub(super) fn pause(&mut self, now: Time, bytes: u64) {
-        let open: u64 = self.open.iter().map(|part| part.nodes.len() as u64).sum();
+        let open: u64 = self.unanswered.iter().map(|part| part.nodes.len() as u64).sum();
         let cost = Duration::from_millis(open.saturating_mul(bytes) * 1_000 / RETRY_BYTES);
-        self.pause = (self.pause * 2).min(RETRY_MOST);
+        self.pause = (self.pause * 2).min(MAX_RETRY);
         self.retry_at = now + self.pause.max(cost);
     }
 
     /// The members that did not answer, to be asked again, and how many of them are known to have acknowledged. Those that are no
     /// members any longer are not asked again: it is as if they never were.
-    pub(super) fn take_open(&mut self, is_member: impl Fn(NetId) -> bool) -> (Vec<NetId>, u64) {
+    pub(super) fn take_unanswered(&mut self, is_member: impl Fn(NetId) -> bool) -> (Vec<NetId>, u64) {
         let (mut nodes, mut before) = (Vec::new(), 0);
-        for part in std::mem::take(&mut self.open) {
+        for part in std::mem::take(&mut self.unanswered) {
             let of_part = part.nodes.len();
             let asked = &mut self.asked;
             let stays = |node: &NetId| {
@@ -206,11 +206,11 @@ impl Waiter {
         targets.sort_unstable();
         self.asked.extend(&targets);
         let report = AckReport { unknown: targets.len() as u64, ..AckReport::default() };
-        self.rounds.insert(tag, Round { targets, whole, before, report });
+        self.rounds.insert(tag, AckRound { targets, whole, before, report });
     }
 
     /// Receipts of a round changed. Says whether the round is over.
-    pub(super) fn on_receipts(&mut self, tag: u64, report: AckReport, parts: Vec<AckPart>) -> bool {
+    pub(super) fn on_acks(&mut self, tag: u64, report: AckReport, parts: Vec<AckPart>) -> bool {
         let settled = report.settled;
         if let Some(round) = self.rounds.get_mut(&tag) {
             round.report = report;
@@ -222,7 +222,7 @@ impl Waiter {
     }
 
     /// A round is over: each member acknowledged, refused, or did not answer.
-    fn settle(&mut self, round: &Round, parts: Vec<AckPart>) {
+    fn settle(&mut self, round: &AckRound, parts: Vec<AckPart>) {
         let mut left: BTreeSet<NetId> = round.targets.iter().copied().collect();
         let mut open = Vec::new();
         let mut delivered = 0;
@@ -235,7 +235,8 @@ impl Waiter {
             if part.delivered == nodes {
                 self.acknowledged.extend(part.nodes);
             } else if round.whole && part.delivered + part.refused == nodes {
-                self.mixed = (self.mixed.0 + part.delivered, self.mixed.1 + part.refused);
+                self.mixed_counts =
+                    (self.mixed_counts.0 + part.delivered, self.mixed_counts.1 + part.refused);
             } else {
                 open.push(part);
             }
@@ -251,14 +252,14 @@ impl Waiter {
             part.delivered += more.min(silent);
             more -= more.min(silent);
         }
-        self.open.append(&mut open);
+        self.unanswered.append(&mut open);
     }
 
-    fn counts(&self) -> Counts {
-        let (acknowledged, refused) = self.mixed;
+    fn counts(&self) -> AckTotals {
+        let (acknowledged, refused) = self.mixed_counts;
         let delivered = acknowledged + self.acknowledged.len() as u64;
-        let mut counts = Counts { delivered, refused, ..Counts::default() };
-        for AckPart { nodes, delivered, refused, missing, .. } in &self.open {
+        let mut counts = AckTotals { delivered, refused, ..AckTotals::default() };
+        for AckPart { nodes, delivered, refused, missing, .. } in &self.unanswered {
             counts.add(nodes.len() as u64, *delivered, *refused, *missing);
         }
         for round in self.rounds.values() {
@@ -270,7 +271,7 @@ impl Waiter {
 
     /// Whether every member acknowledged that the write concerns, and at least one member if it concerns nobody.
     fn all_have(&self, have: u64, alone: bool) -> bool {
-        let complete = |round: &Round| round.delivered() == round.targets.len() as u64;
+        let complete = |round: &AckRound| round.delivered() == round.targets.len() as u64;
         let in_complete = |member: &NetId| {
             self.rounds.values().any(|round| complete(round) && round.targets.binary_search(member).is_ok())
         };
@@ -281,42 +282,48 @@ impl Waiter {
 
     /// Whether nobody can answer any more of those that were asked: each acknowledged, refused, or is on a host where nothing listens.
     fn is_over(&self) -> bool {
-        self.rounds.is_empty() && (self.unsaid || self.open.iter().all(|part| part.closed))
+        self.rounds.is_empty() && (self.not_broadcast || self.unanswered.iter().all(|part| part.closed))
     }
 
     /// Whether everybody was asked who is known and could acknowledge it, and nobody else may be found in time: others agree on who
     /// there is, or there is nobody else by configuration.
-    fn asked_all(&self, count: Count, facts: Facts) -> bool {
-        let Facts { agreed, alone, members } = facts;
+    fn asked_all(&self, count: AckCount, facts: GroupFacts) -> bool {
+        let GroupFacts { in_sync: agreed, single_node: alone, members } = facts;
         let named = match count {
-            Count::None | Count::Some(0) => true,
-            Count::Some(count) => members >= count && members <= self.asked(),
-            Count::All if self.required.is_empty() => members >= 1 && members <= self.asked(),
-            Count::All => self.required.is_subset(&self.asked),
+            AckCount::None | AckCount::Some(0) => true,
+            AckCount::Some(count) => members >= count && members <= self.asked(),
+            AckCount::All if self.required.is_empty() => members >= 1 && members <= self.asked(),
+            AckCount::All => self.required.is_subset(&self.asked),
         };
         alone || agreed && named
     }
 
     /// How a wait ends, if it does.
-    pub(super) fn verdict(&self, now: Time, until: Time, count: Count, facts: Facts) -> Option<End> {
+    pub(super) fn verdict(
+        &self,
+        now: Time,
+        until: Time,
+        count: AckCount,
+        facts: GroupFacts,
+    ) -> Option<WaitOutcome> {
         let have = self.counts().delivered + u64::from(planted(Bug::WaitCountsWriter));
         let enough = match count {
-            Count::None => true,
-            Count::Some(count) => have >= count,
-            Count::All => facts.agreed && self.all_have(have, facts.alone),
+            AckCount::None => true,
+            AckCount::Some(count) => have >= count,
+            AckCount::All => facts.in_sync && self.all_have(have, facts.single_node),
         };
         if enough {
-            Some(End::Satisfied)
+            Some(WaitOutcome::Satisfied)
         } else if until <= now {
-            Some(End::TimedOut)
+            Some(WaitOutcome::TimedOut)
         } else {
-            let over = self.is_over() && (self.unsaid || self.asked_all(count, facts));
-            over.then_some(End::Settled)
+            let over = self.is_over() && (self.not_broadcast || self.asked_all(count, facts));
+            over.then_some(WaitOutcome::Settled)
         }
     }
 
     /// Whether one of its answers ends so.
-    pub(super) fn any(&self, now: Time, end: End, facts: Facts) -> bool {
+    pub(super) fn answer_due(&self, now: Time, end: WaitOutcome, facts: GroupFacts) -> bool {
         self.answers
             .iter()
             .any(|(until, answer)| self.verdict(now, *until, answer.wait.count, facts) == Some(end))
@@ -328,28 +335,28 @@ impl Waiter {
     }
 
     /// What the owner is told.
-    pub(super) fn waited(&self, end: End, facts: Facts, names: usize) -> Waited {
-        let Counts { delivered, refused, missing, silent } = self.counts();
+    pub(super) fn report(&self, end: WaitOutcome, facts: GroupFacts, names: usize) -> WaitReport {
+        let AckTotals { delivered, refused, missing, silent } = self.counts();
         let mut missed: BTreeSet<NetId> =
             self.rounds.values().flat_map(|round| round.report.missing_nodes.iter().copied()).collect();
-        let unreached = self.open.iter().filter(|part| part.missing == part.nodes.len() as u64);
+        let unreached = self.unanswered.iter().filter(|part| part.missing == part.nodes.len() as u64);
         missed.extend(unreached.flat_map(|part| part.nodes.iter().copied()));
-        let unheard = self.open.iter().filter(|part| part.delivered + part.refused + part.missing == 0);
+        let unheard = self.unanswered.iter().filter(|part| part.delivered + part.refused + part.missing == 0);
         let unheard: BTreeSet<NetId> = unheard.flat_map(|part| part.nodes.iter().copied()).collect();
-        Waited {
-            end,
+        WaitReport {
+            outcome: end,
             members: facts.members.max(self.asked()),
-            delivered: delivered + u64::from(planted(Bug::WaitCountsWriter)),
+            acknowledged: delivered + u64::from(planted(Bug::WaitCountsWriter)),
             refused,
             unreachable: missing,
-            unknown: silent,
-            names: missed.into_iter().take(names).collect(),
-            silent: unheard.into_iter().take(names).collect(),
+            unanswered: silent,
+            unreachable_members: missed.into_iter().take(names).collect(),
+            unanswered_members: unheard.into_iter().take(names).collect(),
         }
     }
 }
 
-impl Counts {
+impl AckTotals {
     /// Adds members of whom so many acknowledged, refused, and could not be reached.
     fn add(&mut self, members: u64, delivered: u64, refused: u64, missing: u64) {
         self.delivered += delivered;

@@ -21,7 +21,7 @@ pub struct Facts {
     pub doubt: Option<String>,
     /// Groups in which it did.
     pub lacked: BTreeSet<GroupName>,
-    /// Groups from which a bound keeps something out, each with the field of [`Bounds`](crate::Bounds).
+    /// Groups from which a bound keeps something out, each with the field of [`NodeLimits`](crate::NodeLimits).
     pub full: BTreeSet<(GroupName, &'static str)>,
     /// Items that were lost because whoever forgot their member had not seen them.
     pub forgotten_unseen: usize,
@@ -39,20 +39,20 @@ impl Facts {
 
     pub(super) fn learn(&mut self, event: &Event) {
         match event {
-            Event::StorageFails { why } => self.storage = Some(why.clone()),
-            Event::StorageWorks => self.storage = None,
-            Event::StorageDoubted { why, .. } => self.doubt = Some(why.clone()),
-            Event::StorageLacked { group, .. } if self.lacked.len() < FULL => {
+            Event::StoreFailed { why } => self.storage = Some(why.clone()),
+            Event::StoreRecovered => self.storage = None,
+            Event::StoreLossSuspected { why, .. } => self.doubt = Some(why.clone()),
+            Event::StoreLossConfirmed { group, .. } if self.lacked.len() < FULL => {
                 self.lacked.insert(group.clone());
             }
-            Event::Clash => self.clash = Some(Instant::now()),
-            Event::Full { group, bound } if self.full.len() < FULL => {
+            Event::DuplicateAddress => self.clash = Some(Instant::now()),
+            Event::LimitReached { group, limit: bound } if self.full.len() < FULL => {
                 self.full.insert((group.clone(), bound));
             }
-            Event::Returned { group, .. } if self.returned.len() < FULL => {
+            Event::HorizonClaimEvicted { group, .. } if self.returned.len() < FULL => {
                 self.returned.insert(group.clone());
             }
-            Event::ForgottenUnseen { items, .. } => {
+            Event::LostByForget { items, .. } => {
                 self.forgotten_unseen = self.forgotten_unseen.saturating_add(*items);
             }
             _ => {}

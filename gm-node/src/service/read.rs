@@ -32,7 +32,7 @@ impl Service {
         let facts = self.inner.shared.facts();
         self.look(move |node| Standing {
             me: node.me(),
-            groups: node.held().filter_map(|group| node.status(now, group)).collect(),
+            groups: node.hosted_groups().filter_map(|group| node.status(now, group)).collect(),
             known: node.contacts().count(),
             known_full: node.contacts_full(),
             facts,
@@ -55,7 +55,7 @@ impl Service {
     /// [`ServiceError::Stopped`].
     pub async fn groups(&self) -> Result<Vec<(GroupName, Option<NetId>)>, ServiceError> {
         self.look(|node| {
-            let held = node.held().map(|group| (group.clone(), None));
+            let held = node.hosted_groups().map(|group| (group.clone(), None));
             let others = node.contacts().map(|(group, member)| (group.clone(), Some(member)));
             let mut all: Vec<_> = held.chain(others).collect();
             all.sort();
@@ -69,7 +69,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Stopped`].
     pub async fn my_groups(&self) -> Result<Vec<GroupName>, ServiceError> {
-        self.look(|node| node.my_groups().cloned().collect()).await
+        self.look(|node| node.own_groups().cloned().collect()).await
     }
 
     /// The state of a group that is held, with its index. It stays as it is.
@@ -138,7 +138,7 @@ impl Service {
                 let record = node.view(group).and_then(|view| view.record(member));
                 record.is_some_and(|record| !record.version().forgotten)
             };
-            node.held().filter(knows).cloned().collect()
+            node.hosted_groups().filter(knows).cloned().collect()
         })
         .await
     }

@@ -9,10 +9,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::Driving;
 use super::facts::Facts;
-use crate::command::{Command, WriteError, Written};
+use crate::command::{Command, CommittedWrite, WriteError};
 use crate::event::Event;
 
-type Answer = Result<Written, WriteError>;
+type Answer = Result<CommittedWrite, WriteError>;
 type Heard = mpsc::Receiver<MachineOutput<std::convert::Infallible, Event>>;
 
 /// What the task and the handles share.
@@ -108,7 +108,7 @@ impl Shared {
                 let told = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(()));
                 debug_assert!(!matches!(told, Some(Err(mpsc::error::TrySendError::Full(())))));
             }
-            Event::Unwatched { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
+            Event::WatchRefused { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
             event => {
                 lock(&self.facts).learn(&event);
                 // Nobody need listen.

@@ -12,7 +12,7 @@ use crate::Wait;
 use crate::store::memory::MemoryStore;
 
 fn service(seed: Option<NetId>) -> Service {
-    service_on(MemoryStore::throw_away(), seed)
+    service_on(MemoryStore::ephemeral(), seed)
 }
 
 fn service_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Service {
@@ -27,7 +27,7 @@ fn service_on(store: impl Store + Send + 'static, seed: Option<NetId>) -> Servic
     let door = Sockets::open(&settings).unwrap();
     let keyring = Keyring::new(Key::new([7; 32]));
     let codec = FrameCodec::new("test".parse().unwrap(), keyring, Limits::default()).unwrap();
-    Service::start(Config::of_door(&door), codec, store, Stored::default(), door).unwrap()
+    Service::start(NodeConfig::of_door(&door), codec, store, StoredState::default(), door).unwrap()
 }
 
 fn customers() -> GroupName {
@@ -96,11 +96,11 @@ struct Silent;
 impl Store for Silent {
     fn submit(&mut self, _now: Time, _batch: crate::store::Batch) {}
 
-    fn finished(&mut self, _now: Time) -> Option<Result<(), crate::store::StoreError>> {
+    fn poll_finished(&mut self, _now: Time) -> Option<Result<(), crate::store::StoreError>> {
         None
     }
 
-    fn due(&self) -> Option<Time> {
+    fn next_poll(&self) -> Option<Time> {
         None
     }
 }
@@ -144,7 +144,7 @@ async fn a_directory_is_free_again_when_the_service_was_stopped() {
         let door = Sockets::open(&settings).unwrap();
         let codec = FrameCodec::insecure("test".parse().unwrap(), Limits::default()).unwrap();
         let (store, stored) = DiskStore::open(&dir).unwrap();
-        let service = Service::start(Config::of_door(&door), codec, store, stored, door).unwrap();
+        let service = Service::start(NodeConfig::of_door(&door), codec, store, stored, door).unwrap();
         if life == 0 {
             service.join(&customers(), vec![], Wait::NONE).await.unwrap();
         }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Inner, Service, ServiceError};
 use crate::command::{Command, WriteError};
-use crate::node::{Difference, Part};
+use crate::node::{Difference, DifferencePart};
 
 /// What changed in a group since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Changes {
 }
 
 /// A watcher of a group. Dropping it ends the watching. Between two calls of it nothing is done for it and nothing kept but how far it was told: see
-/// [`Bounds::watch_bytes`](crate::Bounds).
+/// [`NodeLimits::watch_bytes`](crate::NodeLimits).
 #[derive(Debug)]
 pub struct Watch {
     inner: Arc<Inner>,
@@ -33,7 +33,7 @@ impl Service {
     /// Watches a group. One that is not held has no members until it is joined.
     ///
     /// # Errors
-    /// [`ServiceError::Stopped`]; [`WriteError::Full`] if there are too many watchers.
+    /// [`ServiceError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers.
     pub async fn watch(&self, group: &GroupName) -> Result<Watch, ServiceError> {
         let most = self.inner.watchers;
         let (tag, changes) = self.inner.shared.watch(most).ok_or_else(|| full(most))?;
@@ -47,13 +47,13 @@ impl Watch {
     /// Waits for what changed since the last time. It may be given up at any time: nothing is lost.
     ///
     /// # Errors
-    /// [`ServiceError::Stopped`]; [`WriteError::Full`] if there are too many watchers: those that were dropped a moment ago count.
+    /// [`ServiceError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers: those that were dropped a moment ago count.
     pub async fn next(&mut self) -> Result<Changes, ServiceError> {
         let most = self.inner.events;
         self.take(|difference| {
             let part = difference.clone().part(most.saturating_add(1));
-            let fits = part.is_whole && part.events.as_ref().is_none_or(|events| events.len() <= most);
-            if fits { part } else { difference.skipped() }
+            let fits = part.is_last && part.events.as_ref().is_none_or(|events| events.len() <= most);
+            if fits { part } else { difference.skip() }
         })
         .await
     }
@@ -67,7 +67,7 @@ impl Watch {
         self.take(|difference| difference.part(most)).await
     }
 
-    async fn take(&mut self, part: impl Fn(Difference) -> Part) -> Result<Changes, ServiceError> {
+    async fn take(&mut self, part: impl Fn(Difference) -> DifferencePart) -> Result<Changes, ServiceError> {
         loop {
             // What was told and not taken is there again after a call that was given up.
             if !self.stirred {
@@ -79,8 +79,8 @@ impl Watch {
                 let refused = !self.inner.shared.has_ended();
                 return Err(if refused { full(self.inner.watchers).into() } else { ServiceError::Stopped });
             };
-            let Part { events, cursor, .. } = part(difference);
-            self.inner.shell.send(Command::Took { tag, until: Box::new(cursor) }).await?;
+            let DifferencePart { events, cursor, .. } = part(difference);
+            self.inner.shell.send(Command::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
             self.stirred = false;
             match events {
                 None => return Ok(Changes::TooMany),
@@ -93,7 +93,7 @@ impl Watch {
 }
 
 const fn full(most: usize) -> WriteError {
-    WriteError::Full { what: "watchers", most, bound: "watchers", else_way: "end some that watch" }
+    WriteError::LimitReached { what: "watchers", max: most, limit: "watchers", remedy: "end some that watch" }
 }
 
 impl Drop for Watch {

@@ -4,7 +4,7 @@ use gm_clock::NetId;
 use gm_data::{Change, ForgetError, GroupName, KeyRange};
 
 use super::{Driving, Service, ServiceError};
-use crate::command::{Command, Forget, Wait, What, Write, WriteError, Written};
+use crate::command::{Command, CommittedWrite, Forget, Wait, Write, WriteError, WriteKind};
 
 impl Service {
     /// Joins a group by being interested in those ranges; in the whole key space if there are none and we are no member yet.
@@ -16,16 +16,16 @@ impl Service {
         group: &GroupName,
         ranges: Vec<KeyRange>,
         wait: Wait,
-    ) -> Result<Written, ServiceError> {
-        self.write(group, What::Join(ranges), wait).await
+    ) -> Result<CommittedWrite, ServiceError> {
+        self.write(group, WriteKind::Join(ranges), wait).await
     }
 
     /// Leaves a group: everything that we serve or want in it is dropped.
     ///
     /// # Errors
     /// A [`ServiceError`].
-    pub async fn leave(&self, group: &GroupName, wait: Wait) -> Result<Written, ServiceError> {
-        self.write(group, What::Leave, wait).await
+    pub async fn leave(&self, group: &GroupName, wait: Wait) -> Result<CommittedWrite, ServiceError> {
+        self.write(group, WriteKind::Leave, wait).await
     }
 
     /// Makes these changes, all of them or none. Whoever is no member becomes one.
@@ -37,8 +37,8 @@ impl Service {
         group: &GroupName,
         changes: Vec<Change>,
         wait: Wait,
-    ) -> Result<Written, ServiceError> {
-        self.write(group, What::Change(changes), wait).await
+    ) -> Result<CommittedWrite, ServiceError> {
+        self.write(group, WriteKind::Change(changes), wait).await
     }
 
     /// Serves a range. Others may serve it too: the priority decides, more is preferred.
@@ -52,7 +52,7 @@ impl Service {
         port: u16,
         priority: u16,
         wait: Wait,
-    ) -> Result<Written, ServiceError> {
+    ) -> Result<CommittedWrite, ServiceError> {
         self.change(group, vec![Change::Serve { range, port: Some(port), priority }], wait).await
     }
 
@@ -65,7 +65,7 @@ impl Service {
         group: &GroupName,
         range: KeyRange,
         wait: Wait,
-    ) -> Result<Written, ServiceError> {
+    ) -> Result<CommittedWrite, ServiceError> {
         self.change(group, vec![Change::Unserve(range)], wait).await
     }
 
@@ -80,7 +80,7 @@ impl Service {
         port: u16,
         priority: u16,
         wait: Wait,
-    ) -> Result<Written, ServiceError> {
+    ) -> Result<CommittedWrite, ServiceError> {
         self.serve(group, range, port, priority, wait).await
     }
 
@@ -93,7 +93,7 @@ impl Service {
         group: &GroupName,
         range: KeyRange,
         wait: Wait,
-    ) -> Result<Written, ServiceError> {
+    ) -> Result<CommittedWrite, ServiceError> {
         self.unserve(group, range, wait).await
     }
 
@@ -107,7 +107,7 @@ impl Service {
         member: NetId,
         group: Option<&GroupName>,
         wait: Wait,
-    ) -> Result<Vec<(GroupName, Result<Written, WriteError>)>, ServiceError> {
+    ) -> Result<Vec<(GroupName, Result<CommittedWrite, WriteError>)>, ServiceError> {
         let groups = match group {
             Some(group) => vec![group.clone()],
             None => self.knowing(member).await?,
@@ -136,8 +136,8 @@ impl Service {
     ///
     /// # Errors
     /// A [`ServiceError`].
-    pub async fn resume(&self, group: &GroupName, wait: Wait) -> Result<Written, ServiceError> {
-        self.write(group, What::Resume, wait).await
+    pub async fn resume(&self, group: &GroupName, wait: Wait) -> Result<CommittedWrite, ServiceError> {
+        self.write(group, WriteKind::Resume, wait).await
     }
 
     /// Drops the records of forgotten members of a group here and at all members, so that they take no room any more; with `unheard` those of
@@ -152,13 +152,18 @@ impl Service {
         let Some(count) = self.look(count).await? else {
             return Err(WriteError::UnknownGroup { group: group.clone() }.into());
         };
-        self.inner.shell.send(Command::Purge { group: group.clone(), unheard }).await?;
+        self.inner.shell.send(Command::Purge { group: group.clone(), include_absent: unheard }).await?;
         Ok(count)
     }
 
-    async fn write(&self, group: &GroupName, what: What, wait: Wait) -> Result<Written, ServiceError> {
+    async fn write(
+        &self,
+        group: &GroupName,
+        what: WriteKind,
+        wait: Wait,
+    ) -> Result<CommittedWrite, ServiceError> {
         let (tag, answered) = self.inner.shared.expect();
-        let write = Write { tag, group: group.clone(), what, wait };
+        let write = Write { tag, group: group.clone(), kind: what, wait };
         self.inner.shell.send(Command::Write(write)).await?;
         Ok(answered.await.map_err(|_| ServiceError::Unknown)??)
     }

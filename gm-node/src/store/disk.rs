@@ -5,20 +5,20 @@
 //! - Batches that wait are committed together, with one sync. A batch that need not be durable is finished at once: it is kept in memory and
 //!   goes to the disk with the next durable one, at latest after about a second or when the store is dropped.
 //! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has room again needs no restart.
-//! - A database that lacks commits that were reported is used, and [doubted](Stored::doubt): then the node asks others before it writes.
+//! - A database that lacks commits that were reported is used, and [doubted](StoredState::suspected_loss): then the node asks others before it writes.
 //! - Beyond the limit of file sizes (`ulimit -f`) the system ends a process that does not handle its signal SIGXFSZ; the daemon does, and whoever embeds this should.
 //!   Then it is as if the disk were full.
 //! - A file that is damaged, of another program or of a later version is refused and not touched: it is looked at in memory first.
 //!
-//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `caught.rs` (its panics), `lock.rs`, `last.rs` (which commit was
+//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `catch_panic.rs` (its panics), `lock.rs`, `commit_mark.rs` (which commit was
 //! the last), `worker.rs` (the thread).
 
-mod caught;
+mod catch_panic;
+mod commit_mark;
 mod database;
 mod error;
 #[cfg(test)]
 mod faults;
-mod last;
 mod lock;
 mod rows;
 mod worker;
@@ -30,12 +30,12 @@ use std::thread::JoinHandle;
 
 use gm_broadcast::Time;
 
+use commit_mark::{CommitMark, CommitMarkFile};
 pub use error::OpenError;
-use last::{LastFile, Mark};
 use lock::Lock;
 use worker::{Job, Worker};
 
-use super::{Batch, Store, StoreError, Stored};
+use super::{Batch, Store, StoreError, StoredState};
 
 /// Version of what is written to a directory. A later one is refused.
 pub const FORMAT: u64 = 1;
@@ -60,32 +60,32 @@ impl DiskStore {
     /// # Errors
     /// An [`OpenError`]: another process uses it; others may change it; its file is damaged, or of another program or a later version; what the
     /// system said.
-    pub fn open(dir: &Path) -> Result<(DiskStore, Stored), OpenError> {
+    pub fn open(dir: &Path) -> Result<(DiskStore, StoredState), OpenError> {
         DiskStore::open_by(dir, Box::new(database::open_file))
     }
 
     /// As [`open`](DiskStore::open), by another way to open a file: tests put faults there.
-    fn open_by(dir: &Path, door: database::Door) -> Result<(DiskStore, Stored), OpenError> {
+    fn open_by(dir: &Path, door: database::FileOpener) -> Result<(DiskStore, StoredState), OpenError> {
         database::make_dir(dir)?;
         let lock = Lock::take(dir)?;
         let file = database::file_in(dir);
-        let said = last::read(dir)?;
+        let said = commit_mark::read(dir)?;
         let is_there = database::is_there(&file)?;
         let (mut stored, mark) = if is_there {
             database::examine(&file)?
         } else {
-            let mark = Mark::first();
-            database::create(dir, &Stored::default(), mark)?;
-            (Stored::default(), Some(mark))
+            let mark = CommitMark::first();
+            database::create(dir, &StoredState::default(), mark)?;
+            (StoredState::default(), Some(mark))
         };
-        let (mark, mut doubt) = last::judge(mark, said);
+        let (mark, mut doubt) = commit_mark::detect_loss(mark, said);
         if !is_there && doubt.is_some() {
             doubt = Some("the database that was in the directory is gone, and a new one begins".to_owned());
         }
         let database = database::open(&door, &file)?;
-        let last = LastFile::open(dir, mark, doubt.is_some())?;
+        let last = CommitMarkFile::open(dir, mark, doubt.is_some())?;
         let commits = (last, mark, doubt.is_some());
-        stored.doubt = doubt;
+        stored.suspected_loss = doubt;
         let (jobs, for_worker) = channel();
         let (for_owner, results) = channel();
         let worker = Worker::new(file, door, database, commits, for_worker, for_owner);
@@ -100,10 +100,10 @@ impl DiskStore {
         Ok((store, stored))
     }
 
-    /// What is called, by the store's own thread, after there is something to ask [`finished`](Store::finished) for. It must not wait for
+    /// What is called, by the store's own thread, after there is something to ask [`poll_finished`](Store::poll_finished) for. It must not wait for
     /// anything. It is called once for what was finished before.
     pub fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
-        self.tell(Job::WakeBy(waker));
+        self.send_job(Job::WakeBy(waker));
     }
 
     /// The directory.
@@ -112,7 +112,7 @@ impl DiskStore {
         &self.dir
     }
 
-    fn tell(&self, job: Job) {
+    fn send_job(&self, job: Job) {
         // If the thread is no more, `finished` says so.
         let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
     }
@@ -121,10 +121,10 @@ impl DiskStore {
 impl Store for DiskStore {
     fn submit(&mut self, _now: Time, batch: Batch) {
         self.open += 1;
-        self.tell(Job::Batch(batch));
+        self.send_job(Job::Batch(batch));
     }
 
-    fn finished(&mut self, _now: Time) -> Option<Result<(), StoreError>> {
+    fn poll_finished(&mut self, _now: Time) -> Option<Result<(), StoreError>> {
         use std::sync::mpsc::TryRecvError;
 
         if self.open == 0 {
@@ -144,16 +144,16 @@ impl Store for DiskStore {
         Some(result)
     }
 
-    fn due(&self) -> Option<Time> {
+    fn next_poll(&self) -> Option<Time> {
         None
     }
 
-    fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
+    fn set_waker(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
         DiskStore::wake_by(self, waker);
     }
 
-    fn trust(&mut self) {
-        self.tell(Job::Trust);
+    fn exclude_loss(&mut self) {
+        self.send_job(Job::Trust);
     }
 }
 
@@ -172,7 +172,7 @@ impl fmt::Debug for DiskStore {
 }
 
 /// What a directory holds that no process uses. Changes nothing in its file.
-pub(crate) fn read(dir: &Path) -> Result<Stored, OpenError> {
+pub(crate) fn read(dir: &Path) -> Result<StoredState, OpenError> {
     let file = database::file_in(dir);
     if !database::is_there(&file)? {
         return Err(OpenError::Absent { file });
@@ -183,13 +183,13 @@ pub(crate) fn read(dir: &Path) -> Result<Stored, OpenError> {
 }
 
 /// Makes a directory that holds that: wholly or not at all. Whoever opens it doubts it, as what is brought back may be old.
-pub(crate) fn write(dir: &Path, stored: &Stored) -> Result<(), OpenError> {
+pub(crate) fn write(dir: &Path, stored: &StoredState) -> Result<(), OpenError> {
     database::make_dir(dir)?;
     let _lock = Lock::take(dir)?;
     let file = database::file_in(dir);
     if database::is_there(&file)? {
         return Err(OpenError::Present { file });
     }
-    last::remove(dir).map_err(|source| OpenError::system("replace what is in", dir, source))?;
-    database::create(dir, stored, Mark::first().next())
+    commit_mark::remove(dir).map_err(|source| OpenError::system("replace what is in", dir, source))?;
+    database::create(dir, stored, CommitMark::first().next())
 }

@@ -10,65 +10,65 @@ mod tests;
 use gm_broadcast::Time;
 
 pub use faults::DiskFaults;
-pub use simulated::{Disk, Snapshot};
+pub use simulated::{DiskSnapshot, SimulatedDisk};
 
 use super::{Batch, Store, StoreError};
 
-/// A storage in memory. See [`Disk`] for how it behaves on one.
+/// A storage in memory. See [`SimulatedDisk`] for how it behaves on one.
 #[derive(Debug)]
-pub struct MemoryStore(Kind);
+pub struct MemoryStore(Backend);
 
 #[derive(Debug)]
-enum Kind {
+enum Backend {
     /// Keeps nothing. Counts the batches of which nothing was reported yet.
-    ThrowAway { open: usize },
+    Ephemeral { open: usize },
     /// On a disk, in one of its lives.
-    On { disk: Disk, life: u64 },
+    Simulated { disk: SimulatedDisk, life: u64 },
 }
 
 impl MemoryStore {
     /// For a node without a directory: everything is finished at once, and nothing is kept.
     #[must_use]
-    pub const fn throw_away() -> MemoryStore {
-        MemoryStore(Kind::ThrowAway { open: 0 })
+    pub const fn ephemeral() -> MemoryStore {
+        MemoryStore(Backend::Ephemeral { open: 0 })
     }
 
-    const fn on(disk: Disk, life: u64) -> MemoryStore {
-        MemoryStore(Kind::On { disk, life })
+    const fn on(disk: SimulatedDisk, life: u64) -> MemoryStore {
+        MemoryStore(Backend::Simulated { disk, life })
     }
 }
 
 impl Store for MemoryStore {
-    fn keeps(&self) -> bool {
-        matches!(self.0, Kind::On { .. })
+    fn is_durable(&self) -> bool {
+        matches!(self.0, Backend::Simulated { .. })
     }
 
     fn submit(&mut self, now: Time, batch: Batch) {
         match &mut self.0 {
-            Kind::ThrowAway { open } => *open += 1,
-            Kind::On { disk, life } => disk.submit(*life, now, batch),
+            Backend::Ephemeral { open } => *open += 1,
+            Backend::Simulated { disk, life } => disk.submit(*life, now, batch),
         }
     }
 
-    fn finished(&mut self, now: Time) -> Option<Result<(), StoreError>> {
+    fn poll_finished(&mut self, now: Time) -> Option<Result<(), StoreError>> {
         match &mut self.0 {
-            Kind::ThrowAway { open } => {
+            Backend::Ephemeral { open } => {
                 *open = open.checked_sub(1)?;
                 Some(Ok(()))
             }
-            Kind::On { disk, life } => disk.finished(*life, now),
+            Backend::Simulated { disk, life } => disk.finished(*life, now),
         }
     }
 
-    fn due(&self) -> Option<Time> {
+    fn next_poll(&self) -> Option<Time> {
         match &self.0 {
-            Kind::ThrowAway { open } => (*open > 0).then_some(Time::ZERO),
-            Kind::On { disk, life } => disk.due(*life),
+            Backend::Ephemeral { open } => (*open > 0).then_some(Time::ZERO),
+            Backend::Simulated { disk, life } => disk.due(*life),
         }
     }
 
-    fn trust(&mut self) {
-        if let Kind::On { disk, life } = &self.0 {
+    fn exclude_loss(&mut self) {
+        if let Backend::Simulated { disk, life } = &self.0 {
             disk.trust(*life);
         }
     }

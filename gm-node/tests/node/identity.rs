@@ -11,33 +11,34 @@ use gm_codec::{
 };
 use gm_data::{ChangeError, Record, Version};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Config, Event, Node, Stored, Wait, What, WriteError};
+use gm_node::{Event, NodeConfig, NodeMachine, StoredState, Wait, WriteError, WriteKind};
 
-use crate::town::{group, id, serve, write};
+use crate::cluster::{group, id, serve, write};
 
 fn codec() -> FrameCodec {
     let keyring = Keyring::new(Key::new([7; 32]));
     FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap()
 }
 
-struct Alone {
-    node: Node<MemoryStore>,
+struct SingleNode {
+    node: NodeMachine<MemoryStore>,
     now: Time,
     events: Vec<Event>,
     codec: FrameCodec,
     nonces: NonceSequence,
 }
 
-impl Alone {
-    fn new() -> Alone {
-        let config = Config { alone: true, ..Config::new(id(1)) };
-        let store = MemoryStore::throw_away();
-        let node = Node::new(config, codec(), store, Stored::default(), [3; 32], Time::ZERO).unwrap();
+impl SingleNode {
+    fn new() -> SingleNode {
+        let config = NodeConfig { single_node: true, ..NodeConfig::new(id(1)) };
+        let store = MemoryStore::ephemeral();
+        let node =
+            NodeMachine::new(config, codec(), store, StoredState::default(), [3; 32], Time::ZERO).unwrap();
         let nonces = NonceSequence::new(Epoch::new([9; 8]).unwrap());
-        Alone { node, now: Time::ZERO, events: Vec::new(), codec: codec(), nonces }
+        SingleNode { node, now: Time::ZERO, events: Vec::new(), codec: codec(), nonces }
     }
 
-    fn give(&mut self, input: Input<gm_node::Command>) {
+    fn handle(&mut self, input: Input<gm_node::Command>) {
         self.node.handle(self.now, input);
         while let Some(output) = self.node.poll_output() {
             if let Output::Event(event) = output {
@@ -50,13 +51,13 @@ impl Alone {
         let until = self.now + time;
         while let Some(due) = self.node.deadline().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            self.give(Input::Wake);
+            self.handle(Input::Wake);
         }
         self.now = until;
     }
 
     /// Another node tells us what we are said to have written.
-    fn hear(&mut self, incarnation: u64, clock: u64) {
+    fn receive_claim(&mut self, incarnation: u64, clock: u64) {
         let version = Version::new(Incarnation::new(incarnation).unwrap(), false, clock).unwrap();
         let record = Record::from_parts(id(1), version, None, 0, []).unwrap();
         let body =
@@ -66,7 +67,7 @@ impl Alone {
         Payload { header, body }.encode(&Limits::default(), &mut payload).unwrap();
         let nonce = self.nonces.next_nonce().unwrap();
         self.codec.seal(&Channel::DatagramTo(id(1)), nonce, &payload, &mut frame).unwrap();
-        self.give(Input::Datagram {
+        self.handle(Input::Datagram {
             from: "10.0.0.1:29999".parse().unwrap(),
             via: Via::Unicast,
             bytes: frame,
@@ -81,24 +82,24 @@ impl Alone {
 
 #[test]
 fn three_times_a_minute_then_once_the_other_is_silent() {
-    let mut alone = Alone::new();
-    alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
+    let mut alone = SingleNode::new();
+    alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
-    let version = |alone: &Alone| alone.node.own(&group()).unwrap().version();
+    let version = |alone: &SingleNode| alone.node.own_record(&group()).unwrap().version();
     for round in 0..3 {
         let heard = version(&alone).incarnation.get() + 10;
-        alone.hear(heard, 5 + round);
+        alone.receive_claim(heard, 5 + round);
         assert!(version(&alone).incarnation.get() > heard);
-        assert_eq!(alone.node.own(&group()).unwrap().items().count(), 1, "it says what it said");
+        assert_eq!(alone.node.own_record(&group()).unwrap().items().count(), 1, "it says what it said");
     }
     assert_eq!(alone.conflicts(), 0);
     let stands = version(&alone);
     for _ in 0..20 {
-        alone.hear(stands.incarnation.get() + 1_000, 50);
+        alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     }
     assert_eq!((alone.conflicts(), version(&alone)), (1, stands));
     assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_some());
-    alone.give(Input::Command(write(2, serve(10, 19), Wait::NONE)));
+    alone.handle(Input::Command(write(2, serve(10, 19), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     let refused = alone.events.iter().any(|event| match event {
         Event::Answered { tag: 2, result, .. } => {
@@ -109,32 +110,32 @@ fn three_times_a_minute_then_once_the_other_is_silent() {
     assert!(refused);
     // What others pass on of it is no sign that it is still there.
     for _ in 0..9 {
-        alone.hear(stands.incarnation.get() + 1_000, 50);
+        alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     }
     alone.run_for(Duration::from_secs(10));
-    alone.hear(stands.incarnation.get() + 1_000, 50);
+    alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     assert!(version(&alone).incarnation.get() > stands.incarnation.get() + 1_000);
     assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_none());
 }
 
 /// Hears so many claims, each above all before, at once, until writing stops.
-fn until_it_stops(alone: &mut Alone) {
+fn until_it_stops(alone: &mut SingleNode) {
     let conflicts = alone.conflicts();
     while alone.conflicts() == conflicts {
-        let own = alone.node.own(&group()).unwrap().version().incarnation.get();
-        alone.hear(own + 1_000_000, 5);
+        let own = alone.node.own_record(&group()).unwrap().version().incarnation.get();
+        alone.receive_claim(own + 1_000_000, 5);
     }
 }
 
-fn pause(alone: &Alone) -> Option<u64> {
+fn pause(alone: &SingleNode) -> Option<u64> {
     let status = alone.node.status(alone.now, &group()).unwrap();
     status.conflict.map(|conflict| conflict.pause_millis)
 }
 
 #[test]
 fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
-    let mut alone = Alone::new();
-    alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
+    let mut alone = SingleNode::new();
+    alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     let mut pauses = Vec::new();
     for _ in 0..9 {
@@ -144,8 +145,8 @@ fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
         // Another claim during the pause makes it begin anew.
         alone.run_for(Duration::from_millis(first / 2));
         let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap();
-        assert_eq!(claim.shown_by, Some(id(0)));
-        alone.hear(claim.claim.unwrap().incarnation.get() + 1, 5);
+        assert_eq!(claim.reported_by, Some(id(0)));
+        alone.receive_claim(claim.claim.unwrap().incarnation.get() + 1, 5);
         assert!(pause(&alone).unwrap() > first / 2 + 1_000);
         alone.run_for(Duration::from_millis(first));
         assert_eq!(pause(&alone), None);
@@ -159,19 +160,19 @@ fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
 
 #[test]
 fn the_owner_ends_the_pause() {
-    let mut alone = Alone::new();
-    alone.give(Input::Command(write(1, serve(0, 9), Wait::NONE)));
+    let mut alone = SingleNode::new();
+    alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     until_it_stops(&mut alone);
     let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap().claim.unwrap();
-    alone.give(Input::Command(write(2, What::Resume, Wait::NONE)));
+    alone.handle(Input::Command(write(2, WriteKind::Resume, Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
-    assert!(alone.node.own(&group()).unwrap().version() > claim);
+    assert!(alone.node.own_record(&group()).unwrap().version() > claim);
     assert_eq!(pause(&alone), None);
-    alone.give(Input::Command(write(3, serve(10, 19), Wait::NONE)));
+    alone.handle(Input::Command(write(3, serve(10, 19), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     // Where there is nothing to end, nothing is written.
-    alone.give(Input::Command(write(4, What::Resume, Wait::NONE)));
+    alone.handle(Input::Command(write(4, WriteKind::Resume, Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     let changed = |wanted: u64| {
         alone.events.iter().find_map(|event| match event {

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)] // a test says what went wrong by ending
 
 mod agreement;
+mod cluster;
 mod evictions;
 mod identity;
 mod many;
 mod others;
 mod paths;
 mod restarts;
-mod town;
 mod unanswered;
 mod waits;
 mod writes;

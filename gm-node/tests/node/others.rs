@@ -6,7 +6,7 @@ use gm_data::{ForgetError, GroupName};
 use gm_node::{Command, Forget, Wait, WriteError};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 
-use crate::town::{agree, disks, group, id, serve, settle, town, write};
+use crate::cluster::{disks, group, id, in_sync, new_cluster, serve, settle, write};
 
 fn forget(tag: u64, node: u8) -> Command {
     Command::Forget(Forget { tag, group: None, member: id(node), wait: Wait::NONE })
@@ -14,73 +14,77 @@ fn forget(tag: u64, node: u8) -> Command {
 
 #[test]
 fn a_dead_member_is_forgotten_and_a_living_one_comes_back() {
-    let (mut town, told) = town(4, &disks(4), |_| {});
-    settle(&mut town, 4);
-    town.crash(NodeIndex(3));
-    town.command(NodeIndex(0), forget(1, 3));
-    town.run_for(Duration::from_secs(5));
-    assert!(told.answer(1).unwrap().1.is_ok());
-    assert!(agree(&town, 3));
+    let (mut cluster, log) = new_cluster(4, &disks(4), |_| {});
+    settle(&mut cluster, 4);
+    cluster.crash(NodeIndex(3));
+    cluster.command(NodeIndex(0), forget(1, 3));
+    cluster.run_for(Duration::from_secs(5));
+    assert!(log.answer(1).unwrap().1.is_ok());
+    assert!(in_sync(&cluster, 3));
     for node in 0..3 {
-        let peers = town.machine(NodeIndex(node)).unwrap().peers();
+        let peers = cluster.machine(NodeIndex(node)).unwrap().peers();
         assert!(!peers.contains(&id(3)), "who is forgotten is listed no longer");
     }
-    town.command(NodeIndex(0), forget(2, 2));
-    town.run_for(Duration::from_secs(5));
-    assert!(agree(&town, 3), "the living one is back, with what it served");
-    assert!(town.machine(NodeIndex(0)).unwrap().peers().contains(&id(2)), "and listed again");
-    let view = town.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
+    cluster.command(NodeIndex(0), forget(2, 2));
+    cluster.run_for(Duration::from_secs(5));
+    assert!(in_sync(&cluster, 3), "the living one is back, with what it served");
+    assert!(cluster.machine(NodeIndex(0)).unwrap().peers().contains(&id(2)), "and listed again");
+    let view = cluster.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
     assert_eq!(view.record(id(2)).unwrap().items().count(), 1);
-    town.command(NodeIndex(1), forget(3, 3));
-    town.run_for(Duration::from_secs(1));
-    assert_eq!(told.answer(3).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(3) })));
+    cluster.command(NodeIndex(1), forget(3, 3));
+    cluster.run_for(Duration::from_secs(1));
+    assert_eq!(log.answer(3).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(3) })));
 }
 
 /// As a write of one's own: stored, then seen and told, or refused and nothing was changed.
 #[test]
 fn a_forgetting_is_stored_before_anybody_sees_it() {
     let disks = disks(3);
-    let (mut town, told) = town(3, &disks, |_| {});
-    settle(&mut town, 3);
-    town.crash(NodeIndex(2));
-    let gone = |town: &crate::town::Town, node| {
-        let view = town.machine(NodeIndex(node)).unwrap().view(&group()).unwrap();
+    let (mut cluster, log) = new_cluster(3, &disks, |_| {});
+    settle(&mut cluster, 3);
+    cluster.crash(NodeIndex(2));
+    let gone = |cluster: &crate::cluster::Cluster, node| {
+        let view = cluster.machine(NodeIndex(node)).unwrap().view(&group()).unwrap();
         view.record(id(2)).unwrap().version().forgotten
     };
     disks[0].set_full(true);
-    town.command(NodeIndex(0), forget(1, 2));
-    town.run_for(Duration::from_secs(1));
-    assert!(matches!(told.answer(1).unwrap().1, Err(WriteError::Store(_))));
-    assert!(!gone(&town, 0) && !gone(&town, 1));
+    cluster.command(NodeIndex(0), forget(1, 2));
+    cluster.run_for(Duration::from_secs(1));
+    assert!(matches!(log.answer(1).unwrap().1, Err(WriteError::Store(_))));
+    assert!(!gone(&cluster, 0) && !gone(&cluster, 1));
     disks[0].set_full(false);
     disks[0].set_latency(Duration::from_millis(300));
-    let began = town.now();
-    town.command(NodeIndex(0), forget(2, 2));
-    while town.now() < began + Duration::from_millis(299) {
-        town.run_for(Duration::from_millis(1));
-        assert!(!gone(&town, 0) && !gone(&town, 1) && told.answer(2).is_none(), "seen at {}", town.now());
+    let began = cluster.now();
+    cluster.command(NodeIndex(0), forget(2, 2));
+    while cluster.now() < began + Duration::from_millis(299) {
+        cluster.run_for(Duration::from_millis(1));
+        assert!(
+            !gone(&cluster, 0) && !gone(&cluster, 1) && log.answer(2).is_none(),
+            "seen at {}",
+            cluster.now()
+        );
     }
-    town.run_for(Duration::from_millis(100));
-    assert!(gone(&town, 0) && gone(&town, 1) && told.answer(2).unwrap().1.is_ok());
+    cluster.run_for(Duration::from_millis(100));
+    assert!(gone(&cluster, 0) && gone(&cluster, 1) && log.answer(2).unwrap().1.is_ok());
 }
 
 #[test]
 fn who_is_known_in_no_group_cannot_be_forgotten_in_all() {
-    let (mut town, told) = town(1, &disks(1), |config| config.alone = true);
-    town.command(NodeIndex(0), forget(1, 7));
-    town.run_for(Duration::from_millis(10));
-    assert_eq!(told.answer(1).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(7) })));
+    let (mut cluster, log) = new_cluster(1, &disks(1), |config| config.single_node = true);
+    cluster.command(NodeIndex(0), forget(1, 7));
+    cluster.run_for(Duration::from_millis(10));
+    assert_eq!(log.answer(1).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(7) })));
 }
 
 #[test]
 fn of_groups_of_others_a_name_and_a_member_are_known() {
     let disks = disks(3);
-    let (mut town, _) = town(3, &disks, |_| {});
+    let (mut cluster, _) = new_cluster(3, &disks, |_| {});
     for node in [0, 1] {
-        town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+        cluster.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
     }
-    town.run_for(Duration::from_secs(60));
-    let outside = town.machine(NodeIndex(2)).unwrap();
+    cluster.run_for(Duration::from_secs(60));
+    let outside = cluster.machine(NodeIndex(2)).unwrap();
     assert!(outside.view(&group()).is_none());
     let contacts: Vec<_> = outside.contacts().map(|(name, _)| name.clone()).collect();
     assert_eq!(contacts, [group()]);
@@ -92,123 +96,127 @@ fn of_groups_of_others_a_name_and_a_member_are_known() {
 /// Ten nodes are in one group, without multicast; two of them in another, who began it where they did not hear each other. They are named to each other by
 /// those who are not in it.
 #[test]
-fn members_of_a_small_group_find_each_other_by_those_who_are_not_in_it() {
-    let (mut town, _) = town(10, &disks(10), |config| config.broadcast.multicast = false);
-    settle(&mut town, 10);
+fn members_of_a_small_group_meet_through_other_nodes() {
+    let (mut cluster, _) = new_cluster(10, &disks(10), |config| config.broadcast.multicast = false);
+    settle(&mut cluster, 10);
     let set = |nodes: std::ops::Range<u32>| Nodes::Set(nodes.map(NodeIndex).collect());
     let scope = Scope { from: set(0..5), to: set(5..10), both: true };
-    let heal = town.now() + Duration::from_secs(120);
+    let heal = cluster.now() + Duration::from_secs(120);
     let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
-    town.act(Action::Begin(fault, heal));
+    cluster.act(Action::Begin(fault, heal));
     let orders: GroupName = "Orders".parse().unwrap();
     for node in [1, 8] {
         let what = serve(node * 100, node * 100 + 9);
-        let write = gm_node::Write { tag: node.into(), group: orders.clone(), what, wait: Wait::NONE };
-        town.command(NodeIndex(node), Command::Write(write));
+        let write = gm_node::Write { tag: node.into(), group: orders.clone(), kind: what, wait: Wait::NONE };
+        cluster.command(NodeIndex(node), Command::Write(write));
     }
-    town.run_until(heal);
-    let members = |town: &crate::town::Town, node| town.machine(NodeIndex(node)).unwrap().members(&orders);
-    assert_eq!((members(&town, 1).len(), members(&town, 8).len()), (1, 1));
-    town.run_for(Duration::from_secs(60));
-    assert_eq!((members(&town, 1), members(&town, 8)), (vec![id(1), id(8)], vec![id(1), id(8)]));
+    cluster.run_until(heal);
+    let members =
+        |cluster: &crate::cluster::Cluster, node| cluster.machine(NodeIndex(node)).unwrap().members(&orders);
+    assert_eq!((members(&cluster, 1).len(), members(&cluster, 8).len()), (1, 1));
+    cluster.run_for(Duration::from_secs(60));
+    assert_eq!((members(&cluster, 1), members(&cluster, 8)), (vec![id(1), id(8)], vec![id(1), id(8)]));
 }
 
 /// Nobody says anything any more, and there are more members than one message tells of.
 #[test]
 fn who_only_observes_learns_a_quiet_group_of_many() {
-    let (mut town, _) = town(41, &disks(41), |config| {
+    let (mut cluster, _) = new_cluster(41, &disks(41), |config| {
         config.broadcast.multicast = false;
         config.observe = config.broadcast.me == id(40);
     });
-    town.crash(NodeIndex(40));
-    settle(&mut town, 40);
-    town.run_for(Duration::from_secs(120));
-    town.act(Action::Start(NodeIndex(40)));
-    town.run_for(Duration::from_secs(60));
-    assert_eq!(town.machine(NodeIndex(40)).unwrap().members(&group()).len(), 40);
-    assert!(agree(&town, 40));
+    cluster.crash(NodeIndex(40));
+    settle(&mut cluster, 40);
+    cluster.run_for(Duration::from_secs(120));
+    cluster.act(Action::Start(NodeIndex(40)));
+    cluster.run_for(Duration::from_secs(60));
+    assert_eq!(cluster.machine(NodeIndex(40)).unwrap().members(&group()).len(), 40);
+    assert!(in_sync(&cluster, 40));
 }
 
 #[test]
 fn a_split_heals_by_itself() {
-    let (mut town, _) = town(6, &disks(6), |config| config.broadcast.multicast = config.broadcast.me < id(4));
-    settle(&mut town, 6);
+    let (mut cluster, _) =
+        new_cluster(6, &disks(6), |config| config.broadcast.multicast = config.broadcast.me < id(4));
+    settle(&mut cluster, 6);
     let set = |nodes: &[u32]| Nodes::Set(nodes.iter().map(|node| NodeIndex(*node)).collect());
     let scope = Scope { from: set(&[0, 1, 2]), to: set(&[3, 4, 5]), both: true };
     let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
-    let heal = town.now() + Duration::from_secs(300);
-    town.act(Action::Begin(fault, heal));
-    town.run_for(Duration::from_secs(200));
+    let heal = cluster.now() + Duration::from_secs(300);
+    cluster.act(Action::Begin(fault, heal));
+    cluster.run_for(Duration::from_secs(200));
     for node in [1, 4] {
-        town.command(NodeIndex(node), write(node.into(), serve(node * 7_000, node * 7_000 + 9), Wait::NONE));
+        cluster
+            .command(NodeIndex(node), write(node.into(), serve(node * 7_000, node * 7_000 + 9), Wait::NONE));
     }
-    town.run_until(heal);
-    assert!(!agree(&town, 6));
-    town.run_for(Duration::from_secs(30));
-    assert!(agree(&town, 6));
+    cluster.run_until(heal);
+    assert!(!in_sync(&cluster, 6));
+    cluster.run_for(Duration::from_secs(30));
+    assert!(in_sync(&cluster, 6));
 }
 
 #[test]
-fn near_the_bound_of_records_it_is_said_and_beyond_it_newcomers_are_kept_out() {
-    let (mut town, told) = town(4, &disks(4), |config| {
-        config.bounds.records = 3;
+fn the_record_limit_warns_first_and_then_refuses() {
+    let (mut cluster, log) = new_cluster(4, &disks(4), |config| {
+        config.limits.records = 3;
         // The last one to write knows the others.
         config.observe = config.broadcast.me == id(3);
     });
     for nodes in [0..3, 3..4] {
         for node in nodes {
-            town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+            cluster.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
         }
-        town.run_for(Duration::from_secs(10));
+        cluster.run_for(Duration::from_secs(10));
     }
-    let refused =
-        |node: &u64| matches!(told.answer(*node), Some((_, Err(WriteError::Full { bound: "records", .. }))));
+    let refused = |node: &u64| {
+        matches!(log.answer(*node), Some((_, Err(WriteError::LimitReached { limit: "records", .. }))))
+    };
     let (out, within): (Vec<u64>, Vec<u64>) = (0..4).partition(refused);
     assert_eq!(out.len(), 1, "one too many");
     for node in within {
-        let machine = town.machine(NodeIndex(u32::try_from(node).unwrap())).unwrap();
+        let machine = cluster.machine(NodeIndex(u32::try_from(node).unwrap())).unwrap();
         assert_eq!(machine.view(&group()).unwrap().records().len(), 3, "of node {node}");
-        assert!(machine.status(town.now(), &group()).unwrap().crowded);
+        assert!(machine.status(cluster.now(), &group()).unwrap().is_near_limit);
     }
-    assert!(told.any(|event| matches!(event, gm_node::Event::Crowded { records: 3, most: 3, .. })));
+    assert!(log.any(|event| matches!(event, gm_node::Event::NearRecordLimit { records: 3, max: 3, .. })));
 }
 
 /// While its own first record is with the storage, others do not take its place.
 #[test]
-fn a_first_write_keeps_its_place_within_the_bound_of_records() {
+fn a_first_write_reserves_a_record() {
     let disks = disks(4);
     disks[3].set_latency(Duration::from_millis(300));
-    let (mut town, told) = town(4, &disks, |config| {
+    let (mut cluster, log) = new_cluster(4, &disks, |config| {
         if config.broadcast.me == id(3) {
-            config.bounds.records = 3;
+            config.limits.records = 3;
         }
     });
     for node in [3, 0, 1, 2] {
-        town.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
+        cluster.command(NodeIndex(node), write(node.into(), serve(0, 9), Wait::NONE));
     }
-    let start = town.now();
-    while town.now() < start + Duration::from_secs(5) {
-        town.run_for(Duration::from_millis(10));
+    let start = cluster.now();
+    while cluster.now() < start + Duration::from_secs(5) {
+        cluster.run_for(Duration::from_millis(10));
         let records =
-            town.machine(NodeIndex(3)).unwrap().view(&group()).map_or(0, |view| view.records().len());
-        assert!(records <= 3, "{records} at {}", town.now());
+            cluster.machine(NodeIndex(3)).unwrap().view(&group()).map_or(0, |view| view.records().len());
+        assert!(records <= 3, "{records} at {}", cluster.now());
     }
-    assert!(told.answer(3).unwrap().1.is_ok());
+    assert!(log.answer(3).unwrap().1.is_ok());
 }
 
 /// Without multicast, a newcomer that knows one node is told to all by broadcast, as soon as it knows them.
 #[test]
 fn a_newcomer_is_known_to_all_at_once() {
-    let (mut town, _) = town(20, &disks(20), |config| config.broadcast.multicast = false);
-    settle(&mut town, 19);
-    town.run_for(Duration::from_secs(120));
-    town.command(NodeIndex(19), write(1, gm_node::What::Join(vec![]), Wait::NONE));
-    town.run_for(Duration::from_millis(500));
-    assert!(agree(&town, 20));
-    let again: u64 = town
+    let (mut cluster, _) = new_cluster(20, &disks(20), |config| config.broadcast.multicast = false);
+    settle(&mut cluster, 19);
+    cluster.run_for(Duration::from_secs(120));
+    cluster.command(NodeIndex(19), write(1, gm_node::WriteKind::Join(vec![]), Wait::NONE));
+    cluster.run_for(Duration::from_millis(500));
+    assert!(in_sync(&cluster, 20));
+    let again: u64 = cluster
         .machine(NodeIndex(19))
         .unwrap()
-        .counts()
+        .counters()
         .iter()
         .filter(|(what, why, _)| (*what, *why) == ("own", "told again"))
         .map(|(_, _, count)| count)

@@ -5,7 +5,7 @@ use std::time::Instant;
 use gm_broadcast::Time;
 use gm_node::store::Store;
 
-use crate::world::{Directory, one, put, wait};
+use crate::fixture::{Directory, contact_batch, put, wait};
 
 #[test]
 #[ignore = "measures, and proves nothing"]
@@ -17,11 +17,11 @@ fn figures() {
     });
     let (mut store, _) = dir.open();
     let started = Instant::now();
-    (0..500).for_each(|number| put(&mut store, one(number, true)).unwrap());
+    (0..500).for_each(|number| put(&mut store, contact_batch(number, true)).unwrap());
     println!("{:.0} durable batches a second, one waits", 500.0 / started.elapsed().as_secs_f64());
     let started = Instant::now();
     for number in 0..20_000 {
-        store.submit(Time::ZERO, one(number % 10_000, true));
+        store.submit(Time::ZERO, contact_batch(number % 10_000, true));
         if number >= 64 {
             wait(&mut store).unwrap();
         }

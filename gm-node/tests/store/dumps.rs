@@ -7,7 +7,7 @@ use gm_node::dump::{self, Dump, DumpError};
 use gm_node::store::Store;
 use gm_node::store::disk::OpenError;
 
-use crate::world::{Directory, batch, text};
+use crate::fixture::{Directory, batch, text};
 
 fn filled(name: &str) -> Directory {
     let dir = Directory::new(name);

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use gm_broadcast::Time;
 use gm_node::store::Store;
-use gm_node::store::Stored;
+use gm_node::store::StoredState;
 use gm_node::store::disk::{DiskStore, OpenError};
-use gm_node::store::memory::Disk;
+use gm_node::store::memory::SimulatedDisk;
 
-use crate::world::{Directory, batch, private, put, scattered, text};
+use crate::fixture::{Directory, batch, private, put, scattered, text};
 
 /// Bytes at the head of the database that say which commit is the last.
 const HEAD: usize = 320;
@@ -44,8 +44,8 @@ impl AddAssign for Count {
     }
 }
 
-fn is_doubted(stored: &Stored) -> bool {
-    stored.doubt.is_some()
+fn is_doubted(stored: &StoredState) -> bool {
+    stored.suspected_loss.is_some()
 }
 
 /// The files of a directory as a process left them that was killed after so many batches, the last of them durable and reported; and what was reported.
@@ -60,7 +60,7 @@ struct Killed {
 
 fn killed(batches: u64, seed: u64) -> Killed {
     let dir = Directory::new(&format!("flips-{batches}-{seed}"));
-    let twin = Disk::new();
+    let twin = SimulatedDisk::new();
     let ((mut store, _), (mut in_memory, _)) = (dir.open(), twin.open());
     let read = |name: &str| fs::read(dir.join(name));
     let mut before = Vec::new();
@@ -125,8 +125,8 @@ fn sweep(flips: usize) -> [Count; 4] {
     let states: Vec<Killed> =
         [(1, 1), (2, 2), (9, 3), (60, 4)].map(|(batches, seed)| killed(batches, seed)).into();
     let mut counts = [Count::default(), Count::default(), Count::default(), Count::default()];
-    let number = |salt: u64, at: usize, most: usize| {
-        usize::try_from(scattered(salt << 32 ^ at as u64) % most as u64).unwrap()
+    let number = |salt: u64, at: usize, max: usize| {
+        usize::try_from(scattered(salt << 32 ^ at as u64) % max as u64).unwrap()
     };
     let beside = |killed: &Killed| killed.beside.clone();
     for state in &states {

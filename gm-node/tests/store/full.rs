@@ -6,10 +6,10 @@ use std::io::Write;
 use std::process::Command;
 
 use gm_broadcast::Time;
-use gm_node::store::memory::Disk;
+use gm_node::store::memory::SimulatedDisk;
 use gm_node::store::{Batch, Store};
 
-use crate::world::{Directory, group, node, put, record, text};
+use crate::fixture::{Directory, group, node, put, record, text};
 
 /// A file system in memory. Unmounted at the end.
 struct Mounted(Directory);
@@ -37,13 +37,13 @@ fn large(number: u32) -> Batch {
 }
 
 #[test]
-fn it_is_refused_in_words_and_taken_when_there_is_room_again() {
+fn a_full_disk_is_reported_and_recovers() {
     let Some(mounted) = Mounted::new("full") else {
         println!("skipped: a file system cannot be mounted here, which needs root");
         return;
     };
     let dir = &mounted.0;
-    let twin = Disk::new();
+    let twin = SimulatedDisk::new();
     let ((mut store, _), (mut in_memory, _)) = (dir.open(), twin.open());
     let (mut failed, mut number) = (0, 0);
     let mut both = |number| {

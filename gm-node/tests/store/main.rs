@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bench;
-mod doubted;
 mod dumps;
+mod durability;
+mod fixture;
 mod flips;
 mod full;
-mod kept;
-mod killed;
+mod kill;
 mod refused;
-mod world;
+mod suspected_loss;

@@ -7,7 +7,7 @@ use gm_node::dump;
 use gm_node::store::disk::{DiskStore, FORMAT, OpenError};
 use redb::{Database, TableDefinition};
 
-use crate::world::{Directory, one, private, put, scattered, text};
+use crate::fixture::{Directory, contact_batch, private, put, scattered, text};
 
 /// Opening is refused, the words name all that they should, and nothing is changed. Returns the words.
 fn refused(dir: &Directory) -> String {
@@ -25,7 +25,7 @@ fn refused(dir: &Directory) -> String {
 fn filled(name: &str) -> (Directory, String) {
     let dir = Directory::new(name);
     let (mut store, _) = dir.open();
-    (0..60).for_each(|number| put(&mut store, one(number, number % 20 == 0)).unwrap());
+    (0..60).for_each(|number| put(&mut store, contact_batch(number, number % 20 == 0)).unwrap());
     drop(store);
     let text = text(&dir.open().1);
     (dir, text)

@@ -22,7 +22,7 @@ impl Acknowledged {
 
 /// What is wrong with what a disk holds, if something is; what it holds is what the owner goes on with.
 fn begin(book: &mut Book, node: NodeIndex) -> Result<(), String> {
-    let stored = book.disk(node).map(gm_node::store::memory::Disk::stored).unwrap_or_default();
+    let stored = book.disk(node).map(gm_node::store::memory::SimulatedDisk::stored).unwrap_or_default();
     let me = book.identity[node.0 as usize];
     let former = stored.me.filter(|former| *former != me);
     book.formers.extend(former.map(|former| (node, former)));

@@ -18,7 +18,7 @@ impl Checker<Whole> for Bounded {
     }
 
     fn settled(&mut self, place: Where, machine: &Whole) -> Result<(), Violation> {
-        match machine.bounded().into_iter().find(|(_, many, most)| many > most) {
+        match machine.usage().into_iter().find(|(_, many, most)| many > most) {
             Some((what, many, most)) => {
                 let what = format!("{} has {many} {what}, more than {most}", place.node);
                 Err(Violation::safety("bounded", place.at, what))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gm_node::{Count, End, Event};
+use gm_node::{AckCount, Event, WaitOutcome};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use crate::book::{Asked, Book, Shared};
@@ -23,7 +23,7 @@ impl Claimed {
         Claimed { book: Shared::clone(book), waits: 0 }
     }
 
-    fn wait(&mut self, tag: u64, end: End) -> Result<(), String> {
+    fn wait(&mut self, tag: u64, end: WaitOutcome) -> Result<(), String> {
         let book = self.book.borrow();
         let Some(claimed) = book.plan.claims.waits else { return Ok(()) };
         let Some(ask) = book.asks.get(&tag).filter(|ask| matches!(ask.what, Asked::Write(_))) else {
@@ -31,13 +31,13 @@ impl Claimed {
         };
         let should = match claimed {
             // A dead member is all that is missing.
-            Ending::Settled if ask.wait.count == Count::All => End::Settled,
-            Ending::Settled | Ending::Satisfied => End::Satisfied,
+            Ending::Settled if ask.wait.count == AckCount::All => WaitOutcome::Settled,
+            Ending::Settled | Ending::Satisfied => WaitOutcome::Satisfied,
         };
-        if end != should && ask.wait.count != Count::None {
+        if end != should && ask.wait.count != AckCount::None {
             return Err(format!("{} waits, {:?}, and it ends {end:?}, not {should:?}", ask.node, ask.wait));
         }
-        self.waits += u64::from(ask.wait.count == Count::All);
+        self.waits += u64::from(ask.wait.count == AckCount::All);
         Ok(())
     }
 }
@@ -56,7 +56,7 @@ fn not_so(world: &Land, book: &Book) -> Option<String> {
     let misfits: u64 = world
         .indices()
         .filter_map(|node| world.machine(node))
-        .flat_map(|machine| machine.counts().iter().filter(|(what, _, _)| *what == "increment"))
+        .flat_map(|machine| machine.counters().iter().filter(|(what, _, _)| *what == "increment"))
         .map(|(_, _, count)| count)
         .sum();
     if claims.fits && misfits > 0 {
@@ -92,7 +92,7 @@ impl Checker<Whole> for Claimed {
 
     fn see(&mut self, place: Where, seen: &Seen<'_, Whole>) -> Result<(), Violation> {
         if let Seen::Event(Event::Answered { tag, result: Ok(written), .. }) = seen {
-            self.wait(*tag, written.waited.end)
+            self.wait(*tag, written.wait.outcome)
                 .map_err(|what| Violation::liveness("claims", place.at, what))?;
         }
         Ok(())

@@ -39,7 +39,7 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
     let mut holders: Vec<(NodeIndex, &GroupState)> = Vec::new();
     for node in world.indices() {
         let Some(machine) = world.machine(node) else { continue };
-        let own = machine.own(name);
+        let own = machine.own_record(name);
         let owned = own.map(items_of).unwrap_or_default();
         let should = book.owners.get(&(node, group)).map(crate::owner::Owner::items).unwrap_or_default();
         if owned != should {
@@ -48,8 +48,10 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
         let state = machine.view(name).map(|view| -> &GroupState { view });
         let status = machine.status(world.now(), name);
         match (state, status) {
-            (Some(state), Some(status)) if !status.leaving => holders.push((node, state)),
-            (None, _) if own.is_some_and(Record::is_member) || machine.held().any(|held| held == name) => {
+            (Some(state), Some(status)) if !status.is_leaving => holders.push((node, state)),
+            (None, _)
+                if own.is_some_and(Record::is_member) || machine.hosted_groups().any(|held| held == name) =>
+            {
                 return Some(("fingerprints", format!("{node} holds {name:?}, and no state of it")));
             }
             _ => {}
@@ -68,7 +70,7 @@ fn in_group(world: &Land, book: &Book, group: usize) -> Option<Different> {
     for node in world.indices() {
         let Some(machine) = world.machine(node) else { continue };
         let held = state.record(book.identity[node.0 as usize]);
-        let Some(own) = machine.own(name) else {
+        let Some(own) = machine.own_record(name) else {
             if held.is_some_and(Record::is_member) {
                 return Some((
                     "fingerprints",

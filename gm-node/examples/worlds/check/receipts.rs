@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use gm_clock::NetId;
 use gm_data::{GroupState, KeyRange, Record};
-use gm_node::{Count, End, Event, What, Written as Answer};
+use gm_node::{AckCount, CommittedWrite as Answer, Event, WaitOutcome, WriteKind};
 use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
 
 use super::written::Written;
@@ -30,7 +30,7 @@ impl Receipts {
     fn judge(&self, machine: &Whole, ask: &Ask, answer: &Answer) -> Result<(), String> {
         let book = self.book.borrow();
         // Of whom the record is that was written.
-        let (me, waited) = (machine.me(), &answer.waited);
+        let (me, waited) = (machine.me(), &answer.wait);
         let of = match &ask.what {
             Asked::Write(_) => me,
             Asked::Forget(member) => book.identity[member.0 as usize],
@@ -38,30 +38,30 @@ impl Receipts {
         let written = self.written.borrow();
         let mut holders = written.holders(ask.group, of, answer.version);
         holders.retain(|node| *node != ask.node);
-        let said = format!("{} was told that {} have {:?}", ask.node, waited.delivered, answer.version);
-        if waited.delivered > holders.len() as u64 {
+        let said = format!("{} was told that {} have {:?}", ask.node, waited.acknowledged, answer.version);
+        if waited.acknowledged > holders.len() as u64 {
             return Err(format!("{said}: {holders:?}"));
         }
-        let asked = waited.delivered + waited.refused + waited.unreachable + waited.unknown;
+        let asked = waited.acknowledged + waited.refused + waited.unreachable + waited.unanswered;
         if asked > waited.members {
             return Err(format!("{said}, of {asked} that were asked, and {} are known", waited.members));
         }
-        if waited.end != End::Satisfied {
+        if waited.outcome != WaitOutcome::Satisfied {
             return Ok(());
         }
-        if let Count::Some(count) = ask.wait.count
+        if let AckCount::Some(count) = ask.wait.count
             && (holders.len() as u64) < count
         {
             return Err(format!("{said}, enough for {count}: {holders:?}"));
         }
-        if ask.wait.disk {
+        if ask.wait.on_disk {
             let all = holders.clone();
             holders.retain(|node| was_on_disk(&book, *node, ask.group, of, answer));
-            if waited.delivered > holders.len() as u64 && ask.wait.count != Count::None {
+            if waited.acknowledged > holders.len() as u64 && ask.wait.count != AckCount::None {
                 return Err(format!("{said} on disk: {holders:?} of {all:?}"));
             }
         }
-        if ask.wait.count == Count::All {
+        if ask.wait.count == AckCount::All {
             if holders.is_empty() {
                 return Err(format!("{said}, all, and nobody has it"));
             }
@@ -96,9 +96,14 @@ fn was_on_disk(book: &Book, node: NodeIndex, group: usize, member: NetId, answer
 }
 
 /// Members whom a write concerns, as far as the writer knew when it wrote, and knows now.
-fn concerned(me: NetId, what: &What, before: Option<&GroupState>, now: Option<&GroupState>) -> Vec<NetId> {
+fn concerned(
+    me: NetId,
+    what: &WriteKind,
+    before: Option<&GroupState>,
+    now: Option<&GroupState>,
+) -> Vec<NetId> {
     let (Some(before), Some(now)) = (before, now) else { return Vec::new() };
-    let What::Change(batch) = what else { return Vec::new() };
+    let WriteKind::Change(batch) = what else { return Vec::new() };
     // What stands already is no change, and concerns nobody.
     let stands = before.record(me).map(items_of).unwrap_or_default();
     let ranges: Vec<KeyRange> = batch.iter().filter_map(|change| served(change, &stands)).collect();

@@ -38,7 +38,7 @@ impl Checker<Whole> for Stored {
         let book = self.book.borrow();
         let Some(disk) = book.disk(place.node) else { return Ok(()) };
         for (group, name) in book.plan.groups.iter().enumerate() {
-            let Some(own) = machine.own(name) else { continue };
+            let Some(own) = machine.own_record(name) else { continue };
             let version = own.version();
             if self.shown.insert((place.node, group), version) == Some(version) {
                 continue;

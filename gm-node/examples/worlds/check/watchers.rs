@@ -77,7 +77,7 @@ impl Checker<Whole> for Watchers {
             Seen::Input(gm_broadcast::Input::Command(gm_node::Command::Watch { tag, .. })) => {
                 self.known.insert((place.node, *tag), Known::default());
             }
-            Seen::Event(gm_node::Event::Unwatched { tag, .. }) => {
+            Seen::Event(gm_node::Event::WatchRefused { tag, .. }) => {
                 self.known.remove(&(place.node, *tag));
             }
             Seen::Event(gm_node::Event::Changed { tag, .. }) => self.takes.push((place.node, *tag)),

@@ -54,7 +54,7 @@ impl Written {
         let node = place.node;
         let name = self.book.borrow().plan.groups[group].clone();
         let me = machine.me();
-        if let Some(stamp) = machine.own(&name).map(Record::version_digest)
+        if let Some(stamp) = machine.own_record(&name).map(Record::version_digest)
             && self.own.insert((node, group), stamp) != Some(stamp)
         {
             self.had.insert((group, me, stamp.version, stamp.digest));

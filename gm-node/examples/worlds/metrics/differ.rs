@@ -47,7 +47,7 @@ fn rows() -> Rows {
                 world
                     .machine(node)
                     .and_then(|machine| machine.status(world.now(), &group()))
-                    .is_some_and(|status| status.agreed)
+                    .is_some_and(|status| status.in_sync)
             };
             same(world, MEMBERS as usize) && world.indices().all(agreed)
         };

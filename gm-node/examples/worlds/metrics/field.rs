@@ -8,7 +8,7 @@ use gm_clock::Incarnation;
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, GroupState, Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
+use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
 use gm_sim::{Birth, Flow, Network, NodeIndex, Place, World};
 
 use crate::ground::Land;
@@ -77,7 +77,7 @@ impl Field {
         });
         let directory = if acquainted { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
         let mut world = World::new(7, Network::default(), &places, move |birth: &Birth| {
-            let mut config = Config::new(birth.place.id);
+            let mut config = NodeConfig::new(birth.place.id);
             config.broadcast.multicast = multicast;
             let newcomer = late && birth.node.0 + 1 == nodes;
             if !newcomer {
@@ -95,9 +95,9 @@ impl Field {
                 .into_iter()
                 .collect();
             let me = (!groups.is_empty()).then_some(birth.place.id);
-            let stored = Stored { me, groups, ..Stored::default() };
-            let store = MemoryStore::throw_away();
-            Node::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+            let stored = StoredState { me, groups, ..StoredState::default() };
+            let store = MemoryStore::ephemeral();
+            NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
         });
         for node in world.indices().filter(|node| !late || node.0 + 1 < nodes) {
             world.start(node);
@@ -153,8 +153,8 @@ pub(super) fn since(world: &Land, before: [u64; 4]) -> [u64; 4] {
 #[allow(clippy::expect_used)]
 pub(super) fn serve(world: &mut Land, node: NodeIndex) {
     let range = KeyRange::new(0x1000_0000, 0x1fff_ffff).expect("a range");
-    let what = What::Change(vec![Change::Serve { range, port: Some(8_080), priority: 1 }]);
-    world.command(node, Command::Write(Write { tag: 1, group: group(), what, wait: Wait::NONE }));
+    let what = WriteKind::Change(vec![Change::Serve { range, port: Some(8_080), priority: 1 }]);
+    world.command(node, Command::Write(Write { tag: 1, group: group(), kind: what, wait: Wait::NONE }));
 }
 
 /// How many hold what that node says of itself.
@@ -165,7 +165,8 @@ pub(super) fn reached(world: &Land, node: NodeIndex) -> usize {
 /// Who holds what that node says of itself.
 pub(super) fn holders(world: &Land, node: NodeIndex) -> Vec<NodeIndex> {
     let group = group();
-    let Some(own) = world.machine(node).and_then(|machine| machine.own(&group)).map(Record::version_digest)
+    let Some(own) =
+        world.machine(node).and_then(|machine| machine.own_record(&group)).map(Record::version_digest)
     else {
         return Vec::new();
     };

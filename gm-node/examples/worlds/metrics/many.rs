@@ -7,7 +7,7 @@ use gm_broadcast::{Directory, KnownNode, LatencyClass, Rng, Time};
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{GroupName, GroupState};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Command, Config, Node, Stored, Wait, What, Write};
+use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
 use gm_sim::{Action, Birth, Effect, Fault, FaultClass, Network, NodeIndex, Nodes, Place, Scope, World};
 
 use super::field::{record, since, traffic, until};
@@ -80,7 +80,7 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> Land {
         members.iter().for_each(|node| of_each[*node as usize].push(state.clone()));
     }
     let mut world = World::new(7, Network::default(), &places, move |birth: &Birth| {
-        let mut config = Config::new(birth.place.id);
+        let mut config = NodeConfig::new(birth.place.id);
         config.broadcast.multicast = false;
         config.broadcast.seeds = vec![id(0)];
         if birth.node.0 < NODES {
@@ -90,9 +90,9 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> Land {
         let cluster: ClusterName = "world".parse().expect("a name");
         let codec = FrameCodec::new(cluster, Keyring::new(Key::new([7; 32])), Limits::default());
         let groups = of_each[birth.node.0 as usize].clone();
-        let stored = Stored { me: Some(birth.place.id), groups, ..Stored::default() };
-        let store = MemoryStore::throw_away();
-        Node::new(config, codec.expect("limits"), store, stored, birth.seed, birth.now)
+        let stored = StoredState { me: Some(birth.place.id), groups, ..StoredState::default() };
+        let store = MemoryStore::ephemeral();
+        NodeMachine::new(config, codec.expect("limits"), store, stored, birth.seed, birth.now)
             .expect("a configuration")
     });
     (0..NODES).for_each(|node| world.start(NodeIndex(node)));
@@ -100,8 +100,8 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> Land {
 }
 
 fn write(world: &mut Land, node: u32, group: &GroupName) {
-    let what = What::Join(vec![]);
-    let write = Write { tag: 1, group: group.clone(), what, wait: Wait::NONE };
+    let what = WriteKind::Join(vec![]);
+    let write = Write { tag: 1, group: group.clone(), kind: what, wait: Wait::NONE };
     world.command(NodeIndex(node), Command::Write(write));
 }
 
@@ -161,8 +161,8 @@ fn missed(world: &mut Land, (group, members): &(GroupName, Vec<u32>)) -> String 
     world.act(Action::Begin(fault, heal));
     let range = gm_data::KeyRange::new(1, 2).into_iter();
     let serve = |range| gm_data::Change::Serve { range, port: Some(8_080), priority: 1 };
-    let what = What::Change(range.map(serve).collect());
-    let write = Write { tag: 1, group: group.clone(), what, wait: Wait::NONE };
+    let what = WriteKind::Change(range.map(serve).collect());
+    let write = Write { tag: 1, group: group.clone(), kind: what, wait: Wait::NONE };
     world.command(NodeIndex(members[0]), Command::Write(write));
     world.run_until(heal);
     until_same(world, group, members)

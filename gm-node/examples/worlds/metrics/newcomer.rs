@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::{Command, Wait, What, Write};
+use gm_node::{Command, Wait, Write, WriteKind};
 use gm_sim::NodeIndex;
 
 use super::field::{Field, everybody, group, reached, since, traffic, until};
@@ -36,7 +36,7 @@ fn one(nodes: u32, island: u32) -> Rows {
     let before = traffic(&world);
     let newcomer = NodeIndex(nodes);
     world.start(newcomer);
-    let write = Write { tag: 1, group: group(), what: What::Join(vec![]), wait: Wait::NONE };
+    let write = Write { tag: 1, group: group(), kind: WriteKind::Join(vec![]), wait: Wait::NONE };
     world.command(newcomer, Command::Write(write));
     let (start, all) = (world.now(), nodes as usize + 1);
     let mut knows = None;

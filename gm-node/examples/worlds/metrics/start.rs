@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::{Command, Wait, What, Write};
+use gm_node::{Command, Wait, Write, WriteKind};
 
 use super::field::{Field, group, same, since, until};
 use super::millis;
@@ -21,7 +21,7 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
 fn one(nodes: u32, island: u32) -> Rows {
     let mut world = Field { nodes, island, states: vec![], acquainted: false, late: false }.world();
     for node in world.indices() {
-        let write = Write { tag: 1, group: group(), what: What::Join(vec![]), wait: Wait::NONE };
+        let write = Write { tag: 1, group: group(), kind: WriteKind::Join(vec![]), wait: Wait::NONE };
         world.command(node, Command::Write(write));
     }
     let took = until(&mut world, Duration::from_millis(10), Duration::from_secs(60), |world| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gm_broadcast::{Rng, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, PurgePolicy};
-use gm_node::{Bounds, Count, Times, Wait, What};
+use gm_node::{AckCount, NodeLimits, NodeTiming, Wait, WriteKind};
 use gm_sim::{Network, NodeIndex, Place, Schedule};
 
 use super::{Claims, Deed, Intent, Plan};
@@ -24,13 +24,13 @@ pub(crate) const BROADCAST: gm_broadcast::BroadcasterTimings = gm_broadcast::Bro
 };
 
 /// The times of nodes in them.
-pub(crate) const TIMES: Times = Times {
-    slow: Duration::from_secs(4),
-    flush: Duration::from_millis(700),
+pub(crate) const TIMES: NodeTiming = NodeTiming {
+    exchange_interval_max: Duration::from_secs(4),
+    write_back_delay: Duration::from_millis(700),
     store_retry: Duration::from_millis(300),
-    purge: Duration::from_secs(7),
-    leaving: Duration::from_secs(60),
-    ..Times::DEFAULT
+    purge_interval: Duration::from_secs(7),
+    leave_timeout: Duration::from_secs(60),
+    ..NodeTiming::DEFAULT
 };
 
 /// The NetId of a place.
@@ -88,7 +88,7 @@ pub(crate) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
         deeds: Vec::new(),
         heal_at: Time::ZERO,
         bound: ms(30_000),
-        bounds: Bounds::DEFAULT,
+        bounds: NodeLimits::DEFAULT,
         times: TIMES,
         broadcast_times: BROADCAST,
         purge: PurgePolicy { keep: 1_024, max_age: u64::MAX },
@@ -117,7 +117,7 @@ impl Plan {
     /// Every node is interested in everything, from that time on, one every so often.
     pub(crate) fn all_join(&mut self, from: Time, every: Duration, group: usize) {
         for node in self.nodes() {
-            self.write(from + every * node.0, node, group, Intent::Exactly(What::Join(Vec::new())));
+            self.write(from + every * node.0, node, group, Intent::Exactly(WriteKind::Join(Vec::new())));
         }
     }
 
@@ -143,10 +143,10 @@ impl Plan {
 /// Any wait.
 pub(crate) fn some_wait(chance: &mut Rng) -> Wait {
     let count = match chance.below(6) {
-        0..3 => Count::None,
-        3 => Count::Some(1),
-        4 => Count::Some(1 + chance.below(4)),
-        _ => Count::All,
+        0..3 => AckCount::None,
+        3 => AckCount::Some(1),
+        4 => AckCount::Some(1 + chance.below(4)),
+        _ => AckCount::All,
     };
-    Wait { count, disk: chance.ratio(1, 3), within: ms(300 + chance.below(5_000)) }
+    Wait { count, on_disk: chance.ratio(1, 3), timeout: ms(300 + chance.below(5_000)) }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
-use gm_node::{Wait, What};
+use gm_node::{Wait, WriteKind};
 use gm_sim::{FaultClass, NodeIndex};
 
 use super::layout::{ms, some_wait};
@@ -88,7 +88,7 @@ fn others(
         FaultClass::MassJoin => {
             plan.deed(at, Deed::Mass(class));
             for node in plan.nodes() {
-                let join = Intent::Exactly(What::Join(vec![]));
+                let join = Intent::Exactly(WriteKind::Join(vec![]));
                 plan.write(at + chance.duration_up_to(ms(50)), node, group, join);
             }
         }
@@ -96,7 +96,12 @@ fn others(
             plan.deed(at, Deed::Mass(class));
             for node in plan.nodes() {
                 if chance.ratio(4, 5) {
-                    plan.write(at + chance.duration_up_to(ms(50)), node, group, Intent::Exactly(What::Leave));
+                    plan.write(
+                        at + chance.duration_up_to(ms(50)),
+                        node,
+                        group,
+                        Intent::Exactly(WriteKind::Leave),
+                    );
                 }
             }
         }

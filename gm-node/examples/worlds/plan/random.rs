@@ -2,7 +2,7 @@
 
 use gm_broadcast::{Rng, Time};
 use gm_data::PurgePolicy;
-use gm_node::{Wait, What};
+use gm_node::{Wait, WriteKind};
 use gm_sim::{Bounds, FaultClass, Place, Schedule, spread};
 
 use super::layout::{BROADCAST, groups, id, ms, quiet, some_wait};
@@ -115,7 +115,7 @@ fn life(plan: &mut Plan, chance: &mut Rng, large: bool) {
         let at = Time::ZERO + chance.duration_up_to(ms(if large { 2_000 } else { 5_000 }));
         let group = chance.index(groups);
         let join = chance.ratio(1, 3);
-        let intent = if join { Intent::Exactly(What::Join(vec![])) } else { Intent::Serve };
+        let intent = if join { Intent::Exactly(WriteKind::Join(vec![])) } else { Intent::Serve };
         // Among hundreds most wait for nobody: each who does is told of by all whom it told.
         let wait = if large && chance.ratio(9, 10) { Wait::NONE } else { some_wait(chance) };
         plan.deed(at, Deed::Write { node, group, intent, wait });
@@ -131,8 +131,8 @@ fn life(plan: &mut Plan, chance: &mut Rng, large: bool) {
             0..6 => Intent::Serve,
             6..11 => Intent::Unserve,
             11..16 => Intent::Batch,
-            16..18 => Intent::Exactly(What::Leave),
-            _ => Intent::Exactly(What::Join(vec![])),
+            16..18 => Intent::Exactly(WriteKind::Leave),
+            _ => Intent::Exactly(WriteKind::Join(vec![])),
         };
         let wait = if large && chance.ratio(9, 10) { Wait::NONE } else { some_wait(chance) };
         plan.deed(at, Deed::Write { node, group, intent, wait });

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use gm_node::Bounds;
+use gm_node::NodeLimits;
 
 use super::effective::Reader;
 use crate::cli::args::duration;
@@ -12,7 +12,7 @@ use crate::cli::args::duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Of the node.
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: NodeLimits,
     /// Connections of the control socket, those of watchers too.
     pub(crate) connections: usize,
     /// How long a client may take to send its request, and to take more of an answer.
@@ -22,14 +22,14 @@ pub(crate) struct Limits {
 /// A bound of the node that is a setting.
 struct Bound {
     setting: &'static str,
-    /// The field of [`Bounds`].
+    /// The field of [`NodeLimits`].
     field: &'static str,
-    of: fn(&mut Bounds) -> &mut usize,
+    of: fn(&mut NodeLimits) -> &mut usize,
     /// In bytes.
     is_size: bool,
 }
 
-const fn count(setting: &'static str, field: &'static str, of: fn(&mut Bounds) -> &mut usize) -> Bound {
+const fn count(setting: &'static str, field: &'static str, of: fn(&mut NodeLimits) -> &mut usize) -> Bound {
     Bound { setting, field, of, is_size: false }
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn reached(field: &str) -> String {
 
 impl Limits {
     pub(super) const DEFAULT: Limits =
-        Limits { bounds: Bounds::DEFAULT, connections: 1_280, patience: Duration::from_secs(60) };
+        Limits { bounds: NodeLimits::DEFAULT, connections: 1_280, patience: Duration::from_secs(60) };
 
     /// What is wrong between them.
     pub(super) fn trouble(&self) -> Option<String> {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn watchers_leave_room_for_commands() {
         assert_eq!(Limits::DEFAULT.trouble(), None);
-        let bounds = Bounds { watchers: 5, ..Bounds::DEFAULT };
+        let bounds = NodeLimits { watchers: 5, ..NodeLimits::DEFAULT };
         let full = Limits { connections: 5, bounds, ..Limits::DEFAULT };
         assert!(full.trouble().unwrap().contains("`max-connections`"));
     }
@@ -191,7 +191,7 @@ mod tests {
     fn the_defaults_that_are_shown_are_those_that_count() {
         let shown = |setting: &str| super::super::known::of_name(setting).unwrap().default;
         for Bound { setting, of, is_size, .. } in &BOUNDS {
-            let default = *of(&mut Bounds::DEFAULT.clone());
+            let default = *of(&mut NodeLimits::DEFAULT.clone());
             let read = if *is_size {
                 read(shown(setting)).map(|Bytes(bytes)| bytes)
             } else {

@@ -108,7 +108,7 @@ impl From<WriteError> for Failure {
             WriteError::ReservedName { .. } => (StatusCode::BAD_REQUEST, "usage"),
             WriteError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage"),
             WriteError::UnknownGroup { .. } => (StatusCode::NOT_FOUND, "unknown-group"),
-            WriteError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),
+            WriteError::LimitReached { .. } => (StatusCode::INSUFFICIENT_STORAGE, "bound"),
         };
         let error = match &error {
             // Only `priority +N` of a range that is not served lacks a port.
@@ -116,10 +116,12 @@ impl From<WriteError> for Failure {
                 "the range {range} is not served here, so it has no priority. Serve it with `serve` and a port, or name a range exactly as it is served"
             ),
             // Here the bounds have other names, or none.
-            WriteError::Full { what, most, bound, else_way } => match setting_of(bound) {
-                Some(setting) => format!("{what}: at most {most}; raise `{setting}`, or {else_way}"),
-                None => format!("{what}: at most {most}; {else_way}"),
-            },
+            WriteError::LimitReached { what, max: most, limit: bound, remedy: else_way } => {
+                match setting_of(bound) {
+                    Some(setting) => format!("{what}: at most {most}; raise `{setting}`, or {else_way}"),
+                    None => format!("{what}: at most {most}; {else_way}"),
+                }
+            }
             error => error.to_string(),
         };
         Failure::new(status, kind, error)

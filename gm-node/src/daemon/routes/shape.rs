@@ -2,7 +2,7 @@
 
 use gm_clock::NetId;
 use gm_data::{Event, GroupName, Item, Op, Owner, Version, View};
-use gm_node::{End, Freshness, GroupStatus, Written, api};
+use gm_node::{CommittedWrite, Freshness, GroupStatus, WaitOutcome, api};
 
 pub(super) fn version(version: Version) -> String {
     format!("{}.{}", version.incarnation, version.clock)
@@ -14,10 +14,10 @@ pub(super) fn fingerprint(fingerprint: u128) -> String {
 
 pub(super) fn sync(freshness: &Freshness) -> api::Sync {
     let (state, with, since) = match freshness {
-        Freshness::Single => ("single", None, None),
-        Freshness::Equal { with, ago } => ("equal", Some(with), Some(ago)),
+        Freshness::SingleNode => ("single", None, None),
+        Freshness::InSync { with, ago } => ("equal", Some(with), Some(ago)),
         Freshness::Differs { since } => ("differs", None, Some(since)),
-        Freshness::Sole { asked, ago } => ("sole", Some(asked), Some(ago)),
+        Freshness::SoleMember { asked, ago } => ("sole", Some(asked), Some(ago)),
         Freshness::Unverified => ("unverified", None, None),
     };
     api::Sync {
@@ -36,14 +36,14 @@ pub(super) fn held(status: &GroupStatus) -> api::Group {
         members: status.members,
         items: status.items,
         fingerprint: fingerprint(status.fingerprint),
-        member: status.member,
-        agreed: matches!(status.freshness, Freshness::Equal { .. }),
+        member: status.is_member,
+        agreed: matches!(status.freshness, Freshness::InSync { .. }),
         sync: Some(sync(&status.freshness)),
-        leaving: status.leaving,
+        leaving: status.is_leaving,
         records: status.records,
-        gone: status.gone,
+        gone: status.former,
         conflict: status.conflict.map(|conflict| conflict.pause_millis),
-        shown_by: status.conflict.and_then(|conflict| conflict.shown_by).map(|node| node.to_string()),
+        shown_by: status.conflict.and_then(|conflict| conflict.reported_by).map(|node| node.to_string()),
     }
 }
 
@@ -137,25 +137,25 @@ pub(super) fn change(event: &Event) -> api::Change {
     }
 }
 
-pub(super) fn done(group: &GroupName, written: &Written, now: u128) -> api::Done {
-    let waited = &written.waited;
+pub(super) fn done(group: &GroupName, written: &CommittedWrite, now: u128) -> api::Done {
+    let waited = &written.wait;
     api::Done {
         group: group.to_string(),
         changed: written.changed,
         version: version(written.version),
         fingerprint: fingerprint(now),
-        wait: match waited.end {
-            End::Satisfied => "satisfied",
-            End::Settled => "settled",
-            End::TimedOut => "timed-out",
+        wait: match waited.outcome {
+            WaitOutcome::Satisfied => "satisfied",
+            WaitOutcome::Settled => "settled",
+            WaitOutcome::TimedOut => "timed-out",
         }
         .to_owned(),
         members: waited.members,
-        delivered: waited.delivered,
+        delivered: waited.acknowledged,
         refused: waited.refused,
         unreachable: waited.unreachable,
-        unknown: waited.unknown,
-        names: waited.names.iter().map(NetId::to_string).collect(),
-        silent: waited.silent.iter().map(NetId::to_string).collect(),
+        unknown: waited.unanswered,
+        names: waited.unreachable_members.iter().map(NetId::to_string).collect(),
+        silent: waited.unanswered_members.iter().map(NetId::to_string).collect(),
     }
 }

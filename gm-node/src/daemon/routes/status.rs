@@ -70,7 +70,7 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     }
     for group in &standing.groups {
         let Some(conflict) = group.conflict else { continue };
-        let by = conflict.shown_by.map_or_else(String::new, |node| format!(" (last shown by {node})"));
+        let by = conflict.reported_by.map_or_else(String::new, |node| format!(" (last shown by {node})"));
         all.push(format!(
             "{}: another node writes under this address{by}, and nothing is written until it was silent for {} s more: stop one of the two, or give it another `address`. Then `resume` ends the pause at once",
             group.name,
@@ -82,14 +82,15 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
             "{group}: somebody who has the key wrote a record of this node at the end of its range; this node came back below it, and others drop it. No node does so by itself: look for what did, and change the key"
         ));
     }
-    for group in standing.groups.iter().filter(|group| group.crowded) {
+    for group in standing.groups.iter().filter(|group| group.is_near_limit) {
         all.push(format!(
             "{}: {} records, {} of them of forgotten members, which count: nearly as many as may be (`max-records`). `purge` drops those of the forgotten",
-            group.name, group.records, group.gone
+            group.name, group.records, group.former
         ));
     }
-    let is_full =
-        |name: &gm_data::GroupName| standing.groups.iter().any(|group| group.name == *name && group.full);
+    let is_full = |name: &gm_data::GroupName| {
+        standing.groups.iter().any(|group| group.name == *name && group.is_at_limit)
+    };
     for (group, bound) in facts.full.iter().filter(|(group, _)| is_full(group)) {
         all.push(format!(
             "{group}: there is more than this node takes ({}): newcomers are kept out, and the picture of it here is not whole",

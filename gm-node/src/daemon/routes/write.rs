@@ -9,7 +9,7 @@ use axum::extract::State;
 use gm_clock::NetId;
 use gm_data::{Change, DEFAULT_PRIORITY, GroupName, KeyRange};
 use gm_node::service::ServiceError;
-use gm_node::{Count, End, Wait, Written, api};
+use gm_node::{AckCount, CommittedWrite, Wait, WaitOutcome, api};
 
 use super::ask::{Of, Ordered, name};
 use super::{App, Failure, shape};
@@ -19,14 +19,14 @@ type Here = State<Arc<App>>;
 
 fn wait(wait: &api::Wait) -> Result<Wait, Failure> {
     let count = match wait.wait.as_str() {
-        "none" => Count::None,
-        "one" => Count::Some(1),
-        "all" => Count::All,
-        number => Count::Some(number.parse().map_err(|_| {
+        "none" => AckCount::None,
+        "one" => AckCount::Some(1),
+        "all" => AckCount::All,
+        number => AckCount::Some(number.parse().map_err(|_| {
             Failure::usage(format!("wait `{number}` is none of none, one, all, and no number"))
         })?),
     };
-    Ok(Wait { count, disk: wait.disk, within: Duration::from_millis(wait.timeout) })
+    Ok(Wait { count, on_disk: wait.disk, timeout: Duration::from_millis(wait.timeout) })
 }
 
 fn range(start: u32, end: u32) -> Result<KeyRange, Failure> {
@@ -64,13 +64,13 @@ fn priority_of(range: KeyRange, text: &str) -> Result<Change, Failure> {
 }
 
 /// The answer to a write that stands, whatever happens now.
-async fn done(app: &App, group: &GroupName, written: &Written) -> api::Done {
+async fn done(app: &App, group: &GroupName, written: &CommittedWrite) -> api::Done {
     let mut done = match app.service.view(group).await {
         Ok(view) => shape::done(group, written, view.map_or(0, |view| view.fingerprint())),
         // The node has ended meanwhile: the fingerprint is not known.
         Err(_) => api::Done { fingerprint: String::new(), ..shape::done(group, written, 0) },
     };
-    if app.gate.is_closed() && written.waited.end == End::TimedOut {
+    if app.gate.is_closed() && written.wait.outcome == WaitOutcome::TimedOut {
         done.wait = "ended".to_owned();
     }
     done

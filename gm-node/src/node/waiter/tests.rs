@@ -5,7 +5,7 @@ use gm_broadcast::Rng;
 use super::*;
 use crate::command::Wait;
 
-const KNOWN: Facts = Facts { agreed: true, alone: false, members: 3 };
+const KNOWN: GroupFacts = GroupFacts { in_sync: true, single_node: false, members: 3 };
 
 fn node(number: u8) -> NetId {
     format!("10.0.0.{number}:29999").parse().unwrap()
@@ -19,11 +19,11 @@ fn at(millis: u64) -> Time {
     Time::from_nanos(millis * 1_000_000)
 }
 
-fn waiter(count: Count) -> Waiter {
-    let wait = Wait { count, disk: false, within: Duration::from_secs(5) };
+fn waiter(count: AckCount) -> Waiter {
+    let wait = Wait { count, on_disk: false, timeout: Duration::from_secs(5) };
     let version = gm_data::Version::new(gm_clock::Incarnation::new(1).unwrap(), false, 1).unwrap();
-    let answer = Answer { tag: 1, wait, changed: true, version };
-    let kind = Kind::of(&answer);
+    let answer = PendingAnswer { tag: 1, wait, changed: true, version };
+    let kind = WaitKind::of(&answer);
     Waiter::new(at(0), "Customers".parse().unwrap(), Subject::Own(vec![]), kind, vec![answer])
 }
 
@@ -43,62 +43,62 @@ fn round(waiter: &mut Waiter, tag: u64, targets: &[u8], whole: bool, parts: Vec<
         (total(|part| part.delivered), total(|part| part.refused), total(|part| part.missing));
     let unknown = targets.len() as u64 - delivered - refused - missing;
     let report = AckReport { delivered, refused, missing, unknown, settled: true, ..AckReport::default() };
-    assert!(waiter.on_receipts(tag, report, parts));
+    assert!(waiter.on_acks(tag, report, parts));
 }
 
-fn verdict(waiter: &Waiter, count: Count, facts: Facts) -> Option<End> {
+fn verdict(waiter: &Waiter, count: AckCount, facts: GroupFacts) -> Option<WaitOutcome> {
     waiter.verdict(at(1_000), at(5_000), count, facts)
 }
 
 #[test]
-fn a_member_that_does_not_answer_is_asked_again_and_counted_once() {
-    let mut waiter = waiter(Count::Some(3));
+fn a_silent_member_is_asked_again_and_counted_once() {
+    let mut waiter = waiter(AckCount::Some(3));
     round(&mut waiter, 1, &[1, 2, 3], true, vec![part(&[1, 2], 1, 0, 0), part(&[3], 0, 0, 1)]);
-    assert_eq!(waiter.counts(), Counts { delivered: 1, refused: 0, missing: 1, silent: 1 });
-    let (open, before) = waiter.take_open(|_| true);
+    assert_eq!(waiter.counts(), AckTotals { delivered: 1, refused: 0, missing: 1, silent: 1 });
+    let (open, before) = waiter.take_unanswered(|_| true);
     assert_eq!((open, before), (nodes(&[1, 2, 3]), 1));
     waiter.begin(2, nodes(&[1, 2, 3]), before, true);
     assert_eq!(waiter.counts().delivered, 1, "what one of them acknowledged stands");
     let report = AckReport { delivered: 2, unknown: 1, ..AckReport::default() };
-    assert!(!waiter.on_receipts(2, report, vec![]));
-    assert_eq!(waiter.counts(), Counts { delivered: 2, refused: 0, missing: 0, silent: 1 });
+    assert!(!waiter.on_acks(2, report, vec![]));
+    assert_eq!(waiter.counts(), AckTotals { delivered: 2, refused: 0, missing: 0, silent: 1 });
     let report = AckReport { delivered: 3, settled: true, ..AckReport::default() };
-    assert!(waiter.on_receipts(2, report, vec![part(&[1, 2, 3], 3, 0, 0)]));
-    assert_eq!(waiter.counts(), Counts { delivered: 3, ..Counts::default() });
+    assert!(waiter.on_acks(2, report, vec![part(&[1, 2, 3], 3, 0, 0)]));
+    assert_eq!(waiter.counts(), AckTotals { delivered: 3, ..AckTotals::default() });
     assert_eq!(waiter.asked(), 3);
-    assert_eq!(verdict(&waiter, Count::Some(3), KNOWN), Some(End::Satisfied));
+    assert_eq!(verdict(&waiter, AckCount::Some(3), KNOWN), Some(WaitOutcome::Satisfied));
 }
 
 #[test]
-fn whoever_refuses_an_increment_is_asked_again_and_a_record_it_refuses_for_good() {
-    let mut waiter = waiter(Count::All);
+fn a_refused_increment_is_retried_a_refused_record_is_not() {
+    let mut waiter = waiter(AckCount::All);
     waiter.required = nodes(&[1, 2]).into_iter().collect();
     round(&mut waiter, 1, &[1, 2], false, vec![part(&[1], 1, 0, 0), part(&[2], 0, 1, 0)]);
-    assert_eq!(verdict(&waiter, Count::All, KNOWN), None);
-    assert_eq!(waiter.take_open(|_| true), (nodes(&[2]), 0));
+    assert_eq!(verdict(&waiter, AckCount::All, KNOWN), None);
+    assert_eq!(waiter.take_unanswered(|_| true), (nodes(&[2]), 0));
     round(&mut waiter, 2, &[2], true, vec![part(&[2], 0, 1, 0)]);
-    assert_eq!(waiter.take_open(|_| true), (vec![], 0));
-    assert_eq!(verdict(&waiter, Count::All, KNOWN), Some(End::Settled));
-    let waited = waiter.waited(End::Settled, KNOWN, 16);
-    assert_eq!((waited.members, waited.delivered, waited.refused), (3, 1, 1));
+    assert_eq!(waiter.take_unanswered(|_| true), (vec![], 0));
+    assert_eq!(verdict(&waiter, AckCount::All, KNOWN), Some(WaitOutcome::Settled));
+    let waited = waiter.report(WaitOutcome::Settled, KNOWN, 16);
+    assert_eq!((waited.members, waited.acknowledged, waited.refused), (3, 1, 1));
 }
 
 /// Silence is not the end of it, and neither is a host that does not answer.
 #[test]
 fn a_wait_settles_only_if_nobody_is_left_who_might_answer() {
     for (open, ends) in [(part(&[2], 0, 0, 0), false), (part(&[2], 0, 0, 1), false), (closed(2), true)] {
-        for count in [Count::All, Count::Some(2)] {
+        for count in [AckCount::All, AckCount::Some(2)] {
             let mut waiter = waiter(count);
-            if count == Count::All {
+            if count == AckCount::All {
                 waiter.required = nodes(&[1, 2]).into_iter().collect();
             }
             round(&mut waiter, 1, &[1, 2], true, vec![part(&[1], 1, 0, 0), open.clone()]);
-            let facts = Facts { members: 2, ..KNOWN };
+            let facts = GroupFacts { members: 2, ..KNOWN };
             let end = verdict(&waiter, count, facts);
-            assert_eq!(end, ends.then_some(End::Settled), "{open:?}, {count:?}");
-            let guess = Facts { agreed: false, ..facts };
+            assert_eq!(end, ends.then_some(WaitOutcome::Settled), "{open:?}, {count:?}");
+            let guess = GroupFacts { in_sync: false, ..facts };
             assert_eq!(verdict(&waiter, count, guess), None, "members may still be found");
-            assert_eq!(waiter.verdict(at(5_000), at(5_000), count, facts), Some(End::TimedOut));
+            assert_eq!(waiter.verdict(at(5_000), at(5_000), count, facts), Some(WaitOutcome::TimedOut));
             waiter.begin(2, nodes(&[3]), 0, true);
             assert_eq!(verdict(&waiter, count, facts), None, "somebody is asked");
         }
@@ -107,52 +107,66 @@ fn a_wait_settles_only_if_nobody_is_left_who_might_answer() {
 
 #[test]
 fn a_wait_for_more_members_than_are_known_uses_its_time() {
-    let mut waiter = waiter(Count::Some(3));
+    let mut waiter = waiter(AckCount::Some(3));
     round(&mut waiter, 1, &[1, 2], true, vec![part(&[1], 1, 0, 0), closed(2)]);
-    assert_eq!(verdict(&waiter, Count::Some(3), Facts { members: 2, ..KNOWN }), None);
-    assert_eq!(verdict(&waiter, Count::Some(3), Facts { members: 3, ..KNOWN }), None, "one was not asked");
-    let alone = Facts { alone: true, members: 0, ..KNOWN };
-    assert_eq!(verdict(&waiter, Count::Some(3), alone), Some(End::Settled), "nobody else is there");
+    assert_eq!(verdict(&waiter, AckCount::Some(3), GroupFacts { members: 2, ..KNOWN }), None);
+    assert_eq!(
+        verdict(&waiter, AckCount::Some(3), GroupFacts { members: 3, ..KNOWN }),
+        None,
+        "one was not asked"
+    );
+    let alone = GroupFacts { single_node: true, members: 0, ..KNOWN };
+    assert_eq!(
+        verdict(&waiter, AckCount::Some(3), alone),
+        Some(WaitOutcome::Settled),
+        "nobody else is there"
+    );
 }
 
 #[test]
 fn a_wait_for_all_is_for_one_at_least() {
-    let mut waiter = waiter(Count::All);
-    let nobody = Facts { members: 0, ..KNOWN };
-    assert_eq!(verdict(&waiter, Count::All, nobody), None);
+    let mut waiter = waiter(AckCount::All);
+    let nobody = GroupFacts { members: 0, ..KNOWN };
+    assert_eq!(verdict(&waiter, AckCount::All, nobody), None);
     assert_eq!(waiter.wanted(), 1);
-    assert_eq!(verdict(&waiter, Count::All, Facts { alone: true, ..nobody }), Some(End::Satisfied));
+    assert_eq!(
+        verdict(&waiter, AckCount::All, GroupFacts { single_node: true, ..nobody }),
+        Some(WaitOutcome::Satisfied)
+    );
     round(&mut waiter, 1, &[1], true, vec![part(&[1], 1, 0, 0)]);
-    assert_eq!(verdict(&waiter, Count::All, Facts { members: 1, ..KNOWN }), Some(End::Satisfied));
-    let early = Facts { agreed: false, members: 1, ..KNOWN };
-    assert_eq!(verdict(&waiter, Count::All, early), None, "there may be more whom it concerns");
+    assert_eq!(
+        verdict(&waiter, AckCount::All, GroupFacts { members: 1, ..KNOWN }),
+        Some(WaitOutcome::Satisfied)
+    );
+    let early = GroupFacts { in_sync: false, members: 1, ..KNOWN };
+    assert_eq!(verdict(&waiter, AckCount::All, early), None, "there may be more whom it concerns");
     // Another was found that it concerns.
     waiter.required = nodes(&[2]).into_iter().collect();
     assert!(waiter.lacks_questions());
-    assert_eq!(verdict(&waiter, Count::All, KNOWN), None);
+    assert_eq!(verdict(&waiter, AckCount::All, KNOWN), None);
 }
 
 #[test]
 fn a_record_that_cannot_be_sent_settles() {
-    let mut waiter = waiter(Count::Some(1));
-    waiter.unsaid = true;
+    let mut waiter = waiter(AckCount::Some(1));
+    waiter.not_broadcast = true;
     round(&mut waiter, 1, &[1], true, vec![]);
-    assert_eq!(verdict(&waiter, Count::Some(1), KNOWN), Some(End::Settled));
-    assert_eq!(waiter.waited(End::Settled, KNOWN, 16).unknown, 1);
+    assert_eq!(verdict(&waiter, AckCount::Some(1), KNOWN), Some(WaitOutcome::Settled));
+    assert_eq!(waiter.report(WaitOutcome::Settled, KNOWN, 16).unanswered, 1);
 }
 
 #[test]
 fn whoever_left_is_not_asked_again() {
-    let mut waiter = waiter(Count::Some(2));
+    let mut waiter = waiter(AckCount::Some(2));
     round(&mut waiter, 1, &[1, 2], true, vec![part(&[1], 0, 0, 0), part(&[2], 0, 0, 0)]);
-    assert_eq!(waiter.take_open(|member| member == node(2)), (nodes(&[2]), 0));
+    assert_eq!(waiter.take_unanswered(|member| member == node(2)), (nodes(&[2]), 0));
     assert_eq!(waiter.asked(), 1);
     assert!(!waiter.was_asked(node(1)), "it is asked if it joins again");
 }
 
 #[test]
 fn asking_again_is_rarer_each_time_and_the_more_it_costs() {
-    let mut waiter = waiter(Count::All);
+    let mut waiter = waiter(AckCount::All);
     let mut pauses = Vec::new();
     for _ in 0..4 {
         waiter.pause(at(0), 100);
@@ -170,10 +184,10 @@ fn asking_again_is_rarer_each_time_and_the_more_it_costs() {
 fn no_member_is_counted_twice() {
     for seed in 0..=u8::MAX {
         let mut chance = Rng::new([seed; 32]);
-        let mut waiter = waiter(Count::Some(99));
+        let mut waiter = waiter(AckCount::Some(99));
         let (mut next, mut have, mut counted) = (1, BTreeSet::new(), 0);
         for tag in 0..5 {
-            let (mut targets, before) = waiter.take_open(|_| true);
+            let (mut targets, before) = waiter.take_unanswered(|_| true);
             for _ in 0..chance.below(4) {
                 targets.push(node(next));
                 next += 1;
@@ -201,8 +215,8 @@ fn no_member_is_counted_twice() {
                     parts.push(part);
                 }
             }
-            waiter.on_receipts(tag, report, parts);
-            let Counts { delivered, refused, missing, silent } = waiter.counts();
+            waiter.on_acks(tag, report, parts);
+            let AckTotals { delivered, refused, missing, silent } = waiter.counts();
             assert!(delivered <= have.len() as u64 && delivered >= counted, "seed {seed}");
             assert_eq!(delivered + refused + missing + silent, waiter.asked(), "seed {seed}");
             counted = delivered;
@@ -213,17 +227,17 @@ fn no_member_is_counted_twice() {
 /// An acknowledgement that is not known by name may be that of a member that left: it does not stand for one that stayed.
 #[test]
 fn who_left_is_not_counted_for_who_stays() {
-    let mut waiter = waiter(Count::All);
+    let mut waiter = waiter(AckCount::All);
     waiter.begin(1, nodes(&[1, 2, 3]), 0, true);
     let part = AckPart { nodes: nodes(&[1, 2, 3]), delivered: 2, ..AckPart::default() };
     let report = AckReport { delivered: 2, unknown: 1, settled: true, ..AckReport::default() };
-    waiter.on_receipts(1, report, vec![part]);
-    assert_eq!(waiter.take_open(|member| member != node(3)), (nodes(&[1, 2]), 1));
+    waiter.on_acks(1, report, vec![part]);
+    assert_eq!(waiter.take_unanswered(|member| member != node(3)), (nodes(&[1, 2]), 1));
 }
 
 #[test]
-fn who_was_not_asked_lacks_a_question_only_if_all_are_waited_for() {
-    for (count, lacks) in [(Count::All, true), (Count::Some(2), false)] {
+fn only_a_wait_for_all_asks_members_not_yet_asked() {
+    for (count, lacks) in [(AckCount::All, true), (AckCount::Some(2), false)] {
         let mut waiter = waiter(count);
         waiter.required = nodes(&[2, 3]).into_iter().collect();
         assert_eq!(waiter.lacks_questions(), lacks);
@@ -236,27 +250,33 @@ fn who_was_not_asked_lacks_a_question_only_if_all_are_waited_for() {
 
 #[test]
 fn an_answer_ends_as_its_wait_does() {
-    let mut waiter = waiter(Count::Some(2));
-    assert!(!waiter.any(at(0), End::Satisfied, KNOWN) && !waiter.any(at(0), End::TimedOut, KNOWN));
-    assert!(waiter.any(at(5_000), End::TimedOut, KNOWN), "its time is up");
-    assert!(!waiter.any(at(5_000), End::Satisfied, KNOWN));
+    let mut waiter = waiter(AckCount::Some(2));
+    assert!(
+        !waiter.answer_due(at(0), WaitOutcome::Satisfied, KNOWN)
+            && !waiter.answer_due(at(0), WaitOutcome::TimedOut, KNOWN)
+    );
+    assert!(waiter.answer_due(at(5_000), WaitOutcome::TimedOut, KNOWN), "its time is up");
+    assert!(!waiter.answer_due(at(5_000), WaitOutcome::Satisfied, KNOWN));
     round(&mut waiter, 1, &[2, 3], true, vec![part(&[2, 3], 2, 0, 0)]);
-    assert!(waiter.any(at(0), End::Satisfied, KNOWN) && !waiter.any(at(0), End::TimedOut, KNOWN));
+    assert!(
+        waiter.answer_due(at(0), WaitOutcome::Satisfied, KNOWN)
+            && !waiter.answer_due(at(0), WaitOutcome::TimedOut, KNOWN)
+    );
 }
 
 /// Everybody is asked when as many were asked as there are members, and not before.
 #[test]
 fn as_many_as_there_are_have_to_be_asked() {
-    for count in [Count::Some(2), Count::All] {
+    for count in [AckCount::Some(2), AckCount::All] {
         let mut waiter = waiter(count);
         round(&mut waiter, 1, &[2, 3], true, vec![part(&[2, 3], 0, 0, 2)]);
-        let facts = |members| Facts { agreed: true, alone: false, members };
+        let facts = |members| GroupFacts { in_sync: true, single_node: false, members };
         assert!(waiter.asked_all(count, facts(2)), "{count:?}");
         assert!(!waiter.asked_all(count, facts(3)), "{count:?}");
-        assert!(!waiter.asked_all(count, Facts { agreed: false, ..facts(2) }), "{count:?}");
+        assert!(!waiter.asked_all(count, GroupFacts { in_sync: false, ..facts(2) }), "{count:?}");
     }
     // One is enough, if there is one.
-    let mut waiter = waiter(Count::All);
+    let mut waiter = waiter(AckCount::All);
     round(&mut waiter, 1, &[2], true, vec![part(&[2], 0, 0, 1)]);
-    assert!(waiter.asked_all(Count::All, Facts { agreed: true, alone: false, members: 1 }));
+    assert!(waiter.asked_all(AckCount::All, GroupFacts { in_sync: true, single_node: false, members: 1 }));
 }

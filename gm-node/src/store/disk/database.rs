@@ -12,20 +12,20 @@ use redb::{
     TableDefinition, TableError,
 };
 
-use super::caught::caught;
-use super::error::said;
-use super::last::Mark;
-use super::rows::{self, FORMAT_ROW, Reading, Rows, Table};
+use super::catch_panic::catch_panic;
+use super::commit_mark::CommitMark;
+use super::error::error_text;
+use super::rows::{self, FORMAT_ROW, RowReader, Rows, Table};
 use super::{FORMAT, OpenError};
 use crate::guard;
-use crate::store::Stored;
+use crate::store::StoredState;
 
 /// How a file becomes a database.
-pub(super) type Door = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
+pub(super) type FileOpener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
 
 const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
-/// Which commit it is: see `last.rs`. A version that does not know this table leaves it alone.
+/// Which commit it is: see `commit_mark.rs`. A version that does not know this table leaves it alone.
 const COMMITS: TableDefinition<'_, &str, (u128, u64)> = TableDefinition::new("commits");
 const LAST: &str = "last";
 
@@ -79,7 +79,7 @@ pub(super) fn is_there(file: &Path) -> Result<bool, OpenError> {
 }
 
 /// Makes the file, which is not there, with that commit. It gets its name when all is in it: a crash leaves none or a whole one.
-pub(super) fn create(dir: &Path, stored: &Stored, mark: Mark) -> Result<(), OpenError> {
+pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Result<(), OpenError> {
     let (file, unnamed) = (file_in(dir), dir.join("gm.redb.new"));
     let system = |source| OpenError::system("make", &file, source);
     let mut rows = rows::of_stored(stored).map_err(|error| system(io::Error::other(error)))?;
@@ -89,8 +89,8 @@ pub(super) fn create(dir: &Path, stored: &Stored, mark: Mark) -> Result<(), Open
         _ => {}
     }
     let opened = private_file().create_new(true).open(&unnamed).map_err(system)?;
-    let database = builder().create_file(opened).map_err(|error| system(Failure::from(error).0))?;
-    write(&database, &rows, &mut Rows::new(), mark).map_err(|Failure(error)| system(error))?;
+    let database = builder().create_file(opened).map_err(|error| system(WriteFailure::from(error).0))?;
+    write(&database, &rows, &mut Rows::new(), mark).map_err(|WriteFailure(error)| system(error))?;
     drop(database);
     fs::rename(&unnamed, &file).map_err(system)?;
     sync_dir(dir).map_err(system)
@@ -98,16 +98,18 @@ pub(super) fn create(dir: &Path, stored: &Stored, mark: Mark) -> Result<(), Open
 
 /// Reads all of the file and checks all of it. It is done on a copy in memory: whatever the database's crate does with a damaged file, a panic
 /// and a repair among it, the file stays as it is. Also returns which commit is the last in it; nothing if an earlier version made it.
-pub(super) fn examine(file: &Path) -> Result<(Stored, Option<Mark>), OpenError> {
+pub(super) fn examine(file: &Path) -> Result<(StoredState, Option<CommitMark>), OpenError> {
     let opened = open_private(file, OpenOptions::new().read(true))?;
     let bytes =
         crate::file::bounded(opened, LARGEST).map_err(|source| OpenError::system("read", file, source))?;
-    match caught(move || read(&bytes))
-        .unwrap_or_else(|why| Err(Unread::Damaged(format!("its structure is broken ({why})"))))
+    match catch_panic(move || read(&bytes))
+        .unwrap_or_else(|why| Err(ReadFailure::Damaged(format!("its structure is broken ({why})"))))
     {
         Ok(read) => Ok(read),
-        Err(Unread::Newer(found)) => Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT }),
-        Err(Unread::Damaged(why)) => Err(OpenError::Damaged { file: file.to_owned(), why }),
+        Err(ReadFailure::Newer(found)) => {
+            Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT })
+        }
+        Err(ReadFailure::Damaged(why)) => Err(OpenError::Damaged { file: file.to_owned(), why }),
     }
 }
 
@@ -118,20 +120,25 @@ pub(super) fn open_file(file: &Path) -> Result<Database, DatabaseError> {
 }
 
 /// The database of a file that was examined.
-pub(super) fn open(door: &Door, file: &Path) -> Result<Database, OpenError> {
-    match caught(|| door(file)) {
+pub(super) fn open(door: &FileOpener, file: &Path) -> Result<Database, OpenError> {
+    match catch_panic(|| door(file)) {
         Ok(Ok(database)) => Ok(database),
         Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
             Err(OpenError::InUse { dir: file.parent().unwrap_or(file).to_owned(), pid: None })
         }
-        Ok(Err(error)) => Err(OpenError::system("open", file, Failure::from(error).0)),
+        Ok(Err(error)) => Err(OpenError::system("open", file, WriteFailure::from(error).0)),
         Err(why) => Err(OpenError::Damaged { file: file.to_owned(), why }),
     }
 }
 
 /// Writes the rows and which commit it is, all or none, and syncs. What the rows were before is added to `before`, also if it fails: an error does not say whether
 /// they were written after all.
-pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows, mark: Mark) -> Result<(), Failure> {
+pub(super) fn write(
+    database: &Database,
+    rows: &Rows,
+    before: &mut Rows,
+    mark: CommitMark,
+) -> Result<(), WriteFailure> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate);
     {
@@ -153,8 +160,8 @@ pub(super) fn write(database: &Database, rows: &Rows, before: &mut Rows, mark: M
 }
 
 /// Does something with the database's crate; a panic of its becomes an error.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
-    caught(work)?.map_err(|Failure(error)| said(&error))
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, WriteFailure>) -> Result<T, String> {
+    catch_panic(work)?.map_err(|WriteFailure(error)| error_text(&error))
 }
 
 fn builder() -> Builder {
@@ -165,11 +172,11 @@ fn builder() -> Builder {
 
 /// What the system said, without what the database's crate says around it.
 #[derive(Debug)]
-pub(super) struct Failure(io::Error);
+pub(super) struct WriteFailure(io::Error);
 
-impl<E: Into<redb::Error>> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure(match error.into() {
+impl<E: Into<redb::Error>> From<E> for WriteFailure {
+    fn from(error: E) -> WriteFailure {
+        WriteFailure(match error.into() {
             redb::Error::Io(source) => source,
             error => io::Error::other(error),
         })
@@ -177,13 +184,13 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 }
 
 /// Why nothing was read.
-enum Unread {
+enum ReadFailure {
     Newer(u64),
     Damaged(String),
 }
 
-impl<E: Into<redb::Error>> From<E> for Unread {
-    fn from(error: E) -> Unread {
+impl<E: Into<redb::Error>> From<E> for ReadFailure {
+    fn from(error: E) -> ReadFailure {
         let why = match error.into() {
             redb::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
                 "it does not begin as a database does".to_owned()
@@ -194,13 +201,13 @@ impl<E: Into<redb::Error>> From<E> for Unread {
             redb::Error::TableDoesNotExist(table) => format!("it has no table `{table}`"),
             error => error.to_string(),
         };
-        Unread::Damaged(why)
+        ReadFailure::Damaged(why)
     }
 }
 
-fn read(bytes: &[u8]) -> Result<(Stored, Option<Mark>), Unread> {
+fn read(bytes: &[u8]) -> Result<(StoredState, Option<CommitMark>), ReadFailure> {
     if bytes.is_empty() {
-        return Err(Unread::Damaged("it is empty".to_owned()));
+        return Err(ReadFailure::Damaged("it is empty".to_owned()));
     }
     let copy = InMemoryBackend::new();
     copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, bytes)).map_err(StorageError::Io)?;
@@ -211,31 +218,32 @@ fn read(bytes: &[u8]) -> Result<(Stored, Option<Mark>), Unread> {
     builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
     let mut database = builder.create_with_backend(copy)?;
     if !database.check_integrity()? && !rolled_back.load(Ordering::Relaxed) {
-        return Err(Unread::Damaged("its checksums do not fit".to_owned()));
+        return Err(ReadFailure::Damaged("its checksums do not fit".to_owned()));
     }
     let transaction = database.begin_read()?;
     let node = transaction.open_table(NODE)?;
-    let format = node.get(FORMAT_ROW)?.ok_or_else(|| Unread::Damaged("it has no row `format`".to_owned()))?;
+    let format =
+        node.get(FORMAT_ROW)?.ok_or_else(|| ReadFailure::Damaged("it has no row `format`".to_owned()))?;
     match str::from_utf8(format.value()).ok().and_then(|text| text.parse().ok()) {
-        None | Some(0) => return Err(Unread::Damaged("its row `format` is not a number".to_owned())),
-        Some(found) if found > FORMAT => return Err(Unread::Newer(found)),
+        None | Some(0) => return Err(ReadFailure::Damaged("its row `format` is not a number".to_owned())),
+        Some(found) if found > FORMAT => return Err(ReadFailure::Newer(found)),
         Some(_) => {}
     }
-    let mut reading = Reading::default();
+    let mut reading = RowReader::default();
     for row in node.iter()? {
         let (name, value) = row?;
-        reading.node(name.value(), value.value()).map_err(Unread::Damaged)?;
+        reading.node(name.value(), value.value()).map_err(ReadFailure::Damaged)?;
     }
     for row in transaction.open_table(RECORDS)?.iter()? {
         let (key, value) = row?;
-        reading.record(key.value(), value.value()).map_err(Unread::Damaged)?;
+        reading.record(key.value(), value.value()).map_err(ReadFailure::Damaged)?;
     }
     let mark = match transaction.open_table(COMMITS) {
         Ok(commits) => commits.get(LAST)?.map(|last| last.value()),
         Err(TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok((reading.end(), mark.map(|(database, number)| Mark { database, number })))
+    Ok((reading.end(), mark.map(|(database, number)| CommitMark { database, number })))
 }
 
 /// The key of a row of `node`, which is one of a few names.

@@ -26,7 +26,7 @@ pub enum OpenError {
     #[error(
         "{} has the format {found}, and this program knows formats up to {known}: it was written by a later version. Start that version, or {}",
         file.display(),
-        way_out(file)
+        remedy(file)
     )]
     Newer {
         /// The file.
@@ -40,7 +40,7 @@ pub enum OpenError {
     #[error(
         "{} is damaged, or not a file of this program: {why}. It was left as it is. To go on, {}",
         file.display(),
-        way_out(file)
+        remedy(file)
     )]
     Damaged {
         /// The file.
@@ -67,7 +67,7 @@ pub enum OpenError {
     #[error("what a node must not lose is not safe there: {0}")]
     Exposed(#[from] Exposure),
     /// The system refused something.
-    #[error("cannot {doing} {}: {}", path.display(), said(source))]
+    #[error("cannot {doing} {}: {}", path.display(), error_text(source))]
     System {
         /// What was to be done.
         doing: &'static str,
@@ -85,7 +85,7 @@ impl OpenError {
 }
 
 /// What the system said, and what mends it where it does not say that.
-pub(super) fn said(error: &io::Error) -> String {
+pub(super) fn error_text(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::FileTooLarge {
         return format!(
             "{error}: this process may not write larger files, or the file system cannot hold them. Raise the limit: `LimitFSIZE=` of the service, or `ulimit -f`"
@@ -98,7 +98,7 @@ fn process(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-fn way_out(file: &Path) -> String {
+fn remedy(file: &Path) -> String {
     let dir = file.parent().unwrap_or(Path::new("."));
     format!(
         "move {} away and start: the node then learns its groups from others; or restore a dump: gm-node restore DUMP --data-dir {}",

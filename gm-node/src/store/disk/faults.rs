@@ -38,12 +38,12 @@ impl Faults {
 }
 
 #[derive(Debug)]
-struct Faulty {
+struct FaultyFile {
     file: FileBackend,
     faults: Faults,
 }
 
-impl Faulty {
+impl FaultyFile {
     fn go(&self, work: impl FnOnce(&FileBackend) -> io::Result<()>) -> io::Result<()> {
         let is_hit = self.faults.is_hit();
         if !is_hit || self.faults.done {
@@ -53,7 +53,7 @@ impl Faulty {
     }
 }
 
-impl StorageBackend for Faulty {
+impl StorageBackend for FaultyFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
@@ -79,7 +79,7 @@ fn opened(dir: &Path, faults: &Faults) -> DiskStore {
     let faults = faults.clone();
     let door = move |file: &Path| {
         let file = database::private_file().open(file).map_err(StorageError::Io)?;
-        let file = Faulty { file: FileBackend::new(file)?, faults: faults.clone() };
+        let file = FaultyFile { file: FileBackend::new(file)?, faults: faults.clone() };
         Builder::new().create_with_backend(file)
     };
     DiskStore::open_by(dir, Box::new(door)).unwrap().0
@@ -100,7 +100,7 @@ fn batch(contact: Option<u16>, peer: Option<u16>) -> Batch {
 fn wait(store: &mut DiskStore) -> Result<(), StoreError> {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
-        if let Some(result) = store.finished(Time::ZERO) {
+        if let Some(result) = store.poll_finished(Time::ZERO) {
             return result;
         }
         assert!(Instant::now() < until, "nothing is reported");

@@ -15,7 +15,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, Header, Limits, MemberUpdate, Payload, PayloadError, Routing};
 use gm_data::{GroupName, GroupState, Record};
 
-use super::super::{Batch, Stored};
+use super::super::{Batch, StoredState};
 
 /// In which table a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ pub(super) fn of_batch(batch: &Batch) -> Result<Rows, PayloadError> {
     if let Some(contacts) = &batch.contacts {
         node(CONTACTS, lines(contacts.iter().map(|(group, member)| format!("{member} {group}"))));
     }
-    for (group, member) in &batch.dropped {
+    for (group, member) in &batch.removed {
         rows.insert((Table::Records, key(group, *member)), None);
     }
     for (group, record) in &batch.records {
@@ -60,7 +60,7 @@ pub(super) fn of_batch(batch: &Batch) -> Result<Rows, PayloadError> {
 }
 
 /// The rows of all that was stored.
-pub(super) fn of_stored(stored: &Stored) -> Result<Rows, PayloadError> {
+pub(super) fn of_stored(stored: &StoredState) -> Result<Rows, PayloadError> {
     let of_group = |group: &GroupState| {
         let name = group.name().clone();
         group.records().map(move |record| (name.clone(), record.clone())).collect::<Vec<_>>()
@@ -68,7 +68,7 @@ pub(super) fn of_stored(stored: &Stored) -> Result<Rows, PayloadError> {
     of_batch(&Batch {
         me: stored.me,
         records: stored.groups.iter().flat_map(of_group).collect(),
-        dropped: Vec::new(),
+        removed: Vec::new(),
         contacts: Some(stored.contacts.clone()),
         peers: Some(stored.peers.clone()),
         durable: true,
@@ -77,12 +77,12 @@ pub(super) fn of_stored(stored: &Stored) -> Result<Rows, PayloadError> {
 
 /// Gathers what was stored out of rows. What is wrong is said in words.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
-    stored: Stored,
+pub(super) struct RowReader {
+    stored: StoredState,
     group: Option<(GroupName, Vec<Record>)>,
 }
 
-impl Reading {
+impl RowReader {
     /// Takes a row of the table `node`.
     pub(super) fn node(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
         let text = str::from_utf8(value).map_err(|_| format!("the row `{name}` is not text"))?;
@@ -123,7 +123,7 @@ impl Reading {
     }
 
     /// All that was taken.
-    pub(super) fn end(mut self) -> Stored {
+    pub(super) fn end(mut self) -> StoredState {
         self.close_group();
         self.stored
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use redb::Database;
 
-use super::database::{self, Door, guarded};
-use super::last::{LastFile, Mark};
+use super::commit_mark::{CommitMark, CommitMarkFile};
+use super::database::{self, FileOpener, guarded};
 use super::rows::{self, Rows};
 use crate::store::{Batch, StoreError};
 
@@ -19,7 +19,7 @@ const TOGETHER: usize = 1_024;
 /// How long what need not be durable stays in memory, about.
 const LAZY: Duration = Duration::from_secs(1);
 /// Rows that stay in memory, about.
-const LAZY_ROWS: usize = 4_096;
+const MAX_DEFERRED_ROWS: usize = 4_096;
 
 /// What the thread is told.
 pub(super) enum Job {
@@ -32,45 +32,45 @@ pub(super) enum Job {
 /// The thread's state.
 pub(super) struct Worker {
     file: PathBuf,
-    door: Door,
+    opener: FileOpener,
     /// Nothing after a failure, until it could be opened again.
     database: Option<Database>,
     jobs: Receiver<Job>,
     results: Sender<Result<(), StoreError>>,
     waker: Option<Box<dyn Fn() + Send + Sync>>,
     /// What was reported as finished and is not on the disk yet.
-    lazy: Rows,
+    deferred: Rows,
     /// Since when there is any.
-    lazy_since: Option<Instant>,
+    deferred_since: Option<Instant>,
     /// Whether the last commit failed: then nothing is reported as finished that is not on the disk.
     failing: bool,
     /// Where it is said which commit was the last; the number of the last that was tried; whether the database is doubted.
-    last: LastFile,
-    mark: Mark,
+    mark_file: CommitMarkFile,
+    mark: CommitMark,
     is_doubted: bool,
 }
 
 impl Worker {
     pub(super) fn new(
         file: PathBuf,
-        door: Door,
+        door: FileOpener,
         database: Database,
-        (last, mark, is_doubted): (LastFile, Mark, bool),
+        (last, mark, is_doubted): (CommitMarkFile, CommitMark, bool),
         jobs: Receiver<Job>,
         results: Sender<Result<(), StoreError>>,
     ) -> Worker {
         let (database, waker, lazy) = (Some(database), None, Rows::new());
         Worker {
             file,
-            door,
+            opener: door,
             database,
             jobs,
             results,
             waker,
-            lazy,
-            lazy_since: None,
+            deferred: lazy,
+            deferred_since: None,
             failing: false,
-            last,
+            mark_file: last,
             mark,
             is_doubted,
         }
@@ -83,18 +83,18 @@ impl Worker {
                 Ok(job) => self.work(job),
                 Err(RecvTimeoutError::Timeout) => {
                     self.flush();
-                    self.last.sync();
+                    self.mark_file.sync();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.flush();
-        self.last.sync();
+        self.mark_file.sync();
         self.close();
     }
 
     fn next(&self) -> Result<Job, RecvTimeoutError> {
-        match [self.lazy_since, self.last.unsynced_since()].into_iter().flatten().min() {
+        match [self.deferred_since, self.mark_file.unsynced_since()].into_iter().flatten().min() {
             None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(since) => self.jobs.recv_timeout(LAZY.saturating_sub(since.elapsed())),
         }
@@ -121,8 +121,8 @@ impl Worker {
             // If it cannot be written, the next commit says it, or the next start doubts again.
             let _ = self.commit(Rows::new());
         }
-        if self.last.unsynced_since().is_some_and(|since| since.elapsed() >= LAZY) {
-            self.last.sync();
+        if self.mark_file.unsynced_since().is_some_and(|since| since.elapsed() >= LAZY) {
+            self.mark_file.sync();
         }
     }
 
@@ -136,7 +136,7 @@ impl Worker {
             results.push(rows.map(|mut rows| together.append(&mut rows)));
         }
         let is_durable = batches.iter().any(|batch| batch.durable);
-        if is_durable || self.failing || self.lazy.len() + together.len() > LAZY_ROWS {
+        if is_durable || self.failing || self.deferred.len() + together.len() > MAX_DEFERRED_ROWS {
             if let Err(error) = self.commit(together) {
                 results
                     .iter_mut()
@@ -144,8 +144,8 @@ impl Worker {
                     .for_each(|result| *result = Err(error.clone()));
             }
         } else if !together.is_empty() {
-            self.lazy.append(&mut together);
-            self.lazy_since.get_or_insert_with(Instant::now);
+            self.deferred.append(&mut together);
+            self.deferred_since.get_or_insert_with(Instant::now);
         }
         for result in results {
             // Nobody asks any more if the owner is gone.
@@ -158,14 +158,14 @@ impl Worker {
 
     /// Writes what stayed in memory. If it cannot be written it stays there, and the next batch is told.
     fn flush(&mut self) {
-        if !self.lazy.is_empty() {
+        if !self.deferred.is_empty() {
             let _ = self.commit(Rows::new());
         }
     }
 
     /// Commits what stayed in memory, and over it those rows. If that fails, only the former is still to be written.
     fn commit(&mut self, rows: Rows) -> Result<(), StoreError> {
-        let mut all = self.lazy.clone();
+        let mut all = self.deferred.clone();
         all.extend(rows);
         let mut before = Rows::new();
         // A commit that failed may be there all the same: its number is not used again.
@@ -174,21 +174,21 @@ impl Worker {
         let written = self
             .opened()
             .and_then(|database| guarded(|| database::write(database, &all, &mut before, mark)))
-            .and_then(|()| self.last.write(mark, self.is_doubted).map_err(|error| error.to_string()));
+            .and_then(|()| self.mark_file.write(mark, self.is_doubted).map_err(|error| error.to_string()));
         self.failing = written.is_err();
         match written {
             Ok(()) => {
-                self.lazy.clear();
-                self.lazy_since = None;
+                self.deferred.clear();
+                self.deferred_since = None;
                 Ok(())
             }
             Err(why) => {
                 self.close();
                 for (row, old) in before {
-                    self.lazy.entry(row).or_insert(old);
+                    self.deferred.entry(row).or_insert(old);
                 }
                 // Tried again after a while, though nobody should ask.
-                self.lazy_since = (!self.lazy.is_empty()).then(Instant::now);
+                self.deferred_since = (!self.deferred.is_empty()).then(Instant::now);
                 Err(self.error(&why))
             }
         }
@@ -198,7 +198,7 @@ impl Worker {
     fn opened(&mut self) -> Result<&Database, String> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => guarded(|| Ok((self.door)(&self.file)?))?,
+            None => guarded(|| Ok((self.opener)(&self.file)?))?,
         };
         Ok(self.database.insert(database))
     }

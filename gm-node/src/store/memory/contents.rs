@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gm_clock::NetId;
 use gm_data::{GroupName, GroupState, Record};
 
-use crate::store::{Batch, Stored};
+use crate::store::{Batch, StoredState};
 
 /// What a disk holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Contents {
     /// Puts a batch in. What is dropped is dropped first: a record that is in the batch too is there afterwards.
     pub(super) fn put(&mut self, batch: &Batch) {
         self.me = batch.me.or(self.me);
-        for dropped in &batch.dropped {
+        for dropped in &batch.removed {
             self.records.remove(dropped);
         }
         for (group, record) in &batch.records {
@@ -39,19 +39,19 @@ impl Contents {
     }
 
     /// As a storage says it when it is opened.
-    pub(super) fn stored(&self) -> Stored {
+    pub(super) fn stored(&self) -> StoredState {
         let mut groups: BTreeMap<&GroupName, Vec<Record>> = BTreeMap::new();
         for ((group, _), record) in &self.records {
             groups.entry(group).or_default().push(record.clone());
         }
         let group =
             |(name, records): (&GroupName, Vec<Record>)| GroupState::from_records(name.clone(), records);
-        Stored {
+        StoredState {
             me: self.me,
             groups: groups.into_iter().map(group).collect(),
             contacts: self.contacts.clone(),
             peers: self.peers.clone(),
-            doubt: None,
+            suspected_loss: None,
         }
     }
 }

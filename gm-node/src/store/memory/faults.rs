@@ -10,7 +10,7 @@ pub struct DiskFaults {
     /// Batches that a crash tore while they were written, and which are therefore not there.
     pub torn: u64,
     /// Batches that need not be durable, reported as finished, and lost by a crash.
-    pub loose: u64,
+    pub unsynced: u64,
     /// Durable batches reported as finished, and lost by a crash because the sync was a lie.
     pub lied: u64,
     /// Batches reported as failed, and there after a crash all the same.

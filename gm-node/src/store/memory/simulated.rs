@@ -10,51 +10,51 @@ use gm_data::{GroupName, Record, Version};
 
 use super::contents::Contents;
 use super::{DiskFaults, MemoryStore};
-use crate::store::{Batch, StoreError, Stored};
+use crate::store::{Batch, StoreError, StoredState};
 
 /// A disk that outlives the nodes on it. Clones are the same disk.
 ///
-/// - A batch is finished `latency` after it was submitted, and not before the one before it; [`due`](crate::store::Store::due) says when. What
+/// - A batch is finished `latency` after it was submitted, and not before the one before it; [`next_poll`](crate::store::Store::next_poll) says when. What
 ///   is to become of it, is settled when it is submitted.
 /// - What was finished and need not be durable is safe only after the next durable batch, or after a stop.
 /// - While the disk is *full*, what is submitted fails when it is due. As little of it is there as if it had never been submitted; but until
-///   another batch is finished, a [`crash`](Disk::crash) may find all of it there.
+///   another batch is finished, a [`crash`](SimulatedDisk::crash) may find all of it there.
 /// - While the disk *lies*, durable batches are reported as finished, and are not safe: a crash loses everything after the last sync that
 ///   was none of these.
-/// - One store uses a disk at a time. [`open`](Disk::open) without a crash before it is what follows a clean stop: all that was submitted and
+/// - One store uses a disk at a time. [`open`](SimulatedDisk::open) without a crash before it is what follows a clean stop: all that was submitted and
 ///   does not fail is there. A crash, an opening, a restoring and a wiping end the store before it: what it submits goes nowhere, and it reports
 ///   nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(Arc<Mutex<State>>);
+pub struct SimulatedDisk(Arc<Mutex<DiskState>>);
 
 /// What a disk held once.
 #[derive(Clone, Debug)]
-pub struct Snapshot(Contents);
+pub struct DiskSnapshot(Contents);
 
 #[derive(Debug, Default)]
-struct State {
+struct DiskState {
     latency: Duration,
     is_full: bool,
     lies: bool,
     /// Whether whoever opens it finds that something is missing.
     is_doubted: bool,
     /// The number of the store that may use the disk.
-    life: u64,
+    session: u64,
     /// What survives every crash.
-    safe: Contents,
+    durable: Contents,
     /// Finished, but not safe; the oldest first.
-    loose: Vec<Batch>,
+    unsynced: Vec<Batch>,
     /// Reported as failed since the last one that was finished.
     failed: Vec<Batch>,
     /// Not reported yet; the oldest first.
-    waiting: VecDeque<Waiting>,
+    submitted: VecDeque<SubmittedBatch>,
     /// The highest version of each record that was ever said to be safe.
     promised: BTreeMap<(GroupName, NetId), Version>,
     faults: DiskFaults,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct SubmittedBatch {
     due: Time,
     batch: Batch,
     fails: bool,
@@ -62,24 +62,24 @@ struct Waiting {
     is_synced: bool,
 }
 
-impl Disk {
+impl SimulatedDisk {
     /// An empty disk without latency and faults.
     #[must_use]
-    pub fn new() -> Disk {
-        Disk::default()
+    pub fn new() -> SimulatedDisk {
+        SimulatedDisk::default()
     }
 
-    /// Starts a store on the disk: see [`Disk`] for what becomes of the one before.
+    /// Starts a store on the disk: see [`SimulatedDisk`] for what becomes of the one before.
     #[must_use]
-    pub fn open(&self) -> (MemoryStore, Stored) {
+    pub fn open(&self) -> (MemoryStore, StoredState) {
         let mut state = self.lock();
-        state.safe = state.finished_contents(true);
+        state.durable = state.contents_with(true);
         state.end_life();
         let doubt = state.is_doubted.then(|| "the simulated disk lacks what was stored last".to_owned());
-        let stored = Stored { doubt, ..state.safe.stored() };
+        let stored = StoredState { suspected_loss: doubt, ..state.durable.stored() };
         // Whatever the store before left: it is here now.
         state.promise(stored.groups.iter().flat_map(|of| of.records().map(|record| (of.name(), record))));
-        (MemoryStore::on(self.clone(), state.life), stored)
+        (MemoryStore::on(self.clone(), state.session), stored)
     }
 
     /// How long batches take that are submitted from now on.
@@ -97,9 +97,9 @@ impl Disk {
         self.lock().lies = lies;
     }
 
-    /// Whether whoever opens the disk finds that something may be missing, until it says that it [trusts](crate::store::Store::trust) it. A disk does
+    /// Whether whoever opens the disk finds that something may be missing, until it says that it [trusts](crate::store::Store::exclude_loss) it. A disk does
     /// not find it by itself.
-    pub fn set_doubted(&self, is_doubted: bool) {
+    pub fn set_loss_suspected(&self, is_doubted: bool) {
         self.lock().is_doubted = is_doubted;
     }
 
@@ -113,10 +113,10 @@ impl Disk {
     pub fn crash(&self, chance: u64) {
         let mut state = self.lock();
         let state = &mut *state;
-        let loose = std::mem::take(&mut state.loose);
+        let loose = std::mem::take(&mut state.unsynced);
         let mut failed = std::mem::take(&mut state.failed);
-        let (failing, waiting): (Vec<Waiting>, Vec<Waiting>) =
-            std::mem::take(&mut state.waiting).into_iter().partition(|waiting| waiting.fails);
+        let (failing, waiting): (Vec<SubmittedBatch>, Vec<SubmittedBatch>) =
+            std::mem::take(&mut state.submitted).into_iter().partition(|waiting| waiting.fails);
         failed.extend(failing.into_iter().map(|waiting| waiting.batch));
         state.end_life();
 
@@ -130,14 +130,14 @@ impl Disk {
 
         let all: Vec<Batch> =
             loose.into_iter().chain(waiting.into_iter().map(|waiting| waiting.batch)).collect();
-        all.iter().take(kept).chain(resurfaced).for_each(|batch| state.safe.put(batch));
+        all.iter().take(kept).chain(resurfaced).for_each(|batch| state.durable.put(batch));
         state.faults.resurfaced += u64::from(resurfaced.is_some());
         let is_torn = chance % 2 == 1;
         for (at, batch) in all.iter().enumerate().skip(kept) {
             let faults = &mut state.faults;
             let counted = match (at < finished, batch.durable) {
                 (true, true) => &mut faults.lied,
-                (true, false) => &mut faults.loose,
+                (true, false) => &mut faults.unsynced,
                 (false, _) if at == kept && is_torn => &mut faults.torn,
                 (false, _) => &mut faults.unfinished,
             };
@@ -145,15 +145,15 @@ impl Disk {
         }
     }
 
-    /// What the disk holds for whoever reads it now: all that is finished. For [`restore`](Disk::restore).
+    /// What the disk holds for whoever reads it now: all that is finished. For [`restore`](SimulatedDisk::restore).
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot(self.lock().finished_contents(false))
+    pub fn snapshot(&self) -> DiskSnapshot {
+        DiskSnapshot(self.lock().contents_with(false))
     }
 
-    /// As [`snapshot`](Disk::snapshot), to look at.
+    /// As [`snapshot`](SimulatedDisk::snapshot), to look at.
     #[must_use]
-    pub fn stored(&self) -> Stored {
+    pub fn stored(&self) -> StoredState {
         self.snapshot().0.stored()
     }
 
@@ -164,20 +164,20 @@ impl Disk {
     }
 
     /// Brings back what the disk held once, and nothing else.
-    pub fn restore(&self, snapshot: Snapshot) {
+    pub fn restore(&self, snapshot: DiskSnapshot) {
         let mut state = self.lock();
-        let is_other = state.finished_contents(false) != snapshot.0;
+        let is_other = state.contents_with(false) != snapshot.0;
         state.faults.stale += u64::from(is_other);
-        state.safe = snapshot.0;
+        state.durable = snapshot.0;
         state.end_life();
     }
 
     /// Loses everything.
     pub fn wipe(&self) {
         let mut state = self.lock();
-        let had_any = state.finished_contents(false) != Contents::default();
+        let had_any = state.contents_with(false) != Contents::default();
         state.faults.wiped += u64::from(had_any);
-        state.safe = Contents::default();
+        state.durable = Contents::default();
         state.end_life();
     }
 
@@ -189,18 +189,18 @@ impl Disk {
 
     pub(super) fn submit(&self, life: u64, now: Time, batch: Batch) {
         let mut state = self.lock();
-        if state.life == life {
-            let after = state.waiting.back().map_or(Time::ZERO, |last| last.due);
+        if state.session == life {
+            let after = state.submitted.back().map_or(Time::ZERO, |last| last.due);
             let (due, fails, is_synced) = ((now + state.latency).max(after), state.is_full, !state.lies);
-            state.waiting.push_back(Waiting { due, batch, fails, is_synced });
+            state.submitted.push_back(SubmittedBatch { due, batch, fails, is_synced });
         }
     }
 
     pub(super) fn finished(&self, life: u64, now: Time) -> Option<Result<(), StoreError>> {
         let mut state = self.lock();
-        let is_due = state.life == life && state.waiting.front().is_some_and(|first| first.due <= now);
-        let Waiting { batch, fails, is_synced, .. } =
-            if is_due { state.waiting.pop_front()? } else { return None };
+        let is_due = state.session == life && state.submitted.front().is_some_and(|first| first.due <= now);
+        let SubmittedBatch { batch, fails, is_synced, .. } =
+            if is_due { state.submitted.pop_front()? } else { return None };
         if fails {
             state.faults.failed += 1;
             state.failed.push(batch);
@@ -208,41 +208,41 @@ impl Disk {
         }
         state.failed.clear();
         let (durable, syncs) = (batch.durable, batch.durable && is_synced);
-        state.loose.push(batch);
+        state.unsynced.push(batch);
         if durable {
-            let loose = std::mem::take(&mut state.loose);
+            let loose = std::mem::take(&mut state.unsynced);
             let records = loose.iter().flat_map(|batch| &batch.records);
             state.promise(records.map(|(group, record)| (group, record)));
-            state.loose = loose;
+            state.unsynced = loose;
         }
         if syncs {
             let state = &mut *state;
-            state.loose.drain(..).for_each(|batch| state.safe.put(&batch));
+            state.unsynced.drain(..).for_each(|batch| state.durable.put(&batch));
         }
         Some(Ok(()))
     }
 
     pub(super) fn trust(&self, life: u64) {
         let mut state = self.lock();
-        state.is_doubted &= state.life != life;
+        state.is_doubted &= state.session != life;
     }
 
     pub(super) fn due(&self, life: u64) -> Option<Time> {
         let state = self.lock();
-        state.waiting.front().filter(|_| state.life == life).map(|first| first.due)
+        state.submitted.front().filter(|_| state.session == life).map(|first| first.due)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DiskState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl DiskState {
     /// All that is finished; and, if asked for, all that will be.
-    fn finished_contents(&self, with_waiting: bool) -> Contents {
-        let mut contents = self.safe.clone();
-        let waiting = self.waiting.iter().filter(|waiting| with_waiting && !waiting.fails);
-        let batches = self.loose.iter().chain(waiting.map(|waiting| &waiting.batch));
+    fn contents_with(&self, with_waiting: bool) -> Contents {
+        let mut contents = self.durable.clone();
+        let waiting = self.submitted.iter().filter(|waiting| with_waiting && !waiting.fails);
+        let batches = self.unsynced.iter().chain(waiting.map(|waiting| &waiting.batch));
         batches.for_each(|batch| contents.put(batch));
         contents
     }
@@ -257,9 +257,9 @@ impl State {
 
     /// Ends the store that uses the disk, with all that it left.
     fn end_life(&mut self) {
-        self.life += 1;
-        self.loose.clear();
+        self.session += 1;
+        self.unsynced.clear();
         self.failed.clear();
-        self.waiting.clear();
+        self.submitted.clear();
     }
 }

@@ -6,7 +6,7 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 
 use super::*;
-use crate::store::Stored;
+use crate::store::StoredState;
 
 fn node(port: u16) -> NetId {
     format!("10.0.0.1:{port}").parse().unwrap()
@@ -16,7 +16,7 @@ fn batch(port: u16, durable: bool) -> Batch {
     Batch { peers: Some(vec![node(port)]), durable, ..Batch::default() }
 }
 
-fn peer(stored: &Stored) -> u16 {
+fn peer(stored: &StoredState) -> u16 {
     stored.peers.first().map_or(0, NetId::port)
 }
 
@@ -25,12 +25,12 @@ fn at(millis: u64) -> Time {
 }
 
 /// A disk on which 1 is safe, 2 is finished, 3 (not durable) and 4 (durable) wait.
-fn busy() -> (Disk, MemoryStore) {
-    let disk = Disk::new();
+fn busy() -> (SimulatedDisk, MemoryStore) {
+    let disk = SimulatedDisk::new();
     let (mut store, _) = disk.open();
     for (port, durable) in [(1, true), (2, false)] {
         store.submit(at(0), batch(port, durable));
-        assert_eq!(store.finished(at(0)), Some(Ok(())));
+        assert_eq!(store.poll_finished(at(0)), Some(Ok(())));
     }
     disk.set_latency(Duration::from_millis(10));
     store.submit(at(0), batch(3, false));
@@ -43,12 +43,15 @@ fn batches_are_finished_in_order_when_they_are_due() {
     let (disk, mut store) = busy();
     disk.set_latency(Duration::ZERO);
     store.submit(at(6), batch(5, true));
-    assert_eq!((store.due(), store.finished(at(9))), (Some(at(10)), None));
-    assert_eq!(store.finished(at(10)), Some(Ok(())));
-    assert_eq!((store.due(), store.finished(at(14))), (Some(at(15)), None));
-    assert_eq!(store.finished(at(15)), Some(Ok(())));
+    assert_eq!((store.next_poll(), store.poll_finished(at(9))), (Some(at(10)), None));
+    assert_eq!(store.poll_finished(at(10)), Some(Ok(())));
+    assert_eq!((store.next_poll(), store.poll_finished(at(14))), (Some(at(15)), None));
+    assert_eq!(store.poll_finished(at(15)), Some(Ok(())));
     // Not before the one before it.
-    assert_eq!((store.finished(at(15)), store.finished(at(99)), store.due()), (Some(Ok(())), None, None));
+    assert_eq!(
+        (store.poll_finished(at(15)), store.poll_finished(at(99)), store.next_poll()),
+        (Some(Ok(())), None, None)
+    );
     assert_eq!(peer(&disk.stored()), 5);
 }
 
@@ -58,7 +61,7 @@ fn a_clean_stop_keeps_everything_and_ends_the_store() {
     let (_new, stored) = disk.open();
     assert_eq!(peer(&stored), 4);
     old.submit(at(20), batch(9, true));
-    assert_eq!((old.due(), old.finished(at(99)), peer(&disk.stored())), (None, None, 4));
+    assert_eq!((old.next_poll(), old.poll_finished(at(99)), peer(&disk.stored())), (None, None, 4));
     assert_eq!(disk.faults(), DiskFaults::default());
 }
 
@@ -68,9 +71,9 @@ fn a_crash_keeps_the_first_few() {
     for chance in 0..8 {
         let (disk, mut old) = busy();
         disk.crash(chance);
-        assert_eq!((old.due(), old.finished(at(99))), (None, None));
+        assert_eq!((old.next_poll(), old.poll_finished(at(99))), (None, None));
         let (_, stored) = disk.open();
-        let DiskFaults { loose, torn, unfinished, .. } = disk.faults();
+        let DiskFaults { unsynced: loose, torn, unfinished, .. } = disk.faults();
         seen.push((peer(&stored), loose, torn, unfinished));
     }
     let whole = [(1, 1, 0, 2), (2, 0, 0, 2), (3, 0, 0, 1), (4, 0, 0, 0)];
@@ -83,7 +86,7 @@ fn a_crash_keeps_the_first_few() {
 fn a_durable_batch_makes_those_before_it_safe() {
     for chance in 0..8 {
         let (disk, mut store) = busy();
-        while store.finished(at(99)).is_some() {}
+        while store.poll_finished(at(99)).is_some() {}
         disk.crash(chance);
         assert_eq!((peer(&disk.open().1), disk.faults()), (4, DiskFaults::default()));
     }
@@ -93,14 +96,14 @@ fn a_durable_batch_makes_those_before_it_safe() {
 fn a_full_disk_fails_when_it_is_due_and_a_crash_may_find_what_failed() {
     let mut seen = Vec::new();
     for chance in 0..3 {
-        let disk = Disk::new();
+        let disk = SimulatedDisk::new();
         let (mut store, _) = disk.open();
         disk.set_latency(Duration::from_millis(10));
         disk.set_full(true);
         store.submit(at(0), batch(1, true));
         disk.set_full(false);
-        assert_eq!(store.finished(at(9)), None);
-        let StoreError { why } = store.finished(at(10)).unwrap().unwrap_err();
+        assert_eq!(store.poll_finished(at(9)), None);
+        let StoreError { why } = store.poll_finished(at(10)).unwrap().unwrap_err();
         assert!(why.contains("no space left"));
         assert_eq!(peer(&disk.stored()), 0);
         store.submit(at(10), batch(2, true));
@@ -114,13 +117,13 @@ fn a_full_disk_fails_when_it_is_due_and_a_crash_may_find_what_failed() {
 #[test]
 fn what_failed_is_gone_once_another_is_finished() {
     for chance in 0..8 {
-        let disk = Disk::new();
+        let disk = SimulatedDisk::new();
         let (mut store, _) = disk.open();
         disk.set_full(true);
         store.submit(at(0), batch(1, true));
         disk.set_full(false);
         store.submit(at(0), Batch { me: Some(node(7)), durable: true, ..Batch::default() });
-        while store.finished(at(0)).is_some() {}
+        while store.poll_finished(at(0)).is_some() {}
         disk.crash(chance);
         assert_eq!((peer(&disk.open().1), disk.faults().resurfaced), (0, 0));
     }
@@ -129,29 +132,29 @@ fn what_failed_is_gone_once_another_is_finished() {
 #[test]
 fn a_lie_loses_everything_after_the_last_sync() {
     for chance in 0..8 {
-        let disk = Disk::new();
+        let disk = SimulatedDisk::new();
         let (mut store, _) = disk.open();
         store.submit(at(0), batch(1, true));
         disk.set_lies(true);
         store.submit(at(0), batch(2, false));
         store.submit(at(0), batch(3, true));
-        while store.finished(at(0)).is_some() {}
+        while store.poll_finished(at(0)).is_some() {}
         assert_eq!(peer(&disk.stored()), 3);
         disk.crash(chance);
-        let DiskFaults { loose, lied, .. } = disk.faults();
+        let DiskFaults { unsynced: loose, lied, .. } = disk.faults();
         assert_eq!((peer(&disk.open().1), loose, lied), (1, 1, 1));
     }
 }
 
 #[test]
 fn a_sync_that_is_one_makes_up_for_lies() {
-    let disk = Disk::new();
+    let disk = SimulatedDisk::new();
     let (mut store, _) = disk.open();
     disk.set_lies(true);
     store.submit(at(0), batch(1, true));
     disk.set_lies(false);
     store.submit(at(0), batch(2, true));
-    while store.finished(at(0)).is_some() {}
+    while store.poll_finished(at(0)).is_some() {}
     disk.crash(0);
     assert_eq!((peer(&disk.open().1), disk.faults()), (2, DiskFaults::default()));
 }
@@ -162,24 +165,24 @@ fn stale_and_lost_disks_are_counted_if_they_differ() {
     let snapshot = disk.snapshot();
     disk.restore(snapshot.clone());
     assert_eq!((peer(&disk.stored()), disk.faults().stale), (2, 0));
-    assert_eq!(store.finished(at(99)), None);
+    assert_eq!(store.poll_finished(at(99)), None);
     let (mut store, _) = disk.open();
     store.submit(at(0), batch(6, true));
-    assert_eq!(store.finished(at(99)), Some(Ok(())));
+    assert_eq!(store.poll_finished(at(99)), Some(Ok(())));
     disk.restore(snapshot);
     assert_eq!((peer(&disk.stored()), disk.faults().stale), (2, 1));
     disk.wipe();
     disk.wipe();
-    assert_eq!((disk.open().1, disk.faults().wiped), (Stored::default(), 1));
+    assert_eq!((disk.open().1, disk.faults().wiped), (StoredState::default(), 1));
 }
 
 #[test]
 fn nothing_is_kept_where_all_is_thrown_away() {
-    let mut store = MemoryStore::throw_away();
-    assert_eq!((store.due(), store.finished(at(0))), (None, None));
+    let mut store = MemoryStore::ephemeral();
+    assert_eq!((store.next_poll(), store.poll_finished(at(0))), (None, None));
     store.submit(at(3), batch(1, true));
     assert_eq!(
-        (store.due(), store.finished(at(3)), store.finished(at(3))),
+        (store.next_poll(), store.poll_finished(at(3)), store.poll_finished(at(3))),
         (Some(at(0)), Some(Ok(())), None)
     );
 }

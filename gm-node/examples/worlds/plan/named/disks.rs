@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_broadcast::Rng;
-use gm_node::{Times, Wait};
+use gm_node::{NodeTiming, Wait};
 use gm_sim::NodeIndex;
 
 use crate::plan::layout::{TIMES, islands, ms, quiet, seconds};
@@ -102,10 +102,10 @@ pub(crate) fn full_disk(seed: u64, chance: &mut Rng) -> Plan {
 /// What others wrote reaches disks late; who waits for disks does not wait for that.
 pub(crate) fn late_notes(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = lively(seed, chance);
-    plan.times = Times { flush: Duration::from_secs(3), ..TIMES };
+    plan.times = NodeTiming { write_back_delay: Duration::from_secs(3), ..TIMES };
     for at in 6..12 {
-        let (node, count) = (plan.some_node(chance), gm_node::Count::Some(2));
-        let wait = Wait { count, disk: true, within: ms(2_000) };
+        let (node, count) = (plan.some_node(chance), gm_node::AckCount::Some(2));
+        let wait = Wait { count, on_disk: true, timeout: ms(2_000) };
         plan.deed(seconds(at), Deed::Write { node, group: 0, intent: Intent::Batch, wait });
     }
     plan

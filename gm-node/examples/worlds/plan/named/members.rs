@@ -2,7 +2,7 @@
 
 use gm_broadcast::Rng;
 use gm_data::{Change, KeyRange, PurgePolicy};
-use gm_node::{Bounds, Wait, What};
+use gm_node::{NodeLimits, Wait, WriteKind};
 use gm_sim::{FaultClass, NodeIndex};
 
 use crate::plan::layout::{groups, islands, ms, quiet, seconds};
@@ -12,7 +12,12 @@ use crate::plan::{Deed, Fate, Intent, Plan};
 pub(crate) fn mass_join(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[20, 15, 5], 2));
     for node in plan.nodes() {
-        plan.write(seconds(2) + chance.duration_up_to(ms(20)), node, 0, Intent::Exactly(What::Join(vec![])));
+        plan.write(
+            seconds(2) + chance.duration_up_to(ms(20)),
+            node,
+            0,
+            Intent::Exactly(WriteKind::Join(vec![])),
+        );
     }
     plan.deed(seconds(2), Deed::Mass(FaultClass::MassJoin));
     plan.heal_at = seconds(3);
@@ -27,7 +32,7 @@ pub(crate) fn mass_leave(seed: u64, chance: &mut Rng) -> Plan {
     plan.all_serve(seconds(1), ms(20), 0);
     let stay: Vec<NodeIndex> = plan.nodes().filter(|node| node.0 % 5 == 0).collect();
     for node in plan.nodes().filter(|node| !stay.contains(node)) {
-        plan.write(seconds(8) + chance.duration_up_to(ms(20)), node, 0, Intent::Exactly(What::Leave));
+        plan.write(seconds(8) + chance.duration_up_to(ms(20)), node, 0, Intent::Exactly(WriteKind::Leave));
     }
     plan.deed(seconds(8), Deed::Mass(FaultClass::MassLeave));
     plan.heal_at = seconds(9);
@@ -41,7 +46,7 @@ pub(crate) fn join_and_leave(seed: u64, chance: &mut Rng) -> Plan {
     plan.all_serve(seconds(1), ms(50), 0);
     let node = plan.some_node(chance);
     for turn in 0..5 {
-        let what = if turn % 2 == 0 { What::Leave } else { What::Join(vec![]) };
+        let what = if turn % 2 == 0 { WriteKind::Leave } else { WriteKind::Join(vec![]) };
         plan.write(seconds(3 + turn) + chance.duration_up_to(ms(900)), node, 0, Intent::Exactly(what));
     }
     plan.heal_at = seconds(9);
@@ -111,7 +116,7 @@ pub(crate) fn slow_watcher(seed: u64, chance: &mut Rng) -> Plan {
         let intent = if chance.ratio(1, 2) { Intent::Batch } else { Intent::Unserve };
         plan.write(at, node, 0, intent);
     }
-    plan.bounds = Bounds { events: 2 + chance.index(40), ..Bounds::DEFAULT };
+    plan.bounds = NodeLimits { watch_events: 2 + chance.index(40), ..NodeLimits::DEFAULT };
     plan.heal_at = seconds(12);
     plan
 }
@@ -133,7 +138,8 @@ pub(crate) fn contacts(seed: u64, chance: &mut Rng) -> Plan {
 pub(crate) fn bounds(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[5, 4], 1));
     plan.groups = groups(2);
-    plan.bounds = Bounds { items: 6, records: 7, groups: 1, waits: 2, watchers: 1, ..Bounds::DEFAULT };
+    plan.bounds =
+        NodeLimits { items: 6, records: 7, groups: 1, waits: 2, watchers: 1, ..NodeLimits::DEFAULT };
     plan.all_serve(seconds(1), ms(100), 0);
     let ranges = |count: u32| -> Vec<Change> {
         let range = |key| KeyRange::new(key, key).ok();
@@ -142,7 +148,7 @@ pub(crate) fn bounds(seed: u64, chance: &mut Rng) -> Plan {
     };
     for at in 3..9 {
         let node = plan.some_node(chance);
-        plan.write(seconds(at), node, 0, Intent::Exactly(What::Change(ranges(20))));
+        plan.write(seconds(at), node, 0, Intent::Exactly(WriteKind::Change(ranges(20))));
         plan.write(seconds(at), node, 1, Intent::Serve);
         plan.deed(seconds(at), Deed::Watch { node, group: 0, pace: ms(1) });
         plan.deed(seconds(at), Deed::Watch { node, group: 0, pace: ms(1) });
@@ -159,7 +165,7 @@ pub(crate) fn floors(seed: u64, chance: &mut Rng) -> Plan {
     let (owner, away, late) = (NodeIndex(0), NodeIndex(1), NodeIndex(2));
     plan.seeds = vec![late];
     plan.purge = PurgePolicy::EVERYTHING;
-    plan.times.purge = ms(300);
+    plan.times.purge_interval = ms(300);
     plan.all_join(seconds(1), ms(100), 0);
     plan.deeds.retain(|(_, deed)| !matches!(deed, Deed::Write { node, .. } if *node == late));
     for _ in 0..3 {
@@ -169,7 +175,7 @@ pub(crate) fn floors(seed: u64, chance: &mut Rng) -> Plan {
     for turn in 0..2 {
         plan.write(seconds(8 + turn), owner, 0, Intent::Unserve);
     }
-    plan.write(seconds(11), late, 0, Intent::Exactly(What::Join(vec![])));
+    plan.write(seconds(11), late, 0, Intent::Exactly(WriteKind::Join(vec![])));
     plan.deed(seconds(16), Deed::Die { node: owner, fate: Fate::Clean, gap: None });
     plan.heal_at = seconds(17);
     plan.claims.fits = true;
@@ -180,7 +186,7 @@ pub(crate) fn floors(seed: u64, chance: &mut Rng) -> Plan {
 pub(crate) fn purge(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[3, 3], 1));
     plan.purge = PurgePolicy::EVERYTHING;
-    plan.times.purge = ms(300);
+    plan.times.purge_interval = ms(300);
     plan.all_serve(seconds(1), ms(50), 0);
     for turn in 0..3 {
         let apart = plan.some_node(chance);

@@ -5,16 +5,21 @@ use std::time::Duration;
 use gm_broadcast::{Rng, Time};
 use gm_clock::Incarnation;
 use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
-use gm_node::{Times, Wait, What};
+use gm_node::{NodeTiming, Wait, WriteKind};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope};
 
 use crate::plan::layout::{TIMES, groups, id, islands, ms, quiet, seconds};
 use crate::plan::{Deed, Fate, Intent, Plan};
 
 /// Anti-entropy is so rare that it does not help.
-pub(crate) fn rare() -> Times {
+pub(crate) fn rare() -> NodeTiming {
     let rare = Duration::from_secs(300);
-    Times { moving: rare, slow: rare, register: Duration::from_secs(3_600), ..TIMES }
+    NodeTiming {
+        exchange_interval_active: rare,
+        exchange_interval_max: rare,
+        registration_interval: Duration::from_secs(3_600),
+        ..TIMES
+    }
 }
 
 /// These are apart from the others.
@@ -86,7 +91,7 @@ pub(crate) fn lonely(seed: u64, chance: &mut Rng) -> Plan {
 /// In deep quiet a few are found to lack what the others have.
 pub(crate) fn pace(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[1; 24], 8));
-    plan.times = Times { slow: Duration::from_secs(20), ..TIMES };
+    plan.times = NodeTiming { exchange_interval_max: Duration::from_secs(20), ..TIMES };
     plan.all_serve(seconds(1), ms(50), 0);
     let half: Vec<NodeIndex> = plan.nodes().filter(|_| chance.ratio(1, 2)).collect();
     cut(&mut plan, &half, seconds(120), seconds(200));
@@ -150,7 +155,11 @@ pub(crate) fn few_of_many(seed: u64, chance: &mut Rng) -> Plan {
 /// A node was away while others wrote: what they multicast next does not fit, and its first questions are lost. Anti-entropy is rare.
 pub(crate) fn questions(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[5], 8));
-    plan.times = Times { fast: Duration::from_secs(8), answer: Duration::from_secs(20), ..rare() };
+    plan.times = NodeTiming {
+        exchange_interval_min: Duration::from_secs(8),
+        exchange_timeout: Duration::from_secs(20),
+        ..rare()
+    };
     // All are in the group from the beginning: they would not find each other in time.
     for node in plan.nodes() {
         plan.preloaded.extend(plan.nodes().filter_map(|member| Some((node, interested(member.0)?))));
@@ -180,7 +189,7 @@ pub(crate) fn left_apart(seed: u64, chance: &mut Rng) -> Plan {
     plan.all_serve(seconds(1), ms(50), 0);
     let node = plan.some_node(chance);
     cut(&mut plan, &[node], seconds(5), seconds(15));
-    plan.write(seconds(6), node, 0, Intent::Exactly(What::Leave));
+    plan.write(seconds(6), node, 0, Intent::Exactly(WriteKind::Leave));
     plan.deed(seconds(8), Deed::Die { node, fate: Fate::Clean, gap: Some(ms(1_000)) });
     plan.heal_at = seconds(15);
     plan.bound = ms(20_000);
@@ -190,7 +199,7 @@ pub(crate) fn left_apart(seed: u64, chance: &mut Rng) -> Plan {
 /// Nothing happens for a while: that costs little.
 pub(crate) fn quiet_world(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(if chance.ratio(1, 2) { &[16] } else { &[1; 8] }, 8));
-    plan.times = Times::DEFAULT;
+    plan.times = NodeTiming::DEFAULT;
     plan.broadcast_times = gm_broadcast::BroadcasterTimings::DEFAULT;
     plan.all_serve(seconds(1), ms(50), 0);
     plan.heal_at = seconds(200);

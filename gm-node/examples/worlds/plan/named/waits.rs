@@ -1,7 +1,7 @@
 //! Owners wait: for one, for some, for all, in memory and on disk, and with dead members. Knows nothing of disks that fail.
 
 use gm_broadcast::Rng;
-use gm_node::{Count, Wait, What};
+use gm_node::{AckCount, Wait, WriteKind};
 use gm_sim::{Action, NodeIndex};
 
 use crate::plan::layout::{islands, ms, quiet, seconds};
@@ -11,11 +11,11 @@ fn waiting(plan: &mut Plan, chance: &mut Rng) {
     for at in 8..20 {
         let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
         let count = match chance.below(4) {
-            0 => Count::Some(1),
-            1 => Count::Some(2),
-            _ => Count::All,
+            0 => AckCount::Some(1),
+            1 => AckCount::Some(2),
+            _ => AckCount::All,
         };
-        let wait = Wait { count, disk: chance.ratio(1, 2), within: ms(8_000) };
+        let wait = Wait { count, on_disk: chance.ratio(1, 2), timeout: ms(8_000) };
         plan.deed(seconds(at), Deed::Write { node, group: 0, intent: Intent::Batch, wait });
     }
     plan.heal_at = seconds(20);
@@ -25,9 +25,9 @@ fn waiting(plan: &mut Plan, chance: &mut Rng) {
 pub(crate) fn wait(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
-        let wait = Wait { count: Count::All, disk: false, within: ms(3_000) };
+        let wait = Wait { count: AckCount::All, on_disk: false, timeout: ms(3_000) };
         let at = seconds(1) + chance.duration_up_to(ms(1_500));
-        plan.deed(at, Deed::Write { node, group: 0, intent: Intent::Exactly(What::Join(vec![])), wait });
+        plan.deed(at, Deed::Write { node, group: 0, intent: Intent::Exactly(WriteKind::Join(vec![])), wait });
     }
     waiting(&mut plan, chance);
     plan.claims.waits = Some(Ending::Satisfied);
@@ -38,7 +38,7 @@ pub(crate) fn wait(seed: u64, chance: &mut Rng) -> Plan {
 pub(crate) fn wait_dead(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
-        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(What::Join(vec![])));
+        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(WriteKind::Join(vec![])));
     }
     let node = NodeIndex(3 + u32::try_from(chance.below(4)).unwrap_or(0));
     plan.deed(seconds(5), Deed::Die { node, fate: Fate::Kept, gap: None });
@@ -53,18 +53,18 @@ pub(crate) fn wait_apart(seed: u64, chance: &mut Rng) -> Plan {
     let range = |node: NodeIndex, part: u32| gm_data::KeyRange::new(node.0 << 16, node.0 << 16 | part).ok();
     let serve = |node: NodeIndex, part: u32| {
         let serve = |range| gm_data::Change::Serve { range, port: Some(1), priority: 1 };
-        Intent::Exactly(What::Change(range(node, part).map(serve).into_iter().collect()))
+        Intent::Exactly(WriteKind::Change(range(node, part).map(serve).into_iter().collect()))
     };
     // The first writes know nobody, and find the others in time.
     for node in plan.nodes() {
-        let wait = Wait { count: Count::Some(1 + chance.below(3)), disk: false, within: ms(8_000) };
+        let wait = Wait { count: AckCount::Some(1 + chance.below(3)), on_disk: false, timeout: ms(8_000) };
         let at = seconds(1) + chance.duration_up_to(ms(1_500));
         plan.deed(at, Deed::Write { node, group: 0, intent: serve(node, 9), wait });
     }
     for at in 8..20 {
         let node = plan.some_node(chance);
-        let count = if chance.ratio(1, 3) { Count::All } else { Count::Some(1 + chance.below(4)) };
-        let wait = Wait { count, disk: chance.ratio(1, 2), within: ms(3_000) };
+        let count = if chance.ratio(1, 3) { AckCount::All } else { AckCount::Some(1 + chance.below(4)) };
+        let wait = Wait { count, on_disk: chance.ratio(1, 2), timeout: ms(3_000) };
         let part = 10 + u32::try_from(chance.below(1 << 15)).unwrap_or(0);
         plan.deed(seconds(at), Deed::Write { node, group: 0, intent: serve(node, part), wait });
     }
@@ -77,13 +77,13 @@ pub(crate) fn wait_apart(seed: u64, chance: &mut Rng) -> Plan {
 pub(crate) fn wait_pause(seed: u64, chance: &mut Rng) -> Plan {
     let mut plan = quiet("", seed, islands(&[4, 3, 1], 2));
     for node in plan.nodes() {
-        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(What::Join(vec![])));
+        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(WriteKind::Join(vec![])));
     }
     for at in 8..20 {
         let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
         let paused = NodeIndex(3 + u32::try_from(chance.below(5)).unwrap_or(0));
         let lasts = ms(300 + chance.below(500));
-        let wait = Wait { count: Count::All, disk: chance.ratio(1, 2), within: ms(3_000) };
+        let wait = Wait { count: AckCount::All, on_disk: chance.ratio(1, 2), timeout: ms(3_000) };
         plan.deed(seconds(at), Deed::Act(Action::Pause(paused)));
         plan.deed(
             seconds(at) + chance.duration_up_to(ms(200)),

@@ -1,0 +1,109 @@
+//! Learning which nodes hold which groups: leads of the groups that are held here, contacts of all others.
+
+use std::time::Duration;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{GroupUpdate, MemberUpdate};
+use gm_data::{GroupName, StampedItem};
+
+use super::{AddedContact, Effect, Groups, HostedGroup, Source, is_reserved};
+use crate::event::Event;
+use crate::plant::{Bug, planted};
+
+/// A node that spoke for itself is being compared with already: it is compared with again only if nothing came of that.
+const DIRECT_PROBE_DELAY: Duration = Duration::from_millis(500);
+
+impl Groups {
+    /// Holds a group from now on, if there is room.
+    pub(crate) fn host(&mut self, now: Time, group: &GroupName) -> bool {
+        if !self.hosted.contains_key(group) {
+            if self.hosted.len() >= self.limits.groups || is_reserved(group) {
+                return false;
+            }
+            let mut hosted = HostedGroup::new(self.me(), group);
+            for member in self.contacts.remove(group).into_iter().rev() {
+                hosted.add_candidate(member, now);
+                self.schedule_host_probe(now);
+            }
+            self.hosted.insert(group.clone(), hosted);
+        }
+        true
+    }
+
+    /// A node is said to hold a group, by that announcer.
+    pub(crate) fn discover(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        member: NetId,
+        word: Source,
+        by: NetId,
+    ) -> AddedContact {
+        if member == self.me() || is_reserved(group) {
+            return AddedContact::default();
+        }
+        if self.observe {
+            self.host(now, group);
+        }
+        // By hearsay, who left or was forgotten is not looked for again.
+        let record = self.record(group, member);
+        let known = record.is_some_and(|record| word == Source::Gossip || record.is_member());
+        if let Some(hosted) = self.hosted.get_mut(group) {
+            if !known && !planted(Bug::HostCandidateIgnored) {
+                let due = if word == Source::Direct { now + DIRECT_PROBE_DELAY } else { now };
+                hosted.add_candidate(member, due);
+                self.schedule_host_probe(due);
+            }
+            return AddedContact { is_new: !known, ..AddedContact::default() };
+        }
+        let noted = self.contacts.add(now, group, member, word, by);
+        if noted.is_full {
+            self.counters.count("dropped", "contact, too many");
+            if !std::mem::replace(&mut self.contacts_full, true) {
+                let max = self.limits.contacts;
+                self.effects.push_back(Effect::Emit(Event::ContactsFull { max }));
+            }
+        }
+        noted
+    }
+
+    /// What that node wrote came, of a group that is not held here.
+    pub(super) fn discover_writer(&mut self, now: Time, writer: NetId, group: &GroupUpdate) {
+        let name = &group.name;
+        let part = group.updates.iter().find(|part| part.member() == writer);
+        let is_live = |timed: StampedItem| timed.item.op().is_live();
+        match part {
+            Some(MemberUpdate::Record(record)) if !record.is_member() => self.remove_candidate(name, writer),
+            // It may have left, or have more that was not sent.
+            Some(MemberUpdate::Increment(increment)) if !increment.items().any(is_live) => {}
+            Some(_) => drop(self.discover(now, name, writer, Source::Direct, writer)),
+            None => drop(self.discover(now, name, writer, Source::Gossip, writer)),
+        }
+    }
+
+    /// A node does not hold a group, by its own word.
+    pub(crate) fn remove_candidate(&mut self, group: &GroupName, node: NetId) {
+        if let Some(hosted) = self.hosted.get_mut(group) {
+            hosted.host_candidates.retain(|candidate| candidate.node != node);
+        }
+        self.contacts.remove_member(group, node);
+    }
+
+    /// Drops contacts that were not confirmed for so long.
+    pub(crate) fn expire_contacts(&mut self, now: Time, age: Duration) {
+        self.contacts.expire(now, age);
+        let max = self.limits.contacts;
+        if self.contacts.len() < max - max / 10 {
+            self.contacts_full = false;
+        }
+    }
+
+    fn schedule_host_probe(&mut self, due: Time) {
+        self.host_probe_at = Some(self.host_probe_at.map_or(due, |at| at.min(due)));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

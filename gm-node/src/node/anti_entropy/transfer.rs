@@ -1,0 +1,104 @@
+//! Handing over records: increments where they can be made, whole records else, by one datagram if they fit, by a connection in pieces else. Knows
+//! nothing of why they are wanted.
+
+use gm_broadcast::{Time, Transport};
+use gm_clock::NetId;
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
+use gm_data::{GroupName, Record, Replica, Transfer, Version};
+
+use super::exchange::Route;
+use crate::node::NodeMachine;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// A record that somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) struct RecordRequest {
+    pub(in crate::node) member: NetId,
+    /// What it has.
+    pub(in crate::node) known: Option<Version>,
+    /// Whether only the whole record will do.
+    pub(in crate::node) whole: bool,
+}
+
+impl RecordRequest {
+    pub(in crate::node) const fn whole_record(record: &Record) -> RecordRequest {
+        RecordRequest { member: record.member(), known: None, whole: true }
+    }
+}
+
+/// What is taken to have at most so many bytes is tried by a datagram: sizes are taken from above, and what does not fit after all goes by a connection.
+const DATAGRAM_ESTIMATE: usize = 2 * gm_codec::Limits::DEFAULT.datagram;
+/// Bytes of a piece that goes by a connection, about.
+const PIECE_BYTES: usize = 64 << 10;
+/// Bytes of a part beside its items, and of an item, at most mostly.
+const PART_BYTES: usize = 48;
+const ITEM_BYTES: usize = 16;
+
+impl<S: Store> NodeMachine<S> {
+    /// Sends what is wished for, as much of it as one answer may have: that way, if it fits into one datagram, by a connection else.
+    pub(in crate::node) fn send_records(
+        &mut self,
+        now: Time,
+        (to, by): Route,
+        group: &GroupName,
+        requests: &[RecordRequest],
+    ) {
+        let me = self.me();
+        let hosted = self.groups().hosted.contains_key(group);
+        let Some(state) = self.groups().set.group(group).map(Replica::state) else { return };
+        let max_bytes = self.config.limits.exchange_reply_bytes;
+        let (mut pieces, mut piece, mut size, mut sum) = (Vec::new(), Vec::new(), 0, 0);
+        for request in requests
+            .iter()
+            .filter(|request| hosted || request.member == me && !planted(Bug::LeaveNotAnnounced))
+        {
+            let transfer = match state.record(request.member) {
+                Some(record) if request.whole => Transfer::Whole(record.clone()),
+                _ => state.transfer_for(request.member, request.known),
+            };
+            let (part, items) = match transfer {
+                Transfer::Nothing | Transfer::Request => continue,
+                Transfer::Increment(increment) => {
+                    let items = increment.items().len();
+                    (MemberUpdate::Increment(increment), items)
+                }
+                Transfer::Whole(record) => {
+                    let items = record.item_counts().1;
+                    (MemberUpdate::Record(without_floor(record)), items)
+                }
+            };
+            let bytes = PART_BYTES + ITEM_BYTES * items;
+            if size > 0 && size + bytes > PIECE_BYTES {
+                pieces.push((size, std::mem::take(&mut piece)));
+                size = 0;
+            }
+            size += bytes;
+            sum += bytes;
+            piece.push(part);
+            if sum >= max_bytes {
+                break;
+            }
+        }
+        if !piece.is_empty() {
+            pieces.push((size, piece));
+        }
+        let alone = pieces.len() == 1;
+        for (size, mut parts) in pieces {
+            parts.sort_by_key(MemberUpdate::member);
+            parts.dedup_by_key(|part| part.member());
+            let by = if alone && size <= DATAGRAM_ESTIMATE { by } else { Transport::Tcp };
+            self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
+            self.send(now, to, Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts }), by);
+        }
+    }
+}
+
+/// The record as it is; with the bug planted, as if increments could be made from any clock.
+fn without_floor(record: Record) -> Record {
+    if !planted(Bug::FloorNotCarried) {
+        return record;
+    }
+    let (member, version, opened) = (record.member(), record.version(), record.predecessor());
+    Record::from_parts(member, version, opened, 0, record.stamped_items()).unwrap_or(record)
+}

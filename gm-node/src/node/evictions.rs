@@ -1,0 +1,106 @@
+//! Evicting records: those of forgotten members for good, and those by which somebody had the last word about us. Knows nothing of when a record is
+//! out of range.
+
+use gm_broadcast::{Path, Time, Transport};
+use gm_clock::NetId;
+use gm_codec::{Body, GroupUpdate, MemberUpdate};
+use gm_data::{Eviction, GroupName, Replica};
+
+use super::NodeMachine;
+use super::dissemination::GroupBroadcast;
+use crate::event::Event;
+use crate::groups::millis;
+use crate::store::Store;
+
+/// Evictions of one broadcast.
+const MAX_PER_MESSAGE: usize = 1_000;
+
+impl<S: Store> NodeMachine<S> {
+    /// The records of forgotten members that would be dropped, and, if that is wanted, of members that were not heard since our start.
+    pub fn purgeable(&self, group: &GroupName, unheard: bool) -> Vec<Eviction> {
+        let caster = &self.broadcaster;
+        let was_heard = |member: NetId| caster.was_heard(member);
+        let evictions =
+            |replica: &Replica| replica.evictions_of_forgotten(|member| unheard && !was_heard(member));
+        self.groups().replica(group).map(evictions).unwrap_or_default()
+    }
+
+    /// Drops the records of forgotten members here and at all members that are reached. Others drop them when they show them, within the hour.
+    pub(super) fn purge_members(&mut self, now: Time, group: &GroupName, unheard: bool) {
+        let evictions = self.purgeable(group, unheard);
+        self.evict(now, group, &evictions);
+        for piece in evictions.chunks(MAX_PER_MESSAGE) {
+            self.broadcast_evictions(now, group, piece);
+        }
+    }
+
+    fn evict(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) {
+        let evicted = self.groups_mut().evict(now, group, evictions);
+        if !evicted.is_empty() {
+            self.groups_mut().mark_changed(group, evicted);
+            self.schedule_write_back(now, false);
+            self.hasten(now, self.config.timing.exchange_interval_active);
+        }
+    }
+
+    /// All members are to drop what the evictions cover.
+    pub(super) fn broadcast_evictions(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) {
+        let me = self.me();
+        let body = evictions_body(group, evictions);
+        let to = self.members_except(group, me);
+        self.broadcast(
+            now,
+            group,
+            GroupBroadcast { body, whole_body: None, topic: None, to, multicast: true },
+            None,
+        );
+    }
+
+    /// Somebody shows what was evicted, and is sent why that is refused.
+    pub(super) fn send_evictions(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        (to, path): (NetId, Path),
+        evictions: &[Eviction],
+    ) {
+        if !self.reply_rate.take(now) {
+            return self.count("dropped", "answer, too many");
+        }
+        let by = self.transport_for(to, Transport::from(path));
+        self.send(now, to, evictions_body(group, evictions), by);
+    }
+
+    /// Others refuse what we wrote: we write where they take it, or tell them that we do already.
+    pub(super) fn on_own_evicted(
+        &mut self,
+        now: Time,
+        group: &GroupName,
+        way: (NetId, Path),
+        eviction: Eviction,
+    ) {
+        let Some(own) = self.groups().set.group(group) else { return };
+        let is_paused = own.conflict().paused_until().is_some_and(|until| until > millis(now));
+        if let Some(later) = own.reset_eviction() {
+            self.send_evictions(now, group, way, &[later]);
+        } else if is_paused {
+            self.count("own", "conflict goes on");
+        } else if self.own_evictions.len() < self.config.limits.groups {
+            self.own_evictions.insert(group.clone(), eviction);
+            self.write_due = Some(self.write_due.map_or(now, |set| set.min(now)));
+        }
+    }
+
+    /// We came back below what somebody claims that we wrote: it is to be dropped everywhere, or we are not heard.
+    pub(super) fn announce_own_eviction(&mut self, now: Time, group: &GroupName, eviction: Eviction) {
+        self.count("own", "came back below what was claimed");
+        self.emit(Event::HorizonClaimEvicted { group: group.clone(), above: eviction.least });
+        self.broadcast_evictions(now, group, &[eviction]);
+    }
+}
+
+fn evictions_body(group: &GroupName, evictions: &[Eviction]) -> Body {
+    let mut parts: Vec<MemberUpdate> = evictions.iter().copied().map(MemberUpdate::Eviction).collect();
+    parts.sort_by_key(MemberUpdate::member);
+    Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts })
+}

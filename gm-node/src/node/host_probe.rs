@@ -1,0 +1,71 @@
+//! Introductions: groups that are held here are compared with nodes that are said to hold them and of which nothing is held yet (leads). Every lead has its
+//! own time, and those of one node go in one message.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gm_broadcast::{Time, Transport};
+use gm_clock::NetId;
+use gm_data::GroupName;
+
+use super::NodeMachine;
+use crate::plant::{Bug, planted};
+use crate::store::Store;
+
+/// A lead is followed this often, first by datagram, then by connection; then its node is taken to be dead.
+const MAX_TRIES: u32 = 3;
+/// The time after which a lead is followed again, doubled by each try.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+impl<S: Store> NodeMachine<S> {
+    /// When a lead is due.
+    pub(super) fn next_host_probe(&self) -> Option<Time> {
+        self.groups().host_probe_at
+    }
+
+    /// Follows the leads that are due.
+    pub(super) fn probe_hosts(&mut self, now: Time) {
+        let groups = self.groups_mut();
+        let mut next: Option<Time> = None;
+        let mut to: BTreeMap<NetId, (u32, Vec<GroupName>)> = BTreeMap::new();
+        let mut given_up = Vec::new();
+        for (name, hosted) in
+            groups.hosted.iter_mut().filter(|(_, hosted)| !hosted.host_candidates.is_empty())
+        {
+            let state = groups.set.group(name).map(gm_data::Replica::state);
+            let is_met = |node: NetId| state.is_some_and(|state| state.is_member(node));
+            hosted.host_candidates.retain_mut(|candidate| {
+                if is_met(candidate.node) {
+                    return false;
+                }
+                if candidate.due <= now {
+                    if candidate.tries >= MAX_TRIES {
+                        given_up.push(name.clone());
+                        return false;
+                    }
+                    candidate.due = now + RETRY_DELAY * (1 << candidate.tries);
+                    candidate.tries += 1;
+                    let (tries, names) = to.entry(candidate.node).or_default();
+                    *tries = (*tries).max(candidate.tries);
+                    names.push(name.clone());
+                }
+                next = Some(next.map_or(candidate.due, |next| next.min(candidate.due)));
+                true
+            });
+        }
+        groups.host_probe_at = next;
+        for (node, (tries, names)) in to {
+            // Where datagrams do not come through, connections may.
+            let again = tries > 1 && !planted(Bug::DatagramsOnly);
+            let by = if again { Transport::Tcp } else { self.transport_for(node, Transport::Udp) };
+            self.count("anti-entropy", "introduced");
+            match names.as_slice() {
+                [name] => self.descend(now, node, name, by),
+                names => self.compare_groups(now, (node, by), names),
+            }
+        }
+        for name in given_up {
+            self.query_rendezvous(now, &name);
+        }
+    }
+}

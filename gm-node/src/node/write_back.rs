@@ -1,0 +1,131 @@
+//! What others wrote goes to the storage lazily: after a while, all of it that changed, in one batch; sooner if somebody waits for it. Knows nothing of
+//! what we write ourselves.
+
+use gm_broadcast::Time;
+use gm_codec::BroadcastId;
+
+use super::NodeMachine;
+use super::commit::PendingBatch;
+use crate::plant::{Bug, planted};
+use crate::store::{Batch, Store};
+
+/// So long after a group was let go nobody is told that something known before is on disk: which group a broadcast was of, is not remembered.
+const RELEASED_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Contacts are stored not oftener than this: all of them are written each time.
+const CONTACTS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl<S: Store> NodeMachine<S> {
+    /// Which nodes are known, or which members of other groups, is stored after a while if it changed.
+    pub(super) fn write_back_if_changed(&mut self, now: Time) {
+        if self.peers_changed {
+            return self.schedule_write_back(now, false);
+        }
+        if self.groups().contacts.changed {
+            let at = self.contacts_at(now);
+            if at <= now {
+                self.schedule_write_back(now, false);
+            } else if self.write_back_at.is_none_or(|set| set > at) {
+                self.write_back_at = Some(at);
+            }
+        }
+    }
+
+    /// When contacts may be stored.
+    fn contacts_at(&self, now: Time) -> Time {
+        self.contacts_stored_at.map_or(now, |last| last + CONTACTS_INTERVAL)
+    }
+
+    /// There is something to be stored.
+    pub(super) fn schedule_write_back(&mut self, now: Time, at_once: bool) {
+        let pause = if self.store_failures > 0 {
+            self.store_retry_delay()
+        } else if at_once {
+            std::time::Duration::ZERO
+        } else {
+            self.config.timing.write_back_delay
+        };
+        let at = now + pause;
+        if self.write_back_at.is_none_or(|set| set > at) {
+            self.write_back_at = Some(at);
+        }
+    }
+
+    /// Somebody waits until a broadcast is on disk here.
+    pub(super) fn on_store_wanted(&mut self, now: Time, id: BroadcastId) {
+        if !self.store.is_durable() {
+            return self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
+        }
+        let under_way = |flight: &PendingBatch| matches!(flight, PendingBatch::Learned { broadcasts, .. } if broadcasts.contains(&id));
+        if self.pending_batches.iter().any(under_way) {
+            return;
+        }
+        if !self.unstored_broadcasts.iter().any(|(_, unstored)| *unstored == id) {
+            if self.released_at.is_some_and(|at| now.since(at) < RELEASED_GRACE) {
+                // It may be of the group that is not kept any more.
+                return self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
+            }
+            // What it said was known here already: it is stored once what is dirty now is.
+            self.unstored_broadcasts.push_back((None, id));
+        }
+        self.schedule_write_back(now, true);
+    }
+
+    pub(super) fn write_back(&mut self, now: Time) {
+        self.write_back_at = None;
+        let max = self.config.limits.stored_peers;
+        let me = self.me();
+        let peers = std::mem::take(&mut self.peers_changed).then(|| {
+            let mut known = self.broadcaster.known();
+            self.rng.shuffle(&mut known);
+            known.truncate(max);
+            known.sort_unstable();
+            known
+        });
+        let may_store_contacts = self.contacts_at(now) <= now;
+        let groups = self.groups_mut();
+        let dirty = std::mem::take(&mut groups.dirty);
+        let contacts = may_store_contacts && std::mem::take(&mut groups.contacts.changed);
+        // Whoever is told that it is stored counts on it.
+        let mut batch = Batch { durable: !planted(Bug::AckNotSynced), me: Some(me), ..Batch::default() };
+        for (group, member) in &dirty {
+            // Our own records go their own way, before anybody hears of them.
+            if *member == me || planted(Bug::LearnedNotStored) {
+                continue;
+            }
+            match groups.record(group, *member) {
+                Some(record) => batch.records.push((group.clone(), record.clone())),
+                None => batch.removed.push((group.clone(), *member)),
+            }
+        }
+        if contacts {
+            // Hearsay is not stored: so what no node says of itself does not survive restart after restart.
+            let own = groups.contacts.direct_contacts(None);
+            batch.contacts = Some(own.map(|(group, node)| (group.clone(), node)).collect());
+            self.contacts_stored_at = Some(now);
+        }
+        let with_peers = peers.is_some();
+        batch.peers = peers;
+        let broadcasts: Vec<BroadcastId> =
+            std::mem::take(&mut self.unstored_broadcasts).into_iter().map(|(_, id)| id).collect();
+        let records = dirty.into_iter().collect();
+        self.store.submit(now, batch);
+        self.pending_batches.push_back(PendingBatch::Learned {
+            records,
+            broadcasts,
+            contacts,
+            peers: with_peers,
+        });
+    }
+
+    /// What others wrote is stored.
+    pub(super) fn on_learned_stored(&mut self, now: Time, broadcasts: Vec<BroadcastId>) {
+        let keeps = self.store.is_durable();
+        for id in broadcasts {
+            // What keeps nothing finishes batches, too.
+            let command =
+                if keeps { gm_broadcast::Command::Stored } else { gm_broadcast::Command::NotStored };
+            self.command_broadcaster(now, command(id));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A few whole nodes in virtual time, each with a disk of its own. Knows nothing of what is tested.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{FrameCodec, Key, Keyring, Limits};
+use gm_data::{Change, GroupName, KeyRange};
+use gm_node::store::memory::{MemoryStore, SimulatedDisk};
+use gm_node::{Command, CommittedWrite, Event, NodeConfig, NodeMachine, Wait, Write, WriteError, WriteKind};
+use gm_sim::{Birth, Checker, Network, NodeIndex, Place, Seen, Violation, Where, World};
+
+pub(crate) type Cluster = World<NodeMachine<MemoryStore>>;
+pub(crate) type Answer = Result<CommittedWrite, WriteError>;
+
+/// What nodes told, with the time.
+#[derive(Clone, Default)]
+pub(crate) struct EventLog(pub(crate) Rc<RefCell<Vec<(Time, NodeIndex, Event)>>>);
+
+impl Checker<NodeMachine<MemoryStore>> for EventLog {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn see(&mut self, place: Where, seen: &Seen<'_, NodeMachine<MemoryStore>>) -> Result<(), Violation> {
+        if let Seen::Event(event) = seen {
+            self.0.borrow_mut().push((place.at, place.node, (*event).clone()));
+        }
+        Ok(())
+    }
+}
+
+impl EventLog {
+    /// What a write was answered, and when.
+    pub(crate) fn answer(&self, tag: u64) -> Option<(Time, Answer)> {
+        self.0.borrow().iter().find_map(|(at, _, event)| match event {
+            Event::Answered { tag: of, result, .. } if *of == tag => Some((*at, result.clone())),
+            _ => None,
+        })
+    }
+
+    /// How a wait ended.
+    pub(crate) fn waited(&self, tag: u64) -> gm_node::WaitReport {
+        self.answer(tag).expect("answered").1.expect("made").wait
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.0.borrow().iter().filter(|(_, _, event)| wanted(event)).count()
+    }
+
+    pub(crate) fn any(&self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.0.borrow().iter().any(|(_, _, event)| wanted(event))
+    }
+}
+
+pub(crate) fn group() -> GroupName {
+    "Customers".parse().unwrap()
+}
+
+pub(crate) fn id(node: u8) -> NetId {
+    format!("10.0.0.{}:29999", node + 1).parse().unwrap()
+}
+
+pub(crate) fn range(start: u32, end: u32) -> KeyRange {
+    KeyRange::new(start, end).unwrap()
+}
+
+pub(crate) fn serve(start: u32, end: u32) -> WriteKind {
+    WriteKind::Change(vec![Change::Serve { range: range(start, end), port: Some(5432), priority: 1 }])
+}
+
+pub(crate) fn write(tag: u64, what: WriteKind, wait: Wait) -> Command {
+    Command::Write(Write { tag, group: group(), kind: what, wait })
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A world of so many nodes on one LAN, and their disks. The last place has no island in common with the others.
+pub(crate) fn new_cluster(
+    nodes: u8,
+    disks: &[SimulatedDisk],
+    set: impl Fn(&mut NodeConfig) + 'static,
+) -> (Cluster, EventLog) {
+    new_cluster_of(&(0..nodes).map(id).collect::<Vec<_>>(), disks, set)
+}
+
+/// The same with these identities; the first is everybody's seed.
+pub(crate) fn new_cluster_of(
+    ids: &[NetId],
+    disks: &[SimulatedDisk],
+    set: impl Fn(&mut NodeConfig) + 'static,
+) -> (Cluster, EventLog) {
+    let places: Vec<Place> = ids.iter().map(|id| Place { id: *id, island: 0, site: 0 }).collect();
+    let disks = disks.to_vec();
+    let mut cluster = World::new(7, Network::default(), &places, move |birth: &Birth| {
+        let keyring = Keyring::new(Key::new([7; 32]));
+        let codec = FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap();
+        let mut config = NodeConfig::new(birth.place.id);
+        config.unix_seconds = 1_700_000_000 + u64::from(birth.restarts);
+        config.broadcast.seeds = vec![id(0)];
+        // Another disk than its own, if it was told so.
+        let disk = birth.param.checked_sub(1).map_or(birth.node.0, |disk| u32::try_from(disk).unwrap());
+        set(&mut config);
+        let (store, stored) = match disks.get(disk as usize) {
+            Some(disk) => disk.open(),
+            None => (MemoryStore::ephemeral(), gm_node::StoredState::default()),
+        };
+        NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).unwrap()
+    });
+    let log = EventLog::default();
+    cluster.watch(log.clone());
+    cluster.start_all();
+    (cluster, log)
+}
+
+pub(crate) fn disks(count: usize) -> Vec<SimulatedDisk> {
+    (0..count).map(|_| SimulatedDisk::new()).collect()
+}
+
+/// Everybody joins by serving a range of its own, and all agree.
+pub(crate) fn settle(cluster: &mut Cluster, nodes: u8) {
+    for node in 0..nodes {
+        let start = u32::from(node) * 1_000;
+        let write = write(1_000 + u64::from(node), serve(start, start + 1_500), Wait::NONE);
+        cluster.command(NodeIndex(node.into()), write);
+    }
+    cluster.run_for(Duration::from_secs(5));
+    assert!(in_sync(cluster, nodes.into()), "they do not agree");
+}
+
+pub(crate) fn in_sync(cluster: &Cluster, members: usize) -> bool {
+    let alive =
+        || cluster.indices().filter_map(|node| cluster.machine(node)).filter_map(|node| node.view(&group()));
+    let first = alive().next().map(|view| view.fingerprint());
+    alive().all(|view| Some(view.fingerprint()) == first && view.member_count() == members)
+}
