@@ -1,30 +1,30 @@
 //! The daemon: a node on sockets, told by flags, environment and a file what to do, and asked over a Unix socket how it stands. Knows nothing of the command line
 //! that asks it.
 //!
-//! `daemon/config.rs`: what it is told; `daemon/life.rs`: from start to end; `daemon/socket.rs`, `daemon/room.rs`, `daemon/http.rs`, `daemon/routes.rs`: what it is asked; `daemon/notices.rs`,
-//! `daemon/log.rs`, `daemon/network.rs`, `daemon/multicast.rs`: what it says; `daemon/apply.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/data.rs`: its directory as text.
-//! `daemon/signals.rs`, `daemon/ending.rs`: when and how it ends; `daemon/configured.rs`: what `daemon/apply.rs` remembers;
-//! `daemon/concerns.rs`, `daemon/address.rs`, `daemon/descriptors.rs`, `daemon/exposed.rs`: what an
+//! `daemon/config.rs`: what it is told; `daemon/lifecycle.rs`: from start to end; `daemon/socket.rs`, `daemon/connection_limit.rs`, `daemon/http.rs`, `daemon/routes.rs`: what it is asked; `daemon/event_log.rs`,
+//! `daemon/log.rs`, `daemon/problem_texts.rs`, `daemon/multicast.rs`: what it says; `daemon/startup_groups.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/offline.rs`: its directory as text.
+//! `daemon/signals.rs`, `daemon/shutdown.rs`: when and how it ends; `daemon/configured_ranges.rs`: what `daemon/startup_groups.rs` remembers;
+//! `daemon/problems.rs`, `daemon/address_check.rs`, `daemon/descriptors.rs`, `daemon/permission_warnings.rs`: what an
 //! operator should look at.
 
-mod address;
-mod apply;
-mod concerns;
+mod address_check;
+mod startup_groups;
+mod problems;
 pub(crate) mod config;
-mod configured;
-mod data;
+mod configured_ranges;
+mod offline;
 mod descriptors;
-mod ending;
-mod exposed;
+mod shutdown;
+mod permission_warnings;
 mod http;
-mod life;
+mod lifecycle;
 mod log;
 mod multicast;
-mod network;
-mod notices;
+mod problem_texts;
+mod event_log;
 mod notify;
 mod reload;
-mod room;
+mod connection_limit;
 mod routes;
 mod signals;
 mod socket;
@@ -33,14 +33,14 @@ mod stdin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use config::{Effective, Layers, environment, exit, of_system, rows};
-pub(crate) use config::{Flags, Trouble, complain, refuse};
-pub(crate) use data::{dump, keygen, restore};
+use config::{ResolvedConfig, Layers, environment, exit_code, resolve_by_system, rows};
+pub(crate) use config::{Flags, DaemonError, report_errors, print_refusal};
+pub(crate) use offline::{dump, keygen, restore};
 
 use crate::Global;
 
 /// How long tasks may take to end once the daemon has.
-const SHUTTING: Duration = Duration::from_millis(500);
+const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Settings in the environment, for the help.
 pub(crate) fn help() -> String {
@@ -51,11 +51,11 @@ pub(crate) fn help() -> String {
 pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
     let mut troubles = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut troubles);
-    let effective = match Effective::of(&layers, Some(&of_system), troubles) {
+    let effective = match ResolvedConfig::resolve(&layers, Some(&resolve_by_system), troubles) {
         Ok(effective) => effective,
-        Err(troubles) => return complain(&troubles, global.json),
+        Err(troubles) => return report_errors(&troubles, global.json),
     };
-    let log = log::Log::begin(effective.log);
+    let log = log::Log::start(effective.log);
     descriptors::raise_limit();
     // One for the node, one for who asks: an answer of megabytes does not hold up the node.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -63,16 +63,16 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let why = format!("the system gives no threads: {error}");
-            return complain(&[Trouble::Refused(why)], global.json);
+            return report_errors(&[DaemonError::Refused(why)], global.json);
         }
     };
-    let told = reload::Told { global: global.clone(), flags: flags.clone(), layers, log };
-    let ended = runtime.block_on(life::live(effective, told));
+    let told = reload::ReloadContext { global: global.clone(), flags: flags.clone(), layers, log };
+    let ended = runtime.block_on(lifecycle::run_node(effective, told));
     // A thread that hangs in the disk or in a file ends with the process, and is not waited for.
-    runtime.shutdown_timeout(SHUTTING);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     match ended {
         Ok(code) => code,
-        Err(trouble) => complain(&[trouble], global.json),
+        Err(trouble) => report_errors(&[trouble], global.json),
     }
 }
 
@@ -81,25 +81,25 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let mut troubles = Vec::new();
     let layers = Layers::gather(global, flags, &environment(), &mut troubles);
     let rows = rows(&layers);
-    let mut effective = Effective::of(&layers, Some(&of_system), troubles);
+    let mut effective = ResolvedConfig::resolve(&layers, Some(&resolve_by_system), troubles);
     if let Ok(effective) = &mut effective {
-        effective.warnings.extend(exposed::warnings(effective, layers.config.as_deref()));
+        effective.warnings.extend(permission_warnings::permission_warnings(effective, layers.config.as_deref()));
     }
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
-    if let Err(trouble) = data::print(&text) {
-        return complain(&[trouble], global.json);
+    if let Err(trouble) = offline::print(&text) {
+        return report_errors(&[trouble], global.json);
     }
     match effective {
         Ok(_) => ExitCode::SUCCESS,
         // They stand in what was printed.
-        Err(troubles) if global.json => exit(&troubles),
-        Err(troubles) => complain(&troubles, false),
+        Err(troubles) if global.json => exit_code(&troubles),
+        Err(troubles) => report_errors(&troubles, false),
     }
 }
 
-type Checked = Result<Effective, Vec<Trouble>>;
+type CheckResult = Result<ResolvedConfig, Vec<DaemonError>>;
 
-fn as_json(rows: &[config::Row], effective: &Checked) -> String {
+fn as_json(rows: &[config::SettingRow], effective: &CheckResult) -> String {
     let (warnings, errors): (Vec<String>, Vec<String>) = match effective {
         Ok(effective) => (effective.warnings.clone(), Vec::new()),
         Err(troubles) => (Vec::new(), troubles.iter().map(ToString::to_string).collect()),
@@ -107,8 +107,8 @@ fn as_json(rows: &[config::Row], effective: &Checked) -> String {
     format!("{}\n", serde_json::json!({ "settings": rows, "warnings": warnings, "errors": errors }))
 }
 
-fn as_table(rows: &[config::Row], effective: &Checked) -> String {
-    let width = |of: fn(&config::Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+fn as_table(rows: &[config::SettingRow], effective: &CheckResult) -> String {
+    let width = |of: fn(&config::SettingRow) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (keys, values) = (width(|row| row.key.len()), width(|row| row.value.chars().count()).min(48));
     let mut lines: Vec<String> = rows
         .iter()

@@ -1,7 +1,7 @@
 //! Files that an operator or a data directory names: opened without waiting for anybody, regular ones only, and read up to a bound. Knows nothing of what is in them.
 //!
 //! A FIFO blocks whoever opens it, a device may take the opening for a command, and a mount whose server is gone answers nobody: so what is no regular file is
-//! refused, and [`within`] gives up waiting.
+//! refused, and [`run_within`] gives up waiting.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -12,16 +12,16 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// Calls that may hang at one time; one more is refused.
-const HANGING: usize = 4;
+const MAX_HANGING: usize = 4;
 
 /// Opens a regular file. What is there already is never waited for; whether a file that is not there is made, the options say.
 ///
 /// # Errors
 /// What the system said, or that it is no regular file, with what to do.
-pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     match fs::metadata(path) {
         // A device is not even opened: for some that is a command.
-        Ok(meta) => regular(&meta)?,
+        Ok(meta) => check_regular(&meta)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
@@ -32,7 +32,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     );
     let file = options.open(path)?;
     // It may be another one by now.
-    regular(&file.metadata()?)?;
+    check_regular(&file.metadata()?)?;
     Ok(file)
 }
 
@@ -40,20 +40,20 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 ///
 /// # Errors
 /// What the system said, that it is no regular file, or that it is larger.
-pub fn read(path: &Path, most: u64) -> io::Result<(Vec<u8>, Metadata)> {
-    let file = open(path, OpenOptions::new().read(true))?;
+pub fn read_regular(path: &Path, most: u64) -> io::Result<(Vec<u8>, Metadata)> {
+    let file = open_regular(path, OpenOptions::new().read(true))?;
     let meta = file.metadata()?;
     if meta.len() > most {
         return Err(too_large(most));
     }
-    Ok((bounded(file, most)?, meta))
+    Ok((read_bounded(file, most)?, meta))
 }
 
 /// Reads to the end, and at most so many bytes.
 ///
 /// # Errors
 /// What the system said, or [`FileTooLarge`](io::ErrorKind::FileTooLarge).
-pub fn bounded(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_bounded(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
@@ -62,19 +62,19 @@ pub fn bounded(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As [`bounded`], of text.
+/// As [`read_bounded`], of text.
 ///
 /// # Errors
-/// As [`bounded`], or that it is not UTF-8.
-pub fn bounded_text(from: impl Read, most: u64) -> io::Result<String> {
-    text(bounded(from, most)?)
+/// As [`read_bounded`], or that it is not UTF-8.
+pub fn read_bounded_text(from: impl Read, most: u64) -> io::Result<String> {
+    utf8_text(read_bounded(from, most)?)
 }
 
 /// Bytes as text.
 ///
 /// # Errors
 /// That they are not UTF-8.
-pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+pub fn utf8_text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
@@ -82,16 +82,16 @@ pub fn text(bytes: Vec<u8>) -> io::Result<String> {
 ///
 /// # Errors
 /// That nothing came of it in time, that several others hang already, or that the system gives no thread.
-pub fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    let hang = HANG.load(Ordering::Acquire);
-    if hang >= HANGING {
+pub fn run_within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let hang = HANGING.load(Ordering::Acquire);
+    if hang >= MAX_HANGING {
         return Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
             format!("{hang} earlier reads still wait for a file system that does not answer"),
         ));
     }
-    let call = Arc::new(AtomicU8::new(RUNS));
-    let ending = Ending(Arc::clone(&call));
+    let call = Arc::new(AtomicU8::new(RUNNING));
+    let ending = EndOnDrop(Arc::clone(&call));
     let (done, result) = sync_channel(1);
     std::thread::Builder::new().name("gm-file".to_owned()).spawn(move || {
         let worked = work();
@@ -101,9 +101,9 @@ pub fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send
     })?;
     result.recv_timeout(time).map_err(|_| {
         // Counted before it is marked: so whoever finds the mark finds it counted.
-        HANG.fetch_add(1, Ordering::AcqRel);
-        if call.compare_exchange(RUNS, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            HANG.fetch_sub(1, Ordering::AcqRel);
+        HANGING.fetch_add(1, Ordering::AcqRel);
+        if call.compare_exchange(RUNNING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            HANGING.fetch_sub(1, Ordering::AcqRel);
         }
         let seconds = time.as_secs_f64();
         io::Error::new(
@@ -116,36 +116,36 @@ pub fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send
 }
 
 /// Calls that were given up and have not ended yet.
-static HANG: AtomicUsize = AtomicUsize::new(0);
+static HANGING: AtomicUsize = AtomicUsize::new(0);
 
 /// How a call stands.
-const RUNS: u8 = 0;
-const GIVEN_UP: u8 = 1;
+const RUNNING: u8 = 0;
+const ABANDONED: u8 = 1;
 const ENDED: u8 = 2;
 
 /// Notes that a call has ended, however it did.
-struct Ending(Arc<AtomicU8>);
+struct EndOnDrop(Arc<AtomicU8>);
 
-impl Drop for Ending {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        if self.0.swap(ENDED, Ordering::AcqRel) == GIVEN_UP {
-            HANG.fetch_sub(1, Ordering::AcqRel);
+        if self.0.swap(ENDED, Ordering::AcqRel) == ABANDONED {
+            HANGING.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
-fn regular(meta: &Metadata) -> io::Result<()> {
+fn check_regular(meta: &Metadata) -> io::Result<()> {
     if meta.is_file() {
         return Ok(());
     }
-    let kind = kind(meta.file_type());
+    let kind = file_type_name(meta.file_type());
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,
         format!("it is {kind}, and only a regular file is opened here: put a regular file there"),
     ))
 }
 
-fn kind(of: FileType) -> &'static str {
+fn file_type_name(of: FileType) -> &'static str {
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
@@ -204,11 +204,11 @@ mod tests {
         ] {
             let mut options = OpenOptions::new();
             for options in [options.read(true), OpenOptions::new().write(true).create(true)] {
-                let error = open(path, options).unwrap_err();
+                let error = open_regular(path, options).unwrap_err();
                 assert!(error.to_string().contains(kind), "{}: {error}", path.display());
             }
         }
-        let missing = open(&scratch.0.join("none"), OpenOptions::new().read(true)).unwrap_err();
+        let missing = open_regular(&scratch.0.join("none"), OpenOptions::new().read(true)).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
@@ -218,30 +218,30 @@ mod tests {
         let file = scratch.0.join("file");
         let made = File::create(&file).unwrap();
         made.set_len(2 << 30).unwrap();
-        let error = read(&file, 64 << 10).unwrap_err();
+        let error = read_regular(&file, 64 << 10).unwrap_err();
         assert_eq!(error.to_string(), "it is larger than 64 KiB, and is not read");
         made.set_len(64 << 10).unwrap();
-        assert_eq!(read(&file, 64 << 10).unwrap().0.len(), 64 << 10);
+        assert_eq!(read_regular(&file, 64 << 10).unwrap().0.len(), 64 << 10);
         // A stream says its length at its end only.
-        assert_eq!(bounded(io::repeat(7), 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        assert_eq!(bounded(&b"123456789"[..], 9).unwrap(), b"123456789");
+        assert_eq!(read_bounded(io::repeat(7), 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(read_bounded(&b"123456789"[..], 9).unwrap(), b"123456789");
     }
 
     #[test]
     fn what_hangs_is_given_up_and_only_some_may_hang() {
         let (release, released) = std::sync::mpsc::channel::<()>();
         let released = Arc::new(std::sync::Mutex::new(released));
-        for _ in 0..HANGING {
+        for _ in 0..MAX_HANGING {
             let released = Arc::clone(&released);
-            let error = within(Duration::from_millis(5), move || released.lock().unwrap().recv().is_ok());
+            let error = run_within(Duration::from_millis(5), move || released.lock().unwrap().recv().is_ok());
             assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
         }
-        let error = within(Duration::from_secs(5), || ()).unwrap_err();
+        let error = run_within(Duration::from_secs(5), || ()).unwrap_err();
         assert!(error.to_string().starts_with("4 earlier reads still wait"), "{error}");
         drop(release);
-        while HANG.load(Ordering::Acquire) > 0 {
+        while HANGING.load(Ordering::Acquire) > 0 {
             std::thread::yield_now();
         }
-        assert_eq!(within(Duration::from_secs(20), || 7).unwrap(), 7);
+        assert_eq!(run_within(Duration::from_secs(20), || 7).unwrap(), 7);
     }
 }

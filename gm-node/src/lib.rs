@@ -76,7 +76,7 @@
 //! | `stored_peers` | some of those known, by chance, are stored |
 //!
 //! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the door); `groups.rs` (what is held, and how what comes is taken), `node.rs` and the
-//! files below it (what happens). `file.rs` and `guard.rs` are for what an operator names: how it is opened, and whom it is trusted to. `plant.rs` is for the
+//! files below it (what happens). `file.rs` and `permissions.rs` are for what an operator names: how it is opened, and whom it is trusted to. `plant.rs` is for the
 //! tests of worlds.
 
 #[cfg(feature = "daemon")]
@@ -90,12 +90,12 @@ mod event;
 pub mod file;
 mod groups;
 #[cfg(feature = "disk")]
-pub mod guard;
+pub mod permissions;
 mod node;
 mod plant;
 mod rendezvous;
-#[cfg(feature = "service")]
-pub mod service;
+#[cfg(feature = "runtime")]
+pub mod handle;
 pub mod store;
 
 pub use command::{
@@ -110,6 +110,6 @@ pub use plant::plant;
 pub use store::{Batch, Store, StoreError, StoredState};
 
 /// The README's example is a doctest too.
-#[cfg(all(doctest, feature = "service"))]
+#[cfg(all(doctest, feature = "runtime"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

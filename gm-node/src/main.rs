@@ -6,9 +6,9 @@
 mod cli;
 mod daemon;
 mod demo;
-mod filesize;
+mod file_size_limit;
 #[cfg(test)]
-mod messages;
+mod message_tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,14 +74,14 @@ enum Command {
     /// Show daemons of this machine that form a group
     Demo(demo::Args),
     #[command(flatten)]
-    Ask(cli::Ask),
+    Client(cli::ClientCommand),
 }
 
 fn main() -> ExitCode {
-    filesize::survive();
+    file_size_limit::ignore_signal();
     let Program { global, command } = match Program::try_parse() {
         Ok(program) => program,
-        Err(error) => return misunderstood(&error),
+        Err(error) => return report_usage_error(&error),
     };
     // The daemon weighs the environment itself: it says where each value comes from.
     match &command {
@@ -97,15 +97,15 @@ fn main() -> ExitCode {
         Command::Restore { file } => daemon::restore(&global, &file),
         Command::Demo(_) if global.json => {
             let why = "`demo` tells a story for people, and has no JSON: leave --json out".to_owned();
-            daemon::complain(&[daemon::Trouble::Usage(why)], true)
+            daemon::report_errors(&[daemon::DaemonError::Usage(why)], true)
         }
         Command::Demo(args) => demo::run(args),
-        Command::Ask(ask) => cli::run(ask, &global),
+        Command::Client(ask) => cli::run(ask, &global),
     }
 }
 
 /// Help and the version are printed; whatever else the command line is not understood for is a refusal.
-fn misunderstood(error: &clap::Error) -> ExitCode {
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     // If it cannot be written, the exit code says it all the same.
     let _ = error.print();
     let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
@@ -113,7 +113,7 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
         let text = error.to_string();
         // Below it stands how the command is used, for people.
         let why = text.split("\n\n").next().unwrap_or_default().trim();
-        daemon::refuse(why.strip_prefix("error: ").unwrap_or(why), "usage");
+        daemon::print_refusal(why.strip_prefix("error: ").unwrap_or(why), "usage");
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

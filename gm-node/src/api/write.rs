@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How many other members have to acknowledge a write before it is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Wait {
+pub struct WaitOptions {
     /// `none`, `one`, `all` (all that it concerns, and at least one), or a number.
     pub wait: String,
     /// Whether they have to have it on disk.
@@ -14,44 +14,44 @@ pub struct Wait {
     pub timeout: u64,
 }
 
-impl Default for Wait {
-    fn default() -> Wait {
-        Wait { wait: "none".to_owned(), disk: false, timeout: 5_000 }
+impl Default for WaitOptions {
+    fn default() -> WaitOptions {
+        WaitOptions { wait: "none".to_owned(), disk: false, timeout: 5_000 }
     }
 }
 
 /// Joins a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Join {
+pub struct JoinRequest {
     /// The ranges of interest, `[start, end]`; none for the whole key space.
     pub ranges: Vec<[u32; 2]>,
     /// What is waited for.
-    pub wait: Wait,
+    pub wait: WaitOptions,
 }
 
 /// Leaves a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Leave {
+pub struct LeaveRequest {
     /// What is waited for.
-    pub wait: Wait,
+    pub wait: WaitOptions,
 }
 
 /// Changes, all of them or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Batch {
+pub struct ChangeRequest {
     /// The changes, in order.
-    pub changes: Vec<Order>,
+    pub changes: Vec<RangeChange>,
     /// What is waited for.
-    pub wait: Wait,
+    pub wait: WaitOptions,
 }
 
 /// One change. A batch file of the command line is a JSON list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Order {
+pub enum RangeChange {
     /// Serve the range.
     Serve {
         /// The first key.
@@ -92,7 +92,7 @@ pub enum Order {
 /// Forgets a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Forget {
+pub struct ForgetRequest {
     /// Its NetId.
     pub node: String,
     /// In which group; in all that are held without one.
@@ -100,20 +100,20 @@ pub struct Forget {
     pub group: Option<String>,
     /// What is waited for.
     #[serde(default)]
-    pub wait: Wait,
+    pub wait: WaitOptions,
 }
 
 /// Drops the records of forgotten members of a group, on all nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Purge {
+pub struct PurgeRequest {
     /// Those of members that this node has not heard since its start as well.
     pub unheard: bool,
 }
 
 /// What was dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purged {
+pub struct PurgeResult {
     /// The group.
     pub group: String,
     /// Records that were dropped here, and that other nodes are told to drop.
@@ -122,7 +122,7 @@ pub struct Purged {
 
 /// What came of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
+pub struct WriteResult {
     /// The group.
     pub group: String,
     /// Whether anything was written; if not, it stood there already.
@@ -134,10 +134,10 @@ pub struct Done {
     /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who might), `timed-out`, or `ended` (the daemon ends, and
     /// the wait with it).
     pub wait: String,
-    /// Other members of the group that are known. `delivered + refused + unreachable + unknown` of them were asked.
+    /// Other members of the group that are known. `acknowledged + refused + unreachable + unknown` of them were asked.
     pub members: u64,
     /// Members that acknowledged it.
-    pub delivered: u64,
+    pub acknowledged: u64,
     /// Members that got it and answered that they do not count: they do not hold the group, or cannot keep it on disk.
     pub refused: u64,
     /// Members that could not be reached.
@@ -145,7 +145,7 @@ pub struct Done {
     /// Members that were asked and not heard from.
     pub unknown: u64,
     /// Some of those that could not be reached.
-    pub names: Vec<String>,
+    pub unreachable_nodes: Vec<String>,
     /// Some of those that were not heard from.
-    pub silent: Vec<String>,
+    pub unknown_nodes: Vec<String>,
 }

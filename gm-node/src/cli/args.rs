@@ -11,13 +11,13 @@ use gm_node::api;
 pub(crate) struct Ranges(pub(crate) Vec<KeyRange>);
 
 /// Reads `0x0-0x7fffffff`, `0-99,200-299` or one key.
-pub(crate) fn ranges(text: &str) -> Result<Ranges, String> {
+pub(crate) fn parse_ranges(text: &str) -> Result<Ranges, String> {
     let read = |part: &str| part.trim().parse().map_err(|error| format!("`{}`: {error}", part.trim()));
     text.split(',').map(read).collect::<Result<_, _>>().map(Ranges)
 }
 
 /// Reads a key, in decimal or hexadecimal.
-pub(crate) fn key(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_key(text: &str) -> Result<u32, String> {
     match text.parse::<KeyRange>() {
         Ok(range) if range.width() == 1 && !text.contains('-') => Ok(range.start()),
         _ => Err("not a key: a number up to 0xffffffff, decimal or 0x hex; the key of a text is located with --bytes TEXT"
@@ -26,7 +26,7 @@ pub(crate) fn key(text: &str) -> Result<u32, String> {
 }
 
 /// Reads `500ms`, `5s`, `2m`, `1h`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "not a duration: write 500ms, 5s, 2m or 1h".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(digits);
@@ -38,15 +38,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err(wrong()),
     };
-    let millis = number.checked_mul(unit).filter(|millis| *millis <= MOST);
+    let millis = number.checked_mul(unit).filter(|millis| *millis <= MAX_MILLIS);
     millis.map(Duration::from_millis).ok_or_else(|| "longer than a day (24h)".to_owned())
 }
 
 /// Milliseconds of the longest wait: a day.
-const MOST: u64 = 86_400_000;
+const MAX_MILLIS: u64 = 86_400_000;
 
 /// A duration as an operator writes it.
-pub(crate) fn spelled(duration: Duration) -> String {
+pub(crate) fn format_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {
         0..1_000 => format!("{millis} ms"),
@@ -59,7 +59,7 @@ pub(crate) fn spelled(duration: Duration) -> String {
 }
 
 /// Reads how many are waited for, as the daemon does.
-fn count(text: &str) -> Result<String, String> {
+fn parse_wait_count(text: &str) -> Result<String, String> {
     let number = || text.parse::<u64>().is_ok() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text {
         "none" | "one" | "all" => Ok(text.to_owned()),
@@ -69,7 +69,7 @@ fn count(text: &str) -> Result<String, String> {
 }
 
 /// Reads `N`, `+N` or `-N`.
-pub(crate) fn step(text: &str) -> Result<String, String> {
+pub(crate) fn parse_priority(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let number =
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
@@ -80,7 +80,7 @@ pub(crate) fn step(text: &str) -> Result<String, String> {
 }
 
 /// Reads 32 hexadecimal digits.
-pub(crate) fn fingerprint(text: &str) -> Result<String, String> {
+pub(crate) fn parse_fingerprint(text: &str) -> Result<String, String> {
     if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(text.to_ascii_lowercase());
     }
@@ -89,23 +89,23 @@ pub(crate) fn fingerprint(text: &str) -> Result<String, String> {
 
 /// Which acknowledgements a write waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitArgs {
     /// Return once so many other members acknowledged the write, any of them; `all`: all whose ranges it overlaps, and at least one. It stands in any case
-    #[arg(long, default_value = "none", value_parser = count, value_name = "none|one|K|all")]
+    #[arg(long, default_value = "none", value_parser = parse_wait_count, value_name = "none|one|K|all")]
     pub(crate) wait: String,
     /// Count only members that have the write on disk
     #[arg(long)]
     pub(crate) disk: bool,
     /// Maximum time to wait for the other members
-    #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
 
-impl Waiting {
+impl WaitArgs {
     /// As the daemon is told.
-    pub(crate) fn told(&self) -> api::Wait {
+    pub(crate) fn to_api(&self) -> api::WaitOptions {
         let timeout = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
-        api::Wait { wait: self.wait.clone(), disk: self.disk, timeout }
+        api::WaitOptions { wait: self.wait.clone(), disk: self.disk, timeout }
     }
 
     /// How long the daemon may take for it, besides the time that any answer may take.
@@ -116,22 +116,22 @@ impl Waiting {
 
 /// How long a read waits for the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
-pub(crate) struct Reading {
+pub(crate) struct ReadArgs {
     /// Maximum time to wait for the daemon to answer, and in a long answer for more of it
-    #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
 
 /// Whether a read waits until its group was compared with another holder of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
-pub(crate) struct Fresh {
+pub(crate) struct FreshArgs {
     /// Wait until the group was compared with another holder of it, so long at most (5s if no time is given): right after a start or a join members may
     /// be missing here
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) fresh: Option<Duration>,
 }
 
-impl Fresh {
+impl FreshArgs {
     /// As a part of a query.
     pub(crate) fn query(self) -> Option<String> {
         self.fresh.map(|within| format!("fresh={}", within.as_millis()))
@@ -140,18 +140,18 @@ impl Fresh {
 
 /// What is said of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Op {
+pub(crate) enum ItemOp {
     /// It is served
     Add,
     /// It is of interest
     Get,
 }
 
-impl Op {
-    pub(crate) fn told(self) -> &'static str {
+impl ItemOp {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Op::Add => "add",
-            Op::Get => "get",
+            ItemOp::Add => "add",
+            ItemOp::Get => "get",
         }
     }
 }
@@ -163,52 +163,52 @@ mod tests {
     #[test]
     fn ranges_are_read_in_decimal_and_hex_and_by_commas() {
         let range = |start, end| KeyRange::new(start, end).unwrap();
-        assert_eq!(ranges("0x0-0x7fffffff"), Ok(Ranges(vec![range(0, 0x7fff_ffff)])));
-        assert_eq!(ranges("0-99, 7,0x10-0x1F"), Ok(Ranges(vec![range(0, 99), range(7, 7), range(16, 31)])));
+        assert_eq!(parse_ranges("0x0-0x7fffffff"), Ok(Ranges(vec![range(0, 0x7fff_ffff)])));
+        assert_eq!(parse_ranges("0-99, 7,0x10-0x1F"), Ok(Ranges(vec![range(0, 99), range(7, 7), range(16, 31)])));
         for wrong in ["", "1-", "9-1", "0-4294967296", "1,,2", "a"] {
-            assert!(ranges(wrong).is_err(), "{wrong}");
+            assert!(parse_ranges(wrong).is_err(), "{wrong}");
         }
-        assert!(ranges("9-1").unwrap_err().starts_with("`9-1`: "));
+        assert!(parse_ranges("9-1").unwrap_err().starts_with("`9-1`: "));
     }
 
     #[test]
     fn keys_are_one_number() {
-        assert_eq!((key("7"), key("0xffffffff")), (Ok(7), Ok(u32::MAX)));
+        assert_eq!((parse_key("7"), parse_key("0xffffffff")), (Ok(7), Ok(u32::MAX)));
         for wrong in ["7-7", "customer", "", "-1", "4294967296"] {
-            assert!(key(wrong).unwrap_err().contains("--bytes"), "{wrong}");
+            assert!(parse_key(wrong).unwrap_err().contains("--bytes"), "{wrong}");
         }
     }
 
     #[test]
     fn durations_have_a_unit() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
         for wrong in ["5", "s", "", "-5s", "5 s", "1.5s", "25h", "99999999999999999999s", "5sec"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn durations_are_spelled_for_people() {
-        let spelled = |millis| spelled(Duration::from_millis(millis));
+    fn durations_are_formatted_for_people() {
+        let spelled = |millis| format_duration(Duration::from_millis(millis));
         assert_eq!((spelled(7).as_str(), spelled(5_000).as_str()), ("7 ms", "5 s"));
         assert_eq!((spelled(1_234).as_str(), spelled(600_000).as_str()), ("1.2 s", "10 min"));
         assert_eq!((spelled(7_260_000).as_str(), spelled(180_000_000).as_str()), ("2 h 1 min", "2 d 2 h"));
     }
 
     #[test]
-    fn priorities_and_counts_and_fingerprints_are_checked_before_anybody_is_asked() {
-        assert!(["1", "+7", "-65535"].iter().all(|text| step(text).is_ok()));
-        assert!(["0", "+0", "65536", "--1", "+", "", "+-1", "1.5"].iter().all(|text| step(text).is_err()));
-        assert!(["none", "one", "all", "3"].iter().all(|text| count(text).is_ok()));
-        assert!(["", "some", "-1", "+1", "ALL"].iter().all(|text| count(text).is_err()));
+    fn arguments_are_checked_before_the_daemon_is_asked() {
+        assert!(["1", "+7", "-65535"].iter().all(|text| parse_priority(text).is_ok()));
+        assert!(["0", "+0", "65536", "--1", "+", "", "+-1", "1.5"].iter().all(|text| parse_priority(text).is_err()));
+        assert!(["none", "one", "all", "3"].iter().all(|text| parse_wait_count(text).is_ok()));
+        assert!(["", "some", "-1", "+1", "ALL"].iter().all(|text| parse_wait_count(text).is_err()));
         assert_eq!(
-            fingerprint("0123456789ABCDEF0123456789abcdef").unwrap(),
+            parse_fingerprint("0123456789ABCDEF0123456789abcdef").unwrap(),
             "0123456789abcdef0123456789abcdef"
         );
         assert!(
-            ["", "0123", "0123456789abcdef0123456789abcdeg"].iter().all(|text| fingerprint(text).is_err())
+            ["", "0123", "0123456789abcdef0123456789abcdeg"].iter().all(|text| parse_fingerprint(text).is_err())
         );
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gm_node::{api, guard};
+use gm_node::{api, permissions};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -15,42 +15,42 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::failure::Failure;
+use super::error::CommandError;
 
 /// Bytes of an answer, or of a line of an endless one, that are taken.
-const MOST: usize = 64 << 20;
+const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// How long a daemon may think about a question that waits for nobody, if nothing else is said.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The form of answers that come line by line.
-const LINES: &str = "application/x-ndjson";
+const NDJSON: &str = "application/x-ndjson";
 
 /// What stands as itself in an address; all else is percent-encoded.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text as a part of an address.
-pub(crate) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, PLAIN).to_string()
+pub(crate) fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
 /// The daemon behind a socket. Each question has its own connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     path: PathBuf,
-    most: usize,
-    patience: Duration,
+    max_bytes: usize,
+    timeout: Duration,
 }
 
 impl Client {
     /// Of the daemon that listens there.
     pub(crate) fn new(path: PathBuf) -> Client {
-        Client { path, most: MOST, patience: PATIENCE }
+        Client { path, max_bytes: MAX_ANSWER_BYTES, timeout: DEFAULT_TIMEOUT }
     }
 
     /// The same, for a daemon that may think so long.
-    pub(crate) fn patient(&self, patience: Duration) -> Client {
-        Client { patience, ..self.clone() }
+    pub(crate) fn with_timeout(&self, patience: Duration) -> Client {
+        Client { timeout: patience, ..self.clone() }
     }
 
     /// The socket.
@@ -59,8 +59,8 @@ impl Client {
     }
 
     /// Asks.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, uri: &str) -> Result<T, Failure> {
-        self.ask(Method::GET, uri, None, self.patience).await
+    pub(crate) async fn get<T: DeserializeOwned>(&self, uri: &str) -> Result<T, CommandError> {
+        self.request(Method::GET, uri, None, self.timeout).await
     }
 
     /// Tells it to do something for which it waits so long.
@@ -69,45 +69,45 @@ impl Client {
         uri: &str,
         body: &impl Serialize,
         waits: Duration,
-    ) -> Result<T, Failure> {
-        let body = serde_json::to_vec(body).map_err(|error| Failure::Usage(error.to_string()))?;
-        if body.len() > self.most {
-            return Err(self.too_much("what is to be sent to"));
+    ) -> Result<T, CommandError> {
+        let body = serde_json::to_vec(body).map_err(|error| CommandError::Usage(error.to_string()))?;
+        if body.len() > self.max_bytes {
+            return Err(self.too_large("what is to be sent to"));
         }
-        self.ask(Method::POST, uri, Some(body), waits.saturating_add(self.patience)).await
+        self.request(Method::POST, uri, Some(body), waits.saturating_add(self.timeout)).await
     }
 
     /// Asks for what has no end.
-    pub(crate) async fn watch(&self, uri: &str) -> Result<Lines, Failure> {
-        Ok(Lines { is_endless: true, ..self.list(uri, Duration::ZERO).await? })
+    pub(crate) async fn watch(&self, uri: &str) -> Result<LineStream, CommandError> {
+        Ok(LineStream { is_endless: true, ..self.list(uri, Duration::ZERO).await? })
     }
 
     /// Asks for what may be long, and for which the daemon may wait so long. It has to send more of it again and again.
-    pub(crate) async fn list(&self, uri: &str, waits: Duration) -> Result<Lines, Failure> {
-        let within = waits.saturating_add(self.patience);
+    pub(crate) async fn list(&self, uri: &str, waits: Duration) -> Result<LineStream, CommandError> {
+        let within = waits.saturating_add(self.timeout);
         let asked = async { self.send(self.connect().await?, Method::GET, uri, None, true).await };
-        let response = timeout(within, asked).await.map_err(|_| self.silent(within))??;
+        let response = timeout(within, asked).await.map_err(|_| self.timed_out(within))??;
         if response.status() != StatusCode::OK {
-            return Err(self.refused(response).await);
+            return Err(self.refusal(response).await);
         }
         let body = response.into_body();
-        Ok(Lines { client: self.clone(), body, kept: Vec::new(), read: 0, is_endless: false })
+        Ok(LineStream { client: self.clone(), body, buffer: Vec::new(), bytes_read: 0, is_endless: false })
     }
 
-    async fn ask<T: DeserializeOwned>(
+    async fn request<T: DeserializeOwned>(
         &self,
         method: Method,
         uri: &str,
         body: Option<Vec<u8>>,
         within: Duration,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, CommandError> {
         let writes = method == Method::POST;
-        let asked = |failure: Failure| if writes { failure.of_a_write() } else { failure };
+        let asked = |failure: CommandError| if writes { failure.after_sent_write() } else { failure };
         let answer = async {
             let stream = self.connect().await?;
             self.exchange(stream, method, uri, body).await.map_err(asked)
         };
-        timeout(within, answer).await.unwrap_or_else(|_| Err(asked(self.silent(within))))
+        timeout(within, answer).await.unwrap_or_else(|_| Err(asked(self.timed_out(within))))
     }
 
     async fn exchange<T: DeserializeOwned>(
@@ -116,29 +116,29 @@ impl Client {
         method: Method,
         uri: &str,
         body: Option<Vec<u8>>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, CommandError> {
         let response = self.send(stream, method, uri, body, false).await?;
         if response.status() != StatusCode::OK {
-            return Err(self.refused(response).await);
+            return Err(self.refusal(response).await);
         }
-        let bytes = self.whole(response.into_body()).await?;
-        serde_json::from_slice(&bytes).map_err(|error| self.strange(&error.to_string()))
+        let bytes = self.read_body(response.into_body()).await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.protocol_error(&error.to_string()))
     }
 
     /// Connects. If this fails, nothing was sent.
-    async fn connect(&self) -> Result<UnixStream, Failure> {
+    async fn connect(&self) -> Result<UnixStream, CommandError> {
         let stream = UnixStream::connect(&self.path).await.map_err(|error| self.unreachable(&error))?;
-        let peer = stream.peer_cred().map_err(|error| self.gone(&error.to_string()))?;
-        self.check(peer.uid(), peer.pid(), guard::me()).map(|()| stream)
+        let peer = stream.peer_cred().map_err(|error| self.closed(&error.to_string()))?;
+        self.check(peer.uid(), peer.pid(), permissions::me()).map(|()| stream)
     }
 
     /// Whoever can replace the socket could answer anything: only one's own user and root are believed.
-    fn check(&self, user: u32, process: Option<i32>, me: u32) -> Result<(), Failure> {
-        if guard::is_trusted(user, me) {
+    fn check(&self, user: u32, process: Option<i32>, me: u32) -> Result<(), CommandError> {
+        if permissions::is_trusted(user, me) {
             return Ok(());
         }
         let process = process.map(|process| format!("the process {process} of ")).unwrap_or_default();
-        Err(Failure::Unreachable(format!(
+        Err(CommandError::Unreachable(format!(
             "unix:{} is answered by {process}the user {user}, and this is the user {me}: only a daemon of one's own, or of root, is believed, and nothing was \
              sent. If that daemon is meant, give the command as its user",
             self.path.display()
@@ -152,14 +152,14 @@ impl Client {
         uri: &str,
         body: Option<Vec<u8>>,
         in_lines: bool,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<Incoming>, CommandError> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
                 .await
-                .map_err(|error| self.broken(&error))?;
+                .map_err(|error| self.interrupted(&error))?;
         // It ends with the answer, or when its sender is dropped; what goes wrong in it, the sender says too.
         tokio::spawn(connection);
-        let accept = if in_lines { LINES } else { "application/json" };
+        let accept = if in_lines { NDJSON } else { "application/json" };
         let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "localhost");
         request = request.header(header::ACCEPT, accept);
         if body.is_some() {
@@ -167,31 +167,31 @@ impl Client {
         }
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
-            .map_err(|error| Failure::Usage(format!("the question `{uri}` cannot be put: {error}")))?;
-        sender.send_request(request).await.map_err(|error| self.broken(&error))
+            .map_err(|error| CommandError::Usage(format!("the question `{uri}` cannot be put: {error}")))?;
+        sender.send_request(request).await.map_err(|error| self.interrupted(&error))
     }
 
     /// The whole of an answer, if it is not too much.
-    async fn whole(&self, body: Incoming) -> Result<Bytes, Failure> {
-        match Limited::new(body, self.most).collect().await {
+    async fn read_body(&self, body: Incoming) -> Result<Bytes, CommandError> {
+        match Limited::new(body, self.max_bytes).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(self.too_much("the answer of")),
-            Err(error) => Err(self.gone(&error.to_string())),
+            Err(error) if error.is::<LengthLimitError>() => Err(self.too_large("the answer of")),
+            Err(error) => Err(self.closed(&error.to_string())),
         }
     }
 
-    async fn refused(&self, response: Response<Incoming>) -> Failure {
+    async fn refusal(&self, response: Response<Incoming>) -> CommandError {
         let status = response.status();
-        match self.whole(response.into_body()).await {
-            Ok(bytes) => match serde_json::from_slice::<api::Error>(&bytes) {
-                Ok(error) => Failure::Refused(error),
-                Err(_) => self.strange(&format!("status {status}, and not why")),
+        match self.read_body(response.into_body()).await {
+            Ok(bytes) => match serde_json::from_slice::<api::ApiError>(&bytes) {
+                Ok(error) => CommandError::Refused(error),
+                Err(_) => self.protocol_error(&format!("status {status}, and not why")),
             },
             Err(failure) => failure,
         }
     }
 
-    fn unreachable(&self, error: &io::Error) -> Failure {
+    fn unreachable(&self, error: &io::Error) -> CommandError {
         let path = self.path.display();
         let says = match error.kind() {
             io::ErrorKind::NotFound => format!(
@@ -208,25 +208,25 @@ impl Client {
                 "no daemon at unix:{path}: {error}. Name another with --data-dir DIR or --api unix:PATH"
             ),
         };
-        Failure::Unreachable(says)
+        CommandError::Unreachable(says)
     }
 
-    fn broken(&self, error: &hyper::Error) -> Failure {
+    fn interrupted(&self, error: &hyper::Error) -> CommandError {
         if error.is_parse() {
-            return self.strange(&error.to_string());
+            return self.protocol_error(&error.to_string());
         }
-        self.gone(&error.to_string())
+        self.closed(&error.to_string())
     }
 
-    fn gone(&self, error: &str) -> Failure {
-        Failure::Unreachable(format!(
+    fn closed(&self, error: &str) -> CommandError {
+        CommandError::Unreachable(format!(
             "the daemon at unix:{} went away before its answer was whole ({error}): look at its log",
             self.path.display()
         ))
     }
 
-    fn strange(&self, error: &str) -> Failure {
-        Failure::Unreachable(format!(
+    fn protocol_error(&self, error: &str) -> CommandError {
+        CommandError::Unreachable(format!(
             "what listens at unix:{} answers what this program does not understand ({error}): is it a gm-node, of the same \
              version as this one?",
             self.path.display()
@@ -234,83 +234,83 @@ impl Client {
     }
 
     /// An answer without anything in it.
-    pub(crate) fn empty(&self) -> Failure {
-        self.strange("it has no line")
+    pub(crate) fn empty_answer(&self) -> CommandError {
+        self.protocol_error("it has no line")
     }
 
-    fn silent(&self, within: Duration) -> Failure {
-        Failure::Unreachable(format!(
+    fn timed_out(&self, within: Duration) -> CommandError {
+        CommandError::Unreachable(format!(
             "the daemon at unix:{} took the question and did not answer within {}: look at its log, or give it more time (--timeout)",
             self.path.display(),
-            super::args::spelled(within)
+            super::args::format_duration(within)
         ))
     }
 
-    fn too_much(&self, what: &str) -> Failure {
-        Failure::TooMuch(format!(
+    fn too_large(&self, what: &str) -> CommandError {
+        CommandError::TooLarge(format!(
             "{what} the daemon at unix:{} is larger than {} MiB, and is not taken",
             self.path.display(),
-            self.most >> 20
+            self.max_bytes >> 20
         ))
     }
 }
 
 /// An answer, line by line.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct LineStream {
     client: Client,
     body: Incoming,
     /// What came...
-    kept: Vec<u8>,
+    buffer: Vec<u8>,
     /// ... and how much of it was read.
-    read: usize,
+    bytes_read: usize,
     /// It may be silent, and ends when the daemon does.
     is_endless: bool,
 }
 
-impl Lines {
+impl LineStream {
     /// The next line; nothing at the end.
-    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
-        let mut searched = self.read;
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CommandError> {
+        let mut searched = self.bytes_read;
         loop {
-            if let Some(at) = self.kept[searched..].iter().position(|byte| *byte == b'\n') {
-                let line = &self.kept[self.read..searched + at];
+            if let Some(at) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
+                let line = &self.buffer[self.bytes_read..searched + at];
                 searched += at + 1;
-                self.read = searched;
+                self.bytes_read = searched;
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
                 let read = serde_json::from_slice(line);
-                return read.map(Some).map_err(|error| self.client.strange(&error.to_string()));
+                return read.map(Some).map_err(|error| self.client.protocol_error(&error.to_string()));
             }
-            self.kept.drain(..self.read);
-            self.read = 0;
-            searched = self.kept.len();
-            if searched > self.client.most {
-                return Err(self.client.too_much("a line of"));
+            self.buffer.drain(..self.bytes_read);
+            self.bytes_read = 0;
+            searched = self.buffer.len();
+            if searched > self.client.max_bytes {
+                return Err(self.client.too_large("a line of"));
             }
             match self.frame().await? {
-                Some(data) => self.kept.extend_from_slice(&data),
-                None if self.kept.iter().all(u8::is_ascii_whitespace) || self.is_endless => return Ok(None),
-                None => return Err(self.client.gone("it ends within a line")),
+                Some(data) => self.buffer.extend_from_slice(&data),
+                None if self.buffer.iter().all(u8::is_ascii_whitespace) || self.is_endless => return Ok(None),
+                None => return Err(self.client.closed("it ends within a line")),
             }
         }
     }
 
     /// What comes next.
-    async fn frame(&mut self) -> Result<Option<Bytes>, Failure> {
-        let patience = self.client.patience;
+    async fn frame(&mut self) -> Result<Option<Bytes>, CommandError> {
+        let patience = self.client.timeout;
         let frame = if self.is_endless {
             self.body.frame().await
         } else {
-            timeout(patience, self.body.frame()).await.map_err(|_| self.client.silent(patience))?
+            timeout(patience, self.body.frame()).await.map_err(|_| self.client.timed_out(patience))?
         };
         match frame {
             None => Ok(None),
             Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
             // A daemon that ends, or is killed, does not end its answers in good order.
             Some(Err(_)) if self.is_endless => Ok(None),
-            Some(Err(error)) => Err(self.client.gone(&error.to_string())),
+            Some(Err(error)) => Err(self.client.closed(&error.to_string())),
         }
     }
 }

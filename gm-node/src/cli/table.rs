@@ -4,31 +4,31 @@ use std::fmt;
 
 /// On which side of its column something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Align {
     /// Text.
     Left,
     /// Numbers.
     Right,
 }
 
-pub(crate) use Side::{Left, Right};
+pub(crate) use Align::{Left, Right};
 
 /// Rows under heads. Shown with a line for each, without blanks at the ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    heads: Vec<(&'static str, Side)>,
+    heads: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Without rows.
-    pub(crate) fn new(heads: &[(&'static str, Side)]) -> Table {
+    pub(crate) fn new(heads: &[(&'static str, Align)]) -> Table {
         Table { heads: heads.to_vec(), rows: Vec::new() }
     }
 
     /// One more row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
+        self.rows.push(cells.iter().map(|cell| escape_invisible(cell)).collect());
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -71,25 +71,25 @@ impl fmt::Display for Table {
 }
 
 /// Rows by which the columns of a table that has no end in sight are measured. Later rows that need more are not aligned.
-const MEASURED: usize = 1_000;
+const MEASURED_ROWS: usize = 1_000;
 
 /// A table whose rows are shown as they come.
 #[derive(Clone, Debug)]
-pub(crate) struct Flow {
+pub(crate) struct StreamedTable {
     table: Table,
     widths: Option<Vec<usize>>,
 }
 
-impl Flow {
+impl StreamedTable {
     /// Without rows.
-    pub(crate) fn new(heads: &[(&'static str, Side)]) -> Flow {
-        Flow { table: Table::new(heads), widths: None }
+    pub(crate) fn new(heads: &[(&'static str, Align)]) -> StreamedTable {
+        StreamedTable { table: Table::new(heads), widths: None }
     }
 
     /// One more row. Returns what can be printed.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> String {
         self.table.row(cells);
-        if self.widths.is_some() || self.table.rows.len() >= MEASURED { self.print() } else { String::new() }
+        if self.widths.is_some() || self.table.rows.len() >= MEASURED_ROWS { self.print() } else { String::new() }
     }
 
     /// What was not printed yet; nothing of a table without rows.
@@ -107,8 +107,8 @@ impl Flow {
 }
 
 /// A text that moves no cursor, whoever wrote it.
-pub(crate) fn plain(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || turns(c);
+pub(crate) fn escape_invisible(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || is_bidi_control(c);
     if !text.chars().any(hidden) {
         return text.to_owned();
     }
@@ -116,12 +116,12 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// Whether it turns the direction of what follows.
-fn turns(c: char) -> bool {
+fn is_bidi_control(c: char) -> bool {
     ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
 }
 
 /// `1 member`, `2 members`.
-pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+pub(crate) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
@@ -141,23 +141,23 @@ mod tests {
     fn a_long_table_is_shown_as_it_comes() {
         let row = |at: usize| [format!("g{at}"), at.to_string()];
         let heads = [("GROUP", Left), ("ITEMS", Right)];
-        let (mut flow, mut table) = (Flow::new(&heads), Table::new(&heads));
+        let (mut flow, mut table) = (StreamedTable::new(&heads), Table::new(&heads));
         let mut shown = String::new();
-        for at in 0..2 * MEASURED {
+        for at in 0..2 * MEASURED_ROWS {
             let now = flow.row(row(at));
-            assert_eq!(now.is_empty(), at + 1 < MEASURED, "{at}");
+            assert_eq!(now.is_empty(), at + 1 < MEASURED_ROWS, "{at}");
             shown.push_str(&now);
             table.row(row(at));
         }
         assert_eq!((flow.end().as_str(), shown), ("", table.to_string()));
-        let mut few = Flow::new(&heads);
+        let mut few = StreamedTable::new(&heads);
         assert_eq!((few.row(row(1)), few.end()), (String::new(), "GROUP  ITEMS\ng1         1\n".to_owned()));
-        assert_eq!(Flow::new(&heads).end(), "");
+        assert_eq!(StreamedTable::new(&heads).end(), "");
     }
 
     #[test]
-    fn nothing_that_others_wrote_moves_the_cursor() {
-        assert_eq!(plain("a\u{1b}[2Jb\u{202e}"), "a\\u{1b}[2Jb\\u{202e}");
-        assert_eq!(plain("Größe 東京"), "Größe 東京");
+    fn foreign_text_does_not_move_the_cursor() {
+        assert_eq!(escape_invisible("a\u{1b}[2Jb\u{202e}"), "a\\u{1b}[2Jb\\u{202e}");
+        assert_eq!(escape_invisible("Größe 東京"), "Größe 東京");
     }
 }

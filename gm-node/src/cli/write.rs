@@ -7,105 +7,105 @@ use std::time::Duration;
 
 use gm_clock::NetId;
 use gm_data::{GroupName, KeyRange};
-use gm_node::api::{self, Order};
+use gm_node::api::{self, RangeChange};
 use serde::Serialize;
 
-use super::args::{Ranges, Waiting};
+use super::args::{Ranges, WaitArgs};
 use super::client::Client;
-use super::failure::{Ended, Failure};
-use super::out::Out;
-use super::read::of;
-use super::show;
+use super::error::{Outcome, CommandError};
+use super::printer::Printer;
+use super::read::group_uri;
+use super::render;
 
 /// Bytes of a file of changes that are read.
-const MOST: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 pub(crate) async fn join(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     group: &GroupName,
     interest: &[KeyRange],
-    waiting: &Waiting,
-) -> Result<Ended, Failure> {
+    waiting: &WaitArgs,
+) -> Result<Outcome, CommandError> {
     let ranges = interest.iter().map(|range| [range.start(), range.end()]).collect();
-    write(client, out, &of(group, "/join"), &api::Join { ranges, wait: waiting.told() }, waiting).await
+    write(client, out, &group_uri(group, "/join"), &api::JoinRequest { ranges, wait: waiting.to_api() }, waiting).await
 }
 
 pub(crate) async fn leave(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     group: &GroupName,
-    waiting: &Waiting,
-) -> Result<Ended, Failure> {
-    write(client, out, &of(group, "/leave"), &api::Leave { wait: waiting.told() }, waiting).await
+    waiting: &WaitArgs,
+) -> Result<Outcome, CommandError> {
+    write(client, out, &group_uri(group, "/leave"), &api::LeaveRequest { wait: waiting.to_api() }, waiting).await
 }
 
 pub(crate) async fn change(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     group: &GroupName,
-    changes: Vec<Order>,
-    waiting: &Waiting,
-) -> Result<Ended, Failure> {
-    write(client, out, &of(group, "/change"), &api::Batch { changes, wait: waiting.told() }, waiting).await
+    changes: Vec<RangeChange>,
+    waiting: &WaitArgs,
+) -> Result<Outcome, CommandError> {
+    write(client, out, &group_uri(group, "/change"), &api::ChangeRequest { changes, wait: waiting.to_api() }, waiting).await
 }
 
 pub(crate) async fn forget(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     node: NetId,
     group: Option<&GroupName>,
-    waiting: &Waiting,
-) -> Result<Ended, Failure> {
+    waiting: &WaitArgs,
+) -> Result<Outcome, CommandError> {
     let group = group.map(|group| group.as_str().to_owned());
-    let forget = api::Forget { node: node.to_string(), group, wait: waiting.told() };
+    let forget = api::ForgetRequest { node: node.to_string(), group, wait: waiting.to_api() };
     write(client, out, "/v1/forget", &forget, waiting).await
 }
 
 pub(crate) async fn resume(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     group: &GroupName,
-    waiting: &Waiting,
-) -> Result<Ended, Failure> {
-    write(client, out, &of(group, "/resume"), &api::Leave { wait: waiting.told() }, waiting).await
+    waiting: &WaitArgs,
+) -> Result<Outcome, CommandError> {
+    write(client, out, &group_uri(group, "/resume"), &api::LeaveRequest { wait: waiting.to_api() }, waiting).await
 }
 
 pub(crate) async fn purge(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     group: &GroupName,
     unheard: bool,
-) -> Result<Ended, Failure> {
-    let order = api::Purge { unheard };
-    let purged: api::Purged = client.post(&of(group, "/purge"), &order, Duration::ZERO).await?;
-    out.say(&purged, show::purged).map_err(Failure::of_what_stands)?;
-    Ok(Ended::Done)
+) -> Result<Outcome, CommandError> {
+    let order = api::PurgeRequest { unheard };
+    let purged: api::PurgeResult = client.post(&group_uri(group, "/purge"), &order, Duration::ZERO).await?;
+    out.print_shape(&purged, render::purged).map_err(CommandError::after_acknowledged_write)?;
+    Ok(Outcome::Done)
 }
 
 async fn write(
     client: &Client,
-    out: &mut Out,
+    out: &mut Printer,
     uri: &str,
     body: &impl Serialize,
-    waiting: &Waiting,
-) -> Result<Ended, Failure> {
-    let done: Vec<api::Done> = client.post(uri, body, waiting.longest()).await?;
-    out.say(&done, |done| show::done(done, &waiting.told())).map_err(Failure::of_what_stands)?;
-    Ok(if show::fell_short(&done) { Ended::Short } else { Ended::Done })
+    waiting: &WaitArgs,
+) -> Result<Outcome, CommandError> {
+    let done: Vec<api::WriteResult> = client.post(uri, body, waiting.longest()).await?;
+    out.print_shape(&done, |done| render::done(done, &waiting.to_api())).map_err(CommandError::after_acknowledged_write)?;
+    Ok(if render::fell_short(&done) { Outcome::WaitUnmet } else { Outcome::Done })
 }
 
-pub(crate) fn serve(ranges: &Ranges, port: u16, priority: Option<u16>) -> Vec<Order> {
-    let serve = |range: &KeyRange| Order::Serve { start: range.start(), end: range.end(), port, priority };
+pub(crate) fn serve(ranges: &Ranges, port: u16, priority: Option<u16>) -> Vec<RangeChange> {
+    let serve = |range: &KeyRange| RangeChange::Serve { start: range.start(), end: range.end(), port, priority };
     ranges.0.iter().map(serve).collect()
 }
 
-pub(crate) fn unserve(ranges: &Ranges) -> Vec<Order> {
-    ranges.0.iter().map(|range| Order::Unserve { start: range.start(), end: range.end() }).collect()
+pub(crate) fn unserve(ranges: &Ranges) -> Vec<RangeChange> {
+    ranges.0.iter().map(|range| RangeChange::Unserve { start: range.start(), end: range.end() }).collect()
 }
 
-pub(crate) fn priority(ranges: &Ranges, priority: &str) -> Vec<Order> {
-    let order = |range: &KeyRange| Order::Priority {
+pub(crate) fn priority(ranges: &Ranges, priority: &str) -> Vec<RangeChange> {
+    let order = |range: &KeyRange| RangeChange::Priority {
         start: range.start(),
         end: range.end(),
         priority: priority.to_owned(),
@@ -114,27 +114,27 @@ pub(crate) fn priority(ranges: &Ranges, priority: &str) -> Vec<Order> {
 }
 
 /// The changes in a file, or on standard input.
-pub(crate) fn file(path: &Path) -> Result<Vec<Order>, Failure> {
+pub(crate) fn read_changes(path: &Path) -> Result<Vec<RangeChange>, CommandError> {
     let (name, read) = if path == Path::new("-") {
-        ("standard input".to_owned(), bounded(io::stdin().lock()))
+        ("standard input".to_owned(), read_bounded(io::stdin().lock()))
     } else {
-        (path.display().to_string(), File::open(path).and_then(bounded))
+        (path.display().to_string(), File::open(path).and_then(read_bounded))
     };
     let bytes =
-        read.map_err(|error| Failure::Usage(format!("the changes cannot be read: {name}: {error}")))?;
-    if bytes.len() as u64 > MOST {
-        return Err(Failure::TooMuch(format!(
+        read.map_err(|error| CommandError::Usage(format!("the changes cannot be read: {name}: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(CommandError::TooLarge(format!(
             "{name} is larger than {} MiB: write in several batches",
-            MOST >> 20
+            MAX_FILE_BYTES >> 20
         )));
     }
     serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::Usage(format!("{name} is not a JSON list of changes: {error}. See `gm-node change --help`"))
+        CommandError::Usage(format!("{name} is not a JSON list of changes: {error}. See `gm-node change --help`"))
     })
 }
 
-fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
+fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(MOST + 1).read_to_end(&mut bytes)?;
+    from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

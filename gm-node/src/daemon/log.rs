@@ -12,19 +12,19 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Level(LevelFilter);
+pub(crate) struct LogLevel(LevelFilter);
 
-impl Default for Level {
-    fn default() -> Level {
-        Level(LevelFilter::INFO)
+impl Default for LogLevel {
+    fn default() -> LogLevel {
+        LogLevel(LevelFilter::INFO)
     }
 }
 
-impl FromStr for Level {
+impl FromStr for LogLevel {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Level, Self::Err> {
-        Ok(Level(match text {
+    fn from_str(text: &str) -> Result<LogLevel, Self::Err> {
+        Ok(LogLevel(match text {
             "off" => LevelFilter::OFF,
             "error" => LevelFilter::ERROR,
             "warn" => LevelFilter::WARN,
@@ -38,19 +38,19 @@ impl FromStr for Level {
 
 /// How it is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum LogFormat {
     #[default]
     Text,
     Json,
 }
 
-impl FromStr for Format {
+impl FromStr for LogFormat {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Format, Self::Err> {
+    fn from_str(text: &str) -> Result<LogFormat, Self::Err> {
         match text {
-            "text" => Ok(Format::Text),
-            "json" => Ok(Format::Json),
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
             _ => Err("it is neither text nor json"),
         }
     }
@@ -60,7 +60,7 @@ impl FromStr for Format {
 #[derive(Clone, Debug)]
 pub(crate) struct Log(reload::Handle<Targets, Registry>);
 
-fn targets(Level(level): Level) -> Targets {
+fn targets(LogLevel(level): LogLevel) -> Targets {
     // Libraries below speak of what their callers should know, not an operator.
     let ours = ["gm_node", "gm_broadcast", "gm_codec", "gm_data"];
     Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours.map(|name| (name, level)))
@@ -68,14 +68,14 @@ fn targets(Level(level): Level) -> Targets {
 
 impl Log {
     /// Begins to log. Only once in a process.
-    pub(crate) fn begin((level, format): (Level, Format)) -> Log {
+    pub(crate) fn start((level, format): (LogLevel, LogFormat)) -> Log {
         let (filter, handle) = reload::Layer::new(targets(level));
         let is_terminal = std::io::stderr().is_terminal();
         let lines = fmt::layer().with_writer(std::io::stderr);
         let registry = tracing_subscriber::registry().with(filter);
         let begun = match format {
-            Format::Text => registry.with(lines.with_target(false).with_ansi(is_terminal)).try_init(),
-            Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+            LogFormat::Text => registry.with(lines.with_target(false).with_ansi(is_terminal)).try_init(),
+            LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         };
         // There is a log already: then that one counts.
         drop(begun);
@@ -83,7 +83,7 @@ impl Log {
     }
 
     /// Logs at that level from now on.
-    pub(crate) fn set(&self, level: Level) {
+    pub(crate) fn set(&self, level: LogLevel) {
         // It fails if there is no log, and then there is nobody to tell.
         let _ = self.0.reload(targets(level));
     }

@@ -5,7 +5,7 @@ use gm_broadcast::runtime::{MulticastSelfTest, MulticastVerdict};
 
 /// What is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Multicast {
+pub(crate) enum MulticastState {
     /// It is off, as configured.
     Off,
     /// The system refused it, and the node goes on without.
@@ -18,32 +18,32 @@ pub(crate) enum Multicast {
     Tested(MulticastVerdict),
 }
 
-impl Multicast {
+impl MulticastState {
     /// For `status`. `near`: nodes whose multicast is heard now; `alive`: peers that are connected or were heard within a minute.
     pub(crate) fn text(&self, near: usize, alive: usize) -> String {
         match self {
-            Multicast::Off => "off".to_owned(),
-            Multicast::Refused(why) => format!("off: {why}"),
+            MulticastState::Off => "off".to_owned(),
+            MulticastState::Refused(why) => format!("off: {why}"),
             _ if near > 0 => "works".to_owned(),
-            Multicast::Testing => "being tested".to_owned(),
-            Multicast::NotTested(why) => format!("not tested: {why}"),
-            Multicast::Tested(MulticastVerdict::NobodyHeard) if alive == 0 => {
+            MulticastState::Testing => "being tested".to_owned(),
+            MulticastState::NotTested(why) => format!("not tested: {why}"),
+            MulticastState::Tested(MulticastVerdict::NobodyHeard) if alive == 0 => {
                 "works on this machine; no other node is heard".to_owned()
             }
-            Multicast::Tested(MulticastVerdict::NobodyHeard) => format!(
+            MulticastState::Tested(MulticastVerdict::NobodyHeard) => format!(
                 "works on this machine; none of {alive} live peers is heard by it: they are on other networks, or run with `multicast` off, or a switch or bridge between drops multicast (IGMP snooping without a querier)"
             ),
-            Multicast::Tested(verdict) => verdict.advice().to_owned(),
+            MulticastState::Tested(verdict) => verdict.advice().to_owned(),
         }
     }
 
     /// What an operator should look at.
     pub(crate) fn warning(&self, near: usize) -> Option<String> {
         let works = near > 0
-            || matches!(self, Multicast::Tested(MulticastVerdict::Works | MulticastVerdict::NobodyHeard));
+            || matches!(self, MulticastState::Tested(MulticastVerdict::Works | MulticastVerdict::NobodyHeard));
         match self {
-            Multicast::Off | Multicast::Testing => None,
-            Multicast::Refused(_) => Some(format!("multicast is {}", self.text(near, 0))),
+            MulticastState::Off | MulticastState::Testing => None,
+            MulticastState::Refused(_) => Some(format!("multicast is {}", self.text(near, 0))),
             _ if works => None,
             _ => {
                 Some(format!("multicast does not work: {}. Connections are used instead", self.text(near, 0)))
@@ -53,12 +53,12 @@ impl Multicast {
 }
 
 /// Logs what the self-test found: a warning if something is wrong on this machine.
-pub(crate) fn log(found: &MulticastSelfTest) -> Multicast {
+pub(crate) fn log_test_result(found: &MulticastSelfTest) -> MulticastState {
     match found.verdict {
         MulticastVerdict::Works | MulticastVerdict::NobodyHeard => tracing::info!("{found}"),
         _ => tracing::warn!("{found}; or set `multicast` to off, and `seed`"),
     }
-    Multicast::Tested(found.verdict)
+    MulticastState::Tested(found.verdict)
 }
 
 #[cfg(test)]
@@ -67,21 +67,21 @@ mod tests {
 
     #[test]
     fn only_evidence_is_worth_a_warning() {
-        let first = Multicast::Tested(MulticastVerdict::NobodyHeard);
+        let first = MulticastState::Tested(MulticastVerdict::NobodyHeard);
         assert_eq!((first.warning(0), first.text(0, 0).contains("NobodyHeard")), (None, false));
         assert!(first.text(0, 2).contains("IGMP snooping"));
-        assert_eq!(Multicast::Off.warning(0), None);
-        assert_eq!(Multicast::Testing.warning(0), None);
+        assert_eq!(MulticastState::Off.warning(0), None);
+        assert_eq!(MulticastState::Testing.warning(0), None);
         for verdict in [
             MulticastVerdict::NoFlag,
             MulticastVerdict::NoRoute,
             MulticastVerdict::Forbidden,
             MulticastVerdict::NotLooped,
         ] {
-            let found = Multicast::Tested(verdict);
+            let found = MulticastState::Tested(verdict);
             assert!(found.warning(0).is_some(), "{verdict:?}");
             assert_eq!((found.warning(1), found.text(1, 1).as_str()), (None, "works"), "{verdict:?}");
         }
-        assert!(Multicast::Refused("no".to_owned()).warning(1).is_some());
+        assert!(MulticastState::Refused("no".to_owned()).warning(1).is_some());
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 /// How long the service manager may take to make room for it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Says something to the service manager, if there is one.
 pub(crate) fn notify(state: &str) {
@@ -19,7 +19,7 @@ pub(crate) fn notify(state: &str) {
 
 fn send(name: &OsStr, state: &str) -> std::io::Result<()> {
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     match name.as_bytes().strip_prefix(b"@") {
         None => socket.send_to(state.as_bytes(), name).map(drop),
         #[cfg(target_os = "linux")]
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_by_path_and_by_name_is_told() {
+    fn sockets_are_notified_by_path_and_by_name() {
         let path = std::env::temp_dir().join(format!("gm-notify-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         let manager = UnixDatagram::bind(&path).unwrap();

@@ -1,16 +1,16 @@
 //! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command line.
 //!
-//! `routes/ask.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether
-//! writes are accepted; `routes/list.rs`: answers that are as long as the state; `routes/shape.rs`: what the node says, as JSON; `routes/failure.rs`: why something is refused.
+//! `routes/extract.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether
+//! writes are accepted; `routes/streaming.rs`: answers that are as long as the state; `routes/convert.rs`: what the node says, as JSON; `routes/error.rs`: why something is refused.
 
-mod ask;
-mod failure;
+mod extract;
+mod error;
 mod gate;
-mod list;
+mod streaming;
 mod network;
 mod peer;
 mod read;
-mod shape;
+mod convert;
 mod status;
 mod watch;
 mod write;
@@ -26,41 +26,41 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use gm_broadcast::runtime::Sockets;
-use gm_node::service::Service;
+use gm_node::handle::Node;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
-use super::concerns::Concerns;
-use super::config::{Effective, Limits};
+use super::problems::Problems;
+use super::config::{ResolvedConfig, DaemonLimits};
 use super::http;
-use super::multicast::Multicast;
-use super::room::Room;
-use failure::Failure;
+use super::multicast::MulticastState;
+use super::connection_limit::LimitedListener;
+use error::RouteError;
 use gate::Gate;
-use list::Lists;
+use streaming::AnswerSlots;
 
 /// What routes need besides the node.
 #[derive(Debug)]
-pub(crate) struct App<S = Service> {
+pub(crate) struct App<S = Node> {
     service: S,
     cluster: String,
     data_dir: Option<PathBuf>,
     is_single: bool,
-    multicast: Mutex<Multicast>,
-    begun: Instant,
+    multicast: Mutex<MulticastState>,
+    started_at: Instant,
     warnings: Vec<String>,
-    limits: Limits,
-    lists: Lists,
+    limits: DaemonLimits,
+    answer_slots: AnswerSlots,
     pub(super) gate: Gate,
-    pub(super) concerns: Concerns,
+    pub(super) concerns: Problems,
 }
 
 impl App<()> {
-    pub(crate) fn new(effective: &Effective, door: &Sockets) -> App<()> {
+    pub(crate) fn new(effective: &ResolvedConfig, door: &Sockets) -> App<()> {
         let multicast = match (door.group(), door.multicast_error()) {
-            (_, Some(trouble)) => Multicast::Refused(trouble.to_string()),
-            (None, None) => Multicast::Off,
-            (Some(_), None) => Multicast::Testing,
+            (_, Some(trouble)) => MulticastState::Refused(trouble.to_string()),
+            (None, None) => MulticastState::Off,
+            (Some(_), None) => MulticastState::Testing,
         };
         App {
             service: (),
@@ -68,25 +68,25 @@ impl App<()> {
             data_dir: effective.data_dir.clone(),
             is_single: effective.single,
             multicast: Mutex::new(multicast),
-            begun: Instant::now(),
+            started_at: Instant::now(),
             warnings: effective.warnings.clone(),
             limits: effective.limits,
-            lists: Lists::new(effective.limits.patience),
+            answer_slots: AnswerSlots::new(effective.limits.api_timeout),
             gate: Gate::default(),
-            concerns: Concerns::new(effective.sealing.ids()),
+            concerns: Problems::new(effective.encryption.ids()),
         }
     }
 
-    pub(crate) fn with(self, service: Service) -> App {
+    pub(crate) fn with(self, service: Node) -> App {
         let App {
             cluster,
             data_dir,
             is_single,
             multicast,
-            begun,
+            started_at: begun,
             warnings,
             limits,
-            lists,
+            answer_slots: lists,
             gate,
             concerns,
             ..
@@ -97,10 +97,10 @@ impl App<()> {
             data_dir,
             is_single,
             multicast,
-            begun,
+            started_at: begun,
             warnings,
             limits,
-            lists,
+            answer_slots: lists,
             gate,
             concerns,
         }
@@ -108,11 +108,11 @@ impl App<()> {
 }
 
 impl App {
-    pub(crate) fn set_multicast(&self, found: Multicast) {
+    pub(crate) fn set_multicast(&self, found: MulticastState) {
         *self.multicast.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
-    fn multicast(&self) -> Multicast {
+    fn multicast(&self) -> MulticastState {
         self.multicast.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -127,11 +127,11 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .route("/v1/groups/{g}/resume", post(write::resume))
         .route("/v1/groups/{g}/purge", post(write::purge))
         .route("/v1/forget", post(write::forget))
-        .route_layer(from_fn_with_state(Arc::clone(&app), gate::pass));
+        .route_layer(from_fn_with_state(Arc::clone(&app), gate::admit_write));
     let whole = Router::new()
         .route("/v1/groups", get(read::groups))
         .route("/v1/peers", get(read::peers))
-        .route_layer(from_fn_with_state(app.lists.clone(), list::whole));
+        .route_layer(from_fn_with_state(app.answer_slots.clone(), streaming::limit_answers));
     let router = Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/groups/{g}", get(read::group))
@@ -142,17 +142,17 @@ pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::R
         .route("/v1/groups/{g}/watch", get(watch::watch))
         .merge(writes)
         .merge(whole)
-        .fallback(|| async { Failure::no_route() })
-        .method_not_allowed_fallback(|| async { Failure::no_route() })
+        .fallback(|| async { RouteError::no_such_route() })
+        .method_not_allowed_fallback(|| async { RouteError::no_such_route() })
         // It has come already, and is bounded.
         .layer(DefaultBodyLimit::disable())
         .with_state(app);
-    let room = Room::new(listener, limits.connections, descriptors);
+    let room = LimitedListener::new(listener, limits.max_connections, descriptors);
     // If the sender is dropped, that is the end too.
-    http::serve(room, router, limits.patience, async { drop(end.await) }).await;
+    http::serve(room, router, limits.api_timeout, async { drop(end.await) }).await;
 }
 
 /// What is answered to a request that no route can be found for.
 pub(super) fn refusal(status: StatusCode, error: String) -> impl IntoResponse {
-    Failure::of_request(status, error)
+    RouteError::from_request(status, error)
 }

@@ -12,44 +12,44 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::config::Trouble;
+use super::config::DaemonError;
 use super::stdin;
 
 /// Signals that wait for the daemon; one more says nothing new.
-const WAITING: usize = 4;
+const QUEUE: usize = 4;
 /// A second signal within this time of the first is the same one: whoever passes signals on may do so twice.
-const TWICE: Duration = Duration::from_secs(1);
+const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// How long the last words may take: standard error may be what hangs.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// What ends the daemon and is no signal.
-const INPUT: &str = "the end of standard input";
+const STDIN_END: &str = "the end of standard input";
 
 /// What signals mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signalled {
+pub(super) enum SignalEvent {
     End(&'static str),
     Reload,
 }
 
 /// What comes from the thread.
 #[derive(Debug)]
-pub(super) struct Signals(mpsc::Receiver<Signalled>);
+pub(super) struct Signals(mpsc::Receiver<SignalEvent>);
 
 /// What the thread waits for.
-struct Sources {
+struct SignalSources {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    input: Option<oneshot::Receiver<()>>,
+    stdin: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
     /// Hears signals from now on. `bound`: how long after the first that ends the daemon the process ends in any case; a second signal, a while later, ends it at once.
-    pub(super) fn new(with_input: bool, bound: Duration) -> Result<Signals, Trouble> {
-        let (told, signals) = mpsc::channel(WAITING);
+    pub(super) fn new(with_input: bool, bound: Duration) -> Result<Signals, DaemonError> {
+        let (told, signals) = mpsc::channel(QUEUE);
         let (begun, has_begun) = sync_channel(1);
-        let refused = |error: std::io::Error| Trouble::Refused(format!("cannot wait for signals: {error}"));
+        let refused = |error: std::io::Error| DaemonError::Refused(format!("cannot wait for signals: {error}"));
         std::thread::Builder::new()
             .name("gm-signals".to_owned())
             .spawn(move || listen(with_input, bound, &told, &begun))
@@ -62,7 +62,7 @@ impl Signals {
     }
 
     /// The next.
-    pub(super) async fn next(&mut self) -> Signalled {
+    pub(super) async fn next(&mut self) -> SignalEvent {
         match self.0.recv().await {
             Some(signalled) => signalled,
             // The thread ends with the process only.
@@ -71,31 +71,31 @@ impl Signals {
     }
 }
 
-impl Sources {
-    fn new(with_input: bool) -> std::io::Result<Sources> {
-        Ok(Sources {
+impl SignalSources {
+    fn new(with_input: bool) -> std::io::Result<SignalSources> {
+        Ok(SignalSources {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
-            input: stdin::ended(with_input),
+            stdin: stdin::watch_stdin(with_input),
         })
     }
 
-    async fn next(&mut self) -> Signalled {
+    async fn next(&mut self) -> SignalEvent {
         let input = async {
-            match &mut self.input {
+            match &mut self.stdin {
                 Some(input) => drop(input.await),
                 None => pending().await,
             }
         };
         tokio::select! {
             () = input => {
-                self.input = None;
-                Signalled::End(INPUT)
+                self.stdin = None;
+                SignalEvent::End(STDIN_END)
             }
-            _ = self.terminate.recv() => Signalled::End("SIGTERM"),
-            _ = self.interrupt.recv() => Signalled::End("SIGINT"),
-            _ = self.hang_up.recv() => Signalled::Reload,
+            _ = self.terminate.recv() => SignalEvent::End("SIGTERM"),
+            _ = self.interrupt.recv() => SignalEvent::End("SIGINT"),
+            _ = self.hang_up.recv() => SignalEvent::Reload,
         }
     }
 }
@@ -104,7 +104,7 @@ impl Sources {
 fn listen(
     with_input: bool,
     bound: Duration,
-    told: &mpsc::Sender<Signalled>,
+    told: &mpsc::Sender<SignalEvent>,
     begun: &SyncSender<std::io::Result<()>>,
 ) {
     // A runtime of its own: the daemon's may be what hangs.
@@ -113,7 +113,7 @@ fn listen(
         Err(error) => return drop(begun.send(Err(error))),
     };
     runtime.block_on(async {
-        let mut sources = match Sources::new(with_input) {
+        let mut sources = match SignalSources::new(with_input) {
             Ok(sources) => sources,
             Err(error) => return drop(begun.send(Err(error))),
         };
@@ -129,16 +129,16 @@ fn listen(
             };
             let signalled = tokio::select! {
                 signalled = sources.next() => signalled,
-                () = over => end(&format!(
+                () = over => exit_with(&format!(
                     "the daemon did not end within {} s, and is ended: a file system, the disk or the reader of the log does not answer",
                     bound.as_secs_f64()
                 )),
             };
-            if let Signalled::End(name) = signalled {
+            if let SignalEvent::End(name) = signalled {
                 let now = Instant::now();
                 deadline.get_or_insert(now + bound);
-                if name != INPUT && now.duration_since(*first.get_or_insert(now)) > TWICE {
-                    end(&format!("{name} came again while the daemon ended, and it is ended at once"));
+                if name != STDIN_END && now.duration_since(*first.get_or_insert(now)) > SECOND_SIGNAL_AFTER {
+                    exit_with(&format!("{name} came again while the daemon ended, and it is ended at once"));
                 }
             }
             // If as many wait already, the daemon will hear of it all the same, or hangs.
@@ -148,7 +148,7 @@ fn listen(
 }
 
 /// Ends the process, with last words if somebody takes them. What had no answer may be stored or not.
-fn end(words: &str) -> ! {
+fn exit_with(words: &str) -> ! {
     let words =
         format!("error: {words}. Writes that were not answered may stand or not: look with `topology`\n");
     let (said, is_said) = sync_channel(1);
@@ -157,7 +157,7 @@ fn end(words: &str) -> ! {
         let _ = said.send(());
     };
     if std::thread::Builder::new().spawn(say).is_ok() {
-        let _ = is_said.recv_timeout(LAST_WORDS);
+        let _ = is_said.recv_timeout(PRINT_TIMEOUT);
     }
     exit(1)
 }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_hangs_is_ended_after_one_signal_in_time() {
+    fn a_hanging_daemon_ends_in_time_after_one_signal() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["daemon::signals::tests::child", "--exact", "--nocapture"])
             .env(CHILD, "")
@@ -204,10 +204,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_daemon_hears_of_signals() {
+    async fn signals_are_received() {
         let mut signals = Signals::new(false, Duration::from_secs(3_600)).unwrap();
         let pid = std::process::id().to_string();
         assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-        assert_eq!(signals.next().await, Signalled::Reload);
+        assert_eq!(signals.next().await, SignalEvent::Reload);
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Read, stdin};
 use tokio::sync::oneshot;
 
 /// Comes when standard input has ended. If it is not `watched`, never.
-pub(crate) fn ended(watched: bool) -> Option<oneshot::Receiver<()>> {
+pub(crate) fn watch_stdin(watched: bool) -> Option<oneshot::Receiver<()>> {
     if !watched {
         return None;
     }

@@ -9,46 +9,46 @@ use std::time::Duration;
 
 use gm_broadcast::runtime::{Multicast, MulticastVerdict, RuntimeSettings, self_test};
 
-use super::machine::{self, Machine, gm_node};
-use crate::cli::failure::Failure;
+use super::daemon_process::{self, DemoDaemon, program};
+use crate::cli::error::CommandError;
 
 /// Beyond it, the path of a control socket may be too long for the system.
 const LONGEST_TEMP: usize = 64;
-const TESTED_FOR: Duration = Duration::from_millis(500);
+const MULTICAST_TEST: Duration = Duration::from_millis(500);
 
 /// The daemons. Dropping it kills them and removes their directory.
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) name: String,
     pub(super) dir: PathBuf,
-    pub(super) machines: Vec<Machine>,
+    pub(super) daemons: Vec<DemoDaemon>,
     settings: Vec<String>,
 }
 
 /// What was found of multicast.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hears {
+pub(super) enum MulticastTest {
     /// It works, in this group.
     Works(SocketAddr),
     /// It does not, or is not wanted, and why.
-    Not(String),
+    Fails(String),
 }
 
 impl Cluster {
     /// Without machines, with an empty directory.
-    pub(super) fn new() -> Result<Cluster, Failure> {
+    pub(super) fn new() -> Result<Cluster, CommandError> {
         let temp = std::env::temp_dir();
         let temp = if temp.as_os_str().len() > LONGEST_TEMP { Path::new("/tmp").into() } else { temp };
-        let (name, dir) = fresh(&temp)?;
-        Ok(Cluster { name, dir, machines: Vec::new(), settings: Vec::new() })
+        let (name, dir) = create_directory(&temp)?;
+        Ok(Cluster { name, dir, daemons: Vec::new(), settings: Vec::new() })
     }
 
     /// Makes a key and tries multicast. What is settled here holds for all machines.
-    pub(super) async fn settle(&mut self, multicast: bool) -> Result<Hears, Failure> {
-        let hears = if multicast { try_multicast().await } else { Hears::Not("it is not wanted".to_owned()) };
+    pub(super) async fn configure(&mut self, multicast: bool) -> Result<MulticastTest, CommandError> {
+        let hears = if multicast { try_multicast().await } else { MulticastTest::Fails("it is not wanted".to_owned()) };
         let group = match &hears {
-            Hears::Works(group) => group.to_string(),
-            Hears::Not(_) => "off".to_owned(),
+            MulticastTest::Works(group) => group.to_string(),
+            MulticastTest::Fails(_) => "off".to_owned(),
         };
         let key = self.key_file()?.display().to_string();
         let set =
@@ -57,11 +57,11 @@ impl Cluster {
         Ok(hears)
     }
 
-    fn key_file(&self) -> Result<PathBuf, Failure> {
-        let made = gm_node()?.arg("keygen").output()?;
+    fn key_file(&self) -> Result<PathBuf, CommandError> {
+        let made = program()?.arg("keygen").output()?;
         if !made.status.success() {
             let why = String::from_utf8_lossy(&made.stderr).into_owned();
-            return Err(Failure::Unreachable(format!("`gm-node keygen`: {why}")));
+            return Err(CommandError::Unreachable(format!("`gm-node keygen`: {why}")));
         }
         let path = self.dir.join("key");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -70,44 +70,44 @@ impl Cluster {
     }
 
     /// Starts so many. The first is the seed of the others.
-    pub(super) async fn start(&mut self, machines: usize) -> Result<(), Failure> {
+    pub(super) async fn start(&mut self, machines: usize) -> Result<(), CommandError> {
         for number in 1..=machines {
-            let mut machine = Machine::new(&self.dir, format!("M{number}"));
+            let mut machine = DemoDaemon::new(&self.dir, format!("M{number}"));
             let spawned = machine.spawn(&self.settings);
-            self.machines.push(machine);
+            self.daemons.push(machine);
             spawned?;
             if number == 1 {
-                self.machines[0].up().await?;
-                self.settings.extend(["--seed".to_owned(), self.machines[0].node.clone()]);
+                self.daemons[0].wait_ready().await?;
+                self.settings.extend(["--seed".to_owned(), self.daemons[0].node.clone()]);
             }
         }
-        for machine in &mut self.machines[1..] {
-            machine.up().await?;
+        for machine in &mut self.daemons[1..] {
+            machine.wait_ready().await?;
         }
         Ok(())
     }
 
     /// Starts one again, with its directory.
-    pub(super) async fn restart(&mut self, index: usize) -> Result<(), Failure> {
-        self.machines[index].spawn(&self.settings)?;
-        self.machines[index].up().await?;
+    pub(super) async fn restart(&mut self, index: usize) -> Result<(), CommandError> {
+        self.daemons[index].spawn(&self.settings)?;
+        self.daemons[index].wait_ready().await?;
         Ok(())
     }
 
     /// `M1` for its NetId.
     pub(super) fn name_of<'a>(&'a self, node: &'a str) -> &'a str {
-        self.machines.iter().find(|machine| machine.node == node).map_or(node, |machine| &machine.name)
+        self.daemons.iter().find(|machine| machine.node == node).map_or(node, |machine| &machine.name)
     }
 
     /// The last lines of all logs.
     pub(super) fn logs(&self) -> String {
-        self.machines.iter().map(Machine::tail).collect()
+        self.daemons.iter().map(DemoDaemon::tail).collect()
     }
 
     /// Ends them all and removes their directory.
-    pub(super) fn end(&mut self) {
-        machine::end(self.machines.iter_mut().filter_map(Machine::hint).collect());
-        self.machines.clear();
+    pub(super) fn stop(&mut self) {
+        daemon_process::wait_ended(self.daemons.iter_mut().filter_map(DemoDaemon::request_end).collect());
+        self.daemons.clear();
         // What cannot be removed is in the system's folder for such things.
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -115,12 +115,12 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.end();
+        self.stop();
     }
 }
 
 /// A directory that was not there, for us alone, and a name for the cluster.
-fn fresh(temp: &Path) -> io::Result<(String, PathBuf)> {
+fn create_directory(temp: &Path) -> io::Result<(String, PathBuf)> {
     let process = std::process::id();
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
     for number in 0..100_u32 {
@@ -136,11 +136,11 @@ fn fresh(temp: &Path) -> io::Result<(String, PathBuf)> {
 }
 
 /// In a group of our own port, so that daemons that run here already are not disturbed.
-async fn try_multicast() -> Hears {
+async fn try_multicast() -> MulticastTest {
     let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     let group = match port {
         Ok(address) => SocketAddr::from((Ipv4Addr::new(224, 1, 1, 1), address.port())),
-        Err(error) => return Hears::Not(error.to_string()),
+        Err(error) => return MulticastTest::Fails(error.to_string()),
     };
     let settings = RuntimeSettings {
         address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -148,10 +148,10 @@ async fn try_multicast() -> Hears {
         multicast: Multicast::Group(group),
         ..RuntimeSettings::default()
     };
-    match self_test(&settings, TESTED_FOR).await {
-        Ok(Some(test)) if test.verdict == MulticastVerdict::Works => Hears::Works(group),
-        Ok(Some(test)) => Hears::Not(test.verdict.advice().to_owned()),
-        Ok(None) => Hears::Not("it is off".to_owned()),
-        Err(error) => Hears::Not(error.to_string()),
+    match self_test(&settings, MULTICAST_TEST).await {
+        Ok(Some(test)) if test.verdict == MulticastVerdict::Works => MulticastTest::Works(group),
+        Ok(Some(test)) => MulticastTest::Fails(test.verdict.advice().to_owned()),
+        Ok(None) => MulticastTest::Fails("it is off".to_owned()),
+        Err(error) => MulticastTest::Fails(error.to_string()),
     }
 }

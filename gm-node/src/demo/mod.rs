@@ -4,10 +4,10 @@
 //! `story.rs` is what is shown, `cluster.rs` and `machine.rs` the daemons, `letters.rs` the keys, `picture.rs` the tables.
 
 mod cluster;
-mod letters;
-mod machine;
-mod picture;
-mod story;
+mod key_alphabet;
+mod daemon_process;
+mod report;
+mod script;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::cluster::Cluster;
-use crate::cli::failure::Failure;
+use crate::cli::error::CommandError;
 
 /// How it is shown.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -36,26 +36,26 @@ pub(crate) fn run(args: Args) -> ExitCode {
     let shown = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(Failure::from)
+        .map_err(CommandError::from)
         .and_then(|runtime| runtime.block_on(show(args)));
     match shown {
         Ok(code) => code,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "gm-node demo: {failure}");
-            ExitCode::from(failure.code())
+            ExitCode::from(failure.exit_code())
         }
     }
 }
 
 /// However it ends, the daemons end with it, and their directory is removed.
-async fn show(args: Args) -> Result<ExitCode, Failure> {
+async fn show(args: Args) -> Result<ExitCode, CommandError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut cluster = Cluster::new()?;
     let ended = tokio::select! {
-        told = story::tell(&mut cluster, args) => told.map(|()| ExitCode::SUCCESS),
+        told = script::play(&mut cluster, args) => told.map(|()| ExitCode::SUCCESS),
         _ = interrupt.recv() => Ok(ExitCode::from(130)),
         _ = terminate.recv() => Ok(ExitCode::from(143)),
         _ = hangup.recv() => Ok(ExitCode::from(129)),
@@ -63,6 +63,6 @@ async fn show(args: Args) -> Result<ExitCode, Failure> {
     if ended.as_ref().is_err_and(|failure| !failure.is_broken_pipe()) {
         let _ = writeln!(std::io::stderr(), "{}", cluster.logs());
     }
-    cluster.end();
+    cluster.stop();
     ended
 }

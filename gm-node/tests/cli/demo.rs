@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::program::{Folder, Said, listens, names_in, program, until};
+use super::program::{Folder, ProgramOutput, is_listening, names_in, program, wait_for};
 
 fn demo(folder: &Folder, args: &[&str]) -> Command {
     let mut demo = program();
@@ -13,11 +13,11 @@ fn demo(folder: &Folder, args: &[&str]) -> Command {
 }
 
 #[test]
-fn the_demo_tells_its_story_within_20_seconds() {
+fn the_demo_completes_within_20_seconds() {
     for args in [&["--no-multicast"][..], &["--nodes", "3"]] {
         let folder = Folder::new();
         let begun = Instant::now();
-        let said = Said::of(&mut demo(&folder, args)).done();
+        let said = ProgramOutput::run(&mut demo(&folder, args)).succeeded();
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert_eq!(said.out.matches("Enough: every customer").count(), 4, "{}", said.out);
         assert_eq!(said.out.matches("NOT ENOUGH").count(), 1, "{}", said.out);
@@ -27,7 +27,7 @@ fn the_demo_tells_its_story_within_20_seconds() {
 }
 
 /// A demo that goes on, and where its daemons listen.
-fn kept(folder: &Folder) -> (Child, BufReader<ChildStdout>, Vec<String>) {
+fn start_kept(folder: &Folder) -> (Child, BufReader<ChildStdout>, Vec<String>) {
     let mut child = demo(folder, &["--keep", "--no-multicast"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut addresses = Vec::new();
@@ -46,20 +46,20 @@ fn kept(folder: &Folder) -> (Child, BufReader<ChildStdout>, Vec<String>) {
 #[test]
 fn an_interrupted_demo_leaves_nothing_behind() {
     let folder = Folder::new();
-    let (mut child, _lines, addresses) = kept(&folder);
-    assert_eq!(addresses.iter().filter(|address| listens(address)).count(), 3, "one was lost on purpose");
+    let (mut child, _lines, addresses) = start_kept(&folder);
+    assert_eq!(addresses.iter().filter(|address| is_listening(address)).count(), 3, "one was lost on purpose");
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(!addresses.iter().any(|address| listens(address)));
+    assert!(!addresses.iter().any(|address| is_listening(address)));
     assert_eq!(names_in(&folder.0), [""; 0]);
 }
 
 #[test]
 fn the_daemons_of_a_demo_that_is_killed_end_too() {
     let folder = Folder::new();
-    let (mut child, _lines, addresses) = kept(&folder);
+    let (mut child, _lines, addresses) = start_kept(&folder);
     child.kill().unwrap();
     child.wait().unwrap();
-    until(|| (!addresses.iter().any(|address| listens(address))).then_some(()));
+    wait_for(|| (!addresses.iter().any(|address| is_listening(address))).then_some(()));
 }

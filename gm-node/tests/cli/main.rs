@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)] // a test says what went wrong by ending
 
-mod codes;
+mod exit_codes;
 mod demo;
 mod program;
-mod shapes;
+mod commands;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gm_node::api::Status;
+use gm_node::api::DaemonStatus;
 use serde::de::DeserializeOwned;
 
 /// The program, without what the environment of the tests says.
@@ -44,16 +44,16 @@ impl Drop for Folder {
 
 /// What a command said.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ProgramOutput {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
-    pub(crate) fn of(command: &mut Command) -> Said {
+impl ProgramOutput {
+    pub(crate) fn run(command: &mut Command) -> ProgramOutput {
         let Output { status, stdout, stderr } = command.output().unwrap();
-        Said {
+        ProgramOutput {
             code: status.code().unwrap(),
             out: String::from_utf8(stdout).unwrap(),
             err: String::from_utf8(stderr).unwrap(),
@@ -68,7 +68,7 @@ impl Said {
     }
 
     #[track_caller]
-    pub(crate) fn done(self) -> Said {
+    pub(crate) fn succeeded(self) -> ProgramOutput {
         assert_eq!((self.code, self.err.as_str()), (0, ""), "{}", self.out);
         self
     }
@@ -95,7 +95,7 @@ impl Cluster {
     /// So many daemons that know each other.
     pub(crate) fn new(nodes: usize) -> Cluster {
         let folder = Folder::new();
-        let key = Said::of(program().arg("keygen")).done().out;
+        let key = ProgramOutput::run(program().arg("keygen")).succeeded().out;
         let file = folder.0.join("key");
         fs::write(&file, key).unwrap();
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -123,9 +123,9 @@ impl Cluster {
         }
         let process = run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut daemon = Daemon { node: String::new(), dir, process };
-        daemon.node = until(|| {
-            let said = daemon.ask(["status"]);
-            (said.code == 0).then(|| said.json::<Status>().node)
+        daemon.node = wait_for(|| {
+            let said = daemon.json(["status"]);
+            (said.code == 0).then(|| said.json::<DaemonStatus>().node)
         });
         self.nodes.push(daemon);
     }
@@ -133,13 +133,13 @@ impl Cluster {
 
 impl Daemon {
     /// A command for this daemon, with its answer as JSON.
-    pub(crate) fn ask<const N: usize>(&self, args: [&str; N]) -> Said {
-        Said::of(self.command(&args).arg("--json"))
+    pub(crate) fn json<const N: usize>(&self, args: [&str; N]) -> ProgramOutput {
+        ProgramOutput::run(self.command(&args).arg("--json"))
     }
 
     /// The same for people.
-    pub(crate) fn tell<const N: usize>(&self, args: [&str; N]) -> Said {
-        Said::of(&mut self.command(&args))
+    pub(crate) fn text<const N: usize>(&self, args: [&str; N]) -> ProgramOutput {
+        ProgramOutput::run(&mut self.command(&args))
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
@@ -168,7 +168,7 @@ impl Drop for Daemon {
 
 /// Tries until there is something, for ten seconds.
 #[track_caller]
-pub(crate) fn until<T>(mut tried: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(mut tried: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = tried() {
@@ -180,7 +180,7 @@ pub(crate) fn until<T>(mut tried: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Whether anybody listens at the address.
-pub(crate) fn listens(address: &str) -> bool {
+pub(crate) fn is_listening(address: &str) -> bool {
     std::net::TcpStream::connect(address).is_ok()
 }
 

@@ -27,7 +27,7 @@ fn change(node: &Node, priority: u32) {
 }
 
 /// A connection that has sent this.
-fn sent(node: &Node, text: &str) -> UnixStream {
+fn send(node: &Node, text: &str) -> UnixStream {
     let mut stream = UnixStream::connect(&node.socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // It may be turned away.
@@ -36,7 +36,7 @@ fn sent(node: &Node, text: &str) -> UnixStream {
 }
 
 /// All that comes until the connection ends.
-fn all(mut stream: UnixStream) -> String {
+fn read_all(mut stream: UnixStream) -> String {
     let mut bytes = Vec::new();
     // It may be cut off.
     let _ = stream.read_to_end(&mut bytes);
@@ -45,14 +45,14 @@ fn all(mut stream: UnixStream) -> String {
 
 /// The memory of the daemon, in MiB.
 #[cfg(target_os = "linux")]
-fn memory(node: &Node) -> u64 {
+fn resident_bytes(node: &Node) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
 }
 
 /// Follows a watch until it knows all ranges with that priority. Whether everything was told, and nothing had to be looked up.
-fn follow(lines: &mut BufReader<UnixStream>, priority: u64) -> bool {
+fn read_until(lines: &mut BufReader<UnixStream>, priority: u64) -> bool {
     let mut known: BTreeSet<(u64, u64)> = BTreeSet::new();
     let place = |item: &Value| (item["start"].as_u64().unwrap(), item["priority"].as_u64().unwrap());
     loop {
@@ -75,20 +75,20 @@ fn follow(lines: &mut BufReader<UnixStream>, priority: u64) -> bool {
 }
 
 #[test]
-fn watchers_that_do_not_read_cost_little_and_are_told_everything_when_they_do() {
+fn slow_watchers_cost_little_and_miss_nothing() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
     change(&ann, 1);
     #[cfg(target_os = "linux")]
-    let before = memory(&ann);
+    let before = resident_bytes(&ann);
     let mut watches: Vec<_> = (0..100).map(|_| ann.watch("g")).collect();
     for priority in 2..5 {
         change(&ann, priority);
     }
     // Each of them as text would be a megabyte and more.
     #[cfg(target_os = "linux")]
-    assert!(memory(&ann) < before + 40, "{} MiB, {before} before", memory(&ann));
-    assert!(follow(&mut watches[7], 4) && follow(&mut watches[99], 4));
+    assert!(resident_bytes(&ann) < before + 40, "{} MiB, {before} before", resident_bytes(&ann));
+    assert!(read_until(&mut watches[7], 4) && read_until(&mut watches[99], 4));
     change(&ann, 5);
     let mut line = String::new();
     watches[7].read_line(&mut line).unwrap();
@@ -96,16 +96,16 @@ fn watchers_that_do_not_read_cost_little_and_are_told_everything_when_they_do() 
 }
 
 #[test]
-fn who_falls_behind_further_than_is_kept_for_it_is_told_to_look_anew() {
+fn a_watcher_too_far_behind_has_to_resynchronize() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single", "--watch-memory=64KiB"]);
     change(&ann, 1);
     let (mut slow, mut ready) = (ann.watch("g"), ann.watch("g"));
-    assert!(follow(&mut ready, 1));
+    assert!(read_until(&mut ready, 1));
     for priority in 2..4 {
         change(&ann, priority);
     }
-    assert!(!follow(&mut slow, 3));
+    assert!(!read_until(&mut slow, 3));
     let item = ann.post("/v1/groups/g/change", r#"{"changes":[{"do":"serve","start":0,"end":9,"port":9}]}"#);
     assert_eq!(item.0, 200);
     let mut line = String::new();
@@ -114,33 +114,33 @@ fn who_falls_behind_further_than_is_kept_for_it_is_told_to_look_anew() {
         line.contains(r#""change":"changed""#) && line.contains(r#""port":9"#),
         "it goes on from there: {line}"
     );
-    let text = all(sent(&ann, "GET /v1/groups/g/topology HTTP/1.0\r\n\r\n"));
+    let text = read_all(send(&ann, "GET /v1/groups/g/topology HTTP/1.0\r\n\r\n"));
     assert_eq!(text.matches(r#""op":"add""#).count(), RANGES as usize);
 }
 
 #[test]
-fn half_requests_and_answers_that_are_not_read_end_in_time() {
+fn stalled_requests_and_answers_time_out() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single", "--api-timeout=500ms"]);
     change(&ann, 1);
-    let (silent, half) = (sent(&ann, ""), sent(&ann, "GET /v1/status HTTP/1.1\r\nhost:"));
-    let body = sent(&ann, "POST /v1/groups/g/join HTTP/1.1\r\ncontent-length: 99\r\n\r\n{");
-    let unread = sent(&ann, "GET /v1/groups/g/topology HTTP/1.1\r\n\r\n");
-    assert_eq!(all(silent), "");
+    let (silent, half) = (send(&ann, ""), send(&ann, "GET /v1/status HTTP/1.1\r\nhost:"));
+    let body = send(&ann, "POST /v1/groups/g/join HTTP/1.1\r\ncontent-length: 99\r\n\r\n{");
+    let unread = send(&ann, "GET /v1/groups/g/topology HTTP/1.1\r\n\r\n");
+    assert_eq!(read_all(silent), "");
     for stream in [half, body] {
-        let text = all(stream);
+        let text = read_all(stream);
         assert!(text.starts_with("HTTP/1.1 408 ") && text.contains("did not come in time"), "{text}");
     }
     // It is over half a megabyte; the system holds some of it.
     eventually("it is cut off", || ann.log().contains("took nothing of its answer"));
-    let text = all(unread);
+    let text = read_all(unread);
     assert!(text.starts_with("HTTP/1.1 200 ") && !text.ends_with("0\r\n\r\n"), "{} bytes", text.len());
     // All the same in time.
     assert_eq!(ann.items("g", "").len(), RANGES as usize);
 }
 
 #[test]
-fn connections_and_watchers_are_bounded_and_the_refusal_names_the_setting() {
+fn limits_of_connections_and_watchers_name_the_setting() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single", "--max-watchers=2", "--max-connections=4"]);
     let watches = [ann.watch("g"), ann.watch("g")];
@@ -149,37 +149,37 @@ fn connections_and_watchers_are_bounded_and_the_refusal_names_the_setting() {
     assert!(status == 507 && why.contains("at most 2; raise `max-watchers`"), "{why}");
     let mut held = Vec::new();
     eventually("it is said", || {
-        held.push(sent(&ann, ""));
+        held.push(send(&ann, ""));
         ann.log().contains("(`max-connections`)")
     });
     drop((held, watches));
     eventually("there is room again", || {
-        all(sent(&ann, "GET /v1/status HTTP/1.0\r\n\r\n")).starts_with("HTTP/1.1 200 ")
+        read_all(send(&ann, "GET /v1/status HTTP/1.0\r\n\r\n")).starts_with("HTTP/1.1 200 ")
     });
 }
 
 #[test]
-fn a_request_may_be_as_long_as_all_ranges_of_a_member_and_no_longer() {
+fn a_request_holds_all_ranges_of_a_member_and_no_more() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
     let padded = |length: usize| format!("{}{{}}", " ".repeat(length - 2));
     let (status, answer) = ann.post("/v1/groups/g/join", &padded(16 << 20));
     assert_eq!(status, 200, "{answer}");
-    let stream = sent(&ann, "POST /v1/groups/g/join HTTP/1.1\r\ncontent-length: 16777217\r\n\r\n");
-    let text = all(stream);
+    let stream = send(&ann, "POST /v1/groups/g/join HTTP/1.1\r\ncontent-length: 16777217\r\n\r\n");
+    let text = read_all(stream);
     assert!(text.starts_with("HTTP/1.1 413 ") && text.contains("longer than 16777216 bytes"), "{text}");
 }
 
 #[test]
-fn a_long_answer_comes_line_by_line_if_it_is_asked_for() {
+fn a_long_answer_is_streamed_as_ndjson() {
     let scratch = Scratch::new();
     let ann = Node::start(&scratch.0.join("ann"), &["--single"]);
     change(&ann, 1);
     for (what, list) in
-        [("members", "members"), ("topology", "items"), ("coverage", "pieces"), ("locate?key=5", "owners")]
+        [("members", "members"), ("topology", "items"), ("coverage", "segments"), ("locate?key=5", "owners")]
     {
         let mut whole = ann.get(&format!("/v1/groups/g/{what}"));
-        let text = all(sent(
+        let text = read_all(send(
             &ann,
             &format!("GET /v1/groups/g/{what} HTTP/1.0\r\naccept: application/x-ndjson\r\n\r\n"),
         ));

@@ -80,7 +80,7 @@ fn keep_configured_withdraws_nothing() {
 }
 
 #[test]
-fn an_unreadable_memory_withdraws_nothing() {
+fn an_unreadable_file_of_ranges_withdraws_nothing() {
     let scratch = Scratch::new();
     let dir = scratch.0.join("ann");
     let ann = Node::start(&dir, &["--serve=g:0-9@80"]);

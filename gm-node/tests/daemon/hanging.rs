@@ -23,7 +23,7 @@ fn large(path: &str, bytes: u64) {
 }
 
 #[test]
-fn settings_that_are_no_regular_files_of_a_sane_size_are_refused() {
+fn irregular_and_huge_settings_files_are_refused() {
     let scratch = Scratch::new();
     let path = scratch.path("file");
     let cases: [(&str, u64, &str); 2] = [("--key-file", 2 << 30, "64 KiB"), ("--config", 1 << 30, "1 MiB")];
@@ -52,7 +52,7 @@ fn settings_that_are_no_regular_files_of_a_sane_size_are_refused() {
 }
 
 #[test]
-fn files_of_a_data_directory_that_are_no_regular_files_are_refused() {
+fn irregular_files_of_a_data_directory_are_refused() {
     let scratch = Scratch::new();
     let dir = scratch.0.join("ann");
     assert_eq!(Node::start(&dir, &[]).stop(), 0);
@@ -82,7 +82,7 @@ fn files_of_a_data_directory_that_are_no_regular_files_are_refused() {
 }
 
 #[test]
-fn a_reload_of_what_blocks_is_refused_and_a_signal_ends_the_daemon() {
+fn a_blocking_reload_is_refused_and_signals_still_end() {
     let scratch = Scratch::new();
     let key = scratch.path("key");
     fs::write(&key, run(&["keygen"]).1).unwrap();
@@ -125,12 +125,12 @@ fn a_daemon_that_hangs_is_ended_by_a_second_signal() {
     fifo(&log);
     let data = format!("--data-dir={}", dir.display());
     let line = [&LOCAL[..6], &[&data]].concat();
-    let _never_read = without_waiting().read(true).open(&log).unwrap();
+    let _never_read = nonblocking_options().read(true).open(&log).unwrap();
     let stderr = fs::OpenOptions::new().write(true).open(&log).unwrap();
     let mut child = program(&line).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
     let socket = dir.join("gm.sock");
     eventually("it answers", || UnixStream::connect(&socket).is_ok());
-    let mut filler = without_waiting().write(true).open(&log).unwrap();
+    let mut filler = nonblocking_options().write(true).open(&log).unwrap();
     for size in [4_096, 1] {
         while filler.write_all(&vec![b'x'; size]).is_ok() {}
     }
@@ -148,7 +148,7 @@ fn a_daemon_that_hangs_is_ended_by_a_second_signal() {
     assert_eq!(code, Some(1));
 }
 
-fn without_waiting() -> fs::OpenOptions {
+fn nonblocking_options() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     options

@@ -6,12 +6,12 @@
 
 mod clients;
 mod configured;
-mod doubted;
-mod ending;
-mod filesize;
+mod storage_doubt;
+mod shutdown;
+mod file_size_limit;
 mod hanging;
-mod life;
-mod looked_at;
+mod lifecycle;
+mod warnings;
 mod node;
-mod refused;
-mod trust;
+mod refusals;
+mod permissions;

@@ -209,7 +209,7 @@ impl DaemonCluster {
 pub(super) fn check_satisfied(said: &CommandOutput, by: usize) -> Result<()> {
     // One answer for each group that was written in.
     let done = &said.json[0];
-    let delivered = done["delivered"].as_u64().unwrap_or_default();
+    let delivered = done["acknowledged"].as_u64().unwrap_or_default();
     ensure!(
         said.code == 0 && done["wait"] == "satisfied" && delivered >= by as u64,
         "a write for {by} others ended with {}: {}",

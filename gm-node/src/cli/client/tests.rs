@@ -18,7 +18,7 @@ impl Folder {
     }
 
     /// A socket at which each connection is answered with these bytes, and closed.
-    fn saying(&self, bytes: Vec<u8>) -> Client {
+    fn answering(&self, bytes: Vec<u8>) -> Client {
         let path = self.0.join("s");
         let listener = UnixListener::bind(&path).unwrap();
         tokio::spawn(async move {
@@ -43,37 +43,37 @@ fn http(status: &str, body: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_and_a_refusal_is_said_with_the_daemons_words() {
+async fn answers_and_refusals_are_read() {
     let folder = Folder::new("answers");
-    let client = folder.saying(http("200 OK", "[1,2]"));
+    let client = folder.answering(http("200 OK", "[1,2]"));
     assert_eq!(client.get::<Vec<u32>>("/v1/groups").await.unwrap(), [1, 2]);
 
     let folder = Folder::new("refusals");
-    let client = folder.saying(http("409 Conflict", r#"{"error":"not so","kind":"refused"}"#));
+    let client = folder.answering(http("409 Conflict", r#"{"error":"not so","kind":"refused"}"#));
     let failure = client.post::<Vec<u32>>("/v1/forget", &(), Duration::ZERO).await.unwrap_err();
-    assert_eq!((failure.to_string().as_str(), failure.code()), ("not so", 1));
+    assert_eq!((failure.to_string().as_str(), failure.exit_code()), ("not so", 1));
 }
 
 #[tokio::test]
-async fn nobody_at_the_socket_is_said_with_the_path_and_what_to_do() {
+async fn a_missing_daemon_is_reported_with_path_and_remedy() {
     let folder = Folder::new("nobody");
     let client = Client::new(folder.0.join("none"));
     let failure = client.get::<()>("/").await.unwrap_err();
-    assert_eq!(failure.code(), 3);
+    assert_eq!(failure.exit_code(), 3);
     let text = failure.to_string();
     assert!(text.contains("/none: there is no such socket") && text.contains("gm-node run"), "{text}");
 
     let path = folder.0.join("left");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let failure = Client::new(path).get::<()>("/").await.unwrap_err();
-    assert!(failure.to_string().contains("nobody listens") && failure.code() == 3, "{failure}");
+    assert!(failure.to_string().contains("nobody listens") && failure.exit_code() == 3, "{failure}");
 
     let failure = Client::new(folder.0.join("x".repeat(200))).get::<()>("/").await.unwrap_err();
-    assert_eq!(failure.code(), 3, "{failure}");
+    assert_eq!(failure.exit_code(), 3, "{failure}");
 }
 
 #[tokio::test]
-async fn what_is_no_daemon_is_told_from_one_that_went_away() {
+async fn a_foreign_server_differs_from_a_closed_connection() {
     for (name, bytes, says) in [
         ("ssh", b"SSH-2.0-nothing here\r\n\r\n".to_vec(), "does not understand"),
         ("html", http("200 OK", "<html>"), "does not understand"),
@@ -82,13 +82,13 @@ async fn what_is_no_daemon_is_told_from_one_that_went_away() {
         ("empty", Vec::new(), "went away"),
     ] {
         let folder = Folder::new(name);
-        let failure = folder.saying(bytes).get::<Vec<u32>>("/").await.unwrap_err();
-        assert!(failure.to_string().contains(says) && failure.code() == 3, "{name}: {failure}");
+        let failure = folder.answering(bytes).get::<Vec<u32>>("/").await.unwrap_err();
+        assert!(failure.to_string().contains(says) && failure.exit_code() == 3, "{name}: {failure}");
     }
 }
 
 #[tokio::test]
-async fn a_write_without_a_whole_answer_is_not_known_to_stand() {
+async fn a_write_without_a_whole_answer_is_unknown() {
     for (name, bytes, says) in [
         ("w-html", http("200 OK", "<html>"), "does not understand"),
         ("w-error", http("500 Oh", "<html>"), "status 500"),
@@ -97,43 +97,43 @@ async fn a_write_without_a_whole_answer_is_not_known_to_stand() {
         ("w-unknown", http("500 Oh", r#"{"error":"not known","kind":"unknown"}"#), "not known"),
     ] {
         let folder = Folder::new(name);
-        let client = folder.saying(bytes);
+        let client = folder.answering(bytes);
         let failure = client.post::<Vec<u32>>("/", &(), Duration::ZERO).await.unwrap_err();
-        assert!(failure.to_string().contains(says) && failure.code() == 5, "{name}: {failure}");
+        assert!(failure.to_string().contains(says) && failure.exit_code() == 5, "{name}: {failure}");
         assert_eq!(failure.as_json().kind, "unknown");
     }
     // Nothing was sent.
     let folder = Folder::new("w-nobody");
     let nobody = Client::new(folder.0.join("none")).post::<()>("/", &(), Duration::ZERO).await.unwrap_err();
-    assert_eq!(nobody.code(), 3);
+    assert_eq!(nobody.exit_code(), 3);
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_silent_is_told_from_one_that_may_have_written() {
+async fn a_silent_daemon_is_unreachable_or_unknown_after_a_write() {
     let folder = Folder::new("silent");
     let path = folder.0.join("s");
     // The system takes connections for it, and nobody answers them.
     let _listener = UnixListener::bind(&path).unwrap();
-    let client = Client { patience: Duration::from_millis(20), ..Client::new(path) };
+    let client = Client { timeout: Duration::from_millis(20), ..Client::new(path) };
     let failure = client.get::<()>("/").await.unwrap_err();
-    assert!(failure.to_string().contains("within 20 ms") && failure.code() == 3, "{failure}");
+    assert!(failure.to_string().contains("within 20 ms") && failure.exit_code() == 3, "{failure}");
     let failure = client.post::<()>("/", &(), Duration::from_millis(5)).await.unwrap_err();
-    assert!(failure.to_string().contains("within 25 ms") && failure.code() == 5, "{failure}");
+    assert!(failure.to_string().contains("within 25 ms") && failure.exit_code() == 5, "{failure}");
 }
 
 #[tokio::test]
 async fn an_answer_that_is_too_large_is_refused() {
     let folder = Folder::new("large");
-    let client = Client { most: 1 << 20, ..folder.saying(http("200 OK", &" ".repeat((1 << 20) + 1))) };
+    let client = Client { max_bytes: 1 << 20, ..folder.answering(http("200 OK", &" ".repeat((1 << 20) + 1))) };
     let failure = client.get::<()>("/").await.unwrap_err();
-    assert!(failure.to_string().contains("larger than 1 MiB") && failure.code() == 1, "{failure}");
+    assert!(failure.to_string().contains("larger than 1 MiB") && failure.exit_code() == 1, "{failure}");
 }
 
 #[tokio::test]
-async fn lines_come_one_by_one_however_they_are_cut_and_are_bounded() {
+async fn lines_are_reassembled_and_limited() {
     let folder = Folder::new("lines");
     let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n1\n2\r\n4\r\n2\n\n3\r\n1\r\n\n\r\n0\r\n\r\n";
-    let mut lines = folder.saying(chunks.into()).list("/", Duration::ZERO).await.unwrap();
+    let mut lines = folder.answering(chunks.into()).list("/", Duration::ZERO).await.unwrap();
     let mut all = Vec::new();
     while let Some(number) = lines.next::<u32>().await.unwrap() {
         all.push(number);
@@ -141,22 +141,22 @@ async fn lines_come_one_by_one_however_they_are_cut_and_are_bounded() {
     assert_eq!(all, [1, 22, 3]);
 
     let folder = Folder::new("line");
-    let client = Client { most: 100, ..folder.saying(http("200 OK", &"1".repeat(5_000))) };
+    let client = Client { max_bytes: 100, ..folder.answering(http("200 OK", &"1".repeat(5_000))) };
     let mut lines = client.list("/", Duration::ZERO).await.unwrap();
-    assert_eq!(lines.next::<u32>().await.unwrap_err().code(), 1);
+    assert_eq!(lines.next::<u32>().await.unwrap_err().exit_code(), 1);
 }
 
 #[tokio::test]
-async fn a_long_answer_is_whole_or_a_failure_and_a_watch_just_ends() {
+async fn a_cut_list_fails_and_a_cut_watch_ends() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n1\n\r\n";
     for (name, rest) in [("cut", ""), ("within", "1\r\n2\r\n0\r\n\r\n")] {
         let folder = Folder::new(&format!("long-{name}"));
-        let client = folder.saying(format!("{head}{rest}").into());
+        let client = folder.answering(format!("{head}{rest}").into());
         let mut lines = client.list("/", Duration::ZERO).await.unwrap();
         assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
         let failure = lines.next::<u32>().await.unwrap_err();
         assert!(
-            failure.to_string().contains("before its answer was whole") && failure.code() == 3,
+            failure.to_string().contains("before its answer was whole") && failure.exit_code() == 3,
             "{name}: {failure}"
         );
         let mut lines = client.watch("/").await.unwrap();
@@ -166,7 +166,7 @@ async fn a_long_answer_is_whole_or_a_failure_and_a_watch_just_ends() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_falls_silent_within_an_answer_is_given_up_and_a_watch_is_not() {
+async fn silence_within_a_list_times_out_but_not_in_a_watch() {
     let folder = Folder::new("stall");
     let path = folder.0.join("s");
     let listener = UnixListener::bind(&path).unwrap();
@@ -178,7 +178,7 @@ async fn a_daemon_that_falls_silent_within_an_answer_is_given_up_and_a_watch_is_
             held.push(stream);
         }
     });
-    let client = Client::new(path).patient(Duration::from_millis(20));
+    let client = Client::new(path).with_timeout(Duration::from_millis(20));
     let mut lines = client.list("/", Duration::ZERO).await.unwrap();
     assert_eq!(lines.next::<u32>().await.unwrap(), Some(1));
     assert!(lines.next::<u32>().await.unwrap_err().to_string().contains("--timeout"));
@@ -190,11 +190,11 @@ async fn a_daemon_that_falls_silent_within_an_answer_is_given_up_and_a_watch_is_
 
 #[test]
 fn names_are_encoded_whole() {
-    assert_eq!(encoded("Größe/ä b?c=d&e-1"), "Gr%C3%B6%C3%9Fe%2F%C3%A4%20b%3Fc%3Dd%26e-1");
+    assert_eq!(percent_encode("Größe/ä b?c=d&e-1"), "Gr%C3%B6%C3%9Fe%2F%C3%A4%20b%3Fc%3Dd%26e-1");
 }
 
 #[test]
-fn only_a_daemon_of_ones_own_or_of_root_is_believed() {
+fn only_a_daemon_of_the_own_user_or_root_is_trusted() {
     let client = Client::new("/run/gm.sock".into());
     for (user, me) in [(0, 0), (7, 7), (0, 7)] {
         client.check(user, Some(4711), me).unwrap();
@@ -203,6 +203,6 @@ fn only_a_daemon_of_ones_own_or_of_root_is_believed() {
         let failure = client.check(user, Some(4711), me).unwrap_err();
         let text = failure.to_string();
         let who = format!("answered by the process 4711 of the user {user}, and this is the user {me}");
-        assert!(text.contains(&who) && text.contains("/run/gm.sock") && failure.code() == 3, "{text}");
+        assert!(text.contains(&who) && text.contains("/run/gm.sock") && failure.exit_code() == 3, "{text}");
     }
 }

@@ -108,7 +108,7 @@ pub(crate) struct Flags {
 
 impl Flags {
     /// What was said, by the names of the settings.
-    pub(crate) fn said(&self) -> Vec<(&'static str, Vec<String>)> {
+    pub(crate) fn values(&self) -> Vec<(&'static str, Vec<String>)> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let switch = |is: bool| if is { vec!["true".to_owned()] } else { Vec::new() };
         let mut all = vec![

@@ -5,36 +5,36 @@ use std::time::Duration;
 
 use gm_node::NodeLimits;
 
-use super::effective::Reader;
-use crate::cli::args::duration;
+use super::resolved::SettingsReader;
+use crate::cli::args::parse_duration;
 
 /// The limits of the node and of its control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct DaemonLimits {
     /// Of the node.
-    pub(crate) bounds: NodeLimits,
+    pub(crate) node: NodeLimits,
     /// Connections of the control socket, those of watchers too.
-    pub(crate) connections: usize,
+    pub(crate) max_connections: usize,
     /// How long a client may take to send its request, and to take more of an answer.
-    pub(crate) patience: Duration,
+    pub(crate) api_timeout: Duration,
 }
 
 /// A bound of the node that is a setting.
-struct Bound {
+struct LimitSetting {
     setting: &'static str,
     /// The field of [`NodeLimits`].
     field: &'static str,
-    of: fn(&mut NodeLimits) -> &mut usize,
+    limit: fn(&mut NodeLimits) -> &mut usize,
     /// In bytes.
     is_size: bool,
 }
 
-const fn count(setting: &'static str, field: &'static str, of: fn(&mut NodeLimits) -> &mut usize) -> Bound {
-    Bound { setting, field, of, is_size: false }
+const fn count(setting: &'static str, field: &'static str, of: fn(&mut NodeLimits) -> &mut usize) -> LimitSetting {
+    LimitSetting { setting, field, limit: of, is_size: false }
 }
 
 /// All of them.
-const BOUNDS: [Bound; 9] = [
+const LIMIT_SETTINGS: [LimitSetting; 9] = [
     count("max-watchers", "watchers", |bounds| &mut bounds.watchers),
     count("max-groups", "groups", |bounds| &mut bounds.groups),
     count("max-known-groups", "contacts", |bounds| &mut bounds.contacts),
@@ -43,67 +43,67 @@ const BOUNDS: [Bound; 9] = [
     count("max-group-ranges", "group_items", |bounds| &mut bounds.group_items),
     count("max-writes", "writes", |bounds| &mut bounds.writes),
     count("max-waits", "waits", |bounds| &mut bounds.waits),
-    Bound {
+    LimitSetting {
         setting: "watch-memory",
         field: "watch_bytes",
-        of: |bounds| &mut bounds.watch_bytes,
+        limit: |bounds| &mut bounds.watch_bytes,
         is_size: true,
     },
 ];
 
 /// The setting of a bound of the node, by its field; nothing if it has none.
-pub(crate) fn setting_of(field: &str) -> Option<&'static str> {
-    BOUNDS.iter().find(|bound| bound.field == field).map(|bound| bound.setting)
+pub(crate) fn setting_for(field: &str) -> Option<&'static str> {
+    LIMIT_SETTINGS.iter().find(|bound| bound.field == field).map(|bound| bound.setting)
 }
 
 /// What is limited by a bound that keeps something out of a group, in words, with the setting if there is one.
-pub(crate) fn reached(field: &str) -> String {
+pub(crate) fn limit_text(field: &str) -> String {
     let what = match field {
         "items" => "ranges of one member",
         "group_items" => "ranges of all members",
         "records" => "records of members, of who left and of the forgotten",
         other => other,
     };
-    setting_of(field).map_or_else(|| what.to_owned(), |setting| format!("{what}, `{setting}`"))
+    setting_for(field).map_or_else(|| what.to_owned(), |setting| format!("{what}, `{setting}`"))
 }
 
-impl Limits {
-    pub(super) const DEFAULT: Limits =
-        Limits { bounds: NodeLimits::DEFAULT, connections: 1_280, patience: Duration::from_secs(60) };
+impl DaemonLimits {
+    pub(super) const DEFAULT: DaemonLimits =
+        DaemonLimits { node: NodeLimits::DEFAULT, max_connections: 1_280, api_timeout: Duration::from_secs(60) };
 
     /// What is wrong between them.
-    pub(super) fn trouble(&self) -> Option<String> {
-        (self.bounds.watchers >= self.connections).then(|| {
+    pub(super) fn conflict(&self) -> Option<String> {
+        (self.node.watchers >= self.max_connections).then(|| {
             format!(
                 "`max-watchers` is {}, and `max-connections` {}: each watcher holds a connection, and some have to be left for commands. Set `max-connections` to more",
-                self.bounds.watchers, self.connections
+                self.node.watchers, self.max_connections
             )
         })
     }
 }
 
 /// A number of things, 1 at least.
-pub(super) struct Count(pub(super) usize);
+pub(super) struct CountValue(pub(super) usize);
 
-impl FromStr for Count {
+impl FromStr for CountValue {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Count, String> {
-        let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
-        number.map(Count).ok_or_else(|| format!("not a number from 1 to {MOST}"))
+    fn from_str(text: &str) -> Result<CountValue, String> {
+        let number = text.parse().ok().filter(|number| (1..=MAX_COUNT).contains(number));
+        number.map(CountValue).ok_or_else(|| format!("not a number from 1 to {MAX_COUNT}"))
     }
 }
 
 /// The greatest number of anything.
-const MOST: usize = 1_000_000_000;
+const MAX_COUNT: usize = 1_000_000_000;
 
 /// Bytes: `67108864`, `64MiB`.
-pub(super) struct Bytes(pub(super) usize);
+pub(super) struct SizeValue(pub(super) usize);
 
-impl FromStr for Bytes {
+impl FromStr for SizeValue {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Bytes, String> {
+    fn from_str(text: &str) -> Result<SizeValue, String> {
         let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(at);
         let shift = match unit {
@@ -119,38 +119,38 @@ impl FromStr for Bytes {
             .zip(shift)
             .and_then(|(number, shift)| number.checked_mul(1 << shift));
         let bytes = bytes.filter(|bytes| *bytes > 0 && *bytes <= isize::MAX as usize);
-        bytes.map(Bytes).ok_or_else(|| "not a size: bytes, or 512KiB, 64MiB, 1GiB".to_owned())
+        bytes.map(SizeValue).ok_or_else(|| "not a size: bytes, or 512KiB, 64MiB, 1GiB".to_owned())
     }
 }
 
 /// A time that is not zero.
-pub(super) struct Time(pub(super) Duration);
+pub(super) struct DurationValue(pub(super) Duration);
 
-impl FromStr for Time {
+impl FromStr for DurationValue {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Time, String> {
-        let time = duration(text)?;
-        if time.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(Time(time)) }
+    fn from_str(text: &str) -> Result<DurationValue, String> {
+        let time = parse_duration(text)?;
+        if time.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(DurationValue(time)) }
     }
 }
 
 /// What the settings say.
-pub(super) fn limits(reader: &mut Reader<'_>) -> Limits {
-    let mut limits = Limits::DEFAULT;
-    for Bound { setting, of, is_size, .. } in &BOUNDS {
+pub(super) fn limits(reader: &mut SettingsReader<'_>) -> DaemonLimits {
+    let mut limits = DaemonLimits::DEFAULT;
+    for LimitSetting { setting, limit: of, is_size, .. } in &LIMIT_SETTINGS {
         let said = if *is_size {
-            reader.one(setting).map(|Bytes(bytes)| bytes)
+            reader.value(setting).map(|SizeValue(bytes)| bytes)
         } else {
-            reader.one(setting).map(|Count(count)| count)
+            reader.value(setting).map(|CountValue(count)| count)
         };
-        let bound = of(&mut limits.bounds);
+        let bound = of(&mut limits.node);
         *bound = said.unwrap_or(*bound);
     }
-    limits.connections = reader.one("max-connections").map_or(limits.connections, |Count(count)| count);
-    limits.patience = reader.one("api-timeout").map_or(limits.patience, |Time(time)| time);
-    if let Some(trouble) = limits.trouble() {
-        reader.usage(trouble);
+    limits.max_connections = reader.value("max-connections").map_or(limits.max_connections, |CountValue(count)| count);
+    limits.api_timeout = reader.value("api-timeout").map_or(limits.api_timeout, |DurationValue(time)| time);
+    if let Some(trouble) = limits.conflict() {
+        reader.usage_error(trouble);
     }
     limits
 }
@@ -167,42 +167,42 @@ mod tests {
 
     #[test]
     fn sizes_and_counts_and_times_are_read_or_refused() {
-        let bytes = |text| read::<Bytes>(text).map(|Bytes(bytes)| bytes);
+        let bytes = |text| read::<SizeValue>(text).map(|SizeValue(bytes)| bytes);
         assert_eq!((bytes("1"), bytes("512KiB"), bytes("64MiB")), (Some(1), Some(512 << 10), Some(64 << 20)));
         for wrong in
             ["", "0", "MiB", "-1", "1.5MiB", "1MB", "64 MiB", "99999999999999999999", "99999999999GiB"]
         {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
-        let count = |text| read::<Count>(text).map(|Count(count)| count);
+        let count = |text| read::<CountValue>(text).map(|CountValue(count)| count);
         assert_eq!((count("1"), count("0"), count("1000000001"), count("+x")), (Some(1), None, None, None));
-        let time = |text| read::<Time>(text).map(|Time(time)| time);
+        let time = |text| read::<DurationValue>(text).map(|DurationValue(time)| time);
         assert_eq!((time("5s"), time("0s"), time("5")), (Some(Duration::from_secs(5)), None, None));
     }
 
     #[test]
     fn watchers_leave_room_for_commands() {
-        assert_eq!(Limits::DEFAULT.trouble(), None);
+        assert_eq!(DaemonLimits::DEFAULT.conflict(), None);
         let bounds = NodeLimits { watchers: 5, ..NodeLimits::DEFAULT };
-        let full = Limits { connections: 5, bounds, ..Limits::DEFAULT };
-        assert!(full.trouble().unwrap().contains("`max-connections`"));
+        let full = DaemonLimits { max_connections: 5, node: bounds, ..DaemonLimits::DEFAULT };
+        assert!(full.conflict().unwrap().contains("`max-connections`"));
     }
     #[test]
-    fn the_defaults_that_are_shown_are_those_that_count() {
-        let shown = |setting: &str| super::super::known::of_name(setting).unwrap().default;
-        for Bound { setting, of, is_size, .. } in &BOUNDS {
+    fn shown_defaults_are_the_real_ones() {
+        let shown = |setting: &str| super::super::schema::find_setting(setting).unwrap().default;
+        for LimitSetting { setting, limit: of, is_size, .. } in &LIMIT_SETTINGS {
             let default = *of(&mut NodeLimits::DEFAULT.clone());
             let read = if *is_size {
-                read(shown(setting)).map(|Bytes(bytes)| bytes)
+                read(shown(setting)).map(|SizeValue(bytes)| bytes)
             } else {
-                read(shown(setting)).map(|Count(count)| count)
+                read(shown(setting)).map(|CountValue(count)| count)
             };
             assert_eq!(read, Some(default), "{setting}");
         }
         assert_eq!(
-            read(shown("max-connections")).map(|Count(count)| count),
-            Some(Limits::DEFAULT.connections)
+            read(shown("max-connections")).map(|CountValue(count)| count),
+            Some(DaemonLimits::DEFAULT.max_connections)
         );
-        assert_eq!(read(shown("api-timeout")).map(|Time(time)| time), Some(Limits::DEFAULT.patience));
+        assert_eq!(read(shown("api-timeout")).map(|DurationValue(time)| time), Some(DaemonLimits::DEFAULT.api_timeout));
     }
 }

@@ -4,36 +4,36 @@ use gm_data::{DEFAULT_PRIORITY, GroupName, KeyRange};
 
 /// A group to join at every start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Joining {
+pub(crate) struct JoinSpec {
     pub(crate) group: GroupName,
     pub(crate) ranges: Vec<KeyRange>,
 }
 
 /// A range to serve at every start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Serving {
+pub(crate) struct ServeSpec {
     pub(crate) group: GroupName,
     pub(crate) range: KeyRange,
     pub(crate) port: u16,
     pub(crate) priority: u16,
 }
 
-impl std::str::FromStr for Joining {
+impl std::str::FromStr for JoinSpec {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Joining, String> {
+    fn from_str(text: &str) -> Result<JoinSpec, String> {
         let (group, ranges) =
             text.rsplit_once('=').map_or((text, None), |(group, ranges)| (group, Some(ranges)));
         let range = |text: &str| text.trim().parse::<KeyRange>().map_err(|error| format!("{text}: {error}"));
         let ranges = ranges.map(|ranges| ranges.split(',').map(range).collect()).transpose()?;
-        Ok(Joining { group: name(group)?, ranges: ranges.unwrap_or_default() })
+        Ok(JoinSpec { group: parse_group_name(group)?, ranges: ranges.unwrap_or_default() })
     }
 }
 
-impl std::str::FromStr for Serving {
+impl std::str::FromStr for ServeSpec {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Serving, String> {
+    fn from_str(text: &str) -> Result<ServeSpec, String> {
         const FORM: &str = "it is not GROUP:START-END@PORT[/PRIORITY]";
         let (group, rest) = text.rsplit_once(':').ok_or(FORM)?;
         let (range, service) = rest.split_once('@').ok_or(FORM)?;
@@ -46,10 +46,10 @@ impl std::str::FromStr for Serving {
         };
         let priority = priority.map(|priority| number("priority", priority)).transpose()?;
         let port = number("port", port)?;
-        Ok(Serving { group: name(group)?, range, port, priority: priority.unwrap_or(DEFAULT_PRIORITY) })
+        Ok(ServeSpec { group: parse_group_name(group)?, range, port, priority: priority.unwrap_or(DEFAULT_PRIORITY) })
     }
 }
 
-fn name(text: &str) -> Result<GroupName, String> {
+fn parse_group_name(text: &str) -> Result<GroupName, String> {
     GroupName::new(text).map_err(|error| error.to_string())
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use gm_broadcast::runtime::Multicast;
 
-use super::effective::rows;
-use super::names::Names;
+use super::resolved::rows;
+use super::resolver::Resolver;
 use super::*;
 use crate::Global;
 
@@ -37,24 +37,24 @@ impl Drop for Scratch {
 }
 
 #[derive(clap::Parser)]
-struct Line {
+struct CommandLine {
     #[command(flatten)]
     global: Global,
     #[command(flatten)]
     flags: Flags,
 }
 
-const WHOLE: [&str; 5] = ["--cluster", "c", "--insecure-no-encryption", "--no-data-dir", "--api=unix:/x"];
+const REQUIRED_FLAGS: [&str; 5] = ["--cluster", "c", "--insecure-no-encryption", "--no-data-dir", "--api=unix:/x"];
 
 impl Case {
-    fn layers(&self) -> (Layers, Vec<Trouble>) {
+    fn layers(&self) -> (Layers, Vec<DaemonError>) {
         let file = self.file.as_deref().map(Scratch::new);
         let mut line: Vec<String> = vec!["run".to_owned()];
         line.extend(self.flags.iter().map(|flag| (*flag).to_owned()));
         if let Some(file) = &file {
             line.extend(["--config".to_owned(), file.0.to_string_lossy().into_owned()]);
         }
-        let line = <Line as clap::Parser>::try_parse_from(line).unwrap();
+        let line = <CommandLine as clap::Parser>::try_parse_from(line).unwrap();
         let environment: Vec<_> = self
             .environment
             .iter()
@@ -65,17 +65,17 @@ impl Case {
         (layers, troubles)
     }
 
-    fn effective(&self) -> Result<Effective, Vec<Trouble>> {
+    fn effective(&self) -> Result<ResolvedConfig, Vec<DaemonError>> {
         let (layers, troubles) = self.layers();
-        let names: Names<'_> = &|host| match host {
+        let names: Resolver<'_> = &|host| match host {
             "here" => Ok(vec!["10.0.0.7".parse().unwrap()]),
             _ => Err("no such name".to_owned()),
         };
-        Effective::of(&layers, Some(names), troubles)
+        ResolvedConfig::resolve(&layers, Some(names), troubles)
     }
 
     /// The only trouble.
-    fn trouble(&self) -> Trouble {
+    fn trouble(&self) -> DaemonError {
         let mut troubles = self.effective().unwrap_err();
         assert_eq!(troubles.len(), 1, "{troubles:?}");
         troubles.remove(0)
@@ -83,7 +83,7 @@ impl Case {
 }
 
 fn flags(flags: &[&'static str]) -> Case {
-    Case { flags: [&WHOLE, flags].concat(), ..Case::default() }
+    Case { flags: [&REQUIRED_FLAGS, flags].concat(), ..Case::default() }
 }
 
 fn environment(name: &'static str, value: &'static str) -> Case {
@@ -95,12 +95,12 @@ fn file(text: &str) -> Case {
 }
 
 #[test]
-fn flags_count_over_the_environment_over_the_file_over_the_defaults() {
+fn flags_override_environment_file_and_defaults() {
     let mut case = file("port = 1\nmulticast-ttl = 9\ninterface = 'lo'\nseed = ['a:1', 'b:2']");
     case.environment = vec![("GROUP_MANAGER_PORT", "2"), ("GROUP_MANAGER_MULTICAST_TTL", "8")];
     case.flags.extend(["--port", "3"]);
     let effective = case.effective().unwrap();
-    let shell = &effective.shell;
+    let shell = &effective.sockets;
     assert_eq!((shell.port, shell.multicast_ttl, shell.interface.as_deref()), (3, 8, Some("lo")));
     assert_eq!(shell.seeds.len(), 2);
     let (layers, _) = case.layers();
@@ -112,7 +112,7 @@ fn flags_count_over_the_environment_over_the_file_over_the_defaults() {
     );
     assert!(source("seed").starts_with("`seed` in "));
     assert_eq!(source("bind"), "default");
-    assert_eq!(flags(&[]).effective().unwrap().shell.port, 29_999);
+    assert_eq!(flags(&[]).effective().unwrap().sockets.port, 29_999);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn the_names_of_the_original_are_kept() {
         ("GROUP_MANAGER_BIND", ""),
     ];
     let effective = case.effective().unwrap();
-    let shell = effective.shell;
+    let shell = effective.sockets;
     assert_eq!((shell.address, shell.port), ("10.0.0.1".parse().ok(), 5));
     assert_eq!(shell.multicast, Multicast::Group("239.1.1.1:6".parse().unwrap()));
     assert_eq!((shell.multicast_ttl, shell.seeds.len(), shell.bind), (1, 2, None));
@@ -141,7 +141,7 @@ fn the_names_of_the_original_are_kept() {
 }
 
 #[test]
-fn a_key_in_the_environment_is_taken_with_a_warning_and_not_shown() {
+fn a_key_in_the_environment_is_a_warning_and_hidden() {
     const KEY: &str = "8f0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e1";
     let case = Case {
         flags: vec!["--cluster", "c", "--no-data-dir", "--api=unix:/x"],
@@ -149,7 +149,7 @@ fn a_key_in_the_environment_is_taken_with_a_warning_and_not_shown() {
         file: None,
     };
     let effective = case.effective().unwrap();
-    assert!(matches!(effective.sealing, Sealing::Keys(_)));
+    assert!(matches!(effective.encryption, Encryption::Keys(_)));
     assert!(effective.warnings.iter().any(|warning| warning.contains("GROUP_MANAGER_KEY")));
     let (layers, _) = case.layers();
     let shown = format!("{:?}{effective:?}", rows(&layers));
@@ -157,7 +157,7 @@ fn a_key_in_the_environment_is_taken_with_a_warning_and_not_shown() {
 }
 
 #[test]
-fn a_higher_layer_takes_back_what_a_lower_one_says() {
+fn a_higher_layer_overrides_a_lower_one() {
     let case = |flag: &[&'static str], text: &str| Case {
         flags: [&["--cluster", "c", "--insecure-no-encryption", "--api=unix:/x"][..], flag].concat(),
         file: Some(text.to_owned()),
@@ -168,30 +168,30 @@ fn a_higher_layer_takes_back_what_a_lower_one_says() {
     assert_eq!(taken.data_dir, Some("/e".into()));
     let mut switched = case(&[], "no-data-dir = true");
     switched.environment = vec![("GROUP_MANAGER_NO_DATA_DIR", "false")];
-    assert!(matches!(switched.trouble(), Trouble::Refused(why) if why.contains("data-dir")));
+    assert!(matches!(switched.trouble(), DaemonError::Refused(why) if why.contains("data-dir")));
     // The port may come with the address.
     let mut both = file("port = 7");
     both.flags.extend(["--address", "10.0.0.1:8"]);
-    assert_eq!(both.effective().unwrap().shell.port, 8);
+    assert_eq!(both.effective().unwrap().sockets.port, 8);
     let mut named = file("port = 7");
     named.flags.extend(["--address", "here:8"]);
-    let shell = named.effective().unwrap().shell;
+    let shell = named.effective().unwrap().sockets;
     assert_eq!((shell.address, shell.port), ("10.0.0.7".parse().ok(), 8));
     let (layers, troubles) = named.layers();
-    let again = Effective::of(&layers, None, troubles).unwrap().shell;
+    let again = ResolvedConfig::resolve(&layers, None, troubles).unwrap().sockets;
     assert_eq!((again.address, again.port), (None, 8), "it was looked up once");
     assert_eq!(rows(&layers).iter().find(|row| row.key == "port").unwrap().value, "8");
     let mut over = file("address = '10.0.0.1:8'");
     over.flags.extend(["--port", "9"]);
-    assert_eq!(over.effective().unwrap().shell.port, 9);
+    assert_eq!(over.effective().unwrap().sockets.port, 9);
     let mut multicast = file("multicast = 'off'");
     multicast.environment = vec![("GROUP_MANAGER_MULTICAST_PORT", "7")];
     assert_eq!(
-        multicast.effective().unwrap().shell.multicast,
+        multicast.effective().unwrap().sockets.multicast,
         Multicast::Group("224.1.1.1:7".parse().unwrap())
     );
     multicast.flags.extend(["--multicast", "off"]);
-    assert_eq!(multicast.effective().unwrap().shell.multicast, Multicast::Off);
+    assert_eq!(multicast.effective().unwrap().sockets.multicast, Multicast::Off);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn paths_in_a_file_are_relative_to_it() {
     let case = Case { file: Some(text.to_owned()), ..Case::default() };
     let (layers, troubles) = case.layers();
     assert_eq!(troubles, []);
-    let value = |name| layers.of(name).unwrap().values[0].clone();
+    let value = |name| layers.get(name).unwrap().values[0].clone();
     let dir = std::env::temp_dir();
     assert_eq!(value("key-file"), dir.join("keys/gm.key").to_str().unwrap());
     assert_eq!(value("data-dir"), dir.join("../data").to_str().unwrap());
@@ -210,20 +210,20 @@ fn paths_in_a_file_are_relative_to_it() {
     let absolute =
         Case { file: Some("key-file = '/etc/gm.key'\napi = 'unix:'".to_owned()), ..Case::default() };
     let (layers, _) = absolute.layers();
-    assert_eq!(layers.of("key-file").unwrap().values, ["/etc/gm.key"]);
-    assert_eq!(layers.of("api").unwrap().values, ["unix:"]);
+    assert_eq!(layers.get("key-file").unwrap().values, ["/etc/gm.key"]);
+    assert_eq!(layers.get("api").unwrap().values, ["unix:"]);
     let (layers, _) = Case { flags: vec!["--key-file", "gm.key"], ..case }.layers();
-    assert_eq!(layers.of("key-file").unwrap().values, ["gm.key"]);
+    assert_eq!(layers.get("key-file").unwrap().values, ["gm.key"]);
 }
 
 #[test]
-fn what_must_be_decided_has_no_default() {
+fn required_settings_have_no_default() {
     let missing = |flags: &[&'static str]| Case { flags: flags.to_vec(), ..Case::default() }.trouble();
-    let refused = |trouble: Trouble, names: &[&str]| {
-        let Trouble::Refused(why) = trouble else { panic!("{trouble:?}") };
+    let refused = |trouble: DaemonError, names: &[&str]| {
+        let DaemonError::Refused(why) = trouble else { panic!("{trouble:?}") };
         assert!(names.iter().all(|name| why.contains(name)), "{why}");
     };
-    refused(missing(&WHOLE[2..]), &["`cluster`", "--cluster"]);
+    refused(missing(&REQUIRED_FLAGS[2..]), &["`cluster`", "--cluster"]);
     refused(
         missing(&["--cluster", "c", "--no-data-dir"]),
         &["`key-file`", "keygen", "--insecure-no-encryption"],
@@ -234,7 +234,7 @@ fn what_must_be_decided_has_no_default() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_said_with_its_place() {
+fn errors_name_the_place_of_the_setting() {
     let long = format!("--api=unix:/{}", "x".repeat(200)).leak();
     let cases: Vec<(Case, &[&str])> = vec![
         (file("multicast_ttl = 4"), &["`multicast_ttl`", "no setting", "`multicast-ttl`"]),
@@ -271,10 +271,10 @@ fn what_cannot_be_understood_is_said_with_its_place() {
         (flags(&["--data-dir", "/d"]), &["--data-dir", "--no-data-dir", "exclude"]),
         (flags(&["--key-file", "/k"]), &["--key-file", "--insecure-no-encryption", "exclude"]),
         (
-            Case { flags: [&WHOLE[..4], &["--api=tcp:1"]].concat(), ..Case::default() },
+            Case { flags: [&REQUIRED_FLAGS[..4], &["--api=tcp:1"]].concat(), ..Case::default() },
             &["--api", "unix:PATH"],
         ),
-        (Case { flags: [&WHOLE[..4], &[&*long]].concat(), ..Case::default() }, &["`api`", "107"]),
+        (Case { flags: [&REQUIRED_FLAGS[..4], &[&*long]].concat(), ..Case::default() }, &["`api`", "107"]),
     ];
     for (case, words) in cases {
         let troubles = case.effective().unwrap_err();
@@ -290,19 +290,19 @@ fn key_files_that_others_may_read_are_refused() {
     let key = Scratch::new("8f0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e1\n");
     let mode = |mode| std::fs::set_permissions(&key.0, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o640);
-    let why = secret::from_file(&key.0).unwrap_err();
+    let why = keys::read_key_file(&key.0).unwrap_err();
     assert!(why.contains("0640") && why.contains("chmod 600"), "{why}");
     mode(0o400);
-    assert!(secret::from_file(&key.0).is_ok());
-    let why = secret::from_file(Path::new("/nowhere/key")).unwrap_err();
+    assert!(keys::read_key_file(&key.0).is_ok());
+    let why = keys::read_key_file(Path::new("/nowhere/key")).unwrap_err();
     assert!(why.contains("`key-file`") && why.contains("/nowhere/key"), "{why}");
 }
 
 #[test]
-fn ranges_are_served_by_one_word() {
-    let serving: Serving = "a:b:0x0-0x7fffffff@5432/3".parse().unwrap();
+fn served_ranges_have_a_short_form() {
+    let serving: ServeSpec = "a:b:0x0-0x7fffffff@5432/3".parse().unwrap();
     assert_eq!((serving.group.as_str(), serving.port, serving.priority), ("a:b", 5_432, 3));
     assert_eq!((serving.range.start(), serving.range.end()), (0, 0x7fff_ffff));
-    let joining: Joining = "g".parse().unwrap();
+    let joining: JoinSpec = "g".parse().unwrap();
     assert!(joining.ranges.is_empty());
 }

@@ -2,39 +2,39 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-use super::Refused;
+use super::HttpRefusal;
 
 /// Headers of a request, at most.
-const MOST: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 /// What a request says before its body.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     /// Bytes of the body.
     pub(super) length: usize,
     /// The client sends the body once it is told to.
-    pub(super) expects: bool,
+    pub(super) expects_continue: bool,
     /// HTTP/1.0: it does not know answers in chunks.
-    pub(super) is_old: bool,
+    pub(super) is_http_1_0: bool,
 }
 
-fn bad(why: impl std::fmt::Display) -> Refused {
+fn bad(why: impl std::fmt::Display) -> HttpRefusal {
     (StatusCode::BAD_REQUEST, format!("the head of the request is not understood: {why}"))
 }
 
-impl Head {
+impl RequestHead {
     /// Reads a head and its length; nothing if it is not whole yet.
-    pub(super) fn read(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refused> {
-        let mut headers = [httparse::EMPTY_HEADER; MOST];
+    pub(super) fn read(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, HttpRefusal> {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(httparse::Error::TooManyHeaders) => {
-                let why = format!("the request has more than {MOST} headers");
+                let why = format!("the request has more than {MAX_HEADERS} headers");
                 return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why));
             }
             Err(error) => return Err(bad(error)),
@@ -50,14 +50,14 @@ impl Head {
             let why = "a body is taken with a content-length, and not in chunks".to_owned();
             return Err((StatusCode::LENGTH_REQUIRED, why));
         }
-        let head = Head {
+        let head = RequestHead {
             method,
             uri,
-            length: body(&all)?,
-            expects: all
+            length: body_length(&all)?,
+            expects_continue: all
                 .get("expect")
                 .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")),
-            is_old: request.version == Some(0),
+            is_http_1_0: request.version == Some(0),
             headers: all,
         };
         Ok(Some((head, length)))
@@ -65,7 +65,7 @@ impl Head {
 }
 
 /// The length of the body. Several that differ are refused, as nobody knows which one counts.
-fn body(headers: &HeaderMap) -> Result<usize, Refused> {
+fn body_length(headers: &HeaderMap) -> Result<usize, HttpRefusal> {
     let mut length = None;
     for value in headers.get_all("content-length") {
         let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -87,23 +87,23 @@ mod tests {
     fn a_head_is_read_once_it_is_whole() {
         let text = b"POST /v1/forget?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-Continue\r\n\r\nbody";
         for cut in 0..text.len() - 4 {
-            assert!(Head::read(&text[..cut]).unwrap().is_none(), "{cut}");
+            assert!(RequestHead::read(&text[..cut]).unwrap().is_none(), "{cut}");
         }
-        let (head, length) = Head::read(text).unwrap().unwrap();
+        let (head, length) = RequestHead::read(text).unwrap().unwrap();
         assert_eq!(&text[length..], b"body");
         assert_eq!(
             (head.method, head.uri.path(), head.uri.query()),
             (Method::POST, "/v1/forget", Some("a=b"))
         );
-        assert_eq!((head.length, head.expects, head.is_old), (7, true, false));
+        assert_eq!((head.length, head.expects_continue, head.is_http_1_0), (7, true, false));
         assert_eq!(head.headers["host"], "x");
-        assert!(Head::read(b"GET / HTTP/1.0\r\n\r\n").unwrap().unwrap().0.is_old);
+        assert!(RequestHead::read(b"GET / HTTP/1.0\r\n\r\n").unwrap().unwrap().0.is_http_1_0);
     }
 
     #[test]
-    fn what_is_ambiguous_or_nonsense_is_refused() {
+    fn ambiguous_and_invalid_heads_are_refused() {
         let refused =
-            |lines: &str| Head::read(format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes()).unwrap_err().0;
+            |lines: &str| RequestHead::read(format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes()).unwrap_err().0;
         for lines in
             ["content-length: -1", "content-length: 1\r\ncontent-length: 2", "content-length: x", "a b: c"]
         {
@@ -111,7 +111,7 @@ mod tests {
         }
         assert_eq!(refused("content-length: 99999999999999999999999"), StatusCode::BAD_REQUEST);
         assert_eq!(refused("transfer-encoding: chunked"), StatusCode::LENGTH_REQUIRED);
-        let many = (0..=MOST).map(|at| format!("h{at}: x")).collect::<Vec<_>>().join("\r\n");
+        let many = (0..=MAX_HEADERS).map(|at| format!("h{at}: x")).collect::<Vec<_>>().join("\r\n");
         assert_eq!(refused(&many), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         for bytes in [
             &b"SSH-2.0-x\r\n\r\n"[..],
@@ -119,7 +119,7 @@ mod tests {
             b"\x16\x03\x01\x02",
             b"GET  HTTP/1.1\r\n\r\n",
         ] {
-            assert!(Head::read(bytes).is_err(), "{bytes:?}");
+            assert!(RequestHead::read(bytes).is_err(), "{bytes:?}");
         }
     }
 }

@@ -19,9 +19,9 @@ const SLOW: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);
 
 /// A body without an end.
-struct Endless8;
+struct EndlessBytes;
 
-impl hyper::body::Body for Endless8 {
+impl hyper::body::Body for EndlessBytes {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -34,9 +34,9 @@ impl hyper::body::Body for Endless8 {
 }
 
 /// Tells when it begins and when it is dropped.
-struct Guard(mpsc::UnboundedSender<()>);
+struct DropSignal(mpsc::UnboundedSender<()>);
 
-impl Drop for Guard {
+impl Drop for DropSignal {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
@@ -45,35 +45,35 @@ impl Drop for Guard {
 fn router(dropped: mpsc::UnboundedSender<()>) -> Router {
     let echo = |asked: Asked| async { to_bytes(asked.into_body(), usize::MAX).await.unwrap() };
     let never = move || async move {
-        let guard = Guard(dropped);
+        let guard = DropSignal(dropped);
         // It has begun.
         let _ = guard.0.send(());
         std::future::pending::<()>().await;
     };
     let watch = || async {
-        let mut response = Body::new(Endless8).into_response();
-        response.extensions_mut().insert(Endless);
+        let mut response = Body::new(EndlessBytes).into_response();
+        response.extensions_mut().insert(EndlessBody);
         response
     };
     Router::new()
         .route("/echo", any(echo))
         .route("/never", get(never))
-        .route("/long", get(|| async { Body::new(Endless8).into_response() }))
+        .route("/long", get(|| async { Body::new(EndlessBytes).into_response() }))
         .route("/watch", get(watch))
 }
 
-struct Ground {
-    shared: Arc<Shared>,
+struct TestServer {
+    shared: Arc<ServerState>,
     ending: watch::Sender<bool>,
     dropped: mpsc::UnboundedReceiver<()>,
     router: Router,
 }
 
-impl Ground {
-    fn new(patience: Duration, steps: usize) -> Ground {
+impl TestServer {
+    fn new(patience: Duration, steps: usize) -> TestServer {
         let (tell, dropped) = mpsc::unbounded_channel();
-        let shared = Shared { patience, bodies: Semaphore::new(steps), longest: 1 << 20 };
-        Ground { shared: Arc::new(shared), ending: watch::channel(false).0, dropped, router: router(tell) }
+        let shared = ServerState { client_timeout: patience, body_permits: Semaphore::new(steps), max_body_permits: 1 << 20 };
+        TestServer { shared: Arc::new(shared), ending: watch::channel(false).0, dropped, router: router(tell) }
     }
 
     /// A client, and its connection.
@@ -102,8 +102,8 @@ impl Ground {
 }
 
 #[tokio::test]
-async fn a_request_is_answered_and_the_clock_is_not_asked() {
-    let ground = Ground::new(LONG, 1);
+async fn a_request_is_answered_without_delay() {
+    let ground = TestServer::new(LONG, 1);
     let text = ground.ask("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, "hello");
@@ -127,11 +127,11 @@ async fn a_request_is_answered_and_the_clock_is_not_asked() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_or_nonsense_is_refused_in_words() {
-    let ground = Ground::new(LONG, 1);
+async fn too_long_and_invalid_requests_are_refused_with_text() {
+    let ground = TestServer::new(LONG, 1);
     for (bytes, status, says) in [
         ("nonsense\r\n\r\n".to_owned(), "400", "not understood"),
-        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(HEAD)), "431", "longer than 16384 bytes"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(MAX_HEAD_BYTES)), "431", "longer than 16384 bytes"),
         ("POST /echo HTTP/1.1\r\ncontent-length: 1048577\r\n\r\n".to_owned(), "413", "longer than 1048576"),
         ("POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), "411", "content-length"),
         ("GET /nowhere HTTP/1.1\r\n\r\n".to_owned(), "404", ""),
@@ -142,14 +142,14 @@ async fn what_is_too_long_or_nonsense_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn who_sends_half_a_request_is_told_and_who_sends_nothing_is_dropped() {
-    let ground = Ground::new(SLOW, 1);
+async fn half_a_request_is_refused_and_silence_is_dropped() {
+    let ground = TestServer::new(SLOW, 1);
     let late = |text: &str| text.starts_with("HTTP/1.1 408 ") && text.contains("did not come in time");
     assert!(late(&ground.ask("GET /echo HTT").await));
     assert!(late(&ground.ask("POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf").await));
     assert_eq!(ground.ask("").await, "");
     // At the end of the daemon nobody is waited for who has not asked.
-    let ground = Ground::new(LONG, 1);
+    let ground = TestServer::new(LONG, 1);
     let (mut stream, task) = ground.client();
     stream.write_all(b"GET /echo HTT").await.unwrap();
     ground.ending.send_replace(true);
@@ -164,33 +164,33 @@ async fn who_sends_half_a_request_is_told_and_who_sends_nothing_is_dropped() {
 }
 
 #[tokio::test]
-async fn bodies_have_room_together_and_small_ones_always() {
-    let mut ground = Ground::new(SLOW, 4);
+async fn small_bodies_are_always_accepted() {
+    let mut ground = TestServer::new(SLOW, 4);
     let body = |length: usize, sent: usize| {
         format!("POST /echo HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{}", "x".repeat(sent))
     };
     // It needs more room than there is: it is not taken in as a whole, and gives back what it held.
     assert!(ground.ask(body(200_000, 200_000)).await.starts_with("HTTP/1.1 408 "));
-    assert_eq!(ground.shared.bodies.available_permits(), 4);
-    Arc::get_mut(&mut ground.shared).unwrap().patience = LONG;
+    assert_eq!(ground.shared.body_permits.available_permits(), 4);
+    Arc::get_mut(&mut ground.shared).unwrap().client_timeout = LONG;
     let ok = ground.ask(body(80_000, 80_000)).await;
     assert!(ok.starts_with("HTTP/1.1 200 ") && ok.ends_with('x'), "{}", &ok[..80]);
-    assert_eq!(ground.shared.bodies.available_permits(), 4);
+    assert_eq!(ground.shared.body_permits.available_permits(), 4);
     // While one holds all the room, what is small goes on.
     let (mut greedy, task) = ground.client();
     greedy.write_all(body(80_000, 40_000).as_bytes()).await.unwrap();
-    while ground.shared.bodies.available_permits() == 4 {
+    while ground.shared.body_permits.available_permits() == 4 {
         tokio::task::yield_now().await;
     }
-    assert!(ground.ask(body(SMALL, SMALL)).await.starts_with("HTTP/1.1 200 "));
+    assert!(ground.ask(body(SMALL_BODY_BYTES, SMALL_BODY_BYTES)).await.starts_with("HTTP/1.1 200 "));
     drop(greedy);
     task.await.unwrap();
-    assert_eq!(ground.shared.bodies.available_permits(), 4);
+    assert_eq!(ground.shared.body_permits.available_permits(), 4);
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_off_and_a_watcher_is_not() {
-    let ground = Ground::new(SLOW, 1);
+async fn a_client_that_does_not_read_is_cut_off_but_no_watcher() {
+    let ground = TestServer::new(SLOW, 1);
     let (mut stream, task) = ground.client();
     stream.write_all(b"GET /long HTTP/1.1\r\n\r\n").await.unwrap();
     task.await.unwrap();
@@ -209,8 +209,8 @@ async fn who_does_not_read_is_cut_off_and_a_watcher_is_not() {
 }
 
 #[tokio::test]
-async fn a_question_ends_when_its_client_is_gone() {
-    let mut ground = Ground::new(LONG, 1);
+async fn a_request_ends_when_its_client_is_gone() {
+    let mut ground = TestServer::new(LONG, 1);
     let (mut stream, task) = ground.client();
     // What comes behind the request is dropped.
     stream.write_all(b"GET /never HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n").await.unwrap();

@@ -8,22 +8,22 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
-use super::{App, Failure};
+use super::{App, RouteError};
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Standing {
+struct GateState {
     is_closed: bool,
     /// Write requests without an answer.
-    inside: usize,
+    in_progress: usize,
 }
 
 /// Counts the writes in progress, and refuses more once it is closed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gate(watch::Sender<Standing>);
+pub(crate) struct Gate(watch::Sender<GateState>);
 
 /// A write in progress, until this is dropped.
 #[derive(Debug)]
-struct Inside(Gate);
+struct WriteInProgress(Gate);
 
 impl Gate {
     /// Refuses writes from now on.
@@ -36,31 +36,31 @@ impl Gate {
     }
 
     /// Waits until no write is in progress.
-    pub(crate) async fn is_empty(&self) {
+    pub(crate) async fn until_empty(&self) {
         // It cannot fail while we hold the sender.
-        let _ = self.0.subscribe().wait_for(|standing| standing.inside == 0).await;
+        let _ = self.0.subscribe().wait_for(|standing| standing.in_progress == 0).await;
     }
 
-    fn enter(&self) -> Option<Inside> {
+    fn enter(&self) -> Option<WriteInProgress> {
         let is_in = self.0.send_if_modified(|standing| {
-            standing.inside += usize::from(!standing.is_closed);
+            standing.in_progress += usize::from(!standing.is_closed);
             !standing.is_closed
         });
-        is_in.then(|| Inside(self.clone()))
+        is_in.then(|| WriteInProgress(self.clone()))
     }
 }
 
-impl Drop for Inside {
+impl Drop for WriteInProgress {
     fn drop(&mut self) {
-        self.0.0.send_modify(|standing| standing.inside -= 1);
+        self.0.0.send_modify(|standing| standing.in_progress -= 1);
     }
 }
 
 /// The middleware of a route that writes.
-pub(super) async fn pass(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn admit_write(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match app.gate.enter() {
         Some(_inside) => next.run(request).await,
-        None => Failure::ending().into_response(),
+        None => RouteError::shutting_down().into_response(),
     }
 }
 
@@ -69,9 +69,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_closed_gate_refuses_writes_and_waits_for_those_in_progress() {
+    async fn a_closed_gate_refuses_and_waits_for_writes_in_progress() {
         let gate = Gate::default();
-        gate.is_empty().await;
+        gate.until_empty().await;
         let (first, second) = (gate.enter(), gate.enter());
         assert!(first.is_some() && second.is_some());
         gate.close();
@@ -79,7 +79,7 @@ mod tests {
         drop(first);
         let empty = tokio::spawn({
             let gate = gate.clone();
-            async move { gate.is_empty().await }
+            async move { gate.until_empty().await }
         });
         tokio::task::yield_now().await;
         assert!(!empty.is_finished());

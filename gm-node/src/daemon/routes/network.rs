@@ -4,27 +4,27 @@ use gm_broadcast::runtime::{SeedResolution, SeedState};
 use gm_broadcast::{DialFailure, PeerStatus, SeedTrouble};
 use gm_clock::NetId;
 use gm_node::api;
-use gm_node::service::{NetworkStatus, SeedStatus};
+use gm_node::handle::{NetworkStatus, SeedStatus};
 
-use super::peer::troubles;
-use crate::daemon::network;
+use super::peer::problems;
+use crate::daemon::problem_texts;
 
 /// A node that runs for so many seconds and was never reached by another says so.
-const REACHED_WITHIN: u64 = 60;
+const UNREACHED_WARNING_AFTER: u64 = 60;
 
 /// A seed, for `GET /v1/status`.
-pub(super) fn seed(status: &SeedStatus) -> api::Seed {
+pub(super) fn seed(status: &SeedStatus) -> api::SeedInfo {
     let SeedStatus { state: SeedState { seed, resolution }, nodes } = status;
-    let (state, trouble) = standing(status, resolution, nodes);
-    api::Seed {
+    let (state, trouble) = seed_state(status, resolution, nodes);
+    api::SeedInfo {
         seed: seed.to_string(),
         state: state.to_owned(),
         nodes: nodes.iter().map(|(node, _)| node.to_string()).collect(),
-        trouble,
+        problem: trouble,
     }
 }
 
-fn standing(
+fn seed_state(
     status: &SeedStatus,
     resolution: &SeedResolution,
     nodes: &[(NetId, Option<PeerStatus>)],
@@ -56,34 +56,34 @@ fn standing(
             None => return ("not-heard", None),
         }
     };
-    (state, Some(network::seed_trouble(why).to_owned()))
+    (state, Some(problem_texts::seed_problem(why).to_owned()))
 }
 
 /// Connections without a proof of the key, for `GET /v1/status`.
-pub(super) fn unproven(found: &NetworkStatus) -> api::Unproven {
+pub(super) fn unauthenticated(found: &NetworkStatus) -> api::UnauthenticatedInfo {
     let gm_broadcast::UnauthenticatedUsage { connections, bytes, max_bytes: most_bytes, closed } =
-        found.unproven;
-    api::Unproven { connections, bytes, most_bytes, closed, not_let_in: found.not_let_in }
+        found.unauthenticated;
+    api::UnauthenticatedInfo { connections, bytes, max_bytes: most_bytes, closed, refused: found.refused_connections }
 }
 
 /// Frames that are not whole yet, for `GET /v1/status`.
-pub(super) fn arriving(found: &NetworkStatus) -> api::Arriving {
-    let gm_broadcast::PartialFrameUsage { bytes, max_bytes: most_bytes, closed } = found.arriving;
-    api::Arriving { bytes, most_bytes, closed }
+pub(super) fn incomplete(found: &NetworkStatus) -> api::IncompleteInfo {
+    let gm_broadcast::PartialFrameUsage { bytes, max_bytes: most_bytes, closed } = found.incomplete;
+    api::IncompleteInfo { bytes, max_bytes: most_bytes, closed }
 }
 
 /// What an operator should look at, each with what mends it.
 pub(super) fn warnings(me: NetId, uptime: u64, found: &NetworkStatus) -> Vec<String> {
-    let mut all: Vec<String> = found.unopened.iter().map(network::unopened).collect();
+    let mut all: Vec<String> = found.unopened.iter().map(problem_texts::unopened_text).collect();
     for status in &found.seeds {
         let seed = seed(status);
-        if let Some(trouble) = seed.trouble {
+        if let Some(trouble) = seed.problem {
             all.push(format!("the seed {} is not reached: {trouble}", seed.seed));
         }
     }
-    let (troubled, count) = &found.troubled;
+    let (troubled, count) = &found.with_problems;
     for (node, status) in troubled {
-        all.extend(troubles(me, *node, status).into_iter().map(|trouble| format!("{node}: {trouble}")));
+        all.extend(problems(me, *node, status).into_iter().map(|trouble| format!("{node}: {trouble}")));
     }
     if *count > troubled.len() {
         all.push(format!("{} more peers have such troubles: gm-node peers", count - troubled.len()));
@@ -101,14 +101,14 @@ pub(super) fn warnings(me: NetId, uptime: u64, found: &NetworkStatus) -> Vec<Str
             found.one_way_multicast
         ));
     }
-    if found.arriving.closed > 0 {
+    if found.incomplete.closed > 0 {
         all.push(format!(
             "{} connections of nodes that have the key were closed since the start: what they began to send took more than {} MiB together, or too long. Nodes that stop in the middle of what they send, or paths that are very slow",
-            found.arriving.closed,
-            found.arriving.max_bytes >> 20
+            found.incomplete.closed,
+            found.incomplete.max_bytes >> 20
         ));
     }
-    if uptime >= REACHED_WITHIN && found.reached.is_none() && found.alive > 0 {
+    if uptime >= UNREACHED_WARNING_AFTER && found.last_reached.is_none() && found.alive > 0 {
         all.push(format!(
             "no other node has reached this one at {me} since it started: all that others send comes by connections that this node opens. Is {me} the address that others reach it by (`address`), and does a firewall let TCP and UDP port {} in?",
             me.port()

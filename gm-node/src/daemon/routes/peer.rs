@@ -5,14 +5,14 @@ use gm_clock::NetId;
 use gm_node::api;
 
 /// A peer, for `GET /v1/peers`.
-pub(super) fn peer(me: NetId, node: NetId, status: &PeerStatus) -> api::Peer {
+pub(super) fn peer(me: NetId, node: NetId, status: &PeerStatus) -> api::PeerInfo {
     let heard = status.last_heard();
-    api::Peer {
+    api::PeerInfo {
         node: node.to_string(),
         near: status.near,
-        heard: heard.map(|(ago, _)| ago.as_secs()),
-        by: heard.map(|(_, path)| path_name(path).to_owned()),
-        multicast: status.multicast.map(|ago| ago.as_secs()),
+        last_heard: heard.map(|(ago, _)| ago.as_secs()),
+        last_heard_by: heard.map(|(_, path)| path_name(path).to_owned()),
+        last_multicast: status.multicast.map(|ago| ago.as_secs()),
         connected: status.connected,
         datagrams: match status.datagrams {
             DatagramReachability::Untested => "untested",
@@ -24,8 +24,8 @@ pub(super) fn peer(me: NetId, node: NetId, status: &PeerStatus) -> api::Peer {
         unanswered: status.unanswered,
         failures: status.failures,
         failure: status.failure.map(|(_, why)| refusal_name(why).to_owned()),
-        left_alone: status.backoff.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
-        troubles: troubles(me, node, status),
+        retry_in: status.backoff.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+        problems: problems(me, node, status),
     }
 }
 
@@ -45,7 +45,7 @@ fn refusal_name(why: DialFailure) -> &'static str {
 }
 
 /// What is wrong between us and a peer, each with what mends it.
-pub(super) fn troubles(me: NetId, node: NetId, status: &PeerStatus) -> Vec<String> {
+pub(super) fn problems(me: NetId, node: NetId, status: &PeerStatus) -> Vec<String> {
     let mut all = Vec::new();
     if status.is_unreachable_at_its_address() {
         let source =

@@ -10,136 +10,136 @@ use gm_data::{GroupName, KeyRange, Op, View, key_of};
 use gm_node::{Freshness, api};
 use serde::Deserialize;
 
-use super::ask::{Asked, Of};
-use super::list::{Form, list};
-use super::{App, Failure, peer, shape};
+use super::extract::{QueryParams, GroupPath};
+use super::streaming::{ListFormat, stream_list};
+use super::{App, RouteError, peer, convert};
 
-type Answer<T> = Result<Json<T>, Failure>;
-type Here = State<Arc<App>>;
+type Answer<T> = Result<Json<T>, RouteError>;
+type AppState = State<Arc<App>>;
 
 /// The longest time for which a read waits until its group was compared: a day.
-const LONGEST: Duration = Duration::from_secs(86_400);
+const MAX_FRESH_WAIT: Duration = Duration::from_secs(86_400);
 /// How often it is looked meanwhile.
-const EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The state of a group and how far it was compared, or that it is not held. With `fresh`, in milliseconds, it is waited so long until the group
 /// was compared with another holder.
-async fn view(app: &App, group: &GroupName, fresh: Option<u64>) -> Result<(View, Freshness), Failure> {
-    let until = Instant::now() + fresh.map_or(Duration::ZERO, Duration::from_millis).min(LONGEST);
+async fn view(app: &App, group: &GroupName, fresh: Option<u64>) -> Result<(View, Freshness), RouteError> {
+    let until = Instant::now() + fresh.map_or(Duration::ZERO, Duration::from_millis).min(MAX_FRESH_WAIT);
     loop {
         let Some((view, freshness)) = app.service.view_with_freshness(group).await? else {
-            return Err(not_held(app, group).await);
+            return Err(not_hosted(app, group).await);
         };
         if freshness.is_verified() || Instant::now() >= until {
             return Ok((view, freshness));
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 /// That a group is not held, and who is in it.
-async fn not_held(app: &App, group: &GroupName) -> Failure {
+async fn not_hosted(app: &App, group: &GroupName) -> RouteError {
     let known = app.service.groups().await.unwrap_or_default();
     let contact = known.into_iter().find(|(name, _)| name == group).and_then(|(_, contact)| contact);
-    Failure::unknown_group(group, contact)
+    RouteError::unknown_group(group, contact)
 }
 
 /// `GET /v1/groups`.
-pub(super) async fn groups(State(app): Here) -> Answer<Vec<api::Group>> {
+pub(super) async fn groups(State(app): AppState) -> Answer<Vec<api::GroupInfo>> {
     let held = app.service.status().await?.groups;
     let others = app.service.groups().await?;
-    let others = others.iter().filter_map(|(name, contact)| Some(shape::known(name, (*contact)?)));
-    let mut all: Vec<api::Group> = held.iter().map(shape::held).chain(others).collect();
+    let others = others.iter().filter_map(|(name, contact)| Some(convert::contact_group(name, (*contact)?)));
+    let mut all: Vec<api::GroupInfo> = held.iter().map(convert::hosted_group).chain(others).collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Json(all))
 }
 
 /// `GET /v1/groups/{g}`.
-pub(super) async fn group(State(app): Here, Of(group): Of) -> Answer<api::Group> {
+pub(super) async fn group(State(app): AppState, GroupPath(group): GroupPath) -> Answer<api::GroupInfo> {
     if let Some(status) = app.service.group_status(&group).await? {
-        return Ok(Json(shape::held(&status)));
+        return Ok(Json(convert::hosted_group(&status)));
     }
     let known = app.service.groups().await?;
     match known.into_iter().find(|(name, _)| *name == group) {
-        Some((name, Some(contact))) => Ok(Json(shape::known(&name, contact))),
-        _ => Err(Failure::unknown_group(&group, None)),
+        Some((name, Some(contact))) => Ok(Json(convert::contact_group(&name, contact))),
+        _ => Err(RouteError::unknown_group(&group, None)),
     }
 }
 
 /// How long a read waits until its group was compared, in milliseconds; nothing if not at all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Fresh {
+pub(super) struct FreshQuery {
     fresh: Option<u64>,
 }
 
 /// `GET /v1/groups/{g}/members`.
 pub(super) async fn members(
-    State(app): Here,
-    Of(group): Of,
-    Asked(Fresh { fresh }): Asked<Fresh>,
-    form: Form,
-) -> Result<Response, Failure> {
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    QueryParams(FreshQuery { fresh }): QueryParams<FreshQuery>,
+    form: ListFormat,
+) -> Result<Response, RouteError> {
     let (view, freshness) = view(&app, &group, fresh).await?;
-    let (group, sync) = (group.to_string(), shape::sync(&freshness));
-    list(&app, form, move |out| {
-        out.head(&api::Members { group, sync, members: Vec::new() })?;
-        shape::members(&view).try_for_each(|member| out.item(&member))
+    let (group, sync) = (group.to_string(), convert::sync(&freshness));
+    stream_list(&app, form, move |out| {
+        out.head(&api::MemberList { group, sync, members: Vec::new() })?;
+        convert::members(&view).try_for_each(|member| out.item(&member))
     })
     .await
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct TopologyQuery {
     op: Option<String>,
     fresh: Option<u64>,
 }
 
 /// `GET /v1/groups/{g}/topology?op=`.
 pub(super) async fn topology(
-    State(app): Here,
-    Of(group): Of,
-    Asked(wanted): Asked<Wanted>,
-    form: Form,
-) -> Result<Response, Failure> {
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    QueryParams(wanted): QueryParams<TopologyQuery>,
+    form: ListFormat,
+) -> Result<Response, RouteError> {
     let op = match wanted.op.as_deref() {
         None => None,
         Some("add") => Some(Op::Add),
         Some("get") => Some(Op::Get),
-        Some(other) => return Err(Failure::usage(format!("op `{other}` is neither add nor get"))),
+        Some(other) => return Err(RouteError::usage(format!("op `{other}` is neither add nor get"))),
     };
     let (view, freshness) = view(&app, &group, wanted.fresh).await?;
-    let (group, sync) = (group.to_string(), shape::sync(&freshness));
-    list(&app, form, move |out| {
-        out.head(&api::Topology { group, sync, items: Vec::new() })?;
+    let (group, sync) = (group.to_string(), convert::sync(&freshness));
+    stream_list(&app, form, move |out| {
+        out.head(&api::ItemList { group, sync, items: Vec::new() })?;
         let items = op.map_or_else(|| view.items(), |op| view.items_of(op));
-        items.iter().try_for_each(|timed| out.item(&shape::item(&timed.item)))
+        items.iter().try_for_each(|timed| out.item(&convert::item(&timed.item)))
     })
     .await
 }
 
 /// `GET /v1/groups/{g}/coverage`.
 pub(super) async fn coverage(
-    State(app): Here,
-    Of(group): Of,
-    Asked(Fresh { fresh }): Asked<Fresh>,
-    form: Form,
-) -> Result<Response, Failure> {
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    QueryParams(FreshQuery { fresh }): QueryParams<FreshQuery>,
+    form: ListFormat,
+) -> Result<Response, RouteError> {
     let (view, freshness) = view(&app, &group, fresh).await?;
-    let sync = shape::sync(&freshness);
-    list(&app, form, move |out| {
+    let sync = convert::sync(&freshness);
+    stream_list(&app, form, move |out| {
         // It stands before the pieces, so they are walked twice.
         let least = view.redundancy().keys().next().copied().unwrap_or(0);
-        out.head(&api::Coverage { sync, least, pieces: Vec::new() })?;
-        shape::coverage(&view).try_for_each(|piece| out.item(&piece))
+        out.head(&api::Coverage { sync, min_owners: least, segments: Vec::new() })?;
+        convert::coverage(&view).try_for_each(|piece| out.item(&piece))
     })
     .await
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sought {
+pub(super) struct LocateQuery {
     key: Option<String>,
     bytes: Option<String>,
     fresh: Option<u64>,
@@ -147,33 +147,33 @@ pub(super) struct Sought {
 
 /// `GET /v1/groups/{g}/locate?key=K`, or `?bytes=TEXT`.
 pub(super) async fn locate(
-    State(app): Here,
-    Of(group): Of,
-    Asked(sought): Asked<Sought>,
-    form: Form,
-) -> Result<Response, Failure> {
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    QueryParams(sought): QueryParams<LocateQuery>,
+    form: ListFormat,
+) -> Result<Response, RouteError> {
     let key = match (sought.key, sought.bytes) {
         (None, Some(bytes)) => key_of(bytes.as_bytes()),
         (Some(key), None) => {
             let range = key.parse::<KeyRange>().ok().filter(|range| range.width() == 1);
             let range = range.ok_or_else(|| {
-                Failure::usage(format!("the key `{key}` is not a number of 32 bits, decimal or 0x..."))
+                RouteError::usage(format!("the key `{key}` is not a number of 32 bits, decimal or 0x..."))
             })?;
             range.start()
         }
-        _ => return Err(Failure::usage("say which key: ?key=K or ?bytes=TEXT")),
+        _ => return Err(RouteError::usage("say which key: ?key=K or ?bytes=TEXT")),
     };
     let (view, freshness) = view(&app, &group, sought.fresh).await?;
-    let sync = shape::sync(&freshness);
-    list(&app, form, move |out| {
-        out.head(&api::Located { sync, key, owners: Vec::new() })?;
-        view.locate(key).iter().try_for_each(|owner| out.item(&shape::owner(owner)))
+    let sync = convert::sync(&freshness);
+    stream_list(&app, form, move |out| {
+        out.head(&api::OwnerList { sync, key, owners: Vec::new() })?;
+        view.locate(key).iter().try_for_each(|owner| out.item(&convert::owner(owner)))
     })
     .await
 }
 
 /// `GET /v1/peers`.
-pub(super) async fn peers(State(app): Here) -> Answer<Vec<api::Peer>> {
+pub(super) async fn peers(State(app): AppState) -> Answer<Vec<api::PeerInfo>> {
     let (me, peers) = (app.service.my_id(), app.service.peers().await?);
     Ok(Json(peers.iter().map(|(node, status)| peer::peer(me, *node, status)).collect()))
 }

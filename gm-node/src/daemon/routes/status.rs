@@ -5,28 +5,28 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use gm_node::api;
-use gm_node::service::Standing;
+use gm_node::handle::NodeStatus;
 
-use super::{App, Failure, network, shape};
-use crate::daemon::config::{FINDS_NOBODY, reached};
+use super::{App, RouteError, network, convert};
+use crate::daemon::config::{NO_DISCOVERY, limit_text};
 
 /// `GET /v1/status`.
-pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Status>, Failure> {
+pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::DaemonStatus>, RouteError> {
     let standing = app.service.status().await?;
     let found = app.service.network().await?;
     let keys = app.concerns.keys();
-    let uptime = app.begun.elapsed().as_secs();
+    let uptime = app.started_at.elapsed().as_secs();
     let multicast = app.multicast();
     let mut warnings = warnings(&app, &standing, found.alive);
     warnings.extend(multicast.warning(found.near));
     warnings.extend(network::warnings(standing.me, uptime, &found));
-    Ok(Json(api::Status {
+    Ok(Json(api::DaemonStatus {
         node: standing.me.to_string(),
         cluster: app.cluster.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime,
         data_dir: app.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
-        storage: standing.facts.storage.clone(),
+        storage: standing.health.storage_error.clone(),
         sealed: keys.is_some(),
         key: keys.as_ref().map(|keys| keys.sealing.clone()),
         other_keys: keys.map(|keys| keys.others).unwrap_or_default(),
@@ -36,34 +36,34 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<api::Stat
         near: found.near,
         alive: found.alive,
         seeds: found.seeds.iter().map(network::seed).collect(),
-        unproven: network::unproven(&found),
-        arriving: network::arriving(&found),
-        clash: standing.facts.clash(),
-        groups: standing.groups.iter().map(shape::held).collect(),
-        known: standing.known,
+        unauthenticated: network::unauthenticated(&found),
+        incomplete: network::incomplete(&found),
+        address_conflict: standing.health.has_address_conflict(),
+        groups: standing.groups.iter().map(convert::hosted_group).collect(),
+        known_groups: standing.known_groups,
     }))
 }
 
-fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
+fn warnings(app: &App, standing: &NodeStatus, alive: usize) -> Vec<String> {
     let mut all = app.warnings.clone();
-    all.retain(|warning| warning != FINDS_NOBODY || (alive == 0 && !app.is_single));
+    all.retain(|warning| warning != NO_DISCOVERY || (alive == 0 && !app.is_single));
     if app.is_single && alive > 0 {
         all.push("`single` is set and other nodes are there: waits and reads do not ask for them. Start without `single`".to_owned());
     }
     all.extend(app.concerns.warnings());
-    let facts = &standing.facts;
-    if let Some(why) = &facts.storage {
+    let facts = &standing.health;
+    if let Some(why) = &facts.storage_error {
         all.push(format!("the storage fails, and writes are refused: {why}"));
     }
-    if let Some(why) = &facts.doubt {
-        let lacked: Vec<&str> = facts.lacked.iter().map(gm_data::GroupName::as_str).collect();
+    if let Some(why) = &facts.storage_doubt {
+        let lacked: Vec<&str> = facts.incomplete_groups.iter().map(gm_data::GroupName::as_str).collect();
         let found =
             if lacked.is_empty() { String::new() } else { format!(" It did in {}.", lacked.join(", ")) };
         all.push(format!(
             "the storage may lack what it reported as stored before this start: {why}.{found} Look at what this node serves with `topology`, and say again what is missing"
         ));
     }
-    if facts.clash() {
+    if facts.has_address_conflict() {
         all.push(
             "another node uses this address: stop one of the two, or give it another `address`".to_owned(),
         );
@@ -77,7 +77,7 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
             conflict.pause_millis.div_ceil(1_000)
         ));
     }
-    for group in &facts.returned {
+    for group in &facts.beyond_horizon {
         all.push(format!(
             "{group}: somebody who has the key wrote a record of this node at the end of its range; this node came back below it, and others drop it. No node does so by itself: look for what did, and change the key"
         ));
@@ -91,13 +91,13 @@ fn warnings(app: &App, standing: &Standing, alive: usize) -> Vec<String> {
     let is_full = |name: &gm_data::GroupName| {
         standing.groups.iter().any(|group| group.name == *name && group.is_at_limit)
     };
-    for (group, bound) in facts.full.iter().filter(|(group, _)| is_full(group)) {
+    for (group, bound) in facts.limited_groups.iter().filter(|(group, _)| is_full(group)) {
         all.push(format!(
             "{group}: there is more than this node takes ({}): newcomers are kept out, and the picture of it here is not whole",
-            reached(bound)
+            limit_text(bound)
         ));
     }
-    if let Some(most) = standing.known_full {
+    if let Some(most) = standing.name_limit_reached {
         all.push(format!(
             "{most} names of groups that this node is not in are known, as many as may be (`max-known-groups`): those confirmed least recently make room for others, and `groups` does not list all. Joining a group does not depend on it"
         ));

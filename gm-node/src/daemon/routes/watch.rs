@@ -12,39 +12,39 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use gm_node::api;
-use gm_node::service::{Changes, Watch};
+use gm_node::handle::{Changes, Watcher};
 use hyper::body::Frame;
 use tokio::time::{Instant, sleep_until};
 
-use super::ask::Of;
-use super::{App, Failure, shape};
-use crate::daemon::http::Endless;
+use super::extract::GroupPath;
+use super::{App, RouteError, convert};
+use crate::daemon::http::EndlessBody;
 
 /// Changes that are told at once: what a slow watcher holds, besides what the system holds for it.
-const CHANGES: usize = 32;
+const MAX_CHANGES: usize = 32;
 /// A watcher that has all changes is told more no sooner: what changes meanwhile comes together.
-const APART: Duration = Duration::from_millis(20);
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// `GET /v1/groups/{g}/watch`.
-pub(super) async fn watch(State(app): State<Arc<App>>, Of(group): Of) -> Result<Response, Failure> {
+pub(super) async fn watch(State(app): State<Arc<App>>, GroupPath(group): GroupPath) -> Result<Response, RouteError> {
     let watch = app.service.watch(&group).await?;
-    let body = Body::new(Lines(Some(Box::pin(lines(watch, Instant::now())))));
+    let body = Body::new(ChangeLines(Some(Box::pin(next_lines(watch, Instant::now())))));
     let mut response = ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response();
-    response.extensions_mut().insert(Endless);
+    response.extensions_mut().insert(EndlessBody);
     Ok(response)
 }
 
 /// The watch after some lines, from when on it is asked for more, and the lines; nothing at the end of it.
-type Told = Option<(Watch, Instant, Bytes)>;
-type Telling = Pin<Box<dyn Future<Output = Told> + Send>>;
+type WatchStep = Option<(Watcher, Instant, Bytes)>;
+type PendingStep = Pin<Box<dyn Future<Output = WatchStep> + Send>>;
 
 /// Waits for what changes, until the node has ended.
-async fn lines(mut watch: Watch, from: Instant) -> Told {
+async fn next_lines(mut watch: Watcher, from: Instant) -> WatchStep {
     sleep_until(from).await;
-    let (changes, is_all): (Vec<api::Change>, bool) = match watch.next_part(CHANGES).await {
+    let (changes, is_all): (Vec<api::GroupChange>, bool) = match watch.next_part(MAX_CHANGES).await {
         Err(_) => return None,
-        Ok(Changes::TooMany) => (vec![api::Change::Lost], true),
-        Ok(Changes::Some(events)) => (events.iter().map(shape::change).collect(), events.len() < CHANGES),
+        Ok(Changes::Resync) => (vec![api::GroupChange::Lost], true),
+        Ok(Changes::Events(events)) => (events.iter().map(convert::change).collect(), events.len() < MAX_CHANGES),
     };
     let mut text = Vec::new();
     for change in &changes {
@@ -52,20 +52,20 @@ async fn lines(mut watch: Watch, from: Instant) -> Told {
             text.push(b'\n');
         }
     }
-    let next = if is_all { Instant::now() + APART } else { from };
+    let next = if is_all { Instant::now() + MIN_INTERVAL } else { from };
     Some((watch, next, text.into()))
 }
 
 /// Lines as the body of an answer: made when they are asked for.
-struct Lines(Option<Telling>);
+struct ChangeLines(Option<PendingStep>);
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for ChangeLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").finish_non_exhaustive()
     }
 }
 
-impl hyper::body::Body for Lines {
+impl hyper::body::Body for ChangeLines {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -77,7 +77,7 @@ impl hyper::body::Body for Lines {
         let told = ready!(telling.as_mut().poll(context));
         self.0 = None;
         Poll::Ready(told.map(|(watch, from, text)| {
-            self.0 = Some(Box::pin(lines(watch, from)));
+            self.0 = Some(Box::pin(next_lines(watch, from)));
             Ok(Frame::data(text))
         }))
     }

@@ -118,7 +118,7 @@ fn path_in(dir: &Path) -> PathBuf {
 /// What the file of a directory says. Changes nothing.
 pub(super) fn read(dir: &Path) -> Result<RecordedMark, OpenError> {
     let path = path_in(dir);
-    match crate::file::read(&path, SIZE) {
+    match crate::file::read_regular(&path, SIZE) {
         Ok((bytes, _)) => Ok(parse(&bytes).map_or(RecordedMark::Broken, |(_, last)| last)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(RecordedMark::Absent),
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(RecordedMark::Broken),
@@ -139,7 +139,7 @@ impl CommitMarkFile {
     pub(super) fn open(dir: &Path, mark: CommitMark, is_doubted: bool) -> Result<CommitMarkFile, OpenError> {
         let path = path_in(dir);
         let system = |source| OpenError::system("write", &path, source);
-        let old = match crate::file::read(&path, SIZE) {
+        let old = match crate::file::read_regular(&path, SIZE) {
             Ok((bytes, _)) if bytes.len() as u64 == SIZE => parse(&bytes),
             _ => None,
         };

@@ -17,7 +17,7 @@ use super::commit_mark::CommitMark;
 use super::error::error_text;
 use super::rows::{self, FORMAT_ROW, RowReader, Rows, Table};
 use super::{FORMAT, OpenError};
-use crate::guard;
+use crate::permissions;
 use crate::store::StoredState;
 
 /// How a file becomes a database.
@@ -52,8 +52,8 @@ pub(super) fn private_file() -> OpenOptions {
 /// Opens a file of the directory: a regular one, that nobody else may change.
 pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, OpenError> {
     let system = |source| OpenError::system("open", path, source);
-    let file = crate::file::open(path, options).map_err(system)?;
-    guard::guarded(path, &file.metadata().map_err(system)?)?;
+    let file = crate::file::open_regular(path, options).map_err(system)?;
+    permissions::check_permissions(path, &file.metadata().map_err(system)?)?;
     Ok(file)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir).map_err(|source| OpenError::system("make the directory", dir, source))?;
     let meta = fs::metadata(dir).map_err(|source| OpenError::system("look at", dir, source))?;
-    Ok(guard::guarded(dir, &meta)?)
+    Ok(permissions::check_permissions(dir, &meta)?)
 }
 
 /// Whether there is a file, of whatever kind.
@@ -101,7 +101,7 @@ pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Resu
 pub(super) fn examine(file: &Path) -> Result<(StoredState, Option<CommitMark>), OpenError> {
     let opened = open_private(file, OpenOptions::new().read(true))?;
     let bytes =
-        crate::file::bounded(opened, LARGEST).map_err(|source| OpenError::system("read", file, source))?;
+        crate::file::read_bounded(opened, LARGEST).map_err(|source| OpenError::system("read", file, source))?;
     match catch_panic(move || read(&bytes))
         .unwrap_or_else(|why| Err(ReadFailure::Damaged(format!("its structure is broken ({why})"))))
     {
@@ -115,7 +115,7 @@ pub(super) fn examine(file: &Path) -> Result<(StoredState, Option<CommitMark>), 
 
 /// Opens a file that was examined.
 pub(super) fn open_file(file: &Path) -> Result<Database, DatabaseError> {
-    let file = crate::file::open(file, &mut private_file()).map_err(StorageError::Io)?;
+    let file = crate::file::open_regular(file, &mut private_file()).map_err(StorageError::Io)?;
     builder().create_file(file)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::guard::Exposure;
+use crate::permissions::Exposure;
 
 /// Why a directory cannot be used as storage. Its database was not changed.
 #[derive(Debug, Error)]

@@ -39,6 +39,6 @@ impl Lock {
 }
 
 fn pid_in(path: &Path) -> Option<u32> {
-    let (bytes, _) = crate::file::read(path, LONGEST).ok()?;
+    let (bytes, _) = crate::file::read_regular(path, LONGEST).ok()?;
     str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }

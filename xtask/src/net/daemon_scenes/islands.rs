@@ -171,7 +171,7 @@ pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
         let done = &said.json[0];
         let missing = done["unreachable"].as_u64().zip(done["unknown"].as_u64()).map(|(a, b)| a + b);
         ensure!(
-            said.code == 4 && done["delivered"] == 1 && missing == Some(2),
+            said.code == 4 && done["acknowledged"] == 1 && missing == Some(2),
             "a wait across the split ended with {}: {}",
             said.code,
             said.text.trim()

@@ -84,7 +84,7 @@ fn check_separate(stage: &DaemonCluster, number: usize) -> Result<()> {
     let peers = peers.as_array().context("peers are a list")?;
     ensure!(number == pair || peers.len() == 1, "it knows {peers:?}");
     for peer in peers {
-        let silent = peer["heard"].is_null();
+        let silent = peer["last_heard"].is_null();
         ensure!(peer["near"] == (peer["node"] == mate), "near is {peer}");
         ensure!(peer["node"] == mate || silent, "something came of {peer}");
     }

@@ -1,0 +1,96 @@
+//! How an answer is sent: its head, and its body as a whole or in chunks, each made when the one before it was taken. Knows nothing of what it says.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::response::Parts;
+use axum::response::Response;
+use hyper::body::Frame;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::stream::{until_closed, write_all};
+
+/// An answer that has no end and whose reader may take its time: it holds one chunk, and what that takes is bounded elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::daemon) struct EndlessBody;
+
+/// Sends an answer, and ends the connection.
+///
+/// # Errors
+/// The client is gone, or takes nothing for so long; or the body broke off, and the client is told so by an answer that is not whole.
+pub(super) async fn send(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    response: Response,
+    without_body: bool,
+    is_old: bool,
+    patience: Duration,
+) -> io::Result<()> {
+    let (parts, body) = response.into_parts();
+    let patience = if parts.extensions.get::<EndlessBody>().is_some() { Duration::ZERO } else { patience };
+    let length = body.size_hint().exact();
+    let in_chunks = length.is_none() && !is_old;
+    write_all(stream, &head(&parts, length, in_chunks), patience).await?;
+    if !without_body {
+        send_body(stream, body, in_chunks, patience).await?;
+    }
+    std::future::poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
+}
+
+/// Sends a body, each part of it once the one before it was taken.
+async fn send_body(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    mut body: Body,
+    in_chunks: bool,
+    patience: Duration,
+) -> io::Result<()> {
+    loop {
+        let bytes = tokio::select! {
+            frame = next(&mut body) => match frame {
+                None => break,
+                Some(frame) => frame.map_err(io::Error::other)?.into_data().unwrap_or_default(),
+            },
+            () = until_closed(stream) => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        match bytes.len() {
+            // The end of all chunks would be one without bytes.
+            0 => {}
+            length if in_chunks => {
+                let mut chunk = format!("{length:x}\r\n").into_bytes();
+                chunk.reserve_exact(length + 2);
+                chunk.extend_from_slice(&bytes);
+                chunk.extend_from_slice(b"\r\n");
+                drop(bytes);
+                write_all(stream, &chunk, patience).await?;
+            }
+            _ => write_all(stream, &bytes, patience).await?,
+        }
+    }
+    if in_chunks { write_all(stream, b"0\r\n\r\n", patience).await } else { Ok(()) }
+}
+
+/// The next frame of a body.
+async fn next(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
+    std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+fn head(parts: &Parts, length: Option<u64>, in_chunks: bool) -> Vec<u8> {
+    let status = parts.status;
+    let mut head =
+        format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default())
+            .into_bytes();
+    let framing = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION];
+    for (name, value) in parts.headers.iter().filter(|(name, _)| !framing.contains(name)) {
+        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    if let Some(length) = length {
+        head.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+    }
+    if in_chunks {
+        head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    head.extend_from_slice(b"connection: close\r\n\r\n");
+    head
+}

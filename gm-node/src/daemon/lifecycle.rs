@@ -1,0 +1,219 @@
+//! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol and no route.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gm_broadcast::runtime::{RuntimeSettings, Sockets, self_test};
+use gm_clock::NetId;
+use gm_codec::{FrameCodec, Limits};
+use gm_data::{GroupName, GroupState, Record};
+use gm_node::handle::Node;
+use gm_node::store::disk::DiskStore;
+use gm_node::store::memory::MemoryStore;
+use gm_node::{NodeConfig, Store, StoredState};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::startup_groups::{StartupGroups, apply};
+use super::problems::Problems;
+use super::config::{ResolvedConfig, NO_DISCOVERY, Encryption, DaemonError};
+use super::configured_ranges::ConfiguredFile;
+use super::shutdown::{ApiServer, SHUTDOWN_TIMEOUT, shut_down};
+use super::multicast::{self, MulticastState};
+use super::notify::notify;
+use super::reload::{SettingsReload, ReloadContext, reload};
+use super::routes::App;
+use super::signals::{SignalEvent, Signals};
+use super::socket::ControlSocket;
+use super::{address_check, permission_warnings, event_log};
+
+/// When an operator is told that the data directory takes long.
+const SLOW_STORAGE: Duration = Duration::from_secs(10);
+/// How long multicast is tested.
+const MULTICAST_TEST: Duration = Duration::from_secs(2);
+
+fn refused(error: impl std::fmt::Display) -> DaemonError {
+    DaemonError::Refused(error.to_string())
+}
+
+/// From the start to the end.
+pub(crate) async fn run_node(mut effective: ResolvedConfig, mut told: ReloadContext) -> Result<ExitCode, DaemonError> {
+    let begun = Instant::now();
+    let mut signals = Signals::new(told.flags.exit_with_stdin, SHUTDOWN_TIMEOUT)?;
+    effective.warnings.extend(permission_warnings::permission_warnings(&effective, told.layers.config.as_deref()));
+    for warning in &effective.warnings {
+        // A node that others call is well with that.
+        if warning == NO_DISCOVERY {
+            tracing::info!("{warning}");
+        } else {
+            tracing::warn!("{warning}");
+        }
+    }
+    // The directory's lock first: under it nobody else takes the socket that lies there.
+    let (store, stored) = match open_storage(&effective, &mut signals).await? {
+        StorageOpening::Opened(store, stored) => (store, stored),
+        StorageOpening::Interrupted(name) => {
+            tracing::info!("{name}: ended before it began");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let control = match &effective.api {
+        Some(path) => Some(ControlSocket::open(path).await.map_err(DaemonError::Refused)?),
+        None => None,
+    };
+    let door = Sockets::open(&effective.sockets).map_err(refused)?;
+    let codec = codec(&effective)?;
+    let (former, moving) = (stored.me, moving_groups(&stored, door.me()));
+    let app = App::new(&effective, &door);
+    let (group, interface) = (door.group(), door.interface().map(ToOwned::to_owned));
+    let (alone, bounds) = (effective.single, effective.limits.node);
+    let config = NodeConfig { single_node: alone, limits: bounds, ..NodeConfig::for_sockets(&door) };
+    let service = Node::start(config, codec, store, stored, door).map_err(refused)?;
+    let me = service.my_id();
+    tokio::spawn(event_log::log_events(service.events()));
+    let api = control.as_ref().map(|control| control.path().display().to_string()).unwrap_or_default();
+    log_start(&effective, me, former, (group, interface.unwrap_or_default(), api));
+    if effective.sockets.port == 0 {
+        let node = me.to_string();
+        let line = if told.global.json { serde_json::json!({ "node": node }).to_string() } else { node };
+        // Nobody need read it: the log says it too.
+        let _ = super::offline::print(&format!("{line}\n"));
+    }
+    let app = Arc::new(app.with(service.clone()));
+    let answering = control.and_then(|control| ApiServer::start(control, &app));
+    tokio::spawn(test_multicast(effective.sockets.clone(), Arc::clone(&app)));
+    tokio::spawn(address_check::watch(address_check::required_addresses(me.ip(), effective.sockets.bind), Arc::clone(&app)));
+    let configured = StartupGroups {
+        joins: effective.joins.clone(),
+        serves: effective.serves.clone(),
+        file: effective.data_dir.as_deref().map(ConfiguredFile::in_dir),
+        keep: effective.keep_configured,
+        moving_groups: moving,
+    };
+    let applying = tokio::spawn(apply(service.clone(), configured));
+    notify(&format!("READY=1\nSTATUS={me} in cluster {}\n", effective.cluster));
+    tracing::debug!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "ready");
+
+    let ended = run_until_signal(&mut signals, &mut told, &mut effective, &service, &app.concerns).await;
+    notify("STOPPING=1\n");
+    applying.abort();
+    let Some(name) = ended else {
+        let why = "the node ended by itself: this is a bug of the program, see the log";
+        return Err(DaemonError::Refused(why.to_owned()));
+    };
+    tracing::info!("{name}: ending");
+    shut_down(&app, &service, answering, effective.leave_on_exit).await?;
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reloads as often as it is told to, and returns what ends the daemon; nothing if the node has ended by itself.
+async fn run_until_signal(
+    signals: &mut Signals,
+    told: &mut ReloadContext,
+    effective: &mut ResolvedConfig,
+    service: &Node,
+    concerns: &Problems,
+) -> Option<&'static str> {
+    let mut reading = SettingsReload::default();
+    loop {
+        tokio::select! {
+            what = signals.next() => match what {
+                SignalEvent::End(name) => return Some(name),
+                SignalEvent::Reload => reading.begin(told),
+            },
+            read = reading.next(told) => reload(told, effective, service, concerns, read).await,
+            () = service.ended() => return None,
+        }
+    }
+}
+
+/// Logs that the node has started, and under which settings that are not obvious.
+fn log_start(
+    effective: &ResolvedConfig,
+    me: NetId,
+    former: Option<NetId>,
+    (group, interface, api): (Option<SocketAddr>, String, String),
+) {
+    let keys = effective.encryption.ids();
+    tracing::info!(
+        node = %me,
+        cluster = %effective.cluster,
+        key = keys.as_ref().map_or_else(|| "none: nothing is sealed".to_owned(), |keys| keys.sealing.clone()),
+        other_keys = keys.map(|keys| keys.others.join(", ")).unwrap_or_default(),
+        multicast = group.map_or_else(|| "off".to_owned(), |group| group.to_string()),
+        interface,
+        api,
+        "started"
+    );
+    if let Some(former) = former.filter(|former| *former != me) {
+        tracing::warn!(
+            "the data directory was {former}'s: {me} says from now on what that one said of itself, and {former} leaves"
+        );
+    }
+}
+
+/// What came of opening the storage.
+enum StorageOpening {
+    Opened(Box<dyn Store + Send>, StoredState),
+    /// The daemon was told to end first, by this.
+    Interrupted(&'static str),
+}
+
+/// Opens the storage beside the runtime: a directory that does not answer holds up the start, and not the end.
+async fn open_storage(effective: &ResolvedConfig, signals: &mut Signals) -> Result<StorageOpening, DaemonError> {
+    let Some(dir) = effective.data_dir.clone() else {
+        return Ok(StorageOpening::Opened(Box::new(MemoryStore::ephemeral()), StoredState::default()));
+    };
+    let shown = dir.display().to_string();
+    let mut opening = spawn_blocking(move || DiskStore::open(&dir));
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            done = &mut opening => {
+                let (store, stored) = done.map_err(refused)?.map_err(refused)?;
+                return Ok(StorageOpening::Opened(Box::new(store), stored));
+            }
+            signalled = signals.next() => match signalled {
+                SignalEvent::End(name) => return Ok(StorageOpening::Interrupted(name)),
+                // What is read at the start is no older.
+                SignalEvent::Reload => {}
+            },
+            () = sleep(SLOW_STORAGE), if !is_told => {
+                is_told = true;
+                tracing::warn!("the data directory {shown} takes long to open, and is waited for: is it a mount whose server is gone?");
+            }
+        }
+    }
+}
+
+/// The groups in which the node's record moves here from its former address.
+fn moving_groups(stored: &StoredState, me: NetId) -> BTreeSet<GroupName> {
+    let Some(former) = stored.me.filter(|former| *former != me) else { return BTreeSet::new() };
+    let is_member = |message: &&GroupState| message.record(former).is_some_and(Record::is_member);
+    stored.groups.iter().filter(is_member).map(|message| message.name().clone()).collect()
+}
+
+fn codec(effective: &ResolvedConfig) -> Result<FrameCodec, DaemonError> {
+    let (cluster, limits) = (effective.cluster.clone(), Limits::default());
+    match &effective.encryption {
+        Encryption::Keys(keyring) => FrameCodec::new(cluster, keyring.clone(), limits),
+        Encryption::Insecure => FrameCodec::insecure(cluster, limits),
+    }
+    .map_err(refused)
+}
+
+/// Does multicast work? It is found out beside the running node.
+async fn test_multicast(settings: RuntimeSettings, app: Arc<App>) {
+    match self_test(&settings, MULTICAST_TEST).await {
+        Ok(Some(found)) => app.set_multicast(multicast::log_test_result(&found)),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!("multicast is not tested: {error}");
+            app.set_multicast(MulticastState::NotTested(error.to_string()));
+        }
+    }
+}

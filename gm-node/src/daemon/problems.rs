@@ -1,0 +1,77 @@
+//! Problems of the daemon that an operator has to know, besides those of the node. Each is a warning in `status` until it is over.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::address_check;
+use super::config::KeyIds;
+use super::descriptors::Descriptors;
+
+/// The problems, as other parts of the daemon report them.
+#[derive(Debug)]
+pub(crate) struct Problems {
+    /// Why the last reload failed.
+    reload: Mutex<Option<String>>,
+    /// The ids of the keys in use.
+    keys: Mutex<Option<KeyIds>>,
+    /// Addresses that vanished from their interface.
+    missing_addresses: Mutex<BTreeSet<IpAddr>>,
+    /// When no file descriptor was left.
+    pub(super) descriptors: Arc<Descriptors>,
+}
+
+fn set<T>(mutex: &Mutex<T>, value: T) {
+    *mutex.lock().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+fn get<T: Clone>(mutex: &Mutex<T>) -> T {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl Problems {
+    /// No problem yet; with the ids of the keys, if frames are sealed.
+    pub(crate) fn new(keys: Option<KeyIds>) -> Problems {
+        Problems {
+            reload: Mutex::default(),
+            keys: Mutex::new(keys),
+            missing_addresses: Mutex::default(),
+            descriptors: Arc::default(),
+        }
+    }
+
+    /// Records the outcome of a reload: the ids of the keys in use since, or why it failed.
+    pub(crate) fn record_reload(&self, outcome: Result<Option<KeyIds>, String>) {
+        match outcome {
+            Ok(keys) => {
+                set(&self.keys, keys);
+                set(&self.reload, None);
+            }
+            Err(why) => set(&self.reload, Some(why)),
+        }
+    }
+
+    /// The ids of the keys in use.
+    pub(crate) fn keys(&self) -> Option<KeyIds> {
+        get(&self.keys)
+    }
+
+    /// Addresses that vanished from their interface.
+    pub(super) fn missing_addresses(&self) -> BTreeSet<IpAddr> {
+        get(&self.missing_addresses)
+    }
+
+    pub(super) fn set_missing_addresses(&self, gone: BTreeSet<IpAddr>) {
+        set(&self.missing_addresses, gone);
+    }
+
+    /// One warning for each problem.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let reload = get(&self.reload).map(|why| {
+            format!("the last reload (SIGHUP) failed, and everything goes on as it was before: {why}")
+        });
+        let gone = self.missing_addresses();
+        let gone = gone.into_iter().map(address_check::missing_address_text);
+        reload.into_iter().chain(gone).chain(self.descriptors.warning()).collect()
+    }
+}
