@@ -7,20 +7,20 @@ use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};
 use gm_node::store::memory::MemoryStore;
 use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
-use gm_sim::{Birth, Network, NodeIndex, Place, World};
+use gm_sim::{Location, Network, NodeIndex, StartContext, World};
 use std::{error::Error, time::Duration};
 
-fn node(birth: &Birth) -> NodeMachine<MemoryStore> {
+fn node(birth: &StartContext) -> NodeMachine<MemoryStore> {
     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
     let codec =
         FrameCodec::new("example".parse().expect("a name"), keyring, Limits::default()).expect("limits");
-    let (config, store) = (NodeConfig::new(birth.place.id), MemoryStore::ephemeral());
+    let (config, store) = (NodeConfig::new(birth.location.id), MemoryStore::ephemeral());
     NodeMachine::new(config, codec, store, StoredState::default(), birth.seed, birth.now)
         .expect("a configuration")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = |ip: &str| Ok::<_, Box<dyn Error>>(Place { id: ip.parse::<NetId>()?, island: 0, site: 0 });
+    let place = |ip: &str| Ok::<_, Box<dyn Error>>(Location { id: ip.parse::<NetId>()?, island: 0, site: 0 });
     let places = [place("10.0.0.1:29999")?, place("10.0.0.2:29999")?, place("10.0.0.3:29999")?];
     let mut world = World::new(1, Network::default(), &places, node);
     world.start_all();

@@ -8,33 +8,33 @@
 //! operator should look at.
 
 mod address_check;
-mod startup_groups;
-mod problems;
 pub(crate) mod config;
 mod configured_ranges;
-mod offline;
+mod connection_limit;
 mod descriptors;
-mod shutdown;
-mod permission_warnings;
+mod event_log;
 mod http;
 mod lifecycle;
 mod log;
 mod multicast;
-mod problem_texts;
-mod event_log;
 mod notify;
+mod offline;
+mod permission_warnings;
+mod problem_texts;
+mod problems;
 mod reload;
-mod connection_limit;
 mod routes;
+mod shutdown;
 mod signals;
 mod socket;
+mod startup_groups;
 mod stdin;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use config::{ResolvedConfig, Layers, environment, exit_code, resolve_by_system, rows};
-pub(crate) use config::{Flags, DaemonError, report_errors, print_refusal};
+pub(crate) use config::{DaemonError, Flags, print_refusal, report_errors};
+use config::{Layers, ResolvedConfig, environment, exit_code, resolve_by_system, rows};
 pub(crate) use offline::{dump, keygen, restore};
 
 use crate::Global;
@@ -83,7 +83,9 @@ pub(crate) fn check(global: &Global, flags: &Flags) -> ExitCode {
     let rows = rows(&layers);
     let mut effective = ResolvedConfig::resolve(&layers, Some(&resolve_by_system), troubles);
     if let Ok(effective) = &mut effective {
-        effective.warnings.extend(permission_warnings::permission_warnings(effective, layers.config.as_deref()));
+        effective
+            .warnings
+            .extend(permission_warnings::permission_warnings(effective, layers.config.as_deref()));
     }
     let text = if global.json { as_json(&rows, &effective) } else { as_table(&rows, &effective) };
     if let Err(trouble) = offline::print(&text) {

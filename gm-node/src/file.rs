@@ -82,7 +82,10 @@ pub fn utf8_text(bytes: Vec<u8>) -> io::Result<String> {
 ///
 /// # Errors
 /// That nothing came of it in time, that several others hang already, or that the system gives no thread.
-pub fn run_within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub fn run_within<T: Send + 'static>(
+    time: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
     let hang = HANGING.load(Ordering::Acquire);
     if hang >= MAX_HANGING {
         return Err(io::Error::new(

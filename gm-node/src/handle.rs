@@ -29,10 +29,10 @@
 //! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: what can be asked; `handle/event_loop.rs`: the task that hears the node; `handle/health.rs`: what it
 //! remembers of what it heard; `handle/network.rs`: how it reaches others.
 
+mod event_loop;
 mod health;
 mod network;
 mod read;
-mod event_loop;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -171,7 +171,16 @@ impl Node {
             }
         });
         let tasks = vec![hearing.abort_handle(), waking.abort_handle()];
-        Ok(Node { inner: Arc::new(Inner { shell, shared, started_at: born, max_watchers: watchers, max_events: events, tasks }) })
+        Ok(Node {
+            inner: Arc::new(Inner {
+                shell,
+                shared,
+                started_at: born,
+                max_watchers: watchers,
+                max_events: events,
+                tasks,
+            }),
+        })
     }
 
     /// Who we are.

@@ -89,13 +89,13 @@ mod event;
 #[cfg(feature = "disk")]
 pub mod file;
 mod groups;
-#[cfg(feature = "disk")]
-pub mod permissions;
-mod node;
-mod plant;
-mod rendezvous;
 #[cfg(feature = "runtime")]
 pub mod handle;
+mod node;
+#[cfg(feature = "disk")]
+pub mod permissions;
+mod plant;
+mod rendezvous;
 pub mod store;
 
 pub use command::{

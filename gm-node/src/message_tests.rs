@@ -182,7 +182,10 @@ fn names_in_texts_exist() {
                 texts += 1;
                 naming += usize::from(text.contains('`') || text.contains("--"));
                 wrong.extend(
-                    names.unknown_names(&text).into_iter().map(|what| format!("{}:{line}: {what}", file.display())),
+                    names
+                        .unknown_names(&text)
+                        .into_iter()
+                        .map(|what| format!("{}:{line}: {what}", file.display())),
                 );
             }
         }

@@ -147,8 +147,9 @@ mod tests {
 
     #[test]
     fn messages_name_the_user_and_the_remedy() {
-        let words =
-            |owner, mode| check(Path::new("/d"), Permissions { owner, mode }, 7, false).unwrap_err().to_string();
+        let words = |owner, mode| {
+            check(Path::new("/d"), Permissions { owner, mode }, 7, false).unwrap_err().to_string()
+        };
         assert_eq!(
             words(8, 0o700),
             "/d belongs to the user 8, and this process runs as the user 7: chown 7 /d, or run as the user 8"

@@ -9,8 +9,8 @@ use std::thread;
 
 use gm_broadcast::Time;
 
-use crate::checker::{Violation, Wrong};
-use crate::fault::{FaultClass, Tally};
+use crate::checker::{Violation, ViolationKind};
+use crate::fault::{FaultClass, FaultCounts};
 use crate::world::Run;
 
 /// Which seeds, and what must happen in them.
@@ -23,14 +23,14 @@ pub struct Campaign {
     /// Kinds of faults that must happen.
     pub classes: Vec<FaultClass>,
     /// Each of them in so many of 100 seeds, at least.
-    pub percent: u64,
+    pub min_percent: u64,
     /// The command that replays a seed, without the seed: it is put behind.
     pub replay: String,
 }
 
 /// What a campaign came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct CampaignReport {
     /// What was asked for.
     pub campaign: Campaign,
     /// Every run, by seed.
@@ -39,7 +39,7 @@ pub struct Report {
 
 impl Campaign {
     /// Runs every seed. A panic is a run that ended as a crash.
-    pub fn run(&self, run: impl Fn(u64) -> Run + Sync) -> Report {
+    pub fn run(&self, run: impl Fn(u64) -> Run + Sync) -> CampaignReport {
         let next = AtomicU64::new(self.seeds.start);
         let one = |seed| {
             catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|panic| crashed(seed, panic.as_ref()))
@@ -59,7 +59,7 @@ impl Campaign {
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect::<Vec<_>>()
         });
         runs.sort_by_key(|run| run.seed);
-        Report { campaign: self.clone(), runs }
+        CampaignReport { campaign: self.clone(), runs }
     }
 }
 
@@ -67,11 +67,19 @@ fn crashed(seed: u64, panic: &(dyn Any + Send)) -> Run {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let what =
         text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned());
-    let violation = Violation { wrong: Wrong::Crash, checker: "panic".to_owned(), what, at: Time::ZERO };
-    Run { seed, trace: 0, tally: Tally::default(), events: 0, time: Time::ZERO, outcome: Err(violation) }
+    let violation =
+        Violation { kind: ViolationKind::Crash, checker: "panic".to_owned(), message: what, at: Time::ZERO };
+    Run {
+        seed,
+        trace: 0,
+        tally: FaultCounts::default(),
+        events: 0,
+        time: Time::ZERO,
+        outcome: Err(violation),
+    }
 }
 
-impl Report {
+impl CampaignReport {
     /// The runs in which something was wrong.
     pub fn failures(&self) -> impl Iterator<Item = (&Run, &Violation)> {
         self.runs.iter().filter_map(|run| run.outcome.as_ref().err().map(|violation| (run, violation)))
@@ -79,14 +87,14 @@ impl Report {
 
     /// In how many runs a kind of fault really happened.
     #[must_use]
-    pub fn happened(&self, class: FaultClass) -> u64 {
-        self.runs.iter().filter(|run| run.tally.of(class) > 0).count() as u64
+    pub fn runs_with(&self, class: FaultClass) -> u64 {
+        self.runs.iter().filter(|run| run.tally.get(class) > 0).count() as u64
     }
 
     /// The kinds that happened in too few runs.
     pub fn missing(&self) -> impl Iterator<Item = FaultClass> {
-        let least = self.campaign.percent * self.runs.len() as u64;
-        self.campaign.classes.iter().copied().filter(move |class| self.happened(*class) * 100 < least)
+        let least = self.campaign.min_percent * self.runs.len() as u64;
+        self.campaign.classes.iter().copied().filter(move |class| self.runs_with(*class) * 100 < least)
     }
 
     /// Whether no run failed and no kind is missing.
@@ -98,27 +106,27 @@ impl Report {
     /// One hash of all traces, in order of seed.
     #[must_use]
     pub fn trace(&self) -> u64 {
-        let mut mixer = crate::trace::Mixer::new();
+        let mut mixer = crate::trace::WordHasher::new();
         self.runs.iter().for_each(|run| mixer.number(run.trace));
         mixer.value()
     }
 
-    /// What a command ends with: 0 if good, 2 if a kind is missing, else the worst of [`Wrong::exit_code`]'s, a crash first.
+    /// What a command ends with: 0 if good, 2 if a kind is missing, else the worst of [`ViolationKind::exit_code`]'s, a crash first.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let worst = self.failures().map(|(_, violation)| violation.wrong).min();
-        worst.map_or(if self.is_good() { 0 } else { 2 }, Wrong::exit_code)
+        let worst = self.failures().map(|(_, violation)| violation.kind).min();
+        worst.map_or(if self.is_good() { 0 } else { 2 }, ViolationKind::exit_code)
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for CampaignReport {
     /// A table of the faults, the sums, then each failure; the last line of all is the command that replays the first one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seeds = self.runs.len() as u64;
         writeln!(f, "{:<18} {:>7} {:>6} {:>12}", "fault", "seeds", "share", "times")?;
         for class in &self.campaign.classes {
-            let happened = self.happened(*class);
-            let times: u64 = self.runs.iter().map(|run| run.tally.of(*class)).sum();
+            let happened = self.runs_with(*class);
+            let times: u64 = self.runs.iter().map(|run| run.tally.get(*class)).sum();
             let share = happened * 100 / seeds.max(1);
             let verdict = if self.missing().any(|missing| missing == *class) { "  too few" } else { "" };
             writeln!(f, "{class:<18} {happened:>7} {share:>5}% {times:>12}{verdict}")?;
@@ -131,8 +139,9 @@ impl fmt::Display for Report {
             "seeds {start}..{end}: {seeds} runs, {events} events, {time} s of virtual time, trace {:016x}",
             self.trace()
         )?;
-        let wrong = |wrong| self.failures().filter(|(_, violation)| violation.wrong == wrong).count();
-        let (crash, safety, liveness) = (wrong(Wrong::Crash), wrong(Wrong::Safety), wrong(Wrong::Liveness));
+        let wrong = |wrong| self.failures().filter(|(_, violation)| violation.kind == wrong).count();
+        let (crash, safety, liveness) =
+            (wrong(ViolationKind::Crash), wrong(ViolationKind::Safety), wrong(ViolationKind::Liveness));
         writeln!(f, "failures: {crash} crash, {safety} safety, {liveness} liveness")?;
         for (run, violation) in self.failures() {
             writeln!(f, "seed {} (trace {:016x}): {violation}", run.seed, run.trace)?;

@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use gm_broadcast::{Machine, Time};
 
-use crate::watch::{Seen, Where};
+use crate::observation::{Observation, ObservationContext};
 use crate::world::World;
 
-pub(crate) mod bounded;
-pub(crate) mod bytes;
+pub(crate) mod byte_conservation;
+pub(crate) mod limit;
 
 /// What kind of wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wrong {
+pub enum ViolationKind {
     /// A panic.
     Crash,
     /// Something happened that must not.
@@ -23,14 +23,14 @@ pub enum Wrong {
     Liveness,
 }
 
-impl Wrong {
+impl ViolationKind {
     /// As reports spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Wrong::Crash => "crash",
-            Wrong::Safety => "safety",
-            Wrong::Liveness => "liveness",
+            ViolationKind::Crash => "crash",
+            ViolationKind::Safety => "safety",
+            ViolationKind::Liveness => "liveness",
         }
     }
 
@@ -38,9 +38,9 @@ impl Wrong {
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
-            Wrong::Crash => 3,
-            Wrong::Safety => 4,
-            Wrong::Liveness => 5,
+            ViolationKind::Crash => 3,
+            ViolationKind::Safety => 4,
+            ViolationKind::Liveness => 5,
         }
     }
 }
@@ -49,11 +49,11 @@ impl Wrong {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// What kind.
-    pub wrong: Wrong,
+    pub kind: ViolationKind,
     /// Who says so.
     pub checker: String,
     /// What.
-    pub what: String,
+    pub message: String,
     /// When it was found, by the world's time.
     pub at: Time,
 }
@@ -61,18 +61,18 @@ pub struct Violation {
 impl Violation {
     /// Something happened that must not.
     pub fn safety(checker: impl Into<String>, at: Time, what: impl Into<String>) -> Violation {
-        Violation { wrong: Wrong::Safety, checker: checker.into(), what: what.into(), at }
+        Violation { kind: ViolationKind::Safety, checker: checker.into(), message: what.into(), at }
     }
 
     /// Something did not happen that must.
     pub fn liveness(checker: impl Into<String>, at: Time, what: impl Into<String>) -> Violation {
-        Violation { wrong: Wrong::Liveness, checker: checker.into(), what: what.into(), at }
+        Violation { kind: ViolationKind::Liveness, checker: checker.into(), message: what.into(), at }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}, {}: {}", self.wrong.name(), self.at, self.checker, self.what)
+        write!(f, "{} at {}, {}: {}", self.kind.name(), self.at, self.checker, self.message)
     }
 }
 
@@ -85,13 +85,13 @@ pub trait Checker<M: Machine> {
     ///
     /// # Errors
     /// If that must not be.
-    fn see(&mut self, place: Where, seen: &Seen<'_, M>) -> Result<(), Violation>;
+    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation>;
 
     /// A machine was started, or handled an input and its outputs were taken.
     ///
     /// # Errors
     /// If the machine must not be so.
-    fn settled(&mut self, place: Where, machine: &M) -> Result<(), Violation> {
+    fn after_input(&mut self, place: ObservationContext, machine: &M) -> Result<(), Violation> {
         let _ = (place, machine);
         Ok(())
     }
@@ -112,12 +112,12 @@ impl<M: Machine, C: Checker<M>> Checker<M> for Rc<RefCell<C>> {
         self.borrow().name()
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, M>) -> Result<(), Violation> {
-        self.borrow_mut().see(place, seen)
+    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
+        self.borrow_mut().observe(place, seen)
     }
 
-    fn settled(&mut self, place: Where, machine: &M) -> Result<(), Violation> {
-        self.borrow_mut().settled(place, machine)
+    fn after_input(&mut self, place: ObservationContext, machine: &M) -> Result<(), Violation> {
+        self.borrow_mut().after_input(place, machine)
     }
 
     fn at_end(&mut self, world: &World<M>) -> Result<(), Violation> {

@@ -20,7 +20,7 @@ pub(crate) const ACCEPTOR: u8 = 1;
 
 /// What travels between the two ends.
 #[derive(Debug)]
-pub(crate) enum Wire {
+pub(crate) enum Segment {
     Syn,
     SynAck,
     /// Nothing listens there.
@@ -34,11 +34,11 @@ pub(crate) enum Wire {
     Reset,
 }
 
-impl Wire {
+impl Segment {
     /// Bytes of programs in it.
-    pub(crate) const fn length(&self) -> usize {
+    pub(crate) const fn payload_length(&self) -> usize {
         match self {
-            Wire::Data(bytes) => bytes.len(),
+            Segment::Data(bytes) => bytes.len(),
             _ => 0,
         }
     }
@@ -46,24 +46,24 @@ impl Wire {
 
 /// What a program knows of its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum EndState {
     /// It dialled, and was not answered.
     Dialling,
     /// It was not told of a connection that its kernel accepts.
-    Waiting,
+    Accepted,
     Open,
     /// It is over for the program, or there is none any more.
-    Done,
+    Closed,
 }
 
 /// One end, and all that goes from it to the other.
 #[derive(Debug)]
-pub(crate) struct End {
+pub(crate) struct ConnEnd {
     pub(crate) node: NodeIndex,
     /// Of which life of the node.
     pub(crate) life: u32,
     pub(crate) link: ConnectionId,
-    pub(crate) stage: Stage,
+    pub(crate) state: EndState,
     /// The kernel of this end knows that the other is there.
     pub(crate) established: bool,
     /// The program closed it: what it had sent is still sent, what comes is thrown away.
@@ -71,68 +71,68 @@ pub(crate) struct End {
     /// The slow reader's next read is in the queue.
     pub(crate) reading: bool,
     /// The other end's last word came, and waits until all before it is read.
-    pub(crate) last: bool,
+    pub(crate) fin_received: bool,
     /// This end's last word is sent.
-    pub(crate) said_last: bool,
+    pub(crate) fin_sent: bool,
     /// Handed to the kernel, but outside the window.
-    pub(crate) outbox: VecDeque<Vec<u8>>,
+    pub(crate) send_buffer: VecDeque<Vec<u8>>,
     /// Bytes within the window.
-    pub(crate) unread: usize,
+    pub(crate) window_used: usize,
     /// First bytes that went for nothing, see `Tcp::warm`.
-    pub(crate) free: usize,
+    pub(crate) free_bytes: usize,
     /// On its way, in the order of arrival.
-    pub(crate) flight: VecDeque<Wire>,
-    pub(crate) arrival: Time,
+    pub(crate) in_flight: VecDeque<Segment>,
+    pub(crate) last_arrival: Time,
     /// What does not come through, to be tried again.
-    pub(crate) held: VecDeque<Wire>,
-    pub(crate) held_since: Time,
+    pub(crate) blocked: VecDeque<Segment>,
+    pub(crate) blocked_since: Time,
     pub(crate) tries: u32,
     /// Came here, but was not read: only while the reader is slow.
-    pub(crate) inbox: VecDeque<u8>,
+    pub(crate) receive_buffer: VecDeque<u8>,
 }
 
-impl End {
-    pub(crate) const fn new(node: NodeIndex, life: u32, link: ConnectionId, stage: Stage) -> End {
-        End {
+impl ConnEnd {
+    pub(crate) const fn new(node: NodeIndex, life: u32, link: ConnectionId, stage: EndState) -> ConnEnd {
+        ConnEnd {
             node,
             life,
             link,
-            stage,
+            state: stage,
             established: false,
             closing: false,
             reading: false,
-            last: false,
-            said_last: false,
-            outbox: VecDeque::new(),
-            unread: 0,
-            free: 0,
-            flight: VecDeque::new(),
-            arrival: Time::ZERO,
-            held: VecDeque::new(),
-            held_since: Time::ZERO,
+            fin_received: false,
+            fin_sent: false,
+            send_buffer: VecDeque::new(),
+            window_used: 0,
+            free_bytes: 0,
+            in_flight: VecDeque::new(),
+            last_arrival: Time::ZERO,
+            blocked: VecDeque::new(),
+            blocked_since: Time::ZERO,
             tries: 0,
-            inbox: VecDeque::new(),
+            receive_buffer: VecDeque::new(),
         }
     }
 
     /// Bytes that this end sent and nobody read.
-    pub(crate) fn bytes(&self) -> usize {
-        let wires = self.flight.iter().chain(&self.held).map(Wire::length).sum::<usize>();
-        wires + self.outbox.iter().map(Vec::len).sum::<usize>()
+    pub(crate) fn undelivered_bytes(&self) -> usize {
+        let wires = self.in_flight.iter().chain(&self.blocked).map(Segment::payload_length).sum::<usize>();
+        wires + self.send_buffer.iter().map(Vec::len).sum::<usize>()
     }
 }
 
 /// A connection.
-pub(crate) type Conn = [End; 2];
+pub(crate) type Conn = [ConnEnd; 2];
 
 /// All connections of a world.
 #[derive(Debug, Default)]
-pub(crate) struct Conns {
+pub(crate) struct ConnTable {
     slots: Vec<(u32, Option<Box<Conn>>)>,
     free: Vec<u32>,
 }
 
-impl Conns {
+impl ConnTable {
     pub(crate) fn add(&mut self, conn: Conn) -> ConnKey {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
@@ -160,7 +160,7 @@ impl Conns {
     }
 
     /// Those that are there.
-    pub(crate) fn each(&self) -> impl Iterator<Item = &Conn> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Conn> {
         self.slots.iter().filter_map(|(_, conn)| conn.as_deref())
     }
 
@@ -177,6 +177,6 @@ impl Conns {
     }
 }
 
-pub(crate) const fn other(side: u8) -> u8 {
+pub(crate) const fn other_side(side: u8) -> u8 {
     1 - side
 }

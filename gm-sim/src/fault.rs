@@ -148,7 +148,7 @@ impl FaultClass {
     const COUNT: usize = FaultClass::ALL.len() + FaultClass::OF_NODES.len();
 
     /// Every one, in order.
-    pub fn every() -> impl Iterator<Item = FaultClass> {
+    pub fn all() -> impl Iterator<Item = FaultClass> {
         FaultClass::ALL.into_iter().chain(FaultClass::OF_NODES)
     }
 
@@ -204,7 +204,7 @@ impl FaultClass {
     /// The class of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<FaultClass> {
-        FaultClass::every().find(|class| class.name() == name)
+        FaultClass::all().find(|class| class.name() == name)
     }
 }
 
@@ -216,22 +216,22 @@ impl fmt::Display for FaultClass {
 
 /// How often each kind really happened in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally([u64; FaultClass::COUNT]);
+pub struct FaultCounts([u64; FaultClass::COUNT]);
 
-impl Default for Tally {
-    fn default() -> Tally {
-        Tally([0; FaultClass::COUNT])
+impl Default for FaultCounts {
+    fn default() -> FaultCounts {
+        FaultCounts([0; FaultClass::COUNT])
     }
 }
 
-impl Tally {
+impl FaultCounts {
     /// How often that was.
     #[must_use]
-    pub const fn of(&self, class: FaultClass) -> u64 {
+    pub const fn get(&self, class: FaultClass) -> u64 {
         self.0[class as usize]
     }
 
-    pub(crate) const fn count(&mut self, class: FaultClass) {
+    pub(crate) const fn add(&mut self, class: FaultClass) {
         self.0[class as usize] += 1;
     }
 }
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn all_are_listed_once_and_in_order() {
-        for (place, class) in FaultClass::every().enumerate() {
+        for (place, class) in FaultClass::all().enumerate() {
             assert_eq!(class as usize, place);
             assert_eq!(FaultClass::named(class.name()), Some(class));
         }

@@ -2,7 +2,7 @@
 //!
 //! A run is a function of (seed, scenario). A [`World`] holds machines, a [`Network`] between them, and one queue of what is to
 //! happen. Faults are done to it at once or at a time ([`Action`]), or drawn from a seed ([`Schedule`]); what really happened is
-//! counted ([`Tally`]), what machines handled is hashed ([`Trace`]), and who looks on ([`Checker`]) ends the run at the first
+//! counted ([`FaultCounts`]), what machines handled is hashed ([`Trace`]), and who looks on ([`Checker`]) ends the run at the first
 //! [`Violation`]. A [`Campaign`] runs many seeds and tells which fault happened in how many.
 //!
 //! ```
@@ -10,7 +10,7 @@
 //!
 //! use gm_broadcast::{Input, Machine, Output, Outputs, Time};
 //! use gm_clock::NetId;
-//! use gm_sim::{Bounds, Bytes, Campaign, FaultClass, Network, NodeIndex, Place, Run, Schedule, World};
+//! use gm_sim::{ScheduleBounds, ByteConservation, Campaign, FaultClass, Network, NodeIndex, Location, Run, Schedule, World};
 //!
 //! /// Multicasts what it is told, and hands up what it hears.
 //! #[derive(Debug, Default)]
@@ -42,14 +42,14 @@
 //! fn run(seed: u64) -> Run {
 //!     let place = |node: u8| {
 //!         let id = NetId::new(Ipv4Addr::new(10, 0, 0, node + 1).into(), 29_999)?;
-//!         Ok(Place { id, island: 0, site: 0 })
+//!         Ok(Location { id, island: 0, site: 0 })
 //!     };
-//!     let places: Vec<Place> = (0..4).map(place).collect::<Result<_, gm_clock::NetIdError>>().unwrap_or_default();
+//!     let places: Vec<Location> = (0..4).map(place).collect::<Result<_, gm_clock::NetIdError>>().unwrap_or_default();
 //!     let mut world = World::new(seed, Network::default(), &places, |_birth| Toy::default());
-//!     world.watch(Bytes::new());
+//!     world.add_checker(ByteConservation::new());
 //!     world.start_all();
 //!     let second = |second: u64| Time::from_nanos(second * 1_000_000_000);
-//!     let bounds = Bounds { nodes: 4, start: second(1), heal_at: second(9), revive: true, spared: vec![] };
+//!     let bounds = ScheduleBounds { nodes: 4, start: second(1), heal_at: second(9), restart_dead: true, spared: vec![] };
 //!     Schedule::draw(seed, &[FaultClass::Loss], &bounds).install(&mut world);
 //!     for at in 0..10 {
 //!         world.command_at(second(at), NodeIndex(0), vec![7; 100]);
@@ -62,16 +62,17 @@
 //!     seeds: 0..20,
 //!     threads: 2,
 //!     classes: vec![FaultClass::Loss],
-//!     percent: 20,
+//!     min_percent: 20,
 //!     replay: "cargo xtask sim --seed".to_owned(),
 //! }
 //! .run(run);
 //! assert!(report.is_good(), "{report}");
 //! ```
 //!
-//! Reading order: `node.rs`, `network.rs`, `fault.rs`, `rules.rs` (what is wrong where), `conn.rs`, `watch.rs`, `world.rs` and the
+//! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (what is wrong where), `conn.rs`, `observation.rs`, `world.rs` and the
 //! files below it; then `checker.rs`, `schedule.rs`, `trace.rs`, `campaign.rs`.
 
+mod active_faults;
 pub mod broadcast;
 mod campaign;
 mod checker;
@@ -79,22 +80,21 @@ mod conn;
 mod fault;
 mod network;
 mod node;
+mod observation;
 mod queue;
-mod rules;
 mod schedule;
 mod trace;
-mod watch;
 mod world;
 
-pub use campaign::{Campaign, Report};
-pub use checker::bounded::Bounded;
-pub use checker::bytes::Bytes;
-pub use checker::{Checker, Violation, Wrong};
-pub use fault::{FaultClass, Tally};
-pub use network::{Network, Tcp, Way};
-pub use node::{Birth, NodeIndex, Place};
-pub use rules::{Effect, Fault, NodeSet, Nodes, Rates, Scope};
-pub use schedule::{Bounds, Schedule};
-pub use trace::{Mixer, Trace};
-pub use watch::{Amount, Flow, Seen, Traffic, Where};
-pub use world::{Action, Run, Trick, World, spread};
+pub use active_faults::{Effect, Fault, NodeSet, Nodes, Rates, Scope};
+pub use campaign::{Campaign, CampaignReport};
+pub use checker::byte_conservation::ByteConservation;
+pub use checker::limit::LimitChecker;
+pub use checker::{Checker, Violation, ViolationKind};
+pub use fault::{FaultClass, FaultCounts};
+pub use network::{Network, PathProfile, TcpModel};
+pub use node::{Location, NodeIndex, StartContext};
+pub use observation::{Observation, ObservationContext, Traffic, TrafficKind, TrafficStats};
+pub use schedule::{Schedule, ScheduleBounds};
+pub use trace::{Trace, WordHasher};
+pub use world::{Action, Attack, Run, World, derive_seed};

@@ -13,13 +13,16 @@ use clap::Parser;
 use gm_sim::FaultClass;
 use gm_sim::broadcast::run::run;
 use gm_sim::broadcast::scenario::{Plan, RANDOM, names, plan};
-use gm_sim::broadcast::sweep::{CI_EACH, CI_SEEDS, Count, count, page, replays, scenarios, search, seeds};
-use gm_sim::broadcast::{metrics, plants};
+use gm_sim::broadcast::suite::{
+    CI_SCENARIO_SEEDS, CI_SEEDS, SuiteResult, page, replay_bugs, result_of, run_scenarios, run_seeds,
+    search_bug,
+};
+use gm_sim::broadcast::{metrics, planted_bugs};
 
 /// Worlds of broadcasters in virtual time: nothing said runs what every change must pass
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask sim")]
-struct Flags {
+struct SimFlags {
     /// One seed
     #[arg(long, conflicts_with_all = ["seeds", "campaign", "metrics"])]
     seed: Option<u64>,
@@ -56,44 +59,46 @@ struct Flags {
 }
 
 /// Seeds of a campaign, if no others are said.
-const CAMPAIGN: Range<u64> = 0..2_000;
+const CAMPAIGN_SEEDS: Range<u64> = 0..2_000;
 /// Seeds of each scenario in it.
-const CAMPAIGN_EACH: Range<u64> = 0..200;
+const CAMPAIGN_SCENARIO_SEEDS: Range<u64> = 0..200;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/campaign-broadcast.md");
-const NOT_THERE: u8 = 1;
+const UNKNOWN_NAME: u8 = 1;
 
 fn main() -> ExitCode {
-    ExitCode::from(answer(&Flags::parse()))
+    ExitCode::from(dispatch(&SimFlags::parse()))
 }
 
-fn answer(flags: &Flags) -> u8 {
+fn dispatch(flags: &SimFlags) -> u8 {
     let scenario = flags.scenario.as_deref().unwrap_or(RANDOM);
     if plan(scenario, 0).is_none() {
         println!("there is no scenario {scenario}; there are {}", names().collect::<Vec<_>>().join(", "));
-        return NOT_THERE;
+        return UNKNOWN_NAME;
     }
     if flags.metrics {
         return if flags.large { metrics::run_large() } else { metrics::run(flags.check) };
     }
     let drawn = flags.seed.or(flags.scenario.as_ref().filter(|_| flags.seeds.is_none()).map(|_| 0));
     match (&flags.plant, drawn) {
-        (Some(name), _) if plants::named(name).is_none() => {
+        (Some(name), _) if planted_bugs::named(name).is_none() => {
             println!("there is no bug {name}");
-            NOT_THERE
+            UNKNOWN_NAME
         }
-        (None, _) if flags.campaign => campaign(flags.seeds.clone().unwrap_or(CAMPAIGN), &flags.commit),
-        (Some(name), None) => told(plants::named(name).map(|bug| search(bug, &mut say)).unwrap_or_default()),
-        (_, Some(seed)) => plan(scenario, seed).map_or(NOT_THERE, |plan| one(plan, flags)),
+        (None, _) if flags.campaign => campaign(flags.seeds.clone().unwrap_or(CAMPAIGN_SEEDS), &flags.commit),
+        (Some(name), None) => print_result(
+            planted_bugs::named(name).map(|bug| search_bug(bug, &mut print_line)).unwrap_or_default(),
+        ),
+        (_, Some(seed)) => plan(scenario, seed).map_or(UNKNOWN_NAME, |plan| run_one(plan, flags)),
         (None, None) => match &flags.seeds {
-            Some(range) => many(scenario, range.clone(), flags.hash),
-            None => ci(),
+            Some(range) => run_many(scenario, range.clone(), flags.hash),
+            None => run_ci(),
         },
     }
 }
 
 /// One run: what it is, what happened, how it ended.
-fn one(plan: Plan, flags: &Flags) -> u8 {
-    let bug = flags.plant.as_deref().and_then(plants::named);
+fn run_one(plan: Plan, flags: &SimFlags) -> u8 {
+    let bug = flags.plant.as_deref().and_then(planted_bugs::named);
     let mut replay = plan.replay();
     if let Some(bug) = bug {
         let _ = write!(replay, " --plant {}", bug.name());
@@ -103,69 +108,76 @@ fn one(plan: Plan, flags: &Flags) -> u8 {
     println!("{replay}");
     let (run, lines) = run(plan, bug, if flags.trace { usize::MAX } else { 0 });
     lines.iter().for_each(|line| println!("{line}"));
-    for class in FaultClass::ALL.into_iter().filter(|class| run.tally.of(*class) > 0) {
-        println!("{class:<18} {}", run.tally.of(class));
+    for class in FaultClass::ALL.into_iter().filter(|class| run.tally.get(*class) > 0) {
+        println!("{class:<18} {}", run.tally.get(class));
     }
     println!("{} events, until {}, trace {:016x}", run.events, run.time, run.trace);
     match run.outcome {
         Ok(()) => 0,
         Err(violation) => {
             println!("{violation}\n{replay}");
-            violation.wrong.exit_code()
+            violation.kind.exit_code()
         }
     }
 }
 
-fn many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
-    let report = seeds(scenario, range);
+fn run_many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
+    let report = run_seeds(scenario, range);
     if hash {
         report.runs.iter().for_each(|run| println!("{} {:016x}", run.seed, run.trace));
     }
     print!("{report}");
-    count(&report).code
+    result_of(&report).exit_code
 }
 
 /// What every change must pass.
-fn ci() -> u8 {
-    let report = seeds(RANDOM, CI_SEEDS);
+fn run_ci() -> u8 {
+    let report = run_seeds(RANDOM, CI_SEEDS);
     println!("{report}");
     let metrics = metrics::run(true);
-    let metrics =
-        Count { passed: usize::from(metrics == 0), failed: usize::from(metrics != 0), code: metrics };
-    let all = count(&report).and(scenarios(CI_EACH, &mut say)).and(replays(&mut say)).and(metrics);
+    let metrics = SuiteResult {
+        passed: usize::from(metrics == 0),
+        failed: usize::from(metrics != 0),
+        exit_code: metrics,
+    };
+    let all = result_of(&report)
+        .and(run_scenarios(CI_SCENARIO_SEEDS, &mut print_line))
+        .and(replay_bugs(&mut print_line))
+        .and(metrics);
     if let Some((run, _)) = report.failures().next() {
         println!("cargo xtask sim --seed {}", run.seed);
     }
-    told(all)
+    print_result(all)
 }
 
 fn campaign(range: Range<u64>, commit: &str) -> u8 {
-    let report = seeds(RANDOM, range);
+    let report = run_seeds(RANDOM, range);
     println!("{report}");
     let (mut named, mut bugs) = (String::new(), String::new());
     let keep = |text: &mut String, line: &str| {
         println!("{line}");
         let _ = writeln!(text, "{line}");
     };
-    let mut all = count(&report).and(scenarios(CAMPAIGN_EACH, &mut |line| keep(&mut named, line)));
+    let mut all =
+        result_of(&report).and(run_scenarios(CAMPAIGN_SCENARIO_SEEDS, &mut |line| keep(&mut named, line)));
     for bug in gm_broadcast::Bug::ALL {
-        all = all.and(search(bug, &mut |line| keep(&mut bugs, line)));
+        all = all.and(search_bug(bug, &mut |line| keep(&mut bugs, line)));
     }
     if let Err(error) = std::fs::write(PAGE, page(commit, &report, &named, &bugs)) {
         println!("the page was not written: {error}");
-        return NOT_THERE;
+        return UNKNOWN_NAME;
     }
-    told(all)
+    print_result(all)
 }
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     println!("{line}");
 }
 
 /// The last line, as all commands that count have it.
-fn told(count: Count) -> u8 {
+fn print_result(count: SuiteResult) -> u8 {
     println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
-    count.code
+    count.exit_code
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

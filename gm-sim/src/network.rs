@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use gm_broadcast::{LatencyClass, PathCost, PathCosts, Time};
 
-use crate::node::Place;
+use crate::node::Location;
 
 /// A kind of way between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct PathProfile {
     /// From the beginning of a send to that of the next one of the same node.
     pub gap: Duration,
     /// From the beginning of a send to its arrival.
@@ -16,19 +16,19 @@ pub struct Way {
     /// Added to each arrival: anything below it.
     pub jitter: Duration,
     /// Bytes a second; 0 if as many as one likes. A frame keeps its sender busy, and comes later, by its length over this.
-    pub rate: u64,
+    pub bytes_per_second: u64,
 }
 
-impl Way {
+impl PathProfile {
     /// No jitter, any number of bytes.
     #[must_use]
-    pub const fn new(cost: PathCost) -> Way {
-        Way { gap: cost.gap, latency: cost.latency, jitter: Duration::ZERO, rate: 0 }
+    pub const fn new(cost: PathCost) -> PathProfile {
+        PathProfile { gap: cost.gap, latency: cost.latency, jitter: Duration::ZERO, bytes_per_second: 0 }
     }
 
     /// How long so many bytes take besides.
-    pub(crate) fn length(&self, bytes: usize) -> Duration {
-        match self.rate {
+    pub(crate) fn transmission_time(&self, bytes: usize) -> Duration {
+        match self.bytes_per_second {
             0 => Duration::ZERO,
             rate => Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate),
         }
@@ -37,39 +37,39 @@ impl Way {
 
 /// How the kernels' TCP behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tcp {
+pub struct TcpModel {
     /// Bytes that are on their way or unread, at most, per connection and direction; what is more waits with the sender.
     pub window: usize,
     /// After this a dial is silent.
     pub connect_timeout: Duration,
     /// What does not come through is tried again after this, then after twice as long, and so on.
-    pub retry_first: Duration,
+    pub retry_min: Duration,
     /// The longest time between two tries.
-    pub retry_most: Duration,
+    pub retry_max: Duration,
     /// Who has sent bytes that nobody took for so long gives the connection up.
-    pub give_up: Duration,
+    pub user_timeout: Duration,
     /// Connections that the kernel of a paused process accepts.
     pub backlog: usize,
     /// Whether connections are as if they had been made before: the handshake, and so many first bytes of each end (what a protocol
     /// opens with), take no time and keep nobody busy. Nothing: all takes its time.
-    pub warm: Option<usize>,
+    pub pre_opened: Option<usize>,
 }
 
 /// A network without faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Within an island, multicast and TCP.
-    pub island: Way,
+    pub island: PathProfile,
     /// Between islands of a site.
-    pub lan: Way,
+    pub lan: PathProfile,
     /// Between sites.
-    pub wan: Way,
+    pub wan: PathProfile,
     /// Bytes of a datagram, at most; longer ones vanish.
     pub mtu: usize,
     /// Bytes of datagrams that wait for a paused process, at most; what comes besides is lost.
     pub udp_buffer: usize,
     /// Connections.
-    pub tcp: Tcp,
+    pub tcp: TcpModel,
 }
 
 impl Network {
@@ -77,26 +77,26 @@ impl Network {
     #[must_use]
     pub const fn new(classes: &PathCosts) -> Network {
         Network {
-            island: Way::new(classes.island),
-            lan: Way::new(classes.lan),
-            wan: Way::new(classes.wan),
+            island: PathProfile::new(classes.island),
+            lan: PathProfile::new(classes.lan),
+            wan: PathProfile::new(classes.wan),
             mtu: 65_507,
             udp_buffer: 212_992,
-            tcp: Tcp {
+            tcp: TcpModel {
                 window: 256 << 10,
                 connect_timeout: Duration::from_secs(3),
-                retry_first: Duration::from_millis(200),
-                retry_most: Duration::from_secs(2),
-                give_up: gm_broadcast::STALL_TIMEOUT,
+                retry_min: Duration::from_millis(200),
+                retry_max: Duration::from_secs(2),
+                user_timeout: gm_broadcast::STALL_TIMEOUT,
                 backlog: 128,
-                warm: None,
+                pre_opened: None,
             },
         }
     }
 
     /// The class of a way. A node's way to itself is one within its island.
     #[must_use]
-    pub const fn class(from: &Place, to: &Place) -> LatencyClass {
+    pub const fn class(from: &Location, to: &Location) -> LatencyClass {
         if from.island == to.island {
             LatencyClass::Island
         } else if from.site == to.site {
@@ -108,7 +108,7 @@ impl Network {
 
     /// What it costs.
     #[must_use]
-    pub const fn way(&self, class: LatencyClass) -> &Way {
+    pub const fn path(&self, class: LatencyClass) -> &PathProfile {
         match class {
             LatencyClass::Island => &self.island,
             LatencyClass::Lan => &self.lan,
@@ -124,8 +124,8 @@ impl Default for Network {
 }
 
 /// A send that begins not before `now`: when it begins, and until when its sender is busy.
-pub(crate) fn send(busy_until: &mut Time, now: Time, way: &Way, bytes: usize) -> Time {
+pub(crate) fn schedule_send(busy_until: &mut Time, now: Time, way: &PathProfile, bytes: usize) -> Time {
     let begin = now.max(*busy_until);
-    *busy_until = begin + way.gap + way.length(bytes);
+    *busy_until = begin + way.gap + way.transmission_time(bytes);
     begin
 }

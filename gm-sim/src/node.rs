@@ -7,7 +7,7 @@ use std::time::Duration;
 use gm_broadcast::{ConnectionId, Input, Machine, Time};
 use gm_clock::NetId;
 
-use crate::conn::{ConnKey, Wire};
+use crate::conn::{ConnKey, Segment};
 
 /// A node's place in its world, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +17,7 @@ impl NodeIndex {
     /// The stranger who is no node: see `outsider.rs`.
     pub(crate) const OUTSIDER: NodeIndex = NodeIndex(u32::MAX);
 
-    pub(crate) const fn at(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -30,7 +30,7 @@ impl fmt::Display for NodeIndex {
 
 /// Where a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Its identity and address; no other node of the world has it.
     pub id: NetId,
     /// Nodes of one number hear each other's multicast.
@@ -41,11 +41,11 @@ pub struct Place {
 
 /// What the factory makes a machine of.
 #[derive(Clone, Copy, Debug)]
-pub struct Birth {
+pub struct StartContext {
     /// Who.
     pub node: NodeIndex,
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// How often the node was started before.
     pub restarts: u32,
     /// All the machine's chance; another one at every start.
@@ -60,84 +60,84 @@ pub struct Birth {
 
 /// A machine, and what of the world is about it alone.
 #[derive(Debug)]
-pub(crate) struct Node<M: Machine> {
+pub(crate) struct NodeState<M: Machine> {
     /// Nothing while the process is dead.
     pub(crate) machine: Option<M>,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     pub(crate) param: u64,
     /// Its sends go one after the other: the next not before this.
     pub(crate) busy_until: Time,
     /// The time of the wake in the queue that counts; others are stale.
-    pub(crate) wake_at: Time,
+    pub(crate) next_wake: Time,
     /// Starts so far: what is of an earlier life is not of this one.
     pub(crate) life: u32,
     /// Connections that were accepted so far.
     pub(crate) accepted: u64,
-    pub(crate) links: BTreeMap<ConnectionId, (ConnKey, u8)>,
+    pub(crate) conns: BTreeMap<ConnectionId, (ConnKey, u8)>,
     /// The host answers, if only with a refusal.
     pub(crate) host_up: bool,
     pub(crate) wrong_key: bool,
-    pub(crate) clock: Option<Box<Clock>>,
+    pub(crate) clock: Option<Box<SkewedClock>>,
     /// There while it is paused.
-    pub(crate) frozen: Option<Box<Frozen<M::Command>>>,
+    pub(crate) paused: Option<Box<PausedInputs<M::Command>>>,
 }
 
-impl<M: Machine> Node<M> {
-    pub(crate) const fn new(place: Place) -> Node<M> {
-        Node {
+impl<M: Machine> NodeState<M> {
+    pub(crate) const fn new(place: Location) -> NodeState<M> {
+        NodeState {
             machine: None,
-            place,
+            location: place,
             param: 0,
             busy_until: Time::ZERO,
-            wake_at: Time::NEVER,
+            next_wake: Time::NEVER,
             life: 0,
             accepted: 0,
-            links: BTreeMap::new(),
+            conns: BTreeMap::new(),
             host_up: true,
             wrong_key: false,
             clock: None,
-            frozen: None,
+            paused: None,
         }
     }
 
     /// What its clock shows at a time of the world.
-    pub(crate) fn local(&self, now: Time) -> Time {
-        self.clock.as_ref().map_or(now, |clock| clock.local(now))
+    pub(crate) fn local_time(&self, now: Time) -> Time {
+        self.clock.as_ref().map_or(now, |clock| clock.to_local(now))
     }
 
     /// When its clock will show that.
-    pub(crate) fn world(&self, local: Time) -> Time {
-        self.clock.as_ref().map_or(local, |clock| clock.world(local))
+    pub(crate) fn world_time(&self, local: Time) -> Time {
+        self.clock.as_ref().map_or(local, |clock| clock.to_world(local))
     }
 }
 
 /// What waits while a process is paused; its kernel still takes what comes.
 #[derive(Debug)]
-pub(crate) struct Frozen<C> {
-    pub(crate) waiting: VecDeque<Waiting<C>>,
+pub(crate) struct PausedInputs<C> {
+    pub(crate) queue: VecDeque<PendingInput<C>>,
     /// Bytes of datagrams among them.
-    pub(crate) datagrams: usize,
+    pub(crate) datagram_bytes: usize,
     /// Connections that its kernel accepted meanwhile.
     pub(crate) accepted: usize,
 }
 
 /// One thing that waits.
 #[derive(Debug)]
-pub(crate) enum Waiting<C> {
+pub(crate) enum PendingInput<C> {
     Input(Input<C>),
-    Wire(ConnKey, u8, Wire),
+    Segment(ConnKey, u8, Segment),
     Read(ConnKey, u8),
 }
 
-impl<C> Frozen<C> {
-    pub(crate) const fn new() -> Frozen<C> {
-        Frozen { waiting: VecDeque::new(), datagrams: 0, accepted: 0 }
+impl<C> PausedInputs<C> {
+    pub(crate) const fn new() -> PausedInputs<C> {
+        PausedInputs { queue: VecDeque::new(), datagram_bytes: 0, accepted: 0 }
     }
 }
 
 /// A clock that is not the world's: it never runs back.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clock {
+pub(crate) struct SkewedClock {
     /// From here on, of the world's time and its own.
     world: Time,
     local: Time,
@@ -147,16 +147,16 @@ pub(crate) struct Clock {
 
 const BILLION: u128 = 1_000_000_000;
 
-impl Clock {
+impl SkewedClock {
     fn rate(self) -> u128 {
         u128::try_from(1_000_000_000 + i64::from(self.drift.max(-900_000_000))).unwrap_or(BILLION)
     }
 
-    fn local(self, now: Time) -> Time {
+    fn to_local(self, now: Time) -> Time {
         self.local + nanos(now.since(self.world).as_nanos() * self.rate() / BILLION)
     }
 
-    fn world(self, local: Time) -> Time {
+    fn to_world(self, local: Time) -> Time {
         if local == Time::NEVER {
             return local;
         }
@@ -164,8 +164,8 @@ impl Clock {
     }
 
     /// The clock that shows `ahead` more than this one from now on, and drifts so.
-    pub(crate) fn changed(self, now: Time, ahead: Duration, drift: Option<i32>) -> Clock {
-        Clock { world: now, local: self.local(now) + ahead, drift: drift.unwrap_or(self.drift) }
+    pub(crate) fn changed(self, now: Time, ahead: Duration, drift: Option<i32>) -> SkewedClock {
+        SkewedClock { world: now, local: self.to_local(now) + ahead, drift: drift.unwrap_or(self.drift) }
     }
 }
 
@@ -181,12 +181,12 @@ mod tests {
     fn a_clock_is_its_own_inverse_rounded_up() {
         for drift in [-100_000_000, -3, 0, 7, 250_000_000] {
             let clock =
-                Clock::default().changed(Time::from_nanos(1_000), Duration::from_secs(3), Some(drift));
+                SkewedClock::default().changed(Time::from_nanos(1_000), Duration::from_secs(3), Some(drift));
             for step in 0..10_000 {
-                let local = clock.local(Time::from_nanos(1_000)) + Duration::from_nanos(step * 7);
-                let world = clock.world(local);
-                assert!(clock.local(world) >= local);
-                assert!(clock.local(Time::from_nanos(world.as_nanos() - 1)) <= local);
+                let local = clock.to_local(Time::from_nanos(1_000)) + Duration::from_nanos(step * 7);
+                let world = clock.to_world(local);
+                assert!(clock.to_local(world) >= local);
+                assert!(clock.to_local(Time::from_nanos(world.as_nanos() - 1)) <= local);
             }
         }
     }

@@ -16,7 +16,7 @@ pub(crate) struct Queue<T> {
 struct Entry<T> {
     at: Time,
     sequence: u64,
-    what: T,
+    value: T,
 }
 
 impl<T> Queue<T> {
@@ -26,20 +26,20 @@ impl<T> Queue<T> {
 
     pub(crate) fn push(&mut self, at: Time, what: T) {
         self.sequence += 1;
-        self.heap.push(Entry { at, sequence: self.sequence, what });
+        self.heap.push(Entry { at, sequence: self.sequence, value: what });
     }
 
-    pub(crate) fn next(&self) -> Option<Time> {
+    pub(crate) fn next_time(&self) -> Option<Time> {
         self.heap.peek().map(|entry| entry.at)
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Time, T)> {
-        self.heap.pop().map(|entry| (entry.at, entry.what))
+        self.heap.pop().map(|entry| (entry.at, entry.value))
     }
 
     /// In no order: for sums only.
-    pub(crate) fn each(&self) -> impl Iterator<Item = &T> {
-        self.heap.iter().map(|entry| &entry.what)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.heap.iter().map(|entry| &entry.value)
     }
 }
 

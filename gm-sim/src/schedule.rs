@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use gm_broadcast::{Machine, Rng, Time, Via};
 
+use crate::active_faults::{Effect, Fault, Nodes, Rates, Scope};
 use crate::fault::FaultClass;
 use crate::node::NodeIndex;
-use crate::rules::{Effect, Fault, Nodes, Rates, Scope};
-use crate::world::{Action, Trick, World, spread};
+use crate::world::{Action, Attack, World, derive_seed};
 
 /// Within what a timetable is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct ScheduleBounds {
     /// Nodes of the world.
     pub nodes: u32,
     /// No fault before this.
@@ -19,7 +19,7 @@ pub struct Bounds {
     /// No fault any more from here on.
     pub heal_at: Time,
     /// Whether the dead are started then.
-    pub revive: bool,
+    pub restart_dead: bool,
     /// Who neither dies nor is paused, and keeps key and clock.
     pub spared: Vec<NodeIndex>,
 }
@@ -32,124 +32,133 @@ pub struct Schedule {
 }
 
 /// Times that a kind of fault is drawn, at most.
-const TIMES: u64 = 3;
+const MAX_REPEATS: u64 = 3;
 /// Tricks of an outsider at each of them, at most.
-const TRICKS: u64 = 8;
+const MAX_ATTACKS: u64 = 8;
 
 impl Schedule {
     /// Each of these kinds, one to three times each, somewhere within the bounds. The same seed, the same timetable.
     #[must_use]
-    pub fn draw(seed: u64, classes: &[FaultClass], bounds: &Bounds) -> Schedule {
+    pub fn draw(seed: u64, classes: &[FaultClass], bounds: &ScheduleBounds) -> Schedule {
         let mut actions = Vec::new();
         for class in classes {
             // Of its own for each kind: a kind more does not move the others.
-            let chance = Rng::new(spread(seed, u64::MAX, *class as u64));
-            Draw { chance, class: *class, bounds, actions: &mut actions }.all();
+            let rng = Rng::new(derive_seed(seed, u64::MAX, *class as u64));
+            FaultDraw { rng, class: *class, bounds, actions: &mut actions }.all();
         }
-        actions.push((bounds.heal_at, Action::Heal { revive: bounds.revive }));
+        actions.push((bounds.heal_at, Action::Heal { revive: bounds.restart_dead }));
         actions.sort_by_key(|(at, _)| *at);
         Schedule { actions }
     }
 
     /// Some of these kinds, each with a chance of `parts` in `of`, in their order.
     #[must_use]
-    pub fn some(seed: u64, classes: &[FaultClass], parts: u64, of: u64) -> Vec<FaultClass> {
-        let mut chance = Rng::new(spread(seed, u64::MAX, u64::MAX));
-        classes.iter().copied().filter(|_| chance.ratio(parts, of)).collect()
+    pub fn choose(seed: u64, classes: &[FaultClass], parts: u64, of: u64) -> Vec<FaultClass> {
+        let mut rng = Rng::new(derive_seed(seed, u64::MAX, u64::MAX));
+        classes.iter().copied().filter(|_| rng.ratio(parts, of)).collect()
     }
 
     /// Puts it into a world.
     pub fn install<M: Machine>(&self, world: &mut World<M>) {
         for (at, action) in &self.actions {
-            world.act_at(*at, action.clone());
+            world.apply_at(*at, action.clone());
         }
     }
 }
 
-struct Draw<'a> {
-    chance: Rng,
+struct FaultDraw<'a> {
+    rng: Rng,
     class: FaultClass,
-    bounds: &'a Bounds,
+    bounds: &'a ScheduleBounds,
     actions: &'a mut Vec<(Time, Action)>,
 }
 
-impl Draw<'_> {
+impl FaultDraw<'_> {
     fn all(&mut self) {
-        for _ in 0..=self.chance.below(TIMES) {
+        for _ in 0..=self.rng.below(MAX_REPEATS) {
             let span = self.bounds.heal_at.since(self.bounds.start);
-            let from = self.bounds.start + self.chance.duration_up_to(span * 3 / 4);
+            let from = self.bounds.start + self.rng.duration_up_to(span * 3 / 4);
             let left = self.bounds.heal_at.since(from);
-            let until = from + left / 4 + self.chance.duration_up_to(left * 3 / 4);
+            let until = from + left / 4 + self.rng.duration_up_to(left * 3 / 4);
             self.one(from, until);
         }
     }
 
     fn one(&mut self, from: Time, until: Time) {
-        let wide = self.wide();
+        let random_scope = self.random_scope();
         let rate = self.rate(10_000, 300_000);
         let rates = Rates { delay: self.duration(1, 200), ..Rates::default() };
         match self.class {
-            FaultClass::Loss => self.lasts(from, until, wide, Effect::Udp(Rates { loss: rate, ..rates })),
+            FaultClass::Loss => {
+                self.push_fault(from, until, random_scope, Effect::Udp(Rates { loss: rate, ..rates }))
+            }
             FaultClass::Duplication => {
-                self.lasts(from, until, wide, Effect::Udp(Rates { duplicate: rate, ..rates }))
+                self.push_fault(from, until, random_scope, Effect::Udp(Rates { duplicate: rate, ..rates }))
             }
             FaultClass::Reordering => {
-                self.lasts(from, until, wide, Effect::Udp(Rates { reorder: rate, ..rates }))
+                self.push_fault(from, until, random_scope, Effect::Udp(Rates { reorder: rate, ..rates }))
             }
             FaultClass::Truncation => {
-                self.lasts(from, until, wide, Effect::Udp(Rates { truncate: rate, ..rates }))
+                self.push_fault(from, until, random_scope, Effect::Udp(Rates { truncate: rate, ..rates }))
             }
-            FaultClass::BitFlip => self.lasts(from, until, wide, Effect::Udp(Rates { flip: rate, ..rates })),
+            FaultClass::BitFlip => {
+                self.push_fault(from, until, random_scope, Effect::Udp(Rates { flip: rate, ..rates }))
+            }
             FaultClass::SmallMtu => {
-                let most = self.chance.index(577);
-                self.lasts(from, until, wide, Effect::Mtu(most));
+                let most = self.rng.index(577);
+                self.push_fault(from, until, random_scope, Effect::Mtu(most));
             }
             FaultClass::UdpBlocked => {
                 // A firewall may drop datagrams in one direction only.
-                let scope =
-                    if self.chance.ratio(1, 3) { Scope { both: false, ..self.halves() } } else { wide };
-                self.lasts(from, until, scope, Effect::UdpBlocked);
+                let scope = if self.rng.ratio(1, 3) {
+                    Scope { bidirectional: false, ..self.random_partition() }
+                } else {
+                    random_scope
+                };
+                self.push_fault(from, until, scope, Effect::UdpBlocked);
             }
-            FaultClass::MulticastBlocked => self.lasts(from, until, wide, Effect::MulticastBlocked),
+            FaultClass::MulticastBlocked => {
+                self.push_fault(from, until, random_scope, Effect::MulticastBlocked)
+            }
             FaultClass::OneWay => {
-                let scope = Scope { both: false, ..self.halves() };
-                self.lasts(from, until, scope, Effect::Block);
+                let scope = Scope { bidirectional: false, ..self.random_partition() };
+                self.push_fault(from, until, scope, Effect::Block);
             }
             FaultClass::Partition => {
-                let scope = self.halves();
-                self.lasts(from, until, scope, Effect::Block);
+                let scope = self.random_partition();
+                self.push_fault(from, until, scope, Effect::Block);
             }
             FaultClass::FlipFlop => {
-                let (scope, turn) = (self.halves(), self.duration(10, 2_000));
-                self.lasts(from, until, scope, Effect::FlipFlop(turn));
+                let (scope, turn) = (self.random_partition(), self.duration(10, 2_000));
+                self.push_fault(from, until, scope, Effect::FlipFlop(turn));
             }
-            FaultClass::DialRefused => self.lasts(from, until, wide, Effect::Refuse),
-            FaultClass::DialSilent => self.lasts(from, until, wide, Effect::Silent),
-            FaultClass::Reset => self.lasts(from, until, wide, Effect::Reset(rate)),
-            FaultClass::Stall => self.lasts(from, until, wide, Effect::Stall),
-            FaultClass::Chunking => self.lasts(from, until, wide, Effect::Chunk(rate * 3)),
+            FaultClass::DialRefused => self.push_fault(from, until, random_scope, Effect::Refuse),
+            FaultClass::DialSilent => self.push_fault(from, until, random_scope, Effect::Silent),
+            FaultClass::Reset => self.push_fault(from, until, random_scope, Effect::Reset(rate)),
+            FaultClass::Stall => self.push_fault(from, until, random_scope, Effect::Stall),
+            FaultClass::Chunking => self.push_fault(from, until, random_scope, Effect::Chunk(rate * 3)),
             FaultClass::SlowReader => {
-                let rate = 50 + self.chance.below(20_000);
-                self.lasts(from, until, wide, Effect::SlowReader(rate));
+                let rate = 50 + self.rng.below(20_000);
+                self.push_fault(from, until, random_scope, Effect::SlowReader(rate));
             }
             FaultClass::OutsiderReplay | FaultClass::OutsiderGarbage | FaultClass::OutsiderFlood => {
                 self.outsider(from, until);
             }
-            _ => self.fate(from, until),
+            _ => self.node_fault(from, until),
         }
     }
 
     /// What happens to a node that is not spared.
-    fn fate(&mut self, from: Time, until: Time) {
+    fn node_fault(&mut self, from: Time, until: Time) {
         let Some(node) = self.victim() else { return };
         let action = match self.class {
             FaultClass::Crash => Action::Crash(node),
-            FaultClass::Restart => Action::Restart(node, self.chance.duration_up_to(until.since(from))),
+            FaultClass::Restart => Action::Restart(node, self.rng.duration_up_to(until.since(from))),
             FaultClass::HostDeath => Action::KillHost(node),
             FaultClass::WrongKey => Action::Rekey(node, true),
             FaultClass::ClockJump => Action::JumpClock(node, self.duration(1, 600_000)),
             FaultClass::ClockDrift => {
-                let drift = i32::try_from(self.chance.below(200_000_001)).unwrap_or(0) - 100_000_000;
+                let drift = i32::try_from(self.rng.below(200_000_001)).unwrap_or(0) - 100_000_000;
                 Action::DriftClock(node, drift)
             }
             _ => {
@@ -163,50 +172,50 @@ impl Draw<'_> {
     fn outsider(&mut self, from: Time, until: Time) {
         let (start, end) = (self.bounds.start, self.bounds.heal_at);
         if self.class == FaultClass::OutsiderReplay {
-            self.actions.push((start, Action::Outsider(Trick::Listen(true))));
-            self.actions.push((end, Action::Outsider(Trick::Listen(false))));
+            self.actions.push((start, Action::Outsider(Attack::Listen(true))));
+            self.actions.push((end, Action::Outsider(Attack::Listen(false))));
         }
-        for _ in 0..=self.chance.below(TRICKS) {
-            let node = NodeIndex(u32::try_from(self.chance.below(u64::from(self.bounds.nodes))).unwrap_or(0));
-            let trick = match (self.class, self.chance.below(3)) {
-                (FaultClass::OutsiderReplay, 0) => Trick::Replay(node, Via::Unicast),
-                (FaultClass::OutsiderReplay, 1) => Trick::Replay(node, Via::Multicast),
-                (FaultClass::OutsiderReplay, _) => Trick::ReplayStream(node),
-                (FaultClass::OutsiderGarbage, 0) => Trick::GarbageStream(node, self.chance.index(100_000)),
-                (FaultClass::OutsiderGarbage, _) => Trick::Garbage(node, self.chance.index(2_000)),
-                _ => Trick::Flood(node, self.number(10, 300), self.number(1, 20)),
+        for _ in 0..=self.rng.below(MAX_ATTACKS) {
+            let node = NodeIndex(u32::try_from(self.rng.below(u64::from(self.bounds.nodes))).unwrap_or(0));
+            let trick = match (self.class, self.rng.below(3)) {
+                (FaultClass::OutsiderReplay, 0) => Attack::Replay(node, Via::Unicast),
+                (FaultClass::OutsiderReplay, 1) => Attack::Replay(node, Via::Multicast),
+                (FaultClass::OutsiderReplay, _) => Attack::ReplayStream(node),
+                (FaultClass::OutsiderGarbage, 0) => Attack::GarbageStream(node, self.rng.index(100_000)),
+                (FaultClass::OutsiderGarbage, _) => Attack::Garbage(node, self.rng.index(2_000)),
+                _ => Attack::Flood(node, self.number(10, 300), self.number(1, 20)),
             };
-            let at = from + self.chance.duration_up_to(until.since(from));
+            let at = from + self.rng.duration_up_to(until.since(from));
             self.actions.push((at, Action::Outsider(trick)));
         }
     }
 
-    fn lasts(&mut self, from: Time, until: Time, scope: Scope, effect: Effect) {
+    fn push_fault(&mut self, from: Time, until: Time, scope: Scope, effect: Effect) {
         let fault = Fault { class: self.class, scope, effect };
-        self.actions.push((from, Action::Begin(fault, until)));
+        self.actions.push((from, Action::BeginFault(fault, until)));
     }
 
     /// Everywhere, or around one node.
-    fn wide(&mut self) -> Scope {
-        let node = NodeIndex(u32::try_from(self.chance.below(u64::from(self.bounds.nodes))).unwrap_or(0));
-        if self.chance.ratio(2, 3) { Scope::ALL } else { Scope::around(node) }
+    fn random_scope(&mut self) -> Scope {
+        let node = NodeIndex(u32::try_from(self.rng.below(u64::from(self.bounds.nodes))).unwrap_or(0));
+        if self.rng.ratio(2, 3) { Scope::ALL } else { Scope::around(node) }
     }
 
     /// Two sets of nodes, neither empty if there are two nodes.
-    fn halves(&mut self) -> Scope {
+    fn random_partition(&mut self) -> Scope {
         let mut nodes: Vec<NodeIndex> = (0..self.bounds.nodes).map(NodeIndex).collect();
-        self.chance.shuffle(&mut nodes);
-        let cut = 1 + self.chance.index(nodes.len().saturating_sub(1));
+        self.rng.shuffle(&mut nodes);
+        let cut = 1 + self.rng.index(nodes.len().saturating_sub(1));
         let (here, there) = nodes.split_at(cut.min(nodes.len()));
         let set = |nodes: &[NodeIndex]| Nodes::Set(nodes.iter().copied().collect());
-        Scope { from: set(here), to: set(there), both: true }
+        Scope { from: set(here), to: set(there), bidirectional: true }
     }
 
     fn victim(&mut self) -> Option<NodeIndex> {
         let spared = &self.bounds.spared;
         let nodes: Vec<NodeIndex> =
             (0..self.bounds.nodes).map(NodeIndex).filter(|node| !spared.contains(node)).collect();
-        nodes.get(self.chance.index(nodes.len())).copied()
+        nodes.get(self.rng.index(nodes.len())).copied()
     }
 
     fn rate(&mut self, least: u32, most: u32) -> u32 {
@@ -214,11 +223,11 @@ impl Draw<'_> {
     }
 
     fn number(&mut self, least: u32, most: u32) -> u32 {
-        least + u32::try_from(self.chance.below(u64::from(most - least) + 1)).unwrap_or(0)
+        least + u32::try_from(self.rng.below(u64::from(most - least) + 1)).unwrap_or(0)
     }
 
     /// Of so many milliseconds.
     fn duration(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(least + self.chance.below(most - least + 1))
+        Duration::from_millis(least + self.rng.below(most - least + 1))
     }
 }

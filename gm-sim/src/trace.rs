@@ -9,13 +9,13 @@ use crate::node::NodeIndex;
 
 /// FNV-1a (Fowler, Noll, Vo; 64 bits), taken over words of 8 bytes instead of bytes and with its top half folded in, for speed.
 #[derive(Clone, Copy, Debug)]
-pub struct Mixer(u64);
+pub struct WordHasher(u64);
 
-impl Mixer {
+impl WordHasher {
     /// Of nothing yet.
     #[must_use]
-    pub const fn new() -> Mixer {
-        Mixer(0xcbf2_9ce4_8422_2325)
+    pub const fn new() -> WordHasher {
+        WordHasher(0xcbf2_9ce4_8422_2325)
     }
 
     /// Takes one number.
@@ -43,13 +43,13 @@ impl Mixer {
     }
 }
 
-impl Default for Mixer {
-    fn default() -> Mixer {
-        Mixer::new()
+impl Default for WordHasher {
+    fn default() -> WordHasher {
+        WordHasher::new()
     }
 }
 
-impl Hasher for Mixer {
+impl Hasher for WordHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.bytes(bytes);
     }
@@ -66,7 +66,7 @@ impl Hasher for Mixer {
 /// Everything that machines handled.
 #[derive(Debug, Default)]
 pub struct Trace {
-    hash: Mixer,
+    hash: WordHasher,
     inputs: u64,
     keep: usize,
     lines: VecDeque<String>,
@@ -112,7 +112,7 @@ impl Trace {
 
     pub(crate) fn input<C>(&mut self, at: Time, node: NodeIndex, input: &Input<C>) {
         let (kind, name, length) = describe(input);
-        let mut own = Mixer::new();
+        let mut own = WordHasher::new();
         match input {
             Input::Datagram { bytes, .. } => own.bytes(bytes),
             Input::ConnectionBytes { link, bytes } => {

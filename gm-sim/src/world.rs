@@ -1,20 +1,20 @@
 //! A world: machines, what is between them, and one queue of what is to happen. Knows no protocol.
 //!
 //! Reading order: this file; `world/drive.rs` (a machine is given an input), `world/udp.rs`; of connections `world/dial.rs`,
-//! `world/tcp.rs`, `world/read.rs`, `world/close.rs` and `world/wire.rs` (what travels between the ends); `world/fate.rs` (nodes
-//! die and return), `world/act.rs`, `world/outsider.rs`, `world/sum.rs`.
+//! `world/tcp.rs`, `world/read.rs`, `world/close.rs` and `world/segment.rs` (what travels between the ends); `world/lifecycle.rs` (nodes
+//! die and return), `world/action.rs`, `world/outsider.rs`, `world/summary.rs`.
 
-mod act;
+mod action;
 mod close;
 mod dial;
 mod drive;
-mod fate;
+mod lifecycle;
 mod outsider;
 mod read;
-mod sum;
+mod segment;
+mod summary;
 mod tcp;
 mod udp;
-mod wire;
 
 use std::fmt;
 use std::rc::Rc;
@@ -23,54 +23,54 @@ use std::time::Duration;
 use gm_broadcast::{Machine, Rng, Time};
 use gm_clock::NetId;
 
-pub use act::Action;
-pub use outsider::Trick;
-pub use sum::Run;
+pub use action::Action;
+pub use outsider::Attack;
+pub use summary::Run;
 
+use crate::active_faults::{ActiveFaults, PathEnds};
 use crate::checker::{Checker, Violation};
-use crate::conn::{ConnKey, Conns};
-use crate::fault::{FaultClass, Tally};
+use crate::conn::{ConnKey, ConnTable};
+use crate::fault::{FaultClass, FaultCounts};
 use crate::network::Network;
-use crate::node::{Birth, Node, NodeIndex, Place};
+use crate::node::{Location, NodeIndex, NodeState, StartContext};
+use crate::observation::{Observation, ObservationContext, Traffic};
 use crate::queue::Queue;
-use crate::rules::{Ends, Rules};
-use crate::trace::{Mixer, Trace};
-use crate::watch::{Seen, Traffic, Where};
+use crate::trace::{Trace, WordHasher};
 use outsider::Outsider;
 use udp::Packet;
 
 /// Machines in virtual time. A run is a function of the seed, the places, the network, the factory and what the owner does.
 pub struct World<M: Machine> {
     now: Time,
-    queue: Queue<What<M::Command>>,
-    nodes: Vec<Node<M>>,
+    queue: Queue<ScheduledEvent<M::Command>>,
+    nodes: Vec<NodeState<M>>,
     /// Sorted.
     by_id: Vec<(NetId, NodeIndex)>,
     /// Sorted.
     by_island: Vec<(u32, NodeIndex)>,
     network: Network,
-    rules: Rules,
-    conns: Conns,
-    factory: Box<dyn FnMut(&Birth) -> M>,
+    active_faults: ActiveFaults,
+    conns: ConnTable,
+    factory: Box<dyn FnMut(&StartContext) -> M>,
     seed: u64,
     /// For what happens to datagrams, to connections, and to clocks.
-    udp_chance: Rng,
-    tcp_chance: Rng,
-    own_chance: Rng,
+    udp_rng: Rng,
+    tcp_rng: Rng,
+    world_rng: Rng,
     outsider: Outsider,
     checkers: Vec<Box<dyn Checker<M>>>,
     violation: Option<Violation>,
     trace: Trace,
-    tally: Tally,
+    tally: FaultCounts,
     traffic: Traffic,
     events: u64,
     /// Wakes of one node at one time, one after the other.
-    spins: (Time, NodeIndex, u32),
+    repeated_wakes: (Time, NodeIndex, u32),
 }
 
 /// One thing that is to happen.
 #[derive(Debug)]
-enum What<C> {
+enum ScheduledEvent<C> {
     Wake(NodeIndex),
     Packet(NodeIndex, Rc<Packet>),
     /// What this end sent first comes to the other.
@@ -78,9 +78,9 @@ enum What<C> {
     Retry(ConnKey, u8),
     DialTimeout(ConnKey),
     Read(ConnKey, u8),
-    Sever(ConnKey),
+    ResetBoth(ConnKey),
     Command(NodeIndex, Box<C>),
-    Act(Box<Action>),
+    Action(Box<Action>),
 }
 
 impl<M: Machine> World<M> {
@@ -88,53 +88,53 @@ impl<M: Machine> World<M> {
     pub fn new(
         seed: u64,
         network: Network,
-        places: &[Place],
-        factory: impl FnMut(&Birth) -> M + 'static,
+        places: &[Location],
+        factory: impl FnMut(&StartContext) -> M + 'static,
     ) -> World<M> {
-        let mut chance = Rng::new(spread(seed, 0, 0));
+        let mut rng = Rng::new(derive_seed(seed, 0, 0));
         let mut world = World {
             now: Time::ZERO,
             queue: Queue::new(),
-            nodes: places.iter().copied().map(Node::new).collect(),
+            nodes: places.iter().copied().map(NodeState::new).collect(),
             by_id: Vec::new(),
             by_island: Vec::new(),
             network,
-            rules: Rules::default(),
-            conns: Conns::default(),
+            active_faults: ActiveFaults::default(),
+            conns: ConnTable::default(),
             factory: Box::new(factory),
             seed,
-            udp_chance: chance.fork(),
-            tcp_chance: chance.fork(),
-            own_chance: chance.fork(),
-            outsider: Outsider::new(chance.fork()),
+            udp_rng: rng.fork(),
+            tcp_rng: rng.fork(),
+            world_rng: rng.fork(),
+            outsider: Outsider::new(rng.fork()),
             checkers: Vec::new(),
             violation: None,
             trace: Trace::default(),
-            tally: Tally::default(),
+            tally: FaultCounts::default(),
             traffic: Traffic::default(),
             events: 0,
-            spins: (Time::ZERO, NodeIndex(0), 0),
+            repeated_wakes: (Time::ZERO, NodeIndex(0), 0),
         };
-        world.by_id = world.indices().map(|node| (places[node.at()].id, node)).collect();
+        world.by_id = world.indices().map(|node| (places[node.index()].id, node)).collect();
         world.by_id.sort_unstable();
-        world.by_island = world.indices().map(|node| (places[node.at()].island, node)).collect();
+        world.by_island = world.indices().map(|node| (places[node.index()].island, node)).collect();
         world.by_island.sort_unstable();
         world
     }
 
     /// Adds somebody who looks; before the nodes are started, if it is to see that.
-    pub fn watch(&mut self, checker: impl Checker<M> + 'static) {
+    pub fn add_checker(&mut self, checker: impl Checker<M> + 'static) {
         self.checkers.push(Box::new(checker));
     }
 
     /// Gives a command now. A node whose process is dead does not hear it.
     pub fn command(&mut self, node: NodeIndex, command: M::Command) {
-        self.give(node, gm_broadcast::Input::Command(command));
+        self.deliver_input(node, gm_broadcast::Input::Command(command));
     }
 
     /// Gives a command later.
     pub fn command_at(&mut self, at: Time, node: NodeIndex, command: M::Command) {
-        self.queue.push(at.max(self.now), What::Command(node, Box::new(command)));
+        self.queue.push(at.max(self.now), ScheduledEvent::Command(node, Box::new(command)));
     }
 
     /// Lets the next thing happen; says whether there was one. Nothing happens any more after a violation.
@@ -146,22 +146,22 @@ impl<M: Machine> World<M> {
         self.now = at;
         self.events += 1;
         match what {
-            What::Wake(node) => self.wake(node),
-            What::Packet(to, packet) => self.packet(to, packet),
-            What::Arrive(key, side) => self.arrive(key, side),
-            What::Retry(key, side) => self.retry(key, side),
-            What::DialTimeout(key) => self.dial_timeout(key),
-            What::Read(key, side) => self.read_slowly(key, side),
-            What::Sever(key) => self.sever(key),
-            What::Command(node, command) => self.command(node, *command),
-            What::Act(action) => self.act(*action),
+            ScheduledEvent::Wake(node) => self.handle_wake(node),
+            ScheduledEvent::Packet(to, packet) => self.receive_packet(to, packet),
+            ScheduledEvent::Arrive(key, side) => self.arrive(key, side),
+            ScheduledEvent::Retry(key, side) => self.retry(key, side),
+            ScheduledEvent::DialTimeout(key) => self.dial_timeout(key),
+            ScheduledEvent::Read(key, side) => self.read_slowly(key, side),
+            ScheduledEvent::ResetBoth(key) => self.reset_both(key),
+            ScheduledEvent::Command(node, command) => self.command(node, *command),
+            ScheduledEvent::Action(action) => self.apply(*action),
         }
         true
     }
 
     /// Lets everything happen that is due up to then, and then it is then. Stops at a violation.
     pub fn run_until(&mut self, until: Time) {
-        while self.queue.next().is_some_and(|next| next <= until) && self.step() {}
+        while self.queue.next_time().is_some_and(|next| next <= until) && self.step() {}
         if self.violation.is_none() {
             self.now = self.now.max(until);
         }
@@ -176,7 +176,7 @@ impl<M: Machine> World<M> {
     /// because it no longer held.
     pub fn run_while(&mut self, until: Time, mut goes_on: impl FnMut(&World<M>) -> bool) -> bool {
         while goes_on(self) {
-            if self.queue.next().is_none_or(|next| next > until) || !self.step() {
+            if self.queue.next_time().is_none_or(|next| next > until) || !self.step() {
                 return false;
             }
         }
@@ -197,13 +197,13 @@ impl<M: Machine> World<M> {
     /// A node's machine, while its process lives.
     #[must_use]
     pub fn machine(&self, node: NodeIndex) -> Option<&M> {
-        self.nodes.get(node.at())?.machine.as_ref()
+        self.nodes.get(node.index())?.machine.as_ref()
     }
 
     /// Where a node stands, if there is one.
     #[must_use]
-    pub fn place(&self, node: NodeIndex) -> Option<&Place> {
-        self.nodes.get(node.at()).map(|node| &node.place)
+    pub fn location(&self, node: NodeIndex) -> Option<&Location> {
+        self.nodes.get(node.index()).map(|node| &node.location)
     }
 
     /// Who is reached there.
@@ -225,14 +225,14 @@ impl<M: Machine> World<M> {
         self.violation.as_ref()
     }
 
-    fn ends(&self, from: NodeIndex, to: NodeIndex) -> Ends<'_> {
-        Ends { from, from_place: self.place(from), to, to_place: self.place(to) }
+    fn path_ends(&self, from: NodeIndex, to: NodeIndex) -> PathEnds<'_> {
+        PathEnds { from, from_location: self.location(from), to, to_location: self.location(to) }
     }
 
-    fn see(&mut self, node: NodeIndex, seen: &Seen<'_, M>) {
-        self.traffic.count(seen);
+    fn observe(&mut self, node: NodeIndex, seen: &Observation<'_, M>) {
+        self.traffic.add(seen);
         for checker in &mut self.checkers {
-            if let Err(violation) = checker.see(Where { at: self.now, node }, seen) {
+            if let Err(violation) = checker.observe(ObservationContext { at: self.now, node }, seen) {
                 self.violation.get_or_insert(violation);
             }
         }
@@ -244,15 +244,15 @@ impl<M: Machine> World<M> {
     }
 
     /// Notes that a fault really happened to a node, which whoever drives the world did to it.
-    pub fn happened(&mut self, node: NodeIndex, class: FaultClass) {
-        self.bite(node, class);
+    pub fn record_fault(&mut self, node: NodeIndex, class: FaultClass) {
+        self.fault_happened(node, class);
     }
 
     /// A fault really happened.
-    fn bite(&mut self, node: NodeIndex, class: FaultClass) {
-        self.tally.count(class);
+    fn fault_happened(&mut self, node: NodeIndex, class: FaultClass) {
+        self.tally.add(class);
         self.trace.note(self.now, node, || class.name().to_owned());
-        self.see(node, &Seen::Fault(class));
+        self.observe(node, &Observation::Fault(class));
     }
 }
 
@@ -264,10 +264,10 @@ impl<M: Machine> fmt::Debug for World<M> {
 
 /// A seed of 32 bytes from a number of the world, one of the concern and one of the time it was needed.
 #[must_use]
-pub fn spread(seed: u64, concern: u64, count: u64) -> [u8; 32] {
+pub fn derive_seed(seed: u64, concern: u64, count: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
-        let mut mixer = Mixer::new();
+        let mut mixer = WordHasher::new();
         for number in [seed, concern, count, place, seed] {
             mixer.number(number);
             mixer.number(number.rotate_left(32));

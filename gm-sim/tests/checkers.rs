@@ -7,32 +7,34 @@ use std::rc::Rc;
 
 use gm_broadcast::{Input, Machine, Time};
 use gm_sim::{
-    Bounded, Bytes, Campaign, Checker, FaultClass, Flow, NodeIndex, Run, Seen, Tally, Violation, Where,
-    World, Wrong,
+    ByteConservation, Campaign, Checker, FaultClass, FaultCounts, LimitChecker, NodeIndex, Observation,
+    ObservationContext, Run, TrafficKind, Violation, ViolationKind, World,
 };
 use toys::{Chatter, Probe, at, places, plain, probes};
 
-const HERE: Where = Where { at: Time::ZERO, node: NodeIndex(0) };
+const HERE: ObservationContext = ObservationContext { at: Time::ZERO, node: NodeIndex(0) };
 
-fn sent(bytes: &[u8], copies: usize) -> Seen<'_, Probe> {
-    Seen::Sent { flow: Flow::Multicast, to: None, link: None, copies, bytes }
+fn sent(bytes: &[u8], copies: usize) -> Observation<'_, Probe> {
+    Observation::Sent { flow: TrafficKind::Multicast, to: None, link: None, copies, bytes }
 }
 
 #[test]
 fn bytes_that_nobody_sent_or_that_vanish_are_found() {
-    let arrived = |length: usize| -> Seen<'static, Probe> { Seen::Arrived { flow: Flow::Multicast, length } };
-    let mut bytes = Bytes::new();
-    assert_eq!(bytes.see(HERE, &sent(&[1, 2], 3)), Ok(()));
+    let arrived = |length: usize| -> Observation<'static, Probe> {
+        Observation::Arrived { flow: TrafficKind::Multicast, length }
+    };
+    let mut bytes = ByteConservation::new();
+    assert_eq!(bytes.observe(HERE, &sent(&[1, 2], 3)), Ok(()));
     for _ in 0..3 {
-        assert_eq!(bytes.see(HERE, &arrived(2)), Ok(()));
+        assert_eq!(bytes.observe(HERE, &arrived(2)), Ok(()));
     }
     assert_eq!(bytes.balance(Time::ZERO, [0; 3]), Ok(()));
-    assert_eq!(bytes.see(HERE, &arrived(1)).unwrap_err().wrong, Wrong::Safety);
+    assert_eq!(bytes.observe(HERE, &arrived(1)).unwrap_err().kind, ViolationKind::Safety);
 
-    let mut bytes = Bytes::new();
-    assert_eq!(bytes.see(HERE, &sent(&[1, 2], 3)), Ok(()));
-    let lost: Seen<'_, Probe> = Seen::Lost { flow: Flow::Multicast, length: 4 };
-    assert_eq!(bytes.see(HERE, &lost), Ok(()));
+    let mut bytes = ByteConservation::new();
+    assert_eq!(bytes.observe(HERE, &sent(&[1, 2], 3)), Ok(()));
+    let lost: Observation<'_, Probe> = Observation::Lost { flow: TrafficKind::Multicast, length: 4 };
+    assert_eq!(bytes.observe(HERE, &lost), Ok(()));
     assert_eq!(bytes.balance(Time::ZERO, [2, 0, 0]), Ok(()));
     assert!(bytes.balance(Time::ZERO, [0; 3]).is_err(), "two bytes vanished");
     assert!(bytes.balance(Time::ZERO, [2, 1, 0]).is_err(), "one came from nowhere");
@@ -42,31 +44,31 @@ fn bytes_that_nobody_sent_or_that_vanish_are_found() {
 
 #[test]
 fn what_grows_beyond_its_bound_stops_the_world() {
-    let bounded = Rc::new(RefCell::new(Bounded::new("heard", 20, |chatter: &Chatter| {
+    let bounded = Rc::new(RefCell::new(LimitChecker::new("heard", 20, |chatter: &Chatter| {
         usize::try_from(chatter.heard).unwrap()
     })));
     let mut world = World::new(1, plain(), &places(4, 2), Chatter::factory(4));
-    world.watch(Rc::clone(&bounded));
+    world.add_checker(Rc::clone(&bounded));
     world.start_all();
     world.run_until(at(10_000));
     let run = world.finish();
     let violation = run.outcome.unwrap_err();
-    assert_eq!((violation.wrong, violation.checker.as_str()), (Wrong::Safety, "heard"));
+    assert_eq!((violation.kind, violation.checker.as_str()), (ViolationKind::Safety, "heard"));
     assert!(world.checkers().eq(["heard"]));
     assert_eq!((violation.at, bounded.borrow().peak()), (world.now(), 21));
     assert!(world.now() < at(10_000) && !world.step(), "nothing happens any more");
 }
 
 #[derive(Debug)]
-struct Silence(usize);
+struct NoInputChecker(usize);
 
-impl<M: Machine> Checker<M> for Silence {
+impl<M: Machine> Checker<M> for NoInputChecker {
     fn name(&self) -> &'static str {
         "silence"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, M>) -> Result<(), Violation> {
-        if matches!(seen, Seen::Input(Input::Datagram { .. })) {
+    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
+        if matches!(seen, Observation::Input(Input::Datagram { .. })) {
             self.0 += 1;
             assert!(self.0 != 7, "the seventh");
         }
@@ -84,26 +86,31 @@ impl<M: Machine> Checker<M> for Silence {
 
 fn run(seed: u64) -> Run {
     let mut world = World::new(seed, plain(), &places(4, 2), Chatter::factory(4));
-    world.watch(Silence(0));
+    world.add_checker(NoInputChecker(0));
     world.start_all();
     world.run_until(at(28));
     world.finish()
 }
 
 #[test]
-fn a_campaign_tells_crashes_from_the_rest_and_ends_with_the_command() {
+fn a_campaign_reports_crashes_and_the_replay_command() {
     let campaign = Campaign {
         seeds: 0..200,
         threads: 2,
         classes: vec![FaultClass::Loss],
-        percent: 20,
+        min_percent: 20,
         replay: "sim --seed".to_owned(),
     };
     let report = campaign.run(run);
-    let count = |wrong| report.failures().filter(|(_, violation)| violation.wrong == wrong).count();
-    assert!(count(Wrong::Crash) > 0 && count(Wrong::Liveness) > 0 && count(Wrong::Safety) == 0, "{report}");
+    let count = |wrong| report.failures().filter(|(_, violation)| violation.kind == wrong).count();
+    assert!(
+        count(ViolationKind::Crash) > 0
+            && count(ViolationKind::Liveness) > 0
+            && count(ViolationKind::Safety) == 0,
+        "{report}"
+    );
     assert!(report.failures().count() < 200);
-    assert_eq!(report.exit_code(), Wrong::Crash.exit_code());
+    assert_eq!(report.exit_code(), ViolationKind::Crash.exit_code());
     assert!(report.missing().eq([FaultClass::Loss]));
     let first = report.failures().next().unwrap().0.seed;
     let text = report.to_string();
@@ -117,13 +124,13 @@ fn a_kind_that_did_not_happen_fails_a_campaign() {
         seeds: 0..3,
         threads: 1,
         classes: vec![FaultClass::Loss],
-        percent: 20,
+        min_percent: 20,
         replay: String::new(),
     };
     let report = campaign.run(|seed| Run {
         seed,
         trace: 0,
-        tally: Tally::default(),
+        tally: FaultCounts::default(),
         events: 0,
         time: Time::ZERO,
         outcome: Ok(()),

@@ -5,11 +5,14 @@ mod toys;
 use std::time::Duration;
 
 use gm_broadcast::{Input, Output, Time, Via};
-use gm_sim::{Action, Birth, Effect, Fault, FaultClass, Flow, NodeIndex, Nodes, Rates, Scope, Trick, World};
-use toys::{MS, Order, Orders, Probe, at, id, places, plain, probes};
+use gm_sim::{
+    Action, Attack, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope, StartContext, TrafficKind,
+    World,
+};
+use toys::{MS, Orders, Probe, ProbeCommand, at, id, places, plain, probes};
 
 fn begin(world: &mut World<Probe>, class: FaultClass, scope: Scope, effect: Effect) {
-    world.act(Action::Begin(Fault { class, scope, effect }, Time::NEVER));
+    world.apply(Action::BeginFault(Fault { class, scope, effect }, Time::NEVER));
 }
 
 fn datagram(to: u32, bytes: &[u8]) -> Output<(), ()> {
@@ -17,7 +20,7 @@ fn datagram(to: u32, bytes: &[u8]) -> Output<(), ()> {
 }
 
 #[test]
-fn a_multicast_is_heard_by_all_others_of_the_island_and_costs_one_send() {
+fn a_multicast_reaches_its_island_and_costs_one_send() {
     let mut network = plain();
     network.island.gap = MS * 4;
     let mut world = probes(6, 3, network);
@@ -31,16 +34,19 @@ fn a_multicast_is_heard_by_all_others_of_the_island_and_costs_one_send() {
     assert_eq!(world.probe(1).when(&Input::Datagram { from, via, bytes: vec![1, 2, 3] }), Some(at(1)));
     assert_eq!(world.probe(2).when(&Input::Datagram { from, via, bytes: vec![4] }), Some(at(5)));
     assert_eq!(
-        (world.traffic().of(Flow::Multicast).sent, world.traffic().of(Flow::Multicast).arrived),
+        (
+            world.traffic().get(TrafficKind::Multicast).sent,
+            world.traffic().get(TrafficKind::Multicast).arrived
+        ),
         (2, 4)
     );
 }
 
 #[test]
-fn sends_of_a_node_go_one_after_the_other_and_bytes_take_their_time() {
+fn sends_of_a_node_are_serialized_and_bytes_take_time() {
     let mut network = plain();
     network.lan.gap = MS;
-    network.lan.rate = 1_000;
+    network.lan.bytes_per_second = 1_000;
     let mut world = probes(4, 2, network);
     world.order(0, datagram(2, &[0; 10]));
     world.order(0, datagram(2, &[1; 20]));
@@ -50,7 +56,7 @@ fn sends_of_a_node_go_one_after_the_other_and_bytes_take_their_time() {
 }
 
 #[test]
-fn datagrams_suffer_what_is_said_and_it_is_counted() {
+fn datagram_faults_happen_and_are_counted() {
     let rates = Rates { delay: MS * 50, ..Rates::default() };
     let all = 1_000_000;
     for (class, rates, count) in [
@@ -71,7 +77,7 @@ fn datagrams_suffer_what_is_said_and_it_is_counted() {
             _ => Vec::new(),
         };
         let came: Vec<Vec<u8>> = world.probe(1).log.iter().map(bytes).collect();
-        assert_eq!((came.len(), world.tally().of(class)), (count, 100), "{class}");
+        assert_eq!((came.len(), world.tally().get(class)), (count, 100), "{class}");
         let ordered = came.iter().map(|bytes| bytes.first()).is_sorted();
         let whole = came.iter().all(|bytes| bytes.len() == 9 && bytes.iter().all(|byte| *byte == bytes[0]));
         if class == FaultClass::Reordering {
@@ -82,9 +88,9 @@ fn datagrams_suffer_what_is_said_and_it_is_counted() {
 }
 
 #[test]
-fn a_small_mtu_a_deaf_receiver_a_way_closed_and_a_flip_flop() {
+fn mtu_blocked_multicast_one_way_and_flip_flop_faults() {
     let mut world = probes(4, 4, plain());
-    let to = |node| Scope { from: Nodes::All, to: Nodes::One(NodeIndex(node)), both: false };
+    let to = |node| Scope { from: Nodes::All, to: Nodes::One(NodeIndex(node)), bidirectional: false };
     begin(&mut world, FaultClass::SmallMtu, to(1), Effect::Mtu(10));
     begin(&mut world, FaultClass::MulticastBlocked, to(2), Effect::MulticastBlocked);
     begin(&mut world, FaultClass::OneWay, to(3), Effect::Block);
@@ -102,18 +108,18 @@ fn a_small_mtu_a_deaf_receiver_a_way_closed_and_a_flip_flop() {
         world.order(0, datagram(1, &[0; 1]));
         world.run_until(at(10 + step * 5));
     }
-    assert_eq!((world.probe(1).log.len(), world.tally().of(FaultClass::FlipFlop)), (1 + 3, 4));
+    assert_eq!((world.probe(1).log.len(), world.tally().get(FaultClass::FlipFlop)), (1 + 3, 4));
 }
 
 #[test]
 fn clocks_jump_and_drift_and_wakes_follow_them() {
     let mut world = probes(2, 2, plain());
-    let alarm = Order::Alarm(at(10_000));
+    let alarm = ProbeCommand::Alarm(at(10_000));
     world.command(NodeIndex(0), alarm.clone());
     world.command(NodeIndex(1), alarm);
-    world.act(Action::DriftClock(NodeIndex(1), 250_000_000));
+    world.apply(Action::DriftClock(NodeIndex(1), 250_000_000));
     world.run_until(at(1_000));
-    world.act(Action::JumpClock(NodeIndex(0), Duration::from_secs(5)));
+    world.apply(Action::JumpClock(NodeIndex(0), Duration::from_secs(5)));
     world.run_until(at(4_999));
     assert_eq!(world.probe(0).when(&Input::Wake), None);
     world.run_until(at(7_999));
@@ -125,13 +131,14 @@ fn clocks_jump_and_drift_and_wakes_follow_them() {
 }
 
 #[test]
-fn lives_have_seeds_of_their_own_and_the_factory_is_told() {
+fn each_start_has_its_own_seed() {
     let mut world = probes(3, 3, plain());
-    let first = |world: &World<Probe>| -> Vec<Birth> { (0..3).map(|node| world.probe(node).birth).collect() };
+    let first =
+        |world: &World<Probe>| -> Vec<StartContext> { (0..3).map(|node| world.probe(node).birth).collect() };
     let births = first(&world);
     world.set_param(NodeIndex(1), 42);
-    world.act(Action::Restart(NodeIndex(1), Duration::ZERO));
-    world.act(Action::Rekey(NodeIndex(2), true));
+    world.apply(Action::Restart(NodeIndex(1), Duration::ZERO));
+    world.apply(Action::Rekey(NodeIndex(2), true));
     world.run_until(at(1));
     let again = first(&world);
     assert_eq!(births[0].seed, again[0].seed);
@@ -141,16 +148,16 @@ fn lives_have_seeds_of_their_own_and_the_factory_is_told() {
     assert_eq!(seeds.len(), 5);
     assert_eq!((again[1].param, again[1].restarts, again[1].wrong_key), (42, 1, false));
     assert!(again[2].wrong_key);
-    world.act(Action::Heal { revive: true });
+    world.apply(Action::Heal { revive: true });
     assert!(!world.probe(2).birth.wrong_key);
     // The same world, the same chance.
     assert_eq!(first(&probes(3, 3, plain()))[2].seed, births[2].seed);
 }
 
 #[test]
-fn an_outsider_sends_again_what_it_heard_and_noise() {
+fn an_outsider_replays_datagrams_and_sends_garbage() {
     let mut world = probes(3, 3, plain());
-    world.act(Action::Outsider(Trick::Listen(true)));
+    world.apply(Action::Outsider(Attack::Listen(true)));
     world.order(0, datagram(1, &[7; 40]));
     world.order(
         0,
@@ -159,11 +166,11 @@ fn an_outsider_sends_again_what_it_heard_and_noise() {
     world.run_until(at(10));
     world.order(0, Output::Send { link: gm_broadcast::ConnectionId::dialled(0), bytes: vec![8; 30] });
     world.run_until(at(20));
-    for trick in [Trick::Replay(NodeIndex(2), Via::Multicast), Trick::ReplayStream(NodeIndex(2))] {
-        world.act(Action::Outsider(trick));
+    for trick in [Attack::Replay(NodeIndex(2), Via::Multicast), Attack::ReplayStream(NodeIndex(2))] {
+        world.apply(Action::Outsider(trick));
     }
-    world.act(Action::Outsider(Trick::GarbageStream(NodeIndex(2), 3_000)));
-    world.act(Action::Outsider(Trick::Flood(NodeIndex(2), 50, 5)));
+    world.apply(Action::Outsider(Attack::GarbageStream(NodeIndex(2), 3_000)));
+    world.apply(Action::Outsider(Attack::Flood(NodeIndex(2), 50, 5)));
     world.run_until(at(5_000));
     let probe = world.probe(2);
     let replayed = Input::Datagram { from: id(0).socket_addr(), via: Via::Multicast, bytes: vec![7; 40] };
@@ -175,16 +182,16 @@ fn an_outsider_sends_again_what_it_heard_and_noise() {
     let opened =
         probe.log.iter().filter(|(_, input)| matches!(input, Input::ConnectionOpened { .. })).count();
     assert_eq!((datagrams, opened), (51, 7));
-    assert_eq!(world.tally().of(FaultClass::OutsiderFlood), 55);
+    assert_eq!(world.tally().get(FaultClass::OutsiderFlood), 55);
     assert_eq!(world.links(), 1);
 }
 
 #[test]
-fn commands_come_when_they_are_due_and_ids_find_their_nodes() {
+fn commands_run_when_due_and_ids_find_nodes() {
     let mut world = World::new(3, plain(), &places(4, 2), Probe::new);
     world.start(NodeIndex(0));
     world.start(NodeIndex(2));
-    world.command_at(at(50), NodeIndex(0), Order::Do(datagram(2, &[1])));
+    world.command_at(at(50), NodeIndex(0), ProbeCommand::Do(datagram(2, &[1])));
     world.run_until(at(200));
     assert_eq!(world.probe(2).log.first().map(|(at, _)| *at), Some(at(60)));
     assert_eq!((world.find(id(3)), world.find(id(4))), (Some(NodeIndex(3)), None));

@@ -32,7 +32,7 @@ const CLOSED: Input<()> = Input::ConnectionClosed { link: DIALLED, stalled: fals
 const CLOSED_THERE: Input<()> = Input::ConnectionClosed { link: ACCEPTED, stalled: false };
 
 #[test]
-fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
+fn a_handshake_takes_one_and_a_half_round_trips() {
     for (peer, latency) in [(1, 1), (2, 10), (4, 100)] {
         let mut world = probes(6, 2, plain());
         world.order(0, dial(peer));
@@ -51,7 +51,7 @@ fn a_handshake_takes_two_ways_for_the_dialler_and_three_for_the_acceptor() {
 }
 
 #[test]
-fn who_is_not_there_refuses_or_is_silent() {
+fn a_dead_process_refuses_and_a_dead_host_is_silent() {
     let mut world = probes(4, 2, plain());
     world.crash(NodeIndex(1));
     world.kill_host(NodeIndex(2));
@@ -68,12 +68,12 @@ fn who_is_not_there_refuses_or_is_silent() {
 }
 
 #[test]
-fn bytes_keep_their_order_in_pieces_and_a_window_holds_the_sender_back() {
+fn bytes_keep_their_order_and_the_window_limits_the_sender() {
     let mut network = plain();
     network.tcp.window = 1_000;
     network.island.jitter = MS * 5;
     let mut world = probes(2, 2, network);
-    world.act(Action::Begin(fault(FaultClass::Chunking, Effect::Chunk(1_000_000)), at(100_000)));
+    world.apply(Action::BeginFault(fault(FaultClass::Chunking, Effect::Chunk(1_000_000)), at(100_000)));
     world.order(0, dial(1));
     world.run_until(at(100));
     for part in text(20_000).chunks(777) {
@@ -84,12 +84,12 @@ fn bytes_keep_their_order_in_pieces_and_a_window_holds_the_sender_back() {
     world.run_until(at(10_000));
     assert_eq!(world.probe(1).bytes(ACCEPTED), text(20_000));
     assert_eq!(world.probe(0).sent(DIALLED), 20_000);
-    assert!(world.tally().of(FaultClass::Chunking) > 10);
+    assert!(world.tally().get(FaultClass::Chunking) > 10);
     assert!(world.probe(1).log.len() > 60, "in pieces");
 }
 
 #[test]
-fn a_close_comes_after_what_was_sent_before_it() {
+fn a_close_arrives_after_the_bytes_sent_before_it() {
     let mut network = plain();
     network.tcp.window = 1_000;
     let mut world = probes(2, 2, network);
@@ -105,7 +105,7 @@ fn a_close_comes_after_what_was_sent_before_it() {
 }
 
 #[test]
-fn a_closed_dial_comes_to_nothing_and_a_closed_dial_with_bytes_delivers_them() {
+fn a_dial_closed_early_delivers_only_bytes_already_sent() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.order(0, Output::Close { link: DIALLED });
@@ -123,25 +123,26 @@ fn a_partition_holds_bytes_until_it_heals() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.run_until(at(100));
-    world.act(Action::Begin(fault(FaultClass::Partition, Effect::Block), at(5_000)));
+    world.apply(Action::BeginFault(fault(FaultClass::Partition, Effect::Block), at(5_000)));
     world.order(0, send(DIALLED, text(50)));
     world.run_until(at(4_999));
     assert!(world.probe(1).bytes(ACCEPTED).is_empty());
     world.run_until(at(8_000));
     assert_eq!(world.probe(1).bytes(ACCEPTED), text(50));
     assert_eq!(world.probe(0).sent(DIALLED), 50);
-    assert!(world.tally().of(FaultClass::Partition) > 0);
+    assert!(world.tally().get(FaultClass::Partition) > 0);
 }
 
 #[test]
-fn who_has_sent_gives_up_and_who_is_idle_never_notices() {
+fn a_sender_times_out_and_an_idle_end_never_notices() {
     // Both ways closed, or only the way back: the answers do not come either way.
-    for scope in [Scope::ALL, Scope { from: Nodes::One(NodeIndex(1)), to: Nodes::All, both: false }] {
+    for scope in [Scope::ALL, Scope { from: Nodes::One(NodeIndex(1)), to: Nodes::All, bidirectional: false }]
+    {
         let mut world = probes(2, 2, plain());
         world.order(0, dial(1));
         world.run_until(at(100));
         let fault = Fault { class: FaultClass::OneWay, scope, effect: Effect::Block };
-        world.act(Action::Begin(fault, at(60_000)));
+        world.apply(Action::BeginFault(fault, at(60_000)));
         world.order(0, send(DIALLED, text(50)));
         world.run_until(at(59_000));
         let stalled = Input::ConnectionClosed { link: DIALLED, stalled: true };
@@ -192,7 +193,7 @@ fn a_host_that_returns_knows_nothing_of_the_connection() {
 }
 
 #[test]
-fn a_paused_node_is_dialled_and_sent_to_and_handles_all_when_it_goes_on() {
+fn a_paused_node_handles_its_inputs_when_resumed() {
     let mut network = plain();
     network.tcp.window = 1_000;
     let mut world = probes(2, 2, network);
@@ -213,11 +214,11 @@ fn a_paused_node_is_dialled_and_sent_to_and_handles_all_when_it_goes_on() {
 }
 
 #[test]
-fn a_slow_reader_delays_acknowledgements_and_the_end_comes_after_the_bytes() {
+fn a_slow_reader_delays_acks_and_the_close() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.run_until(at(100));
-    world.act(Action::Begin(fault(FaultClass::SlowReader, Effect::SlowReader(1_000)), at(5_100)));
+    world.apply(Action::BeginFault(fault(FaultClass::SlowReader, Effect::SlowReader(1_000)), at(5_100)));
     world.order(0, send(DIALLED, text(8_000)));
     world.run_until(at(2_100));
     let sent = world.probe(0).sent(DIALLED);
@@ -235,7 +236,7 @@ fn a_reset_closes_both_ends_and_a_stall_only_delays() {
     let mut world = probes(2, 2, plain());
     world.order(0, dial(1));
     world.run_until(at(100));
-    world.act(Action::Begin(fault(FaultClass::Stall, Effect::Stall), at(1_000)));
+    world.apply(Action::BeginFault(fault(FaultClass::Stall, Effect::Stall), at(1_000)));
     world.order(0, send(DIALLED, text(10)));
     world.order(0, Output::Datagram { to: id(1), bytes: vec![1] });
     world.run_until(at(900));
@@ -243,7 +244,7 @@ fn a_reset_closes_both_ends_and_a_stall_only_delays() {
     assert_eq!(world.probe(1).log.len(), 2, "datagrams come through");
     world.run_until(at(3_000));
     assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 10);
-    world.act(Action::Begin(fault(FaultClass::Reset, Effect::Reset(1_000_000)), at(4_000)));
+    world.apply(Action::BeginFault(fault(FaultClass::Reset, Effect::Reset(1_000_000)), at(4_000)));
     world.order(0, send(DIALLED, text(10)));
     world.run_for(Duration::from_millis(10));
     assert!(world.probe(0).when(&CLOSED).is_some() && world.probe(1).when(&CLOSED_THERE).is_some());
@@ -253,10 +254,10 @@ fn a_reset_closes_both_ends_and_a_stall_only_delays() {
 #[test]
 fn refused_and_silent_dials() {
     let mut world = probes(2, 2, plain());
-    world.act(Action::Begin(fault(FaultClass::DialRefused, Effect::Refuse), at(10)));
+    world.apply(Action::BeginFault(fault(FaultClass::DialRefused, Effect::Refuse), at(10)));
     world.order(0, dial(1));
     world.run_until(at(20));
-    world.act(Action::Begin(fault(FaultClass::DialSilent, Effect::Silent), at(30)));
+    world.apply(Action::BeginFault(fault(FaultClass::DialSilent, Effect::Silent), at(30)));
     world.order(0, Output::Dial { link: ConnectionId::dialled(1), to: id(1), small_segments: false });
     world.run_until(at(20_000));
     let refused = Input::ConnectionRefused { link: DIALLED, refusal: DialFailure::Refused };

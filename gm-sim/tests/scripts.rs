@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gm_sim::broadcast::script;
 
 #[test]
-fn scripts_say_what_happens() {
+fn transcripts_match_their_scripts() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let writes = std::env::var_os("GM_SCRIPTS").is_some_and(|what| what == "write");
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Time};
 use gm_clock::NetId;
-use gm_sim::{Birth, Network, NodeIndex, World};
+use gm_sim::{Network, NodeIndex, StartContext, World};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use toys::{at, id, places};
 
@@ -17,21 +17,21 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Nodes of the world that is measured.
 const NODES: u32 = 100_000;
 /// Bytes of the world for each node that does nothing, without its machine.
-const NODE: usize = 200;
+const MAX_BYTES_PER_NODE: usize = 200;
 /// Bytes of the world for each connection over which nothing is under way.
-const LINK: usize = 1_200;
+const MAX_BYTES_PER_LINK: usize = 1_200;
 
 /// Does one thing over and over.
 #[derive(Debug)]
 struct Toy {
     outputs: Outputs<(), ()>,
-    does: Does,
+    behavior: ToyBehavior,
     peer: NetId,
     next: Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Does {
+enum ToyBehavior {
     /// Dials once if told.
     Nothing,
     /// Wakes every millisecond.
@@ -43,10 +43,10 @@ enum Does {
 }
 
 impl Toy {
-    fn factory(does: Does, nodes: u32) -> impl FnMut(&Birth) -> Toy {
+    fn factory(behavior: ToyBehavior, nodes: u32) -> impl FnMut(&StartContext) -> Toy {
         move |birth| Toy {
             outputs: Outputs::new(),
-            does,
+            behavior,
             peer: id((birth.node.0 + 1) % nodes),
             next: birth.now,
         }
@@ -61,12 +61,14 @@ impl Machine for Toy {
     fn handle(&mut self, now: Time, input: Input<()>) {
         self.outputs.begin(now);
         let to = self.peer;
-        match (self.does, input) {
-            (Does::Tick, Input::Wake) => self.next = now + Duration::from_millis(1),
-            (Does::Ping, Input::Command(())) => {
+        match (self.behavior, input) {
+            (ToyBehavior::Tick, Input::Wake) => self.next = now + Duration::from_millis(1),
+            (ToyBehavior::Ping, Input::Command(())) => {
                 self.outputs.push(Output::Datagram { to, bytes: vec![0; 64] });
             }
-            (Does::Ping, Input::Datagram { bytes, .. }) => self.outputs.push(Output::Datagram { to, bytes }),
+            (ToyBehavior::Ping, Input::Datagram { bytes, .. }) => {
+                self.outputs.push(Output::Datagram { to, bytes })
+            }
             (_, Input::Command(())) => {
                 self.outputs.push(Output::Dial {
                     link: ConnectionId::dialled(now.as_nanos()),
@@ -74,10 +76,10 @@ impl Machine for Toy {
                     small_segments: false,
                 });
             }
-            (Does::Echo, Input::ConnectionOpened { link, .. }) => {
+            (ToyBehavior::Echo, Input::ConnectionOpened { link, .. }) => {
                 self.outputs.push(Output::Send { link, bytes: vec![0; 64] });
             }
-            (Does::Echo, Input::ConnectionBytes { link, bytes }) => {
+            (ToyBehavior::Echo, Input::ConnectionBytes { link, bytes }) => {
                 self.outputs.push(Output::Send { link, bytes })
             }
             _ => {}
@@ -89,24 +91,24 @@ impl Machine for Toy {
     }
 
     fn deadline(&self) -> Option<Time> {
-        (self.does == Does::Tick).then_some(self.next)
+        (self.behavior == ToyBehavior::Tick).then_some(self.next)
     }
 }
 
-fn world(does: Does, nodes: u32) -> World<Toy> {
-    let mut world = World::new(1, Network::default(), &places(nodes, 2), Toy::factory(does, nodes));
+fn world(behavior: ToyBehavior, nodes: u32) -> World<Toy> {
+    let mut world = World::new(1, Network::default(), &places(nodes, 2), Toy::factory(behavior, nodes));
     world.start_all();
     world
 }
 
 #[test]
-fn a_hundred_thousand_nodes_and_their_connections_are_small() {
+fn memory_of_100_000_nodes_and_their_connections() {
     let before = Region::new(ALLOCATOR);
     let live = || {
         let change = before.change();
         change.bytes_allocated - change.bytes_deallocated
     };
-    let mut world = world(Does::Nothing, NODES);
+    let mut world = world(ToyBehavior::Nothing, NODES);
     let node = live() / NODES as usize - size_of::<Toy>();
     let idle = live();
     for node in 0..NODES {
@@ -116,20 +118,20 @@ fn a_hundred_thousand_nodes_and_their_connections_are_small() {
     assert_eq!(world.links(), NODES as usize);
     let link = (live() - idle) / NODES as usize;
     println!("{node} bytes a node and {link} bytes a connection, with {NODES} of each");
-    assert!(node <= NODE, "{node} bytes a node");
-    assert!(link <= LINK, "{link} bytes a connection");
+    assert!(node <= MAX_BYTES_PER_NODE, "{node} bytes a node");
+    assert!(link <= MAX_BYTES_PER_LINK, "{link} bytes a connection");
 }
 
 #[test]
 #[ignore = "a measure: cargo test --release -p gm-sim --test size -- --ignored --nocapture"]
 fn events_a_second() {
-    for (does, nodes, name) in [
-        (Does::Tick, 1_000, "wakes of 1,000 nodes"),
-        (Does::Tick, 100_000, "wakes of 100,000 nodes"),
-        (Does::Ping, 1_000, "datagrams of 64 bytes among 1,000 nodes"),
-        (Does::Echo, 1_000, "bytes and acknowledgements on 1,000 connections"),
+    for (behavior, nodes, name) in [
+        (ToyBehavior::Tick, 1_000, "wakes of 1,000 nodes"),
+        (ToyBehavior::Tick, 100_000, "wakes of 100,000 nodes"),
+        (ToyBehavior::Ping, 1_000, "datagrams of 64 bytes among 1,000 nodes"),
+        (ToyBehavior::Echo, 1_000, "bytes and acknowledgements on 1,000 connections"),
     ] {
-        let mut world = world(does, nodes);
+        let mut world = world(behavior, nodes);
         for node in 0..nodes {
             world.command(NodeIndex(node), ());
         }

@@ -1,32 +1,32 @@
 //! What must hold in a world of whole nodes, one thing a file. Knows nothing of how plans are drawn.
 
-pub(crate) mod acknowledged;
-pub(crate) mod bounded;
+pub(crate) mod acks;
 pub(crate) mod claims;
-pub(crate) mod equal;
-pub(crate) mod receipts;
-pub(crate) mod stored;
+pub(crate) mod convergence;
+pub(crate) mod durability;
+pub(crate) mod limits;
+pub(crate) mod validity;
 pub(crate) mod watchers;
-pub(crate) mod written;
+pub(crate) mod write_ahead;
 
 use std::rc::Rc;
 
-use gm_sim::Bytes;
+use gm_sim::ByteConservation;
 
-use crate::book::Shared;
-use crate::ground::Land;
+use crate::environment::NodeWorld;
+use crate::history::SharedHistory;
 
 /// Everybody looks on.
-pub(crate) fn watch(world: &mut Land, book: &Shared) {
-    let written = written::Written::shared(book);
-    world.watch(Rc::clone(book));
-    world.watch(Bytes::new());
-    world.watch(acknowledged::Acknowledged::new(book));
-    world.watch(stored::Stored::new(book));
-    world.watch(Rc::clone(&written));
-    world.watch(receipts::Receipts::new(book, &written));
-    world.watch(watchers::Watchers::new(book));
-    world.watch(bounded::Bounded);
-    world.watch(equal::Equal::new(book));
-    world.watch(claims::Claimed::new(book));
+pub(crate) fn add_all(world: &mut NodeWorld, history: &SharedHistory) {
+    let written = validity::ValidityChecker::shared(history);
+    world.add_checker(Rc::clone(history));
+    world.add_checker(ByteConservation::new());
+    world.add_checker(durability::DurabilityChecker::new(history));
+    world.add_checker(write_ahead::WriteAheadChecker::new(history));
+    world.add_checker(Rc::clone(&written));
+    world.add_checker(acks::AcksChecker::new(history, &written));
+    world.add_checker(watchers::WatcherChecker::new(history));
+    world.add_checker(limits::NodeLimitsChecker);
+    world.add_checker(convergence::ConvergenceChecker::new(history));
+    world.add_checker(claims::ClaimsChecker::new(history));
 }

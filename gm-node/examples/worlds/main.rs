@@ -3,22 +3,22 @@
 //! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault was missing, 3 after a crash, 4 if safety was
 //! broken, 5 if something did not happen in time, 6 if a planted bug was not found.
 //!
-//! Reading order: `plan.rs` and below it (what is to happen), `ground.rs` (the world), `run.rs`, `deed.rs` (how it happens), `book.rs`, `owner.rs`, `check.rs`
-//! and below it (what must hold), `sweep.rs`, `plants.rs`.
+//! Reading order: `plan.rs` and below it (what is to happen), `environment.rs` (the world), `run.rs`, `executor.rs` (how it happens), `history.rs`, `writer_model.rs`, `check.rs`
+//! and below it (what must hold), `suite.rs`, `planted_bugs.rs`.
 
 #![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 #![allow(missing_docs, reason = "nobody depends on an example")]
 
-mod book;
 mod check;
-mod deed;
-mod ground;
+mod environment;
+mod executor;
+mod history;
 mod metrics;
-mod owner;
 mod plan;
-mod plants;
+mod planted_bugs;
 mod run;
-mod sweep;
+mod suite;
+mod writer_model;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -26,15 +26,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gm_sim::FaultClass;
-use gm_sim::broadcast::sweep::{Count, count};
+use gm_sim::broadcast::suite::{SuiteResult, result_of};
 
 use plan::{Plan, RANDOM, names, plan};
-use sweep::{CI_EACH, CI_SEEDS, page, replays, scenarios, search, seeds};
+use suite::{CI_SCENARIO_SEEDS, CI_SEEDS, page, replay_bugs, run_scenarios, run_seeds, search_bug};
 
 /// Worlds of whole nodes in virtual time: nothing said runs what every change must pass
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask sim --node")]
-struct Flags {
+struct SimFlags {
     /// One seed
     #[arg(long, conflicts_with_all = ["seeds", "campaign", "metrics"])]
     seed: Option<u64>,
@@ -71,21 +71,21 @@ struct Flags {
 }
 
 /// Seeds of a campaign, if no others are said.
-const CAMPAIGN: Range<u64> = 0..5_000;
+const CAMPAIGN_SEEDS: Range<u64> = 0..5_000;
 /// Seeds of each scenario in it.
-const CAMPAIGN_EACH: Range<u64> = 0..100;
+const CAMPAIGN_SCENARIO_SEEDS: Range<u64> = 0..100;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/campaign-node.md");
-const NOT_THERE: u8 = 1;
+const UNKNOWN_NAME: u8 = 1;
 
 fn main() -> ExitCode {
-    ExitCode::from(answer(&Flags::parse()))
+    ExitCode::from(dispatch(&SimFlags::parse()))
 }
 
-fn answer(flags: &Flags) -> u8 {
+fn dispatch(flags: &SimFlags) -> u8 {
     let scenario = flags.scenario.as_deref().unwrap_or(RANDOM);
     if plan(scenario, 0).is_none() {
         println!("there is no scenario {scenario}; there are {}", names().collect::<Vec<_>>().join(", "));
-        return NOT_THERE;
+        return UNKNOWN_NAME;
     }
     if flags.metrics {
         return if flags.large { metrics::run_large() } else { metrics::run(flags.check) };
@@ -94,26 +94,26 @@ fn answer(flags: &Flags) -> u8 {
     let alone = flags.seeds.is_none() && flags.plant.is_none();
     let drawn = flags.seed.or(named.filter(|_| alone).map(|_| 0));
     match (&flags.plant, drawn) {
-        (Some(name), _) if plants::named(name).is_none() => {
+        (Some(name), _) if planted_bugs::named(name).is_none() => {
             println!("there is no bug {name}");
-            NOT_THERE
+            UNKNOWN_NAME
         }
-        (None, _) if flags.campaign => campaign(flags.seeds.clone().unwrap_or(CAMPAIGN), &flags.commit),
+        (None, _) if flags.campaign => campaign(flags.seeds.clone().unwrap_or(CAMPAIGN_SEEDS), &flags.commit),
         (Some(name), None) => {
-            let bug = plants::named(name);
-            told(bug.map(|bug| search(bug, named, &mut say)).unwrap_or_default())
+            let bug = planted_bugs::named(name);
+            print_result(bug.map(|bug| search_bug(bug, named, &mut print_line)).unwrap_or_default())
         }
-        (_, Some(seed)) => plan(scenario, seed).map_or(NOT_THERE, |plan| one(plan, flags)),
+        (_, Some(seed)) => plan(scenario, seed).map_or(UNKNOWN_NAME, |plan| run_one(plan, flags)),
         (None, None) => match &flags.seeds {
-            Some(range) => many(scenario, range.clone(), flags.hash),
-            None => ci(),
+            Some(range) => run_many(scenario, range.clone(), flags.hash),
+            None => run_ci(),
         },
     }
 }
 
 /// One run: what it is, what happened, how it ended.
-fn one(plan: Plan, flags: &Flags) -> u8 {
-    let bug = flags.plant.as_deref().and_then(plants::named);
+fn run_one(plan: Plan, flags: &SimFlags) -> u8 {
+    let bug = flags.plant.as_deref().and_then(planted_bugs::named);
     let mut replay = plan.replay();
     if let Some(bug) = bug {
         let _ = write!(replay, " --plant {}", bug.name());
@@ -123,16 +123,16 @@ fn one(plan: Plan, flags: &Flags) -> u8 {
     println!("{replay}");
     let ran = run::run(plan, bug, if flags.trace { usize::MAX } else { 0 });
     ran.lines.iter().for_each(|line| println!("{line}"));
-    for class in FaultClass::every().filter(|class| ran.run.tally.of(*class) > 0) {
-        println!("{class:<18} {}", ran.run.tally.of(class));
+    for class in FaultClass::all().filter(|class| ran.run.tally.get(*class) > 0) {
+        println!("{class:<18} {}", ran.run.tally.get(class));
     }
     for ((what, why), count) in &ran.counts {
         println!("  {what}: {why}: {count}");
     }
-    if let Some(after) = ran.equal_after {
+    if let Some(after) = ran.converged_after {
         println!("equal after {after:?}");
     }
-    if let Some(idle) = ran.idle {
+    if let Some(idle) = ran.idle_bytes_per_second {
         println!("{idle} bytes a second and node in quiet");
     }
     println!("{} events, until {}, trace {:016x}", ran.run.events, ran.run.time, ran.run.trace);
@@ -140,61 +140,68 @@ fn one(plan: Plan, flags: &Flags) -> u8 {
         Ok(()) => 0,
         Err(violation) => {
             println!("{violation}\n{replay}");
-            violation.wrong.exit_code()
+            violation.kind.exit_code()
         }
     }
 }
 
-fn many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
-    let report = seeds(scenario, range);
+fn run_many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
+    let report = run_seeds(scenario, range);
     if hash {
         report.runs.iter().for_each(|run| println!("{} {:016x}", run.seed, run.trace));
     }
     print!("{report}");
-    count(&report).code
+    result_of(&report).exit_code
 }
 
 /// What every change must pass.
-fn ci() -> u8 {
-    let report = seeds(RANDOM, CI_SEEDS);
+fn run_ci() -> u8 {
+    let report = run_seeds(RANDOM, CI_SEEDS);
     println!("{report}");
     let metrics = metrics::run(true);
-    let metrics =
-        Count { passed: usize::from(metrics == 0), failed: usize::from(metrics != 0), code: metrics };
-    let all = count(&report).and(scenarios(&CI_EACH, &mut say)).and(replays(&mut say)).and(metrics);
+    let metrics = SuiteResult {
+        passed: usize::from(metrics == 0),
+        failed: usize::from(metrics != 0),
+        exit_code: metrics,
+    };
+    let all = result_of(&report)
+        .and(run_scenarios(&CI_SCENARIO_SEEDS, &mut print_line))
+        .and(replay_bugs(&mut print_line))
+        .and(metrics);
     if let Some((run, _)) = report.failures().next() {
         println!("cargo xtask sim --node --seed {}", run.seed);
     }
-    told(all)
+    print_result(all)
 }
 
 fn campaign(range: Range<u64>, commit: &str) -> u8 {
-    let report = seeds(RANDOM, range);
+    let report = run_seeds(RANDOM, range);
     println!("{report}");
     let (mut named, mut bugs) = (String::new(), String::new());
     let keep = |text: &mut String, line: &str| {
         println!("{line}");
         let _ = writeln!(text, "{line}");
     };
-    let mut all = count(&report).and(scenarios(&CAMPAIGN_EACH, &mut |line| keep(&mut named, line)));
+    let mut all =
+        result_of(&report).and(run_scenarios(&CAMPAIGN_SCENARIO_SEEDS, &mut |line| keep(&mut named, line)));
     for bug in gm_node::Bug::ALL {
-        all = all.and(search(bug, None, &mut |line| keep(&mut bugs, line)));
+        all = all.and(search_bug(bug, None, &mut |line| keep(&mut bugs, line)));
     }
     if let Err(error) = std::fs::write(PAGE, page(commit, &report, &named, &bugs)) {
         println!("the page was not written: {error}");
-        return NOT_THERE;
+        return UNKNOWN_NAME;
     }
-    told(all)
+    print_result(all)
 }
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     println!("{line}");
 }
 
 /// The last line, as all commands that count have it.
-fn told(count: Count) -> u8 {
+fn print_result(count: SuiteResult) -> u8 {
     println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
-    count.code
+    count.exit_code
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

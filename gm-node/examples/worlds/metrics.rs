@@ -1,16 +1,16 @@
 //! What whole nodes cost, as numbers: fixed worlds and seeds, printed as tables that are committed and compared. Knows no campaign.
 //!
-//! Reading order: `metrics/field.rs` (the worlds), `metrics/table.rs`, then the tables: `metrics/differ.rs`, `metrics/idle.rs`, `metrics/change.rs`,
-//! `metrics/newcomer.rs`, `metrics/start.rs`, `metrics/many.rs`.
+//! Reading order: `metrics/world.rs` (the worlds), `metrics/table.rs`, then the tables: `metrics/anti_entropy.rs`, `metrics/idle.rs`, `metrics/change.rs`,
+//! `metrics/newcomer.rs`, `metrics/start.rs`, `metrics/many_groups.rs`.
 
+mod anti_entropy;
 mod change;
-mod differ;
-mod field;
 mod idle;
-mod many;
+mod many_groups;
 mod newcomer;
 mod start;
 mod table;
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ const fn millis(time: std::time::Duration) -> u128 {
 /// Prints the tables that are compared. With `check`, says by what it returns whether they are what is committed (0 if so); without, commits them.
 pub(crate) fn run(check: bool) -> u8 {
     let tables = vec![
-        differ::table(),
+        anti_entropy::table(),
         idle::table(&SIZES),
         change::table(&SIZES),
-        change::trouble(200),
+        change::fault_table(200),
         newcomer::table(&SIZES),
         start::table(&[(200, 200), (200, 1)]),
-        many::table(&[5, 500]),
+        many_groups::table(&[5, 500]),
     ];
     let text = format!("{HEAD}{}", table::markdown(tables));
     let file = file();
@@ -56,7 +56,7 @@ pub(crate) fn run(check: bool) -> u8 {
 pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
         change::table(&[(4_096, 64), (4_096, 1)]),
-        change::large_trouble(1_000),
+        change::large_fault_table(1_000),
         newcomer::table(&[(2_000, 1)]),
         start::table(&[(2_000, 50), (2_000, 1)]),
     ]);

@@ -5,8 +5,8 @@
 //! who hold a group hold the same of it.
 
 mod layout;
-mod mishap;
 mod named;
+mod node_faults;
 mod random;
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{GroupName, PurgePolicy, Record};
 use gm_node::{NodeLimits, NodeTiming, Wait, WriteKind};
-use gm_sim::{Action, FaultClass, Network, NodeIndex, Place, Schedule};
+use gm_sim::{Action, FaultClass, Location, Network, NodeIndex, Schedule};
 
 pub(crate) use layout::{id, ms};
 pub(crate) use named::{named, names};
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     /// All its chance.
     pub(crate) seed: u64,
     /// Who stands where: nodes, and behind them places at which something may be started later.
-    pub(crate) places: Vec<Place>,
+    pub(crate) locations: Vec<Location>,
     /// How many of them are nodes from the beginning.
     pub(crate) nodes: u32,
     /// What is between them.
@@ -55,7 +55,7 @@ pub(crate) struct Plan {
     /// Who has no disk.
     pub(crate) diskless: Vec<NodeIndex>,
     /// How long disks take.
-    pub(crate) latency: Duration,
+    pub(crate) disk_latency: Duration,
     /// What is on disks before anything begins: as only a fault can have put it there.
     pub(crate) preloaded: Vec<(NodeIndex, Record)>,
     /// Kinds of faults that are in the timetable.
@@ -63,11 +63,11 @@ pub(crate) struct Plan {
     /// What is done to the world in the first phase.
     pub(crate) schedule: Schedule,
     /// What owners do, and what is done to them.
-    pub(crate) deeds: Vec<(Time, Deed)>,
+    pub(crate) operations: Vec<(Time, Operation)>,
     /// From here on nothing is wrong.
     pub(crate) heal_at: Time,
     /// After the last deed all is equal within this time.
-    pub(crate) bound: Duration,
+    pub(crate) convergence_bound: Duration,
     /// The bounds of every node.
     pub(crate) bounds: NodeLimits,
     /// The times of every node.
@@ -77,31 +77,31 @@ pub(crate) struct Plan {
     /// What every node purges.
     pub(crate) purge: PurgePolicy,
     /// What holds in this world beyond what holds in all.
-    pub(crate) claims: Claims,
+    pub(crate) claims: NodeClaims,
 }
 
 /// What holds in a world beyond what holds in all.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Claims {
+pub(crate) struct NodeClaims {
     /// Waits for all that are given from then on are answered so.
-    pub(crate) waits: Option<Ending>,
+    pub(crate) waits: Option<ExpectedEnd>,
     /// These know the name of a group that they are not in, and a member of it.
     pub(crate) contacts: Vec<NodeIndex>,
     /// After all is equal, so many nanoseconds are watched, and a node sends at most so many bytes a second, headers included.
-    pub(crate) quiet: Option<(Duration, u64)>,
+    pub(crate) idle_limit: Option<(Duration, u64)>,
     /// These are members in the end of these groups, and nobody else is.
     pub(crate) members: Option<Vec<(usize, Vec<NodeIndex>)>>,
     /// At least so many writes are refused because of a bound.
-    pub(crate) full: u64,
+    pub(crate) min_refused_writes: u64,
     /// No increment came that did not fit.
-    pub(crate) fits: bool,
+    pub(crate) all_increments_fit: bool,
     /// A bound keeps records out: not all need be equal in the end.
-    pub(crate) unequal: bool,
+    pub(crate) may_differ: bool,
 }
 
 /// How a wait is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum ExpectedEnd {
     /// All have it.
     Satisfied,
     /// Not all, and never will.
@@ -110,7 +110,7 @@ pub(crate) enum Ending {
 
 /// One thing that is done.
 #[derive(Clone, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum Operation {
     /// An owner writes.
     Write { node: NodeIndex, group: usize, intent: Intent, wait: Wait },
     /// A node forgets another.
@@ -118,19 +118,19 @@ pub(crate) enum Deed {
     /// Somebody watches a group at a node, and takes so long each time, from now on and after each start.
     Watch { node: NodeIndex, group: usize, pace: Duration },
     /// That happens to its disk.
-    Disk(NodeIndex, DiskDeed),
+    Disk(NodeIndex, DiskOperation),
     /// The process dies, and is started again after a while, or never; and this becomes of its disk.
-    Die { node: NodeIndex, fate: Fate, gap: Option<Duration> },
+    Crash { node: NodeIndex, disk_outcome: DiskOutcome, gap: Option<Duration> },
     /// It writes, and dies while that is written.
-    Tear { node: NodeIndex, group: usize, gap: Duration },
+    TornWrite { node: NodeIndex, group: usize, gap: Duration },
     /// At a place that is not a node yet a process starts that says it is that node, and dies after a while.
     Clash { place: NodeIndex, victim: NodeIndex, group: usize, lasts: Duration },
     /// A node stops, and goes on at another place with its disk.
-    Move { node: NodeIndex, place: NodeIndex, group: usize },
+    ChangeAddress { node: NodeIndex, place: NodeIndex, group: usize },
     /// A step of a rotation of keys, of three.
-    Keys(u8),
+    RotateKeys(u8),
     /// Something that every world knows.
-    Act(Action),
+    World(Action),
     /// Many nodes do something at one time: that is a fault of its own.
     Mass(FaultClass),
 }
@@ -145,12 +145,12 @@ pub(crate) enum Intent {
     /// Unserve something that is served; serve something, if nothing is.
     Unserve,
     /// Just that.
-    Exactly(WriteKind),
+    Exact(WriteKind),
 }
 
 /// What happens to a disk.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum DiskDeed {
+pub(crate) enum DiskOperation {
     /// It is full, or no longer.
     Full(bool),
     /// It takes so long.
@@ -163,7 +163,7 @@ pub(crate) enum DiskDeed {
 
 /// What becomes of a disk when the process on it dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum DiskOutcome {
     /// What a loss of power leaves.
     Kept,
     /// A clean stop.
@@ -192,25 +192,31 @@ impl Plan {
 
     /// Whose identity a place has.
     pub(crate) fn id(&self, node: NodeIndex) -> NetId {
-        self.places[node.0 as usize].id
+        self.locations[node.0 as usize].id
     }
 
     /// When the last thing is done.
     pub(crate) fn done_at(&self) -> Time {
-        self.deeds.iter().map(|(at, _)| *at).max().unwrap_or(Time::ZERO).max(self.heal_at)
+        self.operations.iter().map(|(at, _)| *at).max().unwrap_or(Time::ZERO).max(self.heal_at)
     }
 }
 
 impl fmt::Display for Plan {
     /// What is drawn, in a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let islands: BTreeSet<u32> = self.places.iter().map(|place| place.island).collect();
-        let sites: BTreeSet<u32> = self.places.iter().map(|place| place.site).collect();
+        let islands: BTreeSet<u32> = self.locations.iter().map(|place| place.island).collect();
+        let sites: BTreeSet<u32> = self.locations.iter().map(|place| place.site).collect();
         let Plan { name, seed, nodes, .. } = self;
         writeln!(f, "{name}, seed {seed}: {nodes} nodes, {} of them mute", self.mute.len())?;
         writeln!(f, "{} islands, {} sites, {} groups", islands.len(), sites.len(), self.groups.len())?;
         let classes: Vec<&str> = self.classes.iter().map(|class| class.name()).collect();
         writeln!(f, "faults until {}: {}", self.heal_at, classes.join(" "))?;
-        write!(f, "{} deeds until {}, equal within {:?}", self.deeds.len(), self.done_at(), self.bound)
+        write!(
+            f,
+            "{} deeds until {}, equal within {:?}",
+            self.operations.len(),
+            self.done_at(),
+            self.convergence_bound
+        )
     }
 }

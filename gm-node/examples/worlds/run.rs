@@ -6,86 +6,86 @@ use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
 use gm_node::Bug;
-use gm_sim::{Flow, NodeIndex, Run, spread};
+use gm_sim::{NodeIndex, Run, TrafficKind, derive_seed};
 
-use crate::book::{Book, Shared};
-use crate::check::{self, equal};
-use crate::deed::Doer;
-use crate::ground::{Ground, Land};
+use crate::check::{self, convergence};
+use crate::environment::{Environment, NodeWorld};
+use crate::executor::Executor;
+use crate::history::{NodeHistory, SharedHistory};
 use crate::plan::Plan;
 
 /// After all is equal everything goes on for so long: nothing comes back, and watchers are told.
-const AFTER: Duration = Duration::from_secs(3);
+const STABLE_FOR: Duration = Duration::from_secs(3);
 /// It is looked so often whether all is equal.
-const LOOK: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// What IP and UDP, or TCP, put before what a node sends.
 const HEADERS: u64 = 28;
 
 /// What came of a run, besides how it ended.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct RunOutcome {
     pub(crate) run: Run,
     pub(crate) lines: Vec<String>,
     /// How long after the last deed all was equal.
-    pub(crate) equal_after: Option<Duration>,
+    pub(crate) converged_after: Option<Duration>,
     /// Bytes that a node sent a second when all was equal, headers included, if that was asked for.
-    pub(crate) idle: Option<u64>,
+    pub(crate) idle_bytes_per_second: Option<u64>,
     /// What nodes that live in the end counted, summed.
     pub(crate) counts: BTreeMap<(String, String), u64>,
 }
 
 /// Runs a plan, with a bug or none. `lines`: how many of the last lines of the trace are kept.
-pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
+pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
     gm_node::plant(bug);
     let plan = Rc::new(plan);
-    let ground = Ground::new(&plan);
-    let book = Book::shared(&plan, &ground);
-    let mut world = ground.world(&plan);
+    let environment = Environment::new(&plan);
+    let history = NodeHistory::shared(&plan, &environment);
+    let mut world = environment.world(&plan);
     world.keep_trace(lines);
-    check::watch(&mut world, &book);
+    check::add_all(&mut world, &history);
     for node in plan.nodes() {
         world.start(node);
     }
     plan.schedule.install(&mut world);
-    let chance = Rng::new(spread(plan.seed, u64::MAX - 2, 1));
-    let mut doer = Doer::new(&book, chance);
-    while let Some((at, deed)) = doer.next() {
-        until(&mut world, &book, at);
+    let rng = Rng::new(derive_seed(plan.seed, u64::MAX - 2, 1));
+    let mut executor = Executor::new(&history, rng);
+    while let Some((at, operation)) = executor.next() {
+        run_until(&mut world, &history, at);
         if world.violation().is_some() {
             break;
         }
-        world.note(NodeIndex(0), || format!("{deed:?}"));
-        doer.act(&mut world, deed);
+        world.note(NodeIndex(0), || format!("{operation:?}"));
+        executor.execute(&mut world, operation);
     }
-    let done = plan.done_at().max(doer.back()).max(world.now());
-    until(&mut world, &book, done);
-    let before = sent(&world);
-    let mut equal_after = None;
-    while world.violation().is_none() && world.now() <= done + plan.bound {
-        if equal::different(&world, &book.borrow()).is_none() {
-            equal_after = Some(world.now().since(done));
+    let done = plan.done_at().max(executor.last_restart()).max(world.now());
+    run_until(&mut world, &history, done);
+    let before = bytes_sent(&world);
+    let mut converged_after = None;
+    while world.violation().is_none() && world.now() <= done + plan.convergence_bound {
+        if convergence::difference(&world, &history.borrow()).is_none() {
+            converged_after = Some(world.now().since(done));
             break;
         }
-        let next = world.now() + LOOK;
-        until(&mut world, &book, next);
+        let next = world.now() + CHECK_INTERVAL;
+        run_until(&mut world, &history, next);
     }
-    if equal_after.is_none() && world.violation().is_none() {
-        let different = equal::different(&world, &book.borrow());
-        book.borrow_mut().late = different;
+    if converged_after.is_none() && world.violation().is_none() {
+        let difference = convergence::difference(&world, &history.borrow());
+        history.borrow_mut().not_converged = difference;
     }
-    book.borrow_mut().equal_at = equal_after.map(|_| world.now());
-    book.borrow_mut().bytes = sent(&world) - before;
-    let slowest = book.borrow().watches.iter().map(|(_, _, pace)| *pace).max().unwrap_or_default();
-    let end = world.now() + AFTER + slowest * 2;
-    until(&mut world, &book, end);
+    history.borrow_mut().converged_at = converged_after.map(|_| world.now());
+    history.borrow_mut().convergence_bytes = bytes_sent(&world) - before;
+    let slowest = history.borrow().watchers.iter().map(|(_, _, pace)| *pace).max().unwrap_or_default();
+    let end = world.now() + STABLE_FOR + slowest * 2;
+    run_until(&mut world, &history, end);
     let mut idle = None;
-    if let Some((time, _)) = plan.claims.quiet.filter(|_| world.violation().is_none()) {
-        let before = sent(&world);
+    if let Some((time, _)) = plan.claims.idle_limit.filter(|_| world.violation().is_none()) {
+        let before = bytes_sent(&world);
         let end = world.now() + time;
-        until(&mut world, &book, end);
-        let sum = sent(&world) - before;
+        run_until(&mut world, &history, end);
+        let sum = bytes_sent(&world) - before;
         idle = Some(sum / time.as_secs().max(1) / u64::from(plan.nodes));
-        book.borrow_mut().idle = idle;
+        history.borrow_mut().idle_bytes_per_second = idle;
     }
     let mut counts = BTreeMap::new();
     for machine in world.indices().filter_map(|node| world.machine(node)) {
@@ -96,28 +96,32 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> Ran {
     let run = world.finish();
     gm_node::plant(None);
     let lines = world.trace().lines().map(str::to_owned).collect();
-    Ran { run, lines, equal_after, idle, counts }
+    RunOutcome { run, lines, converged_after, idle_bytes_per_second: idle, counts }
 }
 
 /// Bytes that all sent so far, headers included; a multicast counts once.
-pub(crate) fn sent(world: &Land) -> u64 {
-    Flow::ALL.iter().map(|flow| world.traffic().of(*flow)).map(|of| of.sent_bytes + HEADERS * of.sent).sum()
+pub(crate) fn bytes_sent(world: &NodeWorld) -> u64 {
+    TrafficKind::ALL
+        .iter()
+        .map(|flow| world.traffic().get(*flow))
+        .map(|of| of.sent_bytes + HEADERS * of.sent)
+        .sum()
 }
 
 /// Everything happens until then; owners do what they do on their own, and what really happened is counted.
-pub(crate) fn until(world: &mut Land, book: &Shared, end: Time) {
+pub(crate) fn run_until(world: &mut NodeWorld, history: &SharedHistory, end: Time) {
     loop {
-        let stopped = world.run_while(end, |_| book.borrow().chores.is_empty());
-        let (chores, bitten) = {
-            let mut book = book.borrow_mut();
-            book.count_disks();
-            (std::mem::take(&mut book.chores), std::mem::take(&mut book.bitten))
+        let stopped = world.run_while(end, |_| history.borrow().owner_commands.is_empty());
+        let (owner_commands, uncounted_faults) = {
+            let mut history = history.borrow_mut();
+            history.count_disk_faults();
+            (std::mem::take(&mut history.owner_commands), std::mem::take(&mut history.uncounted_faults))
         };
-        for (at, node, command) in chores {
+        for (at, node, command) in owner_commands {
             world.command_at(at, node, command);
         }
-        for (node, class) in bitten {
-            world.happened(node, class);
+        for (node, class) in uncounted_faults {
+            world.record_fault(node, class);
         }
         if !stopped {
             break;

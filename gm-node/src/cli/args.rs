@@ -164,7 +164,10 @@ mod tests {
     fn ranges_are_read_in_decimal_and_hex_and_by_commas() {
         let range = |start, end| KeyRange::new(start, end).unwrap();
         assert_eq!(parse_ranges("0x0-0x7fffffff"), Ok(Ranges(vec![range(0, 0x7fff_ffff)])));
-        assert_eq!(parse_ranges("0-99, 7,0x10-0x1F"), Ok(Ranges(vec![range(0, 99), range(7, 7), range(16, 31)])));
+        assert_eq!(
+            parse_ranges("0-99, 7,0x10-0x1F"),
+            Ok(Ranges(vec![range(0, 99), range(7, 7), range(16, 31)]))
+        );
         for wrong in ["", "1-", "9-1", "0-4294967296", "1,,2", "a"] {
             assert!(parse_ranges(wrong).is_err(), "{wrong}");
         }
@@ -200,7 +203,11 @@ mod tests {
     #[test]
     fn arguments_are_checked_before_the_daemon_is_asked() {
         assert!(["1", "+7", "-65535"].iter().all(|text| parse_priority(text).is_ok()));
-        assert!(["0", "+0", "65536", "--1", "+", "", "+-1", "1.5"].iter().all(|text| parse_priority(text).is_err()));
+        assert!(
+            ["0", "+0", "65536", "--1", "+", "", "+-1", "1.5"]
+                .iter()
+                .all(|text| parse_priority(text).is_err())
+        );
         assert!(["none", "one", "all", "3"].iter().all(|text| parse_wait_count(text).is_ok()));
         assert!(["", "some", "-1", "+1", "ALL"].iter().all(|text| parse_wait_count(text).is_err()));
         assert_eq!(
@@ -208,7 +215,9 @@ mod tests {
             "0123456789abcdef0123456789abcdef"
         );
         assert!(
-            ["", "0123", "0123456789abcdef0123456789abcdeg"].iter().all(|text| parse_fingerprint(text).is_err())
+            ["", "0123", "0123456789abcdef0123456789abcdeg"]
+                .iter()
+                .all(|text| parse_fingerprint(text).is_err())
         );
     }
 }

@@ -291,7 +291,9 @@ impl LineStream {
             }
             match self.frame().await? {
                 Some(data) => self.buffer.extend_from_slice(&data),
-                None if self.buffer.iter().all(u8::is_ascii_whitespace) || self.is_endless => return Ok(None),
+                None if self.buffer.iter().all(u8::is_ascii_whitespace) || self.is_endless => {
+                    return Ok(None);
+                }
                 None => return Err(self.client.closed("it ends within a line")),
             }
         }

@@ -127,8 +127,9 @@ mod tests {
 
     #[test]
     fn each_failure_has_the_code_that_is_promised() {
-        let refused =
-            |kind: &str| CommandError::Refused(api::ApiError { error: "no".into(), kind: kind.into() }).exit_code();
+        let refused = |kind: &str| {
+            CommandError::Refused(api::ApiError { error: "no".into(), kind: kind.into() }).exit_code()
+        };
         assert_eq!((refused("usage"), refused("unknown")), (2, 5));
         for kind in ["unknown-group", "refused", "identity-conflict", "storage", "bound"] {
             assert_eq!(refused(kind), 1, "{kind}");
@@ -140,7 +141,9 @@ mod tests {
         assert_eq!(CommandError::Unknown(String::new()).exit_code(), 5);
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert_eq!(CommandError::Output(full()).exit_code(), 6);
-        assert!(CommandError::Output(full()).after_acknowledged_write().to_string().contains("the write stands"));
+        assert!(
+            CommandError::Output(full()).after_acknowledged_write().to_string().contains("the write stands")
+        );
         assert_eq!(CommandError::from(full()).exit_code(), 1);
     }
 }

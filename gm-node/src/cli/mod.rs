@@ -6,13 +6,13 @@
 pub(crate) mod args;
 pub(crate) mod client;
 pub(crate) mod error;
-mod socket_path;
+mod node_arg;
+mod output_reader;
 mod printer;
 mod read;
-mod output_reader;
 pub(crate) mod render;
+mod socket_path;
 pub(crate) mod table;
-mod node_arg;
 mod watch;
 mod write;
 
@@ -25,10 +25,10 @@ use gm_data::GroupName;
 
 use self::args::{FreshArgs, ItemOp, Ranges, ReadArgs, WaitArgs};
 use self::client::Client;
-use self::error::{Outcome, CommandError};
+use self::error::{CommandError, Outcome};
+use self::node_arg::NodeArg;
 use self::printer::Printer;
 use self::read::GroupQuery;
-use self::node_arg::NodeArg;
 use crate::Global;
 
 /// A command for a running daemon.

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_name_means_exactly_one_address() {
-        let found = |texts: &[&str]| single_address("b", texts.iter().map(|text| text.parse().unwrap()).collect());
+        let found =
+            |texts: &[&str]| single_address("b", texts.iter().map(|text| text.parse().unwrap()).collect());
         // The system lists an address once for each kind of socket.
         assert_eq!(found(&["10.0.0.1:5", "10.0.0.1:5"]).unwrap(), "10.0.0.1:5".parse().unwrap());
         let several = found(&["10.0.0.2:5", "10.0.0.1:5"]).unwrap_err();

@@ -5,7 +5,7 @@ use gm_node::api;
 
 use super::args::{FreshArgs, ItemOp};
 use super::client::{Client, percent_encode};
-use super::error::{Outcome, CommandError};
+use super::error::{CommandError, Outcome};
 use super::printer::{Printer, to_json};
 use super::render::{self, ListRenderer};
 
@@ -94,7 +94,11 @@ fn outcome(sync: &api::SyncInfo) -> Outcome {
     if sync.verified { Outcome::Done } else { Outcome::Unverified }
 }
 
-pub(crate) async fn members(client: &Client, out: &mut Printer, asked: GroupQuery<'_>) -> Result<Outcome, CommandError> {
+pub(crate) async fn members(
+    client: &Client,
+    out: &mut Printer,
+    asked: GroupQuery<'_>,
+) -> Result<Outcome, CommandError> {
     let members = read(client, out, asked, ("/members", None), render::Members::new()).await?;
     Ok(outcome(&members.sync))
 }

@@ -89,7 +89,11 @@ impl StreamedTable {
     /// One more row. Returns what can be printed.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) -> String {
         self.table.row(cells);
-        if self.widths.is_some() || self.table.rows.len() >= MEASURED_ROWS { self.print() } else { String::new() }
+        if self.widths.is_some() || self.table.rows.len() >= MEASURED_ROWS {
+            self.print()
+        } else {
+            String::new()
+        }
     }
 
     /// What was not printed yet; nothing of a table without rows.

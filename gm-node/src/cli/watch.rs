@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::format_duration;
 use super::client::{Client, DEFAULT_TIMEOUT};
-use super::error::{Outcome, CommandError};
+use super::error::{CommandError, Outcome};
 use super::printer::Printer;
 use super::read::group_uri;
 use super::{output_reader, render};
@@ -16,7 +16,11 @@ use super::{output_reader, render};
 /// How often a daemon is asked for a group's fingerprint.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-pub(crate) async fn watch(client: &Client, out: &mut Printer, group: &GroupName) -> Result<Outcome, CommandError> {
+pub(crate) async fn watch(
+    client: &Client,
+    out: &mut Printer,
+    group: &GroupName,
+) -> Result<Outcome, CommandError> {
     let mut lines = client.watch(&group_uri(group, "/watch")).await?;
     let mut gone = output_reader::reader_closed();
     loop {
@@ -67,12 +71,20 @@ pub(crate) async fn wait(
     }
 }
 
-fn timed_out(group: &GroupName, held: Option<&api::GroupInfo>, wanted: &str, within: Duration) -> CommandError {
+fn timed_out(
+    group: &GroupName,
+    held: Option<&api::GroupInfo>,
+    wanted: &str,
+    within: Duration,
+) -> CommandError {
     let stands = match held {
         Some(held) => {
             format!("has the fingerprint {}, with {} members", held.fingerprint, held.members)
         }
         None => "is not held here".to_owned(),
     };
-    CommandError::TimedOut(format!("after {} {group} {stands}, and not yet {wanted}", format_duration(within)))
+    CommandError::TimedOut(format!(
+        "after {} {group} {stands}, and not yet {wanted}",
+        format_duration(within)
+    ))
 }

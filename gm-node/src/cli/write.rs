@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::args::{Ranges, WaitArgs};
 use super::client::Client;
-use super::error::{Outcome, CommandError};
+use super::error::{CommandError, Outcome};
 use super::printer::Printer;
 use super::read::group_uri;
 use super::render;
@@ -28,7 +28,14 @@ pub(crate) async fn join(
     waiting: &WaitArgs,
 ) -> Result<Outcome, CommandError> {
     let ranges = interest.iter().map(|range| [range.start(), range.end()]).collect();
-    write(client, out, &group_uri(group, "/join"), &api::JoinRequest { ranges, wait: waiting.to_api() }, waiting).await
+    write(
+        client,
+        out,
+        &group_uri(group, "/join"),
+        &api::JoinRequest { ranges, wait: waiting.to_api() },
+        waiting,
+    )
+    .await
 }
 
 pub(crate) async fn leave(
@@ -37,7 +44,8 @@ pub(crate) async fn leave(
     group: &GroupName,
     waiting: &WaitArgs,
 ) -> Result<Outcome, CommandError> {
-    write(client, out, &group_uri(group, "/leave"), &api::LeaveRequest { wait: waiting.to_api() }, waiting).await
+    write(client, out, &group_uri(group, "/leave"), &api::LeaveRequest { wait: waiting.to_api() }, waiting)
+        .await
 }
 
 pub(crate) async fn change(
@@ -47,7 +55,14 @@ pub(crate) async fn change(
     changes: Vec<RangeChange>,
     waiting: &WaitArgs,
 ) -> Result<Outcome, CommandError> {
-    write(client, out, &group_uri(group, "/change"), &api::ChangeRequest { changes, wait: waiting.to_api() }, waiting).await
+    write(
+        client,
+        out,
+        &group_uri(group, "/change"),
+        &api::ChangeRequest { changes, wait: waiting.to_api() },
+        waiting,
+    )
+    .await
 }
 
 pub(crate) async fn forget(
@@ -68,7 +83,8 @@ pub(crate) async fn resume(
     group: &GroupName,
     waiting: &WaitArgs,
 ) -> Result<Outcome, CommandError> {
-    write(client, out, &group_uri(group, "/resume"), &api::LeaveRequest { wait: waiting.to_api() }, waiting).await
+    write(client, out, &group_uri(group, "/resume"), &api::LeaveRequest { wait: waiting.to_api() }, waiting)
+        .await
 }
 
 pub(crate) async fn purge(
@@ -91,12 +107,14 @@ async fn write(
     waiting: &WaitArgs,
 ) -> Result<Outcome, CommandError> {
     let done: Vec<api::WriteResult> = client.post(uri, body, waiting.longest()).await?;
-    out.print_shape(&done, |done| render::done(done, &waiting.to_api())).map_err(CommandError::after_acknowledged_write)?;
+    out.print_shape(&done, |done| render::done(done, &waiting.to_api()))
+        .map_err(CommandError::after_acknowledged_write)?;
     Ok(if render::fell_short(&done) { Outcome::WaitUnmet } else { Outcome::Done })
 }
 
 pub(crate) fn serve(ranges: &Ranges, port: u16, priority: Option<u16>) -> Vec<RangeChange> {
-    let serve = |range: &KeyRange| RangeChange::Serve { start: range.start(), end: range.end(), port, priority };
+    let serve =
+        |range: &KeyRange| RangeChange::Serve { start: range.start(), end: range.end(), port, priority };
     ranges.0.iter().map(serve).collect()
 }
 
@@ -129,7 +147,9 @@ pub(crate) fn read_changes(path: &Path) -> Result<Vec<RangeChange>, CommandError
         )));
     }
     serde_json::from_slice(&bytes).map_err(|error| {
-        CommandError::Usage(format!("{name} is not a JSON list of changes: {error}. See `gm-node change --help`"))
+        CommandError::Usage(format!(
+            "{name} is not a JSON list of changes: {error}. See `gm-node change --help`"
+        ))
     })
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use gm_broadcast::runtime::has_address;
 
-use super::problems::Problems;
 use super::descriptors::is_exhausted;
+use super::problems::Problems;
 use super::routes::App;
 
 /// Interval of the check.
@@ -81,7 +81,13 @@ mod tests {
     #[test]
     fn only_addresses_of_this_machine_are_checked() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert_eq!(required_addresses(ip("203.0.113.9"), Some(ip("127.0.0.1"))), BTreeSet::from([ip("127.0.0.1")]));
-        assert_eq!(required_addresses(ip("127.0.0.1"), Some(ip("0.0.0.0"))), BTreeSet::from([ip("127.0.0.1")]));
+        assert_eq!(
+            required_addresses(ip("203.0.113.9"), Some(ip("127.0.0.1"))),
+            BTreeSet::from([ip("127.0.0.1")])
+        );
+        assert_eq!(
+            required_addresses(ip("127.0.0.1"), Some(ip("0.0.0.0"))),
+            BTreeSet::from([ip("127.0.0.1")])
+        );
     }
 }

@@ -4,13 +4,13 @@
 //! `config/schema.rs`: every setting by name; `config/flags.rs`: as flags; `config/layers.rs`: who says what; `config/spec.rs`: groups and ranges as text;
 //! `config/keys.rs`: keys; `config/resolver.rs`: hosts; `config/limits.rs`: how much the daemon holds; `config/resolved.rs`: what comes of it.
 
-mod resolved;
 mod flags;
-mod schema;
+mod keys;
 mod layers;
 mod limits;
+mod resolved;
 mod resolver;
-mod keys;
+mod schema;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -22,12 +22,14 @@ use std::time::Duration;
 
 use gm_node::{api, file};
 
-pub(crate) use resolved::{ResolvedConfig, NO_DISCOVERY, SettingRow, Encryption, changed_settings, environment_help, rows};
 pub(crate) use flags::Flags;
+pub(crate) use keys::{KeyIds, to_hex};
 pub(crate) use layers::{Layers, environment};
 pub(crate) use limits::{DaemonLimits, limit_text, setting_for};
+pub(crate) use resolved::{
+    Encryption, NO_DISCOVERY, ResolvedConfig, SettingRow, changed_settings, environment_help, rows,
+};
 pub(crate) use resolver::resolve_by_system;
-pub(crate) use keys::{KeyIds, to_hex};
 pub(crate) use spec::{JoinSpec, ServeSpec};
 
 /// The names of all settings.
@@ -86,7 +88,9 @@ pub(crate) fn report_errors(troubles: &[DaemonError], json: bool) -> ExitCode {
     for trouble in troubles {
         eprintln!("error: {trouble}");
     }
-    if let Some((_, kind)) = most_severe(troubles).map(DaemonError::code).filter(|(code, _)| json && *code != 6) {
+    if let Some((_, kind)) =
+        most_severe(troubles).map(DaemonError::code).filter(|(code, _)| json && *code != 6)
+    {
         let all: Vec<String> = troubles.iter().map(ToString::to_string).collect();
         print_refusal(&all.join("\n"), kind);
     }

@@ -36,7 +36,11 @@ pub(super) fn configured_ranges(joins: &[JoinSpec], serves: &[ServeSpec]) -> Vec
     let mut all = Vec::new();
     for JoinSpec { group, ranges } in joins {
         let ranges = if ranges.is_empty() { &[KeyRange::WHOLE][..] } else { ranges };
-        let interest = |range: &KeyRange| ConfiguredRange { group: group.clone(), range: *range, range_use: RangeUse::Interest };
+        let interest = |range: &KeyRange| ConfiguredRange {
+            group: group.clone(),
+            range: *range,
+            range_use: RangeUse::Interest,
+        };
         all.extend(ranges.iter().map(interest));
     }
     for ServeSpec { group, range, port, priority } in serves {
@@ -105,18 +109,19 @@ impl ConfiguredFile {
 
     /// The remembered ranges; none if there is no file, or none that can be read, which is logged.
     pub(super) fn read(&self) -> Vec<ConfiguredRange> {
-        let why = match file::read_regular(&self.0, MAX_FILE_BYTES).and_then(|(bytes, _)| file::utf8_text(bytes)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
-            Err(error) => error.to_string(),
-            Ok(text) => match parsed(&text) {
-                Ok((entries, 0)) => return entries,
-                Ok((entries, wrong)) => {
-                    tracing::warn!("{}: {wrong} entries are not valid, and ignored", self.0.display());
-                    return entries;
-                }
-                Err(why) => why,
-            },
-        };
+        let why =
+            match file::read_regular(&self.0, MAX_FILE_BYTES).and_then(|(bytes, _)| file::utf8_text(bytes)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+                Err(error) => error.to_string(),
+                Ok(text) => match parsed(&text) {
+                    Ok((entries, 0)) => return entries,
+                    Ok((entries, wrong)) => {
+                        tracing::warn!("{}: {wrong} entries are not valid, and ignored", self.0.display());
+                        return entries;
+                    }
+                    Err(why) => why,
+                },
+            };
         tracing::warn!(
             "{} is not read ({why}): ranges that earlier starts configured and this one does not stay. Withdraw them with `unserve` or `leave`",
             self.0.display()

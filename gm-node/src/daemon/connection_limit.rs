@@ -62,7 +62,14 @@ impl LimitedListener {
     /// Of a listener.
     pub(crate) fn new(listener: UnixListener, most: usize, descriptors: Arc<Descriptors>) -> LimitedListener {
         let (places, spare) = (Arc::new(Semaphore::new(most)), Arc::new(SpareDescriptor::new()));
-        LimitedListener { listener, permits: places, limit_logged: false, foreign_user_logged: false, spare, descriptors }
+        LimitedListener {
+            listener,
+            permits: places,
+            limit_logged: false,
+            foreign_user_logged: false,
+            spare,
+            descriptors,
+        }
     }
 
     /// Whether a connection is of our own user or root. The mode of the socket keeps others out, unless somebody has changed it.
@@ -143,7 +150,11 @@ impl LimitedListener {
 
 impl ReservedSlot {
     fn new(spare: &Arc<SpareDescriptor>) -> ReservedSlot {
-        ReservedSlot { spare: Arc::clone(spare), deadline: Box::pin(sleep(REQUEST_TIMEOUT)), has_request: false }
+        ReservedSlot {
+            spare: Arc::clone(spare),
+            deadline: Box::pin(sleep(REQUEST_TIMEOUT)),
+            has_request: false,
+        }
     }
 
     fn start_answer(&mut self) {

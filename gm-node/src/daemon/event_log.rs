@@ -89,7 +89,9 @@ fn log_broadcast_event(event: &gm_broadcast::Event, is_met: &mut bool) {
         gm_broadcast::Event::NodeFound(peer) => tracing::debug!(%peer, "found"),
         gm_broadcast::Event::Near(peer) => tracing::debug!(%peer, "near: its multicast is heard"),
         gm_broadcast::Event::Far(peer) => tracing::debug!(%peer, "far: its multicast is heard no longer"),
-        gm_broadcast::Event::Unopened(unopened) => tracing::warn!("{}", problem_texts::unopened_text(unopened)),
+        gm_broadcast::Event::Unopened(unopened) => {
+            tracing::warn!("{}", problem_texts::unopened_text(unopened))
+        }
         gm_broadcast::Event::DatagramReachability { node, lost: true } => tracing::warn!(
             peer = %node,
             "datagrams between this node and the peer are lost, and connections are used instead: let UDP through the firewalls between them, on the ports of both"

@@ -4,11 +4,11 @@
 //! 9999; here nothing looks at the clock. `http/head.rs`: what a request says before its body; `http/response.rs`: how an answer is sent; `http/stream.rs`: bytes
 //! of a connection.
 
-mod response;
 mod head;
+mod response;
+mod stream;
 #[cfg(test)]
 mod tests;
-mod stream;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use tower_service::Service as _;
 
 use super::connection_limit::LimitedListener;
 use head::RequestHead;
-use stream::{until_closed, read_some};
+use stream::{read_some, until_closed};
 
 pub(super) use response::EndlessBody;
 
@@ -56,8 +56,17 @@ struct ServerState {
 type HttpRefusal = (StatusCode, String);
 
 /// Serves all connections. After `end` it accepts no more, and returns when the requests in progress are answered.
-pub(super) async fn serve(mut room: LimitedListener, router: Router, patience: Duration, end: impl Future<Output = ()>) {
-    let shared = Arc::new(ServerState { client_timeout: patience, body_permits: Semaphore::new(MAX_BODIES_BYTES / BYTES_PER_PERMIT), max_body_permits: MAX_BODY_BYTES });
+pub(super) async fn serve(
+    mut room: LimitedListener,
+    router: Router,
+    patience: Duration,
+    end: impl Future<Output = ()>,
+) {
+    let shared = Arc::new(ServerState {
+        client_timeout: patience,
+        body_permits: Semaphore::new(MAX_BODIES_BYTES / BYTES_PER_PERMIT),
+        max_body_permits: MAX_BODY_BYTES,
+    });
     let (ending, ended) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut end = std::pin::pin!(end);
@@ -127,7 +136,11 @@ fn timed_out(what: &str) -> HttpRefusal {
     (StatusCode::REQUEST_TIMEOUT, format!("the {what} of the request did not come in time"))
 }
 
-async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), refused: HttpRefusal, patience: Duration) {
+async fn refuse(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    refused: HttpRefusal,
+    patience: Duration,
+) {
     let (status, error) = refused;
     let response: Response = super::routes::refusal(status, error).into_response();
     let _ = response::send(stream, response, false, false, patience).await;
@@ -171,7 +184,9 @@ async fn read_body<'a>(
         return Ok((Bytes::new(), None));
     }
     if head.expects_continue && kept.is_empty() {
-        stream::write_all(stream, b"HTTP/1.1 100 Continue\r\n\r\n", shared.client_timeout).await.map_err(|_| None)?;
+        stream::write_all(stream, b"HTTP/1.1 100 Continue\r\n\r\n", shared.client_timeout)
+            .await
+            .map_err(|_| None)?;
     }
     let mut room: Option<SemaphorePermit<'a>> = None;
     kept.reserve_exact(head.length.min(SMALL_BODY_BYTES).saturating_sub(kept.len()));

@@ -17,18 +17,18 @@ use gm_node::{NodeConfig, Store, StoredState};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::startup_groups::{StartupGroups, apply};
-use super::problems::Problems;
-use super::config::{ResolvedConfig, NO_DISCOVERY, Encryption, DaemonError};
+use super::config::{DaemonError, Encryption, NO_DISCOVERY, ResolvedConfig};
 use super::configured_ranges::ConfiguredFile;
-use super::shutdown::{ApiServer, SHUTDOWN_TIMEOUT, shut_down};
 use super::multicast::{self, MulticastState};
 use super::notify::notify;
-use super::reload::{SettingsReload, ReloadContext, reload};
+use super::problems::Problems;
+use super::reload::{ReloadContext, SettingsReload, reload};
 use super::routes::App;
+use super::shutdown::{ApiServer, SHUTDOWN_TIMEOUT, shut_down};
 use super::signals::{SignalEvent, Signals};
 use super::socket::ControlSocket;
-use super::{address_check, permission_warnings, event_log};
+use super::startup_groups::{StartupGroups, apply};
+use super::{address_check, event_log, permission_warnings};
 
 /// When an operator is told that the data directory takes long.
 const SLOW_STORAGE: Duration = Duration::from_secs(10);
@@ -40,10 +40,15 @@ fn refused(error: impl std::fmt::Display) -> DaemonError {
 }
 
 /// From the start to the end.
-pub(crate) async fn run_node(mut effective: ResolvedConfig, mut told: ReloadContext) -> Result<ExitCode, DaemonError> {
+pub(crate) async fn run_node(
+    mut effective: ResolvedConfig,
+    mut told: ReloadContext,
+) -> Result<ExitCode, DaemonError> {
     let begun = Instant::now();
     let mut signals = Signals::new(told.flags.exit_with_stdin, SHUTDOWN_TIMEOUT)?;
-    effective.warnings.extend(permission_warnings::permission_warnings(&effective, told.layers.config.as_deref()));
+    effective
+        .warnings
+        .extend(permission_warnings::permission_warnings(&effective, told.layers.config.as_deref()));
     for warning in &effective.warnings {
         // A node that others call is well with that.
         if warning == NO_DISCOVERY {
@@ -85,7 +90,10 @@ pub(crate) async fn run_node(mut effective: ResolvedConfig, mut told: ReloadCont
     let app = Arc::new(app.with(service.clone()));
     let answering = control.and_then(|control| ApiServer::start(control, &app));
     tokio::spawn(test_multicast(effective.sockets.clone(), Arc::clone(&app)));
-    tokio::spawn(address_check::watch(address_check::required_addresses(me.ip(), effective.sockets.bind), Arc::clone(&app)));
+    tokio::spawn(address_check::watch(
+        address_check::required_addresses(me.ip(), effective.sockets.bind),
+        Arc::clone(&app),
+    ));
     let configured = StartupGroups {
         joins: effective.joins.clone(),
         serves: effective.serves.clone(),
@@ -164,7 +172,10 @@ enum StorageOpening {
 }
 
 /// Opens the storage beside the runtime: a directory that does not answer holds up the start, and not the end.
-async fn open_storage(effective: &ResolvedConfig, signals: &mut Signals) -> Result<StorageOpening, DaemonError> {
+async fn open_storage(
+    effective: &ResolvedConfig,
+    signals: &mut Signals,
+) -> Result<StorageOpening, DaemonError> {
     let Some(dir) = effective.data_dir.clone() else {
         return Ok(StorageOpening::Opened(Box::new(MemoryStore::ephemeral()), StoredState::default()));
     };

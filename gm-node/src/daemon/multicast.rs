@@ -40,7 +40,10 @@ impl MulticastState {
     /// What an operator should look at.
     pub(crate) fn warning(&self, near: usize) -> Option<String> {
         let works = near > 0
-            || matches!(self, MulticastState::Tested(MulticastVerdict::Works | MulticastVerdict::NobodyHeard));
+            || matches!(
+                self,
+                MulticastState::Tested(MulticastVerdict::Works | MulticastVerdict::NobodyHeard)
+            );
         match self {
             MulticastState::Off | MulticastState::Testing => None,
             MulticastState::Refused(_) => Some(format!("multicast is {}", self.text(near, 0))),

@@ -22,7 +22,10 @@ fn refused(error: impl std::fmt::Display) -> DaemonError {
 }
 
 fn data_dir(global: &Global) -> Result<&Path, DaemonError> {
-    global.data_dir.as_deref().ok_or_else(|| DaemonError::Usage("which directory? say --data-dir DIR".to_owned()))
+    global
+        .data_dir
+        .as_deref()
+        .ok_or_else(|| DaemonError::Usage("which directory? say --data-dir DIR".to_owned()))
 }
 
 /// Prints text on standard output. A closed pipe is no error: the reader has read enough.

@@ -5,9 +5,9 @@ use gm_broadcast::runtime::Seed;
 use gm_node::handle::Node;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::problems::Problems;
-use super::config::{ResolvedConfig, Flags, Layers, Encryption, DaemonError, changed_settings, environment};
+use super::config::{DaemonError, Encryption, Flags, Layers, ResolvedConfig, changed_settings, environment};
 use super::log::Log;
+use super::problems::Problems;
 use crate::Global;
 
 /// Who told the daemon what to do.

@@ -3,15 +3,15 @@
 //! `routes/extract.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether
 //! writes are accepted; `routes/streaming.rs`: answers that are as long as the state; `routes/convert.rs`: what the node says, as JSON; `routes/error.rs`: why something is refused.
 
-mod extract;
+mod convert;
 mod error;
+mod extract;
 mod gate;
-mod streaming;
 mod network;
 mod peer;
 mod read;
-mod convert;
 mod status;
+mod streaming;
 mod watch;
 mod write;
 
@@ -30,11 +30,11 @@ use gm_node::handle::Node;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
-use super::problems::Problems;
-use super::config::{ResolvedConfig, DaemonLimits};
+use super::config::{DaemonLimits, ResolvedConfig};
+use super::connection_limit::LimitedListener;
 use super::http;
 use super::multicast::MulticastState;
-use super::connection_limit::LimitedListener;
+use super::problems::Problems;
 use error::RouteError;
 use gate::Gate;
 use streaming::AnswerSlots;

@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::Global;
-    use crate::daemon::config::{ResolvedConfig, Flags, Layers};
+    use crate::daemon::config::{Flags, Layers, ResolvedConfig};
 
     #[derive(Parser)]
     struct CommandLine {
@@ -212,7 +212,8 @@ mod tests {
             let writing = service.clone();
             let group: GroupName = "g".parse().unwrap();
             tokio::spawn(async move { writing.join(&group, Vec::new(), Wait::NONE).await });
-            shut_down_within(&app.with(service.clone()), &service, None, false, Duration::from_millis(100)).await
+            shut_down_within(&app.with(service.clone()), &service, None, false, Duration::from_millis(100))
+                .await
         });
         let words = ended.unwrap_err().to_string();
         assert!(

@@ -49,7 +49,8 @@ impl Signals {
     pub(super) fn new(with_input: bool, bound: Duration) -> Result<Signals, DaemonError> {
         let (told, signals) = mpsc::channel(QUEUE);
         let (begun, has_begun) = sync_channel(1);
-        let refused = |error: std::io::Error| DaemonError::Refused(format!("cannot wait for signals: {error}"));
+        let refused =
+            |error: std::io::Error| DaemonError::Refused(format!("cannot wait for signals: {error}"));
         std::thread::Builder::new()
             .name("gm-signals".to_owned())
             .spawn(move || listen(with_input, bound, &told, &begun))

@@ -10,7 +10,9 @@ use gm_node::{Wait, WriteError, WriteKind};
 use tokio::task::spawn_blocking;
 
 use super::config::{JoinSpec, ServeSpec};
-use super::configured_ranges::{ConfiguredRange, ConfiguredFile, RangeUse, configured_ranges, plan_withdrawal};
+use super::configured_ranges::{
+    ConfiguredFile, ConfiguredRange, RangeUse, configured_ranges, plan_withdrawal,
+};
 
 /// What failed is tried again after this, doubled each time...
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -125,7 +127,9 @@ async fn own_ranges(
             view.as_ref().and_then(|view| view.record(service.my_id())).filter(|record| record.is_member());
         if let Some(record) = record {
             let says = |item: Item| match item.op() {
-                Op::Add => Some((item.range(), RangeUse::Serve { port: item.port(), priority: item.priority() })),
+                Op::Add => {
+                    Some((item.range(), RangeUse::Serve { port: item.port(), priority: item.priority() }))
+                }
                 Op::Get => Some((item.range(), RangeUse::Interest)),
                 Op::Rmv => None,
             };

@@ -45,7 +45,11 @@ impl Cluster {
 
     /// Makes a key and tries multicast. What is settled here holds for all machines.
     pub(super) async fn configure(&mut self, multicast: bool) -> Result<MulticastTest, CommandError> {
-        let hears = if multicast { try_multicast().await } else { MulticastTest::Fails("it is not wanted".to_owned()) };
+        let hears = if multicast {
+            try_multicast().await
+        } else {
+            MulticastTest::Fails("it is not wanted".to_owned())
+        };
         let group = match &hears {
             MulticastTest::Works(group) => group.to_string(),
             MulticastTest::Fails(_) => "off".to_owned(),

@@ -81,7 +81,11 @@ impl DemoDaemon {
                 return Err(CommandError::Unreachable(format!("{} did not start: {status}", self.name)));
             }
             if begun.elapsed() > START_TIMEOUT {
-                return Err(CommandError::TimedOut(format!("{} does not answer at {}", self.name, self.api())));
+                return Err(CommandError::TimedOut(format!(
+                    "{} does not answer at {}",
+                    self.name,
+                    self.api()
+                )));
             }
             sleep(Duration::from_millis(5)).await;
         }

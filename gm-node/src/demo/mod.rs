@@ -4,8 +4,8 @@
 //! `story.rs` is what is shown, `cluster.rs` and `machine.rs` the daemons, `letters.rs` the keys, `picture.rs` the tables.
 
 mod cluster;
-mod key_alphabet;
 mod daemon_process;
+mod key_alphabet;
 mod report;
 mod script;
 

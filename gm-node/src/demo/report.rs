@@ -19,7 +19,10 @@ pub(super) const REDUNDANCY: usize = 2;
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Waits until all machines that run hold the same group with so many members; how long it took, and what they hold.
-pub(super) async fn wait_in_sync(cluster: &Cluster, members: usize) -> Result<(Duration, GroupInfo), CommandError> {
+pub(super) async fn wait_in_sync(
+    cluster: &Cluster,
+    members: usize,
+) -> Result<(Duration, GroupInfo), CommandError> {
     let begun = Instant::now();
     loop {
         let mut groups = Vec::new();
@@ -51,7 +54,11 @@ pub(super) async fn wait_in_sync(cluster: &Cluster, members: usize) -> Result<(D
 }
 
 /// A table of the parts and who serves them, as a machine sees it, and whether that is enough.
-pub(super) async fn render_topology(cluster: &Cluster, parts: &[LetterRange], seen_by: usize) -> Result<String, CommandError> {
+pub(super) async fn render_topology(
+    cluster: &Cluster,
+    parts: &[LetterRange],
+    seen_by: usize,
+) -> Result<String, CommandError> {
     let mut table =
         Table::new(&[("CUSTOMERS", Left), ("KEYS", Left), ("SERVED BY", Right), ("IN THIS ORDER", Left)]);
     for part in parts {

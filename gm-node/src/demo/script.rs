@@ -5,13 +5,15 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use gm_data::KeyRange;
-use gm_node::api::{ChangeRequest, WriteResult, ForgetRequest, JoinRequest, RangeChange, ItemList, WaitOptions};
+use gm_node::api::{
+    ChangeRequest, ForgetRequest, ItemList, JoinRequest, RangeChange, WaitOptions, WriteResult,
+};
 use serde::Serialize;
 
 use super::Args;
 use super::cluster::{Cluster, MulticastTest};
 use super::key_alphabet::LetterRange;
-use super::report::{GROUP, REDUNDANCY, wait_in_sync, render_owners, render_topology};
+use super::report::{GROUP, REDUNDANCY, render_owners, render_topology, wait_in_sync};
 use crate::cli::error::CommandError;
 use crate::cli::table::{Left, Right, Table};
 
@@ -63,7 +65,9 @@ impl Script<'_> {
         let hears = self.cluster.configure(multicast).await?;
         print(&match hears {
             MulticastTest::Works(group) => format!("Multicast works here, and is used: {group}."),
-            MulticastTest::Fails(why) => format!("Without multicast ({why}): they call a seed, and TCP does it all."),
+            MulticastTest::Fails(why) => {
+                format!("Without multicast ({why}): they call a seed, and TCP does it all.")
+            }
         })?;
         let begun = Instant::now();
         self.cluster.start(machines).await?;
@@ -146,7 +150,8 @@ impl Script<'_> {
         let served = self.served_by(&node).await?;
         let begun = Instant::now();
         let forget = ForgetRequest { node, group: Some(GROUP.to_owned()), wait: wait_options("none") };
-        let _: Vec<WriteResult> = self.cluster.daemons[0].client.post("/v1/forget", &forget, WAIT_TIMEOUT).await?;
+        let _: Vec<WriteResult> =
+            self.cluster.daemons[0].client.post("/v1/forget", &forget, WAIT_TIMEOUT).await?;
         wait_in_sync(self.cluster, spare).await?;
         self.record_time("a member that was lost is forgotten by all", begun.elapsed());
         self.show(spare).await?;
@@ -200,12 +205,25 @@ impl Script<'_> {
         Ok(of_node.filter_map(|item| KeyRange::new(item.start, item.end).ok()).collect())
     }
 
-    async fn change(&self, machine: usize, changes: Vec<RangeChange>, wait: &str) -> Result<Vec<WriteResult>, CommandError> {
+    async fn change(
+        &self,
+        machine: usize,
+        changes: Vec<RangeChange>,
+        wait: &str,
+    ) -> Result<Vec<WriteResult>, CommandError> {
         self.write(machine, "change", &ChangeRequest { changes, wait: wait_options(wait) }).await
     }
 
-    async fn write(&self, machine: usize, what: &str, body: &impl Serialize) -> Result<Vec<WriteResult>, CommandError> {
-        self.cluster.daemons[machine].client.post(&format!("/v1/groups/{GROUP}/{what}"), body, WAIT_TIMEOUT).await
+    async fn write(
+        &self,
+        machine: usize,
+        what: &str,
+        body: &impl Serialize,
+    ) -> Result<Vec<WriteResult>, CommandError> {
+        self.cluster.daemons[machine]
+            .client
+            .post(&format!("/v1/groups/{GROUP}/{what}"), body, WAIT_TIMEOUT)
+            .await
     }
 }
 

@@ -116,8 +116,12 @@ impl Node {
     /// [`NodeError::Stopped`].
     pub async fn peers(&self) -> Result<Vec<(NetId, PeerStatus)>, NodeError> {
         let now = self.now();
-        let status = move |node: &BoxedNodeMachine, peer| Some((peer, node.broadcaster().peer_status(now, peer)?));
-        self.with_machine(move |node| node.peers().into_iter().filter_map(|peer| status(node, peer)).collect()).await
+        let status =
+            move |node: &BoxedNodeMachine, peer| Some((peer, node.broadcaster().peer_status(now, peer)?));
+        self.with_machine(move |node| {
+            node.peers().into_iter().filter_map(|peer| status(node, peer)).collect()
+        })
+        .await
     }
 
     /// Asks the node something, between two inputs: the answer should be quick, for nothing else happens meanwhile.

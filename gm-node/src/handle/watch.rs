@@ -36,7 +36,8 @@ impl Node {
     /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers.
     pub async fn watch(&self, group: &GroupName) -> Result<Watcher, NodeError> {
         let most = self.inner.max_watchers;
-        let (tag, changes) = self.inner.shared.register_watcher(most).ok_or_else(|| too_many_watchers(most))?;
+        let (tag, changes) =
+            self.inner.shared.register_watcher(most).ok_or_else(|| too_many_watchers(most))?;
         let watch = Watcher { inner: Arc::clone(&self.inner), tag, changes, is_pending: false };
         self.inner.shell.send(Command::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
@@ -77,7 +78,11 @@ impl Watcher {
             let difference = self.inner.shell.with_machine(move |node| node.difference(tag)).await?;
             let Some(difference) = difference.filter(|_| self.is_pending) else {
                 let refused = !self.inner.shared.has_ended();
-                return Err(if refused { too_many_watchers(self.inner.max_watchers).into() } else { NodeError::Stopped });
+                return Err(if refused {
+                    too_many_watchers(self.inner.max_watchers).into()
+                } else {
+                    NodeError::Stopped
+                });
             };
             let DifferencePart { events, cursor, .. } = part(difference);
             self.inner.shell.send(Command::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;

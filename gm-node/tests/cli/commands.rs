@@ -3,7 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use gm_node::api::{GroupChange, Coverage, WriteResult, GroupInfo, ItemInfo, OwnerList, MemberList, PeerInfo, DaemonStatus, ItemList};
+use gm_node::api::{
+    Coverage, DaemonStatus, GroupChange, GroupInfo, ItemInfo, ItemList, MemberList, OwnerList, PeerInfo,
+    WriteResult,
+};
 
 use super::program::{Cluster, wait_for};
 
@@ -27,7 +30,8 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     let groups: Vec<GroupInfo> = a.json(["groups"]).succeeded().json();
     assert!(groups.is_empty());
 
-    let done: Vec<WriteResult> = b.json(["join", "Größe/1 ?", "--interest", "5-9,0x100-0x1ff"]).succeeded().json();
+    let done: Vec<WriteResult> =
+        b.json(["join", "Größe/1 ?", "--interest", "5-9,0x100-0x1ff"]).succeeded().json();
     assert_eq!((done.len(), done[0].group.as_str(), done[0].changed), (1, "Größe/1 ?", true));
     let done: Vec<WriteResult> = b.json(["join", "Customers", "--wait", "none"]).succeeded().json();
     assert_eq!((done[0].wait.as_str(), done[0].acknowledged), ("satisfied", 0));
@@ -37,15 +41,18 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
         let groups: Vec<GroupInfo> = a.json(["groups"]).json();
         groups.iter().any(|group| group.name == "Customers").then_some(())
     });
-    let serve = ["serve", "Customers", LOWER_HALF, "--port", "5432", "--priority", "3", "--wait", "one", "--disk"];
+    let serve =
+        ["serve", "Customers", LOWER_HALF, "--port", "5432", "--priority", "3", "--wait", "one", "--disk"];
     let done: Vec<WriteResult> = a.json(serve).succeeded().json();
     assert_eq!((done[0].wait.as_str(), done[0].members, done[0].acknowledged), ("satisfied", 1, 1));
 
-    let group: GroupInfo = b.json(["wait", "Customers", "--fingerprint", fingerprint(&done)]).succeeded().json();
+    let group: GroupInfo =
+        b.json(["wait", "Customers", "--fingerprint", fingerprint(&done)]).succeeded().json();
     assert_eq!((group.name.as_str(), group.members, group.items), ("Customers", 2, 2));
     assert_eq!(group.fingerprint, fingerprint(&done));
 
-    let mut members = b.json(["members", "Customers", "--fresh=10s"]).succeeded().json::<MemberList>().members;
+    let mut members =
+        b.json(["members", "Customers", "--fresh=10s"]).succeeded().json::<MemberList>().members;
     members.sort_by_key(|member| member.serves);
     assert_eq!((members[0].node.as_str(), members[0].interests), (b.node.as_str(), 1));
     assert_eq!((members[1].node.as_str(), members[1].keys), (a.node.as_str(), 1 << 31));
@@ -53,8 +60,14 @@ fn a_group_is_written_on_one_node_and_read_on_another() {
     let items = b.json(["topology", "Customers"]).succeeded().json::<ItemList>().items;
     assert_eq!(items.len(), 2);
     let adds = b.json(["topology", "Customers", "--op", "add"]).succeeded().json::<ItemList>().items;
-    let item =
-        ItemInfo { node: a.node.clone(), op: "add".into(), start: 0, end: 0x7fff_ffff, port: 5432, priority: 3 };
+    let item = ItemInfo {
+        node: a.node.clone(),
+        op: "add".into(),
+        start: 0,
+        end: 0x7fff_ffff,
+        port: 5432,
+        priority: 3,
+    };
     assert_eq!(adds, [item]);
     let gets = b.json(["topology", "Customers", "--op", "get"]).succeeded().json::<ItemList>().items;
     assert_eq!((gets.len(), gets[0].node.as_str()), (1, b.node.as_str()));
@@ -147,7 +160,8 @@ fn a_lost_member_is_forgotten() {
     let mut cluster = Cluster::new(2);
     let lost = cluster.nodes[1].node.clone();
     cluster.nodes[0].json(["join", "G"]).succeeded();
-    let done: Vec<WriteResult> = cluster.nodes[1].json(["serve", "G", "0-9", "--port", "1"]).succeeded().json();
+    let done: Vec<WriteResult> =
+        cluster.nodes[1].json(["serve", "G", "0-9", "--port", "1"]).succeeded().json();
     wait_for(|| {
         let said =
             cluster.nodes[0].json(["wait", "G", "--fingerprint", fingerprint(&done), "--timeout", "100ms"]);
@@ -181,6 +195,8 @@ fn people_are_shown_tables() {
             .ends_with("GAP: 50.0 % of the keys are served by nobody.\n")
     );
     assert!(a.text(["locate", "Customers", "7"]).succeeded().out.contains("is served by 1 member."));
-    assert!(a.text(["locate", "Customers", "0xffffffff"]).succeeded().out.starts_with("No member serves the key"));
+    assert!(
+        a.text(["locate", "Customers", "0xffffffff"]).succeeded().out.starts_with("No member serves the key")
+    );
     assert!(a.text(["peers"]).succeeded().out.starts_with("No other node is known."));
 }

@@ -47,7 +47,11 @@ fn start_kept(folder: &Folder) -> (Child, BufReader<ChildStdout>, Vec<String>) {
 fn an_interrupted_demo_leaves_nothing_behind() {
     let folder = Folder::new();
     let (mut child, _lines, addresses) = start_kept(&folder);
-    assert_eq!(addresses.iter().filter(|address| is_listening(address)).count(), 3, "one was lost on purpose");
+    assert_eq!(
+        addresses.iter().filter(|address| is_listening(address)).count(),
+        3,
+        "one was lost on purpose"
+    );
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));

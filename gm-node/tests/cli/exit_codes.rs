@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use gm_node::api::{Coverage, WriteResult, ApiError, GroupInfo, OwnerList, MemberList, PurgeResult, DaemonStatus, ItemList};
+use gm_node::api::{
+    ApiError, Coverage, DaemonStatus, GroupInfo, ItemList, MemberList, OwnerList, PurgeResult, WriteResult,
+};
 
 use super::program::{Cluster, Folder, ProgramOutput, program, wait_for};
 

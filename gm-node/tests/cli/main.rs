@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)] // a test says what went wrong by ending
 
-mod exit_codes;
-mod demo;
-mod program;
 mod commands;
+mod demo;
+mod exit_codes;
+mod program;

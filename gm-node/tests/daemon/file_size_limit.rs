@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::warnings::{limited, warnings};
 use crate::node::{Scratch, program};
+use crate::warnings::{limited, warnings};
 
 /// So many 512 bytes are more than an empty database has, and less than this test writes.
 const LIMIT: &str = "-f 3600";

@@ -6,12 +6,12 @@
 
 mod clients;
 mod configured;
-mod storage_doubt;
-mod shutdown;
 mod file_size_limit;
 mod hanging;
 mod lifecycle;
-mod warnings;
 mod node;
-mod refusals;
 mod permissions;
+mod refusals;
+mod shutdown;
+mod storage_doubt;
+mod warnings;

@@ -10,7 +10,9 @@ use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};
 use gm_node::store::memory::{MemoryStore, SimulatedDisk};
 use gm_node::{Command, CommittedWrite, Event, NodeConfig, NodeMachine, Wait, Write, WriteError, WriteKind};
-use gm_sim::{Birth, Checker, Network, NodeIndex, Place, Seen, Violation, Where, World};
+use gm_sim::{
+    Checker, Location, Network, NodeIndex, Observation, ObservationContext, StartContext, Violation, World,
+};
 
 pub(crate) type Cluster = World<NodeMachine<MemoryStore>>;
 pub(crate) type Answer = Result<CommittedWrite, WriteError>;
@@ -24,8 +26,12 @@ impl Checker<NodeMachine<MemoryStore>> for EventLog {
         "told"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, NodeMachine<MemoryStore>>) -> Result<(), Violation> {
-        if let Seen::Event(event) = seen {
+    fn observe(
+        &mut self,
+        place: ObservationContext,
+        seen: &Observation<'_, NodeMachine<MemoryStore>>,
+    ) -> Result<(), Violation> {
+        if let Observation::Event(event) = seen {
             self.0.borrow_mut().push((place.at, place.node, (*event).clone()));
         }
         Ok(())
@@ -94,12 +100,12 @@ pub(crate) fn new_cluster_of(
     disks: &[SimulatedDisk],
     set: impl Fn(&mut NodeConfig) + 'static,
 ) -> (Cluster, EventLog) {
-    let places: Vec<Place> = ids.iter().map(|id| Place { id: *id, island: 0, site: 0 }).collect();
+    let places: Vec<Location> = ids.iter().map(|id| Location { id: *id, island: 0, site: 0 }).collect();
     let disks = disks.to_vec();
-    let mut cluster = World::new(7, Network::default(), &places, move |birth: &Birth| {
+    let mut cluster = World::new(7, Network::default(), &places, move |birth: &StartContext| {
         let keyring = Keyring::new(Key::new([7; 32]));
         let codec = FrameCodec::new("town".parse().unwrap(), keyring, Limits::default()).unwrap();
-        let mut config = NodeConfig::new(birth.place.id);
+        let mut config = NodeConfig::new(birth.location.id);
         config.unix_seconds = 1_700_000_000 + u64::from(birth.restarts);
         config.broadcast.seeds = vec![id(0)];
         // Another disk than its own, if it was told so.
@@ -112,7 +118,7 @@ pub(crate) fn new_cluster_of(
         NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).unwrap()
     });
     let log = EventLog::default();
-    cluster.watch(log.clone());
+    cluster.add_checker(log.clone());
     cluster.start_all();
     (cluster, log)
 }

@@ -68,7 +68,7 @@ fn no_record_is_the_last_word_about_a_member_that_lives() {
         assert!(is_seen(&cluster, 5_000), "{what}");
         assert_eq!(log.waited(10).outcome, gm_node::WaitOutcome::Satisfied, "{what}");
         for node in 0..4 {
-            cluster.act(Action::Restart(NodeIndex(node), Duration::from_millis(100)));
+            cluster.apply(Action::Restart(NodeIndex(node), Duration::from_millis(100)));
         }
         cluster.run_for(Duration::from_secs(10));
         cluster.command(NodeIndex(1), write(11, serve(6_000, 6_099), Wait::NONE));
@@ -135,13 +135,13 @@ fn a_group_that_was_full_takes_newcomers_after_a_purge() {
         let status = cluster.machine(NodeIndex(0)).unwrap().status(cluster.now(), &group()).unwrap();
         assert!(!status.is_near_limit && !status.is_at_limit);
 
-        cluster.act(Action::Start(NodeIndex(4)));
+        cluster.apply(Action::Start(NodeIndex(4)));
         cluster.run_for(Duration::from_secs(10));
         let counts: Vec<usize> = (0..5).map(|node| records(&cluster, node)).collect();
         assert_eq!(counts, [3, 3, 3, 0, 3], "it brought them back");
         // Neither do they come back from the disks.
         for node in 0..5 {
-            cluster.act(Action::Restart(NodeIndex(node), Duration::from_millis(100)));
+            cluster.apply(Action::Restart(NodeIndex(node), Duration::from_millis(100)));
         }
         cluster.run_for(Duration::from_secs(10));
         assert!((0..3).all(|node| records(&cluster, node) == 3));
@@ -164,7 +164,7 @@ fn a_member_that_lives_comes_back_after_a_purge() {
     cluster.command(NodeIndex(2), Command::Purge { group: group(), include_absent: false });
     cluster.run_for(Duration::from_secs(2));
     assert_eq!((records(&cluster, 0), records(&cluster, 2)), (2, 2));
-    cluster.act(Action::Start(NodeIndex(1)));
+    cluster.apply(Action::Start(NodeIndex(1)));
     cluster.run_for(Duration::from_secs(10));
     assert!(in_sync(&cluster, 3) && is_seen(&cluster, 100));
 }

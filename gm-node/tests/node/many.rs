@@ -75,9 +75,12 @@ fn members_meet_soon_after_a_partition_heals() {
     let (mut cluster, _) = new_cluster(12, &loners(12, 250), |config| config.broadcast.multicast = false);
     cluster.run_for(Duration::from_secs(60));
     let set = |nodes: std::ops::Range<u32>| Nodes::Set(nodes.map(NodeIndex).collect());
-    let scope = Scope { from: set(0..6), to: set(6..12), both: true };
+    let scope = Scope { from: set(0..6), to: set(6..12), bidirectional: true };
     let heal = cluster.now() + Duration::from_secs(60);
-    cluster.act(Action::Begin(Fault { class: FaultClass::Partition, scope, effect: Effect::Block }, heal));
+    cluster.apply(Action::BeginFault(
+        Fault { class: FaultClass::Partition, scope, effect: Effect::Block },
+        heal,
+    ));
     for node in [1, 4, 8, 10] {
         join(&mut cluster, node, "new");
     }

@@ -100,10 +100,10 @@ fn members_of_a_small_group_meet_through_other_nodes() {
     let (mut cluster, _) = new_cluster(10, &disks(10), |config| config.broadcast.multicast = false);
     settle(&mut cluster, 10);
     let set = |nodes: std::ops::Range<u32>| Nodes::Set(nodes.map(NodeIndex).collect());
-    let scope = Scope { from: set(0..5), to: set(5..10), both: true };
+    let scope = Scope { from: set(0..5), to: set(5..10), bidirectional: true };
     let heal = cluster.now() + Duration::from_secs(120);
     let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
-    cluster.act(Action::Begin(fault, heal));
+    cluster.apply(Action::BeginFault(fault, heal));
     let orders: GroupName = "Orders".parse().unwrap();
     for node in [1, 8] {
         let what = serve(node * 100, node * 100 + 9);
@@ -128,7 +128,7 @@ fn who_only_observes_learns_a_quiet_group_of_many() {
     cluster.crash(NodeIndex(40));
     settle(&mut cluster, 40);
     cluster.run_for(Duration::from_secs(120));
-    cluster.act(Action::Start(NodeIndex(40)));
+    cluster.apply(Action::Start(NodeIndex(40)));
     cluster.run_for(Duration::from_secs(60));
     assert_eq!(cluster.machine(NodeIndex(40)).unwrap().members(&group()).len(), 40);
     assert!(in_sync(&cluster, 40));
@@ -140,10 +140,10 @@ fn a_split_heals_by_itself() {
         new_cluster(6, &disks(6), |config| config.broadcast.multicast = config.broadcast.me < id(4));
     settle(&mut cluster, 6);
     let set = |nodes: &[u32]| Nodes::Set(nodes.iter().map(|node| NodeIndex(*node)).collect());
-    let scope = Scope { from: set(&[0, 1, 2]), to: set(&[3, 4, 5]), both: true };
+    let scope = Scope { from: set(&[0, 1, 2]), to: set(&[3, 4, 5]), bidirectional: true };
     let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
     let heal = cluster.now() + Duration::from_secs(300);
-    cluster.act(Action::Begin(fault, heal));
+    cluster.apply(Action::BeginFault(fault, heal));
     cluster.run_for(Duration::from_secs(200));
     for node in [1, 4] {
         cluster

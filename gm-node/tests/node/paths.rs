@@ -15,8 +15,8 @@ fn no_multicast(config: &mut NodeConfig) {
 
 /// Something is wrong with what these send, and what is sent to them if so said.
 fn wrong(cluster: &mut Cluster, from: Nodes, both: bool, effect: Effect) {
-    let scope = Scope { from, to: Nodes::All, both };
-    cluster.act(Action::Begin(Fault { class: FaultClass::UdpBlocked, scope, effect }, Time::NEVER));
+    let scope = Scope { from, to: Nodes::All, bidirectional: both };
+    cluster.apply(Action::BeginFault(Fault { class: FaultClass::UdpBlocked, scope, effect }, Time::NEVER));
 }
 
 fn all_serve(cluster: &mut Cluster, nodes: u32) {
@@ -135,10 +135,10 @@ fn nodes_of_both_families_are_one_cluster() {
 fn a_node_that_is_not_reached_at_its_address_takes_part() {
     for effect in [Effect::Refuse, Effect::Silent] {
         let (mut cluster, _) = new_cluster(3, &[], no_multicast);
-        let to = Scope { from: Nodes::All, to: Nodes::One(NodeIndex(2)), both: false };
+        let to = Scope { from: Nodes::All, to: Nodes::One(NodeIndex(2)), bidirectional: false };
         for wrong in [Effect::UdpBlocked, effect] {
             let fault = Fault { class: FaultClass::DialRefused, scope: to.clone(), effect: wrong };
-            cluster.act(Action::Begin(fault, Time::NEVER));
+            cluster.apply(Action::BeginFault(fault, Time::NEVER));
         }
         all_serve(&mut cluster, 3);
         let took = time_to_agree(&mut cluster, 3, Duration::from_secs(15));

@@ -42,10 +42,10 @@ fn writes_of_a_tick_leave_in_one_record_and_one_sync() {
     for tag in 0..10_u32 {
         cluster.command(NodeIndex(0), write(tag.into(), serve(tag * 10, tag * 10 + 9), Wait::NONE));
     }
-    let sent = cluster.traffic().of(gm_sim::Flow::Multicast).sent;
+    let sent = cluster.traffic().get(gm_sim::TrafficKind::Multicast).sent;
     cluster.run_for(millis(20));
     assert_eq!(clock(&cluster), before + 10);
-    assert!(cluster.traffic().of(gm_sim::Flow::Multicast).sent <= sent + 1, "one broadcast");
+    assert!(cluster.traffic().get(gm_sim::TrafficKind::Multicast).sent <= sent + 1, "one broadcast");
     assert!((0..10).all(|tag| log.answer(tag).unwrap().1.unwrap().changed));
 }
 

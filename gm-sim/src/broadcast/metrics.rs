@@ -1,16 +1,16 @@
 //! The quality of the protocol as numbers: fixed worlds and seeds, printed as tables that are committed and compared. Knows no campaign.
 //!
-//! Reading order: `metrics/ground.rs` (the worlds), `metrics/meter.rs` (who had it when), `metrics/table.rs` (rows), then the rows
+//! Reading order: `metrics/environment.rs` (the worlds), `metrics/meter.rs` (who had it when), `metrics/table.rs` (rows), then the rows
 //! themselves: `metrics/tree.rs`, `metrics/island.rs`, `metrics/fault.rs`, beside `metrics/gossip.rs`; and `metrics/speed.rs`.
 
-mod fault;
+mod dead_nodes;
 mod gossip;
-mod ground;
 mod island;
 mod meter;
 mod speed;
 mod table;
 mod tree;
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use table::Section;
 /// commits them, and prints how fast the simulator is.
 #[must_use]
 pub fn run(check: bool) -> u8 {
-    let text = small();
+    let text = compared_tables();
     let file = file();
     let committed = fs::read_to_string(&file).unwrap_or_default();
     let (before, large) = committed.split_once(LARGE).unwrap_or((&committed, ""));
@@ -57,8 +57,8 @@ pub fn run_large() -> u8 {
 }
 
 /// All that is compared.
-fn small() -> String {
-    let sections = [tree::sections(&[1_000, 10_000], false), island::sections(), fault::sections()];
+fn compared_tables() -> String {
+    let sections = [tree::sections(&[1_000, 10_000], false), island::sections(), dead_nodes::sections()];
     let sections: String = sections.iter().flatten().map(Section::markdown).collect();
     format!("{HEAD}{sections}")
 }

@@ -4,15 +4,15 @@ use gm_broadcast::{Broadcaster, BroadcasterConfig, Handler, HandlerOutcome, Path
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, ClusterName, FrameCodec, Key, Keyring, Limits};
 
-use crate::node::{Birth, NodeIndex};
-use crate::trace::Mixer;
+use crate::node::{NodeIndex, StartContext};
+use crate::trace::WordHasher;
 
 /// The machine of these worlds.
-pub type Node = Broadcaster<Inbox>;
+pub type SimBroadcaster = Broadcaster<SimInbox>;
 
 /// What came, as a checker needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
+pub struct DeliveredMessage {
     /// Who sent it to us.
     pub from: NetId,
     /// Which broadcast; nothing if it was for us alone.
@@ -29,21 +29,21 @@ pub struct Mail {
 
 /// Hands on whatever comes; what it says counts at once, and is on disk if it is asked to pretend so.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Inbox {
+pub struct SimInbox {
     /// Whether what comes is on disk at once.
     pub stores: bool,
 }
 
-impl Handler for Inbox {
-    type Delivery = Mail;
+impl Handler for SimInbox {
+    type Delivery = DeliveredMessage;
 
-    fn handle(&mut self, _: Time, received: Received<'_>) -> HandlerOutcome<Mail> {
+    fn handle(&mut self, _: Time, received: Received<'_>) -> HandlerOutcome<DeliveredMessage> {
         let bytes = match received.body {
             Body::Application(application) => application.bytes.as_slice(),
             _ => &[],
         };
         let number = bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-        let mail = Mail {
+        let mail = DeliveredMessage {
             from: received.from,
             broadcast: received.broadcast,
             path: received.path,
@@ -65,11 +65,11 @@ pub fn body(number: u64, length: usize) -> Body {
 
 /// The same of bytes that do not become fewer when they are compressed.
 #[must_use]
-pub fn noise(number: u64, length: usize) -> Body {
+pub fn incompressible_body(number: u64, length: usize) -> Body {
     let mut bytes = number.to_be_bytes().to_vec();
-    let mut chance = Rng::new(crate::world::spread(number, 7, 7));
+    let mut rng = Rng::new(crate::world::derive_seed(number, 7, 7));
     while bytes.len() < length {
-        bytes.extend_from_slice(&chance.next_u64().to_le_bytes());
+        bytes.extend_from_slice(&rng.next_u64().to_le_bytes());
     }
     bytes.truncate(length.max(8));
     Body::Application(ApplicationPayload { name: "sim".into(), bytes })
@@ -78,14 +78,14 @@ pub fn noise(number: u64, length: usize) -> Body {
 /// The hash that [`Mail`] has of a content.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> u64 {
-    let mut mixer = Mixer::new();
+    let mut mixer = WordHasher::new();
     mixer.bytes(bytes);
     mixer.value()
 }
 
 /// How the frames of a world are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frames {
+pub enum FrameSealing {
     /// With the world's key.
     Sealed,
     /// With none: worlds in which cost counts more than what an outsider does.
@@ -114,12 +114,16 @@ pub(crate) fn codec(alone: Option<NodeIndex>) -> FrameCodec {
 /// If the configuration cannot be: a world is written by hand.
 #[must_use]
 #[allow(clippy::expect_used)]
-pub fn make(birth: &Birth, config: BroadcasterConfig, frames: Frames) -> Node {
+pub fn make_broadcaster(
+    birth: &StartContext,
+    config: BroadcasterConfig,
+    frames: FrameSealing,
+) -> SimBroadcaster {
     let codec = match frames {
-        Frames::Sealed => codec(birth.wrong_key.then_some(birth.node)),
-        Frames::Unsealed => {
+        FrameSealing::Sealed => codec(birth.wrong_key.then_some(birth.node)),
+        FrameSealing::Unsealed => {
             FrameCodec::insecure(CLUSTER.parse().expect("a name"), Limits::default()).expect("limits")
         }
     };
-    Broadcaster::new(config, codec, Inbox::default(), birth.seed, birth.now).expect("a configuration")
+    Broadcaster::new(config, codec, SimInbox::default(), birth.seed, birth.now).expect("a configuration")
 }

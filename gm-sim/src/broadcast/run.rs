@@ -9,11 +9,11 @@ use gm_broadcast::{
 };
 use gm_clock::NetId;
 
-use super::book::{Book, Shared};
 use super::check;
-use super::node::{Frames, Node, make, noise};
-use super::scenario::{Acquaintance, Plan, Say, Whom};
-use crate::node::{Birth, NodeIndex};
+use super::history::{BroadcastHistory, SharedHistory};
+use super::node::{FrameSealing, SimBroadcaster, incompressible_body, make_broadcaster};
+use super::scenario::{InitialPeers, Plan, PlannedSend, Recipients};
+use crate::node::{NodeIndex, StartContext};
 use crate::world::{Run, World};
 
 /// Runs a plan, with a bug or none. `lines`: how many of the last lines of the trace are kept.
@@ -21,19 +21,19 @@ use crate::world::{Run, World};
 pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
     gm_broadcast::plant(bug);
     let plan = Rc::new(plan);
-    let book = Book::shared(&plan);
+    let history = BroadcastHistory::shared(&plan);
     let mut world = world(&plan);
     world.keep_trace(lines);
-    check::watch(&mut world, &book);
+    check::add_all(&mut world, &history);
     world.start_all();
     plan.schedule.install(&mut world);
-    for (at, action) in &plan.besides {
-        world.act_at(*at, action.clone());
+    for (at, action) in &plan.extra_actions {
+        world.apply_at(*at, action.clone());
     }
-    for say in &plan.says {
+    for say in &plan.sends {
         world.command_at(say.at, say.node, command(say));
     }
-    drive(&mut world, &book, plan.end, plan.seed);
+    drive(&mut world, &history, plan.end, plan.seed);
     let run = world.finish();
     gm_broadcast::plant(None);
     let lines = world.trace().lines().map(str::to_owned).collect();
@@ -41,12 +41,12 @@ pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
 }
 
 /// Everything happens until then; owners put on disk what they have to, after a while each.
-fn drive(world: &mut World<Node>, book: &Shared, end: Time, seed: u64) {
-    let mut chance = Rng::new(crate::world::spread(seed, u64::MAX - 2, 0));
-    while world.run_while(end, |_| book.borrow().to_store.is_empty()) {
-        let stores = std::mem::take(&mut book.borrow_mut().to_store);
+fn drive(world: &mut World<SimBroadcaster>, history: &SharedHistory, end: Time, seed: u64) {
+    let mut rng = Rng::new(crate::world::derive_seed(seed, u64::MAX - 2, 0));
+    while world.run_while(end, |_| history.borrow().to_store.is_empty()) {
+        let stores = std::mem::take(&mut history.borrow_mut().to_store);
         for (node, id) in stores {
-            let at = world.now() + chance.duration_up_to(Duration::from_millis(400));
+            let at = world.now() + rng.duration_up_to(Duration::from_millis(400));
             world.command_at(at, node, Command::Stored(id));
         }
     }
@@ -55,39 +55,41 @@ fn drive(world: &mut World<Node>, book: &Shared, end: Time, seed: u64) {
 
 /// The command of a say.
 #[must_use]
-pub fn command(say: &Say) -> Command {
-    let body = noise(say.number, say.length);
+pub fn command(say: &PlannedSend) -> Command {
+    let body = incompressible_body(say.number, say.length);
     let to = match &say.to {
-        Whom::One(to, by) => return Command::Send { to: *to, body, transport: *by },
-        Whom::All => Targets::All,
-        Whom::Nodes(nodes) => Targets::Nodes(nodes.clone()),
+        Recipients::One(to, by) => return Command::Send { to: *to, body, transport: *by },
+        Recipients::All => Targets::All,
+        Recipients::Nodes(nodes) => Targets::Nodes(nodes.clone()),
     };
     Command::Broadcast(BroadcastRequest {
         tag: say.number,
         to,
-        acks: say.wanted,
+        acks: say.acks,
         ..BroadcastRequest::new(body)
     })
 }
 
 /// The world of a plan, in which nothing happened yet.
-fn world(plan: &Rc<Plan>) -> World<Node> {
+fn world(plan: &Rc<Plan>) -> World<SimBroadcaster> {
     let directories: Vec<Arc<Directory>> = (0..SITES).map(|site| directory(plan, site)).collect();
     let of = Rc::clone(plan);
-    let factory = move |birth: &Birth| make(birth, config(&of, &directories, birth), Frames::Sealed);
-    World::new(plan.seed, plan.network, &plan.places, factory)
+    let factory = move |birth: &StartContext| {
+        make_broadcaster(birth, config(&of, &directories, birth), FrameSealing::Sealed)
+    };
+    World::new(plan.seed, plan.network, &plan.locations, factory)
 }
 
 /// Sites of a world, at most.
 const SITES: u32 = 4;
 
-fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> BroadcasterConfig {
-    let id = |node: &NodeIndex| plan.places[node.at()].id;
-    let seeds = match &plan.known {
-        Acquaintance::Everybody { .. } => Vec::new(),
-        Acquaintance::Seeds(seeds) => seeds.iter().map(id).collect(),
+fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &StartContext) -> BroadcasterConfig {
+    let id = |node: &NodeIndex| plan.locations[node.index()].id;
+    let seeds = match &plan.initial_peers {
+        InitialPeers::Everybody { .. } => Vec::new(),
+        InitialPeers::Seeds(seeds) => seeds.iter().map(id).collect(),
     };
-    let directory = directories.get(birth.place.site as usize).cloned().unwrap_or_default();
+    let directory = directories.get(birth.location.site as usize).cloned().unwrap_or_default();
     let multicast = !plan.mute.contains(&birth.node);
     let (shape, bounds, times) = (plan.shape, plan.bounds, plan.times);
     BroadcasterConfig {
@@ -97,22 +99,22 @@ fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &Birth) -> Broadca
         tree_shape: shape,
         limits: bounds,
         timings: times,
-        ..BroadcasterConfig::new(birth.place.id)
+        ..BroadcasterConfig::new(birth.location.id)
     }
 }
 
 /// Everybody, as seen from a site; nobody, if nodes know only seeds.
 fn directory(plan: &Plan, site: u32) -> Arc<Directory> {
-    let Acquaintance::Everybody { labels } = plan.known else { return Arc::default() };
+    let InitialPeers::Everybody { labels } = plan.initial_peers else { return Arc::default() };
     let speaks = |island: u32| {
-        let here = plan.nodes().zip(&plan.places).filter(move |(_, place)| place.island == island);
+        let here = plan.nodes().zip(&plan.locations).filter(move |(_, place)| place.island == island);
         here.filter(|(node, _)| !plan.mute.contains(node)).map(|(_, place)| place.id)
     };
     let label =
         |island| -> Option<NetId> { speaks(island).min().filter(|_| labels && speaks(island).count() > 1) };
-    let islands = plan.places.iter().map(|place| place.island).max().unwrap_or(0);
+    let islands = plan.locations.iter().map(|place| place.island).max().unwrap_or(0);
     let label_of: Vec<Option<NetId>> = (0..=islands).map(label).collect();
-    let known = plan.nodes().zip(&plan.places).map(|(node, place)| KnownNode {
+    let known = plan.nodes().zip(&plan.locations).map(|(node, place)| KnownNode {
         node: place.id,
         island_id: label_of[place.island as usize].filter(|_| !plan.mute.contains(&node)),
         class: if place.site == site { LatencyClass::Lan } else { LatencyClass::Wan },

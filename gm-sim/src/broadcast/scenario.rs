@@ -17,7 +17,7 @@ use gm_clock::NetId;
 
 use crate::fault::FaultClass;
 use crate::network::Network;
-use crate::node::{NodeIndex, Place};
+use crate::node::{Location, NodeIndex};
 use crate::schedule::Schedule;
 use crate::world::Action;
 
@@ -32,13 +32,13 @@ pub struct Plan {
     /// All its chance.
     pub seed: u64,
     /// Who stands where.
-    pub places: Vec<Place>,
+    pub locations: Vec<Location>,
     /// What is between them.
     pub network: Network,
     /// Who does not multicast.
     pub mute: Vec<NodeIndex>,
     /// Whom nodes know at their start.
-    pub known: Acquaintance,
+    pub initial_peers: InitialPeers,
     /// How every node cuts its lists.
     pub shape: TreeShape,
     /// The bounds of every node.
@@ -50,20 +50,20 @@ pub struct Plan {
     /// What is done to the world in the first phase.
     pub schedule: Schedule,
     /// What is done to it besides, at any time.
-    pub besides: Vec<(Time, Action)>,
+    pub extra_actions: Vec<(Time, Action)>,
     /// From here on nothing of the timetable is wrong.
     pub heal_at: Time,
     /// What is said.
-    pub says: Vec<Say>,
+    pub sends: Vec<PlannedSend>,
     /// The run ends.
     pub end: Time,
     /// What holds in this world beyond what holds in all.
-    pub claims: Claims,
+    pub claims: BroadcastClaims,
 }
 
 /// Whom a node knows when it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Acquaintance {
+pub enum InitialPeers {
     /// Everybody, and, if so said, who stands on which island.
     Everybody {
         /// Whether islands are known.
@@ -75,7 +75,7 @@ pub enum Acquaintance {
 
 /// One thing that a node is told to say.
 #[derive(Clone, Debug)]
-pub struct Say {
+pub struct PlannedSend {
     /// When.
     pub at: Time,
     /// Who.
@@ -85,20 +85,20 @@ pub struct Say {
     /// Bytes of it.
     pub length: usize,
     /// To whom.
-    pub to: Whom,
+    pub to: Recipients,
     /// Whether receipts are gathered.
-    pub wanted: Option<AckRequest>,
+    pub acks: Option<AckRequest>,
     /// Within what time every target must have it that is up all the while; nothing if nothing is demanded.
-    pub within: Option<Duration>,
+    pub deliver_within: Option<Duration>,
     /// Of whom it is not demanded.
     pub excused: Vec<NodeIndex>,
     /// Whether the receipts must tell exactly who is up.
-    pub exact: bool,
+    pub exact_acks: bool,
 }
 
 /// Whom it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum Recipients {
     /// Everybody whom the node knows.
     All,
     /// These.
@@ -109,22 +109,22 @@ pub enum Whom {
 
 /// What holds in a world beyond what holds in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
+pub struct BroadcastClaims {
     /// From then on nobody fails and nothing is lost, and islands are known: what costs count is bounded.
     pub calm_from: Option<Time>,
     /// In the end everybody knows everybody.
-    pub acquainted: bool,
+    pub all_peers_known: bool,
     /// Only what no connection to this one took is demanded: what it took is gone with it.
-    pub untaken_by: Option<NodeIndex>,
+    pub except_accepted_by: Option<NodeIndex>,
 }
 
 impl Plan {
     /// From the end of the faults to the first demand: by then everybody has closed idle connections (those to nodes that died
     /// unseen are idle), given up dials, waited out pauses after failures, forgotten confirmations, and asked around.
     #[must_use]
-    pub fn settle(&self) -> Duration {
+    pub fn settle_time(&self) -> Duration {
         let BroadcasterTimings { idle, backoff_max: backoff_most, confirmation, exchange, .. } = self.times;
-        let links = idle * 2 + self.network.tcp.retry_most;
+        let links = idle * 2 + self.network.tcp.retry_max;
         let pauses = self.network.tcp.connect_timeout + backoff_most * 3 / 2;
         links.max(pauses).max(confirmation) + exchange
     }
@@ -133,8 +133,8 @@ impl Plan {
     /// a dial, a send, a multicast that may not be heard and is asked for again; and per level, if all that are tried at one time are dead,
     /// the time after which a dial is silent.
     #[must_use]
-    pub fn bound(&self, dead: usize) -> Duration {
-        let levels = u32::try_from(self.places.len()).unwrap_or(u32::MAX).ilog2() + 2;
+    pub fn delivery_bound(&self, dead: usize) -> Duration {
+        let levels = u32::try_from(self.locations.len()).unwrap_or(u32::MAX).ilog2() + 2;
         let way = self.network.wan.latency + self.network.wan.jitter;
         let asked = self.times.ack_interval * 6 + self.times.content_wait;
         let silent = u32::try_from(dead.div_ceil(self.bounds.dials_per_subtree)).unwrap_or(u32::MAX);
@@ -157,27 +157,27 @@ impl Plan {
 
     /// All nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
-        (0..u32::try_from(self.places.len()).unwrap_or(u32::MAX)).map(NodeIndex)
+        (0..u32::try_from(self.locations.len()).unwrap_or(u32::MAX)).map(NodeIndex)
     }
 }
 
 impl fmt::Display for Plan {
     /// What is drawn, in a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let islands: BTreeSet<u32> = self.places.iter().map(|place| place.island).collect();
-        let sites: BTreeSet<u32> = self.places.iter().map(|place| place.site).collect();
-        let (nodes, mute) = (self.places.len(), self.mute.len());
+        let islands: BTreeSet<u32> = self.locations.iter().map(|place| place.island).collect();
+        let sites: BTreeSet<u32> = self.locations.iter().map(|place| place.site).collect();
+        let (nodes, mute) = (self.locations.len(), self.mute.len());
         writeln!(f, "{}, seed {}: {nodes} nodes, {mute} of them mute", self.name, self.seed)?;
-        writeln!(f, "{} islands, {} sites, {:?}", islands.len(), sites.len(), self.known)?;
+        writeln!(f, "{} islands, {} sites, {:?}", islands.len(), sites.len(), self.initial_peers)?;
         writeln!(f, "{:?}, {:?}", self.shape, self.bounds)?;
         let classes: Vec<&str> = self.classes.iter().map(|class| class.name()).collect();
         writeln!(f, "faults until {}: {}", self.heal_at, classes.join(" "))?;
-        let demanded = self.says.iter().filter(|say| say.within.is_some()).count();
+        let demanded = self.sends.iter().filter(|say| say.deliver_within.is_some()).count();
         write!(
             f,
             "{} says, {demanded} of them demanded, settle {:?}, end {}",
-            self.says.len(),
-            self.settle(),
+            self.sends.len(),
+            self.settle_time(),
             self.end
         )
     }

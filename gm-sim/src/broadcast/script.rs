@@ -3,23 +3,23 @@
 //! A line that begins with `> ` is a command (see `script/command.rs` for all of them), the lines below it up to an empty one are its
 //! transcript, and lines that begin with `#` are for the reader. A run gives the same text with the transcripts that are true now.
 //!
-//! Reading order: `script/command.rs`, `script/look.rs` (what is written down), `script/lens.rs` (frames are opened), `script/words.rs`.
+//! Reading order: `script/command.rs`, `script/transcript.rs` (what is written down), `script/decoder.rs` (frames are opened), `script/names.rs`.
 
 mod command;
-mod lens;
-mod look;
-mod words;
+mod decoder;
+mod names;
+mod transcript;
 
 use std::fmt::Write as _;
 
-use command::Stage;
+use command::Interpreter;
 
 /// Runs a script, and says it again with what happens now below each command.
 ///
 /// # Errors
 /// The number of the line that is no command, and why.
 pub fn run(text: &str) -> Result<String, String> {
-    let mut stage = Stage::default();
+    let mut stage = Interpreter::default();
     let mut out = String::new();
     let mut transcript = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_is_said_again_with_what_happens() {
+    fn a_script_is_repeated_with_its_transcript() {
         let script =
             "# Two nodes.\n> world a | b: known\n> start a b\nwhatever was here\n\n> run 1ms\n> status a\n";
         let said = run(script).unwrap();
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_line() {
+    fn errors_name_their_line() {
         assert!(run("> world a\n> sing\n").unwrap_err().starts_with("line 2: "));
         assert!(run("what\n").unwrap_err().starts_with("line 1: "));
         assert!(run("> run 1ms\n").unwrap_err().starts_with("line 1: "));

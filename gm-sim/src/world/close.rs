@@ -3,85 +3,85 @@
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
 use super::World;
-use crate::conn::{ACCEPTOR, ConnKey, DIALLER, Stage, Wire, other};
+use crate::conn::{ACCEPTOR, ConnKey, DIALLER, EndState, Segment, other_side};
 use crate::fault::FaultClass;
 use crate::node::NodeIndex;
-use crate::watch::Seen;
+use crate::observation::Observation;
 
 impl<M: Machine> World<M> {
     pub(super) fn close(&mut self, node: NodeIndex, link: ConnectionId) {
-        self.see(node, &Seen::Closed { link });
-        let Some((key, side)) = self.nodes[node.at()].links.remove(&link) else { return };
+        self.observe(node, &Observation::Closed { link });
+        let Some((key, side)) = self.nodes[node.index()].conns.remove(&link) else { return };
         let Some(conn) = self.conns.get(key) else { return };
-        let (unread, end) = (conn[side as usize].inbox.len(), &mut conn[side as usize]);
-        if end.stage == Stage::Dialling && end.outbox.is_empty() {
-            self.forget(key);
+        let (unread, end) = (conn[side as usize].receive_buffer.len(), &mut conn[side as usize]);
+        if end.state == EndState::Dialling && end.send_buffer.is_empty() {
+            self.remove_conn(key);
             return;
         }
-        end.stage = Stage::Done;
+        end.state = EndState::Closed;
         end.closing = true;
-        end.inbox.clear();
+        end.receive_buffer.clear();
         self.stream_lost(node, unread);
         self.flush(key, side);
-        self.bury(key);
+        self.remove_if_closed(key);
     }
 
     /// Ends one side; what it had not sent is lost. `stalled`: because the other acknowledged nothing.
     pub(super) fn abandon(&mut self, key: ConnKey, side: u8, stalled: bool) {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
-        let (node, link, stage) = (end.node, end.link, end.stage);
-        let lost = end.outbox.iter().map(Vec::len).sum::<usize>()
-            + end.held.iter().map(Wire::length).sum::<usize>()
-            + end.inbox.len();
-        (end.stage, end.closing) = (Stage::Done, false);
-        end.outbox.clear();
-        end.held.clear();
-        end.inbox.clear();
+        let (node, link, stage) = (end.node, end.link, end.state);
+        let lost = end.send_buffer.iter().map(Vec::len).sum::<usize>()
+            + end.blocked.iter().map(Segment::payload_length).sum::<usize>()
+            + end.receive_buffer.len();
+        (end.state, end.closing) = (EndState::Closed, false);
+        end.send_buffer.clear();
+        end.blocked.clear();
+        end.receive_buffer.clear();
         self.stream_lost(node, lost);
-        self.bury(key);
+        self.remove_if_closed(key);
         match stage {
-            Stage::Open => self.give(node, Input::ConnectionClosed { link, stalled }),
-            Stage::Dialling => {
-                self.give(node, Input::ConnectionRefused { link, refusal: DialFailure::Refused })
+            EndState::Open => self.deliver_input(node, Input::ConnectionClosed { link, stalled }),
+            EndState::Dialling => {
+                self.deliver_input(node, Input::ConnectionRefused { link, refusal: DialFailure::Refused })
             }
-            Stage::Waiting | Stage::Done => {}
+            EndState::Accepted | EndState::Closed => {}
         }
     }
 
     /// The other end is over, and all that it sent is read.
-    pub(super) fn hang_up(&mut self, key: ConnKey, here: u8) {
+    pub(super) fn close_by_peer(&mut self, key: ConnKey, here: u8) {
         let Some(conn) = self.conns.get(key) else { return };
-        conn[other(here) as usize].stage = Stage::Done;
+        conn[other_side(here) as usize].state = EndState::Closed;
         self.abandon(key, here, false);
     }
 
     /// Both ends are over at once.
-    pub(super) fn sever(&mut self, key: ConnKey) {
+    pub(super) fn reset_both(&mut self, key: ConnKey) {
         let Some(conn) = self.conns.get(key) else { return };
-        let ends = [(conn[0].node, conn[0].link, conn[0].stage), (conn[1].node, conn[1].link, conn[1].stage)];
-        self.bite(ends[1].0, FaultClass::Reset);
-        self.forget(key);
+        let ends = [(conn[0].node, conn[0].link, conn[0].state), (conn[1].node, conn[1].link, conn[1].state)];
+        self.fault_happened(ends[1].0, FaultClass::Reset);
+        self.remove_conn(key);
         for (node, link, stage) in ends {
-            if stage == Stage::Open {
-                self.give(node, Input::ConnectionClosed { link, stalled: false });
+            if stage == EndState::Open {
+                self.deliver_input(node, Input::ConnectionClosed { link, stalled: false });
             }
         }
     }
 
     /// Takes a connection away that is over at both ends.
-    pub(super) fn bury(&mut self, key: ConnKey) {
-        if self.conns.get(key).is_some_and(|conn| conn.iter().all(|end| end.stage == Stage::Done)) {
-            self.forget(key);
+    pub(super) fn remove_if_closed(&mut self, key: ConnKey) {
+        if self.conns.get(key).is_some_and(|conn| conn.iter().all(|end| end.state == EndState::Closed)) {
+            self.remove_conn(key);
         }
     }
 
     /// Takes a connection away, with all that is between its ends.
-    pub(super) fn forget(&mut self, key: ConnKey) {
+    pub(super) fn remove_conn(&mut self, key: ConnKey) {
         let Some(conn) = self.conns.remove(key) else { return };
         for side in [DIALLER, ACCEPTOR] {
-            let (end, peer) = (&conn[side as usize], &conn[other(side) as usize]);
-            self.stream_lost(peer.node, end.bytes() + peer.inbox.len());
+            let (end, peer) = (&conn[side as usize], &conn[other_side(side) as usize]);
+            self.stream_lost(peer.node, end.undelivered_bytes() + peer.receive_buffer.len());
         }
     }
 }

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use gm_broadcast::{Input, Machine};
 
-use super::{What, World};
-use crate::conn::{ConnKey, Stage, Wire, other};
+use super::{ScheduledEvent, World};
+use crate::active_faults::Effect;
+use crate::conn::{ConnKey, EndState, Segment, other_side};
 use crate::fault::FaultClass;
-use crate::node::{NodeIndex, Waiting};
-use crate::rules::Effect;
+use crate::node::{NodeIndex, PendingInput};
 
 const MILLION: u64 = 1_000_000;
 /// Pieces that bytes come in, at most.
-const PIECES: u64 = 8;
+const MAX_PIECES: u64 = 8;
 /// A slow reader reads so many times a second.
-const READS: u64 = 20;
+const READS_PER_SECOND: u64 = 20;
 
 impl<M: Machine> World<M> {
     /// How many bytes a second are read of what comes from there, if that is few.
-    pub(super) fn slow(&self, from: NodeIndex, to: NodeIndex) -> Option<(FaultClass, u64)> {
-        self.wrong(from, to, |effect| match effect {
+    pub(super) fn slow_reader_rate(&self, from: NodeIndex, to: NodeIndex) -> Option<(FaultClass, u64)> {
+        self.first_effect(from, to, |effect| match effect {
             Effect::SlowReader(rate) => Some((*rate).max(1)),
             _ => None,
         })
@@ -28,36 +28,39 @@ impl<M: Machine> World<M> {
     /// The program reads, and the sender is told.
     pub(super) fn read(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
         let Some(conn) = self.conns.get(key) else { return };
-        let (from, end) = (conn[other(here) as usize].node, &conn[here as usize]);
+        let (from, end) = (conn[other_side(here) as usize].node, &conn[here as usize]);
         let (node, link, length) = (end.node, end.link, bytes.len());
         let mut rest = bytes;
         for piece in self.pieces(from, node, length) {
-            let open = self.conns.get(key).is_some_and(|conn| conn[here as usize].stage == Stage::Open);
+            let open = self.conns.get(key).is_some_and(|conn| conn[here as usize].state == EndState::Open);
             if !open {
                 break;
             }
             let after = rest.split_off(piece);
-            self.give(node, Input::ConnectionBytes { link, bytes: std::mem::replace(&mut rest, after) });
+            self.deliver_input(
+                node,
+                Input::ConnectionBytes { link, bytes: std::mem::replace(&mut rest, after) },
+            );
         }
         self.stream_lost(node, rest.len());
-        self.transmit(key, here, Wire::Ack(length));
+        self.transmit(key, here, Segment::Ack(length));
     }
 
     /// The lengths that so many bytes are read in.
     fn pieces(&mut self, from: NodeIndex, to: NodeIndex, length: usize) -> Vec<usize> {
-        let parts = self.wrong(from, to, |effect| match effect {
+        let parts = self.first_effect(from, to, |effect| match effect {
             Effect::Chunk(parts) => Some(*parts),
             _ => None,
         });
         let Some((class, parts)) = parts else { return vec![length] };
-        if length < 2 || !self.tcp_chance.ratio(u64::from(parts), MILLION) {
+        if length < 2 || !self.tcp_rng.ratio(u64::from(parts), MILLION) {
             return vec![length];
         }
-        self.bite(to, class);
+        self.fault_happened(to, class);
         let mut cuts = vec![0, length];
         // At least one: a place between two bytes.
-        for _ in 0..=self.tcp_chance.below(PIECES - 1) {
-            cuts.push(1 + self.tcp_chance.index(length - 1));
+        for _ in 0..=self.tcp_rng.below(MAX_PIECES - 1) {
+            cuts.push(1 + self.tcp_rng.index(length - 1));
         }
         cuts.sort_unstable();
         cuts.dedup();
@@ -68,29 +71,31 @@ impl<M: Machine> World<M> {
     pub(super) fn read_slowly(&mut self, key: ConnKey, here: u8) {
         let now = self.now;
         let Some(conn) = self.conns.get(key) else { return };
-        let (from, node) = (conn[other(here) as usize].node, conn[here as usize].node);
-        if let Some(frozen) = self.nodes.get_mut(node.at()).and_then(|node| node.frozen.as_mut()) {
-            frozen.waiting.push_back(Waiting::Read(key, here));
+        let (from, node) = (conn[other_side(here) as usize].node, conn[here as usize].node);
+        if let Some(frozen) = self.nodes.get_mut(node.index()).and_then(|node| node.paused.as_mut()) {
+            frozen.queue.push_back(PendingInput::Read(key, here));
             return;
         }
-        let slow = self.slow(from, node);
+        let slow = self.slow_reader_rate(from, node);
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[here as usize];
         end.reading = false;
         let rate = slow.map_or(u64::MAX, |(_, rate)| rate);
-        let most = usize::try_from((rate / READS).max(1)).unwrap_or(usize::MAX).min(end.inbox.len());
-        let bytes: Vec<u8> = end.inbox.drain(..most).collect();
-        end.reading = !end.inbox.is_empty();
-        let (reading, last) = (end.reading, end.last);
+        let most = usize::try_from((rate / READS_PER_SECOND).max(1))
+            .unwrap_or(usize::MAX)
+            .min(end.receive_buffer.len());
+        let bytes: Vec<u8> = end.receive_buffer.drain(..most).collect();
+        end.reading = !end.receive_buffer.is_empty();
+        let (reading, last) = (end.reading, end.fin_received);
         if reading {
             let nanos = (bytes.len() as u64).saturating_mul(1_000_000_000) / rate;
-            self.queue.push(now + Duration::from_nanos(nanos), What::Read(key, here));
+            self.queue.push(now + Duration::from_nanos(nanos), ScheduledEvent::Read(key, here));
         }
         if !bytes.is_empty() {
             self.read(key, here, bytes);
         }
         if last && !reading {
-            self.hang_up(key, here);
+            self.close_by_peer(key, here);
         }
     }
 }

@@ -2,24 +2,27 @@
 
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
-use super::{What, World};
-use crate::conn::{ACCEPTOR, ConnKey, DIALLER, Stage, Wire, other};
+use super::{ScheduledEvent, World};
+use crate::conn::{ACCEPTOR, ConnKey, DIALLER, EndState, Segment, other_side};
 use crate::node::NodeIndex;
-use crate::watch::{Flow, Seen};
+use crate::observation::{Observation, TrafficKind};
 
 impl<M: Machine> World<M> {
-    pub(super) fn send_on(&mut self, node: NodeIndex, link: ConnectionId, bytes: Vec<u8>) {
-        let known = self.nodes[node.at()].links.get(&link).copied();
-        let to =
-            known.and_then(|(key, side)| self.conns.get(key).map(|conn| conn[other(side) as usize].node));
-        self.see(node, &Seen::Sent { flow: Flow::Stream, to, link: Some(link), copies: 1, bytes: &bytes });
+    pub(super) fn send_bytes(&mut self, node: NodeIndex, link: ConnectionId, bytes: Vec<u8>) {
+        let known = self.nodes[node.index()].conns.get(&link).copied();
+        let to = known
+            .and_then(|(key, side)| self.conns.get(key).map(|conn| conn[other_side(side) as usize].node));
+        self.observe(
+            node,
+            &Observation::Sent { flow: TrafficKind::Stream, to, link: Some(link), copies: 1, bytes: &bytes },
+        );
         let length = bytes.len();
         if let Some((key, side)) = known
             && let Some(conn) = self.conns.get(key)
-            && conn[side as usize].stage != Stage::Done
+            && conn[side as usize].state != EndState::Closed
         {
             if length > 0 {
-                conn[side as usize].outbox.push_back(bytes);
+                conn[side as usize].send_buffer.push_back(bytes);
                 self.flush(key, side);
             }
         } else {
@@ -33,105 +36,108 @@ impl<M: Machine> World<M> {
         loop {
             let Some(conn) = self.conns.get(key) else { return };
             let end = &mut conn[side as usize];
-            let room = window.saturating_sub(end.unread);
-            if !end.established || room == 0 && !end.outbox.is_empty() {
+            let room = window.saturating_sub(end.window_used);
+            if !end.established || room == 0 && !end.send_buffer.is_empty() {
                 return;
             }
-            let Some(mut bytes) = end.outbox.pop_front() else { break };
+            let Some(mut bytes) = end.send_buffer.pop_front() else { break };
             if bytes.len() > room {
-                end.outbox.push_front(bytes.split_off(room));
+                end.send_buffer.push_front(bytes.split_off(room));
             }
-            end.unread += bytes.len();
-            self.transmit(key, side, Wire::Data(bytes));
+            end.window_used += bytes.len();
+            self.transmit(key, side, Segment::Data(bytes));
         }
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
-        if end.closing && !end.said_last {
-            end.said_last = true;
-            self.transmit(key, side, Wire::Fin);
+        if end.closing && !end.fin_sent {
+            end.fin_sent = true;
+            self.transmit(key, side, Segment::Fin);
         }
     }
 
     /// What an end sent is taken by the other's kernel, and its program if it goes on.
-    pub(super) fn take(&mut self, key: ConnKey, side: u8, wire: Wire) {
+    pub(super) fn receive_segment(&mut self, key: ConnKey, side: u8, wire: Segment) {
         let Some(conn) = self.conns.get(key) else { return };
-        let here = other(side);
+        let here = other_side(side);
         let end = &mut conn[here as usize];
-        let (node, life, link, stage) = (end.node, end.life, end.link, end.stage);
+        let (node, life, link, stage) = (end.node, end.life, end.link, end.state);
         match wire {
-            Wire::Syn => self.accept(key, node),
-            Wire::SynAck if stage == Stage::Dialling || end.closing => {
+            Segment::Syn => self.accept(key, node),
+            Segment::SynAck if stage == EndState::Dialling || end.closing => {
                 end.established = true;
-                if stage == Stage::Dialling {
-                    end.stage = Stage::Open;
+                if stage == EndState::Dialling {
+                    end.state = EndState::Open;
                 }
-                self.transmit(key, here, Wire::Open);
+                self.transmit(key, here, Segment::Open);
                 self.flush(key, here);
-                if stage == Stage::Dialling {
-                    self.give(node, Input::ConnectionOpened { link, from: None });
+                if stage == EndState::Dialling {
+                    self.deliver_input(node, Input::ConnectionOpened { link, from: None });
                 }
             }
-            Wire::SynAck => self.transmit(key, here, Wire::Reset),
-            Wire::Refuse => {
+            Segment::SynAck => self.transmit(key, here, Segment::Reset),
+            Segment::Refuse => {
                 // It comes to the dialler, whoever was made to say it.
                 let dialler = &conn[DIALLER as usize];
-                let (node, link, stage) = (dialler.node, dialler.link, dialler.stage);
+                let (node, link, stage) = (dialler.node, dialler.link, dialler.state);
                 if side == DIALLER {
-                    self.transmit(key, ACCEPTOR, Wire::Refuse);
+                    self.transmit(key, ACCEPTOR, Segment::Refuse);
                     return;
                 }
-                self.forget(key);
-                if stage == Stage::Dialling {
-                    self.give(node, Input::ConnectionRefused { link, refusal: DialFailure::Refused });
+                self.remove_conn(key);
+                if stage == EndState::Dialling {
+                    self.deliver_input(
+                        node,
+                        Input::ConnectionRefused { link, refusal: DialFailure::Refused },
+                    );
                 }
             }
-            Wire::Open => self.open(key),
-            Wire::Data(bytes) => {
-                if stage == Stage::Waiting {
+            Segment::Open => self.open(key),
+            Segment::Data(bytes) => {
+                if stage == EndState::Accepted {
                     self.open(key);
                 }
-                self.data(key, here, bytes);
+                self.receive_data(key, here, bytes);
             }
-            Wire::Ack(bytes) => {
-                end.unread = end.unread.saturating_sub(bytes);
+            Segment::Ack(bytes) => {
+                end.window_used = end.window_used.saturating_sub(bytes);
                 self.flush(key, here);
-                if stage == Stage::Open && self.alive(node, life) {
-                    self.give(node, Input::ConnectionSent { link, bytes });
+                if stage == EndState::Open && self.alive(node, life) {
+                    self.deliver_input(node, Input::ConnectionSent { link, bytes });
                 }
             }
-            Wire::Fin | Wire::Reset if end.inbox.is_empty() => self.hang_up(key, here),
-            Wire::Fin | Wire::Reset => end.last = true,
+            Segment::Fin | Segment::Reset if end.receive_buffer.is_empty() => self.close_by_peer(key, here),
+            Segment::Fin | Segment::Reset => end.fin_received = true,
         }
     }
 
     /// Bytes came to a host.
-    pub(super) fn data(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
+    pub(super) fn receive_data(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
         let Some(conn) = self.conns.get(key) else {
             self.stream_lost(NodeIndex::OUTSIDER, bytes.len());
             return;
         };
-        let from = conn[other(here) as usize].node;
+        let from = conn[other_side(here) as usize].node;
         let end = &mut conn[here as usize];
         let (node, closing) = (end.node, end.closing);
-        if end.stage == Stage::Done {
+        if end.state == EndState::Closed {
             self.stream_lost(node, bytes.len());
-            self.transmit(key, here, if closing { Wire::Ack(bytes.len()) } else { Wire::Reset });
+            self.transmit(key, here, if closing { Segment::Ack(bytes.len()) } else { Segment::Reset });
             return;
         }
-        let waits = !end.inbox.is_empty();
-        let slow = self.slow(from, node);
+        let waits = !end.receive_buffer.is_empty();
+        let slow = self.slow_reader_rate(from, node);
         if let Some((class, _)) = slow {
-            self.bite(node, class);
+            self.fault_happened(node, class);
         } else if !waits {
             self.read(key, here, bytes);
             return;
         }
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[here as usize];
-        end.inbox.extend(bytes);
+        end.receive_buffer.extend(bytes);
         if !end.reading {
             end.reading = true;
-            self.queue.push(self.now, What::Read(key, here));
+            self.queue.push(self.now, ScheduledEvent::Read(key, here));
         }
     }
 }

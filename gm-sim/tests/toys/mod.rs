@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Rng, Time};
 use gm_clock::NetId;
-use gm_sim::{Birth, Network, NodeIndex, Place, World};
+use gm_sim::{Location, Network, NodeIndex, StartContext, World};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
@@ -18,8 +18,8 @@ pub(crate) fn id(node: u32) -> NetId {
 }
 
 /// Islands of that size, two islands a site.
-pub(crate) fn places(nodes: u32, island: u32) -> Vec<Place> {
-    (0..nodes).map(|node| Place { id: id(node), island: node / island, site: node / island / 2 }).collect()
+pub(crate) fn places(nodes: u32, island: u32) -> Vec<Location> {
+    (0..nodes).map(|node| Location { id: id(node), island: node / island, site: node / island / 2 }).collect()
 }
 
 pub(crate) fn at(millis: u64) -> Time {
@@ -40,14 +40,14 @@ pub(crate) fn plain() -> Network {
 #[derive(Debug)]
 pub(crate) struct Probe {
     outputs: Outputs<(), ()>,
-    pub(crate) birth: Birth,
+    pub(crate) birth: StartContext,
     pub(crate) log: Vec<(Time, Input<()>)>,
     /// To be woken once then.
     pub(crate) alarm: Option<Time>,
 }
 
 impl Probe {
-    pub(crate) fn new(birth: &Birth) -> Probe {
+    pub(crate) fn new(birth: &StartContext) -> Probe {
         Probe { outputs: Outputs::new(), birth: *birth, log: Vec::new(), alarm: None }
     }
 
@@ -74,21 +74,21 @@ impl Probe {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Order {
+pub(crate) enum ProbeCommand {
     Do(Output<(), ()>),
     Alarm(Time),
 }
 
 impl Machine for Probe {
-    type Command = Order;
+    type Command = ProbeCommand;
     type Delivery = ();
     type Event = ();
 
-    fn handle(&mut self, now: Time, input: Input<Order>) {
+    fn handle(&mut self, now: Time, input: Input<ProbeCommand>) {
         let now = self.outputs.begin(now);
         let plain = match input {
-            Input::Command(Order::Do(output)) => return self.outputs.push(output),
-            Input::Command(Order::Alarm(at)) => {
+            Input::Command(ProbeCommand::Do(output)) => return self.outputs.push(output),
+            Input::Command(ProbeCommand::Alarm(at)) => {
                 self.alarm = Some(at);
                 return;
             }
@@ -129,7 +129,7 @@ pub(crate) trait Orders {
 
 impl Orders for World<Probe> {
     fn order(&mut self, node: u32, output: Output<(), ()>) {
-        self.command(NodeIndex(node), Order::Do(output));
+        self.command(NodeIndex(node), ProbeCommand::Do(output));
     }
 
     fn probe(&self, node: u32) -> &Probe {
@@ -141,7 +141,7 @@ impl Orders for World<Probe> {
 #[derive(Debug)]
 pub(crate) struct Chatter {
     outputs: Outputs<usize, &'static str>,
-    chance: Rng,
+    rng: Rng,
     nodes: u32,
     me: u32,
     next: Time,
@@ -152,10 +152,10 @@ pub(crate) struct Chatter {
 }
 
 impl Chatter {
-    pub(crate) fn factory(nodes: u32) -> impl FnMut(&Birth) -> Chatter {
+    pub(crate) fn factory(nodes: u32) -> impl FnMut(&StartContext) -> Chatter {
         move |birth| Chatter {
             outputs: Outputs::new(),
-            chance: Rng::new(birth.seed),
+            rng: Rng::new(birth.seed),
             nodes,
             me: birth.node.0,
             next: birth.now + MS * 5,
@@ -166,15 +166,15 @@ impl Chatter {
     }
 
     fn somebody(&mut self) -> NetId {
-        let place = 1 + u32::try_from(self.chance.below(u64::from(self.nodes) - 1)).unwrap();
+        let place = 1 + u32::try_from(self.rng.below(u64::from(self.nodes) - 1)).unwrap();
         id((self.me + place) % self.nodes)
     }
 
     fn talk(&mut self) {
-        let length = 700 + self.chance.index(300);
+        let length = 700 + self.rng.index(300);
         let bytes = vec![7; length];
         let somebody = self.somebody();
-        match self.chance.below(4) {
+        match self.rng.below(4) {
             0 => self.outputs.push(Output::Multicast(bytes)),
             1 => self.outputs.push(Output::Datagram { to: somebody, bytes }),
             2 if self.links.len() < 4 => {
@@ -183,12 +183,12 @@ impl Chatter {
                 self.outputs.push(Output::Dial { link, to: somebody, small_segments: false });
             }
             _ => {
-                let place = self.chance.index(self.links.len());
+                let place = self.rng.index(self.links.len());
                 let Some((link, waiting)) = self.links.iter_mut().nth(place) else { return };
                 let link = *link;
                 *waiting += bytes.len();
                 self.outputs.push(Output::Send { link, bytes });
-                if self.chance.ratio(1, 10) {
+                if self.rng.ratio(1, 10) {
                     self.links.remove(&link);
                     self.outputs.push(Output::Close { link });
                 }
@@ -227,7 +227,7 @@ impl Machine for Chatter {
             Input::Command(()) => self.talk(),
             Input::Wake => {
                 self.talk();
-                self.next = now + MS * 5 + self.chance.duration_up_to(MS * 20);
+                self.next = now + MS * 5 + self.rng.duration_up_to(MS * 20);
             }
         }
     }

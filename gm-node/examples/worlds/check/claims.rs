@@ -3,52 +3,56 @@
 use std::collections::BTreeSet;
 
 use gm_node::{AckCount, Event, WaitOutcome};
-use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
+use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 
-use crate::book::{Asked, Book, Shared};
-use crate::ground::{Land, Whole};
-use crate::plan::Ending;
+use crate::environment::{NodeWorld, SimNode};
+use crate::history::{NodeHistory, RequestKind, SharedHistory};
+use crate::plan::ExpectedEnd;
 
 /// Looks at how waits end, and at the world in the end.
 #[derive(Debug)]
-pub(crate) struct Claimed {
-    book: Shared,
+pub(crate) struct ClaimsChecker {
+    history: SharedHistory,
     /// Waits for all that ended as claimed.
-    waits: u64,
+    ended_waits: u64,
 }
 
-impl Claimed {
+impl ClaimsChecker {
     /// Of that book.
-    pub(crate) fn new(book: &Shared) -> Claimed {
-        Claimed { book: Shared::clone(book), waits: 0 }
+    pub(crate) fn new(history: &SharedHistory) -> ClaimsChecker {
+        ClaimsChecker { history: SharedHistory::clone(history), ended_waits: 0 }
     }
 
     fn wait(&mut self, tag: u64, end: WaitOutcome) -> Result<(), String> {
-        let book = self.book.borrow();
-        let Some(claimed) = book.plan.claims.waits else { return Ok(()) };
-        let Some(ask) = book.asks.get(&tag).filter(|ask| matches!(ask.what, Asked::Write(_))) else {
+        let history = self.history.borrow();
+        let Some(claimed) = history.plan.claims.waits else { return Ok(()) };
+        let Some(ask) = history.requests.get(&tag).filter(|ask| matches!(ask.kind, RequestKind::Write(_)))
+        else {
             return Ok(());
         };
         let should = match claimed {
             // A dead member is all that is missing.
-            Ending::Settled if ask.wait.count == AckCount::All => WaitOutcome::Settled,
-            Ending::Settled | Ending::Satisfied => WaitOutcome::Satisfied,
+            ExpectedEnd::Settled if ask.wait.count == AckCount::All => WaitOutcome::Settled,
+            ExpectedEnd::Settled | ExpectedEnd::Satisfied => WaitOutcome::Satisfied,
         };
         if end != should && ask.wait.count != AckCount::None {
             return Err(format!("{} waits, {:?}, and it ends {end:?}, not {should:?}", ask.node, ask.wait));
         }
-        self.waits += u64::from(ask.wait.count == AckCount::All);
+        self.ended_waits += u64::from(ask.wait.count == AckCount::All);
         Ok(())
     }
 }
 
 /// What is claimed and is not so.
-fn not_so(world: &Land, book: &Book) -> Option<String> {
-    let claims = &book.plan.claims;
-    if book.full < claims.full {
-        return Some(format!("{} writes are refused because of a bound, not {}", book.full, claims.full));
+fn broken_claim(world: &NodeWorld, history: &NodeHistory) -> Option<String> {
+    let claims = &history.plan.claims;
+    if history.refused_writes < claims.min_refused_writes {
+        return Some(format!(
+            "{} writes are refused because of a bound, not {}",
+            history.refused_writes, claims.min_refused_writes
+        ));
     }
-    if let (Some((_, most)), Some(idle)) = (claims.quiet, book.idle)
+    if let (Some((_, most)), Some(idle)) = (claims.idle_limit, history.idle_bytes_per_second)
         && idle > most
     {
         return Some(format!("a node sends {idle} bytes a second in quiet, more than {most}"));
@@ -59,12 +63,12 @@ fn not_so(world: &Land, book: &Book) -> Option<String> {
         .flat_map(|machine| machine.counters().iter().filter(|(what, _, _)| *what == "increment"))
         .map(|(_, _, count)| count)
         .sum();
-    if claims.fits && misfits > 0 {
+    if claims.all_increments_fit && misfits > 0 {
         return Some(format!("{misfits} increments did not fit"));
     }
     for node in &claims.contacts {
         let machine = world.machine(*node)?;
-        for group in &book.plan.groups {
+        for group in &history.plan.groups {
             let held = machine.view(group).is_some();
             let contact = machine.contacts().find(|(name, _)| *name == group).map(|(_, member)| member);
             let is_member =
@@ -75,9 +79,9 @@ fn not_so(world: &Land, book: &Book) -> Option<String> {
         }
     }
     for (group, members) in claims.members.iter().flatten() {
-        let should: BTreeSet<_> = members.iter().map(|node| book.plan.id(*node)).collect();
+        let should: BTreeSet<_> = members.iter().map(|node| history.plan.id(*node)).collect();
         let machine = members.first().and_then(|node: &NodeIndex| world.machine(*node))?;
-        let is: BTreeSet<_> = machine.members(&book.plan.groups[*group]).into_iter().collect();
+        let is: BTreeSet<_> = machine.members(&history.plan.groups[*group]).into_iter().collect();
         if is != should {
             return Some(format!("members are {is:?}, not {should:?}"));
         }
@@ -85,25 +89,29 @@ fn not_so(world: &Land, book: &Book) -> Option<String> {
     None
 }
 
-impl Checker<Whole> for Claimed {
+impl Checker<SimNode> for ClaimsChecker {
     fn name(&self) -> &'static str {
         "claims"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, Whole>) -> Result<(), Violation> {
-        if let Seen::Event(Event::Answered { tag, result: Ok(written), .. }) = seen {
+    fn observe(
+        &mut self,
+        place: ObservationContext,
+        seen: &Observation<'_, SimNode>,
+    ) -> Result<(), Violation> {
+        if let Observation::Event(Event::Answered { tag, result: Ok(written), .. }) = seen {
             self.wait(*tag, written.wait.outcome)
                 .map_err(|what| Violation::liveness("claims", place.at, what))?;
         }
         Ok(())
     }
 
-    fn at_end(&mut self, world: &Land) -> Result<(), Violation> {
-        let book = self.book.borrow();
-        if book.plan.claims.waits.is_some() && self.waits == 0 {
+    fn at_end(&mut self, world: &NodeWorld) -> Result<(), Violation> {
+        let history = self.history.borrow();
+        if history.plan.claims.waits.is_some() && self.ended_waits == 0 {
             return Err(Violation::liveness("claims", world.now(), "nobody waited for all"));
         }
-        match not_so(world, &book) {
+        match broken_claim(world, &history) {
             Some(what) => Err(Violation::liveness("claims", world.now(), what)),
             None => Ok(()),
         }

@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gm_clock::NetId;
 use gm_data::{Event, GroupState, Item};
-use gm_sim::{Checker, NodeIndex, Seen, Violation, Where};
+use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 
-use crate::book::Shared;
-use crate::ground::{Land, Whole};
+use crate::environment::{NodeWorld, SimNode};
+use crate::history::SharedHistory;
 
 /// What a watcher knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Known {
+struct WatcherState {
     members: BTreeSet<NetId>,
     items: BTreeSet<Item>,
 }
 
-impl Known {
-    fn of(state: Option<&GroupState>) -> Known {
+impl WatcherState {
+    fn of(state: Option<&GroupState>) -> WatcherState {
         let live = |state: &GroupState| -> BTreeSet<Item> {
             state
                 .records()
@@ -26,13 +26,13 @@ impl Known {
                 .filter(|i| i.op().is_live())
                 .collect()
         };
-        Known {
+        WatcherState {
             members: state.into_iter().flat_map(|state| state.members().collect::<Vec<_>>()).collect(),
             items: state.map(live).unwrap_or_default(),
         }
     }
 
-    fn tell(&mut self, event: Event) -> Result<(), String> {
+    fn apply(&mut self, event: Event) -> Result<(), String> {
         let good = match event {
             Event::Joined(member) => self.members.insert(member),
             Event::Left(member) => self.members.remove(&member),
@@ -46,57 +46,65 @@ impl Known {
 
 /// Keeps what each watcher knows.
 #[derive(Debug)]
-pub(crate) struct Watchers {
-    book: Shared,
-    known: BTreeMap<(NodeIndex, u64), Known>,
+pub(crate) struct WatcherChecker {
+    history: SharedHistory,
+    states: BTreeMap<(NodeIndex, u64), WatcherState>,
     /// Was told that something changed, and takes it in.
-    takes: Vec<(NodeIndex, u64)>,
+    to_take: Vec<(NodeIndex, u64)>,
 }
 
-impl Watchers {
+impl WatcherChecker {
     /// Of that book.
-    pub(crate) fn new(book: &Shared) -> Watchers {
-        Watchers { book: Shared::clone(book), known: BTreeMap::new(), takes: Vec::new() }
+    pub(crate) fn new(history: &SharedHistory) -> WatcherChecker {
+        WatcherChecker {
+            history: SharedHistory::clone(history),
+            states: BTreeMap::new(),
+            to_take: Vec::new(),
+        }
     }
 
     fn group_of(&self, tag: u64) -> Option<gm_data::GroupName> {
-        let book = self.book.borrow();
-        let (_, group, _) = book.watch_of(tag)?;
-        book.plan.groups.get(*group).cloned()
+        let history = self.history.borrow();
+        let (_, group, _) = history.watcher(tag)?;
+        history.plan.groups.get(*group).cloned()
     }
 }
 
-impl Checker<Whole> for Watchers {
+impl Checker<SimNode> for WatcherChecker {
     fn name(&self) -> &'static str {
         "watchers"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, Whole>) -> Result<(), Violation> {
+    fn observe(
+        &mut self,
+        place: ObservationContext,
+        seen: &Observation<'_, SimNode>,
+    ) -> Result<(), Violation> {
         match seen {
-            Seen::Ended => self.known.retain(|(node, _), _| *node != place.node),
-            Seen::Input(gm_broadcast::Input::Command(gm_node::Command::Watch { tag, .. })) => {
-                self.known.insert((place.node, *tag), Known::default());
+            Observation::Ended => self.states.retain(|(node, _), _| *node != place.node),
+            Observation::Input(gm_broadcast::Input::Command(gm_node::Command::Watch { tag, .. })) => {
+                self.states.insert((place.node, *tag), WatcherState::default());
             }
-            Seen::Event(gm_node::Event::WatchRefused { tag, .. }) => {
-                self.known.remove(&(place.node, *tag));
+            Observation::Event(gm_node::Event::WatchRefused { tag, .. }) => {
+                self.states.remove(&(place.node, *tag));
             }
-            Seen::Event(gm_node::Event::Changed { tag, .. }) => self.takes.push((place.node, *tag)),
+            Observation::Event(gm_node::Event::Changed { tag, .. }) => self.to_take.push((place.node, *tag)),
             _ => {}
         }
         Ok(())
     }
 
     /// A watcher takes in what there is when it was told, and says so after a while, as its pace is.
-    fn settled(&mut self, place: Where, machine: &Whole) -> Result<(), Violation> {
-        for (node, tag) in std::mem::take(&mut self.takes) {
+    fn after_input(&mut self, place: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
+        for (node, tag) in std::mem::take(&mut self.to_take) {
             let Some(difference) = machine.difference(tag) else { continue };
             // Some in parts.
             let part = difference.part(if tag.is_multiple_of(2) { 3 } else { usize::MAX });
-            let known = self.known.entry((node, tag)).or_default();
+            let known = self.states.entry((node, tag)).or_default();
             match &part.events {
                 Some(events) => {
                     for event in events {
-                        known.tell(*event).map_err(|what| {
+                        known.apply(*event).map_err(|what| {
                             Violation::safety("watchers", place.at, format!("{node} {what}"))
                         })?;
                     }
@@ -104,19 +112,19 @@ impl Checker<Whole> for Watchers {
                 None => {
                     let group = self.group_of(tag);
                     let state = group.and_then(|group| machine.view(&group).cloned());
-                    self.known.insert((node, tag), Known::of(state.as_deref()));
+                    self.states.insert((node, tag), WatcherState::of(state.as_deref()));
                 }
             }
-            self.book.borrow_mut().took(place.at, node, tag, part);
+            self.history.borrow_mut().watcher_took(place.at, node, tag, part);
         }
         Ok(())
     }
 
-    fn at_end(&mut self, world: &Land) -> Result<(), Violation> {
-        for ((node, tag), known) in &self.known {
+    fn at_end(&mut self, world: &NodeWorld) -> Result<(), Violation> {
+        for ((node, tag), known) in &self.states {
             let (Some(machine), Some(group)) = (world.machine(*node), self.group_of(*tag)) else { continue };
             let state = machine.view(&group).map(|view| -> &GroupState { view });
-            let is = Known::of(state);
+            let is = WatcherState::of(state);
             if *known != is {
                 let what = format!("{node} told watcher {tag} {known:?}, and holds {is:?}");
                 return Err(Violation::liveness("watchers", world.now(), what));

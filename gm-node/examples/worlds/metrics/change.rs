@@ -4,27 +4,29 @@ use std::time::Duration;
 
 use gm_sim::{Effect, Fault, FaultClass, NodeIndex, Rates, Scope};
 
-use super::field::{Field, holders, reached, serve, since, traffic, until};
 use super::table::{Job, Rows, Table, row};
-use crate::ground::Land;
+use super::world::{WorldConfig, holder_count, holders, run_until, serve, traffic, traffic_since};
+use crate::environment::NodeWorld;
 
-const WARM: Duration = Duration::from_secs(60);
-const EVERY: Duration = Duration::from_micros(100);
+const WARM_UP: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
-fn warm(nodes: u32, island: u32) -> Land {
-    let mut world = Field::even(nodes, island).world();
-    world.run_for(WARM);
+fn warmed_up_world(nodes: u32, island: u32) -> NodeWorld {
+    let mut world = WorldConfig::converged(nodes, island).world();
+    world.run_for(WARM_UP);
     world
 }
 
-fn spread(world: &mut Land, living: usize) -> (String, [u64; 4]) {
+fn change_once(world: &mut NodeWorld, living: usize) -> (String, [u64; 4]) {
     let node = NodeIndex(1);
     serve(world, node);
     world.run_for(Duration::from_millis(1));
     let before = traffic(world);
-    let took = until(world, EVERY, Duration::from_secs(120), |world| reached(world, node) == living);
+    let took = run_until(world, POLL_INTERVAL, Duration::from_secs(120), |world| {
+        holder_count(world, node) == living
+    });
     let took = took.map_or("never".to_owned(), |took| format!("{:.1}", took.as_secs_f64() * 1_000.0 + 1.0));
-    (took, since(world, before))
+    (took, traffic_since(world, before))
 }
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
@@ -39,15 +41,15 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
 }
 
 fn one(nodes: u32, island: u32) -> Rows {
-    let mut world = warm(nodes, island);
+    let mut world = warmed_up_world(nodes, island);
     let before = traffic(&world);
-    let (took, _) = spread(&mut world, nodes as usize);
+    let (took, _) = change_once(&mut world, nodes as usize);
     world.run_for(Duration::from_millis(500));
-    let [sends, sent, _, _] = since(&world, before);
+    let [sends, sent, _, _] = traffic_since(&world, before);
     vec![row(&[&nodes, &island, &took, &sends, &sent, &(sent / u64::from(nodes))])]
 }
 
-pub(super) fn trouble(nodes: u32) -> Table {
+pub(super) fn fault_table(nodes: u32) -> Table {
     let rows = [nodes, 1].into_iter().flat_map(|island| -> [Job; 3] {
         [
             Box::new(move || lossy(nodes, island)),
@@ -56,15 +58,15 @@ pub(super) fn trouble(nodes: u32) -> Table {
         ]
     });
     let dying: Job = Box::new(move || dying(nodes));
-    troubles(rows.chain([dying]).collect())
+    faults_table(rows.chain([dying]).collect())
 }
 
 /// What of it is other among many: relays that die, which have longer lists.
-pub(super) fn large_trouble(nodes: u32) -> Table {
-    troubles(vec![Box::new(move || dying(nodes))])
+pub(super) fn large_fault_table(nodes: u32) -> Table {
+    faults_table(vec![Box::new(move || dying(nodes))])
 }
 
-fn troubles(rows: Vec<Job>) -> Table {
+fn faults_table(rows: Vec<Job>) -> Table {
     Table {
         title: "One change, when something is wrong",
         text: "Nobody waits for receipts, so what a dead relay took is found by anti-entropy. Figures 3 and 4: within log2(N) + 3 periods of anti-entropy (1 s after a \
@@ -75,34 +77,34 @@ fn troubles(rows: Vec<Job>) -> Table {
 }
 
 fn lossy(nodes: u32, island: u32) -> Rows {
-    let mut world = warm(nodes, island);
+    let mut world = warmed_up_world(nodes, island);
     let loss = Effect::Udp(Rates { loss: 250_000, ..Rates::default() });
     let fault = Fault { class: FaultClass::Loss, scope: Scope::ALL, effect: loss };
-    world.act(gm_sim::Action::Begin(fault, gm_broadcast::Time::NEVER));
-    let (took, _) = spread(&mut world, nodes as usize);
+    world.apply(gm_sim::Action::BeginFault(fault, gm_broadcast::Time::NEVER));
+    let (took, _) = change_once(&mut world, nodes as usize);
     vec![row(&[&"25 % of datagrams are lost", &nodes, &island, &took])]
 }
 
 fn dead(nodes: u32, island: u32, percent: u32) -> Rows {
-    let mut world = warm(nodes, island);
+    let mut world = warmed_up_world(nodes, island);
     let dead = nodes * percent / 100;
     for node in 0..dead {
         let node = NodeIndex(nodes - 1 - node);
         if node.0.is_multiple_of(2) { world.crash(node) } else { world.kill_host(node) }
     }
-    let (took, _) = spread(&mut world, (nodes - dead) as usize);
+    let (took, _) = change_once(&mut world, (nodes - dead) as usize);
     let what = format!("{percent} % are dead, half of them refuse, half are silent");
     vec![row(&[&what, &nodes, &island, &took])]
 }
 
 /// The first who are reached have the longest lists, and die with them.
 fn dying(nodes: u32) -> Rows {
-    let mut world = warm(nodes, 1);
+    let mut world = warmed_up_world(nodes, 1);
     let (start, origin) = (world.now(), NodeIndex(1));
     serve(&mut world, origin);
     // Until it is written, all hold what it said before.
-    world.run_while(start + Duration::from_secs(1), |world| reached(world, origin) > 1);
-    let first = |world: &Land| holders(world, origin).into_iter().find(|node| *node != origin);
+    world.run_while(start + Duration::from_secs(1), |world| holder_count(world, origin) > 1);
+    let first = |world: &NodeWorld| holders(world, origin).into_iter().find(|node| *node != origin);
     for _ in 0..nodes / 100 {
         world.run_while(start + Duration::from_secs(1), |world| first(world).is_none());
         if let Some(node) = first(&world) {
@@ -110,7 +112,9 @@ fn dying(nodes: u32) -> Rows {
         }
     }
     let living = (nodes - nodes / 100) as usize;
-    let took = until(&mut world, EVERY, Duration::from_secs(120), |world| reached(world, origin) == living);
+    let took = run_until(&mut world, POLL_INTERVAL, Duration::from_secs(120), |world| {
+        holder_count(world, origin) == living
+    });
     let took = took.map(|_| format!("{:.1}", world.now().since(start).as_secs_f64() * 1_000.0));
     let took = took.unwrap_or_else(|| "never".to_owned());
     vec![row(&[&"the first 1 % who are reached take their lists and die", &nodes, &1, &took])]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::field::{Field, since, traffic};
 use super::table::{Job, Rows, Table, row};
+use super::world::{WorldConfig, traffic, traffic_since};
 
 /// Until islands are known and the pace is slow.
-const BEFORE: Duration = Duration::from_secs(200);
-const LONG: Duration = Duration::from_secs(600);
+const WARM_UP: Duration = Duration::from_secs(200);
+const MEASURED: Duration = Duration::from_secs(600);
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
     let cases = cases.iter().copied();
@@ -21,12 +21,13 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
 }
 
 fn one(nodes: u32, island: u32) -> Rows {
-    let mut world = Field::even(nodes, island).world();
-    world.run_for(BEFORE);
+    let mut world = WorldConfig::converged(nodes, island).world();
+    world.run_for(WARM_UP);
     let before = traffic(&world);
-    world.run_for(LONG);
-    let [sends, sent, _, arrived] = since(&world, before);
-    let per =
-        |sum: u64, digits: usize| format!("{:.digits$}", sum as f64 / LONG.as_secs_f64() / f64::from(nodes));
+    world.run_for(MEASURED);
+    let [sends, sent, _, arrived] = traffic_since(&world, before);
+    let per = |sum: u64, digits: usize| {
+        format!("{:.digits$}", sum as f64 / MEASURED.as_secs_f64() / f64::from(nodes))
+    };
     vec![row(&[&nodes, &island, &per(sent, 1), &per(sends, 3), &per(arrived, 1)])]
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use gm_node::{Command, Wait, Write, WriteKind};
 use gm_sim::NodeIndex;
 
-use super::field::{Field, everybody, group, reached, since, traffic, until};
 use super::table::{Job, Rows, Table, row};
+use super::world::{WorldConfig, group, holder_count, run_until, state_of_all, traffic, traffic_since};
 
-const WARM: Duration = Duration::from_secs(60);
-const EVERY: Duration = Duration::from_millis(1);
+const WARM_UP: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
     let cases = cases.iter().copied();
@@ -30,9 +30,10 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
 }
 
 fn one(nodes: u32, island: u32) -> Rows {
-    let states = vec![everybody(nodes)];
-    let mut world = Field { nodes: nodes + 1, island, states, acquainted: true, late: true }.world();
-    world.run_for(WARM);
+    let states = vec![state_of_all(nodes)];
+    let mut world =
+        WorldConfig { nodes: nodes + 1, island, states, all_peers_known: true, last_is_down: true }.world();
+    world.run_for(WARM_UP);
     let before = traffic(&world);
     let newcomer = NodeIndex(nodes);
     world.start(newcomer);
@@ -40,14 +41,14 @@ fn one(nodes: u32, island: u32) -> Rows {
     world.command(newcomer, Command::Write(write));
     let (start, all) = (world.now(), nodes as usize + 1);
     let mut knows = None;
-    let took = until(&mut world, EVERY, Duration::from_secs(60), |world| {
+    let took = run_until(&mut world, POLL_INTERVAL, Duration::from_secs(60), |world| {
         let members = world.machine(newcomer).map_or(0, |machine| machine.members(&group()).len());
         if knows.is_none() && members == all {
             knows = Some(world.now().since(start));
         }
-        knows.is_some() && reached(world, newcomer) == all
+        knows.is_some() && holder_count(world, newcomer) == all
     });
-    let [sends, sent, _, _] = since(&world, before);
+    let [sends, sent, _, _] = traffic_since(&world, before);
     let text = |time: Option<Duration>| time.map_or("never".to_owned(), |time| time.as_millis().to_string());
     vec![row(&[&nodes, &island, &text(knows), &text(took), &sends, &sent])]
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use gm_node::{Command, Wait, Write, WriteKind};
 
-use super::field::{Field, group, same, since, until};
 use super::millis;
 use super::table::{Job, Rows, Table, row};
+use super::world::{WorldConfig, group, have_converged, run_until, traffic_since};
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
     let cases = cases.iter().copied();
@@ -19,15 +19,16 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
 }
 
 fn one(nodes: u32, island: u32) -> Rows {
-    let mut world = Field { nodes, island, states: vec![], acquainted: false, late: false }.world();
+    let mut world =
+        WorldConfig { nodes, island, states: vec![], all_peers_known: false, last_is_down: false }.world();
     for node in world.indices() {
         let write = Write { tag: 1, group: group(), kind: WriteKind::Join(vec![]), wait: Wait::NONE };
         world.command(node, Command::Write(write));
     }
-    let took = until(&mut world, Duration::from_millis(10), Duration::from_secs(60), |world| {
-        same(world, nodes as usize)
+    let took = run_until(&mut world, Duration::from_millis(10), Duration::from_secs(60), |world| {
+        have_converged(world, nodes as usize)
     });
-    let [sends, sent, _, _] = since(&world, [0; 4]);
+    let [sends, sent, _, _] = traffic_since(&world, [0; 4]);
     let took = took.map_or("never".to_owned(), |took| millis(took).to_string());
     let per = |sum: u64| sum / u64::from(nodes);
     vec![row(&[&nodes, &island, &took, &per(sends), &per(sent)])]

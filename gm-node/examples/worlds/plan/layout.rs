@@ -7,12 +7,12 @@ use gm_broadcast::{Rng, Time};
 use gm_clock::NetId;
 use gm_data::{GroupName, PurgePolicy};
 use gm_node::{AckCount, NodeLimits, NodeTiming, Wait, WriteKind};
-use gm_sim::{Network, NodeIndex, Place, Schedule};
+use gm_sim::{Location, Network, NodeIndex, Schedule};
 
-use super::{Claims, Deed, Intent, Plan};
+use super::{Intent, NodeClaims, Operation, Plan};
 
 /// The times of broadcasters in these worlds: what takes minutes takes seconds, so that a run is short.
-pub(crate) const BROADCAST: gm_broadcast::BroadcasterTimings = gm_broadcast::BroadcasterTimings {
+pub(crate) const BROADCAST_TIMES: gm_broadcast::BroadcasterTimings = gm_broadcast::BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),
     reception_report: Duration::from_millis(300),
@@ -51,15 +51,15 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 }
 
 /// Islands of these sizes, so many of them on each site.
-pub(crate) fn islands(sizes: &[u32], per_site: u32) -> Vec<Place> {
-    let mut places = Vec::new();
+pub(crate) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
+    let mut locations = Vec::new();
     for (island, size) in (0..).zip(sizes) {
         for _ in 0..*size {
-            let node = u32::try_from(places.len()).unwrap_or(u32::MAX);
-            places.push(Place { id: id(node), island, site: island / per_site });
+            let node = u32::try_from(locations.len()).unwrap_or(u32::MAX);
+            locations.push(Location { id: id(node), island, site: island / per_site });
         }
     }
-    places
+    locations
 }
 
 /// The names of groups, by their number.
@@ -68,85 +68,85 @@ pub(crate) fn groups(count: usize) -> Vec<GroupName> {
 }
 
 /// A world in which nothing is wrong and nobody does anything.
-pub(crate) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
-    let nodes = u32::try_from(places.len()).unwrap_or(u32::MAX);
+pub(crate) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan {
+    let nodes = u32::try_from(locations.len()).unwrap_or(u32::MAX);
     Plan {
         name: name.to_owned(),
         seed,
         nodes,
-        places,
+        locations,
         network: Network::default(),
         mute: Vec::new(),
         seeds: vec![NodeIndex(0), NodeIndex(1)],
         groups: groups(1),
         observers: Vec::new(),
         diskless: Vec::new(),
-        latency: ms(2),
+        disk_latency: ms(2),
         preloaded: Vec::new(),
         classes: Vec::new(),
         schedule: Schedule { actions: Vec::new() },
-        deeds: Vec::new(),
+        operations: Vec::new(),
         heal_at: Time::ZERO,
-        bound: ms(30_000),
+        convergence_bound: ms(30_000),
         bounds: NodeLimits::DEFAULT,
         times: TIMES,
-        broadcast_times: BROADCAST,
+        broadcast_times: BROADCAST_TIMES,
         purge: PurgePolicy { keep: 1_024, max_age: u64::MAX },
-        claims: Claims::default(),
+        claims: NodeClaims::default(),
     }
 }
 
 impl Plan {
     /// Something is done.
-    pub(crate) fn deed(&mut self, at: Time, deed: Deed) {
-        self.deeds.push((at, deed));
+    pub(crate) fn add_operation(&mut self, at: Time, operation: Operation) {
+        self.operations.push((at, operation));
     }
 
     /// An owner writes, and waits for nobody.
-    pub(crate) fn write(&mut self, at: Time, node: NodeIndex, group: usize, intent: Intent) {
-        self.deed(at, Deed::Write { node, group, intent, wait: Wait::NONE });
+    pub(crate) fn add_write(&mut self, at: Time, node: NodeIndex, group: usize, intent: Intent) {
+        self.add_operation(at, Operation::Write { node, group, intent, wait: Wait::NONE });
     }
 
     /// Every node serves something in a group, from that time on, one every so often.
     pub(crate) fn all_serve(&mut self, from: Time, every: Duration, group: usize) {
         for node in self.nodes() {
-            self.write(from + every * node.0, node, group, Intent::Serve);
+            self.add_write(from + every * node.0, node, group, Intent::Serve);
         }
     }
 
     /// Every node is interested in everything, from that time on, one every so often.
     pub(crate) fn all_join(&mut self, from: Time, every: Duration, group: usize) {
         for node in self.nodes() {
-            self.write(from + every * node.0, node, group, Intent::Exactly(WriteKind::Join(Vec::new())));
+            self.add_write(from + every * node.0, node, group, Intent::Exact(WriteKind::Join(Vec::new())));
         }
     }
 
     /// Another place, which is no node yet.
-    pub(crate) fn spare(&mut self, island: u32, site: u32) -> NodeIndex {
-        let place = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.places.push(Place { id: id(place), island, site });
+    pub(crate) fn add_spare_location(&mut self, island: u32, site: u32) -> NodeIndex {
+        let place = u32::try_from(self.locations.len()).unwrap_or(u32::MAX);
+        self.locations.push(Location { id: id(place), island, site });
         NodeIndex(place)
     }
 
     /// In order of time.
-    pub(crate) fn close(mut self) -> Plan {
-        self.deeds.sort_by_key(|(at, _)| *at);
+    pub(crate) fn finish(mut self) -> Plan {
+        self.operations.sort_by_key(|(at, _)| *at);
         self
     }
 
     /// Some node.
-    pub(crate) fn some_node(&self, chance: &mut Rng) -> NodeIndex {
-        NodeIndex(u32::try_from(chance.below(u64::from(self.nodes))).unwrap_or(0))
+    pub(crate) fn random_node(&self, rng: &mut Rng) -> NodeIndex {
+        NodeIndex(u32::try_from(rng.below(u64::from(self.nodes))).unwrap_or(0))
     }
 }
 
 /// Any wait.
-pub(crate) fn some_wait(chance: &mut Rng) -> Wait {
-    let count = match chance.below(6) {
+pub(crate) fn random_wait(rng: &mut Rng) -> Wait {
+    let count = match rng.below(6) {
         0..3 => AckCount::None,
         3 => AckCount::Some(1),
-        4 => AckCount::Some(1 + chance.below(4)),
+        4 => AckCount::Some(1 + rng.below(4)),
         _ => AckCount::All,
     };
-    Wait { count, on_disk: chance.ratio(1, 3), timeout: ms(300 + chance.below(5_000)) }
+    Wait { count, on_disk: rng.ratio(1, 3), timeout: ms(300 + rng.below(5_000)) }
 }

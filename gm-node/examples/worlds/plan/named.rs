@@ -2,55 +2,55 @@
 
 mod disks;
 mod identity;
-mod members;
-mod splits;
+mod membership;
+mod partitions;
 mod waits;
 
 use gm_broadcast::Rng;
-use gm_sim::spread;
+use gm_sim::derive_seed;
 
 use super::Plan;
 
 /// Makes a plan of a seed and its chance.
-type Draw = fn(u64, &mut Rng) -> Plan;
+type DrawPlan = fn(u64, &mut Rng) -> Plan;
 
 /// All of them.
-const PLANS: [(&str, Draw); 36] = [
+const PLANS: [(&str, DrawPlan); 36] = [
     ("restart", disks::restart),
     ("lost-disk", disks::lost_disk),
     ("stale-disk", disks::stale_disk),
     ("torn-write", disks::torn_write),
     ("lost-sync", disks::lost_sync),
     ("full-disk", disks::full_disk),
-    ("late-notes", disks::late_notes),
-    ("clash", identity::clash),
+    ("slow-write-back", disks::slow_write_back),
+    ("identity-clash", identity::identity_clash),
     ("address-change", identity::address_change),
     ("key-rotation", identity::key_rotation),
-    ("digests", identity::digests),
-    ("mass-join", members::mass_join),
-    ("mass-leave", members::mass_leave),
-    ("join-and-leave", members::join_and_leave),
-    ("forget-living", members::forget_living),
-    ("forget-dead", members::forget_dead),
-    ("forget-restart", members::forget_restart),
-    ("slow-watcher", members::slow_watcher),
-    ("contacts", members::contacts),
-    ("bounds", members::bounds),
-    ("floors", members::floors),
-    ("purge", members::purge),
-    ("buckets", splits::buckets),
-    ("split-heal", splits::split_heal),
-    ("lonely", splits::lonely),
-    ("newcomer", splits::newcomer),
-    ("few-of-many", splits::few_of_many),
-    ("pace", splits::pace),
-    ("udp-blocked", splits::udp_blocked),
-    ("questions", splits::questions),
-    ("left-apart", splits::left_apart),
-    ("quiet", splits::quiet_world),
+    ("digest-conflict", identity::digest_conflict),
+    ("mass-join", membership::mass_join),
+    ("mass-leave", membership::mass_leave),
+    ("join-and-leave", membership::join_and_leave),
+    ("forget-living", membership::forget_living),
+    ("forget-dead", membership::forget_dead),
+    ("forget-restart", membership::forget_restart),
+    ("slow-watcher", membership::slow_watcher),
+    ("contacts", membership::contacts),
+    ("limits", membership::bounds),
+    ("purge-then-join", membership::purge_then_join),
+    ("purge", membership::purge),
+    ("buckets", partitions::buckets),
+    ("partition-heal", partitions::partition_heal),
+    ("seeds-only", partitions::seeds_only),
+    ("newcomer", partitions::newcomer),
+    ("small-group", partitions::small_group),
+    ("sync-interval", partitions::sync_interval),
+    ("udp-blocked", partitions::udp_blocked),
+    ("missed-increments", partitions::missed_increments),
+    ("leave-partitioned", partitions::leave_partitioned),
+    ("idle", partitions::idle_world),
     ("wait", waits::wait),
     ("wait-dead", waits::wait_dead),
-    ("wait-apart", waits::wait_apart),
+    ("wait-unconcerned", waits::wait_unconcerned),
     ("wait-pause", waits::wait_pause),
 ];
 
@@ -62,8 +62,8 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// The plan of a name, if there is one.
 pub(crate) fn named(name: &str, seed: u64) -> Option<Plan> {
     let (name, draw) = PLANS.iter().find(|(of, _)| *of == name)?;
-    let mut chance = Rng::new(spread(seed, u64::MAX - 3, 1));
-    let mut plan = draw(seed, &mut chance);
+    let mut rng = Rng::new(derive_seed(seed, u64::MAX - 3, 1));
+    let mut plan = draw(seed, &mut rng);
     (*name).clone_into(&mut plan.name);
-    Some(plan.close())
+    Some(plan.finish())
 }

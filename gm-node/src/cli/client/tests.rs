@@ -124,7 +124,8 @@ async fn a_silent_daemon_is_unreachable_or_unknown_after_a_write() {
 #[tokio::test]
 async fn an_answer_that_is_too_large_is_refused() {
     let folder = Folder::new("large");
-    let client = Client { max_bytes: 1 << 20, ..folder.answering(http("200 OK", &" ".repeat((1 << 20) + 1))) };
+    let client =
+        Client { max_bytes: 1 << 20, ..folder.answering(http("200 OK", &" ".repeat((1 << 20) + 1))) };
     let failure = client.get::<()>("/").await.unwrap_err();
     assert!(failure.to_string().contains("larger than 1 MiB") && failure.exit_code() == 1, "{failure}");
 }

@@ -56,7 +56,10 @@ fn membership_text(group: &GroupInfo) -> String {
     }
     if let Some(millis) = group.conflict {
         let pause = format_duration(Duration::from_millis(millis));
-        let by = group.conflict_reported_by.as_ref().map_or_else(String::new, |node| format!(", last shown by {node}"));
+        let by = group
+            .conflict_reported_by
+            .as_ref()
+            .map_or_else(String::new, |node| format!(", last shown by {node}"));
         return format!(
             "CONFLICT: another node writes under our address{by}; nothing is written until it was silent for {pause} more"
         );
@@ -74,12 +77,16 @@ fn membership_text(group: &GroupInfo) -> String {
 mod tests {
     use gm_node::api::SyncInfo;
 
-    use super::super::samples::{hosted_group, contact_group};
+    use super::super::samples::{contact_group, hosted_group};
     use super::*;
 
     #[test]
     fn groups_are_a_table_with_membership_and_sync() {
-        let conflict = GroupInfo { conflict: Some(2_000), conflict_reported_by: Some("10.0.0.9:29999".into()), ..hosted_group() };
+        let conflict = GroupInfo {
+            conflict: Some(2_000),
+            conflict_reported_by: Some("10.0.0.9:29999".into()),
+            ..hosted_group()
+        };
         let unverified = SyncInfo { state: "unverified".into(), verified: false, with: None, seconds: None };
         let fresh = GroupInfo { in_sync: false, sync: Some(unverified), ..hosted_group() };
         let left = GroupInfo { leaving: true, member: false, ..hosted_group() };

@@ -8,7 +8,7 @@ use super::listing::ListRenderer;
 use super::ranges::share;
 use super::sync::note;
 use crate::cli::args::format_duration;
-use crate::cli::table::{StreamedTable, Left, Right, Table, plural, escape_invisible};
+use crate::cli::table::{Left, Right, StreamedTable, Table, escape_invisible, plural};
 
 /// The members of a group.
 #[derive(Debug)]
@@ -54,7 +54,9 @@ impl ListRenderer for Members {
     fn end(&mut self, head: &api::MemberList) -> String {
         let (table, note) = (self.table.end(), note(&head.sync));
         let rest = match self.idle {
-            0 if self.count == 0 => return format!("{} has no members.\n{note}", escape_invisible(&head.group)),
+            0 if self.count == 0 => {
+                return format!("{} has no members.\n{note}", escape_invisible(&head.group));
+            }
             0 => String::new(),
             idle => format!(", {idle} of them without a range that it serves"),
         };
@@ -88,8 +90,9 @@ pub(crate) fn peers(peers: &[PeerInfo]) -> String {
     let near = peers.iter().filter(|peer| peer.near).count();
     let known = plural(peers.len(), "other node", "other nodes");
     let troubles = peers.iter().flat_map(|peer| peer.problems.iter().map(move |trouble| (peer, trouble)));
-    let troubles: String =
-        troubles.map(|(peer, trouble)| format!("{}: {}\n", escape_invisible(&peer.node), escape_invisible(trouble))).collect();
+    let troubles: String = troubles
+        .map(|(peer, trouble)| format!("{}: {}\n", escape_invisible(&peer.node), escape_invisible(trouble)))
+        .collect();
     format!(
         "{table}{known}, {near} heard by multicast. That a node is listed does not say that it is alive.\n{troubles}"
     )

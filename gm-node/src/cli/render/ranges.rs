@@ -5,7 +5,7 @@ use gm_node::api;
 
 use super::listing::ListRenderer;
 use super::sync::note;
-use crate::cli::table::{StreamedTable, Left, Right, plural, escape_invisible};
+use crate::cli::table::{Left, Right, StreamedTable, escape_invisible, plural};
 
 /// Owners of a piece that are named; the rest is a number.
 const MAX_NAMED: usize = 4;
@@ -187,7 +187,9 @@ fn width(start: u32, end: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use gm_node::api::{Coverage as Covered, OwnerList as Found, OwnerInfo, CoverageSegment, ItemList as Said};
+    use gm_node::api::{
+        Coverage as Covered, CoverageSegment, ItemList as Said, OwnerInfo, OwnerList as Found,
+    };
 
     use super::super::listing::render_list;
     use super::super::samples::{item, sync};

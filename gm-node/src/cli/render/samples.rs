@@ -1,6 +1,8 @@
 //! Fixed data for the snapshots of what people see.
 
-use gm_node::api::{IncompleteInfo, WriteResult, GroupInfo, ItemInfo, SeedInfo, DaemonStatus, SyncInfo, UnauthenticatedInfo};
+use gm_node::api::{
+    DaemonStatus, GroupInfo, IncompleteInfo, ItemInfo, SeedInfo, SyncInfo, UnauthenticatedInfo, WriteResult,
+};
 
 pub(crate) fn sync() -> SyncInfo {
     SyncInfo { state: "equal".into(), verified: true, with: Some("10.0.0.2:29999".into()), seconds: Some(3) }

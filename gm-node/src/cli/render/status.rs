@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use gm_node::api::{SeedInfo, DaemonStatus, UnauthenticatedInfo};
+use gm_node::api::{DaemonStatus, SeedInfo, UnauthenticatedInfo};
 
 use super::groups::groups;
 use crate::cli::args::format_duration;
-use crate::cli::table::{plural, escape_invisible};
+use crate::cli::table::{escape_invisible, plural};
 
 /// How it stands, and what an operator should look at.
 pub(crate) fn status(status: &DaemonStatus) -> String {
     let mut text = String::new();
-    let mut line = |head: &str, says: String| text.push_str(&format!("{head:<10} {}\n", escape_invisible(&says)));
+    let mut line =
+        |head: &str, says: String| text.push_str(&format!("{head:<10} {}\n", escape_invisible(&says)));
     line("node", format!("{}, cluster {}, version {}", status.node, status.cluster, status.version));
     line("up", format_duration(Duration::from_secs(status.uptime)));
     line("data", storage_text(status));
@@ -57,7 +58,8 @@ pub(crate) fn status(status: &DaemonStatus) -> String {
 
 /// Connections without the key, if there was any.
 fn unauthenticated_text(unproven: &UnauthenticatedInfo) -> Option<String> {
-    let UnauthenticatedInfo { connections, bytes, max_bytes: most_bytes, closed, refused: not_let_in } = unproven;
+    let UnauthenticatedInfo { connections, bytes, max_bytes: most_bytes, closed, refused: not_let_in } =
+        unproven;
     let any = *connections > 0 || *closed > 0 || *not_let_in > 0;
     any.then(|| {
         format!(
@@ -96,7 +98,8 @@ fn storage_text(status: &DaemonStatus) -> String {
 
 fn verdict(status: &DaemonStatus) -> &'static str {
     let conflict = status.groups.iter().any(|group| group.conflict.is_some());
-    let well = status.warnings.is_empty() && !status.address_conflict && status.storage.is_none() && !conflict;
+    let well =
+        status.warnings.is_empty() && !status.address_conflict && status.storage.is_none() && !conflict;
     if well { "Nothing to look at.\n" } else { "There is something to look at: see above.\n" }
 }
 

@@ -46,8 +46,11 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_not_verified_says_so() {
-        let sync =
-            |state: &str, seconds| SyncInfo { state: state.into(), seconds: Some(seconds), ..samples::sync() };
+        let sync = |state: &str, seconds| SyncInfo {
+            state: state.into(),
+            seconds: Some(seconds),
+            ..samples::sync()
+        };
         assert!(note(&sync("unverified", 0)).starts_with("NOT VERIFIED: "));
         assert!(note(&sync("sole", 2)).contains("10.0.0.2:29999, which was asked 2 s ago"));
         assert_eq!((note(&sync("differs", 1)), note(&sync("equal", 9))), (String::new(), String::new()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::api::{WriteResult, PurgeResult, WaitOptions};
+use gm_node::api::{PurgeResult, WaitOptions, WriteResult};
 
 use crate::cli::args::format_duration;
 use crate::cli::table::escape_invisible;
@@ -71,7 +71,16 @@ const fn disk(asked: &WaitOptions) -> &'static str {
 
 /// What became of the members that were asked, where that was not enough.
 fn outcome(done: &WriteResult, asked: &WaitOptions) -> String {
-    let WriteResult { members, acknowledged: delivered, refused, unreachable, unknown, unreachable_nodes: names, unknown_nodes: silent, .. } = done;
+    let WriteResult {
+        members,
+        acknowledged: delivered,
+        refused,
+        unreachable,
+        unknown,
+        unreachable_nodes: names,
+        unknown_nodes: silent,
+        ..
+    } = done;
     if *members == 0 {
         return "no other member is known (see `gm-node peers`)".to_owned();
     }
@@ -158,7 +167,10 @@ Customers: stood there already, version 3.7; no other member was waited for. Fin
         let end = "The write stands, and the others get it when they are reached";
         let late = |why: &str| format!("but TIMED OUT after 5 s: {why}. {end}");
         let unknown = "no other member is known (see `gm-node peers`)";
-        assert_eq!(said(WriteResult { members: 0, ..ended("timed-out") }, &asked("all", false)), late(unknown));
+        assert_eq!(
+            said(WriteResult { members: 0, ..ended("timed-out") }, &asked("all", false)),
+            late(unknown)
+        );
         let names = vec!["10.0.0.3:29999".to_owned()];
         let silent = WriteResult { members: 2, unknown: 2, unknown_nodes: names, ..ended("timed-out") };
         let text = "0 of 2 other members acknowledged it, 2 did not answer (10.0.0.3:29999, ...)";

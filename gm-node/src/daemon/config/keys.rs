@@ -25,7 +25,8 @@ impl KeyIds {
 }
 
 /// The keys that the original comes with: everybody has them.
-const PUBLISHED_KEYS: [&[u8; 32]; 2] = [b"01234567890123456789012345678901", b"01234567890123456789012345678912"];
+const PUBLISHED_KEYS: [&[u8; 32]; 2] =
+    [b"01234567890123456789012345678901", b"01234567890123456789012345678912"];
 
 /// The keys of a regular file that others may neither read nor change.
 pub(crate) fn read_key_file(path: &Path) -> Result<Keyring, String> {

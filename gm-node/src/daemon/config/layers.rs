@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::schema::{SETTINGS, SettingKind, ENVIRONMENT_PREFIX, environment_name, closest_name, find_setting};
-use super::{Flags, DaemonError};
+use super::schema::{
+    ENVIRONMENT_PREFIX, SETTINGS, SettingKind, closest_name, environment_name, find_setting,
+};
+use super::{DaemonError, Flags};
 use crate::Global;
 
 /// Bytes of a configuration file, at most.
@@ -71,11 +73,17 @@ impl Layers {
         ];
         let globals = globals.into_iter().filter_map(|(name, values)| Some((name, values?)));
         for (name, values) in flags.values().into_iter().chain(globals) {
-            layers.values.insert(name, SettingValue { values, source: SettingSource::Flag, origin: format!("--{name}") });
+            layers.values.insert(
+                name,
+                SettingValue { values, source: SettingSource::Flag, origin: format!("--{name}") },
+            );
         }
         if global.json {
-            let json =
-                SettingValue { values: vec!["json".to_owned()], source: SettingSource::Flag, origin: "--json".to_owned() };
+            let json = SettingValue {
+                values: vec!["json".to_owned()],
+                source: SettingSource::Flag,
+                origin: "--json".to_owned(),
+            };
             layers.values.entry("log-format").or_insert(json);
         }
         layers
@@ -103,7 +111,8 @@ impl Layers {
             && first.source == second.source
         {
             let (one, other) = (&first.origin, &second.origin);
-            troubles.push(DaemonError::Usage(format!("{one} and {other} exclude each other: say one of them")));
+            troubles
+                .push(DaemonError::Usage(format!("{one} and {other} exclude each other: say one of them")));
         }
         said.first().copied()
     }

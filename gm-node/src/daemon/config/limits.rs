@@ -29,7 +29,11 @@ struct LimitSetting {
     is_size: bool,
 }
 
-const fn count(setting: &'static str, field: &'static str, of: fn(&mut NodeLimits) -> &mut usize) -> LimitSetting {
+const fn count(
+    setting: &'static str,
+    field: &'static str,
+    of: fn(&mut NodeLimits) -> &mut usize,
+) -> LimitSetting {
     LimitSetting { setting, field, limit: of, is_size: false }
 }
 
@@ -68,8 +72,11 @@ pub(crate) fn limit_text(field: &str) -> String {
 }
 
 impl DaemonLimits {
-    pub(super) const DEFAULT: DaemonLimits =
-        DaemonLimits { node: NodeLimits::DEFAULT, max_connections: 1_280, api_timeout: Duration::from_secs(60) };
+    pub(super) const DEFAULT: DaemonLimits = DaemonLimits {
+        node: NodeLimits::DEFAULT,
+        max_connections: 1_280,
+        api_timeout: Duration::from_secs(60),
+    };
 
     /// What is wrong between them.
     pub(super) fn conflict(&self) -> Option<String> {
@@ -147,7 +154,8 @@ pub(super) fn limits(reader: &mut SettingsReader<'_>) -> DaemonLimits {
         let bound = of(&mut limits.node);
         *bound = said.unwrap_or(*bound);
     }
-    limits.max_connections = reader.value("max-connections").map_or(limits.max_connections, |CountValue(count)| count);
+    limits.max_connections =
+        reader.value("max-connections").map_or(limits.max_connections, |CountValue(count)| count);
     limits.api_timeout = reader.value("api-timeout").map_or(limits.api_timeout, |DurationValue(time)| time);
     if let Some(trouble) = limits.conflict() {
         reader.usage_error(trouble);
@@ -203,6 +211,9 @@ mod tests {
             read(shown("max-connections")).map(|CountValue(count)| count),
             Some(DaemonLimits::DEFAULT.max_connections)
         );
-        assert_eq!(read(shown("api-timeout")).map(|DurationValue(time)| time), Some(DaemonLimits::DEFAULT.api_timeout));
+        assert_eq!(
+            read(shown("api-timeout")).map(|DurationValue(time)| time),
+            Some(DaemonLimits::DEFAULT.api_timeout)
+        );
     }
 }

@@ -8,11 +8,11 @@ use std::str::FromStr;
 use gm_broadcast::runtime::{DEFAULT_PORT, Multicast, RuntimeSettings, Seed};
 use gm_codec::{ClusterName, Keyring};
 
-use super::schema::{SETTINGS, SettingKind, environment_name};
 use super::layers::{Layers, SettingValue, parse_switch};
 use super::resolver::{self, Resolver};
+use super::schema::{SETTINGS, SettingKind, environment_name};
 use super::spec::{JoinSpec, ServeSpec};
-use super::{KeyIds, DaemonLimits, DaemonError, limits, keys};
+use super::{DaemonError, DaemonLimits, KeyIds, keys, limits};
 use crate::daemon::log::{LogFormat, LogLevel};
 use crate::daemon::socket;
 
@@ -323,7 +323,8 @@ impl ResolvedConfig {
         let serves = reader.values("serve");
         let keep_configured = reader.switch("keep-configured");
         let leave_on_exit = reader.switch("leave-on-exit");
-        let log = (reader.value("log-level").unwrap_or_default(), reader.value("log-format").unwrap_or_default());
+        let log =
+            (reader.value("log-level").unwrap_or_default(), reader.value("log-format").unwrap_or_default());
         let limits = limits::limits(&mut reader);
         match (cluster, sealing) {
             (Some(cluster), Some(sealing)) if reader.errors.is_empty() => Ok(ResolvedConfig {

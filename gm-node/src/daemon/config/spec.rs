@@ -46,7 +46,12 @@ impl std::str::FromStr for ServeSpec {
         };
         let priority = priority.map(|priority| number("priority", priority)).transpose()?;
         let port = number("port", port)?;
-        Ok(ServeSpec { group: parse_group_name(group)?, range, port, priority: priority.unwrap_or(DEFAULT_PRIORITY) })
+        Ok(ServeSpec {
+            group: parse_group_name(group)?,
+            range,
+            port,
+            priority: priority.unwrap_or(DEFAULT_PRIORITY),
+        })
     }
 }
 

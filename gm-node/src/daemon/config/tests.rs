@@ -44,7 +44,8 @@ struct CommandLine {
     flags: Flags,
 }
 
-const REQUIRED_FLAGS: [&str; 5] = ["--cluster", "c", "--insecure-no-encryption", "--no-data-dir", "--api=unix:/x"];
+const REQUIRED_FLAGS: [&str; 5] =
+    ["--cluster", "c", "--insecure-no-encryption", "--no-data-dir", "--api=unix:/x"];
 
 impl Case {
     fn layers(&self) -> (Layers, Vec<DaemonError>) {

@@ -17,12 +17,20 @@ fn served(port: u16, priority: u16) -> RangeUse {
 fn configured(ranges: &[(u32, u32, RangeUse)]) -> Vec<ConfiguredRange> {
     ranges
         .iter()
-        .map(|(start, end, says)| ConfiguredRange { group: group(), range: range(*start, *end), range_use: *says })
+        .map(|(start, end, says)| ConfiguredRange {
+            group: group(),
+            range: range(*start, *end),
+            range_use: *says,
+        })
         .collect()
 }
 
 /// What is planned if that was remembered, is wanted, and stands.
-fn planned(remembered: &[(u32, u32, RangeUse)], wanted: &[(u32, u32, RangeUse)], own: &[(u32, u32, RangeUse)]) -> WithdrawalPlan {
+fn planned(
+    remembered: &[(u32, u32, RangeUse)],
+    wanted: &[(u32, u32, RangeUse)],
+    own: &[(u32, u32, RangeUse)],
+) -> WithdrawalPlan {
     let own = own.iter().map(|(start, end, says)| (range(*start, *end), *says)).collect();
     plan_withdrawal(&group(), &configured(remembered), &configured(wanted), &own)
 }
@@ -35,14 +43,20 @@ fn unchanged_ranges_without_configuration_are_withdrawn() {
     assert_eq!(planned(&[old], &[old], &[old]), WithdrawalPlan::default());
     assert_eq!(planned(&[old], &[], &[]), WithdrawalPlan::default(), "it is gone already");
     // Another port of the same range is applied, not withdrawn.
-    assert_eq!(planned(&[old], &[(0, 9, served(81, 1))], &[(0, 9, served(81, 1))]), WithdrawalPlan::default());
+    assert_eq!(
+        planned(&[old], &[(0, 9, served(81, 1))], &[(0, 9, served(81, 1))]),
+        WithdrawalPlan::default()
+    );
 }
 
 #[test]
 fn ranges_changed_by_commands_stay() {
     let (old, by_hand) = ((0, 9, served(80, 1)), (0, 9, served(80, 7)));
     let plan = planned(&[old], &[], &[by_hand, (20, 29, served(1, 1))]);
-    assert_eq!(plan, WithdrawalPlan { changed: vec![(range(0, 9), served(80, 7))], ..WithdrawalPlan::default() });
+    assert_eq!(
+        plan,
+        WithdrawalPlan { changed: vec![(range(0, 9), served(80, 7))], ..WithdrawalPlan::default() }
+    );
     // Two starts wrote it, and the second did not come to its end: either is the configuration's.
     let plan = planned(&[old, by_hand], &[], &[by_hand, (20, 29, served(1, 1))]);
     assert_eq!((plan.withdrawn, plan.leaves), (vec![range(0, 9)], false));

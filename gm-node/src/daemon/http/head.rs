@@ -102,8 +102,9 @@ mod tests {
 
     #[test]
     fn ambiguous_and_invalid_heads_are_refused() {
-        let refused =
-            |lines: &str| RequestHead::read(format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes()).unwrap_err().0;
+        let refused = |lines: &str| {
+            RequestHead::read(format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes()).unwrap_err().0
+        };
         for lines in
             ["content-length: -1", "content-length: 1\r\ncontent-length: 2", "content-length: x", "a b: c"]
         {

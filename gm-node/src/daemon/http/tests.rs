@@ -72,8 +72,17 @@ struct TestServer {
 impl TestServer {
     fn new(patience: Duration, steps: usize) -> TestServer {
         let (tell, dropped) = mpsc::unbounded_channel();
-        let shared = ServerState { client_timeout: patience, body_permits: Semaphore::new(steps), max_body_permits: 1 << 20 };
-        TestServer { shared: Arc::new(shared), ending: watch::channel(false).0, dropped, router: router(tell) }
+        let shared = ServerState {
+            client_timeout: patience,
+            body_permits: Semaphore::new(steps),
+            max_body_permits: 1 << 20,
+        };
+        TestServer {
+            shared: Arc::new(shared),
+            ending: watch::channel(false).0,
+            dropped,
+            router: router(tell),
+        }
     }
 
     /// A client, and its connection.

@@ -43,7 +43,10 @@ pub(super) fn hosted_group(status: &GroupStatus) -> api::GroupInfo {
         records: status.records,
         forgotten: status.former,
         conflict: status.conflict.map(|conflict| conflict.pause_millis),
-        conflict_reported_by: status.conflict.and_then(|conflict| conflict.reported_by).map(|node| node.to_string()),
+        conflict_reported_by: status
+            .conflict
+            .and_then(|conflict| conflict.reported_by)
+            .map(|node| node.to_string()),
     }
 }
 

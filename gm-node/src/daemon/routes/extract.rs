@@ -49,6 +49,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let body = body.map_err(|error| RouteError::usage(error.body_text()))?;
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
         let order = serde_json::from_slice(text);
-        order.map(JsonBody).map_err(|error| RouteError::usage(format!("the order is not understood: {error}")))
+        order
+            .map(JsonBody)
+            .map_err(|error| RouteError::usage(format!("the order is not understood: {error}")))
     }
 }

@@ -63,7 +63,13 @@ fn seed_state(
 pub(super) fn unauthenticated(found: &NetworkStatus) -> api::UnauthenticatedInfo {
     let gm_broadcast::UnauthenticatedUsage { connections, bytes, max_bytes: most_bytes, closed } =
         found.unauthenticated;
-    api::UnauthenticatedInfo { connections, bytes, max_bytes: most_bytes, closed, refused: found.refused_connections }
+    api::UnauthenticatedInfo {
+        connections,
+        bytes,
+        max_bytes: most_bytes,
+        closed,
+        refused: found.refused_connections,
+    }
 }
 
 /// Frames that are not whole yet, for `GET /v1/status`.

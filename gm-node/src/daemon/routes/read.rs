@@ -10,9 +10,9 @@ use gm_data::{GroupName, KeyRange, Op, View, key_of};
 use gm_node::{Freshness, api};
 use serde::Deserialize;
 
-use super::extract::{QueryParams, GroupPath};
+use super::extract::{GroupPath, QueryParams};
 use super::streaming::{ListFormat, stream_list};
-use super::{App, RouteError, peer, convert};
+use super::{App, RouteError, convert, peer};
 
 type Answer<T> = Result<Json<T>, RouteError>;
 type AppState = State<Arc<App>>;

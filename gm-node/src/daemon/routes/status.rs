@@ -7,7 +7,7 @@ use axum::extract::State;
 use gm_node::api;
 use gm_node::handle::NodeStatus;
 
-use super::{App, RouteError, network, convert};
+use super::{App, RouteError, convert, network};
 use crate::daemon::config::{NO_DISCOVERY, limit_text};
 
 /// `GET /v1/status`.

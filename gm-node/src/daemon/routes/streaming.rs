@@ -60,7 +60,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ListFormat {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<ListFormat, RouteError> {
         let mut accepted = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        Ok(if accepted.any(|value| value.contains(NDJSON)) { ListFormat::JsonLines } else { ListFormat::Json })
+        Ok(if accepted.any(|value| value.contains(NDJSON)) {
+            ListFormat::JsonLines
+        } else {
+            ListFormat::Json
+        })
     }
 }
 
@@ -221,7 +225,8 @@ mod tests {
             let mut lines = text.lines();
             let head: api::Coverage = serde_json::from_str(lines.next().unwrap()).unwrap();
             assert_eq!(head, api::Coverage { segments: vec![], ..whole.clone() });
-            let pieces: Vec<api::CoverageSegment> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+            let pieces: Vec<api::CoverageSegment> =
+                lines.map(|line| serde_json::from_str(line).unwrap()).collect();
             assert_eq!(pieces, whole.segments);
         }
     }
@@ -230,7 +235,8 @@ mod tests {
     async fn unsent_answers_are_limited() {
         use tower_service::Service as _;
 
-        let lists = AnswerSlots { permits: Arc::new(Semaphore::new(1)), wait_timeout: Duration::from_millis(20) };
+        let lists =
+            AnswerSlots { permits: Arc::new(Semaphore::new(1)), wait_timeout: Duration::from_millis(20) };
         let mut router: axum::Router = axum::Router::new()
             .route("/", axum::routing::get(|| async { "a long answer" }))
             .route_layer(axum::middleware::from_fn_with_state(lists, limit_answers));

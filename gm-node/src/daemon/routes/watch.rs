@@ -26,7 +26,10 @@ const MAX_CHANGES: usize = 32;
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// `GET /v1/groups/{g}/watch`.
-pub(super) async fn watch(State(app): State<Arc<App>>, GroupPath(group): GroupPath) -> Result<Response, RouteError> {
+pub(super) async fn watch(
+    State(app): State<Arc<App>>,
+    GroupPath(group): GroupPath,
+) -> Result<Response, RouteError> {
     let watch = app.service.watch(&group).await?;
     let body = Body::new(ChangeLines(Some(Box::pin(next_lines(watch, Instant::now())))));
     let mut response = ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response();
@@ -44,7 +47,9 @@ async fn next_lines(mut watch: Watcher, from: Instant) -> WatchStep {
     let (changes, is_all): (Vec<api::GroupChange>, bool) = match watch.next_part(MAX_CHANGES).await {
         Err(_) => return None,
         Ok(Changes::Resync) => (vec![api::GroupChange::Lost], true),
-        Ok(Changes::Events(events)) => (events.iter().map(convert::change).collect(), events.len() < MAX_CHANGES),
+        Ok(Changes::Events(events)) => {
+            (events.iter().map(convert::change).collect(), events.len() < MAX_CHANGES)
+        }
     };
     let mut text = Vec::new();
     for change in &changes {

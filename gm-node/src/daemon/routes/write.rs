@@ -42,7 +42,9 @@ fn parse_change(order: &api::RangeChange) -> Result<Change, RouteError> {
         },
         api::RangeChange::Unserve { start, end } => Change::Unserve(parse_range(*start, *end)?),
         api::RangeChange::Interest { start, end } => Change::Interest(parse_range(*start, *end)?),
-        api::RangeChange::Priority { start, end, priority } => parse_priority(parse_range(*start, *end)?, priority)?,
+        api::RangeChange::Priority { start, end, priority } => {
+            parse_priority(parse_range(*start, *end)?, priority)?
+        }
     })
 }
 
@@ -77,7 +79,11 @@ async fn write_result(app: &App, group: &GroupName, written: &CommittedWrite) ->
 }
 
 /// `POST /v1/groups/{g}/join`.
-pub(super) async fn join(State(app): AppState, GroupPath(group): GroupPath, JsonBody(asked): JsonBody<api::JoinRequest>) -> Answer {
+pub(super) async fn join(
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    JsonBody(asked): JsonBody<api::JoinRequest>,
+) -> Answer {
     let api::JoinRequest { ranges, wait: for_whom } = asked;
     let ranges = ranges.into_iter().map(|[start, end]| parse_range(start, end)).collect::<Result<_, _>>()?;
     let written = app.service.join(&group, ranges, parse_wait(&for_whom)?).await?;
@@ -85,14 +91,22 @@ pub(super) async fn join(State(app): AppState, GroupPath(group): GroupPath, Json
 }
 
 /// `POST /v1/groups/{g}/leave`.
-pub(super) async fn leave(State(app): AppState, GroupPath(group): GroupPath, JsonBody(asked): JsonBody<api::LeaveRequest>) -> Answer {
+pub(super) async fn leave(
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    JsonBody(asked): JsonBody<api::LeaveRequest>,
+) -> Answer {
     let api::LeaveRequest { wait: for_whom } = asked;
     let written = app.service.leave(&group, parse_wait(&for_whom)?).await?;
     Ok(Json(vec![write_result(&app, &group, &written).await]))
 }
 
 /// `POST /v1/groups/{g}/change`.
-pub(super) async fn change(State(app): AppState, GroupPath(group): GroupPath, JsonBody(asked): JsonBody<api::ChangeRequest>) -> Answer {
+pub(super) async fn change(
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    JsonBody(asked): JsonBody<api::ChangeRequest>,
+) -> Answer {
     let api::ChangeRequest { changes, wait: for_whom } = asked;
     let changes = changes.iter().map(parse_change).collect::<Result<_, _>>()?;
     let written = app.service.change(&group, changes, parse_wait(&for_whom)?).await?;
@@ -100,7 +114,11 @@ pub(super) async fn change(State(app): AppState, GroupPath(group): GroupPath, Js
 }
 
 /// `POST /v1/groups/{g}/resume`.
-pub(super) async fn resume(State(app): AppState, GroupPath(group): GroupPath, JsonBody(asked): JsonBody<api::LeaveRequest>) -> Answer {
+pub(super) async fn resume(
+    State(app): AppState,
+    GroupPath(group): GroupPath,
+    JsonBody(asked): JsonBody<api::LeaveRequest>,
+) -> Answer {
     let api::LeaveRequest { wait: for_whom } = asked;
     let written = app.service.resume(&group, parse_wait(&for_whom)?).await?;
     Ok(Json(vec![write_result(&app, &group, &written).await]))
@@ -119,8 +137,9 @@ pub(super) async fn purge(
 /// `POST /v1/forget`. If any group refuses it, the refusal names the groups in which it is done.
 pub(super) async fn forget(State(app): AppState, JsonBody(asked): JsonBody<api::ForgetRequest>) -> Answer {
     let api::ForgetRequest { node, group, wait: for_whom } = asked;
-    let member: NetId =
-        node.parse().map_err(|error| RouteError::usage(format!("the node `{node}` is not IP:PORT: {error}")))?;
+    let member: NetId = node
+        .parse()
+        .map_err(|error| RouteError::usage(format!("the node `{node}` is not IP:PORT: {error}")))?;
     let group = group.as_deref().map(parse_group_name).transpose()?;
     let results = match app.service.forget(member, group.as_ref(), parse_wait(&for_whom)?).await {
         Err(NodeError::Refused(error)) => return Err(RouteError::from_forget(&error, group.as_ref())),

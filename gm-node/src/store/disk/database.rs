@@ -100,8 +100,8 @@ pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Resu
 /// and a repair among it, the file stays as it is. Also returns which commit is the last in it; nothing if an earlier version made it.
 pub(super) fn examine(file: &Path) -> Result<(StoredState, Option<CommitMark>), OpenError> {
     let opened = open_private(file, OpenOptions::new().read(true))?;
-    let bytes =
-        crate::file::read_bounded(opened, LARGEST).map_err(|source| OpenError::system("read", file, source))?;
+    let bytes = crate::file::read_bounded(opened, LARGEST)
+        .map_err(|source| OpenError::system("read", file, source))?;
     match catch_panic(move || read(&bytes))
         .unwrap_or_else(|why| Err(ReadFailure::Damaged(format!("its structure is broken ({why})"))))
     {

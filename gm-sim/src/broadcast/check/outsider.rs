@@ -3,29 +3,29 @@
 use gm_broadcast::Event;
 use gm_clock::NetId;
 
-use crate::broadcast::book::Shared;
-use crate::broadcast::node::Node;
+use crate::broadcast::history::SharedHistory;
+use crate::broadcast::node::SimBroadcaster;
 use crate::checker::{Checker, Violation};
 use crate::fault::FaultClass;
-use crate::watch::{Seen, Where};
+use crate::observation::{Observation, ObservationContext};
 use crate::world::World;
 
 /// Sees to it that only nodes of the world are known.
 #[derive(Debug)]
-pub struct Outsider {
-    book: Shared,
+pub struct OutsiderChecker {
+    history: SharedHistory,
     replays: bool,
 }
 
-impl Outsider {
+impl OutsiderChecker {
     /// Nothing seen yet.
     #[must_use]
-    pub fn new(book: &Shared) -> Outsider {
-        Outsider { book: Shared::clone(book), replays: false }
+    pub fn new(history: &SharedHistory) -> OutsiderChecker {
+        OutsiderChecker { history: SharedHistory::clone(history), replays: false }
     }
 
-    fn known(&self, place: Where, node: NetId) -> Result<(), Violation> {
-        if self.book.borrow().node(node).is_some() {
+    fn check_known(&self, place: ObservationContext, node: NetId) -> Result<(), Violation> {
+        if self.history.borrow().node(node).is_some() {
             return Ok(());
         }
         let what = format!("{} knows {node}, which is nobody", place.node);
@@ -33,22 +33,26 @@ impl Outsider {
     }
 }
 
-impl Checker<Node> for Outsider {
+impl Checker<SimBroadcaster> for OutsiderChecker {
     fn name(&self) -> &'static str {
         "outsider"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
+    fn observe(
+        &mut self,
+        place: ObservationContext,
+        seen: &Observation<'_, SimBroadcaster>,
+    ) -> Result<(), Violation> {
         match seen {
-            Seen::Event(Event::NodeFound(node) | Event::Near(node) | Event::Island(Some(node))) => {
-                self.known(place, *node)
+            Observation::Event(Event::NodeFound(node) | Event::Near(node) | Event::Island(Some(node))) => {
+                self.check_known(place, *node)
             }
-            Seen::Fault(FaultClass::OutsiderReplay) => {
+            Observation::Fault(FaultClass::OutsiderReplay) => {
                 self.replays = true;
                 Ok(())
             }
             // Who starts anew does not know what he said before, and somebody may say it to him.
-            Seen::Event(Event::IdentityClash) if !self.replays => {
+            Observation::Event(Event::IdentityClash) if !self.replays => {
                 let what = format!("{} thinks that somebody else has its name", place.node);
                 Err(Violation::safety("outsider", place.at, what))
             }
@@ -56,16 +60,18 @@ impl Checker<Node> for Outsider {
         }
     }
 
-    fn at_end(&mut self, world: &World<Node>) -> Result<(), Violation> {
-        let others = self.book.borrow().plan().places.len() - 1;
-        let acquainted = self.book.borrow().plan().claims.acquainted;
+    fn at_end(&mut self, world: &World<SimBroadcaster>) -> Result<(), Violation> {
+        let others = self.history.borrow().plan().locations.len() - 1;
+        let all_peers_known = self.history.borrow().plan().claims.all_peers_known;
         for node in world.indices() {
-            let known = world.machine(node).map(Node::known).unwrap_or_default();
-            if acquainted && known.len() < others {
+            let known = world.machine(node).map(SimBroadcaster::known).unwrap_or_default();
+            if all_peers_known && known.len() < others {
                 let what = format!("{node} knows {} of {others}", known.len());
                 return Err(Violation::liveness("acquaintance", world.now(), what));
             }
-            known.into_iter().try_for_each(|known| self.known(Where { at: world.now(), node }, known))?;
+            known.into_iter().try_for_each(|known| {
+                self.check_known(ObservationContext { at: world.now(), node }, known)
+            })?;
         }
         Ok(())
     }

@@ -13,42 +13,42 @@ const FAN_OUT: u32 = 3;
 
 /// Until nothing changes any more.
 pub(super) fn gossip(nodes: u32, cost: PathCost, optimum: Duration) -> Row {
-    let mut chance = Rng::new([3; 32]);
+    let mut rng = Rng::new([3; 32]);
     let mut has = vec![false; nodes as usize];
     has[0] = true;
     let mut arrivals = BinaryHeap::new();
     let (mut informed, mut copies, mut last) = (1_u64, 0, Time::ZERO);
-    tell(0, Time::ZERO, nodes, cost, &mut chance, &mut arrivals);
+    push(0, Time::ZERO, nodes, cost, &mut rng, &mut arrivals);
     while let Some(Reverse((at, node))) = arrivals.pop() {
         copies += 1;
         if !std::mem::replace(&mut has[node as usize], true) {
             informed += 1;
             last = at;
-            tell(node, at, nodes, cost, &mut chance, &mut arrivals);
+            push(node, at, nodes, cost, &mut rng, &mut arrivals);
         }
     }
     Row {
-        what: "push gossip, fan-out 3".to_owned(),
+        label: "push gossip, fan-out 3".to_owned(),
         nodes,
         time: last.since(Time::ZERO),
         optimum: Some(optimum),
         copies: Some((copies, u64::from(nodes) - 1)),
-        misses: u64::from(nodes) - informed,
+        missed: u64::from(nodes) - informed,
         ..Row::default()
     }
 }
 
-fn tell(
+fn push(
     node: u32,
     now: Time,
     nodes: u32,
     cost: PathCost,
-    chance: &mut Rng,
+    rng: &mut Rng,
     arrivals: &mut BinaryHeap<Reverse<(Time, u32)>>,
 ) {
     let mut told: Vec<u32> = Vec::new();
     while told.len() < FAN_OUT.min(nodes - 1) as usize {
-        let other = u32::try_from(chance.below(u64::from(nodes))).unwrap_or(0);
+        let other = u32::try_from(rng.below(u64::from(nodes))).unwrap_or(0);
         if other != node && !told.contains(&other) {
             told.push(other);
         }
@@ -67,9 +67,9 @@ mod tests {
         let cost = PathCost { gap: Duration::from_millis(1), latency: Duration::from_millis(1) };
         let row = gossip(1_000, cost, Duration::from_millis(10));
         let (copies, _) = row.copies.unwrap();
-        assert_eq!(copies, (1_000 - row.misses) * u64::from(FAN_OUT));
-        assert!((20..150).contains(&row.misses), "{}", row.misses);
+        assert_eq!(copies, (1_000 - row.missed) * u64::from(FAN_OUT));
+        assert!((20..150).contains(&row.missed), "{}", row.missed);
         let two = gossip(2, cost, cost.gap);
-        assert_eq!((two.misses, two.copies), (0, Some((2, 1))));
+        assert_eq!((two.missed, two.copies), (0, Some((2, 1))));
     }
 }

@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use gm_broadcast::{BroadcasterTimings, Time};
 
-use super::ground::{Ground, NEVER, bytes, copies, cost, spread, sum, tell};
-use super::meter::Meter;
-use super::table::{Row, Section, parts};
-use crate::broadcast::node::Node;
+use super::meter::DeliveryMeter;
+use super::table::{Row, Section, quotient};
+use super::world::{NEVER, WorldConfig, broadcast, bytes, copies, cost, run_until_done, sum};
+use crate::active_faults::{Effect, Fault, Rates, Scope};
+use crate::broadcast::node::SimBroadcaster;
 use crate::fault::FaultClass;
-use crate::rules::{Effect, Fault, Rates, Scope};
 use crate::world::{Action, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// From one broadcast of a series to the next.
-const PAUSE: Duration = Duration::from_millis(200);
+const INTERVAL: Duration = Duration::from_millis(200);
 /// When each node of the island of 1,000 has spoken once.
-const CONFIRMED: Duration = Duration::from_secs(20);
+const CONFIRMED_AT: Duration = Duration::from_secs(20);
 /// What the world calls what is told while nothing is wrong.
-const FIRST: u64 = 100;
+const FIRST_NUMBER: u64 = 100;
 /// Broadcasts of a series.
 const SERIES: u64 = 10;
 
 pub(super) fn sections() -> Vec<Section> {
     let cost = cost(20, 250);
-    let ten = |labels| Ground { labels, ..Ground::islands(1_000, 100, cost) };
+    let ten = |labels| WorldConfig { labels, ..WorldConfig::islands(1_000, 100, cost) };
     let mut rows = Vec::new();
     for (what, ground, before) in [
         ("10 islands of 100, confirmed", ten(true), 20 * SECOND),
@@ -36,31 +36,37 @@ pub(super) fn sections() -> Vec<Section> {
         let (mut world, meter) = ground.world(1);
         world.start_all();
         world.run_until(Time::ZERO + before);
-        rows.push(calm(what, &mut world, &meter));
+        rows.push(fault_free(what, &mut world, &meter));
     }
     let (mut world, meter) = lan().world(1);
     world.start_all();
-    world.run_until(Time::ZERO + CONFIRMED);
-    rows.push(calm("one island of 1,000, the origin confirmed by all", &mut world, &meter));
+    world.run_until(Time::ZERO + CONFIRMED_AT);
+    rows.push(fault_free("one island of 1,000, the origin confirmed by all", &mut world, &meter));
     let calm = Section { title: "Islands with multicast, no faults", text: ISLANDS, rows };
     let rows = loss(&mut world, &meter);
     vec![calm, Section { title: "A LAN of 1,000 that loses 25 % of its datagrams", text: LOSS, rows }]
 }
 
 /// One broadcast, and nothing is wrong.
-fn calm(what: &str, world: &mut World<Node>, meter: &Rc<RefCell<Meter>>) -> Row {
+fn fault_free(what: &str, world: &mut World<SimBroadcaster>, meter: &Rc<RefCell<DeliveryMeter>>) -> Row {
     let (begin, bytes_before) = (world.now(), bytes(world));
-    tell(world, FIRST, None);
-    spread(world, meter, begin + SECOND, |_, _| {}, |meter| meter.have(FIRST) == 999);
-    let last = meter.borrow().last(FIRST);
+    broadcast(world, FIRST_NUMBER, None);
+    run_until_done(
+        world,
+        meter,
+        begin + SECOND,
+        |_, _| {},
+        |meter| meter.delivered_count(FIRST_NUMBER) == 999,
+    );
+    let last = meter.borrow().last_delivery(FIRST_NUMBER);
     world.run_until(last + Duration::from_millis(50));
     Row {
-        what: what.to_owned(),
+        label: what.to_owned(),
         nodes: 1_000,
         time: last.since(begin),
         copies: Some((copies(world), 999)),
         bytes: Some(bytes(world) - bytes_before),
-        misses: (999 - meter.borrow().have(FIRST)) as u64,
+        missed: (999 - meter.borrow().delivered_count(FIRST_NUMBER)) as u64,
         note: format!(
             "{} multicasts, {} copies and {} notices by TCP",
             sum(world, "multicast", "content"),
@@ -72,62 +78,62 @@ fn calm(what: &str, world: &mut World<Node>, meter: &Rc<RefCell<Meter>>) -> Row 
 }
 
 /// One island that hears its first node at once, and confirms that by [`CONFIRMED`].
-fn lan() -> Ground {
+fn lan() -> WorldConfig {
     let times = BroadcasterTimings {
-        reception_report: CONFIRMED,
+        reception_report: CONFIRMED_AT,
         exchange: NEVER,
         multicast_keepalive: NEVER,
         ..BroadcasterTimings::DEFAULT
     };
     let origin_announces = Duration::from_millis(1);
-    Ground { times, origin_announces, ..Ground::islands(1_000, 1_000, cost(20, 250)) }
+    WorldConfig { times, origin_announces, ..WorldConfig::islands(1_000, 1_000, cost(20, 250)) }
 }
 
-fn loss(world: &mut World<Node>, meter: &Rc<RefCell<Meter>>) -> Vec<Row> {
-    let before = Repairs::of(world);
+fn loss(world: &mut World<SimBroadcaster>, meter: &Rc<RefCell<DeliveryMeter>>) -> Vec<Row> {
+    let before = RepairCounts::of(world);
     let rates = Rates { loss: 250_000, ..Rates::default() };
     let fault = Fault { class: FaultClass::Loss, scope: Scope::ALL, effect: Effect::Udp(rates) };
-    world.act(Action::Begin(fault, Time::NEVER));
+    world.apply(Action::BeginFault(fault, Time::NEVER));
     let mut rows = Vec::new();
     let begin = world.now();
     for number in 1..=SERIES {
-        world.run_until(begin + PAUSE * u32::try_from(number - 1).unwrap_or(u32::MAX));
-        tell(world, number, None);
+        world.run_until(begin + INTERVAL * u32::try_from(number - 1).unwrap_or(u32::MAX));
+        broadcast(world, number, None);
     }
     world.run_until(begin + SECOND * 4);
     for number in 1..=SERIES {
         rows.push(one(meter, begin, number));
     }
-    let repairs = Repairs::of(world).since(&before);
+    let repairs = RepairCounts::of(world).since(&before);
     rows.push(Row {
-        what: "all ten".to_owned(),
+        label: "all ten".to_owned(),
         nodes: 1_000,
-        time: meter.borrow().last(SERIES).since(begin),
+        time: meter.borrow().last_delivery(SERIES).since(begin),
         copies: Some((repairs.copies, 999 * SERIES)),
         bytes: Some(repairs.bytes),
-        misses: (1..=SERIES).map(|number| 999 - meter.borrow().have(number) as u64).sum(),
+        missed: (1..=SERIES).map(|number| 999 - meter.borrow().delivered_count(number) as u64).sum(),
         note: repairs.note(),
         ..Row::default()
     });
     rows
 }
 
-fn one(meter: &Rc<RefCell<Meter>>, begin: Time, number: u64) -> Row {
+fn one(meter: &Rc<RefCell<DeliveryMeter>>, begin: Time, number: u64) -> Row {
     let meter = meter.borrow();
-    let begun = begin + PAUSE * u32::try_from(number - 1).unwrap_or(u32::MAX);
+    let begun = begin + INTERVAL * u32::try_from(number - 1).unwrap_or(u32::MAX);
     Row {
-        what: format!("broadcast {number}"),
+        label: format!("broadcast {number}"),
         nodes: 1_000,
-        time: meter.last(number).since(begun),
-        misses: 999 - meter.have(number) as u64,
-        note: format!("{} by multicast or its repeat", meter.by_multicast(number)),
+        time: meter.last_delivery(number).since(begun),
+        missed: 999 - meter.delivered_count(number) as u64,
+        note: format!("{} by multicast or its repeat", meter.multicast_count(number)),
         ..Row::default()
     }
 }
 
 /// What it took.
 #[derive(Debug)]
-struct Repairs {
+struct RepairCounts {
     copies: u64,
     bytes: u64,
     /// As in [`COUNTED`].
@@ -146,13 +152,13 @@ const COUNTED: [(&str, &str, &str); 8] = [
     ("gap", "given up", "given up"),
 ];
 
-impl Repairs {
-    fn of(world: &World<Node>) -> Repairs {
+impl RepairCounts {
+    fn of(world: &World<SimBroadcaster>) -> RepairCounts {
         let counts = COUNTED.map(|(what, why, _)| sum(world, what, why));
-        Repairs { copies: copies(world), bytes: bytes(world), counts }
+        RepairCounts { copies: copies(world), bytes: bytes(world), counts }
     }
 
-    fn since(mut self, before: &Repairs) -> Repairs {
+    fn since(mut self, before: &RepairCounts) -> RepairCounts {
         self.copies -= before.copies;
         self.bytes -= before.bytes;
         self.counts.iter_mut().zip(before.counts).for_each(|(now, before)| *now -= before);
@@ -163,7 +169,7 @@ impl Repairs {
         let each = COUNTED.iter().zip(self.counts).map(|((_, _, name), count)| format!("{count} {name}"));
         let sent = self.counts[0] * 999 + self.counts[4] + self.counts[6];
         let each: Vec<String> = each.collect();
-        format!("{}; {} multicasts' worth sent for each", each.join(", "), parts(sent, 999 * SERIES, 3))
+        format!("{}; {} multicasts' worth sent for each", each.join(", "), quotient(sent, 999 * SERIES, 3))
     }
 }
 

@@ -6,31 +6,31 @@ use std::rc::Rc;
 
 use gm_broadcast::{Path, Time};
 
-use crate::broadcast::node::Node;
+use crate::broadcast::node::SimBroadcaster;
 use crate::checker::{Checker, Violation};
 use crate::node::NodeIndex;
-use crate::watch::{Flow, Seen, Where};
+use crate::observation::{Observation, ObservationContext, TrafficKind};
 
 /// Bytes that each end of a connection sends first: no frame.
 pub(super) const OPENING: usize = 16;
 
 /// Looks on.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct DeliveryMeter {
     nodes: usize,
     origin: NodeIndex,
     /// When each node had it, by what the world calls it.
-    came: BTreeMap<u64, Came>,
+    deliveries: BTreeMap<u64, DeliveryTimes>,
     /// Lengths of the frames on connections, of the origin and of the others.
     frames: [Lengths; 2],
     /// Who dies when a share comes; taken out of it then.
     doomed: Vec<bool>,
-    struck: Vec<NodeIndex>,
+    due_to_die: Vec<NodeIndex>,
 }
 
 /// When a broadcast came to whom.
 #[derive(Clone, Debug)]
-struct Came {
+struct DeliveryTimes {
     at: Vec<Time>,
     last: Time,
     nodes: usize,
@@ -45,57 +45,61 @@ struct Lengths {
     shortest: u64,
 }
 
-impl Meter {
-    pub(super) fn new(nodes: u32, origin: NodeIndex) -> Rc<RefCell<Meter>> {
+impl DeliveryMeter {
+    pub(super) fn new(nodes: u32, origin: NodeIndex) -> Rc<RefCell<DeliveryMeter>> {
         let none = Lengths { frames: 0, bytes: 0, shortest: u64::MAX };
-        Rc::new(RefCell::new(Meter {
+        Rc::new(RefCell::new(DeliveryMeter {
             nodes: nodes as usize,
             origin,
-            came: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
             frames: [none; 2],
             doomed: vec![false; nodes as usize],
-            struck: Vec::new(),
+            due_to_die: Vec::new(),
         }))
     }
 
     /// That node dies when something comes by a connection.
     pub(super) fn doom(&mut self, node: NodeIndex) {
-        self.doomed[node.at()] = true;
+        self.doomed[node.index()] = true;
     }
 
     /// Who is to die now.
-    pub(super) fn struck(&mut self) -> Vec<NodeIndex> {
-        std::mem::take(&mut self.struck)
+    pub(super) fn take_due_to_die(&mut self) -> Vec<NodeIndex> {
+        std::mem::take(&mut self.due_to_die)
     }
 
-    pub(super) const fn strikes(&self) -> bool {
-        !self.struck.is_empty()
+    pub(super) const fn has_due_to_die(&self) -> bool {
+        !self.due_to_die.is_empty()
     }
 
     /// How many have it, without the origin.
-    pub(super) fn have(&self, number: u64) -> usize {
-        self.came.get(&number).map_or(0, |came| came.nodes)
+    pub(super) fn delivered_count(&self, number: u64) -> usize {
+        self.deliveries.get(&number).map_or(0, |deliveries| deliveries.nodes)
     }
 
     /// How many had it by multicast.
-    pub(super) fn by_multicast(&self, number: u64) -> usize {
-        self.came.get(&number).map_or(0, |came| came.multicast)
+    pub(super) fn multicast_count(&self, number: u64) -> usize {
+        self.deliveries.get(&number).map_or(0, |deliveries| deliveries.multicast)
     }
 
     /// Whether that node has it.
-    pub(super) fn has(&self, number: u64, node: NodeIndex) -> bool {
-        self.came.get(&number).is_some_and(|came| came.at[node.at()] != Time::NEVER)
+    pub(super) fn is_delivered(&self, number: u64, node: NodeIndex) -> bool {
+        self.deliveries.get(&number).is_some_and(|deliveries| deliveries.at[node.index()] != Time::NEVER)
     }
 
     /// When the last of those who have it had it.
-    pub(super) fn last(&self, number: u64) -> Time {
-        self.came.get(&number).map_or(Time::ZERO, |came| came.last)
+    pub(super) fn last_delivery(&self, number: u64) -> Time {
+        self.deliveries.get(&number).map_or(Time::ZERO, |deliveries| deliveries.last)
     }
 
     /// When the last of some had it; of those who have it.
-    pub(super) fn last_of(&self, number: u64, nodes: impl Iterator<Item = NodeIndex>) -> Time {
-        let Some(came) = self.came.get(&number) else { return Time::ZERO };
-        nodes.map(|node| came.at[node.at()]).filter(|at| *at != Time::NEVER).max().unwrap_or(Time::ZERO)
+    pub(super) fn last_delivery_of(&self, number: u64, nodes: impl Iterator<Item = NodeIndex>) -> Time {
+        let Some(deliveries) = self.deliveries.get(&number) else { return Time::ZERO };
+        nodes
+            .map(|node| deliveries.at[node.index()])
+            .filter(|at| *at != Time::NEVER)
+            .max()
+            .unwrap_or(Time::ZERO)
     }
 
     /// Bytes of frames beyond the shortest one of the same sender, the origin or another: what lists cost, if frames differ in nothing
@@ -105,30 +109,38 @@ impl Meter {
     }
 }
 
-impl Checker<Node> for Meter {
+impl Checker<SimBroadcaster> for DeliveryMeter {
     fn name(&self) -> &'static str {
         "meter"
     }
 
-    fn see(&mut self, place: Where, seen: &Seen<'_, Node>) -> Result<(), Violation> {
+    fn observe(
+        &mut self,
+        place: ObservationContext,
+        seen: &Observation<'_, SimBroadcaster>,
+    ) -> Result<(), Violation> {
         match seen {
-            Seen::Delivered(mail) => {
+            Observation::Delivered(mail) => {
                 let nodes = self.nodes;
-                let fresh =
-                    || Came { at: vec![Time::NEVER; nodes], last: Time::ZERO, nodes: 0, multicast: 0 };
-                let came = self.came.entry(mail.number).or_insert_with(fresh);
-                let at = &mut came.at[place.node.at()];
+                let fresh = || DeliveryTimes {
+                    at: vec![Time::NEVER; nodes],
+                    last: Time::ZERO,
+                    nodes: 0,
+                    multicast: 0,
+                };
+                let deliveries = self.deliveries.entry(mail.number).or_insert_with(fresh);
+                let at = &mut deliveries.at[place.node.index()];
                 if *at == Time::NEVER {
                     *at = place.at;
-                    came.last = place.at;
-                    came.nodes += 1;
-                    came.multicast += usize::from(mail.path == Path::Multicast);
+                    deliveries.last = place.at;
+                    deliveries.nodes += 1;
+                    deliveries.multicast += usize::from(mail.path == Path::Multicast);
                 }
-                if mail.path == Path::Connection && std::mem::take(&mut self.doomed[place.node.at()]) {
-                    self.struck.push(place.node);
+                if mail.path == Path::Connection && std::mem::take(&mut self.doomed[place.node.index()]) {
+                    self.due_to_die.push(place.node);
                 }
             }
-            Seen::Sent { flow: Flow::Stream, bytes, .. } if bytes.len() > OPENING => {
+            Observation::Sent { flow: TrafficKind::Stream, bytes, .. } if bytes.len() > OPENING => {
                 let of = &mut self.frames[usize::from(place.node != self.origin)];
                 of.frames += 1;
                 of.bytes += bytes.len() as u64;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use gm_broadcast::{BroadcasterTimings, Time};
 
-use super::ground::{Ground, cost, tell};
-use super::table::parts;
-use crate::broadcast::node::Frames;
+use super::table::quotient;
+use super::world::{WorldConfig, broadcast, cost};
+use crate::broadcast::node::FrameSealing;
 
 /// Nodes of the worlds that are timed, in islands of that size.
 const NODES: u32 = 1_000;
@@ -15,8 +15,8 @@ const ISLAND: u32 = 50;
 
 /// Two lines.
 pub(super) fn lines() -> String {
-    let busy = rate(Frames::Sealed, 60, true);
-    let quiet = rate(Frames::Unsealed, 600, false);
+    let busy = rate(FrameSealing::Sealed, 60, true);
+    let quiet = rate(FrameSealing::Unsealed, 600, false);
     format!(
         "Speed, measured here: {NODES} nodes in islands of {ISLAND}, node-seconds in a second: one broadcast a second, sealed, \
          {busy}; in quiet, unsealed, {quiet}.\n"
@@ -24,12 +24,12 @@ pub(super) fn lines() -> String {
 }
 
 /// Simulated seconds of nodes in a second, after all have heard each other.
-fn rate(frames: Frames, seconds: u64, tells: bool) -> String {
-    let ground = Ground {
+fn rate(frames: FrameSealing, seconds: u64, tells: bool) -> String {
+    let ground = WorldConfig {
         frames,
         times: BroadcasterTimings::DEFAULT,
         labels: true,
-        ..Ground::islands(NODES, ISLAND, cost(20, 250))
+        ..WorldConfig::islands(NODES, ISLAND, cost(20, 250))
     };
     let (mut world, _) = ground.world(1);
     world.start_all();
@@ -39,7 +39,7 @@ fn rate(frames: Frames, seconds: u64, tells: bool) -> String {
     let begin = Instant::now();
     for second in 0..seconds {
         if tells {
-            tell(&mut world, second + 1, None);
+            broadcast(&mut world, second + 1, None);
         }
         world.run_until(warmed + Duration::from_secs(second + 1));
     }
@@ -47,7 +47,7 @@ fn rate(frames: Frames, seconds: u64, tells: bool) -> String {
     let simulated = (seconds * u64::from(NODES)) as f64;
     let rate = simulated / begin.elapsed().as_secs_f64();
     let inputs = world.trace().inputs() - inputs;
-    let each = parts(inputs, seconds * u64::from(NODES), 3);
+    let each = quotient(inputs, seconds * u64::from(NODES), 3);
     format!("{rate:.0} ({each} inputs a node and second)")
 }
 

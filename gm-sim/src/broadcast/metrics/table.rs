@@ -6,7 +6,7 @@ use std::time::Duration;
 /// One row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
-    pub(super) what: String,
+    pub(super) label: String,
     pub(super) nodes: u32,
     /// From the beginning until the last node had it.
     pub(super) time: Duration,
@@ -18,7 +18,7 @@ pub(super) struct Row {
     /// Bytes of lists, copies that were sent, nodes of all lists.
     pub(super) addressing: Option<(u64, u64, u64)>,
     /// Live nodes that never had it.
-    pub(super) misses: u64,
+    pub(super) missed: u64,
     pub(super) note: String,
 }
 
@@ -44,18 +44,18 @@ impl Section {
 
 impl Row {
     fn write(&self, out: &mut String) {
-        let Row { what, nodes, misses, note, .. } = self;
+        let Row { label: what, nodes, missed, note, .. } = self;
         let time = millis(self.time);
         let optimum = self.optimum.map(millis).unwrap_or_default();
-        let ratio = self.optimum.map(|least| parts(nanos(self.time), nanos(least), 3)).unwrap_or_default();
-        let copies = self.copies.map(|(copies, of)| parts(copies, of, 3)).unwrap_or_default();
+        let ratio = self.optimum.map(|least| quotient(nanos(self.time), nanos(least), 3)).unwrap_or_default();
+        let copies = self.copies.map(|(copies, of)| quotient(copies, of, 3)).unwrap_or_default();
         let bytes = self.bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
         let addressing = self.addressing.map(|(bytes, copies, listed)| {
-            format!("{} / {}", parts(bytes, copies, 1), parts(bytes, listed, 2))
+            format!("{} / {}", quotient(bytes, copies, 1), quotient(bytes, listed, 2))
         });
         let addressing = addressing.unwrap_or_default();
         let line = format!(
-            "| {what} | {nodes} | {time} | {optimum} | {ratio} | {copies} | {bytes} | {addressing} | {misses} | {note} |"
+            "| {what} | {nodes} | {time} | {optimum} | {ratio} | {copies} | {bytes} | {addressing} | {missed} | {note} |"
         );
         // A string takes everything.
         let _ = writeln!(out, "{line}");
@@ -64,7 +64,7 @@ impl Row {
 
 /// Milliseconds with three digits.
 pub(super) fn millis(time: Duration) -> String {
-    parts(nanos(time), 1_000_000, 3)
+    quotient(nanos(time), 1_000_000, 3)
 }
 
 fn nanos(time: Duration) -> u64 {
@@ -72,7 +72,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// A quotient to so many digits, rounded half up: whole numbers, so that no build rounds otherwise.
-pub(super) fn parts(value: u64, of: u64, digits: u32) -> String {
+pub(super) fn quotient(value: u64, of: u64, digits: u32) -> String {
     let scale = 10_u128.pow(digits);
     let of = u128::from(of.max(1));
     let rounded = (u128::from(value) * scale * 2 + of) / (of * 2);
@@ -86,10 +86,10 @@ mod tests {
 
     #[test]
     fn quotients_are_rounded_by_whole_numbers() {
-        assert_eq!(parts(1, 3, 3), "0.333");
-        assert_eq!(parts(2, 3, 3), "0.667");
-        assert_eq!(parts(1, 1, 1), "1.0");
-        assert_eq!(parts(1, 0, 3), "1.000");
+        assert_eq!(quotient(1, 3, 3), "0.333");
+        assert_eq!(quotient(2, 3, 3), "0.667");
+        assert_eq!(quotient(1, 1, 1), "1.0");
+        assert_eq!(quotient(1, 0, 3), "1.000");
         assert_eq!(millis(Duration::from_micros(710)), "0.710");
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use gm_broadcast::{PathCost, Time, TreeShape, postal};
 
 use super::gossip::gossip;
-use super::ground::{Ground, addressing, bytes, copies, cost, spread, tell};
 use super::table::{Row, Section};
+use super::world::{WorldConfig, addressing, broadcast, bytes, copies, cost, run_until_done};
 
 /// The five ways of the figures, and what they are called.
 const COSTS: [(&str, PathCost); 5] = [
@@ -19,28 +19,28 @@ const COSTS: [(&str, PathCost); 5] = [
 
 /// A cold hop: the handshake takes two ways and its last word a third, with which the dialler's opening goes; then the acceptor's opening
 /// and the first frame.
-const COLD_WAYS: u32 = 5;
+const COLD_LATENCIES: u32 = 5;
 /// A connection and a frame keep the dialler busy for a handshake, an opening and the frame.
 const COLD_SENDS: u32 = 3;
 
 /// Tables of these sizes; the cheapest rows only if they are large.
 pub(super) fn sections(sizes: &[u32], large: bool) -> Vec<Section> {
     let mut sections =
-        vec![Section { title: "Warm connections, no faults, no multicast", text: WARM, rows: Vec::new() }];
+        vec![Section { title: "Warm connections, no faults, no multicast", text: WARM_UP, rows: Vec::new() }];
     for (name, cost) in COSTS {
         for nodes in sizes.iter().copied() {
             let optimum = postal::time_for(cost, nodes.into());
             let rows = &mut sections[0].rows;
-            rows.push(run(&Ground::new(nodes, cost), format!("**{name}**"), optimum));
+            rows.push(run(&WorldConfig::new(nodes, cost), format!("**{name}**"), optimum));
             if !large {
-                let halving = Ground { shape: TreeShape::Halving, ..Ground::new(nodes, cost) };
+                let halving = WorldConfig { shape: TreeShape::Halving, ..WorldConfig::new(nodes, cost) };
                 let by_numbers = postal::halving(cost, nodes.into());
                 let mut row = run(&halving, "halving".to_owned(), optimum);
                 row.note = format!("{} by numbers alone", super::table::millis(by_numbers));
                 rows.push(row);
             }
             if nodes <= 1_000 {
-                let star = Ground { shape: TreeShape::Star, ..Ground::new(nodes, cost) };
+                let star = WorldConfig { shape: TreeShape::Star, ..WorldConfig::new(nodes, cost) };
                 rows.push(run(&star, "origin sends all".to_owned(), optimum));
             }
             rows.push(gossip(nodes, cost, optimum));
@@ -56,12 +56,12 @@ fn cold(sizes: &[u32]) -> Section {
     let mut rows = Vec::new();
     for (name, cost) in COSTS {
         for nodes in sizes.iter().copied() {
-            let best = PathCost { gap: cost.gap, latency: cost.latency * COLD_WAYS };
+            let best = PathCost { gap: cost.gap, latency: cost.latency * COLD_LATENCIES };
             let planned = PathCost { gap: cost.gap * COLD_SENDS, ..best };
-            let ground = Ground { warm: false, planned, ..Ground::new(nodes, cost) };
+            let ground = WorldConfig { pre_opened: false, planned, ..WorldConfig::new(nodes, cost) };
             let mut row = run(&ground, format!("**{name}**"), postal::time_for(best, nodes.into()));
             let warm = postal::time_for(cost, nodes.into());
-            let ratio = |optimum| super::table::parts(nanos(row.time), nanos(optimum), 3);
+            let ratio = |optimum| super::table::quotient(nanos(row.time), nanos(optimum), 3);
             let paced = ratio(postal::time_for(planned, nodes.into()));
             row.note = format!("{} x the warm optimum, {paced} x that of (3 g, 5 lambda)", ratio(warm));
             rows.push(row);
@@ -71,25 +71,25 @@ fn cold(sizes: &[u32]) -> Section {
 }
 
 /// One broadcast by the origin to all.
-pub(super) fn run(ground: &Ground, what: String, optimum: Duration) -> Row {
+pub(super) fn run(ground: &WorldConfig, what: String, optimum: Duration) -> Row {
     let (mut world, meter) = ground.world(1);
     world.start_all();
-    tell(&mut world, 1, None);
+    broadcast(&mut world, 1, None);
     let others = ground.nodes as usize - 1;
     let until = Time::ZERO + Duration::from_secs(3_000);
-    spread(&mut world, &meter, until, |_, _| {}, |meter| meter.have(1) == others);
+    run_until_done(&mut world, &meter, until, |_, _| {}, |meter| meter.delivered_count(1) == others);
     let end = world.now() + optimum;
     world.run_until(end); // What comes twice comes now.
     let meter = meter.borrow();
     Row {
-        what,
+        label: what,
         nodes: ground.nodes,
-        time: meter.last(1).since(Time::ZERO),
+        time: meter.last_delivery(1).since(Time::ZERO),
         optimum: Some(optimum),
         copies: Some((copies(&world), others as u64)),
         bytes: Some(bytes(&world)),
         addressing: Some(addressing(&world, &meter)),
-        misses: (others - meter.have(1)) as u64,
+        missed: (others - meter.delivered_count(1)) as u64,
         note: String::new(),
     }
 }
@@ -98,7 +98,7 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-const WARM: &str = "\
+const WARM_UP: &str = "\
 One broadcast of 16 bytes to N - 1 nodes that each stand alone; frames sealed; every connection is as if it had been made before (the \
 handshake and the opening take no time). With g = lambda, milliseconds are rounds. The optimum is the postal one for the same (g, lambda), \
 the origin counted as informed. Goals: ratio at most 1.10, with g = lambda exactly ceil(log2 N) rounds; 1.000 copies; at most 4 bytes of \
@@ -114,19 +114,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_a_hop_takes_as_long_as_a_send_there_are_as_many_rounds_as_doublings() {
+    fn equal_gap_and_latency_take_log2_rounds() {
         for (nodes, rounds) in [(2, 1), (64, 6), (65, 7)] {
             let cost = cost(1_000, 1_000);
-            let row = run(&Ground::new(nodes, cost), String::new(), postal::time_for(cost, nodes.into()));
+            let row =
+                run(&WorldConfig::new(nodes, cost), String::new(), postal::time_for(cost, nodes.into()));
             assert_eq!(row.time, Duration::from_millis(rounds));
-            assert_eq!((row.copies, row.misses), (Some((u64::from(nodes) - 1, u64::from(nodes) - 1)), 0));
+            assert_eq!((row.copies, row.missed), (Some((u64::from(nodes) - 1, u64::from(nodes) - 1)), 0));
         }
     }
 
     #[test]
-    fn a_cold_hop_takes_five_ways() {
+    fn a_cold_hop_takes_five_latencies() {
         let cost = cost(20, 250);
-        let ground = Ground { warm: false, ..Ground::new(2, cost) };
-        assert_eq!(run(&ground, String::new(), cost.latency).time, cost.latency * COLD_WAYS);
+        let ground = WorldConfig { pre_opened: false, ..WorldConfig::new(2, cost) };
+        assert_eq!(run(&ground, String::new(), cost.latency).time, cost.latency * COLD_LATENCIES);
     }
 }

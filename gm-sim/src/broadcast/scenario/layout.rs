@@ -6,9 +6,9 @@ use std::time::Duration;
 use gm_broadcast::{BroadcasterLimits, BroadcasterTimings, Rng, Time, TreeShape};
 use gm_clock::NetId;
 
-use super::{Acquaintance, Claims, Plan, Say, Whom};
+use super::{BroadcastClaims, InitialPeers, Plan, PlannedSend, Recipients};
 use crate::network::Network;
-use crate::node::{NodeIndex, Place};
+use crate::node::{Location, NodeIndex};
 use crate::schedule::Schedule;
 
 /// The times of nodes in these worlds: what takes minutes takes seconds, so that a run is short. All else is as it is by default.
@@ -38,80 +38,80 @@ pub(super) const fn ms(millis: u64) -> Duration {
 }
 
 /// Islands of these sizes, so many of them on each site.
-pub(super) fn islands(sizes: &[u32], per_site: u32) -> Vec<Place> {
-    let mut places = Vec::new();
+pub(super) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
+    let mut locations = Vec::new();
     for (island, size) in (0..).zip(sizes) {
         for _ in 0..*size {
-            let node = u32::try_from(places.len()).unwrap_or(u32::MAX);
-            places.push(Place { id: id(node), island, site: island / per_site });
+            let node = u32::try_from(locations.len()).unwrap_or(u32::MAX);
+            locations.push(Location { id: id(node), island, site: island / per_site });
         }
     }
-    places
+    locations
 }
 
 /// A world in which nothing is wrong and nobody says anything.
-pub(super) fn quiet(name: &str, seed: u64, places: Vec<Place>) -> Plan {
+pub(super) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan {
     Plan {
         name: name.to_owned(),
         seed,
-        places,
+        locations,
         network: Network::default(),
         mute: Vec::new(),
-        known: Acquaintance::Everybody { labels: true },
+        initial_peers: InitialPeers::Everybody { labels: true },
         shape: TreeShape::Postal,
         bounds: BroadcasterLimits::DEFAULT,
         times: TIMES,
         classes: Vec::new(),
         schedule: Schedule { actions: Vec::new() },
-        besides: Vec::new(),
+        extra_actions: Vec::new(),
         heal_at: Time::ZERO,
-        says: Vec::new(),
+        sends: Vec::new(),
         end: Time::ZERO,
-        claims: Claims::default(),
+        claims: BroadcastClaims::default(),
     }
 }
 
 impl Plan {
     /// A say of the next number, to all, with nothing demanded.
-    pub(super) fn say(&mut self, at: Time, node: NodeIndex) -> &mut Say {
-        let number = 1 + self.says.len() as u64;
-        let say = Say {
+    pub(super) fn add_send(&mut self, at: Time, node: NodeIndex) -> &mut PlannedSend {
+        let number = 1 + self.sends.len() as u64;
+        let say = PlannedSend {
             at,
             node,
             number,
             length: 64,
-            to: Whom::All,
-            wanted: None,
-            within: None,
+            to: Recipients::All,
+            acks: None,
+            deliver_within: None,
             excused: Vec::new(),
-            exact: false,
+            exact_acks: false,
         };
-        let place = self.says.len();
-        self.says.push(say);
-        &mut self.says[place]
+        let place = self.sends.len();
+        self.sends.push(say);
+        &mut self.sends[place]
     }
 
     /// What is demanded is over, and a little more.
-    pub(super) fn close(mut self) -> Plan {
-        let ends = self.says.iter().map(|say| {
-            let receipts = say.wanted.map_or(Duration::ZERO, |wanted| wanted.within * 5 / 4 + ms(2_500));
-            say.at + say.within.unwrap_or_default().max(receipts)
+    pub(super) fn finish(mut self) -> Plan {
+        let ends = self.sends.iter().map(|say| {
+            let receipts = say.acks.map_or(Duration::ZERO, |wanted| wanted.within * 5 / 4 + ms(2_500));
+            say.at + say.deliver_within.unwrap_or_default().max(receipts)
         });
         self.end = ends.max().unwrap_or(Time::ZERO).max(self.heal_at) + ms(100);
         self
     }
 
-    pub(super) fn some_node(&self, chance: &mut Rng) -> NodeIndex {
-        NodeIndex(u32::try_from(chance.index(self.places.len())).unwrap_or(0))
+    pub(super) fn random_node(&self, rng: &mut Rng) -> NodeIndex {
+        NodeIndex(u32::try_from(rng.index(self.locations.len())).unwrap_or(0))
     }
 }
 
 /// A length: most often one that fits into a datagram, sometimes some thousand bytes, seldom many.
-pub(super) fn length(chance: &mut Rng, most: u64) -> usize {
-    let drawn = match chance.below(20) {
-        0..12 => 8 + chance.below(800),
-        12..19 => 800 + chance.below(2_300),
-        _ => 50_000 + chance.below(most),
+pub(super) fn random_length(rng: &mut Rng, most: u64) -> usize {
+    let drawn = match rng.below(20) {
+        0..12 => 8 + rng.below(800),
+        12..19 => 800 + rng.below(2_300),
+        _ => 50_000 + rng.below(most),
     };
     usize::try_from(drawn).unwrap_or(8)
 }

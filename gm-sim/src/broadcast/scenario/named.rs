@@ -1,37 +1,37 @@
 //! The plans with names: each one subject, at any seed. Knows no machine.
 
-mod calm;
-mod hops;
-mod island;
-mod trouble;
+mod fault_free;
+mod many_faults;
+mod multicast;
+mod relays;
 
 use gm_broadcast::Rng;
 
 use super::Plan;
-use crate::world::spread;
+use crate::world::derive_seed;
 
 /// Makes a plan of a seed and its chance.
-type Draw = fn(u64, &mut Rng) -> Plan;
+type DrawPlan = fn(u64, &mut Rng) -> Plan;
 
 /// All of them.
-const PLANS: [(&str, Draw); 17] = [
-    ("one-island", calm::one_island),
-    ("two-islands", calm::two_islands),
-    ("wan", calm::wan),
-    ("cold-start", calm::cold_start),
-    ("big-payload", calm::big_payload),
-    ("blocked-multicast", island::blocked_multicast),
-    ("deaf-pair", island::deaf_pair),
-    ("one-lost", island::one_lost),
-    ("loss-25", island::loss_25),
-    ("relay-death", hops::relay_death),
-    ("relay-pause", hops::relay_pause),
-    ("dead-hops", hops::dead_hops),
-    ("slow-reader", hops::slow_reader),
-    ("stuck-outbox", hops::stuck_outbox),
-    ("partition-heal", trouble::partition_heal),
-    ("restart-storm", trouble::restart_storm),
-    ("hostile-outsider", trouble::hostile_outsider),
+const PLANS: [(&str, DrawPlan); 17] = [
+    ("one-island", fault_free::one_island),
+    ("two-islands", fault_free::two_islands),
+    ("wan", fault_free::wan),
+    ("cold-start", fault_free::cold_start),
+    ("big-payload", fault_free::big_payload),
+    ("blocked-multicast", multicast::blocked_multicast),
+    ("multicast-one-way", multicast::multicast_one_way),
+    ("lost-multicast", multicast::lost_multicast),
+    ("loss-25", multicast::loss_25),
+    ("relay-death", relays::relay_death),
+    ("relay-pause", relays::relay_pause),
+    ("dead-relays", relays::dead_relays),
+    ("slow-reader", relays::slow_reader),
+    ("stalled-relay", relays::stalled_relay),
+    ("partition-heal", many_faults::partition_heal),
+    ("restart-storm", many_faults::restart_storm),
+    ("hostile-outsider", many_faults::hostile_outsider),
 ];
 
 /// Their names.
@@ -43,8 +43,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn named(name: &str, seed: u64) -> Option<Plan> {
     let (name, draw) = PLANS.iter().find(|(of, _)| *of == name)?;
-    let mut chance = Rng::new(spread(seed, u64::MAX - 3, 0));
-    let mut plan = draw(seed, &mut chance);
+    let mut rng = Rng::new(derive_seed(seed, u64::MAX - 3, 0));
+    let mut plan = draw(seed, &mut rng);
     (*name).clone_into(&mut plan.name);
-    Some(plan.close())
+    Some(plan.finish())
 }

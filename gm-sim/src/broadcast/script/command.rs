@@ -21,44 +21,44 @@ use gm_broadcast::{
 };
 use gm_codec::{ApplicationPayload, Body};
 
-use super::look::Look;
-use super::words::Names;
-use crate::broadcast::node::{Frames, Node, make};
+use super::names::NodeNames;
+use super::transcript::Transcript;
+use crate::active_faults::{Effect, Fault, Nodes, Scope};
+use crate::broadcast::node::{FrameSealing, SimBroadcaster, make_broadcaster};
 use crate::fault::FaultClass;
 use crate::network::Network;
-use crate::node::{Birth, NodeIndex, Place};
-use crate::rules::{Effect, Fault, Nodes, Scope};
+use crate::node::{Location, NodeIndex, StartContext};
 use crate::world::{Action, World};
 
 /// The world of a script, once there is one.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
-    scene: Option<Scene>,
+pub(super) struct Interpreter {
+    world: Option<ScriptWorld>,
 }
 
 #[derive(Debug)]
-struct Scene {
-    world: World<Node>,
-    look: Rc<RefCell<Look>>,
-    names: Names,
+struct ScriptWorld {
+    world: World<SimBroadcaster>,
+    transcript: Rc<RefCell<Transcript>>,
+    names: NodeNames,
 }
 
-impl Stage {
+impl Interpreter {
     /// Does it, and says what was said because of it.
     pub(super) fn run(&mut self, command: &str) -> Result<String, String> {
         let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
         if word == "world" {
-            self.scene = Some(Scene::new(rest)?);
+            self.world = Some(ScriptWorld::new(rest)?);
             return Ok(String::new());
         }
-        let scene = self.scene.as_mut().ok_or("there is no world yet")?;
-        scene.run(word, rest)?;
-        Ok(scene.look.borrow_mut().take())
+        let world = self.world.as_mut().ok_or("there is no world yet")?;
+        world.run(word, rest)?;
+        Ok(world.transcript.borrow_mut().take())
     }
 }
 
-impl Scene {
-    fn new(text: &str) -> Result<Scene, String> {
+impl ScriptWorld {
+    fn new(text: &str) -> Result<ScriptWorld, String> {
         let (nodes, options) = text.split_once(':').unwrap_or((text, ""));
         let (mut known, mut multicast, mut cost) = (false, true, PathCosts::DEFAULT.lan);
         for option in options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
@@ -71,39 +71,39 @@ impl Scene {
         }
         let islands: Vec<Vec<&str>> =
             nodes.split('|').map(|island| island.split_whitespace().collect()).collect();
-        let names = Names::new(islands.concat())?;
-        let mut places = Vec::new();
+        let names = NodeNames::new(islands.concat())?;
+        let mut locations = Vec::new();
         for (island, nodes) in (0..).zip(&islands) {
             for name in nodes {
                 let id = names.id(names.find(name)?);
-                places.push(Place { id, island, site: 0 });
+                locations.push(Location { id, island, site: 0 });
             }
         }
-        let listed = places.iter().filter(|_| known);
+        let listed = locations.iter().filter(|_| known);
         let listed = listed
             .map(|place| KnownNode { node: place.id, island_id: None, class: LatencyClass::Lan })
             .collect();
         let directory = Arc::new(Directory::new(listed));
         let classes = PathCosts { island: cost, lan: cost, wan: cost };
-        let factory = move |birth: &Birth| {
-            let config = BroadcasterConfig::new(birth.place.id);
-            make(
+        let factory = move |birth: &StartContext| {
+            let config = BroadcasterConfig::new(birth.location.id);
+            make_broadcaster(
                 birth,
                 BroadcasterConfig { multicast, path_costs: classes, directory: directory.clone(), ..config },
-                Frames::Sealed,
+                FrameSealing::Sealed,
             )
         };
-        let mut world = World::new(1, Network::new(&classes), &places, factory);
-        let look = Look::new(names.clone());
-        world.watch(Rc::clone(&look));
-        Ok(Scene { world, look, names })
+        let mut world = World::new(1, Network::new(&classes), &locations, factory);
+        let transcript = Transcript::new(names.clone());
+        world.add_checker(Rc::clone(&transcript));
+        Ok(ScriptWorld { world, transcript, names })
     }
 
     fn run(&mut self, word: &str, rest: &str) -> Result<(), String> {
         match word {
-            "start" => self.each(rest, World::start),
-            "crash" => self.each(rest, World::crash),
-            "kill" => self.each(rest, World::kill_host),
+            "start" => self.for_each_node(rest, World::start),
+            "crash" => self.for_each_node(rest, World::crash),
+            "kill" => self.for_each_node(rest, World::kill_host),
             "run" => {
                 self.world.run_for(duration(rest)?);
                 Ok(())
@@ -118,21 +118,25 @@ impl Scene {
             "status" => {
                 let node = self.names.find(rest)?;
                 let text = self.world.machine(node).map(|machine| self.names.status(machine));
-                self.look.borrow_mut().say(text.unwrap_or_else(|| "dead".to_owned()));
+                self.transcript.borrow_mut().push_line(text.unwrap_or_else(|| "dead".to_owned()));
                 Ok(())
             }
             _ => Err(format!("no command: `{word} {rest}`")),
         }
     }
 
-    fn each(&mut self, names: &str, act: impl Fn(&mut World<Node>, NodeIndex)) -> Result<(), String> {
-        for node in self.set(names)? {
+    fn for_each_node(
+        &mut self,
+        names: &str,
+        act: impl Fn(&mut World<SimBroadcaster>, NodeIndex),
+    ) -> Result<(), String> {
+        for node in self.node_list(names)? {
             act(&mut self.world, node);
         }
         Ok(())
     }
 
-    fn set(&self, names: &str) -> Result<Vec<NodeIndex>, String> {
+    fn node_list(&self, names: &str) -> Result<Vec<NodeIndex>, String> {
         names.split_whitespace().map(|name| self.names.find(name)).collect()
     }
 
@@ -157,8 +161,8 @@ impl Scene {
     fn partition(&mut self, rest: &str) -> Result<(), String> {
         let (sides, time) = rest.split_once(" for ").ok_or("for how long?")?;
         let (here, there) = sides.split_once('|').ok_or("between whom?")?;
-        let set = |names: &str| Ok::<_, String>(Nodes::Set(self.set(names)?.into_iter().collect()));
-        let scope = Scope { from: set(here)?, to: set(there)?, both: true };
+        let set = |names: &str| Ok::<_, String>(Nodes::Set(self.node_list(names)?.into_iter().collect()));
+        let scope = Scope { from: set(here)?, to: set(there)?, bidirectional: true };
         self.begin(FaultClass::Partition, scope, Effect::Block, time)
     }
 
@@ -166,13 +170,13 @@ impl Scene {
         let rest = rest.strip_prefix("multicasts to ").ok_or("lose what?")?;
         let (node, time) = rest.split_once(" for ").ok_or("for how long?")?;
         let to = Nodes::One(self.names.find(node)?);
-        let scope = Scope { from: Nodes::All, to, both: false };
+        let scope = Scope { from: Nodes::All, to, bidirectional: false };
         self.begin(FaultClass::MulticastBlocked, scope, Effect::MulticastBlocked, time)
     }
 
     fn begin(&mut self, class: FaultClass, scope: Scope, effect: Effect, time: &str) -> Result<(), String> {
         let until: Time = self.world.now() + duration(time)?;
-        self.world.act(Action::Begin(Fault { class, scope, effect }, until));
+        self.world.apply(Action::BeginFault(Fault { class, scope, effect }, until));
         Ok(())
     }
 }

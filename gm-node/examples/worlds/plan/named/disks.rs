@@ -6,107 +6,117 @@ use gm_broadcast::Rng;
 use gm_node::{NodeTiming, Wait};
 use gm_sim::NodeIndex;
 
-use crate::plan::layout::{TIMES, islands, ms, quiet, seconds};
-use crate::plan::{Deed, DiskDeed, Fate, Intent, Plan};
+use crate::plan::layout::{TIMES, idle_plan, islands, ms, seconds};
+use crate::plan::{DiskOperation, DiskOutcome, Intent, Operation, Plan};
 
 /// Five to twelve nodes on two islands; each serves something, and some write more.
-fn lively(seed: u64, chance: &mut Rng) -> Plan {
-    let size = 3 + u32::try_from(chance.below(4)).unwrap_or(0);
-    let mut plan = quiet("", seed, islands(&[size, 3], 1));
+fn active_plan(seed: u64, rng: &mut Rng) -> Plan {
+    let size = 3 + u32::try_from(rng.below(4)).unwrap_or(0);
+    let mut plan = idle_plan("", seed, islands(&[size, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     plan.heal_at = seconds(14);
     for _ in 0..20 {
-        let (at, node) = (seconds(3) + chance.duration_up_to(ms(9_000)), plan.some_node(chance));
-        plan.write(at, node, 0, Intent::Batch);
+        let (at, node) = (seconds(3) + rng.duration_up_to(ms(9_000)), plan.random_node(rng));
+        plan.add_write(at, node, 0, Intent::Batch);
     }
     plan
 }
 
-fn victim(plan: &Plan, chance: &mut Rng) -> NodeIndex {
-    plan.some_node(chance)
+fn victim(plan: &Plan, rng: &mut Rng) -> NodeIndex {
+    plan.random_node(rng)
 }
 
 /// Nodes die and are started again with their disks.
-pub(crate) fn restart(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
+pub(crate) fn restart(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
     for at in [5, 7, 9] {
-        let node = victim(&plan, chance);
-        let fate = if chance.ratio(1, 3) { Fate::Clean } else { Fate::Kept };
-        plan.deed(seconds(at), Deed::Die { node, fate, gap: Some(chance.duration_up_to(ms(2_000))) });
+        let node = victim(&plan, rng);
+        let disk_outcome = if rng.ratio(1, 3) { DiskOutcome::Clean } else { DiskOutcome::Kept };
+        plan.add_operation(
+            seconds(at),
+            Operation::Crash { node, disk_outcome, gap: Some(rng.duration_up_to(ms(2_000))) },
+        );
     }
     plan
 }
 
 /// A node comes back without its disk, and writes or not.
-pub(crate) fn lost_disk(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
+pub(crate) fn lost_disk(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
     for at in [5, 9] {
-        let node = victim(&plan, chance);
-        plan.deed(
+        let node = victim(&plan, rng);
+        plan.add_operation(
             seconds(at),
-            Deed::Die { node, fate: Fate::Lost, gap: Some(chance.duration_up_to(ms(2_000))) },
+            Operation::Crash {
+                node,
+                disk_outcome: DiskOutcome::Lost,
+                gap: Some(rng.duration_up_to(ms(2_000))),
+            },
         );
     }
     plan
 }
 
 /// A node comes back with what its disk had held some writes ago.
-pub(crate) fn stale_disk(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
-    let node = victim(&plan, chance);
-    plan.deed(seconds(4), Deed::Disk(node, DiskDeed::Snapshot));
+pub(crate) fn stale_disk(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
+    let node = victim(&plan, rng);
+    plan.add_operation(seconds(4), Operation::Disk(node, DiskOperation::Snapshot));
     for _ in 0..5 {
-        plan.write(seconds(5) + chance.duration_up_to(ms(2_000)), node, 0, Intent::Batch);
+        plan.add_write(seconds(5) + rng.duration_up_to(ms(2_000)), node, 0, Intent::Batch);
     }
-    plan.deed(seconds(8), Deed::Die { node, fate: Fate::Stale, gap: Some(ms(500)) });
+    plan.add_operation(
+        seconds(8),
+        Operation::Crash { node, disk_outcome: DiskOutcome::Stale, gap: Some(ms(500)) },
+    );
     plan
 }
 
 /// Nodes die while they write.
-pub(crate) fn torn_write(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
+pub(crate) fn torn_write(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
     for at in [5, 7, 9, 11] {
-        let node = victim(&plan, chance);
-        plan.deed(seconds(at), Deed::Tear { node, group: 0, gap: ms(700) });
+        let node = victim(&plan, rng);
+        plan.add_operation(seconds(at), Operation::TornWrite { node, group: 0, gap: ms(700) });
     }
     plan
 }
 
 /// A disk says that it has what it has not.
-pub(crate) fn lost_sync(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
-    let node = victim(&plan, chance);
-    plan.deed(seconds(4), Deed::Disk(node, DiskDeed::Lies(true)));
+pub(crate) fn lost_sync(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
+    let node = victim(&plan, rng);
+    plan.add_operation(seconds(4), Operation::Disk(node, DiskOperation::Lies(true)));
     for _ in 0..5 {
-        plan.write(seconds(5) + chance.duration_up_to(ms(2_000)), node, 0, Intent::Batch);
+        plan.add_write(seconds(5) + rng.duration_up_to(ms(2_000)), node, 0, Intent::Batch);
     }
-    let at = seconds(8) + chance.duration_up_to(ms(2_000));
-    plan.deed(at, Deed::Die { node, fate: Fate::Kept, gap: Some(ms(500)) });
-    plan.deed(at, Deed::Disk(node, DiskDeed::Lies(false)));
+    let at = seconds(8) + rng.duration_up_to(ms(2_000));
+    plan.add_operation(at, Operation::Crash { node, disk_outcome: DiskOutcome::Kept, gap: Some(ms(500)) });
+    plan.add_operation(at, Operation::Disk(node, DiskOperation::Lies(false)));
     plan
 }
 
 /// A disk is full for a while: what is refused is not told to anybody, and what comes after is.
-pub(crate) fn full_disk(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
-    let node = victim(&plan, chance);
-    plan.deed(seconds(4), Deed::Disk(node, DiskDeed::Full(true)));
+pub(crate) fn full_disk(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
+    let node = victim(&plan, rng);
+    plan.add_operation(seconds(4), Operation::Disk(node, DiskOperation::Full(true)));
     for _ in 0..5 {
-        plan.write(seconds(5) + chance.duration_up_to(ms(3_000)), node, 0, Intent::Batch);
+        plan.add_write(seconds(5) + rng.duration_up_to(ms(3_000)), node, 0, Intent::Batch);
     }
-    plan.deed(seconds(9), Deed::Disk(node, DiskDeed::Full(false)));
-    plan.write(seconds(12), node, 0, Intent::Batch);
+    plan.add_operation(seconds(9), Operation::Disk(node, DiskOperation::Full(false)));
+    plan.add_write(seconds(12), node, 0, Intent::Batch);
     plan
 }
 
 /// What others wrote reaches disks late; who waits for disks does not wait for that.
-pub(crate) fn late_notes(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = lively(seed, chance);
+pub(crate) fn slow_write_back(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = active_plan(seed, rng);
     plan.times = NodeTiming { write_back_delay: Duration::from_secs(3), ..TIMES };
     for at in 6..12 {
-        let (node, count) = (plan.some_node(chance), gm_node::AckCount::Some(2));
+        let (node, count) = (plan.random_node(rng), gm_node::AckCount::Some(2));
         let wait = Wait { count, on_disk: true, timeout: ms(2_000) };
-        plan.deed(seconds(at), Deed::Write { node, group: 0, intent: Intent::Batch, wait });
+        plan.add_operation(seconds(at), Operation::Write { node, group: 0, intent: Intent::Batch, wait });
     }
     plan
 }

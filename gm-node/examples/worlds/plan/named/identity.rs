@@ -4,55 +4,55 @@ use gm_broadcast::Rng;
 use gm_clock::Incarnation;
 use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 
-use crate::plan::layout::{id, islands, ms, quiet, seconds};
-use crate::plan::{Deed, Intent, Plan};
+use crate::plan::layout::{id, idle_plan, islands, ms, seconds};
+use crate::plan::{Intent, Operation, Plan};
 
 /// A second process says that it is a node, and writes; then it goes.
-pub(crate) fn clash(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+pub(crate) fn identity_clash(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    let (victim, place) = (plan.some_node(chance), plan.spare(1, 1));
+    let (victim, place) = (plan.random_node(rng), plan.add_spare_location(1, 1));
     plan.heal_at = seconds(15);
-    plan.deed(seconds(4), Deed::Clash { place, victim, group: 0, lasts: ms(8_000) });
+    plan.add_operation(seconds(4), Operation::Clash { place, victim, group: 0, lasts: ms(8_000) });
     for at in 5..14 {
-        plan.write(seconds(at), victim, 0, Intent::Batch);
+        plan.add_write(seconds(at), victim, 0, Intent::Batch);
     }
-    plan.bound = ms(700_000);
+    plan.convergence_bound = ms(700_000);
     plan
 }
 
 /// A node goes on at another place with its disk.
-pub(crate) fn address_change(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+pub(crate) fn address_change(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    let (node, place) = (plan.some_node(chance), plan.spare(1, 1));
+    let (node, place) = (plan.random_node(rng), plan.add_spare_location(1, 1));
     plan.heal_at = seconds(8);
-    plan.deed(seconds(4), Deed::Move { node, place, group: 0 });
+    plan.add_operation(seconds(4), Operation::ChangeAddress { node, place, group: 0 });
     plan
 }
 
 /// Keys are rotated in three steps while nodes write and restart.
-pub(crate) fn key_rotation(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+pub(crate) fn key_rotation(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     for step in 0..3 {
-        plan.deed(seconds(4 + 3 * u64::from(step)), Deed::Keys(step));
+        plan.add_operation(seconds(4 + 3 * u64::from(step)), Operation::RotateKeys(step));
     }
     for at in 4..14 {
-        let node = plan.some_node(chance);
-        plan.write(seconds(at), node, 0, Intent::Batch);
+        let node = plan.random_node(rng);
+        plan.add_write(seconds(at), node, 0, Intent::Batch);
     }
     plan.heal_at = seconds(14);
     plan
 }
 
 /// Two nodes hold other items of a dead member under one version, as only a fault can make it: they agree on one of them.
-pub(crate) fn digests(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[2, 2], 1));
+pub(crate) fn digest_conflict(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[2, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
     let member = id(40);
     for node in plan.nodes() {
-        let key = u32::try_from(chance.below(1 << 20)).unwrap_or(0);
+        let key = u32::try_from(rng.below(1 << 20)).unwrap_or(0);
         let record = KeyRange::new(key, key + 1 + node.0)
             .ok()
             .and_then(|range| Item::new(member, range, Op::Add, 7, 1).ok())
@@ -64,6 +64,6 @@ pub(crate) fn digests(seed: u64, chance: &mut Rng) -> Plan {
         plan.preloaded.extend(record.map(|record| (node, record)));
     }
     plan.heal_at = seconds(2);
-    plan.bound = ms(20_000);
+    plan.convergence_bound = ms(20_000);
     plan
 }

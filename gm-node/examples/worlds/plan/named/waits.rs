@@ -4,94 +4,97 @@ use gm_broadcast::Rng;
 use gm_node::{AckCount, Wait, WriteKind};
 use gm_sim::{Action, NodeIndex};
 
-use crate::plan::layout::{islands, ms, quiet, seconds};
-use crate::plan::{Deed, Ending, Fate, Intent, Plan};
+use crate::plan::layout::{idle_plan, islands, ms, seconds};
+use crate::plan::{DiskOutcome, ExpectedEnd, Intent, Operation, Plan};
 
-fn waiting(plan: &mut Plan, chance: &mut Rng) {
+fn add_waits(plan: &mut Plan, rng: &mut Rng) {
     for at in 8..20 {
-        let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
-        let count = match chance.below(4) {
+        let node = NodeIndex(u32::try_from(rng.below(3)).unwrap_or(0));
+        let count = match rng.below(4) {
             0 => AckCount::Some(1),
             1 => AckCount::Some(2),
             _ => AckCount::All,
         };
-        let wait = Wait { count, on_disk: chance.ratio(1, 2), timeout: ms(8_000) };
-        plan.deed(seconds(at), Deed::Write { node, group: 0, intent: Intent::Batch, wait });
+        let wait = Wait { count, on_disk: rng.ratio(1, 2), timeout: ms(8_000) };
+        plan.add_operation(seconds(at), Operation::Write { node, group: 0, intent: Intent::Batch, wait });
     }
     plan.heal_at = seconds(20);
 }
 
 /// Everybody lives: every wait is satisfied.
-pub(crate) fn wait(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+pub(crate) fn wait(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
         let wait = Wait { count: AckCount::All, on_disk: false, timeout: ms(3_000) };
-        let at = seconds(1) + chance.duration_up_to(ms(1_500));
-        plan.deed(at, Deed::Write { node, group: 0, intent: Intent::Exactly(WriteKind::Join(vec![])), wait });
+        let at = seconds(1) + rng.duration_up_to(ms(1_500));
+        plan.add_operation(
+            at,
+            Operation::Write { node, group: 0, intent: Intent::Exact(WriteKind::Join(vec![])), wait },
+        );
     }
-    waiting(&mut plan, chance);
-    plan.claims.waits = Some(Ending::Satisfied);
+    add_waits(&mut plan, rng);
+    plan.claims.waits = Some(ExpectedEnd::Satisfied);
     plan
 }
 
 /// A member is dead: a wait for all settles, and is not satisfied.
-pub(crate) fn wait_dead(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[4, 3], 1));
+pub(crate) fn wait_dead(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
-        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(WriteKind::Join(vec![])));
+        plan.add_write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exact(WriteKind::Join(vec![])));
     }
-    let node = NodeIndex(3 + u32::try_from(chance.below(4)).unwrap_or(0));
-    plan.deed(seconds(5), Deed::Die { node, fate: Fate::Kept, gap: None });
-    waiting(&mut plan, chance);
-    plan.claims.waits = Some(Ending::Settled);
+    let node = NodeIndex(3 + u32::try_from(rng.below(4)).unwrap_or(0));
+    plan.add_operation(seconds(5), Operation::Crash { node, disk_outcome: DiskOutcome::Kept, gap: None });
+    add_waits(&mut plan, rng);
+    plan.claims.waits = Some(ExpectedEnd::Settled);
     plan
 }
 
 /// Each serves keys of its own, so that nothing that one writes concerns another: a count is of any members.
-pub(crate) fn wait_apart(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[3, 2], 1));
+pub(crate) fn wait_unconcerned(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     let range = |node: NodeIndex, part: u32| gm_data::KeyRange::new(node.0 << 16, node.0 << 16 | part).ok();
     let serve = |node: NodeIndex, part: u32| {
         let serve = |range| gm_data::Change::Serve { range, port: Some(1), priority: 1 };
-        Intent::Exactly(WriteKind::Change(range(node, part).map(serve).into_iter().collect()))
+        Intent::Exact(WriteKind::Change(range(node, part).map(serve).into_iter().collect()))
     };
     // The first writes know nobody, and find the others in time.
     for node in plan.nodes() {
-        let wait = Wait { count: AckCount::Some(1 + chance.below(3)), on_disk: false, timeout: ms(8_000) };
-        let at = seconds(1) + chance.duration_up_to(ms(1_500));
-        plan.deed(at, Deed::Write { node, group: 0, intent: serve(node, 9), wait });
+        let wait = Wait { count: AckCount::Some(1 + rng.below(3)), on_disk: false, timeout: ms(8_000) };
+        let at = seconds(1) + rng.duration_up_to(ms(1_500));
+        plan.add_operation(at, Operation::Write { node, group: 0, intent: serve(node, 9), wait });
     }
     for at in 8..20 {
-        let node = plan.some_node(chance);
-        let count = if chance.ratio(1, 3) { AckCount::All } else { AckCount::Some(1 + chance.below(4)) };
-        let wait = Wait { count, on_disk: chance.ratio(1, 2), timeout: ms(3_000) };
-        let part = 10 + u32::try_from(chance.below(1 << 15)).unwrap_or(0);
-        plan.deed(seconds(at), Deed::Write { node, group: 0, intent: serve(node, part), wait });
+        let node = plan.random_node(rng);
+        let count = if rng.ratio(1, 3) { AckCount::All } else { AckCount::Some(1 + rng.below(4)) };
+        let wait = Wait { count, on_disk: rng.ratio(1, 2), timeout: ms(3_000) };
+        let part = 10 + u32::try_from(rng.below(1 << 15)).unwrap_or(0);
+        plan.add_operation(seconds(at), Operation::Write { node, group: 0, intent: serve(node, part), wait });
     }
     plan.heal_at = seconds(20);
-    plan.claims.waits = Some(Ending::Satisfied);
+    plan.claims.waits = Some(ExpectedEnd::Satisfied);
     plan
 }
 
 /// Members stop for a moment, again and again, while others wait: they are waited for.
-pub(crate) fn wait_pause(seed: u64, chance: &mut Rng) -> Plan {
-    let mut plan = quiet("", seed, islands(&[4, 3, 1], 2));
+pub(crate) fn wait_pause(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = idle_plan("", seed, islands(&[4, 3, 1], 2));
     for node in plan.nodes() {
-        plan.write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exactly(WriteKind::Join(vec![])));
+        plan.add_write(seconds(1) + ms(50) * node.0, node, 0, Intent::Exact(WriteKind::Join(vec![])));
     }
     for at in 8..20 {
-        let node = NodeIndex(u32::try_from(chance.below(3)).unwrap_or(0));
-        let paused = NodeIndex(3 + u32::try_from(chance.below(5)).unwrap_or(0));
-        let lasts = ms(300 + chance.below(500));
-        let wait = Wait { count: AckCount::All, on_disk: chance.ratio(1, 2), timeout: ms(3_000) };
-        plan.deed(seconds(at), Deed::Act(Action::Pause(paused)));
-        plan.deed(
-            seconds(at) + chance.duration_up_to(ms(200)),
-            Deed::Write { node, group: 0, intent: Intent::Batch, wait },
+        let node = NodeIndex(u32::try_from(rng.below(3)).unwrap_or(0));
+        let paused = NodeIndex(3 + u32::try_from(rng.below(5)).unwrap_or(0));
+        let lasts = ms(300 + rng.below(500));
+        let wait = Wait { count: AckCount::All, on_disk: rng.ratio(1, 2), timeout: ms(3_000) };
+        plan.add_operation(seconds(at), Operation::World(Action::Pause(paused)));
+        plan.add_operation(
+            seconds(at) + rng.duration_up_to(ms(200)),
+            Operation::Write { node, group: 0, intent: Intent::Batch, wait },
         );
-        plan.deed(seconds(at) + lasts, Deed::Act(Action::Resume(paused)));
+        plan.add_operation(seconds(at) + lasts, Operation::World(Action::Resume(paused)));
     }
     plan.heal_at = seconds(21);
-    plan.claims.waits = Some(Ending::Satisfied);
+    plan.claims.waits = Some(ExpectedEnd::Satisfied);
     plan
 }

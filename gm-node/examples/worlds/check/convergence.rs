@@ -1,0 +1,163 @@
+//! When all is well again, all who hold a group hold the same of it: what owners had acknowledged, and nothing of who was forgotten or moved away. Knows
+//! nothing of how it came there.
+
+use gm_data::{GroupState, Record};
+use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
+
+use crate::environment::{NodeWorld, SimNode};
+use crate::history::{NodeHistory, SharedHistory};
+use crate::writer_model::items_of;
+
+/// Looks in the end.
+#[derive(Debug)]
+pub(crate) struct ConvergenceChecker {
+    history: SharedHistory,
+}
+
+impl ConvergenceChecker {
+    /// Of that book.
+    pub(crate) fn new(history: &SharedHistory) -> ConvergenceChecker {
+        ConvergenceChecker { history: SharedHistory::clone(history) }
+    }
+}
+
+/// What is not as it should be, and the checker that says so.
+pub(crate) type Difference = (&'static str, String);
+
+/// What is not as it should be by now, if something is not.
+pub(crate) fn difference(world: &NodeWorld, history: &NodeHistory) -> Option<Difference> {
+    if history.plan.claims.may_differ {
+        return None;
+    }
+    (0..history.plan.groups.len())
+        .find_map(|group| difference_in_group(world, history, group))
+        .or_else(|| unanswered_request(world, history))
+}
+
+fn difference_in_group(world: &NodeWorld, history: &NodeHistory, group: usize) -> Option<Difference> {
+    let name = &history.plan.groups[group];
+    let mut holders: Vec<(NodeIndex, &GroupState)> = Vec::new();
+    for node in world.indices() {
+        let Some(machine) = world.machine(node) else { continue };
+        let own = machine.own_record(name);
+        let owned = own.map(items_of).unwrap_or_default();
+        let should = history
+            .writers
+            .get(&(node, group))
+            .map(crate::writer_model::WriterModel::items)
+            .unwrap_or_default();
+        if owned != should {
+            return Some(("writers", format!("{node} says {owned:?} in {name:?}, and should {should:?}")));
+        }
+        let state = machine.view(name).map(|view| -> &GroupState { view });
+        let status = machine.status(world.now(), name);
+        match (state, status) {
+            (Some(state), Some(status)) if !status.is_leaving => holders.push((node, state)),
+            (None, _)
+                if own.is_some_and(Record::is_member) || machine.hosted_groups().any(|held| held == name) =>
+            {
+                return Some(("fingerprints", format!("{node} holds {name:?}, and no state of it")));
+            }
+            _ => {}
+        }
+    }
+    let (first, state) = holders.first()?;
+    for (node, other) in &holders {
+        if other.fingerprint() != state.fingerprint() {
+            let what = describe_difference(state, other);
+            return Some((
+                "fingerprints",
+                format!("{first} and {node} hold other things of {name:?}: {what}"),
+            ));
+        }
+    }
+    for node in world.indices() {
+        let Some(machine) = world.machine(node) else { continue };
+        let held = state.record(history.identity[node.0 as usize]);
+        let Some(own) = machine.own_record(name) else {
+            if held.is_some_and(Record::is_member) {
+                return Some((
+                    "fingerprints",
+                    format!("{node} says nothing in {name:?}, others hold {held:?}"),
+                ));
+            }
+            continue;
+        };
+        let same = held.is_some_and(|held| held.version_digest() == own.version_digest());
+        if !(same || !own.is_member() && held.is_none_or(|held| !held.is_member())) {
+            let (held, own) = (held.map(Record::version_digest), own.version_digest());
+            return Some(("fingerprints", format!("{node} says {own:?} in {name:?}, others hold {held:?}")));
+        }
+    }
+    lingering_member(world, history, group, state)
+}
+
+/// Who was forgotten when dead, and stayed so, is gone; and so is who lives elsewhere.
+fn lingering_member(
+    world: &NodeWorld,
+    history: &NodeHistory,
+    group: usize,
+    state: &GroupState,
+) -> Option<Difference> {
+    for forgotten in history.forgotten.iter().filter(|forgotten| forgotten.group == group) {
+        let place = forgotten.member.0 as usize;
+        let stayed = forgotten.dead_after == Some(history.starts[place]);
+        let held = state.record(history.identity[place]);
+        if stayed
+            && let Some(held) = held.filter(|held| held.is_member())
+            && held.version().incarnation <= forgotten.version.incarnation
+        {
+            return Some(("forgotten", format!("{} is back: {held:?}", forgotten.member)));
+        }
+    }
+    // Who posed as it has said something since, and nobody takes that back.
+    for (former, place) in history.moved.iter().filter(|(former, _)| !history.impersonated.contains(former)) {
+        let lives = world.find(*former).is_some_and(|node| world.machine(node).is_some());
+        if !lives && world.machine(*place).is_some() && state.is_member(*former) {
+            return Some(("moved", format!("{former} is {place} now, and still a member")));
+        }
+    }
+    None
+}
+
+/// Whoever lives has answered what it was asked.
+fn unanswered_request(world: &NodeWorld, history: &NodeHistory) -> Option<Difference> {
+    let open = history.requests.iter().find(|(_, ask)| !ask.answered && world.machine(ask.node).is_some())?;
+    Some(("answered", format!("{} was not answered: {:?} {:?}", open.1.node, open.1.kind, open.1.wait)))
+}
+
+fn describe_difference(one: &GroupState, other: &GroupState) -> String {
+    let members = one.records().chain(other.records()).map(Record::member);
+    let mut difference: Vec<String> = members
+        .filter(|member| {
+            one.record(*member).map(Record::version_digest)
+                != other.record(*member).map(Record::version_digest)
+        })
+        .map(|member| {
+            let stamp = |state: &GroupState| state.record(member).map(|record| record.version());
+            format!("{member} {:?} {:?}", stamp(one), stamp(other))
+        })
+        .collect();
+    difference.sort();
+    difference.dedup();
+    difference.truncate(4);
+    difference.join(", ")
+}
+
+impl Checker<SimNode> for ConvergenceChecker {
+    fn name(&self) -> &'static str {
+        "equal"
+    }
+
+    fn observe(&mut self, _: ObservationContext, _: &Observation<'_, SimNode>) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    fn at_end(&mut self, world: &NodeWorld) -> Result<(), Violation> {
+        let history = self.history.borrow();
+        match history.not_converged.clone().or_else(|| difference(world, &history)) {
+            Some((checker, what)) => Err(Violation::liveness(checker, world.now(), what)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The world of a plan: machines, disks, keys. Knows nothing of what is done in it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use gm_broadcast::Time;
+use gm_clock::NetId;
+use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
+use gm_node::store::memory::{MemoryStore, SimulatedDisk};
+use gm_node::{Batch, NodeConfig, NodeMachine, Store as _, StoredState};
+use gm_sim::{NodeIndex, StartContext, World};
+
+use crate::plan::Plan;
+
+/// The machine of these worlds.
+pub(crate) type SimNode = NodeMachine<MemoryStore>;
+/// A world of them.
+pub(crate) type NodeWorld = World<SimNode>;
+
+/// What the world hands to machines, and outlives them.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    /// Of each place.
+    pub(crate) disks: Vec<SimulatedDisk>,
+    /// How far the keys were rotated, for nodes that are started.
+    pub(crate) step: Rc<Cell<u8>>,
+}
+
+/// What a place is told by its parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartRole {
+    /// It is itself.
+    Itself,
+    /// It uses the disk of that place.
+    DiskOf(NodeIndex),
+    /// It says that it is that node.
+    Impersonates(NodeIndex),
+}
+
+impl StartRole {
+    /// As the world keeps it.
+    pub(crate) const fn to_param(self) -> u64 {
+        match self {
+            StartRole::Itself => 0,
+            StartRole::DiskOf(node) => 1 << 32 | node.0 as u64,
+            StartRole::Impersonates(node) => 2 << 32 | node.0 as u64,
+        }
+    }
+
+    fn from_param(number: u64) -> StartRole {
+        let node = NodeIndex(u32::try_from(number & 0xffff_ffff).unwrap_or(0));
+        match number >> 32 {
+            1 => StartRole::DiskOf(node),
+            2 => StartRole::Impersonates(node),
+            _ => StartRole::Itself,
+        }
+    }
+}
+
+/// When worlds begin, in seconds since 1970.
+const EPOCH: u64 = 1_700_000_000;
+
+#[allow(clippy::expect_used)]
+fn keyring_of(seal: Key, open: Key) -> Keyring {
+    Keyring::new(seal).with(open).expect("two keys")
+}
+
+/// The keys of a step of a rotation: the first seals.
+pub(crate) fn keyring_at(step: u8) -> Keyring {
+    let (old, new) = (Key::new([7; 32]), Key::new([8; 32]));
+    match step {
+        0 => Keyring::new(old),
+        1 => keyring_of(old, new),
+        2 => keyring_of(new, old),
+        _ => Keyring::new(new),
+    }
+}
+
+impl Environment {
+    /// Empty disks.
+    pub(crate) fn new(plan: &Plan) -> Environment {
+        let disk = |_: &_| {
+            let disk = SimulatedDisk::new();
+            disk.set_latency(plan.disk_latency);
+            disk
+        };
+        let environment =
+            Environment { disks: plan.locations.iter().map(disk).collect(), step: Rc::default() };
+        for (node, record) in &plan.preloaded {
+            let (mut store, _) = environment.disks[node.0 as usize].open();
+            let records = vec![(plan.groups[0].clone(), record.clone())];
+            store.submit(
+                Time::ZERO,
+                Batch { me: Some(plan.id(*node)), records, durable: true, ..Batch::default() },
+            );
+        }
+        environment
+    }
+
+    /// The world of a plan, in which nothing happened yet.
+    pub(crate) fn world(&self, plan: &Rc<Plan>) -> NodeWorld {
+        let (environment, of) = (self.clone(), Rc::clone(plan));
+        World::new(plan.seed, plan.network, &plan.locations, move |birth: &StartContext| {
+            environment.make_node(&of, birth)
+        })
+    }
+
+    #[allow(clippy::expect_used)]
+    fn make_node(&self, plan: &Plan, birth: &StartContext) -> SimNode {
+        let part = StartRole::from_param(birth.param);
+        let me: NetId = match part {
+            StartRole::Impersonates(victim) => plan.id(victim),
+            StartRole::Itself | StartRole::DiskOf(_) => birth.location.id,
+        };
+        let mut config = NodeConfig::new(me);
+        config.broadcast.seeds = plan.seeds.iter().map(|node| plan.id(*node)).collect();
+        config.broadcast.multicast = !plan.mute.contains(&birth.node);
+        config.broadcast.timings = plan.broadcast_times;
+        config.unix_seconds = EPOCH + birth.now.as_nanos() / 1_000_000_000;
+        config.observe = plan.observers.contains(&birth.node);
+        (config.purge, config.limits, config.timing) = (plan.purge, plan.bounds, plan.times);
+        let mut keys = keyring_at(self.step.get());
+        if birth.wrong_key {
+            let mut key = [9; 32];
+            key[..4].copy_from_slice(&birth.node.0.to_be_bytes());
+            keys = Keyring::new(Key::new(key));
+        }
+        let cluster: ClusterName = "world".parse().expect("a name");
+        let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
+        let (store, stored) = if plan.diskless.contains(&birth.node) {
+            (MemoryStore::ephemeral(), StoredState::default())
+        } else {
+            let disk = match part {
+                StartRole::DiskOf(node) => node,
+                StartRole::Itself | StartRole::Impersonates(_) => birth.node,
+            };
+            self.disks[disk.0 as usize].open()
+        };
+        NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+    }
+}

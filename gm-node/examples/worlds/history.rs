@@ -1,0 +1,348 @@
+//! What happened in a run, as far as more than one needs it: what owners wrote, whose disk is to be believed, who waits, who watches. Judges nothing.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use gm_broadcast::{Input, Rng, Time};
+use gm_clock::NetId;
+use gm_data::{GroupState, Version};
+use gm_node::store::memory::{DiskFaults, DiskSnapshot, SimulatedDisk};
+use gm_node::{Command, Event, Wait, WriteKind};
+use gm_sim::{Checker, FaultClass, NodeIndex, Observation, ObservationContext, Violation, derive_seed};
+
+use crate::check::convergence::Difference;
+use crate::environment::{Environment, SimNode};
+use crate::plan::{DiskOutcome, Plan};
+use crate::writer_model::WriterModel;
+
+/// A book that all have.
+pub(crate) type SharedHistory = Rc<RefCell<NodeHistory>>;
+
+/// What was asked of a node, and is not answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) node: NodeIndex,
+    pub(crate) group: usize,
+    pub(crate) kind: RequestKind,
+    pub(crate) wait: Wait,
+    pub(crate) at: Time,
+    /// What the node held when it was asked.
+    pub(crate) state_before: Option<GroupState>,
+    /// Whether it was answered.
+    pub(crate) answered: bool,
+}
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub(crate) enum RequestKind {
+    Write(WriteKind),
+    Forget(NodeIndex),
+}
+
+/// A member that was forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForgottenMember {
+    pub(crate) group: usize,
+    pub(crate) member: NodeIndex,
+    pub(crate) version: Version,
+    /// Who forgot it, and its starts so far; nobody, once it has left the group and keeps nothing of others there.
+    pub(crate) by: Option<(NodeIndex, u32)>,
+    /// Starts of the member so far, if it was dead.
+    pub(crate) dead_after: Option<u32>,
+}
+
+/// The book of a run.
+#[derive(Debug)]
+pub(crate) struct NodeHistory {
+    pub(crate) plan: Rc<Plan>,
+    pub(crate) environment: Environment,
+    /// Whose disk a place uses.
+    pub(crate) disk_of: Vec<NodeIndex>,
+    /// Whose disks the processes of a place ever used.
+    pub(crate) used: BTreeMap<NodeIndex, BTreeSet<NodeIndex>>,
+    /// Whose identity a place has.
+    pub(crate) identity: Vec<NetId>,
+    pub(crate) up: Vec<bool>,
+    pub(crate) starts: Vec<u32>,
+    pub(crate) writers: BTreeMap<(NodeIndex, usize), WriterModel>,
+    /// Nodes whose disk lost or invented something, until the next start.
+    pub(crate) unreliable_disks: BTreeSet<NodeIndex>,
+    /// Owners that had asked for something when they died, and do not know whether it is written.
+    pub(crate) unanswered: BTreeSet<(NodeIndex, usize)>,
+    pub(crate) requests: BTreeMap<u64, Request>,
+    pub(crate) forgotten: Vec<ForgottenMember>,
+    /// What becomes of a disk at the next death.
+    pub(crate) disk_outcomes: BTreeMap<NodeIndex, DiskOutcome>,
+    pub(crate) snapshots: BTreeMap<NodeIndex, DiskSnapshot>,
+    /// Members whose former place is another one now.
+    pub(crate) moved: BTreeMap<NetId, NodeIndex>,
+    /// Who a place was before, by its disk: what was written there and not seen is there.
+    pub(crate) former_ids: BTreeSet<(NodeIndex, NetId)>,
+    /// Members as which another process posed at some time.
+    pub(crate) impersonated: BTreeSet<NetId>,
+    /// Who watches what, and how slowly.
+    pub(crate) watchers: Vec<(NodeIndex, usize, Duration)>,
+    /// Commands that owners give on their own.
+    pub(crate) owner_commands: Vec<(Time, NodeIndex, Command)>,
+    /// Faults that really happened, not counted by the world yet.
+    pub(crate) uncounted_faults: Vec<(NodeIndex, FaultClass)>,
+    /// Groups of which a node knows since its start that somebody holds the same.
+    pub(crate) in_sync: BTreeSet<(NodeIndex, usize)>,
+    /// Writes that a bound refused.
+    pub(crate) refused_writes: u64,
+    /// What was not equal when the time for it was over.
+    pub(crate) not_converged: Option<Difference>,
+    /// When all was found to be equal.
+    pub(crate) converged_at: Option<Time>,
+    /// Bytes from the last deed until all was equal.
+    pub(crate) convergence_bytes: u64,
+    /// Bytes that a node sent a second in quiet.
+    pub(crate) idle_bytes_per_second: Option<u64>,
+    seen_faults: Vec<DiskFaults>,
+    rng: Rng,
+}
+
+impl NodeHistory {
+    /// Nothing has happened.
+    pub(crate) fn shared(plan: &Rc<Plan>, environment: &Environment) -> SharedHistory {
+        let locations = plan.locations.len();
+        let index = |place: usize| NodeIndex(u32::try_from(place).unwrap_or(u32::MAX));
+        Rc::new(RefCell::new(NodeHistory {
+            plan: Rc::clone(plan),
+            environment: environment.clone(),
+            disk_of: (0..locations).map(index).collect(),
+            used: BTreeMap::new(),
+            identity: plan.locations.iter().map(|place| place.id).collect(),
+            up: vec![false; locations],
+            starts: vec![0; locations],
+            writers: BTreeMap::new(),
+            // What disks hold before anything begins, nobody had acknowledged.
+            unreliable_disks: plan.preloaded.iter().map(|(node, _)| *node).collect(),
+            unanswered: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            forgotten: Vec::new(),
+            disk_outcomes: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            former_ids: BTreeSet::new(),
+            impersonated: BTreeSet::new(),
+            watchers: Vec::new(),
+            owner_commands: Vec::new(),
+            uncounted_faults: Vec::new(),
+            in_sync: BTreeSet::new(),
+            refused_writes: 0,
+            not_converged: None,
+            converged_at: None,
+            convergence_bytes: 0,
+            idle_bytes_per_second: None,
+            seen_faults: vec![DiskFaults::default(); locations],
+            rng: Rng::new(derive_seed(plan.seed, u64::MAX - 5, 0)),
+        }))
+    }
+
+    /// The disk of a place, if it has one.
+    pub(crate) fn disk(&self, node: NodeIndex) -> Option<&SimulatedDisk> {
+        if self.plan.diskless.contains(&node) {
+            return None;
+        }
+        self.environment.disks.get(self.disk_of[node.0 as usize].0 as usize)
+    }
+
+    /// The number of a group.
+    pub(crate) fn group(&self, name: &gm_data::GroupName) -> usize {
+        self.plan.groups.iter().position(|group| group == name).unwrap_or(0)
+    }
+
+    /// An ask, under a new tag.
+    pub(crate) fn add_request(&mut self, ask: Request) -> u64 {
+        let tag = self.requests.last_key_value().map_or(0, |(tag, _)| *tag) + 1;
+        self.requests.insert(tag, ask);
+        tag
+    }
+
+    /// A process ended: this becomes of its disk.
+    fn process_ended(&mut self, node: NodeIndex) {
+        self.up[node.0 as usize] = false;
+        self.in_sync.retain(|(of, _)| *of != node);
+        for ask in self.requests.values_mut().filter(|ask| ask.node == node && !ask.answered) {
+            ask.answered = true;
+            self.unanswered.insert((node, ask.group));
+        }
+        let rng = self.rng.next_u64();
+        let disk_outcome = self.disk_outcomes.remove(&node).unwrap_or(if rng.is_multiple_of(4) {
+            DiskOutcome::Clean
+        } else {
+            DiskOutcome::Kept
+        });
+        let Some(disk) = self.disk(node).cloned() else {
+            self.unreliable_disks.insert(node);
+            return;
+        };
+        let before = disk.faults();
+        match disk_outcome {
+            DiskOutcome::Clean => {}
+            DiskOutcome::Kept => disk.crash(rng >> 2),
+            DiskOutcome::Lost => disk.wipe(),
+            DiskOutcome::Stale => match self.snapshots.remove(&self.disk_of[node.0 as usize]) {
+                Some(snapshot) => {
+                    disk.restore(snapshot);
+                    // It is noticed as often as not.
+                    disk.set_loss_suspected(rng >> 63 == 1);
+                }
+                None => disk.crash(rng >> 2),
+            },
+        }
+        let after = disk.faults();
+        if after.lied > before.lied
+            || after.resurfaced > before.resurfaced
+            || matches!(disk_outcome, DiskOutcome::Lost | DiskOutcome::Stale)
+        {
+            self.unreliable_disks.insert(node);
+        }
+        if disk_outcome == DiskOutcome::Kept && !disk.stored().groups.is_empty() {
+            self.uncounted_faults.push((node, FaultClass::KeptDisk));
+        }
+    }
+
+    /// What disks have really done since that was asked last.
+    pub(crate) fn count_disk_faults(&mut self) {
+        for (place, disk) in self.environment.disks.iter().enumerate() {
+            let (now, before) = (disk.faults(), self.seen_faults[place]);
+            if now == before {
+                continue;
+            }
+            self.seen_faults[place] = now;
+            let node = NodeIndex(u32::try_from(place).unwrap_or(u32::MAX));
+            let classes = [
+                (FaultClass::FullDisk, now.failed - before.failed),
+                (FaultClass::TornWrite, now.torn - before.torn),
+                (FaultClass::LostSync, now.lied - before.lied),
+                (FaultClass::StaleDisk, now.stale - before.stale),
+                (FaultClass::LostDisk, now.wiped - before.wiped),
+            ];
+            for (class, count) in classes {
+                (0..count).for_each(|_| self.uncounted_faults.push((node, class)));
+            }
+        }
+    }
+
+    fn request_answered(
+        &mut self,
+        at: Time,
+        tag: u64,
+        result: &Result<gm_node::CommittedWrite, gm_node::WriteError>,
+    ) {
+        let Some(ask) = self.requests.get_mut(&tag) else { return };
+        ask.answered = true;
+        let (node, group) = (ask.node, ask.group);
+        let slow = at.since(ask.at) > Duration::from_millis(90);
+        match (result, ask.kind.clone()) {
+            (Ok(written), RequestKind::Write(what)) if written.changed => {
+                if what == WriteKind::Leave {
+                    let by = Some((node, self.starts[node.0 as usize]));
+                    self.forgotten
+                        .iter_mut()
+                        .filter(|of| of.group == group && of.by == by)
+                        .for_each(|of| of.by = None);
+                }
+                self.writers.entry((node, group)).or_default().acknowledge(written.version, what);
+                if slow && ask.wait == Wait::NONE {
+                    self.uncounted_faults.push((node, FaultClass::SlowDisk));
+                }
+            }
+            (Ok(written), RequestKind::Forget(member)) => {
+                let up = self.up[member.0 as usize];
+                let dead_after = (!up).then(|| self.starts[member.0 as usize]);
+                let is_member =
+                    self.writers.get(&(node, group)).is_some_and(|owner| !owner.items().is_empty());
+                let by = is_member.then(|| (node, self.starts[node.0 as usize]));
+                let version = written.version;
+                self.forgotten.push(ForgottenMember { group, member, version, by, dead_after });
+                let class = if up { FaultClass::ForgetLiving } else { FaultClass::ForgetDead };
+                self.uncounted_faults.push((member, class));
+            }
+            (Err(gm_node::WriteError::LimitReached { .. }), _) => self.refused_writes += 1,
+            _ => {}
+        }
+    }
+}
+
+impl NodeHistory {
+    /// What a watcher is called in the present life of its node: what one of an earlier life took is none of it.
+    pub(crate) fn watcher_tag(&self, node: NodeIndex, watch: usize) -> u64 {
+        u64::from(self.starts[node.0 as usize]) << 32 | watch as u64
+    }
+
+    /// What a watcher watches where, and how slowly.
+    pub(crate) fn watcher(&self, tag: u64) -> Option<&(NodeIndex, usize, Duration)> {
+        self.watchers.get(usize::try_from(tag & 0xffff_ffff).ok()?)
+    }
+
+    /// A watcher took in a part of what changed, and says so after a while.
+    pub(crate) fn watcher_took(
+        &mut self,
+        at: Time,
+        node: NodeIndex,
+        tag: u64,
+        part: gm_node::DifferencePart,
+    ) {
+        if let Some((_, _, pace)) = self.watcher(tag).copied() {
+            if pace >= Duration::from_secs(3) && part.events.is_some() {
+                self.uncounted_faults.push((node, FaultClass::SlowWatcher));
+            }
+            // The rest of a difference is there already.
+            let at = if part.is_last { at + pace } else { at };
+            self.owner_commands.push((
+                at,
+                node,
+                Command::AdvanceWatch { tag, cursor: Box::new(part.cursor) },
+            ));
+        }
+    }
+}
+
+impl Checker<SimNode> for NodeHistory {
+    fn name(&self) -> &'static str {
+        "history"
+    }
+
+    fn observe(
+        &mut self,
+        place: ObservationContext,
+        seen: &Observation<'_, SimNode>,
+    ) -> Result<(), Violation> {
+        let node = place.node;
+        match seen {
+            Observation::Started { .. } => {
+                self.up[node.0 as usize] = true;
+                self.starts[node.0 as usize] += 1;
+                if !self.plan.diskless.contains(&node) {
+                    self.used.entry(node).or_default().insert(self.disk_of[node.0 as usize]);
+                }
+                for (watch, (of, group, _)) in self.watchers.clone().into_iter().enumerate() {
+                    if of == node {
+                        let (tag, group) = (self.watcher_tag(node, watch), self.plan.groups[group].clone());
+                        self.owner_commands.push((place.at, node, Command::Watch { tag, group }));
+                    }
+                }
+            }
+            Observation::Ended => self.process_ended(node),
+            Observation::Event(Event::Answered { tag, result, .. }) => {
+                self.request_answered(place.at, *tag, result)
+            }
+            Observation::Event(Event::InSync { group, .. }) => {
+                let group = self.group(group);
+                self.in_sync.insert((node, group));
+            }
+            Observation::Input(Input::Command(Command::Write(write))) => {
+                if let Some(ask) = self.requests.get_mut(&write.tag) {
+                    ask.at = place.at;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

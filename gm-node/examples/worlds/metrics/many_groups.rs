@@ -1,0 +1,172 @@
+//! Many groups of three members each: what it takes until those who join a new one find each other, and what all groups together cost in quiet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gm_broadcast::{Directory, KnownNode, LatencyClass, Rng, Time};
+use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
+use gm_data::{GroupName, GroupState};
+use gm_node::store::memory::MemoryStore;
+use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
+use gm_sim::{
+    Action, Effect, Fault, FaultClass, Location, Network, NodeIndex, Nodes, Scope, StartContext, World,
+};
+
+use super::table::{Job, Rows, Table, row};
+use super::world::{record, run_until, traffic, traffic_since};
+use crate::environment::NodeWorld;
+use crate::plan::id;
+
+/// Nodes of these worlds. None multicasts.
+const NODES: u32 = 60;
+const MEMBERS: usize = 3;
+/// A start is over after this.
+const WARM_UP: Duration = Duration::from_secs(120);
+/// What goes on in quiet is counted for so long, which is longer than it takes until all registrations are refreshed.
+const MEASURED: Duration = Duration::from_secs(1_200);
+const LIMIT: Duration = Duration::from_secs(300);
+
+pub(super) fn table(cases: &[u32]) -> Table {
+    let cases = cases.iter().copied();
+    Table {
+        title: "Many groups",
+        text: "60 nodes without multicast, each a member of so many groups, each group of three members. Two nodes, then three, join a new group at one time; then a node that \
+            knows one seed joins one of the groups; then a member of a group writes while another one is cut off for five seconds. Each time counts until all members \
+            hold the same, in the last case from the end of the cut. Bytes are those that all nodes send, in the first second of the three, with what goes on in quiet.",
+        columns: &[
+            "groups",
+            "of a node",
+            "ms, two join",
+            "ms, three join",
+            "bytes, that second",
+            "ms, a newcomer",
+            "ms, missed write",
+            "start: bytes sent a node",
+            "in quiet: sent, B/s a node",
+        ],
+        rows: cases.map(|each| -> Job { Box::new(move || one(each)) }).collect(),
+    }
+}
+
+/// The members of each group: in each round every node is in one.
+fn layout(each: u32) -> Vec<(GroupName, Vec<u32>)> {
+    let mut rng = Rng::new([5; 32]);
+    let mut groups = Vec::new();
+    for _ in 0..each {
+        let mut nodes: Vec<u32> = (0..NODES).collect();
+        rng.shuffle(&mut nodes);
+        for members in nodes.chunks_exact(MEMBERS) {
+            let mut members = members.to_vec();
+            members.sort_unstable();
+            groups.extend(name(&format!("group-{:05}", groups.len())).map(|name| (name, members)));
+        }
+    }
+    groups
+}
+
+fn name(text: &str) -> Option<GroupName> {
+    text.parse().ok()
+}
+
+/// All know each other and hold their groups, but for the last, which knows one and holds nothing.
+#[allow(clippy::expect_used)]
+fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
+    let locations: Vec<Location> =
+        (0..=NODES).map(|node| Location { id: id(node), island: node, site: 0 }).collect();
+    let known =
+        (0..NODES).map(|node| KnownNode { node: id(node), island_id: None, class: LatencyClass::Lan });
+    let directory = Arc::new(Directory::new(known.collect()));
+    let mut of_each: Vec<Vec<GroupState>> = vec![Vec::new(); NODES as usize + 1];
+    for (name, members) in groups {
+        let state =
+            GroupState::from_records(name.clone(), members.iter().map(|node| record(*node, 1, false)));
+        members.iter().for_each(|node| of_each[*node as usize].push(state.clone()));
+    }
+    let mut world = World::new(7, Network::default(), &locations, move |birth: &StartContext| {
+        let mut config = NodeConfig::new(birth.location.id);
+        config.broadcast.multicast = false;
+        config.broadcast.seeds = vec![id(0)];
+        if birth.node.0 < NODES {
+            config.broadcast.directory = Arc::clone(&directory);
+        }
+        config.unix_seconds = 1_700_000_000;
+        let cluster: ClusterName = "world".parse().expect("a name");
+        let codec = FrameCodec::new(cluster, Keyring::new(Key::new([7; 32])), Limits::default());
+        let groups = of_each[birth.node.0 as usize].clone();
+        let stored = StoredState { me: Some(birth.location.id), groups, ..StoredState::default() };
+        let store = MemoryStore::ephemeral();
+        NodeMachine::new(config, codec.expect("limits"), store, stored, birth.seed, birth.now)
+            .expect("a configuration")
+    });
+    (0..NODES).for_each(|node| world.start(NodeIndex(node)));
+    world
+}
+
+fn write(world: &mut NodeWorld, node: u32, group: &GroupName) {
+    let what = WriteKind::Join(vec![]);
+    let write = Write { tag: 1, group: group.clone(), kind: what, wait: Wait::NONE };
+    world.command(NodeIndex(node), Command::Write(write));
+}
+
+/// Until these nodes, and no others, are members of the group for all of them, and they hold the same.
+fn until_same(world: &mut NodeWorld, group: &GroupName, nodes: &[u32]) -> String {
+    let members: Vec<_> = nodes.iter().map(|node| id(*node)).collect();
+    let took = run_until(world, Duration::from_millis(1), LIMIT, |world| {
+        let views = nodes.iter().map(|node| world.machine(NodeIndex(*node))?.view(group));
+        let prints =
+            views.map(|view| view.map(|view| (view.fingerprint(), view.members().collect::<Vec<_>>())));
+        let prints: Vec<_> = prints.collect();
+        prints.iter().all(|print| *print == prints[0] && print.as_ref().is_some_and(|(_, of)| *of == members))
+    });
+    took.map_or("never".to_owned(), |took| took.as_millis().to_string())
+}
+
+fn one(each: u32) -> Rows {
+    let groups = layout(each);
+    let mut world = world(&groups);
+    let per_node = |sum: u64| sum / u64::from(NODES);
+    world.run_for(WARM_UP);
+    let start = per_node(traffic(&world)[1]);
+    let before = traffic(&world);
+    world.run_for(MEASURED);
+    let quiet = traffic_since(&world, before)[1] as f64 / MEASURED.as_secs_f64();
+
+    let join = |world: &mut NodeWorld, group: &str, nodes: &[u32]| {
+        let group = name(group).unwrap_or_else(|| groups[0].0.clone());
+        nodes.iter().for_each(|node| write(world, *node, &group));
+        until_same(world, &group, nodes)
+    };
+    let two = join(&mut world, "new-two", &[11, 42]);
+    world.run_for(Duration::from_secs(60));
+    let (before, began) = (traffic(&world), world.now());
+    let three = join(&mut world, "new-three", &[7, 23, 58]);
+    world.run_until((began + Duration::from_secs(1)).max(world.now()));
+    let bytes = traffic_since(&world, before)[1];
+
+    let newcomer = NODES;
+    world.start(NodeIndex(newcomer));
+    let (of, members) = groups[groups.len() / 2].clone();
+    write(&mut world, newcomer, &of);
+    let newcomer = until_same(&mut world, &of, &[members, vec![newcomer]].concat());
+    world.run_for(Duration::from_secs(60));
+    let missed = missed(&mut world, &groups[groups.len() / 3]);
+    let quiet = format!("{:.1}", quiet / f64::from(NODES));
+    vec![row(&[&groups.len(), &each, &two, &three, &bytes, &newcomer, &missed, &start, &quiet])]
+}
+
+/// A member writes while another one is cut off.
+fn missed(world: &mut NodeWorld, (group, members): &(GroupName, Vec<u32>)) -> String {
+    let apart = Nodes::Set(std::iter::once(NodeIndex(members[2])).collect());
+    let others = Nodes::Set((0..=NODES).filter(|node| *node != members[2]).map(NodeIndex).collect());
+    let scope = Scope { from: apart, to: others, bidirectional: true };
+    let fault = Fault { class: FaultClass::Partition, scope, effect: Effect::Block };
+    let heal: Time = world.now() + Duration::from_secs(5);
+    world.apply(Action::BeginFault(fault, heal));
+    let range = gm_data::KeyRange::new(1, 2).into_iter();
+    let serve = |range| gm_data::Change::Serve { range, port: Some(8_080), priority: 1 };
+    let what = WriteKind::Change(range.map(serve).collect());
+    let write = Write { tag: 1, group: group.clone(), kind: what, wait: Wait::NONE };
+    world.command(NodeIndex(members[0]), Command::Write(write));
+    world.run_until(heal);
+    until_same(world, group, members)
+}

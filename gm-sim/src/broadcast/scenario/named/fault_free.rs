@@ -1,0 +1,82 @@
+//! Worlds in which nothing is wrong: what they cost is bounded too.
+
+use gm_broadcast::{AckRequest, Rng};
+
+use super::super::layout::{idle_plan, islands, ms, random_length, seconds};
+use super::super::{InitialPeers, Plan};
+use crate::node::{Location, NodeIndex};
+
+/// By then everybody has asked around, and knows who hears whom.
+const WARM_UP: u64 = 60;
+
+/// A world in which nothing is wrong, and each of some nodes says something, with receipts and without.
+fn fault_free(seed: u64, rng: &mut Rng, locations: Vec<Location>) -> Plan {
+    let mut plan = idle_plan("", seed, locations);
+    let mut at = seconds(WARM_UP);
+    plan.claims.calm_from = Some(at);
+    let within = plan.delivery_bound(0);
+    for _ in 0..2 * plan.locations.len() {
+        let node = plan.random_node(rng);
+        let (receipts, durable) = (rng.ratio(1, 2), rng.ratio(1, 2));
+        let small = 8 + rng.index(500);
+        let say = plan.add_send(at, node);
+        (say.length, say.deliver_within, say.exact_acks) = (small, Some(within), true);
+        say.acks = receipts.then_some(AckRequest { within: within + ms(2_000), durable });
+        at = at + rng.duration_up_to(ms(300));
+    }
+    plan
+}
+
+/// All hear each other.
+pub(super) fn one_island(seed: u64, rng: &mut Rng) -> Plan {
+    let nodes = 3 + u32::try_from(rng.below(10)).unwrap_or(0);
+    fault_free(seed, rng, islands(&[nodes], 1))
+}
+
+/// Two islands of one site.
+pub(super) fn two_islands(seed: u64, rng: &mut Rng) -> Plan {
+    let sizes = [0; 2].map(|_: u32| 2 + u32::try_from(rng.below(8)).unwrap_or(0));
+    fault_free(seed, rng, islands(&sizes, 2))
+}
+
+/// Six islands on three sites.
+pub(super) fn wan(seed: u64, rng: &mut Rng) -> Plan {
+    let sizes = [0; 6].map(|_: u32| 1 + u32::try_from(rng.below(6)).unwrap_or(0));
+    fault_free(seed, rng, islands(&sizes, 2))
+}
+
+/// Nodes that know two seeds and nobody else: in the end everybody knows everybody, and hears everything.
+pub(super) fn cold_start(seed: u64, rng: &mut Rng) -> Plan {
+    let sizes = [0; 3].map(|_: u32| 1 + u32::try_from(rng.below(6)).unwrap_or(0));
+    let mut plan = idle_plan("", seed, islands(&sizes, 2));
+    plan.initial_peers = InitialPeers::Seeds(vec![NodeIndex(0), NodeIndex(1)]);
+    plan.claims.all_peers_known = true;
+    let within = plan.delivery_bound(0);
+    for _ in 0..10 {
+        let at = seconds(0) + rng.duration_up_to(ms(5_000));
+        let node = plan.random_node(rng);
+        let _ = plan.add_send(at, node);
+    }
+    for node in plan.nodes() {
+        let at = seconds(60) + rng.duration_up_to(ms(3_000));
+        plan.add_send(at, node).deliver_within = Some(within);
+    }
+    plan
+}
+
+/// Some hundred thousand bytes, which no datagram takes.
+pub(super) fn big_payload(seed: u64, rng: &mut Rng) -> Plan {
+    let mut plan = fault_free(seed, rng, islands(&[4, 3, 3], 2));
+    plan.claims.calm_from = None;
+    plan.sends.truncate(8);
+    for way in [&mut plan.network.island, &mut plan.network.lan, &mut plan.network.wan] {
+        way.bytes_per_second = 12_500_000;
+    }
+    for say in &mut plan.sends {
+        say.length = 50_000 + random_length(rng, 400_000);
+        // At 100 Mbit/s a node sends two or three a second to all the others.
+        say.deliver_within = say.deliver_within.map(|within| within + ms(8_000));
+        say.acks = say.acks.map(|wanted| AckRequest { within: wanted.within + ms(8_000), ..wanted });
+    }
+    plan
+}
