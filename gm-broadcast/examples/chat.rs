@@ -21,8 +21,8 @@ use gm_broadcast::runtime::{
     MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Seed, Sockets, entropy, self_test, start,
 };
 use gm_broadcast::{
-    AckRequest, BroadcastRequest, Broadcaster, Command, Event, Handler, HandlerOutcome, Received, Targets,
-    Time, TreeShape,
+    BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, Handler, HandlerOutcome, Received,
+    RequestedAcks, Targets, Time, TreeShape,
 };
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
@@ -52,7 +52,8 @@ struct Flags {
     /// HOST:PORT of a node to call
     #[arg(long)]
     seed: Vec<Seed>,
-    /// For programs: every delivery is one line `FROM TEXT`, every answer one line that begins with its question
+    /// For programs: every delivery is one line `FROM TEXT`, every answer one line that begins with
+    /// its question
     #[arg(long)]
     script: bool,
     /// How lists are cut into shares
@@ -218,16 +219,19 @@ async fn obey(
         "/multicast" => test(settings, Duration::from_secs(2)).await?,
         "/sure" => {
             *tag += 1;
-            let receipts = Some(AckRequest { within: Duration::from_secs(20), durable: false });
+            let receipts = Some(RequestedAcks { within: Duration::from_secs(20), durable: false });
             let broadcasting =
                 BroadcastRequest { tag: *tag, acks: receipts, ..BroadcastRequest::new(body(rest)) };
-            shell.send(Command::Broadcast(broadcasting)).await?;
+            shell.send(BroadcastCommand::Broadcast(broadcasting)).await?;
         }
         "/to" => {
             let (to, text) = rest.split_once(' ').unwrap_or((rest, ""));
             let to = Targets::Nodes(to.split(',').map(str::parse).collect::<Result<_, _>>()?);
             shell
-                .send(Command::Broadcast(BroadcastRequest { to, ..BroadcastRequest::new(body(text)) }))
+                .send(BroadcastCommand::Broadcast(BroadcastRequest {
+                    to,
+                    ..BroadcastRequest::new(body(text))
+                }))
                 .await?;
         }
         _ if word.starts_with('/') => {
@@ -235,7 +239,7 @@ async fn obey(
                 "/help TEXT | /sure TEXT (with receipts) | /to NODE,NODE TEXT | /peers | /near | /counters | /multicast | /quit"
             );
         }
-        _ => shell.send(Command::Broadcast(BroadcastRequest::new(body(line)))).await?,
+        _ => shell.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body(line)))).await?,
     }
     Ok(())
 }
@@ -261,9 +265,9 @@ async fn counters(shell: &RuntimeHandle<Chat>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn tell(event: &Event) {
+fn tell(event: &BroadcastEvent) {
     match event {
-        Event::Acks { tag, report, .. } => println!(
+        BroadcastEvent::Acks { tag, report, .. } => println!(
             "/receipts {tag} delivered={} missing={} unknown={}{}",
             report.delivered,
             report.missing,

@@ -1,7 +1,9 @@
-//! One change to many nodes on the loopback interface, with and without multicast: time until the last has it, and what it cost. All nodes
-//! are machines in one thread of one process, so the times are those of one processor that does the work of all.
+//! One change to many nodes on the loopback interface, with and without multicast: time until the
+//! last has it, and what it cost. All nodes are machines in one thread of one process, so the times
+//! are those of one processor that does the work of all.
 //!
-//! Run it by `cargo xtask net broadcast --measure`, which sees to it that enough sockets may be open.
+//! Run it by `cargo xtask net broadcast --measure`, which sees to it that enough sockets may be
+//! open.
 
 // A program of the command line speaks on standard output.
 #![allow(clippy::print_stdout)]
@@ -14,7 +16,9 @@ use clap::Parser;
 use gm_broadcast::runtime::{
     MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy, start,
 };
-use gm_broadcast::{BroadcastRequest, Broadcaster, Command, Handler, HandlerOutcome, Received, Time};
+use gm_broadcast::{
+    BroadcastCommand, BroadcastRequest, Broadcaster, Handler, HandlerOutcome, Received, Time,
+};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc;
@@ -80,7 +84,7 @@ async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box
     let nodes: Vec<Node> = (0..count).map(|_| node(multicast, &heard)).collect::<Result<_, _>>()?;
     let all: Vec<NetId> = nodes.iter().map(RuntimeHandle::me).collect();
     for node in &nodes {
-        node.send(Command::AddNodes(all.clone())).await?;
+        node.send(BroadcastCommand::AddNodes(all.clone())).await?;
     }
     if multicast {
         settle(&nodes).await?;
@@ -159,7 +163,8 @@ async fn settle(nodes: &[Node]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One change by the first node: how long until the last of the others had it; nothing if not all had in ten seconds.
+/// One change by the first node: how long until the last of the others had it; nothing if not all
+/// had in ten seconds.
 async fn change(
     nodes: &[Node],
     hears: &mut Heard,
@@ -171,7 +176,7 @@ async fn change(
     content.resize(bytes.max(8), b'.');
     let body = Body::Application(ApplicationPayload { name: "measure".to_owned(), bytes: content });
     let start = Instant::now();
-    first.send(Command::Broadcast(BroadcastRequest::new(body))).await?;
+    first.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body))).await?;
     let mut last = Duration::ZERO;
     let all = async {
         let mut missing = others.len();

@@ -1,5 +1,5 @@
-//! Who has got a broadcast, summed on its way up the tree: one tally at each node that passes it on. Knows nothing of frames and
-//! connections.
+//! Who has got a broadcast, summed on its way up the tree: one tally at each node that passes it
+//! on. Knows nothing of frames and connections.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -137,7 +137,8 @@ impl AckAggregation {
         sum
     }
 
-    /// The targets, as far as it is known of whom the numbers of [`sum`](Tally::sum) speak. Only for a broadcast that we began.
+    /// The targets, as far as it is known of whom the numbers of [`sum`](Tally::sum) speak. Only
+    /// for a broadcast that we began.
     pub(crate) fn parts(&self) -> Vec<AckPart> {
         let missing = self.missing_nodes.iter().map(|node| missing(*node));
         let mut parts: Vec<AckPart> = missing.collect();

@@ -1,9 +1,11 @@
-//! The machine: what comes is opened, handed to the handler once, and passed on. Knows no sockets, no clock and no payload's meaning.
+//! The machine: what comes is opened, handed to the handler once, and passed on. Knows no sockets,
+//! no clock and no payload's meaning.
 //!
-//! One file for each kind of input, and for each thing that it sets in motion: `datagram`, `link`, `command`, `wake`; `receive` (who says what),
-//! `message` (the direct ones), `forward` (shares), `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there is), `evidence` (what does not
-//! work between us and others), `frames` (bytes), `arriving` (frames that are not whole
-//! yet), `presence` (whether who is heard is there).
+//! One file for each kind of input, and for each thing that it sets in motion: `datagram`, `link`,
+//! `command`, `wake`; `receive` (who says what), `message` (the direct ones), `forward` (shares),
+//! `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there
+//! is), `evidence` (what does not work between us and others), `frames` (bytes), `arriving` (frames
+//! that are not whole yet), `presence` (whether who is heard is there).
 
 mod acks;
 mod command;
@@ -30,7 +32,7 @@ use crate::ack_aggregation::{AckAggregation, AckKey};
 use crate::config::{BroadcasterConfig, BroadcasterConfigError};
 use crate::connections::Connections;
 use crate::dedup::Dedup;
-use crate::event::{Counters, Event};
+use crate::event::{BroadcastEvent, Counters};
 use crate::handler::Handler;
 use crate::loss_recovery::LossRecovery;
 use crate::machine::{Input, Machine, Output, Outputs};
@@ -51,7 +53,7 @@ pub struct Broadcaster<H: Handler> {
     config: BroadcasterConfig,
     codec: FrameCodec,
     handler: H,
-    outputs: Outputs<H::Delivery, Event>,
+    outputs: Outputs<H::Delivery, BroadcastEvent>,
     /// For epochs and openings.
     secret_rng: Rng,
     /// For plans.
@@ -99,8 +101,8 @@ pub struct Broadcaster<H: Handler> {
 }
 
 impl<H: Handler> Broadcaster<H> {
-    /// A broadcaster that begins now. `seed`: 32 bytes of the system's generator of secrets, never used for anything else; in a simulated
-    /// world, of the world's.
+    /// A broadcaster that begins now. `seed`: 32 bytes of the system's generator of secrets, never
+    /// used for anything else; in a simulated world, of the world's.
     ///
     /// # Errors
     /// A [`BroadcasterConfigError`].
@@ -160,7 +162,8 @@ impl<H: Handler> Broadcaster<H> {
             broadcaster.timers.set(Timer::Exchange, now + first);
         }
         if broadcaster.config.multicast {
-            // The first word of a node makes it heard, so that who hears it can say so before anything matters.
+            // The first word of a node makes it heard, so that who hears it can say so before
+            // anything matters.
             let soon = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.reception_report);
             broadcaster.timers.set(Timer::ReceptionReport, now + soon);
         }
@@ -190,7 +193,8 @@ impl<H: Handler> Broadcaster<H> {
         &self.counters
     }
 
-    /// The nodes that we call for ever: those of the configuration, and those that we were told of later.
+    /// The nodes that we call for ever: those of the configuration, and those that we were told of
+    /// later.
     pub fn seeds(&self) -> &[NetId] {
         &self.config.seeds
     }
@@ -205,7 +209,8 @@ impl<H: Handler> Broadcaster<H> {
         self.reception.is_near(node)
     }
 
-    /// One of the nodes that we know, each about alike, by a number of the caller's chance; never ourselves.
+    /// One of the nodes that we know, each about alike, by a number of the caller's chance; never
+    /// ourselves.
     pub fn pick(&self, number: u64) -> Option<NetId> {
         let (directory, peers) = (&self.config.directory, &self.peers);
         let count = directory.len() + peers.len();
@@ -252,7 +257,8 @@ impl<H: Handler> Broadcaster<H> {
         self.peers.get(node)
     }
 
-    /// Whether a node's address is of the family (IPv4, IPv6) of ours, so that our datagrams can get there.
+    /// Whether a node's address is of the family (IPv4, IPv6) of ours, so that our datagrams can
+    /// get there.
     pub(crate) fn same_family(&self, node: NetId) -> bool {
         node.ip().is_ipv4() == self.config.me.ip().is_ipv4()
     }
@@ -276,7 +282,8 @@ impl<H: Handler> Broadcaster<H> {
         self.island_id
     }
 
-    /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what, how many, at most).
+    /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what,
+    /// how many, at most).
     pub fn limit_usage(&self) -> [(&'static str, usize, usize); 13] {
         let BroadcasterConfig { limits: bounds, .. } = &self.config;
         let waiting = self.connections.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
@@ -309,7 +316,7 @@ impl<H: Handler> Broadcaster<H> {
         ]
     }
 
-    fn emit(&mut self, event: Event) {
+    fn emit(&mut self, event: BroadcastEvent) {
         self.outputs.push(Output::Event(event));
     }
 
@@ -345,9 +352,9 @@ fn draw_epoch(secrets: &mut Rng) -> Epoch {
 }
 
 impl<H: Handler> Machine for Broadcaster<H> {
-    type Command = crate::event::Command;
+    type Command = crate::event::BroadcastCommand;
     type Delivery = H::Delivery;
-    type Event = Event;
+    type Event = BroadcastEvent;
 
     fn handle(&mut self, now: Time, input: Input<Self::Command>) {
         let now = self.outputs.begin(now);
@@ -368,7 +375,7 @@ impl<H: Handler> Machine for Broadcaster<H> {
         }
     }
 
-    fn poll_output(&mut self) -> Option<Output<Self::Delivery, Event>> {
+    fn poll_output(&mut self) -> Option<Output<Self::Delivery, BroadcastEvent>> {
         self.outputs.pull()
     }
 

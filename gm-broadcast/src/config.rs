@@ -1,4 +1,5 @@
-//! Everything that a broadcaster can be told before it begins: who it is, what ways cost, and every bound. Knows no file and no flag.
+//! Everything that a broadcaster can be told before it begins: who it is, what ways cost, and every
+//! bound. Knows no file and no flag.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub struct BroadcasterConfig {
     pub directory: Arc<Directory>,
     /// What ways cost.
     pub path_costs: PathCosts,
-    /// A node whose connection is there within this time is nearby ([`LatencyClass::Lan`](crate::LatencyClass::Lan)), else far away. Default 10 ms.
+    /// A node whose connection is there within this time is nearby
+    /// ([`LatencyClass::Lan`](crate::LatencyClass::Lan)), else far away. Default 10 ms.
     pub lan_within: Duration,
     /// How lists are split. Default postal.
     pub tree_shape: TreeShape,
@@ -37,42 +39,55 @@ pub struct BroadcasterConfig {
 /// What a broadcaster holds at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BroadcasterLimits {
-    /// Nodes that are remembered besides the directory; beyond it the one that was silent the longest is forgotten. Default 100,000.
+    /// Nodes that are remembered besides the directory; beyond it the one that was silent the
+    /// longest is forgotten. Default 100,000.
     pub peers: usize,
-    /// Nodes that are called for ever, those of the configuration among them; beyond it one more is not taken, and counted. Default 1,024.
+    /// Nodes that are called for ever, those of the configuration among them; beyond it one more is
+    /// not taken, and counted. Default 1,024.
     pub seeds: usize,
-    /// Connections at one time; beyond it an idle one is closed, or nothing is dialled. Default 1,024.
+    /// Connections at one time; beyond it an idle one is closed, or nothing is dialled. Default
+    /// 1,024.
     pub connections: usize,
-    /// Connections that were accepted and have not shown a frame yet; beyond it the oldest is closed. Default 64.
+    /// Connections that were accepted and have not shown a frame yet; beyond it the oldest is
+    /// closed. Default 64.
     pub unauthenticated: usize,
-    /// Bytes of memory for frames that come by proven connections and are not whole yet, of all connections together, besides the
-    /// [`Limits::FIRST_FRAME`] that each of them may keep; beyond it the connection of another such frame is closed, that which was
-    /// silent the longest, but never that of the frame that began first. At least the limit `frame`, whatever is set. Default 64 MiB.
+    /// Bytes of memory for frames that come by proven connections and are not whole yet, of all
+    /// connections together, besides the [`Limits::FIRST_FRAME`] that each of them may keep; beyond
+    /// it the connection of another such frame is closed, that which was silent the longest, but
+    /// never that of the frame that began first. At least the limit `frame`, whatever is set.
+    /// Default 64 MiB.
     pub partial_frame_bytes: usize,
     /// Shares of one broadcast, hence connections that it can open at once. Default 512.
     pub fan_out: usize,
-    /// Shares, of all broadcasts, that nobody has taken yet; beyond it a share is given up, and its nodes are missing. Default 16,384.
+    /// Shares, of all broadcasts, that nobody has taken yet; beyond it a share is given up, and its
+    /// nodes are missing. Default 16,384.
     pub open_subtrees: usize,
-    /// Broadcasts and messages that wait for one connection; beyond it the oldest is dropped. Default 256.
+    /// Broadcasts and messages that wait for one connection; beyond it the oldest is dropped.
+    /// Default 256.
     pub outbox: usize,
-    /// Bytes of one connection that are with the driver and not with the system yet. Default 256 KiB.
+    /// Bytes of one connection that are with the driver and not with the system yet. Default 256
+    /// KiB.
     pub in_flight: usize,
-    /// Frames a second that are taken of one node, by whatever way, and as many at once; what is beyond is dropped, and a connection by which
-    /// it came is closed. Default 5,000.
+    /// Frames a second that are taken of one node, by whatever way, and as many at once; what is
+    /// beyond is dropped, and a connection by which it came is closed. Default 5,000.
     pub frames_per_second: u32,
-    /// Datagrams a second that may fail to open; beyond it only those from addresses of known nodes are tried. Default 10,000.
+    /// Datagrams a second that may fail to open; beyond it only those from addresses of known nodes
+    /// are tried. Default 10,000.
     pub unopened_datagrams_per_second: u32,
     /// Answers to datagrams of one node a second. Default 100.
     pub answers_per_second: u32,
-    /// Broadcasts whose content is kept for who asks, ours and others', and multicasts for who missed them. Default 256.
+    /// Broadcasts whose content is kept for who asks, ours and others', and multicasts for who
+    /// missed them. Default 256.
     pub cached_broadcasts: usize,
     /// Bytes of that content, as payloads; the newest alone may have more. Default 4 MiB.
     pub cached_bytes: usize,
-    /// (origin, epoch) pairs whose broadcasts are told apart; beyond it the one unused the longest is forgotten. Default 4,096.
+    /// (origin, epoch) pairs whose broadcasts are told apart; beyond it the one unused the longest
+    /// is forgotten. Default 4,096.
     pub origins: usize,
     /// Broadcasts whose receipts are gathered at one time. Default 1,024.
     pub ack_aggregations: usize,
-    /// Numbers that are missed of one node's multicasts; beyond it the lowest is given up. Default 64.
+    /// Numbers that are missed of one node's multicasts; beyond it the lowest is given up. Default
+    /// 64.
     pub missing_per_node: usize,
     /// Attempts to reach a hop that one share makes at one time. Default 8.
     pub dials_per_subtree: usize,
@@ -85,28 +100,35 @@ pub struct BroadcasterTimings {
     pub idle: Duration,
     /// A connection must show its first frame within this time. Default 5 s.
     pub opening: Duration,
-    /// A frame that has begun to come must be whole within this time, and a second more for every 64 KiB of it that came. Default 60 s.
+    /// A frame that has begun to come must be whole within this time, and a second more for every
+    /// 64 KiB of it that came. Default 60 s.
     pub frame: Duration,
     /// How long a confirmation that somebody hears our multicast holds. Default 5 min.
     pub confirmation: Duration,
-    /// How long changes in whom we hear are gathered before they are multicast for their own sake. Default 1 s.
+    /// How long changes in whom we hear are gathered before they are multicast for their own sake.
+    /// Default 1 s.
     pub reception_report: Duration,
     /// After so much silence one node of an island multicasts, in turn. Default 10 s.
     pub multicast_keepalive: Duration,
-    /// So long after the last content that we multicast its number is multicast again, for those who missed it; and again after twice the time, some times.
-    /// Default 100 ms.
+    /// So long after the last content that we multicast its number is multicast again, for those
+    /// who missed it; and again after twice the time, some times. Default 100 ms.
     pub beacon: Duration,
-    /// Whoever missed a multicast asks after a random time up to this, so that not all do. Default 20 ms.
+    /// Whoever missed a multicast asks after a random time up to this, so that not all do. Default
+    /// 20 ms.
     pub nack_jitter: Duration,
     /// It asks somebody else after this time. Default 100 ms.
     pub nack_retry: Duration,
-    /// How long content that was multicast may come after the notice of it, before it is asked for. Default 5 ms.
+    /// How long content that was multicast may come after the notice of it, before it is asked for.
+    /// Default 5 ms.
     pub content_wait: Duration,
-    /// A relay that gathers receipts says so at least this often, to who waits for it; thrice this time of silence is its death. Default 100 ms.
+    /// A relay that gathers receipts says so at least this often, to who waits for it; thrice this
+    /// time of silence is its death. Default 100 ms.
     pub ack_interval: Duration,
-    /// The next node of a share is tried beside the first after four latencies of its class and this. Default 10 ms.
+    /// The next node of a share is tried beside the first after four latencies of its class and
+    /// this. Default 10 ms.
     pub hedge: Duration,
-    /// After a failure a node is not dialled for about this time, doubled by each failure... Default 500 ms.
+    /// After a failure a node is not dialled for about this time, doubled by each failure...
+    /// Default 500 ms.
     pub backoff: Duration,
     /// ... up to about this. Default 60 s.
     pub backoff_max: Duration,
@@ -137,14 +159,17 @@ impl BroadcasterLimits {
         dials_per_subtree: 8,
     };
 
-    /// Bytes that one connection holds at most of what came by it, until the peer has proven that it has the key: its random bytes, and
-    /// less than a first frame. The shell reads no more of it either.
+    /// Bytes that one connection holds at most of what came by it, until the peer has proven that
+    /// it has the key: its random bytes, and less than a first frame. The shell reads no more of it
+    /// either.
     pub const UNAUTHENTICATED_BYTES: usize = Handshake::BYTES + Limits::FIRST_FRAME;
 
-    /// Bytes that are held at most of what came by connections whose peers did not prove that they have the key, of all that others opened
-    /// together. Default 263,168. Beside that, the shell has 256 pieces on their way at most, each of no more than [`UNAUTHENTICATED_BYTES`](Bounds::UNPROVEN)
-    /// bytes of such a connection. (Connections that we dialled hold as much each, and are at most `links`: none but the addresses that we
-    /// call have a part in that.)
+    /// Bytes that are held at most of what came by connections whose peers did not prove that they
+    /// have the key, of all that others opened together. Default 263,168. Beside that, the shell
+    /// has 256 pieces on their way at most, each of no more than
+    /// [`UNAUTHENTICATED_BYTES`](Bounds::UNPROVEN) bytes of such a connection. (Connections that we
+    /// dialled hold as much each, and are at most `links`: none but the addresses that we call have
+    /// a part in that.)
     #[must_use]
     pub const fn max_unauthenticated_bytes(&self) -> usize {
         self.unauthenticated.saturating_mul(BroadcasterLimits::UNAUTHENTICATED_BYTES)

@@ -49,8 +49,8 @@ impl Connection {
         matches!(self.state, ConnectionState::Open(_))
     }
 
-    /// Whether more may be sent on it. Not if it was idle for long: its other end may be closing it, and what is on its way then is lost.
-    /// It ends by itself.
+    /// Whether more may be sent on it. Not if it was idle for long: its other end may be closing
+    /// it, and what is on its way then is lost. It ends by itself.
     pub(crate) fn is_usable(&self, now: Time, idle: Duration) -> bool {
         !self.is_open() || !self.is_idle() || now.since(self.last_used) < idle * 3 / 4
     }

@@ -1,18 +1,22 @@
-//! Whether datagrams to a peer arrive and their answers come back: one small state machine for each peer.
+//! Whether datagrams to a peer arrive and their answers come back: one small state machine for each
+//! peer.
 //!
-//! A firewall may let connections through and drop datagrams, in one direction or in both, from the start or later. Nothing
-//! on the wire says so, so it is inferred: the owner reports each question that it sent by datagram and that was not
-//! answered in time. If the peer is then heard by a connection, datagrams are suspicious, and small questions go by datagram at
-//! once; [`STRIKES`] in a row without an answer mean that datagrams are lost. A datagram of the peer's own is no evidence to the
-//! contrary, as the other direction may be closed; only an answer to a question of ours is. From then on everything for that
-//! peer goes by a connection, and a small question goes by datagram now and then, whose answer shows that datagrams work again.
+//! A firewall may let connections through and drop datagrams, in one direction or in both, from the
+//! start or later. Nothing on the wire says so, so it is inferred: the owner reports each question
+//! that it sent by datagram and that was not answered in time. If the peer is then heard by a
+//! connection, datagrams are suspicious, and small questions go by datagram at once; [`STRIKES`] in
+//! a row without an answer mean that datagrams are lost. A datagram of the peer's own is no
+//! evidence to the contrary, as the other direction may be closed; only an answer to a question of
+//! ours is. From then on everything for that peer goes by a connection, and a small question goes
+//! by datagram now and then, whose answer shows that datagrams work again.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// Questions in a row that were not answered by datagram, after which datagrams count as lost. Two would mistake one
-/// path in five for a broken one where a quarter of all datagrams is lost each way; three mistake one in twelve.
+/// Questions in a row that were not answered by datagram, after which datagrams count as lost. Two
+/// would mistake one path in five for a broken one where a quarter of all datagrams is lost each
+/// way; three mistake one in twelve.
 const MAX_STRIKES: u8 = 3;
 /// How long after datagrams were found to be lost they are tried again, doubled each time...
 const FIRST_PROBE_DELAY: Duration = Duration::from_secs(2);
@@ -29,7 +33,8 @@ pub enum DatagramReachability {
     Work,
     /// Questions by datagram are not answered, while the peer answers by connection.
     Lost,
-    /// The peer's address is of another family (IPv4, IPv6) than ours: our socket cannot send to it.
+    /// The peer's address is of another family (IPv4, IPv6) than ours: our socket cannot send to
+    /// it.
     OtherFamily,
 }
 
@@ -69,16 +74,16 @@ impl DatagramPath {
         self.unanswered = true;
     }
 
-    /// Something came of the peer by a connection. Returns whether that makes datagrams suspicious, because a question by datagram was
-    /// not answered before: then they are to be tried at once.
+    /// Something came of the peer by a connection. Returns whether that makes datagrams suspicious,
+    /// because a question by datagram was not answered before: then they are to be tried at once.
     pub(crate) fn heard_by_connection(&mut self) -> bool {
         let suspicious = std::mem::take(&mut self.unanswered) && !self.is_lost() && self.strikes == 0;
         self.strikes += u8::from(suspicious);
         suspicious
     }
 
-    /// What was tried while datagrams were suspicious had its time. `enough`: the same was found with several peers of late, so that less
-    /// evidence is needed.
+    /// What was tried while datagrams were suspicious had its time. `enough`: the same was found
+    /// with several peers of late, so that less evidence is needed.
     pub(crate) fn on_probe_timeout(&mut self, now: Time, enough: bool) -> ProbeOutcome {
         if self.strikes == 0 || self.is_lost() {
             return ProbeOutcome::Answered;
@@ -95,7 +100,8 @@ impl DatagramPath {
         ProbeOutcome::Lost
     }
 
-    /// A question of ours that went by datagram was answered by datagram. Returns whether datagrams counted as lost before.
+    /// A question of ours that went by datagram was answered by datagram. Returns whether datagrams
+    /// counted as lost before.
     pub(crate) fn on_answered(&mut self) -> bool {
         let was_lost = self.is_lost();
         *self = DatagramPath { state: DatagramReachability::Work, ..DatagramPath::default() };

@@ -29,8 +29,8 @@ pub(crate) enum DedupStatus {
     TooOld,
 }
 
-/// The broadcasts of the origins last heard of. Bounded: a new (origin, epoch) takes the place of the one unused the longest, whose
-/// broadcasts would be new again.
+/// The broadcasts of the origins last heard of. Bounded: a new (origin, epoch) takes the place of
+/// the one unused the longest, whose broadcasts would be new again.
 #[derive(Debug)]
 pub(crate) struct Dedup {
     max_sources: usize,

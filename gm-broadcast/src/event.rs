@@ -1,4 +1,5 @@
-//! What a broadcaster is told to do, what it tells its owner, and what it counts. Knows nothing of how it is done.
+//! What a broadcaster is told to do, what it tells its owner, and what it counts. Knows nothing of
+//! how it is done.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::unopened::Unopened;
 
 /// What the owner of a broadcaster tells it.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub enum BroadcastCommand {
     /// Tell many.
     Broadcast(BroadcastRequest),
     /// Tell one.
@@ -24,13 +25,15 @@ pub enum Command {
         /// How.
         transport: Transport,
     },
-    /// A broadcast that the handler promised to count later is safe now: see [`HandlerOutcome::stored`](crate::HandlerOutcome).
+    /// A broadcast that the handler promised to count later is safe now: see
+    /// [`HandlerOutcome::stored`](crate::HandlerOutcome).
     Stored(BroadcastId),
     /// It will not be: this node does not count where only who has it on disk does.
     NotStored(BroadcastId),
     /// There are these nodes.
     AddNodes(Vec<NetId>),
-    /// Tell a node that those nodes exist, with the islands that they are in as far as that is known.
+    /// Tell a node that those nodes exist, with the islands that they are in as far as that is
+    /// known.
     Introduce {
         /// The receiver.
         to: NetId,
@@ -50,7 +53,8 @@ pub enum Command {
     },
     /// A question that the owner sent to this node by datagram was answered by datagram.
     Answered(NetId),
-    /// List this node no longer, and do not tell others of it, until it sends something itself. It stays connected if it is.
+    /// List this node no longer, and do not tell others of it, until it sends something itself. It
+    /// stays connected if it is.
     Unlist(NetId),
     /// Close all connections after what was sent on them. Whatever comes later opens new ones.
     Close,
@@ -66,9 +70,9 @@ pub struct BroadcastRequest {
     /// Whom it is meant for. Whoever hears the multicast hears it as well.
     pub to: Targets,
     /// Whether to gather who has got it.
-    pub acks: Option<AckRequest>,
-    /// A broadcast takes the place of an older one of the same topic that a slow node was not sent yet: it must say all that the
-    /// older one did, to whoever knew what came before the older.
+    pub acks: Option<RequestedAcks>,
+    /// A broadcast takes the place of an older one of the same topic that a slow node was not sent
+    /// yet: it must say all that the older one did, to whoever knew what came before the older.
     pub topic: Option<u64>,
     /// What is told instead to who was not sent an older one of the topic.
     pub catch_up: Option<Body>,
@@ -103,7 +107,7 @@ pub enum Targets {
 
 /// Receipts that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AckRequest {
+pub struct RequestedAcks {
     /// Within what time.
     pub within: Duration,
     /// Whether only who has it on disk counts.
@@ -123,8 +127,9 @@ impl From<Path> for Transport {
 /// How one node is told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// By one datagram, which may be lost; what does not fit goes by a connection, and so does everything for a peer to which
-    /// datagrams are known to be lost ([`DatagramReachability`](crate::DatagramReachability)).
+    /// By one datagram, which may be lost; what does not fit goes by a connection, and so does
+    /// everything for a peer to which datagrams are known to be lost
+    /// ([`DatagramReachability`](crate::DatagramReachability)).
     Udp,
     /// By a connection, which is opened if there is none.
     Tcp,
@@ -132,7 +137,7 @@ pub enum Transport {
 
 /// What a broadcaster tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum BroadcastEvent {
     /// A broadcast began.
     Started {
         /// What the owner called it.
@@ -156,7 +161,8 @@ pub enum Event {
         /// Once the report is settled: the targets that its numbers stand for. Empty before.
         parts: Vec<AckPart>,
     },
-    /// Whoever passed this broadcast on waits until it is on disk: answered by [`Command::Stored`] or [`Command::NotStored`].
+    /// Whoever passed this broadcast on waits until it is on disk: answered by [`Command::Stored`]
+    /// or [`Command::NotStored`].
     PersistRequested(BroadcastId),
     /// Something was heard of a node that we did not know.
     NodeFound(NetId),
@@ -168,7 +174,8 @@ pub enum Event {
     Island(Option<NetId>),
     /// Somebody else uses our NetId, or sends our payloads back to us.
     IdentityClash,
-    /// Frames of an address do not open. Reported once for each cause of each address, and a few a minute at most.
+    /// Frames of an address do not open. Reported once for each cause of each address, and a few a
+    /// minute at most.
     Unopened(Unopened),
     /// Whether datagrams between us and a node get through has changed.
     DatagramReachability {
@@ -177,8 +184,8 @@ pub enum Event {
         /// They are lost from now on, or work again.
         lost: bool,
     },
-    /// The system gave up a connection to a node that is alive: small packets arrive there, and large ones do not. The next
-    /// connections to it use small segments.
+    /// The system gave up a connection to a node that is alive: small packets arrive there, and
+    /// large ones do not. The next connections to it use small segments.
     Stalled(NetId),
     /// A seed is not reached for some seconds.
     SeedTrouble {
@@ -191,7 +198,8 @@ pub enum Event {
     SeedReached(NetId),
 }
 
-/// How far a broadcast has come, as far as receipts tell. `delivered + refused + missing + unknown` is the number of targets.
+/// How far a broadcast has come, as far as receipts tell. `delivered + refused + missing + unknown`
+/// is the number of targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AckReport {
     /// Targets that have it, and count.
@@ -208,8 +216,9 @@ pub struct AckReport {
     pub settled: bool,
 }
 
-/// Some targets of a settled broadcast, with what receipts tell of them. Receipts are sums: they tell how many nodes of a part
-/// acknowledged, and which ones only if all of them did. No target is in two parts; nothing is known of a target that is in none.
+/// Some targets of a settled broadcast, with what receipts tell of them. Receipts are sums: they
+/// tell how many nodes of a part acknowledged, and which ones only if all of them did. No target is
+/// in two parts; nothing is known of a target that is in none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AckPart {
     /// The targets.
@@ -220,8 +229,8 @@ pub struct AckPart {
     pub refused: u64,
     /// Of them, those that could not be reached.
     pub missing: u64,
-    /// The part is one node that could not be reached, and whose host refused the last connections that were tried, several in a row:
-    /// nothing listens there.
+    /// The part is one node that could not be reached, and whose host refused the last connections
+    /// that were tried, several in a row: nothing listens there.
     pub closed: bool,
 }
 

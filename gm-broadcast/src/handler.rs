@@ -10,8 +10,10 @@ pub trait Handler {
     /// What it hands on to the owner of the machine.
     type Delivery;
 
-    /// Takes what came. A broadcast comes once (within the window of [`DEDUP_WINDOW`](crate::DEDUP_WINDOW) of an origin's epoch), a direct message
-    /// as often as it was sent. Direct messages of the broadcaster's own (peers, receipts, gaps, repeats, notices) do not come here.
+    /// Takes what came. A broadcast comes once (within the window of
+    /// [`DEDUP_WINDOW`](crate::DEDUP_WINDOW) of an origin's epoch), a direct message as often as it
+    /// was sent. Direct messages of the broadcaster's own (peers, receipts, gaps, repeats, notices)
+    /// do not come here.
     fn handle(&mut self, now: Time, received: Received<'_>) -> HandlerOutcome<Self::Delivery>;
 }
 
@@ -42,11 +44,13 @@ pub struct Received<'a> {
 /// What a handler makes of it.
 #[derive(Clone, Debug)]
 pub struct HandlerOutcome<D> {
-    /// What is passed on instead of what came, if it is a broadcast: at most as long as a frame can be.
+    /// What is passed on instead of what came, if it is a broadcast: at most as long as a frame can
+    /// be.
     pub forward: Option<Body>,
     /// Whether this node counts in receipts.
     pub acks: bool,
-    /// Whether what it said is on disk. If not yet, [`Command::Stored`](crate::Command::Stored) says so later.
+    /// Whether what it said is on disk. If not yet, [`Command::Stored`](crate::Command::Stored)
+    /// says so later.
     pub stored: bool,
     /// What the owner gets.
     pub deliver: Option<D>,

@@ -1,4 +1,5 @@
-//! Who stands together: the targets of a broadcast, grouped by whose multicast they hear. Knows no costs, no chance and no order of sending.
+//! Who stands together: the targets of a broadcast, grouped by whose multicast they hear. Knows no
+//! costs, no chance and no order of sending.
 
 use gm_clock::NetId;
 
@@ -9,8 +10,9 @@ use crate::latency_class::LatencyClass;
 pub struct Target {
     /// The node.
     pub node: NetId,
-    /// The label of its island as it announced it, the smallest NetId of those who hear each other's multicast; nothing if it announced
-    /// none. Whoever multicast to its own island already tells nothing here for nodes of it: one hop more would not inform the others.
+    /// The label of its island as it announced it, the smallest NetId of those who hear each
+    /// other's multicast; nothing if it announced none. Whoever multicast to its own island already
+    /// tells nothing here for nodes of it: one hop more would not inform the others.
     pub island_id: Option<NetId>,
     /// The way to it.
     pub class: LatencyClass,
@@ -18,7 +20,8 @@ pub struct Target {
     pub failing: bool,
 }
 
-/// Nodes of which one is sent to, since its multicast informs the others; or one node alone. Never empty.
+/// Nodes of which one is sent to, since its multicast informs the others; or one node alone. Never
+/// empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Island {
     class: LatencyClass,
@@ -62,10 +65,11 @@ impl Island {
     }
 }
 
-/// Groups targets: those with one label are an island, and each without a label is one alone. Islands are in the order of their labels
-/// (for a node alone its own id, and before an island with that label), the nodes of an island in their own, the failing ones last. So
-/// the order in which the targets come does not matter. Of a node that comes twice, what is kept has no label rather than one, the
-/// better class, and is not failing, in this order. O(n log n).
+/// Groups targets: those with one label are an island, and each without a label is one alone.
+/// Islands are in the order of their labels (for a node alone its own id, and before an island with
+/// that label), the nodes of an island in their own, the failing ones last. So the order in which
+/// the targets come does not matter. Of a node that comes twice, what is kept has no label rather
+/// than one, the better class, and is not failing, in this order. O(n log n).
 #[must_use]
 pub fn islands(targets: impl IntoIterator<Item = Target>) -> Vec<Island> {
     let mut targets: Vec<Target> = targets.into_iter().collect();

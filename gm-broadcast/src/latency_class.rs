@@ -13,10 +13,12 @@ pub enum LatencyClass {
     Wan,
 }
 
-/// What a class costs. An estimate does: being wrong by two costs little (the page on the postal recurrence, `postal.rs`).
+/// What a class costs. An estimate does: being wrong by two costs little (the page on the postal
+/// recurrence, `postal.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PathCost {
-    /// From the beginning of a send to that of the next one of the same node; at least a nanosecond.
+    /// From the beginning of a send to that of the next one of the same node; at least a
+    /// nanosecond.
     pub gap: Duration,
     /// From the beginning of a send to its arrival; at least a nanosecond.
     pub latency: Duration,
@@ -34,7 +36,8 @@ pub struct PathCosts {
 }
 
 impl PathCosts {
-    /// 20 microseconds a send, 0.25 ms to a neighbour, 50 ms to another site: what gigabit networks and two sites of one continent have.
+    /// 20 microseconds a send, 0.25 ms to a neighbour, 50 ms to another site: what gigabit networks
+    /// and two sites of one continent have.
     pub const DEFAULT: PathCosts = PathCosts {
         island: PathCost { gap: Duration::from_micros(20), latency: Duration::from_micros(250) },
         lan: PathCost { gap: Duration::from_micros(20), latency: Duration::from_micros(250) },

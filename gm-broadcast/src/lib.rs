@@ -1,6 +1,8 @@
-//! A broadcast of one to many: UDP multicast where it works, a logarithmic tree of TCP connections where it does not.
+//! A broadcast of one to many: UDP multicast where it works, a logarithmic tree of TCP connections
+//! where it does not.
 //!
-//! Knows no sockets, clocks and threads, draws no chance but from the seed that it was handed, and does not know what it carries: a
+//! Knows no sockets, clocks and threads, draws no chance but from the seed that it was handed, and
+//! does not know what it carries: a
 //! [`Handler`] does. A [`Broadcaster`] is a [`Machine`]: a shell drives it on sockets, a simulator in virtual time.
 //!
 //! ```
@@ -55,10 +57,13 @@
 //! # }
 //! ```
 //!
-//! Reading order: `time.rs`, `machine.rs` (the shape), `handler.rs`, `event.rs`, `config.rs` (the door); `postal.rs`, `islands.rs`, `plan.rs`
-//! (who tells whom); `reception.rs`, `loss_recovery.rs`, `dedup.rs`, `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`, `token_bucket.rs` (what is
-//! remembered); `broadcaster.rs` and the files below it (what happens). `plant.rs` is for the simulator. `runtime.rs` and the files below it drive a
-//! machine on sockets; they are behind the feature `tokio`, on by default, and nothing else here knows of them.
+//! Reading order: `time.rs`, `machine.rs` (the shape), `handler.rs`, `event.rs`, `config.rs` (the
+//! door); `postal.rs`, `islands.rs`, `plan.rs` (who tells whom); `reception.rs`,
+//! `loss_recovery.rs`, `dedup.rs`, `retransmit_cache.rs`, `peers.rs`, `connections.rs`,
+//! `ack_aggregation.rs`, `timers.rs`, `token_bucket.rs` (what is remembered); `broadcaster.rs` and
+//! the files below it (what happens). `plant.rs` is for the simulator. `runtime.rs` and the files
+//! below it drive a machine on sockets; they are behind the feature `tokio`, on by default, and
+//! nothing else here knows of them.
 
 mod ack_aggregation;
 mod broadcaster;
@@ -93,7 +98,8 @@ pub use config::{BroadcasterConfig, BroadcasterConfigError, BroadcasterLimits, B
 pub use datagram_path::DatagramReachability;
 pub use dedup::DEDUP_WINDOW;
 pub use event::{
-    AckPart, AckReport, AckRequest, BroadcastRequest, Command, Counters, Event, Targets, Transport,
+    AckPart, AckReport, BroadcastCommand, BroadcastEvent, BroadcastRequest, Counters, RequestedAcks, Targets,
+    Transport,
 };
 pub use handler::{Handler, HandlerOutcome, Path, Received};
 pub use latency_class::{LatencyClass, PathCost, PathCosts};

@@ -1,4 +1,5 @@
-//! Which numbers of whose multicasts are missing, and when to ask for them. Knows nothing of frames, and nothing of their content.
+//! Which numbers of whose multicasts are missing, and when to ask for them. Knows nothing of
+//! frames, and nothing of their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,10 +9,12 @@ use gm_codec::MissedMulticasts;
 
 use crate::time::Time;
 
-/// How often somebody is asked for a number before it is given up: what is lost then, other layers find.
+/// How often somebody is asked for a number before it is given up: what is lost then, other layers
+/// find.
 const MAX_NACKS: u32 = 4;
 
-/// Numbers that are asked for at once, at most: nobody answers more of one question, so that a question costs little.
+/// Numbers that are asked for at once, at most: nobody answers more of one question, so that a
+/// question costs little.
 pub(crate) const MAX_NUMBERS_PER_NACK: usize = 8;
 
 /// The numbers of one near node in its present epoch.
@@ -62,8 +65,8 @@ impl LossRecovery {
         self.reschedule(node);
     }
 
-    /// Multicasts of `node` up to that number exist. Of a node or an epoch that is new to us, those before the first that we hear of
-    /// are not missed: we were not there.
+    /// Multicasts of `node` up to that number exist. Of a node or an epoch that is new to us, those
+    /// before the first that we hear of are not missed: we were not there.
     pub(crate) fn on_number_known(
         &mut self,
         node: NetId,
@@ -133,8 +136,8 @@ impl LossRecovery {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    /// What is to be asked for now, by node; and how often it was asked for before, at most. What was asked for too often is given up;
-    /// how many those are.
+    /// What is to be asked for now, by node; and how often it was asked for before, at most. What
+    /// was asked for too often is given up; how many those are.
     pub(crate) fn take_due(&mut self, now: Time, pace: NackPolicy) -> (Vec<(MissedMulticasts, u32)>, u64) {
         let mut questions = Vec::new();
         let mut given_up = 0;

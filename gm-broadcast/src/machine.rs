@@ -1,21 +1,22 @@
-//! The one shape that all machines of gm have: input goes in with the time, outputs are pulled, and the next deadline is told.
-//! Knows nothing of what a machine is for, and nothing of sockets.
+//! The one shape that all machines of gm have: input goes in with the time, outputs are pulled, and
+//! the next deadline is told. Knows nothing of what a machine is for, and nothing of sockets.
 //!
 //! # The drain rule
-//! After every [`handle`](Machine::handle), [`poll_output`](Machine::poll_output) is called until it yields nothing; then
-//! [`deadline`](Machine::deadline) says when the next [`Input::Wake`] is due. Times never run back. A machine asserts both in debug builds
-//! (see [`Outputs`]).
+//! After every [`handle`](Machine::handle), [`poll_output`](Machine::poll_output) is called until
+//! it yields nothing; then [`deadline`](Machine::deadline) says when the next [`Input::Wake`] is
+//! due. Times never run back. A machine asserts both in debug builds (see [`Outputs`]).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::Side;
+use gm_codec::ConnectionSide;
 
 use crate::time::Time;
 
-/// A protocol without its I/O. The shell drives it on sockets, the simulator in virtual time; neither knows what it does.
+/// A protocol without its I/O. The shell drives it on sockets, the simulator in virtual time;
+/// neither knows what it does.
 pub trait Machine {
     /// What its owner tells it to do.
     type Command;
@@ -24,14 +25,15 @@ pub trait Machine {
     /// What it tells its owner besides.
     type Event;
 
-    /// Takes one input. All outputs of the input before must have been taken, and `now` must not be before the last one.
+    /// Takes one input. All outputs of the input before must have been taken, and `now` must not be
+    /// before the last one.
     fn handle(&mut self, now: Time, input: Input<Self::Command>);
 
     /// The next thing to do, until there is none.
     fn poll_output(&mut self) -> Option<Output<Self::Delivery, Self::Event>>;
 
-    /// When to wake it if nothing else comes before; nothing if only an input can make it do something. It may be in the past:
-    /// then wake it at once.
+    /// When to wake it if nothing else comes before; nothing if only an input can make it do
+    /// something. It may be in the past: then wake it at once.
     fn deadline(&self) -> Option<Time>;
 }
 
@@ -54,13 +56,13 @@ impl ConnectionId {
 
     /// Which side of the connection we are.
     #[must_use]
-    pub const fn side(self) -> Side {
-        if self.0 & 1 == 0 { Side::Initiator } else { Side::Acceptor }
+    pub const fn side(self) -> ConnectionSide {
+        if self.0 & 1 == 0 { ConnectionSide::Initiator } else { ConnectionSide::Acceptor }
     }
 }
 
-/// By which of our sockets a datagram came. It says how it was addressed, which the sender cannot forge towards us; who sent it
-/// says the payload.
+/// By which of our sockets a datagram came. It says how it was addressed, which the sender cannot
+/// forge towards us; who sent it says the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
     /// The multicast group's.
@@ -74,13 +76,15 @@ pub enum Via {
 pub enum DialFailure {
     /// The node's host refused the connection: nothing listens there.
     Refused,
-    /// Nothing came back in the time that the driver gives, or something on the way, or on this host, failed.
+    /// Nothing came back in the time that the driver gives, or something on the way, or on this
+    /// host, failed.
     Unreachable,
 }
 
-/// A connection on which the other side acknowledges nothing for so long, although there is something to acknowledge, is
-/// given up by the system. Much longer than losses last, and short enough that a path which swallows large packets is found
-/// before an operator gives up. (RFC 5482 calls it the user timeout.)
+/// A connection on which the other side acknowledges nothing for so long, although there is
+/// something to acknowledge, is given up by the system. Much longer than losses last, and short
+/// enough that a path which swallows large packets is found before an operator gives up. (RFC 5482
+/// calls it the user timeout.)
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What comes to a machine.
@@ -99,8 +103,8 @@ pub enum Input<C> {
     ConnectionOpened {
         /// The connection: as dialled, or a new number of the driver's.
         link: ConnectionId,
-        /// The remote address of a connection that was accepted, as the system tells it; nothing of one that was dialled. For
-        /// reports only.
+        /// The remote address of a connection that was accepted, as the system tells it; nothing of
+        /// one that was dialled. For reports only.
         from: Option<SocketAddr>,
     },
     /// Bytes came on a connection, cut anyhow.
@@ -110,19 +114,21 @@ pub enum Input<C> {
         /// The bytes, in order.
         bytes: Vec<u8>,
     },
-    /// The driver has room again for bytes of a connection: these many of those handed to it are with the system.
+    /// The driver has room again for bytes of a connection: these many of those handed to it are
+    /// with the system.
     ConnectionSent {
         /// The connection.
         link: ConnectionId,
         /// How many since the last such input.
         bytes: usize,
     },
-    /// A connection ended, whoever ended it. Nothing more comes of it, and nothing more is sent on it.
+    /// A connection ended, whoever ended it. Nothing more comes of it, and nothing more is sent on
+    /// it.
     ConnectionClosed {
         /// The connection.
         link: ConnectionId,
-        /// The system gave the connection up because the other side acknowledged nothing of what was sent for
-        /// [`STALL_TIMEOUT`].
+        /// The system gave the connection up because the other side acknowledged nothing of what
+        /// was sent for [`STALL_TIMEOUT`].
         stalled: bool,
     },
     /// A connection that was dialled does not come to be.
@@ -132,8 +138,8 @@ pub enum Input<C> {
         /// Why.
         refusal: DialFailure,
     },
-    /// Fresh chance, of the system's generator of secrets. Handed in when clocks jump, as they do when a snapshot of a machine is restored, and
-    /// now and then: nonces begin a new epoch.
+    /// Fresh chance, of the system's generator of secrets. Handed in when clocks jump, as they do
+    /// when a snapshot of a machine is restored, and now and then: nonces begin a new epoch.
     Entropy([u8; 32]),
     /// The owner's command.
     Command(C),
@@ -159,17 +165,20 @@ pub enum Output<D, E> {
         link: ConnectionId,
         /// To whom.
         to: NetId,
-        /// Whether both sides are to send small segments only, because the path to the peer swallowed large packets.
+        /// Whether both sides are to send small segments only, because the path to the peer
+        /// swallowed large packets.
         small_segments: bool,
     },
-    /// Send bytes on a connection, in the order of these outputs; acknowledged by `ConnectionSent` once the system has them.
+    /// Send bytes on a connection, in the order of these outputs; acknowledged by `ConnectionSent`
+    /// once the system has them.
     Send {
         /// The connection.
         link: ConnectionId,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// End a connection, or a dial, after what was sent. No `ConnectionClosed` follows; whatever still comes of it is ignored.
+    /// End a connection, or a dial, after what was sent. No `ConnectionClosed` follows; whatever
+    /// still comes of it is ignored.
     Close {
         /// The connection.
         link: ConnectionId,
@@ -194,8 +203,9 @@ impl<D, E> Outputs<D, E> {
         Outputs { queue: VecDeque::new(), now: Time::ZERO }
     }
 
-    /// To be called first by every `handle`: asserts, in debug builds, that what was there is pulled and time does not run back. In
-    /// release builds a time before the last one counts as the last one.
+    /// To be called first by every `handle`: asserts, in debug builds, that what was there is
+    /// pulled and time does not run back. In release builds a time before the last one counts as
+    /// the last one.
     pub fn begin(&mut self, now: Time) -> Time {
         debug_assert!(self.queue.is_empty(), "outputs of the last input are still there");
         debug_assert!(now >= self.now, "time runs back from {} to {now}", self.now);

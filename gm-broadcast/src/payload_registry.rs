@@ -1,5 +1,5 @@
-//! A handler of payload types that were registered under names: each with how it is written, read and handled. Knows nothing of what
-//! they mean.
+//! A handler of payload types that were registered under names: each with how it is written, read
+//! and handled. Knows nothing of what they mean.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,8 @@ type PayloadHandler<D> = Box<dyn FnMut(Time, Received<'_>, &[u8]) -> Option<Hand
 /// What is made of a payload of a registered type.
 #[derive(Clone, Debug)]
 pub struct Handled<T, D> {
-    /// What is passed on instead of what came, if it is a broadcast: the payload merged with what was known already.
+    /// What is passed on instead of what came, if it is a broadcast: the payload merged with what
+    /// was known already.
     pub forward: Option<T>,
     /// Whether this node counts in receipts.
     pub acks: bool,
@@ -111,7 +112,8 @@ impl<D> PayloadRegistry<D> {
         Body::Application(ApplicationPayload { name: name.to_owned(), bytes: (coding.encode)(payload) })
     }
 
-    /// Payloads that came of no registered type, or could not be read: they are passed on as they came, and do not count.
+    /// Payloads that came of no registered type, or could not be read: they are passed on as they
+    /// came, and do not count.
     #[must_use]
     pub const fn unknown(&self) -> u64 {
         self.unknown

@@ -1,5 +1,5 @@
-//! What is known of a peer, as facts with their times: for an operator who asks why two nodes do not hear each other. Changes
-//! nothing.
+//! What is known of a peer, as facts with their times: for an operator who asks why two nodes do
+//! not hear each other. Changes nothing.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,16 +17,19 @@ use crate::time::Time;
 const NEAR_MIN: Duration = Duration::from_secs(60);
 /// ... and for so many rounds of an island in which everybody multicasts once.
 const NEAR_ROUNDS: u32 = 2;
-/// A peer that left so many questions unanswered since it was last heard does not count as heard by multicast.
+/// A peer that left so many questions unanswered since it was last heard does not count as heard by
+/// multicast.
 const NEAR_UNANSWERED: u32 = 3;
-/// For so long after a stalled transfer connections to the peer use small segments; then full ones are tried again.
+/// For so long after a stalled transfer connections to the peer use small segments; then full ones
+/// are tried again.
 pub(crate) const SMALL_SEGMENTS_FOR: Duration = Duration::from_secs(600);
 
 /// What is known of a peer. Durations count back from now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerStatus {
-    /// Whether its multicast is heard: the last one came within two rounds of the island (a minute at least), and since then
-    /// it neither refused a connection nor left three questions unanswered.
+    /// Whether its multicast is heard: the last one came within two rounds of the island (a minute
+    /// at least), and since then it neither refused a connection nor left three questions
+    /// unanswered.
     pub near: bool,
     /// How long ago its last multicast came.
     pub multicast: Option<Duration>,
@@ -46,17 +49,21 @@ pub struct PeerStatus {
     pub failures: u32,
     /// How long ago the last of them was, and how it went.
     pub failure: Option<(Duration, DialFailure)>,
-    /// It is left alone for so long because of them. After that it is dialled as soon as there is something for it.
+    /// It is left alone for so long because of them. After that it is dialled as soon as there is
+    /// something for it.
     pub backoff: Option<Duration>,
     /// What is known of datagrams between us.
     pub datagrams: DatagramReachability,
     /// It was reached at its own address: a dial was answered there, or a question by datagram.
     pub reached: bool,
-    /// The IP address from which its last connection or datagram came, if that is not the one that it announces.
+    /// The IP address from which its last connection or datagram came, if that is not the one that
+    /// it announces.
     pub source: Option<IpAddr>,
-    /// How long ago a transfer to it stalled, if connections to it use small segments because of that.
+    /// How long ago a transfer to it stalled, if connections to it use small segments because of
+    /// that.
     pub stalled: Option<Duration>,
-    /// It ended our connections before any frame of it came: most likely it has another key or another cluster name.
+    /// It ended our connections before any frame of it came: most likely it has another key or
+    /// another cluster name.
     pub closes_before_first_frame: bool,
 }
 
@@ -87,8 +94,8 @@ pub enum SeedTrouble {
     Refused,
     /// Nothing answers there.
     Unreachable,
-    /// Something accepts our connections and ends them before it sends a frame that opens: another key, another cluster name, or
-    /// another program.
+    /// Something accepts our connections and ends them before it sends a frame that opens: another
+    /// key, another cluster name, or another program.
     ClosesBeforeFirstFrame,
 }
 
@@ -100,7 +107,8 @@ impl<H: Handler> Broadcaster<H> {
         (quiet.saturating_mul(members).saturating_mul(NEAR_ROUNDS) + quiet).max(NEAR_MIN)
     }
 
-    /// What is known of a node, be it only that it could not be reached; nothing if it is not known at all.
+    /// What is known of a node, be it only that it could not be reached; nothing if it is not known
+    /// at all.
     pub fn peer_status(&self, now: Time, node: NetId) -> Option<PeerStatus> {
         let known = self.config().directory.get(node);
         let Some(peer) = self.peer_of(node) else {
@@ -136,7 +144,8 @@ impl<H: Handler> Broadcaster<H> {
         })
     }
 
-    /// Whether a node is alive, as far as is known: it is connected, or something of it came within that time.
+    /// Whether a node is alive, as far as is known: it is connected, or something of it came within
+    /// that time.
     pub fn is_alive(&self, now: Time, node: NetId, within: Duration) -> bool {
         let contact = self.peer_of(node).and_then(|peer| peer.last_contact);
         self.is_connected(node) || contact.is_some_and(|at| now.since(at) < within)
@@ -148,12 +157,14 @@ impl<H: Handler> Broadcaster<H> {
             || self.peer_of(node).is_some_and(|peer| peer.last_heard.iter().any(Option::is_some))
     }
 
-    /// How many nodes are alive, as [`is_alive`](Self::is_alive) says; no more than `most` are counted.
+    /// How many nodes are alive, as [`is_alive`](Self::is_alive) says; no more than `most` are
+    /// counted.
     pub fn count_alive(&self, now: Time, within: Duration, most: usize) -> usize {
         self.known_nodes().filter(|node| self.is_alive(now, *node, within)).take(most).count()
     }
 
-    /// How long ago another node last reached us: by a datagram to us, or by a connection that it opened.
+    /// How long ago another node last reached us: by a datagram to us, or by a connection that it
+    /// opened.
     pub fn reached_by_others(&self, now: Time) -> Option<Duration> {
         self.last_reached_us_at().map(|at| now.since(at))
     }

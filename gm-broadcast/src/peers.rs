@@ -1,5 +1,5 @@
-//! What is known of other nodes as peers: where they are grouped, how far they are, when they were heard, how often they failed. Knows
-//! nothing of connections and of broadcasts.
+//! What is known of other nodes as peers: where they are grouped, how far they are, when they were
+//! heard, how often they failed. Knows nothing of connections and of broadcasts.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,7 +15,8 @@ use crate::rng::Rng;
 use crate::time::Time;
 use crate::token_bucket::TokenBucket;
 
-/// Nodes that are known from the start. Shared and never changed: what changes of a node is kept beside it.
+/// Nodes that are known from the start. Shared and never changed: what changes of a node is kept
+/// beside it.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     /// Sorted by node, each once.
@@ -98,7 +99,8 @@ pub(crate) struct Peer {
     pub(crate) reached: bool,
     /// Connections that it ended before any frame of it came, one after the other.
     pub(crate) closed_before_first_frame: u32,
-    /// When a transfer to it stalled last: until some time after it, connections to it use small segments.
+    /// When a transfer to it stalled last: until some time after it, connections to it use small
+    /// segments.
     pub(crate) stalled: Option<Time>,
     /// The IP address from which its last connection or datagram came.
     pub(crate) source: Option<IpAddr>,
@@ -106,7 +108,8 @@ pub(crate) struct Peer {
     pub(crate) check_at: Time,
     /// It is a seed, and that it is not reached was reported.
     pub(crate) seed_trouble_reported: bool,
-    /// The owner does not want it listed: what others say of it makes it known no longer, only what it sends itself.
+    /// The owner does not want it listed: what others say of it makes it known no longer, only what
+    /// it sends itself.
     pub(crate) unlisted: bool,
     /// Not to be dialled before.
     pub(crate) backoff_until: Time,
@@ -125,7 +128,8 @@ pub(crate) struct Peer {
 /// After so many connections that its host refused, one after the other, nothing listens there.
 const REFUSALS: u32 = 3;
 
-/// The table. Bounded: beyond it the peer without connection that was silent the longest is forgotten.
+/// The table. Bounded: beyond it the peer without connection that was silent the longest is
+/// forgotten.
 #[derive(Debug)]
 pub(crate) struct PeerTable {
     max: usize,
@@ -156,7 +160,8 @@ impl PeerTable {
         self.table.len()
     }
 
-    /// Whether its host refused the last connections, several in a row, and nothing of it came since.
+    /// Whether its host refused the last connections, several in a row, and nothing of it came
+    /// since.
     pub(crate) fn refuses(&self, node: NetId) -> bool {
         self.get(node).is_some_and(|peer| peer.refusals >= REFUSALS)
     }
@@ -215,7 +220,8 @@ impl PeerTable {
         (peer, news)
     }
 
-    /// Notes that a node was not reached: it is left alone for a while, longer each time, never for ever.
+    /// Notes that a node was not reached: it is left alone for a while, longer each time, never for
+    /// ever.
     pub(crate) fn on_failure(
         &mut self,
         node: NetId,

@@ -1,18 +1,24 @@
-//! Who is sent to first, and who is left to whom: a list of islands cut into shares. Knows no payload and no connection, and nothing
-//! of what its shares become: whoever gets one cuts it by the same function.
+//! Who is sent to first, and who is left to whom: a list of islands cut into shares. Knows no
+//! payload and no connection, and nothing of what its shares become: whoever gets one cuts it by
+//! the same function.
 //!
 //! # The rules
-//! - Every node is in exactly one share, and an island is never cut: it is one unit, for one hop multicasts there.
-//! - Units of the slowest class are sent to first, and a share has live units of one class only. Within a class, chance decides.
-//! - Failing nodes stand behind the others of their island. Islands with only failing nodes are leaves at the ends of the shares: they
-//!   hold up nobody, as their number changes nothing in how the others are shared out. Each sender keeps as many of them for itself as it
-//!   leaves to each of the others, and sends to them last, each a share of its own.
+//! - Every node is in exactly one share, and an island is never cut: it is one unit, for one hop
+//!   multicasts there.
+//! - Units of the slowest class are sent to first, and a share has live units of one class only.
+//!   Within a class, chance decides.
+//! - Failing nodes stand behind the others of their island. Islands with only failing nodes are
+//!   leaves at the ends of the shares: they hold up nobody, as their number changes nothing in how
+//!   the others are shared out. Each sender keeps as many of them for itself as it leaves to each
+//!   of the others, and sends to them last, each a share of its own.
 //!
 //! # The postal split
-//! Each send is a gap later than the one before, so what its share can inform in the time that remains is less. The least time T is
-//! found in which all shares, each as large as it can be (see [`postal::reached`](crate::postal::reached)), hold all live units. With one
-//! class, T is the postal optimum, and everybody who splits a share again stays within it. With several, a hop's share counts as if its
-//! own sends cost what the one to it does. An estimate of the costs will do: a split by wrong ones is later, and still reaches all.
+//! Each send is a gap later than the one before, so what its share can inform in the time that
+//! remains is less. The least time T is found in which all shares, each as large as it can be (see
+//! [`postal::reached`](crate::postal::reached)), hold all live units. With one class, T is the
+//! postal optimum, and everybody who splits a share again stays within it. With several, a hop's
+//! share counts as if its own sends cost what the one to it does. An estimate of the costs will do:
+//! a split by wrong ones is later, and still reaches all.
 
 use gm_clock::NetId;
 
@@ -27,7 +33,8 @@ pub enum TreeShape {
     /// As large as the hop can inform in the time that remains.
     #[default]
     Postal,
-    /// Half of what remains of the class: the classic, and the same if a hop takes as long as a send.
+    /// Half of what remains of the class: the classic, and the same if a hop takes as long as a
+    /// send.
     Halving,
     /// One unit each: everybody is sent to by the origin.
     Star,
@@ -38,13 +45,15 @@ pub enum TreeShape {
 pub struct Subtree {
     /// The class of its live islands; of its failing one if it has only that.
     pub class: LatencyClass,
-    /// The first is the proposed hop, and its list is the rest; who cannot be reached is replaced by the next. Never empty.
+    /// The first is the proposed hop, and its list is the rest; who cannot be reached is replaced
+    /// by the next. Never empty.
     pub nodes: Vec<NetId>,
 }
 
-/// Cuts a list into shares, in the order in which they are to be sent: those with a live hop, the slowest class first, and then the failing
-/// islands that the sender keeps for itself. The same for the same islands in the same order and the same chance. O(n) and the split:
-/// O(shares), and some thousand steps.
+/// Cuts a list into shares, in the order in which they are to be sent: those with a live hop, the
+/// slowest class first, and then the failing islands that the sender keeps for itself. The same for
+/// the same islands in the same order and the same chance. O(n) and the split: O(shares), and some
+/// thousand steps.
 #[must_use]
 pub fn plan(islands: Vec<Island>, classes: &PathCosts, shape: TreeShape, rng: &mut Rng) -> Vec<Subtree> {
     let mut rows = SLOWEST_FIRST.map(|class| ClassIslands { class, live: Vec::new(), failing: Vec::new() });
@@ -109,8 +118,8 @@ fn joined(mut islands: impl Iterator<Item = Island>) -> Vec<NetId> {
     nodes
 }
 
-/// Puts failing islands behind the shares of their class, or behind all if it has none, as many for each live unit as for the sender;
-/// returns the sender's.
+/// Puts failing islands behind the shares of their class, or behind all if it has none, as many for
+/// each live unit as for the sender; returns the sender's.
 fn deal(held: &mut [SubtreeLoad], class: LatencyClass, islands: Vec<Island>) -> Vec<Island> {
     let alone = held.iter().all(|held| held.subtree.class != class);
     let takes = |held: &&mut SubtreeLoad| alone || held.subtree.class == class;
@@ -128,7 +137,8 @@ fn deal(held: &mut [SubtreeLoad], class: LatencyClass, islands: Vec<Island>) -> 
     islands.collect()
 }
 
-/// How many live units each share holds, for each class in the order of sending, of which there are so many units at that pace.
+/// How many live units each share holds, for each class in the order of sending, of which there are
+/// so many units at that pace.
 fn sizes(classes: [(PostalTimes, u64); CLASSES], shape: TreeShape) -> [Vec<u64>; CLASSES] {
     match shape {
         TreeShape::Postal => postal(classes),
@@ -148,7 +158,8 @@ fn halves(units: u64) -> Vec<u64> {
     sizes
 }
 
-/// Each share as large as its hop can inform until the least time that suffices; the last of a class has what is left.
+/// Each share as large as its hop can inform until the least time that suffices; the last of a
+/// class has what is left.
 fn postal(classes: [(PostalTimes, u64); CLASSES]) -> [Vec<u64>; CLASSES] {
     let mut left = least_time(classes);
     classes.map(|(pace, units)| {
@@ -174,7 +185,8 @@ fn least_time(classes: [(PostalTimes, u64); CLASSES]) -> u64 {
     least_that(low.min(high), high, |time| suffices(classes, time))
 }
 
-/// Whether all units are informed in a time. Whatever suffices, more does: no class then needs more sends, so none begins later.
+/// Whether all units are informed in a time. Whatever suffices, more does: no class then needs more
+/// sends, so none begins later.
 fn suffices(classes: [(PostalTimes, u64); CLASSES], time: u64) -> bool {
     let mut left = Some(time);
     let last = classes.iter().rposition(|(_, units)| *units > 0);

@@ -1,7 +1,8 @@
-//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is false at compile time without the
-//! feature `plant`, which only the simulator turns on.
+//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is
+//! false at compile time without the feature `plant`, which only the simulator turns on.
 
-/// Defines the bugs of a crate and how one is planted, by the crate's own feature `plant`. Each is one line of doc and a name.
+/// Defines the bugs of a crate and how one is planted, by the crate's own feature `plant`. Each is
+/// one line of doc and a name.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! bugs {

@@ -11,7 +11,8 @@ use crate::time::Time;
 
 /// Changes of whom we hear that go along in a frame that is sent anyway.
 pub(crate) const MAX_PIGGYBACKED_CHANGES: usize = 4;
-/// Changes in a frame that is sent for their sake: what a datagram has room for, at 2 bytes of list and 8 to 20 of table each.
+/// Changes in a frame that is sent for their sake: what a datagram has room for, at 2 bytes of list
+/// and 8 to 20 of table each.
 pub(crate) const MAX_REPORTED_CHANGES: usize = 40;
 
 /// Nodes that hear us and that we do not hear, at most: more than an island has.
@@ -77,8 +78,8 @@ impl ReceptionTable {
             return true;
         };
         near.last_heard = now;
-        // Said again in good time, and only of those who have something to say: quiet islands are quiet, and the first word after a
-        // long silence costs notices.
+        // Said again in good time, and only of those who have something to say: quiet islands are
+        // quiet, and the first word after a long silence costs notices.
         if near.reported.is_none_or(|at| content && now.since(at) >= confirmation / 2) {
             self.gained.insert(node);
         }
@@ -119,7 +120,8 @@ impl ReceptionTable {
         }
     }
 
-    /// One of the confirmed did not get what was multicast: nobody is believed until he says so again.
+    /// One of the confirmed did not get what was multicast: nobody is believed until he says so
+    /// again.
     pub(crate) fn unconfirm_all(&mut self) {
         for near in self.near.values_mut() {
             near.confirmed_until = near.confirmed_until.map(|_| Time::ZERO);
@@ -177,7 +179,8 @@ impl ReceptionTable {
         }
     }
 
-    /// The label of our island: the smallest NetId among us who hear each other. Nothing if we are alone.
+    /// The label of our island: the smallest NetId among us who hear each other. Nothing if we are
+    /// alone.
     pub(crate) fn island_id(&self, me: NetId) -> Option<NetId> {
         self.mutual.first().map(|first| *first.min(&me))
     }
@@ -227,8 +230,9 @@ impl ReceptionTable {
         }
     }
 
-    /// After how much silence it is our turn to multicast: the nodes of an island speak in the order of their NetIds, from the one
-    /// who spoke last; whoever is passed over is followed after a quarter of the time.
+    /// After how much silence it is our turn to multicast: the nodes of an island speak in the
+    /// order of their NetIds, from the one who spoke last; whoever is passed over is followed after
+    /// a quarter of the time.
     pub(crate) fn time_to_turn(&self, me: NetId, last: Option<NetId>, quiet: Duration) -> Duration {
         let behind = match last {
             Some(last) if last < me => self.near.range((Excluded(last), Excluded(me))).count(),

@@ -1,5 +1,6 @@
-//! What was said lately: the content of broadcasts for who asks for it, and multicasts, as they were, for who missed them. Bounded in
-//! number and bytes, the oldest goes first; the newest alone may have more bytes. Knows nothing of who asks.
+//! What was said lately: the content of broadcasts for who asks for it, and multicasts, as they
+//! were, for who missed them. Bounded in number and bytes, the oldest goes first; the newest alone
+//! may have more bytes. Knows nothing of who asks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

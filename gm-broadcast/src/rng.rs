@@ -6,8 +6,9 @@ use std::time::Duration;
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng as _, SeedableRng};
 
-/// A stream of chance, ChaCha20 (RFC 8439) under a seed of 32 bytes: fit for nonces, and the same for one seed for ever. What is made of
-/// the stream is written here, so that no release of a library changes a simulated run.
+/// A stream of chance, ChaCha20 (RFC 8439) under a seed of 32 bytes: fit for nonces, and the same
+/// for one seed for ever. What is made of the stream is written here, so that no release of a
+/// library changes a simulated run.
 pub struct Rng {
     stream: Box<ChaCha20Rng>,
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time: nanoseconds since whatever the driver counts from. Only differences mean something. 584 years fit.
+/// A point in time: nanoseconds since whatever the driver counts from. Only differences mean
+/// something. 584 years fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 

@@ -1,4 +1,5 @@
-//! What is to be done when. Knows nothing of what it is: each kind of timer has one slot for each thing that it is about.
+//! What is to be done when. Knows nothing of what it is: each kind of timer has one slot for each
+//! thing that it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
 

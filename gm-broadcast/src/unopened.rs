@@ -1,8 +1,9 @@
-//! Frames that do not open, by who sent them and why: what shows an operator that a node has another key, or another
-//! cluster's name.
+//! Frames that do not open, by who sent them and why: what shows an operator that a node has
+//! another key, or another cluster's name.
 //!
-//! Anybody can send such frames, under any address. So the table is bounded, each cause of each address is reported once and
-//! again after [`AGAIN`] only, and no more than [`BURST`] reports are made in a minute.
+//! Anybody can send such frames, under any address. So the table is bounded, each cause of each
+//! address is reported once and again after [`AGAIN`] only, and no more than [`BURST`] reports are
+//! made in a minute.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,8 @@ use gm_codec::FrameError;
 
 use crate::time::Time;
 
-/// Pairs of address and cause that are remembered; beyond it the one that was quiet the longest is dropped.
+/// Pairs of address and cause that are remembered; beyond it the one that was quiet the longest is
+/// dropped.
 const MAX_ADDRESSES: usize = 64;
 /// Reports a minute, at most.
 const BURST: u32 = 8;
@@ -30,7 +32,8 @@ pub enum UnopenedCause {
         /// The key's public id, as the frame carries it.
         key_id: u8,
     },
-    /// Their key's id is known here, and they are not authentic: another cluster name, or two keys with the same id.
+    /// Their key's id is known here, and they are not authentic: another cluster name, or two keys
+    /// with the same id.
     OtherCluster,
     /// They are not sealed, and this node takes sealed ones only.
     NotSealed,
@@ -39,13 +42,14 @@ pub enum UnopenedCause {
         /// The key's public id, as the frame carries it.
         key_id: u8,
     },
-    /// A node that we dialled ended the connection before any frame of it came, twice at least: it does not open ours, most
-    /// likely.
+    /// A node that we dialled ended the connection before any frame of it came, twice at least: it
+    /// does not open ours, most likely.
     ClosedBeforeFirstFrame,
 }
 
 impl UnopenedCause {
-    /// The cause of an error that another configuration explains; nothing if it shows noise only. `sealed`: whether we seal.
+    /// The cause of an error that another configuration explains; nothing if it shows noise only.
+    /// `sealed`: whether we seal.
     pub(crate) fn of(error: FrameError, sealed: bool) -> Option<UnopenedCause> {
         match error {
             FrameError::UnknownKey { key_id } if sealed => Some(UnopenedCause::OtherKey { key_id }),
@@ -60,7 +64,8 @@ impl UnopenedCause {
 /// Frames of an address that do not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unopened {
-    /// The address that sent them last, as far as the system can tell: of datagrams it can be forged.
+    /// The address that sent them last, as far as the system can tell: of datagrams it can be
+    /// forged.
     pub from: SocketAddr,
     /// Why.
     pub cause: UnopenedCause,
@@ -111,7 +116,8 @@ impl UnopenedFrames {
         true
     }
 
-    /// A frame of an address opened: what was wrong there is mended, or somebody else used the address.
+    /// A frame of an address opened: what was wrong there is mended, or somebody else used the
+    /// address.
     pub(crate) fn opened(&mut self, from: IpAddr) {
         if !self.table.is_empty() {
             self.table.retain(|(ip, _), _| *ip != from);
@@ -186,7 +192,8 @@ mod tests {
         let mut reported = |second, many: u8| {
             (0..many).filter(|number| table.note(at(second), from(*number), UnopenedCause::NotSealed)).count()
         };
-        // Each second other causes would do as well; here an address is reported once an hour, so each hour is a new start.
+        // Each second other causes would do as well; here an address is reported once an hour, so
+        // each hour is a new start.
         assert_eq!(reported(4_000, 3), 3);
         assert_eq!(reported(8_000, 5), 5, "a minute after long silence begins with its first report");
         assert_eq!(reported(8_059, 20), 3, "eight in a minute, five of which were before");

@@ -1,4 +1,5 @@
-//! How long a look-up and a merge take beside the same in a `BTreeMap`: `cargo bench -p gm-clock -- --quick`.
+//! How long a look-up and a merge take beside the same in a `BTreeMap`: `cargo bench -p gm-clock --
+//! --quick`.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

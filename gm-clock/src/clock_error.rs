@@ -19,7 +19,8 @@ pub enum ClockError {
         /// The incarnation that was refused.
         incarnation: u64,
     },
-    /// The member's time in this incarnation stands at [`CEILING`] and cannot advance. A later incarnation can.
+    /// The member's time in this incarnation stands at [`CEILING`] and cannot advance. A later
+    /// incarnation can.
     #[error("the clock of {member} in incarnation {incarnation} is at {CEILING} and cannot advance")]
     Exhausted {
         /// Whose clock it is.

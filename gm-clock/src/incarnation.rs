@@ -1,4 +1,5 @@
-//! One life of a member's writing, and the ceiling of all counters. Knows nothing of how a life's number is chosen.
+//! One life of a member's writing, and the ceiling of all counters. Knows nothing of how a life's
+//! number is chosen.
 
 use core::fmt;
 
@@ -6,10 +7,11 @@ use crate::ClockError;
 
 /// The greatest time and the greatest incarnation that are accepted: `2^62 - 1`.
 ///
-/// Greater numbers are near the end of the range and are refused, never wrapped: a peer that could push a counter
-/// to its last value would silence the counter's owner for ever. It is 62 bits, not 64, so that the sum of two times,
-/// or of a time and a small count, never wraps, and so that two bits are left for packing flags beside a counter.
-/// A member that ticks a million times a second reaches it after 146 thousand years.
+/// Greater numbers are near the end of the range and are refused, never wrapped: a peer that could
+/// push a counter to its last value would silence the counter's owner for ever. It is 62 bits, not
+/// 64, so that the sum of two times, or of a time and a small count, never wraps, and so that two
+/// bits are left for packing flags beside a counter. A member that ticks a million times a second
+/// reaches it after 146 thousand years.
 pub const CEILING: u64 = (1 << 62) - 1;
 
 const _: () = assert!(CEILING.checked_add(CEILING).is_some() && CEILING.leading_zeros() == 2);
@@ -44,7 +46,8 @@ impl Incarnation {
     /// The least incarnation above this one.
     ///
     /// # Errors
-    /// [`ClockError::IncarnationTooLarge`], with the number that was not given out, at [`Incarnation::MAX`].
+    /// [`ClockError::IncarnationTooLarge`], with the number that was not given out, at
+    /// [`Incarnation::MAX`].
     pub const fn next(self) -> Result<Incarnation, ClockError> {
         Incarnation::new(self.0 + 1)
     }

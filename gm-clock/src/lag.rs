@@ -31,15 +31,18 @@ pub enum Side {
 pub enum Behind {
     /// So many ticks, within one incarnation.
     Ticks(NonZeroU64),
-    /// By an unknown amount: the side knows an earlier incarnation only, and times of two incarnations do not compare.
+    /// By an unknown amount: the side knows an earlier incarnation only, and times of two
+    /// incarnations do not compare.
     Unknown,
     /// The side does not know the member at all. (That is less than to know it at time 0.)
     Absent,
 }
 
-/// The members on whose clocks two world clocks differ, in the order of the members. Does not allocate.
+/// The members on whose clocks two world clocks differ, in the order of the members. Does not
+/// allocate.
 ///
-/// Made by [`WorldClock::lag`](crate::WorldClock::lag); a whole walk is linear in the sizes of the two.
+/// Made by [`WorldClock::lag`](crate::WorldClock::lag); a whole walk is linear in the sizes of the
+/// two.
 #[derive(Clone, Debug)]
 pub struct Lags<'a> {
     // What is still to be compared; both sorted by member, each member once.

@@ -1,13 +1,18 @@
-//! Identities and logical clocks of the members of a group: who somebody is, and how much of what they wrote is known.
+//! Identities and logical clocks of the members of a group: who somebody is, and how much of what
+//! they wrote is known.
 //!
-//! Knows nothing of items, groups, bytes on the wire, files, sockets, wall-clock time or chance: no I/O, no `std`.
+//! Knows nothing of items, groups, bytes on the wire, files, sockets, wall-clock time or chance: no
+//! I/O, no `std`.
 //!
 //! - [`NetId`] is a node's identity *and* address: an IP address and a TCP port.
 //! - [`Incarnation`] is one life of a member's writing; a later life is greater.
-//! - [`LocalClock`] is (member, incarnation, time): the time counts the member's writes, and only the member advances it.
-//! - [`WorldClock`] is one `LocalClock` per member: a version vector. An unknown member's clock is *absent*, not zero.
+//! - [`LocalClock`] is (member, incarnation, time): the time counts the member's writes, and only
+//!   the member advances it.
+//! - [`WorldClock`] is one `LocalClock` per member: a version vector. An unknown member's clock is
+//!   *absent*, not zero.
 //!
-//! Numbers above [`CEILING`] are refused, never wrapped. Whatever is iterated comes in the order of [`NetId`].
+//! Numbers above [`CEILING`] are refused, never wrapped. Whatever is iterated comes in the order of
+//! [`NetId`].
 //!
 //! ```
 //! use core::num::NonZeroU64;
@@ -42,8 +47,9 @@
 //! # }
 //! ```
 //!
-//! Reading order: `net_id.rs`, `incarnation.rs` (with the ceiling), `local_clock.rs`, `world_clock.rs`, `lag.rs`; the
-//! errors stand in `net_id_error.rs` and `clock_error.rs`. The feature `serde` (off by default) adds `serde_impls.rs`.
+//! Reading order: `net_id.rs`, `incarnation.rs` (with the ceiling), `local_clock.rs`,
+//! `world_clock.rs`, `lag.rs`; the errors stand in `net_id_error.rs` and `clock_error.rs`. The
+//! feature `serde` (off by default) adds `serde_impls.rs`.
 
 #![no_std]
 

@@ -1,11 +1,13 @@
-//! How far one member's writing has come. Knows nothing of other members, and nothing of what was written.
+//! How far one member's writing has come. Knows nothing of other members, and nothing of what was
+//! written.
 
 use crate::{CEILING, ClockError, Incarnation, NetId};
 
 /// How far one member's writing has come: (member, incarnation, time).
 ///
-/// The time counts the member's writes (ticks) within the group, in `0..=CEILING`; 0 is legal, members of the original
-/// implementation start there. Only the member itself advances it. Ordered by (member, incarnation, time).
+/// The time counts the member's writes (ticks) within the group, in `0..=CEILING`; 0 is legal,
+/// members of the original implementation start there. Only the member itself advances it. Ordered
+/// by (member, incarnation, time).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalClock {
     // The order of the fields is the order of the type.
@@ -41,12 +43,14 @@ impl LocalClock {
         self.time
     }
 
-    /// (incarnation, time): of two clocks of one member, the one with the greater stamp is the newer.
+    /// (incarnation, time): of two clocks of one member, the one with the greater stamp is the
+    /// newer.
     pub const fn incarnation_and_time(&self) -> (Incarnation, u64) {
         (self.incarnation, self.time)
     }
 
-    /// The clock after one more write: the same incarnation, time + 1. Called by the member's own node only.
+    /// The clock after one more write: the same incarnation, time + 1. Called by the member's own
+    /// node only.
     ///
     /// # Errors
     /// [`ClockError::Exhausted`] if the time is [`CEILING`].

@@ -10,13 +10,14 @@ use crate::NetIdError;
 
 /// A node's identity *and* address: the IP address and TCP port at which everybody reaches it.
 ///
-/// The address is that of one node and means the same everywhere: unspecified, multicast, broadcast, IPv6 link-local and
-/// IPv4-mapped IPv6 addresses are refused, and so is port 0.
+/// The address is that of one node and means the same everywhere: unspecified, multicast,
+/// broadcast, IPv6 link-local and IPv4-mapped IPv6 addresses are refused, and so is port 0.
 ///
-/// The order is that of the bytes on the wire: all IPv4 before all IPv6, then the octets of the address, then the port.
+/// The order is that of the bytes on the wire: all IPv4 before all IPv6, then the octets of the
+/// address, then the port.
 ///
-/// Written as `10.0.0.1:29999` or `[2001:db8::1]:29999` (RFC 5952), by `Debug` too. When read, an IPv6 address may be
-/// spelled in any other legal way.
+/// Written as `10.0.0.1:29999` or `[2001:db8::1]:29999` (RFC 5952), by `Debug` too. When read, an
+/// IPv6 address may be spelled in any other legal way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NetId {
     ip: IpAddr,
@@ -25,7 +26,8 @@ pub struct NetId {
 
 const _: () = assert!(size_of::<NetId>() <= 20);
 
-/// Bytes of the longest text that can be a `NetId`: an IPv6 address whose last 32 bits are spelled as IPv4.
+/// Bytes of the longest text that can be a `NetId`: an IPv6 address whose last 32 bits are spelled
+/// as IPv4.
 const MAX_TEXT: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535".len();
 
 /// Bytes of a malformed text that its error keeps, at most.
@@ -70,8 +72,9 @@ impl NetId {
         SocketAddr::new(self.ip, self.port)
     }
 
-    /// What the order compares: (is IPv6, octets of the address as one number, port). Numbers, because every search
-    /// compares ids, and a search by derived order, which compares arrays, takes half as long again.
+    /// What the order compares: (is IPv6, octets of the address as one number, port). Numbers,
+    /// because every search compares ids, and a search by derived order, which compares arrays,
+    /// takes half as long again.
     const fn sort_key(&self) -> (bool, u128, u16) {
         match self.ip {
             IpAddr::V4(ip) => (false, ip.to_bits() as u128, self.port),
@@ -101,7 +104,8 @@ impl From<NetId> for SocketAddr {
 impl TryFrom<SocketAddr> for NetId {
     type Error = NetIdError;
 
-    /// Refuses, besides what [`NetId::new`] refuses, an IPv6 scope id or flow information other than 0.
+    /// Refuses, besides what [`NetId::new`] refuses, an IPv6 scope id or flow information other
+    /// than 0.
     fn try_from(addr: SocketAddr) -> Result<NetId, NetIdError> {
         let id = NetId::new(addr.ip(), addr.port())?;
         match addr {
@@ -115,10 +119,11 @@ impl TryFrom<SocketAddr> for NetId {
 impl FromStr for NetId {
     type Err = NetIdError;
 
-    /// Reads `a.b.c.d:port` or `[v6]:port`. Takes nothing around it, no zone, and no leading zeros in an IPv4
-    /// address. An error keeps at most 64 bytes of the text.
+    /// Reads `a.b.c.d:port` or `[v6]:port`. Takes nothing around it, no zone, and no leading zeros
+    /// in an IPv4 address. An error keeps at most 64 bytes of the text.
     fn from_str(text: &str) -> Result<NetId, NetIdError> {
-        // The length first, so that the work is bounded; a zone is refused even where std reads it (`%0`).
+        // The length first, so that the work is bounded; a zone is refused even where std reads it
+        // (`%0`).
         if text.len() > MAX_TEXT || text.contains('%') {
             return Err(malformed(text));
         }

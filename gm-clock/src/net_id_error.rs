@@ -38,7 +38,8 @@ pub enum NetIdError {
         /// The address that was refused.
         ip: Ipv6Addr,
     },
-    /// `::ffff:0:0/96`: a second spelling of an IPv4 address, so the node would have two identities.
+    /// `::ffff:0:0/96`: a second spelling of an IPv4 address, so the node would have two
+    /// identities.
     #[error("{ip} is an IPv4 address in IPv6 clothes: write it as IPv4")]
     Ipv4Mapped {
         /// The address that was refused.

@@ -1,4 +1,5 @@
-//! Reading and writing the types in any serde format. Knows nothing of the wire's own format; trusts nothing that it reads.
+//! Reading and writing the types in any serde format. Knows nothing of the wire's own format;
+//! trusts nothing that it reads.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -88,7 +89,8 @@ impl Serialize for WorldClock {
     }
 }
 
-/// From a list of clocks in any order. Two clocks of one member are refused: which one was meant is not known.
+/// From a list of clocks in any order. Two clocks of one member are refused: which one was meant is
+/// not known.
 impl<'de> Deserialize<'de> for WorldClock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WorldClock, D::Error> {
         let mut clocks: Vec<LocalClock> = Vec::deserialize(deserializer)?;

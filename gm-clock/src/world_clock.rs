@@ -1,4 +1,5 @@
-//! One clock per member: a version vector. Knows nothing of records, and is never what decides whose record wins.
+//! One clock per member: a version vector. Knows nothing of records, and is never what decides
+//! whose record wins.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -6,10 +7,12 @@ use core::{iter, slice};
 
 use crate::{Lags, LocalClock, NetId, Side};
 
-/// How far the writing of each known member has come: at most one [`LocalClock`] per member, in the order of the members.
+/// How far the writing of each known member has come: at most one [`LocalClock`] per member, in the
+/// order of the members.
 ///
-/// A member that is not in it is *absent*, which is less than being known at time 0. Partially ordered: less or equal
-/// means that nothing in the one is newer than in the other. [`merge`](WorldClock::merge) is the least upper bound.
+/// A member that is not in it is *absent*, which is less than being known at time 0. Partially
+/// ordered: less or equal means that nothing in the one is newer than in the other.
+/// [`merge`](WorldClock::merge) is the least upper bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WorldClock {
     // Sorted by member, each member once.
@@ -50,10 +53,11 @@ impl WorldClock {
         self.position(member).ok().map(|at| self.clocks[at])
     }
 
-    /// Takes `clock` in, if its member is unknown or has an older clock here, and says whether it did.
+    /// Takes `clock` in, if its member is unknown or has an older clock here, and says whether it
+    /// did.
     ///
-    /// Newer is the greater (incarnation, time). Logarithmic for a known member, linear for a new one: many new ones are
-    /// better collected, and merged.
+    /// Newer is the greater (incarnation, time). Logarithmic for a known member, linear for a new
+    /// one: many new ones are better collected, and merged.
     pub fn set(&mut self, clock: LocalClock) -> bool {
         match self.position(clock.member()) {
             Ok(at) => advance(&mut self.clocks[at], &clock),
@@ -64,10 +68,11 @@ impl WorldClock {
         }
     }
 
-    /// Takes in whatever is newer in `other`, member by member, and says for how many members that changed the clock.
+    /// Takes in whatever is newer in `other`, member by member, and says for how many members that
+    /// changed the clock.
     ///
-    /// Commutative, associative and idempotent in what it leaves. Linear in the sizes of the two; allocates only if
-    /// `other` knows members that are unknown here.
+    /// Commutative, associative and idempotent in what it leaves. Linear in the sizes of the two;
+    /// allocates only if `other` knows members that are unknown here.
     pub fn merge(&mut self, other: &WorldClock) -> usize {
         let (advanced, unknown) = self.advance_known(other);
         if unknown > 0 {
@@ -95,8 +100,8 @@ impl WorldClock {
         }
     }
 
-    /// Who is behind, this or `other`, and by how much: one [`Lag`](crate::Lag) for each member on whose clock they
-    /// differ, in the order of the members. Nothing, if they are equal.
+    /// Who is behind, this or `other`, and by how much: one [`Lag`](crate::Lag) for each member on
+    /// whose clock they differ, in the order of the members. Nothing, if they are equal.
     pub fn lag<'a>(&'a self, other: &'a WorldClock) -> Lags<'a> {
         Lags::new(&self.clocks, &other.clocks)
     }
@@ -111,7 +116,8 @@ impl WorldClock {
         self.clocks.binary_search_by_key(&member, LocalClock::member)
     }
 
-    /// Brings the known members up to `other`; returns how many advanced, and how many members of `other` are unknown.
+    /// Brings the known members up to `other`; returns how many advanced, and how many members of
+    /// `other` are unknown.
     fn advance_known(&mut self, other: &WorldClock) -> (usize, usize) {
         let (mut advanced, mut unknown) = (0, 0);
         let mut mine = self.clocks.iter_mut().peekable();
@@ -125,11 +131,12 @@ impl WorldClock {
         (advanced, unknown)
     }
 
-    /// Puts the `unknown` clocks of `other` whose members are unknown here in their places. The others here must already
-    /// have advanced.
+    /// Puts the `unknown` clocks of `other` whose members are unknown here in their places. The
+    /// others here must already have advanced.
     fn insert_unknown(&mut self, other: &WorldClock, mut unknown: usize) {
-        // Both lists are merged from their ends into the grown list: `mine` clocks from here and `unknown` ones from
-        // `other` are still to be placed, and fill the list up to `mine + unknown`.
+        // Both lists are merged from their ends into the grown list: `mine` clocks from here and
+        // `unknown` ones from `other` are still to be placed, and fill the list up to `mine +
+        // unknown`.
         let mut mine = self.clocks.len();
         self.clocks.extend_from_slice(&other.clocks[..unknown]); // Room only: what it holds is overwritten.
         for theirs in other.clocks.iter().rev() {
@@ -173,7 +180,8 @@ impl FromIterator<LocalClock> for WorldClock {
     /// Takes clocks in any order; of several clocks of one member, the newest.
     fn from_iter<I: IntoIterator<Item = LocalClock>>(clocks: I) -> WorldClock {
         let mut clocks: Vec<LocalClock> = clocks.into_iter().collect();
-        // The newest clock of a member comes last among its clocks; it replaces the one that is kept.
+        // The newest clock of a member comes last among its clocks; it replaces the one that is
+        // kept.
         clocks.sort_unstable();
         clocks.dedup_by(|newer, kept| {
             let same = newer.member() == kept.member();

@@ -1,4 +1,5 @@
-//! What allocates and what does not, counted. A binary of its own, with one test, so that nothing else is counted.
+//! What allocates and what does not, counted. A binary of its own, with one test, so that nothing
+//! else is counted.
 
 use std::alloc::System;
 
@@ -22,7 +23,8 @@ fn thousand(time: u64) -> WorldClock {
         .collect()
 }
 
-/// Allocations and reallocations of `work`. The least of some runs: the test runner's own thread may allocate meanwhile.
+/// Allocations and reallocations of `work`. The least of some runs: the test runner's own thread
+/// may allocate meanwhile.
 fn allocations(mut work: impl FnMut()) -> usize {
     let count = || {
         let region = Region::new(ALLOCATOR);

@@ -185,7 +185,8 @@ fn errors_say_what_was_refused_on_one_line() {
     assert!(said(&"x".repeat(1_000_000)).len() < 200);
 }
 
-/// Addresses of both families, often near to each other, with runs of zeros, and ports that differ in either byte.
+/// Addresses of both families, often near to each other, with runs of zeros, and ports that differ
+/// in either byte.
 fn net_id() -> impl Strategy<Value = NetId> {
     let octet = || prop_oneof![Just(1_u8), Just(2), any::<u8>()];
     let group = || prop_oneof![3 => Just(0_u16), 1 => Just(1), 1 => any::<u16>()];

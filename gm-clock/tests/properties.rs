@@ -1,4 +1,5 @@
-//! The laws of world clocks, over generated ones, and a slow obvious twin that shares no function with them.
+//! The laws of world clocks, over generated ones, and a slow obvious twin that shares no function
+//! with them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -199,7 +200,8 @@ proptest! {
         prop_assert_eq!(this.lag(&other).collect::<Vec<_>>(), model_lag(&model(&a), &model(&b)));
     }
 
-    /// `set`, one by one, says and leaves what the twin does; `get` finds it; collecting at once leaves the same.
+    /// `set`, one by one, says and leaves what the twin does; `get` finds it; collecting at once
+    /// leaves the same.
     #[test]
     fn set_and_get_agree_with_the_model(raw in raw()) {
         let (mut this, mut this_twin) = (WorldClock::new(), Model::new());

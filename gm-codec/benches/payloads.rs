@@ -1,4 +1,5 @@
-//! What an item costs on its way out (encode, seal) and in (open, decode, merge), at several numbers of items a payload.
+//! What an item costs on its way out (encode, seal) and in (open, decode, merge), at several
+//! numbers of items a payload.
 
 use std::hint::black_box;
 
@@ -14,7 +15,8 @@ fn member() -> NetId {
     NetId::new(std::net::Ipv4Addr::new(192, 168, 1, 7).into(), 29_999).expect("an ordinary address")
 }
 
-/// The record of one member that serves so many ranges, apart and of different widths, at that clock.
+/// The record of one member that serves so many ranges, apart and of different widths, at that
+/// clock.
 fn record(items: u32, clock: u64) -> Record {
     let range = |i: u32| KeyRange::new(i * 1_000, i * 1_000 + 500 + i * 7 % 300).expect("in order");
     let item = |i: u32| Item::serves(member(), range(i), 20_000, 1).expect("a priority");

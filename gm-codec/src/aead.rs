@@ -1,6 +1,8 @@
-//! The one cipher, ChaCha20-Poly1305 (RFC 8439), behind an interface with room for several implementations of it.
+//! The one cipher, ChaCha20-Poly1305 (RFC 8439), behind an interface with room for several
+//! implementations of it.
 //!
-//! Knows nothing of frames. Every implementation makes the same bytes; the tests run all vectors through each.
+//! Knows nothing of frames. Every implementation makes the same bytes; the tests run all vectors
+//! through each.
 
 use std::fmt;
 
@@ -16,7 +18,8 @@ pub use ring::Ring;
 
 /// An implementation of ChaCha20-Poly1305.
 pub trait Aead: fmt::Debug + Send + Sync {
-    /// Encrypts in place and gives the tag; nothing only if the text is longer than the cipher can count (256 GiB).
+    /// Encrypts in place and gives the tag; nothing only if the text is longer than the cipher can
+    /// count (256 GiB).
     fn seal(
         &self,
         key: &[u8; 32],
@@ -25,8 +28,8 @@ pub trait Aead: fmt::Debug + Send + Sync {
         text: &mut [u8],
     ) -> Option<[u8; TAG_BYTES]>;
 
-    /// Checks the tag in constant time and decrypts in place. When it is false, what stands in `text` is unspecified, and
-    /// never a part of the plaintext.
+    /// Checks the tag in constant time and decrypts in place. When it is false, what stands in
+    /// `text` is unspecified, and never a part of the plaintext.
     #[must_use]
     fn open(
         &self,

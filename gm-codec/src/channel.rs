@@ -1,4 +1,5 @@
-//! Where a frame travels, and the bytes that bind it to that place. Knows nothing of sockets and of keys.
+//! Where a frame travels, and the bytes that bind it to that place. Knows nothing of sockets and of
+//! keys.
 //!
 //! `docs/WIRE.md`, "Sealing".
 
@@ -12,20 +13,20 @@ use crate::varint;
 
 /// Which end of a connection somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
+pub enum ConnectionSide {
     /// Who opened the connection.
     Initiator,
     /// Who accepted it.
     Acceptor,
 }
 
-impl Side {
+impl ConnectionSide {
     /// The other end.
     #[must_use]
-    pub fn other(self) -> Side {
+    pub fn other(self) -> ConnectionSide {
         match self {
-            Side::Initiator => Side::Acceptor,
-            Side::Acceptor => Side::Initiator,
+            ConnectionSide::Initiator => ConnectionSide::Acceptor,
+            ConnectionSide::Acceptor => ConnectionSide::Initiator,
         }
     }
 }
@@ -44,7 +45,7 @@ pub enum Channel {
         /// The random bytes that the acceptor began with.
         acceptor: [u8; HANDSHAKE_BYTES],
         /// Who sent the frame.
-        from: Side,
+        from: ConnectionSide,
         /// How many frames that side sent before it on this connection.
         number: u64,
     },
@@ -91,8 +92,8 @@ impl AssociatedData {
             }
             Channel::Stream { initiator, acceptor, from, number } => {
                 associated.push(&[match from {
-                    Side::Initiator => 1,
-                    Side::Acceptor => 2,
+                    ConnectionSide::Initiator => 1,
+                    ConnectionSide::Acceptor => 2,
                 }]);
                 associated.push(initiator);
                 associated.push(acceptor);
@@ -102,7 +103,8 @@ impl AssociatedData {
         associated
     }
 
-    /// A header has `FIXED_HEADER_BYTES` and a varint, a name `ClusterName::MAX_BYTES` at most: it always fits.
+    /// A header has `FIXED_HEADER_BYTES` and a varint, a name `ClusterName::MAX_BYTES` at most: it
+    /// always fits.
     fn push(&mut self, part: &[u8]) {
         debug_assert!(self.len + part.len() <= Self::MAX_BYTES);
         for (to, from) in self.bytes.iter_mut().skip(self.len).zip(part) {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-/// The name of a cluster: 1 to [`ClusterName::MAX_BYTES`] bytes of UTF-8 without control characters. Cheap to clone.
+/// The name of a cluster: 1 to [`ClusterName::MAX_BYTES`] bytes of UTF-8 without control
+/// characters. Cheap to clone.
 ///
-/// It is no secret and never on the wire; it is authenticated with every frame, so that two clusters that share a port, a
-/// network, even a key by mistake never merge. There is no default name.
+/// It is no secret and never on the wire; it is authenticated with every frame, so that two
+/// clusters that share a port, a network, even a key by mistake never merge. There is no default
+/// name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterName(Arc<str>);
 

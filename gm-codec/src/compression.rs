@@ -17,8 +17,9 @@ pub(crate) fn compress(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>)
     compressed.is_some()
 }
 
-/// Puts what a block was made of in place of what `out` held. What the block announces is refused before memory is asked
-/// for: more than `limit`, more than any block of its size can hold, or no more than the block itself.
+/// Puts what a block was made of in place of what `out` held. What the block announces is refused
+/// before memory is asked for: more than `limit`, more than any block of its size can hold, or no
+/// more than the block itself.
 pub(crate) fn decompress(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
     let compressed = block.len() as u64;
     let (payload, _) = varint::read(block).map_err(|_| FrameError::BadCompression)?;

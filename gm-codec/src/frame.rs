@@ -1,4 +1,5 @@
-//! Frames, made and opened in the caller's buffers. Knows nothing of what payloads mean, of sockets, and draws nothing.
+//! Frames, made and opened in the caller's buffers. Knows nothing of what payloads mean, of
+//! sockets, and draws nothing.
 //!
 //! `docs/WIRE.md`, "Frames" and "Sealing".
 
@@ -38,8 +39,8 @@ pub enum SealError {
         /// The limit.
         limit: usize,
     },
-    /// The frame would have more bytes than its channel takes: [`Limits::datagram`], [`Limits::frame`], or [`Limits::first_frame`] of the
-    /// first one on a connection.
+    /// The frame would have more bytes than its channel takes: [`Limits::datagram`],
+    /// [`Limits::frame`], or [`Limits::first_frame`] of the first one on a connection.
     #[error("a frame would have {bytes} bytes, more than {limit}")]
     FrameTooLong {
         /// Bytes of the whole frame.
@@ -75,7 +76,8 @@ pub struct Opened<'a> {
     pub compressed: bool,
 }
 
-/// How a frame was sealed. Of a datagram, epoch and counter are for a [`ReplayWindow`](crate::ReplayWindow).
+/// How a frame was sealed. Of a datagram, epoch and counter are for a
+/// [`ReplayWindow`](crate::ReplayWindow).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// The id of the key.
@@ -95,7 +97,8 @@ impl FrameCodec {
         FrameCodec::make(cluster, Some(keyring), limits)
     }
 
-    /// Makes and takes unsealed frames only: everybody can read and write them. For those who ask for it by name.
+    /// Makes and takes unsealed frames only: everybody can read and write them. For those who ask
+    /// for it by name.
     ///
     /// # Errors
     /// A [`LimitsError`] if a limit is out of its range.
@@ -118,7 +121,8 @@ impl FrameCodec {
         FrameCodec { aead, ..self }
     }
 
-    /// Changes the keys, of a node that seals; one that does not seal stays so, and this does nothing.
+    /// Changes the keys, of a node that seals; one that does not seal stays so, and this does
+    /// nothing.
     pub fn set_keyring(&mut self, keyring: Keyring) {
         if let Some(held) = &mut self.keyring {
             *held = keyring;
@@ -137,7 +141,8 @@ impl FrameCodec {
         &self.limits
     }
 
-    /// Appends the frame of a payload to `out`. The nonce is used up; an unsealed frame does not show it.
+    /// Appends the frame of a payload to `out`. The nonce is used up; an unsealed frame does not
+    /// show it.
     ///
     /// On a connection, [`Stream::seal`](crate::Stream::seal) knows the channel.
     ///
@@ -183,8 +188,9 @@ impl FrameCodec {
             body: text + overhead,
         };
 
-        // The header goes before the text, but its length depends on how well the text compresses: room is left for that
-        // of the text as it is, and the text moved by a byte or two if that was too much.
+        // The header goes before the text, but its length depends on how well the text compresses:
+        // room is left for that of the text as it is, and the text moved by a byte or two if that
+        // was too much.
         let start = out.len();
         out.reserve(header(false, payload.len()).len() + payload.len() + overhead);
         let text_at = start + header(false, payload.len()).len() + nonce_bytes;
@@ -223,13 +229,14 @@ impl FrameCodec {
         Ok(())
     }
 
-    /// Opens a frame where it lies; nothing may follow it. Of a compressed one the payload comes to `scratch`, whose
-    /// contents are lost in every case.
+    /// Opens a frame where it lies; nothing may follow it. Of a compressed one the payload comes to
+    /// `scratch`, whose contents are lost in every case.
     ///
     /// What an error leaves in both buffers is never a part of a payload that is not authentic.
     ///
     /// # Errors
-    /// A [`FrameError`]. Of a datagram: count it and forget the datagram. On a connection: close it.
+    /// A [`FrameError`]. Of a datagram: count it and forget the datagram. On a connection: close
+    /// it.
     pub fn open<'a>(
         &self,
         channel: &Channel,
@@ -296,7 +303,8 @@ impl FrameCodec {
         let parts = Nonce::read(*nonce).map_err(|_| FrameError::ReservedEpoch)?;
         let mut saved = false;
         while let Some(key) = keys.next() {
-            // A try that fails may spoil the text; almost always there is one key of an id, and nothing to save.
+            // A try that fails may spoil the text; almost always there is one key of an id, and
+            // nothing to save.
             if saved {
                 text.copy_from_slice(scratch);
             } else if keys.peek().is_some() {

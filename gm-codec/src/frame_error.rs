@@ -2,9 +2,11 @@
 
 use thiserror::Error;
 
-/// Why a frame was refused. Bytes from outside are the cause, never the caller; on a stream the connection is of no more use.
+/// Why a frame was refused. Bytes from outside are the cause, never the caller; on a stream the
+/// connection is of no more use.
 ///
-/// The names of the variants are those of `docs/WIRE.md`, "Error names", which also says which comes first.
+/// The names of the variants are those of `docs/WIRE.md`, "Error names", which also says which
+/// comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -75,10 +77,12 @@ pub enum FrameError {
     /// The nonce is in the epoch that is reserved for key ids.
     #[error("the frame's nonce is in the reserved epoch of zeros")]
     ReservedEpoch,
-    /// The tag is wrong: another key, another cluster, another connection or place on it, or a changed frame.
+    /// The tag is wrong: another key, another cluster, another connection or place on it, or a
+    /// changed frame.
     #[error("the frame is not authentic: another key, cluster or connection, or it was changed")]
     NotAuthentic,
-    /// The checksum of an unsealed frame is wrong: another cluster or connection, or a changed frame.
+    /// The checksum of an unsealed frame is wrong: another cluster or connection, or a changed
+    /// frame.
     #[error("the frame's checksum is wrong: another cluster or connection, or it was changed")]
     BadChecksum,
     /// The payload would be larger than what is taken here.

@@ -43,8 +43,8 @@ impl FrameHeader {
         places.for_each(|(place, byte)| *place = byte);
     }
 
-    /// The header that `bytes` begin with. The first byte that is wrong decides, so a stream may be asked again with each
-    /// byte that comes.
+    /// The header that `bytes` begin with. The first byte that is wrong decides, so a stream may be
+    /// asked again with each byte that comes.
     ///
     /// `limit`: bytes of a whole frame.
     pub(crate) fn read(bytes: &[u8], limit: usize) -> Result<FrameHeader, FrameError> {

@@ -1,4 +1,5 @@
-//! A key, and the byte that names it on the wire. Knows nothing of files: whoever reads one hands its 32 bytes in.
+//! A key, and the byte that names it on the wire. Knows nothing of files: whoever reads one hands
+//! its 32 bytes in.
 
 use std::fmt;
 
@@ -14,9 +15,11 @@ const KEY_ID_LABEL: &[u8] = b"gm key id";
 /// The nonce of the key id. No frame has it: its epoch is [reserved](crate::ReservedEpoch).
 const KEY_ID_NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];
 
-/// A secret of 32 random bytes that all nodes of a cluster share. Not a password: whoever has a frame can try passwords.
+/// A secret of 32 random bytes that all nodes of a cluster share. Not a password: whoever has a
+/// frame can try passwords.
 ///
-/// Overwritten with zeros when dropped; compared in constant time; `Debug` shows its [id](Key::id) only.
+/// Overwritten with zeros when dropped; compared in constant time; `Debug` shows its [id](Key::id)
+/// only.
 #[derive(Clone)]
 pub struct Key {
     secret: [u8; Key::BYTES],
@@ -34,8 +37,9 @@ impl Key {
         Key { secret, id }
     }
 
-    /// The byte by which frames name their key: the first of the tag over an empty message with a fixed label and a nonce
-    /// that no frame has. It narrows a guess by 1 in 256 and tells nothing else. Different keys may have one id.
+    /// The byte by which frames name their key: the first of the tag over an empty message with a
+    /// fixed label and a nonce that no frame has. It narrows a guess by 1 in 256 and tells nothing
+    /// else. Different keys may have one id.
     #[must_use]
     pub fn id(&self) -> u8 {
         self.id

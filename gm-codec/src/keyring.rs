@@ -1,12 +1,15 @@
-//! The keys of a node: one seals, all open, so that keys change without a pause. Knows nothing of frames.
+//! The keys of a node: one seals, all open, so that keys change without a pause. Knows nothing of
+//! frames.
 
 use thiserror::Error;
 
 use crate::key::Key;
 
-/// Keys of a node: at least one, at most [`Keyring::MAX_KEYS`], all different. The first seals, all open.
+/// Keys of a node: at least one, at most [`Keyring::MAX_KEYS`], all different. The first seals, all
+/// open.
 ///
-/// To change keys: add the new one behind on every node; then put it first on every node; then drop the old one.
+/// To change keys: add the new one behind on every node; then put it first on every node; then drop
+/// the old one.
 #[derive(Clone, Debug)]
 pub struct Keyring {
     seal: Key,

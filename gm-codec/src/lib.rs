@@ -1,16 +1,20 @@
 //! The wire, byte for byte: payloads, sealed frames, keys, nonces, replay windows, streams.
 //!
-//! Knows nothing of sockets, clocks, threads and files; chance (epochs, openings) is handed in, never drawn. The format is
-//! `docs/WIRE.md`; `vectors/` holds examples of it.
+//! Knows nothing of sockets, clocks, threads and files; chance (epochs, openings) is handed in,
+//! never drawn. The format is `docs/WIRE.md`; `vectors/` holds examples of it.
 //!
-//! - A [`Payload`] is what nodes say: who sends it on whose behalf ([`Header`]), and records and increments of a group,
-//!   something of an application's own, or what nodes need to keep both the same everywhere ([`Body`]). One value has one
-//!   spelling. [`split_state`] cuts a state to the size of datagrams; [`Payload::decode_traced`] shows bytes to a human.
-//! - A [`FrameCodec`] seals payloads into frames and opens them, in the caller's buffers, with the keys of a [`Keyring`],
-//!   bound to a [`ClusterName`] and to the [`Channel`] that they travel on.
-//! - [`NonceSequence`] number what a sender seals in an [`Epoch`]; a [`ReplayWindow`] tells datagrams that came already.
-//! - On a connection an [`Handshake`] exchanges random bytes and becomes a [`Stream`]; a [`FrameSplitter`] cuts what comes.
-//! - [`Limits`] are checked before memory is asked for. What a peer sends ends in a [`FrameError`], never in a panic.
+//! - A [`Payload`] is what nodes say: who sends it on whose behalf ([`Header`]), and records and
+//!   increments of a group, something of an application's own, or what nodes need to keep both the
+//!   same everywhere ([`Body`]). One value has one spelling. [`split_state`] cuts a state to the
+//!   size of datagrams; [`Payload::decode_traced`] shows bytes to a human.
+//! - A [`FrameCodec`] seals payloads into frames and opens them, in the caller's buffers, with the
+//!   keys of a [`Keyring`], bound to a [`ClusterName`] and to the [`Channel`] that they travel on.
+//! - [`NonceSequence`] number what a sender seals in an [`Epoch`]; a [`ReplayWindow`] tells
+//!   datagrams that came already.
+//! - On a connection an [`Handshake`] exchanges random bytes and becomes a [`Stream`]; a
+//!   [`FrameSplitter`] cuts what comes.
+//! - [`Limits`] are checked before memory is asked for. What a peer sends ends in a [`FrameError`],
+//!   never in a panic.
 //!
 //! ```
 //! use gm_codec::{Channel, ClusterName, Epoch, FrameCodec, FrameError, ReplayStatus, Key, Keyring, Limits, NonceSequence, ReplayWindow};
@@ -39,9 +43,11 @@
 //! # }
 //! ```
 //!
-//! Reading order: `limits.rs`, `varint.rs`, `frame_header.rs` (the bytes), `cluster.rs`, `key.rs`, `keyring.rs`, `nonce.rs`,
-//! `channel.rs` (what a frame is bound to), `frame.rs` with `compression.rs` and `frame_error.rs`, `stream.rs`, `splitter.rs`,
-//! `replay.rs`; `aead.rs` is the cipher; then `payload.rs` and the files below it. The feature `ring` (off by default) makes the crate `ring` the cipher.
+//! Reading order: `limits.rs`, `varint.rs`, `frame_header.rs` (the bytes), `cluster.rs`, `key.rs`,
+//! `keyring.rs`, `nonce.rs`, `channel.rs` (what a frame is bound to), `frame.rs` with
+//! `compression.rs` and `frame_error.rs`, `stream.rs`, `splitter.rs`, `replay.rs`; `aead.rs` is the
+//! cipher; then `payload.rs` and the files below it. The feature `ring` (off by default) makes the
+//! crate `ring` the cipher.
 
 mod aead;
 mod channel;
@@ -63,7 +69,7 @@ pub mod varint;
 #[cfg(feature = "ring")]
 pub use aead::Ring;
 pub use aead::{Aead, Portable};
-pub use channel::{Channel, Side};
+pub use channel::{Channel, ConnectionSide};
 pub use cluster::{ClusterName, ClusterNameError};
 pub use frame::{FrameCodec, Opened, Seal, SealError};
 pub use frame_error::FrameError;

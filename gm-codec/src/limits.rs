@@ -1,4 +1,5 @@
-//! Every maximum of the wire, in one place, checked before memory is asked for. Knows nothing of what they are maxima of.
+//! Every maximum of the wire, in one place, checked before memory is asked for. Knows nothing of
+//! what they are maxima of.
 
 use thiserror::Error;
 
@@ -17,24 +18,30 @@ pub(crate) const MAX_SNAPPY_RATIO: u64 = 22;
 
 /// The maxima that a node can be configured with. All are bytes, but for the last three.
 ///
-/// They need not be equal on all nodes: what a sender may make and what a receiver may take are separate lines here.
+/// They need not be equal on all nodes: what a sender may make and what a receiver may take are
+/// separate lines here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Of a frame made or taken, with its header. Default 16 MiB. Range 1,200 bytes to 1 GiB.
     pub frame: usize,
-    /// Of a frame made for a datagram, with its header. Default 1,200: what passes every IPv6 path unfragmented, with room
-    /// for tunnels. Range 64 to 65,507 (what UDP can carry) and not above `frame`. Taken is whatever arrives.
+    /// Of a frame made for a datagram, with its header. Default 1,200: what passes every IPv6 path
+    /// unfragmented, with room for tunnels. Range 64 to 65,507 (what UDP can carry) and not above
+    /// `frame`. Taken is whatever arrives.
     pub datagram: usize,
-    /// Of a payload made or taken, before compression and after decompression. Default 16 MiB. Range 1 byte to 1 GiB.
+    /// Of a payload made or taken, before compression and after decompression. Default 16 MiB.
+    /// Range 1 byte to 1 GiB.
     pub payload: usize,
-    /// Payloads of at most so many bytes are not compressed. Default 128: below, snappy gains less than it costs. Any value.
+    /// Payloads of at most so many bytes are not compressed. Default 128: below, snappy gains less
+    /// than it costs. Any value.
     pub compress_above: usize,
     /// Epochs that a replay window remembers, about 160 bytes each. Default 4,096. Range 1 to 2^20.
     pub replay_epochs: usize,
-    /// Nodes that a payload names, nodes of one of its lists, and members, islands, groups, buckets and the like in it. Default
-    /// 100,000. Range 1 to 2^24; a decoder takes up to 264 bytes for each.
+    /// Nodes that a payload names, nodes of one of its lists, and members, islands, groups, buckets
+    /// and the like in it. Default 100,000. Range 1 to 2^24; a decoder takes up to 264 bytes for
+    /// each.
     pub nodes: usize,
-    /// Items of all members in a payload. Default 2^20. Range 1 to 2^28; a decoder takes 20 bytes for each.
+    /// Items of all members in a payload. Default 2^20. Range 1 to 2^28; a decoder takes 20 bytes
+    /// for each.
     pub items: usize,
 }
 
@@ -53,8 +60,9 @@ pub struct LimitsError {
 }
 
 impl Limits {
-    /// Bytes, with its header, of the first frame that a side of a connection sends, at most: fixed, the same for all. Until a frame
-    /// opened, the peer has not proven that it has the key, and no more than this is kept of what it sent.
+    /// Bytes, with its header, of the first frame that a side of a connection sends, at most:
+    /// fixed, the same for all. Until a frame opened, the peer has not proven that it has the key,
+    /// and no more than this is kept of what it sent.
     pub const FIRST_FRAME: usize = 4_096;
 
     /// The defaults.
@@ -68,14 +76,15 @@ impl Limits {
         items: 1 << 20,
     };
 
-    /// Bytes of the first frame that a side of a connection sends, at most: [`FIRST_FRAME`](Limits::FIRST_FRAME), or `frame` if that is
-    /// less.
+    /// Bytes of the first frame that a side of a connection sends, at most:
+    /// [`FIRST_FRAME`](Limits::FIRST_FRAME), or `frame` if that is less.
     #[must_use]
     pub const fn first_frame(&self) -> usize {
         if self.frame < Limits::FIRST_FRAME { self.frame } else { Limits::FIRST_FRAME }
     }
 
-    /// Bytes of payload that the first frame of a connection has room for, however badly it compresses.
+    /// Bytes of payload that the first frame of a connection has room for, however badly it
+    /// compresses.
     #[must_use]
     pub const fn first_frame_payload(&self) -> usize {
         // The length of a body within a first frame takes 2 bytes at most.

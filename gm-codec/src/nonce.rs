@@ -1,4 +1,5 @@
-//! The number that each sealed frame has alone: a random epoch and a counter. Draws nothing: epochs are handed in.
+//! The number that each sealed frame has alone: a random epoch and a counter. Draws nothing: epochs
+//! are handed in.
 //!
 //! `docs/WIRE.md`, "Nonces", says why they cannot repeat.
 
@@ -8,8 +9,8 @@ use thiserror::Error;
 
 use crate::limits::NONCE_BYTES;
 
-/// The random part of a nonce: 8 bytes, not all zero, which a sender draws at each start and whenever it cannot be sure
-/// that it did not already use what it would use next.
+/// The random part of a nonce: 8 bytes, not all zero, which a sender draws at each start and
+/// whenever it cannot be sure that it did not already use what it would use next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch([u8; Epoch::BYTES]);
 
@@ -30,8 +31,8 @@ impl Epoch {
     /// Bytes of an epoch.
     pub const BYTES: usize = 8;
 
-    /// The epoch of these bytes. They must come from the system's generator of secrets: two senders, or two starts of one,
-    /// that have an epoch in common break the sealing.
+    /// The epoch of these bytes. They must come from the system's generator of secrets: two
+    /// senders, or two starts of one, that have an epoch in common break the sealing.
     ///
     /// # Errors
     /// [`ReservedEpoch`] if all are zero.
@@ -66,7 +67,8 @@ pub struct Nonce {
 }
 
 impl Nonce {
-    /// A nonce of given parts, for whoever makes a frame anew (vectors, tools). A node takes its own from [`NonceSequence`].
+    /// A nonce of given parts, for whoever makes a frame anew (vectors, tools). A node takes its
+    /// own from [`NonceSequence`].
     #[must_use]
     pub fn from_parts(epoch: Epoch, counter: u32) -> Nonce {
         Nonce { epoch, counter }
@@ -130,7 +132,8 @@ impl NonceSequence {
         self.epoch
     }
 
-    /// How many are left: whoever does not want to see [`Exhausted`] asks for a new epoch in good time.
+    /// How many are left: whoever does not want to see [`Exhausted`] asks for a new epoch in good
+    /// time.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         Self::PER_EPOCH - self.next

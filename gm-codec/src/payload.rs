@@ -1,5 +1,6 @@
-//! A payload: what is inside a frame, byte for byte. One value has one encoding, and every other spelling is refused, so
-//! `encode(decode(bytes)) == bytes`. Knows nothing of sealing, of sockets and of when to send what.
+//! A payload: what is inside a frame, byte for byte. One value has one encoding, and every other
+//! spelling is refused, so `encode(decode(bytes)) == bytes`. Knows nothing of sealing, of sockets
+//! and of when to send what.
 
 mod ack;
 mod application;
@@ -61,13 +62,14 @@ impl Payload {
     /// Appends the payload to `out`: table, header, tag, body.
     ///
     /// # Errors
-    /// A [`PayloadError`] if the payload cannot be said: a list that is not sorted, more of something than the limits allow. `out`
-    /// is then as it was.
+    /// A [`PayloadError`] if the payload cannot be said: a list that is not sorted, more of
+    /// something than the limits allow. `out` is then as it was.
     pub fn encode(&self, limits: &Limits, out: &mut Vec<u8>) -> Result<(), PayloadError> {
         Payload::encode_parts(&self.header, &self.body, limits, out)
     }
 
-    /// Appends the payload of a header and a body to `out`: for who sends one body under many headers.
+    /// Appends the payload of a header and a body to `out`: for who sends one body under many
+    /// headers.
     ///
     /// # Errors
     /// As [`encode`](Payload::encode).
@@ -92,16 +94,19 @@ impl Payload {
 
     /// Reads a payload, all of it.
     ///
-    /// Whatever the bytes announce, memory asked for on the way is in all at most 88 bytes for each byte of the payload
-    /// (`tests/allocations.rs`): it is what is there that costs, never what is announced.
+    /// Whatever the bytes announce, memory asked for on the way is in all at most 88 bytes for each
+    /// byte of the payload (`tests/allocations.rs`): it is what is there that costs, never what is
+    /// announced.
     ///
     /// # Errors
-    /// A [`PayloadError`] that names what is wrong and, by [`PayloadError::name`], what other implementations call it.
+    /// A [`PayloadError`] that names what is wrong and, by [`PayloadError::name`], what other
+    /// implementations call it.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
         Payload::read(&mut Reader::new(bytes, ()), limits)
     }
 
-    /// Reads a payload, all of it, and tells of each field that was read, also of those before a fault. For humans.
+    /// Reads a payload, all of it, and tells of each field that was read, also of those before a
+    /// fault. For humans.
     ///
     /// # Errors
     /// A [`TracedError`]: what [`decode`](Payload::decode) says, and where.

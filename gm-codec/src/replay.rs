@@ -1,4 +1,5 @@
-//! Which datagrams came already, by epoch and counter. Knows nothing of frames: ask only after one has opened.
+//! Which datagrams came already, by epoch and counter. Knows nothing of frames: ask only after one
+//! has opened.
 //!
 //! `docs/WIRE.md`, "Replay window".
 
@@ -32,8 +33,8 @@ impl ReplayStatus {
     }
 }
 
-/// The counters of the epochs last heard of. Bounded: a new epoch takes the place of the one that was fresh the longest ago,
-/// which is forgotten, so its frames would be fresh once more.
+/// The counters of the epochs last heard of. Bounded: a new epoch takes the place of the one that
+/// was fresh the longest ago, which is forgotten, so its frames would be fresh once more.
 #[derive(Debug)]
 pub struct ReplayWindow {
     max_epochs: usize,
@@ -70,8 +71,8 @@ impl ReplayWindow {
         self.epochs.len()
     }
 
-    /// Says whether a frame that opened came before, and remembers it. What is not fresh changes nothing, so whoever repeats
-    /// old frames keeps no epoch alive and drives none out.
+    /// Says whether a frame that opened came before, and remembers it. What is not fresh changes
+    /// nothing, so whoever repeats old frames keeps no epoch alive and drives none out.
     pub fn check_and_set(&mut self, epoch: Epoch, counter: u32) -> ReplayStatus {
         let used = self.now + 1;
         if let Some(known) = self.epochs.get_mut(&epoch) {

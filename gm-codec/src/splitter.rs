@@ -1,4 +1,5 @@
-//! The bytes of a connection, cut into frames. Knows nothing of keys: what it yields is whole, not yet authentic.
+//! The bytes of a connection, cut into frames. Knows nothing of keys: what it yields is whole, not
+//! yet authentic.
 //!
 //! `docs/WIRE.md`, "TCP".
 
@@ -14,11 +15,12 @@ const MAX_HEADER_BYTES: usize = FIXED_HEADER_BYTES + varint::MAX_BYTES;
 /// Bytes of the smallest buffer, of frames that have so many.
 const MIN_CAPACITY: usize = 64;
 
-/// Cuts what comes, in pieces of any size, into whole frames. Holds one frame at most, and of that only what has come: what
-/// a header announces costs nothing.
+/// Cuts what comes, in pieces of any size, into whole frames. Holds one frame at most, and of that
+/// only what has come: what a header announces costs nothing.
 ///
-/// The first frame has at most [`Limits::first_frame`] bytes, so whoever sends less than a frame that opens makes it hold no more than that.
-/// Open the first one before more is read: those after it may have [`Limits::frame`].
+/// The first frame has at most [`Limits::first_frame`] bytes, so whoever sends less than a frame
+/// that opens makes it hold no more than that. Open the first one before more is read: those after
+/// it may have [`Limits::frame`].
 #[derive(Debug)]
 pub struct FrameSplitter {
     /// Bytes of the present frame, at most.
@@ -32,7 +34,8 @@ pub struct FrameSplitter {
 }
 
 impl FrameSplitter {
-    /// Takes a first frame of at most [`Limits::first_frame`] bytes, then frames of at most [`Limits::frame`].
+    /// Takes a first frame of at most [`Limits::first_frame`] bytes, then frames of at most
+    /// [`Limits::frame`].
     #[must_use]
     pub fn new(limits: &Limits) -> FrameSplitter {
         FrameSplitter {
@@ -44,11 +47,12 @@ impl FrameSplitter {
         }
     }
 
-    /// Takes from the front of `input` what the present frame needs, and yields the frame once it is whole. Call it until it
-    /// yields nothing: then all input is taken.
+    /// Takes from the front of `input` what the present frame needs, and yields the frame once it
+    /// is whole. Call it until it yields nothing: then all input is taken.
     ///
     /// # Errors
-    /// A [`FrameError`] as soon as a header can only be wrong, and from then on the same one always: close the connection.
+    /// A [`FrameError`] as soon as a header can only be wrong, and from then on the same one
+    /// always: close the connection.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<&mut [u8]>, FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -79,7 +83,8 @@ impl FrameSplitter {
         }
     }
 
-    /// The frame that was yielded is not needed any longer: a large buffer is given back at once, not only when more comes.
+    /// The frame that was yielded is not needed any longer: a large buffer is given back at once,
+    /// not only when more comes.
     pub fn release(&mut self) {
         if std::mem::take(&mut self.yielded) {
             self.buffer.clear();
@@ -89,8 +94,8 @@ impl FrameSplitter {
         }
     }
 
-    /// Bytes of memory that are held at most once [`read`](FrameSplitter::read) was called with this input: for whoever has to make room
-    /// before.
+    /// Bytes of memory that are held at most once [`read`](FrameSplitter::read) was called with
+    /// this input: for whoever has to make room before.
     #[must_use]
     pub fn max_memory_after(&self, input: &[u8]) -> usize {
         let (before, kept) = if self.yielded {
@@ -114,7 +119,8 @@ impl FrameSplitter {
         }
     }
 
-    /// Bytes that were taken of a frame that is not whole yet: at the end of a connection, 0 if it ended between frames.
+    /// Bytes that were taken of a frame that is not whole yet: at the end of a connection, 0 if it
+    /// ended between frames.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         if self.yielded { 0 } else { self.buffer.len() }
@@ -126,7 +132,8 @@ impl FrameSplitter {
         self.buffer.capacity()
     }
 
-    /// Moves bytes from the input until the buffer has `whole`. The buffer grows by doubling, never above `whole`.
+    /// Moves bytes from the input until the buffer has `whole`. The buffer grows by doubling, never
+    /// above `whole`.
     fn fill(&mut self, input: &mut &[u8], whole: usize) {
         let held = self.buffer.len();
         let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(held)));

@@ -1,10 +1,11 @@
-//! One connection: its opening, and the place of each frame on it. Knows no socket: bytes are handed in and out.
+//! One connection: its opening, and the place of each frame on it. Knows no socket: bytes are
+//! handed in and out.
 //!
 //! `docs/WIRE.md`, "TCP".
 
 use thiserror::Error;
 
-use crate::channel::{Channel, Side};
+use crate::channel::{Channel, ConnectionSide};
 use crate::frame::{FrameCodec, Opened, SealError};
 use crate::frame_error::FrameError;
 use crate::limits::HANDSHAKE_BYTES;
@@ -18,7 +19,7 @@ pub struct HandshakeEchoed;
 /// A connection until the peer's random bytes have come.
 #[derive(Debug)]
 pub struct Handshake {
-    side: Side,
+    side: ConnectionSide,
     own: [u8; HANDSHAKE_BYTES],
     peer: [u8; HANDSHAKE_BYTES],
     received: usize,
@@ -28,10 +29,10 @@ impl Handshake {
     /// Random bytes that each side sends first.
     pub const BYTES: usize = HANDSHAKE_BYTES;
 
-    /// A connection that was just made. `own`: random bytes, drawn for this connection alone; send them first, at once, and
-    /// without waiting for the peer's.
+    /// A connection that was just made. `own`: random bytes, drawn for this connection alone; send
+    /// them first, at once, and without waiting for the peer's.
     #[must_use]
-    pub fn new(side: Side, own: [u8; Handshake::BYTES]) -> Handshake {
+    pub fn new(side: ConnectionSide, own: [u8; Handshake::BYTES]) -> Handshake {
         Handshake { side, own, peer: [0; HANDSHAKE_BYTES], received: 0 }
     }
 
@@ -41,8 +42,9 @@ impl Handshake {
         &self.own
     }
 
-    /// Takes from the front of `input` what it needs, and is done once it has all. What is left is for a
-    /// [`FrameSplitter`](crate::FrameSplitter). Once done, or after the error, there is nothing more to call.
+    /// Takes from the front of `input` what it needs, and is done once it has all. What is left is
+    /// for a [`FrameSplitter`](crate::FrameSplitter). Once done, or after the error, there is
+    /// nothing more to call.
     ///
     /// # Errors
     /// [`HandshakeEchoed`].
@@ -60,26 +62,27 @@ impl Handshake {
             return Err(HandshakeEchoed);
         }
         let (initiator, acceptor) = match self.side {
-            Side::Initiator => (self.own, self.peer),
-            Side::Acceptor => (self.peer, self.own),
+            ConnectionSide::Initiator => (self.own, self.peer),
+            ConnectionSide::Acceptor => (self.peer, self.own),
         };
         Ok(Some(Stream { initiator, acceptor, side: self.side, sent: 0, received: 0 }))
     }
 }
 
-/// A connection that both sides have opened. Counts the frames of both directions: each is bound to its place, so a frame
-/// cannot be sent back, again, in another order, or with one before it left out.
+/// A connection that both sides have opened. Counts the frames of both directions: each is bound to
+/// its place, so a frame cannot be sent back, again, in another order, or with one before it left
+/// out.
 #[derive(Debug)]
 pub struct Stream {
     initiator: [u8; HANDSHAKE_BYTES],
     acceptor: [u8; HANDSHAKE_BYTES],
-    side: Side,
+    side: ConnectionSide,
     sent: u64,
     received: u64,
 }
 
 impl Stream {
-    fn channel(&self, from: Side, number: u64) -> Channel {
+    fn channel(&self, from: ConnectionSide, number: u64) -> Channel {
         Channel::Stream { initiator: self.initiator, acceptor: self.acceptor, from, number }
     }
 
@@ -95,7 +98,8 @@ impl Stream {
         self.channel(self.side.other(), self.received)
     }
 
-    /// Appends the next frame to `out`. It must be sent, and in this order: seal what is written, not what is queued.
+    /// Appends the next frame to `out`. It must be sent, and in this order: seal what is written,
+    /// not what is queued.
     ///
     /// # Errors
     /// A [`SealError`]; nothing was made, and the next frame takes this one's place.
@@ -111,7 +115,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Opens the next frame, as [`FrameCodec::open`] does. No replay window is needed: every frame has one place.
+    /// Opens the next frame, as [`FrameCodec::open`] does. No replay window is needed: every frame
+    /// has one place.
     ///
     /// # Errors
     /// A [`FrameError`]; the connection is of no more use.

@@ -1,4 +1,5 @@
-//! Numbers of up to 64 bits in as few bytes as they need (unsigned LEB128). Knows nothing of what the numbers mean.
+//! Numbers of up to 64 bits in as few bytes as they need (unsigned LEB128). Knows nothing of what
+//! the numbers mean.
 //!
 //! `docs/WIRE.md`, "Varints". One number has one spelling: a decoder refuses every other.
 
@@ -54,7 +55,8 @@ pub fn write(value: u64, out: &mut Vec<u8>) {
 /// The number that `bytes` begin with, and how many bytes it takes.
 ///
 /// # Errors
-/// A [`VarintError`]; the first byte that decides is the one that is reported, so what follows makes no difference.
+/// A [`VarintError`]; the first byte that decides is the one that is reported, so what follows
+/// makes no difference.
 pub fn read(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
     let mut value = 0;
     for (at, byte) in bytes.iter().take(MAX_BYTES).enumerate() {

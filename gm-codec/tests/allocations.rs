@@ -1,5 +1,5 @@
-//! What reading costs in memory, whatever is read: bytes asked of the allocator, in all, those given back too. A binary of
-//! its own, with one test, so that nothing else is counted.
+//! What reading costs in memory, whatever is read: bytes asked of the allocator, in all, those
+//! given back too. A binary of its own, with one test, so that nothing else is counted.
 
 mod common;
 mod payloads;
@@ -7,7 +7,7 @@ mod payloads;
 use std::alloc::System;
 
 use common::{codec, forge, nonce, stream, unhex, varint};
-use gm_codec::{Channel, Limits, Payload, Side};
+use gm_codec::{Channel, ConnectionSide, Limits, Payload};
 use payloads::payload;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,16 +18,18 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Reading a payload of n bytes allocates at most n times this. The worst are buckets of which none has a child: 3 bytes each, of
-/// which comes a parent of 264. Next come forgotten members: 5 bytes each, of which come an entry of the table (20), its mark (1)
-/// and a part (128, in a vector that has just doubled), 277 bytes.
+/// Reading a payload of n bytes allocates at most n times this. The worst are buckets of which none
+/// has a child: 3 bytes each, of which comes a parent of 264. Next come forgotten members: 5 bytes
+/// each, of which come an entry of the table (20), its mark (1) and a part (128, in a vector that
+/// has just doubled), 277 bytes.
 const DECODE: usize = 88;
 /// Opening a frame of n bytes allocates at most n times this: what snappy can make of a block.
 const OPEN: usize = 22;
 /// Inputs of each sort.
 const COUNT: usize = 3_000;
 
-/// Bytes allocated, of some tries the first that is within the bound: the test runner's own thread may allocate meanwhile.
+/// Bytes allocated, of some tries the first that is within the bound: the test runner's own thread
+/// may allocate meanwhile.
 fn allocated(bound: usize, mut work: impl FnMut()) -> usize {
     let count = || {
         let region = Region::new(ALLOCATOR);
@@ -77,13 +79,15 @@ fn parts(count: usize, part: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A direct payload of a table, a tag, the group `G` for those bodies that have a name, and what follows.
+/// A direct payload of a table, a tag, the group `G` for those bodies that have a name, and what
+/// follows.
 fn direct(nodes: usize, tag: &str, body: &[u8]) -> Vec<u8> {
     [table(nodes), unhex("0400"), unhex(tag), body.to_vec()].concat()
 }
 
-/// What costs most for its bytes, and is sound: buckets; forgotten members, records without items and with one, increments, lists, one
-/// record and one increment of many items; versions of nobody's records, requests, islands, questions about gaps.
+/// What costs most for its bytes, and is sound: buckets; forgotten members, records without items
+/// and with one, increments, lists, one record and one increment of many items; versions of
+/// nobody's records, requests, islands, questions about gaps.
 fn costliest_payloads(count: usize) -> [Vec<u8>; 12] {
     let counted = |each: &str| [varint(count as u64), unhex(each).repeat(count)].concat();
     let islands = [varint(2 * count as u64), unhex("0000").repeat(count), unhex("00")].concat();
@@ -117,7 +121,8 @@ fn check_payloads(draw: &mut Draw) {
         let mut mutated = sound.clone();
         mutated[at] = byte;
         decode(&mutated);
-        // A number that may have been a count becomes a great one: of what is left, of all limits, of 64 bits.
+        // A number that may have been a count becomes a great one: of what is left, of all limits,
+        // of 64 bits.
         for count in [sound.len() - at, 100_000, 1 << 20, 1 << 32, usize::MAX] {
             decode(&[&sound[..at], &varint(count as u64), &sound[at + 1..]].concat());
         }
@@ -159,7 +164,7 @@ fn check_frames(draw: &mut Draw) {
         });
         assert!(spent <= bound, "{spent} bytes for {}: {}", frame.len(), common::hex(frame));
     };
-    let (mut sealing, elsewhere) = (codec(&[2], "c"), stream(Side::Initiator, 0));
+    let (mut sealing, elsewhere) = (codec(&[2], "c"), stream(ConnectionSide::Initiator, 0));
     for _ in 0..COUNT {
         open(&draw.of(vec(any::<u8>(), 0..600)), 0);
         let mut frame = Vec::new();

@@ -1,7 +1,9 @@
-//! One number over the encodings of thousands of generated payloads: whatever changes on the wire changes it.
+//! One number over the encodings of thousands of generated payloads: whatever changes on the wire
+//! changes it.
 //!
-//! It says that something changed, not what: that is for the other vectors. It changes too where the generated payloads do,
-//! by `tests/payloads` or by another version of proptest. `cargo xtask vectors` writes it.
+//! It says that something changed, not what: that is for the other vectors. It changes too where
+//! the generated payloads do, by `tests/payloads` or by another version of proptest. `cargo xtask
+//! vectors` writes it.
 
 mod common;
 mod payloads;

@@ -32,7 +32,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn payload_of_maximum_size_round_trips() {
-    let stream = common::stream(gm_codec::Side::Initiator, 0);
+    let stream = common::stream(gm_codec::ConnectionSide::Initiator, 0);
     let wide = Limits::default();
     let narrow = Limits { payload: 1_000, ..wide };
     for (payload, kind) in [(noise(1_000), "as it is"), (vec![7; 1_000], "compressed")] {
@@ -54,7 +54,8 @@ fn payload_of_maximum_size_round_trips() {
     }
 }
 
-/// The room of a datagram is what a payload may have, to the byte where the length takes three bytes.
+/// The room of a datagram is what a payload may have, to the byte where the length takes three
+/// bytes.
 #[test]
 fn datagram_payload_size_is_exact() {
     for datagram in [64, 1_200, 20_000, 65_507] {
@@ -71,7 +72,8 @@ fn datagram_payload_size_is_exact() {
     }
 }
 
-/// However little a payload gains by compression, its frame is one that is taken: a receiver refuses a block that is no shorter.
+/// However little a payload gains by compression, its frame is one that is taken: a receiver
+/// refuses a block that is no shorter.
 #[test]
 fn incompressible_payloads_are_not_compressed() {
     let mut codec = sealing(Limits::default());
@@ -93,7 +95,7 @@ fn incompressible_payloads_are_not_compressed() {
 /// The memory of a frame is about that of its payload.
 #[test]
 fn frame_buffer_is_not_oversized() {
-    let stream = common::stream(gm_codec::Side::Initiator, 1);
+    let stream = common::stream(gm_codec::ConnectionSide::Initiator, 1);
     for payload in [noise(100_000), vec![7; 100_000]] {
         let mut frame = Vec::with_capacity(1);
         sealing(Limits::default()).seal(&stream, nonce(1), &payload, &mut frame).expect("short");

@@ -1,4 +1,5 @@
-//! What hostile frames allocate, counted. A binary of its own, with one test, so that nothing else is counted.
+//! What hostile frames allocate, counted. A binary of its own, with one test, so that nothing else
+//! is counted.
 
 mod common;
 
@@ -22,7 +23,8 @@ fn allocated(mut work: impl FnMut()) -> usize {
     std::iter::repeat_with(count).take(5).min().expect("some runs")
 }
 
-/// Payloads that announce much and then end, or go wrong at once: what they make room for is in proportion to their bytes.
+/// Payloads that announce much and then end, or go wrong at once: what they make room for is in
+/// proportion to their bytes.
 fn payloads_with_excessive_counts() {
     const BYTES: usize = 20_000;
     // A table of one entry, a direct header, the tag, and what precedes the count.
@@ -39,7 +41,8 @@ fn payloads_with_excessive_counts() {
         &[0x0b, 0x01, 0x47, 0x02, 0x05],
         &[0x0c, 0x01, 0x47],
     ] {
-        // As many as there are bytes, and one more than that; the bytes themselves are `ff`, which nothing can begin with.
+        // As many as there are bytes, and one more than that; the bytes themselves are `ff`, which
+        // nothing can begin with.
         for count in [BYTES as u64, BYTES as u64 + 1, 99_999] {
             let bytes = [&direct[..], before, &common::varint(count), &[0xff; BYTES]].concat();
             let allocated = allocated(|| {

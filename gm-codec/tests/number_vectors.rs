@@ -1,5 +1,5 @@
-//! The vectors of varints and replay windows: made from their description, compared with the committed files, and those files
-//! read back.
+//! The vectors of varints and replay windows: made from their description, compared with the
+//! committed files, and those files read back.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Payloads at the edges of what can be said: twice the same, exactly as many as the limits allow and one more, rooms to the byte.
+//! Payloads at the edges of what can be said: twice the same, exactly as many as the limits allow
+//! and one more, rooms to the byte.
 
 mod payloads;
 
@@ -48,7 +49,8 @@ fn group(parts: Vec<MemberUpdate>) -> Payload {
     direct(Body::GroupUpdate(GroupUpdate { name: name("g"), updates: parts }))
 }
 
-/// A list has each of its things once: the same one a second time is as wrong as one in the wrong place.
+/// A list has each of its things once: the same one a second time is as wrong as one in the wrong
+/// place.
 #[test]
 fn duplicates_are_refused() {
     let about = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
@@ -152,10 +154,11 @@ fn split_records(members: &[(NetId, u32)], room: usize) -> SplitState {
     split_state(&state, room)
 }
 
-/// Counts of the table, the sender's entry, flags, the sender's position, sequence and multicast, receipts, the tag, the name and
-/// its length, the number of parts: the most that each takes.
+/// Counts of the table, the sender's entry, flags, the sender's position, sequence and multicast,
+/// receipts, the tag, the name and its length, the number of parts: the most that each takes.
 const BESIDES: usize = (3 + 3) + 19 + 2 + 3 + (10 + 10) + 5 + 1 + (2 + 1) + 3;
-/// Head, life, clock, floor, how many items; and what the head takes more if its member is far from the one before.
+/// Head, life, clock, floor, how many items; and what the head takes more if its member is far from
+/// the one before.
 const EMPTY: usize = 5 + 4;
 /// A record without items and its member's entry in the table.
 const OF_V4: usize = EMPTY + 7;
@@ -164,7 +167,8 @@ const OF_V6: usize = EMPTY + 19;
 /// To the byte: with the room for a record it is there, with one byte less it goes by TCP.
 #[test]
 fn split_uses_the_room_of_a_record_exactly() {
-    // The first item is its head, the start, the port, the age; each other one adjoins nothing, and is its head and the start.
+    // The first item is its head, the start, the port, the age; each other one adjoins nothing, and
+    // is its head and the start.
     for (member, items, bytes) in
         [(v4(2), 0, OF_V4), (v6(2), 0, OF_V6), (v4(2), 1, OF_V4 + 5), (v4(2), 3, OF_V4 + 5 + 2 * 2)]
     {

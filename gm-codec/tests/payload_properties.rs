@@ -38,7 +38,8 @@ proptest! {
     fn truncated_payloads_are_refused(payload in payload(), at in any::<usize>()) {
         let bytes = encoded(&payload);
         let cut = &bytes[..at % bytes.len()];
-        // An application's bytes, and those that are repeated, are the rest of the payload, so there a cut is another payload.
+        // An application's bytes, and those that are repeated, are the rest of the payload, so
+        // there a cut is another payload.
         match &payload.body {
             Body::Application(_) | Body::Retransmission(_) => canonical(cut)?,
             _ => prop_assert!(Payload::decode(cut, &limits()).is_err()),

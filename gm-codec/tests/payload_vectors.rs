@@ -1,5 +1,6 @@
-//! The payload vectors: each is made anew, compared with the committed file, and read back; and malformed payloads, each
-//! with the name of its error. `cargo xtask vectors` writes the file instead.
+//! The payload vectors: each is made anew, compared with the committed file, and read back; and
+//! malformed payloads, each with the name of its error. `cargo xtask vectors` writes the file
+//! instead.
 
 mod common;
 mod payloads;

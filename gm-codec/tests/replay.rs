@@ -65,7 +65,8 @@ impl Pair {
         actual
     }
 
-    /// Asks for every counter that the window remembers, and for some that it does not: whatever is wrong in it comes out.
+    /// Asks for every counter that the window remembers, and for some that it does not: whatever is
+    /// wrong in it comes out.
     fn check_all(&mut self, epoch: u64) {
         let Some(highest) = self.highest(epoch) else { return };
         for counter in highest.saturating_sub(1_030)..=highest {
@@ -133,7 +134,8 @@ proptest! {
     }
 }
 
-/// Every counter of a full window was taken; after a slide those that were passed over are fresh, each of them, when they come late.
+/// Every counter of a full window was taken; after a slide those that were passed over are fresh,
+/// each of them, when they come late.
 #[test]
 fn skipped_counters_stay_fresh() {
     for by in [1, 2, 63, 64, 65, 127, 128, 1_022, 1_023, 1_024, 1_025, 1 << 30] {

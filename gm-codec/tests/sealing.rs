@@ -1,4 +1,5 @@
-//! What sealing promises: the cipher is RFC 8439's, what was changed or comes from elsewhere is refused, keys stay secret.
+//! What sealing promises: the cipher is RFC 8439's, what was changed or comes from elsewhere is
+//! refused, keys stay secret.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -6,8 +7,8 @@ mod common;
 
 use common::{A, I, backends, codec, epoch, forge, hex, insecure, key, nonce, secret, stream, unhex};
 use gm_codec::{
-    Aead, Channel, ClusterName, ClusterNameError, Epoch, FrameCodec, FrameError, Key, Keyring, Limits,
-    NonceSequence, Portable, ReservedEpoch, SealError, Side,
+    Aead, Channel, ClusterName, ClusterNameError, ConnectionSide, Epoch, FrameCodec, FrameError, Key,
+    Keyring, Limits, NonceSequence, Portable, ReservedEpoch, SealError,
 };
 use proptest::prelude::*;
 
@@ -39,7 +40,7 @@ fn corrupted_or_truncated_frames_are_refused() {
     for aead in backends() {
         let mut codec = codec(&[1, 2], "production").with_aead(aead);
         for payload in [b"payload".to_vec(), vec![b'a'; 700]] {
-            for channel in [Channel::Datagram, stream(Side::Initiator, 3)] {
+            for channel in [Channel::Datagram, stream(ConnectionSide::Initiator, 3)] {
                 let mut frame = Vec::new();
                 codec.seal(&channel, nonce(1), &payload, &mut frame).expect("short");
                 assert_eq!(open(&codec, &channel, &frame).as_ref(), Ok(&payload));
@@ -60,15 +61,19 @@ fn corrupted_or_truncated_frames_are_refused() {
 
 #[test]
 fn frames_open_only_in_their_channel() {
-    let here = stream(Side::Initiator, 3);
-    let other_openings =
-        |initiator, acceptor| Channel::Stream { initiator, acceptor, from: Side::Initiator, number: 3 };
+    let here = stream(ConnectionSide::Initiator, 3);
+    let other_openings = |initiator, acceptor| Channel::Stream {
+        initiator,
+        acceptor,
+        from: ConnectionSide::Initiator,
+        number: 3,
+    };
     let places = [
         here,
         Channel::Datagram,
-        stream(Side::Acceptor, 3),
-        stream(Side::Initiator, 2),
-        stream(Side::Initiator, 4),
+        stream(ConnectionSide::Acceptor, 3),
+        stream(ConnectionSide::Initiator, 2),
+        stream(ConnectionSide::Initiator, 4),
         other_openings(A, I),
         other_openings(I, I),
         other_openings(A, A),
@@ -180,7 +185,7 @@ fn oversized_payloads_leave_the_buffer_unchanged() {
     assert_eq!(seal(Channel::Datagram, 2_001), Err(SealError::PayloadTooLong { bytes: 2_001, limit: 2_000 }));
     assert_eq!(seal(Channel::Datagram, 1_168), Err(SealError::FrameTooLong { bytes: 1_201, limit: 1_200 }));
     assert_eq!(
-        seal(stream(Side::Initiator, 0), 1_468),
+        seal(stream(ConnectionSide::Initiator, 0), 1_468),
         Err(SealError::FrameTooLong { bytes: 1_501, limit: 1_500 })
     );
     assert_eq!(seal(Channel::Datagram, 1_167), Ok(()));
@@ -211,7 +216,7 @@ proptest! {
         ],
     ) {
         let channel = place.map_or(Channel::Datagram, |(from, number)| {
-            stream(if from { Side::Initiator } else { Side::Acceptor }, number)
+            stream(if from { ConnectionSide::Initiator } else { ConnectionSide::Acceptor }, number)
         });
         let mut made = Vec::new();
         for aead in backends() {

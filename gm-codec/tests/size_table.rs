@@ -1,5 +1,5 @@
-//! The table of sizes in `docs/FIGURES.md`: the same changes as this crate and as other encodings write them, in one run.
-//! What differs from the page fails, and shows the table that is right.
+//! The table of sizes in `docs/FIGURES.md`: the same changes as this crate and as other encodings
+//! write them, in one run. What differs from the page fails, and shows the table that is right.
 
 mod group_states;
 
@@ -80,7 +80,8 @@ impl Changed {
     }
 }
 
-/// As Protocol Buffers version 3 does: a byte of field and type before each number, and no byte for a number that is 0.
+/// As Protocol Buffers version 3 does: a byte of field and type before each number, and no byte for
+/// a number that is 0.
 fn protobuf(change: &Change) -> usize {
     let fields = |numbers: &[u64]| -> usize {
         numbers.iter().filter(|number| **number != 0).map(|number| 1 + varint::len(*number)).sum()
@@ -115,8 +116,8 @@ fn cbor(change: &Change) -> usize {
     bytes.len()
 }
 
-/// Where the bytes of a sealed frame go: header, nonce and tag; table; header; tag, name and number of parts; the part without
-/// its items; items and their number; what snappy took off.
+/// Where the bytes of a sealed frame go: header, nonce and tag; table; header; tag, name and number
+/// of parts; the part without its items; items and their number; what snappy took off.
 fn by_field(payload: &Payload) -> String {
     let mut bytes = Vec::new();
     payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");

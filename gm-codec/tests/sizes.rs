@@ -1,4 +1,5 @@
-//! Bytes on the wire for fixed states, sealed, as a datagram carries them: what `docs/FIGURES.md` says.
+//! Bytes on the wire for fixed states, sealed, as a datagram carries them: what `docs/FIGURES.md`
+//! says.
 
 mod group_states;
 
@@ -13,7 +14,8 @@ use group_states::{
 
 #[test]
 fn one_changed_item() {
-    // Table 8, header 4, tag 1, name 10, parts 1, head 1, life 7, clock 2, span 1, digest 8, items 1, item 13.
+    // Table 8, header 4, tag 1, name 10, parts 1, head 1, life 7, clock 2, span 1, digest 8, items
+    // 1, item 13.
     assert_eq!(sizes(&increment(vec![item(0x8123_4567, 0xf234_5678, 20_000)])), (57, 89), "the figure is 92");
 }
 

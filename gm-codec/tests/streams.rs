@@ -1,30 +1,33 @@
-//! Connections: any chunking gives the same frames, openings meet, and hostile bytes end it at once.
+//! Connections: any chunking gives the same frames, openings meet, and hostile bytes end it at
+//! once.
 
 #![allow(clippy::cast_possible_truncation)]
 
 mod common;
 
 use common::{A, I, codec, nonce};
-use gm_codec::{FrameError, FrameSplitter, Handshake, HandshakeEchoed, Limits, SealError, Side, Stream};
+use gm_codec::{
+    ConnectionSide, FrameError, FrameSplitter, Handshake, HandshakeEchoed, Limits, SealError, Stream,
+};
 use proptest::prelude::*;
 
-fn opened(side: Side, own: [u8; 16], peer: [u8; 16]) -> Stream {
+fn opened(side: ConnectionSide, own: [u8; 16], peer: [u8; 16]) -> Stream {
     let mut input = peer.as_slice();
     Handshake::new(side, own).read(&mut input).expect("no echo").expect("16 bytes")
 }
 
 #[test]
 fn handshake_takes_chunks_and_refuses_mirrors() {
-    let mut opening = Handshake::new(Side::Acceptor, A);
+    let mut opening = Handshake::new(ConnectionSide::Acceptor, A);
     for byte in &I[..15] {
         assert!(opening.read(&mut [*byte].as_slice()).expect("no echo").is_none());
     }
     let mut last = [I[15], 1, 2].as_slice();
     let stream = opening.read(&mut last).expect("no echo").expect("whole");
     assert_eq!(last, [1, 2]);
-    assert_eq!(stream.incoming(), opened(Side::Initiator, I, A).outgoing());
-    assert_eq!(stream.outgoing(), opened(Side::Initiator, I, A).incoming());
-    let echo = Handshake::new(Side::Initiator, I).read(&mut I.as_slice()).map(|_| ());
+    assert_eq!(stream.incoming(), opened(ConnectionSide::Initiator, I, A).outgoing());
+    assert_eq!(stream.outgoing(), opened(ConnectionSide::Initiator, I, A).incoming());
+    let echo = Handshake::new(ConnectionSide::Initiator, I).read(&mut I.as_slice()).map(|_| ());
     assert_eq!(echo, Err(HandshakeEchoed));
 }
 
@@ -69,7 +72,8 @@ fn after_first_frame() -> FrameSplitter {
     split
 }
 
-/// The most that a first frame may have is taken, one byte more is refused at the byte that says so; later ones may be longer.
+/// The most that a first frame may have is taken, one byte more is refused at the byte that says
+/// so; later ones may be longer.
 #[test]
 fn first_frame_size_is_limited() {
     let longest = Limits::FIRST_FRAME;
@@ -119,7 +123,8 @@ fn oversized_first_frame_is_neither_sealed_nor_opened() {
     };
     let (fits, beyond) =
         (noise(ours.limits().first_frame_payload()), noise(ours.limits().first_frame_payload() + 1));
-    let (mut from, mut to) = (opened(Side::Initiator, I, A), opened(Side::Acceptor, A, I));
+    let (mut from, mut to) =
+        (opened(ConnectionSide::Initiator, I, A), opened(ConnectionSide::Acceptor, A, I));
     let mut frame = Vec::new();
     let refused = from.seal(&mut ours, nonce(1), &beyond, &mut frame);
     assert_eq!(refused, Err(SealError::FrameTooLong { bytes: 4_097, limit: 4_096 }));
@@ -134,7 +139,7 @@ fn oversized_first_frame_is_neither_sealed_nor_opened() {
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(4_097, 0);
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
-    let met = opened(Side::Acceptor, A, I).open(&ours, &mut frame, &mut Vec::new()).map(|_| ());
+    let met = opened(ConnectionSide::Acceptor, A, I).open(&ours, &mut frame, &mut Vec::new()).map(|_| ());
     assert_eq!(met, Err(error));
 }
 
@@ -145,7 +150,7 @@ proptest! {
         cuts in proptest::collection::vec(1_usize..500, 1..40),
     ) {
         let (mut ours, theirs) = (codec(&[1], "c"), codec(&[1], "c"));
-        let (mut from, mut to) = (opened(Side::Initiator, I, A), opened(Side::Acceptor, A, I));
+        let (mut from, mut to) = (opened(ConnectionSide::Initiator, I, A), opened(ConnectionSide::Acceptor, A, I));
         let mut bytes = Vec::new();
         for (at, payload) in payloads.iter().enumerate() {
             from.seal(&mut ours, nonce(at as u32), payload, &mut bytes).expect("short");

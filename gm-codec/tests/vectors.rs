@@ -1,4 +1,5 @@
-//! The vectors of frames and keyrings: made from their description, compared with the committed files, and those files read back.
+//! The vectors of frames and keyrings: made from their description, compared with the committed
+//! files, and those files read back.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -8,7 +9,9 @@ use common::{
     channel_json, channel_of, codec, committed, forge, hex, insecure, key, noise, nonce, secret, stream,
     unhex, unsealed,
 };
-use gm_codec::{Channel, FrameCodec, FrameError, Key, Keyring, KeyringError, Limits, Nonce, Side, varint};
+use gm_codec::{
+    Channel, ConnectionSide, FrameCodec, FrameError, Key, Keyring, KeyringError, Limits, Nonce, varint,
+};
 use serde_json::{Value, json};
 
 struct Frames(Vec<Value>);
@@ -83,7 +86,8 @@ fn good_frames(frames: &mut Frames) {
         );
     }
     for cluster in ["c", "ügyfelek", &long] {
-        for channel in [Channel::Datagram, of(Side::Initiator, 0), of(Side::Acceptor, 0)] {
+        for channel in [Channel::Datagram, of(ConnectionSide::Initiator, 0), of(ConnectionSide::Acceptor, 0)]
+        {
             frames.good("clusters and channels", (&[1], cluster, channel), 1, b"payload");
             frames.good("clusters and channels, unsealed", (&[], cluster, channel), 1, b"payload");
         }
@@ -94,7 +98,12 @@ fn good_frames(frames: &mut Frames) {
         frames.good("to one node, unsealed", (&[], "production", to), 3, b"payload");
     }
     for number in [1, 255, 256, u64::MAX] {
-        frames.good("later on a stream", (&[1], "production", of(Side::Acceptor, number)), 2, b"payload");
+        frames.good(
+            "later on a stream",
+            (&[1], "production", of(ConnectionSide::Acceptor, number)),
+            2,
+            b"payload",
+        );
     }
     for counter in [0, 255, 256, u32::MAX] {
         frames.good("counters", (&[2], "production", Channel::Datagram), counter, b"payload");
@@ -138,9 +147,10 @@ fn bad_headers(frames: &mut Frames) {
     frames.bad("sealed, and we have no keys", (&[], &udp), &sound, "UnknownKey");
 }
 
-/// The first frame of each side of a connection is small; later ones, and datagrams that were taken, need not be.
+/// The first frame of each side of a connection is small; later ones, and datagrams that were
+/// taken, need not be.
 fn first_frames(frames: &mut Frames) {
-    let sides = [Side::Initiator, Side::Acceptor];
+    let sides = [ConnectionSide::Initiator, ConnectionSide::Acceptor];
     for (side, number) in sides.into_iter().flat_map(|side| [(side, 0), (side, 1)]) {
         let there = stream(side, number);
         let id = key(1).id();
@@ -152,7 +162,7 @@ fn first_frames(frames: &mut Frames) {
     }
     let (udp, id) = (Channel::Datagram, key(1).id());
     frames.bad("a datagram of 4,097 bytes, cut", (&[1], &udp), &[0x67, 1, id, 0xfc, 0x1f], "Truncated");
-    let first = (&[1][..], "production", stream(Side::Acceptor, 0));
+    let first = (&[1][..], "production", stream(ConnectionSide::Acceptor, 0));
     frames.good("the longest first frame", first, 4, &noise(4_096 - 5 - 28));
 }
 
@@ -170,7 +180,7 @@ fn bad_addressees(frames: &mut Frames) {
 
 fn bad_insides(frames: &mut Frames) {
     let udp = Channel::Datagram;
-    let (mine, after) = (stream(Side::Initiator, 5), stream(Side::Initiator, 6));
+    let (mine, after) = (stream(ConnectionSide::Initiator, 5), stream(ConnectionSide::Initiator, 6));
     let sealed = |channel: &Channel| forge(1, 1, "production", channel, nonce(9).bytes(), b"payload");
     let text = |flags, text: &[u8]| forge(flags, 1, "production", &udp, nonce(9).bytes(), text);
     frames.bad(
@@ -189,11 +199,15 @@ fn bad_insides(frames: &mut Frames) {
     frames.bad("another cluster, unsealed", (&[], &udp), &other, "BadChecksum");
     frames.bad("from UDP to TCP", (&[1], &mine), &sealed(&udp), "NotAuthentic");
     frames.bad("from TCP to UDP", (&[1], &udp), &sealed(&mine), "NotAuthentic");
-    frames.bad("sent back", (&[1], &stream(Side::Acceptor, 5)), &sealed(&mine), "NotAuthentic");
+    frames.bad("sent back", (&[1], &stream(ConnectionSide::Acceptor, 5)), &sealed(&mine), "NotAuthentic");
     frames.bad("sent again", (&[1], &after), &sealed(&mine), "NotAuthentic");
     frames.bad("one left out", (&[1], &mine), &sealed(&after), "NotAuthentic");
-    let elsewhere =
-        Channel::Stream { initiator: common::A, acceptor: common::I, from: Side::Initiator, number: 5 };
+    let elsewhere = Channel::Stream {
+        initiator: common::A,
+        acceptor: common::I,
+        from: ConnectionSide::Initiator,
+        number: 5,
+    };
     frames.bad("another connection", (&[1], &elsewhere), &sealed(&mine), "NotAuthentic");
     let sound = sealed(&udp);
     for at in [2, 4, 11, 12, 15, 16, 22, 23, sound.len() - 1] {
@@ -302,7 +316,8 @@ fn frames() {
     }
 }
 
-/// Two keys with the same id, both with small numbers; found by trying, and written down in the vectors.
+/// Two keys with the same id, both with small numbers; found by trying, and written down in the
+/// vectors.
 fn keys_with_equal_ids() -> (u8, u8) {
     let pairs = (1..=255_u8).flat_map(|one| (1..one).map(move |other| (other, one)));
     pairs.into_iter().find(|(one, other)| key(*one).id() == key(*other).id()).expect("255 keys, 256 ids")

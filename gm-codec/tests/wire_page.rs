@@ -33,7 +33,8 @@ fn every_error_and_limit_is_on_the_page() {
     let frame_errors = variants(include_str!("../src/frame_error.rs"), "pub enum FrameError");
     let payload_errors = variants(include_str!("../src/payload/error.rs"), "pub enum PayloadError");
     assert_eq!((frame_errors.len(), payload_errors.len()), (18, 19), "{frame_errors:?} {payload_errors:?}");
-    // Those that pass on another crate's error, or one of an application, are named by `PayloadError::name`.
+    // Those that pass on another crate's error, or one of an application, are named by
+    // `PayloadError::name`.
     let named = |name: &'static str| match name {
         "NetId(#[from] NetIdError)" => "BadNetId",
         "Name(#[from] NameError)" => "BadName",

@@ -1,5 +1,5 @@
-//! How long it takes to find what changed between two states, as events: of states that share what is equal, and of
-//! states that were built apart.
+//! How long it takes to find what changed between two states, as events: of states that share what
+//! is equal, and of states that were built apart.
 
 mod common;
 

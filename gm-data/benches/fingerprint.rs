@@ -1,5 +1,5 @@
-//! What it costs, per item, to have digests and fingerprints: on the way of building a record, kept up to date by an
-//! increment, and against making them again from all items.
+//! What it costs, per item, to have digests and fingerprints: on the way of building a record, kept
+//! up to date by an increment, and against making them again from all items.
 
 mod common;
 
@@ -36,7 +36,8 @@ fn from_parts(c: &mut Criterion) {
             });
         }
     }
-    // As many records as items: what a record costs beside its items, and that it comes into the state.
+    // As many records as items: what a record costs beside its items, and that it comes into the
+    // state.
     let size = 100_000;
     let records = state(size, size);
     assert_eq!(group_state(&records).member_count(), size as usize);
@@ -47,7 +48,8 @@ fn from_parts(c: &mut Criterion) {
     group.finish();
 }
 
-/// An increment of 1 % of a record, per item that is news; and what the state would cost without it, per item of all.
+/// An increment of 1 % of a record, per item that is news; and what the state would cost without
+/// it, per item of all.
 fn upkeep(c: &mut Criterion) {
     let mut group = c.benchmark_group("upkeep");
     for size in SIZES {

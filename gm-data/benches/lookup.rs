@@ -1,4 +1,5 @@
-//! How long it takes to find who serves a key, and to keep the index that finds it, beside a plain map and a linear scan.
+//! How long it takes to find who serves a key, and to keep the index that finds it, beside a plain
+//! map and a linear scan.
 
 mod common;
 
@@ -72,7 +73,8 @@ fn locate(c: &mut Criterion) {
         bench_query(&mut group, BenchmarkId::new("concerned", size), &keys, |key| {
             !view.affected_members(KeyRange::single(key)).is_empty()
         });
-        // A map by start answers for one owner a key and ranges that do not overlap, and for nothing else.
+        // A map by start answers for one owner a key and ranges that do not overlap, and for
+        // nothing else.
         let map: BTreeMap<u32, (u32, Item)> =
             view.items().iter().map(|t| (t.item.range().start(), (t.item.range().end(), t.item))).collect();
         bench_query(&mut group, BenchmarkId::new("btree_of_starts", size), &keys, |key| {
@@ -88,7 +90,8 @@ fn locate(c: &mut Criterion) {
     group.finish();
 }
 
-/// One more write of one item of one member, as its owner makes it: record, fingerprint and index follow.
+/// One more write of one item of one member, as its owner makes it: record, fingerprint and index
+/// follow.
 fn update(c: &mut Criterion) {
     let mut group = c.benchmark_group("update_one_item");
     for size in SIZES {
@@ -131,7 +134,8 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
-/// What the index adds to a change: an increment of one item of a member of 1e6 items, taken in with and without an index.
+/// What the index adds to a change: an increment of one item of a member of 1e6 items, taken in
+/// with and without an index.
 fn upkeep(c: &mut Criterion) {
     let mut group = c.benchmark_group("increment_of_one_item");
     for size in SIZES {

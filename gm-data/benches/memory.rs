@@ -1,8 +1,8 @@
-//! How many bytes an item takes, however its state came to be, beside the same in the maps of the standard library.
-//! Prints a table; takes no arguments but `--test`, which makes it small.
+//! How many bytes an item takes, however its state came to be, beside the same in the maps of the
+//! standard library. Prints a table; takes no arguments but `--test`, which makes it small.
 //!
-//! Counted is what is asked of the allocator. What that adds by itself, 8 to 16 bytes a block as a rule, is why the
-//! blocks are counted too.
+//! Counted is what is asked of the allocator. What that adds by itself, 8 to 16 bytes a block as a
+//! rule, is why the blocks are counted too.
 #![allow(clippy::print_stdout)] // The table is what it is for.
 
 mod common;
@@ -145,7 +145,8 @@ fn entry(timed: &StampedItem) -> (Key, Value) {
     ((item.member(), range.start(), range.end()), value)
 }
 
-/// The maps: a removal leaves nothing there, which a state that others are to learn of it from could not afford.
+/// The maps: a removal leaves nothing there, which a state that others are to learn of it from
+/// could not afford.
 fn maps(size: u32) {
     let entries: Vec<(Key, Value)> =
         state(size, 1_000).iter().flat_map(|parts| &parts.items).map(entry).collect();

@@ -1,5 +1,5 @@
-//! How long it takes to take in another's state, whole and as increments, beside the same in a `BTreeMap` of registers
-//! merged by hand.
+//! How long it takes to take in another's state, whole and as increments, beside the same in a
+//! `BTreeMap` of registers merged by hand.
 
 mod common;
 
@@ -86,7 +86,8 @@ fn ours(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, here: &[Parts], oth
         let other = group_state(other);
         (here.merge(&other), other)
     });
-    // A state that is in use has been read of late: what the making of it drove out of the caches is read in again.
+    // A state that is in use has been read of late: what the making of it drove out of the caches
+    // is read in again.
     let in_use = || {
         let here = group_state(here);
         black_box(here.items().iter().map(|timed| timed.stamp).sum::<u64>());
@@ -141,8 +142,8 @@ fn merge(c: &mut Criterion) {
     }
 }
 
-/// What a node does that holds the whole group with its index and its buckets: a thousand members have each changed one
-/// item of a hundred, and it hears of it, whole or by increments.
+/// What a node does that holds the whole group with its index and its buckets: a thousand members
+/// have each changed one item of a hundred, and it hears of it, whole or by increments.
 fn merge_into_replica(c: &mut Criterion) {
     const SIZE: u32 = 100_000;
     const MANY: u32 = 1_000;

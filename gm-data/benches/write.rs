@@ -1,4 +1,5 @@
-//! How long a write of one's own record takes, whatever its size, alone and while a reader holds the state before it.
+//! How long a write of one's own record takes, whatever its size, alone and while a reader holds
+//! the state before it.
 
 mod common;
 
@@ -26,7 +27,8 @@ enum Kind {
     Removal,
 }
 
-/// A replica that writes, and is made anew before writes have changed its size by more than a tenth or one batch.
+/// A replica that writes, and is made anew before writes have changed its size by more than a tenth
+/// or one batch.
 struct Writer {
     kind: Kind,
     size: u32,
@@ -101,7 +103,8 @@ fn row(
         let setup = || {
             let mut writer = writer.borrow_mut();
             let batch = writer.next();
-            // A reader as servers have them: it holds the latest state, so every write finds its path shared.
+            // A reader as servers have them: it holds the latest state, so every write finds its
+            // path shared.
             writer.reader = read.then(|| writer.replica.state().clone());
             batch
         };
@@ -133,7 +136,8 @@ fn one_item(c: &mut Criterion) {
     }
 }
 
-/// 1,000 changes in one write, in an order of chance. Not on a record of one item, where there is not as much to change.
+/// 1,000 changes in one write, in an order of chance. Not on a record of one item, where there is
+/// not as much to change.
 fn batch(c: &mut Criterion) {
     for (subject, read) in [("write_batch", false), ("write_batch_while_read", true)] {
         let mut group = c.benchmark_group(subject);

@@ -1,13 +1,14 @@
-//! A customer database on three machines, every customer on two of them: the first example of the system's author.
+//! A customer database on three machines, every customer on two of them: the first example of the
+//! system's author.
 //!
-//! Run it with `cargo run -p gm-data --example customers`, and read it from the top. It knows no network: what one node
-//! holds is handed to another by a call.
+//! Run it with `cargo run -p gm-data --example customers`, and read it from the top. It knows no
+//! network: what one node holds is handed to another by a call.
 #![allow(clippy::print_stdout, reason = "an example is there to be looked at")]
 
 use std::error::Error;
 
 use gm_clock::NetId;
-use gm_data::{Change, Event, GroupName, GroupState, KeyRange, Op, Replica, WriteContext};
+use gm_data::{Change, GroupEvent, GroupName, GroupState, KeyRange, Op, Replica, WriteContext};
 
 /// The customers by the first letter of their names. Three ranges cut the whole key space.
 const SHARDS: [(char, char); 3] = [('A', 'H'), ('I', 'Q'), ('R', 'Z')];
@@ -16,7 +17,8 @@ const SHARDS: [(char, char); 3] = [('A', 'H'), ('I', 'Q'), ('R', 'Z')];
 const NODES: [(&str, &str); 3] =
     [("M1", "10.0.0.1:29999"), ("M2", "10.0.0.2:29999"), ("M3", "10.0.0.3:29999")];
 
-/// The first key of a letter: the 26 letters share the 2^32 keys evenly. `[`, which comes after `Z`, has the one behind all.
+/// The first key of a letter: the 26 letters share the 2^32 keys evenly. `[`, which comes after
+/// `Z`, has the one behind all.
 fn first_key(letter: char) -> u64 {
     (u64::from(letter) - u64::from('A')) * (1 << 32) / 26
 }
@@ -119,21 +121,22 @@ fn print_items(state: &GroupState) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn events(events: &[Event]) {
+fn events(events: &[GroupEvent]) {
     for event in events {
         let (what, item, member) = match event {
-            Event::Joined(member) => ("joined", None, *member),
-            Event::RangeAdded(item) => ("serves", Some(item), item.member()),
-            Event::RangeChanged { to, .. } => ("changed", Some(to), to.member()),
-            Event::RangeRemoved(item) => ("no longer serves", Some(item), item.member()),
-            Event::Left(member) => ("left", None, *member),
+            GroupEvent::Joined(member) => ("joined", None, *member),
+            GroupEvent::RangeAdded(item) => ("serves", Some(item), item.member()),
+            GroupEvent::RangeChanged { to, .. } => ("changed", Some(to), to.member()),
+            GroupEvent::RangeRemoved(item) => ("no longer serves", Some(item), item.member()),
+            GroupEvent::Left(member) => ("left", None, *member),
         };
         let range = item.map_or(String::new(), |item| letters(item.range()).unwrap_or_default());
         println!("{}", format!("  {:<4} {what:<17} {range}", name_of(member)).trim_end());
     }
 }
 
-/// Equal states have equal fingerprints: one number says whether two nodes agree, whatever the size of the group.
+/// Equal states have equal fingerprints: one number says whether two nodes agree, whatever the size
+/// of the group.
 fn agreement(nodes: &[&Replica]) {
     for node in nodes {
         println!("fingerprint at {:<4} {:032x}", name_of(node.me()), node.state().fingerprint());

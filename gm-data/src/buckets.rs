@@ -1,6 +1,6 @@
-//! The members of a state by their place, and what anti-entropy compares of them: bucket by bucket, how many records there
-//! are and a fingerprint of them. Follows each change of the state, and is never rebuilt for one. Knows nothing of
-//! what is in a record.
+//! The members of a state by their place, and what anti-entropy compares of them: bucket by bucket,
+//! how many records there are and a fingerprint of them. Follows each change of the state, and is
+//! never rebuilt for one. Knows nothing of what is in a record.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,8 @@ const LEAF_LEVEL: u8 = 16;
 pub struct Bucket {
     /// Records in it: of those who left and of the forgotten too.
     pub records: usize,
-    /// The low 64 bits of the sum of what each record adds to the fingerprint of the group. 0 if there are none.
+    /// The low 64 bits of the sum of what each record adds to the fingerprint of the group. 0 if
+    /// there are none.
     pub fingerprint: u64,
 }
 
@@ -74,7 +75,8 @@ impl PositionedMember {
 }
 
 impl Buckets {
-    /// The buckets of a whole state: each member, and what its record adds to the fingerprint of the group.
+    /// The buckets of a whole state: each member, and what its record adds to the fingerprint of
+    /// the group.
     pub(crate) fn build(shares: impl Iterator<Item = (NetId, u128)>) -> Buckets {
         let mut members: Vec<PositionedMember> = shares
             .map(|(member, share)| PositionedMember::new((hash::hash_position(member), member), share))
@@ -83,8 +85,8 @@ impl Buckets {
         Buckets { members: Tree::from_sorted(&members) }
     }
 
-    /// The record of the member at that place added `old` to the fingerprint of the group, or is new, and now adds `new`.
-    /// Logarithmic.
+    /// The record of the member at that place added `old` to the fingerprint of the group, or is
+    /// new, and now adds `new`. Logarithmic.
     pub(crate) fn set(&mut self, at: (u64, NetId), old: Option<u128>, new: u128) {
         let new = PositionedMember::new(at, new);
         match old {
@@ -114,7 +116,8 @@ impl Buckets {
     }
 }
 
-/// Where a bucket begins and what it ends before, `None` being the end of all places; `None` if there is no such bucket.
+/// Where a bucket begins and what it ends before, `None` being the end of all places; `None` if
+/// there is no such bucket.
 fn bucket_bounds(level: u8, index: u64) -> Option<(Key, Option<Key>)> {
     let (first, width) = match level {
         0 => ((index == 0).then_some(0)?, None),

@@ -1,4 +1,5 @@
-//! What a caller may ask of its own record, and what a batch of it would write. Pure: writes nothing itself.
+//! What a caller may ask of its own record, and what a batch of it would write. Pure: writes
+//! nothing itself.
 
 use alloc::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::packed_item::{ItemContent, range_key};
 use crate::planted_bugs::{Bug, planted};
 use crate::{Item, KeyRange, Op, Record};
 
-/// One change that a member makes to what it says of itself. A batch of them is one write: others see all of it or none.
+/// One change that a member makes to what it says of itself. A batch of them is one write: others
+/// see all of it or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Serve the range, whatever was said of it before.
@@ -22,8 +24,8 @@ pub enum Change {
         /// 1 to 65535, more is preferred; [`DEFAULT_PRIORITY`] where there is nothing to choose.
         priority: u16,
     },
-    /// Neither serve the range nor be interested in it any longer. The last live item becomes an interest instead: only
-    /// leaving ends a membership.
+    /// Neither serve the range nor be interested in it any longer. The last live item becomes an
+    /// interest instead: only leaving ends a membership.
     Unserve(KeyRange),
     /// Be interested in the range, and do not serve it.
     Interest(KeyRange),
@@ -50,7 +52,8 @@ pub enum Change {
         /// By how much, 1 to 65535.
         by: u16,
     },
-    /// Say of the item's range what the item says. Its member must be the writer. A removal unserves.
+    /// Say of the item's range what the item says. Its member must be the writer. A removal
+    /// unserves.
     Put(Item),
 }
 
@@ -111,7 +114,8 @@ pub enum ChangeError {
     },
 }
 
-/// What a batch writes, sorted by range; only what differs from what stands there. Empty, if nothing does.
+/// What a batch writes, sorted by range; only what differs from what stands there. Empty, if
+/// nothing does.
 pub(crate) type BatchContents = BTreeMap<KeyRange, ItemContent>;
 
 pub(crate) const INTEREST: ItemContent = ItemContent { op: Op::Get, port: 0, priority: DEFAULT_PRIORITY };

@@ -1,5 +1,5 @@
-//! What an observer of a group wants to be told: the difference of two states as events. Knows nothing of how the states
-//! came to be.
+//! What an observer of a group wants to be told: the difference of two states as events. Knows
+//! nothing of how the states came to be.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -12,9 +12,10 @@ use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Item, Record};
 
-/// One thing that changed between two states of a group. Kept removals, stamps and versions alone are no events.
+/// One thing that changed between two states of a group. Kept removals, stamps and versions alone
+/// are no events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Event {
+pub enum GroupEvent {
     /// The member had no live item, and now has.
     Joined(NetId),
     /// A range is served, or of interest, that was neither.
@@ -42,21 +43,23 @@ pub struct EventCursor {
 }
 
 impl GroupState {
-    /// What changed from `before` to this state, member by member in their order; of one member first that it joined, then
-    /// its ranges in their order, and last that it left. Costs what the two states do not share.
-    pub fn events_since(&self, before: &GroupState) -> Vec<Event> {
+    /// What changed from `before` to this state, member by member in their order; of one member
+    /// first that it joined, then its ranges in their order, and last that it left. Costs what the
+    /// two states do not share.
+    pub fn events_since(&self, before: &GroupState) -> Vec<GroupEvent> {
         self.events_from(before, None, usize::MAX).0
     }
 
-    /// A part of [`events_since`](GroupState::events_since): about `most` of the events, at least one if there is one, and how far they go; nothing if that
-    /// is to the end. The next part begins there, if it is asked for with the same two states. Costs what the two do not share, up to its end, and
-    /// a logarithm.
+    /// A part of [`events_since`](GroupState::events_since): about `most` of the events, at least
+    /// one if there is one, and how far they go; nothing if that is to the end. The next part
+    /// begins there, if it is asked for with the same two states. Costs what the two do not share,
+    /// up to its end, and a logarithm.
     pub fn events_from(
         &self,
         before: &GroupState,
         cursor: Option<EventCursor>,
         limit: usize,
-    ) -> (Vec<Event>, Option<EventCursor>) {
+    ) -> (Vec<GroupEvent>, Option<EventCursor>) {
         let (limit, mut events, mut reached) = (limit.max(1), Vec::new(), None);
         before.records.walk_differences(&self.records, cursor.map(|cursor| cursor.member), |old, new| {
             let Some(member) = new.or(old).map(|entry| entry.record().member()) else {
@@ -75,8 +78,9 @@ impl GroupState {
         (events, reached)
     }
 
-    /// The bytes that this state holds and `after` does not share, or a little more: what is kept in memory only because of this one, once `after` has
-    /// taken its place. What a [`View`](crate::View) adds is not counted. Costs what the two do not share.
+    /// The bytes that this state holds and `after` does not share, or a little more: what is kept
+    /// in memory only because of this one, once `after` has taken its place. What a
+    /// [`View`](crate::View) adds is not counted. Costs what the two do not share.
     pub fn unshared_bytes(&self, after: &GroupState) -> usize {
         let mut bytes = 0;
         let mut visit = |old: Option<&RecordEntry>, new: Option<&RecordEntry>| {
@@ -94,8 +98,8 @@ impl GroupState {
         nodes + bytes
     }
 
-    /// Calls `see` with the records of every member whose version or digest differs, first as `before` has it, in the order of the members.
-    /// Costs what the two states do not share.
+    /// Calls `see` with the records of every member whose version or digest differs, first as
+    /// `before` has it, in the order of the members. Costs what the two states do not share.
     pub fn each_changed_record<'a>(
         &'a self,
         before: &'a GroupState,
@@ -110,13 +114,14 @@ impl GroupState {
     }
 }
 
-/// The events of one member, after the slot `told` if something was told of it; and, if they are too many, the last slot that they tell of.
+/// The events of one member, after the slot `told` if something was told of it; and, if they are
+/// too many, the last slot that they tell of.
 fn record_events(
     old: Option<&Record>,
     new: Option<&Record>,
     cursor: Option<u64>,
     limit: usize,
-    events: &mut Vec<Event>,
+    events: &mut Vec<GroupEvent>,
 ) -> Option<Option<u64>> {
     let member = new.or(old).map(Record::member)?;
     // Equal versions and digests, equal live items: nothing to look for.
@@ -126,7 +131,7 @@ fn record_events(
     let was = old.is_some_and(Record::is_member);
     let is = new.is_some_and(Record::is_member);
     if is && !was && cursor.is_none() {
-        events.push(Event::Joined(member));
+        events.push(GroupEvent::Joined(member));
     }
     let item = |packed: Option<PackedItem>| {
         packed.filter(|packed| packed.is_live()).map(|packed| packed.item(member))
@@ -148,12 +153,13 @@ fn record_events(
         });
     }
     if was && !is && reached.is_none() {
-        events.push(Event::Left(member));
+        events.push(GroupEvent::Left(member));
     }
     reached
 }
 
-/// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept removal only.
+/// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept
+/// removal only.
 pub(crate) fn each_item_change(
     old: Option<&Record>,
     new: Option<&Record>,
@@ -181,11 +187,11 @@ fn walk_item_changes(
     });
 }
 
-fn item_event(from: Option<Item>, to: Option<Item>) -> Option<Event> {
+fn item_event(from: Option<Item>, to: Option<Item>) -> Option<GroupEvent> {
     match (from, to) {
-        (None, Some(item)) => Some(Event::RangeAdded(item)),
-        (Some(item), None) => Some(Event::RangeRemoved(item)),
-        (Some(from), Some(to)) if from != to => Some(Event::RangeChanged { from, to }),
+        (None, Some(item)) => Some(GroupEvent::RangeAdded(item)),
+        (Some(item), None) => Some(GroupEvent::RangeRemoved(item)),
+        (Some(from), Some(to)) if from != to => Some(GroupEvent::RangeChanged { from, to }),
         (Some(_), Some(_)) | (None, None) => None,
     }
 }

@@ -1,9 +1,11 @@
-//! Eviction: dropping a member's record of certain versions, and refusing it for a while, so that no version is the end of a member and no
-//! forgotten member fills a group for ever. Knows nothing of who asks for it.
+//! Eviction: dropping a member's record of certain versions, and refusing it for a while, so that
+//! no version is the end of a member and no forgotten member fills a group for ever. Knows nothing
+//! of who asks for it.
 //!
-//! A join alone can do neither: it is a maximum, and whoever holds the greatest version that there is cannot be overtaken. So an eviction
-//! is no join. It is an order to drop, which everybody remembers for [`Evictions::MAX_AGE`]: long enough for all that hear each other to
-//! have dropped what it names. Whoever was apart for longer brings the record back, and it is evicted again.
+//! A join alone can do neither: it is a maximum, and whoever holds the greatest version that there
+//! is cannot be overtaken. So an eviction is no join. It is an order to drop, which everybody
+//! remembers for [`Evictions::MAX_AGE`]: long enough for all that hear each other to have dropped
+//! what it names. Whoever was apart for longer brings the record back, and it is evicted again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,8 +14,9 @@ use gm_clock::{CEILING, Incarnation, NetId};
 
 use crate::{GroupState, Record, Version};
 
-/// No honest writer comes near incarnations and clocks from here on, 2^61: a member that ticks a million times a second reaches it
-/// after 73 thousand years. What is heard from here on is a fault, or was written by somebody who wanted it to be the last word.
+/// No honest writer comes near incarnations and clocks from here on, 2^61: a member that ticks a
+/// million times a second reaches it after 73 thousand years. What is heard from here on is a
+/// fault, or was written by somebody who wanted it to be the last word.
 pub const HORIZON: u64 = 1 << 61;
 
 /// Versions of one member's record that everybody is to drop.
@@ -28,11 +31,13 @@ pub struct Eviction {
 }
 
 impl Eviction {
-    /// Lives that a member has left before its own eviction would reach it: far more than it can open in an hour.
+    /// Lives that a member has left before its own eviction would reach it: far more than it can
+    /// open in an hour.
     const MARGIN: u64 = 1 << 32;
 
-    /// Of everything that the member is known to have written up to that version: what is dropped of the forgotten. Of a version beyond the
-    /// [`HORIZON`] only of what is beyond it, as a member that lives comes back below.
+    /// Of everything that the member is known to have written up to that version: what is dropped
+    /// of the forgotten. Of a version beyond the [`HORIZON`] only of what is beyond it, as a member
+    /// that lives comes back below.
     #[must_use]
     pub fn up_to(member: NetId, greatest: Version) -> Eviction {
         let least = if greatest.incarnation.get() < HORIZON { 0 } else { HORIZON };
@@ -40,7 +45,8 @@ impl Eviction {
         Eviction { member, least: Version { incarnation, forgotten: false, clock: 0 }, greatest }
     }
 
-    /// Of everything far above that life of the member: how it gets out where no life can be greater.
+    /// Of everything far above that life of the member: how it gets out where no life can be
+    /// greater.
     pub(crate) fn far_above(member: NetId, life: Incarnation) -> Eviction {
         let incarnation = Incarnation::new(life.get().saturating_add(Eviction::MARGIN).min(CEILING));
         let least =
@@ -62,7 +68,8 @@ impl Eviction {
 /// The evictions that a replica remembers: at most one a member, the latest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Evictions {
-    /// With the time at which each came, in the milliseconds of [`WriteContext::millis`](crate::WriteContext).
+    /// With the time at which each came, in the milliseconds of
+    /// [`WriteContext::millis`](crate::WriteContext).
     by_member: BTreeMap<NetId, (Eviction, u64)>,
 }
 
@@ -90,7 +97,8 @@ impl Evictions {
         self.get(member).filter(|eviction| eviction.covers(version))
     }
 
-    /// Remembers them. One that is remembered already keeps its time, so that no two nodes keep each other's alive.
+    /// Remembers them. One that is remembered already keeps its time, so that no two nodes keep
+    /// each other's alive.
     pub(crate) fn remember(&mut self, evictions: &[Eviction], millis: u64) {
         for eviction in evictions {
             let known = self.by_member.get(&eviction.member).is_some_and(|(known, _)| known == eviction);
@@ -121,7 +129,8 @@ impl Evictions {
 }
 
 impl GroupState {
-    /// Drops the records that evictions cover, and returns whose they were, in the order of the members. Linear if there is one.
+    /// Drops the records that evictions cover, and returns whose they were, in the order of the
+    /// members. Linear if there is one.
     pub fn evict(&mut self, evictions: &[Eviction]) -> Vec<NetId> {
         let covered = |eviction: &Eviction| {
             self.record(eviction.member).map(Record::version).is_some_and(|version| eviction.covers(version))

@@ -1,4 +1,5 @@
-//! All groups that a node holds something of, by name, and one fingerprint over them. Knows nothing of how they are sent.
+//! All groups that a node holds something of, by name, and one fingerprint over them. Knows nothing
+//! of how they are sent.
 
 use alloc::collections::BTreeMap;
 
@@ -30,8 +31,9 @@ impl GroupSet {
         self.groups.get(name)
     }
 
-    /// Changes a group by way of `edit`; one that is not held begins empty. Everything that changes a group goes through
-    /// here, so that the root follows. A replica that is blank afterwards is not held.
+    /// Changes a group by way of `edit`; one that is not held begins empty. Everything that changes
+    /// a group goes through here, so that the root follows. A replica that is blank afterwards is
+    /// not held.
     ///
     /// # Panics
     /// If `edit` puts the replica of another node or group in the place of this one.
@@ -62,7 +64,8 @@ impl GroupSet {
         self.groups.values()
     }
 
-    /// The groups of which the node is a member, as far as is known here, in the order of their names.
+    /// The groups of which the node is a member, as far as is known here, in the order of their
+    /// names.
     pub fn groups_of(&self, node: NetId) -> impl Iterator<Item = &GroupName> + '_ {
         self.groups.iter().filter(move |(_, replica)| replica.state().is_member(node)).map(|(name, _)| name)
     }
@@ -80,7 +83,8 @@ impl GroupSet {
         self.groups.get(name).map_or(0, group_hash)
     }
 
-    /// One fingerprint over all groups: equal where two nodes hold equal groups. Kept up to date by every change.
+    /// One fingerprint over all groups: equal where two nodes hold equal groups. Kept up to date by
+    /// every change.
     pub const fn root(&self) -> u128 {
         self.root
     }

@@ -1,5 +1,5 @@
-//! The state of a group, or a part of it: a name and records. Joining is all that happens to records of others; what an
-//! owner does with its own stands in `replica.rs`.
+//! The state of a group, or a part of it: a name and records. Joining is all that happens to
+//! records of others; what an owner does with its own stands in `replica.rs`.
 
 mod record_entry;
 
@@ -19,10 +19,11 @@ use crate::{ApplyOutcome, GroupName, Increment, Record, Version, VersionDigest, 
 
 pub(crate) use record_entry::{RecordEdit, RecordEntry};
 
-/// The state of a group, or any subset of its records (a delta): the same type, joined the same way.
+/// The state of a group, or any subset of its records (a delta): the same type, joined the same
+/// way.
 ///
-/// A clone is constant in time and shares everything: readers keep one while the original goes on. Records are in the
-/// order of their members, each member once.
+/// A clone is constant in time and shares everything: readers keep one while the original goes on.
+/// Records are in the order of their members, each member once.
 #[derive(Clone)]
 pub struct GroupState {
     name: GroupName,
@@ -51,7 +52,8 @@ pub struct WrongGroup {
     pub theirs: GroupName,
 }
 
-/// What a merge did, member by member, in the order of the members. Members whose records were equal are in neither list.
+/// What a merge did, member by member, in the order of the members. Members whose records were
+/// equal are in neither list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergeOutcome {
     /// Whose records were taken.
@@ -68,8 +70,8 @@ impl GroupState {
         GroupState { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0, indexes: None }
     }
 
-    /// The message of those records. Of two records of one member the greater is taken. Linear, if they come in the order of
-    /// their members.
+    /// The message of those records. Of two records of one member the greater is taken. Linear, if
+    /// they come in the order of their members.
     pub fn from_records(name: GroupName, records: impl IntoIterator<Item = Record>) -> GroupState {
         let mut entries: Vec<RecordEntry> =
             records.into_iter().map(|record| RecordEntry::new(Arc::new(record))).collect();
@@ -111,13 +113,15 @@ impl GroupState {
         self.records().map(|record| (record.member(), record.version_digest()))
     }
 
-    /// The clocks of all records, for callers who compare how far nodes have come. Forgotten records have none.
+    /// The clocks of all records, for callers who compare how far nodes have come. Forgotten
+    /// records have none.
     pub fn world_clock(&self) -> WorldClock {
         self.records().filter(|record| !record.version().forgotten).map(Record::clock).collect()
     }
 
-    /// The sum over all records of a hash of member, version and digest. Equal states have equal ones; different states
-    /// different ones, but for an accident of about 1 in 2^64. Kept up to date by every change, so asking costs nothing.
+    /// The sum over all records of a hash of member, version and digest. Equal states have equal
+    /// ones; different states different ones, but for an accident of about 1 in 2^64. Kept up to
+    /// date by every change, so asking costs nothing.
     pub const fn fingerprint(&self) -> u128 {
         self.fingerprint
     }
@@ -132,8 +136,8 @@ impl GroupState {
         self.live_items
     }
 
-    /// Takes from `other` every record that is greater than the one held here. Costs what the two do not share, or a search for each
-    /// record of `other` if these are few.
+    /// Takes from `other` every record that is greater than the one held here. Costs what the two
+    /// do not share, or a search for each record of `other` if these are few.
     ///
     /// # Errors
     /// [`WrongGroup`] if `other` is of another group.
@@ -168,7 +172,8 @@ impl GroupState {
             }
         };
         if other.records.len() < self.records.len() / SMALL_DELTA {
-            // A delta shares nothing with a state, so walking both would cost the state: its records are looked up one by one.
+            // A delta shares nothing with a state, so walking both would cost the state: its
+            // records are looked up one by one.
             other.records.iter().for_each(|theirs| compare(self.records.get(theirs.member), Some(theirs)));
         } else {
             self.records.each_difference(&other.records, compare);
@@ -225,7 +230,8 @@ impl GroupState {
         }
     }
 
-    /// Puts the record in the place of its member's, whatever was there. Every whole record comes in here.
+    /// Puts the record in the place of its member's, whatever was there. Every whole record comes
+    /// in here.
     pub(crate) fn put_record(&mut self, record: Arc<Record>) {
         let member = record.member();
         let seed = hash::member_hash(member);
@@ -244,7 +250,8 @@ impl GroupState {
         }
     }
 
-    /// Drops the records of those members. Made anew without them, which is linear: it is rare, and no number in the index is used twice.
+    /// Drops the records of those members. Made anew without them, which is linear: it is rare, and
+    /// no number in the index is used twice.
     pub(crate) fn drop_records(&mut self, drop: impl Fn(NetId) -> bool) {
         let is_indexed = self.indexes.is_some();
         let mut left = GroupState::new(self.name.clone());
@@ -257,8 +264,8 @@ impl GroupState {
         *self = if is_indexed { left.indexed() } else { left };
     }
 
-    /// Changes the member's record, of which there must be one, in place. Every other change comes in here, and reports each
-    /// slot that it puts to the `Edit` that it is handed.
+    /// Changes the member's record, of which there must be one, in place. Every other change comes
+    /// in here, and reports each slot that it puts to the `Edit` that it is handed.
     pub(crate) fn edit_record<R>(
         &mut self,
         member: NetId,
@@ -297,7 +304,8 @@ impl GroupState {
         self
     }
 
-    /// The same state without what a [`View`](crate::View) adds to it: for whoever keeps it to compare with. Constant in time.
+    /// The same state without what a [`View`](crate::View) adds to it: for whoever keeps it to
+    /// compare with. Constant in time.
     #[must_use]
     pub fn unindexed(&self) -> GroupState {
         GroupState { indexes: None, name: self.name.clone(), records: self.records.clone(), ..*self }
@@ -336,8 +344,8 @@ impl GroupState {
     }
 }
 
-/// Equality is that of the state: the group, and the version and the live items of every record, with their stamps. What is
-/// kept of removals and floors is not part of it.
+/// Equality is that of the state: the group, and the version and the live items of every record,
+/// with their stamps. What is kept of removals and floors is not part of it.
 impl PartialEq for GroupState {
     fn eq(&self, other: &GroupState) -> bool {
         self.name == other.name

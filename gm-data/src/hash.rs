@@ -1,7 +1,9 @@
-//! The hashes of items, records and groups: digests and fingerprints. Knows nothing of how records are stored.
+//! The hashes of items, records and groups: digests and fingerprints. Knows nothing of how records
+//! are stored.
 //!
-//! Every other implementation must compute the same numbers, so they are made of two operations that every language
-//! has, multiplication and exclusive or modulo 2^64, and `vectors/hashes.json` holds examples:
+//! Every other implementation must compute the same numbers, so they are made of two operations
+//! that every language has, multiplication and exclusive or modulo 2^64, and `vectors/hashes.json`
+//! holds examples:
 //!
 //! ```text
 //! mix(x)      the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014; constants: Stafford's "Mix13"):
@@ -26,9 +28,10 @@
 //! key_of(b)   an application's key as one of the key space: the high 32 bits of bytes(8, b)
 //! ```
 //!
-//! `step` is a bijection in `w`, so two items of a member that differ in one word only never collide. Sums commute, so
-//! an item that changes costs two hashes, whatever the size of the group. They guard against faults, not against who has
-//! the key: whoever has it can write any record anyway.
+//! `step` is a bijection in `w`, so two items of a member that differ in one word only never
+//! collide. Sums commute, so an item that changes costs two hashes, whatever the size of the group.
+//! They guard against faults, not against who has the key: whoever has it can write any record
+//! anyway.
 
 use core::net::IpAddr;
 
@@ -61,15 +64,16 @@ pub(crate) fn member_hash(member: NetId) -> u64 {
     }
 }
 
-/// What an item adds to its member's digest: H(item) if it is live, else 0. `seed` is H0 of the member.
+/// What an item adds to its member's digest: H(item) if it is live, else 0. `seed` is H0 of the
+/// member.
 #[inline]
 pub(crate) fn item_hash(seed: u64, packed: PackedItem) -> u64 {
     let [range, content, stamp] = packed.hash_words();
     finish_item_hash(step(seed, range), packed, [content, stamp])
 }
 
-/// By how much the digest changes where a slot takes the place of another of the same range: they have the first of the
-/// three steps in common.
+/// By how much the digest changes where a slot takes the place of another of the same range: they
+/// have the first of the three steps in common.
 #[inline]
 pub(crate) fn digest_change(seed: u64, old: Option<PackedItem>, new: PackedItem) -> u64 {
     let [range, content, stamp] = new.hash_words();
@@ -102,15 +106,15 @@ pub(crate) fn group_hash(name: &GroupName, fingerprint: u128) -> u128 {
     halves(4, [name, (fingerprint >> 64) as u64, fingerprint as u64])
 }
 
-/// By how much a member is preferred for a key among those of equal priority: the greatest weight comes first. The same in
-/// every language, see the page on hashes in `hash.rs`.
+/// By how much a member is preferred for a key among those of equal priority: the greatest weight
+/// comes first. The same in every language, see the page on hashes in `hash.rs`.
 pub fn rendezvous_weight(key: u32, of: NetId) -> u64 {
     let key = if planted(Bug::OwnersAlikeForAllKeys) { 0 } else { key };
     step(step(7, member_hash(of)), u64::from(key))
 }
 
-/// Where a member stands among all, by which members are put into buckets: evenly spread over all 64-bit numbers. The same
-/// in every language, see the page on hashes in `hash.rs`.
+/// Where a member stands among all, by which members are put into buckets: evenly spread over all
+/// 64-bit numbers. The same in every language, see the page on hashes in `hash.rs`.
 pub fn hash_position(of: NetId) -> u64 {
     hash_position_of(member_hash(of))
 }
@@ -120,7 +124,8 @@ pub(crate) const fn hash_position_of(seed: u64) -> u64 {
     step(9, seed)
 }
 
-/// The key of the 32-bit key space for an application's key: the same in every language, see the page on hashes in `hash.rs`.
+/// The key of the 32-bit key space for an application's key: the same in every language, see the
+/// page on hashes in `hash.rs`.
 ///
 /// Spreads evenly; is no defence against who chooses keys to collide.
 #[allow(clippy::cast_possible_truncation)] // The high half of a u64, on purpose.

@@ -1,5 +1,5 @@
-//! What a member wrote since a version: a compressed way to hand over a whole record, checked by its digest. Never
-//! joined. Knows nothing of other members.
+//! What a member wrote since a version: a compressed way to hand over a whole record, checked by
+//! its digest. Never joined. Knows nothing of other members.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -12,8 +12,8 @@ use crate::record::{check_predecessor, pack_items};
 use crate::tree::Entry as _;
 use crate::{Predecessor, Record, RecordError, StampedItem, Version, VersionDigest, hash};
 
-/// The items of one member that were written in `(since, upto]`, removals included, and the digest of the whole record
-/// that they lead to.
+/// The items of one member that were written in `(since, upto]`, removals included, and the digest
+/// of the whole record that they lead to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Increment {
     member: NetId,
@@ -32,7 +32,8 @@ pub enum ApplyOutcome {
     Applied,
     /// The record here is at that version or above it: nothing was to do.
     AlreadyKnown,
-    /// It does not fit onto what is held here, which was left as it was: ask somebody who has shown that version.
+    /// It does not fit onto what is held here, which was left as it was: ask somebody who has shown
+    /// that version.
     DoesNotFit,
     /// The record that it leads to was [evicted](crate::Eviction): a replica refuses it.
     Refused,
@@ -42,7 +43,8 @@ impl Increment {
     /// The increment of those parts, as somebody sent it.
     ///
     /// # Errors
-    /// A [`RecordError`] that names the first part that cannot be. The digest is checked when it is applied.
+    /// A [`RecordError`] that names the first part that cannot be. The digest is checked when it is
+    /// applied.
     pub fn from_parts(
         member: NetId,
         incarnation: Incarnation,
@@ -100,8 +102,8 @@ impl core::fmt::Debug for Increment {
 }
 
 impl Record {
-    /// What brings a holder of `known` up to this record: an increment, if one can be made. `None` where only the whole
-    /// record will do. `known` must be an older version of the same member.
+    /// What brings a holder of `known` up to this record: an increment, if one can be made. `None`
+    /// where only the whole record will do. `known` must be an older version of the same member.
     pub fn increment_since(&self, known: Version) -> Option<Increment> {
         if self.version.forgotten || known.forgotten || known.clock < self.floor {
             return None;
@@ -132,7 +134,8 @@ impl Record {
         }
     }
 
-    /// Whether the increment fits onto this record, by its span, and which of its slots are news. Changes nothing.
+    /// Whether the increment fits onto this record, by its span, and which of its slots are news.
+    /// Changes nothing.
     pub(crate) fn new_items<'a>(&self, increment: &'a Increment) -> Result<NewItems<'a>, ApplyOutcome> {
         let mine = self.version;
         if increment.version_digest().version <= mine {
@@ -159,10 +162,12 @@ impl Record {
         Ok(NewItems(packed_items.iter().copied().filter(|packed| packed.stamp() > after).collect()))
     }
 
-    /// Takes the news of an increment that [`new_items`](Record::new_items), and says what each slot replaced; or finds that they do not
-    /// lead to the digest that they should, undoes everything, and says so.
+    /// Takes the news of an increment that [`new_items`](Record::new_items), and says what each
+    /// slot replaced; or finds that they do not lead to the digest that they should, undoes
+    /// everything, and says so.
     ///
-    /// Written first and undone if need be: to compute the digest beforehand every slot would be searched for twice.
+    /// Written first and undone if need be: to compute the digest beforehand every slot would be
+    /// searched for twice.
     pub(crate) fn apply(
         &mut self,
         increment: &Increment,

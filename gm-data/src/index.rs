@@ -1,9 +1,9 @@
-//! The index of a state: who serves a key, from memory. Follows each change of the state, and is never rebuilt for one.
-//! Knows nothing of records and versions.
+//! The index of a state: who serves a key, from memory. Follows each change of the state, and is
+//! never rebuilt for one. Knows nothing of records and versions.
 //!
-//! Two trees sorted by (start, end, member), one of what is served and one of what is of interest. Each subtree knows
-//! the greatest end in it, so that a search for a key passes by what ends before it (an interval tree: Cormen et al.,
-//! Introduction to Algorithms, 14.3).
+//! Two trees sorted by (start, end, member), one of what is served and one of what is of interest.
+//! Each subtree knows the greatest end in it, so that a search for a key passes by what ends before
+//! it (an interval tree: Cormen et al., Introduction to Algorithms, 14.3).
 
 mod coverage;
 mod locate;
@@ -108,7 +108,8 @@ impl Index {
 
     /// A slot of the member was replaced by another of the same range, or is new, or is gone.
     pub(crate) fn replace(&mut self, number: MemberNumber, old: Option<PackedItem>, new: Option<PackedItem>) {
-        // The op says in which tree a slot stands; within one tree the new span takes the place of the old.
+        // The op says in which tree a slot stands; within one tree the new span takes the place of
+        // the old.
         let moves = old.map(PackedItem::op) != new.map(PackedItem::op);
         if let Some(old) = old.filter(|_| moves && !planted(Bug::IndexKeepsRemoved)) {
             let key = Span::of(number, old.range(), old.content()).key();

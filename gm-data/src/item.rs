@@ -1,4 +1,5 @@
-//! What one member says of one range, and when it last said so. Knows nothing of records and merging.
+//! What one member says of one range, and when it last said so. Knows nothing of records and
+//! merging.
 
 use core::fmt;
 
@@ -127,6 +128,7 @@ impl Item {
 pub struct StampedItem {
     /// The item.
     pub item: Item,
-    /// The member's clock at its last write, in ticks. Never above the clock of the member's record.
+    /// The member's clock at its last write, in ticks. Never above the clock of the member's
+    /// record.
     pub stamp: u64,
 }

@@ -1,16 +1,20 @@
 //! Who is in a group and who serves which keys: a CRDT of one register per member.
 //!
-//! Knows nothing of bytes on the wire, files, sockets, threads and clocks; chance and time are handed in. No `std`.
+//! Knows nothing of bytes on the wire, files, sockets, threads and clocks; chance and time are
+//! handed in. No `std`.
 //!
-//! - A [`GroupState`] is the state of a group, or any part of it: a [`Record`] per member. [`GroupState::merge`] takes of each
-//!   member the greater record, whole, so messages may come twice, late, in any order and by way of anybody.
-//! - A [`Replica`] is what a node holds of a group. It writes its own record, in batches of [`Change`]s, and defends it
-//!   against what it did not write; it [hears](Replica::merge) what others pass on. A [`GroupSet`] holds all groups of a node.
-//! - An [`Increment`] hands over what was written since a version. [`GroupState::fingerprint`] says in one number whether two
-//!   nodes hold the same.
-//! - [`GroupState::members`], [`GroupState::items`] and [`GroupState::events_since`] are for those who read, and a [`View`] says
-//!   who serves a key.
-//! - [`View::bucket`] says in few numbers where two states differ: for nodes that compare what they hold.
+//! - A [`GroupState`] is the state of a group, or any part of it: a [`Record`] per member.
+//!   [`GroupState::merge`] takes of each member the greater record, whole, so messages may come
+//!   twice, late, in any order and by way of anybody.
+//! - A [`Replica`] is what a node holds of a group. It writes its own record, in batches of
+//!   [`Change`]s, and defends it against what it did not write; it [hears](Replica::merge) what
+//!   others pass on. A [`GroupSet`] holds all groups of a node.
+//! - An [`Increment`] hands over what was written since a version. [`GroupState::fingerprint`] says
+//!   in one number whether two nodes hold the same.
+//! - [`GroupState::members`], [`GroupState::items`] and [`GroupState::events_since`] are for those
+//!   who read, and a [`View`] says who serves a key.
+//! - [`View::bucket`] says in few numbers where two states differ: for nodes that compare what they
+//!   hold.
 //!
 //! ```
 //! use gm_data::{ApplyOutcome, Change, Event, GroupName, KeyRange, GroupState, WriteContext, Op, Replica};
@@ -50,11 +54,13 @@
 //! # }
 //! ```
 //!
-//! Reading order: `range.rs`, `name.rs` and `item.rs` (the words), `version.rs` and `record.rs` (one member), `group_state.rs`
-//! (joining), `increment.rs`, `maintenance.rs` and `eviction.rs` (handing over, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files
-//! below it (writing, hearing), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading); below them `hash.rs` (for other
-//! implementations), `packed_item.rs`, `tree.rs`, `index.rs` and `buckets.rs`. `planted_bugs.rs` is for the crate's tests, `properties.rs`. The feature `serde`
-//! (off by default) adds `serde_impls.rs`.
+//! Reading order: `range.rs`, `name.rs` and `item.rs` (the words), `version.rs` and `record.rs`
+//! (one member), `group_state.rs` (joining), `increment.rs`, `maintenance.rs` and `eviction.rs`
+//! (handing over, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files below it
+//! (writing, hearing), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading); below them
+//! `hash.rs` (for other implementations), `packed_item.rs`, `tree.rs`, `index.rs` and `buckets.rs`.
+//! `planted_bugs.rs` is for the crate's tests, `properties.rs`. The feature `serde` (off by
+//! default) adds `serde_impls.rs`.
 
 #![no_std]
 
@@ -91,7 +97,7 @@ mod view;
 
 pub use buckets::Bucket;
 pub use change::{Change, ChangeError};
-pub use event::{Event, EventCursor};
+pub use event::{EventCursor, GroupEvent};
 pub use eviction::{Eviction, HORIZON};
 pub use group_set::GroupSet;
 pub use group_state::{GroupState, MergeOutcome, WrongGroup};

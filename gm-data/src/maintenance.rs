@@ -1,5 +1,5 @@
-//! What anybody may do to any record it holds: purge removals, forget a member, hand a record over. Knows nothing of
-//! time and of who asks.
+//! What anybody may do to any record it holds: purge removals, forget a member, hand a record over.
+//! Knows nothing of time and of who asks.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,13 +12,15 @@ use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Increment, Record, Version};
 
-/// Which removals are kept. A kept removal lets others be brought up by an increment; a purged one costs them a whole
-/// record. Purging changes no version, digest or fingerprint.
+/// Which removals are kept. A kept removal lets others be brought up by an increment; a purged one
+/// costs them a whole record. Purging changes no version, digest or fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PurgePolicy {
-    /// Removals that are kept per member, at most: the latest. Removals of one write are kept or dropped together.
+    /// Removals that are kept per member, at most: the latest. Removals of one write are kept or
+    /// dropped together.
     pub keep: usize,
-    /// Removals older than that many ticks of their member's clock are dropped. `u64::MAX`: age does not matter.
+    /// Removals older than that many ticks of their member's clock are dropped. `u64::MAX`: age
+    /// does not matter.
     pub max_age: u64,
 }
 
@@ -74,8 +76,8 @@ impl GroupState {
         holders.into_iter().map(|member| self.edit_record(member, |record, _| record.purge(policy))).sum()
     }
 
-    /// Forgets a member of which a record is held: nothing of its present life returns. If it lives it will hear of it,
-    /// and come back in a new life.
+    /// Forgets a member of which a record is held: nothing of its present life returns. If it lives
+    /// it will hear of it, and come back in a new life.
     ///
     /// # Errors
     /// A [`ForgetError`].
@@ -85,7 +87,8 @@ impl GroupState {
         if forgotten {
             return Err(ForgetError::Already { member });
         }
-        // At the end of its range the clock stays: a forgotten version is greater than any other of its life anyway.
+        // At the end of its range the clock stays: a forgotten version is greater than any other of
+        // its life anyway.
         let version = Version { incarnation, forgotten: true, clock: (clock + 1).min(CEILING) };
         self.put_record(Arc::new(Record::from_packed(member, version, None, version.clock, &[])));
         Ok(version)
@@ -108,12 +111,14 @@ impl GroupState {
 }
 
 impl Record {
-    /// Drops the removals that the policy does not keep; the floor rises above them. Says how many went.
+    /// Drops the removals that the policy does not keep; the floor rises above them. Says how many
+    /// went.
     fn purge(&mut self, policy: PurgePolicy) -> usize {
         let mut removals: Vec<u64> =
             self.items.iter().filter(|packed| !packed.is_live()).map(|packed| packed.stamp()).collect();
         removals.sort_unstable();
-        // The latest stamp that goes, by number and by age: whatever was removed up to it goes, so the floor is exact.
+        // The latest stamp that goes, by number and by age: whatever was removed up to it goes, so
+        // the floor is exact.
         let by_number = removals.len().checked_sub(policy.keep.saturating_add(1)).map(|at| removals[at]);
         let oldest_kept = self.version.clock.saturating_sub(policy.max_age);
         let by_age = removals.iter().copied().take_while(|&stamp| stamp < oldest_kept).last();

@@ -6,7 +6,8 @@ use core::str::FromStr;
 
 use thiserror::Error;
 
-/// The name of a group: 1 to [`GroupName::MAX_BYTES`] bytes of UTF-8 without control characters. Cheap to clone.
+/// The name of a group: 1 to [`GroupName::MAX_BYTES`] bytes of UTF-8 without control characters.
+/// Cheap to clone.
 ///
 /// Ordered by its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,8 +5,8 @@ use gm_clock::{CEILING, NetId};
 use crate::tree::{Entry, Idempotent};
 use crate::{Item, KeyRange, Op, StampedItem};
 
-/// A timed item without its member: start, end, port and priority, op (2 bits) and stamp (62 bits). Packed, because a
-/// state of a million items is mostly these: 24 bytes become 20.
+/// A timed item without its member: start, end, port and priority, op (2 bits) and stamp (62 bits).
+/// Packed, because a state of a million items is mostly these: 24 bytes become 20.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackedItem([u32; 5]);
 
@@ -86,7 +86,8 @@ pub(crate) const fn range_key(range: KeyRange) -> u64 {
     (range.start() as u64) << 32 | range.end() as u64
 }
 
-/// Sorted by range. The sum of a subtree is its greatest stamp, so that "what was written since" skips the rest.
+/// Sorted by range. The sum of a subtree is its greatest stamp, so that "what was written since"
+/// skips the rest.
 impl Idempotent for PackedItem {}
 
 impl Entry for PackedItem {

@@ -1,5 +1,6 @@
-//! Deliberate bugs, one at a time, so that the tests can show that each would be found. Exists in the crate's own tests
-//! only: everywhere else `planted` is `false` at compile time, and no bug is in the program.
+//! Deliberate bugs, one at a time, so that the tests can show that each would be found. Exists in
+//! the crate's own tests only: everywhere else `planted` is `false` at compile time, and no bug is
+//! in the program.
 
 /// A bug that the tests can plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
-//! The laws of the data, as tests: on generated states, on generated histories against a slow twin, and on the histories
-//! by name that break simpler rules; and the proof that each planted bug would be found.
+//! The laws of the data, as tests: on generated states, on generated histories against a slow twin,
+//! and on the histories by name that break simpler rules; and the proof that each planted bug would
+//! be found.
 
 mod batches;
 mod buckets;
@@ -38,7 +39,8 @@ const FAULTS: [&str; 12] = [
     "restart without disk",
 ];
 
-/// Every history agrees with the twin, keeps the invariants, and heals. Says in how many histories each thing happened.
+/// Every history agrees with the twin, keeps the invariants, and heals. Says in how many histories
+/// each thing happened.
 fn histories(cases: Cases) -> Result<BTreeMap<&'static str, usize>, String> {
     let happened = RefCell::new(BTreeMap::new());
     holds(cases, &generate::history(), |steps| {
@@ -61,7 +63,8 @@ fn histories_agree_with_the_model_and_heal() {
     }
 }
 
-/// The first of them, which take no time: `cargo xtask mutants` runs these, and not ten thousand for each mutant.
+/// The first of them, which take no time: `cargo xtask mutants` runs these, and not ten thousand
+/// for each mutant.
 #[test]
 fn a_few_histories_agree_with_the_model_and_heal() {
     histories(Cases(200)).unwrap();

@@ -32,8 +32,8 @@ impl GroupState {
     }
 }
 
-/// The timed items of a group, or those of one op: sorted by member, then by range. A view of a [`GroupState`], which it does
-/// not copy.
+/// The timed items of a group, or those of one op: sorted by member, then by range. A view of a
+/// [`GroupState`], which it does not copy.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemSet<'a> {
     state: &'a GroupState,

@@ -5,10 +5,11 @@ use core::str::FromStr;
 
 use thiserror::Error;
 
-/// The keys `start..=end` of the 32-bit key space, both ends included: never empty, never wrapping around.
+/// The keys `start..=end` of the 32-bit key space, both ends included: never empty, never wrapping
+/// around.
 ///
-/// Ordered by start, then end. Written as `0x00000000-0xffffffff`; read in hex (`0x`, either case) or decimal, one key
-/// alone (`7`) or two (`0x0-255`).
+/// Ordered by start, then end. Written as `0x00000000-0xffffffff`; read in hex (`0x`, either case)
+/// or decimal, one key alone (`7`) or two (`0x0-255`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyRange {
     // The order of the fields is the order of the type.
@@ -27,7 +28,8 @@ pub enum RangeError {
         /// The last key given.
         end: u32,
     },
-    /// The text is not `START-END` or one key, each in decimal or hex (`0x`), each in `0..=0xffffffff`.
+    /// The text is not `START-END` or one key, each in decimal or hex (`0x`), each in
+    /// `0..=0xffffffff`.
     #[error("not a range: want START-END or one KEY, each decimal or 0x hex, at most 0xffffffff")]
     Malformed,
 }

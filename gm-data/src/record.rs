@@ -1,4 +1,5 @@
-//! All that is known of one member in one group. Knows nothing of other members; decides nothing about who may write.
+//! All that is known of one member in one group. Knows nothing of other members; decides nothing
+//! about who may write.
 
 use alloc::vec::Vec;
 
@@ -9,9 +10,11 @@ use crate::packed_item::{PackedItem, range_key};
 use crate::tree::Tree;
 use crate::{Item, KeyRange, Predecessor, StampedItem, Version, VersionDigest, hash};
 
-/// All that is known of one member in one group: its version, its items, and from where increments can be made.
+/// All that is known of one member in one group: its version, its items, and from where increments
+/// can be made.
 ///
-/// A clone is cheap: it shares the items. Equality is that of the whole record, kept removals included.
+/// A clone is cheap: it shares the items. Equality is that of the whole record, kept removals
+/// included.
 #[derive(Clone)]
 pub struct Record {
     member: NetId,
@@ -45,7 +48,8 @@ pub enum RecordError {
         /// Whose item it is.
         other: NetId,
     },
-    /// An item was written after the clock of the record, or, in an increment, outside the span that it covers.
+    /// An item was written after the clock of the record, or, in an increment, outside the span
+    /// that it covers.
     #[error("the item of {member} on {range} has the time {stamp}, outside the clock of what it came in")]
     StampOutOfRange {
         /// Whose item it is.
@@ -71,7 +75,8 @@ pub enum RecordError {
         /// Its clock, in ticks.
         clock: u64,
     },
-    /// The incarnation claims to have been opened from one that is not older, or at a clock that is not lower.
+    /// The incarnation claims to have been opened from one that is not older, or at a clock that is
+    /// not lower.
     #[error("the record of {member} was opened from a life or a clock that is not before its own")]
     PredecessorNotEarlier {
         /// Whose record it is.
@@ -90,7 +95,8 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// The record of those parts, as somebody sent or stored them. Linear; computes the digest on the way.
+    /// The record of those parts, as somebody sent or stored them. Linear; computes the digest on
+    /// the way.
     ///
     /// `items` come sorted by range, each range once, with removals that are still kept.
     ///
@@ -205,8 +211,8 @@ impl Record {
         hash::record_hash(seed, self.version, self.digest)
     }
 
-    /// Puts the slot in its place and returns the one that was there; digest and count follow. The version is the caller's
-    /// business.
+    /// Puts the slot in its place and returns the one that was there; digest and count follow. The
+    /// version is the caller's business.
     pub(crate) fn put(&mut self, seed: u64, packed: PackedItem) -> Option<PackedItem> {
         let old = self.items.insert(packed);
         self.digest = self.digest.wrapping_add(hash::digest_change(seed, old, packed));
@@ -244,7 +250,8 @@ impl core::fmt::Debug for Record {
     }
 }
 
-/// Refuses an incarnation that was opened from a later one, or at a clock that its own has not passed.
+/// Refuses an incarnation that was opened from a later one, or at a clock that its own has not
+/// passed.
 pub(crate) fn check_predecessor(
     member: NetId,
     predecessor: Option<Predecessor>,
@@ -259,7 +266,8 @@ pub(crate) fn check_predecessor(
     }
 }
 
-/// The member's items as slots: sorted, each range once, all of one member, each time within `times`.
+/// The member's items as slots: sorted, each range once, all of one member, each time within
+/// `times`.
 pub(crate) fn pack_items(
     member: NetId,
     items: impl IntoIterator<Item = StampedItem>,

@@ -1,5 +1,5 @@
-//! What a node holds of one group, and what it does with its own record there: it writes it, and defends it. Chance and
-//! time are handed in; nothing here knows of disks and networks.
+//! What a node holds of one group, and what it does with its own record there: it writes it, and
+//! defends it. Chance and time are handed in; nothing here knows of disks and networks.
 
 mod conflict;
 mod draft;
@@ -17,10 +17,12 @@ pub use conflict::IdentityConflict;
 pub use merge::{OwnRecordOutcome, PeerCopy, ReplicaMergeOutcome};
 pub use write::WriteOutcome;
 
-/// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here reads them itself.
+/// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here
+/// reads them itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WriteContext {
-    /// Wall-clock time, in seconds since 1970. Only a hint: it makes a later life's number greater where a disk was lost.
+    /// Wall-clock time, in seconds since 1970. Only a hint: it makes a later life's number greater
+    /// where a disk was lost.
     pub unix_seconds: u64,
     /// 16 bits of chance, which keep two starts in one second apart.
     pub entropy: u16,
@@ -34,7 +36,8 @@ pub struct Replica {
     me: NetId,
     default_port: Option<u16>,
     view: View,
-    /// Whether the present incarnation is of this process: if not, the first write begins a new one.
+    /// Whether the present incarnation is of this process: if not, the first write begins a new
+    /// one.
     pub(crate) began_incarnation: bool,
     /// The highest incarnation of this node on disk or heard of.
     pub(crate) highest_incarnation: Incarnation,
@@ -51,7 +54,8 @@ impl Replica {
         Replica::restore(me, GroupState::new(name))
     }
 
-    /// The replica of a node that starts with what it had stored. Its first write opens a new incarnation.
+    /// The replica of a node that starts with what it had stored. Its first write opens a new
+    /// incarnation.
     pub fn restore(me: NetId, state: GroupState) -> Replica {
         Replica {
             me,

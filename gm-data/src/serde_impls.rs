@@ -1,7 +1,8 @@
-//! Reading and writing the types in any serde format. Knows nothing of the wire's own format; trusts nothing that it reads.
+//! Reading and writing the types in any serde format. Knows nothing of the wire's own format;
+//! trusts nothing that it reads.
 //!
-//! Ranges, names and ops are texts, in binary formats too; everything else is a structure of its named parts. What could
-//! not be built is not read, and neither is a part that nobody knows.
+//! Ranges, names and ops are texts, in binary formats too; everything else is a structure of its
+//! named parts. What could not be built is not read, and neither is a part that nobody knows.
 
 mod records;
 
@@ -15,7 +16,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Event, GroupName, Item, ItemError, KeyRange, Op, Predecessor, StampedItem, Version, VersionDigest,
+    GroupEvent, GroupName, Item, ItemError, KeyRange, Op, Predecessor, StampedItem, Version, VersionDigest,
 };
 
 /// Reads what is written as a text.
@@ -116,8 +117,9 @@ impl<'de> Deserialize<'de> for Item {
     }
 }
 
-/// The parts of a [`StampedItem`], before they are checked: those of the item, and the time. Not nested, and not serde's
-/// flattening either, which lets unknown parts through and needs a format that describes itself.
+/// The parts of a [`StampedItem`], before they are checked: those of the item, and the time. Not
+/// nested, and not serde's flattening either, which lets unknown parts through and needs a format
+/// that describes itself.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "StampedItem", deny_unknown_fields)]
 struct TimedParts {
@@ -230,36 +232,36 @@ enum EventParts {
 }
 
 /// As what happened, and to what: `{"joined": "10.0.0.1:29999"}`.
-impl Serialize for Event {
+impl Serialize for GroupEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
-            Event::Joined(member) => EventParts::Joined(member),
-            Event::RangeAdded(item) => EventParts::RangeAdded(item),
-            Event::RangeChanged { from, to } => EventParts::RangeChanged { from, to },
-            Event::RangeRemoved(item) => EventParts::RangeRemoved(item),
-            Event::Left(member) => EventParts::Left(member),
+            GroupEvent::Joined(member) => EventParts::Joined(member),
+            GroupEvent::RangeAdded(item) => EventParts::RangeAdded(item),
+            GroupEvent::RangeChanged { from, to } => EventParts::RangeChanged { from, to },
+            GroupEvent::RangeRemoved(item) => EventParts::RangeRemoved(item),
+            GroupEvent::Left(member) => EventParts::Left(member),
         }
         .serialize(serializer)
     }
 }
 
 /// A change of a range must be one: of one member and one range, and not into what it was.
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Event, D::Error> {
+impl<'de> Deserialize<'de> for GroupEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GroupEvent, D::Error> {
         let event = match EventParts::deserialize(deserializer)? {
-            EventParts::Joined(member) => Event::Joined(member),
-            EventParts::RangeAdded(item) => Event::RangeAdded(item),
-            EventParts::RangeChanged { from, to } => Event::RangeChanged { from, to },
-            EventParts::RangeRemoved(item) => Event::RangeRemoved(item),
-            EventParts::Left(member) => Event::Left(member),
+            EventParts::Joined(member) => GroupEvent::Joined(member),
+            EventParts::RangeAdded(item) => GroupEvent::RangeAdded(item),
+            EventParts::RangeChanged { from, to } => GroupEvent::RangeChanged { from, to },
+            EventParts::RangeRemoved(item) => GroupEvent::RangeRemoved(item),
+            EventParts::Left(member) => GroupEvent::Left(member),
         };
         let is_sound = match event {
-            Event::RangeChanged { from, to } => {
+            GroupEvent::RangeChanged { from, to } => {
                 let is_live = from.op().is_live() && to.op().is_live();
                 from != to && is_live && (from.member(), from.range()) == (to.member(), to.range())
             }
-            Event::RangeAdded(item) | Event::RangeRemoved(item) => item.op().is_live(),
-            Event::Joined(_) | Event::Left(_) => true,
+            GroupEvent::RangeAdded(item) | GroupEvent::RangeRemoved(item) => item.op().is_live(),
+            GroupEvent::Joined(_) | GroupEvent::Left(_) => true,
         };
         if !is_sound {
             return Err(D::Error::custom("the items of the event are not live, or not of one range"));

@@ -1,9 +1,10 @@
-//! A sorted tree that is cheap to clone: clones share their nodes, and a write copies only the path that it changes and
-//! only where somebody shares it. Knows nothing of what its entries mean.
+//! A sorted tree that is cheap to clone: clones share their nodes, and a write copies only the path
+//! that it changes and only where somebody shares it. Knows nothing of what its entries mean.
 //!
-//! A B+tree. Leaves are exactly as large as their entries, so memory follows the number of entries, not the fill of the
-//! nodes; inner nodes carry the least key and the sum of each child, so that a search can skip what cannot matter.
-//! Within a write nothing that is not shared is copied but the one leaf that grows or shrinks.
+//! A B+tree. Leaves are exactly as large as their entries, so memory follows the number of entries,
+//! not the fill of the nodes; inner nodes carry the least key and the sum of each child, so that a
+//! search can skip what cannot matter. Within a write nothing that is not shared is copied but the
+//! one leaf that grows or shrinks.
 
 mod build;
 mod cursor;
@@ -21,24 +22,28 @@ pub(crate) use cursor::Iter;
 pub(crate) trait Entry: Clone {
     /// What the tree is sorted by; at most one entry has a key.
     type Key: Ord + Copy;
-    /// What a subtree says of all its entries: combined by `add`, which is associative and commutative.
+    /// What a subtree says of all its entries: combined by `add`, which is associative and
+    /// commutative.
     type Sum: Copy;
-    /// Entries of a leaf, at most. A leaf is copied when it grows, so large ones cost time, small ones memory.
+    /// Entries of a leaf, at most. A leaf is copied when it grows, so large ones cost time, small
+    /// ones memory.
     const LEAF: usize;
 
     fn key(&self) -> Self::Key;
     fn sum(&self) -> Self::Sum;
     fn add(left: Self::Sum, right: Self::Sum) -> Self::Sum;
 
-    /// The sum of a subtree after an entry of sum `new` took the place of one of sum `old`, or is new. As it stands here it
-    /// is for sums that are [`Idempotent`]; every other entry must say how to take `old` out again.
+    /// The sum of a subtree after an entry of sum `new` took the place of one of sum `old`, or is
+    /// new. As it stands here it is for sums that are [`Idempotent`]; every other entry must say
+    /// how to take `old` out again.
     fn update_sum(sum: Self::Sum, _old: Option<Self::Sum>, new: Self::Sum) -> Self::Sum {
         Self::add(sum, new)
     }
 }
 
-/// An entry whose `add` is idempotent, as a greatest value is. What is replaced is not taken out of such a sum, so it may
-/// stay too large: then a search looks at more than it must, and finds the same.
+/// An entry whose `add` is idempotent, as a greatest value is. What is replaced is not taken out of
+/// such a sum, so it may stay too large: then a search looks at more than it must, and finds the
+/// same.
 pub(crate) trait Idempotent: Entry {}
 
 /// Children of an inner node, at most.
@@ -93,8 +98,8 @@ impl<E: Entry> Tree<E> {
         Iter::new(self.root.as_ref(), self.len)
     }
 
-    /// Calls `see` for the sorted entries up to the key `last` that are wanted: whose own sum `wanted` accepts. Passes by
-    /// whole subtrees whose sum it does not accept.
+    /// Calls `see` for the sorted entries up to the key `last` that are wanted: whose own sum
+    /// `wanted` accepts. Passes by whole subtrees whose sum it does not accept.
     pub(crate) fn each_up_to(
         &self,
         last: E::Key,

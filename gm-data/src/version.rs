@@ -4,7 +4,8 @@ use core::fmt;
 
 use gm_clock::{CEILING, ClockError, Incarnation};
 
-/// The version of a member's record. Ordered by (incarnation, gone, clock); the record with the greater one wins whole.
+/// The version of a member's record. Ordered by (incarnation, gone, clock); the record with the
+/// greater one wins whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     // The order of the fields is the order of the type.
@@ -28,7 +29,8 @@ impl Version {
         Ok(Version { incarnation, forgotten, clock })
     }
 
-    /// Whether the clock is in its range: the fields are public, so whoever takes a version in asks.
+    /// Whether the clock is in its range: the fields are public, so whoever takes a version in
+    /// asks.
     pub(crate) const fn check(self) -> Result<(), ClockError> {
         match Version::new(self.incarnation, self.forgotten, self.clock) {
             Ok(_) => Ok(()),
@@ -44,8 +46,8 @@ impl fmt::Display for Version {
     }
 }
 
-/// What decides between two records of a member: the version, and the digest of the live items. Equal versions have
-/// equal live items, except after a fault, which the digest resolves.
+/// What decides between two records of a member: the version, and the digest of the live items.
+/// Equal versions have equal live items, except after a fault, which the digest resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionDigest {
     /// Compared first.
@@ -54,8 +56,8 @@ pub struct VersionDigest {
     pub digest: u64,
 }
 
-/// What an incarnation was opened from: whoever holds the record of the former life up to that clock, and not below the
-/// floor, can be brought up by an increment.
+/// What an incarnation was opened from: whoever holds the record of the former life up to that
+/// clock, and not below the floor, can be brought up by an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Predecessor {
     /// The former life.

@@ -1,4 +1,5 @@
-//! What allocates and what does not, counted. A binary of its own, with one test, so that nothing else is counted.
+//! What allocates and what does not, counted. A binary of its own, with one test, so that nothing
+//! else is counted.
 
 mod common;
 
@@ -25,8 +26,8 @@ fn ten_thousand() -> GroupState {
     group_state((1..=MEMBERS).map(|member| record(id(member), version(1, 1), &items(member))))
 }
 
-/// (allocations with reallocations, bytes) of `work`. The least of some runs: the test runner's own thread may allocate
-/// meanwhile.
+/// (allocations with reallocations, bytes) of `work`. The least of some runs: the test runner's own
+/// thread may allocate meanwhile.
 fn allocated(mut work: impl FnMut()) -> (usize, usize) {
     let count = || {
         let region = Region::new(ALLOCATOR);

@@ -1,4 +1,5 @@
-//! Writing on a draft and installing it, hearing of others only, asking how one stands, and keeping one's own record only.
+//! Writing on a draft and installing it, hearing of others only, asking how one stands, and keeping
+//! one's own record only.
 
 mod common;
 

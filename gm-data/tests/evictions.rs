@@ -1,5 +1,5 @@
-//! The ends of the ranges of incarnation and clock are nobody's end, and what was evicted stays away for an hour. The laws of it, exhaustively in a small
-//! world, are the crate's own tests.
+//! The ends of the ranges of incarnation and clock are nobody's end, and what was evicted stays
+//! away for an hour. The laws of it, exhaustively in a small world, are the crate's own tests.
 
 mod common;
 
@@ -97,7 +97,8 @@ fn an_incarnation_beyond_the_horizon_is_reset() {
         assert_eq!(replica.observe_own_record(stamp, NOW), OwnRecordOutcome::AlreadyEvicted(eviction));
         assert_eq!(replica.own_record().cloned(), before);
 
-        // Another node drops what it holds, and then takes the new life; and not the old one again, for an hour.
+        // Another node drops what it holds, and then takes the new life; and not the old one again,
+        // for an hour.
         let hostile = group_state([Record::from_parts(id(1), heard, None, 0, []).expect("sound")]);
         let mut other = Replica::restore(id(2), hostile.clone());
         assert_eq!(other.evict(&[eviction], 0), [id(1)]);

@@ -153,7 +153,8 @@ fn the_replica_of_another_group_is_not_taken() {
 }
 
 proptest! {
-    /// Equal groups have equal roots, whoever holds them and in whatever order and number of pieces they came.
+    /// Equal groups have equal roots, whoever holds them and in whatever order and number of pieces
+    /// they came.
     #[test]
     fn equal_contents_have_equal_roots(
         pieces in proptest::collection::vec((0..3_usize, 2..6_u8, 1..4_u64), 0..12),

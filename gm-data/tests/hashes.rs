@@ -1,7 +1,8 @@
-//! The hashes computed a second time, from their description alone, and compared with the crate and with the vectors.
+//! The hashes computed a second time, from their description alone, and compared with the crate and
+//! with the vectors.
 //!
-//! Numbers are 128 bits wide and reduced by hand, so nothing wraps by accident; no code is shared with the crate.
-//! `cargo xtask vectors` writes `vectors/hashes.json` anew.
+//! Numbers are 128 bits wide and reduced by hand, so nothing wraps by accident; no code is shared
+//! with the crate. `cargo xtask vectors` writes `vectors/hashes.json` anew.
 
 mod common;
 
@@ -277,8 +278,9 @@ fn key_vectors() -> Vec<Value> {
     keys.into_iter().map(vector).collect()
 }
 
-/// Places of members, and the low 64 bits of the sum of H' in the buckets where they are, level by level, where each of
-/// them has a record: its number in the list as incarnation, clock 1, no items.
+/// Places of members, and the low 64 bits of the sum of H' in the buckets where they are, level by
+/// level, where each of them has a record: its number in the list as incarnation, clock 1, no
+/// items.
 fn place_vectors() -> Vec<Value> {
     let versions = (1..).map(|number| common::version(number, 1));
     let records: Vec<(NetId, Version)> = members().into_iter().zip(versions).collect();
@@ -346,8 +348,8 @@ fn the_crate_its_description_and_the_vectors_agree() {
     }
 }
 
-/// The text of the file, which is the one that was made if `GM_VECTORS=write`. The folder is the crate's, or one of the
-/// crate's name below `GM_VECTORS_DIR`.
+/// The text of the file, which is the one that was made if `GM_VECTORS=write`. The folder is the
+/// crate's, or one of the crate's name below `GM_VECTORS_DIR`.
 fn vector_file(made: &str) -> String {
     let folder = match std::env::var_os("GM_VECTORS_DIR") {
         Some(folder) => Path::new(&folder).join(env!("CARGO_PKG_NAME")),

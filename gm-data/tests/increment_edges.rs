@@ -1,4 +1,5 @@
-//! Increments at the edge of what is known already: which of their items count, and from where one can be made.
+//! Increments at the edge of what is known already: which of their items count, and from where one
+//! can be made.
 
 mod common;
 
@@ -16,7 +17,8 @@ fn up_to_three(items: &[StampedItem], result: &Record) -> Increment {
         .expect("sound")
 }
 
-/// Only what was written after the clock that is known counts: an item of that clock or before says nothing new, whatever it says.
+/// Only what was written after the clock that is known counts: an item of that clock or before says
+/// nothing new, whatever it says.
 #[test]
 fn items_that_are_known_already_do_not_count() {
     let third = serves(id(2), "20-29", 3);
@@ -58,7 +60,8 @@ fn debug_output_of_an_increment() {
     );
 }
 
-/// Of a record with so many items that they do not fit into one leaf: those that were written since, wherever they stand.
+/// Of a record with so many items that they do not fit into one leaf: those that were written
+/// since, wherever they stand.
 #[test]
 fn an_increment_finds_recent_items_among_thousands() {
     let of = |key: u32, time| serves(id(2), &key.to_string(), time);

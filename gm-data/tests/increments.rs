@@ -1,4 +1,5 @@
-//! When an increment is applied, and when somebody must be asked; and what a merge says of both sides.
+//! When an increment is applied, and when somebody must be asked; and what a merge says of both
+//! sides.
 
 mod common;
 

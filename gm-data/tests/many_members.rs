@@ -1,4 +1,5 @@
-//! Groups of more members than fit into one page, leaf or bucket: who serves what, and where each member is found.
+//! Groups of more members than fit into one page, leaf or bucket: who serves what, and where each
+//! member is found.
 
 mod common;
 
@@ -58,8 +59,8 @@ fn a_walk_by_hash_position_visits_every_member() {
     assert_eq!(View::new(GroupState::new(name("many"))).record_from_position(0), None);
 }
 
-/// The sixteen buckets below a bucket have its records, and their sums are its sum: of a state that is built, and of one that
-/// followed while records came and were replaced.
+/// The sixteen buckets below a bucket have its records, and their sums are its sum: of a state that
+/// is built, and of one that followed while records came and were replaced.
 #[test]
 fn buckets_add_up_before_and_after_records_change() {
     let mut followed = empty_replica();
@@ -89,7 +90,8 @@ fn buckets_add_up_before_and_after_records_change() {
     }
 }
 
-/// An index from which thousands of ranges go again, here and there, is the one that is built of what is left.
+/// An index from which thousands of ranges go again, here and there, is the one that is built of
+/// what is left.
 #[test]
 fn an_index_shrinks_as_it_grew() {
     let mut replica = empty_replica();

@@ -1,7 +1,8 @@
-//! The original implementation's merges, case by case, beside gm's: where the two agree, and where gm's rule differs and why.
+//! The original implementation's merges, case by case, beside gm's: where the two agree, and where
+//! gm's rule differs and why.
 //!
-//! `data/original_merges.json` was computed by the original's own modules. A case is built of records of incarnation 1
-//! whose clocks are those of its world clock, and merged both ways.
+//! `data/original_merges.json` was computed by the original's own modules. A case is built of
+//! records of incarnation 1 whose clocks are those of its world clock, and merged both ways.
 
 mod common;
 
@@ -15,25 +16,30 @@ use serde_json::Value;
 /// Why gm makes something else of a case than the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
-    /// The original merges item by item; gm takes the one record or the other, whole. The two sides have equal clocks and
-    /// other contents, which one writer cannot bring about: it takes a fault, such as a clock that was lost. A mixture of
-    /// the two would be a state that nobody ever wrote; the owner re-asserts what it really serves.
+    /// The original merges item by item; gm takes the one record or the other, whole. The two sides
+    /// have equal clocks and other contents, which one writer cannot bring about: it takes a fault,
+    /// such as a clock that was lost. A mixture of the two would be a state that nobody ever wrote;
+    /// the owner re-asserts what it really serves.
     RecordsAreWhole,
-    /// Equal clocks on one range with other contents. The original keeps the right-hand side's item, so that its two orders
-    /// give two results and the nodes never agree; gm compares digests, and both orders give one.
+    /// Equal clocks on one range with other contents. The original keeps the right-hand side's
+    /// item, so that its two orders give two results and the nodes never agree; gm compares
+    /// digests, and both orders give one.
     Tie,
-    /// A side has two items of one range. The original tidies up while it merges; in gm that is no record, and is refused.
+    /// A side has two items of one range. The original tidies up while it merges; in gm that is no
+    /// record, and is refused.
     RawDuplicates,
-    /// An item is stamped with another member's clock. The original keeps it, or raises; in gm only a member itself writes
-    /// about itself: it is refused.
+    /// An item is stamped with another member's clock. The original keeps it, or raises; in gm only
+    /// a member itself writes about itself: it is refused.
     ForeignClock,
-    /// The sides are of two groups. Both refuse: the original raises, gm returns an error with the names.
+    /// The sides are of two groups. Both refuse: the original raises, gm returns an error with the
+    /// names.
     GroupsDiffer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The items, removals included, their times, and the clocks are those of the original, in both orders.
+    /// The items, removals included, their times, and the clocks are those of the original, in both
+    /// orders.
     Equal,
     Differs(Reason),
 }
@@ -63,8 +69,9 @@ const MERGES: [(&str, Outcome); 20] = [
     ("m20", Equal),
 ];
 
-/// An item that is added is a record of that item alone. In `a3` the clocks tie: the original keeps what it has, and so does
-/// gm, but in both orders, because the digest of a removal is 0 and anything live is above it.
+/// An item that is added is a record of that item alone. In `a3` the clocks tie: the original keeps
+/// what it has, and so does gm, but in both orders, because the digest of a removal is 0 and
+/// anything live is above it.
 const ADDS: [(&str, Outcome); 4] = [("a1", Equal), ("a2", Equal), ("a3", Equal), ("a4", Equal)];
 
 fn file() -> Value {
@@ -100,7 +107,8 @@ fn timed(item: &Value) -> StampedItem {
     StampedItem { item: item_of(small(item, "port")), stamp: number(item, "clock_time") }
 }
 
-/// One side of a case as records: an item belongs to the record of whose clock it bears, if that can be.
+/// One side of a case as records: an item belongs to the record of whose clock it bears, if that
+/// can be.
 fn state(side: &Value) -> Result<GroupState, RecordError> {
     let mut parts: BTreeMap<NetId, (u64, Vec<StampedItem>)> = BTreeMap::new();
     for clock in list(side, "world_clock") {

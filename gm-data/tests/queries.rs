@@ -6,9 +6,10 @@ use common::{
     NOW, empty_replica, forgotten, group_state, id, interest, later, range, record, removal, serve, serves,
     unserve, version,
 };
-use gm_data::{Change, Event, GroupState, Item, Op, PurgePolicy, Replica, StampedItem};
+use gm_data::{Change, GroupEvent, GroupState, Item, Op, PurgePolicy, Replica, StampedItem};
 
-/// 1 serves two ranges, is interested in a third, and removed a fourth; 2 is interested; 3 has left; 4 is forgotten.
+/// 1 serves two ranges, is interested in a third, and removed a fourth; 2 is interested; 3 has
+/// left; 4 is forgotten.
 fn state() -> GroupState {
     let one = [
         serves(id(1), "0-9", 1),
@@ -97,7 +98,7 @@ fn one_item_is_found_by_its_exact_range() {
 }
 
 /// The events of one step of a replica.
-fn events_of<R>(replica: &mut Replica, step: impl FnOnce(&mut Replica) -> R) -> Vec<Event> {
+fn events_of<R>(replica: &mut Replica, step: impl FnOnce(&mut Replica) -> R) -> Vec<GroupEvent> {
     let before = replica.state().clone();
     step(replica);
     assert_eq!(before.events_since(&before), []);
@@ -121,27 +122,30 @@ fn events_describe_a_write() {
 
     assert_eq!(
         write(&[serve("10-19"), serve("0-9")]),
-        [Event::Joined(id(1)), Event::RangeAdded(low), Event::RangeAdded(high)]
+        [GroupEvent::Joined(id(1)), GroupEvent::RangeAdded(low), GroupEvent::RangeAdded(high)]
     );
     assert_eq!(write(&[serve("10-19")]), []);
     assert_eq!(
         write(&[Change::Raise { range: high.range(), by: 1, port: None }]),
-        [Event::RangeChanged { from: high, to: preferred }]
+        [GroupEvent::RangeChanged { from: high, to: preferred }]
     );
-    assert_eq!(write(&[Change::Put(moved)]), [Event::RangeChanged { from: preferred, to: moved }]);
+    assert_eq!(write(&[Change::Put(moved)]), [GroupEvent::RangeChanged { from: preferred, to: moved }]);
     assert_eq!(
         write(&[unserve("10-19"), serve("0-19")]),
-        [Event::RangeAdded(whole), Event::RangeRemoved(moved)]
+        [GroupEvent::RangeAdded(whole), GroupEvent::RangeRemoved(moved)]
     );
-    assert_eq!(write(&[Change::Interest(low.range())]), [Event::RangeChanged { from: low, to: interest }]);
+    assert_eq!(
+        write(&[Change::Interest(low.range())]),
+        [GroupEvent::RangeChanged { from: low, to: interest }]
+    );
     assert_eq!(
         events_of(&mut replica, |replica| replica.leave(NOW).expect("a member may leave")),
-        [Event::RangeRemoved(interest), Event::RangeRemoved(whole), Event::Left(id(1))]
+        [GroupEvent::RangeRemoved(interest), GroupEvent::RangeRemoved(whole), GroupEvent::Left(id(1))]
     );
     // A member that comes back is told of as one that comes.
     assert_eq!(
         events_of(&mut replica, |replica| replica.join(&[low.range()], NOW).expect("it may join")),
-        [Event::Joined(id(1)), Event::RangeAdded(interest)]
+        [GroupEvent::Joined(id(1)), GroupEvent::RangeAdded(interest)]
     );
 }
 
@@ -168,7 +172,12 @@ fn a_forgotten_member_has_left() {
     let forgotten = events_of(&mut replica, |replica| replica.forget(id(1)).expect("it is known"));
     assert_eq!(
         forgotten,
-        [Event::RangeRemoved(low), Event::RangeRemoved(mid), Event::RangeRemoved(high), Event::Left(id(1))]
+        [
+            GroupEvent::RangeRemoved(low),
+            GroupEvent::RangeRemoved(mid),
+            GroupEvent::RangeRemoved(high),
+            GroupEvent::Left(id(1))
+        ]
     );
     assert_eq!(
         events_of(&mut replica, |replica| replica.forget(id(3)).expect("it is known")),
@@ -180,13 +189,13 @@ fn a_forgotten_member_has_left() {
 #[test]
 fn events_come_member_by_member_both_ways() {
     let (empty, full) = (group_state([]), state());
-    let names = |events: Vec<Event>| -> Vec<String> {
+    let names = |events: Vec<GroupEvent>| -> Vec<String> {
         let name = |event| match event {
-            Event::Joined(member) => format!("{} joined", member.ip()),
-            Event::RangeAdded(item) => format!("{} + {}", item.member().ip(), item.range()),
-            Event::RangeChanged { to, .. } => format!("{} ~ {}", to.member().ip(), to.range()),
-            Event::RangeRemoved(item) => format!("{} - {}", item.member().ip(), item.range()),
-            Event::Left(member) => format!("{} left", member.ip()),
+            GroupEvent::Joined(member) => format!("{} joined", member.ip()),
+            GroupEvent::RangeAdded(item) => format!("{} + {}", item.member().ip(), item.range()),
+            GroupEvent::RangeChanged { to, .. } => format!("{} ~ {}", to.member().ip(), to.range()),
+            GroupEvent::RangeRemoved(item) => format!("{} - {}", item.member().ip(), item.range()),
+            GroupEvent::Left(member) => format!("{} left", member.ip()),
         };
         events.into_iter().map(name).collect()
     };

@@ -1,4 +1,5 @@
-//! What records and increments are not made of, who is not forgotten, and what is not merged: every error by name.
+//! What records and increments are not made of, who is not forgotten, and what is not merged: every
+//! error by name.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Every reason to refuse a batch, by name, and that nothing is changed then. Knows the public API only.
+//! Every reason to refuse a batch, by name, and that nothing is changed then. Knows the public API
+//! only.
 
 mod common;
 

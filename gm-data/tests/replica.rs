@@ -1,5 +1,5 @@
-//! The life of a node's own record: its incarnations, and how it defends what it wrote. Whole histories of many nodes are
-//! the crate's own tests.
+//! The life of a node's own record: its incarnations, and how it defends what it wrote. Whole
+//! histories of many nodes are the crate's own tests.
 
 mod common;
 
@@ -60,7 +60,8 @@ fn a_new_incarnation_exceeds_all_known_ones() {
     let mut replica = Replica::restore(id(1), stored);
     assert_eq!(write(&mut replica, "10-19", NOW), version(FIRST + 51, 5));
 
-    // ReplicaMergeOutcome of in a digest only, before there is a record: the record is made by hearing, and stands above.
+    // ReplicaMergeOutcome of in a digest only, before there is a record: the record is made by
+    // hearing, and stands above.
     let mut replica = empty_replica();
     let stamp = VersionDigest { version: version(FIRST + 70, 3), digest: 9 };
     assert_eq!(replica.observe_own_record(stamp, NOW), OwnRecordOutcome::Refuted(version(FIRST + 71, 4)));
@@ -81,7 +82,8 @@ fn a_restart_continues_from_the_stored_state() {
     assert_eq!(write.version, version(FIRST + 1, 3));
     let own = replica.own_record().expect("written");
     assert_eq!((own.predecessor(), own.floor()), (predecessor(FIRST, 2), 0));
-    // Whoever holds the former life is brought up by an increment, and who holds an older part of it too.
+    // Whoever holds the former life is brought up by an increment, and who holds an older part of
+    // it too.
     let increment = write.increment.expect("an increment");
     assert_eq!((increment.span(), increment.predecessor()), ((2, 3), predecessor(FIRST, 2)));
     let mut other = before.state().clone();
@@ -238,7 +240,8 @@ fn a_node_can_leave_under_its_former_identity() {
     let mut former = empty_replica();
     former.change(&[serve("0-9"), serve("10-19")], NOW).expect("sound");
     let stored = former.state().clone();
-    // The node now starts as 10.0.0.9: first it writes the leave of 10.0.0.1, then it goes on as itself.
+    // The node now starts as 10.0.0.9: first it writes the leave of 10.0.0.1, then it goes on as
+    // itself.
     let mut farewell = Replica::restore(id(1), stored);
     let write = farewell.leave(NOW).expect("it was a member");
     assert_eq!(write.version, version(FIRST + 1, 2));

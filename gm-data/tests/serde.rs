@@ -10,15 +10,16 @@ use common::{
 };
 use gm_clock::CEILING;
 use gm_data::{
-    Event, GroupName, GroupState, Increment, Item, KeyRange, Op, Predecessor, Record, StampedItem, Version,
-    VersionDigest,
+    GroupEvent, GroupName, GroupState, Increment, Item, KeyRange, Op, Predecessor, Record, StampedItem,
+    Version, VersionDigest,
 };
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
-/// It is written in that form, and read from it as the same; with a part that nobody knows it is not read.
+/// It is written in that form, and read from it as the same; with a part that nobody knows it is
+/// not read.
 fn assert_form<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, form: Value) {
     assert_eq!(to_value(value).expect("plain data"), form);
     assert_eq!(&from_str::<T>(&form.to_string()).expect("its own form"), value);
@@ -81,25 +82,25 @@ fn events_are_serialized_by_name() {
     let other = Item::interest(id(1), range("0-9"));
     let [item_form, other_form] = [item, other].map(|item| to_value(item).expect("plain data"));
     assert_form(
-        &[Event::Joined(id(1)), Event::Left(id(1))],
+        &[GroupEvent::Joined(id(1)), GroupEvent::Left(id(1))],
         json!([{ "joined": member }, { "left": member }]),
     );
-    assert_form(&[Event::RangeAdded(item)], json!([{ "range_added": item_form }]));
-    assert_form(&[Event::RangeRemoved(item)], json!([{ "range_removed": item_form }]));
+    assert_form(&[GroupEvent::RangeAdded(item)], json!([{ "range_added": item_form }]));
+    assert_form(&[GroupEvent::RangeRemoved(item)], json!([{ "range_removed": item_form }]));
     let changed = json!({ "range_changed": { "from": item_form, "to": other_form } });
-    assert_form(&[Event::RangeChanged { from: item, to: other }], json!([changed]));
+    assert_form(&[GroupEvent::RangeChanged { from: item, to: other }], json!([changed]));
 
     let bad = |from: Item, to: Item| {
         let text = json!({ "range_changed": { "from": from, "to": to } });
-        from_value::<Event>(text).expect_err("no change of a range").to_string()
+        from_value::<GroupEvent>(text).expect_err("no change of a range").to_string()
     };
     let reason = "not live, or not of one range";
     assert!(bad(item, item).contains(reason));
     assert!(bad(item, serves(id(2), "0-9", 7).item).contains(reason));
     assert!(bad(item, serves(id(1), "0-8", 7).item).contains(reason));
     assert!(bad(item, Item::removal(id(1), range("0-9"))).contains(reason));
-    from_value::<Event>(json!({ "range_added": removal(id(1), "0-9", 1).item })).expect_err("not live");
-    from_value::<Event>(json!({ "vanished": member })).expect_err("no such event");
+    from_value::<GroupEvent>(json!({ "range_added": removal(id(1), "0-9", 1).item })).expect_err("not live");
+    from_value::<GroupEvent>(json!({ "vanished": member })).expect_err("no such event");
 }
 
 /// The form of `value` with `part`, a path of names and indices, put to `new`.
@@ -197,7 +198,8 @@ fn a_restored_replica_continues_from_its_state() {
 }
 
 proptest! {
-    /// In any order, what is written is read as the same, with what equality does not look at: removals and floors.
+    /// In any order, what is written is read as the same, with what equality does not look at:
+    /// removals and floors.
     #[test]
     fn serialization_round_trips(
         raw in proptest::collection::vec((1..20_u8, 1..4_u64, any::<bool>(), 0..30_u64, proptest::collection::btree_map(0..9_u32, (0..3_u8, 0..30_u64, 1..9_u16), 0..5)), 0..9),

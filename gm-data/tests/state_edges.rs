@@ -37,7 +37,8 @@ fn a_state_shows_its_records_and_a_range_its_ends() {
     );
 }
 
-/// Equal are records that are equal in everything that can be told apart: tests that compare records count on it.
+/// Equal are records that are equal in everything that can be told apart: tests that compare
+/// records count on it.
 #[test]
 fn records_that_differ_in_one_thing_are_not_equal() {
     let items = [serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)];

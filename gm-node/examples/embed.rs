@@ -1,4 +1,5 @@
-//! Three nodes in one process, on a network that is simulated: one serves all keys, and every one of them knows it.
+//! Three nodes in one process, on a network that is simulated: one serves all keys, and every one
+//! of them knows it.
 
 #![allow(clippy::print_stdout, clippy::expect_used)] // An example talks, and its settings are its own.
 
@@ -6,7 +7,7 @@ use gm_clock::NetId;
 use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
+use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
 use gm_sim::{Location, Network, NodeIndex, StartContext, World};
 use std::{error::Error, time::Duration};
 
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         let write =
             Write { tag: 0, group: group.clone(), kind: what, wait: Wait::all(Duration::from_secs(1)) };
-        world.command(NodeIndex(at), Command::Write(write));
+        world.command(NodeIndex(at), NodeCommand::Write(write));
     }
     world.run_for(Duration::from_secs(2));
     for at in world.indices() {

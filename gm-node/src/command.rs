@@ -12,13 +12,15 @@ use crate::store::StoreError;
 
 /// What the owner of a node tells it.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub enum NodeCommand {
     /// Write about oneself.
     Write(Write),
-    /// Forget another member. It is answered as a write is, once for each group in which it is known; once, if it is known in none.
+    /// Forget another member. It is answered as a write is, once for each group in which it is
+    /// known; once, if it is known in none.
     Forget(Forget),
-    /// Drop the records of forgotten members of a group here and at all members, so that they take no room any more: they are refused for an hour. A member
-    /// that lives comes back. Whoever was apart for longer than an hour brings them back, and they can be purged again.
+    /// Drop the records of forgotten members of a group here and at all members, so that they take
+    /// no room any more: they are refused for an hour. A member that lives comes back. Whoever was
+    /// apart for longer than an hour brings them back, and they can be purged again.
     Purge {
         /// The group.
         group: GroupName,
@@ -32,8 +34,8 @@ pub enum Command {
         /// The group.
         group: GroupName,
     },
-    /// The watcher has taken in what it was told last, and may be told more. For a watcher that is not there, or with a cursor of another group, nothing
-    /// happens.
+    /// The watcher has taken in what it was told last, and may be told more. For a watcher that is
+    /// not there, or with a cursor of another group, nothing happens.
     AdvanceWatch {
         /// The watcher.
         tag: u64,
@@ -51,7 +53,8 @@ pub enum Command {
     Seeds(Vec<NetId>),
     /// Seal with the first of these keys from now on, and open with all.
     Keys(Keyring),
-    /// Answer all writes that wait for others, whatever came of the wait: the owner is about to end.
+    /// Answer all writes that wait for others, whatever came of the wait: the owner is about to
+    /// end.
     EndWaits,
     /// Close all connections after what was sent on them.
     Close,
@@ -79,7 +82,8 @@ pub enum WriteKind {
     Leave,
     /// These changes, all of them or none.
     Change(Vec<Change>),
-    /// Nothing new: the pause after an identity conflict is ended, and our record put above what was claimed. For who has seen to the cause.
+    /// Nothing new: the pause after an identity conflict is ended, and our record put above what
+    /// was claimed. For who has seen to the cause.
     Resume,
 }
 
@@ -96,14 +100,16 @@ pub struct Forget {
     pub wait: Wait,
 }
 
-/// How many other members of the group have to acknowledge a write before it is answered. Whatever the answer, the write stands.
+/// How many other members of the group have to acknowledge a write before it is answered. Whatever
+/// the answer, the write stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
     /// How many.
     pub count: AckCount,
     /// Whether they have to have it on disk.
     pub on_disk: bool,
-    /// For how long at most. The time is used as long as a member may still acknowledge, or be found.
+    /// For how long at most. The time is used as long as a member may still acknowledge, or be
+    /// found.
     pub timeout: Duration,
 }
 
@@ -112,12 +118,14 @@ pub struct Wait {
 pub enum AckCount {
     /// None: it is answered when it stands in one's own storage.
     None,
-    /// Any so many, the writer not counted. Those that the write concerns are asked first, and others if they are too few; members
-    /// that are found later are asked then. 0 is as none.
+    /// Any so many, the writer not counted. Those that the write concerns are asked first, and
+    /// others if they are too few; members that are found later are asked then. 0 is as none.
     Some(u64),
-    /// All that the write concerns: those whose ranges overlap what changed, as far as they are known here once another node held the
-    /// same of the group. If it concerns nobody, any one. So at least one other member has acknowledged it, unless
-    /// [`NodeConfig::single_node`](crate::NodeConfig::single_node) says that there is no other node.
+    /// All that the write concerns: those whose ranges overlap what changed, as far as they are
+    /// known here once another node held the same of the group. If it concerns nobody, any one. So
+    /// at least one other member has acknowledged it, unless
+    /// [`NodeConfig::single_node`](crate::NodeConfig::single_node) says that there is no other
+    /// node.
     All,
 }
 
@@ -158,7 +166,8 @@ pub struct WaitReport {
     pub members: u64,
     /// Members that acknowledged it.
     pub acknowledged: u64,
-    /// Members that got it and answered that they do not count: they do not hold the group, or cannot keep it on disk.
+    /// Members that got it and answered that they do not count: they do not hold the group, or
+    /// cannot keep it on disk.
     pub refused: u64,
     /// Members that could not be reached.
     pub unreachable: u64,
@@ -176,8 +185,8 @@ pub enum WaitOutcome {
     /// As many members acknowledged it as were asked for.
     #[default]
     Satisfied,
-    /// They are fewer, and before the time was over nobody was left who might still acknowledge it: each of the others refused, or its host
-    /// refused every connection, several in a row.
+    /// They are fewer, and before the time was over nobody was left who might still acknowledge it:
+    /// each of the others refused, or its host refused every connection, several in a row.
     Settled,
     /// The time was over.
     TimedOut,

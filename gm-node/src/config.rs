@@ -11,13 +11,15 @@ use thiserror::Error;
 pub struct NodeConfig {
     /// The broadcaster's: who we are, whom we call, what ways cost.
     pub broadcast: gm_broadcast::BroadcasterConfig,
-    /// The wall clock when the node begins, in seconds since 1970. Only a hint: it makes a later life's number greater where a disk was lost.
+    /// The wall clock when the node begins, in seconds since 1970. Only a hint: it makes a later
+    /// life's number greater where a disk was lost.
     pub unix_seconds: u64,
     /// The port of ranges that are served without one.
     pub default_port: Option<u16>,
     /// Whether every group that is heard of is held, not only those that the node is a member of.
     pub observe: bool,
-    /// Whether there is nobody else, and none is to be waited for: a first write does not ask others what they know of us.
+    /// Whether there is nobody else, and none is to be waited for: a first write does not ask
+    /// others what they know of us.
     pub single_node: bool,
     /// Which removals are kept. Default 1,024 of each member.
     pub purge: PurgePolicy,
@@ -27,19 +29,25 @@ pub struct NodeConfig {
     pub timing: NodeTiming,
 }
 
-/// What a node holds at most, besides its broadcaster. Each is of memory that others, or careless callers, could cause.
+/// What a node holds at most, besides its broadcaster. Each is of memory that others, or careless
+/// callers, could cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeLimits {
-    /// Groups that are held; beyond it a join is refused, and what is only observed is not held. Default 1,024.
+    /// Groups that are held; beyond it a join is refused, and what is only observed is not held.
+    /// Default 1,024.
     pub groups: usize,
-    /// Groups of which only a name and a few members are known; beyond it a new one replaces the one that was confirmed least recently, of those that the node
-    /// with the most names announced. Default 10,000.
+    /// Groups of which only a name and a few members are known; beyond it a new one replaces the
+    /// one that was confirmed least recently, of those that the node with the most names announced.
+    /// Default 10,000.
     pub contacts: usize,
-    /// Records of a group, of members, of who left and of the forgotten; beyond it newcomers are not taken. Default 100,000.
+    /// Records of a group, of members, of who left and of the forgotten; beyond it newcomers are
+    /// not taken. Default 100,000.
     pub records: usize,
-    /// Items of one member, removals that are kept included; a greater record is not taken, and a greater own one is refused. Default 65,536.
+    /// Items of one member, removals that are kept included; a greater record is not taken, and a
+    /// greater own one is refused. Default 65,536.
     pub items: usize,
-    /// Live items of a group; beyond it newcomers are not taken, and an own write that adds is refused. Default 4,000,000.
+    /// Live items of a group; beyond it newcomers are not taken, and an own write that adds is
+    /// refused. Default 4,000,000.
     pub group_items: usize,
     /// Writes that wait for the storage; beyond it one is refused. Default 1,024.
     pub writes: usize,
@@ -47,18 +55,22 @@ pub struct NodeLimits {
     pub waits: usize,
     /// Watchers; beyond it one is refused. Default 1,024.
     pub watchers: usize,
-    /// Bytes of former states of groups that are kept for watchers that have not taken in what changed since, for all of them together; beyond it those that
-    /// are furthest behind are told to look anew, in the place of what changed. Default 64 MiB.
+    /// Bytes of former states of groups that are kept for watchers that have not taken in what
+    /// changed since, for all of them together; beyond it those that are furthest behind are told
+    /// to look anew, in the place of what changed. Default 64 MiB.
     pub watch_bytes: usize,
-    /// Events that a watcher of the handle is told at once; if there are more, it is told to look anew. Default 10,000.
+    /// Events that a watcher of the handle is told at once; if there are more, it is told to look
+    /// anew. Default 10,000.
     pub watch_events: usize,
-    /// Members' records that are asked for at one time; beyond it anti-entropy has to find them. Default 4,096.
+    /// Members' records that are asked for at one time; beyond it anti-entropy has to find them.
+    /// Default 4,096.
     pub pulls: usize,
     /// Names of the missing that the outcome of a wait has. Default 16.
     pub reported_members: usize,
     /// Answers of anti-entropy a second, to all; what is beyond is not answered. Default 5,000.
     pub exchange_replies_per_second: u32,
-    /// Bytes of records that one message of anti-entropy is answered with, about; the rest comes with the next. Default 4 MiB.
+    /// Bytes of records that one message of anti-entropy is answered with, about; the rest comes
+    /// with the next. Default 4 MiB.
     pub exchange_reply_bytes: usize,
     /// Nodes that are remembered on disk, to be called again. Default 1,024.
     pub stored_peers: usize,
@@ -69,15 +81,18 @@ pub struct NodeLimits {
 pub struct NodeTiming {
     /// Writes within this time of the first leave together. Default 1 ms.
     pub write_batch_window: Duration,
-    /// Before its first write in a group a node without a record, or with a storage that is doubted, asks what others know of it, so long at most. Default 500 ms.
+    /// Before its first write in a group a node without a record, or with a storage that is
+    /// doubted, asks what others know of it, so long at most. Default 500 ms.
     pub first_write_probe: Duration,
-    /// Anti-entropy goes so often while nodes are found to differ, and twice as often in the first two seconds of a node or a membership. Default 200 ms.
+    /// Anti-entropy goes so often while nodes are found to differ, and twice as often in the first
+    /// two seconds of a node or a membership. Default 200 ms.
     pub exchange_interval_min: Duration,
     /// ... after something was heard by broadcast. Default 1 s.
     pub exchange_interval_active: Duration,
     /// ... in quiet. Default 10 s.
     pub exchange_interval_max: Duration,
-    /// A question of anti-entropy that is not answered within this time goes to somebody else. Default 500 ms.
+    /// A question of anti-entropy that is not answered within this time goes to somebody else.
+    /// Default 500 ms.
     pub exchange_timeout: Duration,
     /// What does not fit is asked for after a random time up to this... Default 20 ms.
     pub pull_jitter: Duration,
@@ -85,15 +100,18 @@ pub struct NodeTiming {
     pub pull_retry: Duration,
     /// What others wrote is on disk after this, unless somebody waits for it. Default 2 s.
     pub write_back_delay: Duration,
-    /// A storage that refused is tried again after this, longer each time, up to a minute. Default 1 s.
+    /// A storage that refused is tried again after this, longer each time, up to a minute. Default
+    /// 1 s.
     pub store_retry: Duration,
     /// Removals are purged so often. Default 60 s.
     pub purge_interval: Duration,
-    /// A member of a group registers so often with the nodes at which the group's members meet. Longer if it is in more than 1,200 groups, or the group has more
-    /// than seven members. Default 10 min.
+    /// A member of a group registers so often with the nodes at which the group's members meet.
+    /// Longer if it is in more than 1,200 groups, or the group has more than seven members. Default
+    /// 10 min.
     pub registration_interval: Duration,
-    /// A node that is known as a member of a group that is not held here is forgotten if nothing confirms it for so long. Longer than `register`, so that the
-    /// registrations last. Default 1 h.
+    /// A node that is known as a member of a group that is not held here is forgotten if nothing
+    /// confirms it for so long. Longer than `register`, so that the registrations last. Default 1
+    /// h.
     pub contact_ttl: Duration,
     /// A group that was left is told about for so long, if nobody agrees sooner. Default 10 min.
     pub leave_timeout: Duration,

@@ -1,11 +1,14 @@
-//! The daemon: a node on sockets, told by flags, environment and a file what to do, and asked over a Unix socket how it stands. Knows nothing of the command line
-//! that asks it.
+//! The daemon: a node on sockets, told by flags, environment and a file what to do, and asked over
+//! a Unix socket how it stands. Knows nothing of the command line that asks it.
 //!
-//! `daemon/config.rs`: what it is told; `daemon/lifecycle.rs`: from start to end; `daemon/socket.rs`, `daemon/connection_limit.rs`, `daemon/http.rs`, `daemon/routes.rs`: what it is asked; `daemon/event_log.rs`,
-//! `daemon/log.rs`, `daemon/problem_texts.rs`, `daemon/multicast.rs`: what it says; `daemon/startup_groups.rs`, `daemon/reload.rs`, `daemon/notify.rs`: what it does besides; `daemon/offline.rs`: its directory as text.
-//! `daemon/signals.rs`, `daemon/shutdown.rs`: when and how it ends; `daemon/configured_ranges.rs`: what `daemon/startup_groups.rs` remembers;
-//! `daemon/problems.rs`, `daemon/address_check.rs`, `daemon/descriptors.rs`, `daemon/permission_warnings.rs`: what an
-//! operator should look at.
+//! `daemon/config.rs`: what it is told; `daemon/lifecycle.rs`: from start to end;
+//! `daemon/socket.rs`, `daemon/connection_limit.rs`, `daemon/http.rs`, `daemon/routes.rs`: what it
+//! is asked; `daemon/event_log.rs`, `daemon/log.rs`, `daemon/problem_texts.rs`,
+//! `daemon/multicast.rs`: what it says; `daemon/startup_groups.rs`, `daemon/reload.rs`,
+//! `daemon/notify.rs`: what it does besides; `daemon/offline.rs`: its directory as text.
+//! `daemon/signals.rs`, `daemon/shutdown.rs`: when and how it ends; `daemon/configured_ranges.rs`:
+//! what `daemon/startup_groups.rs` remembers; `daemon/problems.rs`, `daemon/address_check.rs`,
+//! `daemon/descriptors.rs`, `daemon/permission_warnings.rs`: what an operator should look at.
 
 mod address_check;
 pub(crate) mod config;

@@ -1,4 +1,5 @@
-//! All that is stored, as text that people can read: to look at it, to keep it, to bring it back. Knows nothing of how it is stored.
+//! All that is stored, as text that people can read: to look at it, to keep it, to bring it back.
+//! Knows nothing of how it is stored.
 
 use std::path::Path;
 
@@ -13,8 +14,8 @@ use crate::store::disk::{self, OpenError};
 /// Version of the text. A later one is refused.
 pub const FORMAT: u64 = 1;
 
-/// All that is stored, in the form in which it is written as text. Groups are in the order of their names, members and items in theirs: what is
-/// equal has equal texts.
+/// All that is stored, in the form in which it is written as text. Groups are in the order of their
+/// names, members and items in theirs: what is equal has equal texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dump {
@@ -22,7 +23,8 @@ pub struct Dump {
     pub format: u64,
     /// Whose storage it is.
     pub me: Option<NetId>,
-    /// All records, with their floors, with what their lives were opened from, and with the removals that are kept.
+    /// All records, with their floors, with what their lives were opened from, and with the
+    /// removals that are kept.
     pub groups: Vec<GroupState>,
     /// Groups of which only a member is known.
     pub contacts: Vec<DumpedContact>,
@@ -148,10 +150,12 @@ pub fn dump(dir: &Path) -> Result<Dump, OpenError> {
     disk::read(dir).map(|stored| Dump::of(&stored))
 }
 
-/// Makes a directory that holds what the dump does, wholly or not at all. The directory may be there already, a database in it may not.
+/// Makes a directory that holds what the dump does, wholly or not at all. The directory may be
+/// there already, a database in it may not.
 ///
 /// # Errors
-/// An [`OpenError`]: there is a database already, a process uses the directory, or what the system said.
+/// An [`OpenError`]: there is a database already, a process uses the directory, or what the system
+/// said.
 pub fn restore(dump: &Dump, dir: &Path) -> Result<(), OpenError> {
     disk::write(dir, &dump.to_stored())
 }

@@ -8,18 +8,21 @@ use crate::command::{CommittedWrite, WriteError};
 
 /// What a node tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum NodeEvent {
     /// A write, or a forgetting, is answered.
     Answered {
         /// What the owner called it.
         tag: u64,
-        /// The group; none if in none that is held the member is known who was to be forgotten in all.
+        /// The group; none if in none that is held the member is known who was to be forgotten in
+        /// all.
         group: Option<GroupName>,
         /// What came of it.
         result: Result<CommittedWrite, WriteError>,
     },
-    /// Something changed in the group of a watcher: [`NodeMachine::difference`](crate::NodeMachine::difference) has it. It is told no more until it has said
-    /// [`Command::AdvanceWatch`](crate::Command::AdvanceWatch): what changes meanwhile is in the same difference, or in the next.
+    /// Something changed in the group of a watcher:
+    /// [`NodeMachine::difference`](crate::NodeMachine::difference) has it. It is told no more until
+    /// it has said [`Command::AdvanceWatch`](crate::Command::AdvanceWatch): what changes meanwhile
+    /// is in the same difference, or in the next.
     Changed {
         /// What the owner called the watcher.
         tag: u64,
@@ -42,7 +45,8 @@ pub enum Event {
         /// With whom first.
         with: NetId,
     },
-    /// Another node writes under our identity: writing in the group stops until it was silent for a while, or the owner [resumes](crate::WriteKind::Resume).
+    /// Another node writes under our identity: writing in the group stops until it was silent for a
+    /// while, or the owner [resumes](crate::WriteKind::Resume).
     IdentityConflict {
         /// The group.
         group: GroupName,
@@ -51,8 +55,8 @@ pub enum Event {
         /// Who passed on what it wrote last: itself, or another that had it from it.
         reported_by: Option<NetId>,
     },
-    /// Somebody claims of us a life beyond all that honest writers reach, above which there is soon none. We came back below it, and all are told to drop what is
-    /// claimed.
+    /// Somebody claims of us a life beyond all that honest writers reach, above which there is soon
+    /// none. We came back below it, and all are told to drop what is claimed.
     HorizonClaimEvicted {
         /// The group.
         group: GroupName,
@@ -70,7 +74,8 @@ pub enum Event {
         /// Items that were written after what the forgetter knew.
         items: usize,
     },
-    /// A group has nearly as many records as may be, the forgotten counted. The way out: purge, or raise the bound.
+    /// A group has nearly as many records as may be, the forgotten counted. The way out: purge, or
+    /// raise the bound.
     NearRecordLimit {
         /// The group.
         group: GroupName,
@@ -86,8 +91,9 @@ pub enum Event {
         /// The field of [`NodeLimits`](crate::NodeLimits).
         limit: &'static str,
     },
-    /// The contact table is full: of groups that are not held here, others that were confirmed least recently make room for what is new. Joining a group
-    /// does not depend on it. Told again only after there was room.
+    /// The contact table is full: of groups that are not held here, others that were confirmed
+    /// least recently make room for what is new. Joining a group does not depend on it. Told again
+    /// only after there was room.
     ContactsFull {
         /// At most so many: [`NodeLimits::contacts`](crate::NodeLimits).
         max: usize,
@@ -99,14 +105,16 @@ pub enum Event {
     },
     /// The storage takes things again.
     StoreRecovered,
-    /// The storage may lack what it reported as kept. In every group others are asked what they know of us before we write.
+    /// The storage may lack what it reported as kept. In every group others are asked what they
+    /// know of us before we write.
     StoreLossSuspected {
         /// Why, in words for an operator.
         why: String,
         /// In how many groups there is something of ours to ask about.
         groups: usize,
     },
-    /// The storage did lack something: others hold of us a later version than it does. What it lacks is not said any longer, unless we write it again.
+    /// The storage did lack something: others hold of us a later version than it does. What it
+    /// lacks is not said any longer, unless we write it again.
     StoreLossConfirmed {
         /// The group.
         group: GroupName,
@@ -115,9 +123,11 @@ pub enum Event {
         /// What others hold.
         known: Version,
     },
-    /// The storage is doubted no longer: in all groups that we are in others said what they know of us, or we have written since.
+    /// The storage is doubted no longer: in all groups that we are in others said what they know of
+    /// us, or we have written since.
     StoreLossExcluded,
-    /// A write was made, but is too large to be sent to others at once: they learn it by anti-entropy.
+    /// A write was made, but is too large to be sent to others at once: they learn it by
+    /// anti-entropy.
     NotBroadcast {
         /// The group.
         group: GroupName,
@@ -125,7 +135,7 @@ pub enum Event {
         why: String,
     },
     /// Something of the broadcaster's: nodes near and far, islands.
-    Broadcast(gm_broadcast::Event),
+    Broadcast(gm_broadcast::BroadcastEvent),
 }
 
 /// What a node counts by itself, beside its broadcaster: totals since its start.

@@ -1,7 +1,9 @@
-//! Files that an operator or a data directory names: opened without waiting for anybody, regular ones only, and read up to a bound. Knows nothing of what is in them.
+//! Files that an operator or a data directory names: opened without waiting for anybody, regular
+//! ones only, and read up to a bound. Knows nothing of what is in them.
 //!
-//! A FIFO blocks whoever opens it, a device may take the opening for a command, and a mount whose server is gone answers nobody: so what is no regular file is
-//! refused, and [`run_within`] gives up waiting.
+//! A FIFO blocks whoever opens it, a device may take the opening for a command, and a mount whose
+//! server is gone answers nobody: so what is no regular file is refused, and [`run_within`] gives
+//! up waiting.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -14,7 +16,8 @@ use std::time::Duration;
 /// Calls that may hang at one time; one more is refused.
 const MAX_HANGING: usize = 4;
 
-/// Opens a regular file. What is there already is never waited for; whether a file that is not there is made, the options say.
+/// Opens a regular file. What is there already is never waited for; whether a file that is not
+/// there is made, the options say.
 ///
 /// # Errors
 /// What the system said, or that it is no regular file, with what to do.
@@ -36,7 +39,8 @@ pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> 
     Ok(file)
 }
 
-/// Reads a regular file of at most so many bytes. Also returns what the system says of the file that was read.
+/// Reads a regular file of at most so many bytes. Also returns what the system says of the file
+/// that was read.
 ///
 /// # Errors
 /// What the system said, that it is no regular file, or that it is larger.
@@ -78,10 +82,12 @@ pub fn utf8_text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-/// Does something with files in a thread of its own, and waits for it so long. A thread that hangs stays until the system lets it go or the process ends.
+/// Does something with files in a thread of its own, and waits for it so long. A thread that hangs
+/// stays until the system lets it go or the process ends.
 ///
 /// # Errors
-/// That nothing came of it in time, that several others hang already, or that the system gives no thread.
+/// That nothing came of it in time, that several others hang already, or that the system gives no
+/// thread.
 pub fn run_within<T: Send + 'static>(
     time: Duration,
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,4 +1,5 @@
-//! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send what: it notes what is to be followed up.
+//! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send
+//! what: it notes what is to be followed up.
 
 mod admission;
 mod contacts;
@@ -18,7 +19,7 @@ use gm_data::{
 };
 
 use crate::config::NodeLimits;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use admission::Admitted;
 use contacts::Contacts;
@@ -47,7 +48,7 @@ pub(crate) enum Effect {
     /// Somebody holds of ourselves what we wrote: the last, or an older one.
     OwnRecordConfirmed { group: GroupName },
     /// The owner should know.
-    Emit(Event),
+    Emit(NodeEvent),
 }
 
 /// All groups of a node.
@@ -250,7 +251,7 @@ impl Groups {
     fn emit_lost_updates(&mut self, group: &GroupName, member: NetId, items: usize) {
         if items > 0 {
             self.counters.add("forgotten", "items that the forgetter had not seen", items as u64);
-            let event = Event::LostByForget { group: group.clone(), member, items };
+            let event = NodeEvent::LostByForget { group: group.clone(), member, items };
             self.effects.push_back(Effect::Emit(event));
         }
     }

@@ -1,8 +1,10 @@
-//! A node on sockets, and a handle of it: what a program that embeds one calls. Knows no file, no flag and no route.
+//! A node on sockets, and a handle of it: what a program that embeds one calls. Knows no file, no
+//! flag and no route.
 //!
-//! A [`Node`] is cheap to clone; when the last clone is dropped, or [stopped](Node::stop), the node ends. That is not leaving: others keep it as
-//! a member. Reads are answered from memory and give snapshots. A write is answered when it stands in the storage, and as many others have
-//! it as its [`Wait`](crate::Wait) says.
+//! A [`Node`] is cheap to clone; when the last clone is dropped, or [stopped](Node::stop), the node
+//! ends. That is not leaving: others keep it as a member. Reads are answered from memory and give
+//! snapshots. A write is answered when it stands in the storage, and as many others have it as its
+//! [`Wait`](crate::Wait) says.
 //!
 //! ```no_run
 //! use gm_broadcast::runtime::{Sockets, RuntimeSettings};
@@ -26,8 +28,9 @@
 //! # }
 //! ```
 //!
-//! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: what can be asked; `handle/event_loop.rs`: the task that hears the node; `handle/health.rs`: what it
-//! remembers of what it heard; `handle/network.rs`: how it reaches others.
+//! `handle/read.rs`, `handle/write.rs`, `handle/watch.rs`: what can be asked;
+//! `handle/event_loop.rs`: the task that hears the node; `handle/health.rs`: what it remembers of
+//! what it heard; `handle/network.rs`: how it reaches others.
 
 mod event_loop;
 mod health;
@@ -51,9 +54,9 @@ use thiserror::Error;
 use tokio::sync::{Notify, broadcast};
 use tokio::task::AbortHandle;
 
-use crate::command::{Command, WriteError};
+use crate::command::{NodeCommand, WriteError};
 use crate::config::{ConfigError, NodeConfig};
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::node::NodeMachine;
 use crate::store::{Store, StoredState};
 
@@ -69,12 +72,12 @@ pub type BoxedNodeMachine = NodeMachine<Box<dyn Store + Send>>;
 const EVENT_QUEUE: usize = 1_024;
 
 impl<S: Store> RuntimeMachine for NodeMachine<S> {
-    fn seeds(seeds: Vec<NetId>) -> Command {
-        Command::Seeds(seeds)
+    fn seeds(seeds: Vec<NetId>) -> NodeCommand {
+        NodeCommand::Seeds(seeds)
     }
 
-    fn close() -> Command {
-        Command::Close
+    fn close() -> NodeCommand {
+        NodeCommand::Close
     }
 }
 
@@ -103,7 +106,8 @@ pub enum NodeError {
     /// The node has ended, and the call never reached it: nothing was written.
     #[error("the node has ended")]
     Stopped,
-    /// The write was handed to the node, which ended before it answered: it may stand in the storage, or not.
+    /// The write was handed to the node, which ended before it answered: it may stand in the
+    /// storage, or not.
     #[error("the node ended before it answered: it is not known whether the write stands")]
     Unknown,
     /// It was refused. Nothing was changed.
@@ -165,7 +169,7 @@ impl Node {
         let waking = tokio::spawn(async move {
             loop {
                 woken.notified().await;
-                if for_disk.send(Command::StoreReady).await.is_err() {
+                if for_disk.send(NodeCommand::StoreReady).await.is_err() {
                     return;
                 }
             }
@@ -189,10 +193,11 @@ impl Node {
         self.inner.shell.me()
     }
 
-    /// What the node tells besides answers and changes: agreements, conflicts, troubles of the storage, nodes found. The first who asks gets what came
-    /// before too; who is slow misses the oldest.
+    /// What the node tells besides answers and changes: agreements, conflicts, troubles of the
+    /// storage, nodes found. The first who asks gets what came before too; who is slow misses the
+    /// oldest.
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.inner.shared.subscribe()
     }
 
@@ -201,7 +206,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn set_keys(&self, keyring: Keyring) -> Result<(), NodeError> {
-        Ok(self.inner.shell.send(Command::Keys(keyring)).await?)
+        Ok(self.inner.shell.send(NodeCommand::Keys(keyring)).await?)
     }
 
     /// Calls these nodes too, until they answer, for ever.
@@ -209,7 +214,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn add_seeds(&self, seeds: Vec<NetId>) -> Result<(), NodeError> {
-        Ok(self.inner.shell.send(Command::Seeds(seeds)).await?)
+        Ok(self.inner.shell.send(NodeCommand::Seeds(seeds)).await?)
     }
 
     /// Calls one more seed, for ever; its name is resolved again and again.
@@ -220,17 +225,19 @@ impl Node {
         Ok(self.inner.shell.add_seed(seed).await?)
     }
 
-    /// Ends the waits of all writes that are stored: each is answered at once, as [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer have it than were
-    /// asked for. Writes that are still with the storage go on.
+    /// Ends the waits of all writes that are stored: each is answered at once, as
+    /// [`TimedOut`](crate::WaitOutcome::TimedOut) if fewer have it than were asked for. Writes that
+    /// are still with the storage go on.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn end_waits(&self) -> Result<(), NodeError> {
-        Ok(self.inner.shell.send(Command::EndWaits).await?)
+        Ok(self.inner.shell.send(NodeCommand::EndWaits).await?)
     }
 
-    /// Ends the node: sends what is queued, closes all connections, and returns when the storage is closed. Others keep it as a member. A
-    /// write that was not answered by then returns [`NodeError::Unknown`].
+    /// Ends the node: sends what is queued, closes all connections, and returns when the storage is
+    /// closed. Others keep it as a member. A write that was not answered by then returns
+    /// [`NodeError::Unknown`].
     pub async fn stop(&self) {
         self.inner.shell.stop().await;
         self.inner.shared.ended().await;

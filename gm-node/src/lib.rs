@@ -1,15 +1,21 @@
-//! Who is in which group and who serves which keys, known on every node: groups on top of the broadcast, and their storage.
+//! Who is in which group and who serves which keys, known on every node: groups on top of the
+//! broadcast, and their storage.
 //!
-//! Knows no sockets, clocks and threads, but in the parts that are behind features. A [`NodeMachine`] is a machine: it owns a broadcaster, and the shell of
-//! `gm-broadcast` drives it on sockets, a simulator in virtual time. Where it keeps what it must not lose is a [`Store`].
+//! Knows no sockets, clocks and threads, but in the parts that are behind features. A
+//! [`NodeMachine`] is a machine: it owns a broadcaster, and the shell of `gm-broadcast` drives it
+//! on sockets, a simulator in virtual time. Where it keeps what it must not lose is a [`Store`].
 //!
-//! - A [`Write`] is made on a draft, stored, and only then seen by anybody, here or elsewhere. Writes of one tick leave together. A [`Wait`] says how many
-//!   others must have it before it is [answered](Event::Answered); whatever a wait says, the write stands.
-//! - What is written is told at once to the members whose items overlap it, and to whoever hears the multicast. All others learn it by anti-entropy: two
-//!   nodes compare fingerprints, of all groups, of one, of its buckets, and exchange the records in which they differ. Fast while nodes differ, slow
-//!   in quiet, for ever.
-//! - A group that we are a member of is held whole; of others the name and a few members are known, as long as something confirms them.
-//! - Watchers are told differences, and no more before they have taken in the last: a slow one costs nothing and misses nothing.
+//! - A [`Write`] is made on a draft, stored, and only then seen by anybody, here or elsewhere.
+//!   Writes of one tick leave together. A [`Wait`] says how many others must have it before it is
+//!   [answered](Event::Answered); whatever a wait says, the write stands.
+//! - What is written is told at once to the members whose items overlap it, and to whoever hears
+//!   the multicast. All others learn it by anti-entropy: two nodes compare fingerprints, of all
+//!   groups, of one, of its buckets, and exchange the records in which they differ. Fast while
+//!   nodes differ, slow in quiet, for ever.
+//! - A group that we are a member of is held whole; of others the name and a few members are known,
+//!   as long as something confirms them.
+//! - Watchers are told differences, and no more before they have taken in the last: a slow one
+//!   costs nothing and misses nothing.
 //!
 //! ```
 //! use gm_broadcast::{Input, Machine, Output, Time};
@@ -75,9 +81,10 @@
 //! | `pulls`, `exchange_replies_per_second`, `exchange_reply_bytes` | what is beyond is left to the next exchange of anti-entropy |
 //! | `stored_peers` | some of those known, by chance, are stored |
 //!
-//! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the door); `groups.rs` (what is held, and how what comes is taken), `node.rs` and the
-//! files below it (what happens). `file.rs` and `permissions.rs` are for what an operator names: how it is opened, and whom it is trusted to. `plant.rs` is for the
-//! tests of worlds.
+//! Reading order: `config.rs`, `command.rs`, `event.rs`, `store.rs` (the door); `groups.rs` (what
+//! is held, and how what comes is taken), `node.rs` and the files below it (what happens).
+//! `file.rs` and `permissions.rs` are for what an operator names: how it is opened, and whom it is
+//! trusted to. `plant.rs` is for the tests of worlds.
 
 #[cfg(feature = "daemon")]
 pub mod api;
@@ -99,10 +106,11 @@ mod rendezvous;
 pub mod store;
 
 pub use command::{
-    AckCount, Command, CommittedWrite, Forget, Wait, WaitOutcome, WaitReport, Write, WriteError, WriteKind,
+    AckCount, CommittedWrite, Forget, NodeCommand, Wait, WaitOutcome, WaitReport, Write, WriteError,
+    WriteKind,
 };
 pub use config::{ConfigError, NodeConfig, NodeLimits, NodeTiming};
-pub use event::{Event, NodeCounters};
+pub use event::{NodeCounters, NodeEvent};
 pub use node::{ConflictStatus, Cursor, Difference, DifferencePart, Freshness, GroupStatus, NodeMachine};
 pub use plant::Bug;
 #[cfg(feature = "plant")]

@@ -1,7 +1,8 @@
-//! The program `gm-node`: the daemon, the command line, the demo. Knows nothing that the library does not say.
+//! The program `gm-node`: the daemon, the command line, the demo. Knows nothing that the library
+//! does not say.
 //!
-//! Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 timed out or settled short, 5 not known whether a write stands, 6 done but not
-//! printed.
+//! Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 timed out or settled short, 5 not
+//! known whether a write stands, 6 done but not printed.
 
 mod cli;
 mod daemon;
@@ -21,7 +22,8 @@ pub(crate) struct Global {
     /// The control socket [default: gm.sock in the data directory] [env: GROUP_MANAGER_API]
     #[arg(long, global = true, value_name = "unix:PATH")]
     pub(crate) api: Option<String>,
-    /// The data directory of the daemon, to which nobody else may write [env: GROUP_MANAGER_DATA_DIR]
+    /// The data directory of the daemon, to which nobody else may write [env:
+    /// GROUP_MANAGER_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Answer as JSON, refusals too: {"error": ..., "kind": ...}
@@ -30,7 +32,8 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// With what the environment says. Where a flag says which daemon is meant, the environment does not.
+    /// With what the environment says. Where a flag says which daemon is meant, the environment
+    /// does not.
     fn or_environment(mut self) -> Global {
         let said = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         if self.api.is_none() && self.data_dir.is_none() {
@@ -104,7 +107,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Help and the version are printed; whatever else the command line is not understood for is a refusal.
+/// Help and the version are printed; whatever else the command line is not understood for is a
+/// refusal.
 fn report_usage_error(error: &clap::Error) -> ExitCode {
     // If it cannot be written, the exit code says it all the same.
     let _ = error.print();

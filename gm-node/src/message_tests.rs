@@ -1,4 +1,5 @@
-//! Every text of the program and of the crates below it that names a setting, a flag or a command names one that there is. Looks at the sources as text.
+//! Every text of the program and of the crates below it that names a setting, a flag or a command
+//! names one that there is. Looks at the sources as text.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +10,8 @@ use clap::CommandFactory;
 use crate::Program;
 use crate::daemon::config::{limit_text, setting_for, settings};
 
-/// Names that stand in texts and are no settings, flags or commands of the program: with what they are.
+/// Names that stand in texts and are no settings, flags or commands of the program: with what they
+/// are.
 const OTHER_NAMES: &[(&str, &str)] = &[
     ("LimitFSIZE=", "systemd's"),
     ("LimitNOFILE=", "systemd's"),
@@ -112,7 +114,8 @@ fn blank_placeholders(text: &str) -> String {
     blank
 }
 
-/// The string literals of a source, without those of its tests and its comments, each with its line.
+/// The string literals of a source, without those of its tests and its comments, each with its
+/// line.
 fn literals(source: &str) -> Vec<(usize, String)> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let bytes: Vec<char> = source.chars().collect();

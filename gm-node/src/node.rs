@@ -1,8 +1,14 @@
-//! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no sockets, no clock and no file.
+//! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no
+//! sockets, no clock and no file.
 //!
-//! One file for each thing that it does: `start`, `first_write_probe` (what is asked before a first write), `store_loss` (a storage that lacks something), `write` and `draft` (what we write), `commit` (what the storage says), `dissemination`, `wait` and `waiter`, `forget`, `evictions`, `inbound`
-//! (what came by broadcast), `schedule` (anti-entropy: when), `partner` and `lagging` (with which node), `shared_groups` (which groups differ), `group_names` (fingerprints by name), `exchange` (what differs within a
-//! group), `freshness` (how far a group was compared), `registration`, `registrar` and `host_probe` (how the members of a group find each other), `transfer`, `pull`, `newcomer_announcement`, `leave`, `watch`, `write_back`, `queries`.
+//! One file for each thing that it does: `start`, `first_write_probe` (what is asked before a first
+//! write), `store_loss` (a storage that lacks something), `write` and `draft` (what we write),
+//! `commit` (what the storage says), `dissemination`, `wait` and `waiter`, `forget`, `evictions`,
+//! `inbound` (what came by broadcast), `schedule` (anti-entropy: when), `partner` and `lagging`
+//! (with which node), `shared_groups` (which groups differ), `group_names` (fingerprints by name),
+//! `exchange` (what differs within a group), `freshness` (how far a group was compared),
+//! `registration`, `registrar` and `host_probe` (how the members of a group find each other),
+//! `transfer`, `pull`, `newcomer_announcement`, `leave`, `watch`, `write_back`, `queries`.
 
 mod anti_entropy;
 mod commit;
@@ -33,9 +39,9 @@ use gm_clock::NetId;
 use gm_codec::Body;
 use gm_data::{Eviction, GroupName, WriteContext};
 
-use crate::command::Command;
+use crate::command::NodeCommand;
 use crate::config::NodeConfig;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::groups::{Effect, Groups, millis};
 use crate::store::Store;
 use anti_entropy::freshness::Comparisons;
@@ -58,9 +64,9 @@ pub struct NodeMachine<S> {
     broadcaster: Broadcaster<Groups>,
     store: S,
     config: NodeConfig,
-    outputs: Outputs<std::convert::Infallible, Event>,
+    outputs: Outputs<std::convert::Infallible, NodeEvent>,
     /// What the broadcaster told, until it is looked at.
-    broadcaster_events: VecDeque<gm_broadcast::Event>,
+    broadcaster_events: VecDeque<gm_broadcast::BroadcastEvent>,
     rng: Rng,
     /// When the node began, by its own time.
     start_time: Time,
@@ -80,7 +86,8 @@ pub struct NodeMachine<S> {
     first_write_probes: BTreeMap<GroupName, FirstWriteProbe>,
     /// Groups in which they did, or did not in time.
     probed: BTreeSet<GroupName>,
-    /// Why the storage may lack what it kept, until others were asked in all groups that we are in; and the groups in which they were not.
+    /// Why the storage may lack what it kept, until others were asked in all groups that we are in;
+    /// and the groups in which they were not.
     suspected_loss: Option<String>,
     loss_suspected_in: BTreeSet<GroupName>,
 
@@ -141,7 +148,7 @@ impl<S: Store> NodeMachine<S> {
         self.broadcaster.handler_mut()
     }
 
-    fn emit(&mut self, event: Event) {
+    fn emit(&mut self, event: NodeEvent) {
         self.outputs.push(Output::Event(event));
     }
 
@@ -150,7 +157,7 @@ impl<S: Store> NodeMachine<S> {
     }
 
     /// Gives the broadcaster an input, and takes what it wants done.
-    fn drive_broadcaster(&mut self, now: Time, input: Input<gm_broadcast::Command>) {
+    fn drive_broadcaster(&mut self, now: Time, input: Input<gm_broadcast::BroadcastCommand>) {
         self.broadcaster.handle(now, input);
         while let Some(output) = self.broadcaster.poll_output() {
             self.outputs.push(match output {
@@ -168,13 +175,13 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    fn command_broadcaster(&mut self, now: Time, command: gm_broadcast::Command) {
+    fn command_broadcaster(&mut self, now: Time, command: gm_broadcast::BroadcastCommand) {
         self.drive_broadcaster(now, Input::Command(command));
     }
 
     /// Tells one node something that is for it alone.
     fn send(&mut self, now: Time, to: NetId, body: Body, by: gm_broadcast::Transport) {
-        self.command_broadcaster(now, gm_broadcast::Command::Send { to, body, transport: by });
+        self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Send { to, body, transport: by });
     }
 
     /// Follows up what came, until nothing follows any more.
@@ -254,11 +261,11 @@ impl<S: Store> NodeMachine<S> {
 }
 
 impl<S: Store> Machine for NodeMachine<S> {
-    type Command = Command;
+    type Command = NodeCommand;
     type Delivery = std::convert::Infallible;
-    type Event = Event;
+    type Event = NodeEvent;
 
-    fn handle(&mut self, now: Time, input: Input<Command>) {
+    fn handle(&mut self, now: Time, input: Input<NodeCommand>) {
         let now = self.outputs.begin(now);
         match input {
             Input::Command(command) => self.on_command(now, command),
@@ -290,7 +297,7 @@ impl<S: Store> Machine for NodeMachine<S> {
         self.run_pending(now);
     }
 
-    fn poll_output(&mut self) -> Option<Output<std::convert::Infallible, Event>> {
+    fn poll_output(&mut self) -> Option<Output<std::convert::Infallible, NodeEvent>> {
         self.outputs.pull()
     }
 
@@ -317,22 +324,24 @@ impl<S: Store> Machine for NodeMachine<S> {
 }
 
 impl<S: Store> NodeMachine<S> {
-    fn on_command(&mut self, now: Time, command: Command) {
+    fn on_command(&mut self, now: Time, command: NodeCommand) {
         match command {
-            Command::Write(write) => self.on_write(now, write),
-            Command::Forget(forget) => self.on_forget(now, forget),
-            Command::Purge { group, include_absent: unheard } => self.purge_members(now, &group, unheard),
-            Command::Watch { tag, group } => self.on_watch(tag, group),
-            Command::AdvanceWatch { tag, cursor: until } => self.on_advance(tag, *until),
-            Command::Unwatch { tag } => self.watchers.remove(tag),
-            Command::StoreReady => {}
-            Command::Seeds(seeds) => {
-                self.command_broadcaster(now, gm_broadcast::Command::AddSeeds(seeds));
+            NodeCommand::Write(write) => self.on_write(now, write),
+            NodeCommand::Forget(forget) => self.on_forget(now, forget),
+            NodeCommand::Purge { group, include_absent: unheard } => self.purge_members(now, &group, unheard),
+            NodeCommand::Watch { tag, group } => self.on_watch(tag, group),
+            NodeCommand::AdvanceWatch { tag, cursor: until } => self.on_advance(tag, *until),
+            NodeCommand::Unwatch { tag } => self.watchers.remove(tag),
+            NodeCommand::StoreReady => {}
+            NodeCommand::Seeds(seeds) => {
+                self.command_broadcaster(now, gm_broadcast::BroadcastCommand::AddSeeds(seeds));
                 self.hasten(now, self.config.timing.exchange_interval_min);
             }
-            Command::Keys(keyring) => self.command_broadcaster(now, gm_broadcast::Command::SetKeys(keyring)),
-            Command::EndWaits => self.end_all_waits(now),
-            Command::Close => self.command_broadcaster(now, gm_broadcast::Command::Close),
+            NodeCommand::Keys(keyring) => {
+                self.command_broadcaster(now, gm_broadcast::BroadcastCommand::SetKeys(keyring))
+            }
+            NodeCommand::EndWaits => self.end_all_waits(now),
+            NodeCommand::Close => self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Close),
         }
     }
 }

@@ -1,7 +1,10 @@
-//! Who else may change a file or a directory: the rule for what a node trusts. Knows nothing of what is in them.
+//! Who else may change a file or a directory: the rule for what a node trusts. Knows nothing of
+//! what is in them.
 //!
-//! One rule for all of it: it belongs to the user of the process or to root, and nobody else may write to it, not its group either. For the directories
-//! above it is enough that not everybody may write to them, or that they have a sticky bit, with which others may make files there and not replace what is there.
+//! One rule for all of it: it belongs to the user of the process or to root, and nobody else may
+//! write to it, not its group either. For the directories above it is enough that not everybody may
+//! write to them, or that they have a sticky bit, with which others may make files there and not
+//! replace what is there.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -59,8 +62,9 @@ pub fn check_permissions(path: &Path, meta: &Metadata) -> Result<(), Exposure> {
     check(path, permissions(meta), me(), false)
 }
 
-/// The directories above, up to the root, that anybody may write to or that belong to others: these may put another in its place. Links are followed; what is not
-/// there yet is looked at from the first directory that is.
+/// The directories above, up to the root, that anybody may write to or that belong to others: these
+/// may put another in its place. Links are followed; what is not there yet is looked at from the
+/// first directory that is.
 #[must_use]
 pub fn exposed_parents(path: &Path) -> Vec<Exposure> {
     let Ok(path) = std::path::absolute(path) else { return Vec::new() };

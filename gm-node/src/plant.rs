@@ -1,5 +1,5 @@
-//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is false at compile time without the
-//! feature `plant`, which only the tests of worlds turn on.
+//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is
+//! false at compile time without the feature `plant`, which only the tests of worlds turn on.
 
 gm_broadcast::bugs! {
     /// A receipt is given for what is not held.

@@ -1,12 +1,15 @@
-//! Rendezvous hashing (highest random weight: Thaler and Ravishankar, 1998) chooses the nodes at which the members of a group meet.
+//! Rendezvous hashing (highest random weight: Thaler and Ravishankar, 1998) chooses the nodes at
+//! which the members of a group meet.
 //!
-//! Every node weighs all nodes that it knows for the name of the group and takes those of the greatest weight. Nodes that know the same nodes choose the same
-//! ones without a message. One node more or less changes the choice for its own share of the names only.
+//! Every node weighs all nodes that it knows for the name of the group and takes those of the
+//! greatest weight. Nodes that know the same nodes choose the same ones without a message. One node
+//! more or less changes the choice for its own share of the names only.
 
 use gm_clock::NetId;
 use gm_data::GroupName;
 
-/// The number of nodes at which the members of a group meet: two, so that one is left while only some members have noticed that the other is dead.
+/// The number of nodes at which the members of a group meet: two, so that one is left while only
+/// some members have noticed that the other is dead.
 pub(crate) const COUNT: usize = 2;
 
 /// A node's weight for a group; of equal weights, the NetId decides.

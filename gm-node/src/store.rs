@@ -1,7 +1,9 @@
-//! Where a node keeps what it must not lose: a small trait, and what goes through it. Knows no file.
+//! Where a node keeps what it must not lose: a small trait, and what goes through it. Knows no
+//! file.
 //!
-//! A node hands over a [`Batch`] and goes on; it asks later whether the batch is where it should be. So a slow disk delays what waits for it, and
-//! nothing else. Nothing that a node writes about itself is told to others before the batch that it is in is finished.
+//! A node hands over a [`Batch`] and goes on; it asks later whether the batch is where it should
+//! be. So a slow disk delays what waits for it, and nothing else. Nothing that a node writes about
+//! itself is told to others before the batch that it is in is finished.
 
 #[cfg(feature = "disk")]
 pub mod disk;
@@ -52,13 +54,14 @@ pub struct StoredState {
     pub contacts: Vec<(GroupName, NetId)>,
     /// Nodes that were reached, sorted.
     pub peers: Vec<NetId>,
-    /// Why the storage may lack what it reported as kept, in words for an operator; nothing if it has no reason to think so. What it lacks, others
-    /// may have: the node asks them before it writes.
+    /// Why the storage may lack what it reported as kept, in words for an operator; nothing if it
+    /// has no reason to think so. What it lacks, others may have: the node asks them before it
+    /// writes.
     pub suspected_loss: Option<String>,
 }
 
-/// Why a batch is not kept: as little of it as if it had never been handed over, or, if the machine dies before the next batch is finished,
-/// perhaps all of it.
+/// Why a batch is not kept: as little of it as if it had never been handed over, or, if the machine
+/// dies before the next batch is finished, perhaps all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the storage did not take it: {why}")]
 pub struct StoreError {
@@ -76,17 +79,21 @@ pub trait Store {
     /// Takes a batch.
     fn submit(&mut self, now: Time, batch: Batch);
 
-    /// What became of the oldest batch that was not reported yet, once that is known. Asked at every input of the node.
+    /// What became of the oldest batch that was not reported yet, once that is known. Asked at
+    /// every input of the node.
     fn poll_finished(&mut self, now: Time) -> Option<Result<(), StoreError>>;
 
-    /// When to ask again, if that is known. A storage that does not know it wakes the node by [`Command::StoreReady`](crate::Command).
+    /// When to ask again, if that is known. A storage that does not know it wakes the node by
+    /// [`Command::StoreReady`](crate::Command).
     fn next_poll(&self) -> Option<Time>;
 
-    /// What is called, from whatever thread, after there is something to ask [`poll_finished`](Store::poll_finished) for. A storage that knows when it is
+    /// What is called, from whatever thread, after there is something to ask
+    /// [`poll_finished`](Store::poll_finished) for. A storage that knows when it is
     /// [due](Store::next_poll) needs none.
     fn set_waker(&mut self, _waker: Box<dyn Fn() + Send + Sync>) {}
 
-    /// Others were asked what they know in all groups: a storage that was [doubted](StoredState::suspected_loss) is doubted no longer, not after a restart either.
+    /// Others were asked what they know in all groups: a storage that was
+    /// [doubted](StoredState::suspected_loss) is doubted no longer, not after a restart either.
     fn exclude_loss(&mut self) {}
 }
 

@@ -1,4 +1,5 @@
-//! Faults that last: what is wrong on which ways until when. Knows neither datagrams nor connections, only who asks.
+//! Faults that last: what is wrong on which ways until when. Knows neither datagrams nor
+//! connections, only who asks.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Worlds of broadcasters: what they carry, how they are made. Knows nothing of faults and of checks.
+//! Worlds of broadcasters: what they carry, how they are made. Knows nothing of faults and of
+//! checks.
 
 pub mod capture;
 pub mod check;

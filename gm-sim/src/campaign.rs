@@ -1,4 +1,5 @@
-//! Many seeds, one after the other on a few threads, and what they came to. Knows not what a run is made of.
+//! Many seeds, one after the other on a few threads, and what they came to. Knows not what a run is
+//! made of.
 
 use std::any::Any;
 use std::fmt;
@@ -111,7 +112,8 @@ impl CampaignReport {
         mixer.value()
     }
 
-    /// What a command ends with: 0 if good, 2 if a kind is missing, else the worst of [`ViolationKind::exit_code`]'s, a crash first.
+    /// What a command ends with: 0 if good, 2 if a kind is missing, else the worst of
+    /// [`ViolationKind::exit_code`]'s, a crash first.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let worst = self.failures().map(|(_, violation)| violation.kind).min();
@@ -120,7 +122,8 @@ impl CampaignReport {
 }
 
 impl fmt::Display for CampaignReport {
-    /// A table of the faults, the sums, then each failure; the last line of all is the command that replays the first one.
+    /// A table of the faults, the sums, then each failure; the last line of all is the command that
+    /// replays the first one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seeds = self.runs.len() as u64;
         writeln!(f, "{:<18} {:>7} {:>6} {:>12}", "fault", "seeds", "share", "times")?;

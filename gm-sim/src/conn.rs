@@ -1,4 +1,5 @@
-//! What the world keeps of a connection: two ends, and what is between them. Knows neither nodes nor times of arrival.
+//! What the world keeps of a connection: two ends, and what is between them. Knows neither nodes
+//! nor times of arrival.
 
 use std::collections::VecDeque;
 

@@ -93,7 +93,8 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
-    /// All that a world does by itself: what happens to processes, hosts, clocks and what is between them.
+    /// All that a world does by itself: what happens to processes, hosts, clocks and what is
+    /// between them.
     pub const ALL: [FaultClass; 27] = [
         FaultClass::Loss,
         FaultClass::Duplication,
@@ -124,8 +125,8 @@ impl FaultClass {
         FaultClass::ClockDrift,
     ];
 
-    /// Those that only whole nodes know: of disks, identities, keys, members and watchers. Whoever drives such a world does them, and
-    /// says so by [`World::happened`](crate::World::happened).
+    /// Those that only whole nodes know: of disks, identities, keys, members and watchers. Whoever
+    /// drives such a world does them, and says so by [`World::happened`](crate::World::happened).
     pub const OF_NODES: [FaultClass; 15] = [
         FaultClass::KeptDisk,
         FaultClass::StaleDisk,

@@ -1,8 +1,10 @@
-//! Deterministic worlds in virtual time. Knows no protocol: machines are driven through their one trait.
+//! Deterministic worlds in virtual time. Knows no protocol: machines are driven through their one
+//! trait.
 //!
-//! A run is a function of (seed, scenario). A [`World`] holds machines, a [`Network`] between them, and one queue of what is to
-//! happen. Faults are done to it at once or at a time ([`Action`]), or drawn from a seed ([`Schedule`]); what really happened is
-//! counted ([`FaultCounts`]), what machines handled is hashed ([`Trace`]), and who looks on ([`Checker`]) ends the run at the first
+//! A run is a function of (seed, scenario). A [`World`] holds machines, a [`Network`] between them,
+//! and one queue of what is to happen. Faults are done to it at once or at a time ([`Action`]), or
+//! drawn from a seed ([`Schedule`]); what really happened is counted ([`FaultCounts`]), what
+//! machines handled is hashed ([`Trace`]), and who looks on ([`Checker`]) ends the run at the first
 //! [`Violation`]. A [`Campaign`] runs many seeds and tells which fault happened in how many.
 //!
 //! ```
@@ -69,8 +71,9 @@
 //! assert!(report.is_good(), "{report}");
 //! ```
 //!
-//! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (what is wrong where), `conn.rs`, `observation.rs`, `world.rs` and the
-//! files below it; then `checker.rs`, `schedule.rs`, `trace.rs`, `campaign.rs`.
+//! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (what is wrong where),
+//! `conn.rs`, `observation.rs`, `world.rs` and the files below it; then `checker.rs`,
+//! `schedule.rs`, `trace.rs`, `campaign.rs`.
 
 mod active_faults;
 pub mod broadcast;

@@ -1,7 +1,9 @@
-//! The simulator's command line; `cargo xtask sim` calls it. Knows the flags, and which module answers each.
+//! The simulator's command line; `cargo xtask sim` calls it. Knows the flags, and which module
+//! answers each.
 //!
-//! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault was missing, 3 after a crash, 4 if safety was
-//! broken, 5 if something did not happen in time, 6 if a planted bug was not found.
+//! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault
+//! was missing, 3 after a crash, 4 if safety was broken, 5 if something did not happen in time, 6
+//! if a planted bug was not found.
 
 #![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 
@@ -32,7 +34,8 @@ struct SimFlags {
     /// A scenario by its name, instead of the drawn one; its seed 0 if no other is said
     #[arg(long)]
     scenario: Option<String>,
-    /// Everything: many seeds, every scenario, the search for every planted bug; writes docs/campaign-broadcast.md
+    /// Everything: many seeds, every scenario, the search for every planted bug; writes
+    /// docs/campaign-broadcast.md
     #[arg(long)]
     campaign: bool,
     /// Look for a planted bug, or, with a seed, run with it

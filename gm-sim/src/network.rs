@@ -15,7 +15,8 @@ pub struct PathProfile {
     pub latency: Duration,
     /// Added to each arrival: anything below it.
     pub jitter: Duration,
-    /// Bytes a second; 0 if as many as one likes. A frame keeps its sender busy, and comes later, by its length over this.
+    /// Bytes a second; 0 if as many as one likes. A frame keeps its sender busy, and comes later,
+    /// by its length over this.
     pub bytes_per_second: u64,
 }
 
@@ -38,7 +39,8 @@ impl PathProfile {
 /// How the kernels' TCP behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpModel {
-    /// Bytes that are on their way or unread, at most, per connection and direction; what is more waits with the sender.
+    /// Bytes that are on their way or unread, at most, per connection and direction; what is more
+    /// waits with the sender.
     pub window: usize,
     /// After this a dial is silent.
     pub connect_timeout: Duration,
@@ -50,8 +52,9 @@ pub struct TcpModel {
     pub user_timeout: Duration,
     /// Connections that the kernel of a paused process accepts.
     pub backlog: usize,
-    /// Whether connections are as if they had been made before: the handshake, and so many first bytes of each end (what a protocol
-    /// opens with), take no time and keep nobody busy. Nothing: all takes its time.
+    /// Whether connections are as if they had been made before: the handshake, and so many first
+    /// bytes of each end (what a protocol opens with), take no time and keep nobody busy. Nothing:
+    /// all takes its time.
     pub pre_opened: Option<usize>,
 }
 

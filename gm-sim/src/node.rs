@@ -1,4 +1,5 @@
-//! What the world keeps of a node, as little as can be: worlds have a hundred thousand of them. Knows nothing of the network.
+//! What the world keeps of a node, as little as can be: worlds have a hundred thousand of them.
+//! Knows nothing of the network.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -54,7 +55,8 @@ pub struct StartContext {
     pub now: Time,
     /// What [`World::set_param`](crate::World::set_param) said last; 0 at first.
     pub param: u64,
-    /// Whether this start is one of a fault: the machine has to seal with a key that nobody else has.
+    /// Whether this start is one of a fault: the machine has to seal with a key that nobody else
+    /// has.
     pub wrong_key: bool,
 }
 

@@ -158,6 +158,7 @@ impl Traffic {
 pub struct ObservationContext {
     /// When.
     pub at: gm_broadcast::Time,
-    /// At which node; `outsider` for what is lost of a connection that is gone, or of an outsider's.
+    /// At which node; `outsider` for what is lost of a connection that is gone, or of an
+    /// outsider's.
     pub node: NodeIndex,
 }

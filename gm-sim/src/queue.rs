@@ -5,7 +5,8 @@ use std::collections::BinaryHeap;
 
 use gm_broadcast::Time;
 
-/// A heap in which what is due first comes first, and of what is due together what was put in first.
+/// A heap in which what is due first comes first, and of what is due together what was put in
+/// first.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,

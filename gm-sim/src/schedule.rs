@@ -37,7 +37,8 @@ const MAX_REPEATS: u64 = 3;
 const MAX_ATTACKS: u64 = 8;
 
 impl Schedule {
-    /// Each of these kinds, one to three times each, somewhere within the bounds. The same seed, the same timetable.
+    /// Each of these kinds, one to three times each, somewhere within the bounds. The same seed,
+    /// the same timetable.
     #[must_use]
     pub fn draw(seed: u64, classes: &[FaultClass], bounds: &ScheduleBounds) -> Schedule {
         let mut actions = Vec::new();

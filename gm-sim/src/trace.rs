@@ -1,4 +1,5 @@
-//! One number for all that came to machines, in order: equal seeds have equal traces, whatever the build. Knows no protocol.
+//! One number for all that came to machines, in order: equal seeds have equal traces, whatever the
+//! build. Knows no protocol.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -7,7 +8,8 @@ use gm_broadcast::{DialFailure, Input, Time, Via};
 
 use crate::node::NodeIndex;
 
-/// FNV-1a (Fowler, Noll, Vo; 64 bits), taken over words of 8 bytes instead of bytes and with its top half folded in, for speed.
+/// FNV-1a (Fowler, Noll, Vo; 64 bits), taken over words of 8 bytes instead of bytes and with its
+/// top half folded in, for speed.
 #[derive(Clone, Copy, Debug)]
 pub struct WordHasher(u64);
 
@@ -91,7 +93,8 @@ impl Trace {
         self.trim();
     }
 
-    /// The text that was kept, a line for each input: time in seconds, node, kind, link, length, hash of the bytes.
+    /// The text that was kept, a line for each input: time in seconds, node, kind, link, length,
+    /// hash of the bytes.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }

@@ -1,8 +1,9 @@
 //! A world: machines, what is between them, and one queue of what is to happen. Knows no protocol.
 //!
-//! Reading order: this file; `world/drive.rs` (a machine is given an input), `world/udp.rs`; of connections `world/dial.rs`,
-//! `world/tcp.rs`, `world/read.rs`, `world/close.rs` and `world/segment.rs` (what travels between the ends); `world/lifecycle.rs` (nodes
-//! die and return), `world/action.rs`, `world/outsider.rs`, `world/summary.rs`.
+//! Reading order: this file; `world/drive.rs` (a machine is given an input), `world/udp.rs`; of
+//! connections `world/dial.rs`, `world/tcp.rs`, `world/read.rs`, `world/close.rs` and
+//! `world/segment.rs` (what travels between the ends); `world/lifecycle.rs` (nodes die and return),
+//! `world/action.rs`, `world/outsider.rs`, `world/summary.rs`.
 
 mod action;
 mod close;
@@ -39,7 +40,8 @@ use crate::trace::{Trace, WordHasher};
 use outsider::Outsider;
 use udp::Packet;
 
-/// Machines in virtual time. A run is a function of the seed, the places, the network, the factory and what the owner does.
+/// Machines in virtual time. A run is a function of the seed, the places, the network, the factory
+/// and what the owner does.
 pub struct World<M: Machine> {
     now: Time,
     queue: Queue<ScheduledEvent<M::Command>>,
@@ -84,7 +86,8 @@ enum ScheduledEvent<C> {
 }
 
 impl<M: Machine> World<M> {
-    /// A world at [`Time::ZERO`] in which no node is started. Of two places of one id, the second is reached by nobody.
+    /// A world at [`Time::ZERO`] in which no node is started. Of two places of one id, the second
+    /// is reached by nobody.
     pub fn new(
         seed: u64,
         network: Network,
@@ -137,7 +140,8 @@ impl<M: Machine> World<M> {
         self.queue.push(at.max(self.now), ScheduledEvent::Command(node, Box::new(command)));
     }
 
-    /// Lets the next thing happen; says whether there was one. Nothing happens any more after a violation.
+    /// Lets the next thing happen; says whether there was one. Nothing happens any more after a
+    /// violation.
     pub fn step(&mut self) -> bool {
         if self.violation.is_some() {
             return false;
@@ -172,8 +176,8 @@ impl<M: Machine> World<M> {
         self.run_until(self.now + time);
     }
 
-    /// Lets things happen for as long as that holds, asked before each of them, but not beyond `until`; says whether it ended
-    /// because it no longer held.
+    /// Lets things happen for as long as that holds, asked before each of them, but not beyond
+    /// `until`; says whether it ended because it no longer held.
     pub fn run_while(&mut self, until: Time, mut goes_on: impl FnMut(&World<M>) -> bool) -> bool {
         while goes_on(self) {
             if self.queue.next_time().is_none_or(|next| next > until) || !self.step() {
@@ -262,7 +266,8 @@ impl<M: Machine> fmt::Debug for World<M> {
     }
 }
 
-/// A seed of 32 bytes from a number of the world, one of the concern and one of the time it was needed.
+/// A seed of 32 bytes from a number of the world, one of the concern and one of the time it was
+/// needed.
 #[must_use]
 pub fn derive_seed(seed: u64, concern: u64, count: u64) -> [u8; 32] {
     let mut bytes = [0; 32];

@@ -1,4 +1,5 @@
-//! Whole runs with faults: each kind happens, no byte is lost without a word, equal seeds are equal runs. Knows no protocol.
+//! Whole runs with faults: each kind happens, no byte is lost without a word, equal seeds are equal
+//! runs. Knows no protocol.
 
 mod toys;
 
@@ -121,7 +122,8 @@ fn healing_without_restart_leaves_dead_nodes_dead() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the window, the pieces, the stalls and the reader: the bytes come whole and in order, and all are acknowledged.
+    /// Whatever the window, the pieces, the stalls and the reader: the bytes come whole and in
+    /// order, and all are acknowledged.
     #[test]
     fn a_connection_is_a_queue(
         window in 1_usize..5_000,

@@ -1,4 +1,5 @@
-//! Runs every script, and compares what was said with what is written there. `GM_SCRIPTS=write` writes it instead.
+//! Runs every script, and compares what was said with what is written there. `GM_SCRIPTS=write`
+//! writes it instead.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -18,7 +18,8 @@ pub(crate) fn run(ws: &Workspace, package: Option<&str>, args: &[String]) -> Res
         println!("== benches of {name}");
         let mut command = ws.cargo("bench");
         command.args(["-p", &name]);
-        // By name: without it cargo also starts the unit tests, which do not know the arguments of a bench.
+        // By name: without it cargo also starts the unit tests, which do not know the arguments of
+        // a bench.
         for bench in &benches {
             command.args(["--bench", bench]);
         }

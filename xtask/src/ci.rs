@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: everything a change must pass, in order, stopping at the first failure.
 //!
-//! Knows the order of the steps and how to say which one failed; each step's work is done elsewhere.
+//! Knows the order of the steps and how to say which one failed; each step's work is done
+//! elsewhere.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,7 +35,8 @@ const FMT_FUZZ: &str = "fmt --check --manifest-path gm-codec/fuzz/Cargo.toml";
 const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
 const DOC: &str = "doc --workspace --no-deps --all-features";
 const DOC_FLAGS: &str = "-D warnings";
-// Licences, bans and duplicates are the `deps` step; only the advisories need a database from elsewhere.
+// Licences, bans and duplicates are the `deps` step; only the advisories need a database from
+// elsewhere.
 const DENY: &str = "deny check advisories";
 
 /// Runs the whole sequence.
@@ -50,7 +52,8 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
         step("mutants", "cargo xtask mutants", || Ok(Outcome::Ran(mutants::ci(ws)?))),
         step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
         step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),
-        // The tests have compared the cases; this compares whole files, and finds those that no test makes.
+        // The tests have compared the cases; this compares whole files, and finds those that no
+        // test makes.
         step("vectors", "cargo xtask vectors --check", || Ok(yes_or_no(vectors::run(ws, true)?))),
         step("port", "cargo xtask port", || {
             Ok(port::run(ws)?.map_or(Outcome::Skipped(port::NO_PYTHON), Outcome::Ran))

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: random bytes for the codec, by libFuzzer, on the stable toolchain.
 //!
-//! Knows the targets, where their corpora lie and what a run must show; building is in `build`, what libFuzzer says in `report`,
-//! and how vectors become inputs in `seeds`.
+//! Knows the targets, where their corpora lie and what a run must show; building is in `build`,
+//! what libFuzzer says in `report`, and how vectors become inputs in `seeds`.
 
 mod build;
 mod report;
@@ -57,7 +57,8 @@ pub(crate) struct Flags {
     /// Make inputs of the vectors and put them to those that were found
     #[arg(long)]
     seed_corpus: bool,
-    /// Make the committed corpus anew: the fewest of its inputs and of those found that together reach as much
+    /// Make the committed corpus anew: the fewest of its inputs and of those found that together
+    /// reach as much
     #[arg(long)]
     merge: bool,
     /// Plant a bug and see that it is found
@@ -101,7 +102,8 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     Ok(tally)
 }
 
-/// What every change must pass: each target from the committed corpus alone, then the planted bug. `None` without a compiler.
+/// What every change must pass: each target from the committed corpus alone, then the planted bug.
+/// `None` without a compiler.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !build::has_compiler() {
         return Ok(None);
@@ -189,7 +191,8 @@ fn run_target(
     }
     let start = Instant::now();
     let output = Command::new(program)
-        // What is wrong must stand in the few lines that are shown; whoever replays an input may ask for more.
+        // What is wrong must stand in the few lines that are shown; whoever replays an input may
+        // ask for more.
         .env("RUST_BACKTRACE", "0")
         .args([SEED, MOST_BYTES, "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}", failures.display()))
@@ -211,7 +214,8 @@ fn merge(places: &FuzzFolders, built: &FuzzBuild, target: &str) -> Result<TestCo
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let mut command = Command::new(built.program(target)?);
-    // Without counters: how often a place was reached makes no input worth keeping, or there would be three times as many.
+    // Without counters: how often a place was reached makes no input worth keeping, or there would
+    // be three times as many.
     command
         .args(["-set_cover_merge=1", "-use_counters=0", MOST_BYTES_COMMITTED])
         .args([&merged, &committed, &scratch]);

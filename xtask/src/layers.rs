@@ -1,6 +1,7 @@
 //! `cargo xtask layers`: does every crate depend only on what the table of layers allows?
 //!
-//! The check is a pure function over a small model of the crates; only `run` knows cargo and the disk.
+//! The check is a pure function over a small model of the crates; only `run` knows cargo and the
+//! disk.
 
 use cargo_metadata::{Dependency, DependencyKind, Package};
 

@@ -1,4 +1,5 @@
-//! A small Rust lexer: enough to look at names without being fooled by comments, strings or lifetimes.
+//! A small Rust lexer: enough to look at names without being fooled by comments, strings or
+//! lifetimes.
 //!
 //! It knows tokens and lines. It does not know the grammar, and it accepts text no compiler would.
 

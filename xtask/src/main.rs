@@ -1,7 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //!
-//! This file knows the flags and which module answers each; it knows no rule and no table. The rules are pure
-//! functions in the modules below, their data is in `tables`.
+//! This file knows the flags and which module answers each; it knows no rule and no table. The
+//! rules are pure functions in the modules below, their data is in `tables`.
 
 // A command line tool speaks on standard output; the ban is meant for the library crates.
 #![allow(clippy::print_stdout)]
@@ -50,12 +50,17 @@ enum Task {
     /// Compare the dependencies of each crate with the table of allowed edges
     Layers,
     /// Check the source tree against the project's rules
-    Tidy,
+    Tidy {
+        /// Lower the committed counts of the prose rule to the present ones first
+        #[arg(long)]
+        lower: bool,
+    },
     /// Check licences, banned crates and duplicate versions of all dependencies
     Deps,
     /// Run the vectors of the wire with the second implementation, in Python
     Port,
-    /// Run worlds of broadcasters, or with `--node` of whole nodes, in virtual time: `cargo xtask sim --help` tells the flags
+    /// Run worlds of broadcasters, or with `--node` of whole nodes, in virtual time: `cargo xtask
+    /// sim --help` tells the flags
     #[command(disable_help_flag = true)]
     Sim {
         /// Handed on to the simulator
@@ -95,7 +100,7 @@ fn main() -> ExitCode {
         Task::Net(flags) => counted(Workspace::open(false).and_then(|ws| net::run(&ws, &flags))),
         Task::Mutants(flags) => counted(Workspace::open(false).and_then(|ws| mutants::run(&ws, &flags))),
         Task::Layers => plain(Workspace::open(false).map(|ws| layers::run(&ws))),
-        Task::Tidy => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws))),
+        Task::Tidy { lower } => plain(Workspace::open(false).and_then(|ws| tidy::run(&ws, lower))),
         Task::Deps => plain(Workspace::open(false).and_then(|ws| deps::run(&ws))),
         Task::Vectors { check } => plain(Workspace::open(false).and_then(|ws| vectors::run(&ws, check))),
         Task::Bench { package, args } => {

@@ -1,8 +1,9 @@
 //! `cargo xtask mutants`: do the tests notice when the program is changed?
 //!
-//! All mutants of a crate are built into its tests at once, each behind a question whether it is the one that is awake; then the
-//! tests that come past a mutant run with it awake. Knows which crates and files are tried, and what is an answer; mutants are
-//! found in `find`, built in `build`, and tried in `play`.
+//! All mutants of a crate are built into its tests at once, each behind a question whether it is
+//! the one that is awake; then the tests that come past a mutant run with it awake. Knows which
+//! crates and files are tried, and what is an answer; mutants are found in `find`, built in
+//! `build`, and tried in `play`.
 
 mod build;
 mod expected;
@@ -195,7 +196,8 @@ fn try_place(
     Ok(counts)
 }
 
-/// Which mutants are tried, in which order, and until when; without an end if all of them are meant.
+/// Which mutants are tried, in which order, and until when; without an end if all of them are
+/// meant.
 fn choose<'a>(
     mutants: &'a [Mutant],
     flags: &Flags,

@@ -1,7 +1,9 @@
-//! `cargo xtask net`: nodes in network namespaces, with bridges, a router without multicast forwarding, and what goes wrong.
+//! `cargo xtask net`: nodes in network namespaces, with bridges, a router without multicast
+//! forwarding, and what goes wrong.
 //!
-//! Knows the flags, what the system must have, and the order of the scenes. What a scene does is below `net/`: `scenes/` those of the
-//! broadcast alone, `daemons/` those of daemons and the command line.
+//! Knows the flags, what the system must have, and the order of the scenes. What a scene does is
+//! below `net/`: `scenes/` those of the broadcast alone, `daemons/` those of daemons and the
+//! command line.
 
 mod broadcast_scenes;
 mod chat_process;
@@ -54,7 +56,8 @@ pub(crate) struct Flags {
     /// How often the scene `writer-kills` kills the writer
     #[arg(long, default_value_t = KILLS)]
     kills: u32,
-    /// Instead of the scenes: time and traffic of one change to many nodes on loopback, by broadcast
+    /// Instead of the scenes: time and traffic of one change to many nodes on loopback, by
+    /// broadcast
     #[arg(long)]
     measure: bool,
     /// Be the outsider of a scene, who floods this node and replays what the group hears
@@ -184,7 +187,8 @@ fn build(ws: &Workspace, words: &str, name: &str) -> Result<PathBuf> {
     program.canonicalize().with_context(|| format!("{} is not there", program.display()))
 }
 
-/// All scenes, as a step of `cargo xtask ci`; nothing, with the reason said, where they cannot run and need not.
+/// All scenes, as a step of `cargo xtask ci`; nothing, with the reason said, where they cannot run
+/// and need not.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     let flags = Flags { what: SceneKind::All, scene: None, kills: KILLS, measure: false, outsider: None };
     let tally = run(ws, &flags)?;

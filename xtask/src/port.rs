@@ -1,6 +1,7 @@
 //! `cargo xtask port`: the vectors of the wire, run by the second implementation.
 //!
-//! Knows where that implementation lies, how it gets its one package, and the last line it prints; knows no format.
+//! Knows where that implementation lies, how it gets its one package, and the last line it prints;
+//! knows no format.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,6 +1,8 @@
-//! `cargo xtask sim`: the simulator, built with optimisation, with the arguments handed on to it; with `--node`, that of whole nodes.
+//! `cargo xtask sim`: the simulator, built with optimisation, with the arguments handed on to it;
+//! with `--node`, that of whole nodes.
 //!
-//! Knows how to start them and what their last line means; their flags are their own (`gm-sim/src/main.rs`, `gm-node/examples/worlds/main.rs`).
+//! Knows how to start them and what their last line means; their flags are their own
+//! (`gm-sim/src/main.rs`, `gm-node/examples/worlds/main.rs`).
 
 use std::process::{Command, Stdio};
 

@@ -4,7 +4,8 @@
 
 use anyhow::{Result, bail};
 
-/// True if some choice the expression offers needs only allowed licences. An error if it cannot be read.
+/// True if some choice the expression offers needs only allowed licences. An error if it cannot be
+/// read.
 pub(crate) fn is_satisfied(expression: &str, allowed: &[&str]) -> Result<bool> {
     let words = words(expression);
     let mut parser = Parser { words: &words, allowed };

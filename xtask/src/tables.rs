@@ -1,4 +1,5 @@
-//! The rules as data: which crate may use which, what is banned and why, which licences are allowed.
+//! The rules as data: which crate may use which, what is banned and why, which licences are
+//! allowed.
 //!
 //! Only constants; the checks that read them are in `layers`, `deps` and `tidy`.
 
@@ -12,7 +13,8 @@ pub(crate) struct Layer {
     pub(crate) internal: &'static [&'static str],
     /// Workspace crates only its tests may use, besides those above.
     pub(crate) internal_dev: &'static [&'static str],
-    /// For a pure crate (no `std`, so no sockets, clocks, threads or files): the outside crates it may use.
+    /// For a pure crate (no `std`, so no sockets, clocks, threads or files): the outside crates it
+    /// may use.
     pub(crate) pure: Option<&'static [&'static str]>,
     /// Whether a run in which it executes no test is a failure.
     pub(crate) tested: bool,
@@ -130,10 +132,84 @@ pub(crate) const WALL_CLOCK: &[BannedName] = &[
     outside_tests("hyper::server", "it puts the date into answers, and fails on a clock before 1970"),
 ];
 
-/// The one file of a crate that is not pure that reads the wall clock, and the crate whose programs no user runs.
+/// The one file of a crate that is not pure that reads the wall clock, and the crate whose programs
+/// no user runs.
 pub(crate) const WALL_CLOCK_IN: &[&str] = &["gm-broadcast/src/runtime/clock.rs", "xtask/"];
 
-/// The tests that own files of vectors: each makes its files anew, and compares them or writes them.
+/// A part of the tree that does not use some names, although the crate as a whole may.
+#[derive(Debug)]
+pub(crate) struct Boundary {
+    /// Beginnings of the paths of the part.
+    pub(crate) within: &'static [&'static str],
+    /// Beginnings of paths that are no part of it.
+    pub(crate) except: &'static [&'static str],
+    pub(crate) names: &'static [BannedName],
+}
+
+impl Boundary {
+    pub(crate) fn contains(&self, path: &str) -> bool {
+        let begins = |list: &[&str]| list.iter().any(|begin| path.starts_with(begin));
+        begins(self.within) && !begins(self.except)
+    }
+}
+
+const MACHINE: &str = "a state machine does no I/O: its runtime does";
+const LOWER: &str = "a lower part of the crate does not use an upper one";
+const NO_PROTOCOL: &str = "the generic simulator drives any machine and names none";
+
+/// What a module may not name, beyond what its crate may not.
+pub(crate) const BOUNDARIES: &[Boundary] = &[
+    Boundary {
+        within: &["gm-codec/src/", "gm-broadcast/src/"],
+        except: &["gm-broadcast/src/runtime"],
+        names: &[
+            outside_tests("tokio", MACHINE),
+            outside_tests("std::net::UdpSocket", MACHINE),
+            outside_tests("std::net::TcpStream", MACHINE),
+            outside_tests("std::thread", MACHINE),
+            outside_tests("std::fs", MACHINE),
+            outside_tests("Instant", MACHINE),
+            outside_tests("HashMap", ORDER),
+            outside_tests("HashSet", ORDER),
+            outside_tests("crate::runtime", LOWER),
+        ],
+    },
+    Boundary {
+        within: &["gm-node/src/node", "gm-node/src/groups", "gm-node/src/store/memory"],
+        except: &[],
+        names: &[
+            outside_tests("tokio", MACHINE),
+            outside_tests("std::thread", MACHINE),
+            outside_tests("std::fs", MACHINE),
+            outside_tests("Instant", MACHINE),
+            outside_tests("HashMap", ORDER),
+            outside_tests("HashSet", ORDER),
+            outside_tests("crate::handle", LOWER),
+            outside_tests("crate::daemon", LOWER),
+            outside_tests("crate::cli", LOWER),
+        ],
+    },
+    Boundary {
+        within: &["gm-node/src/handle"],
+        except: &[],
+        names: &[outside_tests("crate::daemon", LOWER), outside_tests("crate::cli", LOWER)],
+    },
+    Boundary {
+        within: &["gm-sim/src/"],
+        except: &["gm-sim/src/broadcast", "gm-sim/src/main.rs"],
+        names: &[outside_tests("Broadcaster", NO_PROTOCOL), outside_tests("crate::broadcast", NO_PROTOCOL)],
+    },
+];
+
+/// Names that several public types have, each with the reason.
+pub(crate) const SHARED_TYPE_NAMES: &[(&str, &str)] = &[];
+
+/// Folders whose types may have the names of others: a shape of the daemon's JSON is named after
+/// what it shows.
+pub(crate) const MIRRORS: &[&str] = &["gm-node/src/api"];
+
+/// The tests that own files of vectors: each makes its files anew, and compares them or writes
+/// them.
 pub(crate) const VECTOR_TESTS: &[&str] =
     &["fingerprint", "hashes", "number_vectors", "payload_vectors", "vectors"];
 
@@ -142,7 +218,8 @@ const fn whole(package: &'static str) -> MutatedCrate {
     MutatedCrate { package, files: &[], features: "--all-features", programs: "", quick: true, without: &[] }
 }
 
-/// The crates whose mutants are tried: the pure ones whole, of the others the small machines that have tests of their own.
+/// The crates whose mutants are tried: the pure ones whole, of the others the small machines that
+/// have tests of their own.
 pub(crate) const MUTATED: &[MutatedCrate] = &[
     whole("gm-clock"),
     MutatedCrate {
@@ -211,6 +288,31 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
 /// A source file longer than this has more than one subject.
 pub(crate) const MAX_LINES: usize = 400;
 
+/// A comment that is wider is cut off in a view of two columns.
+pub(crate) const MAX_COMMENT: usize = 100;
+
+/// The longest name of a test.
+pub(crate) const MAX_TEST_NAME: usize = 55;
+
+/// Phrases that make prose hard to read, each with the name of its count in `xtask/prose.toml`.
+pub(crate) const PROSE: &[(&str, &str)] = &[
+    ("whoever", r"\b(?i:whoever|whom|whomever)\b"),
+    (
+        "headless-who",
+        r"(?:^|[.;:,(] )[Ww]ho (?:is|are|has|have|was|were|knows|holds|left|leaves|joins|asks|missed|does|can|may|needs|writes|hears|heard|sends)\b",
+    ),
+    ("is-said", r"\b(?:is|are|was|were|be|been|being) (?:said|told)\b"),
+    ("so-many", r"\b[Ss]o (?:many|long|often|much)(?:$|[^a-z ]| (?:[^ta]|t[^h]|a[^s]))"),
+    ("somebody", r"\b(?i:somebody|nobody|everybody|anybody|something)\b"),
+    ("knows-nothing", r"\b[Kk]nows (?:no|nothing)\b"),
+];
+
+/// Words that begin a doc comment without a noun.
+pub(crate) const FRAGMENT: &[&str] = &[
+    "Who", "What", "Whose", "Whom", "How", "When", "Where", "That", "All", "One", "Those", "Nothing",
+    "Nobody", "None", "Why", "As", "So",
+];
+
 /// What is left in a file while work goes on. Built in two parts, or this table would catch itself.
 pub(crate) const MARKERS: &[&str] = &[
     concat!("TO", "DO"),
@@ -263,7 +365,8 @@ pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[
     ("instant", "unmaintained, and time is an argument"),
 ];
 
-/// Crates that may appear in several versions, with the reason. A row that is no longer needed is an error.
+/// Crates that may appear in several versions, with the reason. A row that is no longer needed is
+/// an error.
 pub(crate) const DUPLICATES: &[(&str, &str)] = &[
     ("getrandom", "ring, the daemon's cipher, is on 0.2; we draw by rand's"),
     ("syn", "zerocopy-derive, below criterion, is not on serde's version yet; runs at build time only"),

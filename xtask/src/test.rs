@@ -24,7 +24,7 @@ pub(crate) fn run(ws: &Workspace) -> Result<TestCounts> {
     if !layers::run(ws) {
         failures.push("the layers are broken: cargo xtask layers".to_owned());
     }
-    if !tidy::run(ws)? {
+    if !tidy::run(ws, false)? {
         failures.push("the tree is not tidy: cargo xtask tidy".to_owned());
     }
 
@@ -56,7 +56,8 @@ pub(crate) fn run(ws: &Workspace) -> Result<TestCounts> {
     Ok(tally)
 }
 
-/// Runs every test of the workspace, showing the output as it comes; false if cargo says it went wrong.
+/// Runs every test of the workspace, showing the output as it comes; false if cargo says it went
+/// wrong.
 fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
     let members = ws.members();
     let mut output = Output::new(
@@ -66,7 +67,8 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
         }),
     );
 
-    // Cargo says on one stream whose tests run, the tests speak on the other: one pipe keeps the order.
+    // Cargo says on one stream whose tests run, the tests speak on the other: one pipe keeps the
+    // order.
     let (reader, writer) = std::io::pipe().context("cannot open a pipe")?;
     let mut command = ws.cargo(RUN);
     command

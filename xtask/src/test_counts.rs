@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-/// How many tests passed, failed (failed steps included) and were skipped (ignored, or steps not run).
+/// How many tests passed, failed (failed steps included) and were skipped (ignored, or steps not
+/// run).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestCounts {
     pub(crate) passed: u64,

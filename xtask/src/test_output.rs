@@ -1,4 +1,5 @@
-//! Reading the output of `cargo test`: which crate each test binary belongs to, and what it counted.
+//! Reading the output of `cargo test`: which crate each test binary belongs to, and what it
+//! counted.
 //!
 //! Knows lines of text only; the process that writes them is started in `test`.
 

@@ -1,12 +1,14 @@
 //! `cargo xtask tidy`: the rules of the source tree, all findings in one run.
 //!
-//! Gathers the files and asks each rule. The rules are pure functions in the modules below; what they look
-//! for is in `tables`.
+//! Gathers the files and asks each rule. The rules are pure functions in the modules below; what
+//! they look for is in `tables`.
 
 mod banned;
 mod manifests;
 mod markdown;
 mod modules;
+mod names;
+mod prose;
 mod text;
 mod tree;
 
@@ -16,13 +18,17 @@ use anyhow::Result;
 
 use crate::finding::{Finding, report};
 use crate::lexer::{self, Token};
-use crate::tables::{BANNED_NAMES, LAYERS, WALL_CLOCK, WALL_CLOCK_IN};
+use crate::tables::{
+    BANNED_NAMES, BOUNDARIES, LAYERS, MIRRORS, SHARED_TYPE_NAMES, WALL_CLOCK, WALL_CLOCK_IN,
+};
 use crate::workspace::Workspace;
 
+use names::PublicTypes;
 use tree::Tree;
 
-/// Checks the tree; true if nothing was found.
-pub(crate) fn run(ws: &Workspace) -> Result<bool> {
+/// Checks the tree; true if nothing was found. With `lower` the committed counts of the prose rule
+/// fall first.
+pub(crate) fn run(ws: &Workspace, lower: bool) -> Result<bool> {
     let tree = Tree::read(ws.root())?;
     let mut findings = Vec::new();
     for (path, content) in tree.texts() {
@@ -36,12 +42,14 @@ pub(crate) fn run(ws: &Workspace) -> Result<bool> {
             findings.extend(manifests::inherits(&path, content));
         }
     }
+    findings.extend(prose(ws, &tree, lower)?);
     Ok(report("tidy", tree.len(), "files", findings))
 }
 
 /// The rules that look at Rust code: dead files, and banned names, more of them in the pure crates.
 fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut types = PublicTypes::default();
     for member in ws.members() {
         let Some(folder) = member.manifest_path.parent().and_then(|folder| ws.relative(folder)) else {
             continue;
@@ -59,13 +67,40 @@ fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
         let source = format!("{folder}/src/");
         let names = if pure { BANNED_NAMES } else { WALL_CLOCK };
         let is_exempt = |path: &str| !pure && WALL_CLOCK_IN.iter().any(|exempt| path.starts_with(exempt));
-        let sources = files.iter().filter(|(path, _)| path.starts_with(&source) && !is_exempt(path));
-        for (path, tokens) in sources {
+        for (path, tokens) in files.iter().filter(|(path, _)| path.starts_with(&source)) {
             let only_tests = reached.get(*path).copied().unwrap_or(false);
-            findings.extend(banned::check(path, tokens, only_tests, names));
+            if !is_exempt(path) {
+                findings.extend(banned::check(path, tokens, only_tests, names));
+            }
+            for boundary in BOUNDARIES.iter().filter(|boundary| boundary.contains(path)) {
+                findings.extend(banned::check(path, tokens, only_tests, boundary.names));
+            }
+            if !only_tests && !MIRRORS.iter().any(|mirror| path.starts_with(mirror)) {
+                types.collect(path, tokens);
+            }
         }
     }
+    findings.extend(types.check(SHARED_TYPE_NAMES, "xtask/src/tables.rs"));
     findings
+}
+
+/// The rule of plain English.
+fn prose(ws: &Workspace, tree: &Tree, lower: bool) -> Result<Vec<Finding>> {
+    let mut prose = prose::Prose::default();
+    for (path, content) in tree.texts() {
+        if path.ends_with(".rs") {
+            prose.rust(path, content, &lexer::tokens(content));
+        } else if path.ends_with(".md") {
+            prose.markdown(path, content);
+        }
+    }
+    let committed = tree.text(prose::FILE);
+    if lower {
+        let lowered = prose.lowered(committed)?;
+        std::fs::write(ws.root().join(prose::FILE), &lowered)?;
+        return prose.compare(&lowered);
+    }
+    prose.compare(committed.unwrap_or_default())
 }
 
 /// The rules that compare the documents with the tree.

@@ -1,6 +1,8 @@
-//! `cargo xtask vectors`: the committed files of vectors, written or compared by the tests that own them.
+//! `cargo xtask vectors`: the committed files of vectors, written or compared by the tests that own
+//! them.
 //!
-//! Knows how those tests are started and the outline of a file of vectors: lists of cases by name. Knows no format.
+//! Knows how those tests are started and the outline of a file of vectors: lists of cases by name.
+//! Knows no format.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;

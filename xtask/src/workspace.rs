@@ -51,7 +51,8 @@ impl Workspace {
         Some(below.as_str().replace('\\', "/"))
     }
 
-    /// The resolved graph of all packages, dependencies included, of the workspace in a folder below the root.
+    /// The resolved graph of all packages, dependencies included, of the workspace in a folder
+    /// below the root.
     pub(crate) fn resolved(&self, folder: &str) -> Result<Metadata> {
         command(self.locked)
             .current_dir(self.root().join(folder))
@@ -59,7 +60,8 @@ impl Workspace {
             .with_context(|| format!("cannot resolve the dependencies of the workspace in `{folder}`"))
     }
 
-    /// A cargo command in the root: `words` split at spaces, `--locked` put after the subcommand if asked for.
+    /// A cargo command in the root: `words` split at spaces, `--locked` put after the subcommand if
+    /// asked for.
     ///
     /// Only for subcommands that know `--locked`; see [`Workspace::plain_cargo`].
     pub(crate) fn cargo(&self, words: &str) -> Command {

@@ -190,7 +190,8 @@ fn parts_name_targets_wherever_sums_allow_it() {
         part(&[14], 0, 0, 1),
         part(&[11, 12, 13], 2, 1, 0),
         part(&[21, 22], 2, 0, 0),
-        // The relay was replaced: those of its list are in the part of another, and it may have the broadcast.
+        // The relay was replaced: those of its list are in the part of another, and it may have the
+        // broadcast.
         part(&[31], 0, 0, 0),
         part(&[41], 0, 0, 0),
     ];

@@ -1,4 +1,5 @@
-//! Receipts: what relays say is summed and told to who waits; who goes silent is replaced, once. Knows nothing of how shares are made.
+//! Receipts: what relays say is summed and told to who waits; who goes silent is replaced, once.
+//! Knows nothing of how shares are made.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::Broadcaster;
 use super::forward::ForwardOptions;
 use crate::ack_aggregation::{AckKey, OwnAck, RelayState};
 use crate::connections::RelayAckRequest;
-use crate::event::{AckReport, Event};
+use crate::event::{AckReport, BroadcastEvent};
 use crate::handler::Handler;
 use crate::plant::{Bug, planted};
 use crate::time::Time;
@@ -26,7 +27,8 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_ack_summary(&mut self, now: Time, sender: NetId, id: BroadcastId, sum: AckSummary) {
         for key in self.ack_keys_of(id) {
             let Some(aggregation) = self.ack_aggregations.get_mut(&key) else { continue };
-            // Who was silent and whose share nobody else got may still speak; who was replaced may not.
+            // Who was silent and whose share nobody else got may still speak; who was replaced may
+            // not.
             let child = aggregation.children.iter_mut().find(|child| {
                 let heard = matches!(child.state, RelayState::Pending | RelayState::Silent);
                 child.relay == sender && child.reissued == sum.reassigned && heard
@@ -83,7 +85,8 @@ impl<H: Handler> Broadcaster<H> {
             .collect();
         for key in keys {
             if let Some(aggregation) = self.ack_aggregations.get_mut(&key) {
-                // It may have ended the connection for other reasons: it has the time of a pulse to say so.
+                // It may have ended the connection for other reasons: it has the time of a pulse to
+                // say so.
                 for child in aggregation.children.iter_mut().filter(|child| child.relay == node) {
                     child.silence_timeout = child
                         .silence_timeout
@@ -128,7 +131,7 @@ impl<H: Handler> Broadcaster<H> {
                     missing_nodes: sum.missing_sample,
                     settled: last,
                 };
-                self.emit(Event::Acks { tag, report, parts });
+                self.emit(BroadcastEvent::Acks { tag, report, parts });
             }
             _ => {}
         }

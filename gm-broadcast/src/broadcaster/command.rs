@@ -10,7 +10,7 @@ use super::acks::MIN_ACK_TIMEOUT;
 use super::forward::ForwardOptions;
 use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
 use crate::connections::RelayAckRequest;
-use crate::event::{BroadcastRequest, Command, Event, Targets};
+use crate::event::{BroadcastCommand, BroadcastEvent, BroadcastRequest, Targets};
 use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::retransmit_cache::Content;
@@ -18,23 +18,25 @@ use crate::time::Time;
 use crate::timers::Timer;
 
 impl<H: Handler> Broadcaster<H> {
-    pub(super) fn on_command(&mut self, now: Time, command: Command) {
+    pub(super) fn on_command(&mut self, now: Time, command: BroadcastCommand) {
         match command {
-            Command::Broadcast(broadcasting) => self.originate(now, broadcasting),
-            Command::Send { to, body, transport: by } => self.send(now, to, body, by),
-            Command::Stored(id) => self.on_stored(now, id, true),
-            Command::NotStored(id) => self.on_stored(now, id, false),
-            Command::AddNodes(nodes) => nodes.into_iter().for_each(|node| self.learn(now, node, None)),
-            Command::Introduce { to, nodes } => self.introduce(now, to, nodes),
-            Command::AddSeeds(seeds) => {
+            BroadcastCommand::Broadcast(broadcasting) => self.originate(now, broadcasting),
+            BroadcastCommand::Send { to, body, transport: by } => self.send(now, to, body, by),
+            BroadcastCommand::Stored(id) => self.on_stored(now, id, true),
+            BroadcastCommand::NotStored(id) => self.on_stored(now, id, false),
+            BroadcastCommand::AddNodes(nodes) => {
+                nodes.into_iter().for_each(|node| self.learn(now, node, None))
+            }
+            BroadcastCommand::Introduce { to, nodes } => self.introduce(now, to, nodes),
+            BroadcastCommand::AddSeeds(seeds) => {
                 self.add_seeds(seeds);
                 self.timers.set(Timer::Exchange, now);
             }
-            Command::SetKeys(keyring) => self.codec.set_keyring(keyring),
-            Command::Unanswered { node, by } => self.on_unanswered(node, by),
-            Command::Answered(node) => self.on_datagram_answered(node),
-            Command::Unlist(node) => self.unlist(now, node),
-            Command::Close => {
+            BroadcastCommand::SetKeys(keyring) => self.codec.set_keyring(keyring),
+            BroadcastCommand::Unanswered { node, by } => self.on_unanswered(node, by),
+            BroadcastCommand::Answered(node) => self.on_datagram_answered(node),
+            BroadcastCommand::Unlist(node) => self.unlist(now, node),
+            BroadcastCommand::Close => {
                 let links: Vec<ConnectionId> = self.connections.table.keys().copied().collect();
                 for link in links {
                     self.lose_connection(now, link);
@@ -54,10 +56,10 @@ impl<H: Handler> Broadcaster<H> {
             broadcasting;
         let bytes = match self.can_be_broadcast(&body) {
             Ok(bytes) => bytes,
-            Err(error) => return self.emit(Event::Rejected { tag, why: error.to_string() }),
+            Err(error) => return self.emit(BroadcastEvent::Rejected { tag, why: error.to_string() }),
         };
         if let Some(Err(error)) = instead.as_ref().map(|instead| self.can_be_broadcast(instead)) {
-            return self.emit(Event::Rejected { tag, why: error.to_string() });
+            return self.emit(BroadcastEvent::Rejected { tag, why: error.to_string() });
         }
         self.renew_exhausted_nonces();
         let id = BroadcastId {
@@ -68,7 +70,7 @@ impl<H: Handler> Broadcaster<H> {
         self.sequence += 1;
         self.dedup.mark_delivered(&id);
         self.dedup.mark_forwarded(&id);
-        self.emit(Event::Started { tag, id });
+        self.emit(BroadcastEvent::Started { tag, id });
         let multicast = multicast && self.multicast(now, id, &body);
         let content = Arc::new(Content {
             body,
@@ -106,7 +108,7 @@ impl<H: Handler> Broadcaster<H> {
             // Nobody gathers: then nothing is known, and that is said.
             None if receipts.is_some() => {
                 let report = crate::event::AckReport { unknown: count, settled: true, ..Default::default() };
-                self.emit(Event::Acks { tag, report, parts: Vec::new() });
+                self.emit(BroadcastEvent::Acks { tag, report, parts: Vec::new() });
             }
             None => {}
         }

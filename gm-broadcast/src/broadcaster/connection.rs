@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use gm_clock::NetId;
-use gm_codec::{Body, Handshake, Payload, Side};
+use gm_codec::{Body, ConnectionSide, Handshake, Payload};
 
 use super::Broadcaster;
 use super::receive::Inbound;
 use crate::connections::{Connection, ConnectionState, OutboxEntry};
-use crate::event::Event;
+use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::{ConnectionId, DialFailure, Output};
 use crate::time::Time;
@@ -19,7 +19,7 @@ impl<H: Handler> Broadcaster<H> {
         let opening = Handshake::new(id.side(), self.secret_rng.bytes());
         let bytes = opening.own_bytes().to_vec();
         match id.side() {
-            Side::Initiator => {
+            ConnectionSide::Initiator => {
                 let Some(link) = self.connections.table.get_mut(&id) else { return };
                 // There and back: what the way to it is like.
                 let class = self.config.class_of(now.since(link.created_at));
@@ -31,13 +31,14 @@ impl<H: Handler> Broadcaster<H> {
                     (peer.class, peer.reached) = (Some(class), true);
                 }
             }
-            Side::Acceptor => {
+            ConnectionSide::Acceptor => {
                 let least = self.make_room(now);
                 self.connections.add(id, None, ConnectionState::Opening(opening), now, self.codec.limits());
                 if let Some(link) = self.connections.table.get_mut(&id) {
                     link.from = from;
                 }
-                // Only now: what waits for it is tried again at once, and must not take this one's place.
+                // Only now: what waits for it is tried again at once, and must not take this one's
+                // place.
                 if let Some(least) = least {
                     self.counters.count("link", "busy made room");
                     self.lose_connection(now, least);
@@ -51,8 +52,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Before a stranger is let in: strangers and connections are bounded. If all are busy, the one that is the least used is returned: it
-    /// has to go once the stranger is there.
+    /// Before a stranger is let in: strangers and connections are bounded. If all are busy, the one
+    /// that is the least used is returned: it has to go once the stranger is there.
     fn make_room(&mut self, now: Time) -> Option<ConnectionId> {
         let crowded = self.connections.unauthenticated().count() >= self.config.limits.unauthenticated;
         let oldest = self.connections.unauthenticated().next().filter(|_| crowded);
@@ -89,7 +90,8 @@ impl<H: Handler> Broadcaster<H> {
                 }
             }
         }
-        // A frame at a time, taken out of the connection's buffer: what it sets in motion may end the connection.
+        // A frame at a time, taken out of the connection's buffer: what it sets in motion may end
+        // the connection.
         while let Some(payload) = self.next_frame(now, id, &mut input) {
             let (payload, epoch, bytes) = payload;
             let inbound =
@@ -142,7 +144,8 @@ impl<H: Handler> Broadcaster<H> {
         None
     }
 
-    /// Binds a connection to who speaks on it: the first frame says it, and no other may say another.
+    /// Binds a connection to who speaks on it: the first frame says it, and no other may say
+    /// another.
     fn identify(&mut self, now: Time, id: ConnectionId, payload: Payload) -> Option<Payload> {
         let sender = payload.header.sender;
         let link = self.connections.table.get_mut(&id)?;
@@ -157,7 +160,8 @@ impl<H: Handler> Broadcaster<H> {
         if as_expected {
             if link.peer.is_none() {
                 link.peer = Some(sender);
-                // Who dialled has something to say, and says it when our opening is there: so long the way is, there and back.
+                // Who dialled has something to say, and says it when our opening is there: so long
+                // the way is, there and back.
                 let class = self.config.class_of(now.since(link.created_at));
                 let known = self.config.directory.get(sender);
                 let (peer, _) = self.peers.entry(sender, known);
@@ -169,7 +173,7 @@ impl<H: Handler> Broadcaster<H> {
             return Some(payload);
         }
         if sender == self.config.me {
-            self.emit(Event::IdentityClash);
+            self.emit(BroadcastEvent::IdentityClash);
         }
         self.counters.count("link", "another node than dialled");
         self.lose_connection(now, id);
@@ -181,8 +185,8 @@ impl<H: Handler> Broadcaster<H> {
         let Some(peer) = self.connections.table.get(&id).and_then(|link| link.peer) else { return };
         self.timers.set(Timer::Connection(id), now + self.config.timings.idle);
         self.adopt_connection(now, id, peer);
-        // Dialled for a share that another took meanwhile: who shows nothing is closed, and what is given to the connection in that
-        // moment would be lost. So it shows something.
+        // Dialled for a share that another took meanwhile: who shows nothing is closed, and what is
+        // given to the connection in that moment would be lost. So it shows something.
         if let Some(link) =
             self.connections.table.get_mut(&id).filter(|link| !link.frame_sent && link.outbox.is_empty())
         {
@@ -191,12 +195,14 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// We can send to a node by this connection. That a dial was answered shows nobody's key: it is met when something of it opens, not before.
+    /// We can send to a node by this connection. That a dial was answered shows nobody's key: it is
+    /// met when something of it opens, not before.
     fn adopt_connection(&mut self, now: Time, id: ConnectionId, node: NetId) {
         let known = self.config.directory.get(node);
         let (peer, _) = self.peers.entry(node, known);
-        // An accepted connection shows that the peer is alive, not that it is reached at its own address.
-        if id.side() == Side::Initiator {
+        // An accepted connection shows that the peer is alive, not that it is reached at its own
+        // address.
+        if id.side() == ConnectionSide::Initiator {
             peer.failures = 0;
         }
         peer.refusals = 0;
@@ -231,7 +237,9 @@ impl<H: Handler> Broadcaster<H> {
         if let Some((Some(node), heard, since)) = ended {
             if stalled {
                 self.on_stall(now, node);
-            } else if !heard && id.side() == Side::Initiator && now.since(since) < self.config.timings.opening
+            } else if !heard
+                && id.side() == ConnectionSide::Initiator
+                && now.since(since) < self.config.timings.opening
             {
                 self.on_closed_before_first_frame(now, node);
             }
@@ -261,7 +269,8 @@ impl<H: Handler> Broadcaster<H> {
         let was_open = link.is_open();
         let known = self.config.directory.get(node);
         if self.peers.entry(node, known).0.connection == Some(id) {
-            // Another connection with it may be open: one that it opened itself, while this was a dial.
+            // Another connection with it may be open: one that it opened itself, while this was a
+            // dial.
             let other = self.connections.open_with(node);
             self.peers.entry(node, known).0.connection = other;
         }

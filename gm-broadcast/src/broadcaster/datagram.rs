@@ -6,7 +6,7 @@ use gm_codec::{Channel, Payload, ReplayStatus};
 
 use super::Broadcaster;
 use super::receive::Inbound;
-use crate::event::Event;
+use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::Via;
 use crate::plant::{Bug, planted};
@@ -14,14 +14,16 @@ use crate::time::Time;
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_datagram(&mut self, now: Time, from: SocketAddr, via: Via, mut bytes: Vec<u8>) {
-        // Opening costs a microsecond or two. Whoever floods us with what does not open takes that from strangers, not from those
-        // whom we know by their address; the address can be forged, so it decides nothing but this.
+        // Opening costs a microsecond or two. Whoever floods us with what does not open takes that
+        // from strangers, not from those whom we know by their address; the address can be forged,
+        // so it decides nothing but this.
         if !self.unopened_bucket.has_token(now) && !self.knows_address(from) {
             self.counters.count("datagram", "not tried");
             return;
         }
         let mut scratch = Vec::new();
-        // What was meant for one node opens for that node only, and what was multicast by the group's socket only.
+        // What was meant for one node opens for that node only, and what was multicast by the
+        // group's socket only.
         let channel = match via {
             Via::Multicast => Channel::Datagram,
             Via::Unicast => Channel::DatagramTo(self.config.me),
@@ -56,7 +58,7 @@ impl<H: Handler> Broadcaster<H> {
             // Unsealed, our own multicast cannot be told from somebody else's under our name.
             if epoch.is_some() {
                 self.counters.count("datagram", "under our name");
-                self.emit(Event::IdentityClash);
+                self.emit(BroadcastEvent::IdentityClash);
             }
             return;
         }

@@ -16,7 +16,8 @@ use crate::time::Time;
 const MAX_RETRANSMISSIONS: usize = crate::loss_recovery::MAX_NUMBERS_PER_NACK;
 
 impl<H: Handler> Broadcaster<H> {
-    /// `present`: whether the sender is known to be there. If not, it says nothing of who else is, and is asked nothing.
+    /// `present`: whether the sender is known to be there. If not, it says nothing of who else is,
+    /// and is asked nothing.
     pub(super) fn on_direct(
         &mut self,
         now: Time,
@@ -117,7 +118,8 @@ impl<H: Handler> Broadcaster<H> {
         self.send_by_connection(now, to, Body::Ack(Ack { broadcast: about, status: answer }));
     }
 
-    /// Somebody got our notice and not our multicast: it gets the content; and others may lack it too.
+    /// Somebody got our notice and not our multicast: it gets the content; and others may lack it
+    /// too.
     fn on_content_request(&mut self, now: Time, sender: NetId, id: BroadcastId) {
         self.on_relay_alive(now, sender, id);
         let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else {
@@ -197,7 +199,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The connection of a node, dialled if there is none; nothing if it failed lately or there is no room.
+    /// The connection of a node, dialled if there is none; nothing if it failed lately or there is
+    /// no room.
     pub(super) fn connection_to(&mut self, now: Time, to: NetId) -> Option<ConnectionId> {
         let known = self.config.directory.get(to);
         let (peer, _) = self.peers.entry(to, known);

@@ -65,7 +65,8 @@ impl<H: Handler> Broadcaster<H> {
         header
     }
 
-    /// Before something is sealed: all that is sealed in one go is of one epoch. At most two frames are, see [`prove`](Self::prove).
+    /// Before something is sealed: all that is sealed in one go is of one epoch. At most two frames
+    /// are, see [`prove`](Self::prove).
     pub(super) fn renew_exhausted_nonces(&mut self) {
         if self.nonces.remaining() < 2 {
             self.renew_epoch();
@@ -82,7 +83,8 @@ impl<H: Handler> Broadcaster<H> {
         written.is_ok()
     }
 
-    /// The datagram of a header and a body, to one node or to whoever hears it, if it fits into one; its payload is in the scratch buffer then.
+    /// The datagram of a header and a body, to one node or to whoever hears it, if it fits into
+    /// one; its payload is in the scratch buffer then.
     pub(super) fn seal_datagram(
         &mut self,
         to: Option<NetId>,
@@ -173,8 +175,9 @@ impl<H: Handler> Broadcaster<H> {
         (!bytes.is_empty()).then_some(bytes)
     }
 
-    /// The first frame of a connection must be small: before a long one goes a notice, which proves that we have the key, and both go out
-    /// together. What is about to be sealed stays in the scratch buffer.
+    /// The first frame of a connection must be small: before a long one goes a notice, which proves
+    /// that we have the key, and both go out together. What is about to be sealed stays in the
+    /// scratch buffer.
     fn prove(&mut self, id: ConnectionId, bytes: &mut Vec<u8>) -> Option<()> {
         let header = Header { island: self.island_id, ..Header::direct(self.config.me) };
         let mut payload = Vec::new();

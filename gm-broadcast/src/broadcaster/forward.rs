@@ -1,4 +1,5 @@
-//! Passing on: who is told in full, who by a notice, who not at all, and who passes what on to whom. Knows nothing of connections.
+//! Passing on: who is told in full, who by a notice, who not at all, and who passes what on to
+//! whom. Knows nothing of connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::Broadcaster;
 use super::receive::RelayTask;
 use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
 use crate::connections::{OutboundBroadcast, RelayAckRequest};
-use crate::event::Event;
+use crate::event::BroadcastEvent;
 use crate::handler::Handler;
 use crate::islands::{Target, islands};
 use crate::latency_class::LatencyClass;
@@ -44,7 +45,7 @@ impl<H: Handler> Broadcaster<H> {
                 (true, false) => OwnAck::Pending,
             };
             if own == OwnAck::Pending {
-                self.emit(Event::PersistRequested(id));
+                self.emit(BroadcastEvent::PersistRequested(id));
             }
             let key = AckKey { id, parent: Some(task.from), reissued: ask.reissued };
             how.ack_key =
@@ -119,7 +120,8 @@ impl<H: Handler> Broadcaster<H> {
         let label = label.filter(|label| !near && Some(*label) != self.island_id);
         let class =
             peer.and_then(|peer| peer.class).or(known.map(|known| known.class)).unwrap_or(LatencyClass::Lan);
-        // A class of its own only if it differs: several classes are several lists, and a plan of one is better.
+        // A class of its own only if it differs: several classes are several lists, and a plan of
+        // one is better.
         let own = self.config.path_costs.island != self.config.path_costs.lan;
         let class = match (near, own) {
             (true, true) => LatencyClass::Island,
@@ -158,7 +160,8 @@ impl<H: Handler> Broadcaster<H> {
         Some(key)
     }
 
-    /// A near node did not get what we multicast: nobody's word holds any longer, and all who were left out are told that there was something.
+    /// A near node did not get what we multicast: nobody's word holds any longer, and all who were
+    /// left out are told that there was something.
     pub(super) fn on_incomplete_multicast(&mut self, now: Time, sender: NetId, id: BroadcastId) {
         let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else { return };
         if !content.multicast_by_us
@@ -174,7 +177,8 @@ impl<H: Handler> Broadcaster<H> {
         let near: Vec<NetId> = self.reception.near().filter(left_out).collect();
         self.reception.unconfirm_all();
         if !self.ack_keys_of(id).is_empty() {
-            // With receipts everybody is told of it anyway; a share beside would only make theirs the second one.
+            // With receipts everybody is told of it anyway; a share beside would only make theirs
+            // the second one.
             return;
         }
         // It may be the second share of it that they take, so it says that it was another's.

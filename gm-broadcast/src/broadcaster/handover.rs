@@ -1,7 +1,9 @@
-//! Finding a hop for a share: the first node of it that can be reached takes the list. Knows nothing of what is passed on.
+//! Finding a hop for a share: the first node of it that can be reached takes the list. Knows
+//! nothing of what is passed on.
 //!
-//! Who is refused is followed by the next node of the share at once; who is silent, after a few latencies, by the next one beside him, up to
-//! a bound: whoever answers first takes the list, with those who did not answer yet still on it.
+//! Who is refused is followed by the next node of the share at once; who is silent, after a few
+//! latencies, by the next one beside him, up to a bound: whoever answers first takes the list, with
+//! those who did not answer yet still on it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,7 +37,8 @@ pub(super) struct SubtreeHandover {
 const MAX_TRIES: u8 = 2;
 /// How long a byte may take to go out, at 100 Mbit/s.
 const NEAR_TIME_PER_BYTE: Duration = Duration::from_nanos(80);
-/// How long a byte may take on its way far away, where a window of 256 KiB goes out once in a quarter of a second.
+/// How long a byte may take on its way far away, where a window of 256 KiB goes out once in a
+/// quarter of a second.
 const WAN_TIME_PER_BYTE: Duration = Duration::from_micros(1);
 
 impl<H: Handler> Broadcaster<H> {
@@ -236,7 +239,8 @@ impl<H: Handler> Broadcaster<H> {
                 .position(|child| child.relay == relay && child.reissued == again && child.summary.is_none());
             let child = child.map(|child| aggregation.children.remove(child));
             if child.is_some_and(|child| child.state == RelayState::Replaced) {
-                // It waited so long that its list was given to others: what is left of it is the hop.
+                // It waited so long that its list was given to others: what is left of it is the
+                // hop.
                 nodes.clear();
             }
             aggregation.open_subtrees += 1;

@@ -1,10 +1,11 @@
-//! Our island: saying whom we hear, speaking up in quiet, asking for what was missed. Knows nothing of broadcasts.
+//! Our island: saying whom we hear, speaking up in quiet, asking for what was missed. Knows nothing
+//! of broadcasts.
 
 use gm_clock::NetId;
 use gm_codec::{Body, MissedMulticasts};
 
 use super::Broadcaster;
-use crate::event::{Event, Transport};
+use crate::event::{BroadcastEvent, Transport};
 use crate::handler::Handler;
 use crate::machine::Output;
 use crate::plant::{Bug, planted};
@@ -23,7 +24,7 @@ impl<H: Handler> Broadcaster<H> {
         let label = self.reception.island_id(self.config.me);
         if label != self.island_id {
             self.island_id = label;
-            self.emit(Event::Island(label));
+            self.emit(BroadcastEvent::Island(label));
         }
         if self.config.multicast && self.reception.has_changes() {
             let times = self.config.timings;
@@ -66,7 +67,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn lose_reception(&mut self, now: Time, node: NetId) {
         if self.reception.remove(node) {
             self.loss_recovery.forget(node);
-            self.emit(Event::Far(node));
+            self.emit(BroadcastEvent::Far(node));
             self.after_reception_change(now);
         }
     }
@@ -79,8 +80,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Whoever missed the last that we multicast, and would hear no later number, hears it now, and asks. Of so many near nodes who each miss a quarter, less than
-    /// one has missed all echoes.
+    /// Whoever missed the last that we multicast, and would hear no later number, hears it now, and
+    /// asks. Of so many near nodes who each miss a quarter, less than one has missed all echoes.
     pub(super) fn on_beacon_timer(&mut self, now: Time) {
         let near = self.reception.near().len();
         if near == 0 {
@@ -125,8 +126,8 @@ impl<H: Handler> Broadcaster<H> {
         self.timers.set(Timer::MulticastKeepalive, now + turn);
     }
 
-    /// Multicasts are missing: one node of the island is asked, another one each time, then by a connection, and in the
-    /// end the one that sent them.
+    /// Multicasts are missing: one node of the island is asked, another one each time, then by a
+    /// connection, and in the end the one that sent them.
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
         let (questions, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
         self.counters.add("gap", "given up", given_up);
@@ -140,7 +141,8 @@ impl<H: Handler> Broadcaster<H> {
                 match (tries, random) {
                     (0 | 1, _) if to_random.len() < MAX_NACK_NODES => to_random.push(missed),
                     (0 | 1, _) => {}
-                    // Where so many datagrams are lost, a connection is surer: to anybody, so that not all ask one, and then to who has it.
+                    // Where so many datagrams are lost, a connection is surer: to anybody, so that
+                    // not all ask one, and then to who has it.
                     (2, Some(node)) => self.send_nack(now, node, vec![missed], Transport::Tcp),
                     _ => {
                         let node = missed.node;

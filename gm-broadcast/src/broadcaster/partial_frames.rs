@@ -1,14 +1,17 @@
-//! Frames that come by connections and are not whole yet: how much memory they may take, and how long they may. Knows nothing of what
-//! frames say.
+//! Frames that come by connections and are not whole yet: how much memory they may take, and how
+//! long they may. Knows nothing of what frames say.
 //!
-//! Until a first frame of a connection opened, its splitter takes [`Limits::FIRST_FRAME`] and no more, and the connection ends soon. After
-//! it, frames may be long, and all that are under way share one budget, [`BroadcasterLimits::partial_frame_bytes`](crate::BroadcasterLimits::partial_frame_bytes). If it is used up, a
-//! connection is closed and not only read later: a peer that stops in the middle of a frame must not hold up others. The frame that began
-//! first is left alone until its time is over, so that of many at once one after the other arrives.
+//! Until a first frame of a connection opened, its splitter takes [`Limits::FIRST_FRAME`] and no
+//! more, and the connection ends soon. After it, frames may be long, and all that are under way
+//! share one budget,
+//! [`BroadcasterLimits::partial_frame_bytes`](crate::BroadcasterLimits::partial_frame_bytes). If it
+//! is used up, a connection is closed and not only read later: a peer that stops in the middle of a
+//! frame must not hold up others. The frame that began first is left alone until its time is over,
+//! so that of many at once one after the other arrives.
 
 use std::time::Duration;
 
-use gm_codec::{Limits, Side};
+use gm_codec::{ConnectionSide, Limits};
 
 use super::Broadcaster;
 use crate::config::BroadcasterLimits;
@@ -35,19 +38,21 @@ pub struct UnauthenticatedUsage {
     pub bytes: usize,
     /// The most that `bytes` can be: [`BroadcasterLimits::max_unauthenticated_bytes`].
     pub max_bytes: usize,
-    /// Connections that were closed since the start before their peer had proven it: they made room for others, showed nothing in
-    /// time, or showed what does not open.
+    /// Connections that were closed since the start before their peer had proven it: they made room
+    /// for others, showed nothing in time, or showed what does not open.
     pub closed: u64,
 }
 
-/// Frames that come by connections whose peers have proven to have the key, and that are not whole yet.
+/// Frames that come by connections whose peers have proven to have the key, and that are not whole
+/// yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartialFrameUsage {
     /// Bytes of memory that they take.
     pub bytes: usize,
     /// The most that `bytes` can be: [`BroadcasterLimits::partial_frame_bytes`].
     pub max_bytes: usize,
-    /// Connections that were closed since the start because there was no room for all frames, or because one took too long.
+    /// Connections that were closed since the start because there was no room for all frames, or
+    /// because one took too long.
     pub closed: u64,
 }
 
@@ -87,16 +92,17 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// What is held of frames that are not whole, for [`held`](Self::held): by connections that others opened and that are not proven, by
-    /// such that we dialled, and by all that are proven, each beside its bound.
+    /// What is held of frames that are not whole, for [`held`](Self::held): by connections that
+    /// others opened and that are not proven, by such that we dialled, and by all that are proven,
+    /// each beside its bound.
     pub(super) fn frame_limit_usage(&self) -> [(&'static str, usize, usize); 3] {
         let bounds = &self.config.limits;
         let (mut accepted, mut dialled, mut arriving) = (0, 0, 0);
         for (id, link) in &self.connections.table {
             match (link.authenticated, id.side()) {
                 (true, _) => arriving += link.partial_frame_bytes(),
-                (false, Side::Acceptor) => accepted += buffered_bytes(link),
-                (false, Side::Initiator) => dialled += buffered_bytes(link),
+                (false, ConnectionSide::Acceptor) => accepted += buffered_bytes(link),
+                (false, ConnectionSide::Initiator) => dialled += buffered_bytes(link),
             }
         }
         [
@@ -114,7 +120,8 @@ impl<H: Handler> Broadcaster<H> {
         self.config.limits.partial_frame_bytes.max(self.codec.limits().frame)
     }
 
-    /// Makes room for what a connection brings. False if there is none: then that connection is closed.
+    /// Makes room for what a connection brings. False if there is none: then that connection is
+    /// closed.
     pub(super) fn make_room_for_frame(&mut self, now: Time, id: ConnectionId, input: &[u8]) -> bool {
         loop {
             let Some(link) = self.connections.table.get(&id) else { return false };
@@ -166,10 +173,11 @@ impl<H: Handler> Broadcaster<H> {
 }
 
 fn is_unauthenticated(id: ConnectionId, link: &Connection) -> bool {
-    !link.authenticated && id.side() == Side::Acceptor
+    !link.authenticated && id.side() == ConnectionSide::Acceptor
 }
 
-/// Bytes of an unproven connection: the other side's random bytes, and the buffer of its first frame.
+/// Bytes of an unproven connection: the other side's random bytes, and the buffer of its first
+/// frame.
 fn buffered_bytes(link: &Connection) -> usize {
     BroadcasterLimits::UNAUTHENTICATED_BYTES - Limits::FIRST_FRAME + link.splitter.capacity()
 }

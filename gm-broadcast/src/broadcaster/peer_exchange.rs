@@ -1,4 +1,5 @@
-//! Who else there is: seeds are called until they answer, and one node is asked now and then whom it knows. Knows nothing of broadcasts.
+//! Who else there is: seeds are called until they answer, and one node is asked now and then whom
+//! it knows. Knows nothing of broadcasts.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, PeerExchange, PeerIsland};
 
 use super::Broadcaster;
-use crate::event::{Event, Transport};
+use crate::event::{BroadcastEvent, Transport};
 use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::time::Time;
@@ -104,8 +105,8 @@ impl<H: Handler> Broadcaster<H> {
         PeerExchange { reply_requested: wanted, islands: islands.collect(), without_island: others }
     }
 
-    /// Some of the nodes that we know, at random, each once, in any order: without a walk over a large directory, and with one over
-    /// those met since.
+    /// Some of the nodes that we know, at random, each once, in any order: without a walk over a
+    /// large directory, and with one over those met since.
     fn sample_known(&mut self, most: usize) -> Vec<NetId> {
         let (told, met) = (self.config.directory.len(), self.peers.len());
         let mut places: Vec<usize> =
@@ -117,7 +118,8 @@ impl<H: Handler> Broadcaster<H> {
         let mut some: Vec<NetId> = directory.map(|known| known.node).collect();
         let (mut peers, mut next) = (self.peers.iter(), told);
         for place in of_met {
-            // Who was only named to us, and never heard, is not told on: it may be of another cluster.
+            // Who was only named to us, and never heard, is not told on: it may be of another
+            // cluster.
             some.extend(peers.nth(place - next).filter(|(_, peer)| peer.contacted).map(|(node, _)| *node));
             next = place + 1;
         }
@@ -160,7 +162,8 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count("dropped", "answer, too many");
         }
         let body = Body::PeerExchange(self.known_peers(false));
-        // A question by datagram may be there to find out whether datagrams get through: it is answered by one, whatever is known.
+        // A question by datagram may be there to find out whether datagrams get through: it is
+        // answered by one, whatever is known.
         if link.is_some() || !self.send_datagram(now, sender, &body) {
             self.send_by_connection(now, sender, body);
         }
@@ -168,7 +171,7 @@ impl<H: Handler> Broadcaster<H> {
 
     /// A node is news, and news come together: somebody is asked soon whom else he knows.
     pub(super) fn on_node_found(&mut self, now: Time, node: NetId) {
-        self.emit(Event::NodeFound(node));
+        self.emit(BroadcastEvent::NodeFound(node));
         let soon = self.config.timings.reception_report;
         let soon = now + soon + self.jitter_rng.duration_up_to(soon);
         self.timers.set_by(Timer::Exchange, soon);

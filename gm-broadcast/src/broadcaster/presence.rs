@@ -1,6 +1,8 @@
-//! Whether a node of which a datagram came is there: a datagram may be a recording from before our start, of a node that is gone. So a
-//! node is a peer only once something of it came that was made since: a frame by a connection, which is bound to random bytes of ours, or
-//! the answer to a question with eight random bytes. Until then what its datagrams carry is taken, and says nothing about the node itself.
+//! Whether a node of which a datagram came is there: a datagram may be a recording from before our
+//! start, of a node that is gone. So a node is a peer only once something of it came that was made
+//! since: a frame by a connection, which is bound to random bytes of ours, or the answer to a
+//! question with eight random bytes. Until then what its datagrams carry is taken, and says nothing
+//! about the node itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,13 +22,14 @@ const CHALLENGE_BYTES: usize = 8;
 
 /// Nodes that are asked at one time; beyond it one more waits for its next datagram.
 pub(super) const MAX_CHALLENGES: usize = 1_024;
-/// Questions by datagram, after which one goes by a connection, which may get there where datagrams do not; then it is given up.
+/// Questions by datagram, after which one goes by a connection, which may get there where datagrams
+/// do not; then it is given up.
 const DATAGRAM_TRIES: u8 = 2;
 /// How long after a question the next one goes out.
 const RETRY_AFTER: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(5)];
-/// Of a large island all hear a newcomer in the same moment: each waits up to so long for each neighbour, so that what reaches the
-/// newcomer is spread.
+/// Of a large island all hear a newcomer in the same moment: each waits up to so long for each
+/// neighbour, so that what reaches the newcomer is spread.
 const SPREAD: Duration = Duration::from_micros(20);
 
 /// A node that is asked.
@@ -34,7 +37,8 @@ const SPREAD: Duration = Duration::from_micros(20);
 pub(super) struct PresenceChallenge {
     challenge: [u8; CHALLENGE_BYTES],
     tries: u8,
-    /// Its last multicast, which counts once it is known to be there: path, epoch and address, and what its header says.
+    /// Its last multicast, which counts once it is known to be there: path, epoch and address, and
+    /// what its header says.
     last_multicast: Option<([u8; 8], Option<std::net::IpAddr>, Header)>,
 }
 
@@ -42,7 +46,8 @@ pub(super) struct PresenceChallenge {
 pub(super) type PresenceChallenges = BTreeMap<NetId, PresenceChallenge>;
 
 impl<H: Handler> Broadcaster<H> {
-    /// Whether the sender of a payload is known to be there, be it by this payload. If not, it is asked.
+    /// Whether the sender of a payload is known to be there, be it by this payload. If not, it is
+    /// asked.
     pub(super) fn is_present(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) -> bool {
         let node = header.sender;
         let known = self.config.directory.get(node);

@@ -1,16 +1,17 @@
-//! Evidence of what does not work between us and others: frames that do not open, datagrams that get lost, paths that swallow
-//! large packets, seeds and addresses that are not reached. It changes how a peer is sent to, and is reported to the owner.
+//! Evidence of what does not work between us and others: frames that do not open, datagrams that
+//! get lost, paths that swallow large packets, seeds and addresses that are not reached. It changes
+//! how a peer is sent to, and is reported to the owner.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use gm_clock::NetId;
-use gm_codec::{Body, FrameError, PeerExchange, Side};
+use gm_codec::{Body, ConnectionSide, FrameError, PeerExchange};
 
 use super::Broadcaster;
 use crate::connections::ConnectionState;
 use crate::datagram_path::ProbeOutcome;
-use crate::event::{Event, Transport};
+use crate::event::{BroadcastEvent, Transport};
 use crate::handler::Handler;
 use crate::machine::{ConnectionId, DialFailure, Output, STALL_TIMEOUT};
 use crate::peer_status::{CLOSES_BEFORE_REPORT, SMALL_SEGMENTS_FOR, SeedTrouble};
@@ -18,14 +19,17 @@ use crate::time::Time;
 use crate::timers::Timer;
 use crate::unopened::{Unopened, UnopenedCause};
 
-/// A seed that is not reached for so long is reported: nodes that start together do not find each other at once.
+/// A seed that is not reached for so long is reported: nodes that start together do not find each
+/// other at once.
 const SEED_REPORT_DELAY: Duration = Duration::from_secs(3);
 /// How long an answer by datagram may take before the next question goes out.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
-/// A peer of which nothing came for so long may be dead: then that it does not answer shows nothing.
+/// A peer of which nothing came for so long may be dead: then that it does not answer shows
+/// nothing.
 const RECENTLY_ALIVE: Duration = Duration::from_secs(10);
-/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in between, after which less evidence is
-/// needed for the next one: a firewall on our side loses those to everybody.
+/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in
+/// between, after which less evidence is needed for the next one: a firewall on our side loses
+/// those to everybody.
 const CHECK_AFTER_FAILURES: u32 = 2;
 /// How long after one check of a node's address the next may be.
 const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
@@ -40,10 +44,12 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The same of a frame that came by a connection; only the first one shows another configuration, later ones are damaged.
+    /// The same of a frame that came by a connection; only the first one shows another
+    /// configuration, later ones are damaged.
     pub(super) fn on_unopened_by_connection(&mut self, now: Time, id: ConnectionId, error: FrameError) {
         let Some(link) = self.connections.table.get(&id).filter(|link| !link.authenticated) else { return };
-        let dialled = link.peer.filter(|_| id.side() == Side::Initiator).map(|node| node.socket_addr());
+        let dialled =
+            link.peer.filter(|_| id.side() == ConnectionSide::Initiator).map(|node| node.socket_addr());
         if let Some(from) = link.from.or(dialled) {
             self.on_unopened(now, from, error);
         }
@@ -52,7 +58,7 @@ impl<H: Handler> Broadcaster<H> {
     fn note_unopened(&mut self, now: Time, from: SocketAddr, cause: UnopenedCause) {
         if self.unopened.note(now, from, cause) {
             let unopened = Unopened { from, cause, count: 1, last: Duration::ZERO };
-            self.emit(Event::Unopened(unopened));
+            self.emit(BroadcastEvent::Unopened(unopened));
         }
     }
 
@@ -92,7 +98,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
         if !std::mem::replace(&mut peer.seed_trouble_reported, true) {
-            self.emit(Event::SeedTrouble { node, why });
+            self.emit(BroadcastEvent::SeedTrouble { node, why });
         }
     }
 
@@ -113,7 +119,7 @@ impl<H: Handler> Broadcaster<H> {
         peer.reached = true;
         if peer.datagrams.on_answered() {
             self.counters.count("datagram", "work again between us and a peer");
-            self.emit(Event::DatagramReachability { node, lost: false });
+            self.emit(BroadcastEvent::DatagramReachability { node, lost: false });
         }
     }
 
@@ -134,7 +140,7 @@ impl<H: Handler> Broadcaster<H> {
             ProbeOutcome::Lost => {
                 self.counters.count("datagram", "lost between us and a peer");
                 self.peers_losing_datagrams = self.peers_losing_datagrams.saturating_add(1);
-                self.emit(Event::DatagramReachability { node, lost: true });
+                self.emit(BroadcastEvent::DatagramReachability { node, lost: true });
                 self.check_address(now, node);
             }
         }
@@ -150,8 +156,9 @@ impl<H: Handler> Broadcaster<H> {
         self.send_datagram(now, node, &question);
     }
 
-    /// Whether datagrams do not get to a node, so that a connection has to be used. If they are lost, they are tried again now
-    /// and then, and so is the node's own address, if only connections that it opens get through.
+    /// Whether datagrams do not get to a node, so that a connection has to be used. If they are
+    /// lost, they are tried again now and then, and so is the node's own address, if only
+    /// connections that it opens get through.
     pub(super) fn datagrams_are_lost(&mut self, now: Time, node: NetId) -> bool {
         if !self.same_family(node) {
             self.check_address(now, node);
@@ -168,11 +175,11 @@ impl<H: Handler> Broadcaster<H> {
         true
     }
 
-    /// Dials a node at its own address if it is known only by connections that it opened: either side learns by it whether
-    /// others can reach the node.
+    /// Dials a node at its own address if it is known only by connections that it opened: either
+    /// side learns by it whether others can reach the node.
     fn check_address(&mut self, now: Time, node: NetId) {
         let Some(peer) = self.peers.get(node) else { return };
-        let accepted = peer.connection.is_some_and(|link| link.side() == Side::Acceptor);
+        let accepted = peer.connection.is_some_and(|link| link.side() == ConnectionSide::Acceptor);
         let room = self.connections.table.len() < self.config.limits.connections;
         if peer.reached || !accepted || peer.backoff_until > now || peer.check_at > now || !room {
             return;
@@ -186,8 +193,8 @@ impl<H: Handler> Broadcaster<H> {
         self.outputs.push(Output::Dial { link, to: node, small_segments: false });
     }
 
-    /// The system gave up a connection on which nothing was acknowledged. If the node is heard all the same, small packets get
-    /// there and large ones do not.
+    /// The system gave up a connection on which nothing was acknowledged. If the node is heard all
+    /// the same, small packets get there and large ones do not.
     pub(super) fn on_stall(&mut self, now: Time, node: NetId) {
         self.counters.count("link", "stalled");
         let Some(peer) = self.peers.get_mut(node) else { return };
@@ -196,7 +203,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         let before = peer.stalled.replace(now);
         if before.is_none_or(|at| now.since(at) >= SMALL_SEGMENTS_FOR) {
-            self.emit(Event::Stalled(node));
+            self.emit(BroadcastEvent::Stalled(node));
         }
     }
 

@@ -1,5 +1,6 @@
-//! What a payload does that opened: what its header tells of its sender, and, of a broadcast, delivering it once and taking the share that
-//! came with it. Knows nothing of how it came, but the way.
+//! What a payload does that opened: what its header tells of its sender, and, of a broadcast,
+//! delivering it once and taking the share that came with it. Knows nothing of how it came, but the
+//! way.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, Payload, R
 use super::Broadcaster;
 use crate::connections::RelayAckRequest;
 use crate::dedup::DedupStatus;
-use crate::event::Event;
+use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path, Received};
 use crate::loss_recovery::NackPolicy;
 use crate::machine::{ConnectionId, Output};
@@ -116,7 +117,7 @@ impl<H: Handler> Broadcaster<H> {
             self.on_node_found(now, sender);
         }
         if seed_is_reached {
-            self.emit(Event::SeedReached(sender));
+            self.emit(BroadcastEvent::SeedReached(sender));
         }
         if suspicious {
             self.probe_datagrams(now, sender);
@@ -133,7 +134,7 @@ impl<H: Handler> Broadcaster<H> {
                 confirmation,
                 header.routing != Routing::Direct,
             ) {
-                self.emit(Event::Near(sender));
+                self.emit(BroadcastEvent::Near(sender));
             }
         }
         if header.neighbors_gained.binary_search(&me).is_ok() {
@@ -142,7 +143,8 @@ impl<H: Handler> Broadcaster<H> {
         if header.neighbors_lost.binary_search(&me).is_ok() {
             self.reception.deny(sender);
         }
-        // A multicast without a number says that there was none yet: then the first of all will be missed, too.
+        // A multicast without a number says that there was none yet: then the first of all will be
+        // missed, too.
         let number = header.multicast_sequence.or((inbound.path == Path::Multicast).then_some(0));
         if let (Some(epoch), Some(number)) = (inbound.epoch, number)
             && self.reception.is_near(sender)
@@ -217,7 +219,8 @@ impl<H: Handler> Broadcaster<H> {
         } else {
             self.accept_relay_task(now, id, task, forwarded);
             if is_notice && ask.is_none() && self.reception.is_near(sender) {
-                // Whoever asks wants to know whether the multicast was heard, not whether we found other ways to it.
+                // Whoever asks wants to know whether the multicast was heard, not whether we found
+                // other ways to it.
                 let repeated =
                     self.retransmit_cache.broadcast(&id).is_some_and(|content| content.retransmitted);
                 self.send_ack(
@@ -230,7 +233,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Hands a broadcast that is new to the handler, and multicasts it if nobody of our island can have.
+    /// Hands a broadcast that is new to the handler, and multicasts it if nobody of our island can
+    /// have.
     fn deliver(&mut self, now: Time, delivery: InboundBroadcast, body: Body) {
         let InboundBroadcast { id, sender, path, bytes, retransmitted: repeated } = delivery;
         let near = self.reception.is_near(sender);
@@ -245,7 +249,8 @@ impl<H: Handler> Broadcaster<H> {
         let multicast = match path {
             Path::Multicast => true,
             Path::Datagram => false,
-            // Whoever heard it from a neighbour by a connection is one of many whom the neighbour tells.
+            // Whoever heard it from a neighbour by a connection is one of many whom the neighbour
+            // tells.
             Path::Connection => {
                 !near && !planted(Bug::RelayDoesNotMulticast) && self.multicast(now, id, &body)
             }
@@ -270,7 +275,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Multicasts a broadcast, once: with content, under the next number. False if we do not multicast, or it does not fit.
+    /// Multicasts a broadcast, once: with content, under the next number. False if we do not
+    /// multicast, or it does not fit.
     pub(super) fn multicast(&mut self, now: Time, id: BroadcastId, body: &Body) -> bool {
         if !self.config.multicast {
             return false;
@@ -317,7 +323,8 @@ impl<H: Handler> Broadcaster<H> {
         self.forward_subtree(now, id, task);
     }
 
-    /// A share came with the notice of what we do not have: the multicast may be on its way, else it is asked for.
+    /// A share came with the notice of what we do not have: the multicast may be on its way, else
+    /// it is asked for.
     fn await_content(&mut self, now: Time, id: BroadcastId, task: RelayTask) {
         let near = self.reception.is_near(task.from);
         let room = self.awaited_content.len() < self.config.limits.cached_broadcasts;

@@ -8,7 +8,8 @@ use crate::time::Time;
 use crate::timers::Timer;
 
 impl<H: Handler> Broadcaster<H> {
-    /// Does all that is due: after every input, so that nothing depends on whether a wake or a datagram came first.
+    /// Does all that is due: after every input, so that nothing depends on whether a wake or a
+    /// datagram came first.
     pub(super) fn fire_timers(&mut self, now: Time) {
         while let Some(timer) = self.timers.take(now) {
             match timer {
@@ -55,7 +56,8 @@ impl<H: Handler> Broadcaster<H> {
         if now < until {
             return self.timers.set(Timer::Connection(id), until);
         }
-        // Whoever took nothing for so long of what is on its way will not: what waits goes another way.
+        // Whoever took nothing for so long of what is on its way will not: what waits goes another
+        // way.
         self.counters.count("link", if link.is_idle() { "idle" } else { "stuck" });
         self.lose_connection(now, id);
     }

@@ -34,7 +34,8 @@ pub(crate) fn targets(most: usize) -> impl Strategy<Value = Vec<Target>> {
         .prop_shuffle()
 }
 
-/// The islands as parts (class, live, failing), in quadratic time: every target is compared with all.
+/// The islands as parts (class, live, failing), in quadratic time: every target is compared with
+/// all.
 fn model(targets: &[Target]) -> Vec<(LatencyClass, Vec<NetId>, Vec<NetId>)> {
     let together = |one: &Target, other: &Target| match one.island_id {
         Some(label) => other.island_id == Some(label),

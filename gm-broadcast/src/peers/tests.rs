@@ -20,7 +20,8 @@ fn rng(seed: u8) -> Rng {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Beside a plain list of (node, contact, connection): the one without connection that was silent the longest goes.
+    /// Beside a plain list of (node, contact, connection): the one without connection that was
+    /// silent the longest goes.
     #[test]
     fn the_table_is_bounded(
         most in 1..8_usize,

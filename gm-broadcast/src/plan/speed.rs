@@ -10,7 +10,8 @@ use crate::latency_class::{LatencyClass, PathCosts};
 use crate::postal::tests::cost;
 use crate::rng::Rng;
 
-/// The median of eleven runs, of grouping and of planning nodes that stand alone; and how many shares there are.
+/// The median of eleven runs, of grouping and of planning nodes that stand alone; and how many
+/// shares there are.
 fn measure(count: u32, mixed: bool, costs: &PathCosts) -> (Duration, Duration, usize) {
     let class = |number: u32| if mixed { SLOWEST_FIRST[number as usize % 3] } else { LatencyClass::Wan };
     let target =

@@ -1,4 +1,5 @@
-//! The laws of a plan on generated lists, and the whole tree that it makes beside the optimum. Knows no payload.
+//! The laws of a plan on generated lists, and the whole tree that it makes beside the optimum.
+//! Knows no payload.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +52,8 @@ fn units<'a>(share: &Subtree, islands: &'a [Island]) -> Vec<&'a Island> {
     found
 }
 
-/// The time until a list of so many units is informed if everybody splits its share: planned by `planned`, taking what `real` says.
+/// The time until a list of so many units is informed if everybody splits its share: planned by
+/// `planned`, taking what `real` says.
 fn tree(
     planned: PostalTimes,
     real: PostalTimes,
@@ -118,7 +120,8 @@ fn equal_costs_are_planned_as_halves() {
     assert_eq!(halves(10), [5, 3, 1, 1]);
 }
 
-/// Plans every share down to the leaves on real lists, and says when each node is informed: a hop's island hears it at once.
+/// Plans every share down to the leaves on real lists, and says when each node is informed: a hop's
+/// island hears it at once.
 fn spread(
     known: &BTreeMap<NetId, Target>,
     classes: &PathCosts,
@@ -265,7 +268,8 @@ proptest! {
     }
 }
 
-/// Failing nodes alone, and failing nodes that one live node stands beside: half of them are its own.
+/// Failing nodes alone, and failing nodes that one live node stands beside: half of them are its
+/// own.
 #[test]
 fn failing_nodes_are_dealt_evenly() {
     let list = |live: u32, count: u32| {
@@ -286,11 +290,13 @@ fn failing_nodes_are_dealt_evenly() {
     assert_eq!(shares.iter().filter(|share| node(1_000) <= share.nodes[0]).count(), 1);
 }
 
-/// Where no node of their class is live, failing nodes go behind the shares of the others; else behind those of their class alone.
+/// Where no node of their class is live, failing nodes go behind the shares of the others; else
+/// behind those of their class alone.
 #[test]
 fn failing_nodes_are_dealt_to_their_class_or_to_all() {
     let target = |number, class, failing| Target { node: node(number), island_id: None, class, failing };
-    // By the class of each share with a live hop: how many failing nodes of the slowest class are behind it.
+    // By the class of each share with a live hop: how many failing nodes of the slowest class are
+    // behind it.
     let behind = |live: &[LatencyClass]| {
         let live = live.iter().zip(0..).map(|(class, number)| target(number, *class, false));
         let list = islands(live.chain((100..124).map(|number| target(number, LatencyClass::Wan, true))));
@@ -307,7 +313,8 @@ fn failing_nodes_are_dealt_to_their_class_or_to_all() {
     assert_eq!(behind(&[]), [0, 0, 0]);
 }
 
-/// Every live node comes to be the first hop, of an island as of nodes alone; and every failing one comes to stand last.
+/// Every live node comes to be the first hop, of an island as of nodes alone; and every failing one
+/// comes to stand last.
 #[test]
 fn the_rng_decides_the_relay() {
     let target = |number, label: Option<u32>| Target {

@@ -1,4 +1,5 @@
-//! The postal model beside a slow twin that shares no arithmetic with it, and the figures that were worked out elsewhere. Knows no plan.
+//! The postal model beside a slow twin that shares no arithmetic with it, and the figures that were
+//! worked out elsewhere. Knows no plan.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,7 +17,8 @@ pub(crate) fn cost(gap: u64, latency: u64) -> PathCost {
 pub(crate) const FIGURES: [(u64, u64); 5] =
     [(1_000, 1_000), (5, 250), (20, 250), (20, 50_000), (200, 50_000)];
 
-/// Of 1,000, 10,000 and 100,000 nodes, at the costs above: the optimum, halving, and the origin sending all, in microseconds.
+/// Of 1,000, 10,000 and 100,000 nodes, at the costs above: the optimum, halving, and the origin
+/// sending all, in microseconds.
 const KNOWN: [(u64, [[u64; 3]; 5]); 3] = [
     (
         1_000,
@@ -62,8 +64,8 @@ pub(crate) fn costs() -> impl Strategy<Value = (u64, u64)> {
     ]
 }
 
-/// The times at which the first nodes are informed, the origin at 0: whoever arrives earliest, its sender sends again a gap later, and it
-/// sends itself.
+/// The times at which the first nodes are informed, the origin at 0: whoever arrives earliest, its
+/// sender sends again a gap later, and it sends itself.
 fn arrivals(gap: u64, latency: u64, nodes: usize) -> Vec<u64> {
     let mut next = BinaryHeap::from([Reverse(latency)]);
     let mut times = vec![0];
@@ -144,7 +146,8 @@ fn extremes_end_and_stay_in_order() {
         });
     }
     assert_eq!(reached(cost(1, 1), most), u64::MAX);
-    // Two years over and over in one nanosecond, or a send a nanosecond for two years: only the first term counts.
+    // Two years over and over in one nanosecond, or a send a nanosecond for two years: only the
+    // first term counts.
     assert_eq!(reached(cost(1, 1 << 56), Duration::from_nanos(1 << 56)), 2);
     assert_eq!(reached(cost(1, 1 << 56), Duration::from_nanos((1 << 57) - 1)), (1 << 56) + 1);
     assert_eq!(reached(cost(1 << 56, 1), Duration::from_nanos((1 << 56) - 1)), 1 << 56);
@@ -193,7 +196,8 @@ proptest! {
         prop_assert_eq!(reached(cost(gap, latency), Duration::from_nanos(within)), expected);
     }
 
-    /// The origin is told nothing; the others are those told by its first send or a gap later: exact as long as 64 bits hold.
+    /// The origin is told nothing; the others are those told by its first send or a gap later:
+    /// exact as long as 64 bits hold.
     #[test]
     fn reached_recurs((gap, latency) in costs(), doublings in 0..70_u64, part in 0..1_000_u64) {
         let pace = PostalTimes { gap, latency };

@@ -271,7 +271,8 @@ proptest! {
     }
 }
 
-/// Words of nodes that we do not hear are kept up to a bound; when it is reached, what is old goes, and nothing else.
+/// Words of nodes that we do not hear are kept up to a bound; when it is reached, what is old goes,
+/// and nothing else.
 #[test]
 fn old_early_confirmations_make_room() {
     let mut reception = ReceptionTable::default();

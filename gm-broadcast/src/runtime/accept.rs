@@ -1,4 +1,5 @@
-//! Takes connections as they come. An error never ends it: the system may be out of something for a while.
+//! Takes connections as they come. An error never ends it: the system may be out of something for a
+//! while.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Which address is ours, where we listen, and on which interface we multicast: a pure function of the settings and of what the system
-//! has. Opens no socket.
+//! Which address is ours, where we listen, and on which interface we multicast: a pure function of
+//! the settings and of what the system has. Opens no socket.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -96,7 +96,8 @@ fn remote_address(seed: &Seed) -> Option<SocketAddr> {
     }
 }
 
-/// The one address of the default route's interface; without such a route the only address of this machine.
+/// The one address of the default route's interface; without such a route the only address of this
+/// machine.
 fn default_address(system: &SystemAddresses) -> Result<IpAddr, AddressError> {
     let unclear = |why| AddressError::Unclear { why, candidates: candidates(system) };
     let Some(routed) = system.routed else {
@@ -112,7 +113,8 @@ fn default_address(system: &SystemAddresses) -> Result<IpAddr, AddressError> {
     }
 }
 
-/// The only address that can be ours. Beside one of IPv4, those of IPv6 on the same interface do not count, as with a default route.
+/// The only address that can be ours. Beside one of IPv4, those of IPv6 on the same interface do
+/// not count, as with a default route.
 fn only_address(system: &SystemAddresses) -> Option<IpAddr> {
     let all: Vec<&Nic> = system.nics.iter().filter(|nic| is_usable(nic.ip)).collect();
     let v4: Vec<&Nic> = all.iter().copied().filter(|nic| nic.ip.is_ipv4()).collect();

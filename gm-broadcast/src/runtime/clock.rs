@@ -60,7 +60,8 @@ impl Clock {
         tokio::time::Instant::from_std(at)
     }
 
-    /// Whether fresh chance is due: the wall clock jumped against the monotonic one, or the last was taken long ago.
+    /// Whether fresh chance is due: the wall clock jumped against the monotonic one, or the last
+    /// was taken long ago.
     pub(super) fn wants_entropy(&mut self) -> bool {
         self.jumps.jumped(self.start.elapsed(), nanos(SystemTime::now()))
     }
@@ -112,7 +113,8 @@ mod tests {
             let (epoch, offset) = (SystemTime::UNIX_EPOCH, of(seconds.unsigned_abs()));
             if seconds < 0 { epoch.checked_sub(offset) } else { epoch.checked_add(offset) }.unwrap()
         };
-        // 1901, the last second before 1970, 1970, after 2038 and 2106, and after the year 9999; then the ends of what a system can show.
+        // 1901, the last second before 1970, 1970, after 2038 and 2106, and after the year 9999;
+        // then the ends of what a system can show.
         let second = 1_000_000_000;
         for time in [
             -2_147_483_648,

@@ -1,8 +1,10 @@
-//! One connection: a task that connects, reads pieces, writes what is handed to it, and ends in an orderly way. Knows no frame.
+//! One connection: a task that connects, reads pieces, writes what is handed to it, and ends in an
+//! orderly way. Knows no frame.
 //!
-//! Bytes are read when there is a place for them in the driver's queue, into that place: a connection holds none of its own, and all
-//! together hold no more than the queue. Until the driver says that the peer has proven itself, no more is read than that takes; what else
-//! the peer sends stays with the system, which stops the peer once the socket's buffer is full.
+//! Bytes are read when there is a place for them in the driver's queue, into that place: a
+//! connection holds none of its own, and all together hold no more than the queue. Until the driver
+//! says that the peer has proven itself, no more is read than that takes; what else the peer sends
+//! stays with the system, which stops the peer once the socket's buffer is full.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -32,7 +34,8 @@ pub(super) enum ConnectionEvent {
     Seeds(Vec<NetId>),
 }
 
-/// Bytes that are read in one go: with the places of the driver's queue, all that waits for the driver.
+/// Bytes that are read in one go: with the places of the driver's queue, all that waits for the
+/// driver.
 const READ_BYTES: usize = 16 << 10;
 /// Frames that wait are written in one go up to this many bytes.
 const WRITE_BATCH_BYTES: usize = 64 << 10;
@@ -67,7 +70,8 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
         Err(_) => DialFailure::Unreachable,
         Ok(Err(error)) => {
             ends.stats.count("dial", error_name(&error));
-            // Only the host itself says no: whatever else fails, on this host or on the way, may soon work.
+            // Only the host itself says no: whatever else fails, on this host or on the way, may
+            // soon work.
             if error.kind() == ErrorKind::ConnectionRefused {
                 DialFailure::Refused
             } else {
@@ -105,8 +109,9 @@ pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
         let _ = events.send(ConnectionEvent::Closed(link, stalled)).await;
         return;
     }
-    // What waits is written, then the other side has time to say that it is done: closed earlier, what it has not read yet would be lost
-    // to a reset, because something of it may be unread here.
+    // What waits is written, then the other side has time to say that it is done: closed earlier,
+    // what it has not read yet would be lost to a reset, because something of it may be unread
+    // here.
     let flushed = async {
         if !is_written {
             let _ = writing.await;
@@ -124,8 +129,8 @@ enum ReadMode {
     UpTo(usize),
     /// Whatever comes.
     All,
-    /// Whatever comes, and it is thrown away: the machine ended the connection, and what is unread at its end would be lost to a reset,
-    /// with what we sent last.
+    /// Whatever comes, and it is thrown away: the machine ended the connection, and what is unread
+    /// at its end would be lost to a reset, with what we sent last.
     Discard,
 }
 
@@ -168,7 +173,8 @@ async fn read(
     }
 }
 
-/// What is there, at most so many bytes; nothing if it was less than it seemed. No bytes: the other side has ended.
+/// What is there, at most so many bytes; nothing if it was less than it seemed. No bytes: the other
+/// side has ended.
 fn take(from: &OwnedReadHalf, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut buffer = [0; READ_BYTES];
     let room = buffer.get_mut(..most).unwrap_or_default();

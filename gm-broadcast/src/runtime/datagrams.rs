@@ -1,7 +1,9 @@
-//! The datagram sockets of a running shell: what comes, some at a time, and what waits for room in the system. Knows no frame.
+//! The datagram sockets of a running shell: what comes, some at a time, and what waits for room in
+//! the system. Knows no frame.
 //!
-//! Sends and receives of many datagrams in one call of the system (`sendmmsg`, `recvmmsg`) need code that the workspace forbids
-//! (`unsafe`) or a crate that has it; here one wake reads up to [`BATCH`], which saves the wakes and not the calls.
+//! Sends and receives of many datagrams in one call of the system (`sendmmsg`, `recvmmsg`) need
+//! code that the workspace forbids (`unsafe`) or a crate that has it; here one wake reads up to
+//! [`BATCH`], which saves the wakes and not the calls.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -20,7 +22,8 @@ use crate::machine::Via;
 
 /// Datagrams that are read from one socket before anything else gets its turn.
 pub const BATCH: usize = 64;
-/// Bytes of datagrams after which no more are read before anything else gets its turn: anybody can send the largest.
+/// Bytes of datagrams after which no more are read before anything else gets its turn: anybody can
+/// send the largest.
 const BATCH_BYTES: usize = 256 << 10;
 /// Datagrams that wait for room in the system; beyond it the oldest is dropped.
 const MAX_QUEUED: usize = 1_024;

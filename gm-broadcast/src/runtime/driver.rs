@@ -1,4 +1,5 @@
-//! The task that owns a machine: it hands in what comes, with the time, pulls what is to be done, and does it. Knows no protocol.
+//! The task that owns a machine: it hands in what comes, with the time, pulls what is to be done,
+//! and does it. Knows no protocol.
 //!
 //! `driver/links.rs`: what it does for connections; `driver/end.rs`: how it ends.
 
@@ -29,7 +30,8 @@ use crate::machine::{ConnectionId, Input, Output};
 use crate::rng::Rng;
 use crate::time::Time;
 
-/// Pieces that wait for the driver, at most; whoever has one more waits. With 16 KiB each, 4 MiB of what came.
+/// Pieces that wait for the driver, at most; whoever has one more waits. With 16 KiB each, 4 MiB of
+/// what came.
 const MAX_CONNECTION_EVENTS: usize = 256;
 /// How often the clocks are compared, at least.
 const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -61,8 +63,9 @@ struct Driver<M: RuntimeMachine> {
     seeds: SeedStates,
 }
 
-/// Drives a machine on the sockets of a door, in a task of the current runtime. The machine's time began at [`Time::ZERO`], which is now.
-/// What it says must be taken from the receiver; if that is dropped, nobody wants it.
+/// Drives a machine on the sockets of a door, in a task of the current runtime. The machine's time
+/// began at [`Time::ZERO`], which is now. What it says must be taken from the receiver; if that is
+/// dropped, nobody wants it.
 ///
 /// # Errors
 /// [`RuntimeError::Runtime`], [`RuntimeError::Entropy`].
@@ -172,7 +175,8 @@ impl<M: RuntimeMachine> Driver<M> {
         let reads = !is_behind || self.stop_deadline.is_some();
         let deadline = self.machine.deadline().unwrap_or(Time::NEVER);
         let until = deadline.min(now + CLOCK_CHECK_INTERVAL).min(self.stop_deadline.unwrap_or(Time::NEVER));
-        // That the last handle is gone is told by an order that is none, whenever it went; once that is known it would be told for ever.
+        // That the last handle is gone is told by an order that is none, whenever it went; once
+        // that is known it would be told for ever.
         let ordered = self.stop_deadline.is_none() || !self.requests.is_closed() || !self.requests.is_empty();
         tokio::select! {
             order = self.requests.recv(), if ordered => DriverEvent::Request(order),

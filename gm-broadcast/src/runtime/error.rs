@@ -1,4 +1,5 @@
-//! What can be wrong with the settings and the system before anything begins. Every message names the setting to change.
+//! What can be wrong with the settings and the system before anything begins. Every message names
+//! the setting to change.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

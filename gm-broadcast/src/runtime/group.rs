@@ -14,7 +14,8 @@ pub const DEFAULT_GROUP_V6: SocketAddr =
 /// Whether and to which group we multicast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Multicast {
-    /// To the default group of our address's family. If the system refuses it, we go on without, and say so.
+    /// To the default group of our address's family. If the system refuses it, we go on without,
+    /// and say so.
     #[default]
     Default,
     /// Neither sent nor heard.

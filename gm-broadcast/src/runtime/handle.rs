@@ -1,4 +1,5 @@
-//! What the owner of a shell holds: a handle by which it speaks to the machine, and what it hears. Knows no socket.
+//! What the owner of a shell holds: a handle by which it speaks to the machine, and what it hears.
+//! Knows no socket.
 
 use gm_clock::NetId;
 use thiserror::Error;
@@ -8,7 +9,7 @@ use super::seeds::{SeedState, SeedStates};
 use super::settings::Seed;
 use super::stats::RuntimeStats;
 use crate::broadcaster::Broadcaster;
-use crate::event::{Command, Counters};
+use crate::event::{BroadcastCommand, Counters};
 use crate::handler::Handler;
 use crate::machine::Machine;
 
@@ -21,12 +22,12 @@ pub trait RuntimeMachine: Machine {
 }
 
 impl<H: Handler> RuntimeMachine for Broadcaster<H> {
-    fn seeds(seeds: Vec<NetId>) -> Command {
-        Command::AddSeeds(seeds)
+    fn seeds(seeds: Vec<NetId>) -> BroadcastCommand {
+        BroadcastCommand::AddSeeds(seeds)
     }
 
-    fn close() -> Command {
-        Command::Close
+    fn close() -> BroadcastCommand {
+        BroadcastCommand::Close
     }
 }
 
@@ -55,7 +56,8 @@ pub(super) enum Request<M: Machine> {
     Stop(oneshot::Sender<()>),
 }
 
-/// A handle of a running shell. Clones are handles of the same one; when the last is dropped, the shell ends as if it were stopped.
+/// A handle of a running shell. Clones are handles of the same one; when the last is dropped, the
+/// shell ends as if it were stopped.
 pub struct RuntimeHandle<M: RuntimeMachine> {
     pub(super) me: NetId,
     pub(super) requests: mpsc::Sender<Request<M>>,
@@ -70,7 +72,8 @@ impl<M: RuntimeMachine> RuntimeHandle<M> {
         self.me
     }
 
-    /// Gives the machine a command; waits while [`RuntimeSettings::commands`](super::Settings::commands) of them wait already.
+    /// Gives the machine a command; waits while
+    /// [`RuntimeSettings::commands`](super::Settings::commands) of them wait already.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -78,7 +81,8 @@ impl<M: RuntimeMachine> RuntimeHandle<M> {
         self.requests.send(Request::Command(command)).await.map_err(|_| Stopped)
     }
 
-    /// Asks the machine something, between two inputs: the answer should be quick, for nothing else happens meanwhile.
+    /// Asks the machine something, between two inputs: the answer should be quick, for nothing else
+    /// happens meanwhile.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -92,7 +96,8 @@ impl<M: RuntimeMachine> RuntimeHandle<M> {
         answered.await.map_err(|_| Stopped)
     }
 
-    /// Calls one more seed, for ever: its name is resolved again and again as those of the settings are.
+    /// Calls one more seed, for ever: its name is resolved again and again as those of the settings
+    /// are.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -100,20 +105,23 @@ impl<M: RuntimeMachine> RuntimeHandle<M> {
         self.requests.send(Request::Seed(seed)).await.map_err(|_| Stopped)
     }
 
-    /// The seeds, and what became of their addresses and names. Whether they are reached, the machine knows.
+    /// The seeds, and what became of their addresses and names. Whether they are reached, the
+    /// machine knows.
     #[must_use]
     pub fn seeds(&self) -> Vec<SeedState> {
         self.seeds.read()
     }
 
-    /// What the shell counted since its start: datagrams, bytes, connections, errors of sockets. What the machine counts is its own.
+    /// What the shell counted since its start: datagrams, bytes, connections, errors of sockets.
+    /// What the machine counts is its own.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.stats.read()
     }
 
-    /// Ends the shell: lets nobody in any longer, gives what is queued [`RuntimeSettings::linger`](super::Settings::linger) to be sent, closes
-    /// all connections, which have as long again, and returns when that is done. Done already if it had ended.
+    /// Ends the shell: lets nobody in any longer, gives what is queued
+    /// [`RuntimeSettings::linger`](super::Settings::linger) to be sent, closes all connections,
+    /// which have as long again, and returns when that is done. Done already if it had ended.
     pub async fn stop(&self) {
         let (done, is_done) = oneshot::channel();
         if self.requests.send(Request::Stop(done)).await.is_ok() {

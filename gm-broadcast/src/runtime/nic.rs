@@ -22,8 +22,8 @@ pub(super) fn list() -> io::Result<Vec<Nic>> {
     Ok(nics.collect())
 }
 
-/// Whether this machine has an address now: it may have vanished from its interface under a running node. All of 127.0.0.0/8 and the
-/// wildcard address are always here.
+/// Whether this machine has an address now: it may have vanished from its interface under a running
+/// node. All of 127.0.0.0/8 and the wildcard address are always here.
 ///
 /// # Errors
 /// The system does not list its interfaces.
@@ -34,8 +34,8 @@ pub fn has_address(ip: IpAddr) -> io::Result<bool> {
     Ok(list()?.iter().any(|nic| nic.ip == ip))
 }
 
-/// The address from which packets to afar would go. Nothing is sent: connecting a datagram socket only looks up the route. Addresses for
-/// documentation (RFC 5737, RFC 3849) stand for afar.
+/// The address from which packets to afar would go. Nothing is sent: connecting a datagram socket
+/// only looks up the route. Addresses for documentation (RFC 5737, RFC 3849) stand for afar.
 pub(super) fn routed(v6: bool) -> Option<IpAddr> {
     let (any, afar): (IpAddr, IpAddr) = if v6 {
         (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1).into())

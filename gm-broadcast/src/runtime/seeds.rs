@@ -1,4 +1,5 @@
-//! Seeds: names are resolved again and again, for ever, and what they mean is handed to the machine, which calls it for ever.
+//! Seeds: names are resolved again and again, for ever, and what they mean is handed to the
+//! machine, which calls it for ever.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,7 +22,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 const MAX_RETRY: Duration = Duration::from_secs(60);
 /// Seeds, at most: those of the settings and those that were added later.
 const MAX_SEEDS: usize = 1_024;
-/// Addresses of one name that are handed on, at most, in all its life: what a name means may change for ever.
+/// Addresses of one name that are handed on, at most, in all its life: what a name means may change
+/// for ever.
 const MAX_ADDRESSES: usize = 256;
 
 /// What became of the address or the name of a seed.

@@ -1,5 +1,6 @@
-//! Does multicast work on this interface? Probes are sent to the group, and it is listened whether they come back, and whether anybody
-//! else is heard. Needs no machine, and no key: a probe says nothing. Running nodes count it, and hand it to nobody.
+//! Does multicast work on this interface? Probes are sent to the group, and it is listened whether
+//! they come back, and whether anybody else is heard. Needs no machine, and no key: a probe says
+//! nothing. Running nodes count it, and hand it to nobody.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -32,7 +33,8 @@ pub struct MulticastSelfTest {
     pub sent: u32,
     /// Those of them that came back.
     pub looped: u32,
-    /// Other machines that were heard in the group, sorted: by probes of theirs, or by anything else that they multicast.
+    /// Other machines that were heard in the group, sorted: by probes of theirs, or by anything
+    /// else that they multicast.
     pub neighbors: Vec<IpAddr>,
     /// What that means.
     pub verdict: MulticastVerdict,
@@ -102,8 +104,9 @@ pub(super) fn is_probe(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Tests the group of these settings on their interface for so long, or until somebody else is heard; nothing if multicast is off. It may be
-/// made beside a running shell and before one: it has sockets of its own.
+/// Tests the group of these settings on their interface for so long, or until somebody else is
+/// heard; nothing if multicast is off. It may be made beside a running shell and before one: it has
+/// sockets of its own.
 ///
 /// # Errors
 /// A [`RuntimeError`] in the settings. That multicast does not work is no error.

@@ -1,4 +1,5 @@
-//! What the shell can be told before it begins. Knows no file and no flag, and asks the system nothing.
+//! What the shell can be told before it begins. Knows no file and no flag, and asks the system
+//! nothing.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -15,14 +16,16 @@ pub const DEFAULT_PORT: u16 = 29_999;
 /// The settings of a shell. The names of the fields are those that its errors name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeSettings {
-    /// The IP address under which others reach us: the one of our NetId. Unset: the one address of the default route's interface, or
-    /// without such a route the only address of this machine.
+    /// The IP address under which others reach us: the one of our NetId. Unset: the one address of
+    /// the default route's interface, or without such a route the only address of this machine.
     pub address: Option<IpAddr>,
     /// The TCP and UDP port of our NetId. 0: any that is free. Default [`DEFAULT_PORT`].
     pub port: u16,
-    /// Where we listen, if not at `address`: for a machine that others reach by an address that it does not have itself.
+    /// Where we listen, if not at `address`: for a machine that others reach by an address that it
+    /// does not have itself.
     pub bind: Option<IpAddr>,
-    /// The interface that we multicast on, by its name or one of its addresses. Unset: the one that has `address`, or else `bind`.
+    /// The interface that we multicast on, by its name or one of its addresses. Unset: the one that
+    /// has `address`, or else `bind`.
     pub interface: Option<String>,
     /// Whether and to which group we multicast.
     pub multicast: Multicast,
@@ -32,14 +35,17 @@ pub struct RuntimeSettings {
     pub seeds: Vec<Seed>,
     /// How long a connection may take to be there. Default 3 s.
     pub connect_timeout: Duration,
-    /// How long is waited, at the end of a connection and of the shell, for what is still to be sent. Default 1 s.
+    /// How long is waited, at the end of a connection and of the shell, for what is still to be
+    /// sent. Default 1 s.
     pub linger: Duration,
-    /// Bytes of one connection that wait for the system, at most: beyond it the connection is closed. More than the machine ever hands
-    /// over. Default 32 MiB.
+    /// Bytes of one connection that wait for the system, at most: beyond it the connection is
+    /// closed. More than the machine ever hands over. Default 32 MiB.
     pub connection_bytes: usize,
-    /// Commands that wait for the driver, at most; beyond it whoever gives one waits. Default 1,024.
+    /// Commands that wait for the driver, at most; beyond it whoever gives one waits. Default
+    /// 1,024.
     pub commands: usize,
-    /// Deliveries and events that wait for the owner before the driver keeps more itself and stops reading. Default 4,096.
+    /// Deliveries and events that wait for the owner before the driver keeps more itself and stops
+    /// reading. Default 4,096.
     pub outputs: usize,
 }
 

@@ -1,4 +1,5 @@
-//! The door of a node: all its sockets, opened and not yet driven. Knows the options that they need, and why; knows no machine.
+//! The door of a node: all its sockets, opened and not yet driven. Knows the options that they
+//! need, and why; knows no machine.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -23,7 +24,8 @@ pub struct Sockets {
     multicast_error: Option<RuntimeError>,
 }
 
-/// The socket that hears the group. What we multicast goes out by the unicast socket, so that it comes from our port.
+/// The socket that hears the group. What we multicast goes out by the unicast socket, so that it
+/// comes from our port.
 #[derive(Debug)]
 pub(super) struct MulticastSocket {
     pub(super) socket: UdpSocket,
@@ -33,16 +35,19 @@ pub(super) struct MulticastSocket {
 
 /// Connections that the system keeps before we take them.
 const ACCEPT_BACKLOG: i32 = 1_024;
-/// Bytes of datagrams that the system keeps before we take them, if it lets us: bursts of an island come at once.
+/// Bytes of datagrams that the system keeps before we take them, if it lets us: bursts of an island
+/// come at once.
 const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
 /// How often a free port is looked for that is free for TCP and for UDP.
 const MAX_PORT_TRIES: u32 = 16;
 
 impl Sockets {
-    /// Settles the addresses and opens all sockets. TCP listens first: it is what detects a busy port.
+    /// Settles the addresses and opens all sockets. TCP listens first: it is what detects a busy
+    /// port.
     ///
     /// # Errors
-    /// A [`RuntimeError`], which names the setting to change. The default group being refused is none: see [`Sockets::multicast_error`].
+    /// A [`RuntimeError`], which names the setting to change. The default group being refused is
+    /// none: see [`Sockets::multicast_error`].
     pub fn open(settings: &RuntimeSettings) -> Result<Sockets, RuntimeError> {
         let nics = nic::list().map_err(RuntimeError::Interfaces)?;
         let system = SystemAddresses { nics, routed: nic::routed(false).or_else(|| nic::routed(true)) };
@@ -68,7 +73,8 @@ impl Sockets {
         self.me
     }
 
-    /// The defaults of a broadcaster behind this door: it has our NetId, and multicasts if the door does.
+    /// The defaults of a broadcaster behind this door: it has our NetId, and multicasts if the door
+    /// does.
     #[must_use]
     pub fn config(&self) -> BroadcasterConfig {
         let mut config = BroadcasterConfig::new(self.me);
@@ -119,7 +125,8 @@ fn tcp(at: SocketAddr) -> io::Result<TcpListener> {
     if at.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Elsewhere this would let two listen at one port; here it only forgets connections of the process before.
+    // Elsewhere this would let two listen at one port; here it only forgets connections of the
+    // process before.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&at.into())?;
@@ -135,7 +142,8 @@ pub(super) fn udp(at: SocketAddr, family: IpAddr) -> io::Result<Socket> {
     if family.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // The wildcard address and the group share a port, and several nodes of one machine share the group.
+    // The wildcard address and the group share a port, and several nodes of one machine share the
+    // group.
     socket.set_reuse_address(true)?;
     ignore_other_groups(&socket, family)?;
     // What the system does not grant is not needed, only good.
@@ -170,8 +178,8 @@ fn multicast(
     Ok(Some(MulticastSocket { socket: socket.into(), address: *group, nic: nic.clone() }))
 }
 
-/// A socket that hears a group on an interface. Where the system allows it, it is bound to the group's address, so that what is sent to us
-/// alone never comes by it.
+/// A socket that hears a group on an interface. Where the system allows it, it is bound to the
+/// group's address, so that what is sent to us alone never comes by it.
 pub(super) fn multicast_receiver(
     group: SocketAddr,
     nic: &Nic,
@@ -201,7 +209,8 @@ fn join(socket: &Socket, group: SocketAddr, nic: &Nic) -> io::Result<()> {
     }
 }
 
-/// What a socket multicasts leaves by an interface, passes a few routers, and is heard on this machine too.
+/// What a socket multicasts leaves by an interface, passes a few routers, and is heard on this
+/// machine too.
 pub(super) fn configure_multicast_sender(
     socket: &socket2::SockRef<'_>,
     nic: &Nic,

@@ -1,4 +1,5 @@
-//! Options of TCP connections: how long data may stay unacknowledged, and how large segments may be.
+//! Options of TCP connections: how long data may stay unacknowledged, and how large segments may
+//! be.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,12 +9,13 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::machine::STALL_TIMEOUT;
 
-/// Bytes of a segment that passes wherever IP does: of IPv4 a packet of 576 bytes (RFC 791) without 40 of headers; of IPv6 one of
-/// 1,280 (RFC 8200) without 60.
+/// Bytes of a segment that passes wherever IP does: of IPv4 a packet of 576 bytes (RFC 791) without
+/// 40 of headers; of IPv6 one of 1,280 (RFC 8200) without 60.
 const SMALL_V4: u32 = 536;
 const SMALL_V6: u32 = 1_220;
 
-/// Connects. With `small_segments` both sides are limited to segments that pass every path: the limit goes out with the SYN.
+/// Connects. With `small_segments` both sides are limited to segments that pass every path: the
+/// limit goes out with the SYN.
 pub(super) async fn connect(to: SocketAddr, small_segments: bool) -> io::Result<TcpStream> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if small_segments {
@@ -32,8 +34,9 @@ fn limit_segments(_: &SockRef<'_>, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What every connection needs: nothing waits for more to send (Nagle's algorithm is off), and the system gives the connection up once
-/// the other side has acknowledged nothing for [`STALL_TIMEOUT`].
+/// What every connection needs: nothing waits for more to send (Nagle's algorithm is off), and the
+/// system gives the connection up once the other side has acknowledged nothing for
+/// [`STALL_TIMEOUT`].
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     give_up_stalled(&SockRef::from(stream))

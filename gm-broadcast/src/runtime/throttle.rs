@@ -1,5 +1,5 @@
-//! Who opened connections that the machine ended at once: the next ones of that address are not let in for a while. A bounded table;
-//! knows no socket and no clock.
+//! Who opened connections that the machine ended at once: the next ones of that address are not let
+//! in for a while. A bounded table; knows no socket and no clock.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! Receipts: who has got a broadcast, summed on its way up the tree.
 
-use gm_broadcast::{AckPart, AckReport, AckRequest, BroadcastRequest, Command, Targets};
+use gm_broadcast::{AckPart, AckReport, BroadcastCommand, BroadcastRequest, RequestedAcks, Targets};
 
 use crate::multicast::ACQUAINTED;
 use crate::net::Net;
@@ -10,7 +10,7 @@ use crate::trees::deep;
 pub(crate) fn with_acks(tag: u64, what: &str) -> BroadcastRequest {
     BroadcastRequest {
         tag,
-        acks: Some(AckRequest { within: ms(20_000), durable: false }),
+        acks: Some(RequestedAcks { within: ms(20_000), durable: false }),
         ..broadcast_of(what)
     }
 }
@@ -18,7 +18,7 @@ pub(crate) fn with_acks(tag: u64, what: &str) -> BroadcastRequest {
 fn durable(tag: u64, within: u64) -> BroadcastRequest {
     BroadcastRequest {
         tag,
-        acks: Some(AckRequest { within: ms(within), durable: true }),
+        acks: Some(RequestedAcks { within: ms(within), durable: true }),
         ..broadcast_of("keep this")
     }
 }
@@ -116,7 +116,7 @@ fn durable_waits_for_the_disk() {
     assert_eq!(report, AckReport { delivered: 1, unknown: 6, ..AckReport::default() });
     for number in (1..8).filter(|number| *number != 2) {
         assert_eq!(net.got(number, id).len(), 1);
-        net.command(number, Command::Stored(id));
+        net.command(number, BroadcastCommand::Stored(id));
         net.run(ms(500));
     }
     net.run(ms(1_000));
@@ -128,7 +128,7 @@ fn what_is_not_stored_in_time_is_unknown() {
     let mut net = tree(8);
     let id = net.broadcast(0, durable(5, 2_000));
     net.run(ms(1_000));
-    net.command(4, Command::Stored(id));
+    net.command(4, BroadcastCommand::Stored(id));
     net.run(ms(900));
     assert!(net.reports(0, 5).iter().all(|report| !report.settled));
     net.run(ms(200));
@@ -214,7 +214,7 @@ fn a_host_that_refuses_repeatedly_is_marked_closed() {
     net.run(ms(5_000));
     assert_eq!(closed(&mut net, 4), [false; 0]);
     net.stations[1].down = true;
-    net.command(0, Command::Close);
+    net.command(0, BroadcastCommand::Close);
     net.run(ms(100));
     assert_eq!(closed(&mut net, 5), [false]);
 }

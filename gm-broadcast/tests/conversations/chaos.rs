@@ -1,7 +1,7 @@
-//! Generated conversations: whatever happens nothing is handed over twice, receipts end and never say more than is so, and in calm
-//! everybody gets everything.
+//! Generated conversations: whatever happens nothing is handed over twice, receipts end and never
+//! say more than is so, and in calm everybody gets everything.
 
-use gm_broadcast::{AckRequest, BroadcastRequest, BroadcasterConfig, Command, Input};
+use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Input, RequestedAcks};
 use proptest::prelude::*;
 
 use crate::net::Net;
@@ -54,14 +54,15 @@ fn stations(islands: &[Option<u32>], change: impl Fn(&mut BroadcasterConfig)) ->
     net
 }
 
-/// Does it all; says which broadcasts were begun, by whom, and under which tag if receipts were wanted.
+/// Does it all; says which broadcasts were begun, by whom, and under which tag if receipts were
+/// wanted.
 fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bool)> {
     let count = net.stations.len();
     let mut begun = Vec::new();
     for (tag, op) in (0_u64..).zip(ops) {
         match *op {
             Op::Say { from, receipts, topic } if !net.stations[from % count].gagged => {
-                let wanted = receipts.then_some(AckRequest { within: ms(10_000), durable: false });
+                let wanted = receipts.then_some(RequestedAcks { within: ms(10_000), durable: false });
                 let broadcasting =
                     BroadcastRequest { tag, topic, acks: wanted, ..broadcast_of(&format!("{tag}")) };
                 let id = net.broadcast(from % count, broadcasting);
@@ -74,7 +75,7 @@ fn play(net: &mut Net, ops: &[Op]) -> Vec<(gm_codec::BroadcastId, usize, u64, bo
                 seed[0] = 255; // As no other has it.
                 net.feed(number % count, Input::Entropy(seed));
             }
-            Op::Close(number) => net.command(number % count, Command::Close),
+            Op::Close(number) => net.command(number % count, BroadcastCommand::Close),
             Op::Gag(number) => net.stations[number % count].gagged = true,
             Op::Ungag(number) => net.unmute(number % count),
             Op::Move(number, island) => {
@@ -148,7 +149,7 @@ proptest! {
             prop_assert!(!receipts || net.reports(from, tag).last().is_some_and(|report| report.settled));
         }
         for (number, station) in net.stations.iter().enumerate() {
-            prop_assert!(!station.events.contains(&gm_broadcast::Event::IdentityClash));
+            prop_assert!(!station.events.contains(&gm_broadcast::BroadcastEvent::IdentityClash));
             for (what, held, _) in station.node.limit_usage() {
                 let ends = ["outbox", "in flight", "tallies", "pending"].contains(&what);
                 prop_assert!(!ends || held == 0, "{} {} at {}", held, what, number);

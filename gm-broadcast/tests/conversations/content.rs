@@ -1,6 +1,6 @@
 //! What is carried: of any size, and as handlers leave it.
 
-use gm_broadcast::{Event, Path};
+use gm_broadcast::{BroadcastEvent, Path};
 use gm_codec::{Body, PeerExchange};
 
 use crate::acks::{settled, with_acks};
@@ -16,7 +16,8 @@ fn letters(count: usize) -> String {
     (0..count).map(|_| char::from(b' ' + u8::try_from(rng.below(95)).unwrap())).collect()
 }
 
-/// What does not fit into a datagram goes by connections, and what just fits is multicast without what would have gone along.
+/// What does not fit into a datagram goes by connections, and what just fits is multicast without
+/// what would have gone along.
 #[test]
 fn every_size_reaches_all_once() {
     let mut net = Net::of(4, Some(1), |_| {});
@@ -93,10 +94,10 @@ fn an_invalid_payload_is_rejected() {
             },
         ] {
             let before = (net.datagrams.len(), net.stations[0].events.len());
-            net.command(0, gm_broadcast::Command::Broadcast(broadcasting));
+            net.command(0, gm_broadcast::BroadcastCommand::Broadcast(broadcasting));
             assert_eq!(net.datagrams.len(), before.0);
             let events = &net.stations[0].events[before.1..];
-            assert!(matches!(events, [Event::Rejected { tag: 4, .. }]), "{events:?}");
+            assert!(matches!(events, [BroadcastEvent::Rejected { tag: 4, .. }]), "{events:?}");
         }
     }
 }

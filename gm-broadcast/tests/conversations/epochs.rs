@@ -1,6 +1,6 @@
 //! What tells broadcasts apart when chance is new; and frames that are not sealed.
 
-use gm_broadcast::{Command, Event, Input, Path};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, Input, Path};
 use gm_codec::{Key, Keyring};
 
 use crate::multicast::ACQUAINTED;
@@ -27,7 +27,10 @@ fn broadcasts_before_and_after_new_entropy_differ() {
                 "{number}, {island:?}"
             );
         }
-        assert!(!net.stations[0].events.contains(&Event::IdentityClash), "what we said before is ours");
+        assert!(
+            !net.stations[0].events.contains(&BroadcastEvent::IdentityClash),
+            "what we said before is ours"
+        );
     }
 }
 
@@ -58,11 +61,11 @@ fn equal_entropy_gives_equal_epochs() {
 fn keys_are_changed_while_running() {
     let mut net = Net::of(2, None, |_| {});
     let keyring = || Keyring::new(Key::new([7; 32]));
-    net.command(0, Command::SetKeys(keyring()));
+    net.command(0, BroadcastCommand::SetKeys(keyring()));
     let id = net.broadcast(0, broadcast_of("with the same key"));
     net.run(ms(100));
     assert_eq!(net.got(1, id).len(), 1);
-    net.command(0, Command::SetKeys(Keyring::new(Key::new([8; 32]))));
+    net.command(0, BroadcastCommand::SetKeys(Keyring::new(Key::new([8; 32]))));
     let id = net.broadcast(0, broadcast_of("with another"));
     net.run(ms(100));
     assert!(net.got(1, id).is_empty());
@@ -83,7 +86,7 @@ fn an_unsealed_pair_works() {
             let paths: Vec<Path> = net.got(1 - number, id).iter().map(|got| got.path).collect();
             assert_eq!(paths, [if island.is_some() { Path::Multicast } else { Path::Connection }]);
             assert!(net.got(number, id).is_empty());
-            assert!(!net.stations[number].events.contains(&Event::IdentityClash));
+            assert!(!net.stations[number].events.contains(&BroadcastEvent::IdentityClash));
         }
         assert_eq!(net.stations[0].node.island_id(), island.map(|_| node(0)));
     }
@@ -95,7 +98,7 @@ fn an_identity_clash_is_reported() {
     let mut net = Net::of(2, Some(1), |_| {});
     let model = net.add(Some(1), |config| config.me = node(0));
     net.run(ACQUAINTED);
-    assert!(net.stations[0].events.contains(&Event::IdentityClash));
-    assert!(net.stations[model].events.contains(&Event::IdentityClash));
-    assert!(!net.stations[1].events.contains(&Event::IdentityClash));
+    assert!(net.stations[0].events.contains(&BroadcastEvent::IdentityClash));
+    assert!(net.stations[model].events.contains(&BroadcastEvent::IdentityClash));
+    assert!(!net.stations[1].events.contains(&BroadcastEvent::IdentityClash));
 }

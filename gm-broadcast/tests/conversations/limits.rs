@@ -1,7 +1,9 @@
-//! What others can make a node hold. The network asserts after every input that all is within its bound; here they are pressed.
+//! What others can make a node hold. The network asserts after every input that all is within its
+//! bound; here they are pressed.
 
 use gm_broadcast::{
-    AckRequest, BroadcastRequest, Command, ConnectionId, Input, Machine, Time, Transport, TreeShape, Via,
+    BroadcastCommand, BroadcastRequest, ConnectionId, Input, Machine, RequestedAcks, Time, Transport,
+    TreeShape, Via,
 };
 
 use crate::net::Net;
@@ -37,7 +39,7 @@ fn seeds_are_bounded_and_none_is_called_twice() {
         config.limits.seeds = 3;
     });
     for number in [1, 7, 7, 8, 9, 10] {
-        net.command(0, Command::AddSeeds(vec![node(number)]));
+        net.command(0, BroadcastCommand::AddSeeds(vec![node(number)]));
     }
     assert_eq!(net.stations[0].node.seeds(), [node(1), node(7), node(8)]);
     assert_eq!(net.count(0, "dropped", "seed, too many"), 2);
@@ -51,7 +53,10 @@ fn connections_are_bounded() {
         config.tree_shape = TreeShape::Star;
     });
     for number in 1..8 {
-        net.command(0, Command::Send { to: node(number), body: text("direct"), transport: Transport::Tcp });
+        net.command(
+            0,
+            BroadcastCommand::Send { to: node(number), body: text("direct"), transport: Transport::Tcp },
+        );
         net.run(ms(100));
         assert_eq!(net.texts(number), ["direct"]);
     }
@@ -70,7 +75,10 @@ fn a_call_while_all_are_busy_keeps_the_limit() {
         config.tree_shape = TreeShape::Star;
     });
     for number in [1, 2] {
-        net.command(0, Command::Send { to: node(number), body: text("first"), transport: Transport::Tcp });
+        net.command(
+            0,
+            BroadcastCommand::Send { to: node(number), body: text("first"), transport: Transport::Tcp },
+        );
     }
     net.run(ms(100));
     net.stuck.extend([(0, 1), (0, 2)]);
@@ -85,7 +93,7 @@ fn a_call_while_all_are_busy_keeps_the_limit() {
         net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
         assert!(usage(&net, 0, "links") <= 2);
     }
-    net.command(3, Command::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
+    net.command(3, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     assert_eq!(net.texts(0), ["hello"]);
 }
@@ -96,7 +104,11 @@ fn frames_of_a_connection_are_rationed() {
     for number in 0..100 {
         net.command(
             1,
-            Command::Send { to: node(0), body: text(&format!("{number}")), transport: Transport::Tcp },
+            BroadcastCommand::Send {
+                to: node(0),
+                body: text(&format!("{number}")),
+                transport: Transport::Tcp,
+            },
         );
     }
     net.run(ms(500));
@@ -113,7 +125,10 @@ fn datagrams_that_do_not_open_are_rationed() {
         net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100] });
     }
     assert_eq!(net.count(0, "datagram", "not tried"), 90);
-    net.command(1, Command::Send { to: node(0), body: text("I am known"), transport: Transport::Udp });
+    net.command(
+        1,
+        BroadcastCommand::Send { to: node(0), body: text("I am known"), transport: Transport::Udp },
+    );
     net.run(ms(10));
     assert_eq!(net.texts(0), ["I am known"]);
 }
@@ -126,10 +141,10 @@ fn peers_acks_and_cache_are_bounded() {
         config.limits.cached_broadcasts = 4;
         config.limits.origins = 2;
     });
-    net.command(0, Command::AddNodes((0..100).map(node).collect()));
+    net.command(0, BroadcastCommand::AddNodes((0..100).map(node).collect()));
     assert_eq!(usage(&net, 0, "peers"), 20);
     for tag in 0..20 {
-        let receipts = Some(AckRequest { within: ms(1_000), durable: true });
+        let receipts = Some(RequestedAcks { within: ms(1_000), durable: true });
         net.broadcast(0, BroadcastRequest { tag, acks: receipts, ..broadcast_of("much") });
     }
     assert_eq!((usage(&net, 0, "tallies"), usage(&net, 0, "recent")), (3, 4));
@@ -150,7 +165,7 @@ fn ann() -> gm_broadcast::Broadcaster<crate::station::RecordingHandler> {
 #[should_panic(expected = "outputs of the last input are still there")]
 fn an_undrained_machine_panics() {
     let mut ann = ann();
-    ann.handle(Time::ZERO, Input::Command(Command::Broadcast(broadcast_of("not pulled"))));
+    ann.handle(Time::ZERO, Input::Command(BroadcastCommand::Broadcast(broadcast_of("not pulled"))));
     ann.handle(Time::ZERO, Input::Wake);
 }
 
@@ -168,7 +183,10 @@ fn time_does_not_run_back() {
 fn a_drained_machine_accepts_input() {
     let mut ann = ann();
     for nanos in [2, 2, 3] {
-        ann.handle(Time::from_nanos(nanos), Input::Command(Command::Broadcast(broadcast_of("pulled"))));
+        ann.handle(
+            Time::from_nanos(nanos),
+            Input::Command(BroadcastCommand::Broadcast(broadcast_of("pulled"))),
+        );
         while ann.poll_output().is_some() {}
         assert!(ann.deadline().is_some_and(|deadline| deadline > Time::from_nanos(nanos)));
     }
@@ -181,13 +199,21 @@ fn frames_of_a_node_are_rationed_over_all_paths() {
     for number in 0..8 {
         net.command(
             1,
-            Command::Send { to: node(0), body: text(&format!("{number}")), transport: Transport::Tcp },
+            BroadcastCommand::Send {
+                to: node(0),
+                body: text(&format!("{number}")),
+                transport: Transport::Tcp,
+            },
         );
     }
     for number in 8..100 {
         net.command(
             1,
-            Command::Send { to: node(0), body: text(&format!("{number}")), transport: Transport::Udp },
+            BroadcastCommand::Send {
+                to: node(0),
+                body: text(&format!("{number}")),
+                transport: Transport::Udp,
+            },
         );
     }
     net.run(ms(20));
@@ -195,7 +221,8 @@ fn frames_of_a_node_are_rationed_over_all_paths() {
     assert!(net.count(0, "datagram", "too many frames") > 0);
 }
 
-/// Shares that wait for somebody to answer are bounded: who is beyond the bound is missing, and the sum stays the number of targets.
+/// Shares that wait for somebody to answer are bounded: who is beyond the bound is missing, and the
+/// sum stays the number of targets.
 #[test]
 fn open_subtrees_are_bounded() {
     let mut net = Net::of(6, None, |config| {
@@ -206,7 +233,7 @@ fn open_subtrees_are_bounded() {
     for number in 1..6 {
         net.stations[number].gagged = true;
     }
-    let receipts = Some(AckRequest { within: ms(10_000), durable: false });
+    let receipts = Some(RequestedAcks { within: ms(10_000), durable: false });
     net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("nobody answers") });
     assert_eq!(usage(&net, 0, "shares"), 2);
     assert_eq!(net.count(0, "dropped", "share, too many"), 3);

@@ -1,4 +1,5 @@
-//! Multicasts that are lost: found by their numbers and filled, or found by a notice, and then nobody is believed.
+//! Multicasts that are lost: found by their numbers and filled, or found by a notice, and then
+//! nobody is believed.
 
 use gm_broadcast::{BroadcasterConfig, Path};
 use gm_codec::{Ack, AckStatus, Body};
@@ -49,7 +50,8 @@ fn a_gap_is_found_by_the_next_asked_for_and_filled() {
             assert_eq!(net.texts(other), ["first", "second", "third"]);
             assert_eq!(net.count(other, "gap", "asked for"), 0);
         }
-        // Who was asked whether he heard it says that he did not, though he has it: only then is it sent, and doubted.
+        // Who was asked whether he heard it says that he did not, though he has it: only then is it
+        // sent, and doubted.
         let by_link =
             net.wire.iter().filter(|said| said.way == Carrier::Link && said.is_content(lost)).count();
         assert_eq!((by_link, net.count(0, "multicast", "doubted")), (usize::from(told), u64::from(told)));
@@ -108,7 +110,8 @@ fn the_loss_of_the_last_is_found_in_quiet() {
     assert_eq!(net.texts(2), ["first", "second"]);
 }
 
-/// Where nothing else is said there are few echoes, each later than the one before: as many as it takes at a quarter lost.
+/// Where nothing else is said there are few echoes, each later than the one before: as many as it
+/// takes at a quarter lost.
 #[test]
 fn beacons_end() {
     for (nodes, echoes) in [(2, 1), (5, 2), (17, 3)] {
@@ -165,7 +168,8 @@ fn an_announced_lost_multicast_reaches_all() {
     });
     assert_eq!(asked.count(), 4, "each asked for it once");
 
-    // Nobody is believed now, so each is told that there is something; in time they say again that they hear.
+    // Nobody is believed now, so each is told that there is something; in time they say again that
+    // they hear.
     net.lose = None;
     let before = net.wire.len();
     let id = net.broadcast(0, broadcast_of("heard"));
@@ -199,12 +203,13 @@ fn a_node_without_reception_gets_everything() {
     assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
 }
 
-/// A burst is lost: as many numbers as may be missed are all filled, though no question is about all of them.
+/// A burst is lost: as many numbers as may be missed are all filled, though no question is about
+/// all of them.
 #[test]
 fn a_burst_is_filled() {
     for (burst, every) in [(20, 1), (40, 1), (60, 1), (60, 2)] {
         let mut net = island(3, |config| config.timings.reception_report = ms(1_000_000));
-        net.command(0, gm_broadcast::Command::AddNodes(vec![node(1), node(2)]));
+        net.command(0, gm_broadcast::BroadcastCommand::AddNodes(vec![node(1), node(2)]));
         net.run(ms(1_000));
         net.lose = Some(Box::new(move |said, ear| {
             let number = said.payload.header.multicast_sequence.unwrap_or(0);

@@ -1,5 +1,5 @@
-//! Conversations of a few whole broadcasters over a network in memory, in virtual time. What is sealed is opened by a tap, so that
-//! tests see who says what to whom.
+//! Conversations of a few whole broadcasters over a network in memory, in virtual time. What is
+//! sealed is opened by a tap, so that tests see who says what to whom.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -1,14 +1,15 @@
-//! What others can make a node hold of frames that are not whole: without the key next to nothing, with it one budget, and all is given
-//! back.
+//! What others can make a node hold of frames that are not whole: without the key next to nothing,
+//! with it one budget, and all is given back.
 
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastRequest, Broadcaster, BroadcasterConfig, BroadcasterLimits, Command, ConnectionId, Input,
-    Machine, Output, Time, Transport,
+    BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, BroadcasterLimits, ConnectionId,
+    Input, Machine, Output, Time, Transport,
 };
 use gm_codec::{
-    Body, Epoch, FrameCodec, Handshake, Header, Key, Keyring, Limits, NonceSequence, Payload, Side, Stream,
+    Body, ConnectionSide, Epoch, FrameCodec, Handshake, Header, Key, Keyring, Limits, NonceSequence, Payload,
+    Stream,
 };
 
 use crate::net::Net;
@@ -45,7 +46,7 @@ impl Victim {
         }
     }
 
-    fn feed(&mut self, input: Input<Command>) {
+    fn feed(&mut self, input: Input<BroadcastCommand>) {
         self.machine.handle(self.now, input);
         while let Some(output) = self.machine.poll_output() {
             match output {
@@ -109,7 +110,8 @@ impl KeyHolder {
         let link = victim.accept();
         let own = [u8::try_from(me).unwrap(); Handshake::BYTES];
         let theirs = victim.sent.iter().rev().find(|(of, _)| *of == link).unwrap().1.clone();
-        let stream = Handshake::new(Side::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
+        let stream =
+            Handshake::new(ConnectionSide::Initiator, own).read(&mut theirs.as_slice()).unwrap().unwrap();
         let nonces = NonceSequence::new(Epoch::new([u8::try_from(me).unwrap(); 8]).unwrap());
         let mut holder = KeyHolder { link, codec, stream, nonces, me, own, hello: Vec::new() };
         victim.hear(link, &own);
@@ -147,8 +149,8 @@ fn narrow() -> FrameCodec {
     FrameCodec::new("production".parse().unwrap(), Keyring::new(Key::new([7; 32])), limits).unwrap()
 }
 
-/// The worst that somebody without the key can do by connections: as many as he likes, each as far as it goes without a frame that opens.
-/// It is what is stated, to the byte.
+/// The worst that somebody without the key can do by connections: as many as he likes, each as far
+/// as it goes without a frame that opens. It is what is stated, to the byte.
 #[test]
 fn unauthenticated_connections_hold_the_stated_maximum() {
     let mut victim = Victim::new(sealed(), |_| {});
@@ -194,8 +196,8 @@ fn a_long_first_frame_is_refused_by_its_header() {
     assert_eq!((victim.count("link", "TooLong"), victim.count("unproven", "closed")), (2, 1));
 }
 
-/// A connection that somebody recorded, sent again: on another connection of the same node, and after its restart. Nothing of it opens, as
-/// both sides draw random bytes for each.
+/// A connection that somebody recorded, sent again: on another connection of the same node, and
+/// after its restart. Nothing of it opens, as both sides draw random bytes for each.
 #[test]
 fn a_recorded_connection_does_not_authenticate() {
     let mut victim = Victim::new(sealed(), |_| {});
@@ -216,8 +218,8 @@ fn a_recorded_connection_does_not_authenticate() {
     }
 }
 
-/// Holders of the key that begin long frames and stop in the middle share one budget; the frame that began first, and whoever goes on, get
-/// through.
+/// Holders of the key that begin long frames and stop in the middle share one budget; the frame
+/// that began first, and whoever goes on, get through.
 #[test]
 fn frames_that_are_not_whole_share_one_budget() {
     let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 3 * FRAME);
@@ -250,7 +252,8 @@ fn frames_that_are_not_whole_share_one_budget() {
     assert_eq!((held.1, held.2), (0, 3 * FRAME));
 }
 
-/// A budget that has room for one frame lets one after the other through: whoever began first is never the one who makes room.
+/// A budget that has room for one frame lets one after the other through: whoever began first is
+/// never the one who makes room.
 #[test]
 fn the_smallest_budget_still_lets_the_first_frame_through() {
     let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 1);
@@ -267,8 +270,8 @@ fn the_smallest_budget_still_lets_the_first_frame_through() {
     assert!(victim.peak("arriving bytes") <= FRAME);
 }
 
-/// A holder of the key who stops in the middle of a frame, or brings a byte now and then, while we go on sending to it: its time ends. Who
-/// brings enough has the time that it takes.
+/// A holder of the key who stops in the middle of a frame, or brings a byte now and then, while we
+/// go on sending to it: its time ends. Who brings enough has the time that it takes.
 #[test]
 fn an_endless_frame_is_given_up_a_slow_one_is_not() {
     let mut victim = Victim::new(narrow(), |config| config.timings.frame = ms(1_000));
@@ -284,7 +287,11 @@ fn an_endless_frame_is_given_up_a_slow_one_is_not() {
         victim.pass(ms(100));
         for number in 1..4 {
             let body = text("are you there?");
-            victim.feed(Input::Command(Command::Send { to: node(number), body, transport: Transport::Tcp }));
+            victim.feed(Input::Command(BroadcastCommand::Send {
+                to: node(number),
+                body,
+                transport: Transport::Tcp,
+            }));
         }
         for (link, bytes) in std::mem::take(&mut victim.sent) {
             victim.feed(Input::ConnectionSent { link, bytes: bytes.len() });
@@ -314,7 +321,8 @@ fn a_slow_frame_is_not_taken_for_an_idle_connection() {
     assert_eq!(victim.count("link", "idle"), 1);
 }
 
-/// What a node has to say first may be long: then a notice goes before it, once on each connection, in either direction.
+/// What a node has to say first may be long: then a notice goes before it, once on each connection,
+/// in either direction.
 #[test]
 fn an_announcement_precedes_a_long_first_frame() {
     let mut net = Net::of(2, None, |_| {});

@@ -1,6 +1,6 @@
 //! Multicast where it works: who hears it confirms that, and is then told by it alone.
 
-use gm_broadcast::{Command, DialFailure, Event, Input, Path, Transport, Via};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, DialFailure, Input, Path, Transport, Via};
 use gm_codec::{AckRequest, Body, BroadcastHeader, Channel, Epoch, Header, NonceSequence, Payload, Routing};
 
 use crate::net::Net;
@@ -27,9 +27,12 @@ fn the_second_broadcast_costs_one_announcement() {
         let station = &net.stations[number];
         assert_eq!(station.node.near().count(), 3);
         assert_eq!(station.node.island_id(), Some(node(0)));
-        let nears = station.events.iter().filter(|event| matches!(event, Event::Near(_))).count();
+        let nears = station.events.iter().filter(|event| matches!(event, BroadcastEvent::Near(_))).count();
         assert_eq!(nears, 3);
-        assert!(!station.events.contains(&Event::IdentityClash), "our own multicast is not another's");
+        assert!(
+            !station.events.contains(&BroadcastEvent::IdentityClash),
+            "our own multicast is not another's"
+        );
     }
 
     let before = net.wire.len();
@@ -46,7 +49,8 @@ fn the_second_broadcast_costs_one_announcement() {
     }
 }
 
-/// What is known of a peer changes with what comes of it, and it is near only while its multicast is heard.
+/// What is known of a peer changes with what comes of it, and it is near only while its multicast
+/// is heard.
 #[test]
 fn a_peer_is_near_while_its_multicast_is_heard() {
     let mut net = Net::of(2, Some(1), |_| {});
@@ -75,7 +79,7 @@ fn a_peer_not_reached_since_its_last_multicast_is_far() {
     net.introduce();
     net.run(ACQUAINTED);
     net.stations[1].down = true;
-    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
     let status = net.stations[0].node.peer_status(net.now, node(1)).unwrap();
     assert!(!status.near && status.failures == 1, "{status:?}");
@@ -188,7 +192,7 @@ fn lost_reception_is_replaced_by_a_connection() {
     net.stations[2].island = Some(2);
     net.run(ms(2_000_000));
     assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
-    assert!(net.stations[0].events.contains(&Event::Far(node(2))));
+    assert!(net.stations[0].events.contains(&BroadcastEvent::Far(node(2))));
     assert_eq!(net.stations[2].node.island_id(), None);
     let id = net.broadcast(0, broadcast_of("far"));
     net.run(ms(1_000));
@@ -196,7 +200,7 @@ fn lost_reception_is_replaced_by_a_connection() {
     assert_eq!(net.got(1, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
     net.stations[2].island = Some(1);
     net.run(ms(1_000_000));
-    net.command(0, Command::AddNodes(vec![node(2)]));
+    net.command(0, BroadcastCommand::AddNodes(vec![node(2)]));
     let id = net.broadcast(0, broadcast_of("near"));
     net.run(ms(1_000));
     assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);

@@ -1,12 +1,13 @@
-//! A network in memory: datagrams, multicast on islands, connections, and a time that jumps to what is next. Asserts the drain rule by
-//! keeping it, and after every input that what is held is within its bound.
+//! A network in memory: datagrams, multicast on islands, connections, and a time that jumps to what
+//! is next. Asserts the drain rule by keeping it, and after every input that what is held is within
+//! its bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastRequest, Broadcaster, BroadcasterConfig, Command, ConnectionId, DialFailure, Event, Input,
-    Machine, Output, Time, Via,
+    BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, BroadcasterConfig, ConnectionId,
+    DialFailure, Input, Machine, Output, Time, Via,
 };
 use gm_clock::NetId;
 use gm_codec::{BroadcastId, Channel, FrameCodec};
@@ -31,11 +32,11 @@ pub(crate) struct Net {
     pub(crate) dials: Vec<(usize, NetId)>,
     /// Each byte of a connection comes alone.
     pub(crate) crumble: bool,
-    held_up: Vec<(usize, Input<Command>)>,
+    held_up: Vec<(usize, Input<BroadcastCommand>)>,
     /// What came for stations that are gagged.
-    asleep: Vec<(usize, Input<Command>)>,
+    asleep: Vec<(usize, Input<BroadcastCommand>)>,
     codec: fn() -> FrameCodec,
-    queue: BTreeMap<(Time, u64), (usize, Input<Command>)>,
+    queue: BTreeMap<(Time, u64), (usize, Input<BroadcastCommand>)>,
     numbered: u64,
     /// Both ends of each connection, and which end of which a station's is.
     taps: Vec<([(usize, ConnectionId); 2], Tap)>,
@@ -102,20 +103,20 @@ impl Net {
     pub(crate) fn introduce(&mut self) {
         let all: Vec<NetId> = (0..self.stations.len()).map(node).collect();
         for number in 0..self.stations.len() {
-            self.command(number, Command::AddNodes(all.clone()));
+            self.command(number, BroadcastCommand::AddNodes(all.clone()));
         }
     }
 
-    pub(crate) fn command(&mut self, number: usize, command: Command) {
+    pub(crate) fn command(&mut self, number: usize, command: BroadcastCommand) {
         self.feed(number, Input::Command(command));
     }
 
     /// Begins a broadcast and says what it is called.
     pub(crate) fn broadcast(&mut self, number: usize, broadcasting: BroadcastRequest) -> BroadcastId {
         let before = self.stations[number].events.len();
-        self.command(number, Command::Broadcast(broadcasting));
+        self.command(number, BroadcastCommand::Broadcast(broadcasting));
         let began = self.stations[number].events[before..].iter().find_map(|event| match event {
-            Event::Started { id, .. } => Some(*id),
+            BroadcastEvent::Started { id, .. } => Some(*id),
             _ => None,
         });
         began.unwrap()
@@ -160,18 +161,18 @@ impl Net {
         self.stations[number].gagged = false;
         let (own, others) = std::mem::take(&mut self.asleep).into_iter().partition(|(of, _)| *of == number);
         self.asleep = others;
-        for (number, input) in Vec::<(usize, Input<Command>)>::from_iter(own) {
+        for (number, input) in Vec::<(usize, Input<BroadcastCommand>)>::from_iter(own) {
             self.later(self.now, number, input);
         }
     }
 
-    fn later(&mut self, at: Time, number: usize, input: Input<Command>) {
+    fn later(&mut self, at: Time, number: usize, input: Input<BroadcastCommand>) {
         self.numbered += 1;
         assert!(self.numbered < 1_000_000, "there is no end to it");
         self.queue.insert((at, self.numbered), (number, input));
     }
 
-    pub(crate) fn feed(&mut self, number: usize, input: Input<Command>) {
+    pub(crate) fn feed(&mut self, number: usize, input: Input<BroadcastCommand>) {
         let station = &mut self.stations[number];
         if station.gagged {
             return self.asleep.push((number, input));
@@ -189,7 +190,7 @@ impl Net {
         }
     }
 
-    fn perform(&mut self, number: usize, output: Output<Delivered, Event>) {
+    fn perform(&mut self, number: usize, output: Output<Delivered, BroadcastEvent>) {
         let soon = self.now + self.latency;
         match output {
             Output::Multicast(bytes) => {

@@ -1,6 +1,6 @@
 //! What tests look at, of a network. Changes nothing.
 
-use gm_broadcast::{AckPart, AckReport, Event};
+use gm_broadcast::{AckPart, AckReport, BroadcastEvent};
 use gm_codec::BroadcastId;
 
 use crate::net::Net;
@@ -24,7 +24,7 @@ impl Net {
     /// The reports of a broadcast, in order.
     pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&AckReport> {
         let reports = self.stations[number].events.iter().filter_map(|event| match event {
-            Event::Acks { tag: of, report, .. } if *of == tag => Some(report),
+            BroadcastEvent::Acks { tag: of, report, .. } if *of == tag => Some(report),
             _ => None,
         });
         reports.collect()
@@ -33,7 +33,7 @@ impl Net {
     /// The parts of the last report of a broadcast.
     pub(crate) fn parts(&self, number: usize, tag: u64) -> Vec<AckPart> {
         let parts = self.stations[number].events.iter().rev().find_map(|event| match event {
-            Event::Acks { tag: of, parts, .. } if *of == tag => Some(parts.clone()),
+            BroadcastEvent::Acks { tag: of, parts, .. } if *of == tag => Some(parts.clone()),
             _ => None,
         });
         parts.unwrap_or_default()

@@ -1,20 +1,21 @@
 //! What waits for a slow node: bounded, and what is dirty, not what was said.
 
-use gm_broadcast::{BroadcastRequest, BroadcasterConfig, Command, Targets, Transport};
+use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Targets, Transport};
 use proptest::prelude::*;
 
 use crate::acks::with_acks;
 use crate::net::Net;
 use crate::station::{broadcast_of, ms, node, text};
 
-/// Two nodes, and a connection from the first to the second on which nothing moves: the opening is all that is handed over.
+/// Two nodes, and a connection from the first to the second on which nothing moves: the opening is
+/// all that is handed over.
 fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
     let mut net = Net::of(2, None, |config| {
         config.limits.in_flight = 1;
         config.timings.exchange = ms(10_000_000);
         change(config);
     });
-    net.command(0, Command::Send { to: node(1), body: text("first"), transport: Transport::Tcp });
+    net.command(0, BroadcastCommand::Send { to: node(1), body: text("first"), transport: Transport::Tcp });
     net.run(ms(100));
     net.stuck.insert((0, 1));
     // This one is with the driver: what comes behind it waits.
@@ -91,7 +92,8 @@ fn the_oldest_of_too_many_is_dropped() {
     assert_eq!(released(net), ["7", "8", "9"]);
 }
 
-/// Who was dropped for want of room is counted missing, and the rest of his share goes to the next of it.
+/// Who was dropped for want of room is counted missing, and the rest of his share goes to the next
+/// of it.
 #[test]
 fn targets_of_a_dropped_broadcast_are_missing() {
     let mut net = slow(|config| config.limits.outbox = 1);
@@ -110,7 +112,7 @@ fn what_was_not_sent_goes_by_another_connection() {
     net.broadcast(0, broadcast_of("a"));
     net.broadcast(0, broadcast_of("b"));
     net.stuck.clear();
-    net.command(0, Command::Close);
+    net.command(0, BroadcastCommand::Close);
     net.run(ms(1_000));
     let mut texts = net.texts(1);
     texts.retain(|text| ["a", "b"].contains(text));
@@ -126,7 +128,8 @@ enum Op {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Beside a plain list: a newer one replaces the one of its topic in its place, and beyond the bound the first goes.
+    /// Beside a plain list: a newer one replaces the one of its topic in its place, and beyond the
+    /// bound the first goes.
     #[test]
     fn the_outbox_equals_a_plain_list(
         most in 1..6_usize,
@@ -143,7 +146,7 @@ proptest! {
                     topic
                 }
                 Op::Direct => {
-                    net.command(0, Command::Send { to: node(1), body: text(&what), transport: Transport::Tcp });
+                    net.command(0, BroadcastCommand::Send { to: node(1), body: text(&what), transport: Transport::Tcp });
                     None
                 }
             };

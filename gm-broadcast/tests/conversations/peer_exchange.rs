@@ -1,6 +1,6 @@
 //! Who learns of whom.
 
-use gm_broadcast::{Command, Event};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent};
 use gm_clock::NetId;
 
 use crate::net::Net;
@@ -24,7 +24,7 @@ fn three_who_know_one_seed_know_each_other() {
         for number in 0..4 {
             assert_eq!(net.stations[number].node.known(), all_but(number, 4));
             let found = net.stations[number].events.iter().filter_map(|event| match event {
-                Event::NodeFound(node) => Some(*node),
+                BroadcastEvent::NodeFound(node) => Some(*node),
                 _ => None,
             });
             let mut found: Vec<NetId> = found.collect();
@@ -44,18 +44,18 @@ fn nodes_are_introduced() {
         net.add(Some(number.min(3)), |config| config.timings.exchange = ms(10_000_000));
     }
     for (number, known) in [(0, vec![node(1), node(3), node(4)]), (1, vec![node(0)])] {
-        net.command(number, Command::AddNodes(known));
+        net.command(number, BroadcastCommand::AddNodes(known));
     }
     net.run(ms(10_000));
     let nodes = vec![node(4), node(3), node(2), node(1), node(0)];
-    net.command(0, Command::Introduce { to: node(1), nodes });
+    net.command(0, BroadcastCommand::Introduce { to: node(1), nodes });
     net.run(ms(10));
     assert_eq!(
         net.stations[1].node.known(),
         [node(0), node(3), node(4)],
         "the third is not known to who tells"
     );
-    let found = |number| net.stations[1].events.contains(&Event::NodeFound(node(number)));
+    let found = |number| net.stations[1].events.contains(&BroadcastEvent::NodeFound(node(number)));
     assert!(found(3) && found(4));
 }
 
@@ -83,14 +83,15 @@ fn seeds_can_be_added_later() {
     let mut net = Net::new(sealed);
     net.add(None, |_| {});
     net.add(None, |_| {});
-    net.command(1, Command::AddSeeds(vec![node(0), node(1)]));
+    net.command(1, BroadcastCommand::AddSeeds(vec![node(0), node(1)]));
     net.run(ms(1_000));
     assert_eq!(net.stations[0].node.known(), [node(1)]);
     assert_eq!(net.stations[1].node.known(), [node(0)]);
     assert!(net.dials.iter().all(|(_, to)| *to == node(0)), "nobody calls himself");
 }
 
-/// Two islands that hear nothing of each other, and one seed: all are known by all, with the labels of their islands.
+/// Two islands that hear nothing of each other, and one seed: all are known by all, with the labels
+/// of their islands.
 #[test]
 fn islands_are_exchanged() {
     let mut net = Net::new(sealed);

@@ -1,6 +1,7 @@
-//! Who is heard by datagram only: it may be a recording from before the start, of a node that is gone.
+//! Who is heard by datagram only: it may be a recording from before the start, of a node that is
+//! gone.
 
-use gm_broadcast::{Broadcaster, BroadcasterConfig, Command, Event, Input, Transport, Via};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, Broadcaster, BroadcasterConfig, Input, Transport, Via};
 
 use crate::net::Net;
 use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
@@ -17,10 +18,13 @@ fn restart(net: &mut Net, number: usize, seed: u8) {
 
 /// All that a node ever sent by datagram, in two lives of it.
 fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
-    net.command(1, Command::AddNodes(vec![node(0)]));
+    net.command(1, BroadcastCommand::AddNodes(vec![node(0)]));
     for number in 0..10 {
         net.broadcast(1, broadcast_of(&format!("{number} of what was")));
-        net.command(1, Command::Send { to: node(0), body: text("to one"), transport: Transport::Udp });
+        net.command(
+            1,
+            BroadcastCommand::Send { to: node(0), body: text("to one"), transport: Transport::Udp },
+        );
         net.run(ms(3_000));
     }
     let of = |(from, to, _): &&(usize, Option<usize>, Vec<u8>)| *from == 1 && to.is_none_or(|to| to == 0);
@@ -28,8 +32,8 @@ fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
     net.datagrams.iter().filter(of).map(|(_, to, bytes)| (via(*to), bytes.clone())).collect()
 }
 
-/// A node starts, and somebody sends again what a node said that is gone: what it said is heard, as all that is true stays true, and nobody
-/// takes the node for one that is there.
+/// A node starts, and somebody sends again what a node said that is gone: what it said is heard, as
+/// all that is true stays true, and nobody takes the node for one that is there.
 #[test]
 fn a_replay_after_a_restart_creates_no_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
@@ -51,11 +55,14 @@ fn a_replay_after_a_restart_creates_no_peer() {
             heard = heard.max(net.stations[0].got.len());
         }
     }
-    let made = |event: &Event| matches!(event, Event::NodeFound(_) | Event::Near(_) | Event::Island(_));
+    let made = |event: &BroadcastEvent| {
+        matches!(event, BroadcastEvent::NodeFound(_) | BroadcastEvent::Near(_) | BroadcastEvent::Island(_))
+    };
     assert!(!net.stations[0].events.iter().any(made), "{:?}", net.stations[0].events);
     assert!(heard > 10, "what it carries is taken: {heard}");
     assert!(net.count(0, "datagram", "Replayed") > 0 && net.count(0, "presence", "no answer") > 0);
-    // What it costs: three questions for each seven seconds or so, and a connection that is refused.
+    // What it costs: three questions for each seven seconds or so, and a connection that is
+    // refused.
     let asked = net.count(0, "presence", "asked");
     assert!(asked <= 3 * 60 && net.datagrams.len() - before < 400, "{asked}");
 }

@@ -1,9 +1,9 @@
-//! What does not work between nodes is noticed, reported, and gone round: lost datagrams, another key, a seed that is down, an
-//! address that nobody reaches, a path that swallows large packets.
+//! What does not work between nodes is noticed, reported, and gone round: lost datagrams, another
+//! key, a seed that is down, an address that nobody reaches, a path that swallows large packets.
 
 use gm_broadcast::{
-    Command, ConnectionId, DatagramReachability, Event, Input, Path, PeerStatus, SeedTrouble, Transport,
-    UnopenedCause,
+    BroadcastCommand, BroadcastEvent, ConnectionId, DatagramReachability, Input, Path, PeerStatus,
+    SeedTrouble, Transport, UnopenedCause,
 };
 
 use crate::net::Net;
@@ -15,21 +15,22 @@ impl Net {
         self.stations[number].node.peer_status(self.now, node(of)).unwrap()
     }
 
-    fn saw(&self, number: usize, wanted: impl Fn(&Event) -> bool) -> bool {
+    fn saw(&self, number: usize, wanted: impl Fn(&BroadcastEvent) -> bool) -> bool {
         self.stations[number].events.iter().any(wanted)
     }
 
-    /// A question of the owner's by datagram that is not answered, and then one by connection that is.
+    /// A question of the owner's by datagram that is not answered, and then one by connection that
+    /// is.
     fn ask_unanswered(&mut self, number: usize, whom: usize) {
         self.command(
             number,
-            Command::Send { to: node(whom), body: text("question"), transport: Transport::Udp },
+            BroadcastCommand::Send { to: node(whom), body: text("question"), transport: Transport::Udp },
         );
         self.run(ms(100));
-        self.command(number, Command::Unanswered { node: node(whom), by: Transport::Udp });
+        self.command(number, BroadcastCommand::Unanswered { node: node(whom), by: Transport::Udp });
         self.command(
             whom,
-            Command::Send { to: node(number), body: text("answer"), transport: Transport::Tcp },
+            BroadcastCommand::Send { to: node(number), body: text("answer"), transport: Transport::Tcp },
         );
         self.run(ms(100));
     }
@@ -43,9 +44,12 @@ fn connections_replace_lost_datagrams() {
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Untested);
     net.run(ms(1_000));
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Lost);
-    assert!(net.saw(0, |event| *event == Event::DatagramReachability { node: node(1), lost: true }));
+    assert!(net.saw(0, |event| *event == BroadcastEvent::DatagramReachability { node: node(1), lost: true }));
     assert!(net.texts(1).is_empty());
-    net.command(0, Command::Send { to: node(1), body: text("by connection"), transport: Transport::Udp });
+    net.command(
+        0,
+        BroadcastCommand::Send { to: node(1), body: text("by connection"), transport: Transport::Udp },
+    );
     net.run(ms(100));
     assert_eq!(
         net.stations[1].got.last().map(|got| (got.path, &*got.text)),
@@ -55,12 +59,20 @@ fn connections_replace_lost_datagrams() {
     net.lose = None;
     for _ in 0..4 {
         net.run(ms(1_000));
-        net.command(0, Command::Send { to: node(1), body: text("again"), transport: Transport::Udp });
+        net.command(
+            0,
+            BroadcastCommand::Send { to: node(1), body: text("again"), transport: Transport::Udp },
+        );
     }
     net.run(ms(100));
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Work);
-    assert!(net.saw(0, |event| *event == Event::DatagramReachability { node: node(1), lost: false }));
-    net.command(0, Command::Send { to: node(1), body: text("by datagram"), transport: Transport::Udp });
+    assert!(
+        net.saw(0, |event| *event == BroadcastEvent::DatagramReachability { node: node(1), lost: false })
+    );
+    net.command(
+        0,
+        BroadcastCommand::Send { to: node(1), body: text("by datagram"), transport: Transport::Udp },
+    );
     net.run(ms(100));
     assert_eq!(net.stations[1].got.last().map(|got| got.path), Some(Path::Datagram));
 }
@@ -71,15 +83,16 @@ fn the_other_address_family_gets_connections_only() {
     net.add(None, |_| {});
     let six: gm_clock::NetId = "[fd00::2]:29999".parse().unwrap();
     net.add(None, |config| config.me = six);
-    net.command(0, Command::AddNodes(vec![six]));
+    net.command(0, BroadcastCommand::AddNodes(vec![six]));
     let status = net.stations[0].node.peer_status(net.now, six).unwrap();
     assert_eq!(status.datagrams, DatagramReachability::OtherFamily);
     let before = net.datagrams.len();
-    net.command(0, Command::Send { to: six, body: text("hello"), transport: Transport::Udp });
+    net.command(0, BroadcastCommand::Send { to: six, body: text("hello"), transport: Transport::Udp });
     assert_eq!((net.datagrams.len(), net.dials.last().copied()), (before, Some((0, six))));
 }
 
-/// Both sides report another key, another cluster name and a missing seal within ten seconds, once, each with its cause.
+/// Both sides report another key, another cluster name and a missing seal within ten seconds, once,
+/// each with its cause.
 #[test]
 fn a_configuration_mismatch_is_reported_once_per_side() {
     let cases: [(fn() -> gm_codec::FrameCodec, UnopenedCause); 3] = [
@@ -95,7 +108,7 @@ fn a_configuration_mismatch_is_reported_once_per_side() {
             net.run(ms(10_000));
             let causes = |number: usize| -> Vec<UnopenedCause> {
                 let events = net.stations[number].events.iter().filter_map(|event| match event {
-                    Event::Unopened(unopened) => Some(unopened.cause),
+                    BroadcastEvent::Unopened(unopened) => Some(unopened.cause),
                     _ => None,
                 });
                 events.collect()
@@ -105,8 +118,8 @@ fn a_configuration_mismatch_is_reported_once_per_side() {
             assert!(same && ours.len() == 1, "{ours:?} instead of {cause:?}");
             let theirs = causes(1);
             assert_eq!(theirs.len(), usize::from(island.is_some()), "{theirs:?}");
-            let reported = |event: &Event| {
-                matches!(event, Event::SeedTrouble { why: SeedTrouble::ClosesBeforeFirstFrame, .. })
+            let reported = |event: &BroadcastEvent| {
+                matches!(event, BroadcastEvent::SeedTrouble { why: SeedTrouble::ClosesBeforeFirstFrame, .. })
             };
             assert!(net.saw(1, reported), "{:?}", net.stations[1].events);
         }
@@ -120,11 +133,11 @@ fn a_seed_is_reported_down_and_back() {
     net.add(None, |config| config.seeds = vec![node(0)]);
     net.stations[0].down = true;
     net.run(ms(10_000));
-    let trouble = Event::SeedTrouble { node: node(0), why: SeedTrouble::Refused };
+    let trouble = BroadcastEvent::SeedTrouble { node: node(0), why: SeedTrouble::Refused };
     assert_eq!(net.stations[1].events.iter().filter(|event| **event == trouble).count(), 1);
     net.stations[0].down = false;
     net.run(ms(60_000));
-    assert!(net.saw(1, |event| *event == Event::SeedReached(node(0))));
+    assert!(net.saw(1, |event| *event == BroadcastEvent::SeedReached(node(0))));
     assert_eq!(net.status(1, 0).failures, 0);
 }
 
@@ -138,10 +151,11 @@ fn a_seed_that_comes_up_within_seconds_is_not_reported() {
     net.run(ms(1_000));
     net.stations[0].down = false;
     net.run(ms(30_000));
-    assert!(!net.saw(1, |event| matches!(event, Event::SeedTrouble { .. })));
+    assert!(!net.saw(1, |event| matches!(event, BroadcastEvent::SeedTrouble { .. })));
 }
 
-/// A node announces an address where nobody reaches it: what it opened is used, and both sides can see what is wrong.
+/// A node announces an address where nobody reaches it: what it opened is used, and both sides can
+/// see what is wrong.
 #[test]
 fn an_unreachable_node_is_served_on_its_own_connection() {
     let mut net = Net::new(sealed);
@@ -154,11 +168,11 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     net.run(ms(1_000));
     let status = |net: &Net| net.stations[0].node.peer_status(net.now, nat).unwrap();
     assert!(status(&net).connected && !status(&net).is_unreachable_at_its_address());
-    net.command(0, Command::Unanswered { node: nat, by: Transport::Udp });
-    net.command(1, Command::Send { to: node(0), body: text("answer"), transport: Transport::Tcp });
+    net.command(0, BroadcastCommand::Unanswered { node: nat, by: Transport::Udp });
+    net.command(1, BroadcastCommand::Send { to: node(0), body: text("answer"), transport: Transport::Tcp });
     net.run(ms(4_000));
     assert_eq!(status(&net).datagrams, DatagramReachability::Lost);
-    net.command(0, Command::Send { to: nat, body: text("hello"), transport: Transport::Udp });
+    net.command(0, BroadcastCommand::Send { to: nat, body: text("hello"), transport: Transport::Udp });
     net.run(ms(1_000));
     assert_eq!(net.texts(1), ["hello"]);
     assert!(status(&net).is_unreachable_at_its_address(), "{:?}", status(&net));
@@ -166,24 +180,25 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     assert!(net.stations[0].node.reached_by_others(net.now).is_some());
 }
 
-/// A connection on which nothing is acknowledged, to a node that is heard: the next one uses small segments.
+/// A connection on which nothing is acknowledged, to a node that is heard: the next one uses small
+/// segments.
 #[test]
 fn after_a_stalled_transfer_connections_use_small_segments() {
     let mut net = Net::of(2, None, |_| {});
-    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
-    net.command(1, Command::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
+    net.command(1, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
     net.run(ms(100));
     let link = ConnectionId::dialled(1);
     net.feed(0, Input::ConnectionClosed { link, stalled: true });
-    assert!(net.saw(0, |event| *event == Event::Stalled(node(1))));
+    assert!(net.saw(0, |event| *event == BroadcastEvent::Stalled(node(1))));
     assert!(net.status(0, 1).stalled.is_some());
     // A silent one is another matter: it may be dead.
     let mut net = Net::of(2, None, |_| {});
-    net.command(0, Command::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
+    net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(30_000));
     net.feed(0, Input::ConnectionClosed { link, stalled: true });
-    assert!(!net.saw(0, |event| *event == Event::Stalled(node(1))));
+    assert!(!net.saw(0, |event| *event == BroadcastEvent::Stalled(node(1))));
 }
 
 /// A node that its owner unlists is not known, whatever others say of it, until it speaks itself.
@@ -193,8 +208,8 @@ fn an_unlisted_node_comes_back_only_by_itself() {
     net.run(ms(2_000));
     net.stations[2].down = true;
     for number in [0, 1] {
-        net.command(number, Command::Unlist(node(2)));
-        net.command(number, Command::AddNodes(vec![node(2)]));
+        net.command(number, BroadcastCommand::Unlist(node(2)));
+        net.command(number, BroadcastCommand::AddNodes(vec![node(2)]));
     }
     net.run(ms(120_000));
     assert_eq!(net.stations[0].node.known(), [node(1)]);

@@ -8,7 +8,8 @@ use crate::net::Net;
 use crate::station::{ms, node};
 use crate::trees::deep;
 
-/// A tree in which the first relay with a list is gagged: before it gets it, or once it has passed it on.
+/// A tree in which the first relay with a list is gagged: before it gets it, or once it has passed
+/// it on.
 fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
     let mut net = Net::of(count, None, |config| {
         config.path_costs = deep();
@@ -49,7 +50,8 @@ fn a_silent_relay_is_replaced_once() {
     }
 }
 
-/// It has passed its share on already: those are told again, by a notice, that they are asked for receipts, and are counted once.
+/// It has passed its share on already: those are told again, by a notice, that they are asked for
+/// receipts, and are counted once.
 #[test]
 fn targets_of_a_dead_relay_are_counted_once() {
     let (net, relay) = silenced(8, true);

@@ -1,8 +1,11 @@
-//! A node of the network, its owner, and what tests call things. Knows nothing of how they are connected.
+//! A node of the network, its owner, and what tests call things. Knows nothing of how they are
+//! connected.
 
 use std::time::Duration;
 
-use gm_broadcast::{BroadcastRequest, Broadcaster, Event, Handler, HandlerOutcome, Path, Received, Time};
+use gm_broadcast::{
+    BroadcastEvent, BroadcastRequest, Broadcaster, Handler, HandlerOutcome, Path, Received, Time,
+};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
 
@@ -45,7 +48,7 @@ pub(crate) struct Station {
     /// Nothing listens there.
     pub(crate) down: bool,
     pub(crate) got: Vec<Delivered>,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<BroadcastEvent>,
 }
 
 /// The node of a number: stations are numbered in the order in which they are added.

@@ -1,7 +1,8 @@
 //! What was said, opened with the cluster's key. Knows nothing of who listens.
 
 use gm_codec::{
-    Body, BroadcastHeader, BroadcastId, Channel, FrameCodec, FrameSplitter, Handshake, Origin, Payload, Side,
+    Body, BroadcastHeader, BroadcastId, Channel, ConnectionSide, FrameCodec, FrameSplitter, Handshake,
+    Origin, Payload,
 };
 
 /// By which way something was said.
@@ -84,7 +85,7 @@ impl Tap {
         while let Ok(Some(frame)) = self.splitters[side].read(&mut rest) {
             let [initiator, acceptor] =
                 [0, 1].map(|side: usize| self.openings[side].clone().try_into().unwrap());
-            let from = if side == 0 { Side::Initiator } else { Side::Acceptor };
+            let from = if side == 0 { ConnectionSide::Initiator } else { ConnectionSide::Acceptor };
             let channel = Channel::Stream { initiator, acceptor, from, number: self.frames[side] };
             self.frames[side] += 1;
             said.extend(open(codec, &channel, frame.to_vec()));

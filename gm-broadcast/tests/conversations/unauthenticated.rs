@@ -1,6 +1,6 @@
 //! Who lacks the key, or is of another cluster, changes nothing: he is counted.
 
-use gm_broadcast::{Command, ConnectionId, Input, Via};
+use gm_broadcast::{BroadcastCommand, ConnectionId, Input, Via};
 use gm_clock::NetId;
 use gm_codec::FrameCodec;
 
@@ -13,7 +13,7 @@ fn with_stranger(stranger: FrameCodec) -> Net {
     net.add(Some(1), |_| {});
     net.add(Some(1), |_| {});
     let eve = net.add_with(stranger, Some(1), |_| {});
-    net.command(eve, Command::AddNodes(vec![node(0), node(1)]));
+    net.command(eve, BroadcastCommand::AddNodes(vec![node(0), node(1)]));
     net.run(ms(10_000));
     net
 }
@@ -116,7 +116,8 @@ fn another_node_than_was_called_is_left() {
     assert!(!net.stations[1].node.known().contains(&node(5)));
 }
 
-/// That a dial was answered shows nobody's key: a node of another cluster accepts connections too, and is neither known nor told on.
+/// That a dial was answered shows nobody's key: a node of another cluster accepts connections too,
+/// and is neither known nor told on.
 #[test]
 fn a_seed_of_another_cluster_is_not_known() {
     let mut net = Net::new(sealed);

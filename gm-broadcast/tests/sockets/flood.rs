@@ -1,4 +1,5 @@
-//! Connections of somebody without the key, who sends as much as he likes: what is read of them, held of them, and counted.
+//! Connections of somebody without the key, who sends as much as he likes: what is read of them,
+//! held of them, and counted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,7 +10,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::node::{Node, eventually, local};
 
-/// A connection from an address of this machine that nobody else has: who calls too often from one is not let in.
+/// A connection from an address of this machine that nobody else has: who calls too often from one
+/// is not let in.
 async fn call(to: SocketAddr, from: u16) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     let [high, low] = from.to_be_bytes();
@@ -17,7 +19,8 @@ async fn call(to: SocketAddr, from: u16) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// Random bytes, and the header of a frame of so many bytes, sealed with a key of the id that is known.
+/// Random bytes, and the header of a frame of so many bytes, sealed with a key of the id that is
+/// known.
 fn begin(bytes: usize) -> Vec<u8> {
     let mut begun = vec![9; 16];
     begun.extend([0x67, 1, Key::new([7; 32]).id()]);
@@ -29,8 +32,8 @@ async fn unauthenticated(node: &Node) -> UnauthenticatedUsage {
     node.shell.with_machine(|machine| machine.unauthenticated()).await.unwrap()
 }
 
-/// Frames of 16 MiB that are begun, and first frames that lack their last byte: of 64 and of some hundred connections at a time, with as
-/// much behind it as the system takes.
+/// Frames of 16 MiB that are begun, and first frames that lack their last byte: of 64 and of some
+/// hundred connections at a time, with as much behind it as the system takes.
 #[tokio::test]
 async fn unauthenticated_connections_are_read_to_the_limit() {
     let (mut ann, bob) = (Node::start(local()), Node::start(local()));

@@ -1,4 +1,5 @@
-//! The shell on the loopback interface: real sockets, few nodes. Nothing sleeps to pass: every test waits for what it expects.
+//! The shell on the loopback interface: real sockets, few nodes. Nothing sleeps to pass: every test
+//! waits for what it expects.
 #![cfg(feature = "tokio")]
 // What is set up here is there; where it is not, the test is what failed.
 #![allow(clippy::unwrap_used)]
@@ -10,7 +11,7 @@ mod node;
 use std::net::{Ipv6Addr, TcpListener};
 use std::time::Duration;
 
-use gm_broadcast::Command;
+use gm_broadcast::BroadcastCommand;
 use gm_broadcast::runtime::{
     Multicast, MulticastVerdict, RuntimeError, RuntimeSettings, Seed, Sockets, self_test,
 };
@@ -50,7 +51,7 @@ async fn five_nodes_find_each_other_by_one_seed_and_all_hear_all() {
 #[tokio::test]
 async fn a_runtime_ends_when_its_handle_is_dropped() {
     let ann = Node::start(local());
-    ann.shell.send(Command::AddNodes(vec![])).await.unwrap();
+    ann.shell.send(BroadcastCommand::AddNodes(vec![])).await.unwrap();
     let mut said = ann.into_outputs();
     let ends = async { while said.recv().await.is_some() {} };
     tokio::time::timeout(PATIENCE, ends).await.unwrap();
@@ -154,7 +155,7 @@ async fn queued_broadcasts_are_sent_before_shutdown() {
         ann.broadcast(&text).await;
         ann.shell.stop().await;
         bob.receives(ann.me(), &text).await;
-        assert!(ann.shell.send(Command::Close).await.is_err());
+        assert!(ann.shell.send(BroadcastCommand::Close).await.is_err());
     }
 }
 
@@ -171,7 +172,7 @@ async fn queued_bytes_are_sent_before_a_connection_closes() {
     bob.receives(ann.me(), "the connection is there").await;
     let text = incompressible();
     ann.broadcast(&text).await;
-    ann.shell.send(Command::Close).await.unwrap();
+    ann.shell.send(BroadcastCommand::Close).await.unwrap();
     bob.receives(ann.me(), &text).await;
 }
 
@@ -184,7 +185,7 @@ async fn a_slow_owner_slows_the_sender_and_loses_nothing() {
     }
     node::eventually(|| async { bob.shell.counters().of("owner", "slow") > 0 }).await;
     // It still obeys, and answers.
-    bob.shell.send(Command::AddNodes(vec!["127.0.0.1:9".parse().unwrap()])).await.unwrap();
+    bob.shell.send(BroadcastCommand::AddNodes(vec!["127.0.0.1:9".parse().unwrap()])).await.unwrap();
     bob.knows(2).await;
     for number in 0..100 {
         bob.receives(ann.me(), &format!("{number} {}", "long ".repeat(5_000))).await;
@@ -193,7 +194,8 @@ async fn a_slow_owner_slows_the_sender_and_loses_nothing() {
 
 #[tokio::test]
 async fn an_unanswered_dial_times_out() {
-    // A listener whose queue is full answers nobody; the system keeps at least one more than it is told.
+    // A listener whose queue is full answers nobody; the system keeps at least one more than it is
+    // told.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     socket.listen(0).unwrap();
@@ -201,7 +203,7 @@ async fn an_unanswered_dial_times_out() {
     let _held: Vec<_> =
         (0..4).map(|_| std::net::TcpStream::connect_timeout(&at, Duration::from_millis(50))).collect();
     let ann = Node::start(RuntimeSettings { connect_timeout: Duration::from_millis(100), ..local() });
-    ann.shell.send(Command::AddNodes(vec![at.try_into().unwrap()])).await.unwrap();
+    ann.shell.send(BroadcastCommand::AddNodes(vec![at.try_into().unwrap()])).await.unwrap();
     ann.broadcast("anybody?").await;
     let silent = || async {
         ann.shell.with_machine(|machine| machine.counters().of("dial", "silent")).await.unwrap() > 0

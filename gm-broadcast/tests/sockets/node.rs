@@ -6,7 +6,7 @@ use gm_broadcast::runtime::{
     DeliverAll, DeliveredBody, MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy,
     start,
 };
-use gm_broadcast::{BroadcastRequest, Broadcaster, Command, Event, Time};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, Time};
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc::Receiver;
@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
     pub(crate) shell: RuntimeHandle<Broadcaster<DeliverAll>>,
-    said: Receiver<MachineOutput<DeliveredBody, Event>>,
+    said: Receiver<MachineOutput<DeliveredBody, BroadcastEvent>>,
 }
 
 /// A node on any free port of 127.0.0.1, without multicast.
@@ -43,7 +43,7 @@ impl Node {
     }
 
     /// Drops the handle; what is still said can be heard, until the shell has ended.
-    pub(crate) fn into_outputs(self) -> Receiver<MachineOutput<DeliveredBody, Event>> {
+    pub(crate) fn into_outputs(self) -> Receiver<MachineOutput<DeliveredBody, BroadcastEvent>> {
         self.said
     }
 
@@ -53,12 +53,12 @@ impl Node {
 
     pub(crate) async fn know(&self, others: &[&Node]) {
         let others = others.iter().map(|other| other.me()).collect();
-        self.shell.send(Command::AddNodes(others)).await.unwrap();
+        self.shell.send(BroadcastCommand::AddNodes(others)).await.unwrap();
     }
 
     pub(crate) async fn broadcast(&self, text: &str) {
         let body = Body::Application(ApplicationPayload { name: "test".into(), bytes: text.into() });
-        self.shell.send(Command::Broadcast(BroadcastRequest::new(body))).await.unwrap();
+        self.shell.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body))).await.unwrap();
     }
 
     /// Waits for the next thing that is said, which must be this.

@@ -1,5 +1,6 @@
-//! Prints a frame field by field, with the offset, the bytes, the name and the meaning of each, and its payload likewise; of a bad
-//! one, all fields before the fault, and exactly what is wrong where. The bytes come on standard input:
+//! Prints a frame field by field, with the offset, the bytes, the name and the meaning of each, and
+//! its payload likewise; of a bad one, all fields before the fault, and exactly what is wrong
+//! where. The bytes come on standard input:
 //!
 //! ```sh
 //! inspect --key-file K --cluster C < frame.bin   # a sealed datagram; K has one key a line, 64 hex digits each
@@ -7,8 +8,8 @@
 //! inspect --payload < payload.bin                # a payload alone
 //! ```
 //!
-//! With `--hex` the bytes come as hex digits, as the vectors have them. Frames of connections are not opened: they are bound to
-//! what both sides sent before. Knows nothing of sockets.
+//! With `--hex` the bytes come as hex digits, as the vectors have them. Frames of connections are
+//! not opened: they are bound to what both sides sent before. Knows nothing of sockets.
 #![allow(clippy::print_stdout)] // It is there to print.
 
 use std::error::Error;

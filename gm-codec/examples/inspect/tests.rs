@@ -118,7 +118,8 @@ fn bad_frames() {
 fn bad_payloads_in_good_frames() {
     let mut codec = codec(true);
     for (hex, at, name, before) in [
-        // An unknown tag; a member that is not there; an entry that nothing refers to; a distance with a byte too many.
+        // An unknown tag; a member that is not there; an entry that nothing refers to; a distance
+        // with a byte too many.
         ("02 828080a001 752f 04 00 3f", 10, "UnknownTag", "tag 63, unknown"),
         (
             "02 828080a001 752f 04 00 0c 01 47 01 02",

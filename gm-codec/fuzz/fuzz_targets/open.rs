@@ -1,9 +1,10 @@
-//! Frames that come: whatever their bytes are, they are opened or refused and nothing breaks; and what was changed after it was
-//! made is refused.
+//! Frames that come: whatever their bytes are, they are opened or refused and nothing breaks; and
+//! what was changed after it was made is refused.
 //!
-//! An input is a byte and what is done with the others. Bits 0 and 1: they are a frame (0), a change and a payload (1), or the
-//! text of a sound frame, which may be no sound block (2: as a payload, 3: as a compressed one). Bit 2: sealed; 3: on a
-//! connection, 4: sent by its acceptor; 5: small limits; 6 and 7: the frame's number on the connection.
+//! An input is a byte and what is done with the others. Bits 0 and 1: they are a frame (0), a
+//! change and a payload (1), or the text of a sound frame, which may be no sound block (2: as a
+//! payload, 3: as a compressed one). Bit 2: sealed; 3: on a connection, 4: sent by its acceptor; 5:
+//! small limits; 6 and 7: the frame's number on the connection.
 
 #![no_main]
 
@@ -63,8 +64,8 @@ fn raw(codec: &mut FrameCodec, place: Place, bytes: &[u8]) {
     opens(codec, place, &again, &payload);
 }
 
-/// A frame that was made, and then changed in one of eight ways or not: a kind, a place (2 bytes), a byte, how often the payload
-/// is repeated, the payload.
+/// A frame that was made, and then changed in one of eight ways or not: a kind, a place (2 bytes),
+/// a byte, how often the payload is repeated, the payload.
 fn changed(codec: &mut FrameCodec, place: Place, input: &[u8]) {
     let Some(([kind, high, low, byte, repeat], payload)) = input.split_first_chunk() else { return };
     let payload = payload.repeat(usize::from(repeat % 16) + 1);

@@ -1,5 +1,5 @@
-//! Payloads that come: what is read is written again as the same bytes, whatever they are, and costs no more memory than the
-//! bytes account for. An input is a payload.
+//! Payloads that come: what is read is written again as the same bytes, whatever they are, and
+//! costs no more memory than the bytes account for. An input is a payload.
 
 #![no_main]
 
@@ -12,7 +12,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that reading may allocate for each byte of a payload, all that is given back again counted too.
+/// Bytes that reading may allocate for each byte of a payload, all that is given back again counted
+/// too.
 const PER_BYTE: usize = 88;
 /// Bytes that reading may allocate besides.
 const BESIDES: usize = 1_024;

@@ -1,9 +1,10 @@
-//! The bytes of a connection, in pieces of any size: the same frames and the same first error as a slow reference finds that sees
-//! them all at once, and never more memory than frames that came account for.
+//! The bytes of a connection, in pieces of any size: the same frames and the same first error as a
+//! slow reference finds that sees them all at once, and never more memory than frames that came
+//! account for.
 //!
-//! An input is a byte (bit 0: the small limit; bits 1 and 2: how many pieces' sizes follow, less one; bit 3: zeros follow
-//! the bytes, as many as one more byte says, times 512, and all in larger pieces), those sizes (the last is kept to), and the
-//! bytes of the connection.
+//! An input is a byte (bit 0: the small limit; bits 1 and 2: how many pieces' sizes follow, less
+//! one; bit 3: zeros follow the bytes, as many as one more byte says, times 512, and all in larger
+//! pieces), those sizes (the last is kept to), and the bytes of the connection.
 
 #![no_main]
 
@@ -12,7 +13,8 @@ use libfuzzer_sys::fuzz_target;
 
 const SMALL: Limits = Limits { frame: 1_200, ..Limits::DEFAULT };
 
-/// The first frame of a connection has no more bytes, and a buffer that has no more is kept from frame to frame.
+/// The first frame of a connection has no more bytes, and a buffer that has no more is kept from
+/// frame to frame.
 const FIRST: usize = 4_096;
 /// The least that a buffer has.
 const LEAST: usize = 64;
@@ -50,16 +52,19 @@ fn piece(size: u8) -> usize {
     }
 }
 
-/// What the splitter makes of the bytes in pieces of those sizes. What it holds is looked at after each call.
+/// What the splitter makes of the bytes in pieces of those sizes. What it holds is looked at after
+/// each call.
 fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) {
     let mut splitter = FrameSplitter::new(limits);
     let mut frames = Vec::new();
-    // Where the present frame begins, how much of all was taken, and how much memory that accounts for.
+    // Where the present frame begins, how much of all was taken, and how much memory that accounts
+    // for.
     let (mut begin, mut taken, mut held) = (0, 0, LEAST);
     let mut sizes = sizes.iter().chain(std::iter::repeat(sizes.last().expect("there is one")));
     while taken < bytes.len() {
         let size = *sizes.next().expect("they never end");
-        // A piece without bytes is one that a connection does not deliver; it must do no harm, and bring the end nearer.
+        // A piece without bytes is one that a connection does not deliver; it must do no harm, and
+        // bring the end nearer.
         let all = bytes.len() - taken;
         let mut input = &bytes[taken..][..size.min(all)];
         if size == 0 {

@@ -5,8 +5,8 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag, UnboundKey};
 use super::Aead;
 use crate::limits::{NONCE_BYTES, TAG_BYTES};
 
-/// The crate `ring`: assembler for the common processors. Unlike [`Portable`](crate::Portable) it leaves the copy of a
-/// key that it made for a call on the stack, not overwritten.
+/// The crate `ring`: assembler for the common processors. Unlike [`Portable`](crate::Portable) it
+/// leaves the copy of a key that it made for a call on the stack, not overwritten.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ring;
 

@@ -103,7 +103,8 @@ impl Body {
         }
     }
 
-    /// Whether it is for the receiver alone, and so cannot be a broadcast: all but groups, applications' own and notices.
+    /// Whether it is for the receiver alone, and so cannot be a broadcast: all but groups,
+    /// applications' own and notices.
     pub const fn must_be_direct(&self) -> bool {
         must_be_direct(self.tag())
     }

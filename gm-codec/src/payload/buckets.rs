@@ -1,4 +1,5 @@
-//! Fingerprints within a group, of buckets of members. Knows nothing of which member is in which bucket.
+//! Fingerprints within a group, of buckets of members. Knows nothing of which member is in which
+//! bucket.
 
 use gm_data::GroupName;
 
@@ -84,7 +85,8 @@ impl Buckets {
     }
 }
 
-/// Whether a level has that bucket. No distance leads above all 64 bits to one that it has: the lowest has 2^60.
+/// Whether a level has that bucket. No distance leads above all 64 bits to one that it has: the
+/// lowest has 2^60.
 const fn has_index(level: u8, index: u64) -> bool {
     index >> (4 * level) == 0
 }

@@ -4,7 +4,8 @@ use gm_clock::NetIdError;
 use gm_data::{NameError, RecordError};
 use thiserror::Error;
 
-/// Why a payload was refused, or cannot be said. [`PayloadError::name`] is the name that every implementation uses.
+/// Why a payload was refused, or cannot be said. [`PayloadError::name`] is the name that every
+/// implementation uses.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PayloadError {
     /// The payload ends within something.
@@ -121,7 +122,8 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
-    /// The error's name: the same in every implementation, in the vectors, and as the label of a counter.
+    /// The error's name: the same in every implementation, in the vectors, and as the label of a
+    /// counter.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

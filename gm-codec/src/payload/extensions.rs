@@ -5,11 +5,12 @@ use super::trace::Trace;
 use super::{PayloadError, check};
 use crate::varint;
 
-/// Something that need not be understood: not to be acted on if its kind is not known, and not copied into what is passed on.
+/// Something that need not be understood: not to be acted on if its kind is not known, and not
+/// copied into what is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
-    /// What it is: [`PRESENCE_CHALLENGE`](Extension::PRESENCE_CHALLENGE), [`PRESENCE_RESPONSE`](Extension::PRESENCE_RESPONSE), or of a later
-    /// version.
+    /// What it is: [`PRESENCE_CHALLENGE`](Extension::PRESENCE_CHALLENGE),
+    /// [`PRESENCE_RESPONSE`](Extension::PRESENCE_RESPONSE), or of a later version.
     pub kind: u64,
     /// What it says. All sections of a payload together: at most 1,024 bytes.
     pub bytes: Vec<u8>,

@@ -1,4 +1,5 @@
-//! Fingerprints of all groups, and group by group. Knows nothing of how they are computed and of what follows from a difference.
+//! Fingerprints of all groups, and group by group. Knows nothing of how they are computed and of
+//! what follows from a difference.
 
 use gm_clock::NetId;
 use gm_data::GroupName;

@@ -1,4 +1,5 @@
-//! The gossip header: who sends a payload, on whose behalf, and to whom it is to be passed on. Says nothing of its content.
+//! The gossip header: who sends a payload, on whose behalf, and to whom it is to be passed on. Says
+//! nothing of its content.
 
 use gm_clock::NetId;
 
@@ -26,7 +27,8 @@ pub struct Header {
     pub neighbors_gained: Vec<NetId>,
     /// Whose multicast it hears no longer. Sorted, each once.
     pub neighbors_lost: Vec<NetId>,
-    /// What a later version adds. Sorted by kind, each kind once; at most 16, with 1,024 bytes together.
+    /// What a later version adds. Sorted by kind, each kind once; at most 16, with 1,024 bytes
+    /// together.
     pub extensions: Vec<Extension>,
 }
 
@@ -42,8 +44,8 @@ pub enum Routing {
 /// What tells broadcasts apart, and how one is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BroadcastHeader {
-    /// On whose behalf, if not on the sender's own in the epoch of the frame that it comes in. It may be the sender: of an older
-    /// epoch, or in a frame that is not sealed.
+    /// On whose behalf, if not on the sender's own in the epoch of the frame that it comes in. It
+    /// may be the sender: of an older epoch, or in a frame that is not sealed.
     pub origin: Option<Origin>,
     /// The number of the broadcast within its origin's epoch.
     pub sequence: u64,

@@ -8,7 +8,8 @@ use super::reader::Reader;
 use super::trace::Trace;
 use crate::varint;
 
-/// The first byte of an item: its op in the low two bits, and what it has in common with the item before.
+/// The first byte of an item: its op in the low two bits, and what it has in common with the item
+/// before.
 mod bit {
     pub(super) const OP: u8 = 0b11;
     /// Starts at the key after the end of the item before.
@@ -20,8 +21,8 @@ mod bit {
     pub(super) const RESERVED: u8 = 1 << 7;
 }
 
-/// What an item is told apart from. Before the first one: a single key 0 that nothing adjoins, no port, priority 1, written
-/// at the clock.
+/// What an item is told apart from. Before the first one: a single key 0 that nothing adjoins, no
+/// port, priority 1, written at the clock.
 #[derive(Clone, Copy)]
 struct PreviousItem {
     start: u32,
@@ -89,7 +90,8 @@ pub(super) fn encode(items: impl ExactSizeIterator<Item = StampedItem>, clock: u
     }
 }
 
-/// Reads items one by one, so that a record is built without a list between. What is wrong ends it, and is said by `end`.
+/// Reads items one by one, so that a record is built without a list between. What is wrong ends it,
+/// and is said by `end`.
 pub(super) struct ItemReader<'r, 'a, T: Trace> {
     reader: &'r mut Reader<'a, T>,
     member: NetId,
@@ -100,7 +102,8 @@ pub(super) struct ItemReader<'r, 'a, T: Trace> {
 }
 
 impl<'r, 'a, T: Trace> ItemReader<'r, 'a, T> {
-    /// Reads how many there are. `items_left` is how many the whole payload may still have, of `most`.
+    /// Reads how many there are. `items_left` is how many the whole payload may still have, of
+    /// `most`.
     pub(super) fn begin(
         reader: &'r mut Reader<'a, T>,
         member: NetId,

@@ -11,8 +11,9 @@ use super::versions::{decode_incarnation, decode_ticks};
 use super::{MemberUpdate, PayloadError};
 use crate::varint;
 
-/// What a part is: the low two bits of its head. Bit 2 says whether its life was opened from a former one, of an eviction whether its greatest version is of a
-/// forgotten record; and the rest is the distance of its member to the one before.
+/// What a part is: the low two bits of its head. Bit 2 says whether its life was opened from a
+/// former one, of an eviction whether its greatest version is of a forgotten record; and the rest
+/// is the distance of its member to the one before.
 mod kind {
     pub(super) const RECORD: u64 = 0;
     pub(super) const FORGOTTEN: u64 = 1;

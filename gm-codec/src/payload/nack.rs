@@ -1,4 +1,5 @@
-//! Which multicasts are missed, and one that somebody missed. Knows nothing of when to ask and to repeat.
+//! Which multicasts are missed, and one that somebody missed. Knows nothing of when to ask and to
+//! repeat.
 
 use gm_clock::NetId;
 
@@ -24,7 +25,8 @@ pub struct MissedMulticasts {
     pub node: NetId,
     /// The epoch in which it sent them.
     pub epoch: [u8; 8],
-    /// The first and the last number of each run, both of them missed. 1 to 64 runs, sorted, with at least one number between two.
+    /// The first and the last number of each run, both of them missed. 1 to 64 runs, sorted, with
+    /// at least one number between two.
     pub runs: Vec<(u64, u64)>,
 }
 

@@ -151,7 +151,8 @@ impl<'a, T: Trace> Reader<'a, T> {
         if flags & !all == 0 { Ok(flags) } else { Err(PayloadError::UnknownFlags { flags }) }
     }
 
-    /// How many of something follow: more than the limit, or than there are bytes, is refused before anything is made room for.
+    /// How many of something follow: more than the limit, or than there are bytes, is refused
+    /// before anything is made room for.
     pub(super) fn count(&mut self, what: &'static str, max: usize) -> Result<usize, PayloadError> {
         let count = self.varint(what)?;
         self.checked_count(what, count, max)
@@ -179,8 +180,8 @@ impl<'a, T: Trace> Reader<'a, T> {
         count.ok_or_else(|| self.truncated())
     }
 
-    /// For how many to make room, if so many were announced and each takes at least `least` bytes: never for more than the bytes
-    /// that are left can hold.
+    /// For how many to make room, if so many were announced and each takes at least `least` bytes:
+    /// never for more than the bytes that are left can hold.
     pub(super) fn capacity_for(&self, count: usize, min: usize) -> usize {
         count.min(self.remaining() / min)
     }

@@ -17,8 +17,9 @@ use crate::varint;
 pub struct RecordRequests {
     /// The group.
     pub name: GroupName,
-    /// At least one; sorted by member, each once. With the incarnation and the clock, in ticks, of the record that the sender has,
-    /// if an increment can begin there; without them the whole record is wanted.
+    /// At least one; sorted by member, each once. With the incarnation and the clock, in ticks, of
+    /// the record that the sender has, if an increment can begin there; without them the whole
+    /// record is wanted.
     pub requests: Vec<(NetId, Option<(Incarnation, u64)>)>,
 }
 

@@ -1,5 +1,6 @@
-//! The table of a payload: every NetId that it names, once, sorted; everything else refers to positions. Neighbours in the
-//! table share most of their bytes, so each is written as what it adds to the one before.
+//! The table of a payload: every NetId that it names, once, sorted; everything else refers to
+//! positions. Neighbours in the table share most of their bytes, so each is written as what it adds
+//! to the one before.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -143,7 +144,8 @@ fn decode_counts<T: Trace>(
     if has_v6 && v6 == 0 {
         return Err(reader.not_canonical("table"));
     }
-    // Both are within a limit that is far below 2^63. What is left of the bytes comes before the limit of both together.
+    // Both are within a limit that is far below 2^63. What is left of the bytes comes before the
+    // limit of both together.
     let count = reader.checked_count("table", v4 + v6, usize::MAX)?;
     if count > limits.nodes {
         return Err(too_many(count as u64));

@@ -1,4 +1,5 @@
-//! Who is told of each field that is read, for humans: nobody, as a rule, which costs nothing. Knows nothing of what fields mean.
+//! Who is told of each field that is read, for humans: nobody, as a rule, which costs nothing.
+//! Knows nothing of what fields mean.
 
 use thiserror::Error;
 
@@ -21,13 +22,15 @@ pub struct TracedField {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{name} at byte {at}: {error}", name = error.name())]
 pub struct TracedError {
-    /// Where the field begins that cannot be read, or whose value decided; of an entry that is not used, where it begins.
+    /// Where the field begins that cannot be read, or whose value decided; of an entry that is not
+    /// used, where it begins.
     pub at: usize,
     /// What is wrong.
     pub error: PayloadError,
 }
 
-/// Is told of each field. `()` is told nothing, at no cost: the value is made only for who wants it.
+/// Is told of each field. `()` is told nothing, at no cost: the value is made only for who wants
+/// it.
 pub(super) trait Trace {
     fn field(&mut self, at: usize, end: usize, name: &'static str, value: impl FnOnce() -> String);
 }

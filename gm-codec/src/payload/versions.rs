@@ -19,10 +19,11 @@ pub struct Versions {
     pub name: GroupName,
     /// Living records are said with their digests.
     pub digests: bool,
-    /// Whole buckets: their level, 0 to 15, and their indexes, at least one, sorted, each once. All members of these buckets that
-    /// the sender has a record of are among the versions.
+    /// Whole buckets: their level, 0 to 15, and their indexes, at least one, sorted, each once. All
+    /// members of these buckets that the sender has a record of are among the versions.
     pub buckets: Option<(u8, Vec<u64>)>,
-    /// Sorted by member, each once. `None` of a member that the sender has no record of; not with whole buckets.
+    /// Sorted by member, each once. `None` of a member that the sender has no record of; not with
+    /// whole buckets.
     pub versions: Vec<(NetId, Option<KnownVersion>)>,
 }
 

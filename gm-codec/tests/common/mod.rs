@@ -1,11 +1,12 @@
-//! What the tests share: frames put together by hand, from `docs/WIRE.md` and not from the crate, and files of vectors.
+//! What the tests share: frames put together by hand, from `docs/WIRE.md` and not from the crate,
+//! and files of vectors.
 
 #![allow(clippy::cast_possible_truncation, dead_code, unreachable_pub, missing_docs)]
 
 use std::net::IpAddr;
 use std::path::Path;
 
-use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, Side};
+use gm_codec::{Aead, Channel, ConnectionSide, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable};
 use serde_json::{Value, json};
 
 pub const I: [u8; 16] = *b"initiator opens.";
@@ -46,7 +47,7 @@ pub fn nonce(counter: u32) -> Nonce {
     Nonce::from_parts(epoch(0x0102_0304_0506_0708), counter)
 }
 
-pub fn stream(from: Side, number: u64) -> Channel {
+pub fn stream(from: ConnectionSide, number: u64) -> Channel {
     Channel::Stream { initiator: I, acceptor: A, from, number }
 }
 
@@ -85,7 +86,7 @@ pub fn associated(header: &[u8], cluster: &str, channel: &Channel) -> Vec<u8> {
             bytes.extend(node.port().to_be_bytes());
         }
         Channel::Stream { initiator, acceptor, from, number } => {
-            bytes.push(if *from == Side::Initiator { 1 } else { 2 });
+            bytes.push(if *from == ConnectionSide::Initiator { 1 } else { 2 });
             bytes.extend(initiator);
             bytes.extend(acceptor);
             bytes.extend(number.to_be_bytes());
@@ -139,7 +140,7 @@ pub fn channel_json(channel: &Channel) -> Value {
         Channel::DatagramTo(node) => json!({ "to": node.to_string() }),
         Channel::Stream { initiator, acceptor, from, number } => json!({
             "initiator": hex(initiator), "acceptor": hex(acceptor), "number": number.to_string(),
-            "from": if *from == Side::Initiator { "initiator" } else { "acceptor" },
+            "from": if *from == ConnectionSide::Initiator { "initiator" } else { "acceptor" },
         }),
     }
 }
@@ -152,12 +153,13 @@ pub fn channel_of(json: &Value) -> Channel {
         return Channel::DatagramTo(node.parse().expect("a node"));
     }
     let bytes = |name: &str| unhex(json[name].as_str().expect("hex")).try_into().expect("16 bytes");
-    let from = if json["from"] == "initiator" { Side::Initiator } else { Side::Acceptor };
+    let from = if json["from"] == "initiator" { ConnectionSide::Initiator } else { ConnectionSide::Acceptor };
     let number = json["number"].as_str().expect("a text").parse().expect("a number");
     Channel::Stream { initiator: bytes("initiator"), acceptor: bytes("acceptor"), from, number }
 }
 
-/// Compares with the file of that name, or writes it if `GM_VECTORS=write`. Gives the vectors as they were committed.
+/// Compares with the file of that name, or writes it if `GM_VECTORS=write`. Gives the vectors as
+/// they were committed.
 pub fn committed(name: &str, note: &str, vectors: Vec<Value>) -> Vec<Value> {
     let lines: Vec<String> = vectors.iter().map(|vector| format!("    {vector}")).collect();
     let made =
@@ -171,8 +173,9 @@ pub fn committed(name: &str, note: &str, vectors: Vec<Value>) -> Vec<Value> {
     old
 }
 
-/// The text of the file of vectors of that name, which is the one that was made if `GM_VECTORS=write`. The folder is the
-/// crate's, or one of the crate's name below `GM_VECTORS_DIR`.
+/// The text of the file of vectors of that name, which is the one that was made if
+/// `GM_VECTORS=write`. The folder is the crate's, or one of the crate's name below
+/// `GM_VECTORS_DIR`.
 pub fn vector_file(name: &str, made: &str) -> String {
     let folder = match std::env::var_os("GM_VECTORS_DIR") {
         Some(folder) => Path::new(&folder).join(env!("CARGO_PKG_NAME")),

@@ -1,10 +1,13 @@
-//! Malformed payloads: tables, headers, groups and applications'. What is wrong, the bytes, the name of the error.
+//! Malformed payloads: tables, headers, groups and applications'. What is wrong, the bytes, the
+//! name of the error.
 
-/// A table of 10.0.0.1:29999 alone, and the header of a broadcast by it with sequence 1: before what is marked by nothing.
+/// A table of 10.0.0.1:29999 alone, and the header of a broadcast by it with sequence 1: before
+/// what is marked by nothing.
 pub(crate) const START: &str = "02 828080a001 752f  00 00 01";
 /// The same table, and a direct header: before what is marked by `>`.
 pub(crate) const DIRECT: &str = "02 828080a001 752f  04 00";
-/// A table of 10.0.0.1:29999 and 10.0.0.2:29999, and a direct header of the first: before what is marked by `&`.
+/// A table of 10.0.0.1:29999 and 10.0.0.2:29999, and a direct header of the first: before what is
+/// marked by `&`.
 pub(crate) const TWO: &str = "04 828080a001 752f 03  04 00";
 
 /// Where `=` marks the bytes, they are the whole payload.

@@ -1,4 +1,5 @@
-//! Payloads written by hand: each shape that a body and a header can have, the smallest and the largest numbers.
+//! Payloads written by hand: each shape that a body and a header can have, the smallest and the
+//! largest numbers.
 
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_codec::{

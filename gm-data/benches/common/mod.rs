@@ -1,4 +1,5 @@
-//! What the benches share: members, ranges and states, chance that is the same in every run, and how long a row takes.
+//! What the benches share: members, ranges and states, chance that is the same in every run, and
+//! how long a row takes.
 #![allow(dead_code)] // Every bench uses a part of it.
 
 use std::net::Ipv4Addr;
@@ -87,7 +88,8 @@ pub(crate) fn version(clock: u64) -> Version {
     Version::new(Incarnation::ORIGINAL, false, clock).expect("a small clock")
 }
 
-/// Item number i is that of member i mod `members`, which wrote them one by one in the order of their ranges.
+/// Item number i is that of member i mod `members`, which wrote them one by one in the order of
+/// their ranges.
 pub(crate) fn state(items: u32, members: u32) -> Vec<Parts> {
     let record = |number: u32| {
         let member = member(number);
@@ -103,7 +105,8 @@ pub(crate) fn state(items: u32, members: u32) -> Vec<Parts> {
     (0..members).map(record).collect()
 }
 
-/// The state after each member has given those of the items that are its own another priority, one write an item.
+/// The state after each member has given those of the items that are its own another priority, one
+/// write an item.
 pub(crate) fn changed(state: &[Parts], items: &[u32]) -> Vec<Parts> {
     let mut state = state.to_vec();
     let members = u32::try_from(state.len()).expect("few");
@@ -146,8 +149,9 @@ pub(crate) fn criterion() -> Criterion {
         .measurement_time(Duration::from_millis(500))
 }
 
-/// Measures `routine` on what `setup` makes; neither the making nor the dropping of it, and of what `routine` returns, is
-/// measured. The time that the setup takes is part of the plan: many runs of small rows, ten of the largest.
+/// Measures `routine` on what `setup` makes; neither the making nor the dropping of it, and of what
+/// `routine` returns, is measured. The time that the setup takes is part of the plan: many runs of
+/// small rows, ten of the largest.
 pub(crate) fn row<I, O>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: BenchmarkId,

@@ -1,4 +1,5 @@
-//! A record in the tree of its group, and how it is changed there in place. Knows nothing of joining.
+//! A record in the tree of its group, and how it is changed there in place. Knows nothing of
+//! joining.
 
 use alloc::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::packed_item::PackedItem;
 use crate::planted_bugs::{Bug, planted};
 use crate::tree::Entry;
 
-/// A record in the tree of its group. The member stands beside it, so that a search does not go to every record.
+/// A record in the tree of its group. The member stands beside it, so that a search does not go to
+/// every record.
 #[derive(Clone)]
 pub(crate) struct RecordEntry {
     pub(super) member: NetId,

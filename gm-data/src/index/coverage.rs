@@ -15,8 +15,8 @@ use crate::KeyRange;
 pub struct CoverageSegment {
     /// The keys.
     pub range: KeyRange,
-    /// What is served on all of them, by priority, then member, then range; a member comes once for each of its ranges.
-    /// Empty: nobody serves it.
+    /// What is served on all of them, by priority, then member, then range; a member comes once for
+    /// each of its ranges. Empty: nobody serves it.
     pub owners: Vec<Owner>,
 }
 
@@ -43,7 +43,8 @@ impl Index {
         })
     }
 
-    /// The ranges, as long as can be, whose keys are served by a number of members that `wanted` accepts.
+    /// The ranges, as long as can be, whose keys are served by a number of members that `wanted`
+    /// accepts.
     pub(crate) fn ranges_where(&self, wanted: impl Fn(usize) -> bool) -> Vec<KeyRange> {
         let mut ranges: Vec<KeyRange> = Vec::new();
         let mut sweep = Sweep::new(self);
@@ -73,11 +74,11 @@ impl Index {
 
     /// The share of every member that serves anything, in the order of the members.
     ///
-    /// One walk over what is served, and one over the pieces that looks at how many members serve each, not at whom: a
-    /// thousand members over one key cost no more than a thousand apart.
+    /// One walk over what is served, and one over the pieces that looks at how many members serve
+    /// each, not at whom: a thousand members over one key cost no more than a thousand apart.
     pub(crate) fn member_coverage(&self) -> Vec<MemberCoverage> {
-        // The spans come by start, so those of one member do too: each adds what lies at or above the key that those before
-        // it have reached.
+        // The spans come by start, so those of one member do too: each adds what lies at or above
+        // the key that those before it have reached.
         let mut shares: BTreeMap<MemberNumber, (MemberCoverage, u64)> = BTreeMap::new();
         for span in self.served.iter() {
             let (start, end) = (u64::from(span.start), u64::from(span.end) + 1);

@@ -14,7 +14,8 @@ use crate::{KeyRange, hash};
 pub struct Owner {
     /// Who serves it.
     pub member: NetId,
-    /// The range by which it does: of several of one member the one with the highest priority, then the lowest.
+    /// The range by which it does: of several of one member the one with the highest priority, then
+    /// the lowest.
     pub range: KeyRange,
     /// The port of its service.
     pub port: u16,
@@ -45,7 +46,8 @@ impl Index {
         best.map(|span| self.owner(&span))
     }
 
-    /// Whether the one is preferred to the other. The hashes are looked at only where the priorities are equal.
+    /// Whether the one is preferred to the other. The hashes are looked at only where the
+    /// priorities are equal.
     fn is_preferred(&self, key: u32, one: &Span, other: &Span) -> bool {
         match one.priority.cmp(&other.priority) {
             Ordering::Greater => true,
@@ -68,7 +70,8 @@ impl Index {
         owners
     }
 
-    /// The members that serve any of the range or are interested in any of it, in their order, each once.
+    /// The members that serve any of the range or are interested in any of it, in their order, each
+    /// once.
     pub(crate) fn affected_members(&self, range: KeyRange) -> Vec<NetId> {
         let mut members = Vec::new();
         for tree in [&self.served, &self.interests] {

@@ -1,4 +1,5 @@
-//! The members of an index by number. Numbers are given out once and never taken back: where records are dropped, the index is made anew.
+//! The members of an index by number. Numbers are given out once and never taken back: where
+//! records are dropped, the index is made anew.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,10 +8,12 @@ use gm_clock::NetId;
 
 use super::MemberNumber;
 
-/// Members of a page: what is copied at most, when a member is added while a reader holds the index.
+/// Members of a page: what is copied at most, when a member is added while a reader holds the
+/// index.
 const PAGE: usize = 256;
 
-/// Seat -> member. A clone is constant in time; adding a member copies one page at most, and the list of pages.
+/// Seat -> member. A clone is constant in time; adding a member copies one page at most, and the
+/// list of pages.
 #[derive(Clone)]
 pub(super) struct MemberTable {
     pages: Arc<Vec<Arc<Vec<NetId>>>>,

@@ -1,4 +1,5 @@
-//! A walk over the whole key space, from boundary to boundary: which ranges are served between two of them.
+//! A walk over the whole key space, from boundary to boundary: which ranges are served between two
+//! of them.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -8,10 +9,11 @@ use super::{Index, MemberNumber, Span};
 use crate::KeyRange;
 use crate::tree::Iter;
 
-/// The pieces into which all boundaries of what is served cut the key space, in order, without a gap: unserved ones too.
+/// The pieces into which all boundaries of what is served cut the key space, in order, without a
+/// gap: unserved ones too.
 ///
-/// Not an iterator: a piece is looked at while the walk stands on it, so that a thousand ranges over one key are not
-/// copied for each of a thousand pieces.
+/// Not an iterator: a piece is looked at while the walk stands on it, so that a thousand ranges
+/// over one key are not copied for each of a thousand pieces.
 pub(super) struct Sweep<'a> {
     spans: Peekable<Iter<'a, Span>>,
     /// What is served here, by where it ends: (end, start, seat).

@@ -1,4 +1,5 @@
-//! Batches of any changes, sensible or not: written whole in one tick, or refused and nothing changed.
+//! Batches of any changes, sensible or not: written whole in one tick, or refused and nothing
+//! changed.
 
 use std::string::String;
 use std::vec::Vec;

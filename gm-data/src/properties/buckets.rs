@@ -1,4 +1,5 @@
-//! The members by place against a linear scan of all records: every bucket that matters, after every change.
+//! The members by place against a linear scan of all records: every bucket that matters, after
+//! every change.
 
 #![allow(clippy::cast_possible_truncation)] // Numbers are cut to 64 bits on purpose.
 

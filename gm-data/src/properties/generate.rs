@@ -37,7 +37,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A state of up to four members as anybody might send it, with versions close together, so that ties are common.
+/// A state of up to four members as anybody might send it, with versions close together, so that
+/// ties are common.
 pub(super) fn group_state() -> impl Strategy<Value = GroupState> {
     vec(prop::option::of(record()), NODES).prop_map(|records| {
         let records = records.into_iter().enumerate();

@@ -1,5 +1,7 @@
-//! The ends of the ranges, explored exhaustively in a small world of real replicas: whatever somebody who holds the key writes of a living member, be it the
-//! greatest version that there is, and whoever forgets, purges, restarts or was apart meanwhile: once that is over, everybody holds again what the member writes.
+//! The ends of the ranges, explored exhaustively in a small world of real replicas: whatever
+//! somebody who holds the key writes of a living member, be it the greatest version that there is,
+//! and whoever forgets, purges, restarts or was apart meanwhile: once that is over, everybody holds
+//! again what the member writes.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::string::String;
@@ -78,7 +80,8 @@ impl HorizonWorld {
         let context = self.context();
         let range = KeyRange::new(key, key).unwrap();
         let serve = Change::Serve { range, port: Some(1), priority: 1 };
-        // What it has evicted it broadcasts, and that is lost: others hear of it by showing what they hold.
+        // What it has evicted it broadcasts, and that is lost: others hear of it by showing what
+        // they hold.
         self.nodes[OWNER].change(&[serve], context).unwrap();
     }
 

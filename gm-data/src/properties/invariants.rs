@@ -8,7 +8,7 @@ use gm_clock::NetId;
 
 use super::model::{ModelIncrement, ModelItem, ModelRecord, Range};
 use super::world::{World, WorldNode, id};
-use crate::{Event, Increment, Item, Op, Record, StampedItem};
+use crate::{GroupEvent, Increment, Item, Op, Record, StampedItem};
 
 /// What an owner said, by (owner, incarnation, clock).
 pub(super) type WrittenContents = BTreeMap<(NetId, u64, u64), BTreeSet<BTreeMap<Range, ModelItem>>>;
@@ -36,7 +36,8 @@ fn model_record(record: &Record) -> ModelRecord {
     }
 }
 
-/// The crate and the twin hold the same, removals, floors and fingerprint included, and the counts are right.
+/// The crate and the twin hold the same, removals, floors and fingerprint included, and the counts
+/// are right.
 pub(super) fn same_state(node: &WorldNode) -> Result<(), String> {
     let state = node.real.state();
     let real: BTreeMap<NetId, ModelRecord> = state.records().map(|r| (r.member(), model_record(r))).collect();
@@ -64,17 +65,17 @@ pub(super) fn same_state(node: &WorldNode) -> Result<(), String> {
 }
 
 /// Applies the events to what a reader holds; each must fit.
-pub(super) fn follow(followed: &mut BTreeSet<Item>, events: &[Event]) -> Result<(), String> {
+pub(super) fn follow(followed: &mut BTreeSet<Item>, events: &[GroupEvent]) -> Result<(), String> {
     let members = |items: &BTreeSet<Item>| -> BTreeSet<NetId> { items.iter().map(Item::member).collect() };
     let before = members(followed);
     let (mut joined, mut left) = (BTreeSet::new(), BTreeSet::new());
     for event in events {
         let fits = match *event {
-            Event::Joined(member) => joined.insert(member),
-            Event::Left(member) => left.insert(member),
-            Event::RangeAdded(item) => followed.insert(item),
-            Event::RangeRemoved(item) => followed.remove(&item),
-            Event::RangeChanged { from, to } => followed.remove(&from) && followed.insert(to),
+            GroupEvent::Joined(member) => joined.insert(member),
+            GroupEvent::Left(member) => left.insert(member),
+            GroupEvent::RangeAdded(item) => followed.insert(item),
+            GroupEvent::RangeRemoved(item) => followed.remove(&item),
+            GroupEvent::RangeChanged { from, to } => followed.remove(&from) && followed.insert(to),
         };
         if !fits {
             return Err(format!("{event:?} does not fit what was told before"));
@@ -88,8 +89,8 @@ pub(super) fn follow(followed: &mut BTreeSet<Item>, events: &[Event]) -> Result<
     Ok(())
 }
 
-/// Every record that anybody holds has the live items that its owner had at that version; a forgotten one has none. And
-/// who follows the events knows all.
+/// Every record that anybody holds has the live items that its owner had at that version; a
+/// forgotten one has none. And who follows the events knows all.
 pub(super) fn only_written_contents(world: &World) -> Result<(), String> {
     for (at, node) in world.nodes.iter().enumerate() {
         for (member, record) in &node.model.records {
@@ -120,7 +121,8 @@ pub(super) fn same_increment(real: &Increment, model: &ModelIncrement) -> Result
     if same { Ok(()) } else { Err(format!("made {real:?}, but the twin {model:?}")) }
 }
 
-/// What an applied increment left is the whole record that it stands for, in version and live items.
+/// What an applied increment left is the whole record that it stands for, in version and live
+/// items.
 pub(super) fn same_as_whole_record(
     node: &WorldNode,
     increment: &Increment,
@@ -134,8 +136,8 @@ pub(super) fn same_as_whole_record(
     if same { Ok(()) } else { Err(format!("{increment:?} led to {held:?}, not to {whole:?}")) }
 }
 
-/// After healing: equal states and fingerprints everywhere; of every live node what its application asked for; and nobody
-/// came back who was forgotten when dead.
+/// After healing: equal states and fingerprints everywhere; of every live node what its application
+/// asked for; and nobody came back who was forgotten when dead.
 pub(super) fn agreement(world: &World) -> Result<(), String> {
     let alive: Vec<&WorldNode> = world.nodes.iter().filter(|node| !node.dead).collect();
     let Some((first, others)) = alive.split_first() else { return Ok(()) };

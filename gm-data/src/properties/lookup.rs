@@ -1,4 +1,5 @@
-//! The index against a linear scan of all items: every query, at every boundary, after every change.
+//! The index against a linear scan of all items: every query, at every boundary, after every
+//! change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;

@@ -1,4 +1,5 @@
-//! The laws of joining, on generated states: idempotent, commutative, associative, monotone; and what fingerprints promise.
+//! The laws of joining, on generated states: idempotent, commutative, associative, monotone; and
+//! what fingerprints promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -114,7 +115,7 @@ pub(super) fn events_lead_from_one_state_to_the_other(cases: Cases) -> Result<()
 }
 
 /// The events from one state to the other, about so many at a time.
-fn in_parts(a: &GroupState, b: &GroupState, limit: usize) -> Vec<crate::Event> {
+fn in_parts(a: &GroupState, b: &GroupState, limit: usize) -> Vec<crate::GroupEvent> {
     let (mut all, mut told) = (Vec::new(), None);
     loop {
         let (events, reached) = b.events_from(a, told, limit);

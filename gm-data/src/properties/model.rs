@@ -1,5 +1,6 @@
-//! The slow, obvious twin: the rules of the data written down once more over plain maps. Shares no function with the
-//! crate, not even the hash; keeps nothing up to date and looks everything up anew.
+//! The slow, obvious twin: the rules of the data written down once more over plain maps. Shares no
+//! function with the crate, not even the hash; keeps nothing up to date and looks everything up
+//! anew.
 
 #![allow(clippy::cast_possible_truncation)] // Numbers are cut to 64 bits on purpose.
 
@@ -98,7 +99,8 @@ impl ModelReplica {
         hint.max(own.max(self.highest_incarnation) + 1)
     }
 
-    /// A batch in which every range is named once and every removal removes something that is there.
+    /// A batch in which every range is named once and every removal removes something that is
+    /// there.
     pub(super) fn write(&mut self, batch: &[ModelChange], hint: u64) -> bool {
         let old = self.records.get(&self.me).cloned();
         let before = old.as_ref().map(ModelRecord::live).unwrap_or_default();

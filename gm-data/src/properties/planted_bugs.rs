@@ -1,4 +1,5 @@
-//! Every planted bug is found: by which checks, and that none of them fails where nothing is planted.
+//! Every planted bug is found: by which checks, and that none of them fails where nothing is
+//! planted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::String;

@@ -1,4 +1,5 @@
-//! The ten histories that break simpler rules, by name. n0 is the owner; k@s/L is key k with stamp s in life L.
+//! The ten histories that break simpler rules, by name. n0 is the owner; k@s/L is key k with stamp
+//! s in life L.
 
 use std::string::String;
 use std::vec::Vec;
@@ -41,7 +42,8 @@ fn send_state(from: &Replica, to: &mut Replica) -> OwnRecordOutcome {
     to.merge(from.state(), now()).unwrap().own
 }
 
-/// What `from` hands over of n0 to `to`, which shows what it has; whether it was an increment, and what came of it.
+/// What `from` hands over of n0 to `to`, which shows what it has; whether it was an increment, and
+/// what came of it.
 fn send_transfer(from: &Replica, to: &mut Replica) -> (bool, Option<ApplyOutcome>) {
     let known = to.state().record(id(0)).map(Record::version);
     match from.state().transfer_for(id(0), known) {

@@ -1,5 +1,5 @@
-//! Runs a check on generated values, always the same ones, and hands back the smallest that fails: a test shows it, and
-//! the test of the planted bugs counts on it.
+//! Runs a check on generated values, always the same ones, and hands back the smallest that fails:
+//! a test shows it, and the test of the planted bugs counts on it.
 
 use std::fmt::Debug;
 use std::string::{String, ToString as _};

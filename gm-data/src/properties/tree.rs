@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use super::runner::{Cases, holds};
 use crate::tree::{Entry, Idempotent, Tree};
 
-/// A small leaf, so that few entries make a deep tree. The sum is a greatest value, as in both uses.
+/// A small leaf, so that few entries make a deep tree. The sum is a greatest value, as in both
+/// uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pair(u16, u32);
 

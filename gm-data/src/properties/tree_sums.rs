@@ -1,4 +1,5 @@
-//! The tree's exact sums against a scan of a plain map: between any two keys, after every edit, whoever shares it.
+//! The tree's exact sums against a scan of a plain map: between any two keys, after every edit,
+//! whoever shares it.
 
 use std::collections::BTreeMap;
 use std::string::String;

@@ -1,5 +1,6 @@
-//! A small world: a few nodes and everything that can befall their messages, played on the crate and on its twin in step.
-//! After each step the two are compared and the invariants looked at; at the end the world heals and must agree.
+//! A small world: a few nodes and everything that can befall their messages, played on the crate
+//! and on its twin in step. After each step the two are compared and the invariants looked at; at
+//! the end the world heals and must agree.
 
 mod network;
 mod operations;
@@ -17,7 +18,8 @@ use crate::{GroupName, GroupState, Increment, Item, PurgePolicy, Replica, Versio
 pub(super) const NODES: usize = 4;
 pub(super) const RANGES: [Range; 4] = [(0, 99), (0, 49), (100, 199), (50, u32::MAX)];
 
-/// One thing that happens. Numbers are taken modulo what there is, so that every list of steps is a history.
+/// One thing that happens. Numbers are taken modulo what there is, so that every list of steps is a
+/// history.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Write {
@@ -95,7 +97,8 @@ impl Disk {
     }
 }
 
-/// What travels: the crate's piece and the twin's, and the whole record that an increment stands for.
+/// What travels: the crate's piece and the twin's, and the whole record that an increment stands
+/// for.
 #[derive(Clone)]
 enum Packet {
     State(GroupState, BTreeMap<NetId, ModelRecord>),
@@ -178,7 +181,8 @@ impl World {
         }
     }
 
-    /// No hint and no chance: a node that lost its disk takes a number that it had before, the worst that can be.
+    /// No hint and no chance: a node that lost its disk takes a number that it had before, the
+    /// worst that can be.
     fn context(&self) -> WriteContext {
         WriteContext { unix_seconds: 0, entropy: 0, millis: self.now * 61_000 }
     }

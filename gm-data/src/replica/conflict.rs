@@ -1,4 +1,5 @@
-//! How often a node has to defend its record, and when it gives up for a while because another writes under its identity. Knows nothing of records.
+//! How often a node has to defend its record, and when it gives up for a while because another
+//! writes under its identity. Knows nothing of records.
 
 use super::{Replica, WriteContext};
 use crate::{ChangeError, VersionDigest};
@@ -20,13 +21,16 @@ pub struct IdentityConflict {
 impl IdentityConflict {
     /// Re-assertions that are borne within [`WINDOW`](IdentityConflict::WINDOW).
     pub const MAX_REFUTATIONS: usize = 3;
-    /// A minute, in milliseconds. A node that lost its disk or was forgotten needs one re-assertion, a group that heals after
-    /// a split perhaps a second; two nodes with one identity need one for every write of either.
+    /// A minute, in milliseconds. A node that lost its disk or was forgotten needs one
+    /// re-assertion, a group that heals after a split perhaps a second; two nodes with one identity
+    /// need one for every write of either.
     pub const WINDOW: u64 = 60_000;
-    /// Writing stops until no new claim was heard for so long, in milliseconds: ten seconds. Each pause that follows soon after another is twice as
-    /// long, up to [`MAX_PAUSE`](IdentityConflict::MAX_PAUSE).
+    /// Writing stops until no new claim was heard for so long, in milliseconds: ten seconds. Each
+    /// pause that follows soon after another is twice as long, up to
+    /// [`MAX_PAUSE`](IdentityConflict::MAX_PAUSE).
     pub const PAUSE: u64 = 10_000;
-    /// Ten minutes, in milliseconds: no load, where another node goes on for ever. After as long without a conflict pauses are short again.
+    /// Ten minutes, in milliseconds: no load, where another node goes on for ever. After as long
+    /// without a conflict pauses are short again.
     pub const MAX_PAUSE: u64 = 600_000;
 
     pub(super) const fn new() -> IdentityConflict {
@@ -39,12 +43,14 @@ impl IdentityConflict {
         }
     }
 
-    /// Until when writing stops if no new claim is heard, in the milliseconds of [`WriteContext::millis`]; `None` if it does not.
+    /// Until when writing stops if no new claim is heard, in the milliseconds of
+    /// [`WriteContext::millis`]; `None` if it does not.
     pub const fn paused_until(&self) -> Option<u64> {
         self.paused_until
     }
 
-    /// The greatest version, with its digest, that was heard of this node and that it did not write.
+    /// The greatest version, with its digest, that was heard of this node and that it did not
+    /// write.
     pub const fn greatest_claim(&self) -> Option<VersionDigest> {
         self.greatest_claim
     }
@@ -60,7 +66,8 @@ impl IdentityConflict {
         doubled.min(Self::MAX_PAUSE)
     }
 
-    /// A claim was heard. One that is news while writing stops is a sign that whoever makes them is still there.
+    /// A claim was heard. One that is news while writing stops is a sign that whoever makes them is
+    /// still there.
     pub(super) fn note_claim(&mut self, claim: VersionDigest, millis: u64) {
         let is_news = self.greatest_claim.is_none_or(|greatest| claim > greatest);
         if is_news {
@@ -96,8 +103,9 @@ impl IdentityConflict {
 }
 
 impl Replica {
-    /// Ends the pause after an identity conflict, because somebody has seen to its cause: this node may write, and put its record above what
-    /// was [claimed](IdentityConflict::greatest_claim). Says whether there was a pause.
+    /// Ends the pause after an identity conflict, because somebody has seen to its cause: this node
+    /// may write, and put its record above what was [claimed](IdentityConflict::greatest_claim).
+    /// Says whether there was a pause.
     pub fn end_conflict(&mut self, context: WriteContext) -> bool {
         let held = self.conflict.is_paused(context.millis);
         self.conflict =

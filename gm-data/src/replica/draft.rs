@@ -1,5 +1,5 @@
-//! Writing what must be durable before anybody sees it: on a clone of the replica, a *draft*, which is installed once it is
-//! durable. Knows nothing of disks.
+//! Writing what must be durable before anybody sees it: on a clone of the replica, a *draft*, which
+//! is installed once it is durable. Knows nothing of disks.
 
 use alloc::sync::Arc;
 
@@ -7,11 +7,13 @@ use super::Replica;
 use crate::{GroupState, View};
 
 impl Replica {
-    /// Takes one's own record and the life of it from a draft: a clone of this replica on which was written since. What is
-    /// known of all other members stays as it is here, as much as was heard meanwhile.
+    /// Takes one's own record and the life of it from a draft: a clone of this replica on which was
+    /// written since. What is known of all other members stays as it is here, as much as was heard
+    /// meanwhile.
     ///
-    /// Write on one draft at a time: if this replica has written by itself meanwhile, or a later draft is installed already,
-    /// the greater record of one's own stays. Costs what the two records do not share.
+    /// Write on one draft at a time: if this replica has written by itself meanwhile, or a later
+    /// draft is installed already, the greater record of one's own stays. Costs what the two
+    /// records do not share.
     ///
     /// # Panics
     /// If the draft is of another node or group.
@@ -48,8 +50,8 @@ impl Replica {
         self.conflict = conflict;
     }
 
-    /// Drops what is known of all other members: what a node keeps of a group that it left, so that its incarnation and its
-    /// clock go on from there. Costs what is known.
+    /// Drops what is known of all other members: what a node keeps of a group that it left, so that
+    /// its incarnation and its clock go on from there. Costs what is known.
     pub fn retain_own_record(&mut self) {
         let own: GroupState = self.view.records_for([self.me]);
         self.view = View::new(own);

@@ -1,4 +1,5 @@
-//! What a replica drops and refuses because somebody had it evicted. Its own record is never dropped, but put above. Knows nothing of how evictions are sent.
+//! What a replica drops and refuses because somebody had it evicted. Its own record is never
+//! dropped, but put above. Knows nothing of how evictions are sent.
 
 use alloc::vec::Vec;
 
@@ -10,8 +11,9 @@ use crate::planted_bugs::{Bug, planted};
 use crate::{Record, Version, VersionDigest};
 
 impl Replica {
-    /// Drops the records of others that evictions cover, refuses them for an hour, and returns whose they were. One of this node itself is
-    /// passed by: for that there is [`observe_eviction`](Replica::observe_eviction).
+    /// Drops the records of others that evictions cover, refuses them for an hour, and returns
+    /// whose they were. One of this node itself is passed by: for that there is
+    /// [`observe_eviction`](Replica::observe_eviction).
     pub fn evict(&mut self, evictions: &[Eviction], millis: u64) -> Vec<NetId> {
         let me = self.me;
         let others: Vec<Eviction> =
@@ -22,8 +24,9 @@ impl Replica {
         self.state_mut().evict(&others)
     }
 
-    /// Hears that others refuse what the eviction covers of this node. If that is what it wrote, it puts its record where they take it; or, if it came
-    /// back from there already, it is to send them its own eviction, which takes the place of theirs.
+    /// Hears that others refuse what the eviction covers of this node. If that is what it wrote, it
+    /// puts its record where they take it; or, if it came back from there already, it is to send
+    /// them its own eviction, which takes the place of theirs.
     pub fn observe_eviction(&mut self, eviction: &Eviction, context: WriteContext) -> OwnRecordOutcome {
         if eviction.member != self.me || !self.is_evicted_by(eviction) {
             return OwnRecordOutcome::Nothing;
@@ -45,8 +48,8 @@ impl Replica {
         eviction.member == self.me && self.own_record().is_some_and(|own| eviction.covers(own.version()))
     }
 
-    /// The eviction because of which a record of that version is refused now; of this node's own, what it had evicted itself. Whoever shows such a
-    /// record is to be sent it.
+    /// The eviction because of which a record of that version is refused now; of this node's own,
+    /// what it had evicted itself. Whoever shows such a record is to be sent it.
     pub fn eviction_covering(&self, member: NetId, version: Version) -> Option<Eviction> {
         self.evictions.covering(member, version)
     }
@@ -56,7 +59,8 @@ impl Replica {
         self.evictions.expire(millis);
     }
 
-    /// The evictions that drop the record of every forgotten member for good, and of every other member that `also` names.
+    /// The evictions that drop the record of every forgotten member for good, and of every other
+    /// member that `also` names.
     pub fn evictions_of_forgotten(&self, also: impl Fn(NetId) -> bool) -> Vec<Eviction> {
         let goes = |record: &&Record| {
             record.member() != self.me && (record.version().forgotten || also(record.member()))

@@ -1,4 +1,5 @@
-//! The number and the clock of a new life of a member's writing, and the way back where no number can be greater. Knows nothing of items.
+//! The number and the clock of a new life of a member's writing, and the way back where no number
+//! can be greater. Knows nothing of items.
 
 use gm_clock::Incarnation;
 
@@ -16,8 +17,9 @@ pub(super) struct NewIncarnation {
 }
 
 impl Replica {
-    /// A new life, of a number that is greater than any of this node's on disk or heard of. Where these are beyond the [`HORIZON`], there is soon none:
-    /// then it is of the number that the wall clock suggests, and what is above it is to be evicted.
+    /// A new life, of a number that is greater than any of this node's on disk or heard of. Where
+    /// these are beyond the [`HORIZON`], there is soon none: then it is of the number that the wall
+    /// clock suggests, and what is above it is to be evicted.
     pub(super) fn new_incarnation(&self, context: WriteContext) -> NewIncarnation {
         let own = self.own_record().map_or(Incarnation::ORIGINAL, |own| own.version().incarnation);
         if planted(Bug::NoNewIncarnation) && self.own_record().is_some() {
@@ -37,8 +39,8 @@ impl Replica {
         NewIncarnation { incarnation, eviction: Some(Eviction::far_above(self.me, incarnation)) }
     }
 
-    /// The clock of a new life that is to be above a version. It need not be greater, the life is; so a clock beyond the [`HORIZON`] is not
-    /// followed, and one's own that is there begins anew.
+    /// The clock of a new life that is to be above a version. It need not be greater, the life is;
+    /// so a clock beyond the [`HORIZON`] is not followed, and one's own that is there begins anew.
     pub(super) fn new_clock(&self, seen: Option<Version>) -> u64 {
         let own = self.own_record().map(Record::version).map_or(0, |version| version.clock);
         let seen = seen.map_or(0, |version| version.clock);

@@ -1,5 +1,5 @@
-//! Hearing what others pass on: records of others are joined, and what they say of oneself is never joined but answered
-//! by a greater record of one's own.
+//! Hearing what others pass on: records of others are joined, and what they say of oneself is never
+//! joined but answered by a greater record of one's own.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,7 +17,8 @@ use crate::{ApplyOutcome, GroupState, Increment, Record, Version, VersionDigest}
 /// What came of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaMergeOutcome {
-    /// Whose records were newer, and whose were older than held here. Says nothing of this node's own.
+    /// Whose records were newer, and whose were older than held here. Says nothing of this node's
+    /// own.
     pub others: MergeOutcome,
     /// What came of what it said of this node.
     pub own: OwnRecordOutcome,
@@ -30,21 +31,23 @@ pub enum OwnRecordOutcome {
     Nothing,
     /// It was older than what is held here: answer with one's own version.
     Older,
-    /// It was what this node did not write. The record here now stands above it in a new life: make it durable, then
-    /// broadcast it whole.
+    /// It was what this node did not write. The record here now stands above it in a new life: make
+    /// it durable, then broadcast it whole.
     Refuted(Version),
-    /// The same, but nothing can stand above it, or soon nothing could: the record here is of a new life below it. Make it durable, then have everybody
-    /// evict what is far above it, and broadcast it whole.
+    /// The same, but nothing can stand above it, or soon nothing could: the record here is of a new
+    /// life below it. Make it durable, then have everybody evict what is far above it, and
+    /// broadcast it whole.
     Reset {
         /// The version of the record.
         version: Version,
         /// What is to be evicted.
         eviction: Eviction,
     },
-    /// It was what this node had evicted, and somebody who has not heard of that still holds: send the eviction. Nothing was changed.
+    /// It was what this node had evicted, and somebody who has not heard of that still holds: send
+    /// the eviction. Nothing was changed.
     AlreadyEvicted(Eviction),
-    /// It was what this node did not write, but too often of late: another node writes under this identity. Nothing was changed; writing stops until no such
-    /// claim was news for a while.
+    /// It was what this node did not write, but too often of late: another node writes under this
+    /// identity. Nothing was changed; writing stops until no such claim was news for a while.
     Conflict,
 }
 
@@ -55,8 +58,8 @@ pub enum PeerCopy {
     Same,
     /// It is older than what is held here: to be answered with one's own version.
     Older,
-    /// It is what this node did not write, or does not know any longer to have written: above what is held here, or of its
-    /// version with another digest. One's own record must be put above it.
+    /// It is what this node did not write, or does not know any longer to have written: above what
+    /// is held here, or of its version with another digest. One's own record must be put above it.
     Foreign,
 }
 
@@ -102,7 +105,8 @@ impl Replica {
 
     /// Takes in an increment that somebody sent.
     ///
-    /// One about this node is never applied: [`ApplyOutcome::AlreadyKnown`] is returned with what came of it.
+    /// One about this node is never applied: [`ApplyOutcome::AlreadyKnown`] is returned with what
+    /// came of it.
     pub fn apply_increment(
         &mut self,
         increment: &Increment,
@@ -120,7 +124,8 @@ impl Replica {
         (self.state_mut().apply(increment), OwnRecordOutcome::Nothing)
     }
 
-    /// Hears that somebody holds a record of this node with that stamp. Also what a mere version with its digest leads to.
+    /// Hears that somebody holds a record of this node with that stamp. Also what a mere version
+    /// with its digest leads to.
     pub fn observe_own_record(&mut self, seen: VersionDigest, context: WriteContext) -> OwnRecordOutcome {
         if let Some(eviction) = self.evictions.covering(self.me, seen.version) {
             return OwnRecordOutcome::AlreadyEvicted(eviction);
@@ -133,7 +138,8 @@ impl Replica {
         }
     }
 
-    /// What [`observe_own_record`](Replica::observe_own_record) would find, without doing anything about it.
+    /// What [`observe_own_record`](Replica::observe_own_record) would find, without doing anything
+    /// about it.
     pub fn classify_copy(&self, seen: VersionDigest) -> PeerCopy {
         let Some(own) = self.own_record().map(Record::version_digest) else { return PeerCopy::Foreign };
         if seen == own || (planted(Bug::DigestNotCompared) && seen.version == own.version) {

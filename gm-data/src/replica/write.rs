@@ -1,4 +1,5 @@
-//! Writing one's own record: batches, joining, leaving. A write is one tick, and nobody sees half of it.
+//! Writing one's own record: batches, joining, leaving. A write is one tick, and nobody sees half
+//! of it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,12 +16,15 @@ use crate::{Change, ChangeError, Increment, KeyRange, Predecessor, Record, Versi
 pub struct WriteOutcome {
     /// The version of one's record after it.
     pub version: Version,
-    /// Whether anything was written. If not, everything stood there already and the clock did not tick.
+    /// Whether anything was written. If not, everything stood there already and the clock did not
+    /// tick.
     pub changed: bool,
-    /// What brings those up who hold the version before: to be sent once the record is durable. `None` if nothing was
-    /// written, and where only the whole record will do: one's first, or the first after being forgotten.
+    /// What brings those up who hold the version before: to be sent once the record is durable.
+    /// `None` if nothing was written, and where only the whole record will do: one's first, or the
+    /// first after being forgotten.
     pub increment: Option<Increment>,
-    /// What everybody has to evict, as this life is below what was heard of this node, beyond the [`HORIZON`]. `None` but for that.
+    /// What everybody has to evict, as this life is below what was heard of this node, beyond the
+    /// [`HORIZON`]. `None` but for that.
     pub eviction: Option<Eviction>,
 }
 
@@ -37,8 +41,8 @@ struct Renewed(Option<Eviction>);
 impl Replica {
     /// Makes all changes of the batch in one write, or none.
     ///
-    /// The new record must be durable before anything of it is sent. A batch that says what stands there already writes
-    /// nothing.
+    /// The new record must be durable before anything of it is sent. A batch that says what stands
+    /// there already writes nothing.
     ///
     /// # Errors
     /// A [`ChangeError`] that names the first change that cannot be made. Nothing was changed.
@@ -56,8 +60,9 @@ impl Replica {
         self.write(&contents, context)
     }
 
-    /// Joins the group by being interested in those ranges; in the whole key space, if none are named and this node is not
-    /// a member yet. Ranges that this node already speaks of stay as they are.
+    /// Joins the group by being interested in those ranges; in the whole key space, if none are
+    /// named and this node is not a member yet. Ranges that this node already speaks of stay as
+    /// they are.
     ///
     /// # Errors
     /// [`ChangeError::IdentityConflict`]. Nothing was changed.
@@ -76,7 +81,8 @@ impl Replica {
         }
     }
 
-    /// Leaves the group: one write that drops everything. Incarnation and clock stay, so a later join goes on from there.
+    /// Leaves the group: one write that drops everything. Incarnation and clock stay, so a later
+    /// join goes on from there.
     ///
     /// # Errors
     /// [`ChangeError::NotAMember`] or [`ChangeError::IdentityConflict`]. Nothing was changed.
@@ -106,7 +112,8 @@ impl Replica {
     ) -> Result<WriteOutcome, ChangeError> {
         let before = self.own_record().map(Record::version);
         if contents.is_empty() {
-            // Who has no record and wants nothing written, as by serving and unserving in one batch, stays away.
+            // Who has no record and wants nothing written, as by serving and unserving in one
+            // batch, stays away.
             let version = before.ok_or(ChangeError::NotAMember)?;
             return Ok(WriteOutcome::unchanged(version));
         }
@@ -149,7 +156,8 @@ impl Replica {
         Ok(WriteOutcome { version, changed: true, increment, eviction })
     }
 
-    /// The version of the next write, and what its life was opened from. A forgotten life is no ground to go on from.
+    /// The version of the next write, and what its life was opened from. A forgotten life is no
+    /// ground to go on from.
     fn next_version(&self, before: Option<Version>, context: WriteContext) -> (Version, Option<Predecessor>) {
         let clock = before.map_or(0, |before| before.clock);
         let own = self.own_record();

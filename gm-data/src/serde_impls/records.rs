@@ -1,5 +1,5 @@
-//! Records, messages and increments in any serde format. Knows nothing of the wire's own format; what is read goes
-//! through the same checks as what the wire brings.
+//! Records, messages and increments in any serde format. Knows nothing of the wire's own format;
+//! what is read goes through the same checks as what the wire brings.
 
 use alloc::vec::Vec;
 
@@ -23,7 +23,8 @@ where
     }
 }
 
-/// As a structure of its parts, with the removals that are kept. The digest is not written: it follows from them.
+/// As a structure of its parts, with the removals that are kept. The digest is not written: it
+/// follows from them.
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut parts = serializer.serialize_struct("Record", 5)?;
@@ -64,7 +65,8 @@ impl Serialize for GroupState {
     }
 }
 
-/// From records in any order. Two records of one member are refused: which one was meant is not known.
+/// From records in any order. Two records of one member are refused: which one was meant is not
+/// known.
 impl<'de> Deserialize<'de> for GroupState {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GroupState, D::Error> {
         #[derive(Deserialize)]

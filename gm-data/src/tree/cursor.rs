@@ -22,7 +22,8 @@ impl<'a, E: Entry> Iter<'a, E> {
         iter
     }
 
-    /// The entries whose key is `first` or above. How many that are is not known: `len` is how many there are at most.
+    /// The entries whose key is `first` or above. How many that are is not known: `len` is how many
+    /// there are at most.
     pub(super) fn from(root: Option<&'a Node<E>>, len: usize, first: E::Key) -> impl Iterator<Item = &'a E> {
         let mut iter = Iter { above: Vec::new(), leaf: [].iter(), left: len };
         if let Some(root) = root {

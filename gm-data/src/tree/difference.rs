@@ -10,8 +10,9 @@ use super::{Child, Entry, Node, Tree, child_of};
 const COUNTERS: usize = 2 * size_of::<usize>();
 
 impl<E: Entry> Tree<E> {
-    /// Walks both trees in the order of the keys and calls `see` for every key that is in one of them only, and for every
-    /// key that is in both but not in a node that they share. Costs what the two do not share, not their size.
+    /// Walks both trees in the order of the keys and calls `see` for every key that is in one of
+    /// them only, and for every key that is in both but not in a node that they share. Costs what
+    /// the two do not share, not their size.
     pub(crate) fn each_difference<'a>(
         &'a self,
         other: &'a Tree<E>,
@@ -23,8 +24,9 @@ impl<E: Entry> Tree<E> {
         });
     }
 
-    /// As [`each_difference`](Tree::each_difference), for keys from `first` on, if there is one, until `see` breaks off. Returns the bytes of the
-    /// nodes of this tree that were gone into: after a whole walk those that the other does not share, or a little more.
+    /// As [`each_difference`](Tree::each_difference), for keys from `first` on, if there is one,
+    /// until `see` breaks off. Returns the bytes of the nodes of this tree that were gone into:
+    /// after a whole walk those that the other does not share, or a little more.
     pub(crate) fn walk_differences<'a>(
         &'a self,
         other: &'a Tree<E>,
@@ -63,8 +65,8 @@ impl<E: Entry> Tree<E> {
                     mine.skip();
                     theirs.skip();
                 }
-                // Whichever comes first goes down. Of two that begin alike an inner node goes first: what it has below
-                // may be what the other is.
+                // Whichever comes first goes down. Of two that begin alike an inner node goes
+                // first: what it has below may be what the other is.
                 (Some(left), Some(right)) if order.is_eq() => match (&left.node, &right.node) {
                     (Node::Inner(_), Node::Leaf(_)) => mine.descend(),
                     (Node::Leaf(_), Node::Inner(_)) => theirs.descend(),
@@ -90,7 +92,8 @@ impl<E: Entry> Tree<E> {
 /// What is left of two leaves after a walk side by side.
 type Rest<'a, E> = ControlFlow<(), (&'a [E], &'a [E])>;
 
-/// Walks two leaves side by side until one ends, and returns what is left of both. Most of the time goes here.
+/// Walks two leaves side by side until one ends, and returns what is left of both. Most of the time
+/// goes here.
 fn walk_entries<'a, E: Entry>(
     mut mine: &'a [E],
     mut theirs: &'a [E],

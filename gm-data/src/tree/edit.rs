@@ -1,4 +1,5 @@
-//! Changing a tree, one entry at a time. Knows nothing of who else holds it: what is shared is copied first.
+//! Changing a tree, one entry at a time. Knows nothing of who else holds it: what is shared is
+//! copied first.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -40,8 +41,9 @@ impl<E: Entry> Tree<E> {
         Some(old)
     }
 
-    /// Puts the entry in the place of the one with its key, of which there must be one, and whose sum must be `old`. One way
-    /// down, and cheaper than [`insert`](Tree::insert), which must be ready to cut nodes. Logarithmic.
+    /// Puts the entry in the place of the one with its key, of which there must be one, and whose
+    /// sum must be `old`. One way down, and cheaper than [`insert`](Tree::insert), which must be
+    /// ready to cut nodes. Logarithmic.
     pub(crate) fn replace(&mut self, old: E::Sum, entry: E) {
         let (key, new) = (entry.key(), entry.sum());
         let mut node = self.root.as_mut().expect("there is an entry to replace");
@@ -62,7 +64,8 @@ impl<E: Entry> Tree<E> {
         }
     }
 
-    /// The entry with that key, to be changed in place; neither its key nor its sum may change. Logarithmic.
+    /// The entry with that key, to be changed in place; neither its key nor its sum may change.
+    /// Logarithmic.
     pub(crate) fn get_mut(&mut self, key: E::Key) -> Option<&mut E> {
         let mut node = self.root.as_mut()?;
         loop {
@@ -143,7 +146,8 @@ impl<E: Entry> Node<E> {
         }
     }
 
-    /// Below a quarter: lazier than the usual half, so that a range that comes and goes does not cut and join in turn.
+    /// Below a quarter: lazier than the usual half, so that a range that comes and goes does not
+    /// cut and join in turn.
     fn is_small(&self) -> bool {
         match self {
             Node::Leaf(entries) => entries.len() < E::LEAF.div_ceil(4),
@@ -152,8 +156,8 @@ impl<E: Entry> Node<E> {
     }
 }
 
-/// The right half, if the leaf was full. Where the entry comes last the left half stays full: keys that come in their
-/// order fill their leaves.
+/// The right half, if the leaf was full. Where the entry comes last the left half stays full: keys
+/// that come in their order fill their leaves.
 fn insert_into_leaf<E: Entry>(entries: &mut Arc<[E]>, at: usize, entry: E) -> Option<Child<E>> {
     let one = core::slice::from_ref(&entry);
     if entries.len() < E::LEAF {
@@ -173,7 +177,8 @@ fn insert_into_leaf<E: Entry>(entries: &mut Arc<[E]>, at: usize, entry: E) -> Op
     Some(Node::child(Node::Leaf(right)))
 }
 
-/// The child has become small: joins it with a neighbour, or shares their entries evenly if one node cannot hold them.
+/// The child has become small: joins it with a neighbour, or shares their entries evenly if one
+/// node cannot hold them.
 fn rebalance<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
     let left = at.saturating_sub(1);
     let right = children.remove(left + 1).node;
@@ -205,8 +210,8 @@ fn rebalance<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
     }
 }
 
-/// A leaf of those pieces, exactly as large as they are. Through a `Vec`, which copies whole pieces at once: an exact
-/// iterator over them would go entry by entry.
+/// A leaf of those pieces, exactly as large as they are. Through a `Vec`, which copies whole pieces
+/// at once: an exact iterator over them would go entry by entry.
 fn concat<E: Entry>(pieces: &[&[E]]) -> Arc<[E]> {
     Arc::from(pieces.concat())
 }

@@ -3,8 +3,8 @@
 use super::{Entry, Iter, Node, Tree, child_of};
 
 impl<E: Entry> Tree<E> {
-    /// The sorted entries from the key `first` on, up to and without the key `end`; `None` is the end of the tree. Costs what
-    /// is taken of them, and a logarithm.
+    /// The sorted entries from the key `first` on, up to and without the key `end`; `None` is the
+    /// end of the tree. Costs what is taken of them, and a logarithm.
     pub(crate) fn between(&self, first: E::Key, end: Option<E::Key>) -> impl Iterator<Item = &E> {
         let before_end = move |entry: &&E| end.is_none_or(|end| entry.key() < end);
         Iter::from(self.root.as_ref(), self.len, first).take_while(before_end)
@@ -29,8 +29,9 @@ impl<E: Entry> Node<E> {
             Node::Inner(children) => {
                 let sum = |at: usize| {
                     let child = &children[at];
-                    // All of a child is inside if it begins there and the next one begins no later than at the end. How far
-                    // the last one goes is not known here: at most one on each side is gone down.
+                    // All of a child is inside if it begins there and the next one begins no later
+                    // than at the end. How far the last one goes is not known here: at most one on
+                    // each side is gone down.
                     let ends_inside =
                         end.is_none_or(|end| children.get(at + 1).is_some_and(|next| next.min <= end));
                     if first <= child.min && ends_inside {

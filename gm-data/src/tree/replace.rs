@@ -1,4 +1,5 @@
-//! Replacing many entries at once: one way down for all that lie in a leaf, where one by one each would go its own.
+//! Replacing many entries at once: one way down for all that lie in a leaf, where one by one each
+//! would go its own.
 
 use alloc::sync::Arc;
 use core::mem;
@@ -6,9 +7,9 @@ use core::mem;
 use super::{Idempotent, Node, Tree};
 
 impl<E: Idempotent> Tree<E> {
-    /// Replaces every entry whose key is among those of `entries`, which must be sorted by key, each key once. Calls
-    /// `replaced` with the old and the new one, and `missing` with each that has no entry here yet: those are for the caller
-    /// to insert.
+    /// Replaces every entry whose key is among those of `entries`, which must be sorted by key,
+    /// each key once. Calls `replaced` with the old and the new one, and `missing` with each that
+    /// has no entry here yet: those are for the caller to insert.
     pub(crate) fn replace_sorted(
         &mut self,
         entries: &[E],
@@ -60,7 +61,8 @@ impl<E: Idempotent> Node<E> {
                     let (mine, rest) = entries.split_at(here);
                     let child = &mut children[at];
                     child.node.replace_sorted(mine, replaced, missing);
-                    // It may grow by what is missing, too: then a search looks at more than it must, and finds the same.
+                    // It may grow by what is missing, too: then a search looks at more than it
+                    // must, and finds the same.
                     child.sum = mine.iter().fold(child.sum, |sum, entry| E::add(sum, entry.sum()));
                     entries = rest;
                 }

@@ -1,4 +1,5 @@
-//! What the black-box tests share: short ways to say ids, ranges, items, records and times. Knows nothing of what they test.
+//! What the black-box tests share: short ways to say ids, ranges, items, records and times. Knows
+//! nothing of what they test.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use gm_clock::{Incarnation, NetId};
@@ -97,8 +98,8 @@ pub(crate) fn format_item(StampedItem { item, stamp: time }: StampedItem) -> Str
     format!("{} {} :{} x{} @{time}", item.range(), item.op(), item.port(), item.priority())
 }
 
-/// The replica is as it was: every record with its removals and floors, the fingerprint, the counts, the conflict, and
-/// what only its debug text shows.
+/// The replica is as it was: every record with its removals and floors, the fingerprint, the
+/// counts, the conflict, and what only its debug text shows.
 pub(crate) fn assert_same(before: &Replica, after: &Replica) {
     assert_eq!(before.own_record(), after.own_record(), "one's own record");
     let (old, new) = (before.state(), after.state());

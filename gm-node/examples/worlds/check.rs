@@ -1,4 +1,5 @@
-//! What must hold in a world of whole nodes, one thing a file. Knows nothing of how plans are drawn.
+//! What must hold in a world of whole nodes, one thing a file. Knows nothing of how plans are
+//! drawn.
 
 pub(crate) mod acks;
 pub(crate) mod claims;

@@ -1,11 +1,12 @@
-//! Deeds are done: what was left open is settled by chance and by what the node holds. Judges nothing.
+//! Deeds are done: what was left open is settled by chance and by what the node holds. Judges
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
 use gm_data::{Change, Item, KeyRange, Op};
-use gm_node::{Command, Forget, Wait, Write, WriteKind};
+use gm_node::{Forget, NodeCommand, Wait, Write, WriteKind};
 use gm_sim::{Action, FaultClass, NodeIndex};
 
 use crate::environment::{NodeWorld, StartRole, keyring_at};
@@ -85,7 +86,7 @@ impl Executor {
         let (at, asked) = (world.now(), RequestKind::Write(what.clone()));
         let ask = Request { node, group, kind: asked, wait, at, state_before: known, answered: false };
         let tag = self.history.borrow_mut().add_request(ask);
-        world.command(node, Command::Write(Write { tag, group: name, kind: what, wait }));
+        world.command(node, NodeCommand::Write(Write { tag, group: name, kind: what, wait }));
     }
 
     fn random_range(&mut self) -> KeyRange {
@@ -143,7 +144,7 @@ impl Executor {
         let (at, what) = (world.now(), RequestKind::Forget(member));
         let ask = Request { node, group, kind: what, wait, at, state_before: None, answered: false };
         let tag = self.history.borrow_mut().add_request(ask);
-        world.command(node, Command::Forget(Forget { tag, group: Some(name), member: id, wait }));
+        world.command(node, NodeCommand::Forget(Forget { tag, group: Some(name), member: id, wait }));
     }
 
     fn watch(&mut self, world: &mut NodeWorld, node: NodeIndex, group: usize, pace: Duration) {
@@ -153,7 +154,7 @@ impl Executor {
             let watch = history.watchers.len() - 1;
             (history.watcher_tag(node, watch), history.plan.groups[group].clone())
         };
-        world.command(node, Command::Watch { tag, group });
+        world.command(node, NodeCommand::Watch { tag, group });
     }
 
     fn operate_disk(&mut self, node: NodeIndex, operation: DiskOperation) {
@@ -268,7 +269,7 @@ impl Executor {
         self.history.borrow().environment.step.set(step);
         for node in world.indices() {
             if world.machine(node).is_some() {
-                world.command(node, Command::Keys(keyring_at(step)));
+                world.command(node, NodeCommand::Keys(keyring_at(step)));
                 if step == 2 {
                     world.record_fault(node, FaultClass::KeyRotation);
                 }

@@ -1,4 +1,5 @@
-//! What happened in a run, as far as more than one needs it: what owners wrote, whose disk is to be believed, who waits, who watches. Judges nothing.
+//! What happened in a run, as far as more than one needs it: what owners wrote, whose disk is to be
+//! believed, who waits, who watches. Judges nothing.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use gm_broadcast::{Input, Rng, Time};
 use gm_clock::NetId;
 use gm_data::{GroupState, Version};
 use gm_node::store::memory::{DiskFaults, DiskSnapshot, SimulatedDisk};
-use gm_node::{Command, Event, Wait, WriteKind};
+use gm_node::{NodeCommand, NodeEvent, Wait, WriteKind};
 use gm_sim::{Checker, FaultClass, NodeIndex, Observation, ObservationContext, Violation, derive_seed};
 
 use crate::check::convergence::Difference;
@@ -47,7 +48,8 @@ pub(crate) struct ForgottenMember {
     pub(crate) group: usize,
     pub(crate) member: NodeIndex,
     pub(crate) version: Version,
-    /// Who forgot it, and its starts so far; nobody, once it has left the group and keeps nothing of others there.
+    /// Who forgot it, and its starts so far; nobody, once it has left the group and keeps nothing
+    /// of others there.
     pub(crate) by: Option<(NodeIndex, u32)>,
     /// Starts of the member so far, if it was dead.
     pub(crate) dead_after: Option<u32>,
@@ -85,7 +87,7 @@ pub(crate) struct NodeHistory {
     /// Who watches what, and how slowly.
     pub(crate) watchers: Vec<(NodeIndex, usize, Duration)>,
     /// Commands that owners give on their own.
-    pub(crate) owner_commands: Vec<(Time, NodeIndex, Command)>,
+    pub(crate) owner_commands: Vec<(Time, NodeIndex, NodeCommand)>,
     /// Faults that really happened, not counted by the world yet.
     pub(crate) uncounted_faults: Vec<(NodeIndex, FaultClass)>,
     /// Groups of which a node knows since its start that somebody holds the same.
@@ -270,7 +272,8 @@ impl NodeHistory {
 }
 
 impl NodeHistory {
-    /// What a watcher is called in the present life of its node: what one of an earlier life took is none of it.
+    /// What a watcher is called in the present life of its node: what one of an earlier life took
+    /// is none of it.
     pub(crate) fn watcher_tag(&self, node: NodeIndex, watch: usize) -> u64 {
         u64::from(self.starts[node.0 as usize]) << 32 | watch as u64
     }
@@ -297,7 +300,7 @@ impl NodeHistory {
             self.owner_commands.push((
                 at,
                 node,
-                Command::AdvanceWatch { tag, cursor: Box::new(part.cursor) },
+                NodeCommand::AdvanceWatch { tag, cursor: Box::new(part.cursor) },
             ));
         }
     }
@@ -324,19 +327,19 @@ impl Checker<SimNode> for NodeHistory {
                 for (watch, (of, group, _)) in self.watchers.clone().into_iter().enumerate() {
                     if of == node {
                         let (tag, group) = (self.watcher_tag(node, watch), self.plan.groups[group].clone());
-                        self.owner_commands.push((place.at, node, Command::Watch { tag, group }));
+                        self.owner_commands.push((place.at, node, NodeCommand::Watch { tag, group }));
                     }
                 }
             }
             Observation::Ended => self.process_ended(node),
-            Observation::Event(Event::Answered { tag, result, .. }) => {
+            Observation::Event(NodeEvent::Answered { tag, result, .. }) => {
                 self.request_answered(place.at, *tag, result)
             }
-            Observation::Event(Event::InSync { group, .. }) => {
+            Observation::Event(NodeEvent::InSync { group, .. }) => {
                 let group = self.group(group);
                 self.in_sync.insert((node, group));
             }
-            Observation::Input(Input::Command(Command::Write(write))) => {
+            Observation::Input(Input::Command(NodeCommand::Write(write))) => {
                 if let Some(ask) = self.requests.get_mut(&write.tag) {
                     ask.at = place.at;
                 }

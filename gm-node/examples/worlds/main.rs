@@ -1,10 +1,13 @@
-//! Worlds of whole nodes in virtual time; `cargo xtask sim --node` calls it. Knows the flags, and which module answers each.
+//! Worlds of whole nodes in virtual time; `cargo xtask sim --node` calls it. Knows the flags, and
+//! which module answers each.
 //!
-//! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault was missing, 3 after a crash, 4 if safety was
-//! broken, 5 if something did not happen in time, 6 if a planted bug was not found.
+//! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault
+//! was missing, 3 after a crash, 4 if safety was broken, 5 if something did not happen in time, 6
+//! if a planted bug was not found.
 //!
-//! Reading order: `plan.rs` and below it (what is to happen), `environment.rs` (the world), `run.rs`, `executor.rs` (how it happens), `history.rs`, `writer_model.rs`, `check.rs`
-//! and below it (what must hold), `suite.rs`, `planted_bugs.rs`.
+//! Reading order: `plan.rs` and below it (what is to happen), `environment.rs` (the world),
+//! `run.rs`, `executor.rs` (how it happens), `history.rs`, `writer_model.rs`, `check.rs` and below
+//! it (what must hold), `suite.rs`, `planted_bugs.rs`.
 
 #![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 #![allow(missing_docs, reason = "nobody depends on an example")]
@@ -44,7 +47,8 @@ struct SimFlags {
     /// A scenario by its name, instead of the drawn one; its seed 0 if no other is said
     #[arg(long)]
     scenario: Option<String>,
-    /// Everything: many seeds, every scenario, the search for every planted bug; writes docs/campaign-node.md
+    /// Everything: many seeds, every scenario, the search for every planted bug; writes
+    /// docs/campaign-node.md
     #[arg(long)]
     campaign: bool,
     /// Look for a planted bug, or, with a seed, run with it

@@ -1,7 +1,9 @@
-//! What whole nodes cost, as numbers: fixed worlds and seeds, printed as tables that are committed and compared. Knows no campaign.
+//! What whole nodes cost, as numbers: fixed worlds and seeds, printed as tables that are committed
+//! and compared. Knows no campaign.
 //!
-//! Reading order: `metrics/world.rs` (the worlds), `metrics/table.rs`, then the tables: `metrics/anti_entropy.rs`, `metrics/idle.rs`, `metrics/change.rs`,
-//! `metrics/newcomer.rs`, `metrics/start.rs`, `metrics/many_groups.rs`.
+//! Reading order: `metrics/world.rs` (the worlds), `metrics/table.rs`, then the tables:
+//! `metrics/anti_entropy.rs`, `metrics/idle.rs`, `metrics/change.rs`, `metrics/newcomer.rs`,
+//! `metrics/start.rs`, `metrics/many_groups.rs`.
 
 mod anti_entropy;
 mod change;
@@ -20,7 +22,8 @@ const fn millis(time: std::time::Duration) -> u128 {
     time.as_millis()
 }
 
-/// Prints the tables that are compared. With `check`, says by what it returns whether they are what is committed (0 if so); without, commits them.
+/// Prints the tables that are compared. With `check`, says by what it returns whether they are what
+/// is committed (0 if so); without, commits them.
 pub(crate) fn run(check: bool) -> u8 {
     let tables = vec![
         anti_entropy::table(),
@@ -52,7 +55,8 @@ pub(crate) fn run(check: bool) -> u8 {
     1
 }
 
-/// Prints the tables of many nodes, which take minutes, and commits them beside the others, which stay as they are.
+/// Prints the tables of many nodes, which take minutes, and commits them beside the others, which
+/// stay as they are.
 pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
         change::table(&[(4_096, 64), (4_096, 1)]),

@@ -1,8 +1,8 @@
-//! A run as a value: who stands where, what owners do when, what is wrong when. A function of a seed, drawn ([`random`]) or of a name ([`named`]).
-//! Knows nothing of machines and checkers.
+//! A run as a value: who stands where, what owners do when, what is wrong when. A function of a
+//! seed, drawn ([`random`]) or of a name ([`named`]). Knows nothing of machines and checkers.
 //!
-//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all is well again, and [`Plan::bound`] later all
-//! who hold a group hold the same of it.
+//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all
+//! is well again, and [`Plan::bound`] later all who hold a group hold the same of it.
 
 mod layout;
 mod named;
@@ -87,7 +87,8 @@ pub(crate) struct NodeClaims {
     pub(crate) waits: Option<ExpectedEnd>,
     /// These know the name of a group that they are not in, and a member of it.
     pub(crate) contacts: Vec<NodeIndex>,
-    /// After all is equal, so many nanoseconds are watched, and a node sends at most so many bytes a second, headers included.
+    /// After all is equal, so many nanoseconds are watched, and a node sends at most so many bytes
+    /// a second, headers included.
     pub(crate) idle_limit: Option<(Duration, u64)>,
     /// These are members in the end of these groups, and nobody else is.
     pub(crate) members: Option<Vec<(usize, Vec<NodeIndex>)>>,
@@ -115,15 +116,18 @@ pub(crate) enum Operation {
     Write { node: NodeIndex, group: usize, intent: Intent, wait: Wait },
     /// A node forgets another.
     Forget { node: NodeIndex, group: usize, member: NodeIndex, wait: Wait },
-    /// Somebody watches a group at a node, and takes so long each time, from now on and after each start.
+    /// Somebody watches a group at a node, and takes so long each time, from now on and after each
+    /// start.
     Watch { node: NodeIndex, group: usize, pace: Duration },
     /// That happens to its disk.
     Disk(NodeIndex, DiskOperation),
-    /// The process dies, and is started again after a while, or never; and this becomes of its disk.
+    /// The process dies, and is started again after a while, or never; and this becomes of its
+    /// disk.
     Crash { node: NodeIndex, disk_outcome: DiskOutcome, gap: Option<Duration> },
     /// It writes, and dies while that is written.
     TornWrite { node: NodeIndex, group: usize, gap: Duration },
-    /// At a place that is not a node yet a process starts that says it is that node, and dies after a while.
+    /// At a place that is not a node yet a process starts that says it is that node, and dies after
+    /// a while.
     Clash { place: NodeIndex, victim: NodeIndex, group: usize, lasts: Duration },
     /// A node stops, and goes on at another place with its disk.
     ChangeAddress { node: NodeIndex, place: NodeIndex, group: usize },

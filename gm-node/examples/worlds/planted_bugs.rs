@@ -1,4 +1,5 @@
-//! The planted bugs, each with a scenario in which it is found and by whom. Knows nothing of what a bug does.
+//! The planted bugs, each with a scenario in which it is found and by whom. Knows nothing of what a
+//! bug does.
 
 use gm_node::Bug;
 use gm_sim::Run;
@@ -69,7 +70,8 @@ pub(crate) fn named(name: &str) -> Option<Bug> {
     Bug::ALL.into_iter().find(|bug| bug.name() == name)
 }
 
-/// The first seed that finds a bug and is clean without it, and the checker that does, in that scenario.
+/// The first seed that finds a bug and is clean without it, and the checker that does, in that
+/// scenario.
 pub(crate) fn search(bug: Bug, scenario: &str) -> Option<(u64, String)> {
     (0..SEARCH_SEEDS).find_map(|seed| {
         let violation = run_seed(scenario, seed, Some(bug))?.outcome.err()?;

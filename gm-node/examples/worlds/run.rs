@@ -1,4 +1,5 @@
-//! A plan is run: the world is made, everybody looks on, deeds are done, and when all is well again it is waited until all is equal. Judges nothing itself.
+//! A plan is run: the world is made, everybody looks on, deeds are done, and when all is well again
+//! it is waited until all is equal. Judges nothing itself.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -108,7 +109,8 @@ pub(crate) fn bytes_sent(world: &NodeWorld) -> u64 {
         .sum()
 }
 
-/// Everything happens until then; owners do what they do on their own, and what really happened is counted.
+/// Everything happens until then; owners do what they do on their own, and what really happened is
+/// counted.
 pub(crate) fn run_until(world: &mut NodeWorld, history: &SharedHistory, end: Time) {
     loop {
         let stopped = world.run_while(end, |_| history.borrow().owner_commands.is_empty());

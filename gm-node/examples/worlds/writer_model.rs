@@ -1,5 +1,6 @@
-//! What an owner may rely on: its acknowledged writes, one after the other, on what its disk held at the start. A slow, obvious twin of what the machine
-//! does with changes; shares no code with it.
+//! What an owner may rely on: its acknowledged writes, one after the other, on what its disk held
+//! at the start. A slow, obvious twin of what the machine does with changes; shares no code with
+//! it.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,8 @@ pub struct DaemonStatus {
     pub storage: Option<String>,
     /// Whether frames are sealed.
     pub sealed: bool,
-    /// The id of the key that seals, `0x3f`: the byte by which frames name it. Different keys may have one id.
+    /// The id of the key that seals, `0x3f`: the byte by which frames name it. Different keys may
+    /// have one id.
     pub key: Option<String>,
     /// The ids of the keys that only open.
     pub other_keys: Vec<String>,
@@ -47,7 +48,8 @@ pub struct DaemonStatus {
     pub warnings: Vec<String>,
 }
 
-/// Connections that others opened, and that have not proven that they have the key: what they hold, and what became of them.
+/// Connections that others opened, and that have not proven that they have the key: what they hold,
+/// and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnauthenticatedInfo {
     /// How many are there now.
@@ -56,20 +58,23 @@ pub struct UnauthenticatedInfo {
     pub bytes: usize,
     /// The most that this can be.
     pub max_bytes: usize,
-    /// Closed since the start: they made room for others, showed nothing in time, or showed what does not open.
+    /// Closed since the start: they made room for others, showed nothing in time, or showed what
+    /// does not open.
     pub closed: u64,
     /// Not let in since the start, because others of their address were closed shortly before.
     pub refused: u64,
 }
 
-/// Frames that come by connections which have proven that they have the key, and that are not whole yet.
+/// Frames that come by connections which have proven that they have the key, and that are not whole
+/// yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncompleteInfo {
     /// Bytes of memory that they take.
     pub bytes: usize,
     /// The most that this can be.
     pub max_bytes: usize,
-    /// Connections that were closed since the start because there was no room for all such frames, or because one took too long.
+    /// Connections that were closed since the start because there was no room for all such frames,
+    /// or because one took too long.
     pub closed: u64,
 }
 
@@ -78,8 +83,8 @@ pub struct IncompleteInfo {
 pub struct SeedInfo {
     /// As it was configured.
     pub seed: String,
-    /// `reached`, `ourselves`, `pending`, `not-resolved`, `no-usable-address`, `refused`, `silent`, `closes-before-first-frame` or
-    /// `not-heard`.
+    /// `reached`, `ourselves`, `pending`, `not-resolved`, `no-usable-address`, `refused`, `silent`,
+    /// `closes-before-first-frame` or `not-heard`.
     pub state: String,
     /// What its name means.
     pub nodes: Vec<String>,
@@ -114,19 +119,23 @@ pub struct GroupInfo {
     pub records: usize,
     /// Of them, the forgotten.
     pub forgotten: usize,
-    /// For how many milliseconds nothing is written, because another node writes under our identity.
+    /// For how many milliseconds nothing is written, because another node writes under our
+    /// identity.
     pub conflict: Option<u64>,
     /// Who passed on last what that other node wrote: itself, or a node that had it from it.
     #[serde(default)]
     pub conflict_reported_by: Option<String>,
 }
 
-/// How far a group was compared with other holders of it, and so what an answer is worth in which something is missing.
+/// How far a group was compared with other holders of it, and so what an answer is worth in which
+/// something is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncInfo {
-    /// `equal`: another holder held the same at the last comparison. `differs`: the comparisons since `seconds` find a difference that is not
-    /// settled yet. `sole`: no other member is known here, nor to the peer `with`, which was asked. `single`: this node is alone by configuration.
-    /// `unverified`: nothing was compared since this node started or joined, and members may be missing.
+    /// `equal`: another holder held the same at the last comparison. `differs`: the comparisons
+    /// since `seconds` find a difference that is not settled yet. `sole`: no other member is known
+    /// here, nor to the peer `with`, which was asked. `single`: this node is alone by
+    /// configuration. `unverified`: nothing was compared since this node started or joined, and
+    /// members may be missing.
     pub state: String,
     /// Whether it is any but `unverified`.
     pub verified: bool,
@@ -243,8 +252,8 @@ pub struct CoverageSegment {
 pub struct PeerInfo {
     /// Its NetId.
     pub node: String,
-    /// Whether its multicast is heard: within two rounds of the island, a minute at least, and it neither refused a connection nor left three
-    /// questions unanswered since.
+    /// Whether its multicast is heard: within two rounds of the island, a minute at least, and it
+    /// neither refused a connection nor left three questions unanswered since.
     pub near: bool,
     /// How many seconds ago anything of it came; nothing if only others told of it.
     pub last_heard: Option<u64>,
@@ -254,7 +263,8 @@ pub struct PeerInfo {
     pub last_multicast: Option<u64>,
     /// Whether a connection to it is open.
     pub connected: bool,
-    /// What is known of datagrams between us: `untested`, `work`, `lost`, or `other-family` (its address is of another family than ours).
+    /// What is known of datagrams between us: `untested`, `work`, `lost`, or `other-family` (its
+    /// address is of another family than ours).
     pub datagrams: String,
     /// Questions that it left unanswered since it was last heard.
     pub unanswered: u32,
@@ -262,7 +272,8 @@ pub struct PeerInfo {
     pub failures: u32,
     /// The last of them: `refused` or `silent`.
     pub failure: Option<String>,
-    /// For how many seconds it is left alone because of them; after that it is dialled when there is something for it.
+    /// For how many seconds it is left alone because of them; after that it is dialled when there
+    /// is something for it.
     pub retry_in: Option<u64>,
     /// What is wrong between us, each with what mends it, in words.
     pub problems: Vec<String>,
@@ -299,6 +310,7 @@ pub enum GroupChange {
         /// Its NetId.
         node: String,
     },
-    /// What changed is no longer kept, as this watcher did not read it: look at the topology anew. What comes now goes on from there.
+    /// What changed is no longer kept, as this watcher did not read it: look at the topology anew.
+    /// What comes now goes on from there.
     Lost,
 }

@@ -131,14 +131,16 @@ pub struct WriteResult {
     pub version: String,
     /// The group's fingerprint now, for `wait`; empty if the daemon ended before it could say.
     pub fingerprint: String,
-    /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who might), `timed-out`, or `ended` (the daemon ends, and
-    /// the wait with it).
+    /// `satisfied`, `settled` (fewer acknowledged it than were waited for, and nobody is left who
+    /// might), `timed-out`, or `ended` (the daemon ends, and the wait with it).
     pub wait: String,
-    /// Other members of the group that are known. `acknowledged + refused + unreachable + unknown` of them were asked.
+    /// Other members of the group that are known. `acknowledged + refused + unreachable + unknown`
+    /// of them were asked.
     pub members: u64,
     /// Members that acknowledged it.
     pub acknowledged: u64,
-    /// Members that got it and answered that they do not count: they do not hold the group, or cannot keep it on disk.
+    /// Members that got it and answered that they do not count: they do not hold the group, or
+    /// cannot keep it on disk.
     pub refused: u64,
     /// Members that could not be reached.
     pub unreachable: u64,

@@ -90,7 +90,8 @@ pub(crate) fn parse_fingerprint(text: &str) -> Result<String, String> {
 /// Which acknowledgements a write waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct WaitArgs {
-    /// Return once so many other members acknowledged the write, any of them; `all`: all whose ranges it overlaps, and at least one. It stands in any case
+    /// Return once so many other members acknowledged the write, any of them; `all`: all whose
+    /// ranges it overlaps, and at least one. It stands in any case
     #[arg(long, default_value = "none", value_parser = parse_wait_count, value_name = "none|one|K|all")]
     pub(crate) wait: String,
     /// Count only members that have the write on disk
@@ -125,8 +126,8 @@ pub(crate) struct ReadArgs {
 /// Whether a read waits until its group was compared with another holder of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct FreshArgs {
-    /// Wait until the group was compared with another holder of it, so long at most (5s if no time is given): right after a start or a join members may
-    /// be missing here
+    /// Wait until the group was compared with another holder of it, so long at most (5s if no time
+    /// is given): right after a start or a join members may be missing here
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = parse_duration, value_name = "TIME")]
     pub(crate) fresh: Option<Duration>,
 }

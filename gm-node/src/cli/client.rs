@@ -1,4 +1,5 @@
-//! Questions to a daemon, over its control socket. Knows the shapes only as what JSON is read into, and no command.
+//! Questions to a daemon, over its control socket. Knows the shapes only as what JSON is read into,
+//! and no command.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,8 @@ impl Client {
         Ok(LineStream { is_endless: true, ..self.list(uri, Duration::ZERO).await? })
     }
 
-    /// Asks for what may be long, and for which the daemon may wait so long. It has to send more of it again and again.
+    /// Asks for what may be long, and for which the daemon may wait so long. It has to send more of
+    /// it again and again.
     pub(crate) async fn list(&self, uri: &str, waits: Duration) -> Result<LineStream, CommandError> {
         let within = waits.saturating_add(self.timeout);
         let asked = async { self.send(self.connect().await?, Method::GET, uri, None, true).await };
@@ -132,7 +134,8 @@ impl Client {
         self.check(peer.uid(), peer.pid(), permissions::me()).map(|()| stream)
     }
 
-    /// Whoever can replace the socket could answer anything: only one's own user and root are believed.
+    /// Whoever can replace the socket could answer anything: only one's own user and root are
+    /// believed.
     fn check(&self, user: u32, process: Option<i32>, me: u32) -> Result<(), CommandError> {
         if permissions::is_trusted(user, me) {
             return Ok(());
@@ -157,7 +160,8 @@ impl Client {
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream))
                 .await
                 .map_err(|error| self.interrupted(&error))?;
-        // It ends with the answer, or when its sender is dropped; what goes wrong in it, the sender says too.
+        // It ends with the answer, or when its sender is dropped; what goes wrong in it, the sender
+        // says too.
         tokio::spawn(connection);
         let accept = if in_lines { NDJSON } else { "application/json" };
         let mut request = Request::builder().method(method).uri(uri).header(header::HOST, "localhost");

@@ -1,4 +1,5 @@
-//! Why a command did not do what it was asked, what it says of it, and with which exit code. Knows no command.
+//! Why a command did not do what it was asked, what it says of it, and with which exit code. Knows
+//! no command.
 
 use std::io;
 use std::process::ExitCode;
@@ -6,7 +7,8 @@ use std::process::ExitCode;
 use gm_node::api;
 use thiserror::Error;
 
-/// The exit code of a read whose group is not held here, or was not compared with another holder yet.
+/// The exit code of a read whose group is not held here, or was not compared with another holder
+/// yet.
 const EXIT_UNVERIFIED: u8 = 7;
 
 /// Why a command came to nothing.
@@ -106,7 +108,8 @@ pub(crate) enum Outcome {
     RequirementUnmet,
     /// Not as many have it as were asked for.
     WaitUnmet,
-    /// The group was not compared with another holder yet: what is missing in the answer may be there.
+    /// The group was not compared with another holder yet: what is missing in the answer may be
+    /// there.
     Unverified,
 }
 

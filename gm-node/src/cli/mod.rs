@@ -1,7 +1,10 @@
-//! What is asked of a running daemon, and told it. Knows the daemon as a socket only: see `client.rs`.
+//! What is asked of a running daemon, and told it. Knows the daemon as a socket only: see
+//! `client.rs`.
 //!
-//! `args.rs` and `node_arg.rs` read what is typed, `socket_path.rs` finds the socket, `read.rs`, `write.rs` and `watch.rs` are the commands, `render` and
-//! `table.rs` make text for people, `printer.rs` prints it or JSON, `output_reader.rs` tells whether somebody reads it, `error.rs` has the exit codes.
+//! `args.rs` and `node_arg.rs` read what is typed, `socket_path.rs` finds the socket, `read.rs`,
+//! `write.rs` and `watch.rs` are the commands, `render` and `table.rs` make text for people,
+//! `printer.rs` prints it or JSON, `output_reader.rs` tells whether somebody reads it, `error.rs`
+//! has the exit codes.
 
 pub(crate) mod args;
 pub(crate) mod client;
@@ -153,8 +156,9 @@ pub(crate) enum ClientCommand {
     Change {
         /// The group's name
         group: GroupName,
-        /// A JSON list: [{"do": "serve", "start": 0, "end": 99, "port": 5432, "priority": 2}, {"do": "unserve", ...},
-        /// {"do": "interest", ...}, {"do": "priority", "start": 0, "end": 99, "priority": "+1"}]; `-` is standard input
+        /// A JSON list: [{"do": "serve", "start": 0, "end": 99, "port": 5432, "priority": 2},
+        /// {"do": "unserve", ...}, {"do": "interest", ...}, {"do": "priority", "start": 0, "end":
+        /// 99, "priority": "+1"}]; `-` is standard input
         file: PathBuf,
         #[command(flatten)]
         waiting: WaitArgs,
@@ -174,7 +178,8 @@ pub(crate) enum ClientCommand {
     Purge {
         /// The group's name
         group: GroupName,
-        /// Those of members that this node has not heard since its start as well; one that lives comes back by itself
+        /// Those of members that this node has not heard since its start as well; one that lives
+        /// comes back by itself
         #[arg(long)]
         unheard: bool,
     },

@@ -1,4 +1,5 @@
-//! The member that `forget` removes: its NetId, or the name of its host and a port, which the system resolves.
+//! The member that `forget` removes: its NetId, or the name of its host and a port, which the
+//! system resolves.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,5 @@
-//! Detects that the reader of standard output is gone. Otherwise a command that prints only when something happens would run until then.
+//! Detects that the reader of standard output is gone. Otherwise a command that prints only when
+//! something happens would run until then.
 
 use std::io::stdout;
 use std::os::fd::AsFd;

@@ -70,7 +70,8 @@ impl fmt::Display for Table {
     }
 }
 
-/// Rows by which the columns of a table that has no end in sight are measured. Later rows that need more are not aligned.
+/// Rows by which the columns of a table that has no end in sight are measured. Later rows that need
+/// more are not aligned.
 const MEASURED_ROWS: usize = 1_000;
 
 /// A table whose rows are shown as they come.

@@ -1,5 +1,5 @@
-//! Checks that the node's addresses are still on an interface of this machine. An operator or a DHCP client may remove one while the node runs, and no socket
-//! reports it.
+//! Checks that the node's addresses are still on an interface of this machine. An operator or a
+//! DHCP client may remove one while the node runs, and no socket reports it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,7 +16,8 @@ use super::routes::App;
 /// Interval of the check.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The addresses to check: the advertised one and the one the node listens at, as far as this machine has them. Behind a NAT it does not have the first.
+/// The addresses to check: the advertised one and the one the node listens at, as far as this
+/// machine has them. Behind a NAT it does not have the first.
 pub(super) fn required_addresses(address: IpAddr, bind: Option<IpAddr>) -> BTreeSet<IpAddr> {
     let both = [Some(address), bind].into_iter().flatten();
     both.filter(|ip| !ip.is_unspecified() && has_address(*ip).unwrap_or(false)).collect()

@@ -1,8 +1,11 @@
-//! What the daemon is told: flags over environment over a file over defaults, strictly. Opens no socket and no data directory; reads the
-//! configuration file and the key file, asks the system what the name of a host means, and nothing else.
+//! What the daemon is told: flags over environment over a file over defaults, strictly. Opens no
+//! socket and no data directory; reads the configuration file and the key file, asks the system
+//! what the name of a host means, and nothing else.
 //!
-//! `config/schema.rs`: every setting by name; `config/flags.rs`: as flags; `config/layers.rs`: who says what; `config/spec.rs`: groups and ranges as text;
-//! `config/keys.rs`: keys; `config/resolver.rs`: hosts; `config/limits.rs`: how much the daemon holds; `config/resolved.rs`: what comes of it.
+//! `config/schema.rs`: every setting by name; `config/flags.rs`: as flags; `config/layers.rs`: who
+//! says what; `config/spec.rs`: groups and ranges as text; `config/keys.rs`: keys;
+//! `config/resolver.rs`: hosts; `config/limits.rs`: how much the daemon holds;
+//! `config/resolved.rs`: what comes of it.
 
 mod flags;
 mod keys;
@@ -82,7 +85,8 @@ pub(crate) fn exit_code(troubles: &[DaemonError]) -> ExitCode {
     most_severe(troubles).map_or(ExitCode::SUCCESS, |trouble| ExitCode::from(trouble.code().0))
 }
 
-/// Prints all troubles on standard error, and with `json` as one object on standard output. Returns the exit code.
+/// Prints all troubles on standard error, and with `json` as one object on standard output. Returns
+/// the exit code.
 #[allow(clippy::print_stderr)]
 pub(crate) fn report_errors(troubles: &[DaemonError], json: bool) -> ExitCode {
     for trouble in troubles {

@@ -1,5 +1,6 @@
-//! Remembers in a small file of the data directory which ranges came from the configuration (`join`, `serve`). So a start with other settings can withdraw those
-//! that are no longer configured, and leave alone what commands wrote.
+//! Remembers in a small file of the data directory which ranges came from the configuration
+//! (`join`, `serve`). So a start with other settings can withdraw those that are no longer
+//! configured, and leave alone what commands wrote.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -31,7 +32,8 @@ pub(super) struct ConfiguredRange {
     pub(super) range_use: RangeUse,
 }
 
-/// All configured ranges, sorted. Joining a group without ranges is an interest in the whole key space.
+/// All configured ranges, sorted. Joining a group without ranges is an interest in the whole key
+/// space.
 pub(super) fn configured_ranges(joins: &[JoinSpec], serves: &[ServeSpec]) -> Vec<ConfiguredRange> {
     let mut all = Vec::new();
     for JoinSpec { group, ranges } in joins {
@@ -59,13 +61,16 @@ pub(super) struct WithdrawalPlan {
     pub(super) withdrawn: Vec<KeyRange>,
     /// Ranges that a command has changed since, with what it wrote: these stay.
     pub(super) changed: Vec<(KeyRange, RangeUse)>,
-    /// Nothing of this node remains in the group, and the group is no longer configured: the node leaves it.
+    /// Nothing of this node remains in the group, and the group is no longer configured: the node
+    /// leaves it.
     pub(super) leaves: bool,
-    /// Nothing of this node remains in the group, but the group is configured: these become its interests.
+    /// Nothing of this node remains in the group, but the group is configured: these become its
+    /// interests.
     pub(super) rejoins: Vec<KeyRange>,
 }
 
-/// Compares the ranges of a group that were remembered with those that are configured now, and with the node's own record after those were applied.
+/// Compares the ranges of a group that were remembered with those that are configured now, and with
+/// the node's own record after those were applied.
 pub(super) fn plan_withdrawal(
     group: &GroupName,
     remembered: &[ConfiguredRange],

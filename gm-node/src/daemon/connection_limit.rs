@@ -1,4 +1,5 @@
-//! The connections of the control socket: of the daemon's own user and root. Their number is limited; beyond the limit a new connection is closed at once. When the process has no file
+//! The connections of the control socket: of the daemon's own user and root. Their number is
+//! limited; beyond the limit a new connection is closed at once. When the process has no file
 //! descriptor left, a reserved one serves one connection after the other, each for a short time.
 
 use std::io::{self, ErrorKind};
@@ -18,8 +19,9 @@ use gm_node::permissions;
 
 use super::descriptors::{Descriptors, SpareDescriptor, is_exhausted};
 
-/// Bytes that the system holds of what we send and a client has not taken, about; it counts twice as many, for what it needs besides. Less than its default: what
-/// a slow client has not taken is memory too.
+/// Bytes that the system holds of what we send and a client has not taken, about; it counts twice
+/// as many, for what it needs besides. Less than its default: what a slow client has not taken is
+/// memory too.
 const SEND_BUFFER: usize = 32 << 10;
 /// Pause after an error of `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -72,7 +74,8 @@ impl LimitedListener {
         }
     }
 
-    /// Whether a connection is of our own user or root. The mode of the socket keeps others out, unless somebody has changed it.
+    /// Whether a connection is of our own user or root. The mode of the socket keeps others out,
+    /// unless somebody has changed it.
     fn is_ours(&mut self, stream: &UnixStream) -> bool {
         match stream.peer_cred() {
             Ok(peer) if permissions::is_trusted(peer.uid(), permissions::me()) => true,
@@ -106,7 +109,8 @@ impl LimitedListener {
                     {
                         return (stream, Some(ReservedSlot::new(&self.spare)));
                     }
-                    // Another connection has the reserved descriptor, or another part of the process took it first.
+                    // Another connection has the reserved descriptor, or another part of the
+                    // process took it first.
                     let _ = timeout(ACCEPT_PAUSE, self.spare.returned()).await;
                     self.spare.refill();
                 }
@@ -177,8 +181,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Returns the reserved descriptor without closing it in between, so that no other part of the process can take it: it stays open as an ended
-    /// connection.
+    /// Returns the reserved descriptor without closing it in between, so that no other part of the
+    /// process can take it: it stays open as an ended connection.
     fn drop(&mut self) {
         let (Some(stream), Some(reserved)) = (self.stream.take(), &self.reserved) else { return };
         match stream.into_std() {

@@ -1,4 +1,5 @@
-//! File descriptors: the limit of this process, one reserved for the control socket, and the warning when all are in use.
+//! File descriptors: the limit of this process, one reserved for the control socket, and the
+//! warning when all are in use.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +16,8 @@ const WARN_FOR: Duration = Duration::from_secs(600);
 /// If they run out again after this time, it counts as another time.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Raises the soft limit of open files to the hard limit. Systems keep the soft limit low for programs that use `select`.
+/// Raises the soft limit of open files to the hard limit. Systems keep the soft limit low for
+/// programs that use `select`.
 pub(super) fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: maximum, maximum };
@@ -77,7 +79,8 @@ fn remedy() -> String {
     )
 }
 
-/// The reserved descriptor. The control socket releases it when no other is left, so that it can still accept one connection.
+/// The reserved descriptor. The control socket releases it when no other is left, so that it can
+/// still accept one connection.
 #[derive(Debug)]
 pub(super) struct SpareDescriptor {
     descriptor: Mutex<Option<OwnedFd>>,

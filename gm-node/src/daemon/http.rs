@@ -1,8 +1,10 @@
-//! HTTP/1.1 for the control socket: one request a connection, in bounded memory and time, whatever a client does. Knows no route.
+//! HTTP/1.1 for the control socket: one request a connection, in bounded memory and time, whatever
+//! a client does. Knows no route.
 //!
-//! It is the daemon's own because servers of libraries put the date into every answer, or compute it for each, and fail on a clock before 1970 or after
-//! 9999; here nothing looks at the clock. `http/head.rs`: what a request says before its body; `http/response.rs`: how an answer is sent; `http/stream.rs`: bytes
-//! of a connection.
+//! It is the daemon's own because servers of libraries put the date into every answer, or compute
+//! it for each, and fail on a clock before 1970 or after 9999; here nothing looks at the clock.
+//! `http/head.rs`: what a request says before its body; `http/response.rs`: how an answer is sent;
+//! `http/stream.rs`: bytes of a connection.
 
 mod head;
 mod response;
@@ -55,7 +57,8 @@ struct ServerState {
 /// A request that is not answered by a route, with the status that says why.
 type HttpRefusal = (StatusCode, String);
 
-/// Serves all connections. After `end` it accepts no more, and returns when the requests in progress are answered.
+/// Serves all connections. After `end` it accepts no more, and returns when the requests in
+/// progress are answered.
 pub(super) async fn serve(
     mut room: LimitedListener,
     router: Router,
@@ -146,7 +149,8 @@ async fn refuse(
     let _ = response::send(stream, response, false, false, patience).await;
 }
 
-/// Reads a head; nothing if the client ends the connection before. What comes behind the head is left in `kept`.
+/// Reads a head; nothing if the client ends the connection before. What comes behind the head is
+/// left in `kept`.
 async fn read_head(
     stream: &mut (impl AsyncRead + Unpin),
     kept: &mut Vec<u8>,

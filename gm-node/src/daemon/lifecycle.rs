@@ -1,4 +1,5 @@
-//! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol and no route.
+//! The daemon's life: what it opens, in which order, and what runs until it ends. Knows no protocol
+//! and no route.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -118,7 +119,8 @@ pub(crate) async fn run_node(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reloads as often as it is told to, and returns what ends the daemon; nothing if the node has ended by itself.
+/// Reloads as often as it is told to, and returns what ends the daemon; nothing if the node has
+/// ended by itself.
 async fn run_until_signal(
     signals: &mut Signals,
     told: &mut ReloadContext,
@@ -171,7 +173,8 @@ enum StorageOpening {
     Interrupted(&'static str),
 }
 
-/// Opens the storage beside the runtime: a directory that does not answer holds up the start, and not the end.
+/// Opens the storage beside the runtime: a directory that does not answer holds up the start, and
+/// not the end.
 async fn open_storage(
     effective: &ResolvedConfig,
     signals: &mut Signals,

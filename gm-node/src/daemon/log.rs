@@ -1,5 +1,5 @@
-//! The log: one line for each thing that an operator should know, on standard error. Its level can be changed while it runs. Knows nothing of what is
-//! logged.
+//! The log: one line for each thing that an operator should know, on standard error. Its level can
+//! be changed while it runs. Knows nothing of what is logged.
 
 use std::io::IsTerminal;
 use std::str::FromStr;

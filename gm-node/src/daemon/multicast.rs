@@ -1,5 +1,5 @@
-//! What is known of multicast on this machine, and whether that is worth a warning: only evidence is. That no other node is heard is
-//! none, as the first node of a network hears nobody.
+//! What is known of multicast on this machine, and whether that is worth a warning: only evidence
+//! is. That no other node is heard is none, as the first node of a network hears nobody.
 
 use gm_broadcast::runtime::{MulticastSelfTest, MulticastVerdict};
 
@@ -19,7 +19,8 @@ pub(crate) enum MulticastState {
 }
 
 impl MulticastState {
-    /// For `status`. `near`: nodes whose multicast is heard now; `alive`: peers that are connected or were heard within a minute.
+    /// For `status`. `near`: nodes whose multicast is heard now; `alive`: peers that are connected
+    /// or were heard within a minute.
     pub(crate) fn text(&self, near: usize, alive: usize) -> String {
         match self {
             MulticastState::Off => "off".to_owned(),

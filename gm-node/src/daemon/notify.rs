@@ -1,5 +1,5 @@
-//! Tells the service manager that started us how we stand: systemd's protocol, a datagram to a socket that is named in the environment. Knows nothing of
-//! how we stand.
+//! Tells the service manager that started us how we stand: systemd's protocol, a datagram to a
+//! socket that is named in the environment. Knows nothing of how we stand.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,5 @@
-//! What needs no daemon: a fresh key, and a data directory as text. Knows nothing of how a directory is stored.
+//! What needs no daemon: a fresh key, and a data directory as text. Knows nothing of how a
+//! directory is stored.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};

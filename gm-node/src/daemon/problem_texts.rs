@@ -1,5 +1,5 @@
-//! What does not work between this node and others, as sentences for the log and for `status`: what is seen, its likely cause, and
-//! what mends it.
+//! What does not work between this node and others, as sentences for the log and for `status`: what
+//! is seen, its likely cause, and what mends it.
 
 use gm_broadcast::{SeedTrouble, Unopened, UnopenedCause};
 

@@ -1,4 +1,5 @@
-//! Problems of the daemon that an operator has to know, besides those of the node. Each is a warning in `status` until it is over.
+//! Problems of the daemon that an operator has to know, besides those of the node. Each is a
+//! warning in `status` until it is over.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

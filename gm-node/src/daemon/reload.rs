@@ -1,5 +1,6 @@
-//! SIGHUP: what can be changed while it runs is read again: keys, seeds, the level of the log. Whatever is wrong changes nothing. Files are read beside the runtime,
-//! which goes on whether they answer or not.
+//! SIGHUP: what can be changed while it runs is read again: keys, seeds, the level of the log.
+//! Whatever is wrong changes nothing. Files are read beside the runtime, which goes on whether they
+//! answer or not.
 
 use gm_broadcast::runtime::Seed;
 use gm_node::handle::Node;
@@ -68,7 +69,8 @@ impl SettingsReload {
     }
 }
 
-/// Applies those settings that can change now. A failure is a warning in `status` until a reload succeeds.
+/// Applies those settings that can change now. A failure is a warning in `status` until a reload
+/// succeeds.
 pub(super) async fn reload(
     told: &mut ReloadContext,
     now: &mut ResolvedConfig,

@@ -1,7 +1,10 @@
-//! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command line.
+//! What can be asked of the daemon over its socket, as `gm_node::api` has it. Knows no command
+//! line.
 //!
-//! `routes/extract.rs`: what a request says; `routes/read.rs`, `routes/write.rs`, `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether
-//! writes are accepted; `routes/streaming.rs`: answers that are as long as the state; `routes/convert.rs`: what the node says, as JSON; `routes/error.rs`: why something is refused.
+//! `routes/extract.rs`: what a request says; `routes/read.rs`, `routes/write.rs`,
+//! `routes/watch.rs`: one function for each route; `routes/gate.rs`: whether writes are accepted;
+//! `routes/streaming.rs`: answers that are as long as the state; `routes/convert.rs`: what the node
+//! says, as JSON; `routes/error.rs`: why something is refused.
 
 mod convert;
 mod error;
@@ -117,7 +120,8 @@ impl App {
     }
 }
 
-/// Serves all connections. After `end` it accepts no more, and returns when the requests in progress are answered.
+/// Serves all connections. After `end` it accepts no more, and returns when the requests in
+/// progress are answered.
 pub(crate) async fn serve(listener: UnixListener, app: Arc<App>, end: oneshot::Receiver<()>) {
     let (descriptors, limits) = (Arc::clone(&app.concerns.descriptors), app.limits);
     let writes = Router::new()

@@ -1,5 +1,7 @@
-//! The shutdown of the daemon, in order: it finishes the writes in progress, leaves all groups if that is configured, stops the node, and delivers the last
-//! answers. Every step has a time limit, and all of them together [`BOUND`], after which the process ends whatever hangs: see `signals.rs`.
+//! The shutdown of the daemon, in order: it finishes the writes in progress, leaves all groups if
+//! that is configured, stops the node, and delivers the last answers. Every step has a time limit,
+//! and all of them together [`BOUND`], after which the process ends whatever hangs: see
+//! `signals.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,8 @@ use super::socket::ControlSocket;
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long writes in progress may take before their waits are cut off...
 const WRITES_TIMEOUT: Duration = Duration::from_secs(2);
-/// ... and how long they may take after that; also how long clients may take to read the last answers.
+/// ... and how long they may take after that; also how long clients may take to read the last
+/// answers.
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the daemon accepts connections that clients opened before it removed the socket.
 const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
@@ -85,7 +88,8 @@ async fn shut_down_within(
         tracing::info!("others keep this node as a member");
     }
     let stopped = timeout(stopping, service.stop()).await;
-    // The node has ended, so writes without an answer get one now: it is not known whether they stand.
+    // The node has ended, so writes without an answer get one now: it is not known whether they
+    // stand.
     if let Some(answering) = answering {
         answering.stop().await;
     }
@@ -97,7 +101,8 @@ async fn shut_down_within(
     })
 }
 
-/// Refuses new writes, and gives those in progress time to be answered. Reads are answered until the node has stopped.
+/// Refuses new writes, and gives those in progress time to be answered. Reads are answered until
+/// the node has stopped.
 async fn finish_writes(app: &App, service: &Node) {
     app.gate.close();
     if timeout(WRITES_TIMEOUT, app.gate.until_empty()).await.is_err() && service.end_waits().await.is_ok() {

@@ -1,5 +1,7 @@
-//! What signals mean for the daemon, and the end of standard input where that is watched. They are heard by a thread that waits for nothing else, so that the process
-//! ends when it should, whatever hangs: a file system that does not answer, a disk that does not finish a write, a log that nobody reads.
+//! What signals mean for the daemon, and the end of standard input where that is watched. They are
+//! heard by a thread that waits for nothing else, so that the process ends when it should, whatever
+//! hangs: a file system that does not answer, a disk that does not finish a write, a log that
+//! nobody reads.
 
 use std::future::pending;
 use std::io::Write;
@@ -17,7 +19,8 @@ use super::stdin;
 
 /// Signals that wait for the daemon; one more says nothing new.
 const QUEUE: usize = 4;
-/// A second signal within this time of the first is the same one: whoever passes signals on may do so twice.
+/// A second signal within this time of the first is the same one: whoever passes signals on may do
+/// so twice.
 const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// How long the last words may take: standard error may be what hangs.
 const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -45,7 +48,8 @@ struct SignalSources {
 }
 
 impl Signals {
-    /// Hears signals from now on. `bound`: how long after the first that ends the daemon the process ends in any case; a second signal, a while later, ends it at once.
+    /// Hears signals from now on. `bound`: how long after the first that ends the daemon the
+    /// process ends in any case; a second signal, a while later, ends it at once.
     pub(super) fn new(with_input: bool, bound: Duration) -> Result<Signals, DaemonError> {
         let (told, signals) = mpsc::channel(QUEUE);
         let (begun, has_begun) = sync_channel(1);
@@ -148,7 +152,8 @@ fn listen(
     });
 }
 
-/// Ends the process, with last words if somebody takes them. What had no answer may be stored or not.
+/// Ends the process, with last words if somebody takes them. What had no answer may be stored or
+/// not.
 fn exit_with(words: &str) -> ! {
     let words =
         format!("error: {words}. Writes that were not answered may stand or not: look with `topology`\n");

@@ -1,4 +1,5 @@
-//! The control socket: where it is, and that nobody else may use it. Knows nothing of what is said on it.
+//! The control socket: where it is, and that nobody else may use it. Knows nothing of what is said
+//! on it.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -50,7 +51,8 @@ fn peer_text(peer: &UCred) -> String {
 }
 
 impl ControlSocket {
-    /// Listens there. What an ended process left is replaced; where somebody answers, or where something else is, nothing is.
+    /// Listens there. What an ended process left is replaced; where somebody answers, or where
+    /// something else is, nothing is.
     pub(crate) async fn open(path: &Path) -> Result<ControlSocket, String> {
         check_path_length(path)?;
         let shown = path.display();

@@ -1,5 +1,5 @@
-//! Applies the configured groups and ranges at every start, and withdraws those that an earlier start applied and that are no longer configured. What
-//! stands already is not written again.
+//! Applies the configured groups and ranges at every start, and withdraws those that an earlier
+//! start applied and that are no longer configured. What stands already is not written again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,7 +18,8 @@ use super::configured_ranges::{
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
 const MAX_RETRY: Duration = Duration::from_secs(60);
-/// How long the node's record may take to move here from another address, and the interval of checks.
+/// How long the node's record may take to move here from another address, and the interval of
+/// checks.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -35,7 +36,8 @@ pub(super) struct StartupGroups {
     pub(super) moving_groups: BTreeSet<GroupName>,
 }
 
-/// Applies the configuration, and only then withdraws what is no longer configured, so that no key loses a server in between.
+/// Applies the configuration, and only then withdraws what is no longer configured, so that no key
+/// loses a server in between.
 pub(super) async fn apply(service: Node, configured: StartupGroups) {
     let StartupGroups { joins, serves, file: memory, keep, moving_groups: moving } = configured;
     let Some(memory) = memory else { return write_configured(&service, joins, serves).await };
@@ -43,7 +45,8 @@ pub(super) async fn apply(service: Node, configured: StartupGroups) {
     let read = memory.clone();
     // A task that is ended with the process waits for no file.
     let Ok(remembered) = spawn_blocking(move || read.read()).await else { return };
-    // Remember new ranges before they are written: after a crash they must not look like a command's.
+    // Remember new ranges before they are written: after a crash they must not look like a
+    // command's.
     let mut both = [&remembered[..], &wanted].concat();
     both.sort();
     both.dedup();
@@ -114,7 +117,8 @@ async fn withdraw(
     Ok(())
 }
 
-/// The node's own ranges in a group. If its record is moving here from another address, this waits for it.
+/// The node's own ranges in a group. If its record is moving here from another address, this waits
+/// for it.
 async fn own_ranges(
     service: &Node,
     group: &GroupName,

@@ -1,4 +1,5 @@
-//! The end of standard input, as a reason to end: who started us holds the other side, and it closes however they end. Knows nothing of the node.
+//! The end of standard input, as a reason to end: who started us holds the other side, and it
+//! closes however they end. Knows nothing of the node.
 
 use std::io::{Read, stdin};
 

@@ -1,4 +1,5 @@
-//! The daemons of the demo, their key, their directory, and whether multicast works. Knows no group.
+//! The daemons of the demo, their key, their directory, and whether multicast works. Knows no
+//! group.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};

@@ -52,7 +52,8 @@ impl DemoDaemon {
         self.dir.with_extension("log")
     }
 
-    /// Begins to run, at a free port the first time and at the same afterwards. `settings` are those that all have.
+    /// Begins to run, at a free port the first time and at the same afterwards. `settings` are
+    /// those that all have.
     pub(super) fn spawn(&mut self, settings: &[String]) -> Result<(), CommandError> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         let mut command = program()?;

@@ -1,7 +1,8 @@
-//! Real daemons on this machine that form a group, and what happens to it. Knows the daemons as programs only: it starts them, asks them over
-//! their sockets, and kills them.
+//! Real daemons on this machine that form a group, and what happens to it. Knows the daemons as
+//! programs only: it starts them, asks them over their sockets, and kills them.
 //!
-//! `story.rs` is what is shown, `cluster.rs` and `machine.rs` the daemons, `letters.rs` the keys, `picture.rs` the tables.
+//! `story.rs` is what is shown, `cluster.rs` and `machine.rs` the daemons, `letters.rs` the keys,
+//! `picture.rs` the tables.
 
 mod cluster;
 mod daemon_process;

@@ -18,7 +18,8 @@ pub(super) const GROUP: &str = "Customers";
 pub(super) const REDUNDANCY: usize = 2;
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits until all machines that run hold the same group with so many members; how long it took, and what they hold.
+/// Waits until all machines that run hold the same group with so many members; how long it took,
+/// and what they hold.
 pub(super) async fn wait_in_sync(
     cluster: &Cluster,
     members: usize,

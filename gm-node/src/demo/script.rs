@@ -1,4 +1,5 @@
-//! What the demo shows, in order: the group forms, a machine crashes and comes back, a range is handed over, a machine is lost for ever.
+//! What the demo shows, in order: the group forms, a machine crashes and comes back, a range is
+//! handed over, a machine is lost for ever.
 
 use std::future::pending;
 use std::io::Write;
@@ -231,7 +232,8 @@ fn serve(part: LetterRange, machine: usize, priority: u16) -> RangeChange {
     of_range(part.range(), machine, priority)
 }
 
-/// All have the same address here, so their services have ports of their own. Nobody listens there: gm says where a service is, not whether.
+/// All have the same address here, so their services have ports of their own. Nobody listens there:
+/// gm says where a service is, not whether.
 fn of_range(range: KeyRange, machine: usize, priority: u16) -> RangeChange {
     let port = u16::try_from(machine).map_or(5_000, |machine| 5_001 + machine);
     RangeChange::Serve { start: range.start(), end: range.end(), port, priority: Some(priority) }

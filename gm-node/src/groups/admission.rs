@@ -3,7 +3,7 @@
 use gm_data::{GroupName, GroupState, Increment, Record, Replica};
 
 use super::{Effect, Groups};
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 
 /// What was let in of a message, and is not in the state yet: records and, at most, live items.
@@ -23,8 +23,8 @@ impl Groups {
         self.is_within_limits(group, known, record.item_counts(), fresh)
     }
 
-    /// The same of an increment. One that does not keep within them is not taken at all; what is written after it does not fit, and its record, which is
-    /// asked for then, is kept out as well.
+    /// The same of an increment. One that does not keep within them is not taken at all; what is
+    /// written after it does not fit, and its record, which is asked for then, is kept out as well.
     pub(super) fn admits_increment(
         &mut self,
         group: &GroupName,
@@ -77,7 +77,8 @@ impl Groups {
         }
         let Some(hosted) = self.hosted.get_mut(group) else { return false };
         if !std::mem::replace(&mut hosted.limit_reported, true) {
-            self.effects.push_back(Effect::Emit(Event::LimitReached { group: group.clone(), limit: bound }));
+            self.effects
+                .push_back(Effect::Emit(NodeEvent::LimitReached { group: group.clone(), limit: bound }));
         }
         false
     }

@@ -1,8 +1,10 @@
 //! The contact table: members of groups that this node does not hold, bounded and aging.
 //!
-//! A member's own word counts more than hearsay. Only own words are passed on to others and stored, so a name that no node holds any more dies out: its
-//! last own words expire, and then the hearsay that came of them. When the table is full, a new name replaces the entry that was confirmed least recently
-//! among those of the announcer with the most entries, so one announcer of many names cannot keep the names of others out.
+//! A member's own word counts more than hearsay. Only own words are passed on to others and stored,
+//! so a name that no node holds any more dies out: its last own words expire, and then the hearsay
+//! that came of them. When the table is full, a new name replaces the entry that was confirmed
+//! least recently among those of the announcer with the most entries, so one announcer of many
+//! names cannot keep the names of others out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -216,7 +218,8 @@ impl Contacts {
         self.entries.iter().filter_map(|(name, entry)| Some((name, entry.first()?.node)))
     }
 
-    /// The groups whose names are greater than that of which a member spoke for itself, and that member.
+    /// The groups whose names are greater than that of which a member spoke for itself, and that
+    /// member.
     pub(crate) fn direct_contacts<'a>(
         &'a self,
         after: Option<&GroupName>,

@@ -1,4 +1,5 @@
-//! Learning which nodes hold which groups: leads of the groups that are held here, contacts of all others.
+//! Learning which nodes hold which groups: leads of the groups that are held here, contacts of all
+//! others.
 
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use gm_codec::{GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, StampedItem};
 
 use super::{AddedContact, Effect, Groups, HostedGroup, Source, is_reserved};
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 
-/// A node that spoke for itself is being compared with already: it is compared with again only if nothing came of that.
+/// A node that spoke for itself is being compared with already: it is compared with again only if
+/// nothing came of that.
 const DIRECT_PROBE_DELAY: Duration = Duration::from_millis(500);
 
 impl Groups {
@@ -62,7 +64,7 @@ impl Groups {
             self.counters.count("dropped", "contact, too many");
             if !std::mem::replace(&mut self.contacts_full, true) {
                 let max = self.limits.contacts;
-                self.effects.push_back(Effect::Emit(Event::ContactsFull { max }));
+                self.effects.push_back(Effect::Emit(NodeEvent::ContactsFull { max }));
             }
         }
         noted

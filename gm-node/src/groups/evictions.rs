@@ -13,7 +13,8 @@ pub(crate) const fn millis(now: Time) -> u64 {
 }
 
 impl Groups {
-    /// Drops what the evictions cover of others, and refuses it for an hour. Returns whose records went.
+    /// Drops what the evictions cover of others, and refuses it for an hour. Returns whose records
+    /// went.
     pub(crate) fn evict(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) -> Vec<NetId> {
         if evictions.is_empty() {
             return Vec::new();

@@ -26,18 +26,22 @@ pub(crate) struct HostedGroup {
     pub(crate) empty: Replica,
     /// Another node that holds the group held the same, at some time since our start.
     pub(crate) in_sync: bool,
-    /// Since when the comparisons with other holders have found a difference, the last one included.
+    /// Since when the comparisons with other holders have found a difference, the last one
+    /// included.
     pub(crate) differs_since: Option<Time>,
     /// With which holder the group was last found to be equal, name by name, and when.
     pub(crate) last_equal: Option<(NetId, Time)>,
-    /// Peers that were asked for members of the group and know no other one, the first few, and when they answered last.
+    /// Peers that were asked for members of the group and know no other one, the first few, and
+    /// when they answered last.
     pub(crate) asked_peers: Vec<(NetId, Time)>,
-    /// An exchange with another node found no difference, since our start, and no other member was known here: either there is none, or
-    /// that node does not know of any.
+    /// An exchange with another node found no difference, since our start, and no other member was
+    /// known here: either there is none, or that node does not know of any.
     pub(crate) is_sole: bool,
-    /// Nodes that are said to hold the group and of which nothing is held here: compared with next. At most [`HostedGroup::MAX_CANDIDATES`].
+    /// Nodes that are said to hold the group and of which nothing is held here: compared with next.
+    /// At most [`HostedGroup::MAX_CANDIDATES`].
     pub(crate) host_candidates: Vec<HostCandidate>,
-    /// The group changed, or was never compared: its members are preferred as partners of anti-entropy, so many times more at most.
+    /// The group changed, or was never compared: its members are preferred as partners of
+    /// anti-entropy, so many times more at most.
     pub(crate) unsettled_turns: u32,
     /// How often other nodes were asked for members, as those that they named did not answer.
     pub(crate) rendezvous_queries: u32,
@@ -47,7 +51,8 @@ pub(crate) struct HostedGroup {
     pub(crate) joining: bool,
     /// We left: it is held until somebody has our leave, or until then.
     pub(crate) leaving_until: Option<Time>,
-    /// While we are new in the group: who was told what we wrote last, or told us something, so that it knows us.
+    /// While we are new in the group: who was told what we wrote last, or told us something, so
+    /// that it knows us.
     pub(crate) informed: Option<BTreeSet<NetId>>,
     /// The fingerprint when it was purged last.
     pub(crate) purged_fingerprint: u128,
@@ -100,12 +105,14 @@ impl HostedGroup {
         }
     }
 
-    /// Whether the group was neither compared with another holder, nor found to have none that so many peers know.
+    /// Whether the group was neither compared with another holder, nor found to have none that so
+    /// many peers know.
     pub(crate) const fn is_unverified(&self, peers: usize) -> bool {
         !self.in_sync && self.asked_peers.len() < peers
     }
 
-    /// Whether the group was compared since our start: with a node that held the same, or with one that knows of nobody in it.
+    /// Whether the group was compared since our start: with a node that held the same, or with one
+    /// that knows of nobody in it.
     pub(crate) const fn was_compared(&self) -> bool {
         self.in_sync || self.is_sole
     }

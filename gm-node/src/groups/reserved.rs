@@ -1,4 +1,5 @@
-//! The one name that no group has: in messages of anti-entropy it stands for all groups that two nodes share.
+//! The one name that no group has: in messages of anti-entropy it stands for all groups that two
+//! nodes share.
 
 use gm_data::GroupName;
 

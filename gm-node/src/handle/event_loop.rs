@@ -1,4 +1,5 @@
-//! The task that hears the node: answers go to who waits for them, changes to their watcher, everything to who wants notices. It waits for nobody.
+//! The task that hears the node: answers go to who waits for them, changes to their watcher,
+//! everything to who wants notices. It waits for nobody.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +10,11 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::BoxedNodeMachine;
 use super::health::Health;
-use crate::command::{Command, CommittedWrite, WriteError};
-use crate::event::Event;
+use crate::command::{CommittedWrite, NodeCommand, WriteError};
+use crate::event::NodeEvent;
 
 type Answer = Result<CommittedWrite, WriteError>;
-type MachineOutputs = mpsc::Receiver<MachineOutput<std::convert::Infallible, Event>>;
+type MachineOutputs = mpsc::Receiver<MachineOutput<std::convert::Infallible, NodeEvent>>;
 
 /// What the task and the handles share.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(super) struct LoopState {
     answers: Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
     watchers: Mutex<BTreeMap<u64, mpsc::Sender<()>>>,
     health: Mutex<Health>,
-    event_feed: broadcast::Sender<Event>,
-    initial_events: Mutex<Option<broadcast::Receiver<Event>>>,
+    event_feed: broadcast::Sender<NodeEvent>,
+    initial_events: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
     /// Tags of watchers that are no more.
     dropped_watchers: mpsc::UnboundedSender<u64>,
     ended: watch::Sender<bool>,
@@ -51,7 +52,7 @@ impl LoopState {
         (shared, is_gone)
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
         lock(&self.initial_events).take().unwrap_or_else(|| self.event_feed.subscribe())
     }
 
@@ -96,19 +97,19 @@ impl LoopState {
         *self.ended.borrow()
     }
 
-    fn on_event(&self, event: Event) {
+    fn on_event(&self, event: NodeEvent) {
         match event {
-            Event::Answered { tag, result, .. } => {
+            NodeEvent::Answered { tag, result, .. } => {
                 if let Some(answer) = lock(&self.answers).remove(&tag) {
                     // Whoever asked may have gone.
                     let _ = answer.send(result);
                 }
             }
-            Event::Changed { tag, .. } => {
+            NodeEvent::Changed { tag, .. } => {
                 let told = lock(&self.watchers).get(&tag).map(|watcher| watcher.try_send(()));
                 debug_assert!(!matches!(told, Some(Err(mpsc::error::TrySendError::Full(())))));
             }
-            Event::WatchRefused { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
+            NodeEvent::WatchRefused { tag, .. } => drop(lock(&self.watchers).remove(&tag)),
             event => {
                 lock(&self.health).observe(&event);
                 // Nobody need listen.
@@ -150,7 +151,7 @@ pub(super) async fn run(
                 Some(MachineOutput::Delivery(never)) => match never {},
                 None => return,
             },
-            Some(tag) = gone.recv() => drop(shell.send(Command::Unwatch { tag }).await),
+            Some(tag) = gone.recv() => drop(shell.send(NodeCommand::Unwatch { tag }).await),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! How a node reaches others, and what does not work between them: gathered for whoever asks how it stands.
+//! How a node reaches others, and what does not work between them: gathered for whoever asks how it
+//! stands.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ pub struct NetworkStatus {
     pub peers: usize,
     /// Of them, those whose multicast is heard: see [`PeerStatus::near`].
     pub near: usize,
-    /// Of them, those of which anything came within the last minute, or to which a connection is open.
+    /// Of them, those of which anything came within the last minute, or to which a connection is
+    /// open.
     pub alive: usize,
     /// Peers with something wrong between them and us, sixteen at most, and how many there are.
     pub with_problems: (Vec<(NetId, PeerStatus)>, usize),
@@ -30,11 +32,13 @@ pub struct NetworkStatus {
     pub unopened: Vec<Unopened>,
     /// Connections that others opened, and whose other end has not proven that it has the key.
     pub unauthenticated: UnauthenticatedUsage,
-    /// Connections that were not let in since the start, because others of their address were ended shortly before.
+    /// Connections that were not let in since the start, because others of their address were ended
+    /// shortly before.
     pub refused_connections: u64,
     /// Frames that come by proven connections and are not whole yet.
     pub incomplete: PartialFrameUsage,
-    /// How long ago another node last reached this one: by a datagram to it, or by a connection that it opened.
+    /// How long ago another node last reached this one: by a datagram to it, or by a connection
+    /// that it opened.
     pub last_reached: Option<Duration>,
     /// The seeds, in the order in which they were configured.
     pub seeds: Vec<SeedStatus>,
@@ -50,7 +54,8 @@ pub struct SeedStatus {
 }
 
 impl SeedStatus {
-    /// Whether something of it was heard within the last minute or it is connected, or it is this node itself.
+    /// Whether something of it was heard within the last minute or it is connected, or it is this
+    /// node itself.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         let lately = |status: &PeerStatus| {

@@ -81,7 +81,8 @@ impl Node {
         self.with_machine(move |node| node.view(&group).cloned()).await
     }
 
-    /// The same, and how far the group was compared with other holders of it: right after a start or a join members may be missing.
+    /// The same, and how far the group was compared with other holders of it: right after a start
+    /// or a join members may be missing.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -110,7 +111,8 @@ impl Node {
         Ok(view.map(|view| view.items().iter().map(|timed| timed.item).collect()).unwrap_or_default())
     }
 
-    /// The nodes that we know, and what is known of each: when it was heard, by which path, what failed.
+    /// The nodes that we know, and what is known of each: when it was heard, by which path, what
+    /// failed.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].
@@ -124,7 +126,8 @@ impl Node {
         .await
     }
 
-    /// Asks the node something, between two inputs: the answer should be quick, for nothing else happens meanwhile.
+    /// Asks the node something, between two inputs: the answer should be quick, for nothing else
+    /// happens meanwhile.
     ///
     /// # Errors
     /// [`NodeError::Stopped`].

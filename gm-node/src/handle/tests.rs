@@ -59,7 +59,7 @@ async fn two_nodes_notify_each_other_and_their_watchers() {
     while seen.len() < 2 {
         let Changes::Events(events) = watch.next().await.unwrap() else { panic!("too many") };
         seen.extend(events.iter().filter_map(|event| match event {
-            gm_data::Event::Joined(member) => Some(*member),
+            gm_data::GroupEvent::Joined(member) => Some(*member),
             _ => None,
         }));
     }

@@ -1,25 +1,27 @@
-//! Watching a group: differences, one after the other. Whoever is slow is told the difference to what it took last, and slows down nobody.
+//! Watching a group: differences, one after the other. Whoever is slow is told the difference to
+//! what it took last, and slows down nobody.
 
 use std::sync::Arc;
 
-use gm_data::{Event, GroupName};
+use gm_data::{GroupEvent, GroupName};
 use tokio::sync::mpsc;
 
 use super::{Inner, Node, NodeError};
-use crate::command::{Command, WriteError};
+use crate::command::{NodeCommand, WriteError};
 use crate::node::{Difference, DifferencePart};
 
 /// What changed in a group since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
     /// This, member by member. The first time all that is there.
-    Events(Vec<Event>),
-    /// More than a watcher is told at once, or more than is kept for those that do not take it: look at the group anew.
+    Events(Vec<GroupEvent>),
+    /// More than a watcher is told at once, or more than is kept for those that do not take it:
+    /// look at the group anew.
     Resync,
 }
 
-/// A watcher of a group. Dropping it ends the watching. Between two calls of it nothing is done for it and nothing kept but how far it was told: see
-/// [`NodeLimits::watch_bytes`](crate::NodeLimits).
+/// A watcher of a group. Dropping it ends the watching. Between two calls of it nothing is done for
+/// it and nothing kept but how far it was told: see [`NodeLimits::watch_bytes`](crate::NodeLimits).
 #[derive(Debug)]
 pub struct Watcher {
     inner: Arc<Inner>,
@@ -39,7 +41,7 @@ impl Node {
         let (tag, changes) =
             self.inner.shared.register_watcher(most).ok_or_else(|| too_many_watchers(most))?;
         let watch = Watcher { inner: Arc::clone(&self.inner), tag, changes, is_pending: false };
-        self.inner.shell.send(Command::Watch { tag, group: group.clone() }).await?;
+        self.inner.shell.send(NodeCommand::Watch { tag, group: group.clone() }).await?;
         Ok(watch)
     }
 }
@@ -48,7 +50,8 @@ impl Watcher {
     /// Waits for what changed since the last time. It may be given up at any time: nothing is lost.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers: those that were dropped a moment ago count.
+    /// [`NodeError::Stopped`]; [`WriteError::LimitReached`] if there are too many watchers: those
+    /// that were dropped a moment ago count.
     pub async fn next(&mut self) -> Result<Changes, NodeError> {
         let most = self.inner.max_events;
         self.next_with(|difference| {
@@ -59,8 +62,9 @@ impl Watcher {
         .await
     }
 
-    /// As [`next`](Watcher::next), in parts: about `most` events at once, the rest of the difference with the next calls, however large it is. What belongs to one
-    /// write may come in two parts.
+    /// As [`next`](Watcher::next), in parts: about `most` events at once, the rest of the
+    /// difference with the next calls, however large it is. What belongs to one write may come in
+    /// two parts.
     ///
     /// # Errors
     /// As [`next`](Watcher::next).
@@ -85,7 +89,7 @@ impl Watcher {
                 });
             };
             let DifferencePart { events, cursor, .. } = part(difference);
-            self.inner.shell.send(Command::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
+            self.inner.shell.send(NodeCommand::AdvanceWatch { tag, cursor: Box::new(cursor) }).await?;
             self.is_pending = false;
             match events {
                 None => return Ok(Changes::Resync),

@@ -1,13 +1,15 @@
-//! Writing through the handle: each call is one write of the node, and returns with its answer. Giving a call up does not undo the write.
+//! Writing through the handle: each call is one write of the node, and returns with its answer.
+//! Giving a call up does not undo the write.
 
 use gm_clock::NetId;
 use gm_data::{Change, ForgetError, GroupName, KeyRange};
 
 use super::{BoxedNodeMachine, Node, NodeError};
-use crate::command::{Command, CommittedWrite, Forget, Wait, Write, WriteError, WriteKind};
+use crate::command::{CommittedWrite, Forget, NodeCommand, Wait, Write, WriteError, WriteKind};
 
 impl Node {
-    /// Joins a group by being interested in those ranges; in the whole key space if there are none and we are no member yet.
+    /// Joins a group by being interested in those ranges; in the whole key space if there are none
+    /// and we are no member yet.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -97,11 +99,12 @@ impl Node {
         self.unserve(group, range, wait).await
     }
 
-    /// Forgets another member, in a group or in all that are held and know it; what came of it in each.
+    /// Forgets another member, in a group or in all that are held and know it; what came of it in
+    /// each.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`]; [`NodeError::Unknown`] if it is not known of any of the groups; [`ForgetError::Unknown`] if no group that
-    /// is held knows the member.
+    /// [`NodeError::Stopped`]; [`NodeError::Unknown`] if it is not known of any of the groups;
+    /// [`ForgetError::Unknown`] if no group that is held knows the member.
     pub async fn forget(
         &self,
         member: NetId,
@@ -120,7 +123,7 @@ impl Node {
         for group in groups {
             let (tag, answered) = self.inner.shared.register_write();
             let forget = Forget { tag, group: Some(group.clone()), member, wait };
-            let told = self.inner.shell.send(Command::Forget(forget)).await;
+            let told = self.inner.shell.send(NodeCommand::Forget(forget)).await;
             // Those that were told before this one may be done.
             told.map_err(|_| if waiting.is_empty() { NodeError::Stopped } else { NodeError::Unknown })?;
             waiting.push((group, answered));
@@ -132,7 +135,8 @@ impl Node {
         Ok(results)
     }
 
-    /// Ends the pause after an identity conflict, and puts our record above what was claimed: once its cause is mended.
+    /// Ends the pause after an identity conflict, and puts our record above what was claimed: once
+    /// its cause is mended.
     ///
     /// # Errors
     /// A [`NodeError`].
@@ -140,9 +144,10 @@ impl Node {
         self.write(group, WriteKind::Resume, wait).await
     }
 
-    /// Drops the records of forgotten members of a group here and at all members, so that they take no room any more; with `unheard` those of
-    /// members that were not heard since our start as well. Returns how many. Within an hour nobody brings them back; a member that lives comes back
-    /// by itself.
+    /// Drops the records of forgotten members of a group here and at all members, so that they take
+    /// no room any more; with `unheard` those of members that were not heard since our start as
+    /// well. Returns how many. Within an hour nobody brings them back; a member that lives comes
+    /// back by itself.
     ///
     /// # Errors
     /// [`NodeError::Stopped`]; [`WriteError::UnknownGroup`] of a group that is not held.
@@ -152,7 +157,7 @@ impl Node {
         let Some(count) = self.with_machine(count).await? else {
             return Err(WriteError::UnknownGroup { group: group.clone() }.into());
         };
-        self.inner.shell.send(Command::Purge { group: group.clone(), include_absent: unheard }).await?;
+        self.inner.shell.send(NodeCommand::Purge { group: group.clone(), include_absent: unheard }).await?;
         Ok(count)
     }
 
@@ -164,7 +169,7 @@ impl Node {
     ) -> Result<CommittedWrite, NodeError> {
         let (tag, answered) = self.inner.shared.register_write();
         let write = Write { tag, group: group.clone(), kind: what, wait };
-        self.inner.shell.send(Command::Write(write)).await?;
+        self.inner.shell.send(NodeCommand::Write(write)).await?;
         Ok(answered.await.map_err(|_| NodeError::Unknown)??)
     }
 }

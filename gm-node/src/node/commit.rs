@@ -1,4 +1,5 @@
-//! What the storage says: what was written is installed and told to whom it concerns, or refused. Knows nothing of how a wait ends.
+//! What the storage says: what was written is installed and told to whom it concerns, or refused.
+//! Knows nothing of how a wait ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::dissemination::OwnChange;
 use super::draft::{Draft, PendingAnswer};
 use super::write::{QueuedWrite, waits};
 use crate::command::WriteError;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::{Store, StoreError};
 
@@ -47,13 +48,13 @@ impl<S: Store> NodeMachine<S> {
             (Ok(()), 0) => {}
             (Ok(()), _) => {
                 self.store_failures = 0;
-                self.emit(Event::StoreRecovered);
+                self.emit(NodeEvent::StoreRecovered);
             }
             (Err(error), failures) => {
                 self.store_failures = failures.saturating_add(1);
                 self.count("storage", "refused");
                 if failures == 0 {
-                    self.emit(Event::StoreFailed { why: error.why.clone() });
+                    self.emit(NodeEvent::StoreFailed { why: error.why.clone() });
                 }
             }
         }
@@ -69,7 +70,7 @@ impl<S: Store> NodeMachine<S> {
                 groups.contacts.changed |= contacts;
                 self.peers_changed |= peers;
                 for id in broadcasts {
-                    self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
+                    self.command_broadcaster(now, gm_broadcast::BroadcastCommand::NotStored(id));
                 }
                 self.schedule_write_back(now, false);
             }
@@ -91,7 +92,8 @@ impl<S: Store> NodeMachine<S> {
             for answer in answers.filter(|_| !planted(Bug::RefusalNotAnswered)) {
                 self.answer(answer.tag, Some(group.clone()), Err(WriteError::Store(error.clone())));
             }
-            // Whoever showed us a record of ours will show it again; our former self nobody shows us.
+            // Whoever showed us a record of ours will show it again; our former self nobody shows
+            // us.
             if let Some(former) = draft.former_record {
                 self.write_queue.push_back(QueuedWrite::Readdress { group: group.clone(), former });
             }
@@ -105,7 +107,8 @@ impl<S: Store> NodeMachine<S> {
         self.schedule_next_write(now);
     }
 
-    /// What waits to be written, and not for others to say what they know, is written next; what the storage refused, after a while.
+    /// What waits to be written, and not for others to say what they know, is written next; what
+    /// the storage refused, after a while.
     fn schedule_next_write(&mut self, now: Time) {
         let ready = |queued: &QueuedWrite| match queued {
             QueuedWrite::Write(write) => !self.first_write_probes.contains_key(&write.group),

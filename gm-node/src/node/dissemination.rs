@@ -1,9 +1,10 @@
-//! Telling what was written: to the members whom it concerns, and whoever hears the multicast. Knows nothing of how it was written and stored.
+//! Telling what was written: to the members whom it concerns, and whoever hears the multicast.
+//! Knows nothing of how it was written and stored.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gm_broadcast::{AckRequest, BroadcastRequest, Targets, Time};
+use gm_broadcast::{BroadcastRequest, RequestedAcks, Targets, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, KeyRange, Record, Replica, Version, View};
@@ -12,16 +13,18 @@ use super::NodeMachine;
 use super::draft::PendingAnswer;
 use super::wait::SHORT_RECORD_ITEMS;
 use super::waiter::Subject;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::store::Store;
 
 /// Ranges for which is looked up one by one whom they concern; of more, everybody is told.
 const MAX_RANGES: usize = 256;
-/// So long after its start a node leaves to multicast and anti-entropy what nobody waits for, where it hears multicast.
+/// So long after its start a node leaves to multicast and anti-entropy what nobody waits for, where
+/// it hears multicast.
 const START_PERIOD: Duration = Duration::from_secs(2);
 
 impl<S: Store> NodeMachine<S> {
-    /// Sends what was written to the members whom it concerns. If somebody waits for others, they are asked to acknowledge it.
+    /// Sends what was written to the members whom it concerns. If somebody waits for others, they
+    /// are asked to acknowledge it.
     pub(super) fn disseminate(
         &mut self,
         now: Time,
@@ -42,7 +45,8 @@ impl<S: Store> NodeMachine<S> {
         let concerned = to.len();
         let waits = if answers.is_empty() {
             if now.since(self.start_time) < START_PERIOD {
-                // Nobody can have confirmed yet that it hears us. Where thousands start at once, asking each of them would be the square of that.
+                // Nobody can have confirmed yet that it hears us. Where thousands start at once,
+                // asking each of them would be the square of that.
                 to.retain(|node| !self.broadcaster.is_near(*node));
             }
             Vec::new()
@@ -79,13 +83,14 @@ impl<S: Store> NodeMachine<S> {
         waits.into_iter().for_each(|wait| self.check_wait(now, wait));
     }
 
-    /// Broadcasts, and returns the tag of it and whether it could be said: if not, members learn it by anti-entropy.
+    /// Broadcasts, and returns the tag of it and whether it could be said: if not, members learn it
+    /// by anti-entropy.
     pub(super) fn broadcast(
         &mut self,
         now: Time,
         group: &GroupName,
         outgoing: GroupBroadcast,
-        receipts: Option<AckRequest>,
+        receipts: Option<RequestedAcks>,
     ) -> (u64, bool) {
         let GroupBroadcast { body, whole_body: instead, topic, to, multicast } = outgoing;
         self.next_tag += 1;
@@ -93,12 +98,12 @@ impl<S: Store> NodeMachine<S> {
         let to = Targets::Nodes(to);
         let broadcasting =
             BroadcastRequest { tag, body, to, acks: receipts, topic, catch_up: instead, multicast };
-        self.command_broadcaster(now, gm_broadcast::Command::Broadcast(broadcasting));
-        let not_broadcast = |event: &gm_broadcast::Event| matches!(event, gm_broadcast::Event::Rejected { tag: of, .. } if *of == tag);
+        self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Broadcast(broadcasting));
+        let not_broadcast = |event: &gm_broadcast::BroadcastEvent| matches!(event, gm_broadcast::BroadcastEvent::Rejected { tag: of, .. } if *of == tag);
         let place = self.broadcaster_events.iter().rposition(not_broadcast);
         match place.and_then(|place| self.broadcaster_events.remove(place)) {
-            Some(gm_broadcast::Event::Rejected { why, .. }) => {
-                self.emit(Event::NotBroadcast { group: group.clone(), why });
+            Some(gm_broadcast::BroadcastEvent::Rejected { why, .. }) => {
+                self.emit(NodeEvent::NotBroadcast { group: group.clone(), why });
                 (tag, false)
             }
             _ => (tag, true),

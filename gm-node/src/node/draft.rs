@@ -1,4 +1,5 @@
-//! What is written before it is stored: on a clone of what stands, a draft for each group. Knows nothing of who is told.
+//! What is written before it is stored: on a clone of what stands, a draft for each group. Knows
+//! nothing of who is told.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replic
 
 use super::NodeMachine;
 use crate::command::{Wait, Write, WriteError, WriteKind};
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -121,7 +122,8 @@ impl<S: Store> NodeMachine<S> {
             Ok(_) if live > had && live > bounds.group_items => {
                 full("items of a group", bounds.group_items, "group_items", "split the group")
             }
-            // The place of a new group is taken now, so that two in one tick do not take the same; it is let go if the storage refuses.
+            // The place of a new group is taken now, so that two in one tick do not take the same;
+            // it is let go if the storage refuses.
             Ok(_) if draft.replica.is_member() && !self.groups_mut().host(now, &group) => {
                 full("groups are held", bounds.groups, "groups", "leave a group")
             }
@@ -174,7 +176,7 @@ impl<S: Store> NodeMachine<S> {
                 let pause_millis = until.saturating_sub(moment.millis);
                 self.count("own", "conflict");
                 let shown_by = self.groups().hosted.get(&group).and_then(|hosted| hosted.conflict_source);
-                self.emit(Event::IdentityConflict { group, pause_millis, reported_by: shown_by });
+                self.emit(NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by });
             }
             OwnRecordOutcome::Nothing | OwnRecordOutcome::Older | OwnRecordOutcome::AlreadyEvicted(_) => {}
         }

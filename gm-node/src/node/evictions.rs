@@ -1,5 +1,5 @@
-//! Evicting records: those of forgotten members for good, and those by which somebody had the last word about us. Knows nothing of when a record is
-//! out of range.
+//! Evicting records: those of forgotten members for good, and those by which somebody had the last
+//! word about us. Knows nothing of when a record is out of range.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -8,7 +8,7 @@ use gm_data::{Eviction, GroupName, Replica};
 
 use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::groups::millis;
 use crate::store::Store;
 
@@ -16,7 +16,8 @@ use crate::store::Store;
 const MAX_PER_MESSAGE: usize = 1_000;
 
 impl<S: Store> NodeMachine<S> {
-    /// The records of forgotten members that would be dropped, and, if that is wanted, of members that were not heard since our start.
+    /// The records of forgotten members that would be dropped, and, if that is wanted, of members
+    /// that were not heard since our start.
     pub fn purgeable(&self, group: &GroupName, unheard: bool) -> Vec<Eviction> {
         let caster = &self.broadcaster;
         let was_heard = |member: NetId| caster.was_heard(member);
@@ -25,7 +26,8 @@ impl<S: Store> NodeMachine<S> {
         self.groups().replica(group).map(evictions).unwrap_or_default()
     }
 
-    /// Drops the records of forgotten members here and at all members that are reached. Others drop them when they show them, within the hour.
+    /// Drops the records of forgotten members here and at all members that are reached. Others drop
+    /// them when they show them, within the hour.
     pub(super) fn purge_members(&mut self, now: Time, group: &GroupName, unheard: bool) {
         let evictions = self.purgeable(group, unheard);
         self.evict(now, group, &evictions);
@@ -91,10 +93,11 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// We came back below what somebody claims that we wrote: it is to be dropped everywhere, or we are not heard.
+    /// We came back below what somebody claims that we wrote: it is to be dropped everywhere, or we
+    /// are not heard.
     pub(super) fn announce_own_eviction(&mut self, now: Time, group: &GroupName, eviction: Eviction) {
         self.count("own", "came back below what was claimed");
-        self.emit(Event::HorizonClaimEvicted { group: group.clone(), above: eviction.least });
+        self.emit(NodeEvent::HorizonClaimEvicted { group: group.clone(), above: eviction.least });
         self.broadcast_evictions(now, group, &[eviction]);
     }
 }

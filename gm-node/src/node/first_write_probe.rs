@@ -1,5 +1,6 @@
-//! Before its first write in a group a node without a record, or with a storage that is doubted, asks what others know of it, so that a lost disk, or one that
-//! lacks something, is found before it is written over. Knows nothing of what is to be written.
+//! Before its first write in a group a node without a record, or with a storage that is doubted,
+//! asks what others know of it, so that a lost disk, or one that lacks something, is found before
+//! it is written over. Knows nothing of what is to be written.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +36,8 @@ impl FirstWriteProbe {
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// Whether a first write in a group has to wait for what others know of us: so a lost disk is found before it is written over.
+    /// Whether a first write in a group has to wait for what others know of us: so a lost disk is
+    /// found before it is written over.
     fn needs_probe(&self, group: &GroupName) -> bool {
         let me = self.me();
         let hear = !self.config.timing.first_write_probe.is_zero() && !self.config.single_node;
@@ -52,7 +54,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// First writes that came begin to wait, those that waited long enough end, and others are asked what they know of us.
+    /// First writes that came begin to wait, those that waited long enough end, and others are
+    /// asked what they know of us.
     pub(super) fn probe_before_writing(&mut self, now: Time) {
         let times = self.config.timing;
         let queued = self.write_queue.iter().filter_map(|queued| match queued {
@@ -108,7 +111,8 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, body, by);
     }
 
-    /// A node was found: if the members of a group that we are about to write in meet there, it is asked.
+    /// A node was found: if the members of a group that we are about to write in meet there, it is
+    /// asked.
     pub(super) fn probe_rendezvous(&mut self, now: Time, node: NetId) {
         let open = self.first_write_probes.iter().filter(|(_, probe)| probe.asked < MAX_PROBES / 2);
         let groups = open.map(|(group, _)| group).filter(|group| self.rendezvous_of(group).contains(&node));

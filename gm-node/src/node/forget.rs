@@ -1,4 +1,5 @@
-//! Forgetting other members: the one thing that a node writes about others. Knows nothing of whether they live.
+//! Forgetting other members: the one thing that a node writes about others. Knows nothing of
+//! whether they live.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// All members are told, and the one who is forgotten: if it lives, it comes back in a new life.
+    /// All members are told, and the one who is forgotten: if it lives, it comes back in a new
+    /// life.
     pub(super) fn broadcast_forget(
         &mut self,
         now: Time,
@@ -98,12 +100,13 @@ impl<S: Store> NodeMachine<S> {
         self.hasten(now, self.config.timing.exchange_interval_active);
     }
 
-    /// A member was forgotten: if it is a member of no group that is held, it is listed as a peer no longer, until it sends something itself.
+    /// A member was forgotten: if it is a member of no group that is held, it is listed as a peer
+    /// no longer, until it sends something itself.
     pub(super) fn unlist_if_forgotten(&mut self, now: Time, member: NetId) {
         let version = |group: &GroupName| self.groups().version(group, member);
         let versions: Vec<_> = self.groups().hosted.keys().filter_map(version).collect();
         if !versions.is_empty() && versions.iter().all(|version| version.forgotten) {
-            self.command_broadcaster(now, gm_broadcast::Command::Unlist(member));
+            self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Unlist(member));
         }
     }
 

@@ -1,5 +1,6 @@
-//! Introductions: groups that are held here are compared with nodes that are said to hold them and of which nothing is held yet (leads). Every lead has its
-//! own time, and those of one node go in one message.
+//! Introductions: groups that are held here are compared with nodes that are said to hold them and
+//! of which nothing is held yet (leads). Every lead has its own time, and those of one node go in
+//! one message.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use super::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// A lead is followed this often, first by datagram, then by connection; then its node is taken to be dead.
+/// A lead is followed this often, first by datagram, then by connection; then its node is taken to
+/// be dead.
 const MAX_TRIES: u32 = 3;
 /// The time after which a lead is followed again, doubled by each try.
 const RETRY_DELAY: Duration = Duration::from_millis(500);

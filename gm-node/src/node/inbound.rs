@@ -1,4 +1,5 @@
-//! What follows from what came by broadcast, and from what the broadcaster tells. Knows nothing of anti-entropy but that it goes faster.
+//! What follows from what came by broadcast, and from what the broadcaster tells. Knows nothing of
+//! anti-entropy but that it goes faster.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -6,7 +7,7 @@ use gm_codec::{Body, BroadcastId, KnownVersion, Versions};
 use gm_data::GroupName;
 
 use super::NodeMachine;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -65,11 +66,12 @@ impl<S: Store> NodeMachine<S> {
         let crowded = is_near_limit(records, max);
         let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
         if crowded && !std::mem::replace(&mut hosted.near_limit_reported, true) {
-            self.emit(Event::NearRecordLimit { group: group.clone(), records, max });
+            self.emit(NodeEvent::NearRecordLimit { group: group.clone(), records, max });
         }
     }
 
-    /// The sender has older records than we do: it is told our versions. Of many who heard it, a few tell.
+    /// The sender has older records than we do: it is told our versions. Of many who heard it, a
+    /// few tell.
     pub(super) fn on_sender_behind(
         &mut self,
         now: Time,
@@ -117,8 +119,8 @@ impl<S: Store> NodeMachine<S> {
     }
 
     /// The broadcaster tells something.
-    pub(super) fn on_broadcaster_event(&mut self, now: Time, event: gm_broadcast::Event) {
-        use gm_broadcast::Event as Told;
+    pub(super) fn on_broadcaster_event(&mut self, now: Time, event: gm_broadcast::BroadcastEvent) {
+        use gm_broadcast::BroadcastEvent as Told;
         match event {
             // What cannot be said is answered where it is to be said.
             Told::Started { .. } | Told::Rejected { .. } => {}
@@ -127,9 +129,9 @@ impl<S: Store> NodeMachine<S> {
             Told::NodeFound(node) => {
                 self.peers_changed = true;
                 self.on_peer_found(now, node);
-                self.emit(Event::Broadcast(Told::NodeFound(node)));
+                self.emit(NodeEvent::Broadcast(Told::NodeFound(node)));
             }
-            Told::IdentityClash => self.emit(Event::DuplicateAddress),
+            Told::IdentityClash => self.emit(NodeEvent::DuplicateAddress),
             Told::Near(_)
             | Told::Far(_)
             | Told::Island(_)
@@ -137,7 +139,7 @@ impl<S: Store> NodeMachine<S> {
             | Told::DatagramReachability { .. }
             | Told::Stalled(_)
             | Told::SeedTrouble { .. }
-            | Told::SeedReached(_) => self.emit(Event::Broadcast(event)),
+            | Told::SeedReached(_) => self.emit(NodeEvent::Broadcast(event)),
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Groups that are no longer held: a node that left tells it until somebody has it, and then keeps its own record only. Knows nothing of how it is told.
+//! Groups that are no longer held: a node that left tells it until somebody has it, and then keeps
+//! its own record only. Knows nothing of how it is told.
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::GroupName;
 
 use super::NodeMachine;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::groups::Source;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
@@ -49,7 +50,7 @@ impl<S: Store> NodeMachine<S> {
             hosted.leaving_until = Some(now);
         }
         if !std::mem::replace(&mut hosted.in_sync, true) {
-            self.emit(Event::InSync { group: group.clone(), with });
+            self.emit(NodeEvent::InSync { group: group.clone(), with });
             self.on_knows_all(now, group);
         }
         self.on_probe_answered(now, group);
@@ -64,7 +65,8 @@ impl<S: Store> NodeMachine<S> {
         self.release_if_left(now, group);
     }
 
-    /// Whether a group that was left is still needed: a write in it waits for the storage, or for other members.
+    /// Whether a group that was left is still needed: a write in it waits for the storage, or for
+    /// other members.
     fn is_needed(&self, group: &GroupName) -> bool {
         self.write_queue.iter().any(|queued| queued.group() == group) || self.waits.is_any_in(group)
     }
@@ -104,7 +106,8 @@ impl<S: Store> NodeMachine<S> {
         self.announcements.remove(group);
         self.topics.remove(group);
         self.pulls.retain(|(name, _), _| name != group);
-        // What was said of it and is not stored yet will not be; nor, perhaps, what was said of we know not which.
+        // What was said of it and is not stored yet will not be; nor, perhaps, what was said of we
+        // know not which.
         if !others.is_empty() {
             self.released_at = Some(now);
         }
@@ -113,7 +116,7 @@ impl<S: Store> NodeMachine<S> {
             unstored.partition(|(of, _)| of.as_ref().is_none_or(|of| of == group));
         self.unstored_broadcasts = rest.into();
         for (_, id) in gone {
-            self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
+            self.command_broadcaster(now, gm_broadcast::BroadcastCommand::NotStored(id));
         }
         if !others.is_empty() {
             let dropped = others.into_iter().map(|member| (group.clone(), member)).collect();

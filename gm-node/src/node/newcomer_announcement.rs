@@ -1,6 +1,7 @@
-//! What we wrote when we knew few members is told to those whom we find next: else a newcomer without multicast, who at first knows one node, would be
-//! known to all only after as many exchanges of anti-entropy, one after the other, as a rumour takes. Ends when we are not new any more, and somebody holds the same as we do. Knows nothing of
-//! how members are found.
+//! What we wrote when we knew few members is told to those whom we find next: else a newcomer
+//! without multicast, who at first knows one node, would be known to all only after as many
+//! exchanges of anti-entropy, one after the other, as a rumour takes. Ends when we are not new any
+//! more, and somebody holds the same as we do. Knows nothing of how members are found.
 
 use std::time::Duration;
 
@@ -13,12 +14,15 @@ use super::dissemination::GroupBroadcast;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// What is found comes in pieces: they are waited for so long, and up to as long again, so that not all who start at one time tell at one time.
+/// What is found comes in pieces: they are waited for so long, and up to as long again, so that not
+/// all who start at one time tell at one time.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Who began within so many seconds of us begins with us.
 const START_WINDOW_SECONDS: u64 = 10;
-/// If more than one in so many members begin with us, and they would tell all members more than [`MAX_SENDS`] times, it is left to anti-entropy: that carries
-/// many records at a time. (200 that start at one time without multicast: all the same after 1.2 s with 61 sends each; if they tell each other, 0.7 s with 250.)
+/// If more than one in so many members begin with us, and they would tell all members more than
+/// [`MAX_SENDS`] times, it is left to anti-entropy: that carries many records at a time. (200 that
+/// start at one time without multicast: all the same after 1.2 s with 61 sends each; if they tell
+/// each other, 0.7 s with 250.)
 const NEWCOMER_FRACTION: u64 = 8;
 const MAX_SENDS: u64 = 1 << 10;
 /// A longer record is left to anti-entropy, which carries of it what somebody lacks.
@@ -89,7 +93,8 @@ impl<S: Store> NodeMachine<S> {
         );
     }
 
-    /// Whether so many members began when we did, as far as the hint in their incarnations says, that anti-entropy is cheaper.
+    /// Whether so many members began when we did, as far as the hint in their incarnations says,
+    /// that anti-entropy is cheaper.
     fn many_started_together(&self, group: &GroupName, own: &Record) -> bool {
         let second = |record: &Record| record.version().incarnation.get() >> 16;
         let ours = second(own);

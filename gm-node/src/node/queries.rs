@@ -20,7 +20,8 @@ pub struct GroupStatus {
     pub members: usize,
     /// Live items.
     pub items: usize,
-    /// Records: members, who left, and the forgotten. They count towards [`NodeLimits::records`](crate::NodeLimits).
+    /// Records: members, who left, and the forgotten. They count towards
+    /// [`NodeLimits::records`](crate::NodeLimits).
     pub records: usize,
     /// Of them, the forgotten.
     pub former: usize,
@@ -45,7 +46,8 @@ pub struct GroupStatus {
 /// Another node writes under our identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConflictStatus {
-    /// For how long nothing is written any more, in milliseconds, if nothing new is claimed meanwhile.
+    /// For how long nothing is written any more, in milliseconds, if nothing new is claimed
+    /// meanwhile.
     pub pause_millis: u64,
     /// The greatest version that was claimed.
     pub claim: Option<Version>,
@@ -84,7 +86,8 @@ impl<S: Store> NodeMachine<S> {
         self.groups().contacts.iter()
     }
 
-    /// Whether the contact table was full lately: at most so many groups that are not held, [`NodeLimits::contacts`](crate::NodeLimits), are known by their names.
+    /// Whether the contact table was full lately: at most so many groups that are not held,
+    /// [`NodeLimits::contacts`](crate::NodeLimits), are known by their names.
     pub fn contacts_full(&self) -> Option<usize> {
         self.groups().contacts_full.then_some(self.config.limits.contacts)
     }
@@ -95,7 +98,8 @@ impl<S: Store> NodeMachine<S> {
         self.hosted_groups().filter(move |group| self.view(group).is_some_and(|view| view.is_member(me)))
     }
 
-    /// The state of a group that is held, with its index. A clone of it costs nothing and stays as it is.
+    /// The state of a group that is held, with its index. A clone of it costs nothing and stays as
+    /// it is.
     pub fn view(&self, group: &GroupName) -> Option<&View> {
         self.groups().replica(group).map(Replica::view)
     }

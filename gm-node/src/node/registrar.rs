@@ -1,6 +1,7 @@
-//! What a rendezvous node does: it answers registrations with other members of the groups, and refers members to nodes that are better rendezvous nodes than
-//! itself, as the iterative lookup of Kademlia does. So a newcomer that knows one node registers in the end where all others do. See `registration.rs` for the
-//! other side.
+//! What a rendezvous node does: it answers registrations with other members of the groups, and
+//! refers members to nodes that are better rendezvous nodes than itself, as the iterative lookup of
+//! Kademlia does. So a newcomer that knows one node registers in the end where all others do. See
+//! `registration.rs` for the other side.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,8 @@ const MAX_REFERRED_NODES: usize = 4;
 const MAX_REFERRED_GROUPS: usize = 32;
 
 impl<S: Store> NodeMachine<S> {
-    /// A node registers as a member of a group. Returns what is to be answered, and whether it had not registered before.
+    /// A node registers as a member of a group. Returns what is to be answered, and whether it had
+    /// not registered before.
     pub(super) fn on_registration(
         &mut self,
         now: Time,
@@ -51,7 +53,7 @@ impl<S: Store> NodeMachine<S> {
             nodes.extend(better.map(|(_, node)| node).take_while(|node| *node != me));
         }
         let nodes: Vec<NetId> = nodes.into_iter().collect();
-        self.command_broadcaster(now, gm_broadcast::Command::Introduce { to, nodes });
+        self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Introduce { to, nodes });
     }
 
     /// Nodes that are known, and answered when they were last asked.

@@ -1,9 +1,12 @@
-//! Registration at rendezvous nodes: every member of a group makes itself known to the nodes at which the group's members meet (see `rendezvous.rs`). There
-//! it learns who else is a member (see `registrar.rs`), so two nodes that join a group find each other within a round trip or two, however many groups the
-//! cluster has.
+//! Registration at rendezvous nodes: every member of a group makes itself known to the nodes at
+//! which the group's members meet (see `rendezvous.rs`). There it learns who else is a member (see
+//! `registrar.rs`), so two nodes that join a group find each other within a round trip or two,
+//! however many groups the cluster has.
 //!
-//! A node registers when it joins, when a better rendezvous node is found, and again every few minutes. Names go in pages, one page at a time to each
-//! node, and every page is answered. A node that does not answer is left out for a while, longer each time, and the next best one takes its part.
+//! A node registers when it joins, when a better rendezvous node is found, and again every few
+//! minutes. Names go in pages, one page at a time to each node, and every page is answered. A node
+//! that does not answer is left out for a while, longer each time, and the next best one takes its
+//! part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,21 +31,25 @@ const MAX_RANKED: usize = 4;
 /// The maximum of names on a page, and about of their bytes, so that a page fits into a datagram.
 const PAGE_NAMES: usize = 64;
 const PAGE_BYTES: usize = 900;
-/// A page is sent this often before its receiver is left out: first by datagram, then by connection.
+/// A page is sent this often before its receiver is left out: first by datagram, then by
+/// connection.
 const MAX_TRIES: u32 = 2;
 /// A page that is not answered within this time is sent again.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
-/// A member that knows no other one registers after this time and up to twice as long: nodes that start together find each other otherwise meanwhile.
+/// A member that knows no other one registers after this time and up to twice as long: nodes that
+/// start together find each other otherwise meanwhile.
 const JOIN_DELAY: Duration = Duration::from_millis(20);
-/// All other members register at a new rendezvous node within this part of the time between two registrations, so that those of one group do not come at
-/// once.
+/// All other members register at a new rendezvous node within this part of the time between two
+/// registrations, so that those of one group do not come at once.
 const SPREAD_DIVISOR: u32 = 120;
-/// This many members keep a group known at its rendezvous nodes: where there are more, each one refreshes its registration less often.
+/// This many members keep a group known at its rendezvous nodes: where there are more, each one
+/// refreshes its registration less often.
 const REFRESHING_MEMBERS: usize = 4;
 const MAX_SLOWDOWN: usize = 256;
 /// The maximum of registrations that a node refreshes a second.
 const MAX_PER_SECOND: u32 = 4;
-/// The rendezvous nodes of a group are asked for members this often until a member answers: all members that they know may be dead.
+/// The rendezvous nodes of a group are asked for members this often until a member answers: all
+/// members that they know may be dead.
 const MAX_QUERIES: u32 = 3;
 
 /// The rendezvous nodes of our groups, and when to register there.
@@ -88,14 +95,16 @@ struct PendingPage {
 }
 
 impl RegisteredGroup {
-    /// The rendezvous nodes besides this one, which is one itself if its own weight is great enough.
+    /// The rendezvous nodes besides this one, which is one itself if its own weight is great
+    /// enough.
     fn rendezvous(&self) -> impl Iterator<Item = NetId> + '_ {
         let ranked = self.ranked.iter().enumerate();
         let used = ranked.filter(|(at, weight)| at + usize::from(self.own_weight > **weight) < COUNT);
         used.map(|(_, (_, node))| *node)
     }
 
-    /// Schedules registrations at rendezvous nodes that are new, and drops those at nodes that are none any more.
+    /// Schedules registrations at rendezvous nodes that are new, and drops those at nodes that are
+    /// none any more.
     fn plan(&mut self, now: Time, soon: Duration, groups: &Groups, name: &GroupName) {
         let used: BTreeSet<NetId> = self.rendezvous().collect();
         self.due.retain(|node, _| used.contains(node));
@@ -109,7 +118,8 @@ impl RegisteredGroup {
 }
 
 impl Registrations {
-    /// `seed` is the node's; numbers that are drawn here do not move those that are drawn elsewhere.
+    /// `seed` is the node's; numbers that are drawn here do not move those that are drawn
+    /// elsewhere.
     pub(super) fn new(mut seed: [u8; 32], period: Duration) -> Registrations {
         seed[0] ^= 0x52;
         Registrations {
@@ -204,7 +214,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A message came from a node: if it was left out, it is considered again, and others that were left out are soon.
+    /// A message came from a node: if it was left out, it is considered again, and others that were
+    /// left out are soon.
     pub(super) fn on_message_from(&mut self, now: Time, node: NetId) {
         if !self.registrations.unresponsive.is_unresponsive(node) {
             return;
@@ -234,7 +245,8 @@ impl<S: Store> NodeMachine<S> {
         self.registrations.at = self.registrations.next();
     }
 
-    /// Sends pages that were not answered again, by connection, or leaves out the nodes that do not answer.
+    /// Sends pages that were not answered again, by connection, or leaves out the nodes that do not
+    /// answer.
     fn end_pages(&mut self, now: Time) {
         let late = self.registrations.pages.iter().filter(|(_, page)| page.due <= now);
         let late: Vec<NetId> = late.map(|(node, _)| *node).collect();
@@ -318,7 +330,8 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, Body::Fingerprints(body), by);
     }
 
-    /// A node answered the page that ends with that name: it is registered there until the page is due again.
+    /// A node answered the page that ends with that name: it is registered there until the page is
+    /// due again.
     pub(super) fn on_registered(&mut self, now: Time, from: NetId, until: &GroupName) {
         if self.registrations.pages.get(&from).is_none_or(|page| page.names.last() != Some(until)) {
             return;
@@ -339,7 +352,8 @@ impl<S: Store> NodeMachine<S> {
         self.registrations.at = self.registrations.next();
     }
 
-    /// A node that was said to hold a group did not answer: if no other member is known, the rendezvous nodes are asked for another one.
+    /// A node that was said to hold a group did not answer: if no other member is known, the
+    /// rendezvous nodes are asked for another one.
     pub(super) fn query_rendezvous(&mut self, now: Time, group: &GroupName) {
         let others = others_of(self.groups(), group);
         let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };

@@ -1,4 +1,5 @@
-//! How a node begins: with what was stored, under the address it had or under another. Knows nothing of what follows.
+//! How a node begins: with what was stored, under the address it had or under another. Knows
+//! nothing of what follows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,11 +20,11 @@ use crate::groups::{Groups, HostedGroup, Source};
 use crate::store::{Batch, Store, StoredState};
 
 impl<S: Store> NodeMachine<S> {
-    /// A node that begins now, with what its storage held. `seed`: 32 bytes of the system's generator of secrets, never used for anything
-    /// else; in a simulated world, of the world's.
+    /// A node that begins now, with what its storage held. `seed`: 32 bytes of the system's
+    /// generator of secrets, never used for anything else; in a simulated world, of the world's.
     ///
-    /// What was stored under another address is this node's former self: its first write is that the former one leaves its groups, and that this one
-    /// says of itself what that one said.
+    /// What was stored under another address is this node's former self: its first write is that
+    /// the former one leaves its groups, and that this one says of itself what that one said.
     ///
     /// # Errors
     /// A [`ConfigError`].
@@ -143,7 +144,7 @@ impl<S: Store> NodeMachine<S> {
         self.report_suspected_loss();
         if !self.schedule.old_peers.is_empty() {
             let peers = self.schedule.old_peers.clone();
-            self.command_broadcaster(now, gm_broadcast::Command::AddNodes(peers.clone()));
+            self.command_broadcaster(now, gm_broadcast::BroadcastCommand::AddNodes(peers.clone()));
             peers.into_iter().for_each(|peer| self.unlist_if_forgotten(now, peer));
         }
         if !self.write_queue.is_empty() {

@@ -1,9 +1,10 @@
-//! A storage that may lack what it reported as kept: what is said of it, and until when others are asked. Knows nothing of how that was found.
+//! A storage that may lack what it reported as kept: what is said of it, and until when others are
+//! asked. Knows nothing of how that was found.
 
 use gm_data::{GroupName, VersionDigest};
 
 use super::NodeMachine;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::store::Store;
 
 impl<S: Store> NodeMachine<S> {
@@ -11,7 +12,7 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn report_suspected_loss(&mut self) {
         let Some(why) = self.suspected_loss.clone() else { return };
         self.count("storage", "doubted");
-        self.emit(Event::StoreLossSuspected { why, groups: self.loss_suspected_in.len() });
+        self.emit(NodeEvent::StoreLossSuspected { why, groups: self.loss_suspected_in.len() });
         self.exclude_loss_if_settled();
     }
 
@@ -20,7 +21,7 @@ impl<S: Store> NodeMachine<S> {
         if self.loss_suspected_in.contains(group) {
             self.count("storage", "lacked");
             let stored = self.groups().version(group, self.me());
-            self.emit(Event::StoreLossConfirmed { group: group.clone(), stored, known: stamp.version });
+            self.emit(NodeEvent::StoreLossConfirmed { group: group.clone(), stored, known: stamp.version });
         }
     }
 
@@ -31,7 +32,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A group that we left is asked about when we write in it again, and nothing else waits for that.
+    /// A group that we left is asked about when we write in it again, and nothing else waits for
+    /// that.
     fn exclude_loss_if_settled(&mut self) {
         let me = self.me();
         let is_in =
@@ -39,7 +41,7 @@ impl<S: Store> NodeMachine<S> {
         if self.suspected_loss.is_some() && self.loss_suspected_in.iter().find(is_in).is_none() {
             self.suspected_loss = None;
             self.store.exclude_loss();
-            self.emit(Event::StoreLossExcluded);
+            self.emit(NodeEvent::StoreLossExcluded);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Waits of writes: members are asked to acknowledge, those that do not answer are asked again, and others beside them, until as many
-//! have acknowledged as are waited for, or the time is over.
+//! Waits of writes: members are asked to acknowledge, those that do not answer are asked again, and
+//! others beside them, until as many have acknowledged as are waited for, or the time is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gm_broadcast::{AckPart, AckReport, AckRequest, Time};
+use gm_broadcast::{AckPart, AckReport, RequestedAcks, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, GroupUpdate};
 use gm_data::{GroupName, Record, Replica};
@@ -51,11 +51,13 @@ impl Waits {
 const GATHER: Duration = Duration::from_millis(10);
 /// Beside the members that are wanted, half as many more are asked and these: some may be dead.
 const SPARE: u64 = 4;
-/// In a group of so many members, all are looked at to ask some of them; in a larger one, some are drawn.
+/// In a group of so many members, all are looked at to ask some of them; in a larger one, some are
+/// drawn.
 const MAX_INDEXED: usize = 256;
 /// Draws for each member that is to be asked.
 const DRAWS: u64 = 4;
-/// A record of so many items is sent whole to members that the write does not concern: they may lack what came before it.
+/// A record of so many items is sent whole to members that the write does not concern: they may
+/// lack what came before it.
 pub(super) const SHORT_RECORD_ITEMS: usize = 64;
 /// Bytes of a record beside its items, and of an item, about.
 const RECORD_BYTES: u64 = 48;
@@ -83,7 +85,8 @@ impl<S: Store> NodeMachine<S> {
         (first..=self.waits.last).collect()
     }
 
-    /// Asks members that were not asked yet, and, `again`, those that did not answer. What they are sent is the whole record.
+    /// Asks members that were not asked yet, and, `again`, those that did not answer. What they are
+    /// sent is the whole record.
     pub(super) fn request_acks(&mut self, now: Time, id: u64, again: bool) {
         let mut to = self.members_to_ask(id);
         let Some(waiter) = self.waits.table.get_mut(&id).filter(|waiter| !waiter.not_broadcast) else {
@@ -108,7 +111,8 @@ impl<S: Store> NodeMachine<S> {
         self.broadcast_for_acks(now, id, outgoing, before, true);
     }
 
-    /// Asks the targets of a broadcast. `before`: so many of them are known to have acknowledged; `whole`: it carries whole records.
+    /// Asks the targets of a broadcast. `before`: so many of them are known to have acknowledged;
+    /// `whole`: it carries whole records.
     pub(super) fn broadcast_for_acks(
         &mut self,
         now: Time,
@@ -120,7 +124,7 @@ impl<S: Store> NodeMachine<S> {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         let (group, durable) = (waiter.group.clone(), waiter.kind.disk);
         let (within, to) = (waiter.until().since(now), outgoing.to.clone());
-        let wanted = AckRequest { within, durable };
+        let wanted = RequestedAcks { within, durable };
         let (tag, sent) = self.broadcast(now, &group, outgoing, Some(wanted).filter(|_| !to.is_empty()));
         let Some(waiter) = self.waits.table.get_mut(&id) else { return };
         waiter.not_broadcast |= !sent;
@@ -146,7 +150,8 @@ impl<S: Store> NodeMachine<S> {
         self.check_wait(now, id);
     }
 
-    /// Members that were not asked yet: all that the write concerns, and if more are wanted, some others.
+    /// Members that were not asked yet: all that the write concerns, and if more are wanted, some
+    /// others.
     pub(super) fn members_to_ask(&mut self, id: u64) -> Vec<NetId> {
         self.update_required(id);
         let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
@@ -162,7 +167,8 @@ impl<S: Store> NodeMachine<S> {
         to
     }
 
-    /// Notes which members the write of a wait concerns now. Of a group that was let go, nobody is known: then it stays as it was.
+    /// Notes which members the write of a wait concerns now. Of a group that was let go, nobody is
+    /// known: then it stays as it was.
     fn update_required(&mut self, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         if !self.groups().hosted.contains_key(&waiter.group) {
@@ -178,7 +184,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Some members that the write of a wait does not concern and that were not asked: somewhat more than are wanted, if there are.
+    /// Some members that the write of a wait does not concern and that were not asked: somewhat
+    /// more than are wanted, if there are.
     fn spare_members(&mut self, id: u64, wanted: u64) -> Vec<NetId> {
         let Some(waiter) = self.waits.table.get(&id).filter(|_| wanted > 0) else { return Vec::new() };
         let Some(replica) = self.groups().replica(&waiter.group) else { return Vec::new() };
@@ -225,7 +232,8 @@ impl<S: Store> NodeMachine<S> {
         members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect()
     }
 
-    /// Whether all members of a group are known: another node holds the same, or there is none by configuration.
+    /// Whether all members of a group are known: another node holds the same, or there is none by
+    /// configuration.
     fn knows_all(&self, group: &GroupName) -> bool {
         self.config.single_node
             || planted(Bug::AllBeforeAgreement)
@@ -321,7 +329,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Members were found, or wrote something: waits that have fewer to ask than they want ask them.
+    /// Members were found, or wrote something: waits that have fewer to ask than they want ask
+    /// them.
     pub(super) fn on_members_found(&mut self, now: Time, group: &GroupName, members: &[NetId]) {
         let Some(state) = self.broadcaster.handler().replica(group).map(Replica::state) else { return };
         for waiter in self.waits.of_group(group).filter(|waiter| waiter.lacks_members) {
@@ -332,7 +341,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// All members of a group are known now: whoever waits for all waits for those that were found since, too.
+    /// All members of a group are known now: whoever waits for all waits for those that were found
+    /// since, too.
     pub(super) fn on_knows_all(&mut self, now: Time, group: &GroupName) {
         self.waits.of_group(group).for_each(|waiter| waiter.found_at = Some(now));
     }

@@ -1,8 +1,9 @@
-//! The state of one wait: which members were asked, what they answered, and whether the wait is over. It sends nothing, and does not know
-//! how members are found.
+//! The state of one wait: which members were asked, what they answered, and whether the wait is
+//! over. It sends nothing, and does not know how members are found.
 //!
-//! A wait asks in rounds. Each is a broadcast with receipts to members that are in no other round, so that numbers of rounds can be added.
-//! Once a round is settled, its parts tell which members acknowledged; those that did not answer are asked again in a later round.
+//! A wait asks in rounds. Each is a broadcast with receipts to members that are in no other round,
+//! so that numbers of rounds can be added. Once a round is settled, its parts tell which members
+//! acknowledged; those that did not answer are asked again in a later round.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +26,8 @@ const RETRY_BYTES: u64 = 1 << 20;
 /// The record that members are to acknowledge.
 #[derive(Clone, Debug)]
 pub(super) enum Subject {
-    /// Our own, as it is when a member is asked. It concerns the members whose ranges overlap these.
+    /// Our own, as it is when a member is asked. It concerns the members whose ranges overlap
+    /// these.
     Own(Vec<KeyRange>),
     /// That of a member that was forgotten. It concerns all other members.
     Forgotten(Record),
@@ -49,7 +51,8 @@ impl WaitKind {
 /// What the node knows, as far as it decides whether a wait is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupFacts {
-    /// Another node held the same of the group: the members that are known are all, as far as one can tell.
+    /// Another node held the same of the group: the members that are known are all, as far as one
+    /// can tell.
     pub(super) in_sync: bool,
     /// By configuration there is no other node, and no other member is known.
     pub(super) single_node: bool,
@@ -61,7 +64,8 @@ pub(super) struct GroupFacts {
 #[derive(Debug)]
 struct AckRound {
     targets: Vec<NetId>,
-    /// It carries the whole record: a refusal is final. An increment that does not fit is refused too.
+    /// It carries the whole record: a refusal is final. An increment that does not fit is refused
+    /// too.
     whole: bool,
     /// So many of the targets are known to have acknowledged before.
     before: u64,
@@ -97,7 +101,8 @@ pub(super) struct Waiter {
     asked: BTreeSet<NetId>,
     rounds: BTreeMap<u64, AckRound>,
     acknowledged: BTreeSet<NetId>,
-    /// Members that all answered, and some of them refused; which ones is not always known. How many acknowledged, and refused.
+    /// Members that all answered, and some of them refused; which ones is not always known. How
+    /// many acknowledged, and refused.
     mixed_counts: (u64, u64),
     /// Members that are in no round and did not answer.
     unanswered: Vec<AckPart>,
@@ -171,7 +176,8 @@ impl Waiter {
         max.saturating_sub(self.counts().delivered)
     }
 
-    /// The time of asking again has come. Sets the next one: longer each time, and the longer, the more it costs.
+    /// The time of asking again has come. Sets the next one: longer each time, and the longer, the
+    /// more it costs.
     pub(super) fn pause(&mut self, now: Time, bytes: u64) {
         let open: u64 = self.unanswered.iter().map(|part| part.nodes.len() as u64).sum();
         let cost = Duration::from_millis(open.saturating_mul(bytes) * 1_000 / RETRY_BYTES);
@@ -179,8 +185,9 @@ impl Waiter {
         self.retry_at = now + self.pause.max(cost);
     }
 
-    /// The members that did not answer, to be asked again, and how many of them are known to have acknowledged. Those that are no
-    /// members any longer are not asked again: it is as if they never were.
+    /// The members that did not answer, to be asked again, and how many of them are known to have
+    /// acknowledged. Those that are no members any longer are not asked again: it is as if they
+    /// never were.
     pub(super) fn take_unanswered(&mut self, is_member: impl Fn(NetId) -> bool) -> (Vec<NetId>, u64) {
         let (mut nodes, mut before) = (Vec::new(), 0);
         for part in std::mem::take(&mut self.unanswered) {
@@ -194,14 +201,16 @@ impl Waiter {
                 stays
             };
             let left: Vec<NetId> = part.nodes.into_iter().filter(stays).collect();
-            // Which of them acknowledged is not known: it may be those that are no members any longer.
+            // Which of them acknowledged is not known: it may be those that are no members any
+            // longer.
             before += part.delivered.saturating_sub((of_part - left.len()) as u64);
             nodes.extend(left);
         }
         (nodes, before)
     }
 
-    /// A round begins. `before`: of these so many are known to have acknowledged, see [`take_open`](Waiter::take_open).
+    /// A round begins. `before`: of these so many are known to have acknowledged, see
+    /// [`take_open`](Waiter::take_open).
     pub(super) fn begin(&mut self, tag: u64, mut targets: Vec<NetId>, before: u64, whole: bool) {
         targets.sort_unstable();
         self.asked.extend(&targets);
@@ -269,7 +278,8 @@ impl Waiter {
         counts
     }
 
-    /// Whether every member acknowledged that the write concerns, and at least one member if it concerns nobody.
+    /// Whether every member acknowledged that the write concerns, and at least one member if it
+    /// concerns nobody.
     fn all_have(&self, have: u64, alone: bool) -> bool {
         let complete = |round: &AckRound| round.delivered() == round.targets.len() as u64;
         let in_complete = |member: &NetId| {
@@ -280,13 +290,14 @@ impl Waiter {
         lack <= usize::from(planted(Bug::WaitCountsWriter)) && (have > 0 || alone)
     }
 
-    /// Whether nobody can answer any more of those that were asked: each acknowledged, refused, or is on a host where nothing listens.
+    /// Whether nobody can answer any more of those that were asked: each acknowledged, refused, or
+    /// is on a host where nothing listens.
     fn is_over(&self) -> bool {
         self.rounds.is_empty() && (self.not_broadcast || self.unanswered.iter().all(|part| part.closed))
     }
 
-    /// Whether everybody was asked who is known and could acknowledge it, and nobody else may be found in time: others agree on who
-    /// there is, or there is nobody else by configuration.
+    /// Whether everybody was asked who is known and could acknowledge it, and nobody else may be
+    /// found in time: others agree on who there is, or there is nobody else by configuration.
     fn asked_all(&self, count: AckCount, facts: GroupFacts) -> bool {
         let GroupFacts { in_sync: agreed, single_node: alone, members } = facts;
         let named = match count {

@@ -1,7 +1,10 @@
-//! Watchers: each is told that something changed, once, until it has taken in what. What that is, it asks when it is ready: the difference to what it
-//! took last. So a slow one costs a cursor, and what its cursor keeps in memory is bounded for all together. Knows nothing of what a watcher does with it.
+//! Watchers: each is told that something changed, once, until it has taken in what. What that is,
+//! it asks when it is ready: the difference to what it took last. So a slow one costs a cursor, and
+//! what its cursor keeps in memory is bounded for all together. Knows nothing of what a watcher
+//! does with it.
 //!
-//! `watch/watchers.rs`: who watches what, and what that keeps; `watch/cursor.rs`: how far one was told.
+//! `watch/watchers.rs`: who watches what, and what that keeps; `watch/cursor.rs`: how far one was
+//! told.
 
 mod cursor;
 mod watchers;
@@ -9,7 +12,7 @@ mod watchers;
 use gm_data::{GroupName, GroupState, Replica};
 
 use super::NodeMachine;
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -17,7 +20,8 @@ pub use cursor::{Cursor, Difference, DifferencePart};
 pub(super) use watchers::Watchers;
 
 impl<S: Store> NodeMachine<S> {
-    /// What a watcher was not told yet; nothing if there is no such watcher. Constant in time: the events are found by [`Difference::part`].
+    /// What a watcher was not told yet; nothing if there is no such watcher. Constant in time: the
+    /// events are found by [`Difference::part`].
     pub fn difference(&self, tag: u64) -> Option<Difference> {
         self.watchers.difference(tag)
     }
@@ -32,7 +36,7 @@ impl<S: Store> NodeMachine<S> {
     pub(super) fn on_watch(&mut self, tag: u64, group: GroupName) {
         let max = self.config.limits.watchers;
         if !self.watchers.contains(tag) && self.watchers.len() >= max {
-            return self.emit(Event::WatchRefused { tag, group, max });
+            return self.emit(NodeEvent::WatchRefused { tag, group, max });
         }
         let state = self.watched_state(&group);
         self.watchers.insert(tag, &group, state);
@@ -59,7 +63,7 @@ impl<S: Store> NodeMachine<S> {
             }
             let state = self.watched_state(&group);
             for tag in self.watchers.update(&group, state) {
-                self.emit(Event::Changed { tag, group: group.clone() });
+                self.emit(NodeEvent::Changed { tag, group: group.clone() });
             }
         }
         let max = u64::try_from(self.config.limits.watch_bytes).unwrap_or(u64::MAX);

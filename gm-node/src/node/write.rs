@@ -1,5 +1,6 @@
-//! What we write, about ourselves and of who is forgotten: gathered for a tick, written on drafts, handed to the storage. Nothing of it is seen, here or
-//! elsewhere, before it is stored. Knows nothing of what the storage is.
+//! What we write, about ourselves and of who is forgotten: gathered for a tick, written on drafts,
+//! handed to the storage. Nothing of it is seen, here or elsewhere, before it is stored. Knows
+//! nothing of what the storage is.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::NodeMachine;
 use super::commit::PendingBatch;
 use super::draft::{Draft, PendingAnswer};
 use crate::command::{AckCount, CommittedWrite, Wait, WaitReport, Write, WriteError};
-use crate::event::Event;
+use crate::event::NodeEvent;
 use crate::groups::{is_reserved, millis};
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
@@ -205,7 +206,7 @@ impl<S: Store> NodeMachine<S> {
         group: Option<GroupName>,
         result: Result<CommittedWrite, WriteError>,
     ) {
-        self.emit(Event::Answered { tag, group, result });
+        self.emit(NodeEvent::Answered { tag, group, result });
     }
 }
 

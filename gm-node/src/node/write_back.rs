@@ -1,5 +1,5 @@
-//! What others wrote goes to the storage lazily: after a while, all of it that changed, in one batch; sooner if somebody waits for it. Knows nothing of
-//! what we write ourselves.
+//! What others wrote goes to the storage lazily: after a while, all of it that changed, in one
+//! batch; sooner if somebody waits for it. Knows nothing of what we write ourselves.
 
 use gm_broadcast::Time;
 use gm_codec::BroadcastId;
@@ -9,14 +9,16 @@ use super::commit::PendingBatch;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
-/// So long after a group was let go nobody is told that something known before is on disk: which group a broadcast was of, is not remembered.
+/// So long after a group was let go nobody is told that something known before is on disk: which
+/// group a broadcast was of, is not remembered.
 const RELEASED_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Contacts are stored not oftener than this: all of them are written each time.
 const CONTACTS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl<S: Store> NodeMachine<S> {
-    /// Which nodes are known, or which members of other groups, is stored after a while if it changed.
+    /// Which nodes are known, or which members of other groups, is stored after a while if it
+    /// changed.
     pub(super) fn write_back_if_changed(&mut self, now: Time) {
         if self.peers_changed {
             return self.schedule_write_back(now, false);
@@ -54,7 +56,7 @@ impl<S: Store> NodeMachine<S> {
     /// Somebody waits until a broadcast is on disk here.
     pub(super) fn on_store_wanted(&mut self, now: Time, id: BroadcastId) {
         if !self.store.is_durable() {
-            return self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
+            return self.command_broadcaster(now, gm_broadcast::BroadcastCommand::NotStored(id));
         }
         let under_way = |flight: &PendingBatch| matches!(flight, PendingBatch::Learned { broadcasts, .. } if broadcasts.contains(&id));
         if self.pending_batches.iter().any(under_way) {
@@ -63,7 +65,7 @@ impl<S: Store> NodeMachine<S> {
         if !self.unstored_broadcasts.iter().any(|(_, unstored)| *unstored == id) {
             if self.released_at.is_some_and(|at| now.since(at) < RELEASED_GRACE) {
                 // It may be of the group that is not kept any more.
-                return self.command_broadcaster(now, gm_broadcast::Command::NotStored(id));
+                return self.command_broadcaster(now, gm_broadcast::BroadcastCommand::NotStored(id));
             }
             // What it said was known here already: it is stored once what is dirty now is.
             self.unstored_broadcasts.push_back((None, id));
@@ -99,7 +101,8 @@ impl<S: Store> NodeMachine<S> {
             }
         }
         if contacts {
-            // Hearsay is not stored: so what no node says of itself does not survive restart after restart.
+            // Hearsay is not stored: so what no node says of itself does not survive restart after
+            // restart.
             let own = groups.contacts.direct_contacts(None);
             batch.contacts = Some(own.map(|(group, node)| (group.clone(), node)).collect());
             self.contacts_stored_at = Some(now);
@@ -123,8 +126,11 @@ impl<S: Store> NodeMachine<S> {
         let keeps = self.store.is_durable();
         for id in broadcasts {
             // What keeps nothing finishes batches, too.
-            let command =
-                if keeps { gm_broadcast::Command::Stored } else { gm_broadcast::Command::NotStored };
+            let command = if keeps {
+                gm_broadcast::BroadcastCommand::Stored
+            } else {
+                gm_broadcast::BroadcastCommand::NotStored
+            };
             self.command_broadcaster(now, command(id));
         }
     }

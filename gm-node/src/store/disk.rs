@@ -1,17 +1,25 @@
-//! A directory as storage: one file, which a thread writes. Knows nothing of groups, and nothing of what a batch is for.
+//! A directory as storage: one file, which a thread writes. Knows nothing of groups, and nothing of
+//! what a batch is for.
 //!
-//! - The file is `gm.redb`, a database of the crate `redb`; `lock` beside it says which process uses the directory, and `gm.last` which commit was
-//!   the last. They can be read by their owner alone, and a directory or a file that others may change is refused: see [`guard`](crate::guard).
-//! - Batches that wait are committed together, with one sync. A batch that need not be durable is finished at once: it is kept in memory and
-//!   goes to the disk with the next durable one, at latest after about a second or when the store is dropped.
-//! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has room again needs no restart.
-//! - A database that lacks commits that were reported is used, and [doubted](StoredState::suspected_loss): then the node asks others before it writes.
-//! - Beyond the limit of file sizes (`ulimit -f`) the system ends a process that does not handle its signal SIGXFSZ; the daemon does, and whoever embeds this should.
-//!   Then it is as if the disk were full.
-//! - A file that is damaged, of another program or of a later version is refused and not touched: it is looked at in memory first.
+//! - The file is `gm.redb`, a database of the crate `redb`; `lock` beside it says which process
+//!   uses the directory, and `gm.last` which commit was the last. They can be read by their owner
+//!   alone, and a directory or a file that others may change is refused: see
+//!   [`guard`](crate::guard).
+//! - Batches that wait are committed together, with one sync. A batch that need not be durable is
+//!   finished at once: it is kept in memory and goes to the disk with the next durable one, at
+//!   latest after about a second or when the store is dropped.
+//! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has
+//!   room again needs no restart.
+//! - A database that lacks commits that were reported is used, and
+//!   [doubted](StoredState::suspected_loss): then the node asks others before it writes.
+//! - Beyond the limit of file sizes (`ulimit -f`) the system ends a process that does not handle
+//!   its signal SIGXFSZ; the daemon does, and whoever embeds this should. Then it is as if the disk
+//!   were full.
+//! - A file that is damaged, of another program or of a later version is refused and not touched:
+//!   it is looked at in memory first.
 //!
-//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `catch_panic.rs` (its panics), `lock.rs`, `commit_mark.rs` (which commit was
-//! the last), `worker.rs` (the thread).
+//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `catch_panic.rs`
+//! (its panics), `lock.rs`, `commit_mark.rs` (which commit was the last), `worker.rs` (the thread).
 
 mod catch_panic;
 mod commit_mark;
@@ -40,10 +48,11 @@ use super::{Batch, Store, StoreError, StoredState};
 /// Version of what is written to a directory. A later one is refused.
 pub const FORMAT: u64 = 1;
 
-/// A directory as storage. Dropping it writes what waits, and then lets another process use the directory: that takes as long as the disk does.
+/// A directory as storage. Dropping it writes what waits, and then lets another process use the
+/// directory: that takes as long as the disk does.
 ///
-/// [`submit`](Store::submit) never waits for the disk. What waits is in memory: there is no bound but that whoever submits does not submit
-/// for ever without asking what is finished.
+/// [`submit`](Store::submit) never waits for the disk. What waits is in memory: there is no bound
+/// but that whoever submits does not submit for ever without asking what is finished.
 pub struct DiskStore {
     dir: PathBuf,
     /// Nothing once the store is being dropped.
@@ -58,8 +67,8 @@ impl DiskStore {
     /// Opens the directory, which is made if it is not there, and reads all of it.
     ///
     /// # Errors
-    /// An [`OpenError`]: another process uses it; others may change it; its file is damaged, or of another program or a later version; what the
-    /// system said.
+    /// An [`OpenError`]: another process uses it; others may change it; its file is damaged, or of
+    /// another program or a later version; what the system said.
     pub fn open(dir: &Path) -> Result<(DiskStore, StoredState), OpenError> {
         DiskStore::open_by(dir, Box::new(database::open_file))
     }
@@ -100,8 +109,9 @@ impl DiskStore {
         Ok((store, stored))
     }
 
-    /// What is called, by the store's own thread, after there is something to ask [`poll_finished`](Store::poll_finished) for. It must not wait for
-    /// anything. It is called once for what was finished before.
+    /// What is called, by the store's own thread, after there is something to ask
+    /// [`poll_finished`](Store::poll_finished) for. It must not wait for anything. It is called
+    /// once for what was finished before.
     pub fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
         self.send_job(Job::WakeBy(waker));
     }
@@ -182,7 +192,8 @@ pub(crate) fn read(dir: &Path) -> Result<StoredState, OpenError> {
     Ok(database::examine(&file)?.0)
 }
 
-/// Makes a directory that holds that: wholly or not at all. Whoever opens it doubts it, as what is brought back may be old.
+/// Makes a directory that holds that: wholly or not at all. Whoever opens it doubts it, as what is
+/// brought back may be old.
 pub(crate) fn write(dir: &Path, stored: &StoredState) -> Result<(), OpenError> {
     database::make_dir(dir)?;
     let _lock = Lock::take(dir)?;

@@ -1,5 +1,6 @@
-//! Memory as storage: of a simulated disk, which can be slow, full, torn and lie, and of nothing at all. Knows no file, no clock and no chance:
-//! time and chance are handed in, so a run is the same every time.
+//! Memory as storage: of a simulated disk, which can be slow, full, torn and lie, and of nothing at
+//! all. Knows no file, no clock and no chance: time and chance are handed in, so a run is the same
+//! every time.
 
 mod contents;
 mod faults;

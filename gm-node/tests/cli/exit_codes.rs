@@ -187,7 +187,8 @@ fn a_gap_is_1_only_if_more_is_required() {
     assert_eq!(a.json(["coverage", "Nowhere", "--require", "1"]).code, 7);
 }
 
-/// Until a group was compared with another holder, what is missing in an answer may be there: reads say so.
+/// Until a group was compared with another holder, what is missing in an answer may be there: reads
+/// say so.
 #[test]
 fn an_unverified_read_is_7_and_fresh_waits() {
     let mut cluster = Cluster::new(2);

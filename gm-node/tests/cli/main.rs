@@ -1,4 +1,5 @@
-//! The command line against real daemons: the shapes of `--json`, the exit codes, the demo. Knows the program only as whoever types does.
+//! The command line against real daemons: the shapes of `--json`, the exit codes, the demo. Knows
+//! the program only as whoever types does.
 
 #![allow(clippy::panic, clippy::unwrap_used)] // a test says what went wrong by ending
 

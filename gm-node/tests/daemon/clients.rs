@@ -1,4 +1,5 @@
-//! Clients of the control socket that are slow, silent or many, and watchers that do not read: what they cost, and what they are told.
+//! Clients of the control socket that are slow, silent or many, and watchers that do not read: what
+//! they cost, and what they are told.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -51,7 +52,8 @@ fn resident_bytes(node: &Node) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
 }
 
-/// Follows a watch until it knows all ranges with that priority. Whether everything was told, and nothing had to be looked up.
+/// Follows a watch until it knows all ranges with that priority. Whether everything was told, and
+/// nothing had to be looked up.
 fn read_until(lines: &mut BufReader<UnixStream>, priority: u64) -> bool {
     let mut known: BTreeSet<(u64, u64)> = BTreeSet::new();
     let place = |item: &Value| (item["start"].as_u64().unwrap(), item["priority"].as_u64().unwrap());

@@ -33,7 +33,8 @@ fn a_start_withdraws_what_is_no_longer_configured() {
         assert_eq!(ann.post("/v1/groups/g/change", by_hand).0, 200);
         assert_eq!(ann.stop(), 0);
 
-        // 0-9 moves to another port, 10-19 is no longer configured but was changed by hand, `h` and `i` are no longer configured.
+        // 0-9 moves to another port, 10-19 is no longer configured but was changed by hand, `h` and
+        // `i` are no longer configured.
         let ann = start(&["--serve=g:0-9@81/3"]);
         eventually("the old is withdrawn", || {
             ranges(&ann, "g") == [(0, 81, 3), (10, 80, 7), (20, 90, 1)]

@@ -1,4 +1,5 @@
-//! Whom the daemon and the command line trust: what others may change is refused, and another user is neither answered nor believed.
+//! Whom the daemon and the command line trust: what others may change is refused, and another user
+//! is neither answered nor believed.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};

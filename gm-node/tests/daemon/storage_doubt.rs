@@ -1,12 +1,14 @@
-//! A database that lost its last commit: the daemon starts, says so, and is over it once it has written.
+//! A database that lost its last commit: the daemon starts, says so, and is over it once it has
+//! written.
 
 use std::fs;
 use std::path::Path;
 
 use crate::node::{Node, Scratch, eventually, run};
 
-/// Damages the newer of the two places in the head of the database that say which commit is the last: a place begins at byte 64, the other 128 bytes later; the number of
-/// its commit is 104 bytes into it, its checksum 112.
+/// Damages the newer of the two places in the head of the database that say which commit is the
+/// last: a place begins at byte 64, the other 128 bytes later; the number of its commit is 104
+/// bytes into it, its checksum 112.
 fn lose_last_commit(dir: &Path) {
     let file = dir.join("gm.redb");
     let mut bytes = fs::read(&file).unwrap();

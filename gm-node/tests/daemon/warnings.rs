@@ -1,4 +1,5 @@
-//! Problems that an operator has to know: a warning in `status` until the problem is over, and one line in the log.
+//! Problems that an operator has to know: a warning in `status` until the problem is over, and one
+//! line in the log.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -96,7 +97,8 @@ fn the_daemon_answers_and_warns_without_descriptors() {
     let held = idle_connections(&ann);
     for _ in 0..3 {
         let warnings = warnings(&ann);
-        // Between two requests the daemon may have closed a file of its own: then they "were" in use.
+        // Between two requests the daemon may have closed a file of its own: then they "were" in
+        // use.
         let says = ["all file descriptors ", " in use", "The limit is 48", "LimitNOFILE="];
         assert!(says.iter().all(|says| warnings.contains(says)), "{warnings}");
     }
@@ -128,7 +130,8 @@ fn a_leave_on_exit_without_acknowledgement_is_logged() {
     );
 }
 
-/// It is known that nobody else is in the group: then nobody is waited for, and the end does not take the time of a wait.
+/// It is known that nobody else is in the group: then nobody is waited for, and the end does not
+/// take the time of a wait.
 #[test]
 fn a_sole_member_leaves_on_exit_without_delay() {
     let scratch = Scratch::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::{Event, Wait, WriteKind};
+use gm_node::{NodeEvent, Wait, WriteKind};
 use gm_sim::NodeIndex;
 
 use crate::cluster::{disks, group, new_cluster, serve, settle, write};
@@ -21,10 +21,11 @@ fn a_node_that_does_not_host_the_group_is_not_in_sync() {
     cluster.command(NodeIndex(1), write(2, serve(0, 9), Wait::NONE));
     cluster.run_for(Duration::from_secs(10));
     assert!(agreed(&cluster, 0) && agreed(&cluster, 1));
-    assert!(log.any(|event| matches!(event, Event::InSync { .. })));
+    assert!(log.any(|event| matches!(event, NodeEvent::InSync { .. })));
 }
 
-/// A member lost its disk, and nobody tells it to join again: it holds nothing, although all others think that it is a member.
+/// A member lost its disk, and nobody tells it to join again: it holds nothing, although all others
+/// think that it is a member.
 #[test]
 fn a_member_that_lost_the_group_is_not_in_sync() {
     let disks = disks(3);

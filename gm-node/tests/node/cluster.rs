@@ -9,7 +9,9 @@ use gm_clock::NetId;
 use gm_codec::{FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, KeyRange};
 use gm_node::store::memory::{MemoryStore, SimulatedDisk};
-use gm_node::{Command, CommittedWrite, Event, NodeConfig, NodeMachine, Wait, Write, WriteError, WriteKind};
+use gm_node::{
+    CommittedWrite, NodeCommand, NodeConfig, NodeEvent, NodeMachine, Wait, Write, WriteError, WriteKind,
+};
 use gm_sim::{
     Checker, Location, Network, NodeIndex, Observation, ObservationContext, StartContext, Violation, World,
 };
@@ -19,7 +21,7 @@ pub(crate) type Answer = Result<CommittedWrite, WriteError>;
 
 /// What nodes told, with the time.
 #[derive(Clone, Default)]
-pub(crate) struct EventLog(pub(crate) Rc<RefCell<Vec<(Time, NodeIndex, Event)>>>);
+pub(crate) struct EventLog(pub(crate) Rc<RefCell<Vec<(Time, NodeIndex, NodeEvent)>>>);
 
 impl Checker<NodeMachine<MemoryStore>> for EventLog {
     fn name(&self) -> &'static str {
@@ -42,7 +44,7 @@ impl EventLog {
     /// What a write was answered, and when.
     pub(crate) fn answer(&self, tag: u64) -> Option<(Time, Answer)> {
         self.0.borrow().iter().find_map(|(at, _, event)| match event {
-            Event::Answered { tag: of, result, .. } if *of == tag => Some((*at, result.clone())),
+            NodeEvent::Answered { tag: of, result, .. } if *of == tag => Some((*at, result.clone())),
             _ => None,
         })
     }
@@ -52,11 +54,11 @@ impl EventLog {
         self.answer(tag).expect("answered").1.expect("made").wait
     }
 
-    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+    pub(crate) fn count(&self, wanted: impl Fn(&NodeEvent) -> bool) -> usize {
         self.0.borrow().iter().filter(|(_, _, event)| wanted(event)).count()
     }
 
-    pub(crate) fn any(&self, wanted: impl Fn(&Event) -> bool) -> bool {
+    pub(crate) fn any(&self, wanted: impl Fn(&NodeEvent) -> bool) -> bool {
         self.0.borrow().iter().any(|(_, _, event)| wanted(event))
     }
 }
@@ -77,15 +79,16 @@ pub(crate) fn serve(start: u32, end: u32) -> WriteKind {
     WriteKind::Change(vec![Change::Serve { range: range(start, end), port: Some(5432), priority: 1 }])
 }
 
-pub(crate) fn write(tag: u64, what: WriteKind, wait: Wait) -> Command {
-    Command::Write(Write { tag, group: group(), kind: what, wait })
+pub(crate) fn write(tag: u64, what: WriteKind, wait: Wait) -> NodeCommand {
+    NodeCommand::Write(Write { tag, group: group(), kind: what, wait })
 }
 
 pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A world of so many nodes on one LAN, and their disks. The last place has no island in common with the others.
+/// A world of so many nodes on one LAN, and their disks. The last place has no island in common
+/// with the others.
 pub(crate) fn new_cluster(
     nodes: u8,
     disks: &[SimulatedDisk],

@@ -1,5 +1,6 @@
-//! Whoever holds the key may write anything, also about others; once it is gone the group is usable again: no record is the last word about a member that lives, and
-//! no forgotten member takes room for ever.
+//! Whoever holds the key may write anything, also about others; once it is gone the group is usable
+//! again: no record is the last word about a member that lives, and no forgotten member takes room
+//! for ever.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use gm_data::{HORIZON, Record, Version};
 use gm_node::store::Batch;
 use gm_node::store::Store as _;
 use gm_node::store::memory::SimulatedDisk;
-use gm_node::{Command, Event, Forget, Wait, WriteError};
+use gm_node::{Forget, NodeCommand, NodeEvent, Wait, WriteError};
 use gm_sim::{Action, NodeIndex};
 
 use crate::cluster::{Cluster, disks, group, id, in_sync, new_cluster, serve, write};
@@ -60,7 +61,7 @@ fn no_record_is_the_last_word_about_a_member_that_lives() {
         cluster.run_for(Duration::from_secs(10));
         let what = format!("{incarnation} {gone} {clock}");
         assert!(in_sync(&cluster, 4) && is_seen(&cluster, 100), "{what}");
-        let returned = log.any(|event| matches!(event, Event::HorizonClaimEvicted { .. }));
+        let returned = log.any(|event| matches!(event, NodeEvent::HorizonClaimEvicted { .. }));
         assert_eq!(returned, incarnation >= HORIZON, "{what}");
         // It goes on to be seen, and nothing of it comes back from a disk.
         cluster.command(NodeIndex(1), write(10, serve(5_000, 5_099), Wait::all(Duration::from_secs(5))));
@@ -87,7 +88,7 @@ fn a_member_at_the_end_of_its_clock_is_forgotten() {
     }
     cluster.run_for(Duration::from_secs(5));
     let forget = Forget { tag: 7, group: Some(group()), member: id(9), wait: Wait::NONE };
-    cluster.command(NodeIndex(1), Command::Forget(forget));
+    cluster.command(NodeIndex(1), NodeCommand::Forget(forget));
     cluster.run_for(Duration::from_secs(5));
     assert!(log.answer(7).unwrap().1.is_ok());
     for node in 0..2 {
@@ -97,7 +98,8 @@ fn a_member_at_the_end_of_its_clock_is_forgotten() {
     assert!(in_sync(&cluster, 2));
 }
 
-/// Made-up members fill a group, and are forgotten or not: an order drops them everywhere, and newcomers get in.
+/// Made-up members fill a group, and are forgotten or not: an order drops them everywhere, and
+/// newcomers get in.
 #[test]
 fn a_group_that_was_full_takes_newcomers_after_a_purge() {
     for unheard in [false, true] {
@@ -121,12 +123,12 @@ fn a_group_that_was_full_takes_newcomers_after_a_purge() {
         let full = |tag| {
             matches!(log.answer(tag), Some((_, Err(WriteError::LimitReached { limit: "records", .. }))))
         };
-        assert!(full(2) && log.any(|event| matches!(event, Event::NearRecordLimit { .. })));
+        assert!(full(2) && log.any(|event| matches!(event, NodeEvent::NearRecordLimit { .. })));
         assert_eq!(records(&cluster, 0), 9);
         let machine = cluster.machine(NodeIndex(0)).unwrap();
         assert_eq!(machine.purgeable(&group(), unheard).len(), 7);
 
-        cluster.command(NodeIndex(0), Command::Purge { group: group(), include_absent: unheard });
+        cluster.command(NodeIndex(0), NodeCommand::Purge { group: group(), include_absent: unheard });
         cluster.command(NodeIndex(2), write(12, serve(200, 299), Wait::NONE));
         cluster.run_for(Duration::from_secs(5));
         assert!(log.answer(12).unwrap().1.is_ok());
@@ -159,9 +161,9 @@ fn a_member_that_lives_comes_back_after_a_purge() {
     cluster.crash(NodeIndex(1));
     cluster.run_for(Duration::from_secs(1));
     let forget = Forget { tag: 7, group: Some(group()), member: id(1), wait: Wait::NONE };
-    cluster.command(NodeIndex(0), Command::Forget(forget));
+    cluster.command(NodeIndex(0), NodeCommand::Forget(forget));
     cluster.run_for(Duration::from_secs(2));
-    cluster.command(NodeIndex(2), Command::Purge { group: group(), include_absent: false });
+    cluster.command(NodeIndex(2), NodeCommand::Purge { group: group(), include_absent: false });
     cluster.run_for(Duration::from_secs(2));
     assert_eq!((records(&cluster, 0), records(&cluster, 2)), (2, 2));
     cluster.apply(Action::Start(NodeIndex(1)));

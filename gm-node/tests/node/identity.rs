@@ -1,5 +1,5 @@
-//! Somebody else writes under our identity, again and again: we rise above it three times a minute, then we stop, say so, and go on once no
-//! new claim was heard for a while, or the owner says so.
+//! Somebody else writes under our identity, again and again: we rise above it three times a minute,
+//! then we stop, say so, and go on once no new claim was heard for a while, or the owner says so.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use gm_codec::{
 };
 use gm_data::{ChangeError, Record, Version};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Event, NodeConfig, NodeMachine, StoredState, Wait, WriteError, WriteKind};
+use gm_node::{NodeConfig, NodeEvent, NodeMachine, StoredState, Wait, WriteError, WriteKind};
 
 use crate::cluster::{group, id, serve, write};
 
@@ -23,7 +23,7 @@ fn codec() -> FrameCodec {
 struct SingleNode {
     node: NodeMachine<MemoryStore>,
     now: Time,
-    events: Vec<Event>,
+    events: Vec<NodeEvent>,
     codec: FrameCodec,
     nonces: NonceSequence,
 }
@@ -38,7 +38,7 @@ impl SingleNode {
         SingleNode { node, now: Time::ZERO, events: Vec::new(), codec: codec(), nonces }
     }
 
-    fn handle(&mut self, input: Input<gm_node::Command>) {
+    fn handle(&mut self, input: Input<gm_node::NodeCommand>) {
         self.node.handle(self.now, input);
         while let Some(output) = self.node.poll_output() {
             if let Output::Event(event) = output {
@@ -76,7 +76,7 @@ impl SingleNode {
     }
 
     fn conflicts(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, Event::IdentityConflict { .. })).count()
+        self.events.iter().filter(|event| matches!(event, NodeEvent::IdentityConflict { .. })).count()
     }
 }
 
@@ -102,7 +102,7 @@ fn three_times_a_minute_then_once_the_other_is_silent() {
     alone.handle(Input::Command(write(2, serve(10, 19), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     let refused = alone.events.iter().any(|event| match event {
-        Event::Answered { tag: 2, result, .. } => {
+        NodeEvent::Answered { tag: 2, result, .. } => {
             *result == Err(WriteError::Change(ChangeError::IdentityConflict { member: id(1) }))
         }
         _ => false,
@@ -176,7 +176,9 @@ fn the_owner_ends_the_pause() {
     alone.run_for(Duration::from_millis(100));
     let changed = |wanted: u64| {
         alone.events.iter().find_map(|event| match event {
-            Event::Answered { tag, result, .. } if *tag == wanted => Some(result.clone().unwrap().changed),
+            NodeEvent::Answered { tag, result, .. } if *tag == wanted => {
+                Some(result.clone().unwrap().changed)
+            }
             _ => None,
         })
     };

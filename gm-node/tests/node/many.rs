@@ -1,4 +1,5 @@
-//! Clusters with many groups: how the members of a group find each other when a cluster has thousands of names.
+//! Clusters with many groups: how the members of a group find each other when a cluster has
+//! thousands of names.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,7 +9,7 @@ use gm_broadcast::Time;
 use gm_clock::Incarnation;
 use gm_data::{GroupName, Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::store::memory::SimulatedDisk;
-use gm_node::{Batch, Command, Event, Store as _, Wait, Write, WriteKind};
+use gm_node::{Batch, NodeCommand, NodeEvent, Store as _, Wait, Write, WriteKind};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 
 use crate::cluster::{Cluster, disks, id, new_cluster, serve};
@@ -35,10 +36,11 @@ fn loners(nodes: u8, each: usize) -> Vec<SimulatedDisk> {
 fn join(cluster: &mut Cluster, node: u8, group: &str) {
     let group: GroupName = group.parse().unwrap();
     let write = Write { tag: node.into(), group, kind: WriteKind::Join(vec![]), wait: Wait::NONE };
-    cluster.command(NodeIndex(node.into()), Command::Write(write));
+    cluster.command(NodeIndex(node.into()), NodeCommand::Write(write));
 }
 
-/// How long it takes until each of these nodes knows exactly them as members of the group, or nothing after a time limit.
+/// How long it takes until each of these nodes knows exactly them as members of the group, or
+/// nothing after a time limit.
 fn until_met(cluster: &mut Cluster, group: &str, nodes: &[u8], limit: Duration) -> Option<Duration> {
     let group: GroupName = group.parse().unwrap();
     let members: Vec<_> = nodes.iter().map(|node| id(*node)).collect();
@@ -55,7 +57,8 @@ fn until_met(cluster: &mut Cluster, group: &str, nodes: &[u8], limit: Duration) 
     None
 }
 
-/// A cluster of 3,000 names without multicast: whoever joins a new group finds the other members within seconds.
+/// A cluster of 3,000 names without multicast: whoever joins a new group finds the other members
+/// within seconds.
 #[test]
 fn members_find_each_other_among_thousands_of_groups() {
     let (mut cluster, _) = new_cluster(12, &loners(12, 250), |config| config.broadcast.multicast = false);
@@ -69,7 +72,8 @@ fn members_find_each_other_among_thousands_of_groups() {
     }
 }
 
-/// The members joined on two sides of a split, of which none knew the other side's: they meet soon after it heals.
+/// The members joined on two sides of a split, of which none knew the other side's: they meet soon
+/// after it heals.
 #[test]
 fn members_meet_soon_after_a_partition_heals() {
     let (mut cluster, _) = new_cluster(12, &loners(12, 250), |config| config.broadcast.multicast = false);
@@ -94,7 +98,8 @@ fn members_meet_soon_after_a_partition_heals() {
     assert!(took.is_some_and(|took| took < Duration::from_secs(60)), "after {took:?}");
 }
 
-/// One node announces more names than another remembers. A new group does not depend on places in that table, nor after a restart with a full table.
+/// One node announces more names than another remembers. A new group does not depend on places in
+/// that table, nor after a restart with a full table.
 #[test]
 fn one_announcer_of_many_names_keeps_no_group_apart() {
     // All nodes but the first, which announces, are in no group at first.
@@ -107,7 +112,7 @@ fn one_announcer_of_many_names_keeps_no_group_apart() {
     cluster.run_for(Duration::from_secs(300));
     let names = |cluster: &Cluster, node: u32| cluster.machine(NodeIndex(node)).unwrap().contacts().count();
     assert!((1..8).all(|node| names(&cluster, node) <= 100) && names(&cluster, 5) == 100);
-    assert!(log.any(|event| matches!(event, Event::ContactsFull { max: 100 })));
+    assert!(log.any(|event| matches!(event, NodeEvent::ContactsFull { max: 100 })));
     for (group, nodes) in [("alpha", [2, 5]), ("zeta", [3, 6])] {
         nodes.iter().for_each(|node| join(&mut cluster, *node, group));
         let took = until_met(&mut cluster, group, &nodes, Duration::from_secs(10));
@@ -128,7 +133,8 @@ fn one_announcer_of_many_names_keeps_no_group_apart() {
     assert!(took.is_some_and(|took| took < Duration::from_secs(5)), "after {took:?}");
 }
 
-/// A group that its members left is known by its name for a while, and then forgotten: by those that heard of it themselves and by those that heard it of them.
+/// A group that its members left is known by its name for a while, and then forgotten: by those
+/// that heard of it themselves and by those that heard it of them.
 #[test]
 fn names_that_no_node_holds_are_forgotten() {
     let disks = disks(6);
@@ -146,7 +152,7 @@ fn names_that_no_node_holds_are_forgotten() {
     for node in [0, 1] {
         let group = "old".parse().unwrap();
         let write = Write { tag: 9, group, kind: WriteKind::Leave, wait: Wait::NONE };
-        cluster.command(NodeIndex(node), Command::Write(write));
+        cluster.command(NodeIndex(node), NodeCommand::Write(write));
     }
     // Restarts do not make old names young again.
     for _ in 0..5 {
@@ -161,7 +167,8 @@ fn names_that_no_node_holds_are_forgotten() {
     }
 }
 
-/// A node that lost its disk asks those at which the members meet, and finds out what it had written before it writes.
+/// A node that lost its disk asks those at which the members meet, and finds out what it had
+/// written before it writes.
 #[test]
 fn a_lost_disk_is_found_before_the_first_write() {
     let disks = loners(12, 250);
@@ -189,7 +196,7 @@ fn a_lost_disk_is_found_before_the_first_write() {
     clock.set(1_600_000_000);
     cluster.start(NodeIndex(9));
     let write = Write { tag: 77, group: group.clone(), kind: serve(0, 9), wait: Wait::NONE };
-    cluster.command(NodeIndex(9), Command::Write(write));
+    cluster.command(NodeIndex(9), NodeCommand::Write(write));
     cluster.run_for(Duration::from_secs(3));
     let written = log.answer(77).unwrap().1.unwrap().version;
     assert!(written.incarnation > before.incarnation);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use gm_data::{ForgetError, GroupName};
-use gm_node::{Command, Forget, Wait, WriteError};
+use gm_node::{Forget, NodeCommand, Wait, WriteError};
 use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 
 use crate::cluster::{disks, group, id, in_sync, new_cluster, serve, settle, write};
 
-fn forget(tag: u64, node: u8) -> Command {
-    Command::Forget(Forget { tag, group: None, member: id(node), wait: Wait::NONE })
+fn forget(tag: u64, node: u8) -> NodeCommand {
+    NodeCommand::Forget(Forget { tag, group: None, member: id(node), wait: Wait::NONE })
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn of_groups_of_others_a_name_and_a_member_are_known() {
     assert_eq!(stored.peers, [id(0), id(1)]);
 }
 
-/// Ten nodes are in one group, without multicast; two of them in another, who began it where they did not hear each other. They are named to each other by
-/// those who are not in it.
+/// Ten nodes are in one group, without multicast; two of them in another, who began it where they
+/// did not hear each other. They are named to each other by those who are not in it.
 #[test]
 fn members_of_a_small_group_meet_through_other_nodes() {
     let (mut cluster, _) = new_cluster(10, &disks(10), |config| config.broadcast.multicast = false);
@@ -108,7 +108,7 @@ fn members_of_a_small_group_meet_through_other_nodes() {
     for node in [1, 8] {
         let what = serve(node * 100, node * 100 + 9);
         let write = gm_node::Write { tag: node.into(), group: orders.clone(), kind: what, wait: Wait::NONE };
-        cluster.command(NodeIndex(node), Command::Write(write));
+        cluster.command(NodeIndex(node), NodeCommand::Write(write));
     }
     cluster.run_until(heal);
     let members =
@@ -178,7 +178,7 @@ fn the_record_limit_warns_first_and_then_refuses() {
         assert_eq!(machine.view(&group()).unwrap().records().len(), 3, "of node {node}");
         assert!(machine.status(cluster.now(), &group()).unwrap().is_near_limit);
     }
-    assert!(log.any(|event| matches!(event, gm_node::Event::NearRecordLimit { records: 3, max: 3, .. })));
+    assert!(log.any(|event| matches!(event, gm_node::NodeEvent::NearRecordLimit { records: 3, max: 3, .. })));
 }
 
 /// While its own first record is with the storage, others do not take its place.
@@ -204,7 +204,8 @@ fn a_first_write_reserves_a_record() {
     assert!(log.answer(3).unwrap().1.is_ok());
 }
 
-/// Without multicast, a newcomer that knows one node is told to all by broadcast, as soon as it knows them.
+/// Without multicast, a newcomer that knows one node is told to all by broadcast, as soon as it
+/// knows them.
 #[test]
 fn a_newcomer_is_known_to_all_at_once() {
     let (mut cluster, _) = new_cluster(20, &disks(20), |config| config.broadcast.multicast = false);

@@ -1,5 +1,5 @@
-//! Nodes between which one way does not work converge by another: datagrams that are lost, small or all, in one direction or both; two
-//! families of addresses; an address where nobody is reached.
+//! Nodes between which one way does not work converge by another: datagrams that are lost, small or
+//! all, in one direction or both; two families of addresses; an address where nobody is reached.
 
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ fn groups_converge_where_no_datagram_gets_through() {
     cluster.run_for(Duration::from_secs(30));
     let lost = (1..4).filter(|of| datagrams(&cluster, 0, *of) == DatagramReachability::Lost).count();
     assert!(lost >= 1, "and it is known that they are lost");
-    // A write that concerns nobody else's range is told to nobody at once: the next comparisons bring it.
+    // A write that concerns nobody else's range is told to nobody at once: the next comparisons
+    // bring it.
     cluster.command(NodeIndex(1), write(99, serve(50_000, 50_001), Wait::NONE));
     let took = time_to_agree(&mut cluster, 4, Duration::from_secs(10));
     println!("a write that concerns nobody else: equal after {took:?}");
@@ -100,7 +101,8 @@ fn connections_are_used_while_datagrams_are_lost() {
     assert_eq!(lost(&cluster), 0, "they work again, and that is noticed");
 }
 
-/// What is small passes and what is large does not: a root fits, the record of 3,000 ranges and the versions of many do not.
+/// What is small passes and what is large does not: a root fits, the record of 3,000 ranges and the
+/// versions of many do not.
 #[test]
 fn large_records_converge_where_large_datagrams_are_lost() {
     let (mut cluster, _) = new_cluster(3, &[], no_multicast);
@@ -130,7 +132,8 @@ fn nodes_of_both_families_are_one_cluster() {
     );
 }
 
-/// The last node announces an address where it is not reached, by datagrams or dials; its own dials get through.
+/// The last node announces an address where it is not reached, by datagrams or dials; its own dials
+/// get through.
 #[test]
 fn a_node_that_is_not_reached_at_its_address_takes_part() {
     for effect in [Effect::Refuse, Effect::Silent] {

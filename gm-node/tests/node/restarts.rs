@@ -1,9 +1,10 @@
-//! Nodes that die and come back: with their disk, without, with an old one, under another address; and two of one address.
+//! Nodes that die and come back: with their disk, without, with an old one, under another address;
+//! and two of one address.
 
 use std::time::Duration;
 
 use gm_node::store::memory::SimulatedDisk;
-use gm_node::{Event, Wait, WriteKind};
+use gm_node::{NodeEvent, Wait, WriteKind};
 use gm_sim::NodeIndex;
 
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, serve, settle, write};
@@ -52,7 +53,8 @@ fn version(cluster: &crate::cluster::Cluster, holder: u32) -> gm_data::Version {
     cluster.machine(NodeIndex(holder)).unwrap().view(&group()).unwrap().record(id(0)).unwrap().version()
 }
 
-/// Two nodes agree; then the first loses the last thing that it wrote, and its storage knows that or not.
+/// Two nodes agree; then the first loses the last thing that it wrote, and its storage knows that
+/// or not.
 fn loses_its_last_write(
     is_doubted: bool,
 ) -> (crate::cluster::Cluster, crate::cluster::EventLog, Vec<SimulatedDisk>) {
@@ -75,17 +77,17 @@ fn loses_its_last_write(
 fn a_suspected_loss_is_probed_before_the_first_write() {
     let (mut cluster, log, disks) = loses_its_last_write(true);
     cluster.run_for(Duration::from_secs(3));
-    let at = |what: &str, wanted: fn(&Event) -> bool| {
+    let at = |what: &str, wanted: fn(&NodeEvent) -> bool| {
         let log = log.0.borrow();
         log.iter().position(|(_, node, event)| *node == NodeIndex(0) && wanted(event)).expect(what)
     };
-    let doubted = at("doubted", |event| matches!(event, Event::StoreLossSuspected { groups: 1, .. }));
+    let doubted = at("doubted", |event| matches!(event, NodeEvent::StoreLossSuspected { groups: 1, .. }));
     let lacked = at(
         "lacked",
-        |event| matches!(event, Event::StoreLossConfirmed { stored: Some(stored), known, .. } if stored < known),
+        |event| matches!(event, NodeEvent::StoreLossConfirmed { stored: Some(stored), known, .. } if stored < known),
     );
-    let answered = at("answered", |event| matches!(event, Event::Answered { tag: 2, result: Ok(_), .. }));
-    let trusted = at("trusted", |event| matches!(event, Event::StoreLossExcluded));
+    let answered = at("answered", |event| matches!(event, NodeEvent::Answered { tag: 2, result: Ok(_), .. }));
+    let trusted = at("trusted", |event| matches!(event, NodeEvent::StoreLossExcluded));
     assert!(doubted < lacked && lacked < answered && doubted < trusted, "{:?}", log.0.borrow());
     assert!(in_sync(&cluster, 2));
     // It is over, also for the next start.
@@ -100,12 +102,10 @@ fn a_store_without_suspected_loss_is_written_at_once() {
     cluster.run_for(millis(20));
     assert!(log.answer(2).unwrap().1.is_ok());
     cluster.run_for(Duration::from_secs(3));
-    assert!(
-        !log.any(|event| matches!(
-            event,
-            Event::StoreLossSuspected { .. } | Event::StoreLossConfirmed { .. }
-        ))
-    );
+    assert!(!log.any(|event| matches!(
+        event,
+        NodeEvent::StoreLossSuspected { .. } | NodeEvent::StoreLossConfirmed { .. }
+    )));
     assert!(in_sync(&cluster, 2));
 }
 
@@ -119,8 +119,8 @@ fn a_suspected_loss_is_excluded_by_the_others() {
     disks[0].set_loss_suspected(true);
     cluster.start(NodeIndex(0));
     cluster.run_for(Duration::from_secs(5));
-    assert!(log.any(|event| matches!(event, Event::StoreLossExcluded)));
-    assert!(!log.any(|event| matches!(event, Event::StoreLossConfirmed { .. })));
+    assert!(log.any(|event| matches!(event, NodeEvent::StoreLossExcluded)));
+    assert!(!log.any(|event| matches!(event, NodeEvent::StoreLossConfirmed { .. })));
     assert_eq!(version(&cluster, 1), before, "nothing was written for it");
 }
 
@@ -137,7 +137,7 @@ fn a_suspected_loss_does_not_delay_a_single_node() {
     assert!(log.answer(1).is_none(), "others are waited for");
     cluster.run_for(millis(400));
     assert!(log.answer(1).unwrap().1.is_ok());
-    assert!(log.any(|event| matches!(event, Event::StoreLossExcluded)));
+    assert!(log.any(|event| matches!(event, NodeEvent::StoreLossExcluded)));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn two_live_nodes_with_one_address_are_noticed() {
         }
         cluster.run_for(Duration::from_secs(3));
     }
-    assert!(log.any(|event| matches!(event, Event::DuplicateAddress)));
+    assert!(log.any(|event| matches!(event, NodeEvent::DuplicateAddress)));
 }
 
 #[test]
@@ -206,7 +206,8 @@ fn who_leaves_is_told_of_and_keeps_its_own_record_only() {
     );
 }
 
-/// The last member leaves and, while its storage is slow, writes again: what is known of the others stays known.
+/// The last member leaves and, while its storage is slow, writes again: what is known of the others
+/// stays known.
 #[test]
 fn a_group_that_is_written_next_is_not_let_go_before() {
     let disks = disks(2);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::{AckCount, Command, Forget, Wait, WaitOutcome, WriteKind};
+use gm_node::{AckCount, Forget, NodeCommand, Wait, WaitOutcome, WriteKind};
 use gm_sim::NodeIndex;
 
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, serve, settle, write};
@@ -21,7 +21,8 @@ fn with_a_dead_member_all_settles_and_names_it() {
     assert_eq!(waited.unreachable_members, [id(2)]);
 }
 
-/// A process stops for a moment, as by a signal, load or a collection of garbage: its host goes on, and accepts connections.
+/// A process stops for a moment, as by a signal, load or a collection of garbage: its host goes on,
+/// and accepts connections.
 #[test]
 fn a_member_that_stops_for_a_moment_is_waited_for() {
     for nodes in [2, 3, 9] {
@@ -59,7 +60,8 @@ fn a_member_that_does_not_answer_is_waited_for_to_the_end() {
     assert_eq!(waited.unanswered_members, [id(2)]);
 }
 
-/// Of five others, one has it on disk, one has no disk, one is dead and its host says so, one is paused, and one is on a host that is off.
+/// Of five others, one has it on disk, one has no disk, one is dead and its host says so, one is
+/// paused, and one is on a host that is off.
 #[test]
 fn an_answer_tells_what_became_of_each() {
     let disks = disks(5);
@@ -179,7 +181,8 @@ fn a_forgetting_is_waited_for_with_all_others() {
         }
         cluster.pause(NodeIndex(2));
         let wait = Wait::all(Duration::from_secs(5));
-        let forget = |tag, wait| Command::Forget(Forget { tag, group: Some(group()), member: id(3), wait });
+        let forget =
+            |tag, wait| NodeCommand::Forget(Forget { tag, group: Some(group()), member: id(3), wait });
         cluster.command(NodeIndex(0), forget(1, wait));
         cluster.run_for(millis(600));
         assert!(log.answer(1).is_none());

@@ -1,8 +1,9 @@
-//! Waits: for none, some, all; in memory and on disk; for members that are known, and for those that are found later.
+//! Waits: for none, some, all; in memory and on disk; for members that are known, and for those
+//! that are found later.
 
 use std::time::Duration;
 
-use gm_node::{AckCount, Command, Forget, Wait, WaitOutcome, WriteKind};
+use gm_node::{AckCount, Forget, NodeCommand, Wait, WaitOutcome, WriteKind};
 use gm_sim::NodeIndex;
 
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, range, serve, settle, write};
@@ -71,7 +72,7 @@ fn an_owner_that_ends_ends_the_waits_of_what_is_stored() {
     disks[0].set_latency(millis(500));
     cluster.command(NodeIndex(0), long(2, 1));
     cluster.run_for(millis(100));
-    cluster.command(NodeIndex(0), Command::EndWaits);
+    cluster.command(NodeIndex(0), NodeCommand::EndWaits);
     cluster.run_for(millis(1));
     let waited = log.waited(1);
     assert_eq!((waited.outcome, waited.acknowledged), (WaitOutcome::TimedOut, 0));
@@ -137,7 +138,7 @@ fn a_count_is_of_any_members_where_a_write_concerns_none() {
     let forget = Forget { tag: 20, group: None, member: id(2), wait: Wait::some(1, second) };
     cluster.crash(NodeIndex(2));
     cluster.command(NodeIndex(0), write(21, WriteKind::Join(vec![]), Wait::some(2, second)));
-    cluster.command(NodeIndex(1), Command::Forget(forget));
+    cluster.command(NodeIndex(1), NodeCommand::Forget(forget));
     cluster.run_for(Duration::from_secs(2));
     assert_eq!(log.waited(20).members, 1, "the forgotten one is not counted");
 }
@@ -181,7 +182,8 @@ fn a_first_write_waits_for_members_that_are_found_later() {
     }
 }
 
-/// The other member is not there yet when the wait begins: it is started, and joins, in the midst of it.
+/// The other member is not there yet when the wait begins: it is started, and joins, in the midst
+/// of it.
 #[test]
 fn a_wait_begins_when_a_member_is_found() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gm_data::{Change, ChangeError};
-use gm_node::{Command, Event, Wait, WriteError, WriteKind};
+use gm_node::{NodeCommand, NodeEvent, Wait, WriteError, WriteKind};
 use gm_sim::NodeIndex;
 
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, range, serve, settle, write};
@@ -58,13 +58,13 @@ fn what_the_storage_refuses_changes_nothing_and_is_said() {
     cluster.command(NodeIndex(0), write(1, serve(70_000, 80_000), Wait::NONE));
     cluster.run_for(millis(100));
     assert!(matches!(log.answer(1).unwrap().1, Err(WriteError::Store(_))));
-    assert!(log.any(|event| matches!(event, Event::StoreFailed { .. })));
+    assert!(log.any(|event| matches!(event, NodeEvent::StoreFailed { .. })));
     assert!(cluster.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().first_owner(75_000).is_none());
     disks[0].set_full(false);
     cluster.command(NodeIndex(0), write(2, serve(70_000, 80_000), Wait::NONE));
     cluster.run_for(millis(100));
     assert!(log.answer(2).unwrap().1.is_ok());
-    assert!(log.any(|event| matches!(event, Event::StoreRecovered)));
+    assert!(log.any(|event| matches!(event, NodeEvent::StoreRecovered)));
     assert!(in_sync(&cluster, 2));
 }
 
@@ -84,7 +84,7 @@ fn a_callers_mistakes_are_typed_and_change_nothing() {
     let other =
         gm_node::Write { tag: 6, group: "Orders".parse().unwrap(), kind: serve(0, 9), wait: Wait::NONE };
     cluster.run_for(millis(10));
-    cluster.command(NodeIndex(0), Command::Write(other));
+    cluster.command(NodeIndex(0), NodeCommand::Write(other));
     cluster.run_for(millis(10));
     let error = |tag| log.answer(tag).unwrap().1.unwrap_err();
     assert_eq!(error(1), WriteError::Change(ChangeError::NotAMember));
@@ -100,7 +100,7 @@ fn the_reserved_name_is_no_groups() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
     let group: gm_data::GroupName = "\u{10ffff}".parse().unwrap();
     let write = gm_node::Write { tag: 1, group: group.clone(), kind: serve(0, 9), wait: Wait::NONE };
-    cluster.command(NodeIndex(0), Command::Write(write));
+    cluster.command(NodeIndex(0), NodeCommand::Write(write));
     cluster.run_for(millis(10));
     assert_eq!(log.answer(1).unwrap().1, Err(WriteError::ReservedName { group }));
     assert_eq!(cluster.machine(NodeIndex(0)).unwrap().hosted_groups().count(), 0);
@@ -116,7 +116,7 @@ fn of_two_new_groups_one_takes_the_last_place() {
     let orders: gm_data::GroupName = "Orders".parse().unwrap();
     cluster.command(NodeIndex(0), write(1, serve(0, 9), Wait::NONE));
     let other = gm_node::Write { tag: 2, group: orders.clone(), kind: serve(0, 9), wait: Wait::NONE };
-    cluster.command(NodeIndex(0), Command::Write(other.clone()));
+    cluster.command(NodeIndex(0), NodeCommand::Write(other.clone()));
     cluster.run_for(millis(10));
     assert!(log.answer(1).unwrap().1.is_ok());
     assert!(matches!(
@@ -126,7 +126,7 @@ fn of_two_new_groups_one_takes_the_last_place() {
     assert!(cluster.machine(NodeIndex(0)).unwrap().own_record(&orders).is_none());
     cluster.command(NodeIndex(0), write(3, WriteKind::Leave, Wait::NONE));
     cluster.run_for(millis(10));
-    cluster.command(NodeIndex(0), Command::Write(gm_node::Write { tag: 4, ..other }));
+    cluster.command(NodeIndex(0), NodeCommand::Write(gm_node::Write { tag: 4, ..other }));
     cluster.run_for(millis(10));
     assert!(log.answer(4).unwrap().1.is_ok(), "the place is free again");
 }
@@ -135,11 +135,11 @@ fn of_two_new_groups_one_takes_the_last_place() {
 fn a_slow_watcher_gets_one_difference_without_loss() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
     settle(&mut cluster, 2);
-    cluster.command(NodeIndex(1), Command::Watch { tag: 9, group: group() });
-    let log = || log.count(|event| matches!(event, Event::Changed { tag: 9, .. }));
+    cluster.command(NodeIndex(1), NodeCommand::Watch { tag: 9, group: group() });
+    let log = || log.count(|event| matches!(event, NodeEvent::Changed { tag: 9, .. }));
     let take = |cluster: &mut crate::cluster::Cluster| {
         let part = cluster.machine(NodeIndex(1)).unwrap().difference(9).unwrap().part(usize::MAX);
-        cluster.command(NodeIndex(1), Command::AdvanceWatch { tag: 9, cursor: Box::new(part.cursor) });
+        cluster.command(NodeIndex(1), NodeCommand::AdvanceWatch { tag: 9, cursor: Box::new(part.cursor) });
         cluster.run_for(millis(10));
         part.events.unwrap().len()
     };
@@ -157,14 +157,15 @@ fn a_slow_watcher_gets_one_difference_without_loss() {
     cluster.run_for(millis(50));
     assert_eq!(log(), 2);
     assert_eq!((take(&mut cluster), log()), (1, 2));
-    cluster.command(NodeIndex(1), Command::Unwatch { tag: 9 });
+    cluster.command(NodeIndex(1), NodeCommand::Unwatch { tag: 9 });
     cluster.command(NodeIndex(0), write(8, serve(0, 5), Wait::NONE));
     cluster.run_for(Duration::from_secs(1));
     assert_eq!(log(), 2);
     assert!(cluster.machine(NodeIndex(1)).unwrap().difference(9).is_none());
 }
 
-/// One member writes on and on: another's bounds hold whether it hears of it write by write or as a whole, and what replaces needs no room.
+/// One member writes on and on: another's bounds hold whether it hears of it write by write or as a
+/// whole, and what replaces needs no room.
 #[test]
 fn increments_of_others_keep_within_the_bounds() {
     for bound in ["items", "group_items"] {
@@ -185,7 +186,8 @@ fn increments_of_others_keep_within_the_bounds() {
             cluster.machine(NodeIndex(1)).unwrap().view(&group()).unwrap().live_item_count()
         };
         assert_eq!(items(&cluster), 5, "four of the other's, and one of its own");
-        let full = |event: &Event| matches!(event, Event::LimitReached { limit: of, .. } if *of == bound);
+        let full =
+            |event: &NodeEvent| matches!(event, NodeEvent::LimitReached { limit: of, .. } if *of == bound);
         assert!(!log.any(full));
         for start in [100, 200, 300] {
             cluster.command(NodeIndex(0), write(11, serve(start, start + 9), Wait::NONE));
@@ -200,11 +202,11 @@ fn increments_of_others_keep_within_the_bounds() {
 fn a_watcher_too_many_is_named() {
     let (mut cluster, log) = new_cluster(1, &disks(1), |config| config.limits.watchers = 1);
     for tag in [4, 5, 4] {
-        cluster.command(NodeIndex(0), Command::Watch { tag, group: group() });
+        cluster.command(NodeIndex(0), NodeCommand::Watch { tag, group: group() });
     }
     cluster.run_for(millis(10));
     let refused = |wanted: u64| {
-        log.any(|event| matches!(event, Event::WatchRefused { tag, max: 1, .. } if *tag == wanted))
+        log.any(|event| matches!(event, NodeEvent::WatchRefused { tag, max: 1, .. } if *tag == wanted))
     };
     assert!(refused(5) && !refused(4));
 }

@@ -1,4 +1,5 @@
-//! Times and sizes, for the figures: `cargo test --release --test store -- --ignored --nocapture bench`.
+//! Times and sizes, for the figures: `cargo test --release --test store -- --ignored --nocapture
+//! bench`.
 
 use std::time::Instant;
 

@@ -143,7 +143,8 @@ pub(crate) fn put(store: &mut DiskStore, batch: Batch) -> Result<(), StoreError>
     wait(store)
 }
 
-/// All of it, to be compared: states that are equal may differ in their floors and removals, texts may not.
+/// All of it, to be compared: states that are equal may differ in their floors and removals, texts
+/// may not.
 pub(crate) fn text(stored: &StoredState) -> String {
     Dump::of(stored).to_json().unwrap()
 }

@@ -1,6 +1,8 @@
-//! Single bits that a disk flips after a process was killed: what was reported as durable is there, or its loss is noticed.
+//! Single bits that a disk flips after a process was killed: what was reported as durable is there,
+//! or its loss is noticed.
 //!
-//! `cargo test -p gm-node --test store -- --ignored --nocapture flips` counts a thousand of them in the database and some in the file beside it.
+//! `cargo test -p gm-node --test store -- --ignored --nocapture flips` counts a thousand of them in
+//! the database and some in the file beside it.
 
 use std::fs;
 use std::ops::AddAssign;
@@ -48,12 +50,14 @@ fn is_doubted(stored: &StoredState) -> bool {
     stored.suspected_loss.is_some()
 }
 
-/// The files of a directory as a process left them that was killed after so many batches, the last of them durable and reported; and what was reported.
+/// The files of a directory as a process left them that was killed after so many batches, the last
+/// of them durable and reported; and what was reported.
 struct Killed {
     database: Vec<u8>,
     beside: Option<Vec<u8>>,
     reported: String,
-    /// Bytes of the pages that the last commit wrote, and bytes of the others, but for those that are empty.
+    /// Bytes of the pages that the last commit wrote, and bytes of the others, but for those that
+    /// are empty.
     last: Vec<usize>,
     others: Vec<usize>,
 }
@@ -70,7 +74,8 @@ fn killed(batches: u64, seed: u64) -> Killed {
         in_memory.submit(Time::ZERO, batch.clone());
         put(&mut store, batch).unwrap();
     }
-    // What a kill leaves is what the files hold now; what the store does when it is dropped, a killed process does not.
+    // What a kill leaves is what the files hold now; what the store does when it is dropped, a
+    // killed process does not.
     let database = read("gm.redb").unwrap();
     let is_last = |byte: usize| {
         let page = byte / PAGE * PAGE..(byte / PAGE + 1) * PAGE;
@@ -118,8 +123,8 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
     bytes
 }
 
-/// Flips one bit at a time: half of them in the head, a quarter in the pages of the last commit, a quarter in others that are not empty; and a tenth as many
-/// in the file beside.
+/// Flips one bit at a time: half of them in the head, a quarter in the pages of the last commit, a
+/// quarter in others that are not empty; and a tenth as many in the file beside.
 fn sweep(flips: usize) -> [Count; 4] {
     let dir = Directory::new(&format!("flipped-{flips}"));
     let states: Vec<Killed> =

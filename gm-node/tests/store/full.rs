@@ -1,5 +1,5 @@
-//! A real disk that is full for a while. Needs root, for a file system of its own; says so where it cannot. The same with faults put
-//! into the file is a test of the module itself.
+//! A real disk that is full for a while. Needs root, for a file system of its own; says so where it
+//! cannot. The same with faults put into the file is a test of the module itself.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -20,7 +20,8 @@ const fn is_durable(number: u32) -> bool {
     !number.is_multiple_of(3)
 }
 
-/// Not a test of its own: what the process does that is killed. It goes on where the one before it was stopped.
+/// Not a test of its own: what the process does that is killed. It goes on where the one before it
+/// was stopped.
 #[test]
 fn child() {
     let Some(dir) = std::env::var_os(DIRECTORY) else { return };

@@ -1,4 +1,5 @@
-//! What is not opened, and what is said then: the file, the reason, the way out. Nothing is ever changed in what is refused.
+//! What is not opened, and what is said then: the file, the reason, the way out. Nothing is ever
+//! changed in what is refused.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -9,7 +10,8 @@ use redb::{Database, TableDefinition};
 
 use crate::fixture::{Directory, contact_batch, private, put, scattered, text};
 
-/// Opening is refused, the words name all that they should, and nothing is changed. Returns the words.
+/// Opening is refused, the words name all that they should, and nothing is changed. Returns the
+/// words.
 fn refused(dir: &Directory) -> String {
     let before = fs::read(dir.file()).unwrap();
     let error = DiskStore::open(dir).unwrap_err();

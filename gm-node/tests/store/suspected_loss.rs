@@ -8,7 +8,8 @@ use redb::{Database, TableDefinition};
 
 use crate::fixture::{Directory, contact_batch, put};
 
-/// Opens it, does so many durable batches from a number on, and closes it. Returns why it was doubted.
+/// Opens it, does so many durable batches from a number on, and closes it. Returns why it was
+/// doubted.
 fn goes_on(dir: &Directory, first: u32, batches: u32) -> Option<String> {
     let (mut store, stored) = dir.open();
     (first..first + batches).for_each(|number| put(&mut store, contact_batch(number, true)).unwrap());

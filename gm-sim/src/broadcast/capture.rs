@@ -1,6 +1,8 @@
-//! Listens at every node with the world's key: which frames it sends, and which of them it gets. Judges nothing.
+//! Listens at every node with the world's key: which frames it sends, and which of them it gets.
+//! Judges nothing.
 //!
-//! A frame on a connection is opened where it is sent, and known again by its place in the stream where it comes.
+//! A frame on a connection is opened where it is sent, and known again by its place in the stream
+//! where it comes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

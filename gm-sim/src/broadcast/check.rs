@@ -1,4 +1,5 @@
-//! What must hold in a world of broadcasters, one thing a file. Knows nothing of how plans are drawn.
+//! What must hold in a world of broadcasters, one thing a file. Knows nothing of how plans are
+//! drawn.
 
 pub mod acks;
 pub mod cost;

@@ -1,10 +1,11 @@
-//! What was said in a world, who got it, and who was up all the while: what checkers ask. Judges nothing.
+//! What was said in a world, who got it, and who was up all the while: what checkers ask. Judges
+//! nothing.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use gm_broadcast::{Command, Event, Input, Targets, Time};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, Input, Targets, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId};
 
@@ -65,7 +66,8 @@ pub struct BroadcastHistory {
     last_fault: BTreeMap<FaultClass, Time>,
     /// What owners have to put on disk now.
     pub to_store: Vec<(NodeIndex, BroadcastId)>,
-    /// Numbers of which something was sent to a node, for who claims something of those of which nothing was.
+    /// Numbers of which something was sent to a node, for who claims something of those of which
+    /// nothing was.
     pub accepted_by: BTreeSet<(u64, NodeIndex)>,
     /// What was begun by the input that is being handled.
     begun: Option<(u64, Targets)>,
@@ -158,12 +160,12 @@ impl BroadcastHistory {
         }
     }
 
-    fn input(&mut self, place: ObservationContext, input: &Input<Command>) {
+    fn input(&mut self, place: ObservationContext, input: &Input<BroadcastCommand>) {
         match input {
-            Input::Command(Command::Broadcast(broadcasting)) => {
+            Input::Command(BroadcastCommand::Broadcast(broadcasting)) => {
                 self.begun = Some((broadcasting.tag, broadcasting.to.clone()));
             }
-            Input::Command(Command::Send { to, body: Body::Application(application), .. }) => {
+            Input::Command(BroadcastCommand::Send { to, body: Body::Application(application), .. }) => {
                 let number = application.bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
                 let life = self.status(place.node).life;
                 if let Some(said) = self.sends.get_mut(&number) {
@@ -171,7 +173,7 @@ impl BroadcastHistory {
                     said.hash = hash(&application.bytes);
                 }
             }
-            Input::Command(Command::Stored(id)) => {
+            Input::Command(BroadcastCommand::Stored(id)) => {
                 if let Some(number) = self.by_id.get(id)
                     && let Some(said) = self.sends.get_mut(number)
                 {
@@ -182,8 +184,8 @@ impl BroadcastHistory {
         }
     }
 
-    fn event(&mut self, place: ObservationContext, event: &Event) {
-        if let Event::Started { tag, id } = event {
+    fn event(&mut self, place: ObservationContext, event: &BroadcastEvent) {
+        if let BroadcastEvent::Started { tag, id } = event {
             let life = self.status(place.node).life;
             self.by_id.insert(*id, *tag);
             if let Some(said) = self.sends.get_mut(tag) {

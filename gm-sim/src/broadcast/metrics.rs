@@ -1,7 +1,9 @@
-//! The quality of the protocol as numbers: fixed worlds and seeds, printed as tables that are committed and compared. Knows no campaign.
+//! The quality of the protocol as numbers: fixed worlds and seeds, printed as tables that are
+//! committed and compared. Knows no campaign.
 //!
-//! Reading order: `metrics/environment.rs` (the worlds), `metrics/meter.rs` (who had it when), `metrics/table.rs` (rows), then the rows
-//! themselves: `metrics/tree.rs`, `metrics/island.rs`, `metrics/fault.rs`, beside `metrics/gossip.rs`; and `metrics/speed.rs`.
+//! Reading order: `metrics/environment.rs` (the worlds), `metrics/meter.rs` (who had it when),
+//! `metrics/table.rs` (rows), then the rows themselves: `metrics/tree.rs`, `metrics/island.rs`,
+//! `metrics/fault.rs`, beside `metrics/gossip.rs`; and `metrics/speed.rs`.
 
 mod dead_nodes;
 mod gossip;
@@ -17,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use table::Section;
 
-/// Prints the tables that are compared. With `check`, says by what it returns whether they are what is committed (0 if so); without,
-/// commits them, and prints how fast the simulator is.
+/// Prints the tables that are compared. With `check`, says by what it returns whether they are what
+/// is committed (0 if so); without, commits them, and prints how fast the simulator is.
 #[must_use]
 pub fn run(check: bool) -> u8 {
     let text = compared_tables();
@@ -43,7 +45,8 @@ pub fn run(check: bool) -> u8 {
     1
 }
 
-/// Prints the table of a hundred thousand nodes, which takes minutes, and commits it beside the others, which stay as they are.
+/// Prints the table of a hundred thousand nodes, which takes minutes, and commits it beside the
+/// others, which stay as they are.
 #[must_use]
 pub fn run_large() -> u8 {
     let sections = tree::sections(&[100_000], true);

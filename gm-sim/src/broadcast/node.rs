@@ -27,7 +27,8 @@ pub struct DeliveredMessage {
     pub hash: u64,
 }
 
-/// Hands on whatever comes; what it says counts at once, and is on disk if it is asked to pretend so.
+/// Hands on whatever comes; what it says counts at once, and is on disk if it is asked to pretend
+/// so.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimInbox {
     /// Whether what comes is on disk at once.

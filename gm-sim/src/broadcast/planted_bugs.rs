@@ -1,4 +1,5 @@
-//! The planted bugs, each with a scenario in which it is found and by whom. Knows nothing of what a bug does.
+//! The planted bugs, each with a scenario in which it is found and by whom. Knows nothing of what a
+//! bug does.
 
 use gm_broadcast::Bug;
 
@@ -60,7 +61,8 @@ pub fn named(name: &str) -> Option<Bug> {
     Bug::ALL.into_iter().find(|bug| bug.name() == name)
 }
 
-/// The first seed that finds a bug and is clean without it, and the checker that does, in the bug's scenario.
+/// The first seed that finds a bug and is clean without it, and the checker that does, in the bug's
+/// scenario.
 #[must_use]
 pub fn search(bug: Bug) -> Option<(u64, String)> {
     let scenario = row(bug)?.scenario;

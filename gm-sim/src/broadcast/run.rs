@@ -1,11 +1,13 @@
-//! A plan is run: the world is made, everybody looks on, what the plan says is said. Judges nothing itself.
+//! A plan is run: the world is made, everybody looks on, what the plan says is said. Judges nothing
+//! itself.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastRequest, BroadcasterConfig, Bug, Command, Directory, KnownNode, LatencyClass, Rng, Targets, Time,
+    BroadcastCommand, BroadcastRequest, BroadcasterConfig, Bug, Directory, KnownNode, LatencyClass, Rng,
+    Targets, Time,
 };
 use gm_clock::NetId;
 
@@ -47,7 +49,7 @@ fn drive(world: &mut World<SimBroadcaster>, history: &SharedHistory, end: Time, 
         let stores = std::mem::take(&mut history.borrow_mut().to_store);
         for (node, id) in stores {
             let at = world.now() + rng.duration_up_to(Duration::from_millis(400));
-            world.command_at(at, node, Command::Stored(id));
+            world.command_at(at, node, BroadcastCommand::Stored(id));
         }
     }
     world.run_until(end);
@@ -55,14 +57,14 @@ fn drive(world: &mut World<SimBroadcaster>, history: &SharedHistory, end: Time, 
 
 /// The command of a say.
 #[must_use]
-pub fn command(say: &PlannedSend) -> Command {
+pub fn command(say: &PlannedSend) -> BroadcastCommand {
     let body = incompressible_body(say.number, say.length);
     let to = match &say.to {
-        Recipients::One(to, by) => return Command::Send { to: *to, body, transport: *by },
+        Recipients::One(to, by) => return BroadcastCommand::Send { to: *to, body, transport: *by },
         Recipients::All => Targets::All,
         Recipients::Nodes(nodes) => Targets::Nodes(nodes.clone()),
     };
-    Command::Broadcast(BroadcastRequest {
+    BroadcastCommand::Broadcast(BroadcastRequest {
         tag: say.number,
         to,
         acks: say.acks,

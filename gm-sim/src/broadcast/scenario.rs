@@ -1,8 +1,9 @@
-//! A run as a value: who stands where, what is said when, what is wrong when, and what is demanded. A function of a seed, drawn
-//! ([`random`]) or of a name ([`named`]). Knows nothing of machines and checkers.
+//! A run as a value: who stands where, what is said when, what is wrong when, and what is demanded.
+//! A function of a seed, drawn ([`random`]) or of a name ([`named`]). Knows nothing of machines and
+//! checkers.
 //!
-//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all is well again, and after
-//! [`Plan::settle`] what is said is demanded to arrive in a stated time.
+//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all
+//! is well again, and after [`Plan::settle`] what is said is demanded to arrive in a stated time.
 
 mod layout;
 mod named;
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use gm_broadcast::{AckRequest, BroadcasterLimits, BroadcasterTimings, Time, Transport, TreeShape};
+use gm_broadcast::{BroadcasterLimits, BroadcasterTimings, RequestedAcks, Time, Transport, TreeShape};
 use gm_clock::NetId;
 
 use crate::fault::FaultClass;
@@ -87,8 +88,9 @@ pub struct PlannedSend {
     /// To whom.
     pub to: Recipients,
     /// Whether receipts are gathered.
-    pub acks: Option<AckRequest>,
-    /// Within what time every target must have it that is up all the while; nothing if nothing is demanded.
+    pub acks: Option<RequestedAcks>,
+    /// Within what time every target must have it that is up all the while; nothing if nothing is
+    /// demanded.
     pub deliver_within: Option<Duration>,
     /// Of whom it is not demanded.
     pub excused: Vec<NodeIndex>,
@@ -110,7 +112,8 @@ pub enum Recipients {
 /// What holds in a world beyond what holds in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BroadcastClaims {
-    /// From then on nobody fails and nothing is lost, and islands are known: what costs count is bounded.
+    /// From then on nobody fails and nothing is lost, and islands are known: what costs count is
+    /// bounded.
     pub calm_from: Option<Time>,
     /// In the end everybody knows everybody.
     pub all_peers_known: bool,
@@ -119,8 +122,9 @@ pub struct BroadcastClaims {
 }
 
 impl Plan {
-    /// From the end of the faults to the first demand: by then everybody has closed idle connections (those to nodes that died
-    /// unseen are idle), given up dials, waited out pauses after failures, forgotten confirmations, and asked around.
+    /// From the end of the faults to the first demand: by then everybody has closed idle
+    /// connections (those to nodes that died unseen are idle), given up dials, waited out pauses
+    /// after failures, forgotten confirmations, and asked around.
     #[must_use]
     pub fn settle_time(&self) -> Duration {
         let BroadcasterTimings { idle, backoff_max: backoff_most, confirmation, exchange, .. } = self.times;
@@ -129,9 +133,10 @@ impl Plan {
         links.max(pauses).max(confirmation) + exchange
     }
 
-    /// Within what time a broadcast is everywhere when nothing is wrong but that `dead` nodes are: at each of the levels of its tree
-    /// a dial, a send, a multicast that may not be heard and is asked for again; and per level, if all that are tried at one time are dead,
-    /// the time after which a dial is silent.
+    /// Within what time a broadcast is everywhere when nothing is wrong but that `dead` nodes are:
+    /// at each of the levels of its tree a dial, a send, a multicast that may not be heard and is
+    /// asked for again; and per level, if all that are tried at one time are dead, the time after
+    /// which a dial is silent.
     #[must_use]
     pub fn delivery_bound(&self, dead: usize) -> Duration {
         let levels = u32::try_from(self.locations.len()).unwrap_or(u32::MAX).ilog2() + 2;

@@ -1,9 +1,12 @@
-//! Conversations as text: a file of commands, and below each what was said because of it. Knows no checks: who reads a transcript does.
+//! Conversations as text: a file of commands, and below each what was said because of it. Knows no
+//! checks: who reads a transcript does.
 //!
-//! A line that begins with `> ` is a command (see `script/command.rs` for all of them), the lines below it up to an empty one are its
-//! transcript, and lines that begin with `#` are for the reader. A run gives the same text with the transcripts that are true now.
+//! A line that begins with `> ` is a command (see `script/command.rs` for all of them), the lines
+//! below it up to an empty one are its transcript, and lines that begin with `#` are for the
+//! reader. A run gives the same text with the transcripts that are true now.
 //!
-//! Reading order: `script/command.rs`, `script/transcript.rs` (what is written down), `script/decoder.rs` (frames are opened), `script/names.rs`.
+//! Reading order: `script/command.rs`, `script/transcript.rs` (what is written down),
+//! `script/decoder.rs` (frames are opened), `script/names.rs`.
 
 mod command;
 mod decoder;

@@ -1,4 +1,5 @@
-//! Many runs: seeds of a scenario, every scenario, every planted bug, and the page that a campaign leaves. Knows no flags.
+//! Many runs: seeds of a scenario, every scenario, every planted bug, and the page that a campaign
+//! leaves. Knows no flags.
 
 use std::fmt::Write as _;
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! No byte of the world is lost without a word or comes from nowhere: sent = arrived + lost + under way. Knows no protocol.
+//! No byte of the world is lost without a word or comes from nowhere: sent = arrived + lost + under
+//! way. Knows no protocol.
 
 use gm_broadcast::{Machine, Time};
 
@@ -6,7 +7,8 @@ use crate::checker::{Checker, Violation};
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 use crate::world::World;
 
-/// Sums what is sent, added, arrives and is lost, each way, and compares with what is under way in the end.
+/// Sums what is sent, added, arrives and is lost, each way, and compares with what is under way in
+/// the end.
 #[derive(Debug, Default)]
 pub struct ByteConservation {
     sent: [u64; 3],

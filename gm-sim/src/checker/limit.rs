@@ -1,4 +1,5 @@
-//! Something of a machine stays within a bound: a queue, a table, its memory. Knows only the number.
+//! Something of a machine stays within a bound: a queue, a table, its memory. Knows only the
+//! number.
 
 use std::fmt;
 

@@ -37,8 +37,8 @@ pub enum Action {
     ResetLinks(NodeIndex),
     /// The outsider does something.
     Outsider(Attack),
-    /// Nothing is wrong any more: paused nodes go on, wrong keys are righted, clocks run as they should, and, if so said, dead
-    /// nodes are started.
+    /// Nothing is wrong any more: paused nodes go on, wrong keys are righted, clocks run as they
+    /// should, and, if so said, dead nodes are started.
     Heal {
         /// Whether the dead are started.
         revive: bool,

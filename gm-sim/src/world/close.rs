@@ -1,4 +1,5 @@
-//! A connection ends: closed, given up, reset, or with its program. Knows not how long anything takes.
+//! A connection ends: closed, given up, reset, or with its program. Knows not how long anything
+//! takes.
 
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
@@ -26,7 +27,8 @@ impl<M: Machine> World<M> {
         self.remove_if_closed(key);
     }
 
-    /// Ends one side; what it had not sent is lost. `stalled`: because the other acknowledged nothing.
+    /// Ends one side; what it had not sent is lost. `stalled`: because the other acknowledged
+    /// nothing.
     pub(super) fn abandon(&mut self, key: ConnKey, side: u8, stalled: bool) {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];

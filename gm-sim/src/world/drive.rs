@@ -1,4 +1,5 @@
-//! A machine is given an input, its outputs are taken, and its next wake is noted. Knows not where inputs come from.
+//! A machine is given an input, its outputs are taken, and its next wake is noted. Knows not where
+//! inputs come from.
 
 use std::rc::Rc;
 

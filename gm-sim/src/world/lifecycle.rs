@@ -57,7 +57,8 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// The process dies. Its host closes its connections, refuses new ones and throws datagrams away.
+    /// The process dies. Its host closes its connections, refuses new ones and throws datagrams
+    /// away.
     pub fn crash(&mut self, node: NodeIndex) {
         if self.end_process(node) {
             for (key, side) in self.links_of(node) {
@@ -126,7 +127,8 @@ impl<M: Machine> World<M> {
         self.stream_lost(node, lost);
     }
 
-    /// The process stops where it is. Its kernel goes on: it accepts connections and keeps what comes.
+    /// The process stops where it is. Its kernel goes on: it accepts connections and keeps what
+    /// comes.
     pub fn pause(&mut self, node: NodeIndex) {
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
         if state.machine.is_some() && state.paused.is_none() {
@@ -136,7 +138,8 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// It goes on, and handles at once and in order what came meanwhile; then it is woken, if that was due.
+    /// It goes on, and handles at once and in order what came meanwhile; then it is woken, if that
+    /// was due.
     pub fn resume(&mut self, node: NodeIndex) {
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
         let Some(frozen) = state.paused.take() else { return };

@@ -1,4 +1,5 @@
-//! Somebody on the network without a key: records what passes, sends it again, sends noise, sends much. Knows no protocol.
+//! Somebody on the network without a key: records what passes, sends it again, sends noise, sends
+//! much. Knows no protocol.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,7 +26,8 @@ const STREAM_BYTES: usize = 64 << 10;
 pub enum Attack {
     /// Listens from now on, or no longer, and forgets.
     Listen(bool),
-    /// Sends a recorded datagram again, with the source that it had, to a node's own socket or as if to the group.
+    /// Sends a recorded datagram again, with the source that it had, to a node's own socket or as
+    /// if to the group.
     Replay(NodeIndex, Via),
     /// Dials, and sends what one end of another connection sent.
     ReplayStream(NodeIndex),

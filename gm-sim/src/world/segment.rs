@@ -1,4 +1,5 @@
-//! What travels between the ends of a connection: when it comes, and what if it cannot. Knows not what ends make of it.
+//! What travels between the ends of a connection: when it comes, and what if it cannot. Knows not
+//! what ends make of it.
 
 use std::time::Duration;
 

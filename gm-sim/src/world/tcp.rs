@@ -1,4 +1,5 @@
-//! Bytes of a connection: sent within a window, taken by the other kernel. Knows not how long anything takes.
+//! Bytes of a connection: sent within a window, taken by the other kernel. Knows not how long
+//! anything takes.
 
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 

@@ -1,4 +1,5 @@
-//! Machines for tests of the world: one that does as it is told, one that talks all the time. Know no protocol.
+//! Machines for tests of the world: one that does as it is told, one that talks all the time. Know
+//! no protocol.
 
 #![allow(dead_code, reason = "each test file uses some of them")]
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -137,7 +138,8 @@ impl Orders for World<Probe> {
     }
 }
 
-/// Talks every few milliseconds to somebody, in every way; answers bytes with bytes; tells its owner of everything.
+/// Talks every few milliseconds to somebody, in every way; answers bytes with bytes; tells its
+/// owner of everything.
 #[derive(Debug)]
 pub(crate) struct Chatter {
     outputs: Outputs<usize, &'static str>,

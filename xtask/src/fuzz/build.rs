@@ -112,7 +112,8 @@ pub(super) fn clippy(ws: &Workspace) -> Result<bool> {
     Ok(status(command.args(["--quiet", "--no-deps", "--", "-D", "warnings"]))?.success())
 }
 
-/// A cargo command on the targets. A platform is named, so that build scripts are built without the flags.
+/// A cargo command on the targets. A platform is named, so that build scripts are built without the
+/// flags.
 fn cargo(ws: &Workspace, variant: Variant, subcommand: &str) -> Result<Command> {
     let mut command = match variant {
         Variant::Address => Command::new("rustup"),

@@ -1,5 +1,5 @@
-//! The vectors of the wire as inputs of the fuzz targets. Knows how vectors are written down, and how the first bytes of an
-//! input are read by each target.
+//! The vectors of the wire as inputs of the fuzz targets. Knows how vectors are written down, and
+//! how the first bytes of an input are read by each target.
 
 use std::fs;
 use std::path::Path;
@@ -79,7 +79,8 @@ fn place(vector: &Value) -> u8 {
         | (number & 3) << 6
 }
 
-/// The text of an unsealed frame that says that it is compressed: what is between header and checksum.
+/// The text of an unsealed frame that says that it is compressed: what is between header and
+/// checksum.
 fn block(frame: &[u8]) -> Option<&[u8]> {
     let after = frame.strip_prefix(&[b'g', 2, 0])?;
     let length = after.iter().position(|byte| *byte < 0x80)? + 1;

@@ -1,6 +1,7 @@
 //! The tests of a crate, built with all its mutants in them.
 //!
-//! Knows cargo and what the compiler says: mutants that it does not take are left out, and it is asked again.
+//! Knows cargo and what the compiler says: mutants that it does not take are left out, and it is
+//! asked again.
 
 use std::fs;
 use std::io::BufReader;
@@ -16,7 +17,8 @@ use super::mutant::{CompilerFeedback, Mutant, last_two};
 use super::{MutatedCrate, markers, tree};
 use crate::workspace::Workspace;
 
-/// Rounds of leaving out, at most: types, borrows and constants are complained of one after the other.
+/// Rounds of leaving out, at most: types, borrows and constants are complained of one after the
+/// other.
 const MOST_ROUNDS: usize = 12;
 
 /// What decides which mutant is awake, at the end of the crate's root.
@@ -80,7 +82,8 @@ fn cargo(ws: &Workspace, place: &MutatedCrate, to: &Path) -> Result<CargoOutput>
         .arg("--message-format=json")
         // What is used for a minute is built quickly.
         .args(["--config", "profile.test.opt-level=1", "--config", "profile.test.debug=false"])
-        // Cargo tells copies of a workspace apart by what is built, not by where: this is built nowhere else.
+        // Cargo tells copies of a workspace apart by what is built, not by where: this is built
+        // nowhere else.
         .args(["--config", &format!("profile.test.package.{package}.codegen-units=17")])
         .current_dir(to)
         .env("CARGO_TARGET_DIR", ws.target_folder().join("mutants/build"))

@@ -1,7 +1,9 @@
-//! The mutants of one file: where they are, and the file with all of them in it, each asleep until it is chosen.
+//! The mutants of one file: where they are, and the file with all of them in it, each asleep until
+//! it is chosen.
 //!
-//! Knows the syntax of Rust. Each mutant has a number; the changed text asks `on(number)` at each place. Around what a mutant
-//! says, marks are put, by which [`mark::at`] finds the mutants that a compiler complained of.
+//! Knows the syntax of Rust. Each mutant has a number; the changed text asks `on(number)` at each
+//! place. Around what a mutant says, marks are put, by which [`mark::at`] finds the mutants that a
+//! compiler complained of.
 
 use std::ops::Range;
 
@@ -176,7 +178,8 @@ impl Finder<'_> {
     fn lazy(&mut self, binary: &ExprBinary, awake: &[ActiveMutant], op: &str) {
         let (left, right) = (binary.left.span().byte_range(), binary.right.span().byte_range());
         let asks = awake.iter().map(ActiveMutant::asks).collect::<Vec<_>>().join("||");
-        // Asleep, `a && b` is `if a { b } else { false }`; awake it is `if !a { b } else { true }`, and the other way round.
+        // Asleep, `a && b` is `if a { b } else { false }`; awake it is `if !a { b } else { true }`,
+        // and the other way round.
         let (same, otherwise) = if op == "&&" { ("!=", "") } else { ("==", "!") };
         self.edits.insert(left.start, "(if (");
         self.visit_expr(&binary.left);

@@ -17,7 +17,8 @@ pub(crate) fn marked(numbers: &[u32], text: &str) -> String {
     open(numbers) + text + CLOSE
 }
 
-/// The mutants between whose marks a byte of a text is, by the innermost pair of marks; none if it is between no marks.
+/// The mutants between whose marks a byte of a text is, by the innermost pair of marks; none if it
+/// is between no marks.
 pub(crate) fn at(text: &str, place: usize) -> BTreeSet<u32> {
     let mut open: Vec<&str> = Vec::new();
     let before = text.get(..place).unwrap_or(text);

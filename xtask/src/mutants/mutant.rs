@@ -14,7 +14,8 @@ pub(crate) struct Mutant {
     pub(crate) said: String,
     /// The same, numbered from the second on.
     pub(crate) change: String,
-    /// Whether it is in the program: a compiler takes it, and it is not in a function that is called while compiling.
+    /// Whether it is in the program: a compiler takes it, and it is not in a function that is
+    /// called while compiling.
     pub(crate) made: bool,
 }
 

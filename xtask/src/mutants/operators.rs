@@ -15,7 +15,8 @@ pub(crate) enum Kind {
     Assign,
 }
 
-/// The kind of an operator, and what it becomes, one after the other: an operator, or one with another right side.
+/// The kind of an operator, and what it becomes, one after the other: an operator, or one with
+/// another right side.
 pub(crate) fn changes(op: &BinOp, right: &Expr) -> (Kind, Vec<String>) {
     let (kind, others): (Kind, &[&str]) = match op {
         BinOp::Eq(_) => (Kind::Compare, &["!="]),

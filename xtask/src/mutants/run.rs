@@ -1,4 +1,5 @@
-//! Tests against mutants: which tests ask for which mutant, and whether one of them fails when it is awake.
+//! Tests against mutants: which tests ask for which mutant, and whether one of them fails when it
+//! is awake.
 //!
 //! Knows the test programs of Rust's own harness.
 
@@ -64,7 +65,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Tests of a crate that pass without a mutant, but for some; and the names of those that do not pass.
+/// Tests of a crate that pass without a mutant, but for some; and the names of those that do not
+/// pass.
 pub(crate) fn tests(
     built: &MutantBuild,
     without: &[&str],
@@ -151,7 +153,8 @@ pub(crate) fn run_mutant(number: u32, tests: &[Test], folder: &Path) -> Result<V
     Ok(Verdict::Survived)
 }
 
-/// A test program with some of its tests, one after the other. Chance is the same in each run, and nothing is left behind.
+/// A test program with some of its tests, one after the other. Chance is the same in each run, and
+/// nothing is left behind.
 fn command(program: &Path, folder: &Path, names: &[String]) -> Command {
     let mut command = Command::new("sh");
     command

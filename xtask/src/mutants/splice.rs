@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-/// Changes in the order in which they were asked for: at one place, what was asked for first comes first.
+/// Changes in the order in which they were asked for: at one place, what was asked for first comes
+/// first.
 #[derive(Debug, Default)]
 pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 

@@ -19,7 +19,8 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// The files that the library of a crate is made of, the root first, without modules for tests; and its types with a default.
+/// The files that the library of a crate is made of, the root first, without modules for tests; and
+/// its types with a default.
 pub(crate) fn sources(root: &Path, package: &str) -> Result<(Vec<Source>, BTreeSet<String>)> {
     let mut sources = Vec::new();
     let mut defaults = BTreeSet::new();
@@ -75,8 +76,8 @@ fn with_default(item: &Item) -> Option<String> {
     }
 }
 
-/// Makes a folder equal to the workspace, but for `instead`: files with another text. What is equal already is not touched, so
-/// that nothing is built twice.
+/// Makes a folder equal to the workspace, but for `instead`: files with another text. What is equal
+/// already is not touched, so that nothing is built twice.
 pub(crate) fn copy(root: &Path, target: &Path, to: &Path, instead: &[(String, String)]) -> Result<()> {
     let mut kept = BTreeSet::new();
     let mut open = vec![PathBuf::new()];

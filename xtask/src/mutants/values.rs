@@ -1,6 +1,7 @@
 //! What a function may return instead of working: values of its type that a text can name.
 //!
-//! Knows the types of the standard library by their names, and those of the workspace that have a default.
+//! Knows the types of the standard library by their names, and those of the workspace that have a
+//! default.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,8 @@ use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
 /// Values of one type, at most.
 const MOST: usize = 4;
 
-/// What to return in place of a body; empty if no value is known. `""` stands for the value of no type.
+/// What to return in place of a body; empty if no value is known. `""` stands for the value of no
+/// type.
 pub(crate) fn of_output(output: &ReturnType, defaults: &BTreeSet<String>) -> Vec<String> {
     match output {
         ReturnType::Default => vec![String::new()],

@@ -1,4 +1,5 @@
-//! The scenes: what nodes do when networks are as they are. Each says by an error what did not come true.
+//! The scenes: what nodes do when networks are as they are. Each says by an error what did not come
+//! true.
 
 mod faults;
 mod islands;
@@ -29,7 +30,8 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
 ];
 
 impl BroadcastCluster {
-    /// Starts nodes at places, each with these flags; the first calls `seed` if there is one, the others call the first.
+    /// Starts nodes at places, each with these flags; the first calls `seed` if there is one, the
+    /// others call the first.
     fn start_all(&mut self, places: &[Host], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
         let mut started = Vec::new();
         for place in places {

@@ -1,4 +1,5 @@
-//! Several daemons on a stage: starting them, writing by each, and whether they agree. Knows no scene.
+//! Several daemons on a stage: starting them, writing by each, and whether they agree. Knows no
+//! scene.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -57,7 +58,8 @@ impl DaemonCluster {
         Ok(all)
     }
 
-    /// Islands and a router; the daemons of all islands but the first call the first daemon, and nobody else is called.
+    /// Islands and a router; the daemons of all islands but the first call the first daemon, and
+    /// nobody else is called.
     pub(super) fn seeded(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
         let first = islands.first().and_then(|island| island.first()).context("there is a place")?;
         let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
@@ -91,7 +93,8 @@ impl DaemonCluster {
         self.node(number)?.cli(&[&["serve", GROUP, &range, "--port", "5432"], wait].concat())
     }
 
-    /// Waits until all of some hold the same of a group, and so much; how long after `since` that was.
+    /// Waits until all of some hold the same of a group, and so much; how long after `since` that
+    /// was.
     pub(super) fn wait_in_sync(
         &self,
         which: &[usize],

@@ -1,4 +1,5 @@
-//! One daemon: `gm-node run` in a namespace, asked and told by the command line alone. Knows no scene.
+//! One daemon: `gm-node run` in a namespace, asked and told by the command line alone. Knows no
+//! scene.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The scenes of daemons: what an operator does by the command line while networks, disks and processes fail. Each says by an error what did
-//! not come true.
+//! The scenes of daemons: what an operator does by the command line while networks, disks and
+//! processes fail. Each says by an error what did not come true.
 
 mod islands;
 mod paths;

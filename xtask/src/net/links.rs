@@ -1,4 +1,5 @@
-//! Bridges and cables: a switch with a bridge for each island, a router between them, a namespace for each node. Knows no scene.
+//! Bridges and cables: a switch with a bridge for each island, a router between them, a namespace
+//! for each node. Knows no scene.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! What a scene plays in: namespaces, a folder, rules. Their names hold our process id, so that two runs do not clash, and all go when the
-//! stage does. Knows no scene, and not what plays.
+//! What a scene plays in: namespaces, a folder, rules. Their names hold our process id, so that two
+//! runs do not clash, and all go when the stage does. Knows no scene, and not what plays.
 
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -107,7 +107,8 @@ impl<N> Cluster<N> {
         self.rules.get_mut(rules).context("there are no such rules")?.matched()
     }
 
-    /// What all rules of the scene dropped; nothing if it has none. None dropped is an error: then the scene showed nothing.
+    /// What all rules of the scene dropped; nothing if it has none. None dropped is an error: then
+    /// the scene showed nothing.
     pub(super) fn dropped(&mut self) -> Result<Option<u64>> {
         let mut sum = 0;
         for rules in &mut self.rules {
@@ -162,7 +163,8 @@ pub(super) fn ip(words: &str) -> Result<()> {
     output(Command::new("ip").args(words.split_whitespace())).map(drop)
 }
 
-/// Runs a command quietly; what it says on standard output, or an error with what it said on the other.
+/// Runs a command quietly; what it says on standard output, or an error with what it said on the
+/// other.
 pub(super) fn output(command: &mut Command) -> Result<String> {
     let done = command.stdin(Stdio::null()).output();
     let done = done.with_context(|| format!("cannot start {}", command.get_program().display()))?;

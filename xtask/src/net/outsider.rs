@@ -1,5 +1,6 @@
-//! The outsider of a scene, in a process of its own: without the key it floods a node with random datagrams and connections, begins frames
-//! that it does not end, and sends again whatever the group hears. Until its standard input ends.
+//! The outsider of a scene, in a process of its own: without the key it floods a node with random
+//! datagrams and connections, begins frames that it does not end, and sends again whatever the
+//! group hears. Until its standard input ends.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -80,8 +81,8 @@ fn connections(target: SocketAddr, ended: Arc<AtomicBool>) -> std::thread::JoinH
     })
 }
 
-/// Connections that bring the longest first frame but for its last byte, or the header of one of 16 MiB and as much behind it as the
-/// system takes, and then nothing.
+/// Connections that bring the longest first frame but for its last byte, or the header of one of 16
+/// MiB and as much behind it as the system takes, and then nothing.
 fn half_frames(target: SocketAddr, ended: Arc<AtomicBool>) -> std::thread::JoinHandle<u64> {
     std::thread::spawn(move || {
         let mut count = 0;

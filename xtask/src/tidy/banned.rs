@@ -1,4 +1,5 @@
-//! Names that must not be used: in a pure crate sockets, clocks, threads, files, and maps without an order; in the others the wall clock.
+//! Names that must not be used: in a pure crate sockets, clocks, threads, files, and maps without
+//! an order; in the others the wall clock.
 //!
 //! Looks at paths as they are written; it does not resolve names.
 

@@ -100,7 +100,8 @@ fn is_local(target: &str) -> bool {
     !scheme && !target.starts_with('#')
 }
 
-/// A link's target below the root, as seen from the file that holds it; `None` if it leaves the root.
+/// A link's target below the root, as seen from the file that holds it; `None` if it leaves the
+/// root.
 fn resolve(from: &str, target: &str) -> Option<String> {
     let mut parts: Vec<_> = from.split('/').collect();
     parts.pop();

@@ -1,7 +1,7 @@
 //! Which source files the compiler gets to see, and which of them only for tests.
 //!
-//! Follows `mod` declarations from the targets of a crate, as the reference describes it. Works on tokens and
-//! paths below the root; does not know the disk.
+//! Follows `mod` declarations from the targets of a crate, as the reference describes it. Works on
+//! tokens and paths below the root; does not know the disk.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use crate::tidy::modules::scan::{Declared, declared};
 
 pub(crate) mod scan;
 
-/// Whether a path is a source file of the crate in `folder`, where the compiler would be asked to see it.
+/// Whether a path is a source file of the crate in `folder`, where the compiler would be asked to
+/// see it.
 pub(crate) fn belongs_to(path: &str, folder: &str) -> bool {
     let Some(below) = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) else { return false };
     let place = below.split('/').next().unwrap_or_default();
@@ -19,7 +20,8 @@ pub(crate) fn belongs_to(path: &str, folder: &str) -> bool {
     looked_at && path.ends_with(".rs")
 }
 
-/// Every file reached from the roots; the value says that it is reached by test-only declarations alone.
+/// Every file reached from the roots; the value says that it is reached by test-only declarations
+/// alone.
 pub(crate) fn reach(
     roots: impl IntoIterator<Item = String>,
     files: &BTreeMap<&str, Vec<Token>>,

@@ -1,4 +1,5 @@
-//! Rules about the text of one file: its first line, its size, leftover markers, paths of one machine.
+//! Rules about the text of one file: its first line, its size, leftover markers, paths of one
+//! machine.
 
 use crate::finding::Finding;
 use crate::tables::{MACHINE_PATHS, MARKERS, MAX_LINES, OUTSIDE_FOLDER};

@@ -1,4 +1,5 @@
-//! What the driver does for connections: lets them in, dials, hands on their pieces, ends them. Knows no byte of them.
+//! What the driver does for connections: lets them in, dials, hands on their pieces, ends them.
+//! Knows no byte of them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,9 +16,11 @@ use crate::runtime::connection::{self, ConnectionEvent, ConnectionIo};
 use crate::runtime::handle::RuntimeMachine;
 use crate::time::Time;
 
-/// Connections that are still sending what was queued when they were closed, at most; beyond it they are cut off.
+/// Connections that are still sending what was queued when they were closed, at most; beyond it
+/// they are cut off.
 const MAX_LINGERING: usize = 256;
-/// A connection that the machine ends within this time of its being accepted showed nothing that it wanted.
+/// A connection that the machine ends within this time of its being accepted showed nothing that it
+/// wanted.
 const FAILED_EARLY: Duration = Duration::from_secs(10);
 
 /// A connection, or a dial.
@@ -69,7 +72,8 @@ impl<M: RuntimeMachine> Driver<M> {
         }
     }
 
-    /// So many bytes hold a first frame, whatever it says: if the machine has not ended the connection for them, it opened.
+    /// So many bytes hold a first frame, whatever it says: if the machine has not ended the
+    /// connection for them, it opened.
     fn check_authenticated(&mut self, link: ConnectionId) {
         if let Some(known) = self
             .connections

@@ -1,4 +1,5 @@
-//! How the driver ends: what is queued has a while to be sent, then all connections are closed, which have as long again.
+//! How the driver ends: what is queued has a while to be sent, then all connections are closed,
+//! which have as long again.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ impl<M: RuntimeMachine> Driver<M> {
         self.stop_deadline.get_or_insert(until);
     }
 
-    /// Whether nothing waits: no dial is under way, nobody who was dialled still owes the first bytes, and all is with the system.
+    /// Whether nothing waits: no dial is under way, nobody who was dialled still owes the first
+    /// bytes, and all is with the system.
     pub(super) fn is_drained(&self) -> bool {
         let waits =
             |link: &ConnectionTask| link.queued > 0 || (link.accepted.is_none() && link.received == 0);

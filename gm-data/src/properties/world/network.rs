@@ -92,8 +92,9 @@ impl World {
     /// No faults any more: everybody exchanges with everybody until nothing moves, within a bound.
     pub(super) fn heal(&mut self) -> Result<(), String> {
         self.net.clear();
-        // A record may have to go to its owner, be re-asserted there, and go to everybody: three rounds, and one in which
-        // nothing happens; the chain of nodes can make each of them one longer.
+        // A record may have to go to its owner, be re-asserted there, and go to everybody: three
+        // rounds, and one in which nothing happens; the chain of nodes can make each of them one
+        // longer.
         for _ in 0..8 {
             let mut moved = false;
             for (from, to) in (0..NODES * NODES).map(|pair| (pair / NODES, pair % NODES)) {
@@ -144,7 +145,8 @@ impl World {
     }
 }
 
-/// What the node hands over of the member to a holder of `known`; crate and twin must hand over the same.
+/// What the node hands over of the member to a holder of `known`; crate and twin must hand over the
+/// same.
 fn transfer(node: &WorldNode, member: NetId, known: Option<Version>) -> Result<Option<Packet>, String> {
     let Some(record) = node.model.records.get(&member) else { return Ok(None) };
     let theirs = known.map(|version| (version.incarnation.get(), version.forgotten, version.clock));

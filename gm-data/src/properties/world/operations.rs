@@ -29,7 +29,8 @@ impl World {
         let changes: Vec<Change> = batch.iter().map(change).collect();
         let before =
             node.model.records.get(&id(at)).map(|record| (record.inc, record.forgotten, record.clock));
-        // Unserving the last item where it is an interest already is refused, and the twin writes nothing.
+        // Unserving the last item where it is an interest already is refused, and the twin writes
+        // nothing.
         let result = node.real.change(&changes, context);
         let changed = node.model.write(&batch, 0);
         match result {

@@ -1,11 +1,12 @@
-//! What a wait says is so: as many have it as it says, on disk if that was asked for; all means all. Knows nothing of how receipts travel.
+//! What a wait says is so: as many have it as it says, on disk if that was asked for; all means
+//! all. Knows nothing of how receipts travel.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use gm_clock::NetId;
 use gm_data::{GroupState, KeyRange, Record};
-use gm_node::{AckCount, CommittedWrite as Answer, Event, WaitOutcome, WriteKind};
+use gm_node::{AckCount, CommittedWrite as Answer, NodeEvent, WaitOutcome, WriteKind};
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 
 use super::validity::ValidityChecker;
@@ -91,7 +92,8 @@ impl AcksChecker {
     }
 }
 
-/// Whether a disk that the node used ever said that it was safe: it may have left since, or lost its disk.
+/// Whether a disk that the node used ever said that it was safe: it may have left since, or lost
+/// its disk.
 fn was_on_disk(history: &NodeHistory, node: NodeIndex, group: usize, member: NetId, answer: &Answer) -> bool {
     let used = history.used.get(&node).into_iter().flatten();
     let disks = used.filter_map(|place| history.environment.disks.get(place.0 as usize));
@@ -135,7 +137,7 @@ impl Checker<SimNode> for AcksChecker {
     }
 
     fn observe(&mut self, _: ObservationContext, seen: &Observation<'_, SimNode>) -> Result<(), Violation> {
-        if let Observation::Event(Event::Answered { tag, result: Ok(answer), .. }) = seen {
+        if let Observation::Event(NodeEvent::Answered { tag, result: Ok(answer), .. }) = seen {
             self.to_check.push((*tag, answer.clone()));
         }
         Ok(())

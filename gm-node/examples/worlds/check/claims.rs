@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gm_node::{AckCount, Event, WaitOutcome};
+use gm_node::{AckCount, NodeEvent, WaitOutcome};
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 
 use crate::environment::{NodeWorld, SimNode};
@@ -99,7 +99,7 @@ impl Checker<SimNode> for ClaimsChecker {
         place: ObservationContext,
         seen: &Observation<'_, SimNode>,
     ) -> Result<(), Violation> {
-        if let Observation::Event(Event::Answered { tag, result: Ok(written), .. }) = seen {
+        if let Observation::Event(NodeEvent::Answered { tag, result: Ok(written), .. }) = seen {
             self.wait(*tag, written.wait.outcome)
                 .map_err(|what| Violation::liveness("claims", place.at, what))?;
         }

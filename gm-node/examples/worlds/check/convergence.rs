@@ -1,5 +1,5 @@
-//! When all is well again, all who hold a group hold the same of it: what owners had acknowledged, and nothing of who was forgotten or moved away. Knows
-//! nothing of how it came there.
+//! When all is well again, all who hold a group hold the same of it: what owners had acknowledged,
+//! and nothing of who was forgotten or moved away. Knows nothing of how it came there.
 
 use gm_data::{GroupState, Record};
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};

@@ -1,4 +1,5 @@
-//! What was acknowledged is on the owner's disk when it starts again, unless the disk lost it. Knows nothing of what others hold.
+//! What was acknowledged is on the owner's disk when it starts again, unless the disk lost it.
+//! Knows nothing of what others hold.
 
 use gm_data::GroupState;
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
@@ -20,7 +21,8 @@ impl DurabilityChecker {
     }
 }
 
-/// What is wrong with what a disk holds, if something is; what it holds is what the owner goes on with.
+/// What is wrong with what a disk holds, if something is; what it holds is what the owner goes on
+/// with.
 fn check_start(history: &mut NodeHistory, node: NodeIndex) -> Result<(), String> {
     let stored = history.disk(node).map(gm_node::store::memory::SimulatedDisk::stored).unwrap_or_default();
     let me = history.identity[node.0 as usize];

@@ -1,5 +1,5 @@
-//! What is held of a member is something that its owner had, or that it is forgotten; it never goes back, and never vanishes. Keeps who held what.
-//! Knows nothing of how it came there.
+//! What is held of a member is something that its owner had, or that it is forgotten; it never goes
+//! back, and never vanishes. Keeps who held what. Knows nothing of how it came there.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

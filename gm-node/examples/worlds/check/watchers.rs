@@ -1,10 +1,10 @@
-//! What a watcher was told adds up: nothing is there twice, nothing goes that was not there, and in the end it is what the node holds. Knows nothing of
-//! how differences are found.
+//! What a watcher was told adds up: nothing is there twice, nothing goes that was not there, and in
+//! the end it is what the node holds. Knows nothing of how differences are found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gm_clock::NetId;
-use gm_data::{Event, GroupState, Item};
+use gm_data::{GroupEvent, GroupState, Item};
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 
 use crate::environment::{NodeWorld, SimNode};
@@ -32,13 +32,13 @@ impl WatcherState {
         }
     }
 
-    fn apply(&mut self, event: Event) -> Result<(), String> {
+    fn apply(&mut self, event: GroupEvent) -> Result<(), String> {
         let good = match event {
-            Event::Joined(member) => self.members.insert(member),
-            Event::Left(member) => self.members.remove(&member),
-            Event::RangeAdded(item) => self.items.insert(item),
-            Event::RangeRemoved(item) => self.items.remove(&item),
-            Event::RangeChanged { from, to } => self.items.remove(&from) && self.items.insert(to),
+            GroupEvent::Joined(member) => self.members.insert(member),
+            GroupEvent::Left(member) => self.members.remove(&member),
+            GroupEvent::RangeAdded(item) => self.items.insert(item),
+            GroupEvent::RangeRemoved(item) => self.items.remove(&item),
+            GroupEvent::RangeChanged { from, to } => self.items.remove(&from) && self.items.insert(to),
         };
         if good { Ok(()) } else { Err(format!("was told {event:?}, which does not follow")) }
     }
@@ -82,19 +82,22 @@ impl Checker<SimNode> for WatcherChecker {
     ) -> Result<(), Violation> {
         match seen {
             Observation::Ended => self.states.retain(|(node, _), _| *node != place.node),
-            Observation::Input(gm_broadcast::Input::Command(gm_node::Command::Watch { tag, .. })) => {
+            Observation::Input(gm_broadcast::Input::Command(gm_node::NodeCommand::Watch { tag, .. })) => {
                 self.states.insert((place.node, *tag), WatcherState::default());
             }
-            Observation::Event(gm_node::Event::WatchRefused { tag, .. }) => {
+            Observation::Event(gm_node::NodeEvent::WatchRefused { tag, .. }) => {
                 self.states.remove(&(place.node, *tag));
             }
-            Observation::Event(gm_node::Event::Changed { tag, .. }) => self.to_take.push((place.node, *tag)),
+            Observation::Event(gm_node::NodeEvent::Changed { tag, .. }) => {
+                self.to_take.push((place.node, *tag))
+            }
             _ => {}
         }
         Ok(())
     }
 
-    /// A watcher takes in what there is when it was told, and says so after a while, as its pace is.
+    /// A watcher takes in what there is when it was told, and says so after a while, as its pace
+    /// is.
     fn after_input(&mut self, place: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
         for (node, tag) in std::mem::take(&mut self.to_take) {
             let Some(difference) = machine.difference(tag) else { continue };

@@ -1,4 +1,5 @@
-//! Two nodes that hold a hundred thousand members and differ in some: what it takes until they hold the same. Figure 7.
+//! Two nodes that hold a hundred thousand members and differ in some: what it takes until they hold
+//! the same. Figure 7.
 
 use std::time::Duration;
 

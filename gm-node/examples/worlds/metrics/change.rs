@@ -1,4 +1,5 @@
-//! One range is served by one node: what it takes until all know it, when all is well and when it is not. Figures 3 and 4, the parts of anti-entropy.
+//! One range is served by one node: what it takes until all know it, when all is well and when it
+//! is not. Figures 3 and 4, the parts of anti-entropy.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Many groups of three members each: what it takes until those who join a new one find each other, and what all groups together cost in quiet.
+//! Many groups of three members each: what it takes until those who join a new one find each other,
+//! and what all groups together cost in quiet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use gm_broadcast::{Directory, KnownNode, LatencyClass, Rng, Time};
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{GroupName, GroupState};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
+use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
 use gm_sim::{
     Action, Effect, Fault, FaultClass, Location, Network, NodeIndex, Nodes, Scope, StartContext, World,
 };
@@ -22,7 +23,8 @@ const NODES: u32 = 60;
 const MEMBERS: usize = 3;
 /// A start is over after this.
 const WARM_UP: Duration = Duration::from_secs(120);
-/// What goes on in quiet is counted for so long, which is longer than it takes until all registrations are refreshed.
+/// What goes on in quiet is counted for so long, which is longer than it takes until all
+/// registrations are refreshed.
 const MEASURED: Duration = Duration::from_secs(1_200);
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -105,10 +107,11 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
 fn write(world: &mut NodeWorld, node: u32, group: &GroupName) {
     let what = WriteKind::Join(vec![]);
     let write = Write { tag: 1, group: group.clone(), kind: what, wait: Wait::NONE };
-    world.command(NodeIndex(node), Command::Write(write));
+    world.command(NodeIndex(node), NodeCommand::Write(write));
 }
 
-/// Until these nodes, and no others, are members of the group for all of them, and they hold the same.
+/// Until these nodes, and no others, are members of the group for all of them, and they hold the
+/// same.
 fn until_same(world: &mut NodeWorld, group: &GroupName, nodes: &[u32]) -> String {
     let members: Vec<_> = nodes.iter().map(|node| id(*node)).collect();
     let took = run_until(world, Duration::from_millis(1), LIMIT, |world| {
@@ -166,7 +169,7 @@ fn missed(world: &mut NodeWorld, (group, members): &(GroupName, Vec<u32>)) -> St
     let serve = |range| gm_data::Change::Serve { range, port: Some(8_080), priority: 1 };
     let what = WriteKind::Change(range.map(serve).collect());
     let write = Write { tag: 1, group: group.clone(), kind: what, wait: Wait::NONE };
-    world.command(NodeIndex(members[0]), Command::Write(write));
+    world.command(NodeIndex(members[0]), NodeCommand::Write(write));
     world.run_until(heal);
     until_same(world, group, members)
 }

@@ -1,8 +1,9 @@
-//! One node more, which knows one seed and nothing else: what it takes until it knows all, and all know it.
+//! One node more, which knows one seed and nothing else: what it takes until it knows all, and all
+//! know it.
 
 use std::time::Duration;
 
-use gm_node::{Command, Wait, Write, WriteKind};
+use gm_node::{NodeCommand, Wait, Write, WriteKind};
 use gm_sim::NodeIndex;
 
 use super::table::{Job, Rows, Table, row};
@@ -38,7 +39,7 @@ fn one(nodes: u32, island: u32) -> Rows {
     let newcomer = NodeIndex(nodes);
     world.start(newcomer);
     let write = Write { tag: 1, group: group(), kind: WriteKind::Join(vec![]), wait: Wait::NONE };
-    world.command(newcomer, Command::Write(write));
+    world.command(newcomer, NodeCommand::Write(write));
     let (start, all) = (world.now(), nodes as usize + 1);
     let mut knows = None;
     let took = run_until(&mut world, POLL_INTERVAL, Duration::from_secs(60), |world| {

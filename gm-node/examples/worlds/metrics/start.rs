@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_node::{Command, Wait, Write, WriteKind};
+use gm_node::{NodeCommand, Wait, Write, WriteKind};
 
 use super::millis;
 use super::table::{Job, Rows, Table, row};
@@ -23,7 +23,7 @@ fn one(nodes: u32, island: u32) -> Rows {
         WorldConfig { nodes, island, states: vec![], all_peers_known: false, last_is_down: false }.world();
     for node in world.indices() {
         let write = Write { tag: 1, group: group(), kind: WriteKind::Join(vec![]), wait: Wait::NONE };
-        world.command(node, Command::Write(write));
+        world.command(node, NodeCommand::Write(write));
     }
     let took = run_until(&mut world, Duration::from_millis(10), Duration::from_secs(60), |world| {
         have_converged(world, nodes as usize)

@@ -1,4 +1,5 @@
-//! Fixed worlds: nodes that know each other and hold the same from the beginning, or nearly so. Knows no tables.
+//! Fixed worlds: nodes that know each other and hold the same from the beginning, or nearly so.
+//! Knows no tables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use gm_clock::Incarnation;
 use gm_codec::{ClusterName, FrameCodec, Key, Keyring, Limits};
 use gm_data::{Change, GroupName, GroupState, Item, KeyRange, Op, Record, StampedItem, Version};
 use gm_node::store::memory::MemoryStore;
-use gm_node::{Command, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
+use gm_node::{NodeCommand, NodeConfig, NodeMachine, StoredState, Wait, Write, WriteKind};
 use gm_sim::{Location, Network, NodeIndex, StartContext, TrafficKind, World};
 
 use crate::environment::NodeWorld;
@@ -41,7 +42,8 @@ pub(super) struct WorldConfig {
 #[allow(clippy::expect_used)]
 pub(super) fn record(place: u32, clock: u64, serves: bool) -> Record {
     let (op, port) = if serves { (Op::Add, 7) } else { (Op::Get, 0) };
-    // The same range at every clock: a member that gave one up without a trace would have a higher floor.
+    // The same range at every clock: a member that gave one up without a trace would have a higher
+    // floor.
     let range =
         if serves { KeyRange::new(place << 8, (place << 8) + 1).expect("a range") } else { KeyRange::WHOLE };
     let item = Item::new(id(place), range, op, port, 1).expect("an item");
@@ -161,7 +163,7 @@ pub(super) fn traffic_since(world: &NodeWorld, before: [u64; 4]) -> [u64; 4] {
 pub(super) fn serve(world: &mut NodeWorld, node: NodeIndex) {
     let range = KeyRange::new(0x1000_0000, 0x1fff_ffff).expect("a range");
     let what = WriteKind::Change(vec![Change::Serve { range, port: Some(8_080), priority: 1 }]);
-    world.command(node, Command::Write(Write { tag: 1, group: group(), kind: what, wait: Wait::NONE }));
+    world.command(node, NodeCommand::Write(Write { tag: 1, group: group(), kind: what, wait: Wait::NONE }));
 }
 
 /// How many hold what that node says of itself.

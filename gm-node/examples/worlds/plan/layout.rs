@@ -11,7 +11,8 @@ use gm_sim::{Location, Network, NodeIndex, Schedule};
 
 use super::{Intent, NodeClaims, Operation, Plan};
 
-/// The times of broadcasters in these worlds: what takes minutes takes seconds, so that a run is short.
+/// The times of broadcasters in these worlds: what takes minutes takes seconds, so that a run is
+/// short.
 pub(crate) const BROADCAST_TIMES: gm_broadcast::BroadcasterTimings = gm_broadcast::BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),

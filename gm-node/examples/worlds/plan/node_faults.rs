@@ -1,4 +1,5 @@
-//! What goes wrong with whole nodes only: their disks, identities, keys, members and watchers. Draws deeds; knows not how they are done.
+//! What goes wrong with whole nodes only: their disks, identities, keys, members and watchers.
+//! Draws deeds; knows not how they are done.
 
 use std::time::Duration;
 

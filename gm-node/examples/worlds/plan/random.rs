@@ -50,7 +50,8 @@ pub(crate) fn random(seed: u64) -> Plan {
 
     if !rng.ratio(1, CALM_ONE_IN) {
         plan.classes = Schedule::choose(seed, &FaultClass::ALL, 8, 26);
-        // A flood that each of hundreds sees costs the time of fifty seeds, and finds what it finds among a few.
+        // A flood that each of hundreds sees costs the time of fifty seeds, and finds what it finds
+        // among a few.
         plan.classes.retain(|class| !(large && *class == FaultClass::OutsiderFlood));
         let bounds = ScheduleBounds {
             nodes,
@@ -95,7 +96,8 @@ fn below(rng: &mut Rng, end: u32) -> u32 {
 
 /// One to six islands on one to three sites, of any sizes.
 fn locations(rng: &mut Rng, nodes: u32) -> Vec<Location> {
-    // A multicast comes to a whole island: hundreds of nodes on one are for the worlds of the broadcast.
+    // A multicast comes to a whole island: hundreds of nodes on one are for the worlds of the
+    // broadcast.
     let islands = if nodes == LARGE { 10 + below(rng, 10) } else { 1 + below(rng, 6) };
     let sites = 1 + below(rng, 3);
     let site_of: Vec<u32> = (0..islands).map(|_| below(rng, sites)).collect();

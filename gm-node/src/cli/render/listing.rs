@@ -1,4 +1,5 @@
-//! An answer that is as long as the state of a group, shown as it comes: its head, then what is in its list, then what is known at the end. Knows no answer.
+//! An answer that is as long as the state of a group, shown as it comes: its head, then what is in
+//! its list, then what is known at the end. Knows no answer.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -83,7 +83,8 @@ impl ListRenderer for Topology {
 pub(crate) struct Coverage {
     table: StreamedTable,
     require: Option<usize>,
-    /// Keys that fewer serve than are required, and where the first of them are; without a number, that nobody serves.
+    /// Keys that fewer serve than are required, and where the first of them are; without a number,
+    /// that nobody serves.
     below_required: u64,
     first_gap: Option<(u32, u32)>,
 }

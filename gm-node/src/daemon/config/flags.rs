@@ -1,26 +1,31 @@
-//! The settings as flags. Knows no value: each is text until it is weighed against what the environment and the file say.
+//! The settings as flags. Knows no value: each is text until it is weighed against what the
+//! environment and the file say.
 
 use std::path::PathBuf;
 
 /// What `run` and `check` take, besides what every command does.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// A TOML file of settings: its keys are the names of these flags, and relative paths in it are relative to the file [env: GROUP_MANAGER_CONFIG]
+    /// A TOML file of settings: its keys are the names of these flags, and relative paths in it are
+    /// relative to the file [env: GROUP_MANAGER_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The name of the cluster: nodes of another name hear nothing of us, nor we of them
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// A regular file of keys, one a line, hexadecimal or base64: the first seals, all open. Nobody else may read it. `gm-node keygen` prints one
+    /// A regular file of keys, one a line, hexadecimal or base64: the first seals, all open. Nobody
+    /// else may read it. `gm-node keygen` prints one
     #[arg(long, value_name = "FILE")]
     key_file: Option<String>,
     /// Send and take everything unsealed: whoever reaches us reads and changes everything
     #[arg(long)]
     insecure_no_encryption: bool,
-    /// Keep nothing on disk: after a restart the node learns everything anew, and what it wrote itself is said anew or lost
+    /// Keep nothing on disk: after a restart the node learns everything anew, and what it wrote
+    /// itself is said anew or lost
     #[arg(long)]
     no_data_dir: bool,
-    /// The address by which others reach us, or a name that has exactly one [default: the default route's, or the only one]
+    /// The address by which others reach us, or a name that has exactly one [default: the default
+    /// route's, or the only one]
     #[arg(long, value_name = "IP|HOST[:PORT]")]
     address: Option<String>,
     /// The port of it; 0 takes one that is free, and prints the address [default: 29999]
@@ -56,7 +61,8 @@ pub(crate) struct Flags {
     /// Serve a range of a group at every start
     #[arg(long, value_name = "GROUP:START-END@PORT[/PRIORITY]")]
     serve: Vec<String>,
-    /// Keep ranges and groups that an earlier start configured by --serve and --join and this start does not; by default they are withdrawn
+    /// Keep ranges and groups that an earlier start configured by --serve and --join and this start
+    /// does not; by default they are withdrawn
     #[arg(long)]
     keep_configured: bool,
     /// Leave all groups when the daemon is told to end; else others keep it as a member
@@ -71,16 +77,20 @@ pub(crate) struct Flags {
     /// Groups that this node holds; joining one more is refused [default: 1024]
     #[arg(long, value_name = "N")]
     max_groups: Option<String>,
-    /// Groups of which only the name and some members are known; one more takes the place of another [default: 10000]
+    /// Groups of which only the name and some members are known; one more takes the place of
+    /// another [default: 10000]
     #[arg(long, value_name = "N")]
     max_known_groups: Option<String>,
-    /// Records of a group: of members, of who left and of the forgotten; newcomers beyond it are not known here, so give all nodes the same [default: 100000]
+    /// Records of a group: of members, of who left and of the forgotten; newcomers beyond it are
+    /// not known here, so give all nodes the same [default: 100000]
     #[arg(long, value_name = "N")]
     max_records: Option<String>,
-    /// Ranges of one member in a group; a member that has more is not known here, so give all nodes the same [default: 65536]
+    /// Ranges of one member in a group; a member that has more is not known here, so give all nodes
+    /// the same [default: 65536]
     #[arg(long, value_name = "N")]
     max_ranges: Option<String>,
-    /// Ranges of all members of a group; newcomers beyond it are not known here, so give all nodes the same [default: 4000000]
+    /// Ranges of all members of a group; newcomers beyond it are not known here, so give all nodes
+    /// the same [default: 4000000]
     #[arg(long, value_name = "N")]
     max_group_ranges: Option<String>,
     /// Writes that wait for the storage; one more is refused [default: 1024]
@@ -89,10 +99,12 @@ pub(crate) struct Flags {
     /// Writes that wait for other members; one more is refused [default: 1024]
     #[arg(long, value_name = "N")]
     max_waits: Option<String>,
-    /// Memory of what changed for watchers that have not read it yet, all together; beyond it those furthest behind are told to look anew [default: 64MiB]
+    /// Memory of what changed for watchers that have not read it yet, all together; beyond it those
+    /// furthest behind are told to look anew [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     watch_memory: Option<String>,
-    /// How long a client of the control socket may take to send its request, and to read more of an answer; watchers take their time [default: 60s]
+    /// How long a client of the control socket may take to send its request, and to read more of an
+    /// answer; watchers take their time [default: 60s]
     #[arg(long, value_name = "TIME")]
     api_timeout: Option<String>,
     /// What is logged: off, error, warn, info, debug or trace [default: info]

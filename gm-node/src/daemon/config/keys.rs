@@ -8,7 +8,8 @@ use gm_node::permissions;
 /// Bytes of a key file, at most: several hundred keys.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
-/// The public ids of the keys in use: the byte by which frames name their key. An id tells which key a node has, and nothing else about it.
+/// The public ids of the keys in use: the byte by which frames name their key. An id tells which
+/// key a node has, and nothing else about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyIds {
     /// The id of the key that seals.

@@ -1,4 +1,5 @@
-//! Who says what: flags, the environment, a file; and which of them counts. Knows no setting's meaning.
+//! Who says what: flags, the environment, a file; and which of them counts. Knows no setting's
+//! meaning.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,7 +95,8 @@ impl Layers {
         self.values.get(name)
     }
 
-    /// Of some settings that exclude each other the one that counts: the greatest who says one. A switch that is said to be off says nothing.
+    /// Of some settings that exclude each other the one that counts: the greatest who says one. A
+    /// switch that is said to be off says nothing.
     pub(crate) fn exclusive(
         &self,
         names: &[&'static str],

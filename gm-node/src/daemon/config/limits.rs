@@ -60,7 +60,8 @@ pub(crate) fn setting_for(field: &str) -> Option<&'static str> {
     LIMIT_SETTINGS.iter().find(|bound| bound.field == field).map(|bound| bound.setting)
 }
 
-/// What is limited by a bound that keeps something out of a group, in words, with the setting if there is one.
+/// What is limited by a bound that keeps something out of a group, in words, with the setting if
+/// there is one.
 pub(crate) fn limit_text(field: &str) -> String {
     let what = match field {
         "items" => "ranges of one member",

@@ -1,4 +1,5 @@
-//! What comes of all that was said: settings with a meaning, or every reason why not. Knows nothing of sockets that are open.
+//! What comes of all that was said: settings with a meaning, or every reason why not. Knows nothing
+//! of sockets that are open.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -299,7 +300,8 @@ impl SettingsReader<'_> {
 }
 
 impl ResolvedConfig {
-    /// The effective settings. Without `names`, host names are not resolved, and an address that is given by name is left out.
+    /// The effective settings. Without `names`, host names are not resolved, and an address that is
+    /// given by name is left out.
     ///
     /// # Errors
     /// Everything that is wrong, those troubles included that there were before.
@@ -347,7 +349,8 @@ impl ResolvedConfig {
     }
 }
 
-/// Settings whose change counts at the next start only, of those that are said otherwise than before.
+/// Settings whose change counts at the next start only, of those that are said otherwise than
+/// before.
 pub(crate) fn changed_settings(before: &Layers, after: &Layers) -> Vec<&'static str> {
     let at_once = ["seed", "key-file", "log-level"];
     let values = |layers: &Layers, name: &str| layers.get(name).map(|said| said.values.clone());

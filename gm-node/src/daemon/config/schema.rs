@@ -1,4 +1,5 @@
-//! Every setting of the daemon by its name, which is its flag, its key in a file, and, in another spelling, its name in the environment. Knows no value.
+//! Every setting of the daemon by its name, which is its flag, its key in a file, and, in another
+//! spelling, its name in the environment. Knows no value.
 
 /// How often a setting may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The head of a request: its first line and its headers. Reads what a client sent, and takes no byte on trust.
+//! The head of a request: its first line and its headers. Reads what a client sent, and takes no
+//! byte on trust.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 

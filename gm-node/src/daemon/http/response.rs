@@ -1,4 +1,5 @@
-//! How an answer is sent: its head, and its body as a whole or in chunks, each made when the one before it was taken. Knows nothing of what it says.
+//! How an answer is sent: its head, and its body as a whole or in chunks, each made when the one
+//! before it was taken. Knows nothing of what it says.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +14,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::stream::{until_closed, write_all};
 
-/// An answer that has no end and whose reader may take its time: it holds one chunk, and what that takes is bounded elsewhere.
+/// An answer that has no end and whose reader may take its time: it holds one chunk, and what that
+/// takes is bounded elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::daemon) struct EndlessBody;
 
 /// Sends an answer, and ends the connection.
 ///
 /// # Errors
-/// The client is gone, or takes nothing for so long; or the body broke off, and the client is told so by an answer that is not whole.
+/// The client is gone, or takes nothing for so long; or the body broke off, and the client is told
+/// so by an answer that is not whole.
 pub(super) async fn send(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     response: Response,

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 /// Bytes that are read at once.
 const STEP: usize = 4 << 10;
 
-/// Reads what is there, `most` bytes at most, behind what is kept already; 0 at the end of the connection. While nothing comes it holds no buffer.
+/// Reads what is there, `most` bytes at most, behind what is kept already; 0 at the end of the
+/// connection. While nothing comes it holds no buffer.
 pub(super) async fn read_some(
     stream: &mut (impl AsyncRead + Unpin),
     kept: &mut Vec<u8>,
@@ -28,7 +29,8 @@ pub(super) async fn read_some(
     .await
 }
 
-/// Returns when the client has ended the connection. What it sends besides is dropped: a connection has one request.
+/// Returns when the client has ended the connection. What it sends besides is dropped: a connection
+/// has one request.
 pub(super) async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     poll_fn(|context| {
         // Whoever sends without end has its turn like all others.
@@ -47,7 +49,8 @@ pub(super) async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     .await;
 }
 
-/// Writes all bytes. The client has to take some again and again within `patience`; without a limit if that is zero.
+/// Writes all bytes. The client has to take some again and again within `patience`; without a limit
+/// if that is zero.
 pub(super) async fn write_all(
     stream: &mut (impl AsyncWrite + Unpin),
     mut bytes: &[u8],

@@ -1,7 +1,7 @@
 //! What the node says, in the shapes of `gm_node::api`. Knows nothing of routes.
 
 use gm_clock::NetId;
-use gm_data::{Event, GroupName, Item, Op, Owner, Version, View};
+use gm_data::{GroupEvent, GroupName, Item, Op, Owner, Version, View};
 use gm_node::{CommittedWrite, Freshness, GroupStatus, WaitOutcome, api};
 
 pub(super) fn version(version: Version) -> String {
@@ -130,13 +130,13 @@ pub(super) fn coverage(view: &View) -> impl Iterator<Item = api::CoverageSegment
     })
 }
 
-pub(super) fn change(event: &Event) -> api::GroupChange {
+pub(super) fn change(event: &GroupEvent) -> api::GroupChange {
     match event {
-        Event::Joined(node) => api::GroupChange::Joined { node: node.to_string() },
-        Event::RangeAdded(added) => api::GroupChange::Added { item: item(added) },
-        Event::RangeChanged { from, to } => api::GroupChange::Changed { from: item(from), to: item(to) },
-        Event::RangeRemoved(removed) => api::GroupChange::Removed { item: item(removed) },
-        Event::Left(node) => api::GroupChange::Left { node: node.to_string() },
+        GroupEvent::Joined(node) => api::GroupChange::Joined { node: node.to_string() },
+        GroupEvent::RangeAdded(added) => api::GroupChange::Added { item: item(added) },
+        GroupEvent::RangeChanged { from, to } => api::GroupChange::Changed { from: item(from), to: item(to) },
+        GroupEvent::RangeRemoved(removed) => api::GroupChange::Removed { item: item(removed) },
+        GroupEvent::Left(node) => api::GroupChange::Left { node: node.to_string() },
     }
 }
 

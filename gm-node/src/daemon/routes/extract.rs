@@ -1,4 +1,5 @@
-//! What a request says: the group of its path, its query, its order. Whatever cannot be understood is refused in the shape of every refusal.
+//! What a request says: the group of its path, its query, its order. Whatever cannot be understood
+//! is refused in the shape of every refusal.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};

@@ -1,5 +1,6 @@
-//! The gate in front of the routes that write. While it is open, it counts the writes in progress. Once it is closed, it refuses a write before the node
-//! sees it: so the refusal is true, and nothing was written.
+//! The gate in front of the routes that write. While it is open, it counts the writes in progress.
+//! Once it is closed, it refuses a write before the node sees it: so the refusal is true, and
+//! nothing was written.
 
 use std::sync::Arc;
 

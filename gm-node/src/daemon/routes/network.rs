@@ -1,4 +1,5 @@
-//! How this node reaches others, for `status`: the seeds, and a warning for each thing that does not work.
+//! How this node reaches others, for `status`: the seeds, and a warning for each thing that does
+//! not work.
 
 use gm_broadcast::runtime::{SeedResolution, SeedState};
 use gm_broadcast::{DialFailure, PeerStatus, SeedTrouble};

@@ -1,4 +1,5 @@
-//! What is known of a peer, in the shape of `gm_node::api`, and what is wrong between it and us, in words.
+//! What is known of a peer, in the shape of `gm_node::api`, and what is wrong between it and us, in
+//! words.
 
 use gm_broadcast::{DatagramReachability, DialFailure, Path, PeerStatus};
 use gm_clock::NetId;

@@ -22,8 +22,8 @@ const MAX_FRESH_WAIT: Duration = Duration::from_secs(86_400);
 /// How often it is looked meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The state of a group and how far it was compared, or that it is not held. With `fresh`, in milliseconds, it is waited so long until the group
-/// was compared with another holder.
+/// The state of a group and how far it was compared, or that it is not held. With `fresh`, in
+/// milliseconds, it is waited so long until the group was compared with another holder.
 async fn view(app: &App, group: &GroupName, fresh: Option<u64>) -> Result<(View, Freshness), RouteError> {
     let until = Instant::now() + fresh.map_or(Duration::ZERO, Duration::from_millis).min(MAX_FRESH_WAIT);
     loop {

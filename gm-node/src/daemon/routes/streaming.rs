@@ -1,5 +1,6 @@
-//! Answers that are as long as the state of a group: made beside the node, from a state that stays as it is, a piece at a time as the client takes them. So neither
-//! the node nor memory holds one of them whole. Knows nothing of what they say.
+//! Answers that are as long as the state of a group: made beside the node, from a state that stays
+//! as it is, a piece at a time as the client takes them. So neither the node nor memory holds one
+//! of them whole. Knows nothing of what they say.
 
 use std::io::{self, ErrorKind, Write};
 use std::pin::Pin;
@@ -84,7 +85,8 @@ pub(super) async fn stream_list(
     Ok(([(CONTENT_TYPE, form)], Body::new(body)).into_response())
 }
 
-/// The middleware of routes whose answers are made whole: each holds a place until it is sent, so that few are in memory at one time.
+/// The middleware of routes whose answers are made whole: each holds a place until it is sent, so
+/// that few are in memory at one time.
 pub(super) async fn limit_answers(
     State(lists): State<AnswerSlots>,
     request: Request,

@@ -1,4 +1,5 @@
-//! Watching a group: one change a line, for as long as somebody reads. Who reads slowly holds up nobody: the next lines are made when the last ones were taken.
+//! Watching a group: one change a line, for as long as somebody reads. Who reads slowly holds up
+//! nobody: the next lines are made when the last ones were taken.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -37,7 +38,8 @@ pub(super) async fn watch(
     Ok(response)
 }
 
-/// The watch after some lines, from when on it is asked for more, and the lines; nothing at the end of it.
+/// The watch after some lines, from when on it is asked for more, and the lines; nothing at the end
+/// of it.
 type WatchStep = Option<(Watcher, Instant, Bytes)>;
 type PendingStep = Pin<Box<dyn Future<Output = WatchStep> + Send>>;
 

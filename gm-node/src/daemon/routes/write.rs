@@ -1,5 +1,6 @@
-//! Routes that write: each is one write of the node, answered when its wait ends. Giving the request up does not undo it. An answer is always true:
-//! done, refused and nothing was written, or not known.
+//! Routes that write: each is one write of the node, answered when its wait ends. Giving the
+//! request up does not undo it. An answer is always true: done, refused and nothing was written, or
+//! not known.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Bounds to the last item: what fits is taken, what does not is kept out whole, and that is said once.
+//! Bounds to the last item: what fits is taken, what does not is kept out whole, and that is said
+//! once.
 
 use gm_broadcast::{Path, Time};
 use gm_clock::{Incarnation, NetId};
@@ -52,7 +53,7 @@ fn outcome(groups: &mut Groups) -> (Vec<NetId>, Vec<&'static str>) {
     let state = groups.set.group(&name()).map(|replica| replica.state().clone());
     let members = state.iter().flat_map(|state| state.records().map(Record::member)).collect();
     let said = groups.effects.drain(..).filter_map(|effect| match effect {
-        Effect::Emit(Event::LimitReached { limit: bound, .. }) => Some(bound),
+        Effect::Emit(NodeEvent::LimitReached { limit: bound, .. }) => Some(bound),
         _ => None,
     });
     (members, said.collect())
@@ -113,7 +114,8 @@ fn records_are_admitted_up_to_each_limit() {
 #[test]
 fn increments_are_admitted_up_to_each_limit() {
     let whole = |live, removed| record(2, live, removed, 2);
-    // To a member with two live items beside another's three: (what it holds then, bounds, whether it is taken).
+    // To a member with two live items beside another's three: (what it holds then, bounds, whether
+    // it is taken).
     let rows = [
         ("as many live items as may be", whole(4, 0), (99, 7), true),
         ("one more", whole(5, 0), (99, 7), false),

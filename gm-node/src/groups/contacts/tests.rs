@@ -1,4 +1,5 @@
-//! The contact table: whose word counts, what is passed on, ageing, and who makes room when the table is full.
+//! The contact table: whose word counts, what is passed on, ageing, and who makes room when the
+//! table is full.
 
 use super::*;
 
@@ -141,7 +142,8 @@ fn a_node_that_released_a_group_is_no_contact() {
     contacts.check();
 }
 
-/// What a node tells of its own words changed: it is noted whatever else was noted before, and nothing else is.
+/// What a node tells of its own words changed: it is noted whatever else was noted before, and
+/// nothing else is.
 #[test]
 fn changes_of_direct_contacts_are_noted() {
     type Step = fn(&mut Contacts);

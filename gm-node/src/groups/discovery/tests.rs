@@ -1,4 +1,5 @@
-//! Whom a node meets, and by whose word: leads of a group that is held, contacts of others, and when they are left out again.
+//! Whom a node meets, and by whose word: leads of a group that is held, contacts of others, and
+//! when they are left out again.
 
 use gm_clock::Incarnation;
 use gm_data::{Increment, Item, KeyRange, Record, Version};
@@ -74,7 +75,7 @@ fn a_full_contact_table_is_reported_again_after_space() {
         groups
             .effects
             .drain(..)
-            .filter(|effect| matches!(effect, Effect::Emit(Event::ContactsFull { max: 20 })))
+            .filter(|effect| matches!(effect, Effect::Emit(NodeEvent::ContactsFull { max: 20 })))
             .count()
     };
     let age = Duration::from_millis(1_000);

@@ -1,5 +1,7 @@
-//! Anti-entropy between two nodes: the root of the groups that they share, then (in `shared_groups.rs` and `group_names.rs`) which of them differ; then buckets, versions
-//! and records within a group. Each message is answered by what follows from it, so no conversation is remembered.
+//! Anti-entropy between two nodes: the root of the groups that they share, then (in
+//! `shared_groups.rs` and `group_names.rs`) which of them differ; then buckets, versions and
+//! records within a group. Each message is answered by what follows from it, so no conversation is
+//! remembered.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -169,8 +171,8 @@ impl<S: Store> NodeMachine<S> {
         self.send_records(now, (from, by), name, &found.requests);
     }
 
-    /// A group that we do not hold: what we once wrote there is still ours to tell; and whoever asks what is known of it is told who knows more, or
-    /// that nobody is known.
+    /// A group that we do not hold: what we once wrote there is still ours to tell; and whoever
+    /// asks what is known of it is told who knows more, or that nobody is known.
     fn reply_about_own(&mut self, now: Time, (to, by): Route, received: &Versions) {
         let me = self.me();
         let asked = received.versions.iter().find(|(member, _)| *member == me);
@@ -283,7 +285,8 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// Whether a message can only be an answer to one of ours. All others a node sends of its own accord as well, whatever gets through to it.
+/// Whether a message can only be an answer to one of ours. All others a node sends of its own
+/// accord as well, whatever gets through to it.
 fn is_reply(from: NetId, body: &Body) -> bool {
     match body {
         Body::Root(root) => root.answer,

@@ -1,5 +1,5 @@
-//! How far a group's state was compared with other holders of the group: what a reader needs to know before it takes the answer "no member
-//! serves this key" for the truth.
+//! How far a group's state was compared with other holders of the group: what a reader needs to
+//! know before it takes the answer "no member serves this key" for the truth.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use gm_data::{GroupName, Replica};
 use crate::node::NodeMachine;
 use crate::store::Store;
 
-/// How far the state of a group was compared with other holders of it. Durations count back from now.
+/// How far the state of a group was compared with other holders of it. Durations count back from
+/// now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// This node is alone by configuration: nothing is to be compared.
@@ -23,24 +24,28 @@ pub enum Freshness {
         /// How long ago.
         ago: Duration,
     },
-    /// Another holder held the same before, and the comparisons since then have found a difference that is not settled yet.
+    /// Another holder held the same before, and the comparisons since then have found a difference
+    /// that is not settled yet.
     Differs {
         /// Since when.
         since: Duration,
     },
-    /// No other member is known, neither here nor to the peers that were asked: three, or all that are alive.
+    /// No other member is known, neither here nor to the peers that were asked: three, or all that
+    /// are alive.
     SoleMember {
         /// The last of them.
         asked: NetId,
         /// How long ago.
         ago: Duration,
     },
-    /// Nothing was compared since this node started, or joined the group: members may be missing here.
+    /// Nothing was compared since this node started, or joined the group: members may be missing
+    /// here.
     Unverified,
 }
 
 impl Freshness {
-    /// Whether a reader may take what is missing here for missing everywhere, as of the time that is named.
+    /// Whether a reader may take what is missing here for missing everywhere, as of the time that
+    /// is named.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
         !matches!(self, Freshness::Unverified)
@@ -102,8 +107,9 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// So many peers have to know no other member of a group before this node takes itself for the only one: three, or all that are alive. One alone may
-    /// just not have heard of a member that another knows.
+    /// So many peers have to know no other member of a group before this node takes itself for the
+    /// only one: three, or all that are alive. One alone may just not have heard of a member that
+    /// another knows.
     pub(in crate::node) fn peers_to_ask(&self, now: Time) -> usize {
         self.broadcaster.count_alive(now, ALIVE_WINDOW, REQUIRED_PEERS).max(1)
     }

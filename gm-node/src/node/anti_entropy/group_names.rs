@@ -1,7 +1,9 @@
-//! Fingerprints of groups, name by name: pages of names by which groups are discovered, comparisons of certain groups, and registrations, with their answers.
+//! Fingerprints of groups, name by name: pages of names by which groups are discovered, comparisons
+//! of certain groups, and registrations, with their answers.
 //!
-//! The meaning of an entry (see `docs/WIRE.md`): *held* with a fingerprint, the sender holds the group; *known* with the sender itself, it registers as a
-//! member; *known* with another node, the sender does not hold the group, and that node is said to.
+//! The meaning of an entry (see `docs/WIRE.md`): *held* with a fingerprint, the sender holds the
+//! group; *known* with the sender itself, it registers as a member; *known* with another node, the
+//! sender does not hold the group, and that node is said to.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +36,8 @@ impl<S: Store> NodeMachine<S> {
     ) {
         let listed = ListedBuckets::take_from(&mut received.groups);
         let hosted = self.groups().hosted.len();
-        // With bounds it answers a page, or belongs to a registration; without, only these groups are to be compared.
+        // With bounds it answers a page, or belongs to a registration; without, only these groups
+        // are to be compared.
         let compares = received.answer && received.until.is_none();
         let (mut registers, mut newly) = (false, Vec::new());
         let (mut differ, mut reply) = (Vec::new(), ReplyEntries::new());
@@ -95,7 +98,8 @@ impl<S: Store> NodeMachine<S> {
         differ: &mut Vec<GroupName>,
     ) -> Option<GroupEntry> {
         if !self.groups().hosted.contains_key(name) {
-            // It may know only the members that joined on its own side of a split; and if it takes us for a member, it learns that we are none.
+            // It may know only the members that joined on its own side of a split; and if it takes
+            // us for a member, it learns that we are none.
             let noted = self.groups_mut().discover(now, name, from, Source::Direct, from);
             if !noted.has_news && !compares {
                 return None;
@@ -134,8 +138,8 @@ impl<S: Store> NodeMachine<S> {
         self.probe_contact(now, name, member);
     }
 
-    /// A sender that we take for a member of a group, and that does not name the group on a page where it would stand, has lost it: it gets our version of
-    /// its record.
+    /// A sender that we take for a member of a group, and that does not name the group on a page
+    /// where it would stand, has lost it: it gets our version of its record.
     fn detect_lost_groups(&mut self, now: Time, (from, by): Route, received: &Fingerprints) {
         let groups = self.groups();
         let lost = |name: &&GroupName| {
@@ -150,8 +154,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Answers a page with names within its bounds that it does not have, cut after a name if they are too many, and with other members of groups that its
-    /// sender holds and we do not.
+    /// Answers a page with names within its bounds that it does not have, cut after a name if they
+    /// are too many, and with other members of groups that its sender holds and we do not.
     fn reply_to_page(
         &mut self,
         now: Time,
@@ -193,7 +197,8 @@ impl<S: Store> NodeMachine<S> {
         self.send_comparison(now, way, hosted, None);
     }
 
-    /// Sends groups to be compared, and which buckets of the groups shared with the receiver they are all of.
+    /// Sends groups to be compared, and which buckets of the groups shared with the receiver they
+    /// are all of.
     pub(in crate::node) fn send_comparison(
         &mut self,
         now: Time,
@@ -253,8 +258,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The first groups whose names are greater than `after` and at most `until`: the fingerprints of those that are held, and of others a member that said so
-    /// itself.
+    /// The first groups whose names are greater than `after` and at most `until`: the fingerprints
+    /// of those that are held, and of others a member that said so itself.
     fn names_page(
         &self,
         after: Option<&GroupName>,

@@ -1,6 +1,7 @@
-//! Members that may lack what this node wrote, as broadcasts get lost: anti-entropy compares with each of them soon, until it holds the same or has not answered
-//! for minutes. If partners were drawn by chance alone, two members of a small group would meet only after as many exchanges as a node has partners in all
-//! its groups.
+//! Members that may lack what this node wrote, as broadcasts get lost: anti-entropy compares with
+//! each of them soon, until it holds the same or has not answered for minutes. If partners were
+//! drawn by chance alone, two members of a small group would meet only after as many exchanges as a
+//! node has partners in all its groups.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

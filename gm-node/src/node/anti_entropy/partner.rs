@@ -1,4 +1,5 @@
-//! Which peer to compare with next, or to ask about a group: mostly a member of a group of ours on another island, now and then any peer.
+//! Which peer to compare with next, or to ask about a group: mostly a member of a group of ours on
+//! another island, now and then any peer.
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
@@ -15,7 +16,8 @@ const MAX_INDEXED: usize = 256;
 const DRAWS: u32 = 4;
 
 impl<S: Store> NodeMachine<S> {
-    /// A node to compare with: mostly a member of a group of ours, if possible of another island; one in four is anybody whom we know, and of a node that is new, more.
+    /// A node to compare with: mostly a member of a group of ours, if possible of another island;
+    /// one in four is anybody whom we know, and of a node that is new, more.
     pub(in crate::node) fn choose_partner(&mut self, now: Time) -> Option<NetId> {
         if let Some(node) = self.lagging.take_due(now, self.config.timing.exchange_interval_active) {
             return Some(node);
@@ -109,7 +111,8 @@ impl<S: Store> NodeMachine<S> {
         first.filter(|node| *node != me)
     }
 
-    /// The node to ask what it knows of us in a group: a member; in other turns, as that one may be dead, a rendezvous node, or any peer.
+    /// The node to ask what it knows of us in a group: a member; in other turns, as that one may be
+    /// dead, a rendezvous node, or any peer.
     pub(in crate::node) fn choose_probe_target(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
         let place = self.rng.next_u64();
         let candidate = self.groups().hosted.get(group).and_then(|hosted| hosted.host_candidates.last());

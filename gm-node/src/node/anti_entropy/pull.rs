@@ -1,5 +1,6 @@
-//! Records that are asked for because an increment did not fit: one question a member, to one who has shown that version, again to another until it is
-//! answered or given up. Knows nothing of what is answered.
+//! Records that are asked for because an increment did not fit: one question a member, to one who
+//! has shown that version, again to another until it is answered or given up. Knows nothing of what
+//! is answered.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -26,7 +27,8 @@ pub(in crate::node) struct Pull {
 
 /// Nodes that are remembered of those who have shown a version.
 const MAX_SOURCES: usize = 8;
-/// So many questions about one member go by datagram, if what did not fit came by one; then connections are used.
+/// So many questions about one member go by datagram, if what did not fit came by one; then
+/// connections are used.
 const DATAGRAM_TRIES: u32 = 2;
 /// A question is asked so often; then anti-entropy has to find the difference.
 const MAX_TRIES: u32 = 6;
@@ -96,7 +98,8 @@ impl<S: Store> NodeMachine<S> {
             let by = if pull.tries < DATAGRAM_TRIES { pull.by } else { Transport::Tcp };
             pull.tries += 1;
             pull.due = now + retry;
-            // What the first one sends for an increment may not fit again: then the whole record is wanted.
+            // What the first one sends for an increment may not fit again: then the whole record is
+            // wanted.
             let known = known.filter(|_| pull.tries <= 2);
             let known = known.map(|version| (version.incarnation, version.clock));
             let (name, member) = key;

@@ -1,4 +1,5 @@
-//! Anti-entropy: when to compare, and what is known of the exchanges. Fast while nodes differ, slow in quiet; for ever. Knows nothing of what is compared.
+//! Anti-entropy: when to compare, and what is known of the exchanges. Fast while nodes differ, slow
+//! in quiet; for ever. Knows nothing of what is compared.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub(in crate::node) struct ExchangeSchedule {
     period: Duration,
     /// The peer that was asked and has not answered, and how it was asked.
     pending: Option<(NetId, Transport)>,
-    /// Exchanges in a row that found a difference, by peer: a path that loses large datagrams would show the same one for ever.
+    /// Exchanges in a row that found a difference, by peer: a path that loses large datagrams would
+    /// show the same one for ever.
     differing: BTreeMap<NetId, u32>,
     /// How many did not answer, one after the other.
     pub(in crate::node) unanswered: u32,
@@ -59,14 +61,18 @@ impl ExchangeSchedule {
 const MAX_UNANSWERED: u32 = 8;
 /// One in so many exchanges that found nothing tells names of groups.
 const NAMES_EVERY: u64 = 4;
-/// Groups of one exchange that are compared because they were left, or because no other member of them is known.
+/// Groups of one exchange that are compared because they were left, or because no other member of
+/// them is known.
 const MAX_NAMED: usize = 64;
-/// So long after its start, and after it joined a group, a node may agree with one that is as new, while all others hold more: it asks those who are no members as
-/// far as it knows oftener, and does not slow down.
+/// So long after its start, and after it joined a group, a node may agree with one that is as new,
+/// while all others hold more: it asks those who are no members as far as it knows oftener, and
+/// does not slow down.
 const EAGER_PERIOD: Duration = Duration::from_secs(2);
-/// A peer of which something came within this time is alive: if it does not answer a datagram, a connection may get through.
+/// A peer of which something came within this time is alive: if it does not answer a datagram, a
+/// connection may get through.
 const ALIVE_WINDOW: Duration = Duration::from_secs(30);
-/// After so many exchanges in a row that found a difference, the next ones with that peer go by a connection.
+/// After so many exchanges in a row that found a difference, the next ones with that peer go by a
+/// connection.
 const MAX_DIFFERING: u32 = 4;
 /// Peers for which such exchanges are counted, at most.
 const MAX_DIFFERING_PEERS: usize = 256;
@@ -111,7 +117,7 @@ impl<S: Store> NodeMachine<S> {
             self.schedule.unanswered = self.schedule.unanswered.saturating_add(1);
             self.count("anti-entropy", "no answer");
             if !planted(Bug::DatagramsOnly) {
-                self.command_broadcaster(now, gm_broadcast::Command::Unanswered { node, by });
+                self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Unanswered { node, by });
             }
         }
         self.end_leaving(now);
@@ -134,8 +140,9 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Asks a peer whether we hold the same: another one each time, but a peer that is alive and did not answer a datagram is asked once more,
-    /// by a connection. So nodes between which datagrams are lost compare all the same, and learn that they are lost.
+    /// Asks a peer whether we hold the same: another one each time, but a peer that is alive and
+    /// did not answer a datagram is asked once more, by a connection. So nodes between which
+    /// datagrams are lost compare all the same, and learn that they are lost.
     fn start_exchange(
         &mut self,
         now: Time,
@@ -157,7 +164,8 @@ impl<S: Store> NodeMachine<S> {
                 (to, self.transport_for(to, Transport::Udp))
             }
         };
-        // A group that we left is in no root; and of one in which no other member is known a peer is asked whether it knows one.
+        // A group that we left is in no root; and of one in which no other member is known a peer
+        // is asked whether it knows one.
         self.schedule.exchanges = self.schedule.exchanges.wrapping_add(1);
         let named = self.named_groups(now, self.schedule.exchanges.is_multiple_of(2));
         self.compare_groups(now, (to, by), &named);
@@ -165,14 +173,15 @@ impl<S: Store> NodeMachine<S> {
             let root = self.root_with(to);
             self.send(now, to, Body::Root(Root { answer: false, root }), by);
         } else if named.is_empty() {
-            // Roots of nothing are equal, and say nothing: it may be in our groups, and neither knows.
+            // Roots of nothing are equal, and say nothing: it may be in our groups, and neither
+            // knows.
             self.send_names_page(now, to, by);
         }
         Some((to, by))
     }
 
-    /// Groups that are compared by their names, whoever the partner is: those that we left, and, if so said, those of which no other member is known and
-    /// not enough peers were asked yet.
+    /// Groups that are compared by their names, whoever the partner is: those that we left, and, if
+    /// so said, those of which no other member is known and not enough peers were asked yet.
     fn named_groups(&self, now: Time, asks: bool) -> Vec<GroupName> {
         let peers = if asks { self.peers_to_ask(now) } else { 0 };
         let groups = self.groups();
@@ -207,13 +216,13 @@ impl<S: Store> NodeMachine<S> {
         }
         let Some((_, by)) = self.schedule.pending.take_if(|(node, _)| *node == from) else { return false };
         if answers && (by, path) == (Transport::Udp, Path::Datagram) {
-            self.command_broadcaster(now, gm_broadcast::Command::Answered(from));
+            self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Answered(from));
         }
         true
     }
 
-    /// How to send to a peer what would go that way: by a connection, if exchanges with it find a difference again and again. Then large datagrams
-    /// may be lost, or there is much to send.
+    /// How to send to a peer what would go that way: by a connection, if exchanges with it find a
+    /// difference again and again. Then large datagrams may be lost, or there is much to send.
     pub(in crate::node) fn transport_for(&self, peer: NetId, by: Transport) -> Transport {
         let differing = self.schedule.differing.get(&peer).copied().unwrap_or(0);
         if differing >= MAX_DIFFERING && !planted(Bug::DatagramsOnly) { Transport::Tcp } else { by }
@@ -255,12 +264,14 @@ impl<S: Store> NodeMachine<S> {
         let fast = self.config.timing.exchange_interval_min;
         self.hasten(now, fast);
         if self.is_eager(now) {
-            // Where many are new, what each knows doubles by each exchange: of 2,000 who start at once the last knows all after 1.8 s instead of 2.05 s.
+            // Where many are new, what each knows doubles by each exchange: of 2,000 who start at
+            // once the last knows all after 1.8 s instead of 2.05 s.
             self.schedule_within(now, fast / 2);
         }
     }
 
-    /// Our root with that node is the same as its own: we agree on every group of which both are members.
+    /// Our root with that node is the same as its own: we agree on every group of which both are
+    /// members.
     pub(in crate::node) fn on_same_root(&mut self, now: Time, with: NetId) {
         let me = self.me();
         let both = |replica: &Replica| {
@@ -279,7 +290,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// An exchange found no difference. Nobody can agree on a group of which no other member is known, but it was compared.
+    /// An exchange found no difference. Nobody can agree on a group of which no other member is
+    /// known, but it was compared.
     fn on_no_difference(&mut self, now: Time) {
         let me = self.me();
         let sole = |replica: &Replica| !replica.state().members().any(|member| member != me);

@@ -1,5 +1,6 @@
-//! Comparing the groups that two nodes share, by descent as in a Merkle tree: of a pair that shares a thousand groups, a difference in one of them costs
-//! three small messages. The groups are put into buckets by the hash of their names, sixteen children to each. Called when two roots differ.
+//! Comparing the groups that two nodes share, by descent as in a Merkle tree: of a pair that shares
+//! a thousand groups, a difference in one of them costs three small messages. The groups are put
+//! into buckets by the hash of their names, sixteen children to each. Called when two roots differ.
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
@@ -254,7 +255,8 @@ mod tests {
         all
     }
 
-    /// Descends as two nodes do: the names that are listed in the end, by whom, and the number of messages with their buckets.
+    /// Descends as two nodes do: the names that are listed in the end, by whom, and the number of
+    /// messages with their buckets.
     fn descend(one: &[SharedGroup], other: &[SharedGroup]) -> (Vec<GroupName>, usize, usize) {
         let (mut listed, mut messages, mut buckets) = (Vec::new(), 1, 16);
         let (mut turn, mut received) = (false, (0, vec![parent(one, 0, 0)]));

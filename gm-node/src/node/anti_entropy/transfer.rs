@@ -1,5 +1,5 @@
-//! Handing over records: increments where they can be made, whole records else, by one datagram if they fit, by a connection in pieces else. Knows
-//! nothing of why they are wanted.
+//! Handing over records: increments where they can be made, whole records else, by one datagram if
+//! they fit, by a connection in pieces else. Knows nothing of why they are wanted.
 
 use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
@@ -27,7 +27,8 @@ impl RecordRequest {
     }
 }
 
-/// What is taken to have at most so many bytes is tried by a datagram: sizes are taken from above, and what does not fit after all goes by a connection.
+/// What is taken to have at most so many bytes is tried by a datagram: sizes are taken from above,
+/// and what does not fit after all goes by a connection.
 const DATAGRAM_ESTIMATE: usize = 2 * gm_codec::Limits::DEFAULT.datagram;
 /// Bytes of a piece that goes by a connection, about.
 const PIECE_BYTES: usize = 64 << 10;
@@ -36,7 +37,8 @@ const PART_BYTES: usize = 48;
 const ITEM_BYTES: usize = 16;
 
 impl<S: Store> NodeMachine<S> {
-    /// Sends what is wished for, as much of it as one answer may have: that way, if it fits into one datagram, by a connection else.
+    /// Sends what is wished for, as much of it as one answer may have: that way, if it fits into
+    /// one datagram, by a connection else.
     pub(in crate::node) fn send_records(
         &mut self,
         now: Time,

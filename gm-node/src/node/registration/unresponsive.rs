@@ -1,4 +1,5 @@
-//! Nodes that did not answer a registration: each is left out for a while, longer each time, and comes back sooner if it is heard.
+//! Nodes that did not answer a registration: each is left out for a while, longer each time, and
+//! comes back sooner if it is heard.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -51,7 +52,8 @@ impl UnresponsiveNodes {
         self.0.get(&node).is_some_and(|entry| entry.retry_at.is_some())
     }
 
-    /// Something came of a node; whether it is to be tried now. If one is heard again after a split, others may be: they are tried within that time.
+    /// Something came of a node; whether it is to be tried now. If one is heard again after a
+    /// split, others may be: they are tried within that time.
     pub(super) fn on_message(&mut self, now: Time, node: NetId, wait: Duration) -> bool {
         let Some(entry) =
             self.0.get_mut(&node).filter(|entry| entry.retry_at.is_some() && !entry.ignores_messages)

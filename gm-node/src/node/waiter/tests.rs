@@ -1,4 +1,5 @@
-//! What a wait makes of receipts: nobody is counted twice, and it ends early only if nobody is left who might answer.
+//! What a wait makes of receipts: nobody is counted twice, and it ends early only if nobody is left
+//! who might answer.
 
 use gm_broadcast::Rng;
 
@@ -179,7 +180,8 @@ fn asking_again_is_rarer_each_time_and_the_more_it_costs() {
     assert!(waiter.retry_at > at(9_000), "10 MB");
 }
 
-/// Members that acknowledge stay so. Whatever is known of them round by round, each is counted once, and what was counted stands.
+/// Members that acknowledge stay so. Whatever is known of them round by round, each is counted
+/// once, and what was counted stands.
 #[test]
 fn no_member_is_counted_twice() {
     for seed in 0..=u8::MAX {
@@ -224,7 +226,8 @@ fn no_member_is_counted_twice() {
     }
 }
 
-/// An acknowledgement that is not known by name may be that of a member that left: it does not stand for one that stayed.
+/// An acknowledgement that is not known by name may be that of a member that left: it does not
+/// stand for one that stayed.
 #[test]
 fn who_left_is_not_counted_for_who_stays() {
     let mut waiter = waiter(AckCount::All);

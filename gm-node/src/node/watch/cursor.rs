@@ -1,17 +1,21 @@
-//! How far a watcher was told, and what comes next: the difference of two states, whole or in parts. Knows nothing of who watches.
+//! How far a watcher was told, and what comes next: the difference of two states, whole or in
+//! parts. Knows nothing of who watches.
 
 use gm_data::{EventCursor, GroupName, GroupState};
 
-/// How far a watcher was told. It is taken from a [`DifferencePart`] and handed back with [`Command::AdvanceWatch`](crate::Command::AdvanceWatch).
+/// How far a watcher was told. It is taken from a [`DifferencePart`] and handed back with
+/// [`Command::AdvanceWatch`](crate::Command::AdvanceWatch).
 ///
-/// It shares its states with the group, so it costs what changed since; the node counts that, see [`NodeLimits::watch_bytes`](crate::NodeLimits).
+/// It shares its states with the group, so it costs what changed since; the node counts that, see
+/// [`NodeLimits::watch_bytes`](crate::NodeLimits).
 #[derive(Clone)]
 pub struct Cursor {
     /// What the watcher knows.
     known: GroupState,
     /// The state to which it is being told the difference, and how far.
     target: Option<(GroupState, EventCursor)>,
-    /// What had changed in the group before the older of the two, in bytes; nothing if neither holds anything.
+    /// What had changed in the group before the older of the two, in bytes; nothing if neither
+    /// holds anything.
     mark: Option<u64>,
     /// What had changed in the group before the newer of the two.
     target_mark: u64,
@@ -20,8 +24,9 @@ pub struct Cursor {
 /// A part of a difference: what changed, in order, and the cursor behind it.
 #[derive(Clone, Debug)]
 pub struct DifferencePart {
-    /// What changed; nothing if it cannot be told any more, so that the watcher has to look at the group anew.
-    pub events: Option<Vec<gm_data::Event>>,
+    /// What changed; nothing if it cannot be told any more, so that the watcher has to look at the
+    /// group anew.
+    pub events: Option<Vec<gm_data::GroupEvent>>,
     /// Whether the difference ends here. If not, the next part goes on with the same difference.
     pub is_last: bool,
     /// What the watcher has taken in once it has these events.
@@ -67,7 +72,8 @@ impl Cursor {
 }
 
 impl Difference {
-    /// About `most` of the events; with `usize::MAX` all of them. Costs what changed, so it is not for the node's own task.
+    /// About `most` of the events; with `usize::MAX` all of them. Costs what changed, so it is not
+    /// for the node's own task.
     #[must_use]
     pub fn part(self, max: usize) -> DifferencePart {
         let Difference { from, now, replaced_bytes: spent } = self;

@@ -1,5 +1,5 @@
-//! Who watches what, how far each was told, and what that keeps in memory. A change costs nothing for a watcher that was told of one and has not taken it.
-//! Knows nothing of storage and network.
+//! Who watches what, how far each was told, and what that keeps in memory. A change costs nothing
+//! for a watcher that was told of one and has not taken it. Knows nothing of storage and network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,8 @@ struct WatchedGroup {
 }
 
 impl WatchedGroup {
-    /// Bytes that are kept for its watchers only: at most what was replaced since the one that is furthest behind.
+    /// Bytes that are kept for its watchers only: at most what was replaced since the one that is
+    /// furthest behind.
     fn retained_bytes(&self) -> u64 {
         self.marks.first().map_or(0, |(mark, _)| self.replaced_bytes.saturating_sub(*mark))
     }
@@ -130,7 +131,8 @@ impl Watchers {
         self.groups.contains_key(group)
     }
 
-    /// The state of a group is this one now. Returns the watchers that are to be told that there is something: each once, until it takes it.
+    /// The state of a group is this one now. Returns the watchers that are to be told that there is
+    /// something: each once, until it takes it.
     pub(crate) fn update(&mut self, group: &GroupName, state: GroupState) -> Vec<u64> {
         self.with(group, |watched| {
             let bytes = u64::try_from(watched.latest.unshared_bytes(&state)).unwrap_or(u64::MAX);
@@ -153,7 +155,8 @@ impl Watchers {
         notified
     }
 
-    /// Gives up those that are furthest behind, until no more than so many bytes are kept. They are told so in the place of what they missed. Returns how many.
+    /// Gives up those that are furthest behind, until no more than so many bytes are kept. They are
+    /// told so in the place of what they missed. Returns how many.
     pub(crate) fn limit_retained(&mut self, max: u64) -> usize {
         let mut lost = 0;
         while self.retained_bytes > max {

@@ -1,5 +1,6 @@
-//! Turns panics of the database's crate into errors. It panics on damaged files, and the error reports that, so the panic itself is not printed. All other
-//! panics of the process are printed as before.
+//! Turns panics of the database's crate into errors. It panics on damaged files, and the error
+//! reports that, so the panic itself is not printed. All other panics of the process are printed as
+//! before.
 
 use std::any::Any;
 use std::cell::Cell;

@@ -1,15 +1,19 @@
-//! The file beside the database that says which commit was the last, `gm.last`: without it, a database that lost its last commits looks as if they had never been.
-//! Knows nothing of what is committed.
+//! The file beside the database that says which commit was the last, `gm.last`: without it, a
+//! database that lost its last commits looks as if they had never been. Knows nothing of what is
+//! committed.
 //!
-//! Every commit has a number, which stands in the database and, once the commit is there and before it is reported, in this file. So if the database
-//! is ahead, a process ended between the two, and nothing is missing; if this file is ahead, the database lacks commits that were reported.
+//! Every commit has a number, which stands in the database and, once the commit is there and before
+//! it is reported, in this file. So if the database is ahead, a process ended between the two, and
+//! nothing is missing; if this file is ahead, the database lacks commits that were reported.
 //!
-//! The file is handed to the system at every commit, and synced about a second later: so it costs no commit a second sync. After a kill it says all; after a loss of
-//! power perhaps not the last second, in which it is behind, and then a loss is not noticed, but none is made up either.
+//! The file is handed to the system at every commit, and synced about a second later: so it costs
+//! no commit a second sync. After a kill it says all; after a loss of power perhaps not the last
+//! second, in which it is behind, and then a loss is not noticed, but none is made up either.
 //!
-//! The file has two places of a page each, which are written in turn: what tears one leaves the other. A place is a line of text: a word, the
-//! format, how often a place was written before, the database's own number, the number of the commit, whether the database is doubted, and
-//! a checksum of all this.
+//! The file has two places of a page each, which are written in turn: what tears one leaves the
+//! other. A place is a line of text: a word, the format, how often a place was written before, the
+//! database's own number, the number of the commit, whether the database is doubted, and a checksum
+//! of all this.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -55,7 +59,8 @@ pub(super) enum RecordedMark {
     Absent,
     /// It cannot be read, neither place of it.
     Broken,
-    /// The last commit, and whether an earlier start doubted the database and others were not asked in all groups since.
+    /// The last commit, and whether an earlier start doubted the database and others were not asked
+    /// in all groups since.
     Found { mark: CommitMark, is_doubted: bool },
 }
 
@@ -106,7 +111,8 @@ pub(super) struct CommitMarkFile {
     turn: u64,
     /// Since when something is written and not synced.
     unsynced: Option<Instant>,
-    /// Whether the last sync failed: then every write is synced and fails with its sync, until one succeeds.
+    /// Whether the last sync failed: then every write is synced and fails with its sync, until one
+    /// succeeds.
     fails: bool,
 }
 
@@ -169,7 +175,8 @@ impl CommitMarkFile {
         Ok(made)
     }
 
-    /// Says that in the place that was not written last. It survives the end of the process; a loss of power only after the next sync.
+    /// Says that in the place that was not written last. It survives the end of the process; a loss
+    /// of power only after the next sync.
     pub(super) fn write(&mut self, mark: CommitMark, is_doubted: bool) -> io::Result<()> {
         let turn = self.turn + 1;
         let mut place = to_text(turn, mark, is_doubted).into_bytes();
@@ -191,7 +198,8 @@ impl CommitMarkFile {
         self.unsynced
     }
 
-    /// Waits until what was written survives a loss of power. If that fails, the next write says so.
+    /// Waits until what was written survives a loss of power. If that fails, the next write says
+    /// so.
     pub(super) fn sync(&mut self) {
         if self.unsynced.take().is_some() {
             self.fails = self.file.sync_data().is_err();
@@ -238,7 +246,8 @@ fn parse_slot(place: &[u8]) -> Option<(u64, RecordedMark)> {
     Some((turn, RecordedMark::Found { mark: CommitMark { database, number }, is_doubted }))
 }
 
-/// FNV-1a of 64 bits. Every step is a bijection of what came before, so what differs in one byte never has the same.
+/// FNV-1a of 64 bits. Every step is a bijection of what came before, so what differs in one byte
+/// never has the same.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -260,7 +269,8 @@ mod tests {
     #[test]
     fn only_a_database_that_is_behind_or_not_known_is_doubted() {
         let why = |database, last| detect_loss(database, last).1;
-        // It is whole, or a process ended between a commit and its report, or before the first; or an earlier version made it.
+        // It is whole, or a process ended between a commit and its report, or before the first; or
+        // an earlier version made it.
         for (there, last) in [(5, 5), (6, 5), (7, 5), (0, 0)] {
             assert_eq!(detect_loss(Some(mark(there)), says(last)), (mark(there), None));
         }

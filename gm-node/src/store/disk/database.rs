@@ -1,4 +1,5 @@
-//! The file of a directory: making, examining, opening and writing it. Knows nothing of batches and threads.
+//! The file of a directory: making, examining, opening and writing it. Knows nothing of batches and
+//! threads.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -25,11 +26,13 @@ pub(super) type FileOpener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError
 
 const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
-/// Which commit it is: see `commit_mark.rs`. A version that does not know this table leaves it alone.
+/// Which commit it is: see `commit_mark.rs`. A version that does not know this table leaves it
+/// alone.
 const COMMITS: TableDefinition<'_, &str, (u128, u64)> = TableDefinition::new("commits");
 const LAST: &str = "last";
 
-/// What the database keeps of its file in memory, in bytes. All that is stored is in the node's memory already; reads are rare.
+/// What the database keeps of its file in memory, in bytes. All that is stored is in the node's
+/// memory already; reads are rare.
 const CACHE: usize = 4 << 20;
 
 /// Bytes of a database that are read: far more than the records take that a node may hold.
@@ -62,7 +65,8 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
-/// Makes the directory, and those that it is in, if they are not there. Nobody else may change what is in it.
+/// Makes the directory, and those that it is in, if they are not there. Nobody else may change what
+/// is in it.
 pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -78,7 +82,8 @@ pub(super) fn is_there(file: &Path) -> Result<bool, OpenError> {
     file.try_exists().map_err(|source| OpenError::system("look for", file, source))
 }
 
-/// Makes the file, which is not there, with that commit. It gets its name when all is in it: a crash leaves none or a whole one.
+/// Makes the file, which is not there, with that commit. It gets its name when all is in it: a
+/// crash leaves none or a whole one.
 pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Result<(), OpenError> {
     let (file, unnamed) = (file_in(dir), dir.join("gm.redb.new"));
     let system = |source| OpenError::system("make", &file, source);
@@ -96,8 +101,9 @@ pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Resu
     sync_dir(dir).map_err(system)
 }
 
-/// Reads all of the file and checks all of it. It is done on a copy in memory: whatever the database's crate does with a damaged file, a panic
-/// and a repair among it, the file stays as it is. Also returns which commit is the last in it; nothing if an earlier version made it.
+/// Reads all of the file and checks all of it. It is done on a copy in memory: whatever the
+/// database's crate does with a damaged file, a panic and a repair among it, the file stays as it
+/// is. Also returns which commit is the last in it; nothing if an earlier version made it.
 pub(super) fn examine(file: &Path) -> Result<(StoredState, Option<CommitMark>), OpenError> {
     let opened = open_private(file, OpenOptions::new().read(true))?;
     let bytes = crate::file::read_bounded(opened, LARGEST)
@@ -131,8 +137,8 @@ pub(super) fn open(door: &FileOpener, file: &Path) -> Result<Database, OpenError
     }
 }
 
-/// Writes the rows and which commit it is, all or none, and syncs. What the rows were before is added to `before`, also if it fails: an error does not say whether
-/// they were written after all.
+/// Writes the rows and which commit it is, all or none, and syncs. What the rows were before is
+/// added to `before`, also if it fails: an error does not say whether they were written after all.
 pub(super) fn write(
     database: &Database,
     rows: &Rows,
@@ -211,7 +217,8 @@ fn read(bytes: &[u8]) -> Result<(StoredState, Option<CommitMark>), ReadFailure> 
     }
     let copy = InMemoryBackend::new();
     copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, bytes)).map_err(StorageError::Io)?;
-    // After a crash the database rolls back what was not committed, and its checks then may find what they would have repaired.
+    // After a crash the database rolls back what was not committed, and its checks then may find
+    // what they would have repaired.
     let rolled_back = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&rolled_back);
     let mut builder = builder();

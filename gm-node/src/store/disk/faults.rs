@@ -1,4 +1,5 @@
-//! A real database on a file that fails where it is told to: whatever fails, what is reported is true, and the next batch is written.
+//! A real database on a file that fails where it is told to: whatever fails, what is reported is
+//! true, and the next batch is written.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,8 @@ const LONGEST: u64 = 32;
 /// A directory in use. The system ends it with the process, however that ends; the file stays.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// The database's crate locks what it opens as a file, on every system that it knows: so the lock is such a file.
+    /// The database's crate locks what it opens as a file, on every system that it knows: so the
+    /// lock is such a file.
     _file: FileBackend,
 }
 

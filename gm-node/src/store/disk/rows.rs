@@ -1,10 +1,12 @@
-//! What is stored as what: batches as rows, rows as what was stored. Knows nothing of the file that rows are in.
+//! What is stored as what: batches as rows, rows as what was stored. Knows nothing of the file that
+//! rows are in.
 //!
-//! - The table `records` has a row per record. Its key is the group's name, a zero byte, which no name has, and the member: 4 or 6 for the
-//!   kind of address, the address, the port. So rows are in the order of groups and members. Its value is the payload that a member would
-//!   send of its own record to one node: reading it checks everything that is checked of what the wire brings.
-//! - The table `node` has a row for each other thing, as text: `format` and `me`; `peers`, one a line; `contacts`, a line each of member, a
-//!   space, and group.
+//! - The table `records` has a row per record. Its key is the group's name, a zero byte, which no
+//!   name has, and the member: 4 or 6 for the kind of address, the address, the port. So rows are
+//!   in the order of groups and members. Its value is the payload that a member would send of its
+//!   own record to one node: reading it checks everything that is checked of what the wire brings.
+//! - The table `node` has a row for each other thing, as text: `format` and `me`; `peers`, one a
+//!   line; `contacts`, a line each of member, a space, and group.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,7 +26,8 @@ pub(super) enum Table {
     Records,
 }
 
-/// Rows to be written, by table and key; nothing where the row is to be removed. The last write of a row is the only one.
+/// Rows to be written, by table and key; nothing where the row is to be removed. The last write of
+/// a row is the only one.
 pub(super) type Rows = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 
 pub(super) const FORMAT_ROW: &str = "format";
@@ -35,7 +38,8 @@ const CONTACTS: &str = "contacts";
 /// Limits are those of the wire, and these the widest that a node can be configured with.
 const LIMITS: Limits = Limits { nodes: 1 << 24, items: 1 << 28, ..Limits::DEFAULT };
 
-/// The rows of a batch. What is dropped is dropped first: a record that is in the batch too is there afterwards.
+/// The rows of a batch. What is dropped is dropped first: a record that is in the batch too is
+/// there afterwards.
 pub(super) fn of_batch(batch: &Batch) -> Result<Rows, PayloadError> {
     let mut rows = Rows::new();
     let mut node = |name: &str, text: String| {

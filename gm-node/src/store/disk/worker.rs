@@ -1,7 +1,9 @@
-//! The thread that writes: it gathers what waits, commits it together, and says what became of it. Knows nothing of what is in a batch.
+//! The thread that writes: it gathers what waits, commits it together, and says what became of it.
+//! Knows nothing of what is in a batch.
 //!
-//! A failed commit may be on the disk all the same (the sync failed, the write did not). So after one the database is opened anew, and what its
-//! rows were before goes into the next commit, under whatever that one writes: then nothing of what failed is left.
+//! A failed commit may be on the disk all the same (the sync failed, the write did not). So after
+//! one the database is opened anew, and what its rows were before goes into the next commit, under
+//! whatever that one writes: then nothing of what failed is left.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -42,9 +44,11 @@ pub(super) struct Worker {
     deferred: Rows,
     /// Since when there is any.
     deferred_since: Option<Instant>,
-    /// Whether the last commit failed: then nothing is reported as finished that is not on the disk.
+    /// Whether the last commit failed: then nothing is reported as finished that is not on the
+    /// disk.
     failing: bool,
-    /// Where it is said which commit was the last; the number of the last that was tried; whether the database is doubted.
+    /// Where it is said which commit was the last; the number of the last that was tried; whether
+    /// the database is doubted.
     mark_file: CommitMarkFile,
     mark: CommitMark,
     is_doubted: bool,
@@ -156,14 +160,16 @@ impl Worker {
         }
     }
 
-    /// Writes what stayed in memory. If it cannot be written it stays there, and the next batch is told.
+    /// Writes what stayed in memory. If it cannot be written it stays there, and the next batch is
+    /// told.
     fn flush(&mut self) {
         if !self.deferred.is_empty() {
             let _ = self.commit(Rows::new());
         }
     }
 
-    /// Commits what stayed in memory, and over it those rows. If that fails, only the former is still to be written.
+    /// Commits what stayed in memory, and over it those rows. If that fails, only the former is
+    /// still to be written.
     fn commit(&mut self, rows: Rows) -> Result<(), StoreError> {
         let mut all = self.deferred.clone();
         all.extend(rows);

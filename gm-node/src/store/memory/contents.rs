@@ -17,7 +17,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Puts a batch in. What is dropped is dropped first: a record that is in the batch too is there afterwards.
+    /// Puts a batch in. What is dropped is dropped first: a record that is in the batch too is
+    /// there afterwards.
     pub(super) fn put(&mut self, batch: &Batch) {
         self.me = batch.me.or(self.me);
         for dropped in &batch.removed {

@@ -1,6 +1,7 @@
 //! What a simulated disk has really done to a node. Knows nothing of how.
 
-/// What a simulated disk has really done to a node since it was made: a fault that could have hit something and did not is not counted.
+/// What a simulated disk has really done to a node since it was made: a fault that could have hit
+/// something and did not is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskFaults {
     /// Batches reported as failed, because the disk was full.

@@ -1,4 +1,5 @@
-//! A disk in virtual time, and everything that disks do to those who trust them. Knows nothing of nodes.
+//! A disk in virtual time, and everything that disks do to those who trust them. Knows nothing of
+//! nodes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,16 +15,20 @@ use crate::store::{Batch, StoreError, StoredState};
 
 /// A disk that outlives the nodes on it. Clones are the same disk.
 ///
-/// - A batch is finished `latency` after it was submitted, and not before the one before it; [`next_poll`](crate::store::Store::next_poll) says when. What
-///   is to become of it, is settled when it is submitted.
-/// - What was finished and need not be durable is safe only after the next durable batch, or after a stop.
-/// - While the disk is *full*, what is submitted fails when it is due. As little of it is there as if it had never been submitted; but until
-///   another batch is finished, a [`crash`](SimulatedDisk::crash) may find all of it there.
-/// - While the disk *lies*, durable batches are reported as finished, and are not safe: a crash loses everything after the last sync that
-///   was none of these.
-/// - One store uses a disk at a time. [`open`](SimulatedDisk::open) without a crash before it is what follows a clean stop: all that was submitted and
-///   does not fail is there. A crash, an opening, a restoring and a wiping end the store before it: what it submits goes nowhere, and it reports
-///   nothing.
+/// - A batch is finished `latency` after it was submitted, and not before the one before it;
+///   [`next_poll`](crate::store::Store::next_poll) says when. What is to become of it, is settled
+///   when it is submitted.
+/// - What was finished and need not be durable is safe only after the next durable batch, or after
+///   a stop.
+/// - While the disk is *full*, what is submitted fails when it is due. As little of it is there as
+///   if it had never been submitted; but until another batch is finished, a
+///   [`crash`](SimulatedDisk::crash) may find all of it there.
+/// - While the disk *lies*, durable batches are reported as finished, and are not safe: a crash
+///   loses everything after the last sync that was none of these.
+/// - One store uses a disk at a time. [`open`](SimulatedDisk::open) without a crash before it is
+///   what follows a clean stop: all that was submitted and does not fail is there. A crash, an
+///   opening, a restoring and a wiping end the store before it: what it submits goes nowhere, and
+///   it reports nothing.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk(Arc<Mutex<DiskState>>);
 
@@ -97,16 +102,18 @@ impl SimulatedDisk {
         self.lock().lies = lies;
     }
 
-    /// Whether whoever opens the disk finds that something may be missing, until it says that it [trusts](crate::store::Store::exclude_loss) it. A disk does
-    /// not find it by itself.
+    /// Whether whoever opens the disk finds that something may be missing, until it says that it
+    /// [trusts](crate::store::Store::exclude_loss) it. A disk does not find it by itself.
     pub fn set_loss_suspected(&self, is_doubted: bool) {
         self.lock().is_doubted = is_doubted;
     }
 
-    /// The machine dies. `chance` decides, by its remainder, among all that may be left then, each as likely:
+    /// The machine dies. `chance` decides, by its remainder, among all that may be left then, each
+    /// as likely:
     ///
-    /// - of the batches that are not safe, finished or not, the first few or none or all of them, in their order; and if there is a next one that
-    ///   was not reported, it is, as often as not, torn: it had been begun, which is found when the disk is read, so it is not there;
+    /// - of the batches that are not safe, finished or not, the first few or none or all of them,
+    ///   in their order; and if there is a next one that was not reported, it is, as often as not,
+    ///   torn: it had been begun, which is found when the disk is read, so it is not there;
     /// - or all those that are finished, and one of those that were reported as failed since.
     ///
     /// After a lie only what was safe before it is left.
@@ -145,7 +152,8 @@ impl SimulatedDisk {
         }
     }
 
-    /// What the disk holds for whoever reads it now: all that is finished. For [`restore`](SimulatedDisk::restore).
+    /// What the disk holds for whoever reads it now: all that is finished. For
+    /// [`restore`](SimulatedDisk::restore).
     #[must_use]
     pub fn snapshot(&self) -> DiskSnapshot {
         DiskSnapshot(self.lock().contents_with(false))
@@ -157,7 +165,8 @@ impl SimulatedDisk {
         self.snapshot().0.stored()
     }
 
-    /// The highest version of a member's record that the disk ever said would survive a loss of power, whatever became of it since.
+    /// The highest version of a member's record that the disk ever said would survive a loss of
+    /// power, whatever became of it since.
     #[must_use]
     pub fn promised(&self, group: &GroupName, member: NetId) -> Option<Version> {
         self.lock().promised.get(&(group.clone(), member)).copied()

@@ -1,8 +1,9 @@
-//! Receipts are true: what they count is there, what they miss was out of reach, and they settle once, in time. Knows nothing of trees.
+//! Receipts are true: what they count is there, what they miss was out of reach, and they settle
+//! once, in time. Knows nothing of trees.
 
 use std::collections::BTreeMap;
 
-use gm_broadcast::{AckPart, AckReport, Event, Time};
+use gm_broadcast::{AckPart, AckReport, BroadcastEvent, Time};
 
 use super::{REACHABILITY_FAULTS, with_clock_error};
 use crate::broadcast::history::{BroadcastHistory, SendHistory, SharedHistory};
@@ -95,8 +96,8 @@ pub fn false_count(history: &BroadcastHistory, said: &SendHistory, report: &AckR
     None
 }
 
-/// What is wrong with the parts of a report: they are of targets, each in one of them, and add up to the report's numbers. A
-/// report that is not settled has none.
+/// What is wrong with the parts of a report: they are of targets, each in one of them, and add up
+/// to the report's numbers. A report that is not settled has none.
 #[must_use]
 pub fn wrong_parts(targets: &[gm_clock::NetId], report: &AckReport, parts: &[AckPart]) -> Option<String> {
     let mut nodes: Vec<_> = parts.iter().flat_map(|part| part.nodes.iter().copied()).collect();
@@ -117,8 +118,8 @@ pub fn wrong_parts(targets: &[gm_clock::NetId], report: &AckReport, parts: &[Ack
     (!right).then(|| format!("its parts add up to {sums:?}, and it says {told:?}"))
 }
 
-/// What a last report must say when nothing is wrong but that some are down: who is up has it, and is counted. (That nobody is
-/// counted besides is so always.)
+/// What a last report must say when nothing is wrong but that some are down: who is up has it, and
+/// is counted. (That nobody is counted besides is so always.)
 #[must_use]
 pub fn inexact_count(history: &BroadcastHistory, said: &SendHistory, report: &AckReport) -> Option<String> {
     let up = said.targets.iter().filter_map(|target| history.node(*target));
@@ -139,7 +140,7 @@ impl Checker<SimBroadcaster> for AcksChecker {
         _: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
-        if let Observation::Event(Event::Acks { tag, report, parts }) = seen {
+        if let Observation::Event(BroadcastEvent::Acks { tag, report, parts }) = seen {
             self.to_check.push((*tag, report.clone(), parts.clone()));
         }
         Ok(())

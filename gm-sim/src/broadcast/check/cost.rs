@@ -1,5 +1,5 @@
-//! In a calm world: nobody gets the content more than three times, or a share more than once, in more rounds than halving takes; and every
-//! island is multicast to. Knows nothing of time.
+//! In a calm world: nobody gets the content more than three times, or a share more than once, in
+//! more rounds than halving takes; and every island is multicast to. Knows nothing of time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,9 @@ use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 use crate::world::World;
 
-/// Contents of one broadcast that a node may get: one by the tree, one by multicast, and one more by multicast if somebody far away
-/// still has the label that another node of the island had when it began, and so sends there twice.
+/// Contents of one broadcast that a node may get: one by the tree, one by multicast, and one more
+/// by multicast if somebody far away still has the label that another node of the island had when
+/// it began, and so sends there twice.
 const MAX_COPIES: u32 = 3;
 
 /// Counts what each node gets of each broadcast.

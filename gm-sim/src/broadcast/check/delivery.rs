@@ -1,4 +1,5 @@
-//! What comes is what was said, once a life; and what is demanded comes in time to all who were up. Knows nothing of how it comes.
+//! What comes is what was said, once a life; and what is demanded comes in time to all who were up.
+//! Knows nothing of how it comes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Who passes on what: only what a connection brought for it to pass on, each target once, and one multicast a node. Knows nothing of
-//! what must arrive.
+//! Who passes on what: only what a connection brought for it to pass on, each target once, and one
+//! multicast a node. Knows nothing of what must arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,8 @@ impl ForwardingState {
             return (self.multicasts > 1).then(|| "multicasts it again".to_owned());
         }
         let to = to?;
-        // Who asks gets an answer; who is doubted to have heard a multicast is told of it by shares that say `again`.
+        // Who asks gets an answer; who is doubted to have heard a multicast is told of it by shares
+        // that say `again`.
         if list.is_empty() && !asks && self.nacked_by.contains(&to) || *again && near && self.multicasts > 0 {
             return None;
         }
@@ -147,7 +148,8 @@ impl Checker<SimBroadcaster> for ForwardingChecker {
                     let island = |node: NodeIndex| {
                         history.plan().locations.get(node.index()).map(|place| place.island)
                     };
-                    // Who records multicasts and sends them to another island makes nodes near that are not.
+                    // Who records multicasts and sends them to another island makes nodes near that
+                    // are not.
                     let replayed = history.fault_since(Time::ZERO, &[FaultClass::OutsiderReplay]);
                     let near = replayed || to.is_some_and(|to| island(to) == island(place.node));
                     life.send(place.at, to.and_then(|to| history.id(to)), near, &frame)

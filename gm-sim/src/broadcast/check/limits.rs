@@ -1,4 +1,5 @@
-//! Everything that a node holds is within its bound, at all times. Knows only what a node says of itself.
+//! Everything that a node holds is within its bound, at all times. Knows only what a node says of
+//! itself.
 
 use crate::broadcast::node::SimBroadcaster;
 use crate::checker::{Checker, Violation};

@@ -1,6 +1,6 @@
 //! Whoever lacks the key makes nobody known and nothing heard. Knows nothing of frames.
 
-use gm_broadcast::Event;
+use gm_broadcast::BroadcastEvent;
 use gm_clock::NetId;
 
 use crate::broadcast::history::SharedHistory;
@@ -44,15 +44,17 @@ impl Checker<SimBroadcaster> for OutsiderChecker {
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
         match seen {
-            Observation::Event(Event::NodeFound(node) | Event::Near(node) | Event::Island(Some(node))) => {
-                self.check_known(place, *node)
-            }
+            Observation::Event(
+                BroadcastEvent::NodeFound(node)
+                | BroadcastEvent::Near(node)
+                | BroadcastEvent::Island(Some(node)),
+            ) => self.check_known(place, *node),
             Observation::Fault(FaultClass::OutsiderReplay) => {
                 self.replays = true;
                 Ok(())
             }
             // Who starts anew does not know what he said before, and somebody may say it to him.
-            Observation::Event(Event::IdentityClash) if !self.replays => {
+            Observation::Event(BroadcastEvent::IdentityClash) if !self.replays => {
                 let what = format!("{} thinks that somebody else has its name", place.node);
                 Err(Violation::safety("outsider", place.at, what))
             }

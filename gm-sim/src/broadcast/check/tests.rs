@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gm_broadcast::{AckReport, Event, Path, Time};
+use gm_broadcast::{AckReport, BroadcastEvent, Path, Time};
 use gm_clock::NetId;
 use gm_codec::{AckStatus, BroadcastId};
 
@@ -57,7 +57,7 @@ fn history() -> (SharedHistory, Vec<NetId>, BroadcastId) {
         );
     }
     let id = BroadcastId { origin: ids[0], epoch: [1; 8], sequence: 0 };
-    let began = Event::Started { tag: 1, id };
+    let began = BroadcastEvent::Started { tag: 1, id };
     assert_eq!(see(&mut Rc::clone(&history), place(1, 0), &Observation::Event(&began)), None);
     history.borrow_mut().sends.get_mut(&1).unwrap().targets = ids[1..].to_vec();
     (history, ids, id)
@@ -162,7 +162,7 @@ fn parts_that_do_not_match_the_report_are_found() {
 fn a_second_settled_report_is_found() {
     let (history, ids, _) = history();
     let report = AckReport { unknown: ids.len() as u64 - 1, settled: true, ..AckReport::default() };
-    let event = Event::Acks { tag: 1, report, parts: Vec::new() };
+    let event = BroadcastEvent::Acks { tag: 1, report, parts: Vec::new() };
     let mut receipts = acks::AcksChecker::new(&history);
     assert_eq!(receipts.check_report(place(1, 0), 1, report_of(&event), &[]), None);
     assert!(receipts.check_report(place(1, 0), 1, report_of(&event), &[]).unwrap().contains("before"));
@@ -170,9 +170,9 @@ fn a_second_settled_report_is_found() {
     assert!(late.check_report(place(100, 0), 1, report_of(&event), &[]).unwrap().contains("deadline"));
 }
 
-fn report_of(event: &Event) -> AckReport {
+fn report_of(event: &BroadcastEvent) -> AckReport {
     match event {
-        Event::Acks { report, .. } => report.clone(),
+        BroadcastEvent::Acks { report, .. } => report.clone(),
         _ => AckReport::default(),
     }
 }
@@ -236,14 +236,19 @@ fn excess_copies_and_rounds_are_found() {
 fn an_unknown_node_and_a_clash_are_found() {
     let (history, ids, _) = history();
     let mut outsider = outsider::OutsiderChecker::new(&history);
-    assert_eq!(see(&mut outsider, place(1, 1), &Observation::Event(&Event::NodeFound(ids[0]))), None);
+    assert_eq!(
+        see(&mut outsider, place(1, 1), &Observation::Event(&BroadcastEvent::NodeFound(ids[0]))),
+        None
+    );
     let nobody = NetId::new(std::net::Ipv4Addr::new(10, 9, 9, 9).into(), 1).unwrap();
     assert!(
-        see(&mut outsider, place(1, 1), &Observation::Event(&Event::NodeFound(nobody)))
+        see(&mut outsider, place(1, 1), &Observation::Event(&BroadcastEvent::NodeFound(nobody)))
             .unwrap()
             .contains("nobody")
     );
     assert!(
-        see(&mut outsider, place(1, 1), &Observation::Event(&Event::IdentityClash)).unwrap().contains("name")
+        see(&mut outsider, place(1, 1), &Observation::Event(&BroadcastEvent::IdentityClash))
+            .unwrap()
+            .contains("name")
     );
 }

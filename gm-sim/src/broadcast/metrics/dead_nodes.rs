@@ -13,7 +13,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Who is dead, or dies.
 #[derive(Clone, Copy, Debug)]
 enum FailurePattern {
-    /// So many of 100 are dead before it begins; of them every other one's host, so that it says nothing.
+    /// So many of 100 are dead before it begins; of them every other one's host, so that it says
+    /// nothing.
     Dead(usize),
     /// One of 100 dies as soon as something comes to it by a connection, and its host with it.
     Random,

@@ -1,5 +1,6 @@
-//! Push gossip, to compare with: whoever hears something new tells three others drawn by chance, once, and then nobody any more
-//! (infect and die). A plain loop over arrivals; nothing of ours is in it.
+//! Push gossip, to compare with: whoever hears something new tells three others drawn by chance,
+//! once, and then nobody any more (infect and die). A plain loop over arrivals; nothing of ours is
+//! in it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

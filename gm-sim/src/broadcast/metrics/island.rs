@@ -1,4 +1,5 @@
-//! Figures 2 and 4: how many copies come where multicast works, and where it loses a quarter of what it carries.
+//! Figures 2 and 4: how many copies come where multicast works, and where it loses a quarter of
+//! what it carries.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
-//! Who got what when, and how long frames were: what a row is made of. Changes nothing in the world.
+//! Who got what when, and how long frames were: what a row is made of. Changes nothing in the
+//! world.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -102,8 +103,9 @@ impl DeliveryMeter {
             .unwrap_or(Time::ZERO)
     }
 
-    /// Bytes of frames beyond the shortest one of the same sender, the origin or another: what lists cost, if frames differ in nothing
-    /// else. Only the origin's frames need not say who began the broadcast.
+    /// Bytes of frames beyond the shortest one of the same sender, the origin or another: what
+    /// lists cost, if frames differ in nothing else. Only the origin's frames need not say who
+    /// began the broadcast.
     pub(super) fn addressing(&self) -> u64 {
         self.frames.iter().map(|of| of.bytes - of.shortest.min(of.bytes) * of.frames).sum()
     }

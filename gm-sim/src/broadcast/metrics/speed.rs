@@ -1,4 +1,5 @@
-//! Figure 13: how much simulated time passes in a second of real time, and how much memory a large world takes. Printed, never compared.
+//! Figure 13: how much simulated time passes in a second of real time, and how much memory a large
+//! world takes. Printed, never compared.
 
 use std::fs;
 use std::time::{Duration, Instant};

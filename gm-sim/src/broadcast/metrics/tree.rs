@@ -1,4 +1,5 @@
-//! Figures 1, 2 and 6: how fast a tree without multicast is, how many copies come, and what lists cost. Knows no faults.
+//! Figures 1, 2 and 6: how fast a tree without multicast is, how many copies come, and what lists
+//! cost. Knows no faults.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ const COSTS: [(&str, PathCost); 5] = [
     ("g 0.2, lambda 50 ms", cost(200, 50_000)),
 ];
 
-/// A cold hop: the handshake takes two ways and its last word a third, with which the dialler's opening goes; then the acceptor's opening
-/// and the first frame.
+/// A cold hop: the handshake takes two ways and its last word a third, with which the dialler's
+/// opening goes; then the acceptor's opening and the first frame.
 const COLD_LATENCIES: u32 = 5;
 /// A connection and a frame keep the dialler busy for a handshake, an opening and the frame.
 const COLD_SENDS: u32 = 3;

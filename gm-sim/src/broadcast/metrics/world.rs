@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    AckRequest, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, BroadcasterTimings, Command,
-    Directory, KnownNode, LatencyClass, PathCost, PathCosts, Time, TreeShape,
+    BroadcastCommand, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, BroadcasterTimings, Directory,
+    KnownNode, LatencyClass, PathCost, PathCosts, RequestedAcks, Time, TreeShape,
 };
 use gm_clock::NetId;
 
@@ -147,10 +147,10 @@ fn id(node: u32) -> NetId {
 
 /// Tells everybody that number.
 pub(super) fn broadcast(world: &mut World<SimBroadcaster>, number: u64, receipts: Option<Duration>) {
-    let receipts = receipts.map(|within| AckRequest { within, durable: false });
+    let receipts = receipts.map(|within| RequestedAcks { within, durable: false });
     let broadcasting =
         BroadcastRequest { tag: number, acks: receipts, ..BroadcastRequest::new(body(number, CONTENT)) };
-    world.command(ORIGIN, Command::Broadcast(broadcasting));
+    world.command(ORIGIN, BroadcastCommand::Broadcast(broadcasting));
 }
 
 /// Copies of content that came to nodes that live.
@@ -174,7 +174,8 @@ pub(super) fn bytes(world: &World<SimBroadcaster>) -> u64 {
     TrafficKind::ALL.iter().map(|flow| world.traffic().get(*flow).sent_bytes).sum()
 }
 
-/// Runs until it is done, or until then; whoever is doomed dies when something comes to him by a connection.
+/// Runs until it is done, or until then; whoever is doomed dies when something comes to him by a
+/// connection.
 pub(super) fn run_until_done(
     world: &mut World<SimBroadcaster>,
     meter: &Rc<RefCell<DeliveryMeter>>,

@@ -1,4 +1,5 @@
-//! The parts of plans: where nodes stand, how fast worlds go, what is said at what times. Knows no faults.
+//! The parts of plans: where nodes stand, how fast worlds go, what is said at what times. Knows no
+//! faults.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -11,7 +12,8 @@ use crate::network::Network;
 use crate::node::{Location, NodeIndex};
 use crate::schedule::Schedule;
 
-/// The times of nodes in these worlds: what takes minutes takes seconds, so that a run is short. All else is as it is by default.
+/// The times of nodes in these worlds: what takes minutes takes seconds, so that a run is short.
+/// All else is as it is by default.
 pub(super) const TIMES: BroadcasterTimings = BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{AckRequest, BroadcasterLimits, Rng, Time, Transport, TreeShape};
+use gm_broadcast::{BroadcasterLimits, RequestedAcks, Rng, Time, Transport, TreeShape};
 
 use super::layout::{id, idle_plan, ms, random_length};
 use super::{InitialPeers, Plan, RANDOM, Recipients};
@@ -147,9 +147,9 @@ fn add_unrequired_sends(plan: &mut Plan, rng: &mut Rng, most: u64) {
     }
 }
 
-fn random_acks(rng: &mut Rng, within: Duration) -> Option<AckRequest> {
+fn random_acks(rng: &mut Rng, within: Duration) -> Option<RequestedAcks> {
     let durable = rng.ratio(1, 2);
-    rng.ratio(1, 2).then_some(AckRequest { within, durable })
+    rng.ratio(1, 2).then_some(RequestedAcks { within, durable })
 }
 
 /// What is said when all is well again: by every node, or by some, with and without receipts.
@@ -160,7 +160,8 @@ fn add_required_sends(plan: &mut Plan, rng: &mut Rng, most: usize, dead: usize) 
     let within = plan.delivery_bound(dead);
     for node in speakers.into_iter().take(most) {
         let wanted = random_acks(rng, within + ms(2_000));
-        // Two large ones at one time hold up among hundreds of nodes what says that a relay lives: then receipts may say `unknown`.
+        // Two large ones at one time hold up among hundreds of nodes what says that a relay lives:
+        // then receipts may say `unknown`.
         let length = random_length(rng, 250_000).min(if most == usize::MAX { usize::MAX } else { 3_000 });
         let say = plan.add_send(at, node);
         (say.length, say.acks, say.deliver_within, say.exact_acks) = (length, wanted, Some(within), true);

@@ -1,12 +1,14 @@
 //! The commands of a script:
 //!
-//! - `world a b | c: known, no multicast`: nodes by name, islands apart by `|`, all of one site. `known`: they know each other from the
-//!   start. `no multicast`: they make none. `gap 250us`: so long from a send to the next one of the same node, and nodes know that.
+//! - `world a b | c: known, no multicast`: nodes by name, islands apart by `|`, all of one site.
+//!   `known`: they know each other from the start. `no multicast`: they make none. `gap 250us`: so
+//!   long from a send to the next one of the same node, and nodes know that.
 //! - `start a b`: these are started, again if they died.
 //! - `run 5ms`: so long (`ns`, `us`, `ms`, `s`).
 //! - `broadcast a "hello"`, `broadcast a "hello" receipts 2s`: to all that `a` knows.
 //! - `crash b`: its process dies. `kill b`: its host dies.
-//! - `partition a | b c for 1s`: nothing comes through between them. `heal`: nothing is wrong any more.
+//! - `partition a | b c for 1s`: nothing comes through between them. `heal`: nothing is wrong any
+//!   more.
 //! - `lose multicasts to b for 1ms`.
 //! - `status a`: what it knows of its island.
 
@@ -16,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    AckRequest, BroadcastRequest, BroadcasterConfig, Command, Directory, KnownNode, LatencyClass, PathCosts,
-    Time,
+    BroadcastCommand, BroadcastRequest, BroadcasterConfig, Directory, KnownNode, LatencyClass, PathCosts,
+    RequestedAcks, Time,
 };
 use gm_codec::{ApplicationPayload, Body};
 
@@ -148,13 +150,13 @@ impl ScriptWorld {
             "" => None,
             wanted => {
                 let within = wanted.strip_prefix("receipts ").ok_or("neither nothing nor receipts")?;
-                Some(AckRequest { within: duration(within)?, durable: false })
+                Some(RequestedAcks { within: duration(within)?, durable: false })
             }
         };
         let body =
             Body::Application(ApplicationPayload { name: "sim".into(), bytes: text.as_bytes().to_vec() });
         let broadcasting = BroadcastRequest { acks: receipts, ..BroadcastRequest::new(body) };
-        self.world.command(node, Command::Broadcast(broadcasting));
+        self.world.command(node, BroadcastCommand::Broadcast(broadcasting));
         Ok(())
     }
 

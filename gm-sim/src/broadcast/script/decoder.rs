@@ -1,10 +1,12 @@
-//! Opens all frames of a world whose key is known, as a reader with that key would. Knows not what they say.
+//! Opens all frames of a world whose key is known, as a reader with that key would. Knows not what
+//! they say.
 
 use std::collections::BTreeMap;
 
 use gm_broadcast::ConnectionId;
 use gm_codec::{
-    Channel, ClusterName, FrameCodec, FrameSplitter, Handshake, Key, Keyring, Limits, Payload, Side, Stream,
+    Channel, ClusterName, ConnectionSide, FrameCodec, FrameSplitter, Handshake, Key, Keyring, Limits,
+    Payload, Stream,
 };
 
 use crate::node::NodeIndex;
@@ -45,7 +47,8 @@ impl FrameReader {
         }
     }
 
-    /// Bytes of one send: the opening, or one frame; before a long one a notice may go, of which nothing is told.
+    /// Bytes of one send: the opening, or one frame; before a long one a notice may go, of which
+    /// nothing is told.
     pub(super) fn stream(
         &mut self,
         from: NodeIndex,
@@ -63,8 +66,8 @@ impl FrameReader {
         }
         let Ok(own) = <[u8; Handshake::BYTES]>::try_from(bytes) else { return DecodedBytes::Unreadable };
         match link.side() {
-            Side::Initiator => self.dialled.push((from, to, link, own)),
-            Side::Acceptor => self.accepted((from, link, own), to),
+            ConnectionSide::Initiator => self.dialled.push((from, to, link, own)),
+            ConnectionSide::Acceptor => self.accepted((from, link, own), to),
         }
         DecodedBytes::Opening
     }
@@ -84,8 +87,8 @@ impl FrameReader {
                 self.readers.insert(at, (stream, FrameSplitter::new(&limits)));
             }
         };
-        read((dialler, dialled), Side::Acceptor, own, opening);
-        read((node, link), Side::Initiator, opening, own);
+        read((dialler, dialled), ConnectionSide::Acceptor, own, opening);
+        read((node, link), ConnectionSide::Initiator, opening, own);
     }
 
     /// Its dials are not answered any more.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use gm_broadcast::{ConnectionId, DialFailure, Event, Input};
+use gm_broadcast::{BroadcastEvent, ConnectionId, DialFailure, Input};
 use gm_codec::Channel;
 
 use super::decoder::{DecodedBytes, FrameReader};
@@ -92,34 +92,34 @@ impl Transcript {
         }
     }
 
-    fn event(&mut self, place: ObservationContext, event: &Event) {
+    fn event(&mut self, place: ObservationContext, event: &BroadcastEvent) {
         let text = match event {
-            Event::Started { .. } => return,
-            Event::Rejected { why, .. } => format!("cannot say it: {why}"),
-            Event::Acks { report, .. } => self.names.report(report),
-            Event::NodeFound(node) => format!("finds {}", self.names.name_of_id(*node)),
-            Event::Near(node) => format!("hears {}", self.names.name_of_id(*node)),
-            Event::Far(node) => format!("hears {} no longer", self.names.name_of_id(*node)),
-            Event::Island(Some(label)) => format!("is of island {}", self.names.name_of_id(*label)),
-            Event::Island(None) => "is alone".to_owned(),
-            Event::PersistRequested(_) => "is asked to store it".to_owned(),
-            Event::IdentityClash => "meets itself".to_owned(),
-            Event::Unopened(unopened) => {
+            BroadcastEvent::Started { .. } => return,
+            BroadcastEvent::Rejected { why, .. } => format!("cannot say it: {why}"),
+            BroadcastEvent::Acks { report, .. } => self.names.report(report),
+            BroadcastEvent::NodeFound(node) => format!("finds {}", self.names.name_of_id(*node)),
+            BroadcastEvent::Near(node) => format!("hears {}", self.names.name_of_id(*node)),
+            BroadcastEvent::Far(node) => format!("hears {} no longer", self.names.name_of_id(*node)),
+            BroadcastEvent::Island(Some(label)) => format!("is of island {}", self.names.name_of_id(*label)),
+            BroadcastEvent::Island(None) => "is alone".to_owned(),
+            BroadcastEvent::PersistRequested(_) => "is asked to store it".to_owned(),
+            BroadcastEvent::IdentityClash => "meets itself".to_owned(),
+            BroadcastEvent::Unopened(unopened) => {
                 format!("cannot open frames of {}: {:?}", unopened.from, unopened.cause)
             }
-            Event::DatagramReachability { node, lost: true } => {
+            BroadcastEvent::DatagramReachability { node, lost: true } => {
                 format!("loses datagrams to {}", self.names.name_of_id(*node))
             }
-            Event::DatagramReachability { node, lost: false } => {
+            BroadcastEvent::DatagramReachability { node, lost: false } => {
                 format!("reaches {} by datagrams again", self.names.name_of_id(*node))
             }
-            Event::Stalled(node) => {
+            BroadcastEvent::Stalled(node) => {
                 format!("sends small segments to {} from now on", self.names.name_of_id(*node))
             }
-            Event::SeedTrouble { node, why } => {
+            BroadcastEvent::SeedTrouble { node, why } => {
                 format!("does not reach its seed {}: {why:?}", self.names.name_of_id(*node))
             }
-            Event::SeedReached(node) => format!("reaches its seed {}", self.names.name_of_id(*node)),
+            BroadcastEvent::SeedReached(node) => format!("reaches its seed {}", self.names.name_of_id(*node)),
         };
         self.push_event(place, &text);
     }

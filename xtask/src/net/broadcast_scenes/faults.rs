@@ -9,8 +9,9 @@ use crate::net::waiting::{PATIENCE, wait_for};
 
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
-/// Every fourth packet is lost on its way in, of TCP too. What is said with receipts reaches everybody. Of what is said without, nearly
-/// all does: a multicast that was missed is asked for a few times only.
+/// Every fourth packet is lost on its way in, of TCP too. What is said with receipts reaches
+/// everybody. Of what is said without, nearly all does: a multicast that was missed is asked for a
+/// few times only.
 pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[5])?;
     let mut all = Vec::new();
@@ -47,7 +48,8 @@ pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
     Ok(())
 }
 
-/// The relay into another island takes its list and dies before it can pass anything on. Receipts find it out.
+/// The relay into another island takes its list and dies before it can pass anything on. Receipts
+/// find it out.
 pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[1, 4])?;
     let flags = ["--exchange", "1"];
@@ -92,7 +94,8 @@ pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
     Ok(())
 }
 
-/// One is stopped, so that the system still takes what is sent to it: the others do not wait, and it hears all when it goes on.
+/// One is stopped, so that the system still takes what is sent to it: the others do not wait, and
+/// it hears all when it goes on.
 pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;
     let all = stage.start_all(
@@ -131,7 +134,8 @@ pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
     Ok(())
 }
 
-/// Packets to one node vanish, and nobody says so: who does not know that yet tells all others at once.
+/// Packets to one node vanish, and nobody says so: who does not know that yet tells all others at
+/// once.
 pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;
     let flags = ["--exchange", "1", "--multicast", "off", "--shape", "halving"];

@@ -5,7 +5,8 @@ use anyhow::{Result, ensure};
 use super::{BroadcastCluster, others};
 use crate::net::waiting::{PATIENCE, wait_for};
 
-/// Nodes find each other with no configuration, and then one multicast is all that a broadcast costs.
+/// Nodes find each other with no configuration, and then one multicast is all that a broadcast
+/// costs.
 pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[4])?;
     let mut all = Vec::new();
@@ -28,7 +29,8 @@ pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     Ok(())
 }
 
-/// Two islands with a router between: one seed is enough, and a broadcast crosses once and is multicast there.
+/// Two islands with a router between: one seed is enough, and a broadcast crosses once and is
+/// multicast there.
 pub(super) fn two_islands(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3, 3])?;
     let flags = ["--exchange", "1"];

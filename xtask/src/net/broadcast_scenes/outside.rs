@@ -49,7 +49,8 @@ pub(super) fn deaf_bridge(stage: &mut BroadcastCluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody without the key floods a node and the group, and sends again what he hears: everybody hears everything, once.
+/// Somebody without the key floods a node and the group, and sends again what he hears: everybody
+/// hears everything, once.
 pub(super) fn flood(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[4])?;
     let (strange, places) = islands[0].split_last().context("there are places")?;

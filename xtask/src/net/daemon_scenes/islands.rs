@@ -26,7 +26,8 @@ pub(super) fn ipv6(stage: &mut DaemonCluster) -> Result<()> {
     serve_on_all(stage, &islands)
 }
 
-/// All join; each serves a part and waits for all; all agree, and locate the same; near is who is on the same island.
+/// All join; each serves a part and waits for all; all agree, and locate the same; near is who is
+/// on the same island.
 fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
     let start = Instant::now();
     let islands = stage.seeded(places)?;
@@ -130,7 +131,8 @@ pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// The router drops all, both sides write, the router does not drop any longer: nobody does anything, and all agree.
+/// The router drops all, both sides write, the router does not drop any longer: nobody does
+/// anything, and all agree.
 pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2, 2])?;
     let islands = stage.seeded(&places)?;

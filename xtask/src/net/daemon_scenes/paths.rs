@@ -1,5 +1,5 @@
-//! Scenes of networks on which one kind of packet does not get through, and of nodes that are set up wrong: groups converge by what works, and
-//! `status` says what does not.
+//! Scenes of networks on which one kind of packet does not get through, and of nodes that are set
+//! up wrong: groups converge by what works, and `status` says what does not.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -56,7 +56,8 @@ fn datagrams(stage: &DaemonCluster, number: usize, of: usize) -> Result<String> 
     Ok(peer.and_then(|peer| peer["datagrams"].as_str()).unwrap_or_default().to_owned())
 }
 
-/// No datagram gets in anywhere, or none gets into the first node; connections do. Then the firewalls open.
+/// No datagram gets in anywhere, or none gets into the first node; connections do. Then the
+/// firewalls open.
 pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
     for one_way in [false, true] {
         let names = if one_way { "into one node only" } else { "both ways" };
@@ -139,7 +140,8 @@ pub(super) fn mixed_families(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// The path swallows packets of more than 600 bytes, and the hosts believe in 1,500. Only large transfers notice.
+/// The path swallows packets of more than 600 bytes, and the hosts believe in 1,500. Only large
+/// transfers notice.
 pub(super) fn swallows_large(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2])?.concat();
     let switch = stage.switch();
@@ -167,7 +169,8 @@ pub(super) fn swallows_large(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// Another key, another cluster name, no seal, and seeds that are not there: each is said on both sides within ten seconds.
+/// Another key, another cluster name, no seal, and seeds that are not there: each is said on both
+/// sides within ten seconds.
 pub(super) fn set_up_wrong(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[5])?.concat();
     let seed = std::net::SocketAddr::new(places[0].ip, PORT).to_string();
@@ -201,7 +204,8 @@ pub(super) fn set_up_wrong(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// One node announces an address that no host has: the connections that it opens are used, and both sides say so.
+/// One node announces an address that no host has: the connections that it opens are used, and both
+/// sides say so.
 pub(super) fn unreachable_address(stage: &mut DaemonCluster) -> Result<()> {
     let mut places = stage.islands(&[3])?.concat();
     let bind = places[2].ip.to_string();

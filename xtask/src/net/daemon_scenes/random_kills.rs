@@ -1,4 +1,5 @@
-//! The scene of a writer that is killed at random instants: every write that was acknowledged is there afterwards, on it and on another.
+//! The scene of a writer that is killed at random instants: every write that was acknowledged is
+//! there afterwards, on it and on another.
 
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -65,7 +66,8 @@ pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
     Ok(())
 }
 
-/// Writes until the writer is killed. Changes the model by what was acknowledged; the write that was not is returned.
+/// Writes until the writer is killed. Changes the model by what was acknowledged; the write that
+/// was not is returned.
 fn run_until_killed(
     stage: &mut DaemonCluster,
     writer: usize,
@@ -103,7 +105,8 @@ fn run_until_killed(
     Ok(cut_off)
 }
 
-/// Starts it again: what it holds is what was acknowledged, with or without the write that was cut off; another comes to hold the same.
+/// Starts it again: what it holds is what was acknowledged, with or without the write that was cut
+/// off; another comes to hold the same.
 fn check_after_restart(
     stage: &mut DaemonCluster,
     writer: usize,

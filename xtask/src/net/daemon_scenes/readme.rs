@@ -1,4 +1,5 @@
-//! Runs the commands of the README's section "Three hosts" exactly as printed. Each host is a namespace with its own home, `/var/lib` and `/etc/hosts`.
+//! Runs the commands of the README's section "Three hosts" exactly as printed. Each host is a
+//! namespace with its own home, `/var/lib` and `/etc/hosts`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,8 @@ use crate::net::waiting::{PATIENCE, wait_for};
 /// How often all are killed at once.
 const STORMS: u32 = 4;
 
-/// Killed and started again: with a directory everything is there; without one, nobody else keeps what it served.
+/// Killed and started again: with a directory everything is there; without one, nobody else keeps
+/// what it served.
 pub(super) fn kill_restart(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let all = stage.start_all(&islands[0][..2], &[])?;
@@ -64,7 +65,8 @@ pub(super) fn kill_restart(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// All are killed in mid-write and started at once, several times: nothing that was answered is lost.
+/// All are killed in mid-write and started at once, several times: nothing that was answered is
+/// lost.
 pub(super) fn storm(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[3, 3])?;
     let all = stage.seeded(&places)?.concat();
@@ -101,7 +103,8 @@ pub(super) fn storm(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// Another port, and then another address, with the same directory: the former self leaves, and its ranges move.
+/// Another port, and then another address, with the same directory: the former self leaves, and its
+/// ranges move.
 pub(super) fn address(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let all = stage.start_all(&islands[0], &[])?;
@@ -145,7 +148,8 @@ pub(super) fn address(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// An address is taken from the interface under a running daemon, and given back: it says so once, and until it is over.
+/// An address is taken from the interface under a running daemon, and given back: it says so once,
+/// and until it is over.
 pub(super) fn address_gone(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[2])?;
     let all = stage.start_all(&islands[0], &[])?;

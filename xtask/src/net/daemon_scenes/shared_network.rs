@@ -14,7 +14,8 @@ use crate::net::waiting::{PATIENCE, wait_for};
 /// Writes of each pair while it is looked whether they mix.
 const WRITES: u32 = 20;
 
-/// Two clusters with one key, and two keys with one name of a cluster: they hear each other, call each other, and stay apart.
+/// Two clusters with one key, and two keys with one name of a cluster: they hear each other, call
+/// each other, and stay apart.
 pub(super) fn two_clusters(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[6])?.concat();
     let other_key = stage.new_key("other-key")?;
@@ -78,7 +79,8 @@ fn check_separate(stage: &DaemonCluster, number: usize) -> Result<()> {
     both.sort();
     members.sort();
     ensure!(members == both, "members are {members:?}");
-    // Whom it was told to call stands there too, as one of whom nothing came; whoever was told of nobody knows its mate alone.
+    // Whom it was told to call stands there too, as one of whom nothing came; whoever was told of
+    // nobody knows its mate alone.
     let peers = stage.node(number)?.ok(&["peers"])?;
     let mate = stage.node(if number == pair { pair + 1 } else { pair })?.me.to_string();
     let peers = peers.as_array().context("peers are a list")?;

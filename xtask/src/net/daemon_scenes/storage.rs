@@ -18,7 +18,8 @@ const BATCH: u32 = 400;
 /// Batches until one must be refused: they are more than what has room.
 const BATCHES: u32 = 150;
 
-/// A write that has no room is refused and seen by nobody; the status says so; with room again all goes on without a restart.
+/// A write that has no room is refused and seen by nobody; the status says so; with room again all
+/// goes on without a restart.
 pub(super) fn full(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2])?.concat();
     let all = vec![stage.add(&places[0], PORT, &[])?, stage.add(&places[1], PORT, &[])?];

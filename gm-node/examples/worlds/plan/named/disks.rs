@@ -1,4 +1,5 @@
-//! Disks that lose, refuse, or bring back: what is on them is what the owner goes on with. Knows nothing of ways.
+//! Disks that lose, refuse, or bring back: what is on them is what the owner goes on with. Knows
+//! nothing of ways.
 
 use std::time::Duration;
 

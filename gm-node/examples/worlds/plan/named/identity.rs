@@ -1,4 +1,5 @@
-//! Who is who: two of one name, one of two names, other keys, other contents under one version. Knows nothing of disks.
+//! Who is who: two of one name, one of two names, other keys, other contents under one version.
+//! Knows nothing of disks.
 
 use gm_broadcast::Rng;
 use gm_clock::Incarnation;
@@ -46,7 +47,8 @@ pub(crate) fn key_rotation(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Two nodes hold other items of a dead member under one version, as only a fault can make it: they agree on one of them.
+/// Two nodes hold other items of a dead member under one version, as only a fault can make it: they
+/// agree on one of them.
 pub(crate) fn digest_conflict(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[2, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);

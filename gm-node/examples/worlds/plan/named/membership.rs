@@ -1,4 +1,5 @@
-//! Who is a member: many come and go, some are forgotten, some only hear of it, some watch. Knows nothing of ways and disks.
+//! Who is a member: many come and go, some are forgotten, some only hear of it, some watch. Knows
+//! nothing of ways and disks.
 
 use gm_broadcast::Rng;
 use gm_data::{Change, KeyRange, PurgePolicy};
@@ -55,8 +56,9 @@ pub(crate) fn join_and_leave(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node that lives is forgotten while it is cut off, and who forgot it is started again. It writes when it is back, and learns by the answers that it is
-/// to come back in a new life: anti-entropy is rare.
+/// A node that lives is forgotten while it is cut off, and who forgot it is started again. It
+/// writes when it is back, and learns by the answers that it is to come back in a new life:
+/// anti-entropy is rare.
 pub(crate) fn forget_living(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 6], 6));
     plan.times = super::partitions::rare_anti_entropy();
@@ -98,7 +100,8 @@ pub(crate) fn forget_dead(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A dead node is forgotten by one that is cut off, and dies at once: it had the forgetting acknowledged, so it has it when it is back.
+/// A dead node is forgotten by one that is cut off, and dies at once: it had the forgetting
+/// acknowledged, so it has it when it is back.
 pub(crate) fn forget_restart(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
@@ -171,7 +174,8 @@ pub(crate) fn bounds(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// What an owner removed is purged, and whoever joins then gets its record with the floor: so who was away gets no increment that does not fit.
+/// What an owner removed is purged, and whoever joins then gets its record with the floor: so who
+/// was away gets no increment that does not fit.
 pub(crate) fn purge_then_join(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1, 1, 1], 3));
     let (owner, away, late) = (NodeIndex(0), NodeIndex(1), NodeIndex(2));
@@ -201,7 +205,8 @@ pub(crate) fn purge_then_join(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Much is removed, and nothing kept of it: floors rise, and increments are made from above them only.
+/// Much is removed, and nothing kept of it: floors rise, and increments are made from above them
+/// only.
 pub(crate) fn purge(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 3], 1));
     plan.purge = PurgePolicy::EVERYTHING;

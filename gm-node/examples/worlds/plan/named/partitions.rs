@@ -1,4 +1,5 @@
-//! Nodes that do not hear each other for a while, and how fast they agree again. Knows nothing of disks.
+//! Nodes that do not hear each other for a while, and how fast they agree again. Knows nothing of
+//! disks.
 
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ pub(crate) fn partition_heal(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Two nodes hold hundreds of records of members that are dead, one of them older ones here and there: only anti-entropy finds where.
+/// Two nodes hold hundreds of records of members that are dead, one of them older ones here and
+/// there: only anti-entropy finds where.
 pub(crate) fn buckets(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1, 1], 2));
     plan.all_join(seconds(1), ms(100), 0);
@@ -104,7 +106,8 @@ pub(crate) fn sync_interval(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// No datagram ever gets through, as where a firewall lets TCP pass and nothing else; groups converge by connections.
+/// No datagram ever gets through, as where a firewall lets TCP pass and nothing else; groups
+/// converge by connections.
 pub(crate) fn udp_blocked(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 10], 10));
     plan.network.mtu = 0;
@@ -118,7 +121,8 @@ pub(crate) fn udp_blocked(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One node more starts and joins a quiet group of thirty that hear no multicast of each other, and knows two of them.
+/// One node more starts and joins a quiet group of thirty that hear no multicast of each other, and
+/// knows two of them.
 pub(crate) fn newcomer(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 30], 30));
     plan.all_join(seconds(1), ms(20), 0);
@@ -137,8 +141,9 @@ pub(crate) fn newcomer(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Six of sixty are in a group, three on each side of a split, who joined while it lasted: none knows of those on the other side, who are hard to meet by
-/// chance. All others know one of the six.
+/// Six of sixty are in a group, three on each side of a split, who joined while it lasted: none
+/// knows of those on the other side, who are hard to meet by chance. All others know one of the
+/// six.
 pub(crate) fn small_group(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 60], 60));
     plan.groups = groups(2);
@@ -157,7 +162,8 @@ pub(crate) fn small_group(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node was away while others wrote: what they multicast next does not fit, and its first questions are lost. Anti-entropy is rare.
+/// A node was away while others wrote: what they multicast next does not fit, and its first
+/// questions are lost. Anti-entropy is rare.
 pub(crate) fn missed_increments(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[5], 8));
     plan.times = NodeTiming {

@@ -1,4 +1,5 @@
-//! Owners wait: for one, for some, for all, in memory and on disk, and with dead members. Knows nothing of disks that fail.
+//! Owners wait: for one, for some, for all, in memory and on disk, and with dead members. Knows
+//! nothing of disks that fail.
 
 use gm_broadcast::Rng;
 use gm_node::{AckCount, Wait, WriteKind};
@@ -50,7 +51,8 @@ pub(crate) fn wait_dead(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Each serves keys of its own, so that nothing that one writes concerns another: a count is of any members.
+/// Each serves keys of its own, so that nothing that one writes concerns another: a count is of any
+/// members.
 pub(crate) fn wait_unconcerned(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     let range = |node: NodeIndex, part: u32| gm_data::KeyRange::new(node.0 << 16, node.0 << 16 | part).ok();

@@ -1,6 +1,6 @@
 //! Worlds in which nothing is wrong: what they cost is bounded too.
 
-use gm_broadcast::{AckRequest, Rng};
+use gm_broadcast::{RequestedAcks, Rng};
 
 use super::super::layout::{idle_plan, islands, ms, random_length, seconds};
 use super::super::{InitialPeers, Plan};
@@ -9,7 +9,8 @@ use crate::node::{Location, NodeIndex};
 /// By then everybody has asked around, and knows who hears whom.
 const WARM_UP: u64 = 60;
 
-/// A world in which nothing is wrong, and each of some nodes says something, with receipts and without.
+/// A world in which nothing is wrong, and each of some nodes says something, with receipts and
+/// without.
 fn fault_free(seed: u64, rng: &mut Rng, locations: Vec<Location>) -> Plan {
     let mut plan = idle_plan("", seed, locations);
     let mut at = seconds(WARM_UP);
@@ -21,7 +22,7 @@ fn fault_free(seed: u64, rng: &mut Rng, locations: Vec<Location>) -> Plan {
         let small = 8 + rng.index(500);
         let say = plan.add_send(at, node);
         (say.length, say.deliver_within, say.exact_acks) = (small, Some(within), true);
-        say.acks = receipts.then_some(AckRequest { within: within + ms(2_000), durable });
+        say.acks = receipts.then_some(RequestedAcks { within: within + ms(2_000), durable });
         at = at + rng.duration_up_to(ms(300));
     }
     plan
@@ -45,7 +46,8 @@ pub(super) fn wan(seed: u64, rng: &mut Rng) -> Plan {
     fault_free(seed, rng, islands(&sizes, 2))
 }
 
-/// Nodes that know two seeds and nobody else: in the end everybody knows everybody, and hears everything.
+/// Nodes that know two seeds and nobody else: in the end everybody knows everybody, and hears
+/// everything.
 pub(super) fn cold_start(seed: u64, rng: &mut Rng) -> Plan {
     let sizes = [0; 3].map(|_: u32| 1 + u32::try_from(rng.below(6)).unwrap_or(0));
     let mut plan = idle_plan("", seed, islands(&sizes, 2));
@@ -76,7 +78,7 @@ pub(super) fn big_payload(seed: u64, rng: &mut Rng) -> Plan {
         say.length = 50_000 + random_length(rng, 400_000);
         // At 100 Mbit/s a node sends two or three a second to all the others.
         say.deliver_within = say.deliver_within.map(|within| within + ms(8_000));
-        say.acks = say.acks.map(|wanted| AckRequest { within: wanted.within + ms(8_000), ..wanted });
+        say.acks = say.acks.map(|wanted| RequestedAcks { within: wanted.within + ms(8_000), ..wanted });
     }
     plan
 }

@@ -1,6 +1,6 @@
 //! Many faults of few kinds, and then none: or an outsider, who is none.
 
-use gm_broadcast::{AckRequest, Rng};
+use gm_broadcast::{RequestedAcks, Rng};
 
 use super::super::Plan;
 use super::super::layout::{idle_plan, islands, ms, seconds};
@@ -25,7 +25,7 @@ fn add_faults(plan: &mut Plan, rng: &mut Rng, classes: &[FaultClass], heal_at: u
     for _ in 0..30 {
         let at = seconds(0) + rng.duration_up_to(plan.heal_at.since(seconds(0)));
         let node = plan.random_node(rng);
-        let wanted = rng.ratio(1, 2).then_some(AckRequest { within: ms(3_000), durable: false });
+        let wanted = rng.ratio(1, 2).then_some(RequestedAcks { within: ms(3_000), durable: false });
         plan.add_send(at, node).acks = wanted;
     }
 }
@@ -38,7 +38,7 @@ fn add_required_sends(plan: &mut Plan, rng: &mut Rng, at: gm_broadcast::Time) {
         let receipts = rng.ratio(1, 2);
         let say = plan.add_send(at, node);
         (say.deliver_within, say.exact_acks) = (Some(within), true);
-        say.acks = receipts.then_some(AckRequest { within: within + ms(2_000), durable: false });
+        say.acks = receipts.then_some(RequestedAcks { within: within + ms(2_000), durable: false });
         at = at + rng.duration_up_to(ms(300));
     }
 }

@@ -1,6 +1,6 @@
 //! Multicasts that do not arrive: without a word, to all, to one, once, or often.
 
-use gm_broadcast::{AckRequest, Rng, Time};
+use gm_broadcast::{RequestedAcks, Rng, Time};
 
 use super::super::Plan;
 use super::super::layout::{idle_plan, islands, ms, seconds};
@@ -27,7 +27,8 @@ fn chat(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
     }
 }
 
-/// Multicast works, and then it works no longer, and nobody is told: who said that it hears us does not.
+/// Multicast works, and then it works no longer, and nobody is told: who said that it hears us does
+/// not.
 pub(super) fn blocked_multicast(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4 + u32::try_from(rng.below(6)).unwrap_or(0)], 1));
     chat(&mut plan, rng, seconds(1), seconds(WARM_UP - 1));
@@ -44,7 +45,8 @@ pub(super) fn blocked_multicast(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One does not hear one other any longer: for as long as a confirmation holds it may miss something, and nothing after that.
+/// One does not hear one other any longer: for as long as a confirmation holds it may miss
+/// something, and nothing after that.
 pub(super) fn multicast_one_way(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[6], 1));
     let within = plan.delivery_bound(0);
@@ -98,7 +100,7 @@ pub(super) fn loss_25(seed: u64, rng: &mut Rng) -> Plan {
         if asked {
             say.deliver_within = Some(within);
             say.exact_acks = true;
-            say.acks = Some(AckRequest { within: within + ms(2_000), durable: turn % 2 == 0 });
+            say.acks = Some(RequestedAcks { within: within + ms(2_000), durable: turn % 2 == 0 });
         }
         at = at + rng.duration_up_to(ms(600));
     }

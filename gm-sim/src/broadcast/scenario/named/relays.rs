@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{AckRequest, Rng, Time, TreeShape};
+use gm_broadcast::{RequestedAcks, Rng, Time, TreeShape};
 
 use super::super::Plan;
 use super::super::layout::{idle_plan, islands, ms, seconds};
@@ -16,8 +16,8 @@ fn single_node_islands(nodes: u32) -> Vec<Location> {
     islands(&vec![1; usize::try_from(nodes).unwrap_or(0)], nodes)
 }
 
-/// In a tree of 60 a node is struck while a broadcast with receipts is on its way, once the connections are there. `long`: until then
-/// the rest must have it.
+/// In a tree of 60 a node is struck while a broadcast with receipts is on its way, once the
+/// connections are there. `long`: until then the rest must have it.
 fn relay_fault(
     seed: u64,
     rng: &mut Rng,
@@ -40,7 +40,7 @@ fn relay_fault(
         let victim = plan.nodes().filter(|node| *node != from).nth(rng.index(59)).unwrap_or(from);
         let say = plan.add_send(at, from);
         (say.deliver_within, say.excused, say.exact_acks) = (Some(long), vec![victim], true);
-        say.acks = Some(AckRequest { within: long, durable: true });
+        say.acks = Some(RequestedAcks { within: long, durable: true });
         // Before it has the share, before it has passed it on, or when it waits for others.
         let span = if rng.ratio(2, 3) { ms(60) } else { ms(600) };
         let when = at + rng.duration_up_to(span);
@@ -51,7 +51,8 @@ fn relay_fault(
     plan
 }
 
-/// One host dies with a share in its hands: its share is given again, and all who are up have it before the deadline.
+/// One host dies with a share in its hands: its share is given again, and all who are up have it
+/// before the deadline.
 pub(super) fn relay_death(seed: u64, rng: &mut Rng) -> Plan {
     relay_fault(seed, rng, ms(8_000), |plan, _, at, victim| {
         plan.extra_actions.push((at, Action::KillHost(victim)));
@@ -104,7 +105,8 @@ pub(super) fn dead_relays(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One reads two hundred bytes a second: its queue is bounded, and receipts cover those whose shares it holds.
+/// One reads two hundred bytes a second: its queue is bounded, and receipts cover those whose
+/// shares it holds.
 pub(super) fn slow_reader(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(10));
     plan.bounds.in_flight = 2_000;
@@ -119,13 +121,14 @@ pub(super) fn slow_reader(seed: u64, rng: &mut Rng) -> Plan {
         let node = NodeIndex(u32::try_from([0, 2, 3][rng.index(3)]).unwrap_or(0));
         let say = plan.add_send(at, node);
         (say.length, say.deliver_within, say.excused) = (1_500, Some(ms(8_000)), vec![slow]);
-        say.acks = Some(AckRequest { within: ms(8_000), durable: false });
+        say.acks = Some(RequestedAcks { within: ms(8_000), durable: false });
         at = at + rng.duration_up_to(ms(120));
     }
     plan
 }
 
-/// One takes nothing, so what it should pass on waits for it; then it dies, and the others get what waited.
+/// One takes nothing, so what it should pass on waits for it; then it dies, and the others get what
+/// waited.
 pub(super) fn stalled_relay(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(40));
     plan.bounds.in_flight = 2_000;
