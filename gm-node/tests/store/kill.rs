@@ -42,7 +42,7 @@ fn what_was_reported_is_there_after_a_kill() {
     let mut reported_in_all = 0;
     for round in 0..10 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["killed::child", "--exact", "--nocapture"])
+            .args(["kill::child", "--exact", "--nocapture"])
             .env(DIRECTORY, &*dir)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
