@@ -315,7 +315,7 @@ fn format_item(parts: &[(&str, Vec<Value>)]) -> String {
     let note = "Numbers of 64 and 128 bits are hex texts, most significant digit first. `h0` is H0 of the member; the other \
                 names are those of the crate's page on hashes (src/hash.rs). Items of a record: start, end, op, port, priority, stamp. \
                 Keys: an application's key in hex, its key_of, and the weights of members for it, the most preferred first. \
-                Places: of a group with these records, none of which has items: the position of the member, and the buckets that it \
+                Places: of a group with these records, none of which has items: the place of the member, and the buckets that it \
                 is in: level, index, records in it, fingerprint.";
     let mut text = format!("{{\n  \"note\": {}", json!(note));
     for (part, vectors) in parts {
