@@ -1,4 +1,4 @@
-//! What it costs to seal and to open a frame of a datagram, with each implementation of the cipher.
+//! Cost of sealing and opening the frame of a datagram, with each implementation of the cipher.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ fn backends() -> Vec<&'static dyn Aead> {
     ]
 }
 
-/// Payloads of 128 bytes, and of frames of 1,200; incompressible, and never tried to compress.
+/// Payloads of 128 bytes and of full datagrams of 1,200 bytes; incompressible and not compressed.
 fn frames(c: &mut Criterion) {
     let mut nonces = NonceSequence::new(Epoch::new([1; 8]).expect("not zero"));
     for bytes in [128_u16, 1_167] {
@@ -30,7 +30,7 @@ fn frames(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(format!("seal/{aead:?}"), bytes), |b| {
                 b.iter(|| {
                     out.clear();
-                    let nonce = nonces.next_nonce().expect("2^32 are enough");
+                    let nonce = nonces.next_nonce().expect("fewer than 2^32");
                     codec.seal(&Channel::Datagram, nonce, black_box(&payload), &mut out).expect("short");
                 });
             });

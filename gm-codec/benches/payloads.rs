@@ -1,5 +1,5 @@
-//! What an item costs on its way out (encode, seal) and in (open, decode, merge), at several
-//! numbers of items a payload.
+//! Cost per item of outgoing payloads (encode, seal) and incoming ones (open, decode, merge), for
+//! several numbers of items.
 
 use std::hint::black_box;
 
@@ -15,8 +15,7 @@ fn member() -> NetId {
     NetId::new(std::net::Ipv4Addr::new(192, 168, 1, 7).into(), 29_999).expect("an ordinary address")
 }
 
-/// The record of one member that serves so many ranges, apart and of different widths, at that
-/// clock.
+/// A record of one member with this number of separate ranges of different widths, at this clock.
 fn record(items: u32, clock: u64) -> Record {
     let range = |i: u32| KeyRange::new(i * 1_000, i * 1_000 + 500 + i * 7 % 300).expect("in order");
     let item = |i: u32| Item::serves(member(), range(i), 20_000, 1).expect("a priority");
@@ -38,16 +37,16 @@ fn payloads(c: &mut Criterion) {
     let mut nonces = NonceSequence::new(Epoch::new([1; 8]).expect("not zero"));
     let mut group = c.benchmark_group("payloads");
     for items in [1, 16, 128, 1_000] {
-        // Every item of the member changes: an update of existing keys, and nothing else.
-        let (held, newer) = (record(items, 1_000), record(items, 1_001));
-        let increment = newer.increment_since(held.version()).expect("of one life");
+        // Every item of the member changes: an update of existing keys and nothing else.
+        let (older, newer) = (record(items, 1_000), record(items, 1_001));
+        let increment = newer.increment_since(older.version()).expect("of one life");
         let said = payload(MemberUpdate::Increment(increment));
-        let state = GroupState::from_records("Customers".parse().expect("a name"), [held]);
+        let state = GroupState::from_records("Customers".parse().expect("a name"), [older]);
 
         let mut bytes = Vec::new();
         said.encode(&limits, &mut bytes).expect("sound");
         let mut sealed = Vec::new();
-        let nonce = nonces.next_nonce().expect("2^32 are enough");
+        let nonce = nonces.next_nonce().expect("fewer than 2^32");
         codec.seal(&Channel::Datagram, nonce, &bytes, &mut sealed).expect("short");
 
         group.throughput(Throughput::Elements(items.into()));
@@ -64,7 +63,7 @@ fn payloads(c: &mut Criterion) {
                 out.clear();
                 frame.clear();
                 black_box(&said).encode(&limits, &mut out).expect("sound");
-                let nonce = nonces.next_nonce().expect("2^32 are enough");
+                let nonce = nonces.next_nonce().expect("fewer than 2^32");
                 codec.seal(&Channel::Datagram, nonce, &out, &mut frame).expect("short");
             });
         });
@@ -75,7 +74,7 @@ fn payloads(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("open_decode_merge", items), |b| {
             b.iter_batched_ref(
                 || {
-                    // Nobody else holds the state, as in a node without readers.
+                    // No other owner holds the state, as in a node without readers.
                     let records = state.records().map(|old| {
                         Record::from_parts(old.member(), old.version(), None, 0, old.stamped_items())
                             .expect("sound")
@@ -86,12 +85,10 @@ fn payloads(c: &mut Criterion) {
                     let opened = codec.open(&Channel::Datagram, sealed, &mut scratch).expect("authentic");
                     let said = Payload::decode(opened.payload, &limits).expect("sound");
                     let Body::GroupUpdate(GroupUpdate { updates: parts, .. }) = said.body else {
-                        unreachable!("it is a group")
+                        unreachable!("a group update")
                     };
                     for part in parts {
-                        let MemberUpdate::Increment(increment) = part else {
-                            unreachable!("it is an increment")
-                        };
+                        let MemberUpdate::Increment(increment) = part else { unreachable!("an increment") };
                         assert_eq!(state.apply(&increment), gm_data::ApplyOutcome::Applied);
                     }
                 },

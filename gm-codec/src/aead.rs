@@ -1,8 +1,6 @@
-//! The one cipher, ChaCha20-Poly1305 (RFC 8439), behind an interface with room for several
-//! implementations of it.
-//!
-//! Knows nothing of frames. Every implementation makes the same bytes; the tests run all vectors
-//! through each.
+//! The cipher ChaCha20-Poly1305 (RFC 8439) behind the trait [`Aead`], which allows several
+//! implementations. Every implementation produces the same bytes; the tests run all vectors through
+//! each of them.
 
 use std::fmt;
 
@@ -18,7 +16,7 @@ pub use ring::Ring;
 
 /// An implementation of ChaCha20-Poly1305.
 pub trait Aead: fmt::Debug + Send + Sync {
-    /// Encrypts in place and gives the tag; nothing only if the text is longer than the cipher can
+    /// Encrypts in place and returns the tag, or `None` if the text is longer than the cipher can
     /// count (256 GiB).
     fn seal(
         &self,
@@ -28,8 +26,8 @@ pub trait Aead: fmt::Debug + Send + Sync {
         text: &mut [u8],
     ) -> Option<[u8; TAG_BYTES]>;
 
-    /// Checks the tag in constant time and decrypts in place. When it is false, what stands in
-    /// `text` is unspecified, and never a part of the plaintext.
+    /// Checks the tag in constant time and decrypts in place. If it returns false, the contents of
+    /// `text` are unspecified, but never a part of the plaintext.
     #[must_use]
     fn open(
         &self,
@@ -41,14 +39,14 @@ pub trait Aead: fmt::Debug + Send + Sync {
     ) -> bool;
 }
 
-/// The implementation used unless another is asked for.
+/// The implementation used unless the caller chooses another.
 #[cfg(not(feature = "ring"))]
 pub(crate) const DEFAULT: &dyn Aead = &Portable;
-/// The implementation used unless another is asked for.
+/// The implementation used unless the caller chooses another.
 #[cfg(feature = "ring")]
 pub(crate) const DEFAULT: &dyn Aead = &Ring;
 
-/// The crate `chacha20poly1305`: Rust throughout, and its copies of keys are overwritten after use.
+/// The crate `chacha20poly1305`: pure Rust, and it overwrites its copies of keys after use.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Portable;
 

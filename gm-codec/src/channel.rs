@@ -1,5 +1,4 @@
-//! Where a frame travels, and the bytes that bind it to that place. Knows nothing of sockets and of
-//! keys.
+//! The channel of a frame, and the associated data that binds the frame to it.
 //!
 //! `docs/WIRE.md`, "Sealing".
 
@@ -11,12 +10,12 @@ use crate::cluster::ClusterName;
 use crate::limits::{FIXED_HEADER_BYTES, HANDSHAKE_BYTES};
 use crate::varint;
 
-/// Which end of a connection somebody is.
+/// The two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectionSide {
-    /// Who opened the connection.
+    /// The node that opened the connection.
     Initiator,
-    /// Who accepted it.
+    /// The node that accepted it.
     Acceptor,
 }
 
@@ -31,27 +30,27 @@ impl ConnectionSide {
     }
 }
 
-/// Where a frame travels. A frame opens nowhere else.
+/// The channel of a frame. A frame opens on no other channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// A datagram to whoever hears it, by multicast.
+    /// A multicast datagram, for every node that receives it.
     Datagram,
-    /// A datagram to one node: it opens for no other.
+    /// A datagram to one node; no other node can open it.
     DatagramTo(NetId),
-    /// A place on one connection. [`Stream`](crate::Stream) keeps these for its connection.
+    /// A position on one connection. [`Stream`](crate::Stream) keeps track of it.
     Stream {
-        /// The random bytes that the initiator began with.
+        /// The random bytes that the initiator sent first.
         initiator: [u8; HANDSHAKE_BYTES],
-        /// The random bytes that the acceptor began with.
+        /// The random bytes that the acceptor sent first.
         acceptor: [u8; HANDSHAKE_BYTES],
-        /// Who sent the frame.
+        /// The side that sent the frame.
         from: ConnectionSide,
-        /// How many frames that side sent before it on this connection.
+        /// Number of frames that this side sent before it on this connection.
         number: u64,
     },
 }
 
-/// What is authenticated beside the payload, on the stack.
+/// The associated data: authenticated with the payload, but not sent. It is kept on the stack.
 #[derive(Debug)]
 pub(crate) struct AssociatedData {
     bytes: [u8; AssociatedData::MAX_BYTES],
@@ -64,11 +63,11 @@ impl AssociatedData {
         + 1
         + ClusterName::MAX_BYTES
         + 1
-        // A connection's randoms and number; an address and port are less.
+        // The longest case is a connection; an address and a port are shorter.
         + 2 * HANDSHAKE_BYTES
         + size_of::<u64>();
 
-    /// Of the frame with that header.
+    /// The associated data of the frame with this header.
     pub(crate) fn new(header: &[u8], cluster: &ClusterName, channel: &Channel) -> AssociatedData {
         let mut associated = AssociatedData { bytes: [0; Self::MAX_BYTES], len: 0 };
         let name = cluster.as_str().as_bytes();
@@ -103,8 +102,8 @@ impl AssociatedData {
         associated
     }
 
-    /// A header has `FIXED_HEADER_BYTES` and a varint, a name `ClusterName::MAX_BYTES` at most: it
-    /// always fits.
+    /// A header has at most `FIXED_HEADER_BYTES` and a varint, a name at most
+    /// `ClusterName::MAX_BYTES`: the parts always fit.
     fn push(&mut self, part: &[u8]) {
         debug_assert!(self.len + part.len() <= Self::MAX_BYTES);
         for (to, from) in self.bytes.iter_mut().skip(self.len).zip(part) {

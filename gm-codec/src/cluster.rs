@@ -1,4 +1,4 @@
-//! The name of a cluster, which every frame is bound to. Knows nothing of frames.
+//! The name of a cluster, to which every frame is bound.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,42 +9,42 @@ use thiserror::Error;
 /// The name of a cluster: 1 to [`ClusterName::MAX_BYTES`] bytes of UTF-8 without control
 /// characters. Cheap to clone.
 ///
-/// It is no secret and never on the wire; it is authenticated with every frame, so that two
-/// clusters that share a port, a network, even a key by mistake never merge. There is no default
-/// name.
+/// The name is not a secret and is never sent. It is authenticated with every frame, so two
+/// clusters that share a port, a network or, by mistake, even a key never merge. There is no
+/// default name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterName(Arc<str>);
 
-/// Why a cluster's name was refused. Nothing was changed.
+/// A cluster name that was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ClusterNameError {
     /// The name has no bytes.
     #[error("a cluster's name is empty")]
     Empty,
     /// The name has more than [`ClusterName::MAX_BYTES`] bytes.
-    #[error("a cluster's name has {bytes} bytes, more than {max}", max = ClusterName::MAX_BYTES)]
+    #[error("a cluster's name has {bytes} bytes; at most {max} are allowed", max = ClusterName::MAX_BYTES)]
     TooLong {
-        /// Bytes that it has.
+        /// Length of the name in bytes.
         bytes: usize,
     },
-    /// The name has a control character: most likely the end of the line that it was read from.
+    /// The name has a control character; most likely the end of the line that it was read from.
     #[error("a cluster's name has the control character {character:?} at byte {at}")]
     Control {
         /// The character.
         character: char,
-        /// Where it begins, in bytes.
+        /// Offset of the character in bytes.
         at: usize,
     },
 }
 
 impl ClusterName {
-    /// Bytes that a name may have.
+    /// Maximum length of a name in bytes.
     pub const MAX_BYTES: usize = 64;
 
     /// The cluster of that name.
     ///
     /// # Errors
-    /// A [`ClusterNameError`] that says what is wrong; the length is looked at first.
+    /// A [`ClusterNameError`] with the cause; the length is checked first.
     pub fn new(name: &str) -> Result<ClusterName, ClusterNameError> {
         if name.is_empty() {
             return Err(ClusterNameError::Empty);

@@ -1,4 +1,4 @@
-//! Payloads as snappy blocks, where that makes them smaller. Knows nothing of frames.
+//! Compression of payloads as snappy blocks, where a block is smaller than its payload.
 //!
 //! `docs/WIRE.md`, "Compression".
 
@@ -8,7 +8,8 @@ use crate::frame_error::FrameError;
 use crate::limits::MAX_SNAPPY_RATIO;
 use crate::varint;
 
-/// Appends the payload compressed, if that is smaller; otherwise leaves `out` as it was.
+/// Appends the payload compressed and returns true if that is smaller; otherwise leaves `out`
+/// unchanged.
 pub(crate) fn compress(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.resize(start + max_compress_len(payload.len()), 0);
@@ -17,9 +18,9 @@ pub(crate) fn compress(encoder: &mut Encoder, payload: &[u8], out: &mut Vec<u8>)
     compressed.is_some()
 }
 
-/// Puts what a block was made of in place of what `out` held. What the block announces is refused
-/// before memory is asked for: more than `limit`, more than any block of its size can hold, or no
-/// more than the block itself.
+/// Decompresses a block into `out` and replaces its contents. Refuses the length that the block
+/// announces, before it allocates memory, if the length is above `limit`, above what a block of
+/// that size can produce, or not above the size of the block itself.
 pub(crate) fn decompress(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
     let compressed = block.len() as u64;
     let (payload, _) = varint::read(block).map_err(|_| FrameError::BadCompression)?;

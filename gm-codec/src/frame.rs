@@ -1,5 +1,4 @@
-//! Frames, made and opened in the caller's buffers. Knows nothing of what payloads mean, of
-//! sockets, and draws nothing.
+//! Sealing and opening of frames in the caller's buffers.
 //!
 //! `docs/WIRE.md`, "Frames" and "Sealing".
 
@@ -18,37 +17,37 @@ use crate::keyring::Keyring;
 use crate::limits::{CHECKSUM_BYTES, Limits, LimitsError, NONCE_BYTES, TAG_BYTES};
 use crate::nonce::{Epoch, Nonce};
 
-/// Makes and opens the frames of one cluster, of all its channels.
+/// Seals and opens the frames of one cluster, on all its channels.
 pub struct FrameCodec {
     cluster: ClusterName,
-    /// No keys: frames are neither sealed nor secret.
+    /// `None`: frames are neither encrypted nor authenticated.
     keyring: Option<Keyring>,
     limits: Limits,
     aead: &'static dyn Aead,
     encoder: Encoder,
 }
 
-/// Why a frame was not made. The buffer is as it was; the nonce is gone, which does no harm.
+/// A frame that was not made. The buffer is unchanged; the nonce is used up, which does no harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum SealError {
     /// The payload has more bytes than [`Limits::payload`].
-    #[error("a payload has {bytes} bytes, more than {limit}")]
+    #[error("the payload has {bytes} bytes; at most {limit} are allowed")]
     PayloadTooLong {
-        /// Bytes of the payload.
+        /// Length of the payload in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The frame would have more bytes than its channel takes: [`Limits::datagram`],
-    /// [`Limits::frame`], or [`Limits::first_frame`] of the first one on a connection.
-    #[error("a frame would have {bytes} bytes, more than {limit}")]
+    /// The frame would be longer than its channel allows: [`Limits::datagram`], [`Limits::frame`],
+    /// or, for the first frame on a connection, [`Limits::first_frame`].
+    #[error("the frame would have {bytes} bytes; at most {limit} are allowed")]
     FrameTooLong {
-        /// Bytes of the whole frame.
+        /// Length of the whole frame in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The cipher refused, which it never does within the limits.
+    /// The cipher refused the text. This never happens within the limits.
     #[error("the cipher refused the text")]
     Cipher,
 }
@@ -65,18 +64,18 @@ impl SealError {
     }
 }
 
-/// What a frame held.
+/// The contents of an opened frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened<'a> {
-    /// The payload, within the buffer of the frame or the one for decompression.
+    /// The payload. It lies in the buffer of the frame or in the buffer for decompression.
     pub payload: &'a [u8],
-    /// How it was sealed; nothing if it was not.
+    /// The seal, or `None` if the frame was not sealed.
     pub seal: Option<Seal>,
-    /// Whether it was compressed.
+    /// Whether the payload was compressed.
     pub compressed: bool,
 }
 
-/// How a frame was sealed. Of a datagram, epoch and counter are for a
+/// The seal of a frame. For a datagram, pass epoch and counter to a
 /// [`ReplayWindow`](crate::ReplayWindow).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -89,7 +88,7 @@ pub struct Seal {
 }
 
 impl FrameCodec {
-    /// Makes and takes sealed frames only.
+    /// A codec that seals its frames and accepts sealed frames only.
     ///
     /// # Errors
     /// A [`LimitsError`] if a limit is out of its range.
@@ -97,8 +96,8 @@ impl FrameCodec {
         FrameCodec::make(cluster, Some(keyring), limits)
     }
 
-    /// Makes and takes unsealed frames only: everybody can read and write them. For those who ask
-    /// for it by name.
+    /// A codec that sends and accepts unsealed frames only: anyone on the network can read and
+    /// forge them. Use it only where a user asks for it explicitly.
     ///
     /// # Errors
     /// A [`LimitsError`] if a limit is out of its range.
@@ -115,13 +114,14 @@ impl FrameCodec {
         Ok(FrameCodec { cluster, keyring, limits, aead: aead::DEFAULT, encoder: Encoder::new() })
     }
 
-    /// The same with another implementation of the cipher. The bytes are the same with each.
+    /// The same codec with another implementation of the cipher. All implementations produce the
+    /// same bytes.
     #[must_use]
     pub fn with_aead(self, aead: &'static dyn Aead) -> FrameCodec {
         FrameCodec { aead, ..self }
     }
 
-    /// Changes the keys, of a node that seals; one that does not seal stays so, and this does
+    /// Replaces the keys of a codec that seals. An insecure codec stays insecure; then this does
     /// nothing.
     pub fn set_keyring(&mut self, keyring: Keyring) {
         if let Some(held) = &mut self.keyring {
@@ -129,25 +129,25 @@ impl FrameCodec {
         }
     }
 
-    /// Whether it makes and takes sealed frames.
+    /// Whether this codec seals frames and accepts sealed frames only.
     #[must_use]
     pub fn seals(&self) -> bool {
         self.keyring.is_some()
     }
 
-    /// The limits.
+    /// The limits of this codec.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Appends the frame of a payload to `out`. The nonce is used up; an unsealed frame does not
-    /// show it.
+    /// contain it.
     ///
-    /// On a connection, [`Stream::seal`](crate::Stream::seal) knows the channel.
+    /// On a connection, use [`Stream::seal`](crate::Stream::seal), which supplies the channel.
     ///
     /// # Errors
-    /// A [`SealError`]; then `out` is as it was.
+    /// A [`SealError`]; then `out` is unchanged.
     pub fn seal(
         &mut self,
         channel: &Channel,
@@ -188,9 +188,9 @@ impl FrameCodec {
             body: text + overhead,
         };
 
-        // The header goes before the text, but its length depends on how well the text compresses:
-        // room is left for that of the text as it is, and the text moved by a byte or two if that
-        // was too much.
+        // The header precedes the text, but its length depends on the compressed length of the
+        // text. So room is left for the header of the uncompressed text, and the text is moved by a
+        // byte or two if the header turns out shorter.
         let start = out.len();
         out.reserve(header(false, payload.len()).len() + payload.len() + overhead);
         let text_at = start + header(false, payload.len()).len() + nonce_bytes;
@@ -229,14 +229,14 @@ impl FrameCodec {
         Ok(())
     }
 
-    /// Opens a frame where it lies; nothing may follow it. Of a compressed one the payload comes to
-    /// `scratch`, whose contents are lost in every case.
+    /// Opens a frame in place; nothing may follow it. The payload of a compressed frame is written
+    /// to `scratch`, whose previous contents are lost in any case.
     ///
-    /// What an error leaves in both buffers is never a part of a payload that is not authentic.
+    /// After an error, neither buffer contains any part of an unauthenticated payload.
     ///
     /// # Errors
-    /// A [`FrameError`]. Of a datagram: count it and forget the datagram. On a connection: close
-    /// it.
+    /// A [`FrameError`]. If the frame is a datagram, count the error and drop the datagram. On a
+    /// connection, close the connection.
     pub fn open<'a>(
         &self,
         channel: &Channel,
@@ -285,7 +285,7 @@ impl FrameCodec {
         Ok(Opened { payload, seal, compressed: header.compressed })
     }
 
-    /// Tries all keys of the id on nonce, text and tag.
+    /// Decrypts with each key that has the key id, until one authenticates the text.
     fn unseal<'a>(
         &self,
         keyring: &Keyring,
@@ -303,8 +303,8 @@ impl FrameCodec {
         let parts = Nonce::read(*nonce).map_err(|_| FrameError::ReservedEpoch)?;
         let mut saved = false;
         while let Some(key) = keys.next() {
-            // A try that fails may spoil the text; almost always there is one key of an id, and
-            // nothing to save.
+            // A failed attempt may destroy the text. Almost always only one key has the id, and
+            // then there is nothing to save.
             if saved {
                 text.copy_from_slice(scratch);
             } else if keys.peek().is_some() {
@@ -320,7 +320,8 @@ impl FrameCodec {
     }
 }
 
-/// CRC-32 (IEEE) of what the tag of a sealed frame would cover, most significant byte first.
+/// CRC-32 (IEEE) over the bytes that the tag of a sealed frame would cover, most significant byte
+/// first.
 fn checksum(associated: &AssociatedData, text: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let mut sum = crc32fast::Hasher::new();
     sum.update(associated.as_slice());

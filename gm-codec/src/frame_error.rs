@@ -1,108 +1,107 @@
-//! Why bytes that came are no frame for us. Knows nothing of how frames are read.
+//! Reasons to refuse a received frame.
 
 use thiserror::Error;
 
-/// Why a frame was refused. Bytes from outside are the cause, never the caller; on a stream the
-/// connection is of no more use.
+/// The reason why a received frame was refused. Bytes from outside are the cause, never the caller.
+/// After an error a connection is unusable.
 ///
-/// The names of the variants are those of `docs/WIRE.md`, "Error names", which also says which
-/// comes first.
+/// The variants are named as in `docs/WIRE.md`, "Error names", which also defines their precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The bytes end before the frame does: of a stream, more may come.
+    /// The bytes end before the frame does. On a stream, more may come.
     #[error("the bytes end before the frame does")]
     Truncated,
-    /// The first byte is not that of a frame.
-    #[error("the first byte is {byte:#04x}, not that of a frame")]
+    /// The first byte is not the magic byte.
+    #[error("the first byte is {byte:#04x}, which is not the magic byte of a frame")]
     BadMagic {
-        /// The byte.
+        /// The first byte.
         byte: u8,
     },
-    /// The frame has a version that is not known here.
-    #[error("the frame has version {version}, which is not known here")]
+    /// This implementation does not know the frame's version.
+    #[error("unknown frame version {version}")]
     UnknownVersion {
         /// The version, 0 to 15.
         version: u8,
     },
-    /// The frame has flags that are not known here.
-    #[error("the frame has flags {flags:#06b}, not all of which are known here")]
+    /// This implementation does not know a flag of the frame.
+    #[error("unknown frame flags in {flags:#06b}")]
     UnknownFlags {
-        /// All four flags, the first in the lowest bit.
+        /// The four flags, with the first flag in the lowest bit.
         flags: u8,
     },
-    /// The frame is not sealed and yet names a key.
-    #[error("the frame is not sealed and yet names the key {key_id:#04x}")]
+    /// The frame is unsealed but has a key id.
+    #[error("the frame is not sealed but has the key id {key_id:#04x}")]
     KeyIdOfUnsealed {
         /// The key id.
         key_id: u8,
     },
-    /// The length has a shorter spelling.
-    #[error("the frame's length is spelt with more bytes than it needs")]
+    /// The length is encoded with more bytes than it needs.
+    #[error("the frame's length is encoded with more bytes than it needs")]
     LengthOverLong,
     /// The length needs more than 64 bits.
     #[error("the frame's length needs more than 64 bits")]
     LengthTooLarge,
-    /// The frame is longer than what is taken here.
-    #[error("the frame announces {declared} bytes after its header; at max {limit} are taken")]
+    /// The frame is longer than the receiver accepts.
+    #[error("the frame announces {declared} bytes after its header; at most {limit} are accepted")]
     TooLong {
         /// Bytes announced after the header.
         declared: u64,
-        /// Bytes that may follow this header.
+        /// Maximum number of bytes that may follow this header.
         limit: u64,
     },
-    /// The frame has no room for what every frame has.
-    #[error("the frame announces {declared} bytes after its header, less than {min}")]
+    /// The frame is too short for the fields that every frame has.
+    #[error("the frame announces {declared} bytes after its header; the minimum is {min}")]
     TooShort {
         /// Bytes announced after the header.
         declared: u64,
-        /// Bytes that every frame of its kind has.
+        /// Minimum number of bytes after the header of such a frame.
         min: u64,
     },
-    /// Bytes follow where there must be one frame alone.
+    /// Bytes follow the only frame that is allowed here.
     #[error("{extra} bytes follow the frame")]
     TrailingBytes {
-        /// How many.
+        /// Number of bytes after the frame.
         extra: usize,
     },
-    /// The frame is not sealed, and only sealed ones are taken.
+    /// The frame is unsealed, and the receiver accepts sealed frames only.
     #[error("the frame is not sealed")]
     NotSealed,
-    /// None of our keys has the frame's key id (or we have no keys at all).
-    #[error("no key has the frame's key id {key_id:#04x}")]
+    /// The receiver has no key with the frame's key id, or no keys at all.
+    #[error("unknown key id {key_id:#04x}")]
     UnknownKey {
         /// The key id.
         key_id: u8,
     },
-    /// The nonce is in the epoch that is reserved for key ids.
-    #[error("the frame's nonce is in the reserved epoch of zeros")]
+    /// The nonce uses the epoch that is reserved for key ids.
+    #[error("the frame's nonce uses the reserved epoch of zeros")]
     ReservedEpoch,
-    /// The tag is wrong: another key, another cluster, another connection or place on it, or a
-    /// changed frame.
-    #[error("the frame is not authentic: another key, cluster or connection, or it was changed")]
+    /// The tag is wrong: the frame has another key, cluster, connection or position, or was
+    /// modified.
+    #[error("the frame is not authentic: another key, cluster or connection, or it was modified")]
     NotAuthentic,
-    /// The checksum of an unsealed frame is wrong: another cluster or connection, or a changed
-    /// frame.
-    #[error("the frame's checksum is wrong: another cluster or connection, or it was changed")]
+    /// The checksum of an unsealed frame is wrong: the frame has another cluster or connection, or
+    /// was modified.
+    #[error("the frame's checksum is wrong: another cluster or connection, or it was modified")]
     BadChecksum,
-    /// The payload would be larger than what is taken here.
-    #[error("the payload announces {declared} bytes; at max {limit} are taken")]
+    /// The payload would be longer than the receiver accepts.
+    #[error("the payload announces {declared} bytes; at most {limit} are accepted")]
     PayloadTooLong {
-        /// Bytes of the payload.
+        /// Announced length of the payload in bytes.
         declared: u64,
-        /// Bytes that are taken.
+        /// Maximum length of a payload in bytes.
         limit: u64,
     },
-    /// The payload was compressed and is not smaller for it.
-    #[error("a payload of {payload} bytes was compressed to {compressed}")]
+    /// The payload was compressed although that does not make it smaller.
+    #[error("a payload of {payload} bytes was compressed to {compressed} bytes, which is not smaller")]
     NotSmaller {
-        /// Bytes of the payload.
+        /// Announced length of the payload in bytes.
         payload: u64,
-        /// Bytes of its compressed form.
+        /// Length of its compressed form in bytes.
         compressed: u64,
     },
-    /// The payload is no snappy block.
-    #[error("the compressed payload is no snappy block")]
+    /// The payload is not a valid snappy block.
+    #[error("the compressed payload is not a valid snappy block")]
     BadCompression,
 }
 

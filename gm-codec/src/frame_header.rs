@@ -1,4 +1,4 @@
-//! The first bytes of a frame, read and written. Knows nothing of keys and of what follows.
+//! Encoding and decoding of the frame header.
 //!
 //! `docs/WIRE.md`, "Frames".
 
@@ -8,33 +8,33 @@ use crate::varint::{self, VarintError};
 
 /// The first byte of every frame: `g`.
 pub(crate) const MAGIC: u8 = 0x67;
-/// The version of the format: a draft.
+/// The version of the format, a draft.
 pub(crate) const VERSION: u8 = 0;
 const SEALED: u8 = 0b0001;
 const COMPRESSED: u8 = 0b0010;
 
-/// A header that is sound in itself.
+/// A header that is valid in itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     /// The id of the key, if the frame is sealed.
     pub(crate) key_id: Option<u8>,
     pub(crate) compressed: bool,
-    /// Bytes after the header.
+    /// Length of the body, the bytes after the header.
     pub(crate) body: usize,
 }
 
 impl FrameHeader {
-    /// Bytes of the header itself.
+    /// Length of the header itself in bytes.
     pub(crate) fn len(self) -> usize {
         FIXED_HEADER_BYTES + varint::len(self.body as u64)
     }
 
-    /// Bytes after the header that are not the payload's.
+    /// Number of bytes after the header that do not belong to the payload.
     pub(crate) fn overhead(sealed: bool) -> usize {
         if sealed { NONCE_BYTES + TAG_BYTES } else { CHECKSUM_BYTES }
     }
 
-    /// Writes the header over the first [`len`](Header::len) bytes of `to`.
+    /// Writes the header over the first [`len`](FrameHeader::len) bytes of `to`.
     pub(crate) fn write(self, to: &mut [u8]) {
         let sealed = if self.key_id.is_some() { SEALED } else { 0 };
         let compressed = if self.compressed { COMPRESSED } else { 0 };
@@ -43,10 +43,10 @@ impl FrameHeader {
         places.for_each(|(place, byte)| *place = byte);
     }
 
-    /// The header that `bytes` begin with. The first byte that is wrong decides, so a stream may be
-    /// asked again with each byte that comes.
+    /// The header at the front of `bytes`. The first wrong byte decides, so the caller may pass a
+    /// stream again after each byte that arrives.
     ///
-    /// `limit`: bytes of a whole frame.
+    /// `limit` is the maximum length of a whole frame in bytes.
     pub(crate) fn read(bytes: &[u8], limit: usize) -> Result<FrameHeader, FrameError> {
         let magic = *bytes.first().ok_or(FrameError::Truncated)?;
         if magic != MAGIC {

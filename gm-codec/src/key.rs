@@ -1,5 +1,5 @@
-//! A key, and the byte that names it on the wire. Knows nothing of files: whoever reads one hands
-//! its 32 bytes in.
+//! A key, and the byte that identifies it on the wire. The caller reads keys from files and passes
+//! in their 32 bytes.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use zeroize::Zeroize;
 use crate::aead::{Aead, Portable};
 use crate::limits::NONCE_BYTES;
 
-/// What the key id authenticates: a text that nothing else authenticates.
+/// The label that the key id authenticates; nothing else authenticates this text.
 const KEY_ID_LABEL: &[u8] = b"gm key id";
 
-/// The nonce of the key id. No frame has it: its epoch is [reserved](crate::ReservedEpoch).
+/// The nonce of the key id. No frame uses it, since its epoch is [reserved](crate::ReservedEpoch).
 const KEY_ID_NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];
 
-/// A secret of 32 random bytes that all nodes of a cluster share. Not a password: whoever has a
-/// frame can try passwords.
+/// A secret of 32 random bytes that all nodes of a cluster share. It must not be a password: an
+/// attacker who has captured one frame can try passwords against it.
 ///
-/// Overwritten with zeros when dropped; compared in constant time; `Debug` shows its [id](Key::id)
-/// only.
+/// It is overwritten with zeros when dropped and compared in constant time; `Debug` shows only its
+/// [id](Key::id).
 #[derive(Clone)]
 pub struct Key {
     secret: [u8; Key::BYTES],
@@ -27,25 +27,25 @@ pub struct Key {
 }
 
 impl Key {
-    /// Bytes of a key.
+    /// Length of a key in bytes.
     pub const BYTES: usize = 32;
 
-    /// The key of these bytes. The caller's copy stays the caller's to overwrite.
+    /// The key of these bytes. The caller must overwrite its own copy.
     #[must_use]
     pub fn new(secret: [u8; Key::BYTES]) -> Key {
         let id = Portable.seal(&secret, &KEY_ID_NONCE, KEY_ID_LABEL, &mut []).map_or(0, |tag| tag[0]);
         Key { secret, id }
     }
 
-    /// The byte by which frames name their key: the first of the tag over an empty message with a
-    /// fixed label and a nonce that no frame has. It narrows a guess by 1 in 256 and tells nothing
-    /// else. Different keys may have one id.
+    /// The key id: the byte by which frames identify their key. It is the first byte of the tag
+    /// over an empty message with a fixed label and a nonce that no frame uses. It rules out 255 of
+    /// 256 guesses and reveals nothing else. Different keys may have the same id.
     #[must_use]
     pub fn id(&self) -> u8 {
         self.id
     }
 
-    /// The bytes, for the cipher alone.
+    /// The secret bytes, for the cipher only.
     pub(crate) fn secret(&self) -> &[u8; Key::BYTES] {
         &self.secret
     }

@@ -1,31 +1,31 @@
-//! The keys of a node: one seals, all open, so that keys change without a pause. Knows nothing of
-//! frames.
+//! The keys of a node. One key seals and all keys open, so a cluster changes keys without a pause.
 
 use thiserror::Error;
 
 use crate::key::Key;
 
-/// Keys of a node: at least one, at most [`Keyring::MAX_KEYS`], all different. The first seals, all
+/// The keys of a node: 1 to [`Keyring::MAX_KEYS`] different keys. The first key seals; all keys
 /// open.
 ///
-/// To change keys: add the new one behind on every node; then put it first on every node; then drop
-/// the old one.
+/// To change keys, append the new key on every node, then move it to the front on every node, then
+/// drop the old key.
 #[derive(Clone, Debug)]
 pub struct Keyring {
     seal: Key,
     others: Vec<Key>,
 }
 
-/// Why a key was not added. The keyring is gone with the call: it was moved in.
+/// The reason why a key was not added. The keyring was moved into the call and is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum KeyringError {
-    /// It has [`Keyring::MAX_KEYS`] already: each costs whoever opens a try, in the worst case.
-    #[error("a keyring holds {max} keys at max", max = Keyring::MAX_KEYS)]
+    /// The keyring is full. The number is limited because each key costs the receiver an attempt to
+    /// open, in the worst case.
+    #[error("a keyring holds at most {max} keys", max = Keyring::MAX_KEYS)]
     Full,
-    /// It has that key already.
-    #[error("the keyring has the key with id {key_id:#04x} already")]
+    /// The keyring already has this key.
+    #[error("the keyring already has the key with id {key_id:#04x}")]
     Duplicate {
-        /// The id of the key, which is no secret.
+        /// The id of the key, which is not a secret.
         key_id: u8,
     },
 }
@@ -42,7 +42,7 @@ impl KeyringError {
 }
 
 impl Keyring {
-    /// Keys that a keyring may hold.
+    /// Maximum number of keys in a keyring.
     pub const MAX_KEYS: usize = 16;
 
     /// A keyring of one key, which seals and opens.
@@ -51,7 +51,7 @@ impl Keyring {
         Keyring { seal, others: Vec::new() }
     }
 
-    /// The same with one more key, which opens.
+    /// The same keyring with one more key, which only opens.
     ///
     /// # Errors
     /// [`KeyringError::Duplicate`], then [`KeyringError::Full`].
@@ -72,12 +72,12 @@ impl Keyring {
         &self.seal
     }
 
-    /// All keys, in the order in which they are tried: the one that seals first.
+    /// The keys in the order in which they are tried, the sealing key first.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         std::iter::once(&self.seal).chain(&self.others)
     }
 
-    /// The keys of an id, in the order of [`keys`](Keyring::keys).
+    /// The keys with that key id, in the order of [`keys`](Keyring::keys).
     pub fn keys_with_id(&self, key_id: u8) -> impl Iterator<Item = &Key> {
         self.keys().filter(move |key| key.id() == key_id)
     }

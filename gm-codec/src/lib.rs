@@ -1,27 +1,31 @@
-//! The wire, byte for byte: payloads, sealed frames, keys, nonces, replay windows, streams.
+//! The wire format of gm: payloads, sealed frames, keys, nonces, replay windows, streams.
 //!
-//! Knows nothing of sockets, clocks, threads and files; chance (epochs, openings) is handed in,
-//! never drawn. The format is `docs/WIRE.md`; `vectors/` holds examples of it.
+//! `gm-broadcast` sends and receives its frames. The crate is sans-I/O: the caller supplies bytes,
+//! random epochs and random handshake bytes. `docs/WIRE.md` specifies the format; `vectors/` holds
+//! test vectors.
 //!
-//! - A [`Payload`] is what nodes say: who sends it on whose behalf ([`Header`]), and records and
-//!   increments of a group, something of an application's own, or what nodes need to keep both the
-//!   same everywhere ([`Body`]). One value has one spelling. [`split_state`] cuts a state to the
-//!   size of datagrams; [`Payload::decode_traced`] shows bytes to a human.
+//! - A [`Payload`] is one message: a [`Header`] with sender, origin and routing, and a [`Body`]
+//!   with updates of a group, an application's own payload, or a message of membership, repair or
+//!   anti-entropy. One value has exactly one encoding. [`split_state`] splits a group state into
+//!   datagrams; [`Payload::decode_traced`] decodes with diagnostics.
 //! - A [`FrameCodec`] seals payloads into frames and opens them, in the caller's buffers, with the
-//!   keys of a [`Keyring`], bound to a [`ClusterName`] and to the [`Channel`] that they travel on.
-//! - [`NonceSequence`] number what a sender seals in an [`Epoch`]; a [`ReplayWindow`] tells
-//!   datagrams that came already.
-//! - On a connection an [`Handshake`] exchanges random bytes and becomes a [`Stream`]; a
-//!   [`FrameSplitter`] cuts what comes.
-//! - [`Limits`] are checked before memory is asked for. What a peer sends ends in a [`FrameError`],
-//!   never in a panic.
+//!   keys of a [`Keyring`]. It binds each frame to a [`ClusterName`] and to a [`Channel`].
+//! - A [`NonceSequence`] numbers the frames that a sender seals in an [`Epoch`]; a [`ReplayWindow`]
+//!   detects datagrams that arrived before.
+//! - On a connection a [`Handshake`] exchanges random bytes and becomes a [`Stream`]; a
+//!   [`FrameSplitter`] splits the received bytes into frames.
+//! - [`Limits`] are checked before memory is allocated. Invalid input results in a [`FrameError`]
+//!   or a [`PayloadError`], never in a panic.
 //!
 //! ```
-//! use gm_codec::{Channel, ClusterName, Epoch, FrameCodec, FrameError, ReplayStatus, Key, Keyring, Limits, NonceSequence, ReplayWindow};
+//! use gm_codec::{
+//!     Channel, ClusterName, Epoch, FrameCodec, FrameError, Key, Keyring, Limits, NonceSequence,
+//!     ReplayStatus, ReplayWindow,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let codec = |cluster: &str| -> Result<FrameCodec, Box<dyn std::error::Error>> {
-//!     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
+//!     let keyring = Keyring::new(Key::new([7; 32])); // a real key has random bytes
 //!     Ok(FrameCodec::new(cluster.parse()?, keyring, Limits::default())?)
 //! };
 //! let (mut ann, bob, eve) = (codec("production")?, codec("production")?, codec("testing")?);
@@ -31,12 +35,13 @@
 //! ann.seal(&Channel::Datagram, nonces.next_nonce()?, b"hello", &mut frame)?;
 //!
 //! let (mut copy, mut scratch) = (frame.clone(), Vec::new());
-//! assert_eq!(eve.open(&Channel::Datagram, &mut copy, &mut scratch), Err(FrameError::NotAuthentic));
+//! let refused = eve.open(&Channel::Datagram, &mut copy, &mut scratch);
+//! assert_eq!(refused, Err(FrameError::NotAuthentic));
 //! let opened = bob.open(&Channel::Datagram, &mut frame, &mut scratch)?;
 //! assert_eq!(opened.payload, b"hello");
 //!
 //! let mut window = ReplayWindow::new(bob.limits());
-//! let seal = opened.seal.ok_or("it was sealed")?;
+//! let seal = opened.seal.ok_or("not sealed")?;
 //! assert_eq!(window.check_and_set(seal.epoch, seal.counter), ReplayStatus::Fresh);
 //! assert_eq!(window.check_and_set(seal.epoch, seal.counter), ReplayStatus::Replayed);
 //! # Ok(())
@@ -44,7 +49,7 @@
 //! ```
 //!
 //! Reading order: `limits.rs`, `varint.rs`, `frame_header.rs` (the bytes), `cluster.rs`, `key.rs`,
-//! `keyring.rs`, `nonce.rs`, `channel.rs` (what a frame is bound to), `frame.rs` with
+//! `keyring.rs`, `nonce.rs`, `channel.rs` (the binding of a frame), `frame.rs` with
 //! `compression.rs` and `frame_error.rs`, `stream.rs`, `splitter.rs`, `replay.rs`; `aead.rs` is the
 //! cipher; then `payload.rs` and the files below it. The feature `ring` (off by default) makes the
 //! crate `ring` the cipher.

@@ -1,9 +1,8 @@
-//! Every maximum of the wire, in one place, checked before memory is asked for. Knows nothing of
-//! what they are maxima of.
+//! The limits of the wire format. They are checked before memory is allocated.
 
 use thiserror::Error;
 
-/// Bytes of a frame's magic, version, flags and key id, before its length.
+/// Bytes of the magic, the version and flags, and the key id, which precede the length.
 pub(crate) const FIXED_HEADER_BYTES: usize = 3;
 /// Bytes of a nonce: 8 of the epoch, 4 of the counter.
 pub(crate) const NONCE_BYTES: usize = 12;
@@ -11,58 +10,62 @@ pub(crate) const NONCE_BYTES: usize = 12;
 pub(crate) const TAG_BYTES: usize = 16;
 /// Bytes of the checksum of an unsealed frame.
 pub(crate) const CHECKSUM_BYTES: usize = 4;
-/// Bytes that each side sends first on a connection.
+/// Bytes that each side of a connection sends first.
 pub(crate) const HANDSHAKE_BYTES: usize = 16;
-/// What snappy makes of one byte is less than this: its best element makes 64 bytes of 3.
+/// Upper bound of snappy's expansion per byte: its best element turns 3 bytes into 64.
 pub(crate) const MAX_SNAPPY_RATIO: u64 = 22;
 
-/// The maxima that a node can be configured with. All are bytes, but for the last three.
+/// The configurable limits of a node. All but the last three are in bytes.
 ///
-/// They need not be equal on all nodes: what a sender may make and what a receiver may take are
-/// separate lines here.
+/// Nodes may have different limits, but a node must not send more than its peers accept. So if one
+/// node has smaller limits than others, it refuses their larger frames and payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Of a frame made or taken, with its header. Default 16 MiB. Range 1,200 bytes to 1 GiB.
+    /// Maximum length of a frame, header included, sent or received. Default 16 MiB; range 1,200
+    /// bytes to 1 GiB. A peer with a lower limit closes the connection on which a longer frame
+    /// arrives.
     pub frame: usize,
-    /// Of a frame made for a datagram, with its header. Default 1,200: what passes every IPv6 path
-    /// unfragmented, with room for tunnels. Range 64 to 65,507 (what UDP can carry) and not above
-    /// `frame`. Taken is whatever arrives.
+    /// Maximum length of a frame that is sent as a datagram, header included. Default 1,200, which
+    /// passes every IPv6 path unfragmented, with room for tunnels; range 64 to 65,507 (the maximum
+    /// of UDP), and at most `frame`. A higher value risks fragmentation and loss; a lower one moves
+    /// more payloads to TCP. Received datagrams of any length are accepted.
     pub datagram: usize,
-    /// Of a payload made or taken, before compression and after decompression. Default 16 MiB.
-    /// Range 1 byte to 1 GiB.
+    /// Maximum length of an uncompressed payload, sent or received. Default 16 MiB; range 1 byte to
+    /// 1 GiB.
     pub payload: usize,
-    /// Payloads of at most so many bytes are not compressed. Default 128: below, snappy gains less
-    /// than it costs. Any value.
+    /// Payloads of at most this many bytes are not compressed. Default 128, below which snappy
+    /// gains less than it costs; any value is valid.
     pub compress_above: usize,
-    /// Epochs that a replay window remembers, about 160 bytes each. Default 4,096. Range 1 to 2^20.
+    /// Number of epochs that a replay window remembers, at about 160 bytes each. Default 4,096;
+    /// range 1 to 2^20. If it is below the number of senders, old datagrams can be replayed.
     pub replay_epochs: usize,
-    /// Nodes that a payload names, nodes of one of its lists, and members, islands, groups, buckets
-    /// and the like in it. Default 100,000. Range 1 to 2^24; a decoder takes up to 264 bytes for
-    /// each.
+    /// Maximum number of entries in a payload's table, of nodes in one of its lists, and of
+    /// members, islands, groups, buckets and the like in it. Default 100,000; range 1 to 2^24. A
+    /// decoder needs up to 264 bytes for each.
     pub nodes: usize,
-    /// Items of all members in a payload. Default 2^20. Range 1 to 2^28; a decoder takes 20 bytes
-    /// for each.
+    /// Maximum number of items of all members in a payload. Default 2^20; range 1 to 2^28. A
+    /// decoder needs 20 bytes for each.
     pub items: usize,
 }
 
-/// A limit that is out of its range. Nothing was made.
+/// A limit that is out of its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("the limit `{name}` is {value}, not within {min} and {max}")]
+#[error("the limit `{name}` is {value}; it must be between {min} and {max}")]
 pub struct LimitsError {
     /// The field of [`Limits`].
     pub name: &'static str,
-    /// What it was set to.
+    /// The refused value.
     pub value: usize,
-    /// The least that it may be.
+    /// Minimum of the limit.
     pub min: usize,
-    /// The most that it may be.
+    /// Maximum of the limit.
     pub max: usize,
 }
 
 impl Limits {
-    /// Bytes, with its header, of the first frame that a side of a connection sends, at most:
-    /// fixed, the same for all. Until a frame opened, the peer has not proven that it has the key,
-    /// and no more than this is kept of what it sent.
+    /// Maximum length, header included, of the first frame that each side of a connection sends. It
+    /// is fixed and the same for all nodes. Until a frame opens, the peer has not proven that it
+    /// has the key, and no more than this is buffered for it.
     pub const FIRST_FRAME: usize = 4_096;
 
     /// The defaults.
@@ -76,32 +79,32 @@ impl Limits {
         items: 1 << 20,
     };
 
-    /// Bytes of the first frame that a side of a connection sends, at most:
+    /// Maximum length in bytes of the first frame that each side of a connection sends:
     /// [`FIRST_FRAME`](Limits::FIRST_FRAME), or `frame` if that is less.
     #[must_use]
     pub const fn first_frame(&self) -> usize {
         if self.frame < Limits::FIRST_FRAME { self.frame } else { Limits::FIRST_FRAME }
     }
 
-    /// Bytes of payload that the first frame of a connection has room for, however badly it
-    /// compresses.
+    /// Length of the longest payload that fits into the first frame of a connection, even if it is
+    /// incompressible.
     #[must_use]
     pub const fn first_frame_payload(&self) -> usize {
-        // The length of a body within a first frame takes 2 bytes at most.
+        // The length field of a first frame takes at most 2 bytes.
         self.first_frame().saturating_sub(FIXED_HEADER_BYTES + 2 + NONCE_BYTES + TAG_BYTES)
     }
 
-    /// Bytes of payload that a sealed datagram has room for.
+    /// Length of the longest payload that fits into a sealed datagram.
     #[must_use]
     pub const fn datagram_payload(&self) -> usize {
-        // The length of a body within a datagram takes 3 bytes at most.
+        // The length field of a datagram takes at most 3 bytes.
         self.datagram.saturating_sub(FIXED_HEADER_BYTES + 3 + NONCE_BYTES + TAG_BYTES)
     }
 
     /// The same limits, if each is within its range.
     ///
     /// # Errors
-    /// The first that is not, in the order of the fields.
+    /// The first limit that is out of its range, in the order of the fields.
     pub const fn checked(self) -> Result<Limits, LimitsError> {
         let max_datagram = if self.frame < MAX_DATAGRAM { self.frame } else { MAX_DATAGRAM };
         let rows = [
@@ -130,17 +133,17 @@ impl Default for Limits {
     }
 }
 
-/// The most that `frame` and `payload` may be set to.
+/// Maximum of `frame` and of `payload`.
 const MAX_FRAME: usize = 1 << 30;
-/// The most that a UDP datagram carries over IPv4.
+/// Maximum payload of a UDP datagram over IPv4.
 const MAX_DATAGRAM: usize = 65_507;
 
-// How the limits hang together.
+// Relations between the limits.
 const _: () = {
     assert!(Limits::DEFAULT.checked().is_ok());
     assert!(FIXED_HEADER_BYTES + crate::varint::MAX_BYTES + NONCE_BYTES + TAG_BYTES < 64);
     assert!(Limits::DEFAULT.compress_above < Limits::DEFAULT.datagram);
-    // Snappy's blocks count their bytes in 32 bits, also with what an incompressible one adds.
+    // Snappy counts the bytes of a block in 32 bits, including the growth of an incompressible one.
     assert!(MAX_FRAME as u64 * 7 / 6 + 32 < u32::MAX as u64);
     assert!(MAX_SNAPPY_RATIO * 3 > 64);
 };

@@ -1,7 +1,7 @@
-//! The number that each sealed frame has alone: a random epoch and a counter. Draws nothing: epochs
-//! are handed in.
+//! Nonces: a random epoch and a counter, unique for each sealed frame. The caller supplies the
+//! epochs.
 //!
-//! `docs/WIRE.md`, "Nonces", says why they cannot repeat.
+//! `docs/WIRE.md`, "Nonces", explains why nonces do not repeat.
 
 use std::fmt;
 
@@ -9,30 +9,31 @@ use thiserror::Error;
 
 use crate::limits::NONCE_BYTES;
 
-/// The random part of a nonce: 8 bytes, not all zero, which a sender draws at each start and
-/// whenever it cannot be sure that it did not already use what it would use next.
+/// The random part of a nonce: 8 bytes, not all zero. A sender draws a new epoch at each start, and
+/// whenever it may have used its next nonce before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch([u8; Epoch::BYTES]);
 
-/// The epoch of eight zeros, in which key ids are made. Draw another.
+/// The epoch of eight zeros, which is reserved for key ids. Draw another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("the epoch of zeros is reserved for key ids")]
 pub struct ReservedEpoch;
 
-/// All counters of an epoch are used. Nothing was sealed: draw a new epoch.
+/// Every counter of an epoch is used. Nothing was sealed; draw a new epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("epoch {epoch} has sealed its 2^32 frames: a new one is needed")]
+#[error("epoch {epoch} has sealed 2^32 frames; draw a new epoch")]
 pub struct Exhausted {
     /// The epoch that is used up.
     pub epoch: Epoch,
 }
 
 impl Epoch {
-    /// Bytes of an epoch.
+    /// Length of an epoch in bytes.
     pub const BYTES: usize = 8;
 
-    /// The epoch of these bytes. They must come from the system's generator of secrets: two
-    /// senders, or two starts of one, that have an epoch in common break the sealing.
+    /// The epoch of these bytes. They must come from the operating system's secure generator: if
+    /// two senders, or two starts of one sender, ever have the same epoch, the encryption is
+    /// broken.
     ///
     /// # Errors
     /// [`ReservedEpoch`] if all are zero.
@@ -40,7 +41,7 @@ impl Epoch {
         if bytes == [0; Epoch::BYTES] { Err(ReservedEpoch) } else { Ok(Epoch(bytes)) }
     }
 
-    /// The bytes, as they stand on the wire.
+    /// The bytes, as on the wire.
     #[must_use]
     pub fn bytes(self) -> [u8; Epoch::BYTES] {
         self.0
@@ -59,7 +60,8 @@ impl fmt::Debug for Epoch {
     }
 }
 
-/// The nonce of one frame. Neither `Clone` nor `Copy`: sealing consumes it, so that it seals once.
+/// The nonce of one frame. It is neither `Clone` nor `Copy`: sealing consumes it, so it seals only
+/// once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Nonce {
     epoch: Epoch,
@@ -67,8 +69,8 @@ pub struct Nonce {
 }
 
 impl Nonce {
-    /// A nonce of given parts, for whoever makes a frame anew (vectors, tools). A node takes its
-    /// own from [`NonceSequence`].
+    /// A nonce of given parts, for tools and vectors that reproduce a frame. A node takes its
+    /// nonces from [`NonceSequence`].
     #[must_use]
     pub fn from_parts(epoch: Epoch, counter: u32) -> Nonce {
         Nonce { epoch, counter }
@@ -80,7 +82,7 @@ impl Nonce {
         self.epoch
     }
 
-    /// How many nonces of the epoch came before.
+    /// Number of earlier nonces in this epoch.
     #[must_use]
     pub fn counter(&self) -> u32 {
         self.counter
@@ -95,32 +97,33 @@ impl Nonce {
         bytes
     }
 
-    /// The nonce of 12 bytes that came.
+    /// The nonce of 12 received bytes.
     pub(crate) fn read(bytes: [u8; NONCE_BYTES]) -> Result<Nonce, ReservedEpoch> {
         let [a, b, c, d, e, f, g, h, counter @ ..] = bytes;
         Ok(Nonce { epoch: Epoch::new([a, b, c, d, e, f, g, h])?, counter: u32::from_be_bytes(counter) })
     }
 }
 
-/// The nonces of one epoch, each given once. Not `Clone`: a copy would give the same ones again.
+/// The nonces of one epoch, each returned once. It is not `Clone`, because a copy would return the
+/// same nonces again.
 #[derive(Debug)]
 pub struct NonceSequence {
     epoch: Epoch,
-    /// The next counter; 2^32 once all are given.
+    /// The next counter; 2^32 once all are used.
     next: u64,
 }
 
 impl NonceSequence {
-    /// Nonces one epoch holds.
+    /// Number of nonces in one epoch.
     pub const PER_EPOCH: u64 = 1 << 32;
 
-    /// All nonces of an epoch that nothing was sealed in yet.
+    /// The nonces of an epoch in which nothing was sealed yet.
     #[must_use]
     pub fn new(epoch: Epoch) -> NonceSequence {
         NonceSequence { epoch, next: 0 }
     }
 
-    /// The nonces from a counter on, for whoever has given away those before.
+    /// The nonces from a counter on, for a sender that has used all those before it.
     #[must_use]
     pub fn starting_at(epoch: Epoch, counter: u32) -> NonceSequence {
         NonceSequence { epoch, next: counter.into() }
@@ -132,8 +135,7 @@ impl NonceSequence {
         self.epoch
     }
 
-    /// How many are left: whoever does not want to see [`Exhausted`] asks for a new epoch in good
-    /// time.
+    /// Number of nonces that remain. To avoid [`Exhausted`], draw a new epoch before it reaches 0.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         Self::PER_EPOCH - self.next
@@ -142,7 +144,7 @@ impl NonceSequence {
     /// The next nonce.
     ///
     /// # Errors
-    /// [`Exhausted`] after 2^32 of them, for ever.
+    /// [`Exhausted`] once all 2^32 nonces are used, and on every later call.
     pub fn next_nonce(&mut self) -> Result<Nonce, Exhausted> {
         let counter = u32::try_from(self.next).map_err(|_| Exhausted { epoch: self.epoch })?;
         self.next += 1;

@@ -1,6 +1,7 @@
-//! A payload: what is inside a frame, byte for byte. One value has one encoding, and every other
-//! spelling is refused, so `encode(decode(bytes)) == bytes`. Knows nothing of sealing, of sockets
-//! and of when to send what.
+//! A payload, the decompressed content of a frame: encoding and decoding.
+//!
+//! One value has exactly one encoding, and every other one is refused, so `encode(decode(bytes)) ==
+//! bytes`.
 
 mod ack;
 mod application;
@@ -49,12 +50,12 @@ use table::Table;
 use table_refs::TableRefs;
 use trace::{FieldSink, Trace};
 
-/// A whole payload: who sends it and on whose behalf, and what it says.
+/// A whole payload: sender, origin and routing, and the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// Who sends it, on whose behalf, and to whom it is to be passed on.
+    /// Sender, origin and targets.
     pub header: Header,
-    /// What it says.
+    /// The content.
     pub body: Body,
 }
 
@@ -62,14 +63,14 @@ impl Payload {
     /// Appends the payload to `out`: table, header, tag, body.
     ///
     /// # Errors
-    /// A [`PayloadError`] if the payload cannot be said: a list that is not sorted, more of
-    /// something than the limits allow. `out` is then as it was.
+    /// A [`PayloadError`] if the payload cannot be encoded, for example because a list is unsorted
+    /// or exceeds a limit. Then `out` is unchanged.
     pub fn encode(&self, limits: &Limits, out: &mut Vec<u8>) -> Result<(), PayloadError> {
         Payload::encode_parts(&self.header, &self.body, limits, out)
     }
 
-    /// Appends the payload of a header and a body to `out`: for who sends one body under many
-    /// headers.
+    /// Appends the payload of a header and a body to `out`, for callers that send one body with
+    /// many headers.
     ///
     /// # Errors
     /// As [`encode`](Payload::encode).
@@ -92,30 +93,29 @@ impl Payload {
         Ok(())
     }
 
-    /// Reads a payload, all of it.
+    /// Decodes a whole payload.
     ///
-    /// Whatever the bytes announce, memory asked for on the way is in all at most 88 bytes for each
-    /// byte of the payload (`tests/allocations.rs`): it is what is there that costs, never what is
-    /// announced.
+    /// Whatever counts the payload announces, decoding allocates at most 88 bytes in total for each
+    /// byte of the payload (`tests/allocations.rs`).
     ///
     /// # Errors
-    /// A [`PayloadError`] that names what is wrong and, by [`PayloadError::name`], what other
-    /// implementations call it.
+    /// A [`PayloadError`]. [`PayloadError::name`] returns its name, which is the same in every
+    /// implementation.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Payload, PayloadError> {
         Payload::read(&mut Reader::new(bytes, ()), limits)
     }
 
-    /// Reads a payload, all of it, and tells of each field that was read, also of those before a
-    /// fault. For humans.
+    /// Decodes a whole payload and reports each decoded field, also those before an error. For
+    /// diagnostics.
     ///
     /// # Errors
-    /// A [`TracedError`]: what [`decode`](Payload::decode) says, and where.
+    /// A [`TracedError`]: the error of [`decode`](Payload::decode), and its offset.
     pub fn decode_traced(
         bytes: &[u8],
         limits: &Limits,
-        tell: &mut impl FnMut(TracedField),
+        report: &mut impl FnMut(TracedField),
     ) -> Result<Payload, TracedError> {
-        let mut reader = Reader::new(bytes, FieldSink::new(tell));
+        let mut reader = Reader::new(bytes, FieldSink::new(report));
         Payload::read(&mut reader, limits).map_err(|error| reader.trace().locate(reader.at(), error))
     }
 

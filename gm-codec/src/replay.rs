@@ -1,5 +1,5 @@
-//! Which datagrams came already, by epoch and counter. Knows nothing of frames: ask only after one
-//! has opened.
+//! The replay window: detects datagrams that arrived before, by epoch and counter. Query it only
+//! after a frame has opened.
 //!
 //! `docs/WIRE.md`, "Replay window".
 
@@ -10,14 +10,14 @@ use crate::nonce::Epoch;
 
 const WORDS: usize = ReplayWindow::COUNTERS as usize / 64;
 
-/// What is known of a frame's epoch and counter.
+/// The result of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReplayStatus {
-    /// It did not come before, as far as is remembered; from now on it did.
+    /// The frame did not arrive before, as far as the window remembers. It is recorded now.
     Fresh,
-    /// It came before.
+    /// The frame arrived before.
     Replayed,
-    /// It is so far behind the newest of its epoch that nothing is remembered of it.
+    /// The counter is so far below the highest of its epoch that the window no longer knows.
     TooOld,
 }
 
@@ -33,19 +33,20 @@ impl ReplayStatus {
     }
 }
 
-/// The counters of the epochs last heard of. Bounded: a new epoch takes the place of the one that
-/// was fresh the longest ago, which is forgotten, so its frames would be fresh once more.
+/// The counters received in the most recently used epochs. The number of epochs is limited: a new
+/// epoch replaces the least recently fresh one. Frames of a replaced epoch would be accepted once
+/// more.
 #[derive(Debug)]
 pub struct ReplayWindow {
     max_epochs: usize,
     epochs: BTreeMap<Epoch, SeenCounters>,
-    /// Each epoch by when it last was fresh.
+    /// Each epoch by the time of its last fresh frame.
     by_last_use: BTreeMap<u64, Epoch>,
-    /// Fresh frames so far: the time of this module.
+    /// Number of fresh frames so far, the clock of this module.
     now: u64,
 }
 
-/// The highest counter of an epoch, and which of the [`ReplayWindow::COUNTERS`] up to it came.
+/// The highest counter of an epoch, and a bit for each of the [`ReplayWindow::COUNTERS`] up to it.
 #[derive(Debug)]
 struct SeenCounters {
     highest: u32,
@@ -55,24 +56,25 @@ struct SeenCounters {
 }
 
 impl ReplayWindow {
-    /// Counters that are remembered of an epoch: the highest and those before it.
+    /// Number of counters that the window remembers in each epoch: the highest and those below it.
     pub const COUNTERS: u32 = 1_024;
 
-    /// Remembers [`Limits::replay_epochs`] epochs, and at least one.
+    /// A window of [`Limits::replay_epochs`] epochs, at least one.
     #[must_use]
     pub fn new(limits: &Limits) -> ReplayWindow {
         let max = limits.replay_epochs.max(1);
         ReplayWindow { max_epochs: max, epochs: BTreeMap::new(), by_last_use: BTreeMap::new(), now: 0 }
     }
 
-    /// Epochs that are remembered.
+    /// Number of epochs that the window currently remembers.
     #[must_use]
     pub fn epochs(&self) -> usize {
         self.epochs.len()
     }
 
-    /// Says whether a frame that opened came before, and remembers it. What is not fresh changes
-    /// nothing, so whoever repeats old frames keeps no epoch alive and drives none out.
+    /// Checks whether an opened frame arrived before, and records it if it is fresh. Other frames
+    /// change nothing, so an attacker who replays old frames can neither keep an epoch alive nor
+    /// displace one.
     pub fn check_and_set(&mut self, epoch: Epoch, counter: u32) -> ReplayStatus {
         let used = self.now + 1;
         if let Some(known) = self.epochs.get_mut(&epoch) {

@@ -1,5 +1,5 @@
-//! The bytes of a connection, cut into frames. Knows nothing of keys: what it yields is whole, not
-//! yet authentic.
+//! Splits the byte stream of a connection into frames. The frames are complete, but not yet
+//! authenticated.
 //!
 //! `docs/WIRE.md`, "TCP".
 
@@ -8,34 +8,34 @@ use crate::frame_header::FrameHeader;
 use crate::limits::{FIXED_HEADER_BYTES, Limits};
 use crate::varint;
 
-/// Bytes of buffer that are kept for the next frame; a larger one is given back.
+/// Buffer capacity that is kept for the next frame. A larger buffer is freed.
 const KEPT_CAPACITY: usize = Limits::FIRST_FRAME;
-/// Bytes of the longest header.
+/// Maximum length of a header.
 const MAX_HEADER_BYTES: usize = FIXED_HEADER_BYTES + varint::MAX_BYTES;
-/// Bytes of the smallest buffer, of frames that have so many.
+/// Capacity of the smallest buffer, for frames of at least this length.
 const MIN_CAPACITY: usize = 64;
 
-/// Cuts what comes, in pieces of any size, into whole frames. Holds one frame at most, and of that
-/// only what has come: what a header announces costs nothing.
+/// Splits received bytes, in chunks of any size, into whole frames. It buffers at most one frame,
+/// and of it only the bytes that arrived: a length that a header only announces costs no memory.
 ///
-/// The first frame has at most [`Limits::first_frame`] bytes, so whoever sends less than a frame
-/// that opens makes it hold no more than that. Open the first one before more is read: those after
-/// it may have [`Limits::frame`].
+/// The first frame has at most [`Limits::first_frame`] bytes, so a peer that has not yet sent a
+/// frame that opens occupies no more memory than that. Open the first frame before you read more:
+/// later frames may have [`Limits::frame`] bytes.
 #[derive(Debug)]
 pub struct FrameSplitter {
-    /// Bytes of the present frame, at most.
+    /// Maximum length of the current frame.
     limit: usize,
-    /// The same of those after it.
+    /// Maximum length of later frames.
     later_limit: usize,
     buffer: Vec<u8>,
-    /// Whether the buffer holds a frame that was yielded.
+    /// Whether the buffer holds a frame that was returned.
     yielded: bool,
     failed: Option<FrameError>,
 }
 
 impl FrameSplitter {
-    /// Takes a first frame of at most [`Limits::first_frame`] bytes, then frames of at most
-    /// [`Limits::frame`].
+    /// A splitter that accepts a first frame of at most [`Limits::first_frame`] bytes, then frames
+    /// of at most [`Limits::frame`] bytes.
     #[must_use]
     pub fn new(limits: &Limits) -> FrameSplitter {
         FrameSplitter {
@@ -47,12 +47,13 @@ impl FrameSplitter {
         }
     }
 
-    /// Takes from the front of `input` what the present frame needs, and yields the frame once it
-    /// is whole. Call it until it yields nothing: then all input is taken.
+    /// Takes from the front of `input` the bytes that the current frame needs, and returns the
+    /// frame once it is complete. Call it until it returns `None`; then the whole input was
+    /// consumed.
     ///
     /// # Errors
-    /// A [`FrameError`] as soon as a header can only be wrong, and from then on the same one
-    /// always: close the connection.
+    /// A [`FrameError`] as soon as the header is known to be wrong. Every later call returns the
+    /// same error: close the connection.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<&mut [u8]>, FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -83,8 +84,8 @@ impl FrameSplitter {
         }
     }
 
-    /// The frame that was yielded is not needed any longer: a large buffer is given back at once,
-    /// not only when more comes.
+    /// Signals that the returned frame is no longer needed: a large buffer is freed at once, not
+    /// only when more bytes arrive.
     pub fn release(&mut self) {
         if std::mem::take(&mut self.yielded) {
             self.buffer.clear();
@@ -94,8 +95,8 @@ impl FrameSplitter {
         }
     }
 
-    /// Bytes of memory that are held at most once [`read`](FrameSplitter::read) was called with
-    /// this input: for whoever has to make room before.
+    /// Maximum memory in bytes after a call of [`read`](FrameSplitter::read) with this input, for
+    /// callers that must free memory before the call.
     #[must_use]
     pub fn max_memory_after(&self, input: &[u8]) -> usize {
         let (before, kept) = if self.yielded {
@@ -119,21 +120,21 @@ impl FrameSplitter {
         }
     }
 
-    /// Bytes that were taken of a frame that is not whole yet: at the end of a connection, 0 if it
-    /// ended between frames.
+    /// Number of bytes buffered for an incomplete frame. At the end of a connection, 0 means that
+    /// it ended between frames.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         if self.yielded { 0 } else { self.buffer.len() }
     }
 
-    /// Bytes of memory held.
+    /// Memory in use, in bytes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Moves bytes from the input until the buffer has `whole`. The buffer grows by doubling, never
-    /// above `whole`.
+    /// Moves bytes from the input until the buffer has `whole` bytes. The buffer grows by doubling,
+    /// never above `whole`.
     fn fill(&mut self, input: &mut &[u8], whole: usize) {
         let held = self.buffer.len();
         let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(held)));
@@ -146,7 +147,7 @@ impl FrameSplitter {
     }
 }
 
-/// Bytes of a buffer that has to hold `needed` of a frame of `whole`.
+/// Capacity of a buffer that must hold `needed` bytes of a frame of `whole` bytes.
 fn grown_capacity(capacity: usize, needed: usize, whole: usize) -> usize {
     if needed > capacity { needed.max(2 * capacity).min(whole.max(MIN_CAPACITY)) } else { capacity }
 }

@@ -1,5 +1,5 @@
-//! One connection: its opening, and the place of each frame on it. Knows no socket: bytes are
-//! handed in and out.
+//! A connection: its handshake, and the position of each frame on it. The caller does the I/O and
+//! passes bytes in and out.
 //!
 //! `docs/WIRE.md`, "TCP".
 
@@ -11,12 +11,12 @@ use crate::frame_error::FrameError;
 use crate::limits::HANDSHAKE_BYTES;
 use crate::nonce::Nonce;
 
-/// The peer began with our own random bytes: a mirror. Close the connection.
+/// The peer sent our own random bytes back, as a mirror does. Close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("the peer began the connection with our own random bytes")]
+#[error("the peer sent our own random bytes back")]
 pub struct HandshakeEchoed;
 
-/// A connection until the peer's random bytes have come.
+/// A connection before the peer's random bytes have arrived.
 #[derive(Debug)]
 pub struct Handshake {
     side: ConnectionSide,
@@ -26,11 +26,11 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Random bytes that each side sends first.
+    /// Number of random bytes that each side sends first.
     pub const BYTES: usize = HANDSHAKE_BYTES;
 
-    /// A connection that was just made. `own`: random bytes, drawn for this connection alone; send
-    /// them first, at once, and without waiting for the peer's.
+    /// The handshake of a new connection. `own` are random bytes drawn for this connection alone.
+    /// Send them first, at once, and without waiting for the peer's.
     #[must_use]
     pub fn new(side: ConnectionSide, own: [u8; Handshake::BYTES]) -> Handshake {
         Handshake { side, own, peer: [0; HANDSHAKE_BYTES], received: 0 }
@@ -42,9 +42,9 @@ impl Handshake {
         &self.own
     }
 
-    /// Takes from the front of `input` what it needs, and is done once it has all. What is left is
-    /// for a [`FrameSplitter`](crate::FrameSplitter). Once done, or after the error, there is
-    /// nothing more to call.
+    /// Takes from the front of `input` the bytes that it needs, and returns the stream once it has
+    /// all of them. The rest of the input is for a [`FrameSplitter`](crate::FrameSplitter). Do not
+    /// call it again after it returned a stream or an error.
     ///
     /// # Errors
     /// [`HandshakeEchoed`].
@@ -69,9 +69,8 @@ impl Handshake {
     }
 }
 
-/// A connection that both sides have opened. Counts the frames of both directions: each is bound to
-/// its place, so a frame cannot be sent back, again, in another order, or with one before it left
-/// out.
+/// A connection after its handshake. It counts the frames of both directions. Each frame is bound
+/// to its position, so an attacker cannot reflect, repeat, reorder or omit one.
 #[derive(Debug)]
 pub struct Stream {
     initiator: [u8; HANDSHAKE_BYTES],
@@ -86,23 +85,23 @@ impl Stream {
         Channel::Stream { initiator: self.initiator, acceptor: self.acceptor, from, number }
     }
 
-    /// Where the next frame that is sent will stand.
+    /// The position of the next outgoing frame.
     #[must_use]
     pub fn outgoing(&self) -> Channel {
         self.channel(self.side, self.sent)
     }
 
-    /// Where the next frame that comes stands.
+    /// The position of the next incoming frame.
     #[must_use]
     pub fn incoming(&self) -> Channel {
         self.channel(self.side.other(), self.received)
     }
 
-    /// Appends the next frame to `out`. It must be sent, and in this order: seal what is written,
-    /// not what is queued.
+    /// Appends the next frame to `out`. The frame must be sent, and in this order: seal a payload
+    /// when it is written to the connection, not when it is queued.
     ///
     /// # Errors
-    /// A [`SealError`]; nothing was made, and the next frame takes this one's place.
+    /// A [`SealError`]; then nothing was appended, and the next frame takes this position.
     pub fn seal(
         &mut self,
         codec: &mut FrameCodec,
@@ -115,11 +114,11 @@ impl Stream {
         Ok(())
     }
 
-    /// Opens the next frame, as [`FrameCodec::open`] does. No replay window is needed: every frame
-    /// has one place.
+    /// Opens the next frame, as [`FrameCodec::open`] does. No replay window is needed, because
+    /// every frame has one position.
     ///
     /// # Errors
-    /// A [`FrameError`]; the connection is of no more use.
+    /// A [`FrameError`]; after it the connection is unusable.
     pub fn open<'a>(
         &mut self,
         codec: &FrameCodec,

@@ -1,5 +1,5 @@
-//! What reading costs in memory, whatever is read: bytes asked of the allocator, in all, those
-//! given back too. A binary of its own, with one test, so that nothing else is counted.
+//! Memory cost of decoding any input: the total of all allocations, including freed ones. This is a
+//! binary with a single test, so that nothing else is counted.
 
 mod common;
 mod payloads;
@@ -18,18 +18,18 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Reading a payload of n bytes allocates at most n times this. The worst are buckets of which none
-/// has a child: 3 bytes each, of which comes a parent of 264. Next come forgotten members: 5 bytes
-/// each, of which come an entry of the table (20), its mark (1) and a part (128, in a vector that
-/// has just doubled), 277 bytes.
+/// Decoding a payload of n bytes allocates at most this many bytes times n. The worst case is
+/// buckets without children: 3 bytes each, which become a parent of 264. Next are forgotten
+/// members: 5 bytes each, which become an entry of the table (20), its mark (1) and an update (128,
+/// in a vector that has just doubled), 277 bytes.
 const DECODE: usize = 88;
-/// Opening a frame of n bytes allocates at most n times this: what snappy can make of a block.
+/// Opening a frame of n bytes allocates at most this many bytes times n: snappy's expansion.
 const OPEN: usize = 22;
-/// Inputs of each sort.
+/// Number of inputs of each kind.
 const COUNT: usize = 3_000;
 
-/// Bytes allocated, of some tries the first that is within the bound: the test runner's own thread
-/// may allocate meanwhile.
+/// Number of allocated bytes, from the first of several attempts within the bound: the thread of
+/// the test runner may allocate at the same time.
 fn allocated(bound: usize, mut work: impl FnMut()) -> usize {
     let count = || {
         let region = Region::new(ALLOCATOR);
@@ -40,7 +40,7 @@ fn allocated(bound: usize, mut work: impl FnMut()) -> usize {
     tries.iter().copied().find(|bytes| *bytes <= bound).unwrap_or(tries[0])
 }
 
-/// Reads the bytes, and says what that allocated.
+/// Decodes the bytes and returns the number of allocated bytes.
 fn decode(bytes: &[u8]) -> usize {
     let bound = DECODE * bytes.len();
     let spent = allocated(bound, || drop(Payload::decode(bytes, &Limits::DEFAULT)));
@@ -52,7 +52,7 @@ struct Draw(TestRunner);
 
 impl Draw {
     fn of<S: Strategy>(&mut self, strategy: S) -> S::Value {
-        strategy.new_tree(&mut self.0).expect("nothing is filtered for ever").current()
+        strategy.new_tree(&mut self.0).expect("the strategy yields a value").current()
     }
 
     fn payload(&mut self) -> Vec<u8> {
@@ -62,7 +62,7 @@ impl Draw {
     }
 }
 
-/// Entries of a table of that many neighbours with one port.
+/// A table of this many adjacent addresses with one port.
 fn table(count: usize) -> Vec<u8> {
     let mut bytes = varint(2 * count as u64);
     bytes.extend(unhex("828080a001752f"));
@@ -70,7 +70,7 @@ fn table(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// A group `G` of that many parts, of a table that has just their members.
+/// A group `G` of this many updates, with a table of just their members.
 fn parts(count: usize, part: &[u8]) -> Vec<u8> {
     let mut bytes = table(count);
     bytes.extend(unhex("000001010147"));
@@ -79,15 +79,14 @@ fn parts(count: usize, part: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A direct payload of a table, a tag, the group `G` for those bodies that have a name, and what
-/// follows.
+/// A direct payload of a table, a tag, the group `G` for bodies with a name, and a content.
 fn direct(nodes: usize, tag: &str, body: &[u8]) -> Vec<u8> {
     [table(nodes), unhex("0400"), unhex(tag), body.to_vec()].concat()
 }
 
-/// What costs most for its bytes, and is sound: buckets; forgotten members, records without items
-/// and with one, increments, lists, one record and one increment of many items; versions of
-/// nobody's records, requests, islands, questions about gaps.
+/// The valid payloads that cost most per byte: buckets; forgotten members, records without items
+/// and with one, increments, lists, one record and one increment with many items; versions without
+/// records, requests, islands, nacks.
 fn costliest_payloads(count: usize) -> [Vec<u8>; 12] {
     let counted = |each: &str| [varint(count as u64), unhex(each).repeat(count)].concat();
     let islands = [varint(2 * count as u64), unhex("0000").repeat(count), unhex("00")].concat();
@@ -121,8 +120,8 @@ fn check_payloads(draw: &mut Draw) {
         let mut mutated = sound.clone();
         mutated[at] = byte;
         decode(&mutated);
-        // A number that may have been a count becomes a great one: of what is left, of all limits,
-        // of 64 bits.
+        // Replaces a number that may be a count by a large one: the remaining bytes, each limit, 64
+        // bits.
         for count in [sound.len() - at, 100_000, 1 << 20, 1 << 32, usize::MAX] {
             decode(&[&sound[..at], &varint(count as u64), &sound[at + 1..]].concat());
         }
@@ -134,7 +133,7 @@ fn check_payloads(draw: &mut Draw) {
             decode(&bytes[..bytes.len() - 1]);
         }
     }
-    // Each announces all that its bytes could be, and has nothing of it.
+    // Each announces as many elements as possible and contains none of them.
     for start in [
         "",
         "02828080a001752f100001",
@@ -146,7 +145,7 @@ fn check_payloads(draw: &mut Draw) {
             decode(&[unhex(start), count, vec![0; usize::try_from(left).expect("small")]].concat());
         }
     }
-    // The bound is no looser than it must be.
+    // The bound is tight.
     let worst = &costliest_payloads(16_385)[0];
     assert!(decode(worst) > (DECODE - 1) * worst.len());
 }
@@ -177,7 +176,7 @@ fn check_frames(draw: &mut Draw) {
         let (at, bit) = (draw.of(any::<usize>()) % frame.len(), draw.of(0..8_u8));
         frame[at] ^= 1 << bit;
         open(&frame, 0);
-        // Whoever has the key: any block, that announces any length.
+        // An attacker with the key can send any block that announces any length.
         let (announced, block) =
             (draw.of(any::<u32>()) >> draw.of(0..32_u32), draw.of(vec(any::<u8>(), 0..600)));
         let block = [varint(announced.into()), block].concat();

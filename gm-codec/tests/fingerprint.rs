@@ -1,8 +1,8 @@
-//! One number over the encodings of thousands of generated payloads: whatever changes on the wire
-//! changes it.
+//! One checksum over the encodings of thousands of generated payloads: any change of the wire
+//! format changes it.
 //!
-//! It says that something changed, not what: that is for the other vectors. It changes too where
-//! the generated payloads do, by `tests/payloads` or by another version of proptest. `cargo xtask
+//! It shows that something changed, not what; the other vectors show that. It also changes if the
+//! generated payloads change, by `tests/payloads` or by another version of proptest. `cargo xtask
 //! vectors` writes it.
 
 mod common;
@@ -22,7 +22,7 @@ fn generated_encodings_match_the_committed_hash() {
     let strategy = payload();
     let (mut sum, mut total, mut bytes) = (crc32fast::Hasher::new(), 0, Vec::new());
     for _ in 0..COUNT {
-        let payload = strategy.new_tree(&mut runner).expect("nothing is filtered for ever").current();
+        let payload = strategy.new_tree(&mut runner).expect("the strategy yields a value").current();
         bytes.clear();
         payload.encode(&limits(), &mut bytes).expect("a sound payload");
         sum.update(&bytes);

@@ -1,4 +1,4 @@
-//! Frames at the edges of the limits, and what is said of what makes them.
+//! Frames at the limits, and the text output of the public types.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn open(codec: &FrameCodec, channel: &Channel, frame: &[u8]) -> Result<Vec<u8>, 
     codec.open(channel, &mut frame, &mut scratch).map(|opened| opened.payload.to_vec())
 }
 
-/// What no compressor makes shorter.
+/// Incompressible bytes.
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
@@ -45,7 +45,7 @@ fn payload_of_maximum_size_round_trips() {
             Err(SealError::PayloadTooLong { bytes: 1_001, limit: 1_000 }),
             "{kind}"
         );
-        // From one with greater limits.
+        // Made by a codec with greater limits.
         for more in [&*longer, &[&*longer, &*payload].concat()] {
             let frame = seal(&mut sealing(wide), &stream, more).expect(kind);
             let refused = FrameError::PayloadTooLong { declared: more.len() as u64, limit: 1_000 };
@@ -54,15 +54,14 @@ fn payload_of_maximum_size_round_trips() {
     }
 }
 
-/// The room of a datagram is what a payload may have, to the byte where the length takes three
-/// bytes.
+/// `datagram_payload` is exact, to the byte at which the length field grows to three bytes.
 #[test]
 fn datagram_payload_size_is_exact() {
     for datagram in [64, 1_200, 20_000, 65_507] {
         let limits = Limits { datagram, ..Limits::default() };
         let (mut codec, room) = (sealing(limits), limits.datagram_payload());
         assert_eq!(room, datagram - 3 - 3 - 12 - 16);
-        let frame = seal(&mut codec, &Channel::Datagram, &noise(room)).expect("it has room");
+        let frame = seal(&mut codec, &Channel::Datagram, &noise(room)).expect("it fits");
         assert!(frame.len() <= datagram);
         if datagram > 1 << 14 {
             assert_eq!(frame.len(), datagram);
@@ -72,8 +71,8 @@ fn datagram_payload_size_is_exact() {
     }
 }
 
-/// However little a payload gains by compression, its frame is one that is taken: a receiver
-/// refuses a block that is no shorter.
+/// A payload that compression makes only slightly smaller still results in an accepted frame: a
+/// receiver refuses a block that is not smaller.
 #[test]
 fn incompressible_payloads_are_not_compressed() {
     let mut codec = sealing(Limits::default());
@@ -86,13 +85,13 @@ fn incompressible_payloads_are_not_compressed() {
         gained += u32::from(block < payload.len());
         let mut frame = seal(&mut codec, &Channel::Datagram, &payload).expect("short");
         let mut scratch = Vec::new();
-        let opened = codec.open(&Channel::Datagram, &mut frame, &mut scratch).expect("it is taken");
+        let opened = codec.open(&Channel::Datagram, &mut frame, &mut scratch).expect("it opens");
         assert_eq!((opened.payload, opened.compressed), (&*payload, block < payload.len()), "{repeated}");
     }
     assert!(even > 0 && gained > 0, "{even} of equal length, {gained} shorter");
 }
 
-/// The memory of a frame is about that of its payload.
+/// The buffer of a frame is not much larger than its payload.
 #[test]
 fn frame_buffer_is_not_oversized() {
     let stream = common::stream(gm_codec::ConnectionSide::Initiator, 1);

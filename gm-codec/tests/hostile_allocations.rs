@@ -1,4 +1,4 @@
-//! What hostile frames allocate, counted. A binary of its own, with one test, so that nothing else
+//! Allocations caused by hostile frames. This is a binary with a single test, so that nothing else
 //! is counted.
 
 mod common;
@@ -12,7 +12,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes allocated. The least of some runs: the test runner's own thread may allocate meanwhile.
+/// Number of allocated bytes, the minimum of several runs: the thread of the test runner may
+/// allocate at the same time.
 fn allocated(mut work: impl FnMut()) -> usize {
     let count = || {
         let region = Region::new(ALLOCATOR);
@@ -23,11 +24,11 @@ fn allocated(mut work: impl FnMut()) -> usize {
     std::iter::repeat_with(count).take(5).min().expect("some runs")
 }
 
-/// Payloads that announce much and then end, or go wrong at once: what they make room for is in
-/// proportion to their bytes.
+/// Payloads that announce large counts and then end or are invalid: they allocate in proportion to
+/// their bytes.
 fn payloads_with_excessive_counts() {
     const BYTES: usize = 20_000;
-    // A table of one entry, a direct header, the tag, and what precedes the count.
+    // A table of one entry, a direct header, the tag, and the bytes before the count.
     let direct = [0x02, 0x82, 0x80, 0x80, 0xa0, 0x01, 0x75, 0x2f, 0x04, 0x00];
     for before in [
         &[0x01, 0x01, 0x47][..],
@@ -41,8 +42,8 @@ fn payloads_with_excessive_counts() {
         &[0x0b, 0x01, 0x47, 0x02, 0x05],
         &[0x0c, 0x01, 0x47],
     ] {
-        // As many as there are bytes, and one more than that; the bytes themselves are `ff`, which
-        // nothing can begin with.
+        // A count equal to the number of bytes, and one more. The bytes are `ff`, with which no
+        // element can begin.
         for count in [BYTES as u64, BYTES as u64 + 1, 99_999] {
             let bytes = [&direct[..], before, &common::varint(count), &[0xff; BYTES]].concat();
             let allocated = allocated(|| {
@@ -73,7 +74,7 @@ fn hostile_input_allocates_little() {
         assert_eq!(bytes, 0, "{error}");
     }
 
-    // And an ordinary frame, once the buffers are there.
+    // An ordinary frame allocates nothing once the buffers exist.
     let (mut out, mut scratch) = (Vec::with_capacity(2_000), Vec::new());
     let payload = vec![7; 100];
     let bytes = allocated(|| {
@@ -82,7 +83,7 @@ fn hostile_input_allocates_little() {
         assert_eq!(codec.open(&udp, &mut out, &mut scratch).map(|opened| opened.payload.len()), Ok(100));
     });
     assert_eq!(bytes, 0);
-    // The counter counts: what is really expanded is allocated.
+    // The counter works: what is really decompressed is allocated.
     let compressed = allocated(|| {
         out.clear();
         codec.seal(&udp, nonce(1), &[7; 1_000], &mut out).expect("short");

@@ -1,5 +1,5 @@
-//! The vectors of varints and replay windows: made from their description, compared with the
-//! committed files, and those files read back.
+//! The vectors of varints and replay windows: generated from their description, compared with the
+//! committed files, and decoded again.
 
 mod common;
 
@@ -43,7 +43,7 @@ fn varints() {
                     "{vector}"
                 );
                 let more = [bytes.as_slice(), &[0xff]].concat();
-                assert_eq!(varint::read(&more), Ok((number, len)), "what follows makes no difference");
+                assert_eq!(varint::read(&more), Ok((number, len)), "later bytes make no difference");
             }
             (Err(error), Some(name)) => assert_eq!(error.name(), name, "{vector}"),
             other => panic!("{vector}: {other:?}"),

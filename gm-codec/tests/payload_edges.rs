@@ -1,5 +1,5 @@
-//! Payloads at the edges of what can be said: twice the same, exactly as many as the limits allow
-//! and one more, rooms to the byte.
+//! Payloads at the edges of the format: duplicates, exactly as many elements as the limits allow
+//! and one more, datagrams filled to the byte.
 
 mod payloads;
 
@@ -13,7 +13,7 @@ use gm_data::{GroupState, Increment, Item, KeyRange, Record, StampedItem, Versio
 use payloads::limits;
 use payloads::samples::{direct, name, v4, v6};
 
-/// The name of the error when it is written; it must be as it was then.
+/// The error of encoding; the output buffer must be unchanged then.
 fn encode_error(payload: &Payload, limits: &Limits) -> Option<PayloadError> {
     let mut out = vec![7];
     let error = payload.encode(limits, &mut out).err()?;
@@ -25,7 +25,7 @@ fn incarnation(number: u64) -> Incarnation {
     Incarnation::new(number).expect("in range")
 }
 
-/// A living record with so many items, each of one key.
+/// A living record with this many items of one key each.
 fn record(member: NetId, items: u32) -> Record {
     let version = Version::new(incarnation(1), false, 9).expect("in range");
     let item = |key| Item::serves(member, KeyRange::single(3 * key), 80, 1).expect("a priority");
@@ -49,8 +49,7 @@ fn group(parts: Vec<MemberUpdate>) -> Payload {
     direct(Body::GroupUpdate(GroupUpdate { name: name("g"), updates: parts }))
 }
 
-/// A list has each of its things once: the same one a second time is as wrong as one in the wrong
-/// place.
+/// A list must not contain an element twice; a duplicate is refused like a wrong order.
 #[test]
 fn duplicates_are_refused() {
     let about = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
@@ -100,11 +99,12 @@ fn group_updates_are_sorted_by_member() {
     assert_eq!(encode_error(&group(parts([v4(2), v6(1)])), &limits()), None);
     assert_eq!(
         encode_error(&group(parts([v6(1), v4(2)])), &limits()),
-        Some(PayloadError::Unsorted { what: "parts" })
+        Some(PayloadError::Unsorted { what: "updates" })
     );
 }
 
-/// As many items as the limits allow, in one part or in two, and one more: written and read.
+/// Exactly as many items as the limit allows, in one update or in two, and one more: encoded and
+/// decoded.
 #[test]
 fn item_limit_spans_all_members() {
     let exact = Limits { items: 5, ..limits() };
@@ -117,16 +117,16 @@ fn item_limit_spans_all_members() {
     ] {
         let payload = group(parts);
         let mut bytes = Vec::new();
-        payload.encode(&exact, &mut bytes).expect("as many as may be");
+        payload.encode(&exact, &mut bytes).expect("as many as the limit allows");
         assert_eq!(Payload::decode(&bytes, &exact).as_ref(), Ok(&payload));
         let refused = Some(PayloadError::TooMany { what: "items", count: 5, max: 4 });
         assert_eq!(encode_error(&payload, &one_less), refused);
-        // A reader counts no further than to the first that is too many.
+        // A decoder counts only up to the first element above the limit.
         assert_eq!(Payload::decode(&bytes, &one_less).err(), refused);
     }
 }
 
-/// As many nodes as the limits allow, of each family and of both, and one more.
+/// Exactly as many nodes as the limit allows, of each family and of both, and one more.
 #[test]
 fn table_size_is_limited() {
     let all = [v4(1), v4(2), v4(3), v6(1), v6(2), v6(3)];
@@ -135,7 +135,7 @@ fn table_size_is_limited() {
         let header = Header { neighbors_gained: nodes.clone(), ..Header::direct(nodes[0]) };
         let payload = Payload { header, body: Body::HeaderOnly };
         let mut bytes = Vec::new();
-        payload.encode(&limits(), &mut bytes).expect("it can be said");
+        payload.encode(&limits(), &mut bytes).expect("it can be encoded");
         let exact = Limits { nodes: nodes.len(), ..limits() };
         assert_eq!(Payload::decode(&bytes, &exact).as_ref(), Ok(&payload));
         for most in 1..nodes.len() {
@@ -154,21 +154,22 @@ fn split_records(members: &[(NetId, u32)], room: usize) -> SplitState {
     split_state(&state, room)
 }
 
-/// Counts of the table, the sender's entry, flags, the sender's position, sequence and multicast,
-/// receipts, the tag, the name and its length, the number of parts: the most that each takes.
+/// Counts of the table, the sender's entry, flags, the sender's position, sequence and multicast
+/// sequence, ack request, the tag, the name and its length, the number of updates: the maximum of
+/// each.
 const BESIDES: usize = (3 + 3) + 19 + 2 + 3 + (10 + 10) + 5 + 1 + (2 + 1) + 3;
-/// Head, life, clock, floor, how many items; and what the head takes more if its member is far from
-/// the one before.
+/// Head, incarnation, clock, floor, number of items; and the growth of the head if its member is
+/// far from the one before.
 const EMPTY: usize = 5 + 4;
-/// A record without items and its member's entry in the table.
+/// A record without items, and its member's entry in the table.
 const OF_V4: usize = EMPTY + 7;
 const OF_V6: usize = EMPTY + 19;
 
-/// To the byte: with the room for a record it is there, with one byte less it goes by TCP.
+/// A record fits exactly: with one byte less of room it is reported as too large.
 #[test]
 fn split_uses_the_room_of_a_record_exactly() {
-    // The first item is its head, the start, the port, the age; each other one adjoins nothing, and
-    // is its head and the start.
+    // The first item has a head, start, port and age. The other items adjoin nothing, so each has a
+    // head and a start.
     for (member, items, bytes) in
         [(v4(2), 0, OF_V4), (v6(2), 0, OF_V6), (v4(2), 1, OF_V4 + 5), (v4(2), 3, OF_V4 + 5 + 2 * 2)]
     {
@@ -179,7 +180,7 @@ fn split_uses_the_room_of_a_record_exactly() {
     }
 }
 
-/// Records go into one piece until the next one has no room.
+/// Records share a piece until the next one does not fit.
 #[test]
 fn split_fills_each_datagram() {
     let members = [(v4(1), 0), (v4(2), 0), (v4(3), 0), (v6(1), 0), (v6(2), 0)];

@@ -1,4 +1,5 @@
-//! Payloads there and back: what is said is read as it was said, and what is read has one spelling.
+//! Round trips of payloads: what is encoded decodes to the same value, and what decodes has only
+//! one encoding.
 
 mod payloads;
 
@@ -7,7 +8,7 @@ use payloads::{encoded, limits, payload};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Bytes that are accepted are those that their meaning is written with.
+/// Accepted bytes are the encoding of the decoded value.
 fn canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(payload) = Payload::decode(bytes, &limits()) {
         prop_assert_eq!(encoded(&payload), bytes);
@@ -38,8 +39,8 @@ proptest! {
     fn truncated_payloads_are_refused(payload in payload(), at in any::<usize>()) {
         let bytes = encoded(&payload);
         let cut = &bytes[..at % bytes.len()];
-        // An application's bytes, and those that are repeated, are the rest of the payload, so
-        // there a cut is another payload.
+        // An application's content and a retransmitted payload fill the rest, so a truncated one is
+        // another valid payload.
         match &payload.body {
             Body::Application(_) | Body::Retransmission(_) => canonical(cut)?,
             _ => prop_assert!(Payload::decode(cut, &limits()).is_err()),
@@ -66,7 +67,7 @@ proptest! {
         canonical(&bytes)?;
     }
 
-    /// Small numbers, which are mostly sound: deeper into the decoder than any bytes.
+    /// Small numbers are mostly valid, so they reach deeper into the decoder than random bytes.
     #[test]
     fn any_small_bytes_are_refused_or_canonical(bytes in vec(0..9_u8, 0..60)) {
         canonical(&bytes)?;

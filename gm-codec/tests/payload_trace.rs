@@ -1,4 +1,4 @@
-//! What a human is told of a payload: each field that has several meanings in one number, in words.
+//! The trace of a payload: each number with several meanings, in words.
 
 mod payloads;
 
@@ -8,7 +8,7 @@ use gm_data::{Eviction, Item, KeyRange, Op, Predecessor, Record, StampedItem, Ve
 use payloads::samples::{broadcast, direct, name, v4};
 use payloads::{encoded, limits};
 
-/// What is told of the fields of that name.
+/// The traced values of the fields with this name.
 fn traced(payload: &Payload, name: &str) -> Vec<String> {
     let mut values = Vec::new();
     let read = Payload::decode_traced(&encoded(payload), &limits(), &mut |field| {
@@ -25,16 +25,16 @@ fn incarnation(number: u64) -> Incarnation {
 }
 
 #[test]
-fn receipts() {
-    for (durable, again, words) in [
+fn ack_requests() {
+    for (durable, reassigned, words) in [
         (false, false, "within 2500 ms"),
         (true, false, "within 2500 ms, on disk"),
-        (false, true, "within 2500 ms, another's share before"),
-        (true, true, "within 2500 ms, on disk, another's share before"),
+        (false, true, "within 2500 ms, reassigned"),
+        (true, true, "within 2500 ms, on disk, reassigned"),
     ] {
-        let receipts = AckRequest { within_millis: 2_500, durable, reassigned: again };
-        let header: Header = broadcast(|broadcast| broadcast.ack_request = Some(receipts));
-        assert_eq!(traced(&Payload { header, body: Body::HeaderOnly }, "receipts"), [words]);
+        let ack_request = AckRequest { within_millis: 2_500, durable, reassigned };
+        let header: Header = broadcast(|broadcast| broadcast.ack_request = Some(ack_request));
+        assert_eq!(traced(&Payload { header, body: Body::HeaderOnly }, "ack_request"), [words]);
     }
 }
 
@@ -54,19 +54,19 @@ fn versions() {
     );
 }
 
-fn part(member: u8, gone: bool, opened: bool, items: Vec<StampedItem>) -> MemberUpdate {
+fn update(member: u8, gone: bool, opened: bool, items: Vec<StampedItem>) -> MemberUpdate {
     let version = Version::new(incarnation(5), gone, 9).expect("in range");
     let opened = opened.then(|| Predecessor { incarnation: incarnation(3), clock: 4 });
     MemberUpdate::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("sound"))
 }
 
 #[test]
-fn parts() {
-    let parts =
-        vec![part(1, false, false, vec![]), part(2, false, true, vec![]), part(3, true, false, vec![])];
-    let payload = direct(Body::GroupUpdate(GroupUpdate { name: name("G"), updates: parts }));
+fn member_updates() {
+    let updates =
+        vec![update(1, false, false, vec![]), update(2, false, true, vec![]), update(3, true, false, vec![])];
+    let payload = direct(Body::GroupUpdate(GroupUpdate { name: name("G"), updates }));
     assert_eq!(
-        traced(&payload, "part"),
+        traced(&payload, "update"),
         [
             "record of 10.0.0.1:29999, entry 0",
             "record, opened of 10.0.0.2:29999, entry 1",
@@ -91,7 +91,7 @@ fn items() {
     ];
     let payload = direct(Body::GroupUpdate(GroupUpdate {
         name: name("G"),
-        updates: vec![part(1, false, false, items)],
+        updates: vec![update(1, false, false, items)],
     }));
     assert_eq!(
         traced(&payload, "item"),
@@ -112,13 +112,13 @@ fn evictions() {
         let least = Version { incarnation: incarnation(3), forgotten: !gone, clock: 4 };
         MemberUpdate::Eviction(Eviction { member: v4(member), least, greatest })
     };
-    let parts = vec![eviction(2, false), eviction(3, true)];
-    let payload = direct(Body::GroupUpdate(GroupUpdate { name: name("G"), updates: parts }));
+    let updates = vec![eviction(2, false), eviction(3, true)];
+    let payload = direct(Body::GroupUpdate(GroupUpdate { name: name("G"), updates }));
     assert_eq!(
-        traced(&payload, "part"),
+        traced(&payload, "update"),
         [
             "eviction of 10.0.0.2:29999, entry 1",
-            "eviction, of a forgotten record too of 10.0.0.3:29999, entry 2",
+            "eviction up to a forgotten record of 10.0.0.3:29999, entry 2",
         ]
     );
     assert_eq!(traced(&payload, "least.incarnation"), ["3", "3"]);

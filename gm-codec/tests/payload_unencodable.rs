@@ -1,4 +1,5 @@
-//! Payloads that cannot be said: each is refused by name, and nothing is written.
+//! Payloads that cannot be encoded: each is refused with the name of its error, and nothing is
+//! written.
 
 mod payloads;
 
@@ -12,7 +13,7 @@ use gm_data::{Eviction, Version};
 use payloads::limits;
 use payloads::samples::{broadcast, direct, name, v4, v6};
 
-/// The name of the error, and that nothing was written.
+/// The name of the error; checks that nothing was written.
 fn encode_error(payload: &Payload, limits: &Limits) -> Option<&'static str> {
     let mut out = vec![7];
     let error = payload.encode(limits, &mut out).err()?;
@@ -54,7 +55,7 @@ fn direct_only_bodies() {
         body: Body::Root(Root { answer: false, root: 0 }),
     };
     assert_eq!(encode_error(&payload, &limits()), Some("NotDirect"));
-    // Before anything of the body.
+    // The check precedes all checks of the body.
     let payload = Payload { body: Body::Nack(Nack { missed: Vec::new() }), ..payload };
     assert_eq!(encode_error(&payload, &limits()), Some("NotDirect"));
 }
@@ -196,7 +197,7 @@ fn requests() {
     refused(requests(vec![(v4(2), Some((Incarnation::MAX, CEILING + 1)))]), "OutOfRange");
 }
 
-/// More than the limit, of each thing that has one.
+/// More elements than the limit, for each limit.
 #[test]
 fn exceeding_the_limits() {
     let limits = Limits { nodes: 2, ..limits() };
@@ -243,7 +244,7 @@ fn exceeding_the_limits() {
     for body in bodies {
         assert_eq!(encode_error(&direct(body.clone()), &limits), Some("TooMany"), "{body:?}");
     }
-    // The table alone is too long: two nodes besides the sender.
+    // Only the table is too long: two nodes besides the sender.
     let few =
         Body::PeerExchange(PeerExchange { without_island: vec![v4(2), v4(3)], ..PeerExchange::default() });
     assert_eq!(encode_error(&direct(few), &limits), Some("TooMany"));

@@ -1,5 +1,5 @@
-//! The payload vectors: each is made anew, compared with the committed file, and read back; and
-//! malformed payloads, each with the name of its error. `cargo xtask vectors` writes the file
+//! The payload vectors: generated, compared with the committed file, and decoded again; and
+//! malformed payloads with the names of their errors. `cargo xtask vectors` writes the file
 //! instead.
 
 mod common;
@@ -14,12 +14,12 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-/// Generated payloads in the file.
+/// Number of generated payloads in the file.
 const GENERATED: usize = 400;
-/// Of each tag at least.
+/// Minimum number of payloads of each tag.
 const OF_EACH: usize = 20;
 
-/// The bytes of a sound payload, which is read back.
+/// The encoding of a valid payload, which must decode to the same value.
 fn bytes_of(payload: &Payload) -> Vec<u8> {
     let bytes = encoded(payload);
     assert_eq!(Payload::decode(&bytes, &limits()).as_ref(), Ok(payload));
@@ -37,7 +37,7 @@ fn generated() -> Vec<Value> {
     let mut runner = TestRunner::new_with_rng(Config::default(), seed);
     let (mut vectors, mut tags) = (Vec::new(), [0; 13]);
     while vectors.len() < GENERATED {
-        let payload = payload().new_tree(&mut runner).expect("nothing is filtered for ever").current();
+        let payload = payload().new_tree(&mut runner).expect("the strategy yields a value").current();
         let bytes = bytes_of(&payload);
         if bytes.len() <= 200 {
             vectors.push(json!({ "bytes": hex(&bytes), "payload": as_json(&payload) }));
@@ -48,7 +48,7 @@ fn generated() -> Vec<Value> {
     vectors
 }
 
-/// All malformed payloads: what is wrong, the bytes, the error's name.
+/// Malformed payloads: description, bytes, name of the error.
 fn malformed() -> Vec<(String, Vec<u8>, &'static str)> {
     let tables = [
         malformed::MALFORMED,
@@ -68,7 +68,7 @@ fn malformed() -> Vec<(String, Vec<u8>, &'static str)> {
         ((*what).to_owned(), [unhex(start), unhex(rest)].concat(), *name)
     };
     let mut all: Vec<_> = tables.into_iter().flatten().map(row).collect();
-    // Too long to be written out: 1,000 bytes of a section, then one of 25.
+    // Too long for the tables: 1,000 bytes in one extension, 25 in another.
     let sections = |left: usize| {
         let head = unhex("02 828080a001 752f 8402 00 02 00 e807");
         [head, vec![0; 1_000], unhex("01 19"), vec![0; left]].concat()
@@ -81,8 +81,8 @@ fn malformed() -> Vec<(String, Vec<u8>, &'static str)> {
 fn malformed_values() -> Vec<Value> {
     let malformed = malformed();
     let other = |(_, bytes, name): &&(String, Vec<u8>, &str)| refused(bytes) != Some(*name);
-    let told = |(what, bytes, _): &(String, Vec<u8>, &str)| format!("{what}: {:?}", refused(bytes));
-    let others: Vec<String> = malformed.iter().filter(other).map(told).collect();
+    let result = |(what, bytes, _): &(String, Vec<u8>, &str)| format!("{what}: {:?}", refused(bytes));
+    let others: Vec<String> = malformed.iter().filter(other).map(result).collect();
     assert!(others.is_empty(), "{others:#?}");
     let vector = |(what, bytes, name): &(String, Vec<u8>, &str)| json!({ "what": what, "bytes": hex(bytes), "error": name });
     malformed.iter().map(vector).collect()
@@ -106,11 +106,11 @@ fn codec_matches_the_vectors() {
     text += "\n}\n";
     assert!(
         common::vector_file("payloads", &text) == text,
-        "the vectors differ: if others are meant, cargo xtask vectors"
+        "the vectors differ: if the change is intended, run `cargo xtask vectors`"
     );
 }
 
-/// A human is shown every byte once, and told of the same fault.
+/// The trace covers every byte exactly once and reports the same error.
 #[test]
 fn traced_decoding_matches_decoding() {
     let sound = samples::samples().into_iter().map(|(what, payload)| (what.to_owned(), encoded(&payload)));

@@ -1,4 +1,5 @@
-//! The replay window against a slow model, which keeps every counter of every epoch it remembers.
+//! The replay window against a slow reference model, which keeps every counter of every epoch that
+//! it remembers.
 
 mod common;
 
@@ -7,7 +8,7 @@ use std::collections::BTreeSet;
 use gm_codec::{Limits, ReplayStatus, ReplayWindow};
 use proptest::prelude::*;
 
-/// Epochs, the one that was fresh last at the end.
+/// Epochs with their counters, ordered by the time of the last fresh frame.
 #[derive(Default)]
 struct ReferenceModel(Vec<(u64, BTreeSet<u32>)>);
 
@@ -34,17 +35,17 @@ impl ReferenceModel {
     }
 }
 
-/// A window and its model, which must say the same.
-struct Pair {
+/// A window and its reference model, which must give the same results.
+struct WindowAndModel {
     max_epochs: usize,
     window: ReplayWindow,
     model: ReferenceModel,
 }
 
-impl Pair {
-    fn new(max_epochs: usize) -> Pair {
+impl WindowAndModel {
+    fn new(max_epochs: usize) -> WindowAndModel {
         let window = ReplayWindow::new(&Limits { replay_epochs: max_epochs, ..Limits::default() });
-        Pair { max_epochs, window, model: ReferenceModel::default() }
+        WindowAndModel { max_epochs, window, model: ReferenceModel::default() }
     }
 
     fn highest(&self, epoch: u64) -> Option<u32> {
@@ -65,8 +66,8 @@ impl Pair {
         actual
     }
 
-    /// Asks for every counter that the window remembers, and for some that it does not: whatever is
-    /// wrong in it comes out.
+    /// Queries every counter that the window remembers, and some that it does not, so that any
+    /// error in its state becomes visible.
     fn check_all(&mut self, epoch: u64) {
         let Some(highest) = self.highest(epoch) else { return };
         for counter in highest.saturating_sub(1_030)..=highest {
@@ -75,21 +76,21 @@ impl Pair {
     }
 }
 
-/// What a sender's counters do, as they come.
+/// A step of a sender's counters, in order of arrival.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many, one after the other.
+    /// This many consecutive counters.
     Run(u32),
-    /// Nothing comes for a while: the next is so much higher.
+    /// A gap: the next counter is this much higher.
     Slide(u32),
-    /// One that comes late, so much below the highest.
+    /// A late counter, this much below the highest.
     Late(u32),
-    /// Everything is asked for again.
+    /// A query of every counter.
     CheckAll,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // At the edges of words and of the window, and anywhere.
+    // Steps at the edges of words and of the window, and anywhere.
     let slide = prop_oneof![
         4 => proptest::sample::select(vec![1, 2, 63, 64, 65, 127, 128, 129, 1_022, 1_023, 1_024, 1_025, 2_048, 1 << 31]),
         1 => 1_u32..1_100,
@@ -111,9 +112,9 @@ proptest! {
         first in prop_oneof![Just(0_u32), 0_u32..5_000, (u32::MAX - 5_000)..=u32::MAX],
         steps in proptest::collection::vec((1_u64..5, step()), 1..24),
     ) {
-        let mut pair = Pair::new(max_epochs);
+        let mut pair = WindowAndModel::new(max_epochs);
         for (epoch, step) in steps {
-            // An epoch that was forgotten begins anew.
+            // A forgotten epoch starts anew.
             let highest = pair.highest(epoch).unwrap_or(first);
             match step {
                 Step::Run(many) => {
@@ -134,12 +135,12 @@ proptest! {
     }
 }
 
-/// Every counter of a full window was taken; after a slide those that were passed over are fresh,
-/// each of them, when they come late.
+/// Every counter of a full window was received. After a slide, each of the skipped counters is
+/// still fresh when it arrives late.
 #[test]
 fn skipped_counters_stay_fresh() {
     for by in [1, 2, 63, 64, 65, 127, 128, 1_022, 1_023, 1_024, 1_025, 1 << 30] {
-        let mut pair = Pair::new(1);
+        let mut pair = WindowAndModel::new(1);
         (0..2_000).for_each(|counter| assert_eq!(pair.check(1, counter), ReplayStatus::Fresh));
         let highest = 1_999 + by;
         assert_eq!(pair.check(1, highest), ReplayStatus::Fresh);
@@ -150,10 +151,10 @@ fn skipped_counters_stay_fresh() {
     }
 }
 
-/// The highest, those before it, and the end of what is remembered.
+/// The highest counter, those below it, and the lower end of the window.
 #[test]
 fn window_edge_matches_the_page() {
-    let mut pair = Pair::new(1);
+    let mut pair = WindowAndModel::new(1);
     assert_eq!(pair.check(1, 5_000), ReplayStatus::Fresh);
     assert_eq!(pair.check(1, 5_000 - 1_024), ReplayStatus::TooOld);
     assert_eq!(pair.check(1, 5_000 - 1_023), ReplayStatus::Fresh);
@@ -164,10 +165,10 @@ fn window_edge_matches_the_page() {
     assert_eq!(pair.check(1, u32::MAX), ReplayStatus::Replayed);
 }
 
-/// The epoch that was fresh the longest ago goes; replays and what is too old keep none alive.
+/// The least recently fresh epoch is replaced; replayed and too old frames keep no epoch alive.
 #[test]
 fn only_the_least_recent_epoch_is_dropped() {
-    let mut pair = Pair::new(2);
+    let mut pair = WindowAndModel::new(2);
     assert_eq!(pair.check(1, 7), ReplayStatus::Fresh);
     assert_eq!(pair.check(2, 7), ReplayStatus::Fresh);
     assert_eq!(pair.check(1, 7), ReplayStatus::Replayed);
@@ -175,9 +176,9 @@ fn only_the_least_recent_epoch_is_dropped() {
     assert_eq!(pair.check(2, 7), ReplayStatus::Replayed);
     assert_eq!(pair.check(3, 7), ReplayStatus::Replayed);
     assert_eq!(pair.check(2, 8), ReplayStatus::Fresh);
-    assert_eq!(pair.check(1, 7), ReplayStatus::Fresh, "it was forgotten");
+    assert_eq!(pair.check(1, 7), ReplayStatus::Fresh, "the epoch was forgotten");
     assert_eq!(pair.check(2, 7), ReplayStatus::Replayed);
-    assert_eq!(pair.check(3, 7), ReplayStatus::Fresh, "it was forgotten");
+    assert_eq!(pair.check(3, 7), ReplayStatus::Fresh, "the epoch was forgotten");
 }
 
 proptest! {

@@ -1,5 +1,5 @@
-//! What sealing promises: the cipher is RFC 8439's, what was changed or comes from elsewhere is
-//! refused, keys stay secret.
+//! Properties of sealing: the cipher is that of RFC 8439, modified and foreign frames are refused,
+//! keys stay secret.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -114,7 +114,7 @@ fn keys_rotate_without_downtime() {
     assert!(matches!(open(&one, &udp, &old), Err(FrameError::UnknownKey { .. })));
 }
 
-/// A cipher that spoils what it refuses, as some do.
+/// A cipher that destroys the text which it refuses, as some do.
 #[derive(Debug)]
 struct Spoiler;
 
@@ -242,7 +242,7 @@ proptest! {
         let udp = Channel::Datagram;
         let mut started = vec![0x67, flags, 0, bytes.len() as u8 & 0x7f];
         started.extend(&bytes);
-        // Authentic, with any text as a compressed block.
+        // Authentic frames whose compressed text is arbitrary.
         let sealed = forge(flags | 1, 1, "c", &udp, nonce(1).bytes(), &text);
         let unsealed = common::unsealed(flags & 2, "c", &udp, &text);
         for frame in [&bytes, &started, &sealed, &unsealed] {

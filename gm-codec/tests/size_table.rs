@@ -1,5 +1,5 @@
-//! The table of sizes in `docs/FIGURES.md`: the same changes as this crate and as other encodings
-//! write them, in one run. What differs from the page fails, and shows the table that is right.
+//! The table of sizes in `docs/FIGURES.md`: the same changes, encoded by this crate and by other
+//! formats. If the page differs, the test fails and prints the correct table.
 
 mod group_states;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 const PAGE: &str = include_str!("../../docs/FIGURES.md");
 
-/// What one increment says, as anybody would write it down.
+/// The content of an increment in a straightforward form.
 #[derive(Serialize)]
 struct Change {
     group: String,
@@ -66,7 +66,7 @@ fn change(payload: &Payload) -> Change {
 }
 
 impl Change {
-    /// All numbers but the items, in order.
+    /// The numbers in order, without the items.
     fn numbers(&self) -> [u64; 7] {
         let Change { ip, port, sequence, incarnation, since, clock, digest, .. } = *self;
         [ip.into(), port.into(), sequence, incarnation, since, clock, digest]
@@ -80,8 +80,8 @@ impl Changed {
     }
 }
 
-/// As Protocol Buffers version 3 does: a byte of field and type before each number, and no byte for
-/// a number that is 0.
+/// Length in Protocol Buffers version 3: a byte of field and type before each number, and nothing
+/// for a number that is 0.
 fn protobuf(change: &Change) -> usize {
     let fields = |numbers: &[u64]| -> usize {
         numbers.iter().filter(|number| **number != 0).map(|number| 1 + varint::len(*number)).sum()
@@ -91,7 +91,8 @@ fn protobuf(change: &Change) -> usize {
     counted(change.group.len()) + fields(&change.numbers()) + items
 }
 
-/// As bincode 2 does with its standard configuration: a byte up to 250, else a byte and 2, 4 or 8.
+/// Length in bincode 2 with its standard configuration: a byte up to 250, else a byte and 2, 4 or
+/// 8.
 fn bincode(change: &Change) -> usize {
     let number = |number: &u64| match *number {
         0..=250 => 1,
@@ -112,12 +113,12 @@ fn postcard(change: &Change) -> usize {
 
 fn cbor(change: &Change) -> usize {
     let mut bytes = Vec::new();
-    ciborium::into_writer(change, &mut bytes).expect("nothing fails");
+    ciborium::into_writer(change, &mut bytes).expect("serialization never fails");
     bytes.len()
 }
 
-/// Where the bytes of a sealed frame go: header, nonce and tag; table; header; tag, name and number
-/// of parts; the part without its items; items and their number; what snappy took off.
+/// The bytes of a sealed frame by field: header, nonce and tag; table; header; tag, name and number
+/// of updates; the update without its items; items and their number; minus the gain of snappy.
 fn by_field(payload: &Payload) -> String {
     let mut bytes = Vec::new();
     payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");
@@ -133,12 +134,12 @@ fn by_field(payload: &Payload) -> String {
     if sealed == plain {
         return format!("{} + {start}", frame(bytes.len()));
     }
-    // Compressed: a header for what is left.
+    // Compressed: the header of the shorter text.
     let text = (1..bytes.len()).find(|text| frame(*text) + text == sealed).expect("it is a frame");
     format!("{} + {start} - {}", frame(text), shown(bytes.len() - text))
 }
 
-/// With a comma at the thousands.
+/// A number with a comma at the thousands.
 fn shown(number: usize) -> String {
     match number {
         0..=999 => number.to_string(),
@@ -167,9 +168,9 @@ fn size_table_matches_the_page() {
             postcard(&change),
             bincode(&change),
             protobuf(&change),
-            rmp_serde::to_vec(&change).expect("nothing fails").len(),
+            rmp_serde::to_vec(&change).expect("serialization never fails").len(),
             cbor(&change),
-            serde_json::to_vec(&change).expect("nothing fails").len(),
+            serde_json::to_vec(&change).expect("serialization never fails").len(),
         ];
         let others = others.map(shown).join(" | ");
         let (fields, sealed, ours) = (by_field(&payload), shown(sealed), shown(ours));

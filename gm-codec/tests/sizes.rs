@@ -1,5 +1,4 @@
-//! Bytes on the wire for fixed states, sealed, as a datagram carries them: what `docs/FIGURES.md`
-//! says.
+//! Sizes on the wire of fixed states, sealed as a datagram: the numbers in `docs/FIGURES.md`.
 
 mod group_states;
 
@@ -14,15 +13,15 @@ use group_states::{
 
 #[test]
 fn one_changed_item() {
-    // Table 8, header 4, tag 1, name 10, parts 1, head 1, life 7, clock 2, span 1, digest 8, items
-    // 1, item 13.
+    // Table 8, header 4, tag 1, name 10, updates 1, head 1, incarnation 7, clock 2, span 1, digest
+    // 8, items 1, item 13.
     assert_eq!(sizes(&increment(vec![item(0x8123_4567, 0xf234_5678, 20_000)])), (57, 89), "the figure is 92");
 }
 
 #[test]
 fn changed_items_together() {
     let clustered = |count: u32| sizes(&increment(adjoining(count))).1;
-    // Apart, of other widths; on one port, or on five in turn.
+    // Separate ranges of different widths, on one port or on five in turn.
     let apart = |count: u32, ports: u32| sizes(&increment(apart(count, ports))).1;
     let random = |count: u32| sizes(&increment(random_ranges(count))).1;
     assert_eq!([clustered(16), clustered(128)], [101, 98], "6.3 and 0.8 bytes each, thanks to snappy");

@@ -1,5 +1,5 @@
-//! Connections: any chunking gives the same frames, openings meet, and hostile bytes end it at
-//! once.
+//! Connections: any chunking gives the same frames, handshakes complete, and hostile bytes end the
+//! connection at once.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -43,65 +43,65 @@ fn hostile_bytes_fail_at_once() {
         (vec![0x67, 1, 9, 27], FrameError::TooShort { declared: 27, min: 28 }),
         (vec![0x67, 1, 9, 0xfa, 0xff, 0xff, 7], FrameError::TooLong { declared: 16_777_210, limit: 4_089 }),
     ] {
-        let mut split = splitter();
+        let mut splitter = splitter();
         for byte in &bytes[..bytes.len() - 1] {
-            assert!(split.read(&mut [*byte].as_slice()).expect("not yet").is_none(), "{error}");
+            assert!(splitter.read(&mut [*byte].as_slice()).expect("not yet").is_none(), "{error}");
         }
-        assert_eq!(split.read(&mut bytes[bytes.len() - 1..].as_ref()), Err(error));
-        assert_eq!(split.read(&mut [0x67].as_slice()), Err(error), "it stays so");
-        assert_eq!(split.capacity(), 0);
+        assert_eq!(splitter.read(&mut bytes[bytes.len() - 1..].as_ref()), Err(error));
+        assert_eq!(splitter.read(&mut [0x67].as_slice()), Err(error), "the error is permanent");
+        assert_eq!(splitter.capacity(), 0);
     }
-    // What is announced costs nothing, and a large frame's buffer is given back.
-    let mut split = after_first_frame();
-    assert!(split.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("sound").is_none());
-    assert!(split.capacity() <= 64 && split.pending_bytes() == 9);
+    // An announced length costs no memory, and the buffer of a large frame is freed.
+    let mut splitter = after_first_frame();
+    assert!(splitter.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("sound").is_none());
+    assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 9);
     let mut rest = vec![0; (16 << 20) - 9];
     rest.extend([0x67, 1]);
     let mut rest = rest.as_slice();
-    assert_eq!(split.read(&mut rest).expect("sound").expect("whole").len(), 16 << 20);
-    assert_eq!(split.capacity(), 16 << 20);
-    assert!(split.read(&mut rest).expect("sound").is_none());
-    assert!(split.capacity() <= 64 && split.pending_bytes() == 2 && rest.is_empty());
+    assert_eq!(splitter.read(&mut rest).expect("sound").expect("whole").len(), 16 << 20);
+    assert_eq!(splitter.capacity(), 16 << 20);
+    assert!(splitter.read(&mut rest).expect("sound").is_none());
+    assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 2 && rest.is_empty());
 }
 
-/// A splitter that has yielded the first frame of its connection.
+/// A splitter that has returned the first frame of its connection.
 fn after_first_frame() -> FrameSplitter {
-    let mut split = FrameSplitter::new(&Limits::default());
+    let mut splitter = FrameSplitter::new(&Limits::default());
     let first = [[0x67, 0, 0, 4].as_slice(), &[0; 4]].concat();
-    assert_eq!(split.read(&mut first.as_slice()).expect("sound").expect("whole").len(), 8);
-    split
+    assert_eq!(splitter.read(&mut first.as_slice()).expect("sound").expect("whole").len(), 8);
+    splitter
 }
 
-/// The most that a first frame may have is taken, one byte more is refused at the byte that says
-/// so; later ones may be longer.
+/// A first frame of maximum length is accepted, and a longer one is refused at the byte that shows
+/// it; later frames may be longer.
 #[test]
 fn first_frame_size_is_limited() {
     let longest = Limits::FIRST_FRAME;
-    let mut split = FrameSplitter::new(&Limits::default());
+    let mut splitter = FrameSplitter::new(&Limits::default());
     let mut frame = vec![0x67, 1, 9, 0xfb, 0x1f];
     frame.resize(longest, 0);
     for piece in frame[..longest - 1].chunks(7) {
-        assert!(split.read(&mut &*piece).expect("sound").is_none());
-        assert!(split.capacity() <= longest);
+        assert!(splitter.read(&mut &*piece).expect("sound").is_none());
+        assert!(splitter.capacity() <= longest);
     }
-    assert_eq!(split.read(&mut &frame[longest - 1..]).expect("sound").expect("whole").len(), longest);
-    assert_eq!(split.capacity(), longest);
+    assert_eq!(splitter.read(&mut &frame[longest - 1..]).expect("sound").expect("whole").len(), longest);
+    assert_eq!(splitter.capacity(), longest);
 
-    let mut split = FrameSplitter::new(&Limits::default());
-    assert!(split.read(&mut [0x67, 1, 9, 0xfc].as_slice()).expect("not yet").is_none());
+    let mut splitter = FrameSplitter::new(&Limits::default());
+    assert!(splitter.read(&mut [0x67, 1, 9, 0xfc].as_slice()).expect("not yet").is_none());
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
-    assert_eq!(split.read(&mut [0x1f].as_slice()), Err(error));
-    assert_eq!(split.capacity(), 0);
+    assert_eq!(splitter.read(&mut [0x1f].as_slice()), Err(error));
+    assert_eq!(splitter.capacity(), 0);
 
-    let mut split = after_first_frame();
+    let mut splitter = after_first_frame();
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(longest + 1, 0);
-    assert_eq!(split.read(&mut frame.as_slice()).expect("sound").expect("whole").len(), longest + 1);
-    split.release();
+    assert_eq!(splitter.read(&mut frame.as_slice()).expect("sound").expect("whole").len(), longest + 1);
+    splitter.release();
     assert_eq!(
-        (split.capacity(), split.pending_bytes()),
+        (splitter.capacity(), splitter.pending_bytes()),
         (0, 0),
-        "what is no longer needed is given back at once"
+        "a buffer that is no longer needed is freed at once"
     );
 
     let small = Limits { frame: 1_200, ..Limits::default() };
@@ -135,7 +135,7 @@ fn oversized_first_frame_is_neither_sealed_nor_opened() {
     frame.clear();
     from.seal(&mut ours, nonce(3), &beyond, &mut frame).expect("the second may be longer");
     assert_eq!(to.open(&ours, &mut frame, &mut Vec::new()).expect("sound").payload, beyond);
-    // A peer that does not keep to it.
+    // A peer that exceeds the limit.
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(4_097, 0);
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
@@ -158,7 +158,7 @@ proptest! {
         let mut splitter = FrameSplitter::new(&Limits::default());
         let (mut met, mut scratch, mut rest, mut cuts) = (Vec::new(), Vec::new(), bytes.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
-            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("for ever")));
+            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
             while let Some(frame) = splitter.read(&mut chunk).expect("sound") {
                 met.push(to.open(&theirs, frame, &mut scratch).expect("in its place").payload.to_vec());
             }
@@ -169,7 +169,7 @@ proptest! {
         prop_assert_eq!(splitter.pending_bytes(), 0);
     }
 
-    /// Whoever has to make room for what comes can know before how much it will be.
+    /// A caller that must free memory can compute the bound in advance.
     #[test]
     fn memory_stays_within_the_predicted_bound(
         lengths in proptest::collection::vec(4_usize..6_000, 1..12),
@@ -184,11 +184,11 @@ proptest! {
         let (mut splitter, mut rest, mut frames) = (FrameSplitter::new(&Limits::default()), bytes.as_slice(), 0);
         let mut cuts = cuts.iter().cycle();
         while !rest.is_empty() {
-            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("for ever")));
+            let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
             loop {
                 let needed = splitter.max_memory_after(chunk);
                 let met = splitter.read(&mut chunk).expect("sound").is_some();
-                prop_assert!(splitter.capacity() <= needed, "{} held, {needed} said", splitter.capacity());
+                prop_assert!(splitter.capacity() <= needed, "{} in use, {needed} predicted", splitter.capacity());
                 prop_assert!(needed <= 64.max(2 * splitter.pending_bytes()) || met || needed <= Limits::FIRST_FRAME);
                 frames += usize::from(met);
                 if !met {

@@ -1,5 +1,5 @@
-//! The vectors of frames and keyrings: made from their description, compared with the committed
-//! files, and those files read back.
+//! The vectors of frames and keyrings: generated from their description, compared with the
+//! committed files, and decoded again.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -28,7 +28,7 @@ impl Frames {
         self.0.push(vector);
     }
 
-    /// A frame that the crate makes; it must be the one put together by hand.
+    /// A frame that the crate makes; it must equal the one assembled by hand.
     fn good(
         &mut self,
         what: &str,
@@ -63,7 +63,7 @@ impl Frames {
     }
 }
 
-/// The block of an unsealed frame of the payload.
+/// The block of an unsealed frame with this payload.
 fn snap(payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     insecure("c").seal(&Channel::Datagram, nonce(0), payload, &mut frame).expect("within the limits");
@@ -147,14 +147,14 @@ fn bad_headers(frames: &mut Frames) {
     frames.bad("sealed, and we have no keys", (&[], &udp), &sound, "UnknownKey");
 }
 
-/// The first frame of each side of a connection is small; later ones, and datagrams that were
-/// taken, need not be.
+/// The first frame of each side of a connection must be short; later ones, and datagrams, need not
+/// be.
 fn first_frames(frames: &mut Frames) {
     let sides = [ConnectionSide::Initiator, ConnectionSide::Acceptor];
     for (side, number) in sides.into_iter().flat_map(|side| [(side, 0), (side, 1)]) {
         let there = stream(side, number);
         let id = key(1).id();
-        // 4,091 bytes follow 5 of the header.
+        // 4,091 bytes follow a header of 5.
         let error = if number == 0 { "TooLong" } else { "Truncated" };
         frames.bad("4,097 bytes, cut", (&[1], &there), &[0x67, 1, id, 0xfc, 0x1f], error);
         frames.bad("4,096 bytes, cut", (&[1], &there), &[0x67, 1, id, 0xfb, 0x1f], "Truncated");
@@ -220,7 +220,7 @@ fn bad_insides(frames: &mut Frames) {
             if at == 2 { "UnknownKey" } else { "NotAuthentic" },
         );
     }
-    // The flag alone: the header is authenticated, so nothing is decompressed.
+    // Only the flag: the header is authenticated, so nothing is decompressed.
     let mut flagged = sound.clone();
     flagged[1] |= 2;
     frames.bad("the flag of compression set on the way", (&[1], &udp), &flagged, "NotAuthentic");
@@ -316,8 +316,7 @@ fn frames() {
     }
 }
 
-/// Two keys with the same id, both with small numbers; found by trying, and written down in the
-/// vectors.
+/// Two keys with the same id and small numbers, found by trying; the vectors contain them.
 fn keys_with_equal_ids() -> (u8, u8) {
     let pairs = (1..=255_u8).flat_map(|one| (1..one).map(move |other| (other, one)));
     pairs.into_iter().find(|(one, other)| key(*one).id() == key(*other).id()).expect("255 keys, 256 ids")

@@ -1,4 +1,4 @@
-//! `docs/WIRE.md` says what the code does: the worked frame, every error name, every default limit.
+//! `docs/WIRE.md` agrees with the code: the worked frame, every error name, every default limit.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -33,7 +33,7 @@ fn every_error_and_limit_is_on_the_page() {
     let frame_errors = variants(include_str!("../src/frame_error.rs"), "pub enum FrameError");
     let payload_errors = variants(include_str!("../src/payload/error.rs"), "pub enum PayloadError");
     assert_eq!((frame_errors.len(), payload_errors.len()), (18, 19), "{frame_errors:?} {payload_errors:?}");
-    // Those that pass on another crate's error, or one of an application, are named by
+    // Variants that wrap an error of another crate or of an application get their names from
     // `PayloadError::name`.
     let named = |name: &'static str| match name {
         "NetId(#[from] NetIdError)" => "BadNetId",
@@ -60,7 +60,7 @@ fn every_error_and_limit_is_on_the_page() {
     }
 }
 
-/// The variants of an error, as they stand in its source.
+/// The variants of an error type, from its source.
 fn variants(source: &'static str, of: &str) -> Vec<&'static str> {
     let (_, variants) = source.split_once(of).expect("it is there");
     let lines = variants.split_once("\n}").expect("it ends").0.lines();

@@ -1,4 +1,4 @@
-//! `docs/WIRE.md` says what the code does: the worked payload, field by field, and its frame.
+//! `docs/WIRE.md` agrees with the code: the worked payload, field by field, and its frame.
 
 #![allow(clippy::cast_possible_truncation)]
 
@@ -13,7 +13,7 @@ use gm_data::{Increment, Item, KeyRange, Record, StampedItem, Version};
 
 const PAGE: &str = include_str!("../../docs/WIRE.md");
 
-/// The only item of a member at clock 7, in the first increment of its life.
+/// The only item of a member at clock 7, in the first increment of its incarnation.
 fn payload() -> Payload {
     let member: NetId = "10.0.0.1:29999".parse().expect("an address");
     let incarnation = Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range");

@@ -1,4 +1,4 @@
-//! A frame's fields as lines, then those of its payload. Knows nothing of what the payload says.
+//! Printing of a frame: its fields as lines, then those of its payload.
 
 use std::fmt::Write as _;
 
@@ -6,20 +6,20 @@ use gm_codec::{Channel, FrameCodec, FrameError, TracedField, varint};
 
 use crate::lines;
 
-/// Bytes of magic, version and flags, key id.
+/// Length of magic, version and flags, and key id in bytes.
 const FIXED: usize = 3;
 const SEALED: u8 = 1;
 const COMPRESSED: u8 = 2;
 
-/// Appends the fields of a frame and of its payload; whether both are sound.
+/// Appends the fields of a frame and of its payload. Returns whether both are valid.
 pub(crate) fn print(codec: &FrameCodec, bytes: &[u8], out: &mut String) -> bool {
     let fields = frame_fields(bytes);
     let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
     let opened = codec.open(&Channel::Datagram, &mut frame, &mut scratch);
     let bad = opened.as_ref().err().map(|error| (error_offset(*error, &fields, bytes.len()), *error));
 
-    writeln!(out, "frame of {} bytes", bytes.len()).expect("a string takes everything");
-    // Behind a fault nothing means anything.
+    writeln!(out, "frame of {} bytes", bytes.len()).expect("writing to a string never fails");
+    // Fields after an error have no meaning.
     let sound = fields.iter().filter(|field| bad.is_none_or(|(at, _)| field.at <= at));
     sound.for_each(|field| lines::print_field(bytes, field, out));
     if let Some((at, error)) = bad {
@@ -27,17 +27,17 @@ pub(crate) fn print(codec: &FrameCodec, bytes: &[u8], out: &mut String) -> bool 
     }
     opened.is_ok_and(|opened| {
         let how = match (opened.seal.is_some(), opened.compressed) {
-            (true, true) => "decrypted and expanded: ",
+            (true, true) => "decrypted and decompressed: ",
             (true, false) => "decrypted: ",
-            (false, true) => "expanded: ",
+            (false, true) => "decompressed: ",
             (false, false) => "",
         };
-        write!(out, "\n{how}").expect("a string takes everything");
+        write!(out, "\n{how}").expect("writing to a string never fails");
         lines::print_payload(opened.payload, codec.limits(), out)
     })
 }
 
-/// The fields as far as there are bytes for them, whatever they say.
+/// The fields for which there are enough bytes, whatever their values.
 fn frame_fields(bytes: &[u8]) -> Vec<TracedField> {
     let mut fields = Vec::new();
     let mut field = |at: usize, len: usize, name, value: String| {
@@ -58,7 +58,7 @@ fn frame_fields(bytes: &[u8]) -> Vec<TracedField> {
     let Some(Ok((body, length))) = bytes.get(FIXED..).map(varint::read) else { return fields };
     field(FIXED, length, "length", format!("{body} bytes follow"));
     let at = FIXED + length;
-    // Of what is there; a frame may announce any number.
+    // A frame may announce any length, so the present bytes decide.
     let end = usize::try_from(body).map_or(usize::MAX, |body| at.saturating_add(body));
     let (before, after) = if is_sealed { (12, 16) } else { (0, 4) };
     let Some(text) = end.checked_sub(at + before + after) else { return fields };
@@ -74,7 +74,7 @@ fn frame_fields(bytes: &[u8]) -> Vec<TracedField> {
     fields
 }
 
-/// Where the fault is, in a frame of so many bytes.
+/// Offset of the error in a frame of this length.
 fn error_offset(error: FrameError, fields: &[TracedField], bytes: usize) -> usize {
     let at = |name: &str| fields.iter().find(|field| field.name == name).map_or(bytes, |field| field.at);
     match error {
@@ -94,7 +94,7 @@ fn error_offset(error: FrameError, fields: &[TracedField], bytes: usize) -> usiz
         FrameError::PayloadTooLong { .. } | FrameError::NotSmaller { .. } | FrameError::BadCompression => {
             at("ciphertext").min(at("text"))
         }
-        // Truncated, and what later versions add.
+        // Truncated, and variants that later versions add.
         _ => bytes,
     }
 }

@@ -1,10 +1,10 @@
-//! A line for each field, and the payload's fields as lines. Knows nothing of frames.
+//! Printing of one line per field, and of a payload's fields.
 
 use std::fmt::Write as _;
 
 use gm_codec::{Limits, Payload, TracedField};
 
-/// Bytes of a field that are shown.
+/// Maximum number of bytes that are shown of a field.
 const SHOWN: usize = 16;
 
 /// Appends the line of a field: offset, bytes, name, value.
@@ -15,17 +15,17 @@ pub(crate) fn print_field(bytes: &[u8], field: &TracedField, out: &mut String) {
     let shown: String = of.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
     let value = if *len > SHOWN && value.len() > 80 { format!("{len} bytes") } else { value.clone() };
     let line = format!("{at:>6}  {:<36}{name:<20}{value}", shown + more);
-    writeln!(out, "{}", line.trim_end()).expect("a string takes everything");
+    writeln!(out, "{}", line.trim_end()).expect("writing to a string never fails");
 }
 
-/// Appends what is wrong, and where.
+/// Appends an error and its offset.
 pub(crate) fn print_error(at: usize, name: &str, why: &str, out: &mut String) {
-    writeln!(out, "{at:>6}  {name}: {why}").expect("a string takes everything");
+    writeln!(out, "{at:>6}  {name}: {why}").expect("writing to a string never fails");
 }
 
-/// Appends the fields of a payload; whether it is sound.
+/// Appends the fields of a payload. Returns whether it is valid.
 pub(crate) fn print_payload(bytes: &[u8], limits: &Limits, out: &mut String) -> bool {
-    writeln!(out, "payload of {} bytes", bytes.len()).expect("a string takes everything");
+    writeln!(out, "payload of {} bytes", bytes.len()).expect("writing to a string never fails");
     match Payload::decode_traced(bytes, limits, &mut |field| print_field(bytes, &field, out)) {
         Ok(_) => true,
         Err(error) => {

@@ -1,16 +1,16 @@
-//! Prints a frame field by field, with the offset, the bytes, the name and the meaning of each, and
-//! its payload likewise; of a bad one, all fields before the fault, and exactly what is wrong
-//! where. The bytes come on standard input:
+//! Prints a frame and its payload field by field: offset, bytes, name and meaning. Of an invalid
+//! frame it prints the fields before the error, then the error and its offset. It reads the bytes
+//! from standard input:
 //!
 //! ```sh
-//! inspect --key-file K --cluster C < frame.bin   # a sealed datagram; K has one key a line, 64 hex digits each
+//! inspect --key-file K --cluster C < frame.bin   # a sealed datagram; K: one key a line, in hex
 //! inspect --unsealed --cluster C < frame.bin     # an unsealed one
 //! inspect --payload < payload.bin                # a payload alone
 //! ```
 //!
-//! With `--hex` the bytes come as hex digits, as the vectors have them. Frames of connections are
-//! not opened: they are bound to what both sides sent before. Knows nothing of sockets.
-#![allow(clippy::print_stdout)] // It is there to print.
+//! With `--hex` the input is hex digits, as in the vectors. Frames of connections cannot be opened,
+//! because they are bound to the random bytes that both sides sent first.
+#![allow(clippy::print_stdout)] // Printing is its purpose.
 
 use std::error::Error;
 use std::io::Read as _;
@@ -41,7 +41,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                     FrameCodec::new(cluster.parse()?, keys, limits)?
                 }
                 None if options.unsealed => FrameCodec::insecure(cluster.parse()?, limits)?,
-                None => return Err("--key-file is missing, or --unsealed for a frame without a seal".into()),
+                None => return Err("--key-file is missing, or --unsealed for an unsealed frame".into()),
             })
         }
     };
@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     key_file: Option<String>,
@@ -77,18 +77,19 @@ impl Options {
                 "--hex" => options.hex = true,
                 _ => {
                     let known = "--key-file K, --cluster C, --unsealed, --payload, --hex";
-                    return Err(format!("unknown option {name}: there are {known}"));
+                    return Err(format!("unknown option {name}; options: {known}"));
                 }
             }
         }
         if options.unsealed && options.key_file.is_some() {
-            return Err("--unsealed goes without --key-file".to_owned());
+            return Err("--unsealed and --key-file exclude each other".to_owned());
         }
         Ok(options)
     }
 }
 
-/// One key a line, 64 hex digits; the first is the sealing one, which makes no difference here.
+/// The keys of a file with one key a line, 64 hex digits each. The first one seals, which makes no
+/// difference here.
 fn keyring(text: &str) -> Result<Keyring, Box<dyn Error>> {
     let mut ring: Option<Keyring> = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -102,7 +103,7 @@ fn keyring(text: &str) -> Result<Keyring, Box<dyn Error>> {
     ring.ok_or_else(|| "the key file has no key".into())
 }
 
-/// Bytes from hex digits with any white space between.
+/// Bytes from hex digits; white space is ignored.
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.chars().filter(|digit| !digit.is_whitespace()).map(|digit| digit.to_digit(16));
     let digits: Vec<u32> = digits.collect::<Option<_>>()?;

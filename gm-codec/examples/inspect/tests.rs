@@ -1,4 +1,4 @@
-//! What is printed of a good frame, of bad ones, of bad payloads.
+//! Output for valid frames, invalid frames and invalid payloads.
 
 use gm_codec::{
     Body, Channel, Epoch, FrameCodec, Header, Key, Keyring, Limits, Nonce, Payload, RecordRequests,
@@ -32,14 +32,14 @@ fn seal(codec: &mut FrameCodec, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What is printed, and whether all was sound.
+/// The output, and whether frame and payload were valid.
 fn printed(codec: &FrameCodec, bytes: &[u8]) -> (String, bool) {
     let mut out = String::new();
     let is_sound = frame::print(codec, bytes, &mut out);
     (out, is_sound)
 }
 
-/// Name and value of each line with an offset, and its offset.
+/// Offset of each field line, and its name and value.
 fn rows(text: &str) -> Vec<(usize, String)> {
     let row = |line: &str| {
         let (at, rest) = line.trim_start().split_once("  ")?;
@@ -70,13 +70,13 @@ fn a_good_frame() {
         for row in frame.iter().chain(&[
             "0 03 count 1 IPv4 entries, and IPv6 entries",
             "1 01 count6 1",
-            "2 828080a001 entry 0: 10.0.0.1, its port follows",
+            "2 828080a001 entry 0: 10.0.0.1, port follows",
             "7 752f port 29999",
-            "9 01 entry 1: 0 octets shared, port 29999 as before",
+            "9 01 entry 1: 0 octets shared, port 29999, as before",
             "10 20010db8000000000000000000000001 octets 20010db8000000000000000000000001, after",
             "26 04 flags 4: direct",
             "27 00 sender 10.0.0.1:29999, entry 0",
-            "28 0c tag 12, requests",
+            "28 0c tag 12, record requests",
             "30 47 name \"G\"",
             "31 02 requests 2",
             "33 00 request the whole record of [2001:db8::1]:29999, entry 1",
@@ -118,16 +118,16 @@ fn bad_frames() {
 fn bad_payloads_in_good_frames() {
     let mut codec = codec(true);
     for (hex, at, name, before) in [
-        // An unknown tag; a member that is not there; an entry that nothing refers to; a distance
-        // with a byte too many.
+        // An unknown tag; a member that is not in the table; an unused entry; a distance with a
+        // byte too many.
         ("02 828080a001 752f 04 00 3f", 10, "UnknownTag", "tag 63, unknown"),
         (
             "02 828080a001 752f 04 00 0c 01 47 01 02",
             14,
             "NoSuchEntry",
-            "the whole record of entry 1, which is not there",
+            "the whole record of entry 1, not in the table",
         ),
-        ("04 828080a001 752f 03 04 00 03", 8, "UnusedEntry", "tag 3, notice"),
+        ("04 828080a001 752f 03 04 00 03", 8, "UnusedEntry", "tag 3, header only"),
         ("02 828080a001 752f 04 00 0c 01 47 01 8000", 14, "OverLong", "requests 1"),
     ] {
         let bytes = seal(&mut codec, &unhex(hex).expect("hex"));

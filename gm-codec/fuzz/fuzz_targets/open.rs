@@ -1,10 +1,10 @@
-//! Frames that come: whatever their bytes are, they are opened or refused and nothing breaks; and
-//! what was changed after it was made is refused.
+//! Fuzz target of received frames: any bytes are either opened or refused, without a panic, and a
+//! frame that was modified after sealing is refused.
 //!
-//! An input is a byte and what is done with the others. Bits 0 and 1: they are a frame (0), a
-//! change and a payload (1), or the text of a sound frame, which may be no sound block (2: as a
-//! payload, 3: as a compressed one). Bit 2: sealed; 3: on a connection, 4: sent by its acceptor; 5:
-//! small limits; 6 and 7: the frame's number on the connection.
+//! The first byte of an input selects what happens with the others. Bits 0 and 1: they are a frame
+//! (0), a modification and a payload (1), or the text of a valid frame that may not be a valid
+//! block (2: as a payload, 3: as a compressed one). Bit 2: sealed; 3: on a connection, 4: sent by
+//! its acceptor; 5: small limits; 6 and 7: the position of the frame on the connection.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, Side, varint};
 use libfuzzer_sys::fuzz_target;
 
-// Key, cluster and connection are those of most of the vectors.
+// Key, cluster and connection of most vectors.
 const CLUSTER: &str = "production";
 const OTHER_CLUSTER: &str = "productioN";
 const INITIATOR: [u8; 16] = *b"initiator opens.";
@@ -25,15 +25,15 @@ const WIDE: Limits = Limits { datagram: 65_507, ..Limits::DEFAULT };
 /// Limits that short inputs reach.
 const SMALL: Limits = Limits { frame: 1_200, payload: 600, compress_above: 16, ..Limits::DEFAULT };
 
-/// What the bits of the first byte say of where a frame travels.
+/// The channel of a frame and its codec, from the bits of the first byte.
 #[derive(Clone, Copy, PartialEq)]
-struct Place {
+struct Setup {
     sealed: bool,
     small: bool,
     channel: Channel,
 }
 
-/// Codecs of one cluster, by whether they seal and have small limits.
+/// Codecs of one cluster, by whether they seal and whether their limits are small.
 struct Codecs([[FrameCodec; 2]; 2]);
 
 thread_local! {
@@ -43,39 +43,41 @@ thread_local! {
 
 fuzz_target!(|input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
-    let place = Place::of(*first);
+    let setup = Setup::of(*first);
     OWN.with_borrow_mut(|codecs| {
-        let codec = codecs.at(place);
+        let codec = codecs.at(setup);
         match first & 3 {
-            0 => raw(codec, place, rest),
-            1 => changed(codec, place, rest),
-            kind => forged(codec, place, kind == 3, rest),
+            0 => raw(codec, setup, rest),
+            1 => changed(codec, setup, rest),
+            kind => forged(codec, setup, kind == 3, rest),
         }
     });
 });
 
-/// Any bytes. One that opens is one that was sound: made anew of its payload, it opens to that.
-fn raw(codec: &mut FrameCodec, place: Place, bytes: &[u8]) {
+/// Opens any bytes. If they open, the frame is valid: sealing its payload again and opening that
+/// gives the same payload.
+fn raw(codec: &mut FrameCodec, setup: Setup, bytes: &[u8]) {
     let (mut frame, mut scratch) = (bytes.to_vec(), Vec::new());
-    let Ok(opened) = codec.open(&place.channel, &mut frame, &mut scratch) else { return };
-    assert_eq!(opened.seal.is_some(), place.sealed);
+    let Ok(opened) = codec.open(&setup.channel, &mut frame, &mut scratch) else { return };
+    assert_eq!(opened.seal.is_some(), setup.sealed);
     let payload = opened.payload.to_vec();
-    let again = seal(codec, place, &payload).expect("what fits once, fits again");
-    opens(codec, place, &again, &payload);
+    let again = seal(codec, setup, &payload).expect("the payload fits into a frame");
+    opens(codec, setup, &again, &payload);
 }
 
-/// A frame that was made, and then changed in one of eight ways or not: a kind, a place (2 bytes),
-/// a byte, how often the payload is repeated, the payload.
-fn changed(codec: &mut FrameCodec, place: Place, input: &[u8]) {
+/// Makes a frame, modifies it in one of eight ways or not at all, and opens it. The input is the
+/// kind of modification, an offset (2 bytes), a byte, the number of repetitions of the payload, and
+/// the payload.
+fn changed(codec: &mut FrameCodec, setup: Setup, input: &[u8]) {
     let Some(([kind, high, low, byte, repeat], payload)) = input.split_first_chunk() else { return };
     let payload = payload.repeat(usize::from(repeat % 16) + 1);
-    let Some(frame) = seal(codec, place, &payload) else {
-        assert!(place.small, "{} bytes are refused", payload.len());
+    let Some(frame) = seal(codec, setup, &payload) else {
+        assert!(setup.small, "{} bytes are refused", payload.len());
         return;
     };
-    opens(codec, place, &frame, &payload);
+    opens(codec, setup, &frame, &payload);
 
-    let (mut other, mut elsewhere, mut stranger) = (frame.clone(), place, false);
+    let (mut other, mut elsewhere, mut stranger) = (frame.clone(), setup, false);
     let at = usize::from(u16::from_be_bytes([*high, *low])) % frame.len();
     match kind % 8 {
         0 => other[at] ^= byte,
@@ -83,7 +85,7 @@ fn changed(codec: &mut FrameCodec, place: Place, input: &[u8]) {
         2 => other.resize(frame.len() + 1 + at % 8, *byte),
         3 => drop(other.remove(at)),
         4 => other.insert(at, *byte),
-        5 => elsewhere = place.elsewhere(*byte),
+        5 => elsewhere = setup.elsewhere(*byte),
         6 => stranger = true,
         _ => {
             for step in 0..4 {
@@ -92,27 +94,27 @@ fn changed(codec: &mut FrameCodec, place: Place, input: &[u8]) {
             }
         }
     }
-    // What a checksum of 32 bits finds for certain is a change of up to 32 bits in a row.
-    let for_certain = place.sealed || kind % 8 != 7;
+    // A checksum of 32 bits always detects a change of up to 32 consecutive bits.
+    let for_certain = setup.sealed || kind % 8 != 7;
     if stranger {
-        OTHERS.with_borrow_mut(|codecs| refuses(codecs.at(place), place, &frame));
-    } else if for_certain && (other != frame || elsewhere != place) {
+        OTHERS.with_borrow_mut(|codecs| refuses(codecs.at(setup), setup, &frame));
+    } else if for_certain && (other != frame || elsewhere != setup) {
         refuses(codec, elsewhere, &other);
     }
 }
 
-/// A frame that is sound as a frame, whatever its text is.
-fn forged(codec: &mut FrameCodec, place: Place, compressed: bool, text: &[u8]) {
-    let mut frame = forge(place, compressed, text);
+/// Opens a frame that is valid except, possibly, for its text.
+fn forged(codec: &mut FrameCodec, setup: Setup, compressed: bool, text: &[u8]) {
+    let mut frame = forge(setup, compressed, text);
     let mut scratch = Vec::new();
-    let opened = codec.open(&place.channel, &mut frame, &mut scratch);
+    let opened = codec.open(&setup.channel, &mut frame, &mut scratch);
     let fits = text.len() <= codec.limits().payload;
     match opened {
-        Err(error) => assert!(compressed || !fits || place.small, "{}", error.name()),
+        Err(error) => assert!(compressed || !fits || setup.small, "{}", error.name()),
         Ok(opened) if compressed => {
             let (bytes, _) = varint::read(text).expect("a block begins with a length");
             let payload = opened.payload.to_vec();
-            assert_eq!(payload.len() as u64, bytes, "not what was announced");
+            assert_eq!(payload.len() as u64, bytes, "not the announced length");
             assert!(
                 payload.len() > text.len() && payload.len() <= 22 * text.len(),
                 "{} bytes",
@@ -127,30 +129,30 @@ fn forged(codec: &mut FrameCodec, place: Place, compressed: bool, text: &[u8]) {
     }
 }
 
-fn seal(codec: &mut FrameCodec, place: Place, payload: &[u8]) -> Option<Vec<u8>> {
+fn seal(codec: &mut FrameCodec, setup: Setup, payload: &[u8]) -> Option<Vec<u8>> {
     let mut out = vec![0xa5];
-    let made = codec.seal(&place.channel, nonce(), payload, &mut out);
-    assert_eq!(out[0], 0xa5, "what stood before the frame was changed");
+    let made = codec.seal(&setup.channel, nonce(), payload, &mut out);
+    assert_eq!(out[0], 0xa5, "the bytes before the frame were changed");
     match made {
         Ok(()) => Some(out.split_off(1)),
         Err(_) => {
-            assert_eq!(out.len(), 1, "what was not made left something behind");
+            assert_eq!(out.len(), 1, "a failed call left bytes behind");
             None
         }
     }
 }
 
-fn opens(codec: &FrameCodec, place: Place, frame: &[u8], payload: &[u8]) {
+fn opens(codec: &FrameCodec, setup: Setup, frame: &[u8], payload: &[u8]) {
     let (mut frame, mut scratch) = (frame.to_vec(), Vec::new());
-    let opened = codec.open(&place.channel, &mut frame, &mut scratch).expect("it was made so");
+    let opened = codec.open(&setup.channel, &mut frame, &mut scratch).expect("a valid frame opens");
     assert_eq!(opened.payload, payload);
     let seal = opened.seal.map(|seal| (seal.epoch.bytes(), seal.counter));
-    assert_eq!(seal, place.sealed.then_some((EPOCH, COUNTER)));
+    assert_eq!(seal, setup.sealed.then_some((EPOCH, COUNTER)));
 }
 
-fn refuses(codec: &FrameCodec, place: Place, frame: &[u8]) {
+fn refuses(codec: &FrameCodec, setup: Setup, frame: &[u8]) {
     let (mut frame, mut scratch) = (frame.to_vec(), Vec::new());
-    assert!(codec.open(&place.channel, &mut frame, &mut scratch).is_err(), "a changed frame was opened");
+    assert!(codec.open(&setup.channel, &mut frame, &mut scratch).is_err(), "a modified frame was opened");
 }
 
 fn nonce() -> Nonce {
@@ -161,18 +163,18 @@ fn secret() -> [u8; Key::BYTES] {
     std::array::from_fn(|at| 31 + at as u8)
 }
 
-/// A frame with that text, by `docs/WIRE.md`.
-fn forge(place: Place, compressed: bool, text: &[u8]) -> Vec<u8> {
-    let flags = u8::from(place.sealed) | u8::from(compressed) << 1;
-    let key_id = if place.sealed { Key::new(secret()).id() } else { 0 };
+/// A frame with this text, built from `docs/WIRE.md`.
+fn forge(setup: Setup, compressed: bool, text: &[u8]) -> Vec<u8> {
+    let flags = u8::from(setup.sealed) | u8::from(compressed) << 1;
+    let key_id = if setup.sealed { Key::new(secret()).id() } else { 0 };
     let mut frame = vec![b'g', flags, key_id];
-    varint::write(text.len() as u64 + if place.sealed { 12 + 16 } else { 4 }, &mut frame);
+    varint::write(text.len() as u64 + if setup.sealed { 12 + 16 } else { 4 }, &mut frame);
     let mut associated = frame.clone();
     associated.push(CLUSTER.len() as u8);
     associated.extend(CLUSTER.bytes());
-    match place.channel {
+    match setup.channel {
         Channel::Datagram => associated.push(0),
-        Channel::DatagramTo(_) => unreachable!("no place has it"),
+        Channel::DatagramTo(_) => unreachable!("not used by this target"),
         Channel::Stream { initiator, acceptor, from, number } => {
             associated.push(if from == Side::Initiator { 1 } else { 2 });
             associated.extend(initiator);
@@ -180,7 +182,7 @@ fn forge(place: Place, compressed: bool, text: &[u8]) -> Vec<u8> {
             associated.extend(number.to_be_bytes());
         }
     }
-    if place.sealed {
+    if setup.sealed {
         let mut text = text.to_vec();
         let nonce = nonce().bytes();
         let tag = Portable.seal(&secret(), &nonce, &associated, &mut text).expect("short");
@@ -195,29 +197,29 @@ fn forge(place: Place, compressed: bool, text: &[u8]) -> Vec<u8> {
     frame
 }
 
-impl Place {
-    fn of(bits: u8) -> Place {
+impl Setup {
+    fn of(bits: u8) -> Setup {
         let from = if bits & 0x10 == 0 { Side::Initiator } else { Side::Acceptor };
         let number = u64::from(bits >> 6);
         let on_connection = Channel::Stream { initiator: INITIATOR, acceptor: ACCEPTOR, from, number };
         let channel = if bits & 8 == 0 { Channel::Datagram } else { on_connection };
-        Place { sealed: bits & 4 != 0, small: bits & 0x20 != 0, channel }
+        Setup { sealed: bits & 4 != 0, small: bits & 0x20 != 0, channel }
     }
 
-    /// Another place, or the same if the byte is 0.
-    fn elsewhere(self, byte: u8) -> Place {
-        let place = |from, number| Channel::Stream { initiator: INITIATOR, acceptor: ACCEPTOR, from, number };
+    /// Another channel, or the same one if the byte is 0.
+    fn elsewhere(self, byte: u8) -> Setup {
+        let setup = |from, number| Channel::Stream { initiator: INITIATOR, acceptor: ACCEPTOR, from, number };
         let channel = match self.channel {
             channel if byte == 0 => channel,
-            Channel::Datagram | Channel::DatagramTo(_) => place(Side::Acceptor, u64::from(byte)),
+            Channel::Datagram | Channel::DatagramTo(_) => setup(Side::Acceptor, u64::from(byte)),
             Channel::Stream { .. } if byte == 1 => Channel::Datagram,
-            Channel::Stream { from, number, .. } if byte == 2 => place(from.other(), number),
+            Channel::Stream { from, number, .. } if byte == 2 => setup(from.other(), number),
             Channel::Stream { initiator, acceptor, from, number } if byte == 3 => {
                 Channel::Stream { initiator: acceptor, acceptor: initiator, from, number }
             }
-            Channel::Stream { from, number, .. } => place(from, number ^ u64::from(byte) << 32),
+            Channel::Stream { from, number, .. } => setup(from, number ^ u64::from(byte) << 32),
         };
-        Place { channel, ..self }
+        Setup { channel, ..self }
     }
 }
 
@@ -231,7 +233,7 @@ impl Codecs {
         Codecs([pair(WIDE), pair(SMALL)])
     }
 
-    fn at(&mut self, place: Place) -> &mut FrameCodec {
-        &mut self.0[usize::from(place.small)][usize::from(place.sealed)]
+    fn at(&mut self, setup: Setup) -> &mut FrameCodec {
+        &mut self.0[usize::from(setup.small)][usize::from(setup.sealed)]
     }
 }

@@ -1,5 +1,5 @@
-//! Payloads that come: what is read is written again as the same bytes, whatever they are, and
-//! costs no more memory than the bytes account for. An input is a payload.
+//! Fuzz target of received payloads: whatever decodes encodes to the same bytes, and decoding
+//! allocates memory in proportion to the input. An input is a payload.
 
 #![no_main]
 
@@ -12,10 +12,10 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that reading may allocate for each byte of a payload, all that is given back again counted
-/// too.
+/// Maximum number of bytes that decoding allocates for each byte of a payload, including freed
+/// ones.
 const PER_BYTE: usize = 88;
-/// Bytes that reading may allocate besides.
+/// Bytes that decoding may allocate in addition.
 const BESIDES: usize = 1_024;
 
 const WIDE: Limits = Limits::DEFAULT;
@@ -26,23 +26,23 @@ fuzz_target!(|bytes: &[u8]| {
     let region = Region::new(ALLOCATOR);
     let wide = Payload::decode(bytes, &WIDE);
     let allocated = region.change().bytes_allocated;
-    let most = PER_BYTE * bytes.len() + BESIDES;
-    assert!(allocated <= most, "{} bytes cost {allocated}, more than {most}", bytes.len());
+    let bound = PER_BYTE * bytes.len() + BESIDES;
+    assert!(allocated <= bound, "{} bytes cost {allocated}, more than {bound}", bytes.len());
 
     if let Ok(payload) = &wide {
-        // What was in the buffer before stays.
+        // The previous contents of the buffer must stay.
         let mut again = vec![0xa5];
-        payload.encode(&WIDE, &mut again).expect("what was read can be written");
-        assert_eq!(again[1..], *bytes, "another spelling was read");
-        assert_eq!(again[0], 0xa5, "what stood before the payload was changed");
+        payload.encode(&WIDE, &mut again).expect("a decoded payload encodes");
+        assert_eq!(again[1..], *bytes, "another encoding was accepted");
+        assert_eq!(again[0], 0xa5, "the bytes before the payload were changed");
     }
     match (wide, Payload::decode(bytes, &TIGHT)) {
-        (wide, Ok(tight)) => assert_eq!(wide, Ok(tight), "the limits changed what was read"),
+        (wide, Ok(tight)) => assert_eq!(wide, Ok(tight), "the limits changed the payload"),
         (Ok(wide), Err(error)) => {
-            assert_eq!(error.name(), "TooMany", "only a limit can be the difference");
+            assert_eq!(error.name(), "TooMany", "only a limit may differ");
             let mut nothing = Vec::new();
-            assert!(wide.encode(&TIGHT, &mut nothing).is_err(), "written, but not read");
-            assert!(nothing.is_empty(), "what cannot be said left something behind");
+            assert!(wide.encode(&TIGHT, &mut nothing).is_err(), "encoded, but not decoded");
+            assert!(nothing.is_empty(), "a failed encoding left bytes behind");
         }
         (Err(_), Err(_)) => {}
     }

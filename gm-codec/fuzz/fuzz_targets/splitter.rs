@@ -1,10 +1,10 @@
-//! The bytes of a connection, in pieces of any size: the same frames and the same first error as a
-//! slow reference finds that sees them all at once, and never more memory than frames that came
-//! account for.
+//! Fuzz target of the splitter: in chunks of any size it finds the same frames and the same first
+//! error as a slow reference that sees all bytes at once, and never uses more memory than the
+//! received frames justify.
 //!
-//! An input is a byte (bit 0: the small limit; bits 1 and 2: how many pieces' sizes follow, less
-//! one; bit 3: zeros follow the bytes, as many as one more byte says, times 512, and all in larger
-//! pieces), those sizes (the last is kept to), and the bytes of the connection.
+//! An input is a byte (bit 0: the small limit; bits 1 and 2: number of chunk sizes that follow,
+//! minus 1; bit 3: zeros follow the bytes, as many as one more byte times 512, and all chunks are
+//! larger), the chunk sizes (the last one repeats), and the bytes of the connection.
 
 #![no_main]
 
@@ -13,13 +13,13 @@ use libfuzzer_sys::fuzz_target;
 
 const SMALL: Limits = Limits { frame: 1_200, ..Limits::DEFAULT };
 
-/// The first frame of a connection has no more bytes, and a buffer that has no more is kept from
-/// frame to frame.
+/// Maximum length of the first frame of a connection. A buffer of at most this capacity is kept
+/// from frame to frame.
 const FIRST: usize = 4_096;
-/// The least that a buffer has.
-const LEAST: usize = 64;
+/// Minimum capacity of a buffer.
+const MIN_CAPACITY: usize = 64;
 
-/// How the bytes end: within a frame, of which there are so many, or with an error.
+/// The end of the bytes: within a frame, of which this many bytes arrived, or with an error.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Pending(usize),
@@ -44,7 +44,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(split(&bytes, &limits, &sizes), expected, "in pieces of {sizes:?}");
 });
 
-/// The size of a piece: small ones byte by byte, then in greater steps.
+/// The size of a chunk: small values are bytes, greater ones grow in larger steps.
 fn piece(size: u8) -> usize {
     match usize::from(size) {
         size @ 0..128 => size,
@@ -52,26 +52,24 @@ fn piece(size: u8) -> usize {
     }
 }
 
-/// What the splitter makes of the bytes in pieces of those sizes. What it holds is looked at after
-/// each call.
+/// Splits the bytes in chunks of these sizes, and checks the memory in use after each call.
 fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) {
     let mut splitter = FrameSplitter::new(limits);
     let mut frames = Vec::new();
-    // Where the present frame begins, how much of all was taken, and how much memory that accounts
-    // for.
-    let (mut begin, mut taken, mut held) = (0, 0, LEAST);
+    // Start of the current frame, number of consumed bytes, and the memory that they justify.
+    let (mut begin, mut taken, mut justified) = (0, 0, MIN_CAPACITY);
     let mut sizes = sizes.iter().chain(std::iter::repeat(sizes.last().expect("there is one")));
     while taken < bytes.len() {
         let size = *sizes.next().expect("they never end");
-        // A piece without bytes is one that a connection does not deliver; it must do no harm, and
-        // bring the end nearer.
+        // A connection does not deliver empty chunks; one must do no harm and must still make
+        // progress here.
         let all = bytes.len() - taken;
         let mut input = &bytes[taken..][..size.min(all)];
         if size == 0 {
             assert_eq!(
                 splitter.read(&mut input).map(|frame| frame.is_some()),
                 Ok(false),
-                "no bytes, a frame"
+                "no bytes, but a frame"
             );
             input = &bytes[taken..][..1];
         }
@@ -81,21 +79,31 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
             taken += before - input.len();
             match read {
                 Ok(Some(frame)) => {
-                    held = held.max(frame.len());
-                    assert!(splitter.capacity() <= held, "{} held, {held} come", splitter.capacity());
+                    justified = justified.max(frame.len());
+                    assert!(
+                        splitter.capacity() <= justified,
+                        "{} in use, {justified} justified",
+                        splitter.capacity()
+                    );
                     assert_eq!(splitter.pending_bytes(), 0);
                     begin += frame.len();
-                    assert_eq!(begin, taken, "more was taken than the frame has");
+                    assert_eq!(begin, taken, "more bytes than the frame were consumed");
                     frames.push(frame);
-                    held = if held > FIRST { LEAST } else { held };
+                    justified = if justified > FIRST { MIN_CAPACITY } else { justified };
                 }
                 Ok(None) => {
                     assert!(input.is_empty(), "input was left");
-                    let come = taken - begin;
-                    assert_eq!(splitter.pending_bytes(), come);
-                    held = held
-                        .max(announced(&bytes[begin..taken], most(frames.len(), limits.frame)).min(2 * come));
-                    assert!(splitter.capacity() <= held, "{} held, {held} come", splitter.capacity());
+                    let arrived = taken - begin;
+                    assert_eq!(splitter.pending_bytes(), arrived);
+                    justified = justified.max(
+                        announced(&bytes[begin..taken], max_frame(frames.len(), limits.frame))
+                            .min(2 * arrived),
+                    );
+                    assert!(
+                        splitter.capacity() <= justified,
+                        "{} in use, {justified} justified",
+                        splitter.capacity()
+                    );
                     break;
                 }
                 Err(error) => return (frames, End::Wrong(ended(&mut splitter, input, error))),
@@ -105,7 +113,7 @@ fn split(bytes: &[u8], limits: &Limits, sizes: &[usize]) -> (Vec<Vec<u8>>, End) 
     (frames, End::Pending(splitter.pending_bytes()))
 }
 
-/// After an error there is only that error, and nothing is held.
+/// After an error the splitter returns only that error and holds nothing.
 fn ended(splitter: &mut FrameSplitter, mut input: &[u8], error: FrameError) -> &'static str {
     let left = input.len();
     assert_eq!(splitter.read(&mut input), Err(error), "another error");
@@ -113,11 +121,11 @@ fn ended(splitter: &mut FrameSplitter, mut input: &[u8], error: FrameError) -> &
     error.name()
 }
 
-/// The frames of a connection by `docs/WIRE.md`, all bytes at hand.
+/// The frames of a connection by `docs/WIRE.md`, from all bytes at once.
 fn reference(mut bytes: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
     let mut frames = Vec::new();
     loop {
-        match head(bytes, most(frames.len(), limit)) {
+        match head(bytes, max_frame(frames.len(), limit)) {
             Err(name) => return (frames, End::Wrong(name)),
             Ok(Some(whole)) if bytes.len() >= whole => {
                 frames.push(bytes[..whole].to_vec());
@@ -128,17 +136,17 @@ fn reference(mut bytes: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
     }
 }
 
-/// Bytes of the frame that follows so many, at most.
-fn most(before: usize, limit: usize) -> usize {
+/// Maximum length of the frame that follows this many frames.
+fn max_frame(before: usize, limit: usize) -> usize {
     if before == 0 { limit.min(FIRST) } else { limit }
 }
 
-/// Bytes of the frame that begins here, as far as they are announced.
+/// Length of the frame that begins here, as far as it is announced.
 fn announced(bytes: &[u8], limit: usize) -> usize {
     head(bytes, limit).ok().flatten().unwrap_or(0)
 }
 
-/// Bytes of the whole frame that begins here; nothing if its header is not whole.
+/// Length of the whole frame that begins here, or `None` if its header is incomplete.
 fn head(bytes: &[u8], limit: usize) -> Result<Option<usize>, &'static str> {
     let mut bytes = bytes.iter().copied();
     let Some(magic) = bytes.next() else { return Ok(None) };

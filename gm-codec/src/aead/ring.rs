@@ -1,12 +1,12 @@
-//! The crate `ring` as an implementation of the cipher. Knows nothing of frames.
+//! The cipher from the crate `ring`.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag, UnboundKey};
 
 use super::Aead;
 use crate::limits::{NONCE_BYTES, TAG_BYTES};
 
-/// The crate `ring`: assembler for the common processors. Unlike [`Portable`](crate::Portable) it
-/// leaves the copy of a key that it made for a call on the stack, not overwritten.
+/// The crate `ring`, with assembly code for the common processors. Unlike
+/// [`Portable`](crate::Portable) it leaves its copy of a key on the stack without overwriting it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ring;
 

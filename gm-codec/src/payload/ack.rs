@@ -1,4 +1,4 @@
-//! Who has got a broadcast. Knows nothing of who waits for it.
+//! Acknowledgements of broadcasts (tag 5), also aggregated for a subtree.
 
 use gm_clock::NetId;
 
@@ -9,55 +9,58 @@ use super::trace::Trace;
 use super::{PayloadError, check};
 use crate::varint;
 
-/// Who has got a broadcast.
+/// The acknowledgement of a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
-    /// The broadcast.
+    /// The acknowledged broadcast.
     pub broadcast: BroadcastId,
-    /// What is said of it.
+    /// The status that the sender reports.
     pub status: AckStatus,
 }
 
-/// What tells a broadcast from all others.
+/// The identity of a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BroadcastId {
-    /// Who began it.
+    /// The origin, the node that began it.
     pub origin: NetId,
-    /// The epoch in which it did.
+    /// The origin's epoch when it began the broadcast.
     pub epoch: [u8; 8],
-    /// Its number within the epoch.
+    /// Sequence number of the broadcast within the epoch.
     pub sequence: u64,
 }
 
-/// What is said of a broadcast.
+/// The status of a broadcast at the sender of an ack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AckStatus {
-    /// The sender has it.
+    /// The sender has the content.
     Received,
-    /// The sender knows of it, has it not and wants it.
+    /// The sender received an announcement, lacks the content and requests it.
     ContentWanted,
-    /// How far the sender's share is.
+    /// The progress within the sender's subtree.
     Summary(AckSummary),
 }
 
-/// How far a share is: everything so far, not since the last sum. The last that came holds.
+/// The progress of a broadcast within a subtree. Counts are totals, not changes since the previous
+/// summary: the last one received is valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AckSummary {
-    /// Nothing more will come.
+    /// Whether this is the last summary.
     pub is_final: bool,
-    /// It answers a share that was another's before.
+    /// Whether it answers a subtree that was assigned to another relay before.
     pub reassigned: bool,
-    /// Nodes of the share that have it and count, the sender included if it does.
+    /// Number of nodes of the subtree that have the content and acknowledge it, including the
+    /// sender if it does.
     pub delivered: u64,
-    /// Nodes of it that have it and do not count.
+    /// Number of nodes of the subtree that have the content and do not acknowledge it, for example
+    /// because it is not on disk.
     pub refused: u64,
-    /// Nodes of it that could not be reached.
+    /// Number of nodes of the subtree that could not be reached.
     pub missing: u64,
-    /// Some of the missing: at most 16, and at most `missing`. Sorted, each once.
+    /// Some of the missing nodes: at most 16 and at most `missing`, sorted, without duplicates.
     pub missing_sample: Vec<NetId>,
 }
 
-/// Names of the missing, at most.
+/// Maximum number of nodes in a sample.
 const MAX_MISSING_SAMPLE: usize = 16;
 
 mod code {
@@ -69,20 +72,20 @@ mod code {
 mod flag {
     pub(super) const FINAL: u64 = 1;
     pub(super) const REASSIGNED: u64 = 1 << 1;
-    pub(super) const KNOWN: [(u64, &str); 2] = [(FINAL, "final"), (REASSIGNED, "again")];
+    pub(super) const KNOWN: [(u64, &str); 2] = [(FINAL, "final"), (REASSIGNED, "reassigned")];
 }
 
 impl Ack {
     pub(super) fn check(&self) -> Result<(), PayloadError> {
-        let AckStatus::Summary(sum) = &self.status else { return Ok(()) };
-        check::at_most("names", sum.missing_sample.len(), max_missing_sample(sum.missing))?;
-        check::sorted("names", &sum.missing_sample, |after, before| after > before)
+        let AckStatus::Summary(summary) = &self.status else { return Ok(()) };
+        check::at_most("missing_sample", summary.missing_sample.len(), max_missing_sample(summary.missing))?;
+        check::sorted("missing_sample", &summary.missing_sample, |after, before| after > before)
     }
 
     pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
         nodes.push(self.broadcast.origin);
-        if let AckStatus::Summary(sum) = &self.status {
-            nodes.extend_from_slice(&sum.missing_sample);
+        if let AckStatus::Summary(summary) = &self.status {
+            nodes.extend_from_slice(&summary.missing_sample);
         }
     }
 
@@ -93,13 +96,13 @@ impl Ack {
         match &self.status {
             AckStatus::Received => varint::write(code::RECEIVED, out),
             AckStatus::ContentWanted => varint::write(code::CONTENT_WANTED, out),
-            AckStatus::Summary(sum) => {
+            AckStatus::Summary(summary) => {
                 varint::write(code::SUMMARY, out);
-                varint::write(u64::from(sum.reassigned) << 1 | u64::from(sum.is_final), out);
-                for number in [sum.delivered, sum.refused, sum.missing] {
+                varint::write(u64::from(summary.reassigned) << 1 | u64::from(summary.is_final), out);
+                for number in [summary.delivered, summary.refused, summary.missing] {
                     varint::write(number, out);
                 }
-                encode_list(table, &sum.missing_sample, out);
+                encode_list(table, &summary.missing_sample, out);
             }
         }
     }
@@ -111,10 +114,10 @@ impl Ack {
         let origin = refs.node(reader, "origin")?;
         let epoch = reader.array("epoch")?;
         let broadcast = BroadcastId { origin, epoch, sequence: reader.varint("sequence")? };
-        let status = match reader.varint_as("code", |code| match code {
-            code::RECEIVED => "have".to_owned(),
-            code::CONTENT_WANTED => "send me".to_owned(),
-            code::SUMMARY => "sum".to_owned(),
+        let status = match reader.varint_as("status", |code| match code {
+            code::RECEIVED => "received".to_owned(),
+            code::CONTENT_WANTED => "content wanted".to_owned(),
+            code::SUMMARY => "summary".to_owned(),
             code => code.to_string(),
         })? {
             code::RECEIVED => AckStatus::Received,
@@ -124,7 +127,8 @@ impl Ack {
                 let delivered = reader.varint("delivered")?;
                 let refused = reader.varint("refused")?;
                 let missing = reader.varint("missing")?;
-                let missing_sample = refs.list(reader, "names", max_missing_sample(missing), None)?;
+                let missing_sample =
+                    refs.list(reader, "missing_sample", max_missing_sample(missing), None)?;
                 let (is_final, reassigned) = (flags & flag::FINAL != 0, flags & flag::REASSIGNED != 0);
                 AckStatus::Summary(AckSummary {
                     is_final,
@@ -135,13 +139,13 @@ impl Ack {
                     missing_sample,
                 })
             }
-            code => return Err(PayloadError::UnknownCode { what: "receipt", code }),
+            code => return Err(PayloadError::UnknownCode { what: "ack status", code }),
         };
         Ok(Ack { broadcast, status })
     }
 }
 
-/// Names that may be given if so many are missing.
+/// Maximum number of nodes in the sample if `missing` nodes are missing.
 fn max_missing_sample(missing: u64) -> usize {
     usize::try_from(missing).map_or(MAX_MISSING_SAMPLE, |missing| missing.min(MAX_MISSING_SAMPLE))
 }

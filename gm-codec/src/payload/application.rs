@@ -1,19 +1,19 @@
-//! Something of an application's own. Knows nothing of what it means.
+//! An application's own payload (tag 2), opaque to gm.
 
 use super::reader::Reader;
 use super::trace::Trace;
 use super::{PayloadError, check, names};
 
-/// Something of an application's own: bytes that mean something to whoever registered the name.
+/// An application's own payload: a type name and bytes that only the application interprets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationPayload {
     /// The name of the payload's type: 1 to 64 bytes of UTF-8 without control characters.
     pub name: String,
-    /// What it says.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// Bytes of the name of an application's payload type, at most.
+/// Maximum length of the name in bytes.
 const MAX_NAME: usize = 64;
 
 impl ApplicationPayload {
@@ -24,7 +24,7 @@ impl ApplicationPayload {
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         names::encode_text(&self.name, out);
-        // The rest of the payload: it needs no length of its own.
+        // The content fills the rest of the payload, so it has no length field.
         out.extend_from_slice(&self.bytes);
     }
 

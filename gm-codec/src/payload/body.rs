@@ -1,4 +1,4 @@
-//! What a payload says, by its tag. Knows nothing of how it is used.
+//! The body of a payload: one variant for each message of the protocol, with its tag.
 
 use gm_clock::NetId;
 use gm_data::GroupState;
@@ -14,30 +14,31 @@ use super::{
 use crate::Limits;
 use crate::varint;
 
-/// What a payload says, by its tag.
+/// The body of a payload, by its tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Records and increments of one group. Tag 1.
+    /// Records, increments and evictions of one group. Tag 1.
     GroupUpdate(GroupUpdate),
-    /// Something of an application's own. Tag 2.
+    /// An application's own payload. Tag 2.
     Application(ApplicationPayload),
-    /// Nothing but the header: what it names was multicast. Tag 3.
+    /// No body. A broadcast without body announces content that was multicast (IHAVE in Plumtree,
+    /// Leitão et al. 2007). A direct payload without body keeps multicast state alive. Tag 3.
     HeaderOnly,
-    /// Who else there is. Tag 4.
+    /// Known peers and their islands. Tag 4.
     PeerExchange(PeerExchange),
-    /// Who has got a broadcast. Tag 5.
+    /// Acknowledgement of a broadcast. Tag 5.
     Ack(Ack),
-    /// Which multicasts are missed. Tag 6.
+    /// Request for missed multicasts. Tag 6.
     Nack(Nack),
-    /// A multicast that somebody missed. Tag 7.
+    /// A requested multicast, sent again. Tag 7.
     Retransmission(Retransmission),
-    /// The fingerprint of all groups. Tag 8.
+    /// Hash over all shared groups. Tag 8.
     Root(Root),
-    /// Fingerprints, group by group. Tag 9.
+    /// Fingerprints of groups, and contacts of groups. Tag 9.
     Fingerprints(Fingerprints),
-    /// Fingerprints within a group. Tag 10.
+    /// Hashes of buckets within a group. Tag 10.
     Buckets(Buckets),
-    /// Versions of members. Tag 11.
+    /// Versions of members' records. Tag 11.
     Versions(Versions),
     /// Requests for members' records. Tag 12.
     RecordRequests(RecordRequests),
@@ -56,36 +57,36 @@ mod tag {
     pub(super) const BUCKETS: u64 = 10;
     pub(super) const VERSIONS: u64 = 11;
     pub(super) const RECORD_REQUESTS: u64 = 12;
-    /// What the tags from 1 on say, for a human.
+    /// Names of the tags from 1 on, for the trace.
     pub(super) const NAMES: [&str; 12] = [
-        "group",
+        "group update",
         "application",
-        "notice",
-        "peers",
-        "receipt",
-        "gaps",
-        "repeat",
+        "header only",
+        "peer exchange",
+        "ack",
+        "nack",
+        "retransmission",
         "root",
         "fingerprints",
         "buckets",
         "versions",
-        "requests",
+        "record requests",
     ];
 }
 
-/// Whether a body of that tag is for the receiver alone.
+/// Whether a body with this tag is allowed in direct payloads only.
 const fn must_be_direct(tag: u64) -> bool {
     tag > tag::HEADER_ONLY
 }
 
 impl Body {
     /// The state of a group, or a part of it, as whole records.
-    pub fn from_state(message: &GroupState) -> Body {
-        let parts = message.records().cloned().map(MemberUpdate::Record).collect();
-        Body::GroupUpdate(GroupUpdate { name: message.name().clone(), updates: parts })
+    pub fn from_state(state: &GroupState) -> Body {
+        let updates = state.records().cloned().map(MemberUpdate::Record).collect();
+        Body::GroupUpdate(GroupUpdate { name: state.name().clone(), updates })
     }
 
-    /// Its tag, 1 to 12.
+    /// The tag, 1 to 12.
     pub const fn tag(&self) -> u64 {
         match self {
             Body::GroupUpdate(_) => tag::GROUP_UPDATE,
@@ -103,8 +104,8 @@ impl Body {
         }
     }
 
-    /// Whether it is for the receiver alone, and so cannot be a broadcast: all but groups,
-    /// applications' own and notices.
+    /// Whether this body is allowed in direct payloads only. That holds for all but group updates,
+    /// applications' payloads and header-only payloads.
     pub const fn must_be_direct(&self) -> bool {
         must_be_direct(self.tag())
     }
@@ -117,8 +118,8 @@ impl Body {
             Body::GroupUpdate(group) => group.check(limits),
             Body::Application(application) => application.check(),
             Body::PeerExchange(peers) => peers.check(limits),
-            Body::Ack(receipt) => receipt.check(),
-            Body::Nack(gaps) => gaps.check(limits),
+            Body::Ack(ack) => ack.check(),
+            Body::Nack(nack) => nack.check(limits),
             Body::HeaderOnly | Body::Retransmission(_) | Body::Root(_) => Ok(()),
             Body::Fingerprints(fingerprints) => fingerprints.check(limits),
             Body::Buckets(buckets) => buckets.check(limits),
@@ -132,9 +133,9 @@ impl Body {
             Body::GroupUpdate(group) => nodes.extend(group.updates.iter().map(MemberUpdate::member)),
             Body::Application(_) | Body::HeaderOnly | Body::Root(_) | Body::Buckets(_) => {}
             Body::PeerExchange(peers) => peers.collect_nodes(nodes),
-            Body::Ack(receipt) => receipt.collect_nodes(nodes),
-            Body::Nack(gaps) => gaps.collect_nodes(nodes),
-            Body::Retransmission(repeat) => nodes.push(repeat.node),
+            Body::Ack(ack) => ack.collect_nodes(nodes),
+            Body::Nack(nack) => nack.collect_nodes(nodes),
+            Body::Retransmission(retransmission) => nodes.push(retransmission.node),
             Body::Fingerprints(fingerprints) => fingerprints.collect_nodes(nodes),
             Body::Versions(versions) => versions.collect_nodes(nodes),
             Body::RecordRequests(requests) => requests.collect_nodes(nodes),
@@ -148,9 +149,9 @@ impl Body {
             Body::Application(application) => application.encode(out),
             Body::HeaderOnly => {}
             Body::PeerExchange(peers) => peers.encode(table, out),
-            Body::Ack(receipt) => receipt.encode(table, out),
-            Body::Nack(gaps) => gaps.encode(table, out),
-            Body::Retransmission(repeat) => repeat.encode(table, out),
+            Body::Ack(ack) => ack.encode(table, out),
+            Body::Nack(nack) => nack.encode(table, out),
+            Body::Retransmission(retransmission) => retransmission.encode(table, out),
             Body::Root(root) => root.encode(out),
             Body::Fingerprints(fingerprints) => fingerprints.encode(table, out),
             Body::Buckets(buckets) => buckets.encode(out),

@@ -1,5 +1,5 @@
-//! Fingerprints within a group, of buckets of members. Knows nothing of which member is in which
-//! bucket.
+//! Hashes of buckets of members within a group (tag 10): inner nodes of a Merkle tree
+//! (Merkle 1987).
 
 use gm_data::GroupName;
 
@@ -10,31 +10,31 @@ use super::{PayloadError, check, names};
 use crate::Limits;
 use crate::varint;
 
-/// Fingerprints of the children of some buckets of a group.
+/// The hashes of the children of some buckets of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buckets {
-    /// The group.
+    /// The name of the group.
     pub name: GroupName,
-    /// The level of the parents, 0 to 15: there are 16^level of them.
+    /// Level of the parents, 0 to 15; a level has 16^level buckets.
     pub level: u8,
-    /// At least one; sorted by index, each once.
+    /// The parent buckets, at least one, sorted by index, without duplicates.
     pub parents: Vec<ParentBucket>,
 }
 
-/// A bucket, by the 16 into which it is divided.
+/// A bucket and its 16 children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentBucket {
-    /// Which bucket of its level, below 16^level.
+    /// Index of the bucket in its level, below 16^level.
     pub index: u64,
-    /// The fingerprint of each child, from child 0; none of a child without members.
+    /// Fingerprint of each child, from child 0; `None` for a child without members.
     pub children: [Option<u64>; CHILDREN],
 }
 
-/// Buckets that one is divided into.
+/// Number of children of a bucket.
 const CHILDREN: usize = 16;
-/// The lowest level that has children.
+/// The lowest level whose buckets have children.
 const MAX_LEVEL: u8 = 15;
-/// Bytes of a parent, at least: distance and mask.
+/// Minimum length of a parent in bytes: distance and mask.
 const MIN_PARENT_BYTES: usize = 3;
 
 impl Buckets {
@@ -85,18 +85,18 @@ impl Buckets {
     }
 }
 
-/// Whether a level has that bucket. No distance leads above all 64 bits to one that it has: the
-/// lowest has 2^60.
+/// Whether a level has a bucket with this index. A distance beyond 64 bits saturates and never
+/// leads to a valid index, because the lowest level has only 2^60.
 const fn has_index(level: u8, index: u64) -> bool {
     index >> (4 * level) == 0
 }
 
-/// Refuses a level that has no children.
+/// Refuses a level whose buckets have no children.
 pub(super) const fn check_level(level: u8) -> Result<(), PayloadError> {
     check::in_range("level", level <= MAX_LEVEL)
 }
 
-/// Refuses indexes that are not sorted, or that the level does not have.
+/// Refuses indexes that are unsorted or outside of the level.
 pub(super) fn check_indexes(level: u8, indexes: &[u64]) -> Result<(), PayloadError> {
     check_level(level)?;
     check::sorted("buckets", indexes, |after, before| after > before)?;
@@ -108,7 +108,7 @@ pub(super) fn decode_level<T: Trace>(reader: &mut Reader<'_, T>) -> Result<u8, P
     if level > MAX_LEVEL { Err(reader.out_of_range("level")) } else { Ok(level) }
 }
 
-/// The next index.
+/// Decodes the next index.
 pub(super) fn decode_index<T: Trace>(
     reader: &mut Reader<'_, T>,
     level: u8,

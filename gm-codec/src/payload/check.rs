@@ -1,8 +1,8 @@
-//! What must hold of a value before it can be written. Knows nothing of bytes.
+//! Checks on a value before it is encoded.
 
 use super::PayloadError;
 
-/// Not more than the limit.
+/// Refuses a count above the limit.
 pub(super) const fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), PayloadError> {
     if count > max {
         return Err(PayloadError::TooMany { what, count: count as u64, max: max as u64 });
@@ -10,22 +10,22 @@ pub(super) const fn at_most(what: &'static str, count: usize, max: usize) -> Res
     Ok(())
 }
 
-/// At least one, where none has no spelling.
+/// Refuses an empty list where the wire format has no encoding for one.
 pub(super) const fn not_empty(what: &'static str, count: usize) -> Result<(), PayloadError> {
     if count == 0 { Err(not_canonical(what)) } else { Ok(()) }
 }
 
-/// Something that has no spelling, or not this one.
+/// The error for a value that has no encoding, or a shorter one.
 pub(super) const fn not_canonical(what: &'static str) -> PayloadError {
     PayloadError::NotCanonical { what, at: 0 }
 }
 
-/// A number that cannot be.
+/// Refuses a number that is out of range.
 pub(super) const fn in_range(what: &'static str, is: bool) -> Result<(), PayloadError> {
     if is { Ok(()) } else { Err(PayloadError::OutOfRange { what, at: 0 }) }
 }
 
-/// Each above the one before.
+/// Refuses a list unless each element is above the one before.
 pub(super) fn sorted<T>(
     what: &'static str,
     list: &[T],

@@ -1,129 +1,129 @@
-//! What can be wrong with a payload. Knows nothing of what is done about it.
+//! Errors of encoding and decoding payloads.
 
 use gm_clock::NetIdError;
 use gm_data::{NameError, RecordError};
 use thiserror::Error;
 
-/// Why a payload was refused, or cannot be said. [`PayloadError::name`] is the name that every
-/// implementation uses.
+/// The reason why a payload was refused or cannot be encoded. [`PayloadError::name`] is the name
+/// that every implementation uses.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PayloadError {
-    /// The payload ends within something.
+    /// The payload ends within a field.
     #[error("the payload ends early, at byte {at}")]
     Truncated {
-        /// Where, in bytes.
+        /// Offset in bytes.
         at: usize,
     },
-    /// There is more after the body.
+    /// Bytes follow the body.
     #[error("{extra} bytes follow the payload's end")]
     Trailing {
-        /// How many.
+        /// Number of bytes after the body.
         extra: usize,
     },
-    /// A number is spelt with more bytes than it needs.
-    #[error("the number at byte {at} has a shorter spelling")]
+    /// A number is encoded with more bytes than it needs.
+    #[error("the number at byte {at} has a shorter encoding")]
     OverLong {
-        /// Where it begins.
+        /// Offset of the number in bytes.
         at: usize,
     },
     /// A number needs more than 64 bits.
     #[error("the number at byte {at} needs more than 64 bits")]
     TooLarge {
-        /// Where it begins.
+        /// Offset of the number in bytes.
         at: usize,
     },
     /// A number is out of its range.
     #[error("{what} is out of range at byte {at}")]
     OutOfRange {
-        /// Which number.
+        /// The number.
         what: &'static str,
-        /// Where it ends; 0 if it was to be written.
+        /// Offset of its end in bytes; 0 when encoding.
         at: usize,
     },
-    /// The value has another, shorter spelling, or is none where there must be some.
-    #[error("{what} has another spelling or none, at byte {at}")]
+    /// The value has a shorter encoding, or is missing where at least one is required.
+    #[error("{what} at byte {at} is missing or has a shorter encoding")]
     NotCanonical {
-        /// What was spelled so.
+        /// The value.
         what: &'static str,
-        /// Where it ends; 0 if it was to be written.
+        /// Offset of its end in bytes; 0 when encoding.
         at: usize,
     },
-    /// A list is not in its order, or has something twice.
-    #[error("{what} is not sorted, each once")]
+    /// A list is unsorted or has duplicates.
+    #[error("{what}: not sorted, or with duplicates")]
     Unsorted {
-        /// Which list.
+        /// The list.
         what: &'static str,
     },
     /// A list or a text is longer than the limits allow.
-    #[error("{what}: {count}, more than {max}")]
+    #[error("{what}: {count}; at most {max} are allowed")]
     TooMany {
-        /// Of what.
+        /// The list or text.
         what: &'static str,
-        /// How many there would be.
+        /// Number of elements that it would have.
         count: u64,
-        /// How many there may be.
+        /// Maximum number of elements.
         max: u64,
     },
-    /// A position that the table does not have.
-    #[error("position {index} in a table of {len}")]
+    /// A position that is not in the table.
+    #[error("position {index} is outside of a table of {len} entries")]
     NoSuchEntry {
         /// The position.
         index: u64,
-        /// Entries of the table.
+        /// Number of entries in the table.
         len: usize,
     },
-    /// An entry of the table that nothing refers to.
-    #[error("entry {index} of the table is not used")]
+    /// An entry of the table to which nothing refers.
+    #[error("nothing refers to entry {index} of the table")]
     UnusedEntry {
-        /// Its position.
+        /// Position of the entry.
         index: usize,
     },
-    /// A flag that this version does not know, or that does not go with another.
+    /// A flag that this version does not know, or that another flag excludes.
     #[error("unknown flags {flags:#x}")]
     UnknownFlags {
-        /// All flags that were met.
+        /// The flags of the field.
         flags: u64,
     },
-    /// A tag of a body that this version does not know.
+    /// The tag of a body that this version does not know.
     #[error("unknown tag {tag}")]
     UnknownTag {
         /// The tag.
         tag: u64,
     },
-    /// What must be said to one node alone, in a broadcast.
-    #[error("tag {tag} in a broadcast")]
+    /// A body that must be direct, in a broadcast.
+    #[error("a body with tag {tag} must be direct, but is in a broadcast")]
     NotDirect {
         /// The tag.
         tag: u64,
     },
-    /// An op, a kind of part, or another code that this version does not know.
+    /// An op, a kind of member update, or another code that this version does not know.
     #[error("unknown {what} {code}")]
     UnknownCode {
-        /// Of what.
+        /// The field.
         what: &'static str,
         /// The code.
         code: u64,
     },
-    /// An address that no node can have.
+    /// An address that is not valid for a node.
     #[error(transparent)]
     NetId(#[from] NetIdError),
-    /// A group's name that cannot be.
+    /// A group name that is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The name of an application's payload type that cannot be.
+    /// The name of an application's payload type that is not valid.
     #[error("the name of an application's payload type is empty or has a control character")]
     BadApplicationName,
     /// A name that is not UTF-8.
     #[error("a name is not UTF-8")]
     NotUtf8,
-    /// A record or an increment that cannot be.
+    /// A record or an increment that is not valid.
     #[error(transparent)]
     Record(#[from] RecordError),
 }
 
 impl PayloadError {
-    /// The error's name: the same in every implementation, in the vectors, and as the label of a
-    /// counter.
+    /// The name of the error. It is the same in every implementation and in the vectors, and serves
+    /// as the label of a counter.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

@@ -1,61 +1,65 @@
-//! Room in the header for what a receiver need not understand. Knows the kinds by number only.
+//! Header extensions: room for fields that a receiver may ignore.
 
 use super::reader::Reader;
 use super::trace::Trace;
 use super::{PayloadError, check};
 use crate::varint;
 
-/// Something that need not be understood: not to be acted on if its kind is not known, and not
-/// copied into what is passed on.
+/// A header extension. A receiver ignores kinds that it does not know, and relays never copy
+/// extensions into what they forward.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
-    /// What it is: [`PRESENCE_CHALLENGE`](Extension::PRESENCE_CHALLENGE),
-    /// [`PRESENCE_RESPONSE`](Extension::PRESENCE_RESPONSE), or of a later version.
+    /// The kind: [`PRESENCE_CHALLENGE`](Extension::PRESENCE_CHALLENGE),
+    /// [`PRESENCE_RESPONSE`](Extension::PRESENCE_RESPONSE), or one of a later version.
     pub kind: u64,
-    /// What it says. All sections of a payload together: at most 1,024 bytes.
+    /// The content. All extensions of a payload have at most 1,024 bytes in total.
     pub bytes: Vec<u8>,
 }
 
 impl Extension {
-    /// Eight random bytes, in a direct payload by datagram: is the receiver there?
+    /// Eight random bytes in a direct datagram: asks the receiver to prove that it is present.
     pub const PRESENCE_CHALLENGE: u64 = 1;
-    /// The same eight bytes: it is, and was when it heard the question.
+    /// The same eight bytes, returned: the sender is present, and was when the challenge arrived.
     pub const PRESENCE_RESPONSE: u64 = 2;
 }
 
-/// Sections of a payload, at most.
+/// Maximum number of extensions in a payload.
 const MAX_COUNT: usize = 16;
-/// Bytes of all sections of a payload, at most; their kinds and lengths are not counted.
+/// Maximum total length of all extensions of a payload; kinds and lengths do not count.
 const MAX_BYTES: usize = 1_024;
 
-pub(super) fn check(sections: &[Extension]) -> Result<(), PayloadError> {
-    check::at_most("sections", sections.len(), MAX_COUNT)?;
-    check::at_most("section bytes", sections.iter().map(|section| section.bytes.len()).sum(), MAX_BYTES)?;
-    check::sorted("sections", sections, |after, before| after.kind > before.kind)
+pub(super) fn check(extensions: &[Extension]) -> Result<(), PayloadError> {
+    check::at_most("extensions", extensions.len(), MAX_COUNT)?;
+    check::at_most(
+        "extension bytes",
+        extensions.iter().map(|extension| extension.bytes.len()).sum(),
+        MAX_BYTES,
+    )?;
+    check::sorted("extensions", extensions, |after, before| after.kind > before.kind)
 }
 
-pub(super) fn encode(sections: &[Extension], out: &mut Vec<u8>) {
-    varint::write(sections.len() as u64, out);
-    for section in sections {
-        varint::write(section.kind, out);
-        varint::write(section.bytes.len() as u64, out);
-        out.extend_from_slice(&section.bytes);
+pub(super) fn encode(extensions: &[Extension], out: &mut Vec<u8>) {
+    varint::write(extensions.len() as u64, out);
+    for extension in extensions {
+        varint::write(extension.kind, out);
+        varint::write(extension.bytes.len() as u64, out);
+        out.extend_from_slice(&extension.bytes);
     }
 }
 
 pub(super) fn decode<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Vec<Extension>, PayloadError> {
-    let count = reader.nonzero_count("sections", MAX_COUNT)?;
-    let mut sections: Vec<Extension> = Vec::with_capacity(count);
+    let count = reader.nonzero_count("extensions", MAX_COUNT)?;
+    let mut extensions: Vec<Extension> = Vec::with_capacity(count);
     let mut all = 0;
     for _ in 0..count {
         let kind = reader.varint("kind")?;
-        if sections.last().is_some_and(|last| last.kind >= kind) {
-            return Err(PayloadError::Unsorted { what: "sections" });
+        if extensions.last().is_some_and(|last| last.kind >= kind) {
+            return Err(PayloadError::Unsorted { what: "extensions" });
         }
         let length = reader.count("bytes", MAX_BYTES)?;
         all += length;
-        check::at_most("section bytes", all, MAX_BYTES)?;
-        sections.push(Extension { kind, bytes: reader.bytes("section", length)?.to_vec() });
+        check::at_most("extension bytes", all, MAX_BYTES)?;
+        extensions.push(Extension { kind, bytes: reader.bytes("extension", length)?.to_vec() });
     }
-    Ok(sections)
+    Ok(extensions)
 }

@@ -1,5 +1,5 @@
-//! Fingerprints of all groups, and group by group. Knows nothing of how they are computed and of
-//! what follows from a difference.
+//! Fingerprints for anti-entropy (Demers et al. 1987): one root over all groups (tag 8), and group
+//! by group (tag 9).
 
 use gm_clock::NetId;
 use gm_data::GroupName;
@@ -12,34 +12,34 @@ use super::{PayloadError, check, names};
 use crate::Limits;
 use crate::varint;
 
-/// The fingerprint of all groups that sender and receiver, as far as the sender knows, both hold.
+/// Hash over all groups that sender and receiver share, as far as the sender knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// It answers a root.
+    /// Whether this answers a root.
     pub answer: bool,
-    /// The fingerprint.
+    /// The hash.
     pub root: u128,
 }
 
-/// Fingerprints, group by group.
+/// Fingerprints of groups, and contacts of groups that the sender does not host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprints {
-    /// It answers such a message.
+    /// Whether this answers a message of the same tag.
     pub answer: bool,
-    /// Spoken of are all groups whose names are greater than this, if it is there...
+    /// Lower bound of the names, exclusive. The message covers all groups within the bounds.
     pub after: Option<GroupName>,
-    /// ... and not greater than this, which is greater than `after`.
+    /// Upper bound of the names, inclusive; greater than `after`.
     pub until: Option<GroupName>,
-    /// Sorted by name, each name once, all within the bounds.
+    /// The entries, sorted by name, without duplicates, all within the bounds.
     pub groups: Vec<(GroupName, GroupEntry)>,
 }
 
-/// What the sender has of a group.
+/// An entry for a group, from the sender's point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupEntry {
-    /// It holds it: the fingerprint.
+    /// The sender hosts the group: its fingerprint.
     Hosted(u128),
-    /// It knows of it: a member, from whom more can be learned.
+    /// The sender does not host the group: a contact, from which the receiver can learn more.
     Contact(NetId),
 }
 
@@ -55,7 +55,7 @@ mod code {
     pub(super) const HOSTED: u8 = 1;
 }
 
-/// Bytes of a group, at least: its name's length, its name, a code, a position.
+/// Minimum length of an entry in bytes: length of the name, name, code, position.
 const MIN_GROUP_BYTES: usize = 4;
 
 impl Root {
@@ -75,12 +75,12 @@ impl Root {
 }
 
 impl Fingerprints {
-    /// Whether the bounds are in their order.
+    /// Whether the bounds are in order.
     fn bounds_in_order(after: Option<&GroupName>, until: Option<&GroupName>) -> bool {
         after.zip(until).is_none_or(|(after, until)| after < until)
     }
 
-    /// Whether a name may follow that of the group before, and is within the bounds.
+    /// Whether a name is above the one before and within the bounds.
     fn may_follow(&self, name: &GroupName, before: Option<&GroupName>) -> bool {
         before.or(self.after.as_ref()).is_none_or(|before| name > before)
             && self.until.as_ref().is_none_or(|until| name <= until)
@@ -98,7 +98,7 @@ impl Fingerprints {
     }
 
     pub(super) fn collect_nodes(&self, nodes: &mut Vec<NetId>) {
-        nodes.extend(self.groups.iter().filter_map(|(_, holding)| match holding {
+        nodes.extend(self.groups.iter().filter_map(|(_, entry)| match entry {
             GroupEntry::Hosted(_) => None,
             GroupEntry::Contact(member) => Some(*member),
         }));
@@ -115,9 +115,9 @@ impl Fingerprints {
             names::encode_text(name.as_str(), out);
         }
         varint::write(self.groups.len() as u64, out);
-        for (name, holding) in &self.groups {
+        for (name, entry) in &self.groups {
             names::encode_text(name.as_str(), out);
-            match holding {
+            match entry {
                 GroupEntry::Hosted(fingerprint) => {
                     out.push(code::HOSTED);
                     out.extend_from_slice(&fingerprint.to_be_bytes());
@@ -150,19 +150,19 @@ impl Fingerprints {
             if !message.may_follow(&name, message.groups.last().map(|(name, _)| name)) {
                 return Err(PayloadError::Unsorted { what: "groups" });
             }
-            let holding = match reader.byte_as("code", |code| match code {
-                code::CONTACT => "known".to_owned(),
-                code::HOSTED => "held".to_owned(),
+            let entry = match reader.byte_as("code", |code| match code {
+                code::CONTACT => "contact".to_owned(),
+                code::HOSTED => "hosted".to_owned(),
                 code => code.to_string(),
             })? {
-                code::CONTACT => GroupEntry::Contact(refs.node(reader, "known")?),
+                code::CONTACT => GroupEntry::Contact(refs.node(reader, "contact")?),
                 code::HOSTED => {
-                    let bytes = reader.bytes_as("held", 16, hex)?;
+                    let bytes = reader.bytes_as("fingerprint", 16, hex)?;
                     GroupEntry::Hosted(bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
                 }
-                code => return Err(PayloadError::UnknownCode { what: "holding", code: code.into() }),
+                code => return Err(PayloadError::UnknownCode { what: "group entry", code: code.into() }),
             };
-            message.groups.push((name, holding));
+            message.groups.push((name, entry));
         }
         Ok(message)
     }

@@ -1,4 +1,4 @@
-//! Records, increments and evictions of one group. Knows nothing of what is inside them.
+//! Updates of one group (tag 1): records, increments and evictions.
 
 use gm_clock::{CEILING, NetId};
 use gm_data::{Eviction, GroupName, Increment, Record};
@@ -14,25 +14,25 @@ use crate::varint;
 /// Records, increments and evictions of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupUpdate {
-    /// The group.
+    /// The name of the group.
     pub name: GroupName,
-    /// In the order of the members, each member once.
+    /// The updates, sorted by member, at most one for each.
     pub updates: Vec<MemberUpdate>,
 }
 
-/// What is said of one member.
+/// The update of one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberUpdate {
-    /// The whole record.
+    /// A whole record.
     Record(Record),
-    /// What was written since a version.
+    /// The changes of a record since a version.
     Increment(Increment),
-    /// Versions of its record that everybody is to drop.
+    /// Versions of the member's record that every receiver must drop.
     Eviction(Eviction),
 }
 
 impl MemberUpdate {
-    /// Of whom it is.
+    /// The member that the update is about.
     pub const fn member(&self) -> NetId {
         match self {
             MemberUpdate::Record(record) => record.member(),
@@ -44,10 +44,10 @@ impl MemberUpdate {
 
 impl GroupUpdate {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        check::sorted("parts", &self.updates, |after, before| after.member() > before.member())?;
-        check::at_most("parts", self.updates.len(), limits.nodes)?;
-        for part in &self.updates {
-            if let MemberUpdate::Eviction(Eviction { least, greatest, .. }) = part {
+        check::sorted("updates", &self.updates, |after, before| after.member() > before.member())?;
+        check::at_most("updates", self.updates.len(), limits.nodes)?;
+        for update in &self.updates {
+            if let MemberUpdate::Eviction(Eviction { least, greatest, .. }) = update {
                 check::in_range("clock", least.clock <= CEILING && greatest.clock <= CEILING)?;
                 check::in_range("least", least <= greatest)?;
             }
@@ -59,8 +59,8 @@ impl GroupUpdate {
         names::encode_text(self.name.as_str(), out);
         varint::write(self.updates.len() as u64, out);
         let mut distances = DeltaCoder::default();
-        for part in &self.updates {
-            member_update::encode(part, distances.encode(table.position(part.member())), out);
+        for update in &self.updates {
+            member_update::encode(update, distances.encode(table.position(update.member())), out);
         }
     }
 
@@ -70,7 +70,7 @@ impl GroupUpdate {
         limits: &Limits,
     ) -> Result<GroupUpdate, PayloadError> {
         let name = names::decode_group_name(reader, "name")?;
-        let count = reader.count("parts", limits.nodes)?;
+        let count = reader.count("updates", limits.nodes)?;
         let mut updates = Vec::new();
         let (mut distances, mut items) = (DeltaCoder::default(), limits.items);
         for _ in 0..count {

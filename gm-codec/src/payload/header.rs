@@ -1,5 +1,4 @@
-//! The gossip header: who sends a payload, on whose behalf, and to whom it is to be passed on. Says
-//! nothing of its content.
+//! The header of a payload: sender, origin and routing, and the sender's multicast state.
 
 use gm_clock::NetId;
 
@@ -12,66 +11,66 @@ use super::{PayloadError, check};
 use crate::Limits;
 use crate::varint;
 
-/// The gossip header.
+/// The header of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Who sends this frame.
+    /// The sender of this frame.
     pub sender: NetId,
-    /// Whether it is for the receiver alone.
+    /// Direct or broadcast.
     pub routing: Routing,
-    /// The number of the sender's last multicast, by which a receiver finds that it missed one.
+    /// Sequence number of the sender's last multicast. A receiver detects missed multicasts by it.
     pub multicast_sequence: Option<u64>,
-    /// The label of the sender's island.
+    /// Id of the sender's island.
     pub island: Option<NetId>,
-    /// Whose multicast the sender hears now and did not before. Sorted, each once.
+    /// Nodes whose multicast the sender has begun to receive. Sorted, without duplicates.
     pub neighbors_gained: Vec<NetId>,
-    /// Whose multicast it hears no longer. Sorted, each once.
+    /// Nodes whose multicast the sender no longer receives. Sorted, without duplicates.
     pub neighbors_lost: Vec<NetId>,
-    /// What a later version adds. Sorted by kind, each kind once; at most 16, with 1,024 bytes
-    /// together.
+    /// Extensions, sorted by kind, at most one of each kind; at most 16, with 1,024 bytes in total.
     pub extensions: Vec<Extension>,
 }
 
-/// For whom a payload is.
+/// The routing of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Routing {
-    /// From the sender to the receiver alone; never passed on.
+    /// For the receiver only; never forwarded.
     Direct,
-    /// For everybody; passed on.
+    /// For all nodes; forwarded.
     Broadcast(BroadcastHeader),
 }
 
-/// What tells broadcasts apart, and how one is passed on.
+/// The identity of a broadcast and its routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BroadcastHeader {
-    /// On whose behalf, if not on the sender's own in the epoch of the frame that it comes in. It
-    /// may be the sender: of an older epoch, or in a frame that is not sealed.
+    /// The node that began the broadcast, or `None` if that is the sender, in the epoch of the
+    /// frame. It may name the sender itself: with an older epoch, or in an unsealed frame.
     pub origin: Option<Origin>,
-    /// The number of the broadcast within its origin's epoch.
+    /// Sequence number of the broadcast within its origin's epoch.
     pub sequence: u64,
-    /// To whom the receiver must pass it on: its share. Sorted, each once.
+    /// Targets: the nodes to which the receiver must forward the broadcast. Sorted, without
+    /// duplicates.
     pub targets: Vec<NetId>,
-    /// What the sender wants to hear of the receiver's share, if anything.
+    /// The acks that the sender requests for the receiver's subtree, if any.
     pub ack_request: Option<AckRequest>,
 }
 
-/// Who began a broadcast that somebody else passes on.
+/// The node that began a broadcast, if another node sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
-    /// Who began it.
+    /// The node.
     pub node: NetId,
-    /// The epoch in which it did: the sequence counts within it.
+    /// The epoch in which the node began it; sequence numbers count within it.
     pub epoch: [u8; 8],
 }
 
-/// What the sender wants to hear of the receiver's share.
+/// A request for acks of the receiver's subtree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AckRequest {
-    /// Within how many milliseconds from now.
+    /// Maximum time from now until the receiver acknowledges, in milliseconds.
     pub within_millis: u32,
-    /// Only who has it on disk counts.
+    /// Whether only nodes that have the content on disk count.
     pub durable: bool,
-    /// The share was given to another before, who does not answer.
+    /// Whether the subtree was assigned to another relay before, which does not answer.
     pub reassigned: bool,
 }
 
@@ -85,29 +84,29 @@ mod flag {
     pub(super) const TARGETS: u64 = 1 << 6;
     pub(super) const ACK_REQUEST: u64 = 1 << 7;
     pub(super) const EXTENSIONS: u64 = 1 << 8;
-    /// What a direct payload must not have.
+    /// Flags that a direct payload must not have.
     pub(super) const BROADCAST_ONLY: u64 = ORIGIN | TARGETS | ACK_REQUEST;
     pub(super) const KNOWN: [(u64, &str); 9] = [
         (ORIGIN, "origin"),
-        (MULTICAST_SEQUENCE, "multicast"),
+        (MULTICAST_SEQUENCE, "multicast_sequence"),
         (DIRECT, "direct"),
         (ISLAND, "island"),
-        (NEIGHBORS_GAINED, "heard"),
-        (NEIGHBORS_LOST, "lost"),
-        (TARGETS, "list"),
-        (ACK_REQUEST, "receipts"),
-        (EXTENSIONS, "sections"),
+        (NEIGHBORS_GAINED, "neighbors_gained"),
+        (NEIGHBORS_LOST, "neighbors_lost"),
+        (TARGETS, "targets"),
+        (ACK_REQUEST, "ack_request"),
+        (EXTENSIONS, "extensions"),
     ];
 }
 
 impl Header {
-    /// The header of a broadcast of the sender's own, with nothing besides.
+    /// The header of a broadcast that the sender begins, without optional fields.
     pub const fn own_broadcast(sender: NetId, sequence: u64) -> Header {
         let broadcast = BroadcastHeader { origin: None, sequence, targets: Vec::new(), ack_request: None };
         Header::with_routing(sender, Routing::Broadcast(broadcast))
     }
 
-    /// The header of a payload for the receiver alone, with nothing besides.
+    /// The header of a direct payload, without optional fields.
     pub const fn direct(sender: NetId) -> Header {
         Header::with_routing(sender, Routing::Direct)
     }
@@ -124,7 +123,7 @@ impl Header {
         }
     }
 
-    /// What it is as a broadcast, if it is one.
+    /// The broadcast header, or `None` for a direct payload.
     pub const fn broadcast(&self) -> Option<&BroadcastHeader> {
         match &self.routing {
             Routing::Direct => None,
@@ -137,9 +136,11 @@ impl Header {
     }
 
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        for (what, list) in
-            [("heard", &*self.neighbors_gained), ("lost", &*self.neighbors_lost), ("list", self.targets())]
-        {
+        for (what, list) in [
+            ("neighbors_gained", &*self.neighbors_gained),
+            ("neighbors_lost", &*self.neighbors_lost),
+            ("targets", self.targets()),
+        ] {
             check::at_most(what, list.len(), limits.nodes)?;
             check::sorted(what, list, |after, before| after > before)?;
         }
@@ -219,15 +220,15 @@ impl Header {
         };
         let sequence = if has(flag::DIRECT) { 0 } else { reader.varint("sequence")? };
         let multicast_sequence =
-            if has(flag::MULTICAST_SEQUENCE) { Some(reader.varint("multicast")?) } else { None };
+            if has(flag::MULTICAST_SEQUENCE) { Some(reader.varint("multicast_sequence")?) } else { None };
         let island = if has(flag::ISLAND) { Some(refs.node(reader, "island")?) } else { None };
         let mut list = |flag, what| match has(flag) {
             true => refs.nonempty_list(reader, what, limits.nodes),
             false => Ok(Vec::new()),
         };
-        let neighbors_gained = list(flag::NEIGHBORS_GAINED, "heard")?;
-        let neighbors_lost = list(flag::NEIGHBORS_LOST, "lost")?;
-        let targets = list(flag::TARGETS, "list")?;
+        let neighbors_gained = list(flag::NEIGHBORS_GAINED, "neighbors_gained")?;
+        let neighbors_lost = list(flag::NEIGHBORS_LOST, "neighbors_lost")?;
+        let targets = list(flag::TARGETS, "targets")?;
         let ack_request = if has(flag::ACK_REQUEST) { Some(decode_ack_request(reader)?) } else { None };
         let extensions = if has(flag::EXTENSIONS) { extensions::decode(reader)? } else { Vec::new() };
         let routing = match has(flag::DIRECT) {
@@ -247,11 +248,11 @@ impl Header {
 }
 
 fn decode_ack_request<T: Trace>(reader: &mut Reader<'_, T>) -> Result<AckRequest, PayloadError> {
-    let number = reader.varint_as("receipts", |number| {
+    let number = reader.varint_as("ack_request", |number| {
         let durable = if number & 2 == 0 { "" } else { ", on disk" };
-        let reassigned = if number & 1 == 0 { "" } else { ", another's share before" };
+        let reassigned = if number & 1 == 0 { "" } else { ", reassigned" };
         format!("within {} ms{durable}{reassigned}", number >> 2)
     })?;
-    let within_millis = u32::try_from(number >> 2).map_err(|_| reader.out_of_range("receipts"))?;
+    let within_millis = u32::try_from(number >> 2).map_err(|_| reader.out_of_range("ack_request"))?;
     Ok(AckRequest { within_millis, durable: number & 2 != 0, reassigned: number & 1 != 0 })
 }

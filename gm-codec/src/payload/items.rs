@@ -1,4 +1,4 @@
-//! The items of one member, each as what it adds to the one before. Knows nothing of records.
+//! Items of one record, each encoded as its difference to the item before.
 
 use gm_clock::NetId;
 use gm_data::{Item, KeyRange, Op, StampedItem};
@@ -8,11 +8,11 @@ use super::reader::Reader;
 use super::trace::Trace;
 use crate::varint;
 
-/// The first byte of an item: its op in the low two bits, and what it has in common with the item
-/// before.
+/// The first byte of an item: the op in the low two bits, and the fields that equal those of the
+/// item before.
 mod bit {
     pub(super) const OP: u8 = 0b11;
-    /// Starts at the key after the end of the item before.
+    /// The range starts at the key after the end of the item before.
     pub(super) const ADJOINS: u8 = 1 << 2;
     pub(super) const SAME_WIDTH: u8 = 1 << 3;
     pub(super) const SAME_PORT: u8 = 1 << 4;
@@ -21,12 +21,12 @@ mod bit {
     pub(super) const RESERVED: u8 = 1 << 7;
 }
 
-/// What an item is told apart from. Before the first one: a single key 0 that nothing adjoins, no
-/// port, priority 1, written at the clock.
+/// The item to which the next one is compared. Before the first item: start 0, width 0, no port,
+/// priority 1, age 0, and no key that an item could adjoin.
 #[derive(Clone, Copy)]
 struct PreviousItem {
     start: u32,
-    /// The key after its end; none before the first item, and after the last key.
+    /// The key after its end; `None` before the first item and after the last key.
     next_key: Option<u32>,
     width: u32,
     port: u16,
@@ -45,7 +45,7 @@ const fn op_code(op: Op) -> u8 {
     }
 }
 
-/// The items, sorted by range; `clock` is that of what they stand in.
+/// Encodes items that are sorted by range. `clock` is the clock of their record or increment.
 pub(super) fn encode(items: impl ExactSizeIterator<Item = StampedItem>, clock: u64, out: &mut Vec<u8>) {
     varint::write(items.len() as u64, out);
     let mut before = BEFORE_FIRST;
@@ -90,8 +90,8 @@ pub(super) fn encode(items: impl ExactSizeIterator<Item = StampedItem>, clock: u
     }
 }
 
-/// Reads items one by one, so that a record is built without a list between. What is wrong ends it,
-/// and is said by `end`.
+/// An iterator over decoded items, so that a record is built without an intermediate list. An error
+/// ends the iteration, and `finish` returns it.
 pub(super) struct ItemReader<'r, 'a, T: Trace> {
     reader: &'r mut Reader<'a, T>,
     member: NetId,
@@ -102,8 +102,8 @@ pub(super) struct ItemReader<'r, 'a, T: Trace> {
 }
 
 impl<'r, 'a, T: Trace> ItemReader<'r, 'a, T> {
-    /// Reads how many there are. `items_left` is how many the whole payload may still have, of
-    /// `most`.
+    /// Decodes the number of items. `items_left` is what remains of `max`, the limit of the whole
+    /// payload.
     pub(super) fn begin(
         reader: &'r mut Reader<'a, T>,
         member: NetId,
@@ -120,7 +120,7 @@ impl<'r, 'a, T: Trace> ItemReader<'r, 'a, T> {
         Ok(ItemReader { reader, member, clock, left, before: BEFORE_FIRST, error: None })
     }
 
-    /// What was wrong with them.
+    /// Returns the error that ended the iteration, if any.
     pub(super) fn finish(self) -> Result<(), PayloadError> {
         match self.error {
             None => Ok(()),
@@ -156,7 +156,7 @@ impl<'r, 'a, T: Trace> ItemReader<'r, 'a, T> {
             true => before.width,
             false => read_changed(reader, "width", before.width, |reader| reader.varint32("width"))?,
         };
-        // Looked at here, because what follows says nothing of it.
+        // The end is checked here, because the later fields do not depend on it.
         let end = start.checked_add(width).ok_or(reader.out_of_range("end"))?;
         let range = KeyRange::new(start, end).map_err(|_| reader.out_of_range("end"))?;
         let port = match has(bit::SAME_PORT) {
@@ -185,7 +185,7 @@ impl<'r, 'a, T: Trace> ItemReader<'r, 'a, T> {
     }
 }
 
-/// What the first byte of an item says, for a human.
+/// The first byte of an item as text.
 fn describe_head(head: u8) -> String {
     let mut text = ["add", "rmv", "get", "op 3"][usize::from(head & bit::OP)].to_owned();
     for (bit, name) in [
@@ -204,7 +204,8 @@ fn describe_head(head: u8) -> String {
     text
 }
 
-/// A value that is written because it is not that of the item before, and so must not be.
+/// Decodes a field that is present because it differs from that of the item before; refuses an
+/// equal value.
 fn read_changed<'a, T: Trace, V: PartialEq + Copy>(
     reader: &mut Reader<'a, T>,
     what: &'static str,
@@ -218,7 +219,7 @@ fn read_changed<'a, T: Trace, V: PartialEq + Copy>(
 impl<T: Trace> Iterator for &mut ItemReader<'_, '_, T> {
     type Item = StampedItem;
 
-    // Within the loop that builds records it would take a fifth longer.
+    // Inlining this into the loop that builds records would make that loop a fifth slower.
     #[inline(never)]
     fn next(&mut self) -> Option<StampedItem> {
         if self.left == 0 || self.error.is_some() {
@@ -235,7 +236,7 @@ impl<T: Trace> Iterator for &mut ItemReader<'_, '_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // An item takes a byte at least, which `begin` has looked at.
+        // Each item takes at least one byte, which `begin` has checked.
         (self.left, Some(self.left))
     }
 }

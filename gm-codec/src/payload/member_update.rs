@@ -1,4 +1,4 @@
-//! One record, increment or eviction of a group. Knows nothing of the others.
+//! The update of one member: a record, an increment or an eviction.
 
 use gm_clock::{CEILING, Incarnation};
 use gm_data::{Eviction, Increment, Predecessor, Record, RecordError, Version};
@@ -11,30 +11,30 @@ use super::versions::{decode_incarnation, decode_ticks};
 use super::{MemberUpdate, PayloadError};
 use crate::varint;
 
-/// What a part is: the low two bits of its head. Bit 2 says whether its life was opened from a
-/// former one, of an eviction whether its greatest version is of a forgotten record; and the rest
-/// is the distance of its member to the one before.
+/// The kind of an update, in the low two bits of its head. Bit 2 means that the incarnation was
+/// opened from another one or, for an eviction, that its greatest version is forgotten. The other
+/// bits are the distance of the member to the one before.
 mod kind {
     pub(super) const RECORD: u64 = 0;
     pub(super) const FORGOTTEN: u64 = 1;
     pub(super) const INCREMENT: u64 = 2;
     pub(super) const EVICTION: u64 = 3;
     pub(super) const OPENED: u64 = 1 << 2;
-    /// The same bit, of an eviction.
+    /// The same bit in an eviction.
     pub(super) const UP_TO_FORGOTTEN: u64 = OPENED;
 }
 
-/// Items of a part, removals included.
-pub(super) fn item_count(part: &MemberUpdate) -> usize {
-    match part {
+/// Number of items in an update, including removed ones.
+pub(super) fn item_count(update: &MemberUpdate) -> usize {
+    match update {
         MemberUpdate::Record(record) => record.item_counts().1,
         MemberUpdate::Increment(increment) => increment.items().len(),
         MemberUpdate::Eviction(_) => 0,
     }
 }
 
-pub(super) fn encode(part: &MemberUpdate, distance: u64, out: &mut Vec<u8>) {
-    let (version, opened, kind) = match part {
+pub(super) fn encode(update: &MemberUpdate, distance: u64, out: &mut Vec<u8>) {
+    let (version, opened, kind) = match update {
         MemberUpdate::Record(record) if record.version().forgotten => {
             (record.version(), record.predecessor(), kind::FORGOTTEN)
         }
@@ -49,11 +49,11 @@ pub(super) fn encode(part: &MemberUpdate, distance: u64, out: &mut Vec<u8>) {
     varint::write(version.incarnation.get(), out);
     varint::write(version.clock, out);
     if let Some(opened) = opened {
-        // Both lie before the version's own, so the distances are at least 1.
+        // Both values are below those of the version, so the distances are at least 1.
         varint::write(version.incarnation.get() - opened.incarnation.get() - 1, out);
         varint::write(version.clock - opened.clock - 1, out);
     }
-    match part {
+    match update {
         MemberUpdate::Record(record) => {
             varint::write(record.floor(), out);
             if !version.forgotten {
@@ -65,15 +65,15 @@ pub(super) fn encode(part: &MemberUpdate, distance: u64, out: &mut Vec<u8>) {
             out.extend_from_slice(&increment.version_digest().digest.to_be_bytes());
             items::encode(increment.items(), version.clock, out);
         }
-        // Written above.
+        // Encoded above.
         MemberUpdate::Eviction(_) => {}
     }
 }
 
 fn encode_eviction(eviction: &Eviction, distance: u64, out: &mut Vec<u8>) {
     let Eviction { least, greatest, .. } = eviction;
-    let gone_bit = if greatest.forgotten { kind::UP_TO_FORGOTTEN } else { 0 };
-    varint::write(distance << 3 | gone_bit | kind::EVICTION, out);
+    let forgotten_bit = if greatest.forgotten { kind::UP_TO_FORGOTTEN } else { 0 };
+    varint::write(distance << 3 | forgotten_bit | kind::EVICTION, out);
     varint::write(greatest.incarnation.get(), out);
     varint::write(greatest.clock, out);
     varint::write(greatest.incarnation.get() - least.incarnation.get(), out);
@@ -87,17 +87,17 @@ pub(super) fn decode<T: Trace>(
     items_left: &mut usize,
     max: usize,
 ) -> Result<MemberUpdate, PayloadError> {
-    let head = reader.varint_as("part", |head| {
+    let head = reader.varint_as("update", |head| {
         let kind = ["record", "record of a forgotten member", "increment", "eviction"];
         let kind = kind[usize::try_from(head & 3).unwrap_or(3)];
-        let bit = if head & 3 == kind::EVICTION { ", of a forgotten record too" } else { ", opened" };
+        let bit = if head & 3 == kind::EVICTION { " up to a forgotten record" } else { ", opened" };
         let opened = if head & kind::OPENED == 0 { "" } else { bit };
         format!("{kind}{opened} of {}", refs.describe(distances.peek(head >> 3)))
     })?;
     let kind = head & 3;
     let member = refs.node_at(distances.decode(head >> 3))?;
-    let (gone, is_opened) = (kind == kind::FORGOTTEN, head & kind::OPENED != 0);
-    if gone && is_opened {
+    let (forgotten, is_opened) = (kind == kind::FORGOTTEN, head & kind::OPENED != 0);
+    if forgotten && is_opened {
         return Err(RecordError::ForgottenNotEmpty { member }.into());
     }
     let incarnation = decode_incarnation(reader)?;
@@ -138,12 +138,12 @@ pub(super) fn decode<T: Trace>(
         items.finish()?;
         return Ok(MemberUpdate::Increment(increment?));
     }
-    let version = Version { incarnation, forgotten: gone, clock };
+    let version = Version { incarnation, forgotten, clock };
     let floor = decode_ticks(reader, "floor")?;
     if floor > clock {
         return Err(RecordError::FloorAboveClock { member, floor, clock }.into());
     }
-    if gone {
+    if forgotten {
         return Ok(MemberUpdate::Record(Record::from_parts(member, version, opened, floor, [])?));
     }
     let mut items = ItemReader::begin(reader, member, clock, items_left, max)?;
@@ -152,7 +152,7 @@ pub(super) fn decode<T: Trace>(
     Ok(MemberUpdate::Record(record?))
 }
 
-/// The least version of an eviction.
+/// Decodes the least version of an eviction.
 fn decode_least<T: Trace>(reader: &mut Reader<'_, T>, greatest: Version) -> Result<Version, PayloadError> {
     let whose = "least.incarnation";
     let of = |distance: u64| greatest.incarnation.get().checked_sub(distance);

@@ -1,5 +1,5 @@
-//! Which multicasts are missed, and one that somebody missed. Knows nothing of when to ask and to
-//! repeat.
+//! NACK-based repair of multicast: the request for missed multicasts (tag 6), and a multicast that
+//! is sent again (tag 7).
 
 use gm_clock::NetId;
 
@@ -11,48 +11,48 @@ use super::{PayloadError, check};
 use crate::Limits;
 use crate::varint;
 
-/// Which multicasts the sender missed.
+/// A request for multicasts that the sender missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// At least one; sorted by node, each once.
+    /// The missed multicasts, at least one node, sorted by node, without duplicates.
     pub missed: Vec<MissedMulticasts>,
 }
 
-/// What was missed of one node, in one epoch.
+/// The missed multicasts of one node in one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedMulticasts {
-    /// Whose multicasts they are.
+    /// The node that sent the multicasts.
     pub node: NetId,
     /// The epoch in which it sent them.
     pub epoch: [u8; 8],
-    /// The first and the last number of each run, both of them missed. 1 to 64 runs, sorted, with
-    /// at least one number between two.
+    /// First and last sequence number of each run, both missed. 1 to 64 runs, sorted, with at least
+    /// one number between two runs.
     pub runs: Vec<(u64, u64)>,
 }
 
-/// A multicast that somebody missed.
+/// A multicast that is sent again on request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retransmission {
-    /// Whose multicast it is.
+    /// The node that sent the multicast.
     pub node: NetId,
     /// The epoch in which it sent it.
     pub epoch: [u8; 8],
-    /// Its number.
+    /// Sequence number of the multicast.
     pub multicast_sequence: u64,
-    /// Its payload as it was; nothing if the sender does not have it.
+    /// Its payload, unchanged; empty if the sender no longer has it.
     pub payload: Vec<u8>,
 }
 
-/// Runs of a node, at most.
+/// Maximum number of runs for a node.
 const MAX_RUNS: usize = 64;
-/// Bytes of what was missed of a node, at least: distance, epoch, how many runs, one run.
+/// Minimum length of an entry in bytes: distance, epoch, number of runs, one run.
 const MIN_MISSED_BYTES: usize = 1 + 8 + 1 + 2;
 
 impl Nack {
     pub(super) fn check(&self, limits: &Limits) -> Result<(), PayloadError> {
-        check::not_empty("gaps", self.missed.len())?;
-        check::at_most("gaps", self.missed.len(), limits.nodes)?;
-        check::sorted("gaps", &self.missed, |after, before| after.node > before.node)?;
+        check::not_empty("missed", self.missed.len())?;
+        check::at_most("missed", self.missed.len(), limits.nodes)?;
+        check::sorted("missed", &self.missed, |after, before| after.node > before.node)?;
         for MissedMulticasts { runs, .. } in &self.missed {
             check::not_empty("runs", runs.len())?;
             check::at_most("runs", runs.len(), MAX_RUNS)?;
@@ -89,7 +89,7 @@ impl Nack {
         refs: &mut TableRefs<'_>,
         limits: &Limits,
     ) -> Result<Nack, PayloadError> {
-        let count = reader.nonzero_count("gaps", limits.nodes)?;
+        let count = reader.nonzero_count("missed", limits.nodes)?;
         let mut missed = Vec::with_capacity(reader.capacity_for(count, MIN_MISSED_BYTES).min(refs.len()));
         let mut distances = DeltaCoder::default();
         for _ in 0..count {
@@ -107,7 +107,7 @@ impl Nack {
     }
 }
 
-/// A run after one that ends there.
+/// Decodes a run that follows a run with the last number `before`.
 fn decode_run<T: Trace>(reader: &mut Reader<'_, T>, before: Option<u64>) -> Result<(u64, u64), PayloadError> {
     let text = |number: Option<u64>| number.map_or("above 64 bits".to_owned(), |number| number.to_string());
     let first_at = |distance: u64| match before {
@@ -126,7 +126,7 @@ impl Retransmission {
         encode_node(table, self.node, out);
         out.extend_from_slice(&self.epoch);
         varint::write(self.multicast_sequence, out);
-        // The rest of the payload: it needs no length of its own.
+        // The payload fills the rest, so it has no length field.
         out.extend_from_slice(&self.payload);
     }
 
@@ -136,7 +136,7 @@ impl Retransmission {
     ) -> Result<Retransmission, PayloadError> {
         let node = refs.node(reader, "node")?;
         let epoch = reader.array("epoch")?;
-        let multicast_sequence = reader.varint("number")?;
+        let multicast_sequence = reader.varint("multicast_sequence")?;
         let payload = reader.bytes("payload", reader.remaining())?.to_vec();
         Ok(Retransmission { node, epoch, multicast_sequence, payload })
     }

@@ -1,4 +1,4 @@
-//! Names as they are written: how many bytes, then UTF-8. Knows nothing of what is named.
+//! Names: a length and UTF-8.
 
 use gm_data::GroupName;
 
@@ -12,7 +12,7 @@ pub(super) fn encode_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// A text of at most so many bytes.
+/// Decodes a text of at most `max` bytes.
 #[inline]
 pub(super) fn decode_text<'a, T: Trace>(
     reader: &mut Reader<'a, T>,
@@ -25,7 +25,7 @@ pub(super) fn decode_text<'a, T: Trace>(
     core::str::from_utf8(bytes).map_err(|_| PayloadError::NotUtf8)
 }
 
-/// The name of a group.
+/// Decodes the name of a group.
 pub(super) fn decode_group_name<T: Trace>(
     reader: &mut Reader<'_, T>,
     what: &'static str,

@@ -1,4 +1,4 @@
-//! Who else there is, and who hears whose multicast. Knows nothing of how that was found.
+//! Peer exchange (tag 4): the nodes that the sender knows, by island.
 
 use gm_clock::NetId;
 
@@ -10,27 +10,27 @@ use super::{PayloadError, check};
 use crate::Limits;
 use crate::varint;
 
-/// Who else there is.
+/// The nodes that the sender knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerExchange {
-    /// The receiver is asked to tell what it knows.
+    /// Whether the receiver is asked to reply with the nodes that it knows.
     pub reply_requested: bool,
-    /// Sorted by label, each label once.
+    /// The known islands, sorted by id, without duplicates.
     pub islands: Vec<PeerIsland>,
-    /// Nodes that announced no label. Sorted, each once.
+    /// Nodes that announced no island. Sorted, without duplicates.
     pub without_island: Vec<NetId>,
 }
 
-/// Nodes that announced one label.
+/// An island: nodes that receive each other's multicast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerIsland {
-    /// The label, which is a node of it.
+    /// Id of the island, a member node of it.
     pub id: NetId,
-    /// The others that announced it. Sorted, each once, without the label.
+    /// The other nodes that announced the island. Sorted, without duplicates, without `id`.
     pub nodes: Vec<NetId>,
 }
 
-/// Bytes of an island, at least: its label's distance and how many others there are.
+/// Minimum length of an island in bytes: distance of the id and number of other nodes.
 const MIN_ISLAND_BYTES: usize = 2;
 
 impl PeerExchange {
@@ -71,21 +71,17 @@ impl PeerExchange {
         limits: &Limits,
     ) -> Result<PeerExchange, PayloadError> {
         let head = reader.varint_as("head", |head| {
-            format!(
-                "{} islands{}",
-                head >> 1,
-                if head & 1 == 1 { ", and what is known is wanted" } else { "" }
-            )
+            format!("{} islands{}", head >> 1, if head & 1 == 1 { ", reply requested" } else { "" })
         })?;
         let count = reader.checked_count("islands", head >> 1, limits.nodes)?;
         let mut islands = Vec::with_capacity(reader.capacity_for(count, MIN_ISLAND_BYTES).min(refs.len()));
         let mut distances = DeltaCoder::default();
         for _ in 0..count {
-            let id = refs.node_at_delta(reader, "label", &mut distances)?;
+            let id = refs.node_at_delta(reader, "island", &mut distances)?;
             let nodes = refs.list(reader, "nodes", limits.nodes, Some(id))?;
             islands.push(PeerIsland { id, nodes });
         }
-        let without_island = refs.list(reader, "others", limits.nodes, None)?;
+        let without_island = refs.list(reader, "without_island", limits.nodes, None)?;
         Ok(PeerExchange { reply_requested: head & 1 == 1, islands, without_island })
     }
 }

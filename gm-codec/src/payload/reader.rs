@@ -1,10 +1,10 @@
-//! Reading numbers and bytes from a payload. Every length is checked before it is believed.
+//! Reading of numbers and bytes from a payload. Every length is checked before use.
 
 use super::PayloadError;
 use super::trace::{Trace, hex};
 use crate::varint::{self, VarintError};
 
-/// A place in a payload. What is read is told to the trace, by its name.
+/// A position in a payload. Each field that is read is reported to the trace.
 pub(super) struct Reader<'a, T: Trace = ()> {
     bytes: &'a [u8],
     at: usize,
@@ -16,12 +16,12 @@ impl<'a, T: Trace> Reader<'a, T> {
         Reader { bytes, at: 0, trace }
     }
 
-    /// Bytes from the start.
+    /// Offset from the start in bytes.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
 
-    /// Bytes to the end.
+    /// Number of bytes to the end.
     pub(super) const fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -30,13 +30,13 @@ impl<'a, T: Trace> Reader<'a, T> {
         &self.trace
     }
 
-    /// Tells of what was read since `from`.
+    /// Reports the field that was read since `from`.
     #[inline]
     pub(super) fn trace_field(&mut self, from: usize, name: &'static str, value: impl FnOnce() -> String) {
         self.trace.field(from, self.at, name, value);
     }
 
-    /// A byte, told by what it means.
+    /// Reads a byte; `value` describes it in the trace.
     #[inline]
     pub(super) fn byte_as(
         &mut self,
@@ -54,7 +54,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         self.byte_as(name, |byte| byte.to_string())
     }
 
-    /// Bytes, told by what they mean.
+    /// Reads bytes; `value` describes them in the trace.
     #[inline]
     pub(super) fn bytes_as(
         &mut self,
@@ -68,10 +68,11 @@ impl<'a, T: Trace> Reader<'a, T> {
         Ok(bytes)
     }
 
-    /// Bytes of which nobody is told yet.
+    /// Reads bytes that are not reported yet.
     #[inline]
     fn take(&mut self, count: usize) -> Result<&'a [u8], PayloadError> {
-        // One byte too many if the build is told so: `cargo xtask fuzz --planted` must find it.
+        // A planted bug, one byte too many in certain builds: `cargo xtask fuzz --planted` must
+        // find it.
         let max = self.bytes.len() + usize::from(cfg!(gm_plant_length));
         let end = self.at.checked_add(count).filter(|end| *end <= max);
         let end = end.ok_or_else(|| self.truncated())?;
@@ -90,7 +91,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         Ok(array)
     }
 
-    /// A number in its one spelling, told by what it means.
+    /// Reads a varint in its only encoding; `value` describes it in the trace.
     #[inline]
     pub(super) fn varint_as(
         &mut self,
@@ -112,7 +113,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         self.varint_as(name, |number| number.to_string())
     }
 
-    /// A number that fits into 32 bits, told by what it means.
+    /// Reads a varint of at most 32 bits; `value` describes it in the trace.
     #[inline]
     pub(super) fn varint32_as(
         &mut self,
@@ -136,7 +137,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         Ok(port)
     }
 
-    /// Flags, of which there are those, each with its name; others are refused.
+    /// Reads flags, and refuses those without a name in `known`.
     pub(super) fn flags(
         &mut self,
         name: &'static str,
@@ -151,14 +152,14 @@ impl<'a, T: Trace> Reader<'a, T> {
         if flags & !all == 0 { Ok(flags) } else { Err(PayloadError::UnknownFlags { flags }) }
     }
 
-    /// How many of something follow: more than the limit, or than there are bytes, is refused
-    /// before anything is made room for.
+    /// Reads a count, and refuses it before any memory is allocated if it is above the limit or
+    /// above the number of remaining bytes.
     pub(super) fn count(&mut self, what: &'static str, max: usize) -> Result<usize, PayloadError> {
         let count = self.varint(what)?;
         self.checked_count(what, count, max)
     }
 
-    /// The same where none is refused.
+    /// Reads a count that must not be 0.
     pub(super) fn nonzero_count(&mut self, what: &'static str, max: usize) -> Result<usize, PayloadError> {
         match self.count(what, max)? {
             0 => Err(self.not_canonical(what)),
@@ -166,7 +167,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         }
     }
 
-    /// A count that was read.
+    /// Checks a count that was read.
     pub(super) fn checked_count(
         &self,
         what: &'static str,
@@ -180,8 +181,8 @@ impl<'a, T: Trace> Reader<'a, T> {
         count.ok_or_else(|| self.truncated())
     }
 
-    /// For how many to make room, if so many were announced and each takes at least `least` bytes:
-    /// never for more than the bytes that are left can hold.
+    /// Initial capacity for `count` elements of at least `min` bytes each: never more than the
+    /// remaining bytes can hold.
     pub(super) fn capacity_for(&self, count: usize, min: usize) -> usize {
         count.min(self.remaining() / min)
     }

@@ -1,4 +1,4 @@
-//! Requests for members' records. Knows nothing of what is sent for them.
+//! Requests for members' records (tag 12).
 
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_data::GroupName;
@@ -15,11 +15,11 @@ use crate::varint;
 /// Requests for records of members of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordRequests {
-    /// The group.
+    /// The name of the group.
     pub name: GroupName,
-    /// At least one; sorted by member, each once. With the incarnation and the clock, in ticks, of
-    /// the record that the sender has, if an increment can begin there; without them the whole
-    /// record is wanted.
+    /// The requested members, at least one, sorted, without duplicates. If an increment suffices,
+    /// with incarnation and clock (in ticks) of the record that the sender has; otherwise the whole
+    /// record is requested.
     pub requests: Vec<(NetId, Option<(Incarnation, u64)>)>,
 }
 
@@ -28,7 +28,7 @@ impl RecordRequests {
         check::not_empty("requests", self.requests.len())?;
         check::at_most("requests", self.requests.len(), limits.nodes)?;
         check::sorted("requests", &self.requests, |after, before| after.0 > before.0)?;
-        let clocks = self.requests.iter().filter_map(|(_, held)| *held);
+        let clocks = self.requests.iter().filter_map(|(_, known)| *known);
         check::in_range("clock", clocks.into_iter().all(|(_, clock)| clock <= CEILING))
     }
 
@@ -40,9 +40,9 @@ impl RecordRequests {
         names::encode_text(self.name.as_str(), out);
         varint::write(self.requests.len() as u64, out);
         let mut distances = DeltaCoder::default();
-        for (member, held) in &self.requests {
-            varint::write(distances.encode(table.position(*member)) << 1 | u64::from(held.is_some()), out);
-            if let Some((incarnation, clock)) = held {
+        for (member, known) in &self.requests {
+            varint::write(distances.encode(table.position(*member)) << 1 | u64::from(known.is_some()), out);
+            if let Some((incarnation, clock)) = known {
                 varint::write(incarnation.get(), out);
                 varint::write(*clock, out);
             }
@@ -56,7 +56,7 @@ impl RecordRequests {
     ) -> Result<RecordRequests, PayloadError> {
         let name = names::decode_group_name(reader, "name")?;
         let count = reader.nonzero_count("requests", limits.nodes)?;
-        // A request takes a byte at least, and its member one in the table.
+        // A request takes at least one byte, and its member one in the table.
         let mut requests = Vec::with_capacity(count.min(refs.len()));
         let mut distances = DeltaCoder::default();
         for _ in 0..count {
@@ -65,11 +65,11 @@ impl RecordRequests {
                 format!("{what} of {}", refs.describe(distances.peek(head >> 1)))
             })?;
             let member = refs.node_at(distances.decode(head >> 1))?;
-            let held = match head & 1 {
+            let known = match head & 1 {
                 0 => None,
                 _ => Some((decode_incarnation(reader)?, decode_ticks(reader, "clock")?)),
             };
-            requests.push((member, held));
+            requests.push((member, known));
         }
         Ok(RecordRequests { name, requests })
     }

@@ -1,6 +1,6 @@
-//! The table of a payload: every NetId that it names, once, sorted; everything else refers to
-//! positions. Neighbours in the table share most of their bytes, so each is written as what it adds
-//! to the one before.
+//! The table of a payload: all NetIds that it names, sorted, without duplicates. The rest of the
+//! payload refers to them by position. Adjacent entries share most of their bytes, so each is
+//! encoded as its difference to the one before.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,7 +17,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The table of those nodes.
+    /// The table of these nodes.
     pub(super) fn from_nodes(mut nodes: Vec<NetId>) -> Table {
         nodes.sort_unstable();
         nodes.dedup();
@@ -32,12 +32,12 @@ impl Table {
         self.entries[index]
     }
 
-    /// The position of a node that was named.
+    /// The position of a node of the table.
     pub(super) fn position(&self, node: NetId) -> u64 {
-        self.entries.binary_search(&node).expect("every node was nodes") as u64
+        self.entries.binary_search(&node).expect("every node was collected") as u64
     }
 
-    /// IPv4 entries, then IPv6 entries; see WIRE.md, "Table".
+    /// IPv4 entries, then IPv6 entries; see `docs/WIRE.md`, "Table".
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let v4 = self.entries.partition_point(|entry| entry.ip().is_ipv4());
         let v6 = self.entries.len() - v4;
@@ -74,7 +74,7 @@ impl Table {
         limits: &Limits,
     ) -> Result<Table, PayloadError> {
         let (v4, count) = decode_counts(reader, limits)?;
-        // An entry takes a byte at least, which was looked at.
+        // An entry takes at least one byte, which was checked.
         let mut entries: Vec<NetId> = Vec::with_capacity(count);
         let (mut address, mut port) = (0_u32, 0_u16);
         let mut octets = [0; 16];
@@ -124,7 +124,7 @@ impl Table {
     }
 }
 
-/// Reads how many IPv4 entries there are, and how many entries.
+/// Decodes the number of IPv4 entries and the number of all entries.
 fn decode_counts<T: Trace>(
     reader: &mut Reader<'_, T>,
     limits: &Limits,
@@ -144,8 +144,8 @@ fn decode_counts<T: Trace>(
     if has_v6 && v6 == 0 {
         return Err(reader.not_canonical("table"));
     }
-    // Both are within a limit that is far below 2^63. What is left of the bytes comes before the
-    // limit of both together.
+    // Both are within a limit that is far below 2^63. The remaining bytes are checked before the
+    // limit of the sum.
     let count = reader.checked_count("table", v4 + v6, usize::MAX)?;
     if count > limits.nodes {
         return Err(too_many(count as u64));
@@ -155,10 +155,10 @@ fn decode_counts<T: Trace>(
 }
 
 fn port_text(same: bool, before: u16) -> String {
-    if same { format!("port {before} as before") } else { "its port follows".to_owned() }
+    if same { format!("port {before}, as before") } else { "port follows".to_owned() }
 }
 
-/// Leading octets that the two have in common, 0 to 16.
+/// Number of leading octets that the two addresses share, 0 to 16.
 fn common_prefix(a: &[u8; 16], b: &[u8; 16]) -> u8 {
     let mut shared = 0;
     while usize::from(shared) < 16 && a[usize::from(shared)] == b[usize::from(shared)] {

@@ -1,4 +1,4 @@
-//! Nodes as positions in the table, written and read. Says nothing of what the nodes are named for.
+//! Encoding and decoding of nodes as positions in the table.
 
 use gm_clock::NetId;
 
@@ -8,40 +8,41 @@ use super::table::Table;
 use super::trace::Trace;
 use crate::varint;
 
-/// Sorted positions or indexes, each as its distance to the one before minus 1; the first as it is.
+/// Coder of sorted positions or indexes: each is encoded as its distance to the one before minus 1,
+/// and the first as it is.
 #[derive(Clone, Copy, Default)]
 pub(super) struct DeltaCoder {
-    /// One more than the one before.
+    /// The previous position plus 1.
     next: u64,
 }
 
 impl DeltaCoder {
-    /// The distance of the next one, which is above the one before.
-    pub(super) const fn encode(&mut self, place: u64) -> u64 {
-        let distance = place - self.next;
-        self.next = place + 1;
+    /// The distance of the next position, which is above the one before.
+    pub(super) const fn encode(&mut self, position: u64) -> u64 {
+        let distance = position - self.next;
+        self.next = position + 1;
         distance
     }
 
-    /// Where the distance leads; above all that can be if it is beyond 64 bits.
+    /// The position at this distance; `u64::MAX` if it is beyond 64 bits.
     pub(super) const fn decode(&mut self, distance: u64) -> u64 {
-        let place = self.peek(distance);
-        self.next = place.saturating_add(1);
-        place
+        let position = self.peek(distance);
+        self.next = position.saturating_add(1);
+        position
     }
 
-    /// The same, without going there.
+    /// The position at this distance, without a step to it.
     pub(super) const fn peek(self, distance: u64) -> u64 {
         self.next.saturating_add(distance)
     }
 }
 
-/// A node's position.
+/// Encodes the position of a node.
 pub(super) fn encode_node(table: &Table, node: NetId, out: &mut Vec<u8>) {
     varint::write(table.position(node), out);
 }
 
-/// A sorted list: how many, then the distances of their positions.
+/// Encodes a sorted list: its length, then the distances of the positions.
 pub(super) fn encode_list(table: &Table, list: &[NetId], out: &mut Vec<u8>) {
     varint::write(list.len() as u64, out);
     let mut distances = DeltaCoder::default();
@@ -50,7 +51,8 @@ pub(super) fn encode_list(table: &Table, list: &[NetId], out: &mut Vec<u8>) {
     }
 }
 
-/// The table as it is referred to: what nothing refers to is refused in the end.
+/// The table during decoding. It records which entries are used, because unused ones are refused at
+/// the end.
 pub(super) struct TableRefs<'a> {
     table: &'a Table,
     used: Vec<bool>,
@@ -61,12 +63,12 @@ impl<'a> TableRefs<'a> {
         TableRefs { table, used: vec![false; table.len()] }
     }
 
-    /// How many different nodes there are to name: no list of different nodes is longer.
+    /// Number of nodes in the table. No list of different nodes is longer.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// The node at a position that is read.
+    /// Decodes a position and returns its node.
     pub(super) fn node<T: Trace>(
         &mut self,
         reader: &mut Reader<'_, T>,
@@ -76,7 +78,7 @@ impl<'a> TableRefs<'a> {
         self.node_at(index)
     }
 
-    /// The node at the distance that is read.
+    /// Decodes a distance and returns its node.
     pub(super) fn node_at_delta<T: Trace>(
         &mut self,
         reader: &mut Reader<'_, T>,
@@ -87,23 +89,23 @@ impl<'a> TableRefs<'a> {
         self.node_at(distances.decode(distance))
     }
 
-    /// The node at that position.
+    /// The node at a position.
     pub(super) fn node_at(&mut self, index: u64) -> Result<NetId, PayloadError> {
-        let place = usize::try_from(index).ok().filter(|place| *place < self.table.len());
-        let place = place.ok_or(PayloadError::NoSuchEntry { index, len: self.table.len() })?;
-        self.used[place] = true;
-        Ok(self.table.get(place))
+        let position = usize::try_from(index).ok().filter(|position| *position < self.table.len());
+        let position = position.ok_or(PayloadError::NoSuchEntry { index, len: self.table.len() })?;
+        self.used[position] = true;
+        Ok(self.table.get(position))
     }
 
-    /// What a position means, for a human.
+    /// A position as text.
     pub(super) fn describe(&self, index: u64) -> String {
-        match usize::try_from(index).ok().filter(|place| *place < self.table.len()) {
-            Some(place) => format!("{}, entry {place}", self.table.get(place)),
-            None => format!("entry {index}, which is not there"),
+        match usize::try_from(index).ok().filter(|position| *position < self.table.len()) {
+            Some(position) => format!("{}, entry {position}", self.table.get(position)),
+            None => format!("entry {index}, not in the table"),
         }
     }
 
-    /// A list with somebody in it.
+    /// Decodes a list that must not be empty.
     pub(super) fn nonempty_list<T: Trace>(
         &mut self,
         reader: &mut Reader<'_, T>,
@@ -114,7 +116,7 @@ impl<'a> TableRefs<'a> {
         self.nodes(reader, what, count, None)
     }
 
-    /// A list that may be empty, and must not have that node.
+    /// Decodes a list that may be empty and must not contain `without`.
     pub(super) fn list<T: Trace>(
         &mut self,
         reader: &mut Reader<'_, T>,

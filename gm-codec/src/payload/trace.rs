@@ -1,36 +1,34 @@
-//! Who is told of each field that is read, for humans: nobody, as a rule, which costs nothing.
-//! Knows nothing of what fields mean.
+//! Tracing of decoded fields, for diagnostics. The usual trace is `()`, which costs nothing.
 
 use thiserror::Error;
 
 use super::PayloadError;
 
-/// A field of a payload, as it was read.
+/// A decoded field of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracedField {
-    /// Where it begins, in bytes from the payload's start.
+    /// Offset from the start of the payload, in bytes.
     pub at: usize,
-    /// Bytes that it takes.
+    /// Length in bytes.
     pub len: usize,
-    /// What it is called in `docs/WIRE.md`.
+    /// Name of the field in `docs/WIRE.md`.
     pub name: &'static str,
-    /// What it says, for a human: what is a distance on the wire is what it leads to here.
+    /// The value as text. A distance on the wire is shown as the value to which it leads.
     pub value: String,
 }
 
-/// What is wrong with a payload, and where.
+/// An error in a payload, and its offset.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{name} at byte {at}: {error}", name = error.name())]
 pub struct TracedError {
-    /// Where the field begins that cannot be read, or whose value decided; of an entry that is not
-    /// used, where it begins.
+    /// Offset of the field that cannot be decoded or whose value is wrong; for an unused entry, the
+    /// offset of the entry.
     pub at: usize,
-    /// What is wrong.
+    /// The error.
     pub error: PayloadError,
 }
 
-/// Is told of each field. `()` is told nothing, at no cost: the value is made only for who wants
-/// it.
+/// A receiver of decoded fields. For `()` this is free: the text of the value is not even made.
 pub(super) trait Trace {
     fn field(&mut self, at: usize, end: usize, name: &'static str, value: impl FnOnce() -> String);
 }
@@ -40,24 +38,24 @@ impl Trace for () {
     fn field(&mut self, _at: usize, _end: usize, _name: &'static str, _value: impl FnOnce() -> String) {}
 }
 
-/// Tells a human, and remembers enough to say where a fault is.
+/// A trace that reports each field to a closure, and remembers enough to locate an error.
 pub(super) struct FieldSink<'f, F> {
     report: &'f mut F,
-    /// Where the last field begins.
+    /// Offset of the last field.
     last_start: usize,
-    /// Where each entry of the table begins.
+    /// Offset of each entry of the table.
     entry_starts: Vec<usize>,
 }
 
-/// What the first field of an entry of the table is called.
+/// Name of the first field of a table entry.
 pub(super) const ENTRY: &str = "entry";
 
 impl<'f, F: FnMut(TracedField)> FieldSink<'f, F> {
-    pub(super) const fn new(to: &'f mut F) -> FieldSink<'f, F> {
-        FieldSink { report: to, last_start: 0, entry_starts: Vec::new() }
+    pub(super) const fn new(report: &'f mut F) -> FieldSink<'f, F> {
+        FieldSink { report, last_start: 0, entry_starts: Vec::new() }
     }
 
-    /// Where the fault is, if what was read ends at `read`.
+    /// The offset of an error, if decoding stopped at `read`.
     pub(super) fn locate(&self, read: usize, error: PayloadError) -> TracedError {
         let at = match &error {
             PayloadError::Truncated { .. }
@@ -81,7 +79,7 @@ impl<F: FnMut(TracedField)> Trace for FieldSink<'_, F> {
     }
 }
 
-/// Bytes as text.
+/// Bytes as hex digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

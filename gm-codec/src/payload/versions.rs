@@ -1,4 +1,4 @@
-//! Which versions of members' records the sender has. Knows nothing of the records.
+//! Versions of the members' records that the sender has (tag 11).
 
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_data::{GroupName, Version};
@@ -12,27 +12,28 @@ use super::{PayloadError, check, names};
 use crate::Limits;
 use crate::varint;
 
-/// Versions of members of one group.
+/// Versions of members' records in one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versions {
-    /// The group.
+    /// The name of the group.
     pub name: GroupName,
-    /// Living records are said with their digests.
+    /// Whether living records have their digests.
     pub digests: bool,
-    /// Whole buckets: their level, 0 to 15, and their indexes, at least one, sorted, each once. All
-    /// members of these buckets that the sender has a record of are among the versions.
+    /// Whole buckets: their level, 0 to 15, and their indexes, at least one, sorted, without
+    /// duplicates. The message then has every member of these buckets of which the sender has a
+    /// record.
     pub buckets: Option<(u8, Vec<u64>)>,
-    /// Sorted by member, each once. `None` of a member that the sender has no record of; not with
-    /// whole buckets.
+    /// The versions, sorted by member, without duplicates. `None` means that the sender has no
+    /// record of the member; not allowed with whole buckets.
     pub versions: Vec<(NetId, Option<KnownVersion>)>,
 }
 
-/// What the sender has of a member.
+/// The version of a record that the sender has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownVersion {
-    /// The version of its record.
+    /// The version.
     pub version: Version,
-    /// The digest of its record: of a living one, if digests are said at all.
+    /// Digest of a living record, if the message has digests.
     pub digest: Option<u64>,
 }
 
@@ -116,7 +117,7 @@ impl Versions {
         let (digests, whole) = (flags & flag::DIGESTS != 0, flags & flag::BUCKETS != 0);
         let buckets = whole.then(|| decode_buckets(reader, limits)).transpose()?;
         let count = reader.count("versions", limits.nodes)?;
-        // A version takes a byte at least, and its member one in the table.
+        // A version takes at least one byte, and its member one in the table.
         let mut versions = Vec::with_capacity(count.min(refs.len()));
         let mut distances = DeltaCoder::default();
         for _ in 0..count {
@@ -158,7 +159,7 @@ fn decode_buckets<T: Trace>(
 ) -> Result<(u8, Vec<u64>), PayloadError> {
     let level = decode_level(reader)?;
     let count = reader.nonzero_count("buckets", limits.nodes)?;
-    // An index takes a byte at least, which was looked at.
+    // An index takes at least one byte, which was checked.
     let mut indexes = Vec::with_capacity(count);
     let mut distances = DeltaCoder::default();
     for _ in 0..count {
@@ -167,7 +168,7 @@ fn decode_buckets<T: Trace>(
     Ok((level, indexes))
 }
 
-/// A clock or a floor.
+/// Decodes a clock or a floor.
 pub(super) fn decode_ticks<T: Trace>(
     reader: &mut Reader<'_, T>,
     what: &'static str,
@@ -176,7 +177,7 @@ pub(super) fn decode_ticks<T: Trace>(
     if number > CEILING { Err(reader.out_of_range(what)) } else { Ok(number) }
 }
 
-/// An incarnation.
+/// Decodes an incarnation.
 pub(super) fn decode_incarnation<T: Trace>(reader: &mut Reader<'_, T>) -> Result<Incarnation, PayloadError> {
     let number = decode_ticks(reader, "incarnation")?;
     Incarnation::new(number).map_err(|_| reader.out_of_range("incarnation"))

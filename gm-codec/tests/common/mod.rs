@@ -1,5 +1,5 @@
-//! What the tests share: frames put together by hand, from `docs/WIRE.md` and not from the crate,
-//! and files of vectors.
+//! Helpers of the tests: frames assembled by hand, from `docs/WIRE.md` and not with the crate, and
+//! files of vectors.
 
 #![allow(clippy::cast_possible_truncation, dead_code, unreachable_pub, missing_docs)]
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub const I: [u8; 16] = *b"initiator opens.";
 pub const A: [u8; 16] = *b"acceptor answers";
 
-/// Every implementation of the cipher that is built in.
+/// Every implementation of the cipher in this build.
 pub fn backends() -> Vec<&'static dyn Aead> {
     vec![
         &Portable,
@@ -30,7 +30,7 @@ pub fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digit).collect()
 }
 
-/// A key of bytes that are not random, and its id.
+/// A key of given bytes, and its id.
 pub fn key(number: u8) -> Key {
     Key::new(secret(number))
 }
@@ -95,7 +95,7 @@ pub fn associated(header: &[u8], cluster: &str, channel: &Channel) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that no compressor makes smaller.
+/// Incompressible bytes.
 pub fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
@@ -105,7 +105,7 @@ pub fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| next()).collect()
 }
 
-/// A sealed frame with any nonce and text, and the second byte as given.
+/// A sealed frame with any nonce and text, and this second byte.
 pub fn forge(second: u8, key: u8, cluster: &str, channel: &Channel, nonce: [u8; 12], text: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x67, second, self::key(key).id()];
     frame.extend(varint(text.len() as u64 + 28));
@@ -158,8 +158,8 @@ pub fn channel_of(json: &Value) -> Channel {
     Channel::Stream { initiator: bytes("initiator"), acceptor: bytes("acceptor"), from, number }
 }
 
-/// Compares with the file of that name, or writes it if `GM_VECTORS=write`. Gives the vectors as
-/// they were committed.
+/// Compares with the file of this name, or writes it if `GM_VECTORS=write`. Returns the committed
+/// vectors.
 pub fn committed(name: &str, note: &str, vectors: Vec<Value>) -> Vec<Value> {
     let lines: Vec<String> = vectors.iter().map(|vector| format!("    {vector}")).collect();
     let made =
@@ -167,15 +167,14 @@ pub fn committed(name: &str, note: &str, vectors: Vec<Value>) -> Vec<Value> {
     let file: Value = serde_json::from_str(&vector_file(name, &made)).expect("they are JSON");
     let old = file["vectors"].as_array().expect("a list").clone();
     for (at, (old, new)) in old.iter().zip(&vectors).enumerate() {
-        assert_eq!(old, new, "{name}, vector {at}: if another one is meant, cargo xtask vectors");
+        assert_eq!(old, new, "{name}, vector {at}: if the change is intended, run `cargo xtask vectors`");
     }
     assert_eq!(old.len(), vectors.len(), "{name}");
     old
 }
 
-/// The text of the file of vectors of that name, which is the one that was made if
-/// `GM_VECTORS=write`. The folder is the crate's, or one of the crate's name below
-/// `GM_VECTORS_DIR`.
+/// The text of the file of vectors with this name, which is `made` if `GM_VECTORS=write`. The
+/// folder is that of the crate, or the one with the crate's name below `GM_VECTORS_DIR`.
 pub fn vector_file(name: &str, made: &str) -> String {
     let folder = match std::env::var_os("GM_VECTORS_DIR") {
         Some(folder) => Path::new(&folder).join(env!("CARGO_PKG_NAME")),
@@ -183,7 +182,7 @@ pub fn vector_file(name: &str, made: &str) -> String {
     };
     let path = folder.join(format!("{name}.json"));
     if std::env::var_os("GM_VECTORS").is_some_and(|what| what == "write") {
-        std::fs::create_dir_all(&folder).expect("there is room for a folder");
+        std::fs::create_dir_all(&folder).expect("the folder can be created");
         std::fs::write(&path, made).expect("the folder can be written to");
     }
     std::fs::read_to_string(&path).expect("the vectors are there")

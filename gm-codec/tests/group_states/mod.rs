@@ -1,4 +1,4 @@
-//! Fixed states whose bytes on the wire are counted.
+//! Fixed states whose sizes on the wire are measured.
 #![allow(dead_code)] // Every test uses a part of it.
 
 use gm_clock::{Incarnation, NetId};
@@ -7,7 +7,7 @@ use gm_codec::{
 };
 use gm_data::{Increment, Item, KeyRange, StampedItem};
 
-/// Nine bytes, as in the figures of others.
+/// Nine bytes, as in measurements of other projects.
 pub(crate) const GROUP: &str = "Customers";
 pub(crate) const CLOCK: u64 = 1_000;
 
@@ -20,7 +20,7 @@ pub(crate) fn item(start: u32, end: u32, port: u16) -> StampedItem {
     StampedItem { item: Item::serves(member(0), range, port, 1).expect("a priority"), stamp: CLOCK }
 }
 
-/// A life that began in 2025.
+/// An incarnation that began in 2025.
 pub(crate) fn incarnation() -> Incarnation {
     Incarnation::new((1_763_000_000 << 16) | 0x1234).expect("in range")
 }
@@ -33,7 +33,7 @@ pub(crate) fn increment(items: Vec<StampedItem>) -> Payload {
     Payload { header: Header::own_broadcast(member(0), 1_000), body }
 }
 
-/// (bytes of the payload, bytes of the sealed frame).
+/// Length of the payload and of the sealed frame.
 pub(crate) fn sizes(payload: &Payload) -> (usize, usize) {
     let mut bytes = Vec::new();
     payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");
@@ -62,12 +62,12 @@ pub(crate) fn random_ranges(count: u32) -> Vec<StampedItem> {
     items
 }
 
-/// Ranges side by side, of one width.
+/// Adjoining ranges of one width.
 pub(crate) fn adjoining(count: u32) -> Vec<StampedItem> {
     (0..count).map(|i| item(0x4000_0000 + i * 1_000, 0x4000_0000 + i * 1_000 + 999, 20_000)).collect()
 }
 
-/// Ranges close together, of other widths and with gaps between, on so many ports in turn.
+/// Ranges of different widths with small gaps, on this many ports in turn.
 pub(crate) fn apart(count: u32, ports: u32) -> Vec<StampedItem> {
     let range = |i: u32| {
         let start = 0x4000_0000 + i * 1_000;

@@ -1,4 +1,5 @@
-//! What a payload says, as JSON. Numbers that may be above 2^53 are decimal texts.
+//! The content of a payload as JSON, with the keys of the vectors. Numbers that may exceed 2^53 are
+//! decimal strings.
 
 use gm_clock::NetId;
 use gm_codec::{
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::hex;
 
-/// How to read it, for whoever writes another implementation.
+/// Explanation of the vectors for other implementations.
 pub(crate) const NOTE: &str = "`bytes` are whole payloads in hex. Numbers that may be above 2^53 are decimal texts; epochs, \
     digests, fingerprints and bytes that mean nothing here are hex. What is not there is null. Nodes, islands, groups and the \
     like stand in the order of the wire. `what` says why a payload was written by hand; the others are generated. \
@@ -28,7 +29,7 @@ fn texts(nodes: &[NetId]) -> Vec<String> {
     nodes.iter().map(ToString::to_string).collect()
 }
 
-/// What a payload says.
+/// The payload as JSON.
 pub(crate) fn as_json(payload: &Payload) -> Value {
     json!({ "header": header(&payload.header), "body": body(&payload.body) })
 }

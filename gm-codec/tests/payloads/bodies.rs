@@ -60,7 +60,7 @@ fn ack() -> impl Strategy<Value = Body> {
     })
 }
 
-/// Runs from how many numbers lie between them and how long they are.
+/// Runs, from the gaps between them and their lengths.
 fn runs() -> impl Strategy<Value = Vec<(u64, u64)>> {
     let step = || prop_oneof![6 => 0..20_u64, 1 => any::<u64>()];
     vec((step(), step()), 1..6).prop_map(|steps| {
@@ -166,7 +166,7 @@ fn record_requests() -> impl Strategy<Value = Body> {
     )
 }
 
-/// Any but a group.
+/// A body other than a group update.
 pub(crate) fn any_other() -> impl Strategy<Value = Body> {
     let root = any::<(bool, u128)>().prop_map(|(answer, root)| Body::Root(Root { answer, root }));
     prop_oneof![

@@ -1,16 +1,16 @@
-//! Malformed payloads: tables, headers, groups and applications'. What is wrong, the bytes, the
-//! name of the error.
+//! Malformed payloads: tables, headers, group updates and applications. Each has a description, the
+//! bytes, and the name of the error.
 
-/// A table of 10.0.0.1:29999 alone, and the header of a broadcast by it with sequence 1: before
-/// what is marked by nothing.
+/// A table of 10.0.0.1:29999 alone, and the header of a broadcast by it with sequence 1: the prefix
+/// of bytes without a mark.
 pub(crate) const START: &str = "02 828080a001 752f  00 00 01";
-/// The same table, and a direct header: before what is marked by `>`.
+/// The same table, and a direct header: the prefix of bytes marked by `>`.
 pub(crate) const DIRECT: &str = "02 828080a001 752f  04 00";
-/// A table of 10.0.0.1:29999 and 10.0.0.2:29999, and a direct header of the first: before what is
-/// marked by `&`.
+/// A table of 10.0.0.1:29999 and 10.0.0.2:29999, and a direct header of the first: the prefix of
+/// bytes marked by `&`.
 pub(crate) const TWO: &str = "04 828080a001 752f 03  04 00";
 
-/// Where `=` marks the bytes, they are the whole payload.
+/// Bytes marked by `=` are the whole payload.
 pub(crate) const MALFORMED: &[(&str, &str, &str)] = &[
     ("nothing at all", "=", "Truncated"),
     ("a table without its entries", "= 04 828080a001 752f", "Truncated"),
@@ -77,7 +77,7 @@ pub(crate) const MALFORMED: &[(&str, &str, &str)] = &[
     ("two items of one range", "01 01 47 01 00 01 01 00 02 78 00 78 00", "BadRecord"),
 ];
 
-/// Of several things that are wrong, the one that is met first.
+/// Payloads with several errors, of which the first one is reported.
 pub(crate) const PRECEDENCE: &[(&str, &str, &str)] = &[
     ("more IPv6 entries than the limit, and than bytes", "= 03 ffffff7f", "TooMany"),
     ("no IPv6 entries, and more IPv4 entries than bytes", "= ff01 00", "NotCanonical"),

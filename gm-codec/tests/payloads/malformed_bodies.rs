@@ -1,6 +1,6 @@
 //! Malformed payloads: the bodies from tag 3 on, marked as in `malformed.rs`.
 
-/// What is wrong, the bytes, the name of the error.
+/// Description, bytes, name of the error.
 pub(crate) const OF_MULTICAST: &[(&str, &str, &str)] = &[
     ("peers in a broadcast, and nothing after the tag", "04", "NotDirect"),
     ("a receipt in a broadcast", "05 00 0000000000000000 00 00", "NotDirect"),
@@ -75,7 +75,7 @@ pub(crate) const OF_MULTICAST: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What is wrong, the bytes, the name of the error.
+/// Description, bytes, name of the error.
 pub(crate) const OF_SYNC: &[(&str, &str, &str)] = &[
     ("root: nothing", "> 08", "Truncated"),
     ("root: an answer of 2, and nothing after it", "> 08 02", "UnknownCode"),
@@ -119,7 +119,7 @@ pub(crate) const OF_SYNC: &[(&str, &str, &str)] = &[
     ("buckets: a child that its mask does not have", "> 0a 01 47 00 01 00 0000 0000000000000000", "Trailing"),
 ];
 
-/// What is wrong, the bytes, the name of the error.
+/// Description, bytes, name of the error.
 pub(crate) const OF_MEMBERS: &[(&str, &str, &str)] = &[
     ("versions: of a group with a control character", "> 0b 01 7f 00 00", "BadName"),
     ("versions: an unknown flag", "> 0b 01 47 04 00", "UnknownFlags"),

@@ -1,4 +1,4 @@
-//! Generated payloads: the header and the state of groups. The other bodies are in `bodies.rs`.
+//! Generated payloads: headers and group updates. `bodies.rs` has the other bodies.
 #![allow(dead_code)] // Every test uses a part of it.
 
 pub(crate) mod as_json;
@@ -37,7 +37,7 @@ pub(crate) fn nodes() -> impl Strategy<Value = Vec<NetId>> {
     prop_oneof![2 => Just(Vec::new()), 1 => btree_set(node(), 0..6).prop_map(BTreeSet::into_iter).prop_map(Iterator::collect)]
 }
 
-/// Small ones, and any.
+/// Small numbers, and any.
 pub(crate) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0..300_u64, any::<u64>()]
 }
@@ -141,7 +141,7 @@ fn group() -> impl Strategy<Value = Body> {
     })
 }
 
-/// Of all bodies.
+/// Payloads with any body.
 pub(crate) fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![1 => group(), 2 => bodies::any_other()].prop_flat_map(|body| {
         let direct = Just(Routing::Direct).boxed();
@@ -151,7 +151,7 @@ pub(crate) fn payload() -> impl Strategy<Value = Payload> {
     })
 }
 
-/// What is refused, by the name of its error; nothing of what is not.
+/// The name of the error if the bytes are refused.
 pub(crate) fn refused(bytes: &[u8]) -> Option<&'static str> {
     Payload::decode(bytes, &limits()).err().as_ref().map(PayloadError::name)
 }

@@ -1,5 +1,5 @@
-//! Payloads written by hand: each shape that a body and a header can have, the smallest and the
-//! largest numbers.
+//! Payloads written by hand: each shape of a body and a header, the smallest and the largest
+//! numbers.
 
 use gm_clock::{CEILING, Incarnation, NetId};
 use gm_codec::{
@@ -27,7 +27,7 @@ pub(crate) fn name(name: &str) -> GroupName {
 
 const EPOCH: [u8; 8] = *b"an epoch";
 
-/// To the receiver alone.
+/// A payload for the receiver only.
 pub(crate) fn direct(body: Body) -> Payload {
     Payload { header: Header::direct(v4(1)), body }
 }
@@ -36,14 +36,14 @@ fn header_only(header: Header) -> Payload {
     Payload { header, body: Body::HeaderOnly }
 }
 
-/// A broadcast with that besides.
+/// A broadcast header, modified by `change`.
 pub(crate) fn broadcast(change: impl FnOnce(&mut BroadcastHeader)) -> Header {
     let mut broadcast = BroadcastHeader { origin: None, sequence: 1, targets: Vec::new(), ack_request: None };
     change(&mut broadcast);
     Header { routing: Routing::Broadcast(broadcast), ..Header::direct(v4(1)) }
 }
 
-/// Every shape, with what it is.
+/// Every shape, with its description.
 pub(crate) fn samples() -> Vec<(&'static str, Payload)> {
     headers()
         .into_iter()
