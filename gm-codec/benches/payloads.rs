@@ -21,12 +21,12 @@ fn record(items: u32, clock: u64) -> Record {
     let item = |i: u32| Item::serves(member(), range(i), 20_000, 1).expect("a priority");
     let version = Version::new(Incarnation::new(1 << 46).expect("in range"), false, clock).expect("in range");
     let timed = (0..items).map(|i| StampedItem { item: item(i), stamp: clock });
-    Record::from_parts(member(), version, None, 0, timed).expect("sound")
+    Record::from_parts(member(), version, None, 0, timed).expect("valid")
 }
 
-fn payload(part: MemberUpdate) -> Payload {
+fn payload(update: MemberUpdate) -> Payload {
     let body =
-        Body::GroupUpdate(GroupUpdate { name: "Customers".parse().expect("a name"), updates: vec![part] });
+        Body::GroupUpdate(GroupUpdate { name: "Customers".parse().expect("a name"), updates: vec![update] });
     Payload { header: Header::own_broadcast(member(), 1_000), body }
 }
 
@@ -40,11 +40,11 @@ fn payloads(c: &mut Criterion) {
         // Every item of the member changes: an update of existing keys and nothing else.
         let (older, newer) = (record(items, 1_000), record(items, 1_001));
         let increment = newer.increment_since(older.version()).expect("of one life");
-        let said = payload(MemberUpdate::Increment(increment));
+        let message = payload(MemberUpdate::Increment(increment));
         let state = GroupState::from_records("Customers".parse().expect("a name"), [older]);
 
         let mut bytes = Vec::new();
-        said.encode(&limits, &mut bytes).expect("sound");
+        message.encode(&limits, &mut bytes).expect("valid");
         let mut sealed = Vec::new();
         let nonce = nonces.next_nonce().expect("fewer than 2^32");
         codec.seal(&Channel::Datagram, nonce, &bytes, &mut sealed).expect("short");
@@ -54,7 +54,7 @@ fn payloads(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("encode", items), |b| {
             b.iter(|| {
                 out.clear();
-                black_box(&said).encode(&limits, &mut out).expect("sound");
+                black_box(&message).encode(&limits, &mut out).expect("valid");
             });
         });
         let mut frame = Vec::with_capacity(sealed.len());
@@ -62,13 +62,13 @@ fn payloads(c: &mut Criterion) {
             b.iter(|| {
                 out.clear();
                 frame.clear();
-                black_box(&said).encode(&limits, &mut out).expect("sound");
+                black_box(&message).encode(&limits, &mut out).expect("valid");
                 let nonce = nonces.next_nonce().expect("fewer than 2^32");
                 codec.seal(&Channel::Datagram, nonce, &out, &mut frame).expect("short");
             });
         });
         group.bench_function(BenchmarkId::new("decode", items), |b| {
-            b.iter(|| Payload::decode(black_box(&bytes), &limits).expect("sound"));
+            b.iter(|| Payload::decode(black_box(&bytes), &limits).expect("valid"));
         });
         let mut scratch = Vec::new();
         group.bench_function(BenchmarkId::new("open_decode_merge", items), |b| {
@@ -77,18 +77,18 @@ fn payloads(c: &mut Criterion) {
                     // No other owner holds the state, as in a node without readers.
                     let records = state.records().map(|old| {
                         Record::from_parts(old.member(), old.version(), None, 0, old.stamped_items())
-                            .expect("sound")
+                            .expect("valid")
                     });
                     (sealed.clone(), GroupState::from_records(state.name().clone(), records))
                 },
                 |(sealed, state)| {
                     let opened = codec.open(&Channel::Datagram, sealed, &mut scratch).expect("authentic");
-                    let said = Payload::decode(opened.payload, &limits).expect("sound");
-                    let Body::GroupUpdate(GroupUpdate { updates: parts, .. }) = said.body else {
+                    let message = Payload::decode(opened.payload, &limits).expect("valid");
+                    let Body::GroupUpdate(GroupUpdate { updates, .. }) = message.body else {
                         unreachable!("a group update")
                     };
-                    for part in parts {
-                        let MemberUpdate::Increment(increment) = part else { unreachable!("an increment") };
+                    for update in updates {
+                        let MemberUpdate::Increment(increment) = update else { unreachable!("an increment") };
                         assert_eq!(state.apply(&increment), gm_data::ApplyOutcome::Applied);
                     }
                 },

@@ -124,8 +124,8 @@ impl FrameCodec {
     /// Replaces the keys of a codec that seals. An insecure codec stays insecure; then this does
     /// nothing.
     pub fn set_keyring(&mut self, keyring: Keyring) {
-        if let Some(held) = &mut self.keyring {
-            *held = keyring;
+        if let Some(current) = &mut self.keyring {
+            *current = keyring;
         }
     }
 

@@ -39,8 +39,8 @@ impl FrameHeader {
         let sealed = if self.key_id.is_some() { SEALED } else { 0 };
         let compressed = if self.compressed { COMPRESSED } else { 0 };
         let first = [MAGIC, VERSION << 4 | sealed | compressed, self.key_id.unwrap_or(0)];
-        let places = to.iter_mut().zip(first.into_iter().chain(varint::bytes(self.body as u64)));
-        places.for_each(|(place, byte)| *place = byte);
+        let targets = to.iter_mut().zip(first.into_iter().chain(varint::bytes(self.body as u64)));
+        targets.for_each(|(target, byte)| *target = byte);
     }
 
     /// The header at the front of `bytes`. The first wrong byte decides, so the caller may pass a

@@ -136,11 +136,11 @@ impl FrameSplitter {
     /// Moves bytes from the input until the buffer has `whole` bytes. The buffer grows by doubling,
     /// never above `whole`.
     fn fill(&mut self, input: &mut &[u8], whole: usize) {
-        let held = self.buffer.len();
-        let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(held)));
-        let room = grown_capacity(self.buffer.capacity(), held + taken.len(), whole);
-        if room > self.buffer.capacity() {
-            self.buffer.reserve_exact(room - held);
+        let buffered = self.buffer.len();
+        let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(buffered)));
+        let capacity = grown_capacity(self.buffer.capacity(), buffered + taken.len(), whole);
+        if capacity > self.buffer.capacity() {
+            self.buffer.reserve_exact(capacity - buffered);
         }
         self.buffer.extend_from_slice(taken);
         *input = rest;

@@ -57,7 +57,7 @@ impl Draw {
 
     fn payload(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.of(payload()).encode(&Limits::DEFAULT, &mut bytes).expect("a sound payload");
+        self.of(payload()).encode(&Limits::DEFAULT, &mut bytes).expect("a valid payload");
         bytes
     }
 }
@@ -71,11 +71,11 @@ fn table(count: usize) -> Vec<u8> {
 }
 
 /// A group `G` of this many updates, with a table of just their members.
-fn parts(count: usize, part: &[u8]) -> Vec<u8> {
+fn updates(count: usize, update: &[u8]) -> Vec<u8> {
     let mut bytes = table(count);
     bytes.extend(unhex("000001010147"));
     bytes.extend(varint(count as u64));
-    (0..count).for_each(|_| bytes.extend(part));
+    (0..count).for_each(|_| bytes.extend(update));
     bytes
 }
 
@@ -95,13 +95,13 @@ fn costliest_payloads(count: usize) -> [Vec<u8>; 12] {
     let items = [varint(count as u64), unhex("7800"), vec![0x7c; count - 1]].concat();
     [
         direct(1, "0a014705", &counted("000000")),
-        parts(count, &unhex("01010100")),
-        parts(count, &unhex("0001010000")),
-        parts(count, &unhex("00010100017800")),
-        parts(count, &unhex("02010100000000000000000000")),
+        updates(count, &unhex("01010100")),
+        updates(count, &unhex("0001010000")),
+        updates(count, &unhex("00010100017800")),
+        updates(count, &unhex("02010100000000000000000000")),
         [table(count), unhex("300001"), list.clone(), list, unhex("020161")].concat(),
-        [parts(1, &unhex("00010100")), items.clone()].concat(),
-        [parts(1, &unhex("020101000000000000000000")), items].concat(),
+        [updates(1, &unhex("00010100")), items.clone()].concat(),
+        [updates(1, &unhex("020101000000000000000000")), items].concat(),
         direct(count, "0b014700", &counted("02")),
         direct(count, "0c0147", &counted("00")),
         direct(count, "04", &islands),
@@ -113,17 +113,17 @@ fn check_payloads(draw: &mut Draw) {
     for _ in 0..COUNT {
         decode(&draw.of(vec(any::<u8>(), 0..600)));
         decode(&draw.of(vec(0..9_u8, 0..300)));
-        let (sound, at, byte) = (draw.payload(), draw.of(any::<usize>()), draw.of(any::<u8>()));
-        let at = at % sound.len();
-        decode(&sound);
-        decode(&sound[..at]);
-        let mut mutated = sound.clone();
+        let (valid, at, byte) = (draw.payload(), draw.of(any::<usize>()), draw.of(any::<u8>()));
+        let at = at % valid.len();
+        decode(&valid);
+        decode(&valid[..at]);
+        let mut mutated = valid.clone();
         mutated[at] = byte;
         decode(&mutated);
         // Replaces a number that may be a count by a large one: the remaining bytes, each limit, 64
         // bits.
-        for count in [sound.len() - at, 100_000, 1 << 20, 1 << 32, usize::MAX] {
-            decode(&[&sound[..at], &varint(count as u64), &sound[at + 1..]].concat());
+        for count in [valid.len() - at, 100_000, 1 << 20, 1 << 32, usize::MAX] {
+            decode(&[&valid[..at], &varint(count as u64), &valid[at + 1..]].concat());
         }
     }
     for count in [1, 5, 9, 65, 1_025, 16_385] {

@@ -24,7 +24,7 @@ fn generated_encodings_match_the_committed_hash() {
     for _ in 0..COUNT {
         let payload = strategy.new_tree(&mut runner).expect("the strategy yields a value").current();
         bytes.clear();
-        payload.encode(&limits(), &mut bytes).expect("a sound payload");
+        payload.encode(&limits(), &mut bytes).expect("a valid payload");
         sum.update(&bytes);
         total += bytes.len();
     }

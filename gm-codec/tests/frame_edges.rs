@@ -7,7 +7,7 @@ use gm_codec::{Channel, ClusterName, Epoch, FrameCodec, FrameError, Keyring, Lim
 
 fn sealing(limits: Limits) -> FrameCodec {
     let cluster = "production".parse().expect("a name");
-    FrameCodec::new(cluster, Keyring::new(key(1)), limits).expect("sound limits")
+    FrameCodec::new(cluster, Keyring::new(key(1)), limits).expect("valid limits")
 }
 
 fn seal(codec: &mut FrameCodec, channel: &Channel, payload: &[u8]) -> Result<Vec<u8>, SealError> {

@@ -80,8 +80,8 @@ fn replay() {
         for step in vector["steps"].as_array().expect("a list") {
             let bytes = unhex(step[0].as_str().expect("hex")).try_into().expect("8 bytes");
             let counter = step[1].as_u64().and_then(|counter| u32::try_from(counter).ok()).expect("32 bits");
-            let met: ReplayStatus = window.check_and_set(Epoch::new(bytes).expect("not zero"), counter);
-            assert_eq!(met.name(), step[2], "{vector} at {step}");
+            let actual: ReplayStatus = window.check_and_set(Epoch::new(bytes).expect("not zero"), counter);
+            assert_eq!(actual.name(), step[2], "{vector} at {step}");
         }
     }
 }

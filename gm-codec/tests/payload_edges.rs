@@ -36,30 +36,30 @@ fn record(member: NetId, items: u32) -> Record {
         0,
         (0..items).map(|key| StampedItem { item: item(key), stamp: 0 }),
     )
-    .expect("sound")
+    .expect("valid")
 }
 
 fn increment(member: NetId, items: u32) -> Increment {
     let item = |key| Item::serves(member, KeyRange::single(3 * key), 80, 1).expect("a priority");
     let items = (0..items).map(|key| StampedItem { item: item(key), stamp: 9 });
-    Increment::from_parts(member, incarnation(1), None, (8, 9), 7, items).expect("sound")
+    Increment::from_parts(member, incarnation(1), None, (8, 9), 7, items).expect("valid")
 }
 
-fn group(parts: Vec<MemberUpdate>) -> Payload {
-    direct(Body::GroupUpdate(GroupUpdate { name: name("g"), updates: parts }))
+fn group(updates: Vec<MemberUpdate>) -> Payload {
+    direct(Body::GroupUpdate(GroupUpdate { name: name("g"), updates }))
 }
 
 /// A list must not contain an element twice; a duplicate is refused like a wrong order.
 #[test]
 fn duplicates_are_refused() {
-    let about = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
+    let broadcast = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
     let sum = AckSummary { missing: 99, missing_sample: vec![v4(2), v4(2)], ..AckSummary::default() };
     let missed = |node| MissedMulticasts { node, epoch: [1; 8], runs: vec![(1, 1)] };
-    let island = |label| PeerIsland { id: label, nodes: Vec::new() };
-    let part = || MemberUpdate::Record(record(v4(2), 0));
+    let island = |id| PeerIsland { id, nodes: Vec::new() };
+    let update = || MemberUpdate::Record(record(v4(2), 0));
     let versions = |buckets, versions| Versions { name: name("G"), digests: false, buckets, versions };
     let bodies = [
-        Body::Ack(Ack { broadcast: about, status: AckStatus::Summary(sum) }),
+        Body::Ack(Ack { broadcast, status: AckStatus::Summary(sum) }),
         Body::Nack(Nack { missed: vec![missed(v4(2)), missed(v4(2))] }),
         Body::PeerExchange(PeerExchange {
             islands: vec![island(v4(2)), island(v4(2))],
@@ -70,7 +70,7 @@ fn duplicates_are_refused() {
             islands: vec![PeerIsland { id: v4(3), nodes: vec![v4(2), v4(2)] }],
             ..PeerExchange::default()
         }),
-        Body::GroupUpdate(GroupUpdate { name: name("G"), updates: vec![part(), part()] }),
+        Body::GroupUpdate(GroupUpdate { name: name("G"), updates: vec![update(), update()] }),
         Body::Versions(versions(None, vec![(v4(2), None), (v4(2), None)])),
         Body::Versions(versions(Some((1, vec![2, 2])), vec![])),
         Body::RecordRequests(RecordRequests {
@@ -95,10 +95,11 @@ fn duplicates_are_refused() {
 
 #[test]
 fn group_updates_are_sorted_by_member() {
-    let parts = |members: [NetId; 2]| members.map(|member| MemberUpdate::Record(record(member, 0))).to_vec();
-    assert_eq!(encode_error(&group(parts([v4(2), v6(1)])), &limits()), None);
+    let updates =
+        |members: [NetId; 2]| members.map(|member| MemberUpdate::Record(record(member, 0))).to_vec();
+    assert_eq!(encode_error(&group(updates([v4(2), v6(1)])), &limits()), None);
     assert_eq!(
-        encode_error(&group(parts([v6(1), v4(2)])), &limits()),
+        encode_error(&group(updates([v6(1), v4(2)])), &limits()),
         Some(PayloadError::Unsorted { what: "updates" })
     );
 }
@@ -109,13 +110,13 @@ fn group_updates_are_sorted_by_member() {
 fn item_limit_spans_all_members() {
     let exact = Limits { items: 5, ..limits() };
     let one_less = Limits { items: 4, ..limits() };
-    for parts in [
+    for updates in [
         vec![MemberUpdate::Record(record(v4(2), 5))],
         vec![MemberUpdate::Increment(increment(v4(2), 5))],
         vec![MemberUpdate::Record(record(v4(2), 2)), MemberUpdate::Increment(increment(v4(3), 3))],
         vec![MemberUpdate::Increment(increment(v4(2), 4)), MemberUpdate::Record(record(v4(3), 1))],
     ] {
-        let payload = group(parts);
+        let payload = group(updates);
         let mut bytes = Vec::new();
         payload.encode(&exact, &mut bytes).expect("as many as the limit allows");
         assert_eq!(Payload::decode(&bytes, &exact).as_ref(), Ok(&payload));
@@ -138,11 +139,11 @@ fn table_size_is_limited() {
         payload.encode(&limits(), &mut bytes).expect("it can be encoded");
         let exact = Limits { nodes: nodes.len(), ..limits() };
         assert_eq!(Payload::decode(&bytes, &exact).as_ref(), Ok(&payload));
-        for most in 1..nodes.len() {
-            let error = Payload::decode(&bytes, &Limits { nodes: most, ..limits() }).err();
+        for max in 1..nodes.len() {
+            let error = Payload::decode(&bytes, &Limits { nodes: max, ..limits() }).err();
             assert!(
-                matches!(error, Some(PayloadError::TooMany { what: "table", max: said, .. }) if said == most as u64),
-                "{error:?}: {most} of {nodes:?}"
+                matches!(error, Some(PayloadError::TooMany { what: "table", max: reported, .. }) if reported == max as u64),
+                "{error:?}: {max} of {nodes:?}"
             );
         }
     }

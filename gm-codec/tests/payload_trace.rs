@@ -40,8 +40,8 @@ fn ack_requests() {
 
 #[test]
 fn versions() {
-    let version = |gone| Version { incarnation: incarnation(1), forgotten: gone, clock: 2 };
-    let known = |gone| Some(KnownVersion { version: version(gone), digest: None });
+    let version = |forgotten| Version { incarnation: incarnation(1), forgotten, clock: 2 };
+    let known = |forgotten| Some(KnownVersion { version: version(forgotten), digest: None });
     let versions = vec![(v4(1), known(false)), (v4(2), known(true)), (v4(4), None)];
     let body = Body::Versions(Versions { name: name("G"), digests: false, buckets: None, versions });
     assert_eq!(
@@ -54,10 +54,10 @@ fn versions() {
     );
 }
 
-fn update(member: u8, gone: bool, opened: bool, items: Vec<StampedItem>) -> MemberUpdate {
-    let version = Version::new(incarnation(5), gone, 9).expect("in range");
+fn update(member: u8, forgotten: bool, opened: bool, items: Vec<StampedItem>) -> MemberUpdate {
+    let version = Version::new(incarnation(5), forgotten, 9).expect("in range");
     let opened = opened.then(|| Predecessor { incarnation: incarnation(3), clock: 4 });
-    MemberUpdate::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("sound"))
+    MemberUpdate::Record(Record::from_parts(v4(member), version, opened, 0, items).expect("valid"))
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn items() {
 
 #[test]
 fn evictions() {
-    let eviction = |member, gone| {
-        let greatest = Version { incarnation: incarnation(5), forgotten: gone, clock: 9 };
-        let least = Version { incarnation: incarnation(3), forgotten: !gone, clock: 4 };
+    let eviction = |member, forgotten| {
+        let greatest = Version { incarnation: incarnation(5), forgotten, clock: 9 };
+        let least = Version { incarnation: incarnation(3), forgotten: !forgotten, clock: 4 };
         MemberUpdate::Eviction(Eviction { member: v4(member), least, greatest })
     };
     let updates = vec![eviction(2, false), eviction(3, true)];

@@ -38,14 +38,14 @@ fn headers() {
     header_refused(Header { neighbors_gained: unsorted.clone(), ..Header::direct(v4(1)) }, "Unsorted");
     header_refused(Header { neighbors_lost: vec![v4(2), v4(2)], ..Header::direct(v4(1)) }, "Unsorted");
     header_refused(broadcast(|broadcast| broadcast.targets = unsorted), "Unsorted");
-    let sections = |kinds: &[(u64, usize)]| {
-        let section = |(kind, bytes): &(u64, usize)| Extension { kind: *kind, bytes: vec![0; *bytes] };
-        Header { extensions: kinds.iter().map(section).collect(), ..Header::direct(v4(1)) }
+    let extensions = |kinds: &[(u64, usize)]| {
+        let extension = |(kind, bytes): &(u64, usize)| Extension { kind: *kind, bytes: vec![0; *bytes] };
+        Header { extensions: kinds.iter().map(extension).collect(), ..Header::direct(v4(1)) }
     };
-    header_refused(sections(&(0..17).map(|kind| (kind, 0)).collect::<Vec<_>>()), "TooMany");
-    header_refused(sections(&[(1, 1_000), (2, 25)]), "TooMany");
-    header_refused(sections(&[(1, 0), (1, 0)]), "Unsorted");
-    header_refused(sections(&[(2, 0), (1, 0)]), "Unsorted");
+    header_refused(extensions(&(0..17).map(|kind| (kind, 0)).collect::<Vec<_>>()), "TooMany");
+    header_refused(extensions(&[(1, 1_000), (2, 25)]), "TooMany");
+    header_refused(extensions(&[(1, 0), (1, 0)]), "Unsorted");
+    header_refused(extensions(&[(2, 0), (1, 0)]), "Unsorted");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn peers() {
     let peers = |islands, others| {
         Body::PeerExchange(PeerExchange { reply_requested: false, islands, without_island: others })
     };
-    let island = |label, nodes| PeerIsland { id: label, nodes };
+    let island = |id, nodes| PeerIsland { id, nodes };
     refused(peers(vec![island(v4(2), vec![]), island(v4(1), vec![])], vec![]), "Unsorted");
     refused(peers(vec![island(v4(2), vec![v4(3), v4(1)])], vec![]), "Unsorted");
     refused(peers(vec![], vec![v6(1), v4(1)]), "Unsorted");
@@ -87,11 +87,11 @@ fn peers() {
 }
 
 #[test]
-fn receipts() {
-    let about = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
+fn acks() {
+    let broadcast = BroadcastId { origin: v4(1), epoch: [1; 8], sequence: 1 };
     let sum = |missing, names| {
         Body::Ack(Ack {
-            broadcast: about,
+            broadcast,
             status: AckStatus::Summary(AckSummary {
                 missing,
                 missing_sample: names,
@@ -105,12 +105,12 @@ fn receipts() {
 }
 
 #[test]
-fn gaps() {
+fn nack() {
     let missed = |node, runs| MissedMulticasts { node, epoch: [1; 8], runs };
-    let gaps = |nodes| Body::Nack(Nack { missed: nodes });
-    let runs = |runs| gaps(vec![missed(v4(1), runs)]);
-    refused(gaps(vec![]), "NotCanonical");
-    refused(gaps(vec![missed(v4(2), vec![(1, 1)]), missed(v4(1), vec![(1, 1)])]), "Unsorted");
+    let nack = |nodes| Body::Nack(Nack { missed: nodes });
+    let runs = |runs| nack(vec![missed(v4(1), runs)]);
+    refused(nack(vec![]), "NotCanonical");
+    refused(nack(vec![missed(v4(2), vec![(1, 1)]), missed(v4(1), vec![(1, 1)])]), "Unsorted");
     refused(runs(vec![]), "NotCanonical");
     refused(runs((0..65).map(|run| (2 * run, 2 * run)).collect()), "TooMany");
     refused(runs(vec![(2, 1)]), "OutOfRange");
@@ -151,11 +151,8 @@ fn buckets() {
 
 #[test]
 fn versions() {
-    let known = |gone, clock, digest| {
-        Some(KnownVersion {
-            version: Version { incarnation: Incarnation::MAX, forgotten: gone, clock },
-            digest,
-        })
+    let known = |forgotten, clock, digest| {
+        Some(KnownVersion { version: Version { incarnation: Incarnation::MAX, forgotten, clock }, digest })
     };
     let versions =
         |digests, buckets, versions| Body::Versions(Versions { name: name("G"), digests, buckets, versions });
@@ -180,8 +177,8 @@ fn evictions() {
         clock,
     };
     let of = |least, greatest| {
-        let parts = vec![MemberUpdate::Eviction(Eviction { member: v4(1), least, greatest })];
-        Body::GroupUpdate(GroupUpdate { name: name("G"), updates: parts })
+        let updates = vec![MemberUpdate::Eviction(Eviction { member: v4(1), least, greatest })];
+        Body::GroupUpdate(GroupUpdate { name: name("G"), updates })
     };
     refused(of(version(1, CEILING + 1), version(2, 1)), "OutOfRange");
     refused(of(version(1, 1), version(2, CEILING + 1)), "OutOfRange");
@@ -214,7 +211,7 @@ fn exceeding_the_limits() {
             ..PeerExchange::default()
         }),
         Body::PeerExchange(PeerExchange {
-            islands: three().into_iter().map(|label| PeerIsland { id: label, nodes: Vec::new() }).collect(),
+            islands: three().into_iter().map(|id| PeerIsland { id, nodes: Vec::new() }).collect(),
             ..PeerExchange::default()
         }),
         Body::Nack(Nack {

@@ -69,12 +69,12 @@ fn malformed() -> Vec<(String, Vec<u8>, &'static str)> {
     };
     let mut all: Vec<_> = tables.into_iter().flatten().map(row).collect();
     // Too long for the tables: 1,000 bytes in one extension, 25 in another.
-    let sections = |left: usize| {
+    let extensions = |left: usize| {
         let head = unhex("02 828080a001 752f 8402 00 02 00 e807");
         [head, vec![0; 1_000], unhex("01 19"), vec![0; left]].concat()
     };
-    all.push(("sections of 1,025 bytes together".to_owned(), sections(25), "TooMany"));
-    all.push(("sections of 1,025 bytes together, and too few bytes".to_owned(), sections(24), "Truncated"));
+    all.push(("sections of 1,025 bytes together".to_owned(), extensions(25), "TooMany"));
+    all.push(("sections of 1,025 bytes together, and too few bytes".to_owned(), extensions(24), "Truncated"));
     all
 }
 
@@ -89,7 +89,7 @@ fn malformed_values() -> Vec<Value> {
 }
 
 #[test]
-fn prefixes_of_malformed_payloads_are_sound() {
+fn prefixes_of_malformed_payloads_are_valid() {
     for (start, rest) in [(START, "01 01 47 00"), (DIRECT, "03"), (TWO, "0c 01 47 01 02")] {
         assert_eq!(refused(&unhex(&format!("{start} {rest}"))), None, "{start}");
     }
@@ -97,11 +97,11 @@ fn prefixes_of_malformed_payloads_are_sound() {
 
 #[test]
 fn codec_matches_the_vectors() {
-    let parts = [("payloads", by_hand().chain(generated()).collect()), ("malformed", malformed_values())];
+    let lists = [("payloads", by_hand().chain(generated()).collect()), ("malformed", malformed_values())];
     let mut text = format!("{{\n  \"note\": {}", json!(NOTE));
-    for (part, vectors) in &parts {
+    for (list, vectors) in &lists {
         let lines: Vec<String> = vectors.iter().map(|vector: &Value| format!("    {vector}")).collect();
-        text += &format!(",\n  \"{part}\": [\n{}\n  ]", lines.join(",\n"));
+        text += &format!(",\n  \"{list}\": [\n{}\n  ]", lines.join(",\n"));
     }
     text += "\n}\n";
     assert!(
@@ -113,8 +113,8 @@ fn codec_matches_the_vectors() {
 /// The trace covers every byte exactly once and reports the same error.
 #[test]
 fn traced_decoding_matches_decoding() {
-    let sound = samples::samples().into_iter().map(|(what, payload)| (what.to_owned(), encoded(&payload)));
-    for (what, bytes) in sound.chain(malformed().into_iter().map(|(what, bytes, _)| (what, bytes))) {
+    let valid = samples::samples().into_iter().map(|(what, payload)| (what.to_owned(), encoded(&payload)));
+    for (what, bytes) in valid.chain(malformed().into_iter().map(|(what, bytes, _)| (what, bytes))) {
         let mut read = 0;
         let traced = Payload::decode_traced(&bytes, &limits(), &mut |field| {
             assert_eq!(field.at, read, "{what}: {field:?}");

@@ -82,9 +82,10 @@ fn frames_open_only_in_their_channel() {
     for made in &places {
         let mut frame = Vec::new();
         sealer.seal(made, nonce(1), b"payload", &mut frame).expect("short");
-        for met in &places {
-            let expected = if met == made { Ok(b"payload".to_vec()) } else { Err(FrameError::NotAuthentic) };
-            assert_eq!(open(&sealer, met, &frame), expected, "{made:?} {met:?}");
+        for other in &places {
+            let expected =
+                if other == made { Ok(b"payload".to_vec()) } else { Err(FrameError::NotAuthentic) };
+            assert_eq!(open(&sealer, other, &frame), expected, "{made:?} {other:?}");
         }
         assert_eq!(open(&codec(&[1], "productio"), made, &frame), Err(FrameError::NotAuthentic));
         let key_id = key(1).id();

@@ -121,16 +121,16 @@ fn cbor(change: &Change) -> usize {
 /// of updates; the update without its items; items and their number; minus the gain of snappy.
 fn by_field(payload: &Payload) -> String {
     let mut bytes = Vec::new();
-    payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");
-    let (table, header, name, part) = (8, 4, 12, 19);
+    payload.encode(&Limits::DEFAULT, &mut bytes).expect("valid");
+    let (table, header, name, update) = (8, 4, 12, 19);
     assert_eq!(bytes[table..][..header], [0, 0, 0xe8, 7], "no flags, entry 0, sequence 1,000");
     assert_eq!(&bytes[table + header..][..name], [b"\x01\x09", GROUP.as_bytes(), b"\x01"].concat());
-    assert_eq!(bytes[table + header + name + part - 8..][..8], 0x0123_4567_89ab_cdef_u64.to_be_bytes());
-    let items = bytes.len() - table - header - name - part;
+    assert_eq!(bytes[table + header + name + update - 8..][..8], 0x0123_4567_89ab_cdef_u64.to_be_bytes());
+    let items = bytes.len() - table - header - name - update;
     let sealed = sizes(payload).1;
     let frame = |text: usize| 3 + varint::len(text as u64 + 28) + 28;
     let plain = frame(bytes.len()) + bytes.len();
-    let start = format!("{table} + {header} + {name} + {part} + {}", shown(items));
+    let start = format!("{table} + {header} + {name} + {update} + {}", shown(items));
     if sealed == plain {
         return format!("{} + {start}", frame(bytes.len()));
     }

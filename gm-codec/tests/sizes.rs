@@ -61,24 +61,24 @@ fn split_state_fits_datagrams_and_is_complete() {
             .into_iter()
             .map(|timed| StampedItem { item: Item::interest(member(number), timed.item.range()), ..timed });
         let version = Version::new(incarnation(), false, CLOCK).expect("in range");
-        Record::from_parts(member(number), version, None, 0, items).expect("sound")
+        Record::from_parts(member(number), version, None, 0, items).expect("valid")
     };
     let state = GroupState::from_records(GROUP.parse().expect("a name"), (0..100).map(record));
     let pieces = split_state(&state, Limits::DEFAULT.datagram_payload());
     assert_eq!(pieces.too_large, [member(33)], "it alone does not fit");
-    let mut again = GroupState::new(state.name().clone());
+    let mut merged = GroupState::new(state.name().clone());
     for group in pieces.groups {
-        let records = group.updates.iter().map(|part| match part {
+        let records = group.updates.iter().map(|update| match update {
             MemberUpdate::Record(record) => record.clone(),
             MemberUpdate::Increment(_) | MemberUpdate::Eviction(_) => {
                 unreachable!("a split state has records only")
             }
         });
-        again.merge(&GroupState::from_records(group.name.clone(), records)).expect("one group");
+        merged.merge(&GroupState::from_records(group.name.clone(), records)).expect("one group");
         let mut header = Header::own_broadcast(member(7), u64::MAX);
         header.multicast_sequence = Some(u64::MAX);
         assert!(sizes(&Payload { header, body: Body::GroupUpdate(group) }).1 <= Limits::DEFAULT.datagram);
     }
-    again.merge(&state.records_for(pieces.too_large)).expect("one group");
-    assert_eq!(again.fingerprint(), state.fingerprint());
+    merged.merge(&state.records_for(pieces.too_large)).expect("one group");
+    assert_eq!(merged.fingerprint(), state.fingerprint());
 }

@@ -18,12 +18,12 @@ fn opened(side: ConnectionSide, own: [u8; 16], peer: [u8; 16]) -> Stream {
 
 #[test]
 fn handshake_takes_chunks_and_refuses_mirrors() {
-    let mut opening = Handshake::new(ConnectionSide::Acceptor, A);
+    let mut handshake = Handshake::new(ConnectionSide::Acceptor, A);
     for byte in &I[..15] {
-        assert!(opening.read(&mut [*byte].as_slice()).expect("no echo").is_none());
+        assert!(handshake.read(&mut [*byte].as_slice()).expect("no echo").is_none());
     }
     let mut last = [I[15], 1, 2].as_slice();
-    let stream = opening.read(&mut last).expect("no echo").expect("whole");
+    let stream = handshake.read(&mut last).expect("no echo").expect("whole");
     assert_eq!(last, [1, 2]);
     assert_eq!(stream.incoming(), opened(ConnectionSide::Initiator, I, A).outgoing());
     assert_eq!(stream.outgoing(), opened(ConnectionSide::Initiator, I, A).incoming());
@@ -53,14 +53,14 @@ fn hostile_bytes_fail_at_once() {
     }
     // An announced length costs no memory, and the buffer of a large frame is freed.
     let mut splitter = after_first_frame();
-    assert!(splitter.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("sound").is_none());
+    assert!(splitter.read(&mut [0x67, 1, 9, 0xf9, 0xff, 0xff, 7, 1, 2].as_slice()).expect("valid").is_none());
     assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 9);
     let mut rest = vec![0; (16 << 20) - 9];
     rest.extend([0x67, 1]);
     let mut rest = rest.as_slice();
-    assert_eq!(splitter.read(&mut rest).expect("sound").expect("whole").len(), 16 << 20);
+    assert_eq!(splitter.read(&mut rest).expect("valid").expect("whole").len(), 16 << 20);
     assert_eq!(splitter.capacity(), 16 << 20);
-    assert!(splitter.read(&mut rest).expect("sound").is_none());
+    assert!(splitter.read(&mut rest).expect("valid").is_none());
     assert!(splitter.capacity() <= 64 && splitter.pending_bytes() == 2 && rest.is_empty());
 }
 
@@ -68,7 +68,7 @@ fn hostile_bytes_fail_at_once() {
 fn after_first_frame() -> FrameSplitter {
     let mut splitter = FrameSplitter::new(&Limits::default());
     let first = [[0x67, 0, 0, 4].as_slice(), &[0; 4]].concat();
-    assert_eq!(splitter.read(&mut first.as_slice()).expect("sound").expect("whole").len(), 8);
+    assert_eq!(splitter.read(&mut first.as_slice()).expect("valid").expect("whole").len(), 8);
     splitter
 }
 
@@ -81,10 +81,10 @@ fn first_frame_size_is_limited() {
     let mut frame = vec![0x67, 1, 9, 0xfb, 0x1f];
     frame.resize(longest, 0);
     for piece in frame[..longest - 1].chunks(7) {
-        assert!(splitter.read(&mut &*piece).expect("sound").is_none());
+        assert!(splitter.read(&mut &*piece).expect("valid").is_none());
         assert!(splitter.capacity() <= longest);
     }
-    assert_eq!(splitter.read(&mut &frame[longest - 1..]).expect("sound").expect("whole").len(), longest);
+    assert_eq!(splitter.read(&mut &frame[longest - 1..]).expect("valid").expect("whole").len(), longest);
     assert_eq!(splitter.capacity(), longest);
 
     let mut splitter = FrameSplitter::new(&Limits::default());
@@ -96,7 +96,7 @@ fn first_frame_size_is_limited() {
     let mut splitter = after_first_frame();
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(longest + 1, 0);
-    assert_eq!(splitter.read(&mut frame.as_slice()).expect("sound").expect("whole").len(), longest + 1);
+    assert_eq!(splitter.read(&mut frame.as_slice()).expect("valid").expect("whole").len(), longest + 1);
     splitter.release();
     assert_eq!(
         (splitter.capacity(), splitter.pending_bytes()),
@@ -131,16 +131,17 @@ fn oversized_first_frame_is_neither_sealed_nor_opened() {
     assert!(frame.is_empty());
     from.seal(&mut ours, nonce(2), &fits, &mut frame).expect("it fits");
     let mut first = frame.clone();
-    assert_eq!(to.open(&ours, &mut first, &mut Vec::new()).expect("sound").payload, fits);
+    assert_eq!(to.open(&ours, &mut first, &mut Vec::new()).expect("valid").payload, fits);
     frame.clear();
     from.seal(&mut ours, nonce(3), &beyond, &mut frame).expect("the second may be longer");
-    assert_eq!(to.open(&ours, &mut frame, &mut Vec::new()).expect("sound").payload, beyond);
+    assert_eq!(to.open(&ours, &mut frame, &mut Vec::new()).expect("valid").payload, beyond);
     // A peer that exceeds the limit.
     let mut frame = vec![0x67, 1, 9, 0xfc, 0x1f];
     frame.resize(4_097, 0);
     let error = FrameError::TooLong { declared: 4_092, limit: 4_091 };
-    let met = opened(ConnectionSide::Acceptor, A, I).open(&ours, &mut frame, &mut Vec::new()).map(|_| ());
-    assert_eq!(met, Err(error));
+    let received =
+        opened(ConnectionSide::Acceptor, A, I).open(&ours, &mut frame, &mut Vec::new()).map(|_| ());
+    assert_eq!(received, Err(error));
 }
 
 proptest! {
@@ -156,16 +157,16 @@ proptest! {
             from.seal(&mut ours, nonce(at as u32), payload, &mut bytes).expect("short");
         }
         let mut splitter = FrameSplitter::new(&Limits::default());
-        let (mut met, mut scratch, mut rest, mut cuts) = (Vec::new(), Vec::new(), bytes.as_slice(), cuts.iter().cycle());
+        let (mut received, mut scratch, mut rest, mut cuts) = (Vec::new(), Vec::new(), bytes.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
             let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
-            while let Some(frame) = splitter.read(&mut chunk).expect("sound") {
-                met.push(to.open(&theirs, frame, &mut scratch).expect("in its place").payload.to_vec());
+            while let Some(frame) = splitter.read(&mut chunk).expect("valid") {
+                received.push(to.open(&theirs, frame, &mut scratch).expect("in its place").payload.to_vec());
             }
             prop_assert!(chunk.is_empty());
             rest = after;
         }
-        prop_assert_eq!(met, payloads);
+        prop_assert_eq!(received, payloads);
         prop_assert_eq!(splitter.pending_bytes(), 0);
     }
 
@@ -187,11 +188,11 @@ proptest! {
             let (mut chunk, after) = rest.split_at(rest.len().min(*cuts.next().expect("an endless iterator")));
             loop {
                 let needed = splitter.max_memory_after(chunk);
-                let met = splitter.read(&mut chunk).expect("sound").is_some();
+                let received = splitter.read(&mut chunk).expect("valid").is_some();
                 prop_assert!(splitter.capacity() <= needed, "{} in use, {needed} predicted", splitter.capacity());
-                prop_assert!(needed <= 64.max(2 * splitter.pending_bytes()) || met || needed <= Limits::FIRST_FRAME);
-                frames += usize::from(met);
-                if !met {
+                prop_assert!(needed <= 64.max(2 * splitter.pending_bytes()) || received || needed <= Limits::FIRST_FRAME);
+                frames += usize::from(received);
+                if !received {
                     break;
                 }
             }

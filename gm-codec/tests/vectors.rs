@@ -114,15 +114,15 @@ fn good_frames(frames: &mut Frames) {
 
 fn bad_headers(frames: &mut Frames) {
     let udp = Channel::Datagram;
-    let sound = forge(1, 1, "production", &udp, nonce(9).bytes(), b"payload");
-    let id = sound[2];
+    let valid = forge(1, 1, "production", &udp, nonce(9).bytes(), b"payload");
+    let id = valid[2];
     let mut bad = |what: &str, bytes: &[u8], error: &str| frames.bad(what, (&[1], &udp), bytes, error);
     bad("no bytes", &[], "Truncated");
-    for bytes in 1..sound.len() {
-        bad("cut", &sound[..bytes], "Truncated");
+    for bytes in 1..valid.len() {
+        bad("cut", &valid[..bytes], "Truncated");
     }
-    bad("two frames in a datagram", &[sound.as_slice(), &sound].concat(), "TrailingBytes");
-    bad("one byte more", &[sound.as_slice(), &[0]].concat(), "TrailingBytes");
+    bad("two frames in a datagram", &[valid.as_slice(), &valid].concat(), "TrailingBytes");
+    bad("one byte more", &[valid.as_slice(), &[0]].concat(), "TrailingBytes");
     for byte in [0, 0x66, 0x47, 0xff] {
         bad("another magic, at the first byte", &[byte], "BadMagic");
     }
@@ -144,7 +144,7 @@ fn bad_headers(frames: &mut Frames) {
     bad("unsealed, no room for the checksum", &[0x67, 0, 0, 3], "TooShort");
     bad("unsealed, where sealed is wanted", &unsealed(0, "production", &udp, b"payload"), "NotSealed");
     bad("the key id of no key", &forge(1, 2, "production", &udp, nonce(9).bytes(), b"payload"), "UnknownKey");
-    frames.bad("sealed, and we have no keys", (&[], &udp), &sound, "UnknownKey");
+    frames.bad("sealed, and we have no keys", (&[], &udp), &valid, "UnknownKey");
 }
 
 /// The first frame of each side of a connection must be short; later ones, and datagrams, need not
@@ -209,9 +209,9 @@ fn bad_insides(frames: &mut Frames) {
         number: 5,
     };
     frames.bad("another connection", (&[1], &elsewhere), &sealed(&mine), "NotAuthentic");
-    let sound = sealed(&udp);
-    for at in [2, 4, 11, 12, 15, 16, 22, 23, sound.len() - 1] {
-        let mut flipped = sound.clone();
+    let valid = sealed(&udp);
+    for at in [2, 4, 11, 12, 15, 16, 22, 23, valid.len() - 1] {
+        let mut flipped = valid.clone();
         flipped[at] ^= 1;
         frames.bad(
             "a flipped bit",
@@ -221,7 +221,7 @@ fn bad_insides(frames: &mut Frames) {
         );
     }
     // Only the flag: the header is authenticated, so nothing is decompressed.
-    let mut flagged = sound.clone();
+    let mut flagged = valid.clone();
     flagged[1] |= 2;
     frames.bad("the flag of compression set on the way", (&[1], &udp), &flagged, "NotAuthentic");
 
@@ -310,7 +310,7 @@ fn frames() {
                     assert_eq!(hex(&again[6..]), hex(&frame), "{aead:?} {vector}");
                 }
                 (Err(error), Some(name)) => assert_eq!(error.name(), name, "{aead:?} {vector}"),
-                (met, _) => panic!("{aead:?} {vector}: {met:?}"),
+                (actual, _) => panic!("{aead:?} {vector}: {actual:?}"),
             }
         }
     }
@@ -367,7 +367,7 @@ fn keyring() {
         let keys = keys.iter().map(|hex| Key::new(unhex(hex.as_str().expect("hex")).try_into().expect("32")));
         let mut keys = keys.collect::<Vec<_>>().into_iter();
         let first = Keyring::new(keys.next().expect("one"));
-        let met = match keys.try_fold(first, Keyring::with) {
+        let actual = match keys.try_fold(first, Keyring::with) {
             Err(error @ (KeyringError::Full | KeyringError::Duplicate { .. })) => Err(error.name()),
             Ok(_) => {
                 for aead in common::backends() {
@@ -380,8 +380,8 @@ fn keyring() {
                 Ok(())
             }
         };
-        if met.is_err() || ["Full", "Duplicate"].iter().any(|name| vector["error"] == **name) {
-            assert_eq!(met.err(), vector["error"].as_str(), "{vector}");
+        if actual.is_err() || ["Full", "Duplicate"].iter().any(|name| vector["error"] == **name) {
+            assert_eq!(actual.err(), vector["error"].as_str(), "{vector}");
         }
     }
 }

@@ -21,8 +21,8 @@ fn payload() -> Payload {
     let items = [StampedItem { item: Item::serves(member, range, 8_080, 1).expect("a priority"), stamp: 7 }];
     let record =
         Record::from_parts(member, Version::new(incarnation, false, 7).expect("in range"), None, 0, items);
-    let digest = record.expect("sound").digest();
-    let increment = Increment::from_parts(member, incarnation, None, (6, 7), digest, items).expect("sound");
+    let digest = record.expect("valid").digest();
+    let increment = Increment::from_parts(member, incarnation, None, (6, 7), digest, items).expect("valid");
     let group = GroupUpdate {
         name: "Customers".parse().expect("a name"),
         updates: vec![MemberUpdate::Increment(increment)],
@@ -48,7 +48,7 @@ fn rows() -> Vec<(usize, Vec<u8>)> {
 #[test]
 fn worked_payload_matches_the_page() {
     let mut bytes = Vec::new();
-    payload().encode(&Limits::DEFAULT, &mut bytes).expect("sound");
+    payload().encode(&Limits::DEFAULT, &mut bytes).expect("valid");
     let mut at = 0;
     for (offset, row) in rows() {
         assert_eq!(offset, at, "{}", hex(&row));
@@ -63,7 +63,7 @@ fn worked_payload_matches_the_page() {
 #[test]
 fn frame_of_the_worked_payload_matches_the_page() {
     let mut bytes = Vec::new();
-    payload().encode(&Limits::DEFAULT, &mut bytes).expect("sound");
+    payload().encode(&Limits::DEFAULT, &mut bytes).expect("valid");
     let keyring = Keyring::new(Key::new(std::array::from_fn(|at| at as u8)));
     let mut codec =
         FrameCodec::new("production".parse().expect("a name"), keyring, Limits::DEFAULT).expect("in range");

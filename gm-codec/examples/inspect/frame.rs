@@ -20,8 +20,8 @@ pub(crate) fn print(codec: &FrameCodec, bytes: &[u8], out: &mut String) -> bool 
 
     writeln!(out, "frame of {} bytes", bytes.len()).expect("writing to a string never fails");
     // Fields after an error have no meaning.
-    let sound = fields.iter().filter(|field| bad.is_none_or(|(at, _)| field.at <= at));
-    sound.for_each(|field| lines::print_field(bytes, field, out));
+    let valid = fields.iter().filter(|field| bad.is_none_or(|(at, _)| field.at <= at));
+    valid.for_each(|field| lines::print_field(bytes, field, out));
     if let Some((at, error)) = bad {
         lines::print_error(at, error.name(), &error.to_string(), out);
     }

@@ -46,12 +46,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     let mut out = String::new();
-    let is_sound = match &codec {
+    let is_valid = match &codec {
         Some(codec) => frame::print(codec, &bytes, &mut out),
         None => lines::print_payload(&bytes, &Limits::DEFAULT, &mut out),
     };
     print!("{out}");
-    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The parsed command line.

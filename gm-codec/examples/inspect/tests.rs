@@ -12,7 +12,7 @@ fn payload() -> Vec<u8> {
     let body = Body::RecordRequests(RecordRequests { name: "G".parse().expect("a name"), requests });
     let payload = Payload { header: Header::direct(node("10.0.0.1:29999")), body };
     let mut bytes = Vec::new();
-    payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");
+    payload.encode(&Limits::DEFAULT, &mut bytes).expect("valid");
     bytes
 }
 
@@ -35,8 +35,8 @@ fn seal(codec: &mut FrameCodec, payload: &[u8]) -> Vec<u8> {
 /// The output, and whether frame and payload were valid.
 fn printed(codec: &FrameCodec, bytes: &[u8]) -> (String, bool) {
     let mut out = String::new();
-    let is_sound = frame::print(codec, bytes, &mut out);
-    (out, is_sound)
+    let is_valid = frame::print(codec, bytes, &mut out);
+    (out, is_valid)
 }
 
 /// Offset of each field line, and its name and value.
@@ -54,8 +54,8 @@ fn a_good_frame() {
     for sealed in [true, false] {
         let mut codec = codec(sealed);
         let bytes = seal(&mut codec, &payload());
-        let (text, is_sound) = printed(&codec, &bytes);
-        assert!(is_sound, "{text}");
+        let (text, is_valid) = printed(&codec, &bytes);
+        assert!(is_valid, "{text}");
         let rows: Vec<String> = rows(&text).into_iter().map(|(at, row)| format!("{at} {row}")).collect();
         let frame: &[&str] = if sealed {
             &[
@@ -105,9 +105,9 @@ fn bad_frames() {
         (&unsealed, 1, "NotSealed", 2),
         (&Vec::new(), 0, "Truncated", 0),
     ] {
-        let (text, is_sound) = printed(&codec, bytes);
+        let (text, is_valid) = printed(&codec, bytes);
         let rows = rows(&text);
-        assert!(!is_sound, "{text}");
+        assert!(!is_valid, "{text}");
         assert_eq!(rows.len(), fields + 1, "{text}");
         let (last, why) = rows.last().expect("a line");
         assert!(*last == at && why.starts_with(&format!("{name}: ")), "{name} at {at}: {text}");
@@ -131,9 +131,9 @@ fn bad_payloads_in_good_frames() {
         ("02 828080a001 752f 04 00 0c 01 47 01 8000", 14, "OverLong", "requests 1"),
     ] {
         let bytes = seal(&mut codec, &unhex(hex).expect("hex"));
-        let (text, is_sound) = printed(&codec, &bytes);
+        let (text, is_valid) = printed(&codec, &bytes);
         let rows = rows(&text);
-        assert!(!is_sound, "{text}");
+        assert!(!is_valid, "{text}");
         let [.., (_, field), (last, why)] = rows.as_slice() else { panic!("{text}") };
         assert!(*last == at && why.starts_with(&format!("{name}: ")), "{name} at {at}: {text}");
         assert!(field.ends_with(before), "{before} in {text}");

@@ -10,7 +10,9 @@
 
 use std::cell::RefCell;
 
-use gm_codec::{Aead, Channel, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, Side, varint};
+use gm_codec::{
+    Aead, Channel, ConnectionSide, Epoch, FrameCodec, Key, Keyring, Limits, Nonce, Portable, varint,
+};
 use libfuzzer_sys::fuzz_target;
 
 // Key, cluster and connection of most vectors.
@@ -176,7 +178,7 @@ fn forge(setup: Setup, compressed: bool, text: &[u8]) -> Vec<u8> {
         Channel::Datagram => associated.push(0),
         Channel::DatagramTo(_) => unreachable!("not used by this target"),
         Channel::Stream { initiator, acceptor, from, number } => {
-            associated.push(if from == Side::Initiator { 1 } else { 2 });
+            associated.push(if from == ConnectionSide::Initiator { 1 } else { 2 });
             associated.extend(initiator);
             associated.extend(acceptor);
             associated.extend(number.to_be_bytes());
@@ -199,7 +201,7 @@ fn forge(setup: Setup, compressed: bool, text: &[u8]) -> Vec<u8> {
 
 impl Setup {
     fn of(bits: u8) -> Setup {
-        let from = if bits & 0x10 == 0 { Side::Initiator } else { Side::Acceptor };
+        let from = if bits & 0x10 == 0 { ConnectionSide::Initiator } else { ConnectionSide::Acceptor };
         let number = u64::from(bits >> 6);
         let on_connection = Channel::Stream { initiator: INITIATOR, acceptor: ACCEPTOR, from, number };
         let channel = if bits & 8 == 0 { Channel::Datagram } else { on_connection };
@@ -211,7 +213,7 @@ impl Setup {
         let setup = |from, number| Channel::Stream { initiator: INITIATOR, acceptor: ACCEPTOR, from, number };
         let channel = match self.channel {
             channel if byte == 0 => channel,
-            Channel::Datagram | Channel::DatagramTo(_) => setup(Side::Acceptor, u64::from(byte)),
+            Channel::Datagram | Channel::DatagramTo(_) => setup(ConnectionSide::Acceptor, u64::from(byte)),
             Channel::Stream { .. } if byte == 1 => Channel::Datagram,
             Channel::Stream { from, number, .. } if byte == 2 => setup(from.other(), number),
             Channel::Stream { initiator, acceptor, from, number } if byte == 3 => {

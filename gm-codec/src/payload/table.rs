@@ -93,16 +93,16 @@ impl Table {
                 let head = reader.byte_as(ENTRY, |head| {
                     format!("{number}: {} octets shared, {}", head >> 1, port_text(head & 1 == 1, port))
                 })?;
-                let kept = head >> 1;
-                if kept > 16 {
+                let shared = head >> 1;
+                if shared > 16 {
                     return Err(reader.out_of_range("address"));
                 }
                 let before = octets;
-                let rest = reader.bytes_as("octets", 16 - usize::from(kept), |rest| {
-                    format!("{}, after {}", hex(rest), hex(&before[..usize::from(kept)]))
+                let rest = reader.bytes_as("octets", 16 - usize::from(shared), |rest| {
+                    format!("{}, after {}", hex(rest), hex(&before[..usize::from(shared)]))
                 })?;
-                octets[usize::from(kept)..].copy_from_slice(rest);
-                if common_prefix(&before, &octets) != kept {
+                octets[usize::from(shared)..].copy_from_slice(rest);
+                if common_prefix(&before, &octets) != shared {
                     return Err(reader.not_canonical("address"));
                 }
                 (IpAddr::V6(Ipv6Addr::from(octets)), head & 1 == 1)

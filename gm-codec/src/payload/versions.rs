@@ -131,7 +131,7 @@ impl Versions {
                 format!("{code} of {}", refs.describe(distances.peek(head >> 2)))
             })?;
             let member = refs.node_at(distances.decode(head >> 2))?;
-            let gone = match head & 3 {
+            let forgotten = match head & 3 {
                 code::LIVING => false,
                 code::FORGOTTEN => true,
                 code::NONE if !whole => {
@@ -142,10 +142,10 @@ impl Versions {
             };
             let version = Version {
                 incarnation: decode_incarnation(reader)?,
-                forgotten: gone,
+                forgotten,
                 clock: decode_ticks(reader, "clock")?,
             };
-            let digest = digests && !gone;
+            let digest = digests && !forgotten;
             let digest = digest.then(|| reader.array("digest")).transpose()?.map(u64::from_be_bytes);
             versions.push((member, Some(KnownVersion { version, digest })));
         }

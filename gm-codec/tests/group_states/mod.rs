@@ -28,18 +28,18 @@ pub(crate) fn incarnation() -> Incarnation {
 pub(crate) fn increment(items: Vec<StampedItem>) -> Payload {
     let span = (CLOCK - 1, CLOCK);
     let increment = Increment::from_parts(member(0), incarnation(), None, span, 0x0123_4567_89ab_cdef, items);
-    let parts = vec![MemberUpdate::Increment(increment.expect("sound"))];
-    let body = Body::GroupUpdate(GroupUpdate { name: GROUP.parse().expect("a name"), updates: parts });
+    let updates = vec![MemberUpdate::Increment(increment.expect("valid"))];
+    let body = Body::GroupUpdate(GroupUpdate { name: GROUP.parse().expect("a name"), updates });
     Payload { header: Header::own_broadcast(member(0), 1_000), body }
 }
 
 /// Length of the payload and of the sealed frame.
 pub(crate) fn sizes(payload: &Payload) -> (usize, usize) {
     let mut bytes = Vec::new();
-    payload.encode(&Limits::DEFAULT, &mut bytes).expect("sound");
+    payload.encode(&Limits::DEFAULT, &mut bytes).expect("valid");
     let keyring = Keyring::new(Key::new([7; 32]));
     let limits = Limits { datagram: 65_507, ..Limits::DEFAULT };
-    let mut codec = FrameCodec::new("production".parse().expect("a name"), keyring, limits).expect("sound");
+    let mut codec = FrameCodec::new("production".parse().expect("a name"), keyring, limits).expect("valid");
     let nonce = Nonce::from_parts(Epoch::new([1; 8]).expect("not zero"), 1);
     let mut frame = Vec::new();
     codec.seal(&Channel::Datagram, nonce, &bytes, &mut frame).expect("short");

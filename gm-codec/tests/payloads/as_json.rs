@@ -42,17 +42,19 @@ fn header(header: &Header) -> Value {
         island,
         neighbors_gained,
         neighbors_lost,
-        extensions: sections,
+        extensions,
     } = header;
-    let sections: Vec<Value> =
-        sections.iter().map(|section| json!([section.kind.to_string(), hex(&section.bytes)])).collect();
+    let extensions: Vec<Value> = extensions
+        .iter()
+        .map(|extension| json!([extension.kind.to_string(), hex(&extension.bytes)]))
+        .collect();
     let mut value = json!({
         "sender": sender.to_string(),
         "direct": *kind == Routing::Direct,
         "origin": null, "sequence": null, "list": [], "receipts": null,
         "multicast": multicast.map(|number| number.to_string()),
         "island": island.map(|island| island.to_string()),
-        "heard": texts(neighbors_gained), "lost": texts(neighbors_lost), "sections": sections,
+        "heard": texts(neighbors_gained), "lost": texts(neighbors_lost), "sections": extensions,
     });
     if let Routing::Broadcast(broadcast) = kind {
         value["origin"] = broadcast
@@ -63,9 +65,9 @@ fn header(header: &Header) -> Value {
         value["list"] = json!(texts(&broadcast.targets));
         value["receipts"] = broadcast
             .ack_request
-            .map(|receipts| {
-                let within = receipts.within_millis;
-                json!({ "within_millis": within, "durable": receipts.durable, "again": receipts.reassigned })
+            .map(|ack_request| {
+                let within = ack_request.within_millis;
+                json!({ "within_millis": within, "durable": ack_request.durable, "again": ack_request.reassigned })
             })
             .unwrap_or_default();
     }
@@ -75,7 +77,7 @@ fn header(header: &Header) -> Value {
 fn body(body: &Body) -> Value {
     match body {
         Body::GroupUpdate(group) => json!({
-            "group": group.name.as_str(), "parts": group.updates.iter().map(part).collect::<Vec<_>>(),
+            "group": group.name.as_str(), "parts": group.updates.iter().map(update).collect::<Vec<_>>(),
         }),
         Body::Application(application) => {
             json!({ "application": application.name, "bytes": hex(&application.bytes) })
@@ -89,9 +91,9 @@ fn body(body: &Body) -> Value {
                 .collect();
             json!({ "peers": { "wanted": peers.reply_requested, "islands": islands, "others": texts(&peers.without_island) } })
         }
-        Body::Ack(message) => json!({ "receipt": receipt(message) }),
-        Body::Nack(gaps) => {
-            let nodes = gaps.missed.iter().map(|missed| {
+        Body::Ack(message) => json!({ "receipt": ack(message) }),
+        Body::Nack(nack) => {
+            let nodes = nack.missed.iter().map(|missed| {
                 let runs =
                     missed.runs.iter().map(|(first, last)| json!([first.to_string(), last.to_string()]));
                 let runs: Vec<Value> = runs.collect();
@@ -99,9 +101,9 @@ fn body(body: &Body) -> Value {
             });
             json!({ "gaps": nodes.collect::<Vec<_>>() })
         }
-        Body::Retransmission(repeat) => json!({ "repeat": {
-            "node": repeat.node.to_string(), "epoch": hex(&repeat.epoch),
-            "number": repeat.multicast_sequence.to_string(), "payload": hex(&repeat.payload),
+        Body::Retransmission(retransmission) => json!({ "repeat": {
+            "node": retransmission.node.to_string(), "epoch": hex(&retransmission.epoch),
+            "number": retransmission.multicast_sequence.to_string(), "payload": hex(&retransmission.payload),
         }}),
         Body::Root(root) => {
             json!({ "root": { "answer": root.answer, "root": format!("{:032x}", root.root) } })
@@ -112,18 +114,18 @@ fn body(body: &Body) -> Value {
     }
 }
 
-fn receipt(receipt: &Ack) -> Value {
-    let answer = match &receipt.status {
+fn ack(ack: &Ack) -> Value {
+    let answer = match &ack.status {
         AckStatus::Received => json!("have"),
         AckStatus::ContentWanted => json!("send me"),
-        AckStatus::Summary(sum) => json!({
-            "final": sum.is_final, "again": sum.reassigned, "delivered": sum.delivered.to_string(),
-            "refused": sum.refused.to_string(), "missing": sum.missing.to_string(), "names": texts(&sum.missing_sample),
+        AckStatus::Summary(summary) => json!({
+            "final": summary.is_final, "again": summary.reassigned, "delivered": summary.delivered.to_string(),
+            "refused": summary.refused.to_string(), "missing": summary.missing.to_string(), "names": texts(&summary.missing_sample),
         }),
     };
-    let about = receipt.broadcast;
+    let broadcast = ack.broadcast;
     json!({
-        "origin": about.origin.to_string(), "epoch": hex(&about.epoch), "sequence": about.sequence.to_string(),
+        "origin": broadcast.origin.to_string(), "epoch": hex(&broadcast.epoch), "sequence": broadcast.sequence.to_string(),
         "answer": answer,
     })
 }
@@ -170,10 +172,10 @@ fn of_sync(body: &Body) -> Value {
             }})
         }
         Body::RecordRequests(message) => {
-            let requests = message.requests.iter().map(|(member, held)| {
-                let held = held
+            let requests = message.requests.iter().map(|(member, known)| {
+                let known = known
                     .map(|(incarnation, clock)| json!([incarnation.get().to_string(), clock.to_string()]));
-                json!([member.to_string(), held])
+                json!([member.to_string(), known])
             });
             let requests: Vec<Value> = requests.collect();
             json!({ "requests": { "group": message.name.as_str(), "requests": requests } })
@@ -182,11 +184,11 @@ fn of_sync(body: &Body) -> Value {
     }
 }
 
-fn part(part: &MemberUpdate) -> Value {
+fn update(update: &MemberUpdate) -> Value {
     let opened = |opened: Option<Predecessor>| {
         opened.map(|opened| json!([opened.incarnation.get().to_string(), opened.clock.to_string()]))
     };
-    match part {
+    match update {
         MemberUpdate::Record(record) => json!({
             "record": record.member().to_string(),
             "incarnation": record.version().incarnation.get().to_string(),

@@ -119,25 +119,25 @@ prop_compose! {
             let since = floor % clock;
             let items = timed(member, items, since + 1, clock);
             let increment = Increment::from_parts(member, to_incarnation(incarnation), opened, (since, clock), digest, items);
-            return MemberUpdate::Increment(increment.expect("sound"));
+            return MemberUpdate::Increment(increment.expect("valid"));
         }
         if kind == 3 {
             let greatest = Version::new(to_incarnation(incarnation), opened.is_some(), clock).expect("in range");
             let least = Version { incarnation: to_incarnation(floor % (incarnation + 1)), forgotten: false, clock: digest % (clock + 1) };
             return MemberUpdate::Eviction(Eviction { member, least, greatest });
         }
-        let gone = kind == 1;
-        let items = if gone { Vec::new() } else { timed(member, items, 0, clock) };
-        let version = Version::new(to_incarnation(incarnation), gone, clock).expect("in range");
-        MemberUpdate::Record(Record::from_parts(member, version, opened, floor % (clock + 1), items).expect("sound"))
+        let forgotten = kind == 1;
+        let items = if forgotten { Vec::new() } else { timed(member, items, 0, clock) };
+        let version = Version::new(to_incarnation(incarnation), forgotten, clock).expect("in range");
+        MemberUpdate::Record(Record::from_parts(member, version, opened, floor % (clock + 1), items).expect("valid"))
     }
 }
 
 fn group() -> impl Strategy<Value = Body> {
-    (bodies::name(), vec(member_update(), 0..6)).prop_map(|(name, parts)| {
-        let parts: BTreeMap<NetId, MemberUpdate> =
-            parts.into_iter().map(|part| (part.member(), part)).collect();
-        Body::GroupUpdate(GroupUpdate { name, updates: parts.into_values().collect() })
+    (bodies::name(), vec(member_update(), 0..6)).prop_map(|(name, updates)| {
+        let updates: BTreeMap<NetId, MemberUpdate> =
+            updates.into_iter().map(|part| (part.member(), part)).collect();
+        Body::GroupUpdate(GroupUpdate { name, updates: updates.into_values().collect() })
     })
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn refused(bytes: &[u8]) -> Option<&'static str> {
 
 pub(crate) fn encoded(payload: &Payload) -> Vec<u8> {
     let mut bytes = Vec::new();
-    payload.encode(&limits(), &mut bytes).expect("a sound payload");
+    payload.encode(&limits(), &mut bytes).expect("a valid payload");
     bytes
 }
 

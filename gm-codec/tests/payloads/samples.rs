@@ -55,19 +55,19 @@ pub(crate) fn samples() -> Vec<(&'static str, Payload)> {
 }
 
 fn headers() -> Vec<(&'static str, Payload)> {
-    let receipts = |within_millis, durable, again| {
+    let ack_request = |within_millis, durable, reassigned| {
         header_only(broadcast(|broadcast| {
-            broadcast.ack_request = Some(AckRequest { within_millis, durable, reassigned: again })
+            broadcast.ack_request = Some(AckRequest { within_millis, durable, reassigned })
         }))
     };
-    let section = |kind, bytes: &[u8]| Extension { kind, bytes: bytes.to_vec() };
-    let sections = |sections| header_only(Header { extensions: sections, ..Header::direct(v4(1)) });
+    let extension = |kind, bytes: &[u8]| Extension { kind, bytes: bytes.to_vec() };
+    let extensions = |extensions| header_only(Header { extensions, ..Header::direct(v4(1)) });
     let all = Header {
         multicast_sequence: Some(7),
         island: Some(v6(1)),
         neighbors_gained: vec![v4(2), v6(2)],
         neighbors_lost: vec![v4(3)],
-        extensions: vec![section(3, b"abc")],
+        extensions: vec![extension(3, b"abc")],
         ..broadcast(|broadcast| {
             broadcast.origin = Some(Origin { node: v4(9), epoch: EPOCH });
             broadcast.targets = (1..=12).map(v6).collect();
@@ -88,28 +88,32 @@ fn headers() -> Vec<(&'static str, Payload)> {
             "a broadcast of the sender's own in an older epoch",
             header_only(broadcast(|broadcast| broadcast.origin = Some(Origin { node: v4(1), epoch: EPOCH }))),
         ),
-        ("receipts at once", receipts(0, false, false)),
-        ("receipts, on disk", receipts(1, true, false)),
-        ("receipts of another's share", receipts(31, false, true)),
-        ("receipts as late as can be", receipts(u32::MAX, true, true)),
-        ("a section without bytes", sections(vec![section(0, &[])])),
-        ("sixteen sections", sections((0..16).map(|kind| section(kind * kind, &[7])).collect())),
-        ("sections of 1,024 bytes", sections(vec![section(1, &[0; 1_000]), section(u64::MAX, &[1; 24])])),
+        ("receipts at once", ack_request(0, false, false)),
+        ("receipts, on disk", ack_request(1, true, false)),
+        ("receipts of another's share", ack_request(31, false, true)),
+        ("receipts as late as can be", ack_request(u32::MAX, true, true)),
+        ("a section without bytes", extensions(vec![extension(0, &[])])),
+        ("sixteen sections", extensions((0..16).map(|kind| extension(kind * kind, &[7])).collect())),
+        (
+            "sections of 1,024 bytes",
+            extensions(vec![extension(1, &[0; 1_000]), extension(u64::MAX, &[1; 24])]),
+        ),
     ]
 }
 
 fn of_groups() -> Vec<(&'static str, Payload)> {
     let group = |parts| Body::GroupUpdate(GroupUpdate { name: name("é"), updates: parts });
-    let record = |member, gone, clock, floor, items: Vec<StampedItem>| {
-        let version = Version::new(Incarnation::MAX, gone, clock).expect("in range");
-        MemberUpdate::Record(Record::from_parts(member, version, None, floor, items).expect("sound"))
+    let record = |member, forgotten, clock, floor, items: Vec<StampedItem>| {
+        let version = Version::new(Incarnation::MAX, forgotten, clock).expect("in range");
+        MemberUpdate::Record(Record::from_parts(member, version, None, floor, items).expect("valid"))
     };
     let range = KeyRange::new(u32::MAX, u32::MAX).expect("in order");
     let item = Item::serves(v4(2), range, 80, u16::MAX).expect("a priority");
     let last = record(v4(2), false, CEILING, CEILING, vec![StampedItem { item, stamp: 0 }]);
     let evicted = |least: (u64, bool, u64), greatest: (u64, bool, u64)| {
-        let version = |(incarnation, gone, clock)| {
-            Version::new(Incarnation::new(incarnation).expect("in range"), gone, clock).expect("in range")
+        let version = |(incarnation, forgotten, clock)| {
+            Version::new(Incarnation::new(incarnation).expect("in range"), forgotten, clock)
+                .expect("in range")
         };
         MemberUpdate::Eviction(Eviction { member: v4(2), least: version(least), greatest: version(greatest) })
     };
@@ -148,23 +152,23 @@ fn of_multicast() -> Vec<(&'static str, Payload)> {
     let peers = |wanted, islands, others| {
         direct(Body::PeerExchange(PeerExchange { reply_requested: wanted, islands, without_island: others }))
     };
-    let island = |label, nodes| PeerIsland { id: label, nodes };
-    let about = BroadcastId { origin: v6(1), epoch: EPOCH, sequence: 300 };
-    let receipt = |answer| direct(Body::Ack(Ack { broadcast: about, status: answer }));
-    let most = u64::MAX;
+    let island = |id, nodes| PeerIsland { id, nodes };
+    let broadcast = BroadcastId { origin: v6(1), epoch: EPOCH, sequence: 300 };
+    let ack = |answer| direct(Body::Ack(Ack { broadcast, status: answer }));
+    let max = u64::MAX;
     let names: Vec<NetId> = (1..=16).map(v4).collect();
     let sum = AckSummary {
         is_final: true,
         reassigned: true,
-        delivered: most,
-        refused: most,
-        missing: most,
+        delivered: max,
+        refused: max,
+        missing: max,
         missing_sample: names,
     };
     let few = AckSummary { missing: 1, missing_sample: vec![v6(1)], ..AckSummary::default() };
     let missed = |node, runs| MissedMulticasts { node, epoch: EPOCH, runs };
-    let gaps = |nodes| direct(Body::Nack(Nack { missed: nodes }));
-    let repeat = |number, payload: &[u8]| {
+    let nack = |nodes| direct(Body::Nack(Nack { missed: nodes }));
+    let retransmission = |number, payload: &[u8]| {
         direct(Body::Retransmission(Retransmission {
             node: v4(3),
             epoch: EPOCH,
@@ -184,26 +188,26 @@ fn of_multicast() -> Vec<(&'static str, Payload)> {
                 vec![v4(7), v6(7)],
             ),
         ),
-        ("receipt: have", receipt(AckStatus::Received)),
-        ("receipt: send me", receipt(AckStatus::ContentWanted)),
-        ("receipt: a sum of nothing", receipt(AckStatus::Summary(AckSummary::default()))),
-        ("receipt: a sum with all names that are missing", receipt(AckStatus::Summary(few))),
-        ("receipt: a last sum with everything", receipt(AckStatus::Summary(sum))),
-        ("gaps: number 0", gaps(vec![missed(v4(1), vec![(0, 0)])])),
-        ("gaps: every number", gaps(vec![missed(v4(2), vec![(0, most)])])),
-        ("gaps: runs that are as near as can be", gaps(vec![missed(v4(2), vec![(5, 5), (7, 9), (11, 12)])])),
-        ("gaps: the first number and the last", gaps(vec![missed(v4(2), vec![(0, 0), (most, most)])])),
+        ("receipt: have", ack(AckStatus::Received)),
+        ("receipt: send me", ack(AckStatus::ContentWanted)),
+        ("receipt: a sum of nothing", ack(AckStatus::Summary(AckSummary::default()))),
+        ("receipt: a sum with all names that are missing", ack(AckStatus::Summary(few))),
+        ("receipt: a last sum with everything", ack(AckStatus::Summary(sum))),
+        ("gaps: number 0", nack(vec![missed(v4(1), vec![(0, 0)])])),
+        ("gaps: every number", nack(vec![missed(v4(2), vec![(0, max)])])),
+        ("gaps: runs that are as near as can be", nack(vec![missed(v4(2), vec![(5, 5), (7, 9), (11, 12)])])),
+        ("gaps: the first number and the last", nack(vec![missed(v4(2), vec![(0, 0), (max, max)])])),
         (
             "gaps: 64 runs, and another node",
-            gaps(vec![
+            nack(vec![
                 missed(v4(2), (0..64).map(|run| (2 * run, 2 * run)).collect()),
                 missed(v6(2), vec![(300, 400)]),
             ]),
         ),
-        ("repeat: not there any longer", repeat(0, b"")),
+        ("repeat: not there any longer", retransmission(0, b"")),
         (
             "repeat: the payload of a notice",
-            repeat(most, &super::encoded(&header_only(Header::own_broadcast(v4(3), 7)))),
+            retransmission(max, &super::encoded(&header_only(Header::own_broadcast(v4(3), 7)))),
         ),
     ]
 }
@@ -214,7 +218,7 @@ fn of_sync() -> Vec<(&'static str, Payload)> {
         let (after, until) = (after.map(name), until.map(name));
         direct(Body::Fingerprints(Fingerprints { answer, after, until, groups }))
     };
-    let (held, known) = (GroupEntry::Hosted(u128::MAX), GroupEntry::Contact(v6(5)));
+    let (hosted, known) = (GroupEntry::Hosted(u128::MAX), GroupEntry::Contact(v6(5)));
     let buckets = |level, parents: &[(u64, &[(usize, u64)])]| {
         let parent = |(index, fingerprints): &(u64, &[(usize, u64)])| {
             let mut children = [None; 16];
@@ -234,11 +238,11 @@ fn of_sync() -> Vec<(&'static str, Payload)> {
         ("fingerprints: all there are, and there are none", fingerprints(false, None, None, vec![])),
         (
             "fingerprints: an answer",
-            fingerprints(true, None, None, vec![(name("A"), held), (name("B"), known)]),
+            fingerprints(true, None, None, vec![(name("A"), hosted), (name("B"), known)]),
         ),
         (
             "fingerprints: after a name",
-            fingerprints(false, Some("A"), None, vec![(name("A\u{20}"), known), (name("é"), held)]),
+            fingerprints(false, Some("A"), None, vec![(name("A\u{20}"), known), (name("é"), hosted)]),
         ),
         (
             "fingerprints: until a name, which is spoken of",
@@ -246,7 +250,7 @@ fn of_sync() -> Vec<(&'static str, Payload)> {
         ),
         (
             "fingerprints: between two names",
-            fingerprints(true, Some("A"), Some("AB"), vec![(name("AA"), held)]),
+            fingerprints(true, Some("A"), Some("AB"), vec![(name("AA"), hosted)]),
         ),
         ("buckets: the root, with all children", buckets(0, &[(0, &full)])),
         ("buckets: one without children", buckets(1, &[(15, &[])])),
@@ -260,9 +264,9 @@ fn of_members() -> Vec<(&'static str, Payload)> {
         direct(Body::Versions(Versions { name: name("G"), digests, buckets, versions }))
     };
     let to_incarnation = |number| Incarnation::new(number).expect("in range");
-    let known = |incarnation, gone, clock, digest| {
+    let known = |incarnation, forgotten, clock, digest| {
         Some(KnownVersion {
-            version: Version { incarnation: to_incarnation(incarnation), forgotten: gone, clock },
+            version: Version { incarnation: to_incarnation(incarnation), forgotten, clock },
             digest,
         })
     };
