@@ -1,7 +1,7 @@
 //! A payload, the decompressed content of a frame: encoding and decoding.
 //!
-//! One value has exactly one encoding, and every other one is refused, so `encode(decode(bytes)) ==
-//! bytes`.
+//! One value has exactly one encoding, and every other one is refused. So the encoding of a decoded
+//! payload is the decoded bytes.
 
 mod ack;
 mod application;

@@ -138,9 +138,9 @@ impl FrameSplitter {
     fn fill(&mut self, input: &mut &[u8], whole: usize) {
         let buffered = self.buffer.len();
         let (taken, rest) = input.split_at(input.len().min(whole.saturating_sub(buffered)));
-        let capacity = grown_capacity(self.buffer.capacity(), buffered + taken.len(), whole);
-        if capacity > self.buffer.capacity() {
-            self.buffer.reserve_exact(capacity - buffered);
+        let room = grown_capacity(self.buffer.capacity(), buffered + taken.len(), whole);
+        if room > self.buffer.capacity() {
+            self.buffer.reserve_exact(room - buffered);
         }
         self.buffer.extend_from_slice(taken);
         *input = rest;

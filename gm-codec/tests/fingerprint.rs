@@ -1,9 +1,9 @@
-//! One checksum over the encodings of thousands of generated payloads: any change of the wire
+//! Checksum over the encodings of thousands of generated payloads: any change of the wire
 //! format changes it.
 //!
-//! It shows that something changed, not what; the other vectors show that. It also changes if the
-//! generated payloads change, by `tests/payloads` or by another version of proptest. `cargo xtask
-//! vectors` writes it.
+//! It shows that the encoding changed, but not where; the other vectors show that. It also changes
+//! if the generated payloads change, by `tests/payloads` or by another version of proptest. `cargo
+//! xtask vectors` writes it.
 
 mod common;
 mod payloads;
