@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, status};
 
-/// Runs the benches; `args` go to the bench programs. True if all of them ended well.
+/// Runs the benches with `args`. Returns whether all of them succeeded.
 pub(crate) fn run(ws: &Workspace, package: Option<&str>, args: &[String]) -> Result<bool> {
     let with_benches = ws
         .members()
@@ -18,8 +18,8 @@ pub(crate) fn run(ws: &Workspace, package: Option<&str>, args: &[String]) -> Res
         println!("== benches of {name}");
         let mut command = ws.cargo("bench");
         command.args(["-p", &name]);
-        // By name: without it cargo also starts the unit tests, which do not know the arguments of
-        // a bench.
+        // Name each bench: otherwise cargo also starts the unit tests, which reject the arguments
+        // of a bench.
         for bench in &benches {
             command.args(["--bench", bench]);
         }
@@ -30,7 +30,7 @@ pub(crate) fn run(ws: &Workspace, package: Option<&str>, args: &[String]) -> Res
     Ok(true)
 }
 
-/// The crates to run, each with its benches: the asked one, or all that have any.
+/// The crates to run with their benches: the given crate, or all crates that have benches.
 fn chosen(crates: Vec<(String, Vec<String>)>, package: Option<&str>) -> Result<Vec<(String, Vec<String>)>> {
     let mut chosen = crates;
     if let Some(package) = package {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_that_cannot_be_met_is_an_error() {
+    fn an_unknown_crate_or_one_without_benches_is_an_error() {
         assert!(chosen(crates(), Some("b")).is_err(), "no benches");
         assert!(chosen(crates(), Some("c")).is_err(), "no such crate");
         assert!(chosen(vec![], None).is_err(), "nothing to run");

@@ -1,7 +1,7 @@
-//! `cargo xtask ci`: everything a change must pass, in order, stopping at the first failure.
+//! `cargo xtask ci`: the gate. It runs everything that a change must pass, in order, and stops at
+//! the first failure.
 //!
-//! Knows the order of the steps and how to say which one failed; each step's work is done
-//! elsewhere.
+//! It has the order of the steps and reports which one failed. Other modules do the work.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,19 +12,19 @@ use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 use crate::{deps, fuzz, mutants, net, port, sim, test, vectors};
 
-/// How a step ended.
+/// Result of a step.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// With the tests it ran, failed ones included.
+    /// The step ran; the counts include failed tests.
     Ran(TestCounts),
-    /// With the reason why it could not run here.
+    /// The step cannot run here, for this reason.
     Skipped(&'static str),
 }
 
-/// One step of the sequence.
+/// A step of the sequence.
 struct Step<'a> {
     name: &'static str,
-    /// What a reader types to see only this step.
+    /// The command that runs this step alone.
     rerun: String,
     run: Box<dyn FnMut() -> Result<Outcome> + 'a>,
 }
@@ -35,8 +35,8 @@ const FMT_FUZZ: &str = "fmt --check --manifest-path gm-codec/fuzz/Cargo.toml";
 const CLIPPY: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
 const DOC: &str = "doc --workspace --no-deps --all-features";
 const DOC_FLAGS: &str = "-D warnings";
-// Licences, bans and duplicates are the `deps` step; only the advisories need a database from
-// elsewhere.
+// The `deps` step checks licences, bans and duplicates; only the advisories need an online
+// database.
 const DENY: &str = "deny check advisories";
 
 /// Runs the whole sequence.
@@ -52,8 +52,7 @@ pub(crate) fn run(ws: &Workspace) -> TestCounts {
         step("mutants", "cargo xtask mutants", || Ok(Outcome::Ran(mutants::ci(ws)?))),
         step("sim", "cargo xtask sim", || Ok(Outcome::Ran(sim::ci(ws, false)?))),
         step("sim of nodes", "cargo xtask sim --node", || Ok(Outcome::Ran(sim::ci(ws, true)?))),
-        // The tests have compared the cases; this compares whole files, and finds those that no
-        // test makes.
+        // The tests compare cases. This compares whole files, and finds files that no test writes.
         step("vectors", "cargo xtask vectors --check", || Ok(yes_or_no(vectors::run(ws, true)?))),
         step("port", "cargo xtask port", || {
             Ok(port::run(ws)?.map_or(Outcome::Skipped(port::NO_PYTHON), Outcome::Ran))
@@ -108,7 +107,7 @@ fn sequence(steps: &mut [Step<'_>]) -> TestCounts {
     sum
 }
 
-/// Names the steps that were left out, and counts them.
+/// Prints the steps that were not run, and returns their number.
 fn not_reached<'a, 'b: 'a>(rest: impl Iterator<Item = &'a mut Step<'b>>) -> u64 {
     let mut count = 0;
     for step in rest {
@@ -165,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs steps with the given outcomes and says which ones were started.
+    /// Runs steps with the given outcomes and returns how many of them started.
     fn play(outcomes: Vec<Result<Outcome>>) -> (TestCounts, usize) {
         let started = Cell::new(0);
         let started = &started;

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 const RULE: &str = "deps";
 
-/// A package that is not ours.
+/// A package that is not part of this workspace.
 #[derive(Debug)]
 struct Foreign {
     name: String,
@@ -22,17 +22,18 @@ struct Foreign {
     licence: Option<String>,
 }
 
-/// What the graph is held against.
+/// The rules for the dependency graph.
 #[derive(Debug)]
 struct Rules<'a> {
-    /// The lock file, for the report.
+    /// Path of the lock file, for the report.
     lock: &'a str,
     licences: &'a [&'a str],
     banned: &'a [(&'a str, &'a str)],
     duplicates: &'a [(&'a str, &'a str)],
 }
 
-/// Checks the whole graph, for all platforms and with all features; true if nothing was found.
+/// Checks the whole graph, for all platforms and with all features. Returns whether there were no
+/// findings.
 pub(crate) fn run(ws: &Workspace) -> Result<bool> {
     let rules =
         Rules { lock: "Cargo.lock", licences: LICENCES, banned: BANNED_CRATES, duplicates: DUPLICATES };
@@ -49,7 +50,7 @@ pub(crate) fn run(ws: &Workspace) -> Result<bool> {
     Ok(report("deps", packages.len(), "packages", findings))
 }
 
-/// The packages of a workspace that come from elsewhere.
+/// The external packages of a workspace.
 fn foreign(ws: &Workspace, folder: &str) -> Result<Vec<Foreign>> {
     let metadata = ws.resolved(folder)?;
     let packages = metadata
@@ -85,19 +86,19 @@ fn check(packages: &[Foreign], rules: &Rules<'_>) -> Vec<Finding> {
     for (name, versions) in &versions {
         if !rules.duplicates.iter().any(|(excepted, _)| excepted == name) {
             let list = versions.iter().copied().collect::<Vec<_>>().join(", ");
-            findings.push(found(format!("{name} is there in several versions: {list}")));
+            findings.push(found(format!("{name} is present in several versions: {list}")));
         }
     }
     for (name, _) in rules.duplicates {
         if !versions.contains_key(name) {
-            findings.push(found(format!("{name} has one version: its exception is not needed")));
+            findings.push(found(format!("{name} has one version: remove its exception")));
         }
     }
     findings
 }
 
 fn licence_trouble(package: &Foreign, allowed: &[&str]) -> Option<String> {
-    let Some(licence) = &package.licence else { return Some("states no licence".to_owned()) };
+    let Some(licence) = &package.licence else { return Some("declares no licence".to_owned()) };
     match spdx::is_satisfied(licence, allowed) {
         Ok(true) => None,
         Ok(false) => Some(format!("licence `{licence}` is not allowed")),
@@ -121,7 +122,7 @@ mod tests {
         Foreign { name: name.to_owned(), version: version.to_owned(), licence }
     }
 
-    /// Checks packages added to a graph that is good by itself.
+    /// Messages after packages were added to a graph without findings.
     fn messages(more: Vec<Foreign>) -> Vec<String> {
         let mut packages = vec![package("twice", "1.0.0", "MIT"), package("twice", "2.0.0", "MIT")];
         packages.extend(more);
@@ -139,7 +140,7 @@ mod tests {
             messages(vec![package("bad", "1.0.0", "GPL-3.0")]),
             ["bad 1.0.0: licence `GPL-3.0` is not allowed"]
         );
-        assert_eq!(messages(vec![package("none", "1.0.0", "")]), ["none 1.0.0: states no licence"]);
+        assert_eq!(messages(vec![package("none", "1.0.0", "")]), ["none 1.0.0: declares no licence"]);
         assert_eq!(messages(vec![package("odd", "1.0.0", "MIT OR")]).len(), 1);
     }
 
@@ -152,7 +153,7 @@ mod tests {
     fn duplicates_are_caught() {
         assert_eq!(
             messages(vec![package("two", "1.0.0", "MIT"), package("two", "2.0.0", "MIT")]),
-            ["two is there in several versions: 1.0.0, 2.0.0"]
+            ["two is present in several versions: 1.0.0, 2.0.0"]
         );
     }
 
@@ -160,6 +161,6 @@ mod tests {
     fn needless_exceptions_are_caught() {
         let found = check(&[package("twice", "1.0.0", "MIT")], &RULES);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].message, "twice has one version: its exception is not needed");
+        assert_eq!(found[0].message, "twice has one version: remove its exception");
     }
 }

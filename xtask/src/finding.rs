@@ -1,13 +1,13 @@
-//! One thing a check found wrong, and how a list of them is reported.
+//! Findings of a check: where a rule is broken, and the report of all findings.
 
 use std::fmt;
 
-/// A breach of a rule at a place. Ordered by place, so that sorted findings read like the tree.
+/// A violation of a rule. The order is by path and line, so sorted findings follow the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// Below the root, with forward slashes.
+    /// Path relative to the root, with forward slashes.
     pub(crate) path: String,
-    /// Counted from one; one also stands for the file as a whole.
+    /// Line number from 1; 1 also stands for the whole file.
     pub(crate) line: usize,
     pub(crate) rule: &'static str,
     pub(crate) message: String,
@@ -25,7 +25,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Prints all findings in order and one closing line; true if there were none.
+/// Prints all findings in order and a summary line. Returns whether there were none.
 pub(crate) fn report(check: &str, seen: usize, unit: &str, mut findings: Vec<Finding>) -> bool {
     findings.sort();
     findings.dedup();

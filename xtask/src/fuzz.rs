@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: random bytes for the codec, by libFuzzer, on the stable toolchain.
+//! `cargo xtask fuzz`: fuzzing of the codec with libFuzzer, on the stable toolchain.
 //!
-//! Knows the targets, where their corpora lie and what a run must show; building is in `build`,
-//! what libFuzzer says in `report`, and how vectors become inputs in `seeds`.
+//! This file has the targets, the folders of their corpora, and the rules for a good run. `build`
+//! builds the targets, `report` parses the output of libFuzzer, `seeds` converts vectors to inputs.
 
 mod build;
 mod report;
@@ -20,66 +20,66 @@ use crate::workspace::{Workspace, status};
 use build::{FuzzBuild, Variant};
 use report::Report;
 
-/// The folder of the targets; it is a workspace of its own.
+/// The folder of the targets, a workspace of its own.
 pub(crate) const FOLDER: &str = "gm-codec/fuzz";
-/// Its targets, in the order in which they run.
+/// The targets, in the order in which they run.
 const TARGETS: &[&str] = &["open", "payload", "splitter"];
-/// Said when there is nothing to build libFuzzer with.
+/// Message if there is no compiler for libFuzzer.
 pub(crate) const NO_COMPILER: &str = "a C++ compiler is missing: libFuzzer is built with it (Debian: g++)";
 
 const SECONDS: u64 = 20;
 const SECONDS_FOR_PLANTED: u64 = 30;
-/// All runs begin alike.
+/// Fixed seed, so that all runs start the same way.
 const SEED: &str = "-seed=1";
-/// Bytes of an input: the smaller limits of the targets are below.
-const MOST_BYTES: &str = "-max_len=2048";
-/// Bytes of an input that is committed; longer ones are cut.
-const MOST_BYTES_COMMITTED: &str = "-max_len=512";
+/// Maximum length of an input in bytes. The smaller limits of the targets are below this.
+const MAX_BYTES: &str = "-max_len=2048";
+/// Maximum length of a committed input in bytes; longer ones are truncated.
+const MAX_BYTES_COMMITTED: &str = "-max_len=512";
 
-/// What is asked for.
+/// Flags of `cargo xtask fuzz`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Flags {
-    /// Only this target: open, payload or splitter
+    /// Run only this target: open, payload or splitter
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(TARGETS))]
     target: Option<String>,
-    /// Seconds for each target [default: 20, or no end if there are runs]
+    /// Seconds per target [default: 20, or unlimited with --runs]
     #[arg(long)]
     seconds: Option<u64>,
-    /// Executions of each target
+    /// Number of executions per target
     #[arg(long)]
     runs: Option<u64>,
-    /// With the address sanitizer, which the nightly toolchain has
+    /// Build with the address sanitizer, which needs the nightly toolchain
     #[arg(long)]
     sanitizer: bool,
-    /// Run one input, most often one that an earlier run failed with
+    /// Run one input, usually one with which an earlier run failed
     #[arg(long, value_name = "FILE", requires = "target")]
     replay: Option<PathBuf>,
-    /// Make inputs of the vectors and put them to those that were found
+    /// Convert the vectors to inputs and add them to the inputs found by earlier runs
     #[arg(long)]
     seed_corpus: bool,
-    /// Make the committed corpus anew: the fewest of its inputs and of those found that together
-    /// reach as much
+    /// Minimise the committed corpus: keep the fewest inputs, of the committed and the found ones,
+    /// with the same coverage
     #[arg(long)]
     merge: bool,
-    /// Plant a bug and see that it is found
+    /// Build with a planted bug and check that fuzzing finds it
     #[arg(long, conflicts_with_all = ["target", "seconds", "runs", "sanitizer", "replay", "seed_corpus", "merge"])]
     planted: bool,
 }
 
-/// Does what the flags say; runs the targets if they say nothing else.
+/// Executes the flags; without flags it runs all targets.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     if !build::has_compiler() {
         bail!(NO_COMPILER);
     }
-    let places = FuzzFolders { root: ws.root().join(FOLDER), made: ws.target_folder().join("fuzz") };
+    let folders = FuzzFolders { root: ws.root().join(FOLDER), output: ws.target_folder().join("fuzz") };
     let variant = if flags.sanitizer { Variant::Address } else { Variant::Plain };
     let targets: Vec<_> =
         TARGETS.iter().copied().filter(|name| flags.target.as_deref().is_none_or(|t| t == *name)).collect();
     if flags.seed_corpus {
         let vectors = ws.root().join("gm-codec/vectors");
         for target in &targets {
-            let made = seeds::write(&vectors, target, &places.scratch(target))?;
-            println!("{target}: {made} inputs made of the vectors");
+            let made = seeds::write(&vectors, target, &folders.scratch(target))?;
+            println!("{target}: {made} inputs made from the vectors");
         }
         if !flags.merge {
             return Ok(TestCounts::default());
@@ -87,7 +87,7 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     }
     if flags.planted {
         let plain = build::build(ws, Variant::Plain, None, &["payload"])?;
-        return planted(ws, &places, &plain);
+        return planted(ws, &folders, &plain);
     }
     let built = build::build(ws, variant, None, &targets)?;
     if let (Some(input), [target]) = (&flags.replay, targets.as_slice()) {
@@ -96,33 +96,36 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     }
     let mut tally = TestCounts::default();
     for target in targets {
-        tally +=
-            if flags.merge { merge(&places, &built, target)? } else { fuzz(&places, &built, target, flags)? };
+        tally += if flags.merge {
+            merge(&folders, &built, target)?
+        } else {
+            fuzz(&folders, &built, target, flags)?
+        };
     }
     Ok(tally)
 }
 
-/// What every change must pass: each target from the committed corpus alone, then the planted bug.
-/// `None` without a compiler.
+/// The CI step: each target from the committed corpus alone, then the planted bug. Returns `None`
+/// without a compiler.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !build::has_compiler() {
         return Ok(None);
     }
-    let places = FuzzFolders { root: ws.root().join(FOLDER), made: ws.target_folder().join("fuzz/ci") };
+    let folders = FuzzFolders { root: ws.root().join(FOLDER), output: ws.target_folder().join("fuzz/ci") };
     let mut tally = if build::clippy(ws)? { TestCounts::default() } else { TestCounts::FAILED };
     let built = build::build(ws, Variant::Plain, None, TARGETS)?;
     for target in TARGETS {
-        renew(&places.scratch(target))?;
-        tally += fuzz(&places, &built, target, &Flags::default())?;
+        renew(&folders.scratch(target))?;
+        tally += fuzz(&folders, &built, target, &Flags::default())?;
     }
-    tally += planted(ws, &places, &built)?;
+    tally += planted(ws, &folders, &built)?;
     Ok(Some(tally))
 }
 
-/// Where inputs lie.
+/// Folders of the inputs.
 struct FuzzFolders {
     root: PathBuf,
-    made: PathBuf,
+    output: PathBuf,
 }
 
 impl FuzzFolders {
@@ -130,22 +133,23 @@ impl FuzzFolders {
         self.root.join("corpus").join(target)
     }
 
-    /// What runs find. They write here only.
+    /// Inputs found by runs. Runs write only here.
     fn scratch(&self, target: &str) -> PathBuf {
-        self.made.join("corpus").join(target)
+        self.output.join("corpus").join(target)
     }
 
-    /// Inputs that a target failed with. The slash at the end tells libFuzzer that it is a folder.
+    /// Inputs with which a target failed. libFuzzer needs the trailing slash to treat the path as a
+    /// folder.
     fn failures(&self, target: &str) -> PathBuf {
-        self.made.join("failures").join(target).join("")
+        self.output.join("failures").join(target).join("")
     }
 }
 
-fn fuzz(places: &FuzzFolders, built: &FuzzBuild, target: &str, flags: &Flags) -> Result<TestCounts> {
+fn fuzz(folders: &FuzzFolders, built: &FuzzBuild, target: &str, flags: &Flags) -> Result<TestCounts> {
     let seconds = flags.seconds.unwrap_or(if flags.runs.is_some() { 0 } else { SECONDS });
     let mut more = vec![format!("-max_total_time={seconds}")];
     more.extend(flags.runs.map(|runs| format!("-runs={runs}")));
-    let (report, text) = run_target(places, built.program(target)?, target, &more)?;
+    let (report, text) = run_target(folders, built.program(target)?, target, &more)?;
     println!("{target}: {report}");
     if report.good {
         return Ok(one(true));
@@ -154,50 +158,49 @@ fn fuzz(places: &FuzzFolders, built: &FuzzBuild, target: &str, flags: &Flags) ->
     if let Some(input) = &report.failure {
         let sanitizer = if flags.sanitizer { "--sanitizer " } else { "" };
         println!("{target} fails with {input}");
-        println!("to see it again: cargo xtask fuzz {sanitizer}--target {target} --replay {input}");
+        println!("to replay it: cargo xtask fuzz {sanitizer}--target {target} --replay {input}");
     }
     Ok(one(false))
 }
 
-/// The payload target, built with a bug in it, must fail.
-fn planted(ws: &Workspace, places: &FuzzFolders, plain: &FuzzBuild) -> Result<TestCounts> {
+/// Builds the payload target with a planted bug and checks that fuzzing finds it.
+fn planted(ws: &Workspace, folders: &FuzzFolders, plain: &FuzzBuild) -> Result<TestCounts> {
     let target = "payload";
     let built = build::build(ws, Variant::Planted, plain.library(), &[target])?;
-    let places = FuzzFolders { root: places.root.clone(), made: places.made.join("planted") };
-    renew(&places.scratch(target))?;
-    renew(&places.failures(target))?;
-    let most = format!("-max_total_time={SECONDS_FOR_PLANTED}");
-    let (report, text) = run_target(&places, built.program(target)?, target, &[most])?;
+    let folders = FuzzFolders { root: folders.root.clone(), output: folders.output.join("planted") };
+    renew(&folders.scratch(target))?;
+    renew(&folders.failures(target))?;
+    let limit = format!("-max_total_time={SECONDS_FOR_PLANTED}");
+    let (report, text) = run_target(&folders, built.program(target)?, target, &[limit])?;
     println!("planted bug: {report}");
     let found = report.failure.as_ref().filter(|_| !report.good);
     match found {
-        Some(input) => println!("it was found, by {input}"),
-        None => println!("it was not found\n{}", report::tail(&text)),
+        Some(input) => println!("found, with {input}"),
+        None => println!("not found\n{}", report::tail(&text)),
     }
     Ok(one(found.is_some()))
 }
 
-/// Runs a target from what was found before and what is committed.
+/// Runs a target, starting from the inputs found before and the committed corpus.
 fn run_target(
-    places: &FuzzFolders,
+    folders: &FuzzFolders,
     program: &Path,
     target: &str,
     more: &[String],
 ) -> Result<(Report, String)> {
     let (scratch, failures, committed) =
-        (places.scratch(target), places.failures(target), places.committed(target));
+        (folders.scratch(target), folders.failures(target), folders.committed(target));
     for folder in [&scratch, &failures, &committed] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let start = Instant::now();
     let output = Command::new(program)
-        // What is wrong must stand in the few lines that are shown; whoever replays an input may
-        // ask for more.
+        // The error must fit in the few lines that are shown; a replay can ask for a backtrace.
         .env("RUST_BACKTRACE", "0")
-        .args([SEED, MOST_BYTES, "-print_final_stats=1"])
+        .args([SEED, MAX_BYTES, "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}", failures.display()))
         .args(more)
-        // New inputs are written to the first.
+        // libFuzzer writes new inputs to the first folder.
         .args([scratch, committed])
         .output()
         .with_context(|| format!("cannot start {}", program.display()))?;
@@ -206,18 +209,18 @@ fn run_target(
 }
 
 /// Replaces the committed corpus.
-fn merge(places: &FuzzFolders, built: &FuzzBuild, target: &str) -> Result<TestCounts> {
-    let (merged, committed) = (places.made.join("merged").join(target), places.committed(target));
-    let scratch = places.scratch(target);
+fn merge(folders: &FuzzFolders, built: &FuzzBuild, target: &str) -> Result<TestCounts> {
+    let (merged, committed) = (folders.output.join("merged").join(target), folders.committed(target));
+    let scratch = folders.scratch(target);
     renew(&merged)?;
     for folder in [&scratch, &committed] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let mut command = Command::new(built.program(target)?);
-    // Without counters: how often a place was reached makes no input worth keeping, or there would
-    // be three times as many.
+    // Without counters: an input that only reaches a place more often is not worth keeping, and
+    // with them there would be three times as many inputs.
     command
-        .args(["-set_cover_merge=1", "-use_counters=0", MOST_BYTES_COMMITTED])
+        .args(["-set_cover_merge=1", "-use_counters=0", MAX_BYTES_COMMITTED])
         .args([&merged, &committed, &scratch]);
     let output = command.output().context("cannot start the merge")?;
     if !output.status.success() {
@@ -226,16 +229,16 @@ fn merge(places: &FuzzFolders, built: &FuzzBuild, target: &str) -> Result<TestCo
     }
     renew(&committed)?;
     let (mut files, mut bytes) = (0, 0);
-    for entry in fs::read_dir(&merged).context("cannot list what was merged")? {
-        let entry = entry.context("cannot list what was merged")?;
+    for entry in fs::read_dir(&merged).context("cannot list the merged inputs")? {
+        let entry = entry.context("cannot list the merged inputs")?;
         bytes += fs::copy(entry.path(), committed.join(entry.file_name())).context("cannot copy an input")?;
         files += 1;
     }
-    println!("{target}: {files} inputs are committed now, {bytes} bytes");
+    println!("{target}: the corpus now has {files} inputs, {bytes} bytes");
     Ok(one(true))
 }
 
-/// Makes a folder that is empty.
+/// Makes an empty folder, and removes an existing one first.
 fn renew(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -243,7 +246,7 @@ fn renew(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
-/// A target counts as one test.
+/// The counts of one target, which counts as one test.
 fn one(good: bool) -> TestCounts {
     if good { TestCounts { passed: 1, ..TestCounts::default() } } else { TestCounts::FAILED }
 }

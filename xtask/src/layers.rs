@@ -1,6 +1,7 @@
-//! `cargo xtask layers`: does every crate depend only on what the table of layers allows?
+//! `cargo xtask layers`: checks that every crate depends only on crates that the table of layers
+//! allows.
 //!
-//! The check is a pure function over a small model of the crates; only `run` knows cargo and the
+//! The check is a pure function over a small model of the crates; only `run` uses cargo and the
 //! disk.
 
 use cargo_metadata::{Dependency, DependencyKind, Package};
@@ -13,29 +14,29 @@ use crate::workspace::Workspace;
 const RULE: &str = "layers";
 const TABLE: &str = "xtask/src/tables.rs";
 
-/// A crate of the workspace as far as its layer matters.
+/// The properties of a workspace crate that its layer restricts.
 #[derive(Clone, Debug)]
 struct Member {
     name: String,
-    /// The manifest, for the report.
+    /// Path of the manifest, for the report.
     manifest: String,
     deps: Vec<Dep>,
-    /// What the features of the crate switch on, such as `serde/std`.
+    /// Features that the features of the crate enable, such as `serde/std`.
     switches: Vec<String>,
-    /// Whether the crate root says `#![no_std]`.
+    /// Whether the crate root has `#![no_std]`.
     no_std: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Dep {
     name: String,
-    /// Only for tests, benches and examples. Build scripts count as the crate itself.
+    /// Whether only tests, benches and examples use it. Build scripts count as the crate itself.
     dev: bool,
     default_features: bool,
     features: Vec<String>,
 }
 
-/// Checks the workspace; true if nothing was found.
+/// Checks the workspace. Returns whether there were no findings.
 pub(crate) fn run(ws: &Workspace) -> bool {
     let members: Vec<_> = ws.members().into_iter().map(|package| member(ws, package)).collect();
     report("layers", members.len(), "crates", check(&members, LAYERS))
@@ -65,7 +66,7 @@ fn check(members: &[Member], table: &[Layer]) -> Vec<Finding> {
     findings
 }
 
-/// Dependencies that the row of the crate does not name.
+/// Messages for dependencies that the row of the crate does not allow.
 fn edges(member: &Member, layer: &Layer, internal: &[&str]) -> Vec<String> {
     let mut messages = Vec::new();
     for dep in &member.deps {
@@ -86,7 +87,7 @@ fn edges(member: &Member, layer: &Layer, internal: &[&str]) -> Vec<String> {
     messages
 }
 
-/// Ways in which a pure crate could get at `std` after all.
+/// Messages for a pure crate that could use `std` through features or a missing `#![no_std]`.
 fn impurities(member: &Member, internal: &[&str]) -> Vec<String> {
     let mut messages = Vec::new();
     for dep in member.deps.iter().filter(|dep| !dep.dev && !internal.contains(&dep.name.as_str())) {
@@ -101,7 +102,7 @@ fn impurities(member: &Member, internal: &[&str]) -> Vec<String> {
         messages.push(format!("a feature of {} must not enable `{switch}`", member.name));
     }
     if !member.no_std {
-        messages.push(format!("{} is pure: its lib.rs must say `#![no_std]`", member.name));
+        messages.push(format!("{} is pure: its lib.rs must have `#![no_std]`", member.name));
     }
     messages
 }
@@ -114,7 +115,7 @@ fn member(ws: &Workspace, package: &Package) -> Member {
         manifest: ws.relative(&package.manifest_path).unwrap_or_default(),
         deps: package.dependencies.iter().map(dep).collect(),
         switches: package.features.values().flatten().cloned().collect(),
-        no_std: text.is_some_and(|text| says_no_std(&lexer::tokens(&text))),
+        no_std: text.is_some_and(|text| has_no_std(&lexer::tokens(&text))),
     }
 }
 
@@ -127,7 +128,7 @@ fn dep(dependency: &Dependency) -> Dep {
     }
 }
 
-fn says_no_std(tokens: &[Token]) -> bool {
+fn has_no_std(tokens: &[Token]) -> bool {
     tokens.windows(5).any(|window| {
         window[0].is_punct('#')
             && window[1].is_punct('!')
@@ -173,7 +174,7 @@ mod tests {
         ]
     }
 
-    /// The messages after one more dependency was given to a crate of the good workspace.
+    /// The messages after one more dependency was added to a crate of the good workspace.
     fn with(at: usize, dep: Dep) -> Vec<String> {
         let mut members = good();
         members[at].deps.push(dep);
@@ -217,7 +218,7 @@ mod tests {
         let mut members = good();
         members[0].no_std = false;
         members[1].no_std = false;
-        assert_eq!(messages(&members), ["low is pure: its lib.rs must say `#![no_std]`"]);
+        assert_eq!(messages(&members), ["low is pure: its lib.rs must have `#![no_std]`"]);
     }
 
     #[test]
@@ -227,14 +228,14 @@ mod tests {
         assert_eq!(messages(&members), ["new is not in the table of layers"]);
         members.remove(3);
         members.remove(2);
-        // Its users now depend on something outside, which only a pure crate may not.
+        // Its users now depend on an external crate, which is forbidden only for pure crates.
         assert_eq!(messages(&members), ["there is no crate kit"]);
     }
 
     #[test]
     fn only_the_attribute_itself_counts_as_no_std() {
-        assert!(says_no_std(&lexer::tokens("//! Doc.\n#![no_std]\n")));
-        assert!(!says_no_std(&lexer::tokens("//! Doc.\n// #![no_std]\n")));
-        assert!(!says_no_std(&lexer::tokens("#![cfg_attr(not(test), no_std)]\n")));
+        assert!(has_no_std(&lexer::tokens("//! Doc.\n#![no_std]\n")));
+        assert!(!has_no_std(&lexer::tokens("//! Doc.\n// #![no_std]\n")));
+        assert!(!has_no_std(&lexer::tokens("#![cfg_attr(not(test), no_std)]\n")));
     }
 }

@@ -1,7 +1,7 @@
-//! A small Rust lexer: enough to look at names without being fooled by comments, strings or
-//! lifetimes.
+//! A small Rust lexer: finds names, and separates them from comments, strings and lifetimes.
 //!
-//! It knows tokens and lines. It does not know the grammar, and it accepts text no compiler would.
+//! It produces tokens with line numbers and has no grammar, so it also accepts invalid programs.
+//! The rules of `tidy` and `layers` use it.
 
 /// A token and the line it starts on, counted from one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +14,11 @@ pub(crate) struct Token {
 pub(crate) enum Kind {
     /// A name or keyword; a raw name without its `r#`.
     Ident(String),
-    /// One character of punctuation.
+    /// A character of punctuation.
     Punct(char),
     /// The text between the quotes of a string, escapes as written.
     Str(String),
-    /// A number, character, byte or lifetime: nothing a rule looks at.
+    /// A number, character, byte or lifetime, which no rule uses.
     Other,
 }
 
@@ -72,7 +72,7 @@ impl Lexer {
         }
     }
 
-    /// Reads one token, comment or blank; always moves on.
+    /// Reads one token, comment or blank. Always advances.
     fn token(&mut self, next: char) -> Option<Kind> {
         match next {
             '/' if self.peek(1) == Some('/') => self.line_comment(),
@@ -116,7 +116,7 @@ impl Lexer {
         }
     }
 
-    /// At the opening quote of a string with escapes.
+    /// Reads a string with escapes, from its opening quote.
     fn string(&mut self) -> Kind {
         self.bump();
         let start = self.at;
@@ -132,7 +132,7 @@ impl Lexer {
         Kind::Str(self.chars[start..end].iter().collect())
     }
 
-    /// At the hashes or the quote of a raw string.
+    /// Reads a raw string, from its hashes or its quote.
     fn raw_string(&mut self, hashes: usize) -> Kind {
         self.bump_by(hashes + 1);
         let start = self.at;
@@ -148,10 +148,10 @@ impl Lexer {
         Kind::Str(self.chars[start..end].iter().collect())
     }
 
-    /// At a single quote: a character if a quote closes it, a lifetime otherwise.
+    /// Reads from a single quote: a character if another quote closes it, otherwise a lifetime.
     fn quote(&mut self) -> Kind {
         if self.peek(1) == Some('\\') {
-            // Past the backslash and the escaped character, which may itself be a quote.
+            // Skip the backslash and the escaped character, which may itself be a quote.
             self.bump_by(3);
             while self.peek(0).is_some_and(|c| c != '\'') {
                 self.bump();
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn characters_and_lifetimes_are_told_apart() {
+    fn characters_and_lifetimes_are_distinguished() {
         assert_eq!(
             just_names(r"'a' b '\'' c '\\' d '\u{41}' e b'x' f '(' g"),
             ["b", "c", "d", "e", "f", "g"]
         );
         assert_eq!(just_names("fn f<'a>(x: &'a str, y: &'static u8)"), ["fn", "f", "x", "str", "y", "u8"]);
-        // A quote that opens a string must not be taken for the end of a lifetime.
+        // A quote that opens a string must not be read as the end of a lifetime.
         assert_eq!(just_names("'\"' a '\"' b"), ["a", "b"]);
         assert_eq!(just_names("'outer: loop { break 'outer; } a"), ["loop", "break", "a"]);
     }

@@ -1,9 +1,9 @@
-//! The project's own commands, run as `cargo xtask <command>`.
+//! Command line of the project's own commands, run as `cargo xtask <command>`.
 //!
-//! This file knows the flags and which module answers each; it knows no rule and no table. The
-//! rules are pure functions in the modules below, their data is in `tables`.
+//! This file parses the flags and calls the module of each command. The rules are pure functions
+//! in the modules below; their data is in `tables`.
 
-// A command line tool speaks on standard output; the ban is meant for the library crates.
+// A command line tool prints to standard output; the lint is meant for the library crates.
 #![allow(clippy::print_stdout)]
 
 mod bench;
@@ -43,9 +43,9 @@ struct Flags {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Check layers and tidiness, run every test, check the pure crates without features
+    /// Check layers and tidiness, run all tests, build the pure crates without features
     Test,
-    /// Everything a change must pass, stopping at the first failure
+    /// Run everything that a change must pass, and stop at the first failure
     Ci,
     /// Compare the dependencies of each crate with the table of allowed edges
     Layers,
@@ -57,25 +57,25 @@ enum Task {
     },
     /// Check licences, banned crates and duplicate versions of all dependencies
     Deps,
-    /// Run the vectors of the wire with the second implementation, in Python
+    /// Run the wire vectors with the second implementation, in Python
     Port,
-    /// Run worlds of broadcasters, or with `--node` of whole nodes, in virtual time: `cargo xtask
-    /// sim --help` tells the flags
+    /// Simulate clusters of broadcasters in virtual time, or with `--node` of whole nodes. See
+    /// `cargo xtask sim --help` for the flags
     #[command(disable_help_flag = true)]
     Sim {
-        /// Handed on to the simulator
+        /// Arguments for the simulator
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
     /// Run the fuzz targets of the codec
     Fuzz(fuzz::Flags),
-    /// Run nodes in network namespaces
+    /// Run scenes with real nodes in network namespaces
     Net(net::Flags),
-    /// Change the program in small ways and see whether the tests notice
+    /// Mutation testing: change the program in small ways and check that a test fails
     Mutants(mutants::Flags),
-    /// Write the files of vectors, by the tests that own them
+    /// Regenerate the vector files with the tests that own them
     Vectors {
-        /// Make them elsewhere, and compare them with the committed ones
+        /// Write to a scratch folder, and compare with the committed files
         #[arg(long)]
         check: bool,
     },
@@ -84,7 +84,7 @@ enum Task {
         /// The crate whose benches run
         #[arg(value_name = "CRATE")]
         package: Option<String>,
-        /// Passed on to the benches
+        /// Arguments for the benches
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The vectors by themselves; without Python they are skipped, and a line says so.
+/// Runs the wire vectors alone. Without Python it skips them and prints the reason.
 fn port_alone(ws: &Workspace) -> Result<TestCounts> {
     Ok(port::run(ws)?.unwrap_or_else(|| {
         println!("skipped: {}", port::NO_PYTHON);
@@ -117,7 +117,8 @@ fn port_alone(ws: &Workspace) -> Result<TestCounts> {
     }))
 }
 
-/// Ends a command that counts: its last line is the tally, whatever happened before.
+/// Exit code of a command that counts tests. It prints the counts as the last line, also after an
+/// error.
 fn counted(result: Result<TestCounts>) -> ExitCode {
     let tally = result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -127,7 +128,7 @@ fn counted(result: Result<TestCounts>) -> ExitCode {
     exit_code(tally.failed == 0)
 }
 
-/// Ends as the simulator ended: its numbers tell what was wrong.
+/// The exit code of the simulator, unchanged.
 fn simulated(result: Result<u8>) -> ExitCode {
     ExitCode::from(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -135,7 +136,7 @@ fn simulated(result: Result<u8>) -> ExitCode {
     }))
 }
 
-/// Ends a command that only says yes or no.
+/// Exit code of a command that only passes or fails.
 fn plain(result: Result<bool>) -> ExitCode {
     let good = result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

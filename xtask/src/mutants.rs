@@ -1,9 +1,9 @@
-//! `cargo xtask mutants`: do the tests notice when the program is changed?
+//! `cargo xtask mutants`: mutation testing. It changes the program in small ways and checks that a
+//! test fails.
 //!
-//! All mutants of a crate are built into its tests at once, each behind a question whether it is
-//! the one that is awake; then the tests that come past a mutant run with it awake. Knows which
-//! crates and files are tried, and what is an answer; mutants are found in `find`, built in
-//! `build`, and tried in `play`.
+//! One build of a crate's tests has all of its mutants, each behind a run-time switch (mutant
+//! schemata, Untch, Offutt and Harrold 1993). Then, for each mutant, the tests that reach its place
+//! run with that mutant active. `find` finds mutants, `build` builds them, `run` runs tests.
 
 mod build;
 mod expected;
@@ -36,14 +36,14 @@ use run::Verdict;
 #[derive(Debug)]
 pub(crate) struct MutatedCrate {
     pub(crate) package: &'static str,
-    /// Beginnings of the files below `src/` that are changed; all if there are none.
+    /// Path prefixes below `src/` of the files with mutants; empty for all files.
     pub(crate) files: &'static [&'static str],
-    /// Features and test programs, as cargo is told.
+    /// Cargo flags that select the features, and those that select the test programs.
     pub(crate) features: &'static str,
     pub(crate) programs: &'static str,
-    /// Whether its tests are built so soon that every change can try some of its mutants.
+    /// Whether its tests build quickly enough for the sample in `cargo xtask ci`.
     pub(crate) quick: bool,
-    /// Tests that take too long to run for each mutant.
+    /// Tests that take too long to run for every mutant.
     pub(crate) without: &'static [&'static str],
 }
 
@@ -51,70 +51,70 @@ impl MutatedCrate {
     fn has(&self, file: &str) -> bool {
         let below = file.strip_prefix(self.package).and_then(|file| file.strip_prefix("/src/"));
         below.is_some_and(|below| {
-            self.files.is_empty() || self.files.iter().any(|begin| below.starts_with(begin))
+            self.files.is_empty() || self.files.iter().any(|prefix| below.starts_with(prefix))
         })
     }
 }
 
-/// Minutes for a crate, unless told otherwise.
+/// Default of `--minutes`.
 const MINUTES: f64 = 1.0;
 const MINUTES_IN_CI: f64 = 0.5;
 
-/// What is asked for.
+/// Flags of `cargo xtask mutants`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Flags {
-    /// Only this crate [default: with --all every crate of the table, else one, by the seed]
+    /// Only this crate [default: with --all every crate of the table, else one chosen by the seed]
     #[arg(long = "crate", value_name = "CRATE")]
     package: Option<String>,
-    /// Minutes for trying mutants of a crate, drawn by the seed [default: 1]
+    /// Time limit per crate, in minutes; the seed chooses the mutants [default: 1]
     #[arg(long, conflicts_with = "all")]
     minutes: Option<f64>,
-    /// Which mutants come first [default: the number of commits]
+    /// Seed of the choice and order of mutants [default: the number of commits]
     #[arg(long)]
     seed: Option<u64>,
-    /// Every mutant
+    /// Try every mutant
     #[arg(long)]
     all: bool,
     /// Only mutants whose names contain this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Only mutants that survived the last run
+    /// Only mutants that survived earlier runs
     #[arg(long)]
     again: bool,
-    /// Mutants tried at the same time [default: as many as there are processors]
+    /// Number of mutants tried in parallel [default: the number of processors]
     #[arg(long)]
     jobs: Option<usize>,
 }
 
-/// What every change must pass: a small sample of one crate, another one for each change.
+/// The CI step: a small sample of one crate. The crate changes with every commit.
 pub(crate) fn ci(ws: &Workspace) -> Result<TestCounts> {
     let seed = commits(ws).unwrap_or(1);
     let package = MUTATED
         .iter()
-        .filter(|place| place.quick)
+        .filter(|krate| krate.quick)
         .nth(crate_of_seed(seed))
-        .map(|place| place.package.to_owned());
+        .map(|krate| krate.package.to_owned());
     run(ws, &Flags { package, minutes: Some(MINUTES_IN_CI), seed: Some(seed), ..Flags::default() })
 }
 
-/// Whose turn it is, of the quick ones.
+/// Index of the quick crate that a seed selects.
 fn crate_of_seed(seed: u64) -> usize {
-    let quick = MUTATED.iter().filter(|place| place.quick).count().max(1);
+    let quick = MUTATED.iter().filter(|krate| krate.quick).count().max(1);
     usize::try_from(seed % quick as u64).unwrap_or(0)
 }
 
-/// Tries mutants. Fails if one survives of which that is not known.
+/// Tries mutants. Fails if one survives that `xtask/mutants.toml` does not list.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     let seed = flags.seed.or_else(|| commits(ws)).unwrap_or(1);
-    let places = crates_of(flags, seed)?;
+    let crates = crates_of(flags, seed)?;
     let known = expected::read(ws)?;
     let mut tally = TestCounts::default();
     let mut table = format!(
         "{HEAD}
 "
     );
-    for place in places {
-        let counts = try_place(ws, place, flags, seed, &known)?;
+    for krate in crates {
+        let counts = try_crate(ws, krate, flags, seed, &known)?;
         writeln!(table, "{counts}")?;
         tally.passed += counts.caught;
         tally.skipped += counts.explained + counts.unnoticed;
@@ -124,14 +124,14 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     Ok(tally)
 }
 
-/// The crates that are meant.
+/// The crates that the flags or the seed select.
 fn crates_of(flags: &Flags, seed: u64) -> Result<Vec<&'static MutatedCrate>> {
     if let Some(package) = &flags.package {
-        let Some(place) = MUTATED.iter().find(|place| place.package == package) else {
-            let known: Vec<_> = MUTATED.iter().map(|place| place.package).collect();
-            bail!("no mutants are made of `{package}`; known are {}", known.join(", "));
+        let Some(krate) = MUTATED.iter().find(|krate| krate.package == package) else {
+            let known: Vec<_> = MUTATED.iter().map(|krate| krate.package).collect();
+            bail!("`{package}` has no mutants; crates with mutants are {}", known.join(", "));
         };
-        return Ok(vec![place]);
+        return Ok(vec![krate]);
     }
     if flags.all {
         return Ok(MUTATED.iter().collect());
@@ -140,64 +140,64 @@ fn crates_of(flags: &Flags, seed: u64) -> Result<Vec<&'static MutatedCrate>> {
     Ok(MUTATED.iter().skip(at).take(1).collect())
 }
 
-fn try_place(
+fn try_crate(
     ws: &Workspace,
-    place: &'static MutatedCrate,
+    krate: &'static MutatedCrate,
     flags: &Flags,
     seed: u64,
     known: &expected::ExpectedSurvivors,
 ) -> Result<Counts> {
-    let package = place.package;
+    let package = krate.package;
     let start = Instant::now();
     println!("{package}: building its tests with mutants");
-    let built = build::build(ws, place)?;
+    let built = build::build(ws, krate)?;
     println!("{package}: built in {:.0} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let scratch = ws.target_folder().join("mutants").join(package);
     let workers =
         flags.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
-    let (tests, fail) = run::tests(&built, place.without, &scratch, workers)?;
+    let (tests, fail) = run::tests(&built, krate.without, &scratch, workers)?;
     println!("{package}: {} tests without a mutant in {:.0} s", tests.len(), start.elapsed().as_secs_f64());
     for name in fail {
-        println!("left out, it fails without a mutant: {name}");
+        println!("skipped, because it fails without a mutant: {name}");
     }
 
     let mut counts = Counts { package, ..Counts::default() };
-    counts.mutants = built.mutants.iter().filter(|mutant| mutant.made).count();
-    counts.not_made = built.mutants.len() - counts.mutants;
+    counts.mutants = built.mutants.iter().filter(|mutant| mutant.built_in).count();
+    counts.not_built = built.mutants.len() - counts.mutants;
     let names: BTreeSet<String> = built.mutants.iter().map(Mutant::name).collect();
     for stale in known.keys().filter(|name| belongs(name, package) && !names.contains(*name)) {
-        println!("known, but there is no such mutant: {stale}");
+        println!("listed in xtask/mutants.toml, but there is no such mutant: {stale}");
         counts.stale += 1;
     }
     let file = ws.target_folder().join(format!("mutants/{package}.txt"));
     let mut lines = ReportLines::read(&file);
     let (chosen, until) = choose(&built.mutants, flags, seed, known, &lines);
-    let ends = run::in_parallel(&chosen, workers, |_, mutant| {
+    let verdicts = run::in_parallel(&chosen, workers, |_, mutant| {
         if until.is_some_and(|until| Instant::now() >= until) {
             return None;
         }
         let start = Instant::now();
-        let end = run::run_mutant(mutant.number, &tests, &built.folder);
-        if let Ok(end @ (Verdict::Survived | Verdict::Unasked)) = &end
+        let verdict = run::run_mutant(mutant.number, &tests, &built.folder);
+        if let Ok(verdict @ (Verdict::Survived | Verdict::Unreached)) = &verdict
             && !known.contains_key(&mutant.name())
         {
-            println!("{end}, line {}: {}", mutant.line, mutant.name());
+            println!("{verdict}, line {}: {}", mutant.line, mutant.name());
         }
-        Some((end, start.elapsed()))
+        Some((verdict, start.elapsed()))
     });
-    for (mutant, end) in chosen.iter().zip(ends) {
-        let Some((end, took)) = end else { continue };
-        let end = end?;
-        lines.set(mutant, &end, took);
-        counts.count(mutant, &end, known.get(&mutant.name()).copied());
+    for (mutant, verdict) in chosen.iter().zip(verdicts) {
+        let Some((verdict, took)) = verdict else { continue };
+        let verdict = verdict?;
+        lines.set(mutant, &verdict, took);
+        counts.count(mutant, &verdict, known.get(&mutant.name()).copied());
     }
     lines.write(&file, &tests, &built.mutants)?;
     Ok(counts)
 }
 
-/// Which mutants are tried, in which order, and until when; without an end if all of them are
-/// meant.
+/// The mutants to try, in order, and the time limit. There is no limit if the flags select a fixed
+/// set.
 fn choose<'a>(
     mutants: &'a [Mutant],
     flags: &Flags,
@@ -209,15 +209,15 @@ fn choose<'a>(
     let wanted = |name: &str| {
         flags.only.as_ref().is_none_or(|text| name.contains(text))
             && (!flags.again || before.survived(name))
-            // They take the longest, and nothing is learnt.
+            // Expected survivors take the longest and show nothing new.
             && (!sample || !known.contains_key(name))
     };
     let mut chosen: Vec<&Mutant> =
-        mutants.iter().filter(|mutant| mutant.made && wanted(&mutant.name())).collect();
+        mutants.iter().filter(|mutant| mutant.built_in && wanted(&mutant.name())).collect();
     let until = sample.then(|| {
         shuffle(&mut chosen, seed);
         let minutes = flags.minutes.unwrap_or(MINUTES);
-        println!("a sample for {minutes} minutes; the same again: the flags --crate and --seed {seed}");
+        println!("a sample for {minutes} minutes; to repeat it, add the flags --crate and --seed {seed}");
         Instant::now() + Duration::from_secs_f64(minutes * 60.0)
     });
     (chosen, until)
@@ -227,14 +227,14 @@ fn belongs(name: &str, package: &str) -> bool {
     name.strip_prefix(package).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The number of commits: another sample for each change.
+/// The number of commits, a seed that changes with every commit.
 fn commits(ws: &Workspace) -> Option<u64> {
     let mut git = Command::new("git");
     let output = git.args(["rev-list", "--count", "HEAD"]).current_dir(ws.root()).output().ok()?;
     String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }
 
-/// Another order for each seed, the same everywhere.
+/// Shuffles a list (Fisher-Yates). The order depends only on the seed.
 fn shuffle<T>(list: &mut [T], seed: u64) {
     let mut state = seed;
     for last in (1..list.len()).rev() {
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_an_order() {
+    fn a_seed_determines_the_order() {
         let order = |seed| {
             let mut list: Vec<u32> = (0..50).collect();
             shuffle(&mut list, seed);
@@ -267,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_chooses_a_crate_and_a_name_does() {
+    fn a_seed_or_a_name_selects_a_crate() {
         let names = |flags: &Flags, seed| {
-            crates_of(flags, seed).map(|places| places.iter().map(|place| place.package).collect::<Vec<_>>())
+            crates_of(flags, seed).map(|crates| crates.iter().map(|krate| krate.package).collect::<Vec<_>>())
         };
         let none = Flags::default();
         let by_seed: BTreeSet<_> = (0..5).filter_map(|seed| names(&none, seed).ok()).collect();
@@ -283,22 +283,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_chosen() {
-        let mutant = |number, change: &str, made| Mutant {
+    fn flags_select_the_mutants() {
+        let mutant = |number, change: &str, built_in| Mutant {
             number,
             file: "gm-a/src/a.rs".to_owned(),
             line: 1,
             function: "f".to_owned(),
-            said: String::new(),
+            base_change: String::new(),
             change: change.to_owned(),
-            made,
+            built_in,
         };
         let mutants =
             [mutant(1, "a", true), mutant(2, "b", true), mutant(3, "c", false), mutant(4, "d", true)];
         let known = expected::ExpectedSurvivors::from([(mutants[1].name(), expected::Expected::Explained)]);
         let mut before = ReportLines::default();
         before.set(&mutants[3], &Verdict::Survived, Duration::ZERO);
-        before.set(&mutants[0], &Verdict::Endless, Duration::ZERO);
+        before.set(&mutants[0], &Verdict::TimedOut, Duration::ZERO);
         let chosen = |flags: &Flags| {
             let (chosen, until) = choose(&mutants, flags, 1, &known, &before);
             let mut numbers: Vec<u32> = chosen.iter().map(|mutant| mutant.number).collect();
@@ -313,15 +313,15 @@ mod tests {
 
     #[test]
     fn every_quick_crate_has_its_turn() {
-        let quick = MUTATED.iter().filter(|place| place.quick).count();
+        let quick = MUTATED.iter().filter(|krate| krate.quick).count();
         let turns: BTreeSet<_> = (100..100 + quick as u64).map(crate_of_seed).collect();
         assert_eq!(turns, (0..quick).collect());
         assert!(quick > 2);
     }
 
     #[test]
-    fn a_place_has_the_files_of_its_table() {
-        let place = |files| MutatedCrate {
+    fn a_row_selects_files_by_prefix() {
+        let krate = |files| MutatedCrate {
             package: "gm-a",
             files,
             features: "",
@@ -329,43 +329,43 @@ mod tests {
             quick: true,
             without: &[],
         };
-        assert!(place(&[]).has("gm-a/src/b/c.rs") && !place(&[]).has("gm-ab/src/b.rs"));
-        assert!(place(&["b/"]).has("gm-a/src/b/c.rs") && !place(&["b/"]).has("gm-a/src/b.rs"));
+        assert!(krate(&[]).has("gm-a/src/b/c.rs") && !krate(&[]).has("gm-ab/src/b.rs"));
+        assert!(krate(&["b/"]).has("gm-a/src/b/c.rs") && !krate(&["b/"]).has("gm-a/src/b.rs"));
     }
 
     #[test]
     fn every_row_of_the_table_names_files_that_exist() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for place in MUTATED {
-            let (sources, _) = tree::sources(&root, place.package).expect("they are read");
-            for begin in place.files {
+        for krate in MUTATED {
+            let (sources, _) = tree::sources(&root, krate.package).expect("the sources are readable");
+            for prefix in krate.files {
                 let one = MutatedCrate {
-                    package: place.package,
-                    files: std::slice::from_ref(begin),
+                    package: krate.package,
+                    files: std::slice::from_ref(prefix),
                     features: "",
                     programs: "",
                     quick: true,
                     without: &[],
                 };
-                assert!(sources.iter().any(|source| one.has(&source.file)), "{}: {begin}", place.package);
+                assert!(sources.iter().any(|source| one.has(&source.file)), "{}: {prefix}", krate.package);
             }
         }
     }
 
     #[test]
-    fn the_known_are_mutants_that_exist() {
+    fn every_listed_survivor_is_a_mutant() {
         let mut known = expected::parse(include_str!("../mutants.toml")).expect("a table");
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for place in MUTATED {
-            let (sources, defaults) = tree::sources(&root, place.package).expect("they are read");
-            let learnt = mutant::CompilerFeedback { defaults, ..mutant::CompilerFeedback::default() };
-            for source in sources.iter().filter(|source| place.has(&source.file)) {
-                let (mutants, _) = find::find(&source.file, &source.text, 1, &learnt).expect("it is Rust");
+        for krate in MUTATED {
+            let (sources, defaults) = tree::sources(&root, krate.package).expect("the sources are readable");
+            let feedback = mutant::CompilerFeedback { defaults, ..mutant::CompilerFeedback::default() };
+            for source in sources.iter().filter(|source| krate.has(&source.file)) {
+                let (mutants, _) = find::find(&source.file, &source.text, 1, &feedback).expect("it is Rust");
                 for mutant in mutants {
                     known.remove(&mutant.name());
                 }
             }
         }
-        assert!(known.is_empty(), "the program has changed, and there are no such mutants: {known:#?}");
+        assert!(known.is_empty(), "xtask/mutants.toml lists mutants that do not exist: {known:#?}");
     }
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask port`: the vectors of the wire, run by the second implementation.
+//! `cargo xtask port`: runs the wire vectors with the second implementation, in Python.
 //!
-//! Knows where that implementation lies, how it gets its one package, and the last line it prints;
-//! knows no format.
+//! It makes a virtual environment with the one package that the implementation needs, and reads the
+//! counts in its last line.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,10 +13,10 @@ use crate::workspace::{Workspace, status};
 
 const FOLDER: &str = "docs/port";
 const VENV: &str = "target/port-venv";
-/// Said when there is nothing to run the implementation with.
+/// Message if there is no Python.
 pub(crate) const NO_PYTHON: &str = "python3 is not installed";
 
-/// Runs the vectors; `None` if there is no Python here.
+/// Runs the vectors. Returns `None` without Python.
 pub(crate) fn run(ws: &Workspace) -> Result<Option<TestCounts>> {
     if !works(Command::new("python3").arg("--version")) {
         return Ok(None);
@@ -37,10 +37,10 @@ pub(crate) fn run(ws: &Workspace) -> Result<Option<TestCounts>> {
     Ok(Some(tally))
 }
 
-/// The Python of a virtual environment that has what is required; makes it if it is missing.
+/// The Python of a virtual environment with the required packages, which it makes if needed.
 fn environment(venv: &Path, requirements: &Path) -> Result<PathBuf> {
     let python = venv.join("bin/python");
-    // A making that was broken off leaves a Python without pip: `--clear` begins anew.
+    // An interrupted creation leaves a Python without pip: `--clear` starts again.
     if !works(Command::new(&python).args(["-m", "pip", "--version"])) {
         let made = status(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
         if !made.success() {
@@ -50,17 +50,17 @@ fn environment(venv: &Path, requirements: &Path) -> Result<PathBuf> {
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     if !status(pip.arg(requirements))?.success() {
-        bail!("cannot install what {} asks for", requirements.display());
+        bail!("cannot install the packages of {}", requirements.display());
     }
     Ok(python)
 }
 
-/// Whether the program is there and ends well; what it says is not shown.
+/// Whether the program exists and succeeds. Its output is not shown.
 fn works(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Reads `N passed, M failed`. Nothing that passed is a failure as well.
+/// Parses `N passed, M failed`. Returns `None` if no test passed, which counts as a failure.
 fn last_line(line: &str) -> Option<TestCounts> {
     let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
     let tally = TestCounts { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 };

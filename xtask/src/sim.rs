@@ -1,8 +1,8 @@
-//! `cargo xtask sim`: the simulator, built with optimisation, with the arguments handed on to it;
-//! with `--node`, that of whole nodes.
+//! `cargo xtask sim`: builds a simulator with optimisation and runs it with the given arguments.
 //!
-//! Knows how to start them and what their last line means; their flags are their own
-//! (`gm-sim/src/main.rs`, `gm-node/examples/worlds/main.rs`).
+//! There are two: broadcasters (`gm-sim/src/main.rs`), and with `--node` whole nodes
+//! (`gm-node/examples/worlds/main.rs`). They parse their own flags; this module reads the counts in
+//! their last line.
 
 use std::process::{Command, Stdio};
 
@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 
-/// Worlds of whole nodes, not of broadcasters.
+/// The flag that selects worlds of whole nodes instead of broadcasters.
 const NODE: &str = "--node";
 
-/// Runs it; what it ended with.
+/// Runs the simulator and returns its exit code.
 pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
     let mut command = simulator(ws, args);
     if args.iter().any(|arg| arg == "--campaign") {
@@ -24,7 +24,7 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Result<u8> {
     Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
 }
 
-/// What every change must pass: seeds, every scenario once, the planted bugs.
+/// The CI step: some seeds, every scenario once, the planted bugs.
 pub(crate) fn ci(ws: &Workspace, whole_nodes: bool) -> Result<TestCounts> {
     let args = if whole_nodes { vec![NODE.to_owned()] } else { Vec::new() };
     let output =
@@ -48,7 +48,7 @@ fn simulator(ws: &Workspace, args: &[String]) -> Command {
     command
 }
 
-/// The commit that is checked out, and whether something was changed since.
+/// The checked-out commit, with a mark if there are uncommitted changes.
 fn commit(ws: &Workspace) -> String {
     let output =
         Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(ws.root()).output();
@@ -57,7 +57,7 @@ fn commit(ws: &Workspace) -> String {
     if text.is_empty() { "unknown".to_owned() } else { text }
 }
 
-/// Reads `3 passed, 1 failed, 0 skipped`.
+/// Parses `3 passed, 1 failed, 0 skipped`.
 fn counts(line: &str) -> Option<TestCounts> {
     let number = |part: &str, what: &str| part.trim().strip_suffix(what)?.trim().parse().ok();
     let mut parts = line.split(',');

@@ -1,11 +1,11 @@
-//! Licence expressions: is one satisfied by a list of allowed licences?
+//! SPDX licence expressions: decides whether a list of allowed licences satisfies one.
 //!
-//! Knows `AND`, `OR`, `WITH`, parentheses and the old `/` for `OR`; knows no licence.
+//! The grammar has `AND`, `OR`, `WITH`, parentheses and the old `/` for `OR`.
 
 use anyhow::{Result, bail};
 
-/// True if some choice the expression offers needs only allowed licences. An error if it cannot be
-/// read.
+/// Whether some choice that the expression offers needs only allowed licences. An error if the
+/// expression is malformed.
 pub(crate) fn is_satisfied(expression: &str, allowed: &[&str]) -> Result<bool> {
     let words = words(expression);
     let mut parser = Parser { words: &words, allowed };
@@ -38,7 +38,7 @@ impl Parser<'_> {
     fn any(&mut self) -> Result<bool> {
         let mut good = self.all()?;
         while self.take("OR") {
-            // No short cut: the rest has to be read even if the answer is known.
+            // No short circuit: the parser must read the rest even if the result is known.
             good |= self.all()?;
         }
         Ok(good)

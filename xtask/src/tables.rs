@@ -1,22 +1,22 @@
-//! The rules as data: which crate may use which, what is banned and why, which licences are
-//! allowed.
+//! Tables of the rules: allowed dependencies between crates, banned names and crates with reasons,
+//! allowed licences.
 //!
-//! Only constants; the checks that read them are in `layers`, `deps` and `tidy`.
+//! The checks that read these constants are in `layers`, `deps`, `tidy` and `mutants`.
 
 use crate::mutants::MutatedCrate;
 
-/// What one crate of the workspace may depend on.
+/// Allowed dependencies of one workspace crate.
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub(crate) name: &'static str,
     /// Workspace crates it may use.
     pub(crate) internal: &'static [&'static str],
-    /// Workspace crates only its tests may use, besides those above.
+    /// Workspace crates that only its tests may use, in addition to `internal`.
     pub(crate) internal_dev: &'static [&'static str],
-    /// For a pure crate (no `std`, so no sockets, clocks, threads or files): the outside crates it
-    /// may use.
+    /// For a pure crate (no `std`, so no sockets, clocks, threads or files): the external crates it
+    /// may use. `None` for other crates.
     pub(crate) pure: Option<&'static [&'static str]>,
-    /// Whether a run in which it executes no test is a failure.
+    /// Whether a test run in which the crate executes no test is a failure.
     pub(crate) tested: bool,
 }
 
@@ -26,7 +26,7 @@ impl Layer {
     }
 }
 
-/// One row per crate of the workspace, from the bottom up.
+/// The layers: a row per crate of the workspace, from the bottom up.
 pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         name: "gm-clock",
@@ -46,7 +46,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         name: "gm-codec",
         internal: &["gm-clock", "gm-data"],
         internal_dev: &[],
-        // Its compressor needs `std`; nothing else in it does.
+        // Only its compressor needs `std`.
         pure: None,
         tested: true,
     },
@@ -54,7 +54,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         name: "gm-broadcast",
         internal: &["gm-clock", "gm-data", "gm-codec"],
         internal_dev: &[],
-        // The machine is as pure as the crates below; its runtime is not.
+        // Its state machine is as pure as the crates below; its runtime is not.
         pure: None,
         tested: true,
     },
@@ -68,7 +68,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         name: "gm-node",
         internal: &["gm-clock", "gm-data", "gm-codec", "gm-broadcast"],
-        // Its worlds: whole nodes in virtual time.
+        // For its worlds: simulations of whole nodes in virtual time.
         internal_dev: &["gm-sim"],
         pure: None,
         tested: true,
@@ -76,13 +76,13 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "xtask", internal: &[], internal_dev: &[], pure: None, tested: true },
 ];
 
-/// A name that must not be written in some sources.
+/// A name that some source files must not use.
 #[derive(Debug)]
 pub(crate) struct BannedName {
-    /// A path, or a macro with its exclamation mark. Any path that contains it is caught.
+    /// A path, or a macro with its exclamation mark. Any path that contains it is a finding.
     pub(crate) name: &'static str,
     pub(crate) why: &'static str,
-    /// Whether it is banned in test-only modules as well.
+    /// Whether the ban includes test-only modules.
     pub(crate) in_tests: bool,
 }
 
@@ -96,12 +96,12 @@ const fn outside_tests(name: &'static str, why: &'static str) -> BannedName {
 
 const SOCKETS: &str = "a pure crate opens no socket";
 const CLOCKS: &str = "time is an argument, never read";
-const ORDER: &str = "nothing is iterated in an unnamed order; use an ordered collection";
+const ORDER: &str = "iteration order must be defined; use an ordered collection";
 const THREADS: &str = "a pure crate starts no thread";
 const OUTSIDE: &str = "a pure crate does not see files or the environment";
 const PRINTING: &str = "a pure crate prints nothing";
 
-/// What the pure crates must not name.
+/// Names that the pure crates must not use.
 pub(crate) const BANNED_NAMES: &[BannedName] = &[
     never("TcpStream", SOCKETS),
     never("TcpListener", SOCKETS),
@@ -124,7 +124,7 @@ pub(crate) const BANNED_NAMES: &[BannedName] = &[
 
 const WALL: &str = "the wall clock may show any time, before 1970 and after 2106 too: it is read in one place, see `WALL_CLOCK_IN`";
 
-/// What the crates that are not pure must not name outside of tests.
+/// Names that the other crates must not use outside of tests.
 pub(crate) const WALL_CLOCK: &[BannedName] = &[
     outside_tests("SystemTime", WALL),
     outside_tests("UNIX_EPOCH", WALL),
@@ -132,16 +132,16 @@ pub(crate) const WALL_CLOCK: &[BannedName] = &[
     outside_tests("hyper::server", "it puts the date into answers, and fails on a clock before 1970"),
 ];
 
-/// The one file of a crate that is not pure that reads the wall clock, and the crate whose programs
-/// no user runs.
+/// Path prefixes where `WALL_CLOCK` does not apply: the one file that reads the wall clock, and
+/// xtask, which users do not run.
 pub(crate) const WALL_CLOCK_IN: &[&str] = &["gm-broadcast/src/runtime/clock.rs", "xtask/"];
 
-/// A part of the tree that does not use some names, although the crate as a whole may.
+/// A part of a crate that must not use some names, although the crate as a whole may.
 #[derive(Debug)]
 pub(crate) struct Boundary {
-    /// Beginnings of the paths of the part.
+    /// Path prefixes of the part.
     pub(crate) within: &'static [&'static str],
-    /// Beginnings of paths that are no part of it.
+    /// Path prefixes that are exempt.
     pub(crate) except: &'static [&'static str],
     pub(crate) names: &'static [BannedName],
 }
@@ -157,7 +157,7 @@ const MACHINE: &str = "a state machine does no I/O: its runtime does";
 const LOWER: &str = "a lower part of the crate does not use an upper one";
 const NO_PROTOCOL: &str = "the generic simulator drives any machine and names none";
 
-/// What a module may not name, beyond what its crate may not.
+/// Names that a part of a crate must not use, in addition to those that its crate must not use.
 pub(crate) const BOUNDARIES: &[Boundary] = &[
     Boundary {
         within: &["gm-codec/src/", "gm-broadcast/src/"],
@@ -201,25 +201,24 @@ pub(crate) const BOUNDARIES: &[Boundary] = &[
     },
 ];
 
-/// Names that several public types have, each with the reason.
+/// Names that several public types may share, each with the reason.
 pub(crate) const SHARED_TYPE_NAMES: &[(&str, &str)] = &[];
 
-/// Folders whose types may have the names of others: a shape of the daemon's JSON is named after
-/// what it shows.
+/// Folders whose types may share names with other types: a type of the daemon's JSON has the name
+/// of the type that it represents.
 pub(crate) const MIRRORS: &[&str] = &["gm-node/src/api"];
 
-/// The tests that own files of vectors: each makes its files anew, and compares them or writes
-/// them.
+/// The tests that own vector files: each computes its files, and compares or writes them.
 pub(crate) const VECTOR_TESTS: &[&str] =
     &["fingerprint", "hashes", "number_vectors", "payload_vectors", "vectors"];
 
-/// A crate all of whose mutants are tried, by all of its tests.
+/// A crate of which every mutant is tried with all of its tests.
 const fn whole(package: &'static str) -> MutatedCrate {
     MutatedCrate { package, files: &[], features: "--all-features", programs: "", quick: true, without: &[] }
 }
 
-/// The crates whose mutants are tried: the pure ones whole, of the others the small machines that
-/// have tests of their own.
+/// The crates whose mutants are tried: all files of the pure crates, and in the others the small
+/// machines that have tests of their own.
 pub(crate) const MUTATED: &[MutatedCrate] = &[
     whole("gm-clock"),
     MutatedCrate {
@@ -227,7 +226,7 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
         files: &[],
         features: "--all-features",
         programs: "",
-        // Few histories find what ten thousand do, as far as planted bugs show.
+        // Few histories find the same planted bugs as ten thousand.
         quick: false,
         without: &[
             "properties::histories_agree_with_the_model_and_heal",
@@ -285,13 +284,13 @@ pub(crate) const MUTATED: &[MutatedCrate] = &[
     },
 ];
 
-/// A source file longer than this has more than one subject.
+/// Maximum number of lines of a source file. A longer file has more than one subject.
 pub(crate) const MAX_LINES: usize = 400;
 
-/// A comment that is wider is cut off in a view of two columns.
+/// Maximum width of a comment line in columns. A wider one is cut off in a side-by-side view.
 pub(crate) const MAX_COMMENT: usize = 100;
 
-/// The longest name of a test.
+/// Maximum length of a test name in characters.
 pub(crate) const MAX_TEST_NAME: usize = 55;
 
 /// Phrases that make prose hard to read, each with the name of its count in `xtask/prose.toml`.
@@ -307,13 +306,13 @@ pub(crate) const PROSE: &[(&str, &str)] = &[
     ("knows-nothing", r"\b[Kk]nows (?:no|nothing)\b"),
 ];
 
-/// Words that begin a doc comment without a noun.
+/// Words that begin a doc comment without a noun, as a bare fragment.
 pub(crate) const FRAGMENT: &[&str] = &[
     "Who", "What", "Whose", "Whom", "How", "When", "Where", "That", "All", "One", "Those", "Nothing",
     "Nobody", "None", "Why", "As", "So",
 ];
 
-/// What is left in a file while work goes on. Built in two parts, or this table would catch itself.
+/// Markers of unfinished work. Each is written in two parts, so that this table has no findings.
 pub(crate) const MARKERS: &[&str] = &[
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
@@ -323,14 +322,14 @@ pub(crate) const MARKERS: &[&str] = &[
     concat!("db", "g!"),
 ];
 
-/// A folder beside the checkout that nothing here may read.
+/// A folder beside the checkout that no file may refer to.
 pub(crate) const OUTSIDE_FOLDER: &str = concat!("..", "/shared");
 
-/// Beginnings of paths that exist on one machine only.
+/// Prefixes of paths that exist on one machine only.
 pub(crate) const MACHINE_PATHS: &[&str] =
     &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
-/// Licences a dependency may ask us to accept.
+/// Licences that a dependency may have.
 pub(crate) const LICENCES: &[&str] = &[
     "MIT",
     "Apache-2.0",
@@ -347,16 +346,17 @@ pub(crate) const LICENCES: &[&str] = &[
     "MIT-0",
 ];
 
-/// Licences besides, of what only the fuzz targets link: libFuzzer has that of LLVM before 2019.
+/// Additional licences for dependencies of the fuzz targets alone: libFuzzer has the licence of
+/// LLVM before 2019.
 pub(crate) const LICENCES_OF_FUZZING: &[&str] = &["NCSA"];
 
-/// Crates that must not appear anywhere in the graph, with the reason.
+/// Crates that must not be dependencies, direct or indirect, with the reason.
 pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[
     ("openssl", "binds a C library of the system"),
     ("openssl-sys", "binds a C library of the system"),
     ("native-tls", "binds a C library of the system"),
-    ("async-std", "discontinued, and there is one runtime only"),
-    ("chrono", "dates and time zones are not ours; time is a number"),
+    ("async-std", "discontinued, and tokio is the only runtime"),
+    ("chrono", "gm has no dates and time zones; time is a number"),
     ("failure", "discontinued; errors are thiserror enums"),
     ("error-chain", "discontinued; errors are thiserror enums"),
     ("rustc-serialize", "discontinued; serde replaced it"),
@@ -365,10 +365,13 @@ pub(crate) const BANNED_CRATES: &[(&str, &str)] = &[
     ("instant", "unmaintained, and time is an argument"),
 ];
 
-/// Crates that may appear in several versions, with the reason. A row that is no longer needed is
-/// an error.
+/// Crates that may be present in several versions, with the reason. A row that is no longer needed
+/// is an error.
 pub(crate) const DUPLICATES: &[(&str, &str)] = &[
-    ("getrandom", "ring, the daemon's cipher, is on 0.2; we draw by rand's"),
-    ("syn", "zerocopy-derive, below criterion, is not on serde's version yet; runs at build time only"),
-    ("windows-sys", "ring, the daemon's cipher, is on 0.52; not compiled here"),
+    ("getrandom", "ring, the daemon's cipher library, is on 0.2; gm uses the version of rand"),
+    (
+        "syn",
+        "zerocopy-derive, a dependency of criterion, is not on serde's version yet; runs at build time only",
+    ),
+    ("windows-sys", "ring, the daemon's cipher library, is on 0.52; not compiled on Linux"),
 ];

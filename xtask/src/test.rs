@@ -1,6 +1,6 @@
-//! `cargo xtask test`: the project's test command.
+//! `cargo xtask test`: runs layers, tidy, all tests, and a build of the pure crates.
 //!
-//! Every step runs even if an earlier one failed, so that one run shows all there is to repair.
+//! Every step runs even if an earlier one failed, so that one run shows all failures.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
@@ -13,12 +13,12 @@ use crate::test_output::{Line, Output};
 use crate::workspace::{Workspace, status};
 use crate::{layers, tidy};
 
-/// Builds all that is tested. Cargo speaks to the terminal itself, so that it shows how far it is.
+/// Builds all tests. Cargo prints to the terminal itself, so that it shows its progress.
 const BUILD: &str = "test --workspace --all-features --no-run";
-/// Runs it; what cargo says then is read here.
+/// Runs the tests; this module reads the output.
 const RUN: &str = "test --workspace --all-features --no-fail-fast";
 
-/// Runs all steps and prints the block that closes the report, except for the tally, its last line.
+/// Runs all steps and prints the final block of the report, except for the counts in its last line.
 pub(crate) fn run(ws: &Workspace) -> Result<TestCounts> {
     let mut failures = Vec::new();
     if !layers::run(ws) {
@@ -28,13 +28,13 @@ pub(crate) fn run(ws: &Workspace) -> Result<TestCounts> {
         failures.push("the tree is not tidy: cargo xtask tidy".to_owned());
     }
 
-    println!("building the tests with `cargo {BUILD}`: some minutes from cold, seconds afterwards");
+    println!("building the tests with `cargo {BUILD}`: some minutes the first time, seconds afterwards");
     let built = status(&mut ws.cargo(BUILD))?.success();
-    // What did not compile has said so, and would say it again.
+    // If the build failed, cargo has printed the errors; a second run would only repeat them.
     let (output, good) = if built { cargo_test(ws)? } else { (Output::default(), false) };
     let mut tally = output.total();
     if !good && tally.failed == 0 {
-        // A binary that died or did not compile counted nothing.
+        // A binary that crashed or did not compile reported no counts.
         failures.push("cargo test failed before it could count a failure".to_owned());
     } else {
         failures.extend(missing_tests(LAYERS, output.by_crate()));
@@ -56,8 +56,8 @@ pub(crate) fn run(ws: &Workspace) -> Result<TestCounts> {
     Ok(tally)
 }
 
-/// Runs every test of the workspace, showing the output as it comes; false if cargo says it went
-/// wrong.
+/// Runs every test of the workspace and shows the output as it arrives. The flag is false if cargo
+/// fails.
 fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
     let members = ws.members();
     let mut output = Output::new(
@@ -67,8 +67,8 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
         }),
     );
 
-    // Cargo says on one stream whose tests run, the tests speak on the other: one pipe keeps the
-    // order.
+    // Cargo prints the names of test binaries on one stream, and the tests print on the other: one
+    // pipe for both keeps the order.
     let (reader, writer) = std::io::pipe().context("cannot open a pipe")?;
     let mut command = ws.cargo(RUN);
     command
@@ -80,12 +80,12 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
         command.env("CARGO_TERM_COLOR", "always");
     }
     let mut child = command.spawn().context("cannot start cargo test")?;
-    // The command holds our writing ends; the reader would never see the end of the stream.
+    // The command holds the writing ends of the pipe; without this the reader never sees its end.
     drop(command);
 
     let mut stdout = std::io::stdout().lock();
     for line in BufReader::new(reader).split(b'\n') {
-        let line = line.context("cannot read what cargo test says")?;
+        let line = line.context("cannot read the output of cargo test")?;
         let line = String::from_utf8_lossy(&line);
         if output.read(&line) == Line::Show {
             writeln!(stdout, "{line}")?;
@@ -95,7 +95,7 @@ fn cargo_test(ws: &Workspace) -> Result<(Output, bool)> {
     Ok((output, good))
 }
 
-/// A complaint for each crate that should have tests and ran none, and one if nothing ran at all.
+/// A message for each crate that should have tests and ran none, and one if no test ran at all.
 fn missing_tests(layers: &[Layer], by_crate: &BTreeMap<String, TestCounts>) -> Vec<String> {
     let mut missing = Vec::new();
     if by_crate.values().all(|tally| tally.ran() == 0) {
@@ -109,7 +109,7 @@ fn missing_tests(layers: &[Layer], by_crate: &BTreeMap<String, TestCounts>) -> V
     missing
 }
 
-/// The command that builds the pure crates with no feature and nothing else around them.
+/// The command that builds the pure crates alone and without features.
 fn pure_check(layers: &[Layer]) -> String {
     let mut command = "check --no-default-features".to_owned();
     for layer in layers.iter().filter(|layer| layer.is_pure()) {
@@ -124,13 +124,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_long_is_not_silent() {
+    fn slow_steps_show_their_progress() {
         let config = include_str!("../../.cargo/config.toml");
         assert!(config.contains("xtask = \"run "), "{config}");
         for words in [config, BUILD, RUN] {
             assert!(!words.contains("quiet") && !words.contains(" -q"), "{words}");
         }
-        // The same is built and run, so that nothing is built while cargo's progress is not shown.
+        // Both commands build the same, so that nothing is built while cargo's progress is hidden.
         assert_eq!(BUILD.replace("--no-run", "--no-fail-fast"), RUN);
     }
 
@@ -144,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn tests_that_ran_are_not_missed() {
+    fn a_crate_that_ran_tests_is_not_reported() {
         assert!(missing_tests(TABLE, &BTreeMap::from([("a".to_owned(), ran(1, 0))])).is_empty());
     }
 
     #[test]
-    fn a_crate_without_tests_is_missed() {
+    fn a_crate_without_tests_is_reported() {
         let found = missing_tests(TABLE, &BTreeMap::from([("b".to_owned(), ran(1, 0))]));
         assert_eq!(found, ["a should have tests and ran none"]);
     }

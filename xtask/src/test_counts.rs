@@ -1,10 +1,10 @@
-//! Counting tests: the sum, its one-line form, and the summary line of a test binary.
+//! Test counts: their sum, their one-line form, and a parser for the summary of a test binary.
 
 use std::fmt;
 use std::ops::AddAssign;
 
-/// How many tests passed, failed (failed steps included) and were skipped (ignored, or steps not
-/// run).
+/// Numbers of passed, failed and skipped tests. Failed steps count as failed; ignored tests and
+/// steps that did not run count as skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestCounts {
     pub(crate) passed: u64,
@@ -13,10 +13,10 @@ pub(crate) struct TestCounts {
 }
 
 impl TestCounts {
-    /// The tally of one failed step.
+    /// The counts of one failed step.
     pub(crate) const FAILED: Self = Self { passed: 0, failed: 1, skipped: 0 };
 
-    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`; `None` for any other line.
+    /// Parses `test result: ok. 3 passed; 0 failed; 1 ignored; …`; `None` for any other line.
     pub(crate) fn of_result_line(line: &str) -> Option<Self> {
         let (_verdict, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let mut tally = Self::default();
@@ -33,7 +33,7 @@ impl TestCounts {
         Some(tally)
     }
 
-    /// Tests that were really executed.
+    /// Number of tests that were executed.
     pub(crate) fn ran(self) -> u64 {
         self.passed + self.failed
     }

@@ -1,7 +1,6 @@
-//! Reading the output of `cargo test`: which crate each test binary belongs to, and what it
-//! counted.
+//! Parser for the output of `cargo test`: sums the counts of test binaries by crate.
 //!
-//! Knows lines of text only; the process that writes them is started in `test`.
+//! It reads lines of text; `test` starts the process that writes them.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +8,12 @@ use cargo_metadata::Message;
 
 use crate::test_counts::TestCounts;
 
-/// What to do with a line that was read.
+/// Treatment of a line that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// Text for the reader at the terminal.
+    /// Text for the terminal.
     Show,
-    /// A message from cargo to us.
+    /// A JSON message from cargo to this program.
     Hide,
 }
 
@@ -27,7 +26,7 @@ pub(crate) struct Output {
     libraries: BTreeMap<String, String>,
     /// Crate names by file name of the test binary.
     binaries: BTreeMap<String, String>,
-    /// Whose results come next.
+    /// Name of the crate whose results follow.
     current: Option<String>,
     by_crate: BTreeMap<String, TestCounts>,
 }
@@ -45,7 +44,7 @@ impl Output {
         }
     }
 
-    /// Takes the next line, in the order in which cargo and the tests wrote them.
+    /// Reads the next line, in the order in which cargo and the tests wrote them.
     pub(crate) fn read(&mut self, line: &str) -> Line {
         if line.starts_with("{\"reason\":") {
             self.note_binary(line);
@@ -127,7 +126,7 @@ mod tests {
     #[test]
     fn results_go_to_the_crate_of_the_binary() {
         let mut output = output();
-        // Both crates have a test target of the same name: only the file name tells them apart.
+        // Both crates have a test target of the same name: only the file names differ.
         assert_eq!(output.read(&artifact("id-a", "laws-aa")), Line::Hide);
         assert_eq!(output.read(&artifact("id-b", "laws-bb")), Line::Hide);
         for line in [
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_taken_off() {
+    fn colours_are_removed() {
         assert_eq!(without_colour("\u{1b}[1;32mok\u{1b}[0m."), "ok.");
         assert_eq!(without_colour("plain"), "plain");
     }

@@ -1,7 +1,7 @@
-//! `cargo xtask tidy`: the rules of the source tree, all findings in one run.
+//! `cargo xtask tidy`: checks the rules of the source tree and prints all findings in one run.
 //!
-//! Gathers the files and asks each rule. The rules are pure functions in the modules below; what
-//! they look for is in `tables`.
+//! It reads the files and calls each rule. The rules are pure functions in the modules below; their
+//! data is in `tables`.
 
 mod banned;
 mod manifests;
@@ -26,8 +26,8 @@ use crate::workspace::Workspace;
 use names::PublicTypes;
 use tree::Tree;
 
-/// Checks the tree; true if nothing was found. With `lower` the committed counts of the prose rule
-/// fall first.
+/// Checks the tree. Returns whether there were no findings. With `lower` it first lowers the
+/// committed counts of the prose rule to the present ones.
 pub(crate) fn run(ws: &Workspace, lower: bool) -> Result<bool> {
     let tree = Tree::read(ws.root())?;
     let mut findings = Vec::new();
@@ -46,7 +46,8 @@ pub(crate) fn run(ws: &Workspace, lower: bool) -> Result<bool> {
     Ok(report("tidy", tree.len(), "files", findings))
 }
 
-/// The rules that look at Rust code: dead files, and banned names, more of them in the pure crates.
+/// The rules for Rust code: dead files, banned names (more of them in the pure crates), and names
+/// of public types.
 fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut types = PublicTypes::default();
@@ -84,7 +85,7 @@ fn sources(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The rule of plain English.
+/// The rule of plain English: comment width, name length, and the counts of the prose ratchet.
 fn prose(ws: &Workspace, tree: &Tree, lower: bool) -> Result<Vec<Finding>> {
     let mut prose = prose::Prose::default();
     for (path, content) in tree.texts() {
@@ -103,7 +104,7 @@ fn prose(ws: &Workspace, tree: &Tree, lower: bool) -> Result<Vec<Finding>> {
     prose.compare(committed.unwrap_or_default())
 }
 
-/// The rules that compare the documents with the tree.
+/// The rules that compare the Markdown documents with the tree.
 fn documents(ws: &Workspace, tree: &Tree) -> Vec<Finding> {
     let exists = |path: &str| tree.exists(path);
     let mut findings = Vec::new();

@@ -1,8 +1,7 @@
-//! `cargo xtask vectors`: the committed files of vectors, written or compared by the tests that own
-//! them.
+//! `cargo xtask vectors`: regenerates the vector files, or compares them with the committed ones.
 //!
-//! Knows how those tests are started and the outline of a file of vectors: lists of cases by name.
-//! Knows no format.
+//! The tests that own the files write them; this module starts those tests. It reads a vector file
+//! as lists of cases by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -17,10 +16,11 @@ use crate::workspace::{Workspace, status};
 const FOLDER: &str = "vectors";
 const SCRATCH: &str = "target/vectors";
 
-/// The texts of files, by crate and name.
+/// Texts of files by crate and file name.
 type Files = BTreeMap<(String, String), String>;
 
-/// Writes all files, or with `check` makes them elsewhere and compares. True if nothing is wrong.
+/// Writes all files, or with `check` writes them to a scratch folder and compares. Returns whether
+/// all is well.
 pub(crate) fn run(ws: &Workspace, check: bool) -> Result<bool> {
     let committed = files(ws, |name| ws.root().join(name).join(FOLDER))?;
     let scratch = ws.root().join(SCRATCH);
@@ -30,7 +30,7 @@ pub(crate) fn run(ws: &Workspace, check: bool) -> Result<bool> {
     }
     command.env("GM_VECTORS", "write").env_remove("GM_VECTORS_DIR");
     if check {
-        // What an earlier run left there would pass for what this one made.
+        // Otherwise files of an earlier run would count as files of this one.
         match std::fs::remove_dir_all(&scratch) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).context("cannot empty the scratch folder");
@@ -40,21 +40,21 @@ pub(crate) fn run(ws: &Workspace, check: bool) -> Result<bool> {
         command.env("GM_VECTORS_DIR", &scratch);
     }
     if !status(&mut command)?.success() {
-        println!("a test that makes vectors failed");
+        println!("a test that writes vectors failed");
         return Ok(false);
     }
-    let made = match check {
+    let written = match check {
         true => files(ws, |name| scratch.join(name))?,
         false => files(ws, |name| ws.root().join(name).join(FOLDER))?,
     };
     let mut good = true;
-    let names: BTreeSet<_> = committed.keys().chain(made.keys()).collect();
+    let names: BTreeSet<_> = committed.keys().chain(written.keys()).collect();
     for name in names {
         let place = format!("{}/{FOLDER}/{}", name.0, name.1);
-        match compare(committed.get(name).map(String::as_str), made.get(name).map(String::as_str))? {
+        match compare(committed.get(name).map(String::as_str), written.get(name).map(String::as_str))? {
             Compared::Equal(cases) => println!("{place:<36} {cases:>5} cases"),
             Compared::Differs(why) if check => {
-                println!("{place}: {why}; if that is meant: cargo xtask vectors");
+                println!("{place}: {why}; if this is intended: cargo xtask vectors");
                 good = false;
             }
             Compared::Differs(why) => println!("{place}: written; {why}"),
@@ -63,7 +63,7 @@ pub(crate) fn run(ws: &Workspace, check: bool) -> Result<bool> {
     Ok(good)
 }
 
-/// The files of all crates that have some.
+/// The vector files of all crates.
 fn files(ws: &Workspace, folder: impl Fn(&str) -> std::path::PathBuf) -> Result<Files> {
     let mut files = Files::new();
     for member in ws.members() {
@@ -74,7 +74,7 @@ fn files(ws: &Workspace, folder: impl Fn(&str) -> std::path::PathBuf) -> Result<
     Ok(files)
 }
 
-/// The names and texts of the files in a folder; none if there is no folder.
+/// Names and texts of the files in a folder; empty if there is no folder.
 fn read_folder(folder: &Path) -> Result<Vec<(String, String)>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -93,18 +93,18 @@ fn read_folder(folder: &Path) -> Result<Vec<(String, String)>> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Compared {
-    /// With the number of cases.
+    /// The files are equal; the number of cases.
     Equal(usize),
-    /// With the first difference.
+    /// The files differ; a description of the first difference.
     Differs(String),
 }
 
-fn compare(committed: Option<&str>, made: Option<&str>) -> Result<Compared> {
-    let difference = match (committed, made) {
+fn compare(committed: Option<&str>, written: Option<&str>) -> Result<Compared> {
+    let difference = match (committed, written) {
         (Some(old), Some(new)) if old == new => return Ok(Compared::Equal(cases(&parse(new)?))),
         (Some(old), Some(new)) => first_difference(&parse(old)?, &parse(new)?),
         (Some(_), None) => {
-            "no test makes this file; VECTOR_TESTS in xtask/src/tables.rs names them".to_owned()
+            "no test writes this file; VECTOR_TESTS in xtask/src/tables.rs lists the tests that do".to_owned()
         }
         (None, _) => "no such file was committed".to_owned(),
     };
@@ -115,7 +115,7 @@ fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(text).context("a file of vectors is not JSON")
 }
 
-/// The lists of a file, by name.
+/// The lists of a file by name.
 fn lists(file: &Value) -> impl Iterator<Item = (&String, &Vec<Value>)> {
     file.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_array()?)))
 }
@@ -124,22 +124,22 @@ fn cases(file: &Value) -> usize {
     lists(file).map(|(_, list)| list.len()).sum()
 }
 
-/// The first case that is not the same in both.
+/// A description of the first case that differs.
 fn first_difference(old: &Value, new: &Value) -> String {
-    for (name, made) in lists(new) {
+    for (name, written) in lists(new) {
         let committed = old[name.as_str()].as_array().map_or(&[][..], Vec::as_slice);
-        let same = committed.iter().zip(made).take_while(|(old, new)| old == new).count();
-        if same < committed.len().max(made.len()) {
-            let counts = match committed.len() == made.len() {
+        let same = committed.iter().zip(written).take_while(|(old, new)| old == new).count();
+        if same < committed.len().max(written.len()) {
+            let counts = match committed.len() == written.len() {
                 true => String::new(),
-                false => format!(" ({} cases committed, {} made)", committed.len(), made.len()),
+                false => format!(" ({} cases committed, {} written)", committed.len(), written.len()),
             };
             return format!("case {same} of {name:?} differs{counts}");
         }
     }
     match old == new {
-        true => "the same cases, spelt otherwise".to_owned(),
-        false => "what stands around the cases differs".to_owned(),
+        true => "the same cases in another notation".to_owned(),
+        false => "the text around the cases differs".to_owned(),
     }
 }
 
@@ -165,19 +165,19 @@ mod tests {
         assert_eq!(differs(r#"{"a": [1, 2, 3]}"#, r#"{"a": [1, 5, 6]}"#), "case 1 of \"a\" differs");
         assert_eq!(
             differs(r#"{"a": [1], "b": [2]}"#, r#"{"a": [1], "b": [2, 3]}"#),
-            "case 1 of \"b\" differs (1 cases committed, 2 made)"
+            "case 1 of \"b\" differs (1 cases committed, 2 written)"
         );
         assert_eq!(
             differs(r#"{"a": [1, 2]}"#, r#"{"a": [1]}"#),
-            "case 1 of \"a\" differs (2 cases committed, 1 made)"
+            "case 1 of \"a\" differs (2 cases committed, 1 written)"
         );
     }
 
     #[test]
-    fn what_is_not_in_the_cases_is_compared_too() {
+    fn the_text_around_the_cases_is_compared_too() {
         let file = r#"{"note": "n", "a": [1]}"#;
-        assert_eq!(differs(r#"{"note": "o", "a": [1]}"#, file), "what stands around the cases differs");
-        assert_eq!(differs(r#"{"note":"n","a":[1]}"#, file), "the same cases, spelt otherwise");
+        assert_eq!(differs(r#"{"note": "o", "a": [1]}"#, file), "the text around the cases differs");
+        assert_eq!(differs(r#"{"note":"n","a":[1]}"#, file), "the same cases in another notation");
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
             matches!(compare(None, Some("{}")), Ok(Compared::Differs(why)) if why == "no such file was committed")
         );
         assert!(
-            matches!(compare(Some("{}"), None), Ok(Compared::Differs(why)) if why.starts_with("no test makes"))
+            matches!(compare(Some("{}"), None), Ok(Compared::Differs(why)) if why.starts_with("no test writes"))
         );
     }
 }

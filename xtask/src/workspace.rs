@@ -1,6 +1,4 @@
-//! The workspace as cargo describes it, and how commands are started in it.
-//!
-//! Knows cargo's metadata and processes; knows no rule.
+//! Cargo workspace: its metadata, and commands that run in it.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -28,12 +26,12 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
-    /// Where build products go.
+    /// The folder of build products.
     pub(crate) fn target_folder(&self) -> &Path {
         self.metadata.target_directory.as_std_path()
     }
 
-    /// Whether lock files must stay as they are.
+    /// Whether lock files must not change.
     pub(crate) const fn is_locked(&self) -> bool {
         self.locked
     }
@@ -45,7 +43,8 @@ impl Workspace {
         members
     }
 
-    /// A file's place below the root, with forward slashes; `None` if it lies elsewhere.
+    /// A file's path relative to the root, with forward slashes; `None` if it is not below the
+    /// root.
     pub(crate) fn relative(&self, path: &Utf8Path) -> Option<String> {
         let below = path.strip_prefix(&self.metadata.workspace_root).ok()?;
         Some(below.as_str().replace('\\', "/"))
@@ -60,10 +59,10 @@ impl Workspace {
             .with_context(|| format!("cannot resolve the dependencies of the workspace in `{folder}`"))
     }
 
-    /// A cargo command in the root: `words` split at spaces, `--locked` put after the subcommand if
-    /// asked for.
+    /// A cargo command in the root: `words` split at spaces, with `--locked` after the subcommand
+    /// if the workspace was opened with it.
     ///
-    /// Only for subcommands that know `--locked`; see [`Workspace::plain_cargo`].
+    /// Only for subcommands that accept `--locked`; see [`Workspace::plain_cargo`].
     pub(crate) fn cargo(&self, words: &str) -> Command {
         let mut words = words.split_whitespace();
         let mut command = Command::new(cargo_program());
@@ -83,12 +82,12 @@ impl Workspace {
     }
 }
 
-/// Runs a command with our own standard streams.
+/// Runs a command with the standard streams of this process.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| format!("cannot start {}", command.get_program().display()))
 }
 
-/// The cargo that started us, so that a chosen toolchain stays chosen.
+/// The cargo that started this program, so that the chosen toolchain is kept.
 fn cargo_program() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -1,4 +1,4 @@
-//! Building the fuzz targets: with the flags that `cargo fuzz` gives, but without that program.
+//! Build of the fuzz targets, with the compiler flags of `cargo fuzz` but without that program.
 
 use std::collections::BTreeMap;
 use std::io::BufReader;
@@ -11,7 +11,7 @@ use cargo_metadata::Message;
 use super::FOLDER;
 use crate::workspace::{Workspace, status};
 
-/// What the compiler is told to add. The stable one knows all of it.
+/// Compiler flags for coverage. The stable compiler accepts all of them.
 const FLAGS: &[&str] = &[
     "--cfg=fuzzing",
     "-Ccodegen-units=1",
@@ -22,11 +22,11 @@ const FLAGS: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// How the targets are built.
+/// Variants of the build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variant {
     Plain,
-    /// With a bug in the reader of payloads.
+    /// With a planted bug in the payload reader.
     Planted,
     /// With the address sanitizer, on the nightly toolchain.
     Address,
@@ -42,7 +42,7 @@ impl Variant {
     }
 }
 
-/// What was built.
+/// The built programs.
 #[derive(Debug, Default)]
 pub(super) struct FuzzBuild {
     programs: BTreeMap<String, PathBuf>,
@@ -54,13 +54,13 @@ impl FuzzBuild {
         self.programs.get(target).map(PathBuf::as_path).with_context(|| format!("{target} was not built"))
     }
 
-    /// libFuzzer itself, which another variant need not build once more.
+    /// The library libFuzzer, so that another variant need not build it again.
     pub(super) fn library(&self) -> Option<&Path> {
         self.library.as_deref()
     }
 }
 
-/// Whether there is what the build of libFuzzer asks for.
+/// Whether there is a C++ compiler, which the build of libFuzzer needs.
 pub(super) fn has_compiler() -> bool {
     let program = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
     let mut version = Command::new(program);
@@ -68,7 +68,7 @@ pub(super) fn has_compiler() -> bool {
     version.status().is_ok_and(|status| status.success())
 }
 
-/// Builds targets; `library` is a libFuzzer that is built already.
+/// Builds targets. `library` is a libFuzzer that was built before, if there is one.
 pub(super) fn build(
     ws: &Workspace,
     variant: Variant,
@@ -85,7 +85,7 @@ pub(super) fn build(
     let stdout = child.stdout.take().context("cargo build has no output")?;
     let mut built = FuzzBuild::default();
     for message in Message::parse_stream(BufReader::new(stdout)) {
-        match message.context("cannot read what cargo build says")? {
+        match message.context("cannot read the output of cargo build")? {
             Message::CompilerArtifact(artifact) => {
                 if let Some(program) = artifact.executable {
                     built.programs.insert(artifact.target.name, program.into());
@@ -106,14 +106,14 @@ pub(super) fn build(
     Ok(built)
 }
 
-/// Whether clippy has nothing to say of the targets.
+/// Runs clippy on the targets. Returns whether it reports nothing.
 pub(super) fn clippy(ws: &Workspace) -> Result<bool> {
     let mut command = cargo(ws, Variant::Plain, "clippy")?;
     Ok(status(command.args(["--quiet", "--no-deps", "--", "-D", "warnings"]))?.success())
 }
 
-/// A cargo command on the targets. A platform is named, so that build scripts are built without the
-/// flags.
+/// A cargo command for the targets. It names the platform, so that cargo builds build scripts
+/// without the coverage flags.
 fn cargo(ws: &Workspace, variant: Variant, subcommand: &str) -> Result<Command> {
     let mut command = match variant {
         Variant::Address => Command::new("rustup"),
@@ -133,10 +133,10 @@ fn cargo(ws: &Workspace, variant: Variant, subcommand: &str) -> Result<Command> 
     Ok(command)
 }
 
-/// The platform that we are on, as the compiler calls it.
+/// The compiler's name of this platform.
 fn host() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("rustc does not say what platform this is")
+    host.map(str::to_owned).context("rustc -vV prints no host platform")
 }

@@ -1,27 +1,27 @@
-//! What libFuzzer says at the end of a run. Knows its words; knows no target.
+//! Parser for the output of libFuzzer at the end of a run.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Lines that are shown of a run that failed.
+/// Number of lines that are shown of a failed run.
 const SHOWN: usize = 30;
 
-/// The end of a run.
+/// Result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) good: bool,
     executions: u64,
     took: Duration,
-    /// Inputs that reach what no other does.
+    /// Number of inputs, each with coverage that no other input has.
     corpus: u64,
-    /// Places in the program that were reached.
+    /// Number of places in the program that were reached.
     coverage: u64,
-    /// The input that failed.
+    /// Path of the input that failed.
     pub(super) failure: Option<String>,
 }
 
 impl Report {
-    /// Reads what was printed. A run that did nothing is not good.
+    /// Parses the output. A run without executions is not good.
     pub(super) fn of(text: &str, good: bool, took: Duration) -> Report {
         let mut report = Report { took, ..Report::default() };
         for line in text.lines() {
@@ -39,7 +39,7 @@ impl Report {
     }
 }
 
-/// The number after a word; what follows a slash is left out.
+/// The number after a word, up to a slash.
 fn after(line: &str, word: &str) -> Option<u64> {
     let mut words = line.split_whitespace().skip_while(|found| *found != word);
     words.nth(1)?.split('/').next()?.parse().ok()
@@ -53,7 +53,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The last lines that are not progress.
+/// The last lines of the output, without progress lines.
 pub(super) fn tail(text: &str) -> String {
     let lines: Vec<_> =
         text.lines().filter(|line| !line.starts_with(['#', '\t']) && !line.is_empty()).collect();
@@ -72,7 +72,7 @@ mod tests {
         artifact_prefix='f/'; Test unit written to f/crash-1\n";
 
     #[test]
-    fn a_good_end_is_read() {
+    fn the_report_of_a_good_run_is_read() {
         let report = Report::of(GOOD, true, Duration::from_millis(9_040));
         assert!(report.good);
         assert_eq!(report.to_string(), "485143 executions, 9.0 seconds, corpus 124, coverage 160");

@@ -1,5 +1,6 @@
-//! The vectors of the wire as inputs of the fuzz targets. Knows how vectors are written down, and
-//! how the first bytes of an input are read by each target.
+//! Seed inputs for the fuzz targets, made from the wire vectors.
+//!
+//! The first bytes of an input are options, which each target reads in its own way.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Payloads longer than this make no good seeds: the fuzzer is slower with each byte.
-const MOST_BYTES: usize = 300;
+/// Maximum length in bytes of a payload that becomes a seed: long inputs slow down the fuzzer.
+const MAX_BYTES: usize = 300;
 
-/// Writes the inputs of a target and says how many there are.
+/// Writes the inputs of a target and returns their number.
 pub(super) fn write(vectors: &Path, target: &str, folder: &Path) -> Result<usize> {
     let inputs = match target {
         "payload" => payloads(&read(vectors, "payloads")?),
@@ -30,36 +31,38 @@ fn read(folder: &Path, name: &str) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
 }
 
-/// Sound and malformed ones; an input is a payload.
+/// Inputs of the target `payload`: the valid and the malformed payloads, unchanged.
 fn payloads(file: &Value) -> Vec<Vec<u8>> {
     let lists = ["payloads", "malformed"].into_iter().filter_map(|list| file[list].as_array());
     lists.flatten().filter_map(|vector| hex(&vector["bytes"])).collect()
 }
 
-/// Each frame in pieces of 7 bytes, and some together in pieces of 3, then of many.
+/// Inputs of the target `splitter`: each frame in pieces of 7 bytes, and five frames together in
+/// pieces of 3 and of 255 bytes.
 fn connections(file: &Value) -> Vec<Vec<u8>> {
     let frames: Vec<_> = vectors(file).filter_map(|vector| hex(&vector["frame"])).collect();
-    let sound = vectors(file).filter(|vector| vector["error"].is_null());
-    let sound: Vec<_> = sound.filter_map(|vector| hex(&vector["frame"])).collect();
+    let valid = vectors(file).filter(|vector| vector["error"].is_null());
+    let valid: Vec<_> = valid.filter_map(|vector| hex(&vector["frame"])).collect();
     let mut inputs: Vec<_> = frames.iter().map(|frame| [&[0, 7], frame.as_slice()].concat()).collect();
-    for few in sound.chunks(5) {
+    for few in valid.chunks(5) {
         inputs.push([&[0b010, 3, 255], few.concat().as_slice()].concat());
     }
-    // A frame that is larger than a buffer that is kept: its body is the zeros, 200 times 512.
+    // A frame that is larger than the kept capacity of a buffer. Its body is 200 times 512 zeros.
     inputs.push([[0b1000, 9, 200].as_slice(), &[b'g', 0, 0, 0x80, 0xa0, 0x06]].concat());
     inputs
 }
 
-/// Each frame where it belongs; each payload, changed; each block, as the text of a sound frame.
+/// Inputs of the target `open`: each frame on its channel, each payload with a change, and each
+/// compressed block as the body of a valid frame.
 fn frames(file: &Value) -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     for (at, vector) in vectors(file).enumerate() {
         let Some(frame) = hex(&vector["frame"]) else { continue };
-        let place = place(vector);
-        inputs.push([&[place], frame.as_slice()].concat());
-        if let Some(payload) = hex(&vector["payload"]).filter(|payload| payload.len() <= MOST_BYTES) {
+        let options = options(vector);
+        inputs.push([&[options], frame.as_slice()].concat());
+        if let Some(payload) = hex(&vector["payload"]).filter(|payload| payload.len() <= MAX_BYTES) {
             let kind = u8::try_from(at % 8).unwrap_or_default();
-            inputs.push([[place | 1, kind, 0, 40, 1, 0].as_slice(), &payload].concat());
+            inputs.push([[options | 1, kind, 0, 40, 1, 0].as_slice(), &payload].concat());
         }
         if let Some(block) = block(&frame) {
             inputs.extend([0, 4, 0x20].map(|bits| [&[3 | bits], block].concat()));
@@ -68,8 +71,9 @@ fn frames(file: &Value) -> Vec<Vec<u8>> {
     inputs
 }
 
-/// The bits of the first byte: sealed, on a connection, by its acceptor, and its number there.
-fn place(vector: &Value) -> u8 {
+/// The option bits of the first byte: whether the frame is sealed, is on a connection, is from the
+/// acceptor, and its number on the connection.
+fn options(vector: &Value) -> u8 {
     let sealed = vector["keys"].as_array().is_some_and(|keys| !keys.is_empty());
     let channel = &vector["channel"];
     let number = channel["number"].as_str().and_then(|number| number.parse::<u8>().ok()).unwrap_or(0);
@@ -79,8 +83,7 @@ fn place(vector: &Value) -> u8 {
         | (number & 3) << 6
 }
 
-/// The text of an unsealed frame that says that it is compressed: what is between header and
-/// checksum.
+/// The compressed block of an unsealed frame: the bytes between header and checksum.
 fn block(frame: &[u8]) -> Option<&[u8]> {
     let after = frame.strip_prefix(&[b'g', 2, 0])?;
     let length = after.iter().position(|byte| *byte < 0x80)? + 1;
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_an_unsealed_frame_is_found() {
+    fn the_block_of_an_unsealed_frame_is_found() {
         assert_eq!(block(&[b'g', 2, 0, 6, 1, 2, 9, 9, 9, 9]), Some([1, 2].as_slice()));
         assert_eq!(block(&[b'g', 2, 0, 0x86, 0, 1, 2, 9, 9, 9, 9]), Some([1, 2].as_slice()));
         for bad in [[b'g', 3, 0, 6, 1].as_slice(), &[b'g', 2, 0, 0x80], &[b'g', 2, 0, 1, 1, 2, 3]] {
@@ -121,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_frame_is_kept() {
-        assert_eq!(place(&json!({ "keys": [], "channel": "datagram" })), 0);
+    fn the_option_bits_describe_the_channel() {
+        assert_eq!(options(&json!({ "keys": [], "channel": "datagram" })), 0);
         let channel = json!({ "from": "acceptor", "number": "2" });
-        assert_eq!(place(&json!({ "keys": ["00"], "channel": channel })), 0b1001_1100);
+        assert_eq!(options(&json!({ "keys": ["00"], "channel": channel })), 0b1001_1100);
     }
 
     #[test]

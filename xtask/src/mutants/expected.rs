@@ -1,4 +1,4 @@
-//! Mutants that no test catches, each with the reason: `xtask/mutants.toml`.
+//! Expected survivors: the mutants in `xtask/mutants.toml` that no test catches, with the reasons.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,25 +10,26 @@ use crate::workspace::Workspace;
 
 const FILE: &str = "xtask/mutants.toml";
 
-/// Why it is known that no test catches a mutant.
+/// Reason why a mutant is expected to survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// No test can: what it does is not told apart, or by nothing that a test may use.
+    /// No test can catch it: the program behaves the same, or differs in nothing that a test can
+    /// observe.
     Explained,
-    /// A test could, and none does yet.
+    /// A test could catch it, and none does yet.
     Unnoticed,
 }
 
-/// What is known, by the names of the mutants.
+/// Expected survivors by the names of the mutants.
 pub(crate) type ExpectedSurvivors = BTreeMap<String, Expected>;
 
-/// Reads what is known.
+/// Reads the file.
 pub(crate) fn read(ws: &Workspace) -> Result<ExpectedSurvivors> {
     let text = fs::read_to_string(ws.root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
     parse(&text).with_context(|| format!("in {FILE}"))
 }
 
-/// Reads the rows of a text.
+/// Parses the text of the file.
 pub(crate) fn parse(text: &str) -> Result<ExpectedSurvivors> {
     let table: toml::Table = text.parse()?;
     let mut mutants = ExpectedSurvivors::new();
@@ -36,7 +37,7 @@ pub(crate) fn parse(text: &str) -> Result<ExpectedSurvivors> {
         let known = match key.as_str() {
             "explained" => Expected::Explained,
             "unnoticed" => Expected::Unnoticed,
-            _ => bail!("neither `explained` nor `unnoticed`: {key}"),
+            _ => bail!("unknown section `{key}`: use `explained` or `unnoticed`"),
         };
         for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
             let because = row.get("because").and_then(Value::as_str).unwrap_or_default();
@@ -47,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<ExpectedSurvivors> {
             for name in names {
                 let name = name.as_str().with_context(|| format!("not a name: {name:?}"))?;
                 if mutants.insert(name.to_owned(), known).is_some() {
-                    bail!("there twice: {name}");
+                    bail!("listed twice: {name}");
                 }
             }
         }

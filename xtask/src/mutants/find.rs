@@ -1,9 +1,8 @@
-//! The mutants of one file: where they are, and the file with all of them in it, each asleep until
-//! it is chosen.
+//! Finder of mutants: lists the mutants of one Rust file, and rewrites the file so that it has all
+//! of them, each inactive until it is chosen.
 //!
-//! Knows the syntax of Rust. Each mutant has a number; the changed text asks `on(number)` at each
-//! place. Around what a mutant says, marks are put, by which [`mark::at`] finds the mutants that a
-//! compiler complained of.
+//! Each mutant has a number; the rewritten text calls `on(number)` at its place. Markers around the
+//! code of a mutant let [`markers::at`] find the mutants that the compiler rejects.
 
 use std::ops::Range;
 
@@ -20,21 +19,22 @@ use super::operators::{self, Kind};
 use super::splice::Edits;
 use super::values;
 
-/// All mutants of a file, numbered from `first`, and the file with those that a compiler takes.
+/// The mutants of a file, numbered from `first`, and the text of the file with those that the
+/// compiler accepts.
 pub(crate) fn find(
     file: &str,
     source: &str,
     first: u32,
-    learnt: &CompilerFeedback,
+    feedback: &CompilerFeedback,
 ) -> syn::Result<(Vec<Mutant>, String)> {
     let parsed = syn::parse_file(source)?;
     let mut finder = Finder {
         file,
         source,
-        learnt,
+        feedback,
         next: first,
-        around: Vec::new(),
-        writes: true,
+        scope: Vec::new(),
+        is_runtime: true,
         mutants: Vec::new(),
         edits: Edits::default(),
     };
@@ -42,7 +42,7 @@ pub(crate) fn find(
     Ok((finder.mutants, finder.edits.apply(source)))
 }
 
-/// Whether something is compiled for tests only.
+/// Whether attributes restrict an item to tests.
 pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let syn::Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
@@ -54,29 +54,29 @@ pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
 struct Finder<'a> {
     file: &'a str,
     source: &'a str,
-    learnt: &'a CompilerFeedback,
+    feedback: &'a CompilerFeedback,
     next: u32,
-    /// Modules, types and functions that the place is in.
-    around: Vec<String>,
-    /// Whether mutants can be chosen here while the program runs.
-    writes: bool,
+    /// Names of the enclosing modules, types and functions.
+    scope: Vec<String>,
+    /// Whether the code here runs after compilation, so that a mutant can be activated.
+    is_runtime: bool,
     mutants: Vec<Mutant>,
     edits: Edits,
 }
 
-/// A mutant that goes into the text.
+/// A mutant that is written into the text.
 struct ActiveMutant {
     number: u32,
-    says: String,
+    replacement: String,
 }
 
 impl ActiveMutant {
-    fn asks(&self) -> String {
+    fn condition(&self) -> String {
         format!("crate::gm_mutant::on({})", self.number)
     }
 
     fn case(&self, text: &str) -> String {
-        format!("if {} {{ {} }} else ", self.asks(), marked(&[self.number], text))
+        format!("if {} {{ {} }} else ", self.condition(), marked(&[self.number], text))
     }
 }
 
@@ -86,52 +86,60 @@ impl Finder<'_> {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Notes a mutant, and hands it over if it can be written.
-    fn note(&mut self, line: usize, change: String, says: &str) -> Option<ActiveMutant> {
+    /// Records a mutant. Returns it if it can be written into the text.
+    fn note(&mut self, line: usize, change: String, replacement: &str) -> Option<ActiveMutant> {
         let number = self.next;
         self.next += 1;
-        let function = self.around.join("::");
-        let same = |mutant: &&Mutant| mutant.function == function && mutant.said == change;
+        let function = self.scope.join("::");
+        let same = |mutant: &&Mutant| mutant.function == function && mutant.base_change == change;
         let before = self.mutants.iter().filter(same).count();
-        let (said, change) =
+        let (base_change, change) =
             (change.clone(), if before == 0 { change } else { format!("{change} ({})", before + 1) });
-        let made = self.writes && !self.learnt.refused.contains(&number);
-        self.mutants.push(Mutant { number, file: self.file.to_owned(), line, function, said, change, made });
-        made.then(|| ActiveMutant { number, says: says.to_owned() })
+        let built_in = self.is_runtime && !self.feedback.refused.contains(&number);
+        self.mutants.push(Mutant {
+            number,
+            file: self.file.to_owned(),
+            line,
+            function,
+            base_change,
+            change,
+            built_in,
+        });
+        built_in.then(|| ActiveMutant { number, replacement: replacement.to_owned() })
     }
 
     fn function(&mut self, signature: &Signature, block: &Block) {
-        self.around.push(signature.ident.to_string());
-        let before = self.writes;
+        self.scope.push(signature.ident.to_string());
+        let before = self.is_runtime;
         if let Some(constant) = &signature.constness {
-            if self.learnt.constant.contains(&last_two(&self.around.join("::"))) {
-                self.writes = false;
+            if self.feedback.constant.contains(&last_two(&self.scope.join("::"))) {
+                self.is_runtime = false;
             } else {
                 self.edits.replace(constant.span().byte_range(), "");
             }
         }
         if let Some(first) = block.stmts.first() {
             let body = self.text(first.span().byte_range());
-            for value in values::of_output(&signature.output, &self.learnt.defaults) {
+            for value in values::of_output(&signature.output, &self.feedback.defaults) {
                 let same = block.stmts.len() == 1 && body == value;
-                // A default that asks for itself does not end.
+                // `Default::default` that calls itself would not return.
                 if same || (signature.ident == "default" && value.starts_with("Default")) {
                     continue;
                 }
                 let shown = if value.is_empty() { "()" } else { &value };
                 let line = signature.ident.span().start().line;
-                if let Some(awake) = self.note(line, format!("returns {shown}"), &value) {
-                    let text = marked(&[awake.number], &format!("return {}", awake.says));
+                if let Some(active) = self.note(line, format!("returns {shown}"), &value) {
+                    let text = marked(&[active.number], &format!("return {}", active.replacement));
                     self.edits.insert(
                         first.span().byte_range().start,
-                        format!("if {} {{ {text}; }} ", awake.asks()),
+                        format!("if {} {{ {text}; }} ", active.condition()),
                     );
                 }
             }
         }
         self.visit_block(block);
-        self.writes = before;
-        self.around.pop();
+        self.is_runtime = before;
+        self.scope.pop();
     }
 
     fn binary(&mut self, binary: &ExprBinary) {
@@ -141,65 +149,66 @@ impl Finder<'_> {
         let lazy_with_let = kind == Kind::Lazy && has_let(&binary.left, &binary.right);
         let changes = if lazy_with_let { Vec::new() } else { changes };
         let line = binary.op.span().start().line;
-        let awake: Vec<ActiveMutant> = changes
+        let active: Vec<ActiveMutant> = changes
             .iter()
             .filter_map(|change| self.note(line, format!("`{was}` by `{}`", change.trim()), change))
             .collect();
         let op = self.text(binary.op.span().byte_range());
-        if awake.is_empty() {
+        if active.is_empty() {
             return visit::visit_expr_binary(self, binary);
         }
-        let numbers: Vec<u32> = awake.iter().map(|mutant| mutant.number).collect();
+        let numbers: Vec<u32> = active.iter().map(|mutant| mutant.number).collect();
         self.edits.insert(left.start, markers::open(&numbers));
         match kind {
-            Kind::Lazy => self.lazy(binary, &awake, &op),
+            Kind::Lazy => self.lazy(binary, &active, &op),
             Kind::Assign => {
-                // The left side is written several times, so nothing is changed within it.
+                // The left side is copied several times, so it has no mutants of its own.
                 let place = self.text(left.clone());
                 self.edits.replace(left.start..right.start, "(match (");
                 self.visit_expr(&binary.right);
-                self.edits.insert(right.end, ") { gm_r => ".to_owned() + &cases(&awake, &place, &op) + " })");
+                self.edits
+                    .insert(right.end, ") { gm_r => ".to_owned() + &cases(&active, &place, &op) + " })");
             }
-            Kind::Compare | Kind::Take => {
-                let (open, between) = if kind == Kind::Compare { ("&(", "), &(") } else { ("(", "), (") };
+            Kind::ByReference | Kind::ByValue => {
+                let (open, between) = if kind == Kind::ByReference { ("&(", "), &(") } else { ("(", "), (") };
                 self.edits.insert(left.start, format!("(match ({open}"));
                 self.visit_expr(&binary.left);
                 self.edits.replace(left.end..right.start, between);
                 self.visit_expr(&binary.right);
                 self.edits.insert(
                     right.end,
-                    ")) { (gm_l, gm_r) => ".to_owned() + &cases(&awake, "gm_l", &op) + " })",
+                    ")) { (gm_l, gm_r) => ".to_owned() + &cases(&active, "gm_l", &op) + " })",
                 );
             }
         }
         self.edits.insert(right.end, markers::CLOSE);
     }
 
-    fn lazy(&mut self, binary: &ExprBinary, awake: &[ActiveMutant], op: &str) {
+    fn lazy(&mut self, binary: &ExprBinary, active: &[ActiveMutant], op: &str) {
         let (left, right) = (binary.left.span().byte_range(), binary.right.span().byte_range());
-        let asks = awake.iter().map(ActiveMutant::asks).collect::<Vec<_>>().join("||");
-        // Asleep, `a && b` is `if a { b } else { false }`; awake it is `if !a { b } else { true }`,
-        // and the other way round.
+        let condition = active.iter().map(ActiveMutant::condition).collect::<Vec<_>>().join("||");
+        // Inactive, `a && b` is `if a { b } else { false }`; active it is `if !a { b } else { true
+        // }`. For `a || b` it is the reverse.
         let (same, otherwise) = if op == "&&" { ("!=", "") } else { ("==", "!") };
         self.edits.insert(left.start, "(if (");
         self.visit_expr(&binary.left);
-        self.edits.replace(left.end..right.start, format!(") {same} {asks} {{ "));
+        self.edits.replace(left.end..right.start, format!(") {same} {condition} {{ "));
         self.visit_expr(&binary.right);
-        self.edits.insert(right.end, format!(" }} else {{ {otherwise}{asks} }})"));
+        self.edits.insert(right.end, format!(" }} else {{ {otherwise}{condition} }})"));
     }
 
-    fn arm(&mut self, arm: &Arm, can_go: bool) {
+    fn arm(&mut self, arm: &Arm, is_removable: bool) {
         let line = arm.span().start().line;
         let pattern = arm.pat.span().byte_range();
-        let gone = if can_go {
+        let removed = if is_removable {
             let change = format!("no arm `{}`", self.text(pattern.clone()));
             self.note(line, change, "")
         } else {
             None
         };
         let Pat::Guard(guarded) = &arm.pat else {
-            if let Some(gone) = &gone {
-                self.edits.insert(pattern.end, format!(" if !{}", gone.asks()));
+            if let Some(removed) = &removed {
+                self.edits.insert(pattern.end, format!(" if !{}", removed.condition()));
             }
             return self.visit_expr(&arm.body);
         };
@@ -208,28 +217,28 @@ impl Finder<'_> {
         let always = self.note(line, format!("guard `{was}` by `true`"), "");
         let never = self.note(line, format!("guard `{was}` by `false`"), "");
         let not = |mutant: &Option<ActiveMutant>| {
-            mutant.as_ref().map_or("true".to_owned(), |m| format!("!{}", m.asks()))
+            mutant.as_ref().map_or("true".to_owned(), |m| format!("!{}", m.condition()))
         };
-        let or = always.as_ref().map_or("false".to_owned(), ActiveMutant::asks);
-        self.edits.insert(guard.start, format!("{} && ({or} || ({} && (", not(&gone), not(&never)));
+        let or = always.as_ref().map_or("false".to_owned(), ActiveMutant::condition);
+        self.edits.insert(guard.start, format!("{} && ({or} || ({} && (", not(&removed), not(&never)));
         self.visit_expr(&guarded.guard);
         self.edits.insert(guard.end, ")))");
         self.visit_expr(&arm.body);
     }
 }
 
-fn cases(awake: &[ActiveMutant], left: &str, op: &str) -> String {
+fn cases(active: &[ActiveMutant], left: &str, op: &str) -> String {
     let mut text = String::new();
-    for mutant in awake {
-        let says = mutant.says.trim_end();
-        // An operator alone, or with a right side of its own.
-        let right = if says.contains(' ') { "" } else { " gm_r" };
-        text += &mutant.case(&format!("{left} {says}{right}"));
+    for mutant in active {
+        let replacement = mutant.replacement.trim_end();
+        // The replacement is an operator alone, or an operator with its own right side.
+        let right = if replacement.contains(' ') { "" } else { " gm_r" };
+        text += &mutant.case(&format!("{left} {replacement}{right}"));
     }
     format!("{text}{{ {left} {op} gm_r }}")
 }
 
-/// Whether one side binds names, in a chain of conditions.
+/// Whether a side of a chain of conditions binds names with `let`.
 fn has_let(left: &Expr, right: &Expr) -> bool {
     [left, right].into_iter().any(|side| match side {
         Expr::Let(_) => true,
@@ -260,15 +269,15 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             Some((path, _)) => format!("<{of} as {}>", self.text(path.span().byte_range())),
             None => of,
         };
-        self.around.push(name);
+        self.scope.push(name);
         visit::visit_item_impl(self, item);
-        self.around.pop();
+        self.scope.pop();
     }
 
     fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
-        self.around.push(item.ident.to_string());
+        self.scope.push(item.ident.to_string());
         visit::visit_item_trait(self, item);
-        self.around.pop();
+        self.scope.pop();
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast ImplItemFn) {
@@ -295,12 +304,12 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         };
         let (whole, inner) = (unary.span().byte_range(), unary.expr.span().byte_range());
         let change = format!("`{}` without `{op}`", self.text(whole.clone()));
-        let Some(awake) = self.note(unary.span().start().line, change, "") else {
+        let Some(active) = self.note(unary.span().start().line, change, "") else {
             return visit::visit_expr_unary(self, unary);
         };
-        self.edits.replace(whole.start..inner.start, markers::open(&[awake.number]) + "(match (");
+        self.edits.replace(whole.start..inner.start, markers::open(&[active.number]) + "(match (");
         self.visit_expr(&unary.expr);
-        let case = awake.case("gm_v");
+        let case = active.case("gm_v");
         self.edits.insert(whole.end, format!(") {{ gm_v => {case}{{ {op}gm_v }} }}){}", markers::CLOSE));
     }
 
@@ -316,7 +325,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         self.visit_expr(&repeat.expr);
     }
 
-    // What is worked out while compiling cannot be chosen afterwards.
+    // Code that is evaluated at compile time cannot check which mutant is active.
     fn visit_expr_const(&mut self, _: &'ast syn::ExprConst) {}
     fn visit_item_const(&mut self, _: &'ast syn::ItemConst) {}
     fn visit_item_static(&mut self, _: &'ast syn::ItemStatic) {}

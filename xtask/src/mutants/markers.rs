@@ -1,24 +1,24 @@
-//! Marks around what mutants say in a changed file, and the way back from a place to the mutants.
+//! Markers around the code of mutants in a rewritten file, by which a compiler error is traced back
+//! to its mutants.
 
 use std::collections::BTreeSet;
 
 const OPEN: &str = "/*gm<";
-/// What ends what mutants say.
+/// Marker after the code of mutants.
 pub(crate) const CLOSE: &str = "/*gm>*/";
 
-/// What begins what mutants say.
+/// Marker before the code of the mutants with these numbers.
 pub(crate) fn open(numbers: &[u32]) -> String {
     let numbers = numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
     format!("{OPEN}{numbers}*/")
 }
 
-/// A text between the marks of mutants.
+/// Text between the markers of mutants.
 pub(crate) fn marked(numbers: &[u32], text: &str) -> String {
     open(numbers) + text + CLOSE
 }
 
-/// The mutants between whose marks a byte of a text is, by the innermost pair of marks; none if it
-/// is between no marks.
+/// The mutants of the innermost pair of markers around a byte of the text; empty if there is none.
 pub(crate) fn at(text: &str, place: usize) -> BTreeSet<u32> {
     let mut open: Vec<&str> = Vec::new();
     let before = text.get(..place).unwrap_or(text);
@@ -45,7 +45,7 @@ mod tests {
     fn a_place_leads_to_the_innermost_mutants() {
         let inner = marked(&[2], "b");
         let text = format!("a{}c", marked(&[1, 2], &format!("x{inner}y")));
-        let found = |what: char| at(&text, text.find(what).expect("it is there"));
+        let found = |what: char| at(&text, text.find(what).expect("the text has the character"));
         assert!(found('a').is_empty() && found('c').is_empty());
         assert_eq!(found('b'), BTreeSet::from([2]));
         assert_eq!(found('x'), BTreeSet::from([1, 2]));

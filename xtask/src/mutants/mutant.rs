@@ -1,43 +1,43 @@
-//! What a mutant is, and what is learnt of a crate before its mutants are written.
+//! Mutants, and the feedback of the compiler about a crate's mutants.
 
 use std::collections::BTreeSet;
 
-/// One change of the program.
+/// A small change of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mutant {
     pub(crate) number: u32,
-    /// From the root of the workspace.
+    /// Path relative to the workspace root.
     pub(crate) file: String,
     pub(crate) line: usize,
     pub(crate) function: String,
-    /// What is changed and what it becomes, as often as it is in the function.
-    pub(crate) said: String,
-    /// The same, numbered from the second on.
+    /// The code and its replacement. Several mutants of a function may have the same.
+    pub(crate) base_change: String,
+    /// `base_change`, with a number from its second occurrence in the function on.
     pub(crate) change: String,
-    /// Whether it is in the program: a compiler takes it, and it is not in a function that is
-    /// called while compiling.
-    pub(crate) made: bool,
+    /// Whether it is in the program: the compiler accepts it, and it is not in a function that is
+    /// called at compile time.
+    pub(crate) built_in: bool,
 }
 
 impl Mutant {
-    /// Its name, which stays when lines are moved.
+    /// The name of the mutant, which does not change when lines are moved.
     pub(crate) fn name(&self) -> String {
         format!("{}: {}: {}", self.file, self.function, self.change)
     }
 }
 
-/// What was learnt of a crate before its mutants are written.
+/// Facts about a crate that were learned from its sources and from the compiler in earlier rounds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CompilerFeedback {
-    /// Types with a default value.
+    /// Types that implement `Default`.
     pub(crate) defaults: BTreeSet<String>,
-    /// Mutants that no compiler takes.
+    /// Mutants that the compiler rejects.
     pub(crate) refused: BTreeSet<u32>,
-    /// Functions that are called while compiling, and cannot ask which mutant is chosen.
+    /// Functions that are called at compile time, and so cannot check which mutant is active.
     pub(crate) constant: BTreeSet<String>,
 }
 
-/// The type and the function of a path.
+/// The last two parts of a path: type and function.
 pub(crate) fn last_two(path: &str) -> String {
     let parts: Vec<&str> = path.rsplitn(3, "::").take(2).collect();
     parts.into_iter().rev().collect::<Vec<_>>().join("::")

@@ -1,41 +1,41 @@
-//! What stands in the place of an operator.
+//! Mutation operators: the replacements for each binary operator.
 
 use syn::{BinOp, Expr, Lit};
 
-/// How an operator treats its two sides.
+/// Evaluation of an operator's operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It looks at both.
-    Compare,
-    /// It takes both.
-    Take,
-    /// It may leave out the second.
+    /// Comparison: both operands by reference.
+    ByReference,
+    /// Arithmetic: both operands by value.
+    ByValue,
+    /// `&&` and `||`: the second operand may not be evaluated.
     Lazy,
-    /// It changes the first.
+    /// Compound assignment: changes the first operand.
     Assign,
 }
 
-/// The kind of an operator, and what it becomes, one after the other: an operator, or one with
-/// another right side.
+/// The kind of an operator, and its replacements: an operator, or an operator with another right
+/// side.
 pub(crate) fn changes(op: &BinOp, right: &Expr) -> (Kind, Vec<String>) {
     let (kind, others): (Kind, &[&str]) = match op {
-        BinOp::Eq(_) => (Kind::Compare, &["!="]),
-        BinOp::Ne(_) => (Kind::Compare, &["=="]),
-        BinOp::Lt(_) => (Kind::Compare, &["==", ">", "<="]),
-        BinOp::Gt(_) => (Kind::Compare, &["==", "<", ">="]),
-        BinOp::Le(_) => (Kind::Compare, &[">", "<"]),
-        BinOp::Ge(_) => (Kind::Compare, &["<", ">"]),
-        BinOp::Add(_) => (Kind::Take, &["-", "*"]),
-        BinOp::Sub(_) => (Kind::Take, &["+", "/"]),
-        BinOp::Mul(_) => (Kind::Take, &["+", "/"]),
-        BinOp::Div(_) => (Kind::Take, &["%", "*"]),
-        BinOp::Rem(_) => (Kind::Take, &["/", "+"]),
-        BinOp::Shl(_) => (Kind::Take, &[">>"]),
-        BinOp::Shr(_) => (Kind::Take, &["<<"]),
-        BinOp::BitAnd(_) => (Kind::Take, &["|", "^"]),
-        // Of bits that are apart, as those of flags are, `^` says the same.
-        BinOp::BitOr(_) => (Kind::Take, &["&"]),
-        BinOp::BitXor(_) => (Kind::Take, &["|", "&"]),
+        BinOp::Eq(_) => (Kind::ByReference, &["!="]),
+        BinOp::Ne(_) => (Kind::ByReference, &["=="]),
+        BinOp::Lt(_) => (Kind::ByReference, &["==", ">", "<="]),
+        BinOp::Gt(_) => (Kind::ByReference, &["==", "<", ">="]),
+        BinOp::Le(_) => (Kind::ByReference, &[">", "<"]),
+        BinOp::Ge(_) => (Kind::ByReference, &["<", ">"]),
+        BinOp::Add(_) => (Kind::ByValue, &["-", "*"]),
+        BinOp::Sub(_) => (Kind::ByValue, &["+", "/"]),
+        BinOp::Mul(_) => (Kind::ByValue, &["+", "/"]),
+        BinOp::Div(_) => (Kind::ByValue, &["%", "*"]),
+        BinOp::Rem(_) => (Kind::ByValue, &["/", "+"]),
+        BinOp::Shl(_) => (Kind::ByValue, &[">>"]),
+        BinOp::Shr(_) => (Kind::ByValue, &["<<"]),
+        BinOp::BitAnd(_) => (Kind::ByValue, &["|", "^"]),
+        // Without `^`: it gives the same result if the bits do not overlap, as with flags.
+        BinOp::BitOr(_) => (Kind::ByValue, &["&"]),
+        BinOp::BitXor(_) => (Kind::ByValue, &["|", "&"]),
         BinOp::And(_) => (Kind::Lazy, &["||"]),
         BinOp::Or(_) => (Kind::Lazy, &["&&"]),
         BinOp::AddAssign(_) => (Kind::Assign, &["-=", "*="]),
@@ -48,10 +48,10 @@ pub(crate) fn changes(op: &BinOp, right: &Expr) -> (Kind, Vec<String>) {
         BinOp::BitAndAssign(_) => (Kind::Assign, &["|=", "^="]),
         BinOp::BitOrAssign(_) => (Kind::Assign, &["&=", "^="]),
         BinOp::BitXorAssign(_) => (Kind::Assign, &["|=", "&="]),
-        _ => (Kind::Take, &[]),
+        _ => (Kind::ByValue, &[]),
     };
     let mut changes: Vec<String> = others.iter().map(|other| format!("{other} ")).collect();
-    // One more than what is added or taken away: what is off by one at the edge of a range.
+    // Add or subtract one more: off-by-one errors at the boundary of a range.
     if let (BinOp::Add(_) | BinOp::Sub(_), Some((number, suffix))) = (op, number(right)) {
         let sign = if matches!(op, BinOp::Add(_)) { "+" } else { "-" };
         changes.push(format!("{sign} {}{suffix}", number + 1));
@@ -59,7 +59,7 @@ pub(crate) fn changes(op: &BinOp, right: &Expr) -> (Kind, Vec<String>) {
     (kind, changes)
 }
 
-/// A number as it is written, with the type behind it.
+/// The value of an integer literal, with its type suffix.
 fn number(expr: &Expr) -> Option<(u64, String)> {
     let Expr::Lit(literal) = expr else { return None };
     let Lit::Int(number) = &literal.lit else { return None };
@@ -76,8 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_becomes_others() {
-        assert_eq!(of("a < b"), (Kind::Compare, vec!["== ".to_owned(), "> ".to_owned(), "<= ".to_owned()]));
+    fn an_operator_has_replacements() {
+        assert_eq!(
+            of("a < b"),
+            (Kind::ByReference, vec!["== ".to_owned(), "> ".to_owned(), "<= ".to_owned()])
+        );
         assert_eq!(of("a && b"), (Kind::Lazy, vec!["|| ".to_owned()]));
         assert_eq!(of("a -= b"), (Kind::Assign, vec!["+= ".to_owned(), "/= ".to_owned()]));
     }

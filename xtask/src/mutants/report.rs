@@ -1,4 +1,4 @@
-//! What came of mutants: the counts of a crate, and a file with a line for each mutant.
+//! Results of mutation testing: the counts per crate, and a file with one line per mutant.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,11 +12,11 @@ use super::expected::Expected;
 use super::mutant::Mutant;
 use super::run::{Test, Verdict};
 
-/// The head of the table that rows of counts belong to.
-pub(crate) const HEAD: &str = "| Crate | Mutants | Tried | Caught | Explained | Survivors | Not made |
+/// Header of the table of counts.
+pub(crate) const HEAD: &str = "| Crate | Mutants | Tried | Caught | Explained | Survivors | Not built |
 | --- | --- | --- | --- | --- | --- | --- |";
 
-/// What came of the mutants of a crate.
+/// Counts of the mutants of a crate.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) package: &'static str,
@@ -25,41 +25,41 @@ pub(crate) struct Counts {
     pub(crate) caught: u64,
     pub(crate) explained: u64,
     pub(crate) survivors: u64,
-    /// Survivors of which it is known that no test notices them yet.
+    /// Survivors that are listed as `unnoticed`.
     pub(crate) unnoticed: u64,
-    pub(crate) not_made: usize,
-    /// Explanations that are not so.
+    pub(crate) not_built: usize,
+    /// Rows of `xtask/mutants.toml` that are wrong: no such mutant, or a test caught it.
     pub(crate) stale: u64,
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts { package, mutants, tried, caught, explained, survivors, not_made, .. } = self;
+        let Counts { package, mutants, tried, caught, explained, survivors, not_built, .. } = self;
         #[allow(clippy::cast_precision_loss)]
-        let part = *caught as f64 * 100.0 / (*tried - *explained).max(1) as f64;
+        let share = *caught as f64 * 100.0 / (*tried - *explained).max(1) as f64;
         write!(
             f,
-            "| {package} | {mutants} | {tried} | {caught} ({part:.1} %) | {explained} | {survivors} | {not_made} |"
+            "| {package} | {mutants} | {tried} | {caught} ({share:.1} %) | {explained} | {survivors} | {not_built} |"
         )
     }
 }
 
 impl Counts {
-    /// One mutant more. What is explained cannot be caught: if it was, the explanation is not so.
-    pub(crate) fn count(&mut self, mutant: &Mutant, end: &Verdict, known: Option<Expected>) {
+    /// Counts one mutant. If a test caught an explained mutant, the explanation is wrong.
+    pub(crate) fn count(&mut self, mutant: &Mutant, verdict: &Verdict, known: Option<Expected>) {
         self.tried += 1;
-        match (end, known) {
+        match (verdict, known) {
             (Verdict::Caught(by), Some(Expected::Explained)) => {
-                println!("explained, but caught by {by}: {}", mutant.name());
+                println!("explained in xtask/mutants.toml, but caught by {by}: {}", mutant.name());
                 self.stale += 1;
             }
             (Verdict::Caught(by), Some(Expected::Unnoticed)) => {
-                println!("noticed now, by {by}, and to be taken from the list: {}", mutant.name());
+                println!("now caught by {by}; remove it from xtask/mutants.toml: {}", mutant.name());
                 self.caught += 1;
             }
-            (Verdict::Caught(_) | Verdict::Endless, _) => self.caught += 1,
-            (Verdict::Survived | Verdict::Unasked, Some(Expected::Explained)) => self.explained += 1,
-            (Verdict::Survived | Verdict::Unasked, known) => {
+            (Verdict::Caught(_) | Verdict::TimedOut, _) => self.caught += 1,
+            (Verdict::Survived | Verdict::Unreached, Some(Expected::Explained)) => self.explained += 1,
+            (Verdict::Survived | Verdict::Unreached, known) => {
                 self.survivors += 1;
                 self.unnoticed += u64::from(known.is_some());
             }
@@ -67,12 +67,12 @@ impl Counts {
     }
 }
 
-/// The lines of mutants by their names.
+/// Lines of the report by the names of the mutants.
 #[derive(Debug, Default)]
 pub(crate) struct ReportLines(BTreeMap<String, String>);
 
 impl ReportLines {
-    /// Those of the last runs; none if there were none.
+    /// Reads the lines of earlier runs; empty if there were none.
     pub(crate) fn read(file: &Path) -> ReportLines {
         let text = fs::read_to_string(file).unwrap_or_default();
         ReportLines(
@@ -82,18 +82,18 @@ impl ReportLines {
         )
     }
 
-    /// Whether no test caught that mutant.
+    /// Whether the mutant survived in an earlier run.
     pub(crate) fn survived(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|line| line.starts_with("survived") || line.starts_with("no test"))
     }
 
-    /// What came of a mutant now.
-    pub(crate) fn set(&mut self, mutant: &Mutant, end: &Verdict, took: Duration) {
+    /// Sets the line of a mutant to its present verdict.
+    pub(crate) fn set(&mut self, mutant: &Mutant, verdict: &Verdict, took: Duration) {
         let (seconds, line, name) = (took.as_secs_f64(), mutant.line, mutant.name());
-        self.0.insert(name.clone(), format!("{end} | {seconds:.2} s | line {line} | {name}"));
+        self.0.insert(name.clone(), format!("{verdict} | {seconds:.2} s | line {line} | {name}"));
     }
 
-    /// Writes the tests, and the lines of mutants that still exist.
+    /// Writes the tests, and the lines of those mutants that still exist.
     pub(crate) fn write(mut self, file: &Path, tests: &[Test], mutants: &[Mutant]) -> Result<()> {
         let mut text = String::new();
         for test in tests.iter().rev() {
@@ -122,16 +122,16 @@ mod tests {
             file: "gm-a/src/a.rs".to_owned(),
             line: 7,
             function: "f".to_owned(),
-            said: String::new(),
+            base_change: String::new(),
             change: change.to_owned(),
-            made: true,
+            built_in: true,
         };
         let mutants = [mutant(1, "`a | b` by `&`"), mutant(2, "returns 0"), mutant(3, "returns 1")];
         let mut lines = ReportLines::default();
-        for (mutant, end) in
-            mutants.iter().zip([Verdict::Survived, Verdict::Unasked, Verdict::Caught("t".to_owned())])
+        for (mutant, verdict) in
+            mutants.iter().zip([Verdict::Survived, Verdict::Unreached, Verdict::Caught("t".to_owned())])
         {
-            lines.set(mutant, &end, Duration::from_millis(20));
+            lines.set(mutant, &verdict, Duration::from_millis(20));
         }
         lines.write(&file, &[], &mutants[..2]).expect("written");
         let lines = ReportLines::read(&file);
@@ -141,36 +141,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_explained_and_caught_is_explained_wrongly() {
+    fn a_caught_mutant_with_an_explanation_is_stale() {
         let mutant = Mutant {
             number: 1,
             file: "gm-a/src/a.rs".to_owned(),
             line: 7,
             function: "f".to_owned(),
-            said: String::new(),
+            base_change: String::new(),
             change: "returns 0".to_owned(),
-            made: true,
+            built_in: true,
         };
         let caught = Verdict::Caught("t".to_owned());
         let mut counts = Counts::default();
         let (explained, unnoticed) = (Some(Expected::Explained), Some(Expected::Unnoticed));
-        for (end, known) in [
+        for (verdict, known) in [
             (&caught, None),
-            (&Verdict::Endless, None),
+            (&Verdict::TimedOut, None),
             (&Verdict::Survived, None),
             (&Verdict::Survived, unnoticed),
             (&caught, unnoticed),
-            (&Verdict::Unasked, explained),
+            (&Verdict::Unreached, explained),
             (&caught, explained),
         ] {
-            counts.count(&mutant, end, known);
+            counts.count(&mutant, verdict, known);
         }
         let Counts { tried, caught, explained, survivors, unnoticed, stale, .. } = counts;
         assert_eq!((tried, caught, explained, survivors, unnoticed, stale), (7, 3, 1, 2, 1, 1));
     }
 
     #[test]
-    fn a_row_has_the_part_that_was_caught_of_what_can_be() {
+    fn a_row_has_the_share_of_catchable_mutants() {
         let counts = Counts {
             package: "gm-a",
             mutants: 12,

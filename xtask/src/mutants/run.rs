@@ -1,7 +1,7 @@
-//! Tests against mutants: which tests ask for which mutant, and whether one of them fails when it
-//! is awake.
+//! Runner of tests against mutants: finds out which tests reach which mutant, and whether one of
+//! them fails when the mutant is active.
 //!
-//! Knows the test programs of Rust's own harness.
+//! It runs test programs of Rust's standard test harness.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,41 +16,41 @@ use anyhow::{Context, Result, bail};
 
 use super::build::MutantBuild;
 
-/// Address space of a test program, in KiB: a mutant that never stops asking for memory dies of it.
-const MOST_MEMORY: u64 = 4 << 20;
-/// A test that takes longer than this runs by itself, after the quick ones.
+/// Limit of a test program's address space in KiB, for mutants that allocate without end.
+const MAX_MEMORY: u64 = 4 << 20;
+/// A test that takes longer than this runs in a process of its own, after the quick ones.
 const QUICK: Duration = Duration::from_millis(150);
-/// How much longer than without a mutant a test may take, and how much longer at least.
-const TIMES: u32 = 10;
-const AT_LEAST: Duration = Duration::from_secs(5);
+/// Timeout of a test with a mutant: this multiple of its time without a mutant, plus `EXTRA_TIME`.
+const TIME_FACTOR: u32 = 10;
+const EXTRA_TIME: Duration = Duration::from_secs(5);
 
-/// A test, without a mutant.
+/// A test, as it ran without a mutant.
 #[derive(Clone, Debug)]
 pub(crate) struct Test {
     program: PathBuf,
     name: String,
     took: Duration,
-    /// The mutants whose places it comes past.
-    asked: BTreeSet<u32>,
+    /// The mutants that it reaches.
+    reached: BTreeSet<u32>,
 }
 
-/// How a mutant ended.
+/// Result of the tests against a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A test failed, or its program died.
+    /// A test failed, or its program crashed; the name of the test.
     Caught(String),
-    /// The tests did not end.
-    Endless,
-    /// No test noticed.
+    /// A test ran into its timeout.
+    TimedOut,
+    /// Every test passed.
     Survived,
-    /// No test came past its place.
-    Unasked,
+    /// No test reaches the mutant.
+    Unreached,
 }
 
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (took, mutants) = (self.took.as_secs_f64(), self.asked.len());
-        write!(f, "{took:6.2} s without a mutant, comes past {mutants}: {}", self.name)
+        let (took, mutants) = (self.took.as_secs_f64(), self.reached.len());
+        write!(f, "{took:6.2} s without a mutant, reaches {mutants}: {}", self.name)
     }
 }
 
@@ -58,15 +58,15 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Caught(by) => write!(f, "caught by {by}"),
-            Verdict::Endless => f.write_str("endless"),
+            Verdict::TimedOut => f.write_str("timed out"),
             Verdict::Survived => f.write_str("survived"),
-            Verdict::Unasked => f.write_str("no test comes past it"),
+            Verdict::Unreached => f.write_str("no test reaches it"),
         }
     }
 }
 
-/// Tests of a crate that pass without a mutant, but for some; and the names of those that do not
-/// pass.
+/// The tests of a crate that pass without a mutant, except those in `without`, and the names of
+/// tests that fail.
 pub(crate) fn tests(
     built: &MutantBuild,
     without: &[&str],
@@ -84,26 +84,26 @@ pub(crate) fn tests(
         let before = names.len();
         names.retain(|(_, name)| name != unwanted);
         if names.len() == before {
-            bail!("to be left out, but there is no such test: {unwanted}");
+            bail!("the table of mutated crates leaves out a test that does not exist: {unwanted}");
         }
     }
     fs::create_dir_all(scratch)?;
     let tried = in_parallel(&names, workers, |at, (program, name)| {
-        let file = scratch.join(format!("asked-{at}"));
+        let file = scratch.join(format!("reached-{at}"));
         let _ = fs::remove_file(&file);
         let start = Instant::now();
         let mut command = command(program, folder, std::slice::from_ref(name));
-        command.env("GM_MUTANTS_ASKED", &file);
-        let end = watch(command, Duration::from_secs(600));
-        let asked = fs::read_to_string(&file).unwrap_or_default();
+        command.env("GM_MUTANTS_REACHED", &file);
+        let verdict = watch(command, Duration::from_secs(600));
+        let reached = fs::read_to_string(&file).unwrap_or_default();
         let _ = fs::remove_file(&file);
-        let asked = asked.lines().filter_map(|line| line.parse().ok()).collect();
-        (end, Test { program: program.clone(), name: name.clone(), took: start.elapsed(), asked })
+        let reached = reached.lines().filter_map(|line| line.parse().ok()).collect();
+        (verdict, Test { program: program.clone(), name: name.clone(), took: start.elapsed(), reached })
     });
     let mut tests = Vec::new();
     let mut fail = Vec::new();
-    for (end, test) in tried {
-        match end? {
+    for (verdict, test) in tried {
+        match verdict? {
             Verdict::Survived => tests.push(test),
             _ => fail.push(test.name),
         }
@@ -126,10 +126,10 @@ fn list(program: &Path, folder: &Path, ignored: bool) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-/// Runs the tests that come past a mutant with it awake, the quick ones first, until one fails.
+/// Runs the tests that reach a mutant with it active, the quick ones first, until one fails.
 pub(crate) fn run_mutant(number: u32, tests: &[Test], folder: &Path) -> Result<Verdict> {
     let mut groups: Vec<(PathBuf, Vec<String>, Duration)> = Vec::new();
-    for test in tests.iter().filter(|test| test.asked.contains(&number)) {
+    for test in tests.iter().filter(|test| test.reached.contains(&number)) {
         let quick = test.took < QUICK;
         match groups.iter_mut().find(|(program, ..)| quick && *program == test.program) {
             Some((_, names, took)) => {
@@ -140,25 +140,25 @@ pub(crate) fn run_mutant(number: u32, tests: &[Test], folder: &Path) -> Result<V
         }
     }
     if groups.is_empty() {
-        return Ok(Verdict::Unasked);
+        return Ok(Verdict::Unreached);
     }
     for (program, names, took) in groups {
         let mut command = command(&program, folder, &names);
         command.env("GM_MUTANT", number.to_string());
-        let end = watch(command, took * TIMES + AT_LEAST)?;
-        if end != Verdict::Survived {
-            return Ok(end);
+        let verdict = watch(command, took * TIME_FACTOR + EXTRA_TIME)?;
+        if verdict != Verdict::Survived {
+            return Ok(verdict);
         }
     }
     Ok(Verdict::Survived)
 }
 
-/// A test program with some of its tests, one after the other. Chance is the same in each run, and
-/// nothing is left behind.
+/// Command that runs some tests of a test program one after the other, with a fixed random seed
+/// and without leaving files behind.
 fn command(program: &Path, folder: &Path, names: &[String]) -> Command {
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("ulimit -v {MOST_MEMORY}; exec \"$0\" \"$@\"")])
+        .args(["-c", &format!("ulimit -v {MAX_MEMORY}; exec \"$0\" \"$@\"")])
         .arg(program)
         .args(["--exact", "--test-threads=1"])
         .args(names)
@@ -173,8 +173,8 @@ fn command(program: &Path, folder: &Path, names: &[String]) -> Command {
     command
 }
 
-/// Waits until a test fails, the program ends, or its time is up.
-fn watch(mut command: Command, most: Duration) -> Result<Verdict> {
+/// Waits until a test fails, the program ends, or the timeout expires.
+fn watch(mut command: Command, timeout: Duration) -> Result<Verdict> {
     let mut child = command.spawn().context("cannot start a test program")?;
     let output = child.stdout.take().context("a test program has no output")?;
     let (sender, receiver) = mpsc::channel();
@@ -187,26 +187,26 @@ fn watch(mut command: Command, most: Duration) -> Result<Verdict> {
             }
         }
     });
-    let end = match receiver.recv_timeout(most) {
+    let verdict = match receiver.recv_timeout(timeout) {
         Ok(failed) => Some(Verdict::Caught(failed)),
-        Err(mpsc::RecvTimeoutError::Timeout) => Some(Verdict::Endless),
-        // The program closed its output: it ends.
+        Err(mpsc::RecvTimeoutError::Timeout) => Some(Verdict::TimedOut),
+        // The program closed its output, so it is about to exit.
         Err(mpsc::RecvTimeoutError::Disconnected) => None,
     };
-    if end.is_some() {
-        // It may have ended by itself.
+    if verdict.is_some() {
+        // The program may have exited already.
         let _ = child.kill();
     }
     let status = child.wait().context("cannot wait for a test program")?;
     let _ = reader.join();
-    Ok(end.unwrap_or(if status.success() {
+    Ok(verdict.unwrap_or(if status.success() {
         Verdict::Survived
     } else {
-        Verdict::Caught("the program died".to_owned())
+        Verdict::Caught("a crash of the program".to_owned())
     }))
 }
 
-/// Does the work for each of a list, some at a time; the answers are in the order of the list.
+/// Does the work for each item of a list on some threads. The answers are in the order of the list.
 pub(crate) fn in_parallel<T: Sync, A: Send>(
     list: &[T],
     workers: usize,
@@ -254,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn a_program_tells_how_it_ended() {
+    fn the_verdict_follows_from_output_and_exit_code() {
         assert_eq!(shell("echo test a ... ok").ok(), Some(Verdict::Survived));
-        assert_eq!(shell("exit 101").ok(), Some(Verdict::Caught("the program died".to_owned())));
-        // It is not waited for after the first failure.
+        assert_eq!(shell("exit 101").ok(), Some(Verdict::Caught("a crash of the program".to_owned())));
+        // `watch` does not wait for the end after the first failure.
         assert_eq!(
             shell("echo 'test a ... FAILED'; exec sleep 1000").ok(),
             Some(Verdict::Caught("a".to_owned()))
@@ -265,9 +265,9 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_does_not_end_is_ended() {
+    fn a_program_that_runs_too_long_is_killed() {
         let mut command = Command::new("sleep");
         command.arg("1000").stdout(Stdio::piped());
-        assert_eq!(watch(command, Duration::from_millis(1)).ok(), Some(Verdict::Endless));
+        assert_eq!(watch(command, Duration::from_millis(1)).ok(), Some(Verdict::TimedOut));
     }
 }

@@ -1,21 +1,19 @@
-//! Changes of a text at places of it, made all at once.
-//!
-//! Knows bytes and order; knows no language.
+//! Text edits: collects insertions and replacements, and applies all of them at once.
 
 use std::ops::Range;
 
-/// Changes in the order in which they were asked for: at one place, what was asked for first comes
-/// first.
+/// Edits in the order in which they were added. Several insertions at the same position keep that
+/// order.
 #[derive(Debug, Default)]
 pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 
 impl Edits {
-    /// Puts a text before the byte `at`.
+    /// Inserts a text before the byte `at`.
     pub(crate) fn insert(&mut self, at: usize, text: impl Into<String>) {
         self.0.push((at..at, text.into()));
     }
 
-    /// Puts a text in the place of another. What is replaced must not overlap.
+    /// Replaces a range by a text. Replaced ranges must not overlap.
     pub(crate) fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
         self.0.push((range, text.into()));
     }

@@ -1,6 +1,6 @@
-//! The source files of a crate, and the copy of the workspace in which its mutants are built.
+//! Source files of a crate, and the copy of the workspace in which its mutants are built.
 //!
-//! Knows how modules become files; what is for tests only is left out.
+//! It follows `mod` declarations to files and leaves out test-only modules.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,13 +14,13 @@ use super::find::is_test;
 /// A file of a crate.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// From the root of the workspace, with forward slashes.
+    /// Path relative to the workspace root, with forward slashes.
     pub(crate) file: String,
     pub(crate) text: String,
 }
 
-/// The files that the library of a crate is made of, the root first, without modules for tests; and
-/// its types with a default.
+/// The files of a crate's library without test-only modules, sorted by path, and the names of its
+/// types that implement `Default`.
 pub(crate) fn sources(root: &Path, package: &str) -> Result<(Vec<Source>, BTreeSet<String>)> {
     let mut sources = Vec::new();
     let mut defaults = BTreeSet::new();
@@ -43,7 +43,7 @@ pub(crate) fn sources(root: &Path, package: &str) -> Result<(Vec<Source>, BTreeS
     Ok((sources, defaults))
 }
 
-/// The file of a module, and where the files of its own modules are.
+/// The file of a module, and the folder of its submodules.
 fn module_file(root: &Path, below: &str, module: &ItemMod) -> Result<(String, String)> {
     let folder = format!("{below}/{}", module.ident);
     for file in [format!("{folder}.rs"), format!("{folder}/mod.rs")] {
@@ -76,8 +76,8 @@ fn with_default(item: &Item) -> Option<String> {
     }
 }
 
-/// Makes a folder equal to the workspace, but for `instead`: files with another text. What is equal
-/// already is not touched, so that nothing is built twice.
+/// Copies the workspace to a folder, with other texts for the files in `instead`. It does not write
+/// files that are already equal, so that cargo builds nothing twice.
 pub(crate) fn copy(root: &Path, target: &Path, to: &Path, instead: &[(String, String)]) -> Result<()> {
     let mut kept = BTreeSet::new();
     let mut open = vec![PathBuf::new()];
@@ -102,7 +102,7 @@ pub(crate) fn copy(root: &Path, target: &Path, to: &Path, instead: &[(String, St
             kept.insert(path);
         }
     }
-    forget(to, Path::new(""), &kept)
+    remove_others(to, Path::new(""), &kept)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -115,13 +115,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Removes files that the workspace does not have any more.
-fn forget(to: &Path, folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<()> {
+/// Removes files that the workspace no longer has.
+fn remove_others(to: &Path, folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(to.join(folder))? {
         let entry = entry?;
         let path = folder.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            forget(to, &path, kept)?;
+            remove_others(to, &path, kept)?;
         } else if !kept.contains(&path) {
             fs::remove_file(to.join(&path))?;
         }

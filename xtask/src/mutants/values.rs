@@ -1,17 +1,18 @@
-//! What a function may return instead of working: values of its type that a text can name.
+//! Constant return values: the values that a mutant of a function returns instead of running its
+//! body.
 //!
-//! Knows the types of the standard library by their names, and those of the workspace that have a
-//! default.
+//! Values exist for common types of the standard library, which are recognised by name, and for
+//! types of the workspace that implement `Default`.
 
 use std::collections::BTreeSet;
 
 use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
 
-/// Values of one type, at most.
-const MOST: usize = 4;
+/// Maximum number of values per type.
+const MAX_VALUES: usize = 4;
 
-/// What to return in place of a body; empty if no value is known. `""` stands for the value of no
-/// type.
+/// The values to return; empty if no value is known for the type. `""` stands for `()` of a
+/// function without a return type.
 pub(crate) fn of_output(output: &ReturnType, defaults: &BTreeSet<String>) -> Vec<String> {
     match output {
         ReturnType::Default => vec![String::new()],
@@ -35,7 +36,7 @@ fn of(ty: &Type, defaults: &BTreeSet<String>) -> Vec<String> {
         },
         _ => Vec::new(),
     };
-    values.truncate(MOST);
+    values.truncate(MAX_VALUES);
     values
 }
 
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn types_have_their_values() {
+    fn known_types_have_values() {
         assert_eq!(values(""), [""]);
         assert_eq!(values("-> bool"), ["true", "false"]);
         assert_eq!(values("-> Option<u8>"), ["None", "Some(0)", "Some(1)"]);
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_nothing_is_known_of_has_none() {
+    fn unknown_types_have_no_values() {
         for output in ["-> Key", "-> Result<Key, Error>", "-> &mut u8", "-> impl Iterator<Item = u8>", "-> !"]
         {
             assert!(values(output).is_empty(), "{output}");

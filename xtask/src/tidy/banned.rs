@@ -1,14 +1,14 @@
-//! Names that must not be used: in a pure crate sockets, clocks, threads, files, and maps without
-//! an order; in the others the wall clock.
+//! Rule of banned names: in a pure crate sockets, clocks, threads, files and unordered maps; in the
+//! other crates the wall clock.
 //!
-//! Looks at paths as they are written; it does not resolve names.
+//! The rule compares paths as they are written; it does not resolve names.
 
 use crate::finding::Finding;
 use crate::lexer::{Kind, Token};
 use crate::tables::BannedName;
 use crate::tidy::modules::scan::test_lines;
 
-/// Checks one file; `only_tests` says that the file is compiled for tests alone.
+/// Checks a file. `only_tests` is true if the file is compiled only for tests.
 pub(crate) fn check(path: &str, tokens: &[Token], only_tests: bool, names: &[BannedName]) -> Vec<Finding> {
     let tests = test_lines(tokens);
     let mut findings = Vec::new();
@@ -19,7 +19,7 @@ pub(crate) fn check(path: &str, tokens: &[Token], only_tests: bool, names: &[Ban
             findings.push(Finding::new(path, used.line, "banned-name", format!("`{name}`: {why}")));
         }
     }
-    // Names under one brace share its prefix, and with it the finding.
+    // Names in one brace group share its prefix, so a banned prefix gives the same finding twice.
     findings.sort();
     findings.dedup();
     findings
@@ -45,10 +45,10 @@ impl Used<'_> {
     }
 }
 
-/// Every path in the tokens. Names in the braces of a `use` carry what stands before the braces.
+/// Every path in the tokens. A path in the braces of a `use` includes the prefix before the braces.
 fn paths(tokens: &[Token]) -> Vec<Used<'_>> {
     let mut found = Vec::new();
-    // For each open brace: the path before it, empty for a brace that is not part of a `use`.
+    // The path before each open brace; empty if the brace is not part of a `use`.
     let mut prefixes: Vec<Vec<&str>> = Vec::new();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
@@ -99,7 +99,7 @@ mod tests {
         findings.into_iter().map(|finding| finding.line).collect()
     }
 
-    /// The name written so that the rule should see it.
+    /// A text in which the rule must find the name.
     fn written(name: &str) -> String {
         match name.strip_suffix('!') {
             Some(name) => format!("//! Doc.\nfn f() {{ {name}!(\"x\"); }}\n"),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_spared_what_the_table_says() {
+    fn tests_are_exempt_where_the_table_allows_it() {
         for banned in BANNED_NAMES {
             let expected: &[usize] = if banned.in_tests { &[2] } else { &[] };
             assert_eq!(lines(&written(banned.name), true), expected, "{}", banned.name);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn grouped_uses_are_seen_through() {
+    fn names_in_grouped_uses_are_caught() {
         assert_eq!(
             lines("use std::{\n fmt,\n fs::{self, File},\n env as e,\n};\nfs::read();", false),
             [3, 4]

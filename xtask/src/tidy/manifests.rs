@@ -1,4 +1,4 @@
-//! Rules about manifests: what crates inherit from the root, and the one Rust version.
+//! Rules for manifests: the settings that crates inherit from the root, and the Rust version.
 
 use toml::{Table, Value};
 
@@ -7,7 +7,7 @@ use crate::finding::Finding;
 const INHERITED: &[&str] = &["edition", "rust-version", "license"];
 const DEPENDENCIES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
-/// A crate's manifest takes its versions, its lints and its licence from the root.
+/// Checks that a crate's manifest inherits its versions, lints and licence from the root.
 pub(crate) fn inherits(path: &str, text: &str) -> Vec<Finding> {
     let manifest: Table = match text.parse() {
         Ok(manifest) => manifest,
@@ -35,14 +35,14 @@ pub(crate) fn inherits(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The Rust version of the root manifest is the one, and the only one, the readme states.
+/// Checks that the README states the Rust version of the root manifest, and no other.
 pub(crate) fn rust_version(manifest: &str, readme: &str) -> Vec<Finding> {
     let parsed: Option<Table> = manifest.parse().ok();
     let version = parsed
         .as_ref()
         .and_then(|table| table.get("workspace")?.get("package")?.get("rust-version")?.as_str());
     let Some(version) = version else {
-        return vec![Finding::new("Cargo.toml", 1, "rust-version", "the root states no `rust-version`")];
+        return vec![Finding::new("Cargo.toml", 1, "rust-version", "the root has no `rust-version`")];
     };
     let stated: Vec<_> = readme
         .lines()
@@ -56,13 +56,13 @@ pub(crate) fn rust_version(manifest: &str, readme: &str) -> Vec<Finding> {
     let wrong = stated.into_iter().filter(|(_, stated)| *stated != version);
     wrong
         .map(|(line, stated)| {
-            let message = format!("states Rust {stated}, the manifest says {version}");
+            let message = format!("states Rust {stated}, the manifest has {version}");
             Finding::new("README.md", line, "rust-version", message)
         })
         .collect()
 }
 
-/// Every dependency of every kind, those of single platforms included.
+/// The dependencies of every kind, including those of single platforms.
 fn dependencies(manifest: &Table) -> Vec<(&str, &Value)> {
     let platforms = manifest.get("target").and_then(Value::as_table);
     let tables = platforms.into_iter().flat_map(Table::values).filter_map(Value::as_table);
@@ -80,12 +80,12 @@ fn is_workspace(value: &Value) -> bool {
     value.get("workspace").and_then(Value::as_bool) == Some(true)
 }
 
-/// The first line that begins with a key, or the first line of the file.
+/// Number of the first line that begins with a key, or 1 if there is none.
 fn line_of(text: &str, key: &str) -> usize {
     text.lines().position(|line| line.trim_start().starts_with(key)).map_or(1, |at| at + 1)
 }
 
-/// The numbers with a dot that follow the word `Rust`.
+/// The version numbers (with a dot) that follow the word `Rust`.
 fn stated_versions(line: &str) -> impl Iterator<Item = &str> {
     line.split("Rust ").skip(1).filter_map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_its_own_are_caught() {
+    fn fields_that_are_not_inherited_are_caught() {
         assert_eq!(lines(&GOOD.replace("edition.workspace = true", "edition = \"2021\"")), [3]);
         assert_eq!(lines(&GOOD.replace("rust-version.workspace = true", "rust-version = \"1.70\"")), [4]);
         assert_eq!(lines(&GOOD.replace("license.workspace = true\n", "")), [1]);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_its_own_are_caught() {
+    fn versions_that_are_not_inherited_are_caught() {
         assert_eq!(lines(&GOOD.replace("proptest.workspace = true", "proptest = \"1\"")), [11]);
         assert_eq!(lines(&GOOD.replace("proptest.workspace = true", "proptest = { path = \"x\" }")), [11]);
         assert_eq!(lines(&GOOD.replace("workspace = true, f", "version = \"1\", f")), [8]);

@@ -1,10 +1,10 @@
-//! Rules about documents: the paths and crates they name are there, their links lead somewhere.
+//! Rules for Markdown documents: named paths and crates exist, and links have a target.
 //!
-//! Asks for existence through a function, so that it knows no disk.
+//! The caller passes a function that tests whether a path exists.
 
 use crate::finding::Finding;
 
-/// Code spans that look like paths name something below the root.
+/// Checks that code spans that look like paths name a file or folder below the root.
 pub(crate) fn named_paths(path: &str, text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in prose(text) {
@@ -17,7 +17,7 @@ pub(crate) fn named_paths(path: &str, text: &str, exists: &dyn Fn(&str) -> bool)
     findings
 }
 
-/// Every crate of the workspace is named in a code span.
+/// Checks that a code span names each crate of the workspace.
 pub(crate) fn members(path: &str, text: &str, members: &[&str]) -> Vec<Finding> {
     let spans: Vec<_> = prose(text).flat_map(|(_, line)| split_code(line).1).collect();
     let unnamed = members.iter().filter(|member| !spans.contains(member));
@@ -26,7 +26,7 @@ pub(crate) fn members(path: &str, text: &str, members: &[&str]) -> Vec<Finding> 
         .collect()
 }
 
-/// Links to other files lead to files in the tree.
+/// Checks that links to local files lead to files in the tree.
 pub(crate) fn links(path: &str, text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in prose(text) {
@@ -34,14 +34,14 @@ pub(crate) fn links(path: &str, text: &str, exists: &dyn Fn(&str) -> bool) -> Ve
         for target in link_targets(&plain).filter(|target| is_local(target)) {
             let file = target.split('#').next().unwrap_or_default();
             if !resolve(path, file).is_some_and(|file| exists(&file)) {
-                findings.push(Finding::new(path, number, "link", format!("`{target}` leads nowhere")));
+                findings.push(Finding::new(path, number, "link", format!("`{target}` does not exist")));
             }
         }
     }
     findings
 }
 
-/// The numbered lines outside of fenced code.
+/// The lines outside of fenced code, with their numbers.
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fence: Option<&str> = None;
     text.lines().enumerate().filter_map(move |(at, line)| {
@@ -70,7 +70,7 @@ fn split_code(line: &str) -> (String, Vec<&str>) {
             continue;
         };
         spans.push(after[..end].trim());
-        // Something has to stand there, so that a link around a span stays a link.
+        // A placeholder, so that a link around a span remains a link.
         plain.push('x');
         rest = &after[end + ticks..];
     }
@@ -80,7 +80,7 @@ fn split_code(line: &str) -> (String, Vec<&str>) {
 
 fn looks_like_path(span: &str) -> bool {
     let ends = [".md", ".rs", ".toml", ".json"].iter().any(|end| span.ends_with(end));
-    // An absolute path cannot lie below the root.
+    // An absolute path is not below the root.
     let other = ["-", "http", "/"].iter().any(|start| span.starts_with(start));
     let pattern = span.contains([' ', '*', '<', '$']) || span.contains("::");
     (span.contains('/') || ends) && !other && !pattern
@@ -91,7 +91,7 @@ fn link_targets(line: &str) -> impl Iterator<Item = &str> {
     let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let definition = line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once("]: "));
     let targets = inline.chain(definition.map(|(_, target)| target));
-    // What follows the first blank is a title.
+    // The text after the first blank is a title.
     targets.filter_map(|target| target.split_whitespace().next())
 }
 
@@ -100,8 +100,8 @@ fn is_local(target: &str) -> bool {
     !scheme && !target.starts_with('#')
 }
 
-/// A link's target below the root, as seen from the file that holds it; `None` if it leaves the
-/// root.
+/// The path of a link's target relative to the root, for a link in the file `from`; `None` if it
+/// leaves the root.
 fn resolve(from: &str, target: &str) -> Option<String> {
     let mut parts: Vec<_> = from.split('/').collect();
     parts.pop();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_are_gone_are_caught() {
+    fn missing_paths_are_caught() {
         let text = "See `README.md`, `docs/` and `gm/src/old.rs`.\n\nAlso ``docs/GONE.md``.\n";
         let found = named_paths("ARCHITECTURE.md", text, &exists);
         assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [1, 3]);
@@ -157,12 +157,12 @@ mod tests {
             "[a](GONE.md) [b](WIRE.md#part) [`c`](../README.md \"title\") [d](../../out.md)\n[e]: no.md\n";
         assert_eq!(
             messages(links("docs/INDEX.md", text, &exists)),
-            ["`GONE.md` leads nowhere", "`../../out.md` leads nowhere", "`no.md` leads nowhere"]
+            ["`GONE.md` does not exist", "`../../out.md` does not exist", "`no.md` does not exist"]
         );
     }
 
     #[test]
-    fn links_to_elsewhere_are_not_followed() {
+    fn external_links_are_not_checked() {
         let text =
             "[a](https://x.org/y.md) [b](#part) [c](mailto:x@y.z) `[d](gone.md)`\n```\n[e](gone.md)\n```\n";
         assert_eq!(messages(links("a.md", text, &exists)), [""; 0]);

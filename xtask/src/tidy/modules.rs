@@ -1,7 +1,8 @@
-//! Which source files the compiler gets to see, and which of them only for tests.
+//! Module tree of a crate: finds the source files that the compiler reads, and those that it reads
+//! only for tests.
 //!
-//! Follows `mod` declarations from the targets of a crate, as the reference describes it. Works on
-//! tokens and paths below the root; does not know the disk.
+//! It follows `mod` declarations from the targets of a crate, as the Rust reference describes them.
+//! Its input is tokens and paths relative to the root.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ use crate::tidy::modules::scan::{Declared, declared};
 
 pub(crate) mod scan;
 
-/// Whether a path is a source file of the crate in `folder`, where the compiler would be asked to
-/// see it.
+/// Whether a path is a Rust file of the crate in `folder`, in a place where cargo looks for
+/// targets.
 pub(crate) fn belongs_to(path: &str, folder: &str) -> bool {
     let Some(below) = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) else { return false };
     let place = below.split('/').next().unwrap_or_default();
@@ -20,8 +21,8 @@ pub(crate) fn belongs_to(path: &str, folder: &str) -> bool {
     looked_at && path.ends_with(".rs")
 }
 
-/// Every file reached from the roots; the value says that it is reached by test-only declarations
-/// alone.
+/// The files reached from the roots. The value is true if only test-only declarations reach the
+/// file.
 pub(crate) fn reach(
     roots: impl IntoIterator<Item = String>,
     files: &BTreeMap<&str, Vec<Token>>,
@@ -30,7 +31,7 @@ pub(crate) fn reach(
     let mut waiting: Vec<_> = roots.into_iter().map(|path| (path, true, false)).collect();
     while let Some((path, is_root, only_tests)) = waiting.pop() {
         let Some(tokens) = files.get(path.as_str()) else { continue };
-        // A file seen before matters again only if it turns out to be more than a test.
+        // A file seen before matters again only if it is now reached outside of tests.
         if reached.get(&path).is_some_and(|before| only_tests || !before) {
             continue;
         }
@@ -45,20 +46,20 @@ pub(crate) fn reach(
     reached
 }
 
-/// A finding for every file that nobody reaches.
+/// A finding for every file that no target reaches.
 pub(crate) fn dead(files: &BTreeMap<&str, Vec<Token>>, reached: &BTreeMap<String, bool>) -> Vec<Finding> {
     let dead = files.keys().filter(|path| !reached.contains_key(**path));
     dead.map(|path| Finding::new(path, 1, "dead-file", "no target reaches this file")).collect()
 }
 
-/// The files a declaration in `path` can mean.
+/// The possible files of a declaration in `path`.
 fn candidates(path: &str, is_root: bool, module: &Declared) -> Vec<String> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let owns_folder = is_root || file == "mod.rs";
     let stem = file.strip_suffix(".rs").unwrap_or(file);
     let mut below: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
 
-    // A path attribute outside of inline modules starts at the folder of the file.
+    // A path attribute outside of inline modules is relative to the folder of the file.
     let beside = module.path.is_some() && module.inside.is_empty();
     if !owns_folder && !beside {
         below.push(stem);
@@ -118,7 +119,7 @@ mod tests {
             ("c/src/lib.rs", "mod a; // mod b;\nconst TEXT: &str = \"mod b;\";"),
             ("c/src/a.rs", ""),
             ("c/src/b.rs", ""),
-            // Declared in a.rs it would have to lie in a/.
+            // A declaration in a.rs would need the file a/x.rs.
             ("c/src/x.rs", ""),
             ("c/tests/it.rs", ""),
             ("c/tests/helpers/mod.rs", ""),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn test_only_files_are_told_apart() {
+    fn test_only_files_are_recognised() {
         let files: Files<'_> = &[
             ("c/src/lib.rs", "mod a; #[cfg(test)] mod tests; #[cfg(test)] mod both; mod z;"),
             ("c/src/a.rs", ""),
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_places_for_targets_are_looked_at() {
+    fn only_target_folders_belong_to_a_crate() {
         assert!(belongs_to("c/src/a/b.rs", "c") && belongs_to("c/build.rs", "c"));
         assert!(!belongs_to("c/fixtures/a.rs", "c") && !belongs_to("c/src/a.txt", "c"));
         assert!(!belongs_to("cc/src/a.rs", "c"));

@@ -1,6 +1,8 @@
-//! Names of public types: no two of them are the same in the workspace, unless a table lists them with a reason.
+//! Rule of public type names: no two public types of the workspace share a name, unless a table
+//! lists it with a reason.
 //!
-//! Looks at `pub struct`, `pub enum`, `pub trait` and `pub type` as they are written; what is `pub(crate)` is not public.
+//! The rule reads `pub struct`, `pub enum`, `pub union`, `pub trait` and `pub type` as they are
+//! written; `pub(crate)` is not public.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ use crate::finding::Finding;
 use crate::lexer::Token;
 use crate::tidy::modules::scan::test_lines;
 
-/// The public types that were found: name, and the places of their definitions.
+/// Public types: the places of their definitions by name.
 #[derive(Debug, Default)]
 pub(crate) struct PublicTypes {
     places: BTreeMap<String, Vec<(String, usize)>>,
@@ -28,7 +30,8 @@ impl PublicTypes {
         }
     }
 
-    /// The names that two definitions share and the table does not list, and rows of the table that are not needed.
+    /// Findings for names with several definitions that the table does not list, and for rows of
+    /// the table that are not needed.
     pub(crate) fn check(&self, listed: &[(&str, &str)], table: &str) -> Vec<Finding> {
         let is_listed = |name: &str| listed.iter().any(|(listed, _)| *listed == name);
         let doubled = self.places.iter().filter(|(name, places)| places.len() > 1 && !is_listed(name));
@@ -40,7 +43,7 @@ impl PublicTypes {
             .collect();
         for (name, _) in listed {
             if self.places.get(*name).is_none_or(|places| places.len() < 2) {
-                let message = format!("`{name}` is listed, and there are no two public types of the name");
+                let message = format!("`{name}` is listed, but fewer than two public types have this name");
                 findings.push(Finding::new(table, 1, "type-name", message));
             }
         }

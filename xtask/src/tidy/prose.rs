@@ -1,7 +1,9 @@
-//! The prose ratchet: counts phrases that make comments and messages hard to read, and compares them with `xtask/prose.toml`.
+//! Prose ratchet: counts phrases that make comments and messages hard to read, and compares the
+//! counts with `xtask/prose.toml`.
 //!
-//! `tidy` counts each pattern in the comments, string literals and Markdown of each folder. A count may only fall: a
-//! greater one is a finding, and after a smaller one `cargo xtask tidy --lower` rewrites the file.
+//! `tidy` counts each pattern in the comments, string literals and Markdown of each folder. A count
+//! may only fall: a greater one is a finding, and `cargo xtask tidy --lower` writes smaller ones to
+//! the file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,10 +20,10 @@ use crate::tidy::modules::scan::test_lines;
 /// The file of the committed counts.
 pub(crate) const FILE: &str = "xtask/prose.toml";
 
-/// The place of each hit of one pattern in one folder.
+/// The places of all hits of one pattern in one folder.
 type Hits = Vec<(String, usize)>;
 
-/// All hits, by folder and by the name of the pattern.
+/// The hits by folder and by the name of the pattern.
 #[derive(Debug, Default)]
 pub(crate) struct Prose {
     hits: BTreeMap<String, BTreeMap<&'static str, Hits>>,
@@ -33,11 +35,11 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
     PROSE.iter().map(|(name, pattern)| (*name, compile(pattern))).collect()
 });
 
-/// How a name says that a fragment of a sentence begins a doc comment.
+/// Name of the count of doc comments that begin with a bare fragment.
 const FRAGMENT_NAME: &str = "bare-fragment";
 
 impl Prose {
-    /// Counts the hits of a Rust file; `tokens` are those of its text.
+    /// Counts the hits of a Rust file; `tokens` are the tokens of its text.
     pub(crate) fn rust(&mut self, path: &str, text: &str, tokens: &[Token]) {
         let mut in_doc = false;
         for (at, line) in text.lines().enumerate() {
@@ -92,7 +94,8 @@ impl Prose {
         hits.push((path.to_owned(), line));
     }
 
-    /// Compares the counts with the committed ones. Too many hits are shown with their places.
+    /// Compares the counts with the committed ones. The findings of a count that is too high show
+    /// the places of all its hits.
     pub(crate) fn compare(self, committed: &str) -> Result<Vec<Finding>> {
         let committed: BTreeMap<String, BTreeMap<String, usize>> =
             toml::from_str(committed).with_context(|| format!("in {FILE}"))?;
@@ -102,21 +105,21 @@ impl Prose {
         let mut findings = self.findings;
         for (folder, patterns) in &self.hits {
             for (name, hits) in patterns {
-                let most = allowed(folder, name);
-                if hits.len() > most {
-                    let message = format!("{} in `{folder}`, at most {most} are allowed", hits.len());
+                let limit = allowed(folder, name);
+                if hits.len() > limit {
+                    let message = format!("{} in `{folder}`, at most {limit} are allowed", hits.len());
                     let places = hits.iter().map(|(path, line)| Finding::new(path, *line, name, &message));
                     findings.extend(places);
                 }
             }
         }
         for (folder, counts) in &committed {
-            for (name, most) in counts {
+            for (name, limit) in counts {
                 let count =
                     self.hits.get(folder).and_then(|hits| hits.get(name.as_str())).map_or(0, Vec::len);
-                if count < *most {
+                if count < *limit {
                     let message = format!(
-                        "{name} in `{folder}` fell from {most} to {count}: run `cargo xtask tidy --lower`"
+                        "{name} in `{folder}` fell from {limit} to {count}: run `cargo xtask tidy --lower`"
                     );
                     findings.push(Finding::new(FILE, 1, "ratchet", message));
                 }
@@ -125,8 +128,8 @@ impl Prose {
         Ok(findings)
     }
 
-    /// The text of the file of counts: the lower of each committed count and the present one.
-    /// Without a committed file every present count is taken.
+    /// The new text of the file of counts: the minimum of each committed and present count. Without
+    /// a committed file, the present counts.
     pub(crate) fn lowered(&self, committed: Option<&str>) -> Result<String> {
         let committed: Option<BTreeMap<String, BTreeMap<String, usize>>> =
             committed.map(toml::from_str).transpose().with_context(|| format!("in {FILE}"))?;
@@ -154,7 +157,7 @@ const HEAD: &str = "# How often each pattern of `PROSE` in `xtask/src/tables.rs`
 # `cargo xtask tidy` reports a greater one, and `cargo xtask tidy --lower` rewrites this file after a smaller one.
 ";
 
-/// A comment that has a line for itself.
+/// A comment on a line of its own.
 struct Comment<'a> {
     text: &'a str,
     is_doc: bool,
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_pattern_finds_its_example_and_spares_plain_english() {
+    fn each_pattern_matches_its_example_only() {
         for (name, bad, good) in [
             ("whoever", "for whoever asks", "for a peer that asks"),
             ("headless-who", "Sent first. Who is new", "a peer who is new"),

@@ -1,10 +1,10 @@
-//! Rules about the text of one file: its first line, its size, leftover markers, paths of one
+//! Rules for the text of one file: its first line, its size, leftover markers, paths of one
 //! machine.
 
 use crate::finding::Finding;
 use crate::tables::{MACHINE_PATHS, MARKERS, MAX_LINES, OUTSIDE_FOLDER};
 
-/// All rules of this module on one file.
+/// Checks all rules of this module on a file.
 pub(crate) fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     if path.ends_with(".rs") {
@@ -16,21 +16,21 @@ pub(crate) fn check(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Every source file begins by saying what it is.
+/// Checks that a source file begins with a module page.
 fn module_doc(path: &str, text: &str) -> Option<Finding> {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let good = first.strip_prefix("//!").is_some_and(|doc| !doc.trim().is_empty());
     (!good).then(|| Finding::new(path, 1, "module-doc", "the file must begin with a `//!` module doc"))
 }
 
-/// A source file has one subject.
+/// Checks the number of lines: a source file has one subject.
 fn size(path: &str, text: &str) -> Option<Finding> {
     let lines = text.lines().count();
     let message = || format!("{lines} lines, {MAX_LINES} are allowed");
     (lines > MAX_LINES).then(|| Finding::new(path, MAX_LINES + 1, "size", message()))
 }
 
-/// What was left for later stays out of the tree.
+/// Checks that there are no markers of unfinished work.
 fn markers(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, content) in numbered(text) {
@@ -41,7 +41,7 @@ fn markers(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Nothing names a place outside the checkout.
+/// Checks that a file names no path outside the checkout.
 fn outside(path: &str, text: &str) -> Vec<Finding> {
     let ends = |list: &[&str]| list.iter().any(|end| path.ends_with(end));
     let reads = ends(&[".rs", ".toml", ".json", ".sh"]) || path == ".ci/run";
@@ -63,7 +63,7 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(at, line)| (at + 1, line))
 }
 
-/// Whether the word stands in the line by itself, not as part of a longer name.
+/// Whether the line has the word as a whole, not as a part of a longer name.
 fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -73,7 +73,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Whether the path stands in the line as an absolute one, not as the middle of another path.
+/// Whether the line has the path as an absolute one, not as the middle of another path.
 fn has_absolute(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -125,7 +125,7 @@ mod tests {
         for path in ["a.rs", "a/Cargo.toml", "a.json", "a.sh", ".ci/run"] {
             assert_eq!(lines_of(&outside(path, &text)), [2], "{path}");
         }
-        assert!(outside("a.md", &text).is_empty(), "a document may speak of it");
+        assert!(outside("a.md", &text).is_empty(), "a document may name it");
         assert!(outside("a.rs", "shared/x").is_empty());
     }
 

@@ -1,6 +1,4 @@
-//! The files of the working tree, read once.
-//!
-//! Knows the disk; knows no rule.
+//! Working tree: reads all files below the root once, for the rules of `tidy`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,12 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Every file below the root, build products and version control left out.
+/// The files below the root, without build products and version control.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    /// Text by path below the root, with forward slashes.
+    /// Texts by path relative to the root, with forward slashes.
     texts: BTreeMap<String, String>,
-    /// Files that are not text, and folders.
+    /// Paths of folders, and of files that are not text.
     others: BTreeSet<String>,
     files: usize,
 }
@@ -35,7 +33,7 @@ impl Tree {
         self.texts.get(path).map(String::as_str)
     }
 
-    /// Whether there is a file or folder of this name.
+    /// Whether there is a file or folder with this path.
     pub(crate) fn exists(&self, path: &str) -> bool {
         path.is_empty() || self.texts.contains_key(path) || self.others.contains(path)
     }
@@ -50,7 +48,7 @@ impl Tree {
         for entry in entries {
             let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let kind = entry.file_type().with_context(|| format!("cannot look at {name}"))?;
+            let kind = entry.file_type().with_context(|| format!("cannot read the type of {name}"))?;
             let path = format!("{below}{name}");
             if kind.is_dir() {
                 if name != "target" && name != ".git" {
@@ -76,10 +74,10 @@ mod tests {
 
     #[test]
     fn this_crate_is_read_from_its_own_folder() {
-        let tree = Tree::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the sources are there");
-        let this = tree.text("src/tidy/tree.rs").expect("this file is there");
-        assert!(this.starts_with("//! The files of the working tree"));
+        let tree = Tree::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the sources are readable");
+        let this = tree.text("src/tidy/tree.rs").expect("this file is in the tree");
+        assert!(this.starts_with("//! Working tree: reads all files"));
         assert!(tree.exists("src/tidy") && tree.exists("") && !tree.exists("src/none"));
-        assert_eq!(tree.len(), tree.texts().count(), "there is nothing but text");
+        assert_eq!(tree.len(), tree.texts().count(), "all files are text");
     }
 }

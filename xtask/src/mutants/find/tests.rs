@@ -1,4 +1,4 @@
-//! Which mutants a source has, and what the changed text says while they are asleep.
+//! Tests of the finder: the mutants of a source, and the rewritten text while they are inactive.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn changes(source: &str) -> Vec<String> {
     mutants.into_iter().map(|mutant| mutant.change).collect()
 }
 
-/// Without marks and paths.
+/// The text without markers and paths.
 fn plain(text: &str) -> String {
     let mut plain = text.replace("crate::gm_mutant::", "").replace(markers::CLOSE, "");
     while let Some((before, after)) = plain.split_once("/*gm<") {
@@ -25,7 +25,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn each_kind_of_place_has_its_mutants() {
+fn each_kind_of_expression_has_its_mutants() {
     assert_eq!(
         changes("fn f(a: u8) { g(a < 3) }"),
         ["returns ()", "`a < 3` by `==`", "`a < 3` by `>`", "`a < 3` by `<=`"]
@@ -46,7 +46,7 @@ fn each_kind_of_place_has_its_mutants() {
 }
 
 #[test]
-fn asleep_each_place_says_what_it_said() {
+fn inactive_mutants_do_not_change_the_program() {
     let (_, text) = found("fn f() -> X { g(a == b && c, -d) }");
     assert_eq!(
         plain(&text),
@@ -89,9 +89,9 @@ fn a_mutant_has_a_name_that_lines_do_not_change() {
 
 #[test]
 fn mutants_refused_by_the_compiler_keep_their_numbers() {
-    let learnt = CompilerFeedback { refused: BTreeSet::from([2]), ..CompilerFeedback::default() };
-    let (mutants, text) = find("a.rs", "fn f() { g(a < b) }", 1, &learnt).expect("it is Rust");
-    assert_eq!(mutants.iter().map(|mutant| mutant.made).collect::<Vec<_>>(), [true, false, true, true]);
+    let feedback = CompilerFeedback { refused: BTreeSet::from([2]), ..CompilerFeedback::default() };
+    let (mutants, text) = find("a.rs", "fn f() { g(a < b) }", 1, &feedback).expect("it is Rust");
+    assert_eq!(mutants.iter().map(|mutant| mutant.built_in).collect::<Vec<_>>(), [true, false, true, true]);
     assert!(!text.contains("on(2)") && text.contains("on(3)"), "{text}");
 }
 
@@ -99,16 +99,16 @@ fn mutants_refused_by_the_compiler_keep_their_numbers() {
 fn const_functions_called_at_compile_time_have_no_mutants() {
     let source = "impl A { pub const fn f() -> bool { a < b } }";
     let (mutants, text) = found(source);
-    assert!(!text.contains("const fn") && mutants.iter().all(|mutant| mutant.made), "{text}");
-    let learnt =
+    assert!(!text.contains("const fn") && mutants.iter().all(|mutant| mutant.built_in), "{text}");
+    let feedback =
         CompilerFeedback { constant: BTreeSet::from(["A::f".to_owned()]), ..CompilerFeedback::default() };
-    let (mutants, text) = find("a.rs", source, 1, &learnt).expect("it is Rust");
+    let (mutants, text) = find("a.rs", source, 1, &feedback).expect("it is Rust");
     assert_eq!(text, source);
-    assert!(mutants.iter().all(|mutant| !mutant.made));
+    assert!(mutants.iter().all(|mutant| !mutant.built_in));
 }
 
 #[test]
-fn what_is_twice_in_a_function_is_numbered() {
+fn equal_changes_in_a_function_are_numbered() {
     assert_eq!(
         changes("fn f() -> X { x(!a, !a, !a) }"),
         ["`!a` without `!`", "`!a` without `!` (2)", "`!a` without `!` (3)"]

@@ -1,29 +1,29 @@
-//! Finds `mod` items in the tokens of one file, and the lines that only tests see.
+//! Scanner for one file: finds its `mod` items, and the lines that are compiled only for tests.
 //!
-//! Knows one file; where a declared module lies on the disk is the business of the parent module.
+//! The parent module finds the files of the declared modules.
 
 use std::ops::RangeInclusive;
 
 use crate::lexer::{Kind, Token};
 
-/// `mod name;`
+/// A declaration `mod name;`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Declared {
     pub(crate) name: String,
-    /// Folders of the inline modules around it: their names, or their path attributes.
+    /// Folders of the enclosing inline modules: their names, or their path attributes.
     pub(crate) inside: Vec<String>,
-    /// Its path attribute.
+    /// The path attribute of the declaration.
     pub(crate) path: Option<String>,
-    /// Whether it, or an inline module around it, is marked `#[cfg(test)]`.
+    /// Whether the declaration or an enclosing inline module has `#[cfg(test)]`.
     pub(crate) only_tests: bool,
 }
 
-/// The modules a file declares without a body.
+/// The modules that a file declares without a body.
 pub(crate) fn declared(tokens: &[Token]) -> Vec<Declared> {
     scan(tokens).declared
 }
 
-/// The lines of inline modules marked `#[cfg(test)]`.
+/// The lines of inline modules with `#[cfg(test)]`.
 pub(crate) fn test_lines(tokens: &[Token]) -> Vec<RangeInclusive<usize>> {
     scan(tokens).test_lines
 }
@@ -37,13 +37,13 @@ struct Scan {
 /// An open brace.
 #[derive(Debug)]
 struct Block {
-    /// The folder it stands for, if it is a module.
+    /// The folder of the module, if the block is one.
     folder: Option<String>,
-    /// Where test-only code began, if it began here.
+    /// The first line of test-only code, if it begins with this block.
     test_from: Option<usize>,
 }
 
-/// What the attributes before an item say.
+/// Relevant attributes before an item.
 #[derive(Debug, Default)]
 struct Attributes {
     test: bool,
@@ -89,7 +89,7 @@ fn scan(tokens: &[Token]) -> Scan {
             }
             _ => {}
         }
-        // The item the attributes belonged to is over, or was not a module.
+        // The item with the attributes has ended, or was not a module.
         if matches!(token.kind, Kind::Punct('{' | '}' | ';' | ',')) {
             attributes = Attributes::default();
         }
@@ -98,7 +98,7 @@ fn scan(tokens: &[Token]) -> Scan {
     scan
 }
 
-/// Reads the attribute at `at`, if it is an outer one, and returns the place behind it.
+/// Reads the attribute at `at` if it is an outer one, and returns the position after it.
 fn attribute(tokens: &[Token], at: usize, attributes: &mut Attributes) -> usize {
     let inner = tokens.get(at + 1).is_some_and(|token| token.is_punct('!'));
     let start = if inner { at + 2 } else { at + 1 };
@@ -131,7 +131,8 @@ fn attribute(tokens: &[Token], at: usize, attributes: &mut Attributes) -> usize 
     end
 }
 
-/// `cfg(test)` or `cfg(all(test, …))`; anything else may also be seen outside of tests.
+/// Whether an attribute is `cfg(test)` or `cfg(all(test, …))`. With any other condition the code
+/// may also be compiled outside of tests.
 fn is_cfg_test(body: &[Token]) -> bool {
     let starts = |words: &[&str]| {
         body.iter()
@@ -161,7 +162,11 @@ mod tests {
         assert_eq!(names("#[cfg(test)] use x; mod a;"), [name("a", false)]);
         assert_eq!(names("#[cfg(test)] fn f() {} mod a;"), [name("a", false)]);
         assert_eq!(names("#[cfg(test)] #[rustfmt::skip] pub(crate) mod a;"), [name("a", true)]);
-        assert_eq!(names("#![cfg(test)] mod a;"), [name("a", false)], "an inner attribute is not its own");
+        assert_eq!(
+            names("#![cfg(test)] mod a;"),
+            [name("a", false)],
+            "an inner attribute belongs to the enclosing module"
+        );
     }
 
     #[test]
