@@ -1,9 +1,8 @@
-//! `cargo xtask net`: nodes in network namespaces, with bridges, a router without multicast
-//! forwarding, and what goes wrong.
+//! `cargo xtask net`: scenes with real nodes in network namespaces, connected by bridges and a
+//! router without multicast forwarding, while networks, processes and disks fail.
 //!
-//! Knows the flags, what the system must have, and the order of the scenes. What a scene does is
-//! below `net/`: `scenes/` those of the broadcast alone, `daemons/` those of daemons and the
-//! command line.
+//! This file has the flags, checks what the system must have, and runs the scenes in order.
+//! `broadcast_scenes` tests the broadcast alone, `daemon_scenes` daemons and the command line.
 
 mod broadcast_scenes;
 mod chat_process;
@@ -29,23 +28,24 @@ use crate::test_counts::TestCounts;
 use crate::workspace::{Workspace, status};
 use namespaces::{Cluster, Process};
 
-/// Set by `.ci/run`, which installs what is needed: then a scene that cannot run is a failure.
+/// Environment variable that `.ci/run` sets after it has installed the tools. If it is set, a scene
+/// that cannot run counts as failed.
 const REQUIRED: &str = "GM_NET_REQUIRED";
-/// Said when scenes cannot run; what exactly is missing is said before.
+/// Reason for skipped scenes; [`run`] prints before it which tool is missing.
 pub(crate) const NOT_HERE: &str = "network namespaces: root, ip and nft are needed";
 
-/// What is tried.
+/// Selection of scenes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SceneKind {
-    /// All of it
+    /// All scenes
     All,
-    /// The broadcast alone, by the example `chat`
+    /// Scenes of the broadcast alone, with the example `chat`
     Broadcast,
-    /// Daemons, by the command line
+    /// Scenes of daemons, controlled by the command line
     Node,
 }
 
-/// What is asked for.
+/// Flags of `cargo xtask net`.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     #[arg(default_value = "all")]
@@ -53,19 +53,18 @@ pub(crate) struct Flags {
     /// Only the scenes whose names contain this
     #[arg(value_name = "SCENE")]
     scene: Option<String>,
-    /// How often the scene `writer-kills` kills the writer
+    /// Number of kills in the scene `writer-kills`
     #[arg(long, default_value_t = KILLS)]
     kills: u32,
-    /// Instead of the scenes: time and traffic of one change to many nodes on loopback, by
-    /// broadcast
+    /// Instead of scenes, measure time and traffic of one broadcast to many nodes on loopback
     #[arg(long)]
     measure: bool,
-    /// Be the outsider of a scene, who floods this node and replays what the group hears
+    /// Run as the outsider of a scene: flood this node and replay the group's multicasts
     #[arg(long, hide = true)]
     outsider: Option<SocketAddr>,
 }
 
-/// How often a writer is killed, unless it is said.
+/// Default of `--kills`.
 const KILLS: u32 = 40;
 
 impl Flags {
@@ -75,14 +74,15 @@ impl Flags {
     }
 }
 
-/// Does what the flags say.
+/// Executes the flags.
 pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     if let Some(target) = flags.outsider {
         outsider::run(target)?;
         return Ok(TestCounts::default());
     }
     if flags.measure {
-        // Every connection has two sockets here: as many may be open as the system lets us open.
+        // Both sockets of every connection are in this process: raise the limit of open files to
+        // the hard limit.
         let script = "ulimit -n $(ulimit -Hn); exec \"$0\"";
         let mut command = Command::new("sh");
         if !status(command.args(["-c", script]).arg(build(ws, EXAMPLE, "measure")?))?.success() {
@@ -111,21 +111,21 @@ pub(crate) fn run(ws: &Workspace, flags: &Flags) -> Result<TestCounts> {
     if !of_broadcast.is_empty() {
         let chat = build(ws, EXAMPLE, "chat")?;
         for (name, scene) in of_broadcast {
-            tally += run_scenes(name, &chat, scene)?;
+            tally += run_scene(name, &chat, scene)?;
         }
     }
     if !of_daemons.is_empty() {
         let program = build(ws, "build --release --package gm-node --bin", "gm-node")?;
         let settings = daemon_scenes::Settings { kills: flags.kills };
         for (name, scene) in of_daemons {
-            tally += run_scenes(name, &program, |stage| scene(stage, &settings))?;
+            tally += run_scene(name, &program, |stage| scene(stage, &settings))?;
         }
     }
     Ok(tally)
 }
 
-/// One scene, on a stage of its own; what came of it is printed.
-fn run_scenes<N: Process>(
+/// Runs a scene on a new cluster and prints the result.
+fn run_scene<N: Process>(
     name: &str,
     program: &std::path::Path,
     scene: impl FnOnce(&mut Cluster<N>) -> Result<()>,
@@ -135,9 +135,12 @@ fn run_scenes<N: Process>(
     let outcome = scene(&mut stage).and_then(|()| stage.dropped());
     let seconds = start.elapsed().as_secs_f64();
     match outcome {
-        Ok(None) => println!("{name:<46} {seconds:>5.1} s, no rules{}", stage.remarks()),
+        Ok(None) => println!("{name:<46} {seconds:>5.1} s, no drop rules{}", stage.remarks()),
         Ok(Some(dropped)) => {
-            println!("{name:<46} {seconds:>5.1} s, its rules dropped {dropped} packets{}", stage.remarks());
+            println!(
+                "{name:<46} {seconds:>5.1} s, its drop rules matched {dropped} packets{}",
+                stage.remarks()
+            );
         }
         Err(error) => {
             println!("{name:<46} {seconds:>5.1} s, FAILED: {error:#}");
@@ -148,7 +151,7 @@ fn run_scenes<N: Process>(
     Ok(TestCounts { passed: 1, ..TestCounts::default() })
 }
 
-/// What the system lacks.
+/// Messages about tools and rights that the system lacks.
 fn missing_tools() -> Vec<String> {
     let mut missing = Vec::new();
     let there = |program: &str, flag: &str| {
@@ -169,14 +172,14 @@ fn missing_tools() -> Vec<String> {
     if missing.is_empty()
         && let Err(error) = namespaces::check_namespaces()
     {
-        missing.push(format!("no network namespaces with rules can be made, root is needed: {error:#}"));
+        missing.push(format!("cannot create a network namespace with rules, which needs root: {error:#}"));
     }
     missing
 }
 
 const EXAMPLE: &str = "build --release --package gm-broadcast --example";
 
-/// Builds an example or the program, and says where it is.
+/// Builds an example or the program, and returns its path.
 fn build(ws: &Workspace, words: &str, name: &str) -> Result<PathBuf> {
     let mut command = ws.cargo(words);
     if !status(command.arg(name))?.success() {
@@ -184,11 +187,10 @@ fn build(ws: &Workspace, words: &str, name: &str) -> Result<PathBuf> {
     }
     let folder = if words == EXAMPLE { "release/examples" } else { "release" };
     let program = ws.target_folder().join(folder).join(name);
-    program.canonicalize().with_context(|| format!("{} is not there", program.display()))
+    program.canonicalize().with_context(|| format!("{} does not exist", program.display()))
 }
 
-/// All scenes, as a step of `cargo xtask ci`; nothing, with the reason said, where they cannot run
-/// and need not.
+/// The CI step: all scenes. Returns `None` if they cannot run here and are not required.
 pub(crate) fn ci(ws: &Workspace) -> Result<Option<TestCounts>> {
     let flags = Flags { what: SceneKind::All, scene: None, kills: KILLS, measure: false, outsider: None };
     let tally = run(ws, &flags)?;

@@ -1,5 +1,5 @@
-//! The scenes: what nodes do when networks are as they are. Each says by an error what did not come
-//! true.
+//! Scenes of the broadcast alone, on faulty networks. A scene returns an error if an expectation
+//! does not hold.
 
 mod faults;
 mod islands;
@@ -16,22 +16,22 @@ use super::waiting::{PATIENCE, wait_for};
 type BroadcastCluster = namespaces::Cluster<ChatProcess>;
 type Scene = fn(&mut BroadcastCluster) -> Result<()>;
 
-/// All, in their order.
+/// The scenes by name, in the order in which they run.
 pub(super) const SCENES: &[(&str, Scene)] = &[
     ("one multicast serves an island", islands::one_multicast),
     ("two islands learn each other", islands::two_islands),
     ("25 % loss", faults::loss),
     ("a relay killed in mid-broadcast", faults::relay_killed),
-    ("one stopped (SIGSTOP)", faults::stopped),
-    ("a black-holed peer delays nobody", faults::black_hole),
+    ("a node stopped (SIGSTOP)", faults::stopped),
+    ("a black-holed peer does not delay others", faults::black_hole),
     ("partition and heal", islands::partition),
     ("a bridge that drops multicast", outside::deaf_bridge),
     ("an outsider floods and replays", outside::flood),
 ];
 
 impl BroadcastCluster {
-    /// Starts nodes at places, each with these flags; the first calls `seed` if there is one, the
-    /// others call the first.
+    /// Starts a node with these flags on each host. The seed of the first is the node `seed`, if
+    /// given; the seed of the others is the first.
     fn start_all(&mut self, places: &[Host], seed: Option<usize>, flags: &[&str]) -> Result<Vec<usize>> {
         let mut started = Vec::new();
         for place in places {
@@ -46,7 +46,7 @@ impl BroadcastCluster {
         Ok(started)
     }
 
-    /// Waits until each of some nodes lists so many others.
+    /// Waits until each of these nodes lists `count` others.
     fn wait_list(&mut self, question: &str, of: &[usize], count: usize) -> Result<()> {
         for number in of {
             let node = self.nodes.get_mut(*number).context("no such node")?;
@@ -56,26 +56,27 @@ impl BroadcastCluster {
         Ok(())
     }
 
-    /// Starts a node at a place; its number is its place among `nodes`.
+    /// Starts a node on a host. Returns its index in `nodes`.
     fn start(&mut self, place: &Host, flags: &[&str]) -> Result<usize> {
         let node = ChatProcess::start(&self.program, &self.key, place, flags)?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }
 
-    /// One says something, and returns when.
+    /// Broadcasts a line from a node. Returns the time of the broadcast.
     fn broadcast(&mut self, number: usize, line: &str) -> Result<Instant> {
         let now = Instant::now();
         self.nodes.get_mut(number).context("no such node")?.send_line(line)?;
         Ok(now)
     }
 
-    /// Waits until some nodes have heard a text; how long after `since` the last of them had.
+    /// Waits until these nodes have received a text. Returns the time from `since` until the last
+    /// of them received it.
     fn wait_received(&self, text: &str, by: &[usize], since: Instant, within: Duration) -> Result<Duration> {
         let mut last = since;
         for number in by {
             let node = self.nodes.get(*number).context("no such node")?;
-            wait_for(&format!("{} to hear `{text}`", node.me), within, || {
+            wait_for(&format!("{} to receive `{text}`", node.me), within, || {
                 Ok(node.received_at(text).is_some())
             })?;
             last = node.received_at(text).map_or(last, |at| at.max(last));
@@ -83,7 +84,7 @@ impl BroadcastCluster {
         Ok(last.saturating_duration_since(since))
     }
 
-    /// The sum of a counter over nodes.
+    /// The sum of a counter over these nodes.
     fn sum(&mut self, of: &[usize], name: &str) -> Result<u64> {
         let mut sum = 0;
         for number in of {
@@ -93,7 +94,7 @@ impl BroadcastCluster {
     }
 }
 
-/// All of a list but one.
+/// The list without one number.
 fn others(all: &[usize], but: usize) -> Vec<usize> {
     all.iter().copied().filter(|number| *number != but).collect()
 }

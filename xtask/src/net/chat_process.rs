@@ -1,4 +1,5 @@
-//! One node: the example `chat` in a namespace, told by lines and read by lines. Knows no scene.
+//! Node of a broadcast scene: a process of the example `chat` in a namespace, controlled by lines
+//! on its standard input and output.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,15 +17,15 @@ pub(super) struct ChatProcess {
     child: Child,
     input: ChildStdin,
     lines: ProcessLog,
-    /// Its NetId, as it says itself.
+    /// NetId that the node reports.
     pub(super) me: String,
 }
 
 impl ChatProcess {
-    /// Starts it and waits until it says who it is.
+    /// Starts the process and waits until it prints its NetId.
     pub(super) fn start(chat: &Path, key: &Path, place: &Host, flags: &[&str]) -> Result<ChatProcess> {
         let mut command = Command::new("ip");
-        // It becomes the program: its process id is the program's.
+        // `ip` execs the program, so the process id is the program's.
         command.args(["netns", "exec", &place.space]).arg(chat).args([
             "--cluster",
             "net",
@@ -40,19 +41,19 @@ impl ChatProcess {
         let mut node = ChatProcess { child, input, lines, me: place.ip.to_string() };
         let hello = node
             .wait_line(|line| line.starts_with("/i-am "))
-            .with_context(|| format!("the node {} does not begin: {}", place.ip, node.last(5).join(" | ")))?;
+            .with_context(|| format!("the node {} does not start: {}", place.ip, node.last(5).join(" | ")))?;
         node.me = hello.split(' ').nth(1).unwrap_or_default().to_owned();
         Ok(node)
     }
 
-    /// Types a line.
+    /// Writes a line to the standard input of the node.
     pub(super) fn send_line(&mut self, line: &str) -> Result<()> {
         writeln!(self.input, "{line}")
             .and_then(|()| self.input.flush())
             .with_context(|| format!("{} is gone", self.me))
     }
 
-    /// Asks something; the answer without the question.
+    /// Sends a command and waits for the answer. Returns the answer without the repeated command.
     pub(super) fn query(&mut self, question: &str) -> Result<String> {
         let before = self.answers(question).len();
         self.send_line(question)?;
@@ -67,12 +68,12 @@ impl ChatProcess {
         self.all().iter().filter_map(|(_, line)| answer(line)).collect()
     }
 
-    /// The NetIds that it lists.
+    /// The NetIds in the answer to a command.
     pub(super) fn query_list(&mut self, question: &str) -> Result<Vec<String>> {
         Ok(self.query(question)?.split_whitespace().map(ToOwned::to_owned).collect())
     }
 
-    /// What it and its shell counted, by `what/why`.
+    /// Counters of the node's machine and runtime by name.
     pub(super) fn counters(&mut self) -> Result<BTreeMap<String, u64>> {
         let counters = self.query("/counters")?;
         let pairs = counters.split("; ").filter_map(|pair| pair.rsplit_once('='));
@@ -83,12 +84,12 @@ impl ChatProcess {
         Ok(self.counters()?.get(name).copied().unwrap_or_default())
     }
 
-    /// When it heard a text first.
+    /// Time when the node first received a text.
     pub(super) fn received_at(&self, text: &str) -> Option<Instant> {
         self.all().iter().find(|(_, line)| is_receipt_of(line, text)).map(|(at, _)| *at)
     }
 
-    /// How often it heard a text.
+    /// Number of times that the node received a text.
     pub(super) fn times_received(&self, text: &str) -> usize {
         self.all().iter().filter(|(_, line)| is_receipt_of(line, text)).count()
     }
@@ -101,7 +102,7 @@ impl ChatProcess {
         Ok(())
     }
 
-    /// Bytes of memory that it holds.
+    /// Resident memory of the node in bytes.
     pub(super) fn memory(&self) -> Result<u64> {
         memory_of(&self.child)
     }
@@ -117,9 +118,9 @@ impl ChatProcess {
     }
 }
 
-/// Whether a line says that somebody said a text.
+/// Whether an output line reports the receipt of a broadcast with this text.
 fn is_receipt_of(line: &str, text: &str) -> bool {
-    !line.starts_with(['/', '!']) && line.split_once(' ').is_some_and(|(_, said)| said == text)
+    !line.starts_with(['/', '!']) && line.split_once(' ').is_some_and(|(_, received)| received == text)
 }
 
 impl Process for ChatProcess {
@@ -132,7 +133,7 @@ impl Process for ChatProcess {
     }
 }
 
-/// Bytes of memory that a process holds.
+/// Resident memory of a process in bytes.
 pub(super) fn memory_of(child: &Child) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_saying_is_told_from_answers_and_errors() {
+    fn receipts_differ_from_answers_and_errors() {
         assert!(is_receipt_of("10.77.0.1:29999 hello there", "hello there"));
         assert!(!is_receipt_of("10.77.0.1:29999 hello there", "hello"));
         assert!(!is_receipt_of("/peers hello", "hello"));

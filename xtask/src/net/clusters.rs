@@ -1,5 +1,5 @@
-//! Several daemons on a stage: starting them, writing by each, and whether they agree. Knows no
-//! scene.
+//! Cluster of daemons for a scene: starts daemons, writes through each, and checks that they are in
+//! sync.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use super::waiting::{PATIENCE, wait_for};
 
 pub(super) type DaemonCluster = namespaces::Cluster<Daemon>;
 
-/// The group, unless a scene has several.
+/// Default group of the scenes.
 pub(super) const GROUP: &str = "Customers";
-/// The port of all daemons, unless a scene says otherwise.
+/// Default port of the daemons.
 pub(super) const PORT: u16 = 29_999;
 
-/// What a member says that it serves: port and priority by range.
+/// Ranges that a member serves: port and priority by range.
 pub(super) type Ranges = BTreeMap<(u32, u32), (u16, u16)>;
 
-/// How much all are to hold of a group.
+/// Expected size of a group state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ExpectedState {
     pub(super) members: usize,
@@ -29,7 +29,7 @@ pub(super) struct ExpectedState {
 }
 
 impl DaemonCluster {
-    /// A daemon that does not run yet; its number is its place among `nodes`.
+    /// Adds a daemon without starting it. Returns its index in `nodes`.
     pub(super) fn add(&mut self, place: &Host, port: u16, flags: &[&str]) -> Result<usize> {
         let number = self.nodes.len();
         let setting = DaemonSettings {
@@ -44,7 +44,7 @@ impl DaemonCluster {
         Ok(number)
     }
 
-    /// One at each place, started, with these flags.
+    /// Starts a daemon with these flags on each host.
     pub(super) fn start_all<'a>(
         &mut self,
         places: impl IntoIterator<Item = &'a Host>,
@@ -58,8 +58,8 @@ impl DaemonCluster {
         Ok(all)
     }
 
-    /// Islands and a router; the daemons of all islands but the first call the first daemon, and
-    /// nobody else is called.
+    /// Starts a daemon on each host of each island. The first daemon is the only seed, of all
+    /// islands but its own.
     pub(super) fn seeded(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
         let first = islands.first().and_then(|island| island.first()).context("there is a place")?;
         let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
@@ -71,7 +71,7 @@ impl DaemonCluster {
         Ok(started)
     }
 
-    /// Starts all of some at once, and waits until each answers.
+    /// Starts these daemons at the same time, and waits until each answers.
     pub(super) fn run(&mut self, which: &[usize]) -> Result<()> {
         for number in which {
             self.node_mut(*number)?.spawn()?;
@@ -87,14 +87,14 @@ impl DaemonCluster {
         self.nodes.get_mut(number).context("there is no such daemon")
     }
 
-    /// Serves a range, and waits as the words say.
+    /// Serves a range with the given flags for acknowledgements.
     pub(super) fn serve(&self, number: usize, range: (u32, u32), wait: &[&str]) -> Result<CommandOutput> {
         let range = range_argument(range);
         self.node(number)?.cli(&[&["serve", GROUP, &range, "--port", "5432"], wait].concat())
     }
 
-    /// Waits until all of some hold the same of a group, and so much; how long after `since` that
-    /// was.
+    /// Waits until these daemons are in sync for a group and it has the expected size. Returns the
+    /// time since `since`.
     pub(super) fn wait_in_sync(
         &self,
         which: &[usize],
@@ -104,14 +104,14 @@ impl DaemonCluster {
     ) -> Result<Duration> {
         let mut seen = String::new();
         let mut fingerprint = String::new();
-        let agreed = wait_for("agreement", PATIENCE, || {
+        let agreed = wait_for("equal group states", PATIENCE, || {
             fingerprint.clear();
             for number in which {
                 let (has, print) = self.holds(*number, group)?;
                 let first = fingerprint.is_empty();
                 if has != Some(want) || !(first || fingerprint == print) {
                     seen = format!(
-                        "{} holds {has:?} {print}, wanted {want:?} {fingerprint}",
+                        "{} has {has:?} {print}, expected {want:?} {fingerprint}",
                         self.node(*number)?.me
                     );
                     return Ok(false);
@@ -122,14 +122,14 @@ impl DaemonCluster {
         });
         agreed.with_context(|| seen)?;
         let took = since.elapsed();
-        // They say so themselves.
+        // The command `wait` must confirm it.
         for number in which {
             self.node(*number)?.ok(&["wait", group, "--fingerprint", &fingerprint, "--timeout", "1s"])?;
         }
         Ok(took)
     }
 
-    /// What one holds of a group: how much, and the fingerprint.
+    /// Size and fingerprint of a group at a daemon; `None` if it does not host the group.
     fn holds(&self, number: usize, group: &str) -> Result<(Option<ExpectedState>, String)> {
         let status = self.node(number)?.ok(&["status"])?;
         let groups = status["groups"].as_array().context("a status has groups")?;
@@ -143,29 +143,29 @@ impl DaemonCluster {
         };
         let fingerprint = group["fingerprint"].as_str().unwrap_or_default();
         let good = fingerprint.len() == 32 && fingerprint.bytes().all(|c| b"0123456789abcdef".contains(&c));
-        ensure!(good, "a fingerprint has 32 lower-case digits: {fingerprint}");
+        ensure!(good, "a fingerprint has 32 lower-case hexadecimal digits: {fingerprint}");
         Ok((Some(want), fingerprint.to_owned()))
     }
 
-    /// All of some name the same owners of a key: their NetIds, in order.
+    /// The owners of a key, as NetIds in order. An error if these daemons return different owners.
     pub(super) fn owners(&self, which: &[usize], group: &str, key: u32) -> Result<Vec<String>> {
         let mut same: Option<Value> = None;
         for number in which {
             let mut located = self.node(*number)?.ok(&["locate", group, &key.to_string(), "--fresh"])?;
-            // With whom it was compared differs.
+            // The peers with which the daemons compared the group differ.
             located["sync"] = Value::Null;
             match &same {
                 None => same = Some(located),
                 Some(first) => {
                     ensure!(
                         *first == located,
-                        "{} locates {key} otherwise: {located}",
+                        "{} returns different owners of {key}: {located}",
                         self.node(*number)?.me
                     );
                 }
             }
         }
-        let located = same.context("nobody was asked")?;
+        let located = same.context("no daemon was asked")?;
         let owners = located["owners"].as_array().context("a key has a list of owners")?;
         owners
             .iter()
@@ -173,10 +173,10 @@ impl DaemonCluster {
             .collect()
     }
 
-    /// What one holds of what a member serves.
+    /// The ranges that a member serves, according to the daemon `by`.
     pub(super) fn served(&self, by: usize, group: &str, member: &str) -> Result<Ranges> {
         let said = self.node(by)?.cli(&["topology", group, "--op", "add"])?;
-        // What it holds counts here, whether it was compared with another node or not.
+        // The result counts even if the group was not compared with another node (exit code 7).
         ensure!([0, 7].contains(&said.code), "{}: {}", self.node(by)?.me, said.text.trim());
         let items = said.json["items"].as_array().context("a topology has a list")?;
         let mut ranges = Ranges::new();
@@ -185,12 +185,12 @@ impl DaemonCluster {
             let small = |name: &str| item[name].as_u64().and_then(|number| u16::try_from(number).ok());
             let range = (key("start").context("no start")?, key("end").context("no end")?);
             let said = (small("port").context("no port")?, small("priority").context("no priority")?);
-            ensure!(ranges.insert(range, said).is_none(), "{range:?} is there twice");
+            ensure!(ranges.insert(range, said).is_none(), "{range:?} is listed twice");
         }
         Ok(ranges)
     }
 
-    /// The NetIds that a list of one names.
+    /// The NetIds in the list that a command returns.
     pub(super) fn names(&self, number: usize, question: &[&str]) -> Result<Vec<String>> {
         let fresh: &[&str] = if question.first() == Some(&"members") { &["--fresh"] } else { &[] };
         let list = self.node(number)?.ok(&[question, fresh].concat())?;
@@ -198,31 +198,31 @@ impl DaemonCluster {
         list.iter().map(|entry| Ok(entry["node"].as_str().context("it has a node")?.to_owned())).collect()
     }
 
-    /// All of some list so many others that they know.
+    /// Waits until each of these daemons lists `count` peers.
     pub(super) fn wait_peers(&self, which: &[usize], count: usize) -> Result<()> {
         for number in which {
-            let what = format!("{} to know {count} others", self.node(*number)?.me);
+            let what = format!("{} to list {count} peers", self.node(*number)?.me);
             wait_for(&what, PATIENCE, || Ok(self.names(*number, &["peers"])?.len() >= count))?;
         }
         Ok(())
     }
 }
 
-/// A write that waited for others, and that at least so many of them had.
+/// Checks that the wait of a write was satisfied with at least `by` acknowledgements.
 pub(super) fn check_satisfied(said: &CommandOutput, by: usize) -> Result<()> {
     // One answer for each group that was written in.
     let done = &said.json[0];
     let delivered = done["acknowledged"].as_u64().unwrap_or_default();
     ensure!(
         said.code == 0 && done["wait"] == "satisfied" && delivered >= by as u64,
-        "a write for {by} others ended with {}: {}",
+        "a write that waits for {by} acknowledgements ended with {}: {}",
         said.code,
         said.text.trim()
     );
     Ok(())
 }
 
-/// A write that stands, however many others had it in time.
+/// Checks that a write was committed, whether its wait was satisfied (exit code 0) or not (4).
 pub(super) fn check_committed(said: &CommandOutput) -> Result<()> {
     if said.code == 0 || said.code == 4 {
         return Ok(());
@@ -230,12 +230,13 @@ pub(super) fn check_committed(said: &CommandOutput) -> Result<()> {
     bail!("a write ended with {}: {}", said.code, said.text.trim())
 }
 
-/// A range as one types it.
+/// A range in the notation of the command line.
 pub(super) fn range_argument((start, end): (u32, u32)) -> String {
     format!("{start:#x}-{end:#x}")
 }
 
-/// The key space in so many parts of the same width; what is left over belongs to nobody.
+/// Part `number` of the key space, divided into `of` parts of equal width. The remainder belongs to
+/// no part.
 pub(super) fn part(number: usize, of: usize) -> (u32, u32) {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     let width = u32::MAX / u32::try_from(of).unwrap_or(u32::MAX).max(1);
@@ -243,7 +244,7 @@ pub(super) fn part(number: usize, of: usize) -> (u32, u32) {
     (start, start.saturating_add(width - 1))
 }
 
-/// Seconds, for people.
+/// A time in seconds, formatted for a remark.
 pub(super) fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
@@ -265,6 +266,6 @@ mod tests {
         let said = |code| CommandOutput { code, json: Value::Null, text: String::new() };
         assert!(check_committed(&said(0)).is_ok() && check_committed(&said(4)).is_ok());
         assert!(check_committed(&said(1)).is_err() && check_committed(&said(3)).is_err());
-        assert!(check_satisfied(&said(0), 0).is_err(), "it does not say that all had it");
+        assert!(check_satisfied(&said(0), 0).is_err(), "the output has no satisfied wait");
     }
 }

@@ -1,5 +1,5 @@
-//! One daemon: `gm-node run` in a namespace, asked and told by the command line alone. Knows no
-//! scene.
+//! Daemon of a scene: a process of `gm-node run` in a namespace, controlled by the command line
+//! alone.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,25 +14,25 @@ use super::namespaces::{Host, Process};
 use super::process_log::ProcessLog;
 use super::waiting::{PATIENCE, wait_for};
 
-/// How a command ended.
+/// Result of a command.
 #[derive(Debug)]
 pub(super) struct CommandOutput {
     pub(super) code: i32,
-    /// What it answered; nothing if that was no JSON.
+    /// The answer on standard output; `Null` if it is not JSON.
     pub(super) json: Value,
-    /// All that it said, on both outputs.
+    /// Standard output and standard error.
     pub(super) text: String,
 }
 
-/// What a daemon is started with, besides what is typed for it.
+/// Settings of a daemon.
 #[derive(Clone, Debug)]
 pub(super) struct DaemonSettings {
     pub(super) program: PathBuf,
     pub(super) cluster: String,
     pub(super) key: PathBuf,
-    /// Where its data are, and its socket.
+    /// Folder of its data and its control socket.
     pub(super) dir: PathBuf,
-    /// Whether it keeps anything.
+    /// Whether it has a data directory; otherwise it runs with `--no-data-dir`.
     pub(super) keeps: bool,
     pub(super) flags: Vec<String>,
 }
@@ -40,26 +40,26 @@ pub(super) struct DaemonSettings {
 pub(super) struct Daemon {
     pub(super) place: Host,
     pub(super) setting: DaemonSettings,
-    /// Its NetId.
+    /// NetId of the daemon.
     pub(super) me: SocketAddr,
     child: Option<Child>,
     lines: ProcessLog,
 }
 
 impl Daemon {
-    /// One that does not run yet.
+    /// A daemon that is not started yet.
     pub(super) fn new(place: &Host, port: u16, setting: DaemonSettings) -> Result<Daemon> {
         std::fs::create_dir_all(&setting.dir).context("cannot make a folder for a daemon")?;
         let me = SocketAddr::new(place.ip, port);
         Ok(Daemon { place: place.clone(), setting, me, child: None, lines: ProcessLog::default() })
     }
 
-    /// Starts it, and does not wait until it answers.
+    /// Starts the daemon without waiting until it answers.
     pub(super) fn spawn(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "{} runs already", self.me);
+        ensure!(self.child.is_none(), "{} is already running", self.me);
         let setting = &self.setting;
         let mut command = Command::new("ip");
-        // It becomes the program: its process id is the program's.
+        // `ip` execs the program, so the process id is the program's.
         command.args(["netns", "exec", &self.place.space]).arg(&setting.program).arg("run");
         command.args(["--address", &self.me.to_string(), "--cluster", &setting.cluster, "--key-file"]);
         command.arg(&setting.key);
@@ -79,38 +79,38 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits until it answers.
+    /// Waits until the daemon answers.
     pub(super) fn ready(&mut self) -> Result<()> {
         wait_for(&format!("{} to answer", self.me), PATIENCE, || {
-            let child = self.child.as_mut().context("it was not started")?;
-            if let Some(status) = child.try_wait().context("cannot look at a daemon")? {
+            let child = self.child.as_mut().context("the daemon was not started")?;
+            if let Some(status) = child.try_wait().context("cannot get the status of a daemon's process")? {
                 bail!("{} ended with {status}: {}", self.me, self.lines.last(5).join(" | "));
             }
-            // Of an earlier life the socket may still be there: only an answer counts.
+            // The socket may be left over from an earlier run: only an answer counts.
             Ok(socket_file(&self.setting.dir).exists() && self.cli(&["status"])?.code == 0)
         })?;
-        let says = self.ok(&["status"])?["node"].clone();
-        ensure!(says == self.me.to_string(), "{} says that it is {says}", self.me);
+        let reported = self.ok(&["status"])?["node"].clone();
+        ensure!(reported == self.me.to_string(), "{} reports {reported} as its NetId", self.me);
         Ok(())
     }
 
-    /// SIGKILL, and it is gone.
+    /// Kills the daemon with SIGKILL and waits for its end.
     pub(super) fn kill(&mut self) -> Result<()> {
         self.lines.push("-- killed".to_owned());
-        let mut child = self.child.take().context("it does not run")?;
+        let mut child = self.child.take().context("the daemon is not running")?;
         child.kill().context("cannot kill a daemon")?;
         child.wait().context("cannot wait for a daemon")?;
         Ok(())
     }
 
-    /// SIGTERM: it must end well.
+    /// Stops the daemon with SIGTERM, and checks that it exits with code 0.
     pub(super) fn stop(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-        ensure!(told.context("cannot start kill")?.success(), "{} cannot be told to stop", self.me);
+        let mut child = self.child.take().context("the daemon is not running")?;
+        let signalled = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        ensure!(signalled.context("cannot start kill")?.success(), "cannot send SIGTERM to {}", self.me);
         let mut ended = None;
         let waited = wait_for(&format!("{} to stop", self.me), Duration::from_secs(15), || {
-            ended = child.try_wait().context("cannot look at a daemon")?;
+            ended = child.try_wait().context("cannot get the status of a daemon's process")?;
             Ok(ended.is_some())
         });
         if waited.is_err() {
@@ -118,32 +118,32 @@ impl Daemon {
             let _ = child.wait();
         }
         waited?;
-        let ended = ended.context("it ended")?;
-        ensure!(ended.success(), "{} was told to stop, and ended with {ended}", self.me);
+        let ended = ended.context("the daemon did not end")?;
+        ensure!(ended.success(), "{} ended with {ended} after SIGTERM", self.me);
         Ok(())
     }
 
-    /// Its process id.
+    /// Process id of the daemon.
     pub(super) fn pid(&self) -> Result<u32> {
-        Ok(self.child.as_ref().context("it does not run")?.id())
+        Ok(self.child.as_ref().context("the daemon is not running")?.id())
     }
 
-    /// Bytes of memory that it holds.
+    /// Resident memory of the daemon in bytes.
     pub(super) fn memory(&self) -> Result<u64> {
-        memory_of(self.child.as_ref().context("it does not run")?)
+        memory_of(self.child.as_ref().context("the daemon is not running")?)
     }
 
-    /// All that it logged.
+    /// The log lines of the daemon, of all its runs.
     pub(super) fn log(&self) -> Vec<String> {
         self.lines.last(usize::MAX)
     }
 
-    /// A command for it.
+    /// Runs a command against the daemon.
     pub(super) fn cli(&self, words: &[&str]) -> Result<CommandOutput> {
         run_command(&self.setting, words)
     }
 
-    /// A command that must be done: what it answers.
+    /// Runs a command that must succeed. Returns its answer.
     pub(super) fn ok(&self, words: &[&str]) -> Result<Value> {
         let said = self.cli(words)?;
         ensure!(
@@ -158,7 +158,7 @@ impl Daemon {
     }
 }
 
-/// A command for the daemon of a setting.
+/// Runs a command against the daemon with these settings.
 fn run_command(setting: &DaemonSettings, words: &[&str]) -> Result<CommandOutput> {
     let mut command = Command::new(&setting.program);
     command.args(words).args(["--json", "--api"]).arg(socket(&setting.dir)).stdin(Stdio::null());
@@ -178,7 +178,8 @@ fn socket(dir: &Path) -> String {
     format!("unix:{}", socket_file(dir).display())
 }
 
-/// What happens to be set around us is not for them.
+/// Removes gm's own variables from the environment of a command, so that the settings of the caller
+/// have no effect.
 fn without_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GROUP_MANAGER_") {

@@ -1,5 +1,5 @@
-//! The scenes of daemons: what an operator does by the command line while networks, disks and
-//! processes fail. Each says by an error what did not come true.
+//! Scenes of daemons: an operator uses the command line while networks, disks and processes fail. A
+//! scene returns an error if an expectation does not hold.
 
 mod islands;
 mod paths;
@@ -16,14 +16,14 @@ use super::clusters::DaemonCluster;
 
 type Scene = fn(&mut DaemonCluster, &Settings) -> Result<()>;
 
-/// What can be asked of scenes.
+/// Settings of the scenes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
-    /// How often the writer is killed.
+    /// Number of kills in the scene `writer-kills`.
     pub(super) kills: u32,
 }
 
-/// All, in their order.
+/// The scenes by name, in the order in which they run.
 pub(super) const SCENES: &[(&str, Scene)] = &[
     ("readme", |stage, _| readme::three_hosts(stage, true)),
     ("readme-no-multicast", |stage, _| readme::three_hosts(stage, false)),

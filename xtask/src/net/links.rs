@@ -1,5 +1,5 @@
-//! Bridges and cables: a switch with a bridge for each island, a router between them, a namespace
-//! for each node. Knows no scene.
+//! Network topology of a scene: a switch with a bridge for each island, a router between the
+//! islands, and a namespace for each host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
@@ -8,14 +8,14 @@ use anyhow::Result;
 
 use super::namespaces::{Cluster, Host, ip, output};
 
-/// Of what kind all addresses are.
+/// Address family of all hosts of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     V4,
     V6,
 }
 
-/// The router, of each island.
+/// Host number of the router on each island.
 const ROUTER: u8 = 254;
 
 impl Family {
@@ -26,7 +26,8 @@ impl Family {
         }
     }
 
-    /// How `ip` is told an address of an interface. Nobody else has it: it need not be tried out.
+    /// An address in the notation of `ip addr add`. It is unique, so duplicate address detection is
+    /// off.
     fn with_mask(self, address: IpAddr) -> String {
         match self {
             Family::V4 => format!("{address}/24"),
@@ -50,12 +51,12 @@ impl Family {
 }
 
 impl<N> Cluster<N> {
-    /// Islands of so many places each; with a router if there are several.
+    /// Makes islands with these numbers of hosts, and a router if there are several islands.
     pub(super) fn islands(&mut self, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
         self.islands_of(Family::V4, sizes)
     }
 
-    /// The same, with addresses of one kind only.
+    /// The same, with addresses of one family only.
     pub(super) fn islands_of(&mut self, family: Family, sizes: &[usize]) -> Result<Vec<Vec<Host>>> {
         let switch = self.create_namespace("switch")?;
         let router = if sizes.len() > 1 { Some(self.create_namespace("router")?) } else { None };
@@ -74,11 +75,11 @@ impl<N> Cluster<N> {
             for node in (1_u8..).take(*size) {
                 let space = self.create_namespace(&format!("{island}-{node}"))?;
                 let address = bridge.connect(&format!("n{island}-{node}"), &space, "eth0", node)?;
-                let way = match router {
+                let gateway = match router {
                     Some(_) => format!("via {}", family.address(island, ROUTER)),
                     None => "dev eth0".to_owned(),
                 };
-                ip(&format!("-n {space} {} route add default {way}", family.flag()))?;
+                ip(&format!("-n {space} {} route add default {gateway}", family.flag()))?;
                 places.push(Host { space, ip: address });
             }
             islands.push(places);
@@ -86,7 +87,7 @@ impl<N> Cluster<N> {
         Ok(islands)
     }
 
-    /// One more address at a place, in its island.
+    /// Adds another address of its island to a host.
     pub(super) fn another_address(&self, place: &Host, island: u8, host: u8) -> Result<IpAddr> {
         let address = Family::V4.address(island, host);
         ip(&format!("-n {} addr add {} dev eth0", place.space, Family::V4.with_mask(address)))?;
@@ -102,7 +103,8 @@ struct IslandBridge<'a> {
 }
 
 impl IslandBridge<'_> {
-    /// A cable from a port of the bridge to an interface with an address.
+    /// Connects a port of the bridge to a new interface of a namespace, and gives the interface an
+    /// address.
     fn connect(&self, port: &str, space: &str, name: &str, host: u8) -> Result<IpAddr> {
         let IslandBridge { switch, island, family } = self;
         let address = family.address(*island, host);

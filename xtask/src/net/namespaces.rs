@@ -1,5 +1,7 @@
-//! What a scene plays in: namespaces, a folder, rules. Their names hold our process id, so that two
-//! runs do not clash, and all go when the stage does. Knows no scene, and not what plays.
+//! Environment of a scene: namespaces, a folder, drop rules, and the processes.
+//!
+//! Names contain the process id, so that two runs do not clash. Dropping a cluster removes all of
+//! it.
 
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -14,30 +16,30 @@ use anyhow::{Context, Result, bail};
 use super::rules::RuleSet;
 
 const PREFIX: &str = "gmnet-";
-/// Where `ip netns exec` looks for what takes the place of files in `/etc`.
+/// Folder in which `ip netns exec` looks for replacements of files in `/etc`.
 pub(super) const ETC: &str = "/etc/netns";
 
-/// Where a node is.
+/// Location of a node: namespace and address.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pub(super) space: String,
     pub(super) ip: IpAddr,
 }
 
-/// Who plays.
+/// A process of a scene.
 pub(super) trait Process {
     fn name(&self) -> &str;
 
-    /// The last lines that it said.
+    /// The last lines of its output.
     fn last(&self, count: usize) -> Vec<String>;
 }
 
-/// All that one scene needs.
+/// Environment of one scene.
 pub(super) struct Cluster<N> {
     pub(super) program: PathBuf,
-    /// The key of all, unless a scene gives some another.
+    /// Path of the default key.
     pub(super) key: PathBuf,
-    /// For files; short, since there will be sockets in it.
+    /// Folder for files. Its path is short, because it holds Unix sockets.
     pub(super) folder: PathBuf,
     spaces: Vec<String>,
     pub(super) nodes: Vec<N>,
@@ -55,7 +57,7 @@ impl<N> Cluster<N> {
         Ok(stage)
     }
 
-    /// A file with a fresh key.
+    /// Makes a file with a new key.
     pub(super) fn new_key(&self, name: &str) -> Result<PathBuf> {
         let mut key = [0; 32];
         let random = File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
@@ -76,7 +78,7 @@ impl<N> Cluster<N> {
         Ok(space)
     }
 
-    /// The namespace in which all bridges are.
+    /// The namespace with all bridges.
     pub(super) fn switch(&self) -> String {
         self.spaces.first().cloned().unwrap_or_default()
     }
@@ -86,7 +88,8 @@ impl<N> Cluster<N> {
         self.spaces.get(1).cloned().unwrap_or_default()
     }
 
-    /// Rules in a namespace: what matches an expression is dropped, and counted.
+    /// Adds rules in a namespace that drop and count the packets that match an expression. Returns
+    /// their index.
     pub(super) fn add_drop_rule(
         &mut self,
         space: &str,
@@ -98,7 +101,7 @@ impl<N> Cluster<N> {
         Ok(self.rules.len() - 1)
     }
 
-    /// Takes rules away; what they dropped is remembered.
+    /// Removes rules and keeps the number of packets that they dropped.
     pub(super) fn remove_rule(&mut self, rules: usize) -> Result<u64> {
         self.rules.get_mut(rules).context("there are no such rules")?.remove()
     }
@@ -107,8 +110,8 @@ impl<N> Cluster<N> {
         self.rules.get_mut(rules).context("there are no such rules")?.matched()
     }
 
-    /// What all rules of the scene dropped; nothing if it has none. None dropped is an error: then
-    /// the scene showed nothing.
+    /// Number of packets that all rules of the scene dropped; `None` if it has no rules. It is an
+    /// error if the rules dropped no packet, because then the scene tested nothing.
     pub(super) fn dropped(&mut self) -> Result<Option<u64>> {
         let mut sum = 0;
         for rules in &mut self.rules {
@@ -116,12 +119,12 @@ impl<N> Cluster<N> {
         }
         match (self.rules.is_empty(), sum) {
             (true, _) => Ok(None),
-            (false, 0) => bail!("its rules dropped nothing"),
+            (false, 0) => bail!("its drop rules matched no packet"),
             (false, sum) => Ok(Some(sum)),
         }
     }
 
-    /// Something worth seeing.
+    /// Adds a remark to the result line of the scene.
     pub(super) fn add_remark(&mut self, remark: String) {
         self.remarks.push(remark);
     }
@@ -133,7 +136,7 @@ impl<N> Cluster<N> {
         })
     }
 
-    /// After a failure: the last that every node said.
+    /// Prints the last output lines of every node, after a failure.
     pub(super) fn print_logs(&self)
     where
         N: Process,
@@ -146,7 +149,7 @@ impl<N> Cluster<N> {
 
 impl<N> Drop for Cluster<N> {
     fn drop(&mut self) {
-        // Processes first: a namespace lives as long as somebody is in it.
+        // Processes first: a namespace exists as long as a process is in it.
         self.nodes.clear();
         for space in &self.spaces {
             if let Err(error) = ip(&format!("netns del {space}")) {
@@ -163,8 +166,7 @@ pub(super) fn ip(words: &str) -> Result<()> {
     output(Command::new("ip").args(words.split_whitespace())).map(drop)
 }
 
-/// Runs a command quietly; what it says on standard output, or an error with what it said on the
-/// other.
+/// Runs a command. Returns its standard output, or an error with its standard error.
 pub(super) fn output(command: &mut Command) -> Result<String> {
     let done = command.stdin(Stdio::null()).output();
     let done = done.with_context(|| format!("cannot start {}", command.get_program().display()))?;
@@ -174,7 +176,7 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
-/// Whether a namespace with rules can be made.
+/// Checks that a namespace with rules can be created.
 pub(super) fn check_namespaces() -> Result<()> {
     let space = format!("{PREFIX}{}-try", std::process::id());
     ip(&format!("netns add {space}"))?;
@@ -183,9 +185,9 @@ pub(super) fn check_namespaces() -> Result<()> {
     rules.map(drop)
 }
 
-/// Removes a folder, and what is mounted in it.
+/// Unmounts all mounts in a folder, and removes it.
 fn remove_folder(folder: &Path) -> Result<()> {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").context("cannot read what is mounted")?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
     let mounted = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     for place in mounted.filter(|place| Path::new(place).starts_with(folder)) {
         output(Command::new("umount").args(["-l", place]))?;
@@ -193,18 +195,18 @@ fn remove_folder(folder: &Path) -> Result<()> {
     std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
-/// Whether a name is of a run that has ended.
+/// Whether a name belongs to a run that has ended.
 fn is_leftover(name: &str) -> bool {
     let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
     pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
 }
 
-/// Removes what runs left behind that were killed.
+/// Removes namespaces and folders of runs that were killed.
 pub(super) fn remove_leftovers() -> Result<()> {
     for line in output(Command::new("ip").args(["netns", "list"]))?.lines() {
         let space = line.split_whitespace().next().unwrap_or_default();
         if is_leftover(space) {
-            println!("removing {space}, left behind");
+            println!("removing {space}, left over from an earlier run");
             for left in output(Command::new("ip").args(["netns", "pids", space]))?.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", left]).status();
             }

@@ -1,21 +1,21 @@
-//! What a process says, line by line, and when. Knows nothing of what it means.
+//! Log of a process: the lines of its output with the time of each.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// The lines of one process, or of its lives.
+/// The lines of a process and of its restarts.
 #[derive(Clone, Default)]
 pub(super) struct ProcessLog(Arc<Mutex<Vec<(Instant, String)>>>);
 
 impl ProcessLog {
-    /// Keeps what a stream says, each line behind a mark.
-    pub(super) fn read_from(&self, stream: Option<impl Read + Send + 'static>, mark: &'static str) {
+    /// Records the lines of a stream, each with a prefix.
+    pub(super) fn read_from(&self, stream: Option<impl Read + Send + 'static>, prefix: &'static str) {
         let Some(stream) = stream else { return };
         let lines = self.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                lines.push(format!("{mark}{line}"));
+                lines.push(format!("{prefix}{line}"));
             }
         });
     }

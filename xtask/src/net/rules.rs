@@ -1,4 +1,4 @@
-//! Rules of nftables in one namespace that drop, or only count. Knows no scene.
+//! nftables rules in one namespace that drop or only count packets.
 
 use std::process::Command;
 
@@ -7,18 +7,19 @@ use serde_json::Value;
 
 use super::namespaces::output;
 
-/// One table of ours, with one chain.
+/// An nftables table with one chain.
 pub(super) struct RuleSet {
     space: String,
     family: &'static str,
-    /// What they had dropped when they were lifted.
-    lifted: Option<u64>,
+    /// Number of matched packets at the time of removal; `None` while the rules are active.
+    removed: Option<u64>,
 }
 
 const TABLE: &str = "gm";
 
 impl RuleSet {
-    /// In family `inet` or `bridge`, at a hook: what matches one of the expressions is dropped.
+    /// Adds rules in family `inet` or `bridge`, at a hook, that drop packets that match one of the
+    /// expressions.
     pub(super) fn add(
         space: &str,
         family: &'static str,
@@ -28,7 +29,7 @@ impl RuleSet {
         RuleSet::with_verdict(space, family, hook, expressions, "drop")
     }
 
-    /// The same, and what matches is only counted.
+    /// The same, but the rules only count packets.
     pub(super) fn count(
         space: &str,
         family: &'static str,
@@ -52,27 +53,27 @@ impl RuleSet {
         }
         script.push_str("}\n}\n");
         nft(space, &[&script])?;
-        Ok(RuleSet { space: space.to_owned(), family, lifted: None })
+        Ok(RuleSet { space: space.to_owned(), family, removed: None })
     }
 
-    /// Packets that matched until now.
+    /// Number of packets that matched until now.
     pub(super) fn matched(&self) -> Result<u64> {
-        if let Some(lifted) = self.lifted {
-            return Ok(lifted);
+        if let Some(removed) = self.removed {
+            return Ok(removed);
         }
-        let said = nft(&self.space, &["-j", "list", "table", self.family, TABLE])?;
-        let said: Value = serde_json::from_str(&said).context("nft does not speak JSON")?;
-        let rules = said["nftables"].as_array().into_iter().flatten();
+        let listing = nft(&self.space, &["-j", "list", "table", self.family, TABLE])?;
+        let listing: Value = serde_json::from_str(&listing).context("nft printed no JSON")?;
+        let rules = listing["nftables"].as_array().into_iter().flatten();
         let expressions = rules.filter_map(|entry| entry["rule"]["expr"].as_array()).flatten();
         Ok(expressions.filter_map(|expression| expression["counter"]["packets"].as_u64()).sum())
     }
 
-    /// Takes them away; what they dropped.
+    /// Removes the rules. Returns the number of packets that matched.
     pub(super) fn remove(&mut self) -> Result<u64> {
         let dropped = self.matched()?;
-        if self.lifted.is_none() {
+        if self.removed.is_none() {
             nft(&self.space, &["delete", "table", self.family, TABLE])?;
-            self.lifted = Some(dropped);
+            self.removed = Some(dropped);
         }
         Ok(dropped)
     }

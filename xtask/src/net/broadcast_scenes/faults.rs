@@ -9,9 +9,9 @@ use crate::net::waiting::{PATIENCE, wait_for};
 
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
-/// Every fourth packet is lost on its way in, of TCP too. What is said with receipts reaches
-/// everybody. Of what is said without, nearly all does: a multicast that was missed is asked for a
-/// few times only.
+/// Each node loses every fourth incoming packet, including TCP. Broadcasts with acks reach every
+/// node. Broadcasts without acks reach nearly every node: a node requests a missed multicast only a
+/// few times.
 pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[5])?;
     let mut all = Vec::new();
@@ -29,9 +29,9 @@ pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
     }
     let mut last = Duration::ZERO;
     for number in 0..20 {
-        let hearers = others(&all, number % 5);
+        let receivers = others(&all, number % 5);
         last =
-            last.max(stage.wait_received(&format!("line {number} for sure"), &hearers, start, PATIENCE)?);
+            last.max(stage.wait_received(&format!("line {number} for sure"), &receivers, start, PATIENCE)?);
     }
     let plain = |stage: &BroadcastCluster| {
         let heard = |number: usize| {
@@ -39,17 +39,17 @@ pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
         };
         (0..20).map(heard).sum::<usize>()
     };
-    wait_for("nine in ten of what was said without receipts", PATIENCE, || Ok(plain(stage) >= 72))?;
+    wait_for("nine in ten of the broadcasts without acks", PATIENCE, || Ok(plain(stage) >= 72))?;
     let (repaired, plain) = (stage.sum(&all, "gap/asked for")?, plain(stage));
     stage.add_remark(format!(
-        "with receipts all of 80 in {:.2} s, without {plain} of 80; {repaired} gaps asked for",
+        "with acks all of 80 in {:.2} s, without acks {plain} of 80; {repaired} nacks",
         last.as_secs_f64()
     ));
     Ok(())
 }
 
-/// The relay into another island takes its list and dies before it can pass anything on. Receipts
-/// find it out.
+/// The relay into another island accepts its targets and crashes before it can forward the
+/// broadcast. The origin notices the missing acks.
 pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[1, 4])?;
     let flags = ["--exchange", "1"];
@@ -67,7 +67,7 @@ pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
         Ok(stage.sum(&west, "passed on/content")? - before == 1)
     })?;
 
-    // Nobody of the other island can pass anything on within it.
+    // No node of the other island can forward within it.
     let within = [
         "ip daddr 224.1.1.1",
         "ip daddr 10.77.1.0/24 tcp dport 29999",
@@ -82,20 +82,20 @@ pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
     let heard = |stage: &BroadcastCluster| {
         east.iter().position(|node| stage.nodes[*node].received_at(text).is_some())
     };
-    wait_for("a relay to take it", PATIENCE, || Ok(heard(stage).is_some()))?;
-    let relay = heard(stage).context("one had heard it")?;
-    wait_for("the relay to try to pass it on", PATIENCE, || Ok(stage.dropped_by_rule(rules[relay])? > 0))?;
+    wait_for("a relay to receive the broadcast", PATIENCE, || Ok(heard(stage).is_some()))?;
+    let relay = heard(stage).context("no relay received the broadcast")?;
+    wait_for("the relay to try to forward it", PATIENCE, || Ok(stage.dropped_by_rule(rules[relay])? > 0))?;
     stage.nodes[east[relay]].signal("-KILL")?;
     for rules in rules {
         stage.remove_rule(rules)?;
     }
     let last = stage.wait_received(text, &others(&east, east[relay]), since, PATIENCE)?;
-    stage.add_remark(format!("the others of its island had it after {:.2} s", last.as_secs_f64()));
+    stage.add_remark(format!("the other nodes of its island received it after {:.2} s", last.as_secs_f64()));
     Ok(())
 }
 
-/// One is stopped, so that the system still takes what is sent to it: the others do not wait, and
-/// it hears all when it goes on.
+/// A node is stopped, but its system still accepts data for it. The other nodes are not delayed,
+/// and it receives every broadcast when it continues.
 pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;
     let all = stage.start_all(
@@ -104,7 +104,7 @@ pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
         &["--exchange", "1", "--multicast", "off", "--shape", "halving"],
     )?;
     stage.wait_list("/peers", &all, 5)?;
-    // Everybody is connected before: the one that is stopped will take lists, and not pass them on.
+    // First connect all nodes, so that the stopped node still gets targets and does not forward.
     for node in &all {
         let text = format!("warm {node}");
         let since = stage.broadcast(*node, &text)?;
@@ -124,18 +124,18 @@ pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
         )?;
         last = last.max(heard);
     }
-    ensure!(last < Duration::from_secs(5), "the others waited {} s", last.as_secs_f64());
+    ensure!(last < Duration::from_secs(5), "the other nodes were delayed by {} s", last.as_secs_f64());
     stage.nodes[victim].signal("-CONT")?;
     let since = std::time::Instant::now();
     for number in 0..10 {
         stage.wait_received(&format!("while one sleeps {number}"), &[victim], since, PATIENCE)?;
     }
-    stage.add_remark(format!("the others had each of 10 lines within {:.2} s", last.as_secs_f64()));
+    stage.add_remark(format!("the other nodes received each of 10 lines within {:.2} s", last.as_secs_f64()));
     Ok(())
 }
 
-/// Packets to one node vanish, and nobody says so: who does not know that yet tells all others at
-/// once.
+/// All packets to one node are lost silently. A newcomer that does not know that yet still reaches
+/// all other nodes at once.
 pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;
     let flags = ["--exchange", "1", "--multicast", "off", "--shape", "halving"];
@@ -144,7 +144,7 @@ pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
     stage.wait_list("/peers", &all, 4)?;
     let hole = all[4];
     stage.add_drop_rule(&before[4].space, "inet", "input", &["meta l4proto { tcp, udp }"])?;
-    // It learns of all, and has no connection to the one that nobody reaches.
+    // The newcomer learns all addresses, and has no connection to the unreachable node.
     let seed = stage.nodes[0].me.clone();
     let speaker = stage.start(newcomer, &[&flags[..], &["--seed", &seed]].concat())?;
     stage.wait_list("/peers", &[speaker], 5)?;
@@ -155,7 +155,10 @@ pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
         let since = stage.broadcast(speaker, &text)?;
         last = last.max(stage.wait_received(&text, &rest, since, PATIENCE)?);
     }
-    ensure!(last < Duration::from_secs(1), "the others waited {} s", last.as_secs_f64());
-    stage.add_remark(format!("4 others had each of 5 lines within {:.0} ms", last.as_secs_f64() * 1e3));
+    ensure!(last < Duration::from_secs(1), "the other nodes were delayed by {} s", last.as_secs_f64());
+    stage.add_remark(format!(
+        "4 other nodes received each of 5 lines within {:.0} ms",
+        last.as_secs_f64() * 1e3
+    ));
     Ok(())
 }

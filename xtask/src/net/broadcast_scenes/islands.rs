@@ -1,12 +1,11 @@
-//! Scenes of islands: multicast within, TCP between.
+//! Scenes of islands: multicast within an island, TCP between islands.
 
 use anyhow::{Result, ensure};
 
 use super::{BroadcastCluster, others};
 use crate::net::waiting::{PATIENCE, wait_for};
 
-/// Nodes find each other with no configuration, and then one multicast is all that a broadcast
-/// costs.
+/// Nodes on one island find each other without configuration. Then a broadcast costs one multicast.
 pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[4])?;
     let mut all = Vec::new();
@@ -15,7 +14,7 @@ pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     }
     stage.wait_list("/near", &all, 3)?;
     let mut tries = 0;
-    // Once everybody has confirmed to the speaker.
+    // This holds when every node has confirmed to the origin that it receives its multicast.
     wait_for("a broadcast by one multicast alone", PATIENCE, || {
         tries += 1;
         let text = format!("by multicast {tries}");
@@ -25,12 +24,12 @@ pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
         let after = (stage.sum(&all, "passed on/content")?, stage.sum(&all, "multicast/content")?);
         Ok((after.0 - before.0, after.1 - before.1) == (0, 1))
     })?;
-    stage.add_remark(format!("3 others heard 1 multicast, and nothing by TCP, at broadcast {tries}"));
+    stage.add_remark(format!("3 nodes received 1 multicast, and no content by TCP, at broadcast {tries}"));
     Ok(())
 }
 
-/// Two islands with a router between: one seed is enough, and a broadcast crosses once and is
-/// multicast there.
+/// Two islands with a router in between and one seed. A broadcast crosses the router once and is
+/// multicast again on the other island.
 pub(super) fn two_islands(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3, 3])?;
     let flags = ["--exchange", "1"];
@@ -58,11 +57,11 @@ pub(super) fn two_islands(stage: &mut BroadcastCluster) -> Result<()> {
         let after = costs(stage, &west, &east)?;
         Ok(after.iter().zip(before).map(|(after, before)| after - before).eq([1, 1, 1, 0]))
     })?;
-    stage.add_remark(format!("6 nodes by 2 multicasts and 1 frame over TCP, at broadcast {tries}"));
+    stage.add_remark(format!("6 nodes with 2 multicasts and 1 frame over TCP, at broadcast {tries}"));
     Ok(())
 }
 
-/// Multicasts and contents by TCP of either side.
+/// Numbers of multicasts and of contents forwarded by TCP on each side.
 fn costs(stage: &mut BroadcastCluster, west: &[usize], east: &[usize]) -> Result<[u64; 4]> {
     Ok([
         stage.sum(west, "multicast/content")?,
@@ -72,7 +71,8 @@ fn costs(stage: &mut BroadcastCluster, west: &[usize], east: &[usize]) -> Result
     ])
 }
 
-/// The router drops all, then it does not: each side goes on alone, and then they are one again.
+/// The router drops all packets for a while. Each side works alone, and both are one cluster again
+/// afterwards.
 pub(super) fn partition(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[2, 2])?;
     let flags = ["--exchange", "1"];
@@ -89,21 +89,21 @@ pub(super) fn partition(stage: &mut BroadcastCluster) -> Result<()> {
     stage.broadcast(east[0], "only east")?;
     stage.wait_received("only west", &west[1..], since, PATIENCE)?;
     stage.wait_received("only east", &east[1..], since, PATIENCE)?;
-    wait_for("the partition to bite", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
+    wait_for("the router to drop packets", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
     ensure!(
         east.iter().all(|node| stage.nodes[*node].received_at("only west").is_none()),
-        "the partition leaks"
+        "a broadcast crossed the partition"
     );
 
     stage.remove_rule(rules)?;
     let (start, mut tries) = (std::time::Instant::now(), 0);
-    wait_for("both sides to be one again", PATIENCE, || {
+    wait_for("a broadcast to reach both sides again", PATIENCE, || {
         tries += 1;
         let text = format!("again {tries}");
         let since = stage.broadcast(west[1], &text)?;
         let within = std::time::Duration::from_secs(1);
         Ok(stage.wait_received(&text, &others(&all, west[1]), since, within).is_ok())
     })?;
-    stage.add_remark(format!("one again after {:.1} s", start.elapsed().as_secs_f64()));
+    stage.add_remark(format!("connected again after {:.1} s", start.elapsed().as_secs_f64()));
     Ok(())
 }

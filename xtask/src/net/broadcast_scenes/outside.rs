@@ -1,4 +1,4 @@
-//! Scenes of what is between the nodes, and of who is none of them.
+//! Scenes of network devices between the nodes, and of an attacker without the key.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -9,11 +9,12 @@ use super::{BroadcastCluster, others};
 use crate::net::namespaces::Process;
 use crate::net::waiting::{PATIENCE, wait_for};
 
-/// A bridge forwards no multicast: the self-test says so, and all goes by TCP.
+/// A bridge drops multicast. The self-test reports it, and broadcasts use TCP.
 pub(super) fn deaf_bridge(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let switch = stage.switch();
-    // The same test on the same bridge before: everybody tests at once, and hears the others.
+    // First the same test without the drop rule: all nodes test at the same time and receive each
+    // other's multicast.
     let all = stage.start_all(&islands[0], None, &["--exchange", "1"])?;
     for node in &all {
         stage.broadcast(*node, "/multicast")?;
@@ -32,10 +33,10 @@ pub(super) fn deaf_bridge(stage: &mut BroadcastCluster) -> Result<()> {
         let found = node.query("/multicast")?;
         ensure!(
             found.contains("no other one was heard") && found.contains("IGMP snooping"),
-            "the self-test says: {found}"
+            "the self-test reports: {found}"
         );
-        // Its own came back: it is not this machine that is at fault.
-        ensure!(!found.contains(" 0 came back"), "the self-test says: {found}");
+        // Its own multicasts came back, so this machine is not at fault.
+        ensure!(!found.contains(" 0 came back"), "the self-test reports: {found}");
     }
     stage.wait_list("/peers", &all, 2)?;
     for node in &all {
@@ -44,38 +45,38 @@ pub(super) fn deaf_bridge(stage: &mut BroadcastCluster) -> Result<()> {
         stage.wait_received(&text, &others(&all, *node), since, PATIENCE)?;
     }
     for node in &mut stage.nodes {
-        ensure!(node.query_list("/near")?.is_empty(), "{} hears multicast", node.me);
+        ensure!(node.query_list("/near")?.is_empty(), "{} receives multicast", node.me);
     }
     Ok(())
 }
 
-/// Somebody without the key floods a node and the group, and sends again what he hears: everybody
-/// hears everything, once.
+/// An attacker without the key floods a node and the multicast group, and replays what it receives.
+/// Every node still receives every broadcast, exactly once.
 pub(super) fn flood(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[4])?;
-    let (strange, places) = islands[0].split_last().context("there are places")?;
+    let (attacker, places) = islands[0].split_last().context("there are places")?;
     let all = stage.start_all(places, None, &["--exchange", "1"])?;
     stage.wait_list("/near", &all, 2)?;
     let memory = stage.nodes[0].memory()?;
     let mut outsider = Command::new("ip")
-        .args(["netns", "exec", &strange.space])
-        .arg(std::env::current_exe().context("who are we?")?)
+        .args(["netns", "exec", &attacker.space])
+        .arg(std::env::current_exe().context("cannot find this program")?)
         .args(["net", "broadcast", "--outsider", &stage.nodes[0].me])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start the outsider")?;
-    let said = flooded(stage, &all, &mut outsider);
+    let result = check_during_flood(stage, &all, &mut outsider);
     drop(outsider.stdin.take());
-    if said.is_err() {
+    if result.is_err() {
         let _ = outsider.kill();
     }
-    let mut told = String::new();
+    let mut summary = String::new();
     if let Some(mut stdout) = outsider.stdout.take() {
-        let _ = stdout.read_to_string(&mut told);
+        let _ = stdout.read_to_string(&mut summary);
     }
     let _ = outsider.wait();
-    said?;
+    result?;
     let counters = stage.nodes[0].counters()?;
     let of = |name: &str| counters.get(name).copied().unwrap_or_default();
     let refused: u64 = counters
@@ -85,39 +86,44 @@ pub(super) fn flood(stage: &mut BroadcastCluster) -> Result<()> {
         .map(|(_, count)| count)
         .sum();
     let grown = stage.nodes[0].memory()?.saturating_sub(memory) >> 20;
-    ensure!(of("datagram/Replayed") > 0, "nothing was replayed: {counters:?}");
-    ensure!(of("accept/not let in") > 0, "no connection was left outside: {counters:?}");
-    ensure!(of("unproven/closed") > 0, "no connection was closed that did not prove the key: {counters:?}");
+    ensure!(of("datagram/Replayed") > 0, "no datagram was refused as replayed: {counters:?}");
+    ensure!(of("accept/not let in") > 0, "no connection was rejected: {counters:?}");
+    ensure!(of("unproven/closed") > 0, "no unauthenticated connection was closed: {counters:?}");
     ensure!(grown < 16, "the node has grown by {grown} MiB");
-    let told = told.lines().find(|line| line.starts_with("flooded")).unwrap_or_default().to_owned();
+    let summary =
+        summary.lines().find(|line| line.starts_with("check_during_flood")).unwrap_or_default().to_owned();
     stage.add_remark(format!(
-        "{told}; the node refused {refused} datagrams, {} of them replayed, left {} connections outside, and grew by {grown} MiB",
+        "{summary}; the node refused {refused} datagrams, {} of them replayed, rejected {} connections, and grew by {grown} MiB",
         of("datagram/Replayed"),
         of("accept/not let in"),
     ));
     Ok(())
 }
 
-fn flooded(stage: &mut BroadcastCluster, all: &[usize], outsider: &mut std::process::Child) -> Result<()> {
+fn check_during_flood(
+    stage: &mut BroadcastCluster,
+    all: &[usize],
+    outsider: &mut std::process::Child,
+) -> Result<()> {
     let stdout = outsider.stdout.as_mut().context("the outsider has no output")?;
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).context("the outsider says nothing")?;
-    ensure!(line.trim() == "ready", "the outsider says {line}");
+    BufReader::new(stdout).read_line(&mut line).context("the outsider prints nothing")?;
+    ensure!(line.trim() == "ready", "the outsider prints {line}");
     wait_for("the flood to arrive", PATIENCE, || {
         let counters = stage.nodes[0].counters()?;
         let of = |name: &str| counters.get(name).copied().unwrap_or_default();
         Ok(of("udp/datagrams in") > 5_000 && of("accept/not let in") > 0)
     })?;
     for number in 0..20 {
-        let (speaker, text) = (all[number % all.len()], format!("in the flood {number}"));
-        let since = stage.broadcast(speaker, &text)?;
-        stage.wait_received(&text, &others(all, speaker), since, PATIENCE)?;
+        let (origin, text) = (all[number % all.len()], format!("in the flood {number}"));
+        let since = stage.broadcast(origin, &text)?;
+        stage.wait_received(&text, &others(all, origin), since, PATIENCE)?;
     }
-    wait_for("something to be replayed", PATIENCE, || Ok(stage.nodes[0].count("datagram/Replayed")? > 100))?;
+    wait_for("replayed datagrams", PATIENCE, || Ok(stage.nodes[0].count("datagram/Replayed")? > 100))?;
     for number in 0..20 {
         for node in others(all, all[number % all.len()]) {
             let times = stage.nodes[node].times_received(&format!("in the flood {number}"));
-            ensure!(times == 1, "{} heard line {number} {times} times", stage.nodes[node].me);
+            ensure!(times == 1, "{} received line {number} {times} times", stage.nodes[node].me);
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Scenes of islands: multicast within, a router between, one seed.
+//! Scenes of islands: multicast within an island, a router between islands, one seed.
 
 use std::time::{Duration, Instant};
 
@@ -11,23 +11,23 @@ use crate::net::links::Family;
 use crate::net::namespaces::Host;
 use crate::net::waiting::{PATIENCE, wait_for};
 
-/// Every fourth packet, of TCP too.
+/// nftables expression that matches every fourth packet, including TCP.
 const QUARTER: &str = "meta l4proto { tcp, udp } meta random & 3 == 0";
 
-/// Multicast does not cross the router, and one seed is all that is configured.
+/// Three islands. Multicast does not cross the router, and one seed is configured.
 pub(super) fn three(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[3, 2, 2])?;
     serve_on_all(stage, &islands)
 }
 
-/// The same, and no address of the fourth version anywhere.
+/// Two islands with IPv6 addresses only.
 pub(super) fn ipv6(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands_of(Family::V6, &[3, 2])?;
     serve_on_all(stage, &islands)
 }
 
-/// All join; each serves a part and waits for all; all agree, and locate the same; near is who is
-/// on the same island.
+/// All daemons join, and each serves a part and waits for all. Then all are in sync and return the
+/// same owners, and the near peers of a node are those of its island.
 fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
     let start = Instant::now();
     let islands = stage.seeded(places)?;
@@ -51,14 +51,14 @@ fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
         ExpectedState { members: all.len(), items: 2 * all.len() },
         Instant::now(),
     )?;
-    located(stage, &all)?;
+    check_owners(stage, &all)?;
     for island in &islands {
         for number in island {
-            near_is_the_island(stage, *number, island)?;
+            check_neighbors(stage, *number, island)?;
         }
     }
     stage.add_remark(format!(
-        "{} agree {} after the first start; a range was with all of them within {}, and {} later all held the same",
+        "{} in sync {} after the first start; all of them acknowledged a range within {}, and were in sync {} later",
         all.len(),
         seconds(joined),
         seconds(slowest),
@@ -67,8 +67,8 @@ fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
     Ok(())
 }
 
-/// Whoever is asked locates the first and the last key of each part at the one who serves it.
-fn located(stage: &DaemonCluster, all: &[usize]) -> Result<()> {
+/// Checks that every daemon returns the right owner for the first and the last key of each part.
+fn check_owners(stage: &DaemonCluster, all: &[usize]) -> Result<()> {
     for number in all {
         let (first, last) = part(*number, all.len());
         for key in [first, last] {
@@ -79,8 +79,9 @@ fn located(stage: &DaemonCluster, all: &[usize]) -> Result<()> {
     Ok(())
 }
 
-/// One hears the multicast of its island, of all of it, and of nobody else.
-fn near_is_the_island(stage: &DaemonCluster, number: usize, island: &[usize]) -> Result<()> {
+/// Checks that a node receives the multicast of all other nodes of its island, and of no other
+/// node.
+fn check_neighbors(stage: &DaemonCluster, number: usize, island: &[usize]) -> Result<()> {
     let me = stage.node(number)?.me;
     let mut others = Vec::new();
     for other in island.iter().filter(|other| **other != number) {
@@ -88,7 +89,7 @@ fn near_is_the_island(stage: &DaemonCluster, number: usize, island: &[usize]) ->
     }
     others.sort();
     let mut near = Vec::new();
-    let heard = wait_for("the multicast of an island", PATIENCE, || {
+    let heard = wait_for("multicast from all nodes of an island", PATIENCE, || {
         let peers = stage.node(number)?.ok(&["peers"])?;
         let peers = peers.as_array().context("peers are a list")?;
         let names = peers.iter().filter(|peer| peer["near"] == true).filter_map(|peer| peer["node"].as_str());
@@ -96,12 +97,12 @@ fn near_is_the_island(stage: &DaemonCluster, number: usize, island: &[usize]) ->
         near.sort();
         Ok(near.len() >= others.len())
     });
-    heard.with_context(|| format!("{me} hears {near:?} instead of {others:?}"))?;
-    ensure!(near == others, "{me} hears {near:?} instead of {others:?}");
+    heard.with_context(|| format!("{me} has the neighbors {near:?} instead of {others:?}"))?;
+    ensure!(near == others, "{me} has the neighbors {near:?} instead of {others:?}");
     Ok(())
 }
 
-/// Every fourth packet is lost on its way into any node, from before the first is started.
+/// Every node loses every fourth incoming packet, from before the first start on.
 pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[3, 2])?;
     for place in places.iter().flatten() {
@@ -120,9 +121,9 @@ pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
     let last = Instant::now();
     let want = ExpectedState { members: all.len(), items: 2 * all.len() };
     let agreed = stage.wait_in_sync(&all, GROUP, want, last)?;
-    located(stage, &all)?;
+    check_owners(stage, &all)?;
     stage.add_remark(format!(
-        "{} agree {} after the last write, {} after the first start; {satisfied} of {} waits for all were satisfied within 2 s",
+        "{} in sync {} after the last write, {} after the first start; {satisfied} of {} writes with `--wait all` satisfied within 2 s",
         all.len(),
         seconds(agreed),
         seconds(start.elapsed()),
@@ -131,14 +132,14 @@ pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// The router drops all, both sides write, the router does not drop any longer: nobody does
-/// anything, and all agree.
+/// The router drops all packets, both sides write, and the router forwards again: all are in sync
+/// without any command.
 pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2, 2])?;
     let islands = stage.seeded(&places)?;
     let all = islands.concat();
     for number in &all {
-        // Whoever joins is concerned by all that is written.
+        // A join registers interest in all ranges, so every write is sent to the member.
         stage.node(*number)?.ok(&["join", GROUP])?;
         check_committed(&stage.serve(*number, part(*number, all.len()), &[])?)?;
     }
@@ -146,7 +147,8 @@ pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
 
     let router = stage.router();
     let rules = stage.add_drop_rule(&router, "inet", "forward", &["meta l4proto { tcp, udp }"])?;
-    // West serves another range, east no longer serves one and prefers itself for another.
+    // West serves another range. East withdraws a range, and serves another one of west's with a
+    // higher priority.
     check_satisfied(&stage.serve(all[0], (u32::MAX, u32::MAX), &["--wait", "one"])?, 1)?;
     let east = stage.node(all[2])?;
     east.ok(&["unserve", GROUP, &range_argument(part(2, 4)), "--wait", "one"])?;
@@ -166,7 +168,7 @@ pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
     let apart = Instant::now();
     stage.wait_in_sync(&islands[0], GROUP, ExpectedState { members: 4, items: 9 }, apart)?;
     stage.wait_in_sync(&islands[1], GROUP, ExpectedState { members: 4, items: 8 }, apart)?;
-    // Who waits for all is told that half of them did not get it.
+    // A write that waits for all reports that half of the members did not acknowledge.
     for (number, mark) in [(all[0], 1), (all[2], 2)] {
         let said =
             stage.serve(number, (u32::MAX - mark, u32::MAX - mark), &["--wait", "all", "--timeout", "4s"])?;
@@ -174,22 +176,25 @@ pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
         let missing = done["unreachable"].as_u64().zip(done["unknown"].as_u64()).map(|(a, b)| a + b);
         ensure!(
             said.code == 4 && done["acknowledged"] == 1 && missing == Some(2),
-            "a wait across the split ended with {}: {}",
+            "a write that waits for both sides of the partition ended with {}: {}",
             said.code,
             said.text.trim()
         );
     }
-    wait_for("the split to bite", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
-    ensure!(stage.owners(&islands[0], GROUP, key.0)? == [west.clone()], "the split leaks");
+    wait_for("the router to drop packets", PATIENCE, || Ok(stage.dropped_by_rule(rules)? >= 5))?;
+    ensure!(stage.owners(&islands[0], GROUP, key.0)? == [west.clone()], "a write crossed the partition");
 
     stage.remove_rule(rules)?;
     let split = apart.elapsed();
     let healed = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 4, items: 11 }, Instant::now())?;
     let preferred = stage.node(all[3])?.me.to_string();
-    ensure!(stage.owners(&all, GROUP, key.0)? == [preferred, west], "the owners of both sides are not there");
-    ensure!(stage.owners(&all, GROUP, part(2, 4).0)?.is_empty(), "what was not served any longer is back");
+    ensure!(
+        stage.owners(&all, GROUP, key.0)? == [preferred, west],
+        "the owners of both sides are not known everywhere"
+    );
+    ensure!(stage.owners(&all, GROUP, part(2, 4).0)?.is_empty(), "a withdrawn range is served again");
     stage.add_remark(format!(
-        "split for {}; all agree {} after the router let through again",
+        "partition of {}; all in sync {} after the router forwards again",
         seconds(split),
         seconds(healed)
     ));

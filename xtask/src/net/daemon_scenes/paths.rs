@@ -1,5 +1,5 @@
-//! Scenes of networks on which one kind of packet does not get through, and of nodes that are set
-//! up wrong: groups converge by what works, and `status` says what does not.
+//! Scenes of networks that drop one kind of packet, and of misconfigured nodes. Groups converge
+//! over the transport that works, and `status` reports the one that does not.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::net::namespaces::{Host, ip};
 use crate::net::waiting::{PATIENCE, wait_for};
 
 const OFF: [&str; 2] = ["--multicast", "off"];
-/// Within this time a node says on both sides that another is set up wrong.
+/// Maximum time until both sides report a misconfigured node.
 const SAID_WITHIN: Duration = Duration::from_secs(10);
 
-/// Daemons at these places without multicast, all but the first with the first as their seed.
+/// Starts daemons without multicast on these hosts. The first one is the seed of the others.
 fn without_multicast(stage: &mut DaemonCluster, places: &[Host]) -> Result<Vec<usize>> {
     let seed = std::net::SocketAddr::new(places[0].ip, PORT).to_string();
     let mut all = Vec::new();
@@ -27,7 +27,7 @@ fn without_multicast(stage: &mut DaemonCluster, places: &[Host]) -> Result<Vec<u
     Ok(all)
 }
 
-/// Each serves a part; how long after the first write all hold the same.
+/// Each daemon serves a part. Returns the time from the first write until all are in sync.
 fn all_serve(stage: &DaemonCluster, all: &[usize]) -> Result<Duration> {
     let since = Instant::now();
     for number in all {
@@ -36,7 +36,7 @@ fn all_serve(stage: &DaemonCluster, all: &[usize]) -> Result<Duration> {
     stage.wait_in_sync(all, GROUP, ExpectedState { members: all.len(), items: all.len() }, since)
 }
 
-/// Waits until the warnings of a daemon's status have these words; how long that took.
+/// Waits until the warnings in a daemon's status contain these words. Returns the time it took.
 fn wait_warning(stage: &DaemonCluster, number: usize, words: &str, within: Duration) -> Result<Duration> {
     let since = Instant::now();
     let mut warnings = Value::Null;
@@ -44,11 +44,11 @@ fn wait_warning(stage: &DaemonCluster, number: usize, words: &str, within: Durat
         warnings = stage.node(number)?.ok(&["status"])?["warnings"].clone();
         Ok(warnings.to_string().contains(words))
     });
-    said.with_context(|| format!("no warning has the words `{words}`: {warnings}"))?;
+    said.with_context(|| format!("no warning contains `{words}`: {warnings}"))?;
     Ok(since.elapsed())
 }
 
-/// What a daemon says of datagrams between it and another.
+/// The reachability by datagrams that a daemon reports for a peer.
 fn datagrams(stage: &DaemonCluster, number: usize, of: usize) -> Result<String> {
     let peers = stage.node(number)?.ok(&["peers"])?;
     let me = stage.node(of)?.me.to_string();
@@ -56,8 +56,8 @@ fn datagrams(stage: &DaemonCluster, number: usize, of: usize) -> Result<String> 
     Ok(peer.and_then(|peer| peer["datagrams"].as_str()).unwrap_or_default().to_owned())
 }
 
-/// No datagram gets in anywhere, or none gets into the first node; connections do. Then the
-/// firewalls open.
+/// Firewalls block incoming datagrams of all nodes, or of the first one, but not connections. Then
+/// the firewalls open.
 pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
     for one_way in [false, true] {
         let names = if one_way { "into one node only" } else { "both ways" };
@@ -78,7 +78,7 @@ pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
             stage.serve(*number, part(at, all.len()), &[])?;
         }
         let joined = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 3 }, since)?;
-        // A range of its own concerns nobody else: the others learn it by comparing.
+        // The range overlaps no other member's range: the others learn it by anti-entropy.
         let since = Instant::now();
         check_satisfied(&stage.serve(first + 1, (7, 7), &["--wait", "one"])?, 1)?;
         let written = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 4 }, since)?;
@@ -90,7 +90,7 @@ pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
         let other = if one_way { first + 1 } else { first };
         wait_for("datagrams to work again", PATIENCE, || Ok(datagrams(stage, said, other)? != "lost"))?;
         stage.add_remark(format!(
-            "without UDP {names} 3 agree {} after the first write, and {} after one that concerns nobody else; the warning comes after {}",
+            "without UDP {names}, 3 nodes in sync {} after the first write, and {} after one that overlaps no other range; the warning comes after {}",
             seconds(joined),
             seconds(written),
             seconds(warned)
@@ -102,7 +102,7 @@ pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// Three more places on the bridge of the first island.
+/// Three more hosts on the bridge of the first island: second addresses of the same namespaces.
 fn second_island(stage: &mut DaemonCluster) -> Result<Vec<Host>> {
     let spaces: Vec<Host> = stage.nodes.iter().take(3).map(|node| node.place.clone()).collect();
     let mut places = Vec::new();
@@ -113,7 +113,7 @@ fn second_island(stage: &mut DaemonCluster) -> Result<Vec<Host>> {
     Ok(places)
 }
 
-/// Two nodes announce IPv4 addresses and two IPv6 ones; every host has both.
+/// Two nodes announce IPv4 addresses and two announce IPv6 addresses. Every host has both.
 pub(super) fn mixed_families(stage: &mut DaemonCluster) -> Result<()> {
     let mut places = stage.islands(&[4])?.concat();
     for (host, place) in (1_u16..).zip(&mut places) {
@@ -133,21 +133,22 @@ pub(super) fn mixed_families(stage: &mut DaemonCluster) -> Result<()> {
         wait_warning(stage, *number, "of the other family", PATIENCE)?;
     }
     stage.add_remark(format!(
-        "2 of IPv4 and 2 of IPv6 agree {} after the first write; a wait for all 3 others took {}",
+        "2 nodes with IPv4 and 2 with IPv6 in sync {} after the first write; a write that waits for all 3 others took {}",
         seconds(joined),
         seconds(waited)
     ));
     Ok(())
 }
 
-/// The path swallows packets of more than 600 bytes, and the hosts believe in 1,500. Only large
-/// transfers notice.
+/// The path drops packets of more than 600 bytes without notice, while the hosts have an MTU of
+/// 1,500. Only large transfers are affected.
 pub(super) fn swallows_large(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2])?.concat();
     let switch = stage.switch();
     for (host, place) in (1..).zip(&places) {
         ip(&format!("-n {switch} link set n0-{host} mtu 600"))?;
-        // As large segments would be cut up in the kernel, and pass.
+        // Without this, the kernel would split large segments for the smaller MTU, and they would
+        // pass.
         ip(&format!("-n {} link set eth0 gso_max_segs 1", place.space))?;
     }
     let all = without_multicast(stage, &places)?;
@@ -162,27 +163,27 @@ pub(super) fn swallows_large(stage: &mut DaemonCluster) -> Result<()> {
     let large = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 2, items: 3_002 }, since)?;
     wait_warning(stage, 0, "the path swallows large packets", PATIENCE)?;
     stage.add_remark(format!(
-        "one range each was known after {}, a record of 3,000 ranges {} after its write",
+        "in sync with one range each after {}, with a record of 3,000 ranges {} after its write",
         seconds(small),
         seconds(large)
     ));
     Ok(())
 }
 
-/// Another key, another cluster name, no seal, and seeds that are not there: each is said on both
-/// sides within ten seconds.
+/// A wrong key, a wrong cluster name, and seeds that do not exist. Both sides report each of them
+/// within ten seconds.
 pub(super) fn set_up_wrong(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[5])?.concat();
     let seed = std::net::SocketAddr::new(places[0].ip, PORT).to_string();
     let calls = [&OFF[..], &["--seed", &seed]].concat();
     let dead = std::net::SocketAddr::new(places[0].ip, PORT + 1).to_string();
-    let nobody = [&OFF[..], &["--seed", &dead, "--seed", "no-such-host.invalid:29999"]].concat();
+    let dead_seeds = [&OFF[..], &["--seed", &dead, "--seed", "no-such-host.invalid:29999"]].concat();
     let (first, key, name) = (
         stage.add(&places[0], PORT, &OFF)?,
         stage.add(&places[1], PORT, &calls)?,
         stage.add(&places[2], PORT, &calls)?,
     );
-    let seeds = stage.add(&places[3], PORT, &nobody)?;
+    let seeds = stage.add(&places[3], PORT, &dead_seeds)?;
     stage.node_mut(key)?.setting.key = stage.new_key("other-key")?;
     stage.node_mut(name)?.setting.cluster = "other".to_owned();
     stage.run(&[first, key, name, seeds])?;
@@ -199,13 +200,13 @@ pub(super) fn set_up_wrong(stage: &mut DaemonCluster) -> Result<()> {
         slowest = slowest.max(wait_warning(stage, number, &words, SAID_WITHIN)?);
     }
     let logged = stage.nodes[first].log().iter().filter(|line| line.contains("do not open")).count();
-    ensure!(logged == 2, "each cause is logged once, not {logged} times in all");
-    stage.add_remark(format!("each was said within {}", seconds(slowest)));
+    ensure!(logged == 2, "each of two causes is logged once, but there are {logged} log lines");
+    stage.add_remark(format!("each was reported within {}", seconds(slowest)));
     Ok(())
 }
 
-/// One node announces an address that no host has: the connections that it opens are used, and both
-/// sides say so.
+/// A node announces an address that no host has. Peers use the connections that it opens, and both
+/// sides report it.
 pub(super) fn unreachable_address(stage: &mut DaemonCluster) -> Result<()> {
     let mut places = stage.islands(&[3])?.concat();
     let bind = places[2].ip.to_string();
@@ -226,7 +227,7 @@ pub(super) fn unreachable_address(stage: &mut DaemonCluster) -> Result<()> {
     let by_others = wait_warning(stage, 0, "where it is not reached", Duration::from_secs(90))?;
     let by_itself = wait_warning(stage, 2, "no other node has reached this one", Duration::from_secs(90))?;
     stage.add_remark(format!(
-        "3 agree {} after the first write; another says so after {}, and itself {} later",
+        "3 nodes in sync {} after the first write; a peer reports it after {}, and the node itself {} later",
         seconds(joined),
         seconds(by_others),
         seconds(by_itself)

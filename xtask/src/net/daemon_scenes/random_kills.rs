@@ -1,5 +1,5 @@
-//! The scene of a writer that is killed at random instants: every write that was acknowledged is
-//! there afterwards, on it and on another.
+//! Scene of a writer that is killed at random instants: no acknowledged write is lost, neither on
+//! the writer nor on another node.
 
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,12 +9,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::net::clusters::{DaemonCluster, GROUP, Ranges, range_argument, seconds};
 use crate::net::waiting::{PATIENCE, wait_for};
 
-/// A life of the writer ends at most so long after it answers.
-const LONGEST: u64 = 400;
-/// Ranges that are served, and not, and preferred.
+/// Maximum time in milliseconds until a kill, after the writer answers.
+const MAX_LIFE_MS: u64 = 400;
+/// Number of ranges that the writes serve, withdraw and prioritise.
 const RANGES: u32 = 24;
 
-/// One write, of one range.
+/// A random write of one range.
 #[derive(Clone, Copy, Debug)]
 enum RandomWrite {
     Serve(u32, u16),
@@ -22,34 +22,34 @@ enum RandomWrite {
     Priority(u32, u16),
 }
 
-/// How much was written, and what became of it.
+/// Totals over all kills.
 #[derive(Debug, Default)]
 struct Totals {
     acknowledged: u32,
-    /// Not even taken: it was gone already.
+    /// Interrupted writes that did not reach the daemon.
     too_late: u32,
-    /// Taken, not answered, and there afterwards.
+    /// Interrupted writes that the writer has after the restart.
     there: u32,
-    /// From each restart until another held the same.
+    /// Time from each restart until another node has the same ranges.
     times: Vec<Duration>,
 }
 
-/// The writer has a directory; of the two others one has none.
+/// Three nodes: a writer and two others, all with a data directory.
 pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let all = stage.start_all(&islands[0], &[])?;
     stage.wait_peers(&all, 2)?;
     let (writer, other) = (all[0], all[1]);
-    // Others hold the group whole: they are members.
+    // The others join, so that they host the group.
     for number in &all[1..] {
         stage.node(*number)?.ok(&["join", GROUP])?;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default() | 1;
-    let mut chance = Rng(seed);
+    let mut rng = Rng(seed);
     let (mut model, mut sums) = (Ranges::new(), Totals::default());
     for kill in 0..kills {
-        let life = run_until_killed(stage, writer, &mut chance, &mut model, &mut sums)
+        let life = run_until_killed(stage, writer, &mut rng, &mut model, &mut sums)
             .and_then(|last| check_after_restart(stage, writer, other, &mut model, last, &mut sums));
         life.with_context(|| format!("kill {} of {kills}, seed {seed}", kill + 1))?;
     }
@@ -57,8 +57,8 @@ pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
     times.sort();
     ensure!(acknowledged > kills, "only {acknowledged} writes were acknowledged");
     stage.add_remark(format!(
-        "{kills} kills (seed {seed}), {acknowledged} writes acknowledged, all there; {} more were cut off in between, {there} of them were there; \
-         another agreed {} after a restart in the median, {} at latest",
+        "{kills} kills (seed {seed}), {acknowledged} writes acknowledged, none lost; {} more were interrupted, {there} of them committed; \
+         another node in sync {} after a restart in the median, {} at most",
         kills - too_late,
         seconds(times.get(times.len() / 2).copied().unwrap_or_default()),
         seconds(times.last().copied().unwrap_or_default())
@@ -66,32 +66,32 @@ pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
     Ok(())
 }
 
-/// Writes until the writer is killed. Changes the model by what was acknowledged; the write that
-/// was not is returned.
+/// Writes until the writer is killed, and applies acknowledged writes to the model. Returns the
+/// write that was not acknowledged.
 fn run_until_killed(
     stage: &mut DaemonCluster,
     writer: usize,
-    chance: &mut Rng,
+    rng: &mut Rng,
     model: &mut Ranges,
     sums: &mut Totals,
 ) -> Result<RandomWrite> {
     let pid = stage.node(writer)?.pid()?.to_string();
-    let life = Duration::from_micros(chance.below(LONGEST * 1_000));
+    let life = Duration::from_micros(rng.below(MAX_LIFE_MS * 1_000));
     let killer = std::thread::spawn(move || {
-        // The instant of the kill, not a wait for anything.
+        // The random instant of the kill, not a wait for a condition.
         std::thread::sleep(life);
         Command::new("kill").args(["-KILL", &pid]).status()
     });
-    let cut_off = loop {
-        let write = draw(chance, model);
+    let interrupted = loop {
+        let write = draw(rng, model);
         let said = stage.node(writer)?.cli(&words(write).iter().map(String::as_str).collect::<Vec<_>>())?;
         match said.code {
-            // Whoever timed out or settled short was told that it stands.
+            // Satisfied, or timed out: in both cases the answer reports a committed write.
             0 | 4 => {
                 apply(model, write);
                 sums.acknowledged += 1;
             }
-            // Not reached, or cut off: then it is not known whether the write stands.
+            // Daemon not reached, or connection lost: the write may be committed or not.
             3 | 5 => {
                 sums.too_late += u32::from(said.text.contains("no daemon at"));
                 break write;
@@ -99,46 +99,49 @@ fn run_until_killed(
             code => bail!("{write:?} ended with {code}: {}", said.text.trim()),
         }
     };
-    let killed = killer.join().ok().context("the killer did not come back")?;
-    ensure!(killed.context("cannot start kill")?.success(), "the writer was not there to be killed");
+    let killed = killer.join().ok().context("the killer thread panicked")?;
+    ensure!(killed.context("cannot start kill")?.success(), "the writer's process did not exist at the kill");
     stage.node_mut(writer)?.kill()?;
-    Ok(cut_off)
+    Ok(interrupted)
 }
 
-/// Starts it again: what it holds is what was acknowledged, with or without the write that was cut
-/// off; another comes to hold the same.
+/// Restarts the writer, and checks that it has all acknowledged writes, with or without the
+/// interrupted one. Then another node must have the same.
 fn check_after_restart(
     stage: &mut DaemonCluster,
     writer: usize,
     other: usize,
     model: &mut Ranges,
-    cut_off: RandomWrite,
+    interrupted: RandomWrite,
     sums: &mut Totals,
 ) -> Result<()> {
     let start = Instant::now();
     stage.run(&[writer])?;
     let me = stage.node(writer)?.me.to_string();
     let mut with = model.clone();
-    apply(&mut with, cut_off);
-    // A group that was never written in is not there.
+    apply(&mut with, interrupted);
+    // A group without any write does not exist.
     let held = if with.is_empty() && model.is_empty() { Ranges::new() } else { holds(stage, writer, &me)? };
     if held == with {
         sums.there += 1;
     } else {
-        ensure!(held == *model, "{me} holds {held:?}, acknowledged is {model:?}, cut off was {cut_off:?}");
+        ensure!(
+            held == *model,
+            "{me} has {held:?}, acknowledged are {model:?}, interrupted was {interrupted:?}"
+        );
     }
     *model = held;
     let mut seen = Ranges::new();
-    let agreed = wait_for("another to hold the same", PATIENCE, || {
+    let agreed = wait_for("another node to have the same ranges", PATIENCE, || {
         seen = holds(stage, other, &me)?;
         Ok(seen == *model)
     });
-    agreed.with_context(|| format!("it holds {seen:?}, the writer {model:?}"))?;
+    agreed.with_context(|| format!("it has {seen:?}, the writer has {model:?}"))?;
     sums.times.push(start.elapsed());
     Ok(())
 }
 
-/// What one holds of the writer; nothing if it does not hold the group.
+/// The writer's ranges according to a node; empty if the node does not host the group.
 fn holds(stage: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
     let status = stage.node(by)?.ok(&["status"])?;
     let groups = status["groups"].as_array().context("a status has groups")?;
@@ -149,11 +152,11 @@ fn holds(stage: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
     }
 }
 
-/// A write that changes something.
-fn draw(chance: &mut Rng, model: &Ranges) -> RandomWrite {
-    let start = u32::try_from(chance.below(RANGES.into())).unwrap_or_default() * 256;
-    let number = u16::try_from(1 + chance.below(60_000)).unwrap_or(1);
-    match (model.contains_key(&range(start)), chance.below(3)) {
+/// Draws a random write that has an effect.
+fn draw(rng: &mut Rng, model: &Ranges) -> RandomWrite {
+    let start = u32::try_from(rng.below(RANGES.into())).unwrap_or_default() * 256;
+    let number = u16::try_from(1 + rng.below(60_000)).unwrap_or(1);
+    match (model.contains_key(&range(start)), rng.below(3)) {
         (false, _) => RandomWrite::Serve(start, number),
         (true, 0) => RandomWrite::Unserve(start),
         (true, _) => RandomWrite::Priority(start, number),
@@ -186,14 +189,14 @@ fn apply(model: &mut Ranges, write: RandomWrite) {
         RandomWrite::Serve(start, port) => drop(model.insert(range(start), (port, 1))),
         RandomWrite::Unserve(start) => drop(model.remove(&range(start))),
         RandomWrite::Priority(start, priority) => {
-            if let Some(said) = model.get_mut(&range(start)) {
-                said.1 = priority;
+            if let Some(served) = model.get_mut(&range(start)) {
+                served.1 = priority;
             }
         }
     }
 }
 
-/// Marsaglia's xorshift: it need not be secret.
+/// Xorshift generator (Marsaglia 2003).
 struct Rng(u64);
 
 impl Rng {
@@ -221,9 +224,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_write_is_drawn() {
-        let (mut chance, mut model, mut kinds) = (Rng(1), Ranges::new(), [0; 3]);
+        let (mut rng, mut model, mut kinds) = (Rng(1), Ranges::new(), [0; 3]);
         for _ in 0..1_000 {
-            let write = draw(&mut chance, &model);
+            let write = draw(&mut rng, &model);
             kinds[match write {
                 RandomWrite::Serve(..) => 0,
                 RandomWrite::Unserve(_) => 1,

@@ -12,22 +12,22 @@ use crate::net::namespaces::{ETC, Host};
 use crate::net::waiting::{PATIENCE, wait_for};
 
 const README: &str = include_str!("../../../../README.md");
-/// A line of the README.
+/// A command line of the README.
 #[derive(Debug, PartialEq, Eq)]
 struct Line<'a> {
-    /// The host to run it on.
+    /// Name of the host that runs it.
     host: &'a str,
     /// The command, with its comment.
     typed: &'a str,
 }
 
 impl Line<'_> {
-    /// Whether it runs in the background.
+    /// Whether the command runs in the background.
     fn is_daemon(&self) -> bool {
         self.typed.starts_with("gm-node run ")
     }
 
-    /// Whether it applies to all later commands, on all hosts.
+    /// Whether the line applies to all later commands, on all hosts.
     fn is_for_all(&self) -> bool {
         self.typed.starts_with("export ")
     }
@@ -54,7 +54,7 @@ struct ReadmeHost {
     var_lib: PathBuf,
 }
 
-/// The hosts, and the daemons started on them. Dropping it removes all of it.
+/// The hosts and their daemons. Dropping the value removes all of them.
 #[derive(Default)]
 struct ReadmeHosts {
     all: Vec<ReadmeHost>,
@@ -90,7 +90,7 @@ impl ReadmeHosts {
         self.all.iter().find(|host| host.name == name).with_context(|| format!("there is no host {name}"))
     }
 
-    /// A line in a shell of a host. The mount is visible to this command alone.
+    /// A command that runs a line in a shell on a host. The mount is visible to this command alone.
     fn shell(&self, program: &Path, host: &str, line: &str) -> Result<Command> {
         let ReadmeHost { place, home, var_lib, .. } = self.host(host)?;
         let before = self.before.join("\n");
@@ -153,7 +153,7 @@ impl ReadmeHosts {
         Ok(())
     }
 
-    /// Copies the key to the other hosts, as the first comment says.
+    /// Copies the key to the other hosts, as the first comment of the README asks.
     fn copy_key(&self) -> Result<()> {
         let [first, others @ ..] = &*self.all else { bail!("there are no hosts") };
         for other in others {
@@ -173,18 +173,18 @@ impl Drop for ReadmeHosts {
             let pids = Command::new("ip").args(["netns", "pids", &host.place.space]).output();
             let pids =
                 pids.map(|pids| String::from_utf8_lossy(&pids.stdout).into_owned()).unwrap_or_default();
-            // Daemons whose shell did not replace itself.
+            // Kill daemons whose shell did not exec them.
             for pid in pids.split_whitespace() {
                 let _ = Command::new("kill").args(["-KILL", pid]).status();
             }
             let _ = fs::remove_dir_all(Path::new(ETC).join(&host.place.space));
         }
-        // Only if nothing else is in it.
+        // This removes the folder only if it is empty.
         let _ = fs::remove_dir(ETC);
     }
 }
 
-/// Runs all lines, with multicast or with a bridge that drops it.
+/// Scene that runs all lines, with multicast or with a bridge that drops it.
 pub(super) fn three_hosts(stage: &mut DaemonCluster, multicast: bool) -> Result<()> {
     let lines = lines(README, "\n## Three hosts\n");
     let mut names: Vec<&str> = lines.iter().map(|line| line.host).collect();
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_typed_on_hosts_and_promise_a_code() {
+    fn lines_have_a_host_a_command_and_an_exit_code() {
         let text = "# x\n\n## Hosts\n\nSome.\n\n```text\na$ gm-node run --x\n\nb$ gm-node coverage G # exit code 1: why\n```\n\n```text\nc$ no\n```\n";
         let lines = lines(text, "\n## Hosts\n");
         assert_eq!(lines.len(), 2);
@@ -243,6 +243,6 @@ mod tests {
         let lines = lines(README, "\n## Three hosts\n");
         assert_eq!(lines.iter().filter(|line| line.is_daemon()).count(), 3);
         assert_eq!(lines.iter().filter(|line| line.is_for_all()).count(), 1);
-        assert_eq!(lines.iter().map(Line::code).sum::<i32>(), 1, "one promises another exit code");
+        assert_eq!(lines.iter().map(Line::code).sum::<i32>(), 1, "one line has another exit code");
     }
 }

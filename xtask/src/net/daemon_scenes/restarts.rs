@@ -1,4 +1,4 @@
-//! Scenes of daemons that end and begin again: with what they wrote, without, elsewhere.
+//! Scenes of restarted daemons: with their data, without it, and at another address.
 
 use std::time::Instant;
 
@@ -10,63 +10,64 @@ use crate::net::clusters::{
 use crate::net::namespaces::{Process as _, ip};
 use crate::net::waiting::{PATIENCE, wait_for};
 
-/// How often all are killed at once.
+/// Number of times that all daemons are killed together.
 const STORMS: u32 = 4;
 
-/// Killed and started again: with a directory everything is there; without one, nobody else keeps
-/// what it served.
+/// Daemons are killed and restarted. One with a data directory has all of its data; the old ranges
+/// of one without disappear on all nodes.
 pub(super) fn kill_restart(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let all = stage.start_all(&islands[0][..2], &[])?;
-    let forgetful = stage.add(&islands[0][2], PORT, &[])?;
-    stage.node_mut(forgetful)?.setting.keeps = false;
-    stage.run(&[forgetful])?;
-    let all = [all, vec![forgetful]].concat();
+    let ephemeral = stage.add(&islands[0][2], PORT, &[])?;
+    stage.node_mut(ephemeral)?.setting.keeps = false;
+    stage.run(&[ephemeral])?;
+    let all = [all, vec![ephemeral]].concat();
     for number in &all {
         stage.node(*number)?.ok(&["join", GROUP])?;
         stage.node(*number)?.ok(&["serve", GROUP, &range_argument(part(*number, 4)), "--port", "5432"])?;
     }
     stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 6 }, Instant::now())?;
 
-    // With its directory: it is there before anybody could have told it.
-    let keeper = all[0];
-    let me = stage.node(keeper)?.me.to_string();
-    let before = stage.served(keeper, GROUP, &me)?;
-    stage.node_mut(keeper)?.kill()?;
+    // With its data directory: the data is there before a peer could have sent it.
+    let persistent = all[0];
+    let me = stage.node(persistent)?.me.to_string();
+    let before = stage.served(persistent, GROUP, &me)?;
+    stage.node_mut(persistent)?.kill()?;
     let start = Instant::now();
-    stage.run(&[keeper])?;
-    ensure!(stage.served(keeper, GROUP, &me)? == before, "{me} lost its record");
+    stage.run(&[persistent])?;
+    ensure!(stage.served(persistent, GROUP, &me)? == before, "{me} lost its record");
     let with = stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 6 }, start)?;
-    check_satisfied(&stage.serve(keeper, part(3, 4), &["--wait", "all"])?, 2)?;
+    check_satisfied(&stage.serve(persistent, part(3, 4), &["--wait", "all"])?, 2)?;
     stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 7 }, Instant::now())?;
 
-    // Without: others have what it served, until it hears of that and says that it is not so.
-    let me = stage.node(forgetful)?.me.to_string();
-    stage.node_mut(forgetful)?.kill()?;
+    // Without one: the others have its old record until the restarted node receives that record and
+    // refutes it.
+    let me = stage.node(ephemeral)?.me.to_string();
+    stage.node_mut(ephemeral)?.kill()?;
     ensure!(stage.owners(&all[..2], GROUP, part(2, 4).0)? == [me.clone()], "a kill is not a leave");
     let start = Instant::now();
-    stage.run(&[forgetful])?;
-    wait_for("what it served before to be gone", PATIENCE, || {
+    stage.run(&[ephemeral])?;
+    wait_for("its old range to disappear", PATIENCE, || {
         Ok(stage.owners(&all[..1], GROUP, part(2, 4).0)?.is_empty())
     })?;
     let gone = start.elapsed();
     let other = (u32::MAX, u32::MAX);
-    check_satisfied(&stage.serve(forgetful, other, &["--wait", "all"])?, 2)?;
+    check_satisfied(&stage.serve(ephemeral, other, &["--wait", "all"])?, 2)?;
     stage.wait_in_sync(&all, GROUP, ExpectedState { members: 3, items: 6 }, start)?;
     for number in &all {
         let served = stage.served(*number, GROUP, &me)?;
-        ensure!(served.keys().eq([&other]), "{} holds {served:?} of {me}", stage.node(*number)?.me);
+        ensure!(served.keys().eq([&other]), "{} has the ranges {served:?} of {me}", stage.node(*number)?.me);
     }
     stage.add_remark(format!(
-        "all agree {} after the restart with a directory; what was served is gone {} after the restart without",
+        "all in sync {} after the restart with a data directory; the old range is gone {} after the restart without",
         seconds(with),
         seconds(gone)
     ));
     Ok(())
 }
 
-/// All are killed in mid-write and started at once, several times: nothing that was answered is
-/// lost.
+/// All daemons are killed in the middle of writes and restarted together, several times. No
+/// acknowledged write is lost.
 pub(super) fn storm(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[3, 3])?;
     let all = stage.seeded(&places)?.concat();
@@ -81,7 +82,7 @@ pub(super) fn storm(stage: &mut DaemonCluster) -> Result<()> {
         if storm == STORMS {
             break;
         }
-        // Nobody waits for anybody: what was answered stands on one disk.
+        // The writes do not wait for other nodes: each is only on the disk of its writer.
         for number in &all {
             stage.node_mut(*number)?.kill()?;
         }
@@ -96,15 +97,15 @@ pub(super) fn storm(stage: &mut DaemonCluster) -> Result<()> {
     }
     stage.wait_in_sync(&all, GROUP, ExpectedState { members: all.len(), items }, start)?;
     stage.add_remark(format!(
-        "{} killed {STORMS} times, {items} ranges; all agree {} after they were started",
+        "{} killed {STORMS} times, {items} ranges; all in sync {} after the restarts",
         all.len(),
         times.join(", ")
     ));
     Ok(())
 }
 
-/// Another port, and then another address, with the same directory: the former self leaves, and its
-/// ranges move.
+/// A daemon restarts with the same data directory at another port, then at another address. Its
+/// former NetId leaves the group, and its ranges move to the new one.
 pub(super) fn address(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let all = stage.start_all(&islands[0], &[])?;
@@ -142,14 +143,14 @@ pub(super) fn address(stage: &mut DaemonCluster) -> Result<()> {
     let service = &located["owners"][0]["service"];
     ensure!(*service == format!("{elsewhere}:5432"), "the service is at {service}");
     stage.add_remark(format!(
-        "all agree {} after the start at another port, {} at another address",
+        "all in sync {} after the restart at another port, {} after the one at another address",
         times[0], times[1]
     ));
     Ok(())
 }
 
-/// An address is taken from the interface under a running daemon, and given back: it says so once,
-/// and until it is over.
+/// A running daemon's address is removed from the interface and added again. The daemon logs each
+/// change once, and `status` has a warning as long as the address is missing.
 pub(super) fn address_gone(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[2])?;
     let all = stage.start_all(&islands[0], &[])?;
@@ -172,11 +173,11 @@ pub(super) fn address_gone(stage: &mut DaemonCluster) -> Result<()> {
     let logged = |line: &str| -> Result<usize> {
         Ok(stage.node(all[1])?.last(1_000).join("\n").matches(line).count())
     };
-    wait_for("the log to say that it is back", PATIENCE, || Ok(logged("of this machine again")? == 1))?;
-    ensure!(logged("is no longer on any interface")? == 1, "the log says it several times");
+    wait_for("a log line that the address is back", PATIENCE, || Ok(logged("of this machine again")? == 1))?;
+    ensure!(logged("is no longer on any interface")? == 1, "the loss of the address is logged several times");
     check_satisfied(&stage.serve(all[1], part(0, 2), &["--wait", "all"])?, 1)?;
     stage.add_remark(format!(
-        "said {} after it was gone, and taken back {} after it was there",
+        "warning {} after the address was removed, gone {} after it was added again",
         times[0], times[1]
     ));
     Ok(())

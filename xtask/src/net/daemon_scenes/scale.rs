@@ -1,4 +1,4 @@
-//! The scene of many daemons on one machine.
+//! Scene of many daemons on one machine.
 
 use std::time::Instant;
 
@@ -6,15 +6,16 @@ use anyhow::{Result, ensure};
 
 use crate::net::clusters::{DaemonCluster, ExpectedState, GROUP, check_satisfied, part, seconds};
 
-const MANY: u16 = 50;
-/// The port of the first; the others have those behind it.
+/// Number of daemons.
+const DAEMONS: u16 = 50;
+/// Port of the first daemon; the others have the following ports.
 const FIRST: u16 = 30_001;
 
-/// One address, a port for each; nobody is told of anybody.
+/// Daemons on one address, each with its own port, and without seeds.
 pub(super) fn fifty(stage: &mut DaemonCluster) -> Result<()> {
     let islands = stage.islands(&[1])?;
     let mut all = Vec::new();
-    for port in FIRST..FIRST + MANY {
+    for port in FIRST..FIRST + DAEMONS {
         all.push(stage.add(&islands[0][0], port, &[])?);
     }
     let start = Instant::now();
@@ -34,7 +35,7 @@ pub(super) fn fifty(stage: &mut DaemonCluster) -> Result<()> {
     ensure!(owners == [stage.node(all[7])?.me.to_string()], "the range is served by {owners:?}");
     let memory = stage.node(all[49])?.memory()?;
     stage.add_remark(format!(
-        "{MANY} answer {} after the first start, agree {} after the first join; a write was with all after {}; one holds {:.1} MiB",
+        "{DAEMONS} daemons answer {} after the first start, in sync {} after the first join; all acknowledge a write after {}; memory of one: {:.1} MiB",
         seconds(started),
         seconds(joined),
         seconds(waited),
