@@ -37,7 +37,7 @@ pub(crate) const NOT_HERE: &str = "network namespaces: root, ip and nft are need
 /// Selection of scenes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SceneKind {
-    /// All scenes
+    /// Scenes of both kinds
     All,
     /// Scenes of the broadcast alone, with the example `chat`
     Broadcast,

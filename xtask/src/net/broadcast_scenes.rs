@@ -25,7 +25,7 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
     ("a node stopped (SIGSTOP)", faults::stopped),
     ("a black-holed peer does not delay others", faults::black_hole),
     ("partition and heal", islands::partition),
-    ("a bridge that drops multicast", outside::deaf_bridge),
+    ("a bridge that drops multicast", outside::bridge_without_multicast),
     ("an outsider floods and replays", outside::flood),
 ];
 

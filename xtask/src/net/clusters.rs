@@ -60,7 +60,7 @@ impl DaemonCluster {
 
     /// Starts a daemon on each host of each island. The first daemon is the only seed, of all
     /// islands but its own.
-    pub(super) fn seeded(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
+    pub(super) fn start_islands(&mut self, islands: &[Vec<Host>]) -> Result<Vec<Vec<usize>>> {
         let first = islands.first().and_then(|island| island.first()).context("there is a place")?;
         let seed = std::net::SocketAddr::new(first.ip, PORT).to_string();
         let mut started = Vec::new();
@@ -107,7 +107,7 @@ impl DaemonCluster {
         let agreed = wait_for("equal group states", PATIENCE, || {
             fingerprint.clear();
             for number in which {
-                let (has, print) = self.holds(*number, group)?;
+                let (has, print) = self.group_size(*number, group)?;
                 let first = fingerprint.is_empty();
                 if has != Some(want) || !(first || fingerprint == print) {
                     seen = format!(
@@ -130,10 +130,10 @@ impl DaemonCluster {
     }
 
     /// Size and fingerprint of a group at a daemon; `None` if it does not host the group.
-    fn holds(&self, number: usize, group: &str) -> Result<(Option<ExpectedState>, String)> {
+    fn group_size(&self, number: usize, group: &str) -> Result<(Option<ExpectedState>, String)> {
         let status = self.node(number)?.ok(&["status"])?;
         let groups = status["groups"].as_array().context("a status has groups")?;
-        let Some(group) = groups.iter().find(|held| held["name"] == group) else {
+        let Some(group) = groups.iter().find(|entry| entry["name"] == group) else {
             return Ok((None, String::new()));
         };
         let count = |name: &str| group[name].as_u64().and_then(|count| usize::try_from(count).ok());

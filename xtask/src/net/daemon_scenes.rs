@@ -41,7 +41,7 @@ pub(super) const SCENES: &[(&str, Scene)] = &[
     ("udp-blocked", |stage, _| paths::udp_blocked(stage)),
     ("mixed-families", |stage, _| paths::mixed_families(stage)),
     ("swallows-large", |stage, _| paths::swallows_large(stage)),
-    ("set-up-wrong", |stage, _| paths::set_up_wrong(stage)),
+    ("misconfigured", |stage, _| paths::misconfigured(stage)),
     ("unreachable-address", |stage, _| paths::unreachable_address(stage)),
     ("fifty", |stage, _| scale::fifty(stage)),
     ("disk-full", |stage, _| storage::full(stage)),

@@ -134,7 +134,7 @@ pub(super) fn stopped(stage: &mut BroadcastCluster) -> Result<()> {
     Ok(())
 }
 
-/// All packets to one node are lost silently. A newcomer that does not know that yet still reaches
+/// Packets to one node are silently lost. A newcomer that does not know that yet still reaches
 /// all other nodes at once.
 pub(super) fn black_hole(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[6])?;

@@ -10,7 +10,7 @@ use crate::net::namespaces::Process;
 use crate::net::waiting::{PATIENCE, wait_for};
 
 /// A bridge drops multicast. The self-test reports it, and broadcasts use TCP.
-pub(super) fn deaf_bridge(stage: &mut BroadcastCluster) -> Result<()> {
+pub(super) fn bridge_without_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
     let switch = stage.switch();
     // First the same test without the drop rule: all nodes test at the same time and receive each

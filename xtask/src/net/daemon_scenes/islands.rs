@@ -26,11 +26,11 @@ pub(super) fn ipv6(stage: &mut DaemonCluster) -> Result<()> {
     serve_on_all(stage, &islands)
 }
 
-/// All daemons join, and each serves a part and waits for all. Then all are in sync and return the
-/// same owners, and the near peers of a node are those of its island.
+/// Every daemon joins, serves a part and waits for all. Then all are in sync and return the
+/// same owners, and the neighbors of a node are the nodes of its island.
 fn serve_on_all(stage: &mut DaemonCluster, places: &[Vec<Host>]) -> Result<()> {
     let start = Instant::now();
-    let islands = stage.seeded(places)?;
+    let islands = stage.start_islands(places)?;
     let all = islands.concat();
     for number in &all {
         stage.node(*number)?.ok(&["join", GROUP])?;
@@ -109,7 +109,7 @@ pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
         stage.add_drop_rule(&place.space, "inet", "input", &[QUARTER])?;
     }
     let start = Instant::now();
-    let all = stage.seeded(&places)?.concat();
+    let all = stage.start_islands(&places)?.concat();
     let mut satisfied = 0;
     for number in &all {
         for range in [part(*number, all.len()), (u32::MAX, u32::MAX)] {
@@ -136,7 +136,7 @@ pub(super) fn loss(stage: &mut DaemonCluster) -> Result<()> {
 /// without any command.
 pub(super) fn split(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[2, 2])?;
-    let islands = stage.seeded(&places)?;
+    let islands = stage.start_islands(&places)?;
     let all = islands.concat();
     for number in &all {
         // A join registers interest in all ranges, so every write is sent to the member.

@@ -61,7 +61,7 @@ fn datagrams(stage: &DaemonCluster, number: usize, of: usize) -> Result<String> 
 pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
     for one_way in [false, true] {
         let names = if one_way { "into one node only" } else { "both ways" };
-        let places = if one_way { second_island(stage)? } else { stage.islands(&[3])?.concat() };
+        let places = if one_way { second_addresses(stage)? } else { stage.islands(&[3])?.concat() };
         let mut rules = Vec::new();
         for place in places.iter().take(if one_way { 1 } else { places.len() }) {
             rules.push(stage.add_drop_rule(
@@ -103,7 +103,7 @@ pub(super) fn udp_blocked(stage: &mut DaemonCluster) -> Result<()> {
 }
 
 /// Three more hosts on the bridge of the first island: second addresses of the same namespaces.
-fn second_island(stage: &mut DaemonCluster) -> Result<Vec<Host>> {
+fn second_addresses(stage: &mut DaemonCluster) -> Result<Vec<Host>> {
     let spaces: Vec<Host> = stage.nodes.iter().take(3).map(|node| node.place.clone()).collect();
     let mut places = Vec::new();
     for (host, place) in (101_u8..).zip(&spaces) {
@@ -172,7 +172,7 @@ pub(super) fn swallows_large(stage: &mut DaemonCluster) -> Result<()> {
 
 /// A wrong key, a wrong cluster name, and seeds that do not exist. Both sides report each of them
 /// within ten seconds.
-pub(super) fn set_up_wrong(stage: &mut DaemonCluster) -> Result<()> {
+pub(super) fn misconfigured(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[5])?.concat();
     let seed = std::net::SocketAddr::new(places[0].ip, PORT).to_string();
     let calls = [&OFF[..], &["--seed", &seed]].concat();

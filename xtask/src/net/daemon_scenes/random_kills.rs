@@ -29,7 +29,7 @@ struct Totals {
     /// Interrupted writes that did not reach the daemon.
     too_late: u32,
     /// Interrupted writes that the writer has after the restart.
-    there: u32,
+    committed: u32,
     /// Time from each restart until another node has the same ranges.
     times: Vec<Duration>,
 }
@@ -53,11 +53,11 @@ pub(super) fn writer(stage: &mut DaemonCluster, kills: u32) -> Result<()> {
             .and_then(|last| check_after_restart(stage, writer, other, &mut model, last, &mut sums));
         life.with_context(|| format!("kill {} of {kills}, seed {seed}", kill + 1))?;
     }
-    let Totals { acknowledged, too_late, there, mut times } = sums;
+    let Totals { acknowledged, too_late, committed, mut times } = sums;
     times.sort();
     ensure!(acknowledged > kills, "only {acknowledged} writes were acknowledged");
     stage.add_remark(format!(
-        "{kills} kills (seed {seed}), {acknowledged} writes acknowledged, none lost; {} more were interrupted, {there} of them committed; \
+        "{kills} kills (seed {seed}), {acknowledged} writes acknowledged, none lost; {} more were interrupted, {committed} of them committed; \
          another node in sync {} after a restart in the median, {} at most",
         kills - too_late,
         seconds(times.get(times.len() / 2).copied().unwrap_or_default()),
@@ -121,9 +121,10 @@ fn check_after_restart(
     let mut with = model.clone();
     apply(&mut with, interrupted);
     // A group without any write does not exist.
-    let held = if with.is_empty() && model.is_empty() { Ranges::new() } else { holds(stage, writer, &me)? };
+    let held =
+        if with.is_empty() && model.is_empty() { Ranges::new() } else { writer_ranges(stage, writer, &me)? };
     if held == with {
-        sums.there += 1;
+        sums.committed += 1;
     } else {
         ensure!(
             held == *model,
@@ -133,7 +134,7 @@ fn check_after_restart(
     *model = held;
     let mut seen = Ranges::new();
     let agreed = wait_for("another node to have the same ranges", PATIENCE, || {
-        seen = holds(stage, other, &me)?;
+        seen = writer_ranges(stage, other, &me)?;
         Ok(seen == *model)
     });
     agreed.with_context(|| format!("it has {seen:?}, the writer has {model:?}"))?;
@@ -142,7 +143,7 @@ fn check_after_restart(
 }
 
 /// The writer's ranges according to a node; empty if the node does not host the group.
-fn holds(stage: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
+fn writer_ranges(stage: &DaemonCluster, by: usize, writer: &str) -> Result<Ranges> {
     let status = stage.node(by)?.ok(&["status"])?;
     let groups = status["groups"].as_array().context("a status has groups")?;
     if groups.iter().any(|group| group["name"] == GROUP) {

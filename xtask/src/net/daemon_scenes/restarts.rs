@@ -66,11 +66,11 @@ pub(super) fn kill_restart(stage: &mut DaemonCluster) -> Result<()> {
     Ok(())
 }
 
-/// All daemons are killed in the middle of writes and restarted together, several times. No
+/// Every daemon is killed in the middle of writes, and all restart together, several times. No
 /// acknowledged write is lost.
 pub(super) fn storm(stage: &mut DaemonCluster) -> Result<()> {
     let places = stage.islands(&[3, 3])?;
-    let all = stage.seeded(&places)?.concat();
+    let all = stage.start_islands(&places)?.concat();
     let mut items = 0;
     let (mut times, mut start) = (Vec::new(), Instant::now());
     for storm in 0..=STORMS {
