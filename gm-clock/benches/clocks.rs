@@ -1,4 +1,4 @@
-//! How long a look-up and a merge take beside the same in a `BTreeMap`: `cargo bench -p gm-clock --
+//! Lookup and merge of a `WorldClock` compared with a `BTreeMap`: `cargo bench -p gm-clock --
 //! --quick`.
 
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ fn get(c: &mut Criterion) {
     for size in SIZES {
         let world: WorldClock = (0..size).map(|number| clock(2 * number, 5)).collect();
         let map = map(&world);
-        // A fixed walk that jumps about; every second member is unknown.
+        // A fixed sequence of scattered members, of which every second is unknown.
         let step = (2 * (size / 3)) | 1;
         let mut at = 0;
         let mut next = move || {

@@ -1,10 +1,11 @@
-//! Why a clock or an incarnation was refused. Knows nothing of how they are stored or sent.
+//! Errors of clocks and incarnations.
 
 use thiserror::Error;
 
 use crate::{CEILING, Incarnation, NetId};
 
-/// Why a clock or an incarnation was refused. Whatever the call was made on is left as it was.
+/// Error of an operation on a clock or an incarnation. The value on which the call was made is
+/// unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ClockError {
     /// The time is above [`CEILING`].
@@ -23,7 +24,7 @@ pub enum ClockError {
     /// incarnation can.
     #[error("the clock of {member} in incarnation {incarnation} is at {CEILING} and cannot advance")]
     Exhausted {
-        /// Whose clock it is.
+        /// The member that owns the clock.
         member: NetId,
         /// The incarnation that has no ticks left.
         incarnation: Incarnation,

@@ -1,5 +1,5 @@
-//! One life of a member's writing, and the ceiling of all counters. Knows nothing of how a life's
-//! number is chosen.
+//! [`Incarnation`], one life of a member's writing, and [`CEILING`], the upper limit of all
+//! counters.
 
 use core::fmt;
 
@@ -7,11 +7,11 @@ use crate::ClockError;
 
 /// The greatest time and the greatest incarnation that are accepted: `2^62 - 1`.
 ///
-/// Greater numbers are near the end of the range and are refused, never wrapped: a peer that could
-/// push a counter to its last value would silence the counter's owner for ever. It is 62 bits, not
-/// 64, so that the sum of two times, or of a time and a small count, never wraps, and so that two
-/// bits are left for packing flags beside a counter. A member that ticks a million times a second
-/// reaches it after 146 thousand years.
+/// Greater numbers are refused and never wrap: otherwise a peer that pushed a counter to its last
+/// value would silence the counter's owner permanently. The limit is 62 bits rather than 64 so that
+/// the sum of two times, or of a time and a small count, cannot wrap, and so that two bits remain
+/// for flags packed beside a counter. A member that ticks a million times a second reaches the
+/// limit after 146 thousand years.
 pub const CEILING: u64 = (1 << 62) - 1;
 
 const _: () = assert!(CEILING.checked_add(CEILING).is_some() && CEILING.leading_zeros() == 2);
@@ -21,13 +21,13 @@ const _: () = assert!(CEILING.checked_add(CEILING).is_some() && CEILING.leading_
 pub struct Incarnation(u64);
 
 impl Incarnation {
-    /// 0: the one life of a node of the original implementation, which has no incarnations.
+    /// 0, the incarnation of a node of the original implementation, which has no incarnations.
     pub const ORIGINAL: Incarnation = Incarnation(0);
 
     /// The greatest incarnation, [`CEILING`].
     pub const MAX: Incarnation = Incarnation(CEILING);
 
-    /// The incarnation of that number.
+    /// The incarnation with the given number.
     ///
     /// # Errors
     /// [`ClockError::IncarnationTooLarge`] above [`CEILING`].
@@ -46,7 +46,7 @@ impl Incarnation {
     /// The least incarnation above this one.
     ///
     /// # Errors
-    /// [`ClockError::IncarnationTooLarge`], with the number that was not given out, at
+    /// [`ClockError::IncarnationTooLarge`], with the number that would have been next, at
     /// [`Incarnation::MAX`].
     pub const fn next(self) -> Result<Incarnation, ClockError> {
         Incarnation::new(self.0 + 1)

@@ -1,4 +1,4 @@
-//! Who is behind whom, and by how much. Knows nothing of how to catch up.
+//! Differences between two world clocks, member by member.
 
 use core::cmp::Ordering;
 use core::iter::FusedIterator;
@@ -6,52 +6,52 @@ use core::num::NonZeroU64;
 
 use crate::{LocalClock, NetId};
 
-/// One member's clock on which two [`WorldClock`](crate::WorldClock)s differ.
+/// A member on whose clock two [`WorldClock`](crate::WorldClock)s differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lag {
-    /// The member whose clock it is.
+    /// The member that owns the clock.
     pub member: NetId,
-    /// Which of the two knows less of the member.
+    /// The world clock that is behind on this member.
     pub side: Side,
-    /// How much less.
+    /// Distance by which that side is behind.
     pub behind: Behind,
 }
 
 /// One of the two world clocks of a comparison `this.lag(&other)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The one that the method was called on.
+    /// The world clock on which the method was called.
     This,
-    /// The argument.
+    /// The world clock passed as the argument.
     Other,
 }
 
-/// How far a side is behind on one member's clock.
+/// Distance by which one side is behind on a member's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Behind {
-    /// So many ticks, within one incarnation.
+    /// Number of ticks, within one incarnation.
     Ticks(NonZeroU64),
-    /// By an unknown amount: the side knows an earlier incarnation only, and times of two
-    /// incarnations do not compare.
+    /// An unknown number of ticks: the side knows only an earlier incarnation, and times of two
+    /// incarnations are not comparable.
     Unknown,
-    /// The side does not know the member at all. (That is less than to know it at time 0.)
+    /// The side does not know the member at all. (This is less than knowing it at time 0.)
     Absent,
 }
 
-/// The members on whose clocks two world clocks differ, in the order of the members. Does not
-/// allocate.
+/// Iterator over the members on whose clocks two world clocks differ, in the order of the members.
+/// Does not allocate.
 ///
-/// Made by [`WorldClock::lag`](crate::WorldClock::lag); a whole walk is linear in the sizes of the
-/// two.
+/// Returned by [`WorldClock::lag`](crate::WorldClock::lag). A full iteration takes time linear in
+/// the sizes of the two clocks.
 #[derive(Clone, Debug)]
 pub struct Lags<'a> {
-    // What is still to be compared; both sorted by member, each member once.
+    // The clocks not yet compared, sorted by member, each member once.
     this: &'a [LocalClock],
     other: &'a [LocalClock],
 }
 
 impl<'a> Lags<'a> {
-    /// Both slices must be sorted by member, with each member once.
+    /// Creates the iterator. Both slices must be sorted by member, with each member once.
     pub(crate) fn new(this: &'a [LocalClock], other: &'a [LocalClock]) -> Lags<'a> {
         Lags { this, other }
     }
@@ -90,7 +90,7 @@ fn absent(known: &LocalClock, side: Side) -> Lag {
     Lag { member: known.member(), side, behind: Behind::Absent }
 }
 
-/// `None` if the two clocks, which are the same member's, are equal.
+/// The difference between two clocks of one member; `None` if they are equal.
 fn lag(mine: &LocalClock, theirs: &LocalClock) -> Option<Lag> {
     let (side, older, newer) = match mine.incarnation_and_time().cmp(&theirs.incarnation_and_time()) {
         Ordering::Less => (Side::This, mine, theirs),

@@ -1,18 +1,16 @@
-//! Identities and logical clocks of the members of a group: who somebody is, and how much of what
-//! they wrote is known.
+//! Node identities and logical clocks of group members.
 //!
-//! Knows nothing of items, groups, bytes on the wire, files, sockets, wall-clock time or chance: no
-//! I/O, no `std`.
+//! The entry points of this crate are [`NetId`] and [`WorldClock`]. It is `no_std` with `alloc`, and
+//! has no I/O and no wall-clock time.
 //!
 //! - [`NetId`] is a node's identity *and* address: an IP address and a TCP port.
-//! - [`Incarnation`] is one life of a member's writing; a later life is greater.
-//! - [`LocalClock`] is (member, incarnation, time): the time counts the member's writes, and only
-//!   the member advances it.
+//! - [`Incarnation`] is one life of a member's writing; a later life has a greater number.
+//! - [`LocalClock`] is (member, incarnation, time). The time counts the member's writes, and only the
+//!   member advances it (compare Lamport clocks).
 //! - [`WorldClock`] is one `LocalClock` per member: a version vector. An unknown member's clock is
 //!   *absent*, not zero.
 //!
-//! Numbers above [`CEILING`] are refused, never wrapped. Whatever is iterated comes in the order of
-//! [`NetId`].
+//! Numbers above [`CEILING`] are refused and never wrap. Iterators follow the order of [`NetId`].
 //!
 //! ```
 //! use core::num::NonZeroU64;
@@ -22,13 +20,13 @@
 //! let ann: NetId = "10.0.0.1:29999".parse()?;
 //! let bob: NetId = "[2001:db8::1]:29999".parse()?;
 //!
-//! // Ann writes twice in her first life, and tells one node of the first write, another of both.
+//! // Ann writes twice. This node knows the first write, another node knows both.
 //! let first = LocalClock::new(ann, Incarnation::new(1)?, 1)?;
 //! let second = first.tick()?;
 //! let mut here = WorldClock::from_iter([first, LocalClock::new(bob, Incarnation::ORIGINAL, 0)?]);
 //! let there = WorldClock::from_iter([second]);
 //!
-//! // Each knows something that the other lacks. Bob, at time 0, is known here and absent there.
+//! // Each clock has something that the other lacks. Bob, at time 0, is known here and absent there.
 //! assert_eq!(here.compare(&there), Causality::Concurrent);
 //! let lag: Vec<Lag> = here.lag(&there).collect();
 //! assert_eq!(
@@ -39,7 +37,7 @@
 //!     ]
 //! );
 //!
-//! // A merge takes the newer clock of each member: one changed.
+//! // Merging keeps the newer clock of each member; here one entry changes.
 //! assert_eq!(here.merge(&there), 1);
 //! assert_eq!(here.get(ann), Some(second));
 //! assert!(here > there);
@@ -48,7 +46,7 @@
 //! ```
 //!
 //! Reading order: `net_id.rs`, `incarnation.rs` (with the ceiling), `local_clock.rs`,
-//! `world_clock.rs`, `lag.rs`; the errors stand in `net_id_error.rs` and `clock_error.rs`. The
+//! `world_clock.rs`, `lag.rs`; the errors are in `net_id_error.rs` and `clock_error.rs`. The
 //! feature `serde` (off by default) adds `serde_impls.rs`.
 
 #![no_std]
@@ -73,7 +71,7 @@ pub use net_id::NetId;
 pub use net_id_error::NetIdError;
 pub use world_clock::{Causality, WorldClock};
 
-/// The README's example is a doctest too.
+/// Runs the README's example as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,23 +1,22 @@
-//! How far one member's writing has come. Knows nothing of other members, and nothing of what was
-//! written.
+//! [`LocalClock`], the logical clock of one member's writing.
 
 use crate::{CEILING, ClockError, Incarnation, NetId};
 
-/// How far one member's writing has come: (member, incarnation, time).
+/// The logical clock of one member: (member, incarnation, time).
 ///
-/// The time counts the member's writes (ticks) within the group, in `0..=CEILING`; 0 is legal,
-/// members of the original implementation start there. Only the member itself advances it. Ordered
-/// by (member, incarnation, time).
+/// The time counts the member's writes (ticks) in the group, in `0..=CEILING`. Time 0 is valid:
+/// members of the original implementation start there. Only the member itself advances its clock.
+/// Ordered by (member, incarnation, time).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalClock {
-    // The order of the fields is the order of the type.
+    // The order of the fields defines the order of the type.
     member: NetId,
     incarnation: Incarnation,
     time: u64,
 }
 
 impl LocalClock {
-    /// The clock of `member` that stands at `time` ticks in `incarnation`.
+    /// The clock of `member` at `time` ticks in `incarnation`.
     ///
     /// # Errors
     /// [`ClockError::TimeTooLarge`] if `time` is above [`CEILING`].
@@ -28,29 +27,29 @@ impl LocalClock {
         Ok(LocalClock { member, incarnation, time })
     }
 
-    /// Whose clock it is.
+    /// The member that owns the clock.
     pub const fn member(&self) -> NetId {
         self.member
     }
 
-    /// The life of the member in which the time counts.
+    /// The incarnation in which the time is counted.
     pub const fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
 
-    /// Ticks, in `0..=CEILING`.
+    /// Number of ticks, in `0..=CEILING`.
     pub const fn time(&self) -> u64 {
         self.time
     }
 
-    /// (incarnation, time): of two clocks of one member, the one with the greater stamp is the
+    /// The pair (incarnation, time). Of two clocks of one member, the one with the greater pair is
     /// newer.
     pub const fn incarnation_and_time(&self) -> (Incarnation, u64) {
         (self.incarnation, self.time)
     }
 
-    /// The clock after one more write: the same incarnation, time + 1. Called by the member's own
-    /// node only.
+    /// The clock after one more write: the same incarnation, time + 1. Only the member's own node
+    /// calls this.
     ///
     /// # Errors
     /// [`ClockError::Exhausted`] if the time is [`CEILING`].

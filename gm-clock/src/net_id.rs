@@ -1,4 +1,4 @@
-//! A node's identity and address. Knows nothing of sockets, name resolution or who is reachable.
+//! [`NetId`], a node's identity and address in one.
 
 use alloc::borrow::ToOwned;
 use core::cmp::Ordering;
@@ -8,16 +8,17 @@ use core::str::FromStr;
 
 use crate::NetIdError;
 
-/// A node's identity *and* address: the IP address and TCP port at which everybody reaches it.
+/// A node's identity *and* address: the IP address and TCP port at which all other nodes reach it.
 ///
-/// The address is that of one node and means the same everywhere: unspecified, multicast,
-/// broadcast, IPv6 link-local and IPv4-mapped IPv6 addresses are refused, and so is port 0.
+/// The address belongs to exactly one node and means the same on every machine. Therefore
+/// unspecified, multicast, broadcast, IPv6 link-local and IPv4-mapped IPv6 addresses are refused,
+/// and so is port 0.
 ///
 /// The order is that of the bytes on the wire: all IPv4 before all IPv6, then the octets of the
 /// address, then the port.
 ///
-/// Written as `10.0.0.1:29999` or `[2001:db8::1]:29999` (RFC 5952), by `Debug` too. When read, an
-/// IPv6 address may be spelled in any other legal way.
+/// `Display` and `Debug` write `10.0.0.1:29999` or `[2001:db8::1]:29999` (RFC 5952). When parsed,
+/// an IPv6 address may be spelled in any other valid way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NetId {
     ip: IpAddr,
@@ -26,18 +27,18 @@ pub struct NetId {
 
 const _: () = assert!(size_of::<NetId>() <= 20);
 
-/// Bytes of the longest text that can be a `NetId`: an IPv6 address whose last 32 bits are spelled
-/// as IPv4.
+/// Length in bytes of the longest text that can be a `NetId`: an IPv6 address whose last 32 bits
+/// are spelled as IPv4.
 const MAX_TEXT: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535".len();
 
-/// Bytes of a malformed text that its error keeps, at most.
+/// Maximum number of bytes of a malformed text that the error keeps.
 const MAX_EXCERPT: usize = 64;
 
 impl NetId {
-    /// The node at that address and TCP port.
+    /// The node at the given address and TCP port.
     ///
     /// # Errors
-    /// A [`NetIdError`] that names what was refused; the address is looked at before the port.
+    /// A [`NetIdError`] that names the refused part. The address is checked before the port.
     pub const fn new(ip: IpAddr, port: u16) -> Result<NetId, NetIdError> {
         if ip.is_unspecified() {
             return Err(NetIdError::Unspecified { ip });
@@ -57,7 +58,7 @@ impl NetId {
         Ok(NetId { ip, port })
     }
 
-    /// The address.
+    /// The IP address.
     pub const fn ip(&self) -> IpAddr {
         self.ip
     }
@@ -67,14 +68,14 @@ impl NetId {
         self.port
     }
 
-    /// Address and port, as sockets want them; scope id and flow information are 0.
+    /// Address and port as a socket address; scope id and flow information are 0.
     pub const fn socket_addr(&self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port)
     }
 
-    /// What the order compares: (is IPv6, octets of the address as one number, port). Numbers,
-    /// because every search compares ids, and a search by derived order, which compares arrays,
-    /// takes half as long again.
+    /// The key by which ids are ordered: (is IPv6, octets of the address as one number, port).
+    /// Numbers rather than arrays, because every search compares ids, and a search by the derived
+    /// order, which compares arrays, takes half as long again.
     const fn sort_key(&self) -> (bool, u128, u16) {
         match self.ip {
             IpAddr::V4(ip) => (false, ip.to_bits() as u128, self.port),
@@ -104,8 +105,8 @@ impl From<NetId> for SocketAddr {
 impl TryFrom<SocketAddr> for NetId {
     type Error = NetIdError;
 
-    /// Refuses, besides what [`NetId::new`] refuses, an IPv6 scope id or flow information other
-    /// than 0.
+    /// Converts a socket address. In addition to the checks of [`NetId::new`], a nonzero IPv6 scope
+    /// id or flow information is refused.
     fn try_from(addr: SocketAddr) -> Result<NetId, NetIdError> {
         let id = NetId::new(addr.ip(), addr.port())?;
         match addr {
@@ -119,11 +120,11 @@ impl TryFrom<SocketAddr> for NetId {
 impl FromStr for NetId {
     type Err = NetIdError;
 
-    /// Reads `a.b.c.d:port` or `[v6]:port`. Takes nothing around it, no zone, and no leading zeros
-    /// in an IPv4 address. An error keeps at most 64 bytes of the text.
+    /// Parses `a.b.c.d:port` or `[v6]:port`. Surrounding text, zones, and leading zeros in an IPv4
+    /// address are refused. An error keeps at most 64 bytes of the text.
     fn from_str(text: &str) -> Result<NetId, NetIdError> {
-        // The length first, so that the work is bounded; a zone is refused even where std reads it
-        // (`%0`).
+        // Check the length first, so that the work is bounded. Refuse a zone even where std accepts
+        // it (`%0`).
         if text.len() > MAX_TEXT || text.contains('%') {
             return Err(malformed(text));
         }

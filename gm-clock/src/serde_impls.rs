@@ -1,5 +1,5 @@
-//! Reading and writing the types in any serde format. Knows nothing of the wire's own format;
-//! trusts nothing that it reads.
+//! Serde implementations of this crate's types, for any serde format. Deserialization validates
+//! everything that it reads.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{ClockError, Incarnation, LocalClock, NetId, WorldClock};
 
-/// As its text, in binary formats too.
+/// Serialized as text, in binary formats too.
 impl Serialize for NetId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for NetId {
     }
 }
 
-/// As its number.
+/// Serialized as a number.
 impl Serialize for Incarnation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.get())
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Incarnation {
     }
 }
 
-/// The fields of a [`LocalClock`], before its time is checked.
+/// The fields of a [`LocalClock`] before its time is checked.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "LocalClock", deny_unknown_fields)]
 struct LocalClockParts {
@@ -68,7 +68,7 @@ impl TryFrom<LocalClockParts> for LocalClock {
     }
 }
 
-/// As a structure of its three parts.
+/// Serialized as a structure of three fields.
 impl Serialize for LocalClock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         LocalClockParts { member: self.member(), incarnation: self.incarnation(), time: self.time() }
@@ -82,15 +82,15 @@ impl<'de> Deserialize<'de> for LocalClock {
     }
 }
 
-/// As the list of its clocks.
+/// Serialized as the list of its clocks.
 impl Serialize for WorldClock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self)
     }
 }
 
-/// From a list of clocks in any order. Two clocks of one member are refused: which one was meant is
-/// not known.
+/// Deserialized from a list of clocks in any order. Two clocks of one member are refused, because
+/// it is unclear which one is meant.
 impl<'de> Deserialize<'de> for WorldClock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WorldClock, D::Error> {
         let mut clocks: Vec<LocalClock> = Vec::deserialize(deserializer)?;

@@ -1,5 +1,5 @@
-//! One clock per member: a version vector. Knows nothing of records, and is never what decides
-//! whose record wins.
+//! [`WorldClock`], a version vector with one clock per member. Merging of records never depends on
+//! it.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -7,11 +7,10 @@ use core::{iter, slice};
 
 use crate::{Lags, LocalClock, NetId, Side};
 
-/// How far the writing of each known member has come: at most one [`LocalClock`] per member, in the
-/// order of the members.
+/// A version vector: at most one [`LocalClock`] for each known member, in the order of the members.
 ///
-/// A member that is not in it is *absent*, which is less than being known at time 0. Partially
-/// ordered: less or equal means that nothing in the one is newer than in the other.
+/// A member without an entry is *absent*, which is less than being known at time 0. World clocks
+/// are partially ordered: one is less than or equal to another if nothing in it is newer.
 /// [`merge`](WorldClock::merge) is the least upper bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WorldClock {
@@ -19,31 +18,33 @@ pub struct WorldClock {
     clocks: Vec<LocalClock>,
 }
 
-/// How one world clock stands to another.
+/// Causal relation of one world clock to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Causality {
-    /// It lacks something that the other has, and has nothing that the other lacks.
+    /// The first is older: it lacks something that the other has, and has nothing that the other
+    /// lacks.
     Before,
-    /// It has something that the other lacks, and lacks nothing that the other has.
+    /// The first is newer: it has something that the other lacks, and lacks nothing that the other
+    /// has.
     After,
-    /// They are equal.
+    /// The two are equal.
     Equal,
     /// Each has something that the other lacks.
     Concurrent,
 }
 
 impl WorldClock {
-    /// The world clock that knows nobody. Does not allocate.
+    /// The empty world clock, which knows no member. Does not allocate.
     pub const fn new() -> WorldClock {
         WorldClock { clocks: Vec::new() }
     }
 
-    /// Known members.
+    /// Number of known members.
     pub const fn len(&self) -> usize {
         self.clocks.len()
     }
 
-    /// Whether nobody is known.
+    /// Whether no member is known.
     pub const fn is_empty(&self) -> bool {
         self.clocks.is_empty()
     }
@@ -53,11 +54,12 @@ impl WorldClock {
         self.position(member).ok().map(|at| self.clocks[at])
     }
 
-    /// Takes `clock` in, if its member is unknown or has an older clock here, and says whether it
-    /// did.
+    /// Stores `clock` if its member is unknown or has an older clock here. Returns whether it was
+    /// stored.
     ///
-    /// Newer is the greater (incarnation, time). Logarithmic for a known member, linear for a new
-    /// one: many new ones are better collected, and merged.
+    /// Of two clocks of a member, the one with the greater (incarnation, time) is newer. Takes
+    /// logarithmic time for a known member and linear time for a new one: to add many new members,
+    /// collect them into a `WorldClock` and merge that.
     pub fn set(&mut self, clock: LocalClock) -> bool {
         match self.position(clock.member()) {
             Ok(at) => advance(&mut self.clocks[at], &clock),
@@ -68,11 +70,11 @@ impl WorldClock {
         }
     }
 
-    /// Takes in whatever is newer in `other`, member by member, and says for how many members that
-    /// changed the clock.
+    /// Takes over each clock of `other` that is newer or unknown here. Returns the number of
+    /// members whose clock changed.
     ///
-    /// Commutative, associative and idempotent in what it leaves. Linear in the sizes of the two;
-    /// allocates only if `other` knows members that are unknown here.
+    /// The resulting state is commutative, associative and idempotent. Takes time linear in the
+    /// sizes of the two clocks; allocates only if `other` knows members that are unknown here.
     pub fn merge(&mut self, other: &WorldClock) -> usize {
         let (advanced, unknown) = self.advance_known(other);
         if unknown > 0 {
@@ -81,7 +83,8 @@ impl WorldClock {
         advanced + unknown
     }
 
-    /// How this stands to `other`; absent is before anything present. Linear, does not allocate.
+    /// The causal relation of this world clock to `other`, where an absent member is before any
+    /// present one. Takes linear time and does not allocate.
     pub fn compare(&self, other: &WorldClock) -> Causality {
         let (mut before, mut after) = (false, false);
         for lag in self.lag(other) {
@@ -100,8 +103,8 @@ impl WorldClock {
         }
     }
 
-    /// Who is behind, this or `other`, and by how much: one [`Lag`](crate::Lag) for each member on
-    /// whose clock they differ, in the order of the members. Nothing, if they are equal.
+    /// The differences between this world clock and `other`: one [`Lag`](crate::Lag) for each
+    /// member on whose clock they differ, in the order of the members. Empty if they are equal.
     pub fn lag<'a>(&'a self, other: &'a WorldClock) -> Lags<'a> {
         Lags::new(&self.clocks, &other.clocks)
     }
@@ -111,13 +114,13 @@ impl WorldClock {
         self.clocks.iter().copied()
     }
 
-    /// Where the member's clock is, or would be put.
+    /// The index of the member's clock, or as an error the index at which to insert it.
     fn position(&self, member: NetId) -> Result<usize, usize> {
         self.clocks.binary_search_by_key(&member, LocalClock::member)
     }
 
-    /// Brings the known members up to `other`; returns how many advanced, and how many members of
-    /// `other` are unknown.
+    /// Advances the known members to their clocks in `other`. Returns the number of members that
+    /// advanced, and the number of members of `other` that are unknown here.
     fn advance_known(&mut self, other: &WorldClock) -> (usize, usize) {
         let (mut advanced, mut unknown) = (0, 0);
         let mut mine = self.clocks.iter_mut().peekable();
@@ -131,14 +134,14 @@ impl WorldClock {
         (advanced, unknown)
     }
 
-    /// Puts the `unknown` clocks of `other` whose members are unknown here in their places. The
-    /// others here must already have advanced.
+    /// Inserts the `unknown` clocks of `other` whose members are unknown here. The known members
+    /// must have advanced before.
     fn insert_unknown(&mut self, other: &WorldClock, mut unknown: usize) {
-        // Both lists are merged from their ends into the grown list: `mine` clocks from here and
-        // `unknown` ones from `other` are still to be placed, and fill the list up to `mine +
+        // Merge both lists from their ends into the grown list: `mine` clocks from here and
+        // `unknown` ones from `other` remain to be placed, and fill the list up to `mine +
         // unknown`.
         let mut mine = self.clocks.len();
-        self.clocks.extend_from_slice(&other.clocks[..unknown]); // Room only: what it holds is overwritten.
+        self.clocks.extend_from_slice(&other.clocks[..unknown]); // Only makes room; overwritten below.
         for theirs in other.clocks.iter().rev() {
             while mine > 0 && self.clocks[mine - 1].member() > theirs.member() {
                 mine -= 1;
@@ -155,7 +158,8 @@ impl WorldClock {
     }
 }
 
-/// Replaces `mine` by `theirs`, the same member's clock, if that is newer; says whether it was.
+/// Replaces `mine` by `theirs`, a clock of the same member, if that is newer. Returns whether it
+/// was.
 fn advance(mine: &mut LocalClock, theirs: &LocalClock) -> bool {
     let newer = theirs.incarnation_and_time() > mine.incarnation_and_time();
     if newer {
@@ -165,7 +169,7 @@ fn advance(mine: &mut LocalClock, theirs: &LocalClock) -> bool {
 }
 
 impl PartialOrd for WorldClock {
-    /// [`WorldClock::compare`]; `None` is [`Causality::Concurrent`].
+    /// As [`WorldClock::compare`], where `None` is [`Causality::Concurrent`].
     fn partial_cmp(&self, other: &WorldClock) -> Option<Ordering> {
         match self.compare(other) {
             Causality::Before => Some(Ordering::Less),
@@ -177,11 +181,10 @@ impl PartialOrd for WorldClock {
 }
 
 impl FromIterator<LocalClock> for WorldClock {
-    /// Takes clocks in any order; of several clocks of one member, the newest.
+    /// Collects clocks in any order. If a member has several, the newest is kept.
     fn from_iter<I: IntoIterator<Item = LocalClock>>(clocks: I) -> WorldClock {
         let mut clocks: Vec<LocalClock> = clocks.into_iter().collect();
-        // The newest clock of a member comes last among its clocks; it replaces the one that is
-        // kept.
+        // A member's newest clock is the last of its clocks; it replaces the one that was kept.
         clocks.sort_unstable();
         clocks.dedup_by(|newer, kept| {
             let same = newer.member() == kept.member();

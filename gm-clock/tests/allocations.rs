@@ -1,5 +1,5 @@
-//! What allocates and what does not, counted. A binary of its own, with one test, so that nothing
-//! else is counted.
+//! Allocation counts of world clock operations. The only test of its own binary, so that no other
+//! test is counted.
 
 use std::alloc::System;
 
@@ -9,7 +9,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Times that each piece of work is run and counted.
+/// Number of runs of each operation.
 const RUNS: u16 = 5;
 
 fn member(number: u16) -> NetId {
@@ -23,8 +23,8 @@ fn thousand(time: u64) -> WorldClock {
         .collect()
 }
 
-/// Allocations and reallocations of `work`. The least of some runs: the test runner's own thread
-/// may allocate meanwhile.
+/// Number of allocations and reallocations of `work`: the minimum over several runs, because the
+/// test runner's own thread may allocate meanwhile.
 fn allocations(mut work: impl FnMut()) -> usize {
     let count = || {
         let region = Region::new(ALLOCATOR);
@@ -59,7 +59,7 @@ fn only_unknown_members_allocate() {
     assert_eq!(allocations(|| assert_eq!(world.compare(&older), Causality::After)), 0, "compare");
     assert_eq!(allocations(|| assert_eq!(world.lag(&older).count(), 1000)), 0, "lag");
 
-    // The counter counts: unknown members need memory, and ask for it once.
+    // Check that the counter works: unknown members need memory, and allocate it once.
     assert_eq!(
         allocations(|| assert_eq!(WorldClock::new().merge(&older), 1000)),
         1,

@@ -1,4 +1,4 @@
-//! Numbers near the end of their range: refused, never wrapped, and nothing changes.
+//! Numbers near the ceiling: they are refused, never wrap, and a refusal changes nothing.
 
 use gm_clock::{CEILING, ClockError, Incarnation, LocalClock, NetId, WorldClock};
 

@@ -1,4 +1,4 @@
-//! `NetId`: what is refused and with which error, what is read and written, and the order.
+//! `NetId`: refused addresses and their errors, parsing and display, and the order.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -176,16 +176,16 @@ fn other_spellings_are_normalized_to_rfc_5952() {
 
 #[test]
 fn errors_say_what_was_refused_on_one_line() {
-    let said = |text: &str| text.parse::<NetId>().expect_err(text).to_string();
-    assert_eq!(said("10.0.0.1:0"), "10.0.0.1 has port 0, where nobody can be reached");
+    let error_text = |text: &str| text.parse::<NetId>().expect_err(text).to_string();
+    assert_eq!(error_text("10.0.0.1:0"), "10.0.0.1 has port 0, but ports are 1 to 65535");
     assert_eq!(
-        said("a\nb\u{1b}[31m"),
+        error_text("a\nb\u{1b}[31m"),
         r#""a\nb\u{1b}[31m" (8 bytes in all) is neither a.b.c.d:port nor [v6]:port"#
     );
-    assert!(said(&"x".repeat(1_000_000)).len() < 200);
+    assert!(error_text(&"x".repeat(1_000_000)).len() < 200);
 }
 
-/// Addresses of both families, often near to each other, with runs of zeros, and ports that differ
+/// Addresses of both families, often close to each other, with runs of zeros, and ports that differ
 /// in either byte.
 fn net_id() -> impl Strategy<Value = NetId> {
     let octet = || prop_oneof![Just(1_u8), Just(2), any::<u8>()];
@@ -228,7 +228,7 @@ proptest! {
         prop_assert_eq!(format!("{id:?}"), text);
     }
 
-    /// Whatever is read as an id is written in one way, which is read as the same id.
+    /// Every text that parses as an id is displayed in one way, which parses as the same id.
     #[test]
     fn no_text_panics(text in r"(\[[0-9a-fA-F:.%]{0,45}\]|[0-9.]{0,16}|\PC{0,20}):?[0-9+]{0,6}") {
         match text.parse::<NetId>() {

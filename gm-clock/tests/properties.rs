@@ -1,5 +1,5 @@
-//! The laws of world clocks, over generated ones, and a slow obvious twin that shares no function
-//! with them.
+//! Properties of world clocks, on generated clocks and against a slow reference model that shares
+//! no function with them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,13 +9,13 @@ use gm_clock::{Behind, Causality, Incarnation, Lag, LocalClock, NetId, Side, Wor
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// So few members, incarnations and times that two generated clocks often meet.
+/// Few enough members, incarnations and times that two generated clocks often meet.
 const MEMBERS: u16 = 12;
 
 /// Member number -> (incarnation, time).
 type Model = BTreeMap<u16, (u64, u64)>;
 
-/// (member number, incarnation, time), in any order; of one member there may be several.
+/// (member number, incarnation, time), in any order; a member may have several entries.
 type Raw = Vec<(u16, u64, u64)>;
 
 fn raw() -> impl Strategy<Value = Raw> {
@@ -103,7 +103,7 @@ fn merged(a: &WorldClock, b: &WorldClock) -> WorldClock {
     merged
 }
 
-/// The world holds exactly what the twin holds, in the order of the members.
+/// Asserts that the world clock has exactly the entries of the model, in the order of the members.
 fn assert_same(world: &WorldClock, model: &Model) {
     let clocks: Vec<LocalClock> =
         model.iter().map(|(&member, &(inc, time))| clock((member, inc, time))).collect();
@@ -137,7 +137,7 @@ proptest! {
         prop_assert_eq!(a, once);
     }
 
-    /// The result is above both, and below whatever else is above both.
+    /// The result is an upper bound of both, and below every other upper bound.
     #[test]
     fn merge_is_the_least_upper_bound(a in raw(), b in raw(), c in raw()) {
         let (a, b) = (world_clock(&a), world_clock(&b));
@@ -164,10 +164,10 @@ proptest! {
 
     #[test]
     fn merge_agrees_with_the_model(a in raw(), b in raw()) {
-        let (mut this, mut this_twin) = (world_clock(&a), model(&a));
+        let (mut this, mut this_model) = (world_clock(&a), model(&a));
         let changed = this.merge(&world_clock(&b));
-        prop_assert_eq!(changed, model_merge(&mut this_twin, &model(&b)));
-        assert_same(&this, &this_twin);
+        prop_assert_eq!(changed, model_merge(&mut this_model, &model(&b)));
+        assert_same(&this, &this_model);
     }
 
     #[test]
@@ -183,7 +183,7 @@ proptest! {
         });
     }
 
-    /// Generated pairs are mostly concurrent: these are ordered, with few differences.
+    /// Generated pairs are mostly concurrent; these are ordered, with few differences.
     #[test]
     fn compare_agrees_with_the_model_on_ordered_pairs(a in raw(), b in vec((0..MEMBERS, 0..3_u64, 0..4_u64), 0..3)) {
         let both: Raw = a.iter().chain(&b).copied().collect();
@@ -200,18 +200,18 @@ proptest! {
         prop_assert_eq!(this.lag(&other).collect::<Vec<_>>(), model_lag(&model(&a), &model(&b)));
     }
 
-    /// `set`, one by one, says and leaves what the twin does; `get` finds it; collecting at once
-    /// leaves the same.
+    /// Successive `set` calls return the same results as the model and leave the same state; `get`
+    /// finds every entry; collecting all clocks at once gives the same state.
     #[test]
     fn set_and_get_agree_with_the_model(raw in raw()) {
-        let (mut this, mut this_twin) = (WorldClock::new(), Model::new());
+        let (mut this, mut this_model) = (WorldClock::new(), Model::new());
         for &(member, incarnation, time) in &raw {
             let changed = this.set(clock((member, incarnation, time)));
-            prop_assert_eq!(changed, model_set(&mut this_twin, member, (incarnation, time)));
+            prop_assert_eq!(changed, model_set(&mut this_model, member, (incarnation, time)));
         }
-        assert_same(&this, &this_twin);
+        assert_same(&this, &this_model);
         for number in 0..MEMBERS {
-            let expected = this_twin.get(&number).map(|&(inc, time)| clock((number, inc, time)));
+            let expected = this_model.get(&number).map(|&(inc, time)| clock((number, inc, time)));
             prop_assert_eq!(this.get(member(number)), expected);
         }
         prop_assert_eq!(world_clock(&raw), this);

@@ -1,4 +1,5 @@
-//! The `serde` feature: what is written, and that nothing is read that could not be built.
+//! The `serde` feature: serialized forms, and refusal of every value that a constructor would
+//! refuse.
 
 use gm_clock::{CEILING, Incarnation, LocalClock, NetId, WorldClock};
 use proptest::collection::vec;
@@ -58,12 +59,12 @@ fn invalid_values_are_not_deserialized() {
     ];
     for (result, reason) in refusals {
         let error = result.expect_err(reason).to_string();
-        assert!(error.contains(reason), "{error:?} does not say {reason:?}");
+        assert!(error.contains(reason), "{error:?} does not contain {reason:?}");
     }
 }
 
 proptest! {
-    /// In any order, what is written is read as the same.
+    /// Serialization round-trips, whatever the order of the list.
     #[test]
     fn serialization_round_trips(raw in vec((1..50_u16, 0..=CEILING, 0..=CEILING), 0..20), turn in any::<bool>()) {
         let world: WorldClock =
