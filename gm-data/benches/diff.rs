@@ -1,5 +1,5 @@
-//! How long it takes to find what changed between two states, as events: of states that share what
-//! is equal, and of states that were built apart.
+//! Events between two states: the time to find the differences of states that share their equal
+//! parts, and of states that were built separately.
 
 mod common;
 
@@ -9,10 +9,10 @@ use common::{MEMBERS, changed, group_state, increments, some, state};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use gm_data::{ApplyOutcome, GroupState};
 
-/// Items of both states.
+/// Number of items of both states.
 const SIZES: [u32; 2] = [100_000, 1_000_000];
 
-/// The state after the increments; it shares the rest with the one before.
+/// The state after the increments, which shares the unchanged parts with the one before.
 fn grown(before: &GroupState, after: &GroupState) -> GroupState {
     let mut grown = before.clone();
     for increment in increments(before, after) {

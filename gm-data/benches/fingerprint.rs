@@ -1,5 +1,5 @@
-//! What it costs, per item, to have digests and fingerprints: on the way of building a record, kept
-//! up to date by an increment, and against making them again from all items.
+//! The cost of digests and fingerprints per item: when building a record, when updated by an
+//! increment, and compared with recomputing them from all items.
 
 mod common;
 
@@ -9,19 +9,19 @@ use common::{Parts, changed, group_state, increments, name, row, some, state};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gm_data::{ApplyOutcome, GroupState, Item, Record, StampedItem};
 
-/// Items of the one record.
+/// Number of items of the single record.
 const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 
-/// The same ranges and times, all of them removed: such items are not hashed.
+/// The same ranges and stamps as removals, which are not hashed.
 fn removed(parts: &Parts) -> Parts {
-    let removal = |timed: &StampedItem| {
-        let item = Item::removal(parts.member, timed.item.range());
-        StampedItem { item, ..*timed }
+    let removal = |stamped: &StampedItem| {
+        let item = Item::removal(parts.member, stamped.item.range());
+        StampedItem { item, ..*stamped }
     };
     Parts { items: parts.items.iter().map(removal).collect(), ..parts.clone() }
 }
 
-/// Building a record, per item; the difference of the two rows is the hashing.
+/// Building a record, per item. The difference of the two rows is the cost of hashing.
 fn from_parts(c: &mut Criterion) {
     let mut group = c.benchmark_group("from_parts");
     for size in SIZES {
@@ -36,8 +36,8 @@ fn from_parts(c: &mut Criterion) {
             });
         }
     }
-    // As many records as items: what a record costs beside its items, and that it comes into the
-    // state.
+    // As many records as items: the cost of a record in addition to its items, including its
+    // insertion into the state.
     let size = 100_000;
     let records = state(size, size);
     assert_eq!(group_state(&records).member_count(), size as usize);
@@ -48,10 +48,10 @@ fn from_parts(c: &mut Criterion) {
     group.finish();
 }
 
-/// An increment of 1 % of a record, per item that is news; and what the state would cost without
-/// it, per item of all.
-fn upkeep(c: &mut Criterion) {
-    let mut group = c.benchmark_group("upkeep");
+/// An increment of 1 % of a record, per new item; and the alternative of recomputing, per item of
+/// the whole record.
+fn update(c: &mut Criterion) {
+    let mut group = c.benchmark_group("update");
     for size in SIZES {
         let before = state(size, 1);
         let news = size / 100;
@@ -84,6 +84,6 @@ fn upkeep(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = common::criterion();
-    targets = from_parts, upkeep
+    targets = from_parts, update
 }
 criterion_main!(benches);

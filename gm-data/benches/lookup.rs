@@ -1,5 +1,5 @@
-//! How long it takes to find who serves a key, and to keep the index that finds it, beside a plain
-//! map and a linear scan.
+//! Queries for the owners of a key, and updates of the index that answers them, compared with a
+//! plain map and a linear scan.
 
 mod common;
 
@@ -13,24 +13,24 @@ use criterion::{
 };
 use gm_data::{ApplyOutcome, Change, GroupState, Item, KeyRange, Op, Owner, Record, Replica, View, key_of};
 
-/// Items of the state: each key that is served is served by one member, or by two.
+/// Number of items of the state. Each served key is served by one member, or by two.
 const SIZES: [u32; 3] = [100, 10_000, 1_000_000];
 
-/// Keys that are asked for, in an order of chance, so that large states are not in the caches.
+/// The queried keys in random order, so that large states are not cached.
 fn keys(items: u32) -> Vec<u32> {
     let mut rng = Rng::new(7);
     (0..1 << 16).map(|_| rng.below(items * 100)).collect()
 }
 
-/// Each range is served by two members.
+/// A view in which each range is served by two members.
 fn twice(items: u32) -> View {
     let half = state(items / 2, MEMBERS);
     let mut all = half.clone();
     for (number, mut parts) in (0..).zip(half) {
         parts.member = member(1_000 + number);
-        for timed in &mut parts.items {
-            let item = timed.item;
-            timed.item = Item::new(parts.member, item.range(), item.op(), item.port(), item.priority())
+        for stamped in &mut parts.items {
+            let item = stamped.item;
+            stamped.item = Item::new(parts.member, item.range(), item.op(), item.port(), item.priority())
                 .expect("a priority");
         }
         all.push(parts);
@@ -70,18 +70,17 @@ fn locate(c: &mut Criterion) {
             both.locate_into(key, &mut owners);
             owners.len() == 2
         });
-        bench_query(&mut group, BenchmarkId::new("concerned", size), &keys, |key| {
+        bench_query(&mut group, BenchmarkId::new("affected_members", size), &keys, |key| {
             !view.affected_members(KeyRange::single(key)).is_empty()
         });
-        // A map by start answers for one owner a key and ranges that do not overlap, and for
-        // nothing else.
+        // A map by start can answer only for one owner per key and ranges that do not overlap.
         let map: BTreeMap<u32, (u32, Item)> =
             view.items().iter().map(|t| (t.item.range().start(), (t.item.range().end(), t.item))).collect();
         bench_query(&mut group, BenchmarkId::new("btree_of_starts", size), &keys, |key| {
             map.range(..=key).next_back().is_some_and(|(_, (end, item))| *end >= key && item.op() == Op::Add)
         });
         if size <= 10_000 {
-            let items: Vec<Item> = view.items().iter().map(|timed| timed.item).collect();
+            let items: Vec<Item> = view.items().iter().map(|stamped| stamped.item).collect();
             bench_query(&mut group, BenchmarkId::new("linear_scan", size), &keys, |key| {
                 items.iter().filter(|item| item.range().contains(black_box(key))).count() > 0
             });
@@ -90,8 +89,7 @@ fn locate(c: &mut Criterion) {
     group.finish();
 }
 
-/// One more write of one item of one member, as its owner makes it: record, fingerprint and index
-/// follow.
+/// A further write of one item by its owner, with the updates of record, fingerprint and index.
 fn update(c: &mut Criterion) {
     let mut group = c.benchmark_group("update_one_item");
     for size in SIZES {
@@ -134,14 +132,14 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
-/// What the index adds to a change: an increment of one item of a member of 1e6 items, taken in
+/// The cost of the index per change: an increment of one item of a member with 1e6 items, applied
 /// with and without an index.
-fn upkeep(c: &mut Criterion) {
+fn index_update(c: &mut Criterion) {
     let mut group = c.benchmark_group("increment_of_one_item");
     for size in SIZES {
         let held = group_state(&state(size, MEMBERS));
         let mut owner = Replica::restore(member(0), held.clone());
-        // The first write opens a new life, which everybody is given whole.
+        // The first write opens a new incarnation, which is sent as a whole record.
         let first = Change::Interest(KeyRange::WHOLE);
         assert!(owner.change(&[first], CONTEXT).is_ok_and(|write| write.changed));
         let mut reader = Replica::new(member(MEMBERS + 1), held.name().clone());
@@ -156,7 +154,7 @@ fn upkeep(c: &mut Criterion) {
             let serve = Change::Serve { range: key, port: Some(1), priority: 1 + (flip % 1_000) as u16 };
             owner.change(&[serve], CONTEXT).ok().and_then(|write| write.increment)
         };
-        // The two take turns, so that both hold what the next one begins from.
+        // The two increments alternate, so that each is applied to the state that it needs.
         group.bench_function(BenchmarkId::new("with_index", size), |b| {
             b.iter_batched(
                 || increment(&mut owner).inspect(|new| assert_eq!(plain.apply(new), ApplyOutcome::Applied)),
@@ -180,7 +178,7 @@ fn upkeep(c: &mut Criterion) {
     group.finish();
 }
 
-/// The same state, newly built: it shares nothing.
+/// The same state newly built, so that it shares nothing.
 fn message_of(state: &GroupState) -> GroupState {
     let record = |old: &Record| {
         Record::from_parts(old.member(), old.version(), old.predecessor(), old.floor(), old.stamped_items())
@@ -220,6 +218,6 @@ fn keys_of(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = common::criterion();
-    targets = locate, update, upkeep, whole, keys_of
+    targets = locate, update, index_update, whole, keys_of
 }
 criterion_main!(benches);

@@ -1,8 +1,8 @@
-//! How many bytes an item takes, however its state came to be, beside the same in the maps of the
-//! standard library. Prints a table; takes no arguments but `--test`, which makes it small.
+//! Memory per item of states with different histories, compared with the maps of the standard
+//! library. Prints a table. The only argument is `--test`, which makes the table small.
 //!
-//! Counted is what is asked of the allocator. What that adds by itself, 8 to 16 bytes a block as a
-//! rule, is why the blocks are counted too.
+//! It counts the bytes requested from the allocator. The number of blocks is printed because the
+//! allocator itself adds 8 to 16 bytes to each, as a rule.
 #![allow(clippy::print_stdout)] // The table is what it is for.
 
 mod common;
@@ -18,11 +18,11 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// (member, start, end) -> (time, op, port, priority).
+/// (member, start, end) -> (stamp, op, port, priority).
 type Key = (NetId, u32, u32);
 type Value = (u64, u8, u16, u16);
 
-/// What something holds of the heap.
+/// Heap memory in use.
 #[derive(Clone, Copy)]
 struct Allocated {
     bytes: usize,
@@ -30,7 +30,7 @@ struct Allocated {
 }
 
 impl Allocated {
-    /// What was asked for since the region began and is not given back.
+    /// The memory requested since the region began and not yet released.
     fn since(region: &Region<'_, System>) -> Allocated {
         let change = region.change();
         let bytes = change.bytes_allocated - change.bytes_deallocated;
@@ -38,7 +38,7 @@ impl Allocated {
     }
 }
 
-/// What is made, and what of the heap it holds.
+/// Creates a value and measures its heap memory.
 fn measure<T>(make: impl FnOnce() -> T) -> (T, Allocated) {
     let region = Region::new(ALLOCATOR);
     let made = make();
@@ -55,10 +55,11 @@ fn line(what: &str, live: usize, held: Allocated) {
     println!("{what:<62} {live:>9} {:>11} {bytes:>10.2} {blocks:>12.4}", held.bytes);
 }
 
-/// What a state and its index take that were made of the live items of this one at once.
+/// The memory of a state and its index that are built at once from the live items of the given
+/// state.
 fn fresh(of: &GroupState) -> Allocated {
     let record = |record: &Record| {
-        let live = record.stamped_items().filter(|timed| timed.item.op().is_live());
+        let live = record.stamped_items().filter(|stamped| stamped.item.op().is_live());
         Record::from_parts(record.member(), record.version(), record.predecessor(), record.floor(), live)
     };
     let make = || {
@@ -77,7 +78,7 @@ fn serve(number: u32) -> Change {
     Change::Serve { range: range(number), port: Some(port(number)), priority: priority(number) }
 }
 
-/// Takes out the first of `order`, one by one, then purges them; a line for each.
+/// Removes the first items of `order` one by one, then purges them. Prints a line for each.
 fn remove_and_purge(what: &str, make: impl FnOnce() -> Replica, order: &[u32], removed: usize) {
     let live = order.len() - removed;
     let region = Region::new(ALLOCATOR);
@@ -104,7 +105,11 @@ fn states(size: u32) {
         line(&format!("{members} x {}, at once", size / members), size as usize, held);
         drop(made);
         let (view, held) = measure(|| View::new(group_state(&parts)));
-        assert_eq!(view.coverage().count(), 1 + size as usize, "one piece an item, and one above them all");
+        assert_eq!(
+            view.coverage().count(),
+            1 + size as usize,
+            "one segment per item, and one above them all"
+        );
         line(&format!("{members} x {}, at once, with its index", size / members), size as usize, held);
     }
 }
@@ -139,14 +144,13 @@ fn writes(size: u32) {
     }
 }
 
-fn entry(timed: &StampedItem) -> (Key, Value) {
-    let (item, range) = (timed.item, timed.item.range());
-    let value = (timed.stamp, item.op() as u8, item.port(), item.priority());
+fn entry(stamped: &StampedItem) -> (Key, Value) {
+    let (item, range) = (stamped.item, stamped.item.range());
+    let value = (stamped.stamp, item.op() as u8, item.port(), item.priority());
     ((item.member(), range.start(), range.end()), value)
 }
 
-/// The maps: a removal leaves nothing there, which a state that others are to learn of it from
-/// could not afford.
+/// The maps. A removal leaves nothing there, so other nodes could not learn of it.
 fn maps(size: u32) {
     let entries: Vec<(Key, Value)> =
         state(size, 1_000).iter().flat_map(|parts| &parts.items).map(entry).collect();

@@ -1,5 +1,5 @@
-//! How long it takes to take in another's state, whole and as increments, beside the same in a
-//! `BTreeMap` of registers merged by hand.
+//! Merging of a remote state, as a whole and as increments, compared with a hand-written merge of
+//! registers in a `BTreeMap`.
 
 mod common;
 
@@ -12,10 +12,10 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use gm_data::{ApplyOutcome, GroupState, Increment, Replica};
 
-/// Items of both states.
+/// Number of items of both states.
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
-/// A last-writer-wins register: the value with the greater marker, which is (clock, member), stays.
+/// A last-writer-wins register: the value with the greater marker (clock, member) wins.
 #[derive(Clone, PartialEq)]
 struct LwwReg {
     val: (u16, u32),
@@ -34,12 +34,12 @@ type Map = BTreeMap<(u32, u32), LwwReg>;
 
 fn map(state: &[Parts]) -> Map {
     let records = (0..).zip(state);
-    let items = records.flat_map(|(number, parts)| parts.items.iter().map(move |timed| (number, timed)));
+    let items = records.flat_map(|(number, parts)| parts.items.iter().map(move |stamped| (number, stamped)));
     items
-        .map(|(number, timed)| {
-            let (range, item) = (timed.item.range(), timed.item);
+        .map(|(number, stamped)| {
+            let (range, item) = (stamped.item.range(), stamped.item);
             let val = (item.port(), item.priority().into());
-            ((range.start(), range.end()), LwwReg { val, marker: (timed.stamp, number) })
+            ((range.start(), range.end()), LwwReg { val, marker: (stamped.stamp, number) })
         })
         .collect()
 }
@@ -78,7 +78,7 @@ fn ours(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, here: &[Parts], oth
     }
     assert_ne!(old.fingerprint(), new.fingerprint());
 
-    // What is replaced is freed within the merge, as there is nobody else who holds it.
+    // Replaced nodes are freed during the merge, because they are not shared.
     let alone = || group_state(here);
     row(group, BenchmarkId::new("whole", size), alone, |here| here.merge(&new));
     row(group, BenchmarkId::new("whole_while_read", size), || old.clone(), |here| here.merge(&new));
@@ -86,11 +86,10 @@ fn ours(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, here: &[Parts], oth
         let other = group_state(other);
         (here.merge(&other), other)
     });
-    // A state that is in use has been read of late: what the making of it drove out of the caches
-    // is read in again.
+    // A state in use was read recently, so read what building it evicted from the caches.
     let in_use = || {
         let here = group_state(here);
-        black_box(here.items().iter().map(|timed| timed.stamp).sum::<u64>());
+        black_box(here.items().iter().map(|stamped| stamped.stamp).sum::<u64>());
         here
     };
     row(group, BenchmarkId::new("increments", size), in_use, |here| apply_all(here, &increments));
@@ -131,7 +130,7 @@ fn merge(c: &mut Criterion) {
     for (subject, share) in [("merge_one_percent", 100), ("merge_one_item", u32::MAX)] {
         let mut group = c.benchmark_group(subject);
         for size in SIZES {
-            // The largest map takes a fifth of a second to copy.
+            // Copying the largest map takes a fifth of a second.
             group.measurement_time(Duration::from_millis(if size < 1_000_000 { 500 } else { 2_500 }));
             let here = state(size, MEMBERS);
             let other = changed(&here, &some(size, (size / share).max(1)));
@@ -142,8 +141,8 @@ fn merge(c: &mut Criterion) {
     }
 }
 
-/// What a node does that holds the whole group with its index and its buckets: a thousand members
-/// have each changed one item of a hundred, and it hears of it, whole or by increments.
+/// Merging at a node that hosts the whole group with index and buckets: a thousand members have
+/// each changed one of a hundred items, and the node receives them as a whole or as increments.
 fn merge_into_replica(c: &mut Criterion) {
     const SIZE: u32 = 100_000;
     const MANY: u32 = 1_000;
@@ -154,9 +153,9 @@ fn merge_into_replica(c: &mut Criterion) {
     assert_eq!(increments.len(), MANY as usize);
     let me = common::member(MANY);
     let replica = Replica::restore(me, old);
-    // Nobody else holds what is changed.
+    // The changed nodes are not shared.
     let alone = || Replica::restore(me, group_state(&here));
-    let mut group = c.benchmark_group("hear");
+    let mut group = c.benchmark_group("merge_into_replica");
     group.measurement_time(Duration::from_millis(2_500));
     row(&mut group, BenchmarkId::new("whole", SIZE), alone, |here| here.merge(&new, CONTEXT));
     row(

@@ -1,5 +1,5 @@
-//! How long a write of one's own record takes, whatever its size, alone and while a reader holds
-//! the state before it.
+//! Writes of the own record, depending on its size, without readers and while a reader keeps the
+//! previous state.
 
 mod common;
 
@@ -13,13 +13,13 @@ use criterion::{
 };
 use gm_data::{Change, GroupState, KeyRange, Replica};
 
-/// Items of the record before the write.
+/// Number of items of the record before the write.
 const SIZES: [u32; 4] = [1, 1_000, 100_000, 1_000_000];
 
-/// Changes of a batch.
+/// Number of changes of a batch.
 const BATCH: u32 = 1_000;
 
-/// The only change that a write makes to its range.
+/// The kind of change that a write makes to its range.
 #[derive(Clone, Copy)]
 enum Kind {
     NewRange,
@@ -27,16 +27,16 @@ enum Kind {
     Removal,
 }
 
-/// A replica that writes, and is made anew before writes have changed its size by more than a tenth
-/// or one batch.
+/// A replica that writes. It is rebuilt before writes have changed its size by more than a tenth or
+/// one batch.
 struct Writer {
     kind: Kind,
     size: u32,
-    /// Changes of a write.
+    /// Number of changes of a write.
     batch: u32,
     replica: Replica,
     rng: Rng,
-    /// Items in an order of chance that were not written since the replica was made, the next last.
+    /// Items not yet written since the replica was built, in random order, the next one last.
     left: Vec<u32>,
     order: Vec<u32>,
     reader: Option<GroupState>,
@@ -52,7 +52,7 @@ impl Writer {
         writer
     }
 
-    /// A record of `size` items that nobody else holds, in a life that has begun.
+    /// Creates an unshared record of `size` items in an incarnation that has begun.
     fn renew(&mut self) {
         self.reader = None;
         self.replica = Replica::restore(common::member(0), group_state(&state(self.size, 1)));
@@ -77,7 +77,7 @@ impl Writer {
     fn change(&mut self) -> Change {
         let at = self.left.pop().expect("made anew before there is none");
         match self.kind {
-            // Between two that are there: both begin at their hundreds.
+            // Between two existing ranges, both of which begin at multiples of a hundred.
             Kind::NewRange => {
                 let start = range(at).start() + 1 + self.rng.below(99);
                 let range = KeyRange::single(start);
@@ -96,15 +96,15 @@ fn row(
     (size, batch): (u32, u32),
     read: bool,
 ) {
-    // Made by the first call only: criterion calls again for every sample.
+    // Created by the first call only, because criterion calls again for every sample.
     let mut made = None;
     group.bench_function(BenchmarkId::new(row, size), |b| {
         let writer = RefCell::new(made.take().unwrap_or_else(|| Writer::new(kind, size, batch)));
         let setup = || {
             let mut writer = writer.borrow_mut();
             let batch = writer.next();
-            // A reader as servers have them: it holds the latest state, so every write finds its
-            // path shared.
+            // A reader as in servers: it keeps the latest state, so every write finds its path
+            // shared.
             writer.reader = read.then(|| writer.replica.state().clone());
             batch
         };
@@ -122,7 +122,7 @@ fn one_item(c: &mut Criterion) {
     let rows = [
         ("new_range", Kind::NewRange),
         ("priority", Kind::Priority),
-        // The last item of a record does not go: it becomes an interest.
+        // The last item of a record cannot be removed: it becomes an interest.
         ("removal", Kind::Removal),
     ];
     for (subject, read) in [("write", false), ("write_while_read", true)] {
@@ -136,8 +136,8 @@ fn one_item(c: &mut Criterion) {
     }
 }
 
-/// 1,000 changes in one write, in an order of chance. Not on a record of one item, where there is
-/// not as much to change.
+/// 1,000 changes in one write, in random order. Skipped for a record of one item, which has too
+/// few.
 fn batch(c: &mut Criterion) {
     for (subject, read) in [("write_batch", false), ("write_batch_while_read", true)] {
         let mut group = c.benchmark_group(subject);

@@ -1,24 +1,24 @@
-//! A customer database on three machines, every customer on two of them: the first example of the
-//! system's author.
+//! A customer database on three machines, with every customer on two of them: the first example of
+//! the system's author.
 //!
-//! Run it with `cargo run -p gm-data --example customers`, and read it from the top. It knows no
-//! network: what one node holds is handed to another by a call.
-#![allow(clippy::print_stdout, reason = "an example is there to be looked at")]
+//! Run it with `cargo run -p gm-data --example customers`, and read it from the top. It has no
+//! network: a call passes the state of one node to another.
+#![allow(clippy::print_stdout, reason = "the example prints tables")]
 
 use std::error::Error;
 
 use gm_clock::NetId;
 use gm_data::{Change, GroupEvent, GroupName, GroupState, KeyRange, Op, Replica, WriteContext};
 
-/// The customers by the first letter of their names. Three ranges cut the whole key space.
+/// The customers by the first letter of their names. Three ranges divide the whole key space.
 const SHARDS: [(char, char); 3] = [('A', 'H'), ('I', 'Q'), ('R', 'Z')];
 
 /// The machines.
 const NODES: [(&str, &str); 3] =
     [("M1", "10.0.0.1:29999"), ("M2", "10.0.0.2:29999"), ("M3", "10.0.0.3:29999")];
 
-/// The first key of a letter: the 26 letters share the 2^32 keys evenly. `[`, which comes after
-/// `Z`, has the one behind all.
+/// The first key of a letter: the 26 letters share the 2^32 keys evenly. For `[`, which follows
+/// `Z`, the result is 2^32, one past the last key.
 fn first_key(letter: char) -> u64 {
     (u64::from(letter) - u64::from('A')) * (1 << 32) / 26
 }
@@ -37,15 +37,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let group: GroupName = "Customers".parse()?;
     let [one, two, three] = NODES.map(|(_, address)| address.parse::<NetId>());
     let [mut m1, mut m2, mut m3] = [one?, two?, three?].map(|me| Replica::new(me, group.clone()));
-    // Time and chance are handed in. Here they stand still, so that every run prints the same.
+    // The caller passes in time and random bits. Here they are constant, so that every run prints
+    // the same.
     let now = WriteContext { unix_seconds: 1_450_000_000, entropy: 0, millis: 0 };
 
-    title("Every node says what it serves: one write each, all of it or nothing");
+    title("Every node publishes its ranges in one atomic write");
     let [a_h, i_q, r_z] = SHARDS;
     m1.change(&[serve(a_h, 2)?, serve(r_z, 1)?], now)?;
     m2.change(&[serve(i_q, 2)?, serve(a_h, 1)?], now)?;
     m3.change(&[serve(r_z, 2)?, serve(i_q, 1)?], now)?;
-    // Whatever a node holds, any node may hand to any other, in any order, and twice.
+    // Any node may pass its state to any other, in any order and repeatedly.
     m2.merge(m1.state(), now)?;
     m3.merge(m2.state(), now)?;
     for node in [&mut m1, &mut m2] {
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     print_items(m1.state())?;
     agreement(&[&m1, &m2, &m3]);
 
-    title("M2 leaves, and M1 and M3 hear of it");
+    title("M2 leaves, and M1 and M3 merge the change");
     let before = m1.state().clone();
     m2.leave(now)?;
     m1.merge(m2.state(), now)?;
@@ -63,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     events(&m1.state().events_since(&before));
     print_items(m1.state())?;
 
-    title("The network splits; on each side somebody steps in");
+    title("The network splits, and one node on each side takes over ranges");
     let (at_m1, at_m3) = (m1.state().clone(), m3.state().clone());
     m1.change(&[serve(i_q, 1)?], now)?;
     m3.change(&[serve(a_h, 1)?], now)?;
@@ -73,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     events(&m3.state().events_since(&at_m3));
     agreement(&[&m1, &m3]);
 
-    title("The network heals: they exchange what they hold, and agree");
+    title("The network heals: the nodes exchange their states and agree");
     m1.merge(m3.state(), now)?;
     m3.merge(m1.state(), now)?;
     print_items(m1.state())?;
@@ -99,7 +100,7 @@ fn letters(range: KeyRange) -> Result<String, Box<dyn Error>> {
     Ok(range.to_string())
 }
 
-/// Who serves which customers, the most preferred first.
+/// Prints the owners of each shard, most preferred first.
 fn print_items(state: &GroupState) -> Result<(), Box<dyn Error>> {
     println!("{:<10} {:<22} {:<22} owners", "customers", "keys", "served by (priority)");
     for shard in SHARDS {
@@ -107,8 +108,8 @@ fn print_items(state: &GroupState) -> Result<(), Box<dyn Error>> {
         let mut owners: Vec<(u16, &str)> = state
             .items_of(Op::Add)
             .iter()
-            .filter(|timed| timed.item.range() == range)
-            .map(|timed| (timed.item.priority(), name_of(timed.item.member())))
+            .filter(|stamped| stamped.item.range() == range)
+            .map(|stamped| (stamped.item.priority(), name_of(stamped.item.member())))
             .collect();
         owners.sort_by(|left, right| right.cmp(left));
         let list: Vec<String> =
@@ -135,8 +136,8 @@ fn events(events: &[GroupEvent]) {
     }
 }
 
-/// Equal states have equal fingerprints: one number says whether two nodes agree, whatever the size
-/// of the group.
+/// Prints the fingerprints. Equal states have equal ones, so one number shows whether two nodes
+/// agree, whatever the size of the group.
 fn agreement(nodes: &[&Replica]) {
     for node in nodes {
         println!("fingerprint at {:<4} {:032x}", name_of(node.me()), node.state().fingerprint());

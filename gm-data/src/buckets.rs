@@ -1,6 +1,6 @@
-//! The members of a state by their place, and what anti-entropy compares of them: bucket by bucket,
-//! how many records there are and a fingerprint of them. Follows each change of the state, and is
-//! never rebuilt for one. Knows nothing of what is in a record.
+//! The members of a state by hash position, and the buckets that anti-entropy compares: inner nodes
+//! of a Merkle tree, each with the number of its records and a fingerprint of them. Updated with
+//! every change of the state, and never rebuilt for one.
 
 use alloc::vec::Vec;
 
@@ -9,37 +9,37 @@ use gm_clock::NetId;
 use crate::hash;
 use crate::tree::{Entry, Tree};
 
-/// The level of the smallest buckets: one for each place.
+/// The level of the smallest buckets, with one hash position each.
 const LEAF_LEVEL: u8 = 16;
 
-/// What two nodes compare of a bucket of members.
+/// Number and fingerprint of the records in a bucket, which two nodes compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bucket {
-    /// Records in it: of those who left and of the forgotten too.
+    /// Number of records, including those of members that left or were forgotten.
     pub records: usize,
-    /// The low 64 bits of the sum of what each record adds to the fingerprint of the group. 0 if
-    /// there are none.
+    /// The low 64 bits of the sum of the records' summands of the group's fingerprint; 0 for an
+    /// empty bucket.
     pub fingerprint: u64,
 }
 
-/// Where every record is. A clone is constant in time and shares everything.
+/// All members by hash position. A clone takes constant time and shares all data.
 #[derive(Clone)]
 pub(crate) struct Buckets {
     members: Tree<PositionedMember>,
 }
 
-/// One record: 40 bytes.
+/// Tree entry of one member: 40 bytes.
 #[derive(Clone, Copy)]
 struct PositionedMember {
     position: u64,
     member: NetId,
-    /// The low 64 bits of what it adds to the fingerprint.
+    /// The low 64 bits of the record's summand of the fingerprint.
     record_hash: u64,
 }
 
 const _: () = assert!(size_of::<PositionedMember>() == 40);
 
-/// `None` stands before all members of the place.
+/// A `None` sorts before all members at the position.
 type Key = (u64, Option<NetId>);
 
 impl Entry for PositionedMember {
@@ -75,8 +75,8 @@ impl PositionedMember {
 }
 
 impl Buckets {
-    /// The buckets of a whole state: each member, and what its record adds to the fingerprint of
-    /// the group.
+    /// Builds the buckets of a whole state from each member and its record's summand of the group's
+    /// fingerprint.
     pub(crate) fn build(shares: impl Iterator<Item = (NetId, u128)>) -> Buckets {
         let mut members: Vec<PositionedMember> = shares
             .map(|(member, share)| PositionedMember::new((hash::hash_position(member), member), share))
@@ -85,8 +85,8 @@ impl Buckets {
         Buckets { members: Tree::from_sorted(&members) }
     }
 
-    /// The record of the member at that place added `old` to the fingerprint of the group, or is
-    /// new, and now adds `new`. Logarithmic.
+    /// Sets the summand of the member `at` to `new`, where `old` is its previous summand, or `None`
+    /// for a new member. Logarithmic.
     pub(crate) fn set(&mut self, at: (u64, NetId), old: Option<u128>, new: u128) {
         let new = PositionedMember::new(at, new);
         match old {
@@ -95,20 +95,22 @@ impl Buckets {
         }
     }
 
-    /// What is in a bucket; nothing in one that is not there. Logarithmic.
+    /// Number and fingerprint of the records in a bucket; empty if there is no such bucket.
+    /// Logarithmic.
     pub(crate) fn bucket(&self, level: u8, index: u64) -> Bucket {
         let inside =
             bucket_bounds(level, index).and_then(|(first, end)| self.members.sum_between(first, end));
         inside.unwrap_or_default()
     }
 
-    /// The members in a bucket, by place.
+    /// The members in a bucket, by hash position.
     pub(crate) fn members(&self, level: u8, index: u64) -> impl Iterator<Item = NetId> + '_ {
         let inside = bucket_bounds(level, index).map(|(first, end)| self.members.between(first, end));
         inside.into_iter().flatten().map(|members| members.member)
     }
 
-    /// The first member at that place or after it, or else the first of all. Logarithmic.
+    /// The first member at or after the position, or the first of all if there is none.
+    /// Logarithmic.
     pub(crate) fn first_member_from(&self, position: u64) -> Option<NetId> {
         let members =
             self.members.first_from((position, None)).or_else(|| self.members.first_from((0, None)));
@@ -116,8 +118,8 @@ impl Buckets {
     }
 }
 
-/// Where a bucket begins and what it ends before, `None` being the end of all places; `None` if
-/// there is no such bucket.
+/// The first key of a bucket and the key at which it ends, where `None` is the end of all
+/// positions. `None` if there is no such bucket.
 fn bucket_bounds(level: u8, index: u64) -> Option<(Key, Option<Key>)> {
     let (first, width) = match level {
         0 => ((index == 0).then_some(0)?, None),

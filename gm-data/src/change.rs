@@ -1,5 +1,5 @@
-//! What a caller may ask of its own record, and what a batch of it would write. Pure: writes
-//! nothing itself.
+//! Changes that a caller makes to its own record, and the planning of a batch of them into item
+//! contents. Planning writes nothing; `replica/write.rs` does.
 
 use alloc::collections::BTreeMap;
 
@@ -11,117 +11,120 @@ use crate::packed_item::{ItemContent, range_key};
 use crate::planted_bugs::{Bug, planted};
 use crate::{Item, KeyRange, Op, Record};
 
-/// One change that a member makes to what it says of itself. A batch of them is one write: others
-/// see all of it or none.
+/// One change of a member to its own record. A batch of changes is one write: other nodes see all
+/// of it or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// Serve the range, whatever was said of it before.
+    /// Serve the range, replacing an earlier item of the same range.
     Serve {
         /// The keys.
         range: KeyRange,
-        /// The port of the service, 1 to 65535; `None`: the member's default port.
+        /// The port of the service, 1 to 65535. `None` means the member's default port.
         port: Option<u16>,
-        /// 1 to 65535, more is preferred; [`DEFAULT_PRIORITY`] where there is nothing to choose.
+        /// The priority, 1 to 65535; higher is preferred. Use [`DEFAULT_PRIORITY`] if there is no
+        /// preference.
         priority: u16,
     },
-    /// Neither serve the range nor be interested in it any longer. The last live item becomes an
-    /// interest instead: only leaving ends a membership.
+    /// Stop serving the range and drop any interest in it. A member's last live item becomes an
+    /// interest instead, because only leaving ends a membership.
     Unserve(KeyRange),
-    /// Be interested in the range, and do not serve it.
+    /// Be interested in the range and do not serve it.
     Interest(KeyRange),
-    /// Give a range that is served another priority.
+    /// Set the priority of a served range.
     Priority {
         /// The keys.
         range: KeyRange,
-        /// 1 to 65535.
+        /// The priority, 1 to 65535.
         priority: u16,
     },
-    /// Add to the priority of a range. A range that is not served is served with that priority.
+    /// Increase the priority of a range. A range that is not served yet is served with the step as
+    /// its priority.
     Raise {
         /// The keys.
         range: KeyRange,
-        /// By how much, 1 to 65535.
+        /// The step, 1 to 65535.
         by: u16,
-        /// The port, if the range is not served yet; `None`: the member's default port.
+        /// The port, used if the range is not served yet. `None` means the member's default port.
         port: Option<u16>,
     },
-    /// Take from the priority of a range that is served. At zero or below it is unserved.
+    /// Decrease the priority of a served range. At zero or below the range is no longer served.
     Lower {
         /// The keys.
         range: KeyRange,
-        /// By how much, 1 to 65535.
+        /// The step, 1 to 65535.
         by: u16,
     },
-    /// Say of the item's range what the item says. Its member must be the writer. A removal
-    /// unserves.
+    /// Store the item. Its member must be the writer. A removal acts as `Unserve`.
     Put(Item),
 }
 
-/// Why a batch was refused. Nothing was changed.
+/// Reason why a batch was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ChangeError {
-    /// A batch without changes.
+    /// The batch has no changes.
     #[error("the batch is empty")]
     EmptyBatch,
-    /// There is no item of that range to remove or to lower, or none that is served.
-    #[error("{range} is not served here, exactly so: ranges are not cut, name the one that was served")]
+    /// There is no live item of exactly that range, or none that is served.
+    #[error(
+        "no item for exactly {range}; ranges cannot be split, use the range that was served (see `topology`)"
+    )]
     NotServed {
-        /// The range that was named.
+        /// The range of the change.
         range: KeyRange,
     },
-    /// No port was given and the member has no default port.
+    /// The change has no port and the member has no default port.
     #[error("no port for {range}: give one, or set the member's default port")]
     NoPort {
-        /// The range that was to be served.
+        /// The range of the change.
         range: KeyRange,
     },
-    /// Port 0 is nobody's service.
+    /// The port is 0, on which no service can listen.
     #[error("port 0 for {range}: ports are 1 to 65535")]
     PortZero {
-        /// The range that was to be served.
+        /// The range of the change.
         range: KeyRange,
     },
-    /// The priority would not be in 1..=65535, or the step is 0.
+    /// The resulting priority would not be in 1..=65535, or the step is 0.
     #[error("the priority of {range} would be out of range, or the step is 0: priorities are 1 to 65535")]
     PriorityOutOfRange {
-        /// The range whose priority it is.
+        /// The range of the change.
         range: KeyRange,
     },
-    /// The range is the last that the member says anything of, and it is an interest already.
+    /// The range is the member's only live item, and is an interest already.
     #[error("{range} is the last interest of this member: leave the group to end the membership")]
     LastItem {
-        /// The range that was named.
+        /// The range of the change.
         range: KeyRange,
     },
-    /// Only a member itself writes about itself.
-    #[error("an item of {member} cannot be written by {writer}: only a member itself writes about itself")]
+    /// The item belongs to another member. Only a member itself writes its items.
+    #[error("an item of {member} cannot be written by {writer}: only a member itself writes its items")]
     WriteForOther {
-        /// Whose item it is.
+        /// The member that owns the item.
         member: NetId,
-        /// Who wanted to write it.
+        /// The member that attempted the write.
         writer: NetId,
     },
-    /// The member does not belong to the group.
+    /// The node is not a member of the group.
     #[error("not a member of this group")]
     NotAMember,
     /// Another live node writes under the same identity.
     #[error(
-        "another node writes as {member}: give one of the two another address; writing goes on by itself a while after the other has stopped"
+        "another node writes as {member}: give one of the two another address; writing resumes by itself some time after the other node has stopped"
     )]
     IdentityConflict {
-        /// The identity that both use.
+        /// The NetId that both nodes use.
         member: NetId,
     },
 }
 
-/// What a batch writes, sorted by range; only what differs from what stands there. Empty, if
-/// nothing does.
+/// The item contents that a batch writes, sorted by range. Contains only differences to the present
+/// record, so it is empty if the batch changes nothing.
 pub(crate) type BatchContents = BTreeMap<KeyRange, ItemContent>;
 
 pub(crate) const INTEREST: ItemContent = ItemContent { op: Op::Get, port: 0, priority: DEFAULT_PRIORITY };
 pub(crate) const REMOVAL: ItemContent = ItemContent { op: Op::Rmv, port: 0, priority: DEFAULT_PRIORITY };
 
-/// Who writes, and onto what.
+/// The writer of a batch and its present record.
 #[derive(Clone, Copy)]
 pub(crate) struct BatchPlanner<'a> {
     pub(crate) me: NetId,
@@ -130,7 +133,7 @@ pub(crate) struct BatchPlanner<'a> {
 }
 
 impl BatchPlanner<'_> {
-    /// What the batch writes, change after change, the last word on a range counting.
+    /// Plans the batch, change by change. The last change of a range determines its content.
     pub(crate) fn plan(&self, batch: &[Change]) -> Result<BatchContents, ChangeError> {
         if batch.is_empty() {
             return Err(ChangeError::EmptyBatch);
@@ -150,7 +153,7 @@ impl BatchPlanner<'_> {
         if let Some(range) = kept_last {
             contents.insert(range, INTEREST);
         }
-        // What was never there needs no removal.
+        // An item that was never stored needs no removal.
         contents.retain(|&range, content| {
             self.stored(range).map_or(content.op != Op::Rmv, |stored| stored != *content)
         });
@@ -160,7 +163,7 @@ impl BatchPlanner<'_> {
         Ok(contents)
     }
 
-    /// What one change says of its range, after those before it.
+    /// The range and content that one change leads to, after the changes before it.
     fn step(
         &self,
         contents: &BatchContents,
@@ -225,18 +228,18 @@ impl BatchPlanner<'_> {
         Ok(ItemContent { op: Op::Add, port, priority })
     }
 
-    /// What stands on the range, a kept removal too.
+    /// The stored content of the range, which may be a kept removal.
     fn stored(&self, range: KeyRange) -> Option<ItemContent> {
         let packed = self.record?.items.get(range_key(range))?;
         Some(packed.content())
     }
 
-    /// What is live on the range after what was written so far.
+    /// The live content of the range after the changes planned so far.
     fn live(&self, contents: &BatchContents, range: KeyRange) -> Option<ItemContent> {
         contents.get(&range).copied().or_else(|| self.stored(range)).filter(|content| content.op.is_live())
     }
 
-    /// How many items are live once it is written.
+    /// The number of live items after the batch.
     fn live_after(&self, contents: &BatchContents) -> usize {
         let before = self.record.map_or(0, |record| record.live_count);
         let is_live = |content: Option<ItemContent>| usize::from(content.is_some_and(|c| c.op.is_live()));

@@ -1,5 +1,4 @@
-//! What an observer of a group wants to be told: the difference of two states as events. Knows
-//! nothing of how the states came to be.
+//! Events for observers of a group: the difference of two states.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -12,48 +11,48 @@ use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Item, Record};
 
-/// One thing that changed between two states of a group. Kept removals, stamps and versions alone
-/// are no events.
+/// One change between two states of a group. Changes of kept removals, stamps or versions alone are
+/// not events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupEvent {
-    /// The member had no live item, and now has.
+    /// The member had no live item and now has one.
     Joined(NetId),
-    /// A range is served, or of interest, that was neither.
+    /// The range is now served or of interest, and was neither before.
     RangeAdded(Item),
-    /// The member's item on this range has another op, port or priority.
+    /// The op, port or priority of the member's item on this range changed.
     RangeChanged {
-        /// The item as it was.
+        /// The item before the change.
         from: Item,
-        /// The item as it is.
+        /// The item after the change.
         to: Item,
     },
-    /// A range is no longer served, or of interest: the item as it was.
+    /// The range is no longer served or of interest. Contains the item as it was.
     RangeRemoved(Item),
-    /// The member has no live item any more: it left, or was forgotten.
+    /// The member has no live item any more, because it left or was forgotten.
     Left(NetId),
 }
 
-/// How far a difference of two states was told, see [`GroupState::events_from`].
+/// Position in the events of a difference, see [`GroupState::events_from`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventCursor {
-    /// The member whose events come next.
+    /// The member at which the next events begin.
     member: NetId,
-    /// The last of its slots that was told; if there is none, nothing was told of the member.
+    /// Key of the last item whose event was returned; `None` if no event of the member was.
     item: Option<u64>,
 }
 
 impl GroupState {
-    /// What changed from `before` to this state, member by member in their order; of one member
-    /// first that it joined, then its ranges in their order, and last that it left. Costs what the
-    /// two states do not share.
+    /// All events from `before` to this state, in the order of the members. For each member: first
+    /// that it joined, then its ranges in order, finally that it left. The cost is proportional to
+    /// what the two states do not share.
     pub fn events_since(&self, before: &GroupState) -> Vec<GroupEvent> {
         self.events_from(before, None, usize::MAX).0
     }
 
-    /// A part of [`events_since`](GroupState::events_since): about `most` of the events, at least
-    /// one if there is one, and how far they go; nothing if that is to the end. The next part
-    /// begins there, if it is asked for with the same two states. Costs what the two do not share,
-    /// up to its end, and a logarithm.
+    /// A part of [`events_since`](GroupState::events_since): about `limit` events, and at least one
+    /// if there is any. Also returns a cursor, or `None` at the end. To continue, pass the cursor
+    /// with the same two states. The cost is logarithmic, plus what the two states do not share
+    /// within the part.
     pub fn events_from(
         &self,
         before: &GroupState,
@@ -78,9 +77,10 @@ impl GroupState {
         (events, reached)
     }
 
-    /// The bytes that this state holds and `after` does not share, or a little more: what is kept
-    /// in memory only because of this one, once `after` has taken its place. What a
-    /// [`View`](crate::View) adds is not counted. Costs what the two do not share.
+    /// The number of bytes that this state does not share with `after`, or slightly more: the
+    /// memory that is in use only because this state is kept after `after` replaced it. The indexes
+    /// of a [`View`](crate::View) are not counted. The cost is proportional to what the two states
+    /// do not share.
     pub fn unshared_bytes(&self, after: &GroupState) -> usize {
         let mut bytes = 0;
         let mut visit = |old: Option<&RecordEntry>, new: Option<&RecordEntry>| {
@@ -98,8 +98,9 @@ impl GroupState {
         nodes + bytes
     }
 
-    /// Calls `see` with the records of every member whose version or digest differs, first as
-    /// `before` has it, in the order of the members. Costs what the two states do not share.
+    /// Calls `visit` with the record in `before` and in this state of every member whose version or
+    /// digest differs, in the order of the members. The cost is proportional to what the two states
+    /// do not share.
     pub fn each_changed_record<'a>(
         &'a self,
         before: &'a GroupState,
@@ -114,8 +115,8 @@ impl GroupState {
     }
 }
 
-/// The events of one member, after the slot `told` if something was told of it; and, if they are
-/// too many, the last slot that they tell of.
+/// Appends the events of one member, after the item `cursor` if that is given. Returns the key of the
+/// last item whose event was appended if the limit was reached.
 fn record_events(
     old: Option<&Record>,
     new: Option<&Record>,
@@ -124,7 +125,7 @@ fn record_events(
     events: &mut Vec<GroupEvent>,
 ) -> Option<Option<u64>> {
     let member = new.or(old).map(Record::member)?;
-    // Equal versions and digests, equal live items: nothing to look for.
+    // Records with equal versions and digests have equal live items, so there are no events.
     if old.map(Record::version_digest) == new.map(Record::version_digest) {
         return None;
     }
@@ -142,7 +143,8 @@ fn record_events(
             if Some(key) == cursor {
                 return ControlFlow::Continue(());
             }
-            // That it joined is told with its first range: so there is always a slot to go on from.
+            // `Joined` is emitted together with the first range, so there is always an item to
+            // continue from.
             if events.len() >= limit && last.is_some() {
                 reached = Some(last);
                 return ControlFlow::Break(());
@@ -158,8 +160,8 @@ fn record_events(
     reached
 }
 
-/// Calls `see` for every slot on which the two records differ, be it in its stamp or in a kept
-/// removal only.
+/// Calls `visit` for every item in which the two records differ, including differences only in
+/// stamps or kept removals.
 pub(crate) fn each_item_change(
     old: Option<&Record>,
     new: Option<&Record>,
@@ -171,7 +173,8 @@ pub(crate) fn each_item_change(
     });
 }
 
-/// The same from the slot `first` on, with the key of each, until `see` breaks off.
+/// As `each_item_change`, from the item with the key `first` on, with the key of each item, until
+/// `visit` breaks.
 fn walk_item_changes(
     old: Option<&Record>,
     new: Option<&Record>,

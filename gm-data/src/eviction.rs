@@ -1,11 +1,11 @@
-//! Eviction: dropping a member's record of certain versions, and refusing it for a while, so that
-//! no version is the end of a member and no forgotten member fills a group for ever. Knows nothing
-//! of who asks for it.
+//! Evictions, which make nodes drop a member's record of certain versions and refuse it for a time.
+//! With them a member can recover from a record of the greatest possible version, and records of
+//! forgotten members can be deleted.
 //!
-//! A join alone can do neither: it is a maximum, and whoever holds the greatest version that there
-//! is cannot be overtaken. So an eviction is no join. It is an order to drop, which everybody
-//! remembers for [`Evictions::MAX_AGE`]: long enough for all that hear each other to have dropped
-//! what it names. Whoever was apart for longer brings the record back, and it is evicted again.
+//! Merging alone can do neither, because it is a maximum: a holder of the greatest possible version
+//! cannot be superseded. An eviction is therefore not merged. It is an order to drop, which every
+//! node remembers for [`Evictions::MAX_AGE`], long enough for all connected nodes to drop the
+//! record. A node that was disconnected for longer brings the record back, and it is evicted again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -14,30 +14,30 @@ use gm_clock::{CEILING, Incarnation, NetId};
 
 use crate::{GroupState, Record, Version};
 
-/// No honest writer comes near incarnations and clocks from here on, 2^61: a member that ticks a
-/// million times a second reaches it after 73 thousand years. What is heard from here on is a
-/// fault, or was written by somebody who wanted it to be the last word.
+/// The horizon, 2^61: no honest writer reaches incarnations and clocks from here on. A member that
+/// ticks a million times a second would reach it after 73 thousand years. A greater incarnation or
+/// clock is therefore a fault, or was written to make it impossible to supersede.
 pub const HORIZON: u64 = 1 << 61;
 
-/// Versions of one member's record that everybody is to drop.
+/// A range of versions of one member's record that every node must drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Eviction {
-    /// Whose record.
+    /// The member that owns the record.
     pub member: NetId,
-    /// The least of the versions.
+    /// The least version that is evicted.
     pub least: Version,
-    /// The greatest of them, not below `least`.
+    /// The greatest version that is evicted, not below `least`.
     pub greatest: Version,
 }
 
 impl Eviction {
-    /// Lives that a member has left before its own eviction would reach it: far more than it can
-    /// open in an hour.
+    /// Number of incarnations between a reset member and its own eviction: far more than it can
+    /// open within an hour.
     const MARGIN: u64 = 1 << 32;
 
-    /// Of everything that the member is known to have written up to that version: what is dropped
-    /// of the forgotten. Of a version beyond the [`HORIZON`] only of what is beyond it, as a member
-    /// that lives comes back below.
+    /// The eviction of everything that the member wrote up to the given version, used for forgotten
+    /// members. For a version beyond the [`HORIZON`] it covers only versions beyond the horizon,
+    /// because a living member resets to a version below it.
     #[must_use]
     pub fn up_to(member: NetId, greatest: Version) -> Eviction {
         let least = if greatest.incarnation.get() < HORIZON { 0 } else { HORIZON };
@@ -45,10 +45,10 @@ impl Eviction {
         Eviction { member, least: Version { incarnation, forgotten: false, clock: 0 }, greatest }
     }
 
-    /// Of everything far above that life of the member: how it gets out where no life can be
-    /// greater.
-    pub(crate) fn far_above(member: NetId, life: Incarnation) -> Eviction {
-        let incarnation = Incarnation::new(life.get().saturating_add(Eviction::MARGIN).min(CEILING));
+    /// The eviction of all versions far above the given incarnation, used if no greater incarnation
+    /// is possible.
+    pub(crate) fn far_above(member: NetId, incarnation: Incarnation) -> Eviction {
+        let incarnation = Incarnation::new(incarnation.get().saturating_add(Eviction::MARGIN).min(CEILING));
         let least =
             Version { incarnation: incarnation.unwrap_or(Incarnation::MAX), forgotten: false, clock: 0 };
         Eviction {
@@ -58,25 +58,26 @@ impl Eviction {
         }
     }
 
-    /// Whether a record of that version is to be dropped.
+    /// Whether the eviction covers a record of the given version.
     #[must_use]
     pub fn covers(&self, version: Version) -> bool {
         (self.least..=self.greatest).contains(&version)
     }
 }
 
-/// The evictions that a replica remembers: at most one a member, the latest.
+/// The evictions that a replica remembers: at most one per member, the latest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Evictions {
-    /// With the time at which each came, in the milliseconds of
+    /// The eviction and the time at which it was received, in the milliseconds of
     /// [`WriteContext::millis`](crate::WriteContext).
     by_member: BTreeMap<NetId, (Eviction, u64)>,
 }
 
 impl Evictions {
-    /// How long one is remembered, in milliseconds: an hour.
+    /// Time for which an eviction is remembered, in milliseconds: one hour.
     pub(crate) const MAX_AGE: u64 = 3_600_000;
-    /// At most so many are remembered: of more, the members that come last in their order are not.
+    /// Maximum number of remembered evictions. If there are more, those of further members are not
+    /// remembered.
     pub(crate) const MAX: usize = 1 << 20;
 
     pub(crate) const fn new() -> Evictions {
@@ -87,18 +88,18 @@ impl Evictions {
         self.by_member.is_empty()
     }
 
-    /// The eviction of the member.
+    /// The remembered eviction of the member.
     pub(crate) fn get(&self, member: NetId) -> Option<Eviction> {
         self.by_member.get(&member).map(|(eviction, _)| *eviction)
     }
 
-    /// The eviction of the member that covers that version.
+    /// The remembered eviction of the member, if it covers the version.
     pub(crate) fn covering(&self, member: NetId, version: Version) -> Option<Eviction> {
         self.get(member).filter(|eviction| eviction.covers(version))
     }
 
-    /// Remembers them. One that is remembered already keeps its time, so that no two nodes keep
-    /// each other's alive.
+    /// Remembers the evictions. One that is remembered already keeps its time, so that two nodes
+    /// cannot keep refreshing each other's.
     pub(crate) fn remember(&mut self, evictions: &[Eviction], millis: u64) {
         for eviction in evictions {
             let known = self.by_member.get(&eviction.member).is_some_and(|(known, _)| known == eviction);
@@ -110,27 +111,27 @@ impl Evictions {
         }
     }
 
-    /// Remembers none of the member.
+    /// Removes the eviction of the member.
     pub(crate) fn remove(&mut self, member: NetId) {
         self.by_member.remove(&member);
     }
 
-    /// Takes over what another set remembers of one member.
+    /// Copies the eviction of one member from another set.
     pub(crate) fn copy_from(&mut self, other: &Evictions, member: NetId) {
         if let Some(theirs) = other.by_member.get(&member) {
             self.by_member.insert(member, *theirs);
         }
     }
 
-    /// Forgets those that are old enough.
+    /// Removes the evictions that are older than [`Evictions::MAX_AGE`].
     pub(crate) fn expire(&mut self, millis: u64) {
         self.by_member.retain(|_, (_, since)| millis.saturating_sub(*since) < Evictions::MAX_AGE);
     }
 }
 
 impl GroupState {
-    /// Drops the records that evictions cover, and returns whose they were, in the order of the
-    /// members. Linear if there is one.
+    /// Drops the records that the evictions cover. Returns the members that owned them, in order.
+    /// Linear if any record is dropped.
     pub fn evict(&mut self, evictions: &[Eviction]) -> Vec<NetId> {
         let covered = |eviction: &Eviction| {
             self.record(eviction.member).map(Record::version).is_some_and(|version| eviction.covers(version))

@@ -1,5 +1,4 @@
-//! All groups that a node holds something of, by name, and one fingerprint over them. Knows nothing
-//! of how they are sent.
+//! [`GroupSet`], all groups of which a node has a replica, by name, with one root hash over them.
 
 use alloc::collections::BTreeMap;
 
@@ -7,7 +6,7 @@ use gm_clock::NetId;
 
 use crate::{GroupName, Replica, hash};
 
-/// What a node holds: group name -> replica, in the order of the names.
+/// All replicas of a node by group name, in the order of the names.
 #[derive(Clone, Debug)]
 pub struct GroupSet {
     me: NetId,
@@ -16,27 +15,26 @@ pub struct GroupSet {
 }
 
 impl GroupSet {
-    /// The topology of a node that holds nothing yet.
+    /// The group set of a node without replicas.
     pub const fn new(me: NetId) -> GroupSet {
         GroupSet { me, groups: BTreeMap::new(), root: 0 }
     }
 
-    /// Whose topology it is.
+    /// The node that hosts the replicas.
     pub const fn me(&self) -> NetId {
         self.me
     }
 
-    /// The group, if anything is held of it.
+    /// The replica of the group, if there is one.
     pub fn group(&self, name: &GroupName) -> Option<&Replica> {
         self.groups.get(name)
     }
 
-    /// Changes a group by way of `edit`; one that is not held begins empty. Everything that changes
-    /// a group goes through here, so that the root follows. A replica that is blank afterwards is
-    /// not held.
+    /// Edits a group's replica, which is created if there is none. Every change of a replica is
+    /// made here, so that the root is updated. A replica that is empty afterwards is removed.
     ///
     /// # Panics
-    /// If `edit` puts the replica of another node or group in the place of this one.
+    /// If `edit` replaces the replica by one of another node or group.
     pub fn edit<R>(&mut self, name: &GroupName, edit: impl FnOnce(&mut Replica) -> R) -> R {
         let before = self.groups.get(name).map_or(0, group_hash);
         let fresh = || Replica::new(self.me, name.clone());
@@ -44,7 +42,7 @@ impl GroupSet {
         let result = edit(replica);
         assert!(
             replica.me() == self.me && replica.state().name() == name,
-            "a replica of another node or group was put into a topology"
+            "a replica of another node or group was put into a group set"
         );
         let after = group_hash(replica);
         if replica.is_empty() {
@@ -54,7 +52,7 @@ impl GroupSet {
         result
     }
 
-    /// The groups of which anything is held, in the order of their names.
+    /// The names of all groups with a replica, in order.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &GroupName> + '_ {
         self.groups.keys()
     }
@@ -64,13 +62,12 @@ impl GroupSet {
         self.groups.values()
     }
 
-    /// The groups of which the node is a member, as far as is known here, in the order of their
-    /// names.
+    /// The names of the groups in which the node is known to be a member, in order.
     pub fn groups_of(&self, node: NetId) -> impl Iterator<Item = &GroupName> + '_ {
         self.groups.iter().filter(move |(_, replica)| replica.state().is_member(node)).map(|(name, _)| name)
     }
 
-    /// The fingerprint over those groups that are chosen. Costs what is held.
+    /// The root hash over the selected groups. The cost is linear in the number of replicas.
     pub fn root_of(&self, choose: impl Fn(&Replica) -> bool) -> u128 {
         self.groups
             .values()
@@ -78,12 +75,12 @@ impl GroupSet {
             .fold(0, |sum, replica| sum.wrapping_add(group_hash(replica)))
     }
 
-    /// What a group adds to the root: 0 if nothing is held of it.
+    /// The group's summand of the root; 0 if there is no replica.
     pub fn group_hash(&self, name: &GroupName) -> u128 {
         self.groups.get(name).map_or(0, group_hash)
     }
 
-    /// One fingerprint over all groups: equal where two nodes hold equal groups. Kept up to date by
+    /// The root hash over all groups, which is equal on two nodes with equal groups. Updated with
     /// every change.
     pub const fn root(&self) -> u128 {
         self.root

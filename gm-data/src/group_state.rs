@@ -1,6 +1,8 @@
-//! The state of a group, or a part of it: a name and records. Joining is all that happens to
-//! records of others; what an owner does with its own stands in `replica.rs`.
+//! [`GroupState`], the replicated state of a group or a part of it: a name and a record per member.
+//! Records of other members change only by merging here; writes of a node's own record are in
+//! `replica.rs`.
 
+mod equality;
 mod record_entry;
 
 use alloc::sync::Arc;
@@ -19,11 +21,11 @@ use crate::{ApplyOutcome, GroupName, Increment, Record, Version, VersionDigest, 
 
 pub(crate) use record_entry::{RecordEdit, RecordEntry};
 
-/// The state of a group, or any subset of its records (a delta): the same type, joined the same
-/// way.
+/// The state of a group, or any subset of its records (a delta): both have the same type and merge
+/// in the same way.
 ///
-/// A clone is constant in time and shares everything: readers keep one while the original goes on.
-/// Records are in the order of their members, each member once.
+/// A clone takes constant time and shares all data: a reader keeps a clone while the original
+/// changes. Records are in the order of their members, each member once.
 #[derive(Clone)]
 pub struct GroupState {
     name: GroupName,
@@ -31,52 +33,53 @@ pub struct GroupState {
     fingerprint: u128,
     live_items: usize,
     members: usize,
-    /// Deltas have none.
+    /// `None` for deltas.
     indexes: Option<Indexes>,
 }
 
-/// What follows every change of a state, once it is there.
+/// Secondary structures that are updated with every change of the state.
 #[derive(Clone)]
 struct Indexes {
     index: Index,
     buckets: Buckets,
 }
 
-/// The messages are of two groups. Nothing was changed.
+/// Error: the two states belong to different groups. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
-#[error("a message of group {theirs:?} cannot be merged into group {mine:?}")]
+#[error("a state of group {theirs:?} cannot be merged into group {mine:?}")]
 pub struct WrongGroup {
-    /// The group that it should have been.
+    /// The group of the state that was to be changed.
     pub mine: GroupName,
-    /// The group that it is.
+    /// The group of the other state.
     pub theirs: GroupName,
 }
 
-/// What a merge did, member by member, in the order of the members. Members whose records were
-/// equal are in neither list.
+/// Outcome of a merge, per member, in the order of the members. Members whose records were equal
+/// are in no list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergeOutcome {
-    /// Whose records were taken.
+    /// Members whose records were newer and were taken over.
     pub newer: Vec<NetId>,
-    /// Whose records were older than those held here: whoever sent them wants to know.
+    /// Members whose records were older than the local ones. The sender needs the local records.
     pub older: Vec<NetId>,
-    /// Whose records a replica refused, because they were [evicted](crate::Eviction).
+    /// Members whose records a replica refused, because they were [evicted](crate::Eviction).
     pub refused: Vec<NetId>,
 }
 
 impl GroupState {
-    /// The group of that name, of which nothing is known.
+    /// The empty state of the group with the given name.
     pub const fn new(name: GroupName) -> GroupState {
         GroupState { name, records: Tree::new(), fingerprint: 0, live_items: 0, members: 0, indexes: None }
     }
 
-    /// The message of those records. Of two records of one member the greater is taken. Linear, if
-    /// they come in the order of their members.
+    /// The state that has the given records. Of two records of one member the greater is kept.
+    /// Linear if the records are sorted by member.
     pub fn from_records(name: GroupName, records: impl IntoIterator<Item = Record>) -> GroupState {
         let mut entries: Vec<RecordEntry> =
             records.into_iter().map(|record| RecordEntry::new(Arc::new(record))).collect();
         if !entries.is_sorted_by(|a, b| a.member < b.member) {
-            // The greater stamp first; of equal ones the one that came first, as in a merge.
+            // The greater version digest first; of equal ones the first in the list wins, as in a
+            // merge.
             entries.sort_by_key(|entry| (entry.member, Reverse(entry.record.version_digest())));
             entries.dedup_by_key(|entry| entry.member);
         }
@@ -93,59 +96,62 @@ impl GroupState {
         &self.name
     }
 
-    /// What is known of the member.
+    /// The record of the member, if there is one.
     pub fn record(&self, member: NetId) -> Option<&Record> {
         self.records.get(member).map(|entry| &*entry.record)
     }
 
-    /// What is known of the member, to be shared.
+    /// The record of the member as a shared pointer.
     pub(crate) fn record_arc(&self, member: NetId) -> Option<&Arc<Record>> {
         self.records.get(member).map(|entry| &entry.record)
     }
 
-    /// All records, in the order of their members: of those who left and of the forgotten too.
+    /// All records in the order of their members, including those of members that left or were
+    /// forgotten.
     pub fn records(&self) -> impl ExactSizeIterator<Item = &Record> + '_ {
         self.records.iter().map(|entry| &*entry.record)
     }
 
-    /// Version and digest of each record, in the order of the members.
+    /// The version and digest of each record, in the order of the members.
     pub fn version_digests(&self) -> impl ExactSizeIterator<Item = (NetId, VersionDigest)> + '_ {
         self.records().map(|record| (record.member(), record.version_digest()))
     }
 
-    /// The clocks of all records, for callers who compare how far nodes have come. Forgotten
-    /// records have none.
+    /// The clocks of all records, to compare how far nodes have advanced. Forgotten records are
+    /// left out.
     pub fn world_clock(&self) -> WorldClock {
         self.records().filter(|record| !record.version().forgotten).map(Record::clock).collect()
     }
 
-    /// The sum over all records of a hash of member, version and digest. Equal states have equal
-    /// ones; different states different ones, but for an accident of about 1 in 2^64. Kept up to
-    /// date by every change, so asking costs nothing.
+    /// The fingerprint of the group: the sum over all records of a hash of member, version and
+    /// digest. Equal states have equal fingerprints; different states have different ones, except
+    /// with a probability of about 1 in 2^64. Updated with every change, so reading it costs
+    /// nothing.
     pub const fn fingerprint(&self) -> u128 {
         self.fingerprint
     }
 
-    /// Members of the group: records with a live item.
+    /// Number of members of the group, which are those whose record has a live item.
     pub const fn member_count(&self) -> usize {
         self.members
     }
 
-    /// Live items of all members.
+    /// Number of live items of all members.
     pub const fn live_item_count(&self) -> usize {
         self.live_items
     }
 
-    /// Takes from `other` every record that is greater than the one held here. Costs what the two
-    /// do not share, or a search for each record of `other` if these are few.
+    /// Merges `other` into this state: takes over every record that is greater than the local one.
+    /// The cost is proportional to what the two states do not share, or is one search for each
+    /// record of `other` if these are few.
     ///
     /// # Errors
-    /// [`WrongGroup`] if `other` is of another group.
+    /// [`WrongGroup`] if `other` belongs to another group.
     pub fn merge(&mut self, other: &GroupState) -> Result<MergeOutcome, WrongGroup> {
         self.merge_except(other, None)
     }
 
-    /// As [`merge`](GroupState::merge), leaving out the records of `own`.
+    /// As [`merge`](GroupState::merge), except that the record of `own` is left out.
     pub(crate) fn merge_except(
         &mut self,
         other: &GroupState,
@@ -158,10 +164,10 @@ impl GroupState {
         let mut taken: Vec<Arc<Record>> = Vec::new();
         let mut compare = |mine: Option<&RecordEntry>, theirs: Option<&RecordEntry>| {
             let Some(theirs) = theirs.filter(|theirs| Some(theirs.member) != own) else { return };
-            let stamp = theirs.record.version_digest();
+            let remote = theirs.record.version_digest();
             match mine.map(|mine| mine.record.version_digest()) {
-                Some(mine) if !supersedes(stamp, mine) => {
-                    if supersedes(mine, stamp) {
+                Some(mine) if !supersedes(remote, mine) => {
+                    if supersedes(mine, remote) {
                         merged.older.push(theirs.member);
                     }
                 }
@@ -172,8 +178,8 @@ impl GroupState {
             }
         };
         if other.records.len() < self.records.len() / SMALL_DELTA {
-            // A delta shares nothing with a state, so walking both would cost the state: its
-            // records are looked up one by one.
+            // A delta shares nothing with a state, so a parallel walk would cost as much as the
+            // state is large. Therefore each of its records is looked up.
             other.records.iter().for_each(|theirs| compare(self.records.get(theirs.member), Some(theirs)));
         } else {
             self.records.each_difference(&other.records, compare);
@@ -184,13 +190,14 @@ impl GroupState {
         Ok(merged)
     }
 
-    /// Applies an increment of another member, or says why it was not.
+    /// Applies an increment of another member. The outcome states whether it was applied, and if
+    /// not, why.
     pub fn apply(&mut self, increment: &Increment) -> ApplyOutcome {
         let member = increment.member();
         if planted(Bug::IncrementMerged) {
-            let stamp = increment.version_digest();
+            let VersionDigest { version, .. } = increment.version_digest();
             let items = increment.items();
-            let whole = Record::from_parts(member, stamp.version, increment.predecessor(), 0, items);
+            let whole = Record::from_parts(member, version, increment.predecessor(), 0, items);
             return whole.map_or(ApplyOutcome::DoesNotFit, |whole| {
                 self.merge_record(Arc::new(whole));
                 ApplyOutcome::Applied
@@ -199,18 +206,18 @@ impl GroupState {
         let Some(record) = self.record(member) else { return ApplyOutcome::DoesNotFit };
         let news = match record.new_items(increment) {
             Ok(news) => news,
-            Err(why_not) => return why_not,
+            Err(reason) => return reason,
         };
         self.edit_record(member, |record, edit| match record.apply(increment, &news) {
             Ok(replaced) => {
                 replaced.into_iter().for_each(|(old, new)| edit.replaced(old, new));
                 ApplyOutcome::Applied
             }
-            Err(why_not) => why_not,
+            Err(reason) => reason,
         })
     }
 
-    /// A delta: the records of those members of which there is one here. It shares them.
+    /// A delta of the given members' records, as far as there are any. It shares the records.
     pub fn records_for(&self, members: impl IntoIterator<Item = NetId>) -> GroupState {
         let mut delta = GroupState::new(self.name.clone());
         for entry in members.into_iter().filter_map(|member| self.records.get(member)) {
@@ -219,7 +226,7 @@ impl GroupState {
         delta
     }
 
-    /// Takes the record, if it is greater than the one held here.
+    /// Takes over the record if it is greater than the local one.
     fn merge_record(&mut self, record: Arc<Record>) {
         match self.record(record.member()) {
             Some(mine) if !supersedes(record.version_digest(), mine.version_digest()) => {}
@@ -230,8 +237,8 @@ impl GroupState {
         }
     }
 
-    /// Puts the record in the place of its member's, whatever was there. Every whole record comes
-    /// in here.
+    /// Stores the record in place of its member's previous one, without comparing the two. Every
+    /// whole record enters the state here.
     pub(crate) fn put_record(&mut self, record: Arc<Record>) {
         let member = record.member();
         let seed = hash::member_hash(member);
@@ -250,8 +257,8 @@ impl GroupState {
         }
     }
 
-    /// Drops the records of those members. Made anew without them, which is linear: it is rare, and
-    /// no number in the index is used twice.
+    /// Drops the records of the members that `drop` selects. Rebuilds the state, which is linear:
+    /// this is rare, and member numbers of the index are never reused.
     pub(crate) fn drop_records(&mut self, drop: impl Fn(NetId) -> bool) {
         let is_indexed = self.indexes.is_some();
         let mut left = GroupState::new(self.name.clone());
@@ -264,16 +271,16 @@ impl GroupState {
         *self = if is_indexed { left.indexed() } else { left };
     }
 
-    /// Changes the member's record, of which there must be one, in place. Every other change comes
-    /// in here, and reports each slot that it puts to the `Edit` that it is handed.
+    /// Edits the member's record, which must exist, in place. Every change other than that of a
+    /// whole record is made here; the closure reports each item that it stores to the `RecordEdit`.
     pub(crate) fn edit_record<R>(
         &mut self,
         member: NetId,
         change: impl FnOnce(&mut Record, &mut RecordEdit<'_>) -> R,
     ) -> R {
         let entry = self.records.get_mut(member).expect("only a known record is edited");
-        let followers = self.indexes.as_mut().map(|all| (&mut all.index, &mut all.buckets));
-        let (index, buckets) = followers.unzip();
+        let indexes = self.indexes.as_mut().map(|all| (&mut all.index, &mut all.buckets));
+        let (index, buckets) = indexes.unzip();
         let mut edit = RecordEdit { number: entry.number, index };
         let record = Arc::make_mut(&mut entry.record);
         let seed = hash::member_hash(member);
@@ -292,11 +299,12 @@ impl GroupState {
         result
     }
 
-    /// The same state with an index and its buckets. Linear.
+    /// The same state with its index and buckets. Linear.
     pub(crate) fn indexed(mut self) -> GroupState {
         let index = Index::build(self.records.iter().map(|entry| (entry.member, &entry.record.items)));
-        let seated = |(number, entry): (MemberNumber, &RecordEntry)| RecordEntry { number, ..entry.clone() };
-        let records: Vec<RecordEntry> = (0..).zip(self.records.iter()).map(seated).collect();
+        let numbered =
+            |(number, entry): (MemberNumber, &RecordEntry)| RecordEntry { number, ..entry.clone() };
+        let records: Vec<RecordEntry> = (0..).zip(self.records.iter()).map(numbered).collect();
         self.records = Tree::from_sorted(&records);
         let share =
             |entry: &RecordEntry| (entry.member, entry.record.record_hash(hash::member_hash(entry.member)));
@@ -304,8 +312,8 @@ impl GroupState {
         self
     }
 
-    /// The same state without what a [`View`](crate::View) adds to it: for whoever keeps it to
-    /// compare with. Constant in time.
+    /// The same state without the indexes of a [`View`](crate::View), for callers that keep a state
+    /// for comparison. Constant time.
     #[must_use]
     pub fn unindexed(&self) -> GroupState {
         GroupState { indexes: None, name: self.name.clone(), records: self.records.clone(), ..*self }
@@ -325,7 +333,8 @@ impl GroupState {
         }
     }
 
-    /// Returns what the record adds to the fingerprint. `seed` is H0 of the member.
+    /// Adds the record to the totals. Returns its summand of the fingerprint. `seed` is H0 of the
+    /// member.
     fn add_to_totals(&mut self, record: &Record, seed: u64) -> u128 {
         let share = record.record_hash(seed);
         self.fingerprint = self.fingerprint.wrapping_add(share);
@@ -334,7 +343,7 @@ impl GroupState {
         share
     }
 
-    /// Returns what the record added to the fingerprint.
+    /// Removes the record from the totals. Returns its summand of the fingerprint.
     fn subtract_from_totals(&mut self, record: &Record, seed: u64) -> u128 {
         let share = record.record_hash(seed);
         self.fingerprint = self.fingerprint.wrapping_sub(share);
@@ -344,37 +353,13 @@ impl GroupState {
     }
 }
 
-/// Equality is that of the state: the group, and the version and the live items of every record,
-/// with their stamps. What is kept of removals and floors is not part of it.
-impl PartialEq for GroupState {
-    fn eq(&self, other: &GroupState) -> bool {
-        self.name == other.name
-            && self.records().len() == other.records().len()
-            && self.records().zip(other.records()).all(|(mine, theirs)| {
-                mine.member() == theirs.member()
-                    && mine.version() == theirs.version()
-                    && mine.live_items().eq(theirs.live_items())
-            })
-    }
-}
-
-impl Eq for GroupState {}
-
-impl core::fmt::Debug for GroupState {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("GroupState")
-            .field("name", &self.name)
-            .field("records", &self.records().collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A message with fewer records than one in so many of those here is taken record by record.
+/// Ratio below which a merge looks up each record of `other`: if the local state has more than 16
+/// times as many records.
 const SMALL_DELTA: usize = 16;
 
-/// Whether a record of that stamp wins over one of the other: (incarnation, gone, clock, digest).
+/// Whether `theirs` wins over `mine`: the greater (incarnation, forgotten, clock, digest) does.
 fn supersedes(theirs: VersionDigest, mine: VersionDigest) -> bool {
-    let blind = |stamp: VersionDigest| Version { forgotten: false, ..stamp.version };
+    let blind = |digest: VersionDigest| Version { forgotten: false, ..digest.version };
     if planted(Bug::ForgetAsFilter) {
         return blind(theirs) > blind(mine);
     }
@@ -384,7 +369,7 @@ fn supersedes(theirs: VersionDigest, mine: VersionDigest) -> bool {
     theirs > mine
 }
 
-/// What a planted bug makes of a record that wins.
+/// The record that a planted bug stores instead of the winning one.
 fn planted_merge(mine: Option<&Record>, theirs: &Record) -> Option<Record> {
     if planted(Bug::FloorNotCarried) {
         let mut record = theirs.clone();

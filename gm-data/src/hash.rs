@@ -1,9 +1,9 @@
-//! The hashes of items, records and groups: digests and fingerprints. Knows nothing of how records
-//! are stored.
+//! Hashes of items, records and groups: digests, fingerprints and roots, which form a Merkle tree
+//! (Merkle 1987).
 //!
-//! Every other implementation must compute the same numbers, so they are made of two operations
-//! that every language has, multiplication and exclusive or modulo 2^64, and `vectors/hashes.json`
-//! holds examples:
+//! Every implementation must compute the same numbers. Therefore they use only operations that every
+//! language has, such as multiplication and exclusive or modulo 2^64, and `vectors/hashes.json` has
+//! examples:
 //!
 //! ```text
 //! mix(x)      the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014; constants: Stafford's "Mix13"):
@@ -14,24 +14,25 @@
 //! H(item)     step(step(step(H0(member), start << 32 | end), op << 32 | port << 16 | priority), stamp)
 //! digest      the sum of H over a member's live items, mod 2^64
 //! H'(record)  two halves of 128 bits, high first, with t = 2 and t = 3:
-//!             step(step(step(step(t, H0(member)), incarnation), gone << 63 | clock), digest)
+//!             step(step(step(step(t, H0(member)), incarnation), forgotten << 63 | clock), digest)
 //! fingerprint of a group: the sum of H' over its records, mod 2^128
 //! root        the sum over groups that have a record, mod 2^128, of two halves, with t = 4 and t = 5:
 //!             step(step(step(t, N), high half of the fingerprint), low half)
 //!             N = bytes(6, name)
-//! bytes(t, b) step over the bytes: first step(t, how many), then the bytes, eight at a time, little-endian, zero-padded
+//! bytes(t, b) step over the bytes: first step(t, their number), then the bytes, eight at a time, little-endian, zero-padded
 //! weight      of a member for a key, by which members of equal priority share the keys: step(step(7, H0(member)), key);
 //!             the greater one is preferred (rendezvous hashing: Thaler and Ravishankar, 1998)
-//! place       of a member, by which members are put into buckets: step(9, H0(member))
+//! place       of a member (its hash position), which assigns it to buckets: step(9, H0(member))
 //! bucket      of level l, 0 to 16, and index i below 16^l: the records of those members whose places have i as their highest
 //!             4 l bits. Its fingerprint: the sum of H' over them, mod 2^64
 //! key_of(b)   an application's key as one of the key space: the high 32 bits of bytes(8, b)
 //! ```
 //!
 //! `step` is a bijection in `w`, so two items of a member that differ in one word only never
-//! collide. Sums commute, so an item that changes costs two hashes, whatever the size of the group.
-//! They guard against faults, not against who has the key: whoever has it can write any record
-//! anyway.
+//! collide. Unlike in a usual Merkle tree, an inner node is the sum of its leaves rather than a hash
+//! of its children. Sums commute, so a changed item costs two hashes, whatever the size of the group.
+//! The hashes protect against faults, not against attackers with the cluster's key, who can write any
+//! record anyway.
 
 use core::net::IpAddr;
 
@@ -51,7 +52,7 @@ const fn step(h: u64, w: u64) -> u64 {
     mix(h.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ w)
 }
 
-/// H0: the hash of a member, from which those of its items begin.
+/// H0, the hash of a member, with which the hashes of its items begin.
 #[allow(clippy::cast_possible_truncation)] // Halves of a u128, on purpose.
 pub(crate) fn member_hash(member: NetId) -> u64 {
     let port = u64::from(member.port());
@@ -64,7 +65,7 @@ pub(crate) fn member_hash(member: NetId) -> u64 {
     }
 }
 
-/// What an item adds to its member's digest: H(item) if it is live, else 0. `seed` is H0 of the
+/// The item's summand of its member's digest: H(item) if it is live, else 0. `seed` is H0 of the
 /// member.
 #[inline]
 pub(crate) fn item_hash(seed: u64, packed: PackedItem) -> u64 {
@@ -72,8 +73,8 @@ pub(crate) fn item_hash(seed: u64, packed: PackedItem) -> u64 {
     finish_item_hash(step(seed, range), packed, [content, stamp])
 }
 
-/// By how much the digest changes where a slot takes the place of another of the same range: they
-/// have the first of the three steps in common.
+/// The change of the digest when an item replaces another of the same range. The two hashes share
+/// the first of three steps.
 #[inline]
 pub(crate) fn digest_change(seed: u64, old: Option<PackedItem>, new: PackedItem) -> u64 {
     let [range, content, stamp] = new.hash_words();
@@ -90,13 +91,14 @@ fn finish_item_hash(begun: u64, packed: PackedItem, [content, stamp]: [u64; 2]) 
     if packed.is_live() { step(step(begun, content), stamp) } else { 0 }
 }
 
-/// H': what a record adds to the fingerprint of its group. `seed` is H0 of the member.
+/// H', the record's summand of its group's fingerprint. `seed` is H0 of the member.
 pub(crate) fn record_hash(seed: u64, version: Version, digest: u64) -> u128 {
     let clock = u64::from(version.forgotten) << 63 | version.clock;
     halves(2, [seed, version.incarnation.get(), clock, digest])
 }
 
-/// What a group adds to the root. A group without a record adds nothing: its fingerprint is 0.
+/// The group's summand of the root. A group without records adds nothing, because its fingerprint
+/// is 0.
 #[allow(clippy::cast_possible_truncation)] // Halves of a u128, on purpose.
 pub(crate) fn group_hash(name: &GroupName, fingerprint: u128) -> u128 {
     if fingerprint == 0 {
@@ -106,28 +108,30 @@ pub(crate) fn group_hash(name: &GroupName, fingerprint: u128) -> u128 {
     halves(4, [name, (fingerprint >> 64) as u64, fingerprint as u64])
 }
 
-/// By how much a member is preferred for a key among those of equal priority: the greatest weight
-/// comes first. The same in every language, see the page on hashes in `hash.rs`.
+/// The rendezvous weight of a member for a key (highest random weight hashing, Thaler and
+/// Ravishankar 1998). Among members of equal priority, the one with the greatest weight is
+/// preferred. Equal in all implementations: `hash.rs` specifies it.
 pub fn rendezvous_weight(key: u32, of: NetId) -> u64 {
     let key = if planted(Bug::OwnersAlikeForAllKeys) { 0 } else { key };
     step(step(7, member_hash(of)), u64::from(key))
 }
 
-/// Where a member stands among all, by which members are put into buckets: evenly spread over all
-/// 64-bit numbers. The same in every language, see the page on hashes in `hash.rs`.
+/// The hash position of a member, which assigns it to buckets. Positions are evenly distributed
+/// over all 64-bit numbers. Equal in all implementations: `hash.rs` specifies it.
 pub fn hash_position(of: NetId) -> u64 {
     hash_position_of(member_hash(of))
 }
 
-/// The place of the member whose H0 is `seed`.
+/// The hash position of the member whose H0 is `seed`.
 pub(crate) const fn hash_position_of(seed: u64) -> u64 {
     step(9, seed)
 }
 
-/// The key of the 32-bit key space for an application's key: the same in every language, see the
-/// page on hashes in `hash.rs`.
+/// Maps an application's key to a key of the 32-bit key space. Equal in all implementations:
+/// `hash.rs` specifies it.
 ///
-/// Spreads evenly; is no defence against who chooses keys to collide.
+/// The results are evenly distributed. The hash does not protect against keys that were chosen to
+/// collide.
 #[allow(clippy::cast_possible_truncation)] // The high half of a u64, on purpose.
 pub fn key_of(key: &[u8]) -> u32 {
     (bytes(8, key) >> 32) as u32

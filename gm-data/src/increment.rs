@@ -1,5 +1,7 @@
-//! What a member wrote since a version: a compressed way to hand over a whole record, checked by
-//! its digest. Never joined. Knows nothing of other members.
+//! [`Increment`], the changes of one record since a version: a compressed form of the whole record,
+//! checked by its digest. A delta in the sense of delta-CRDTs (Almeida et al. 2018) for a single
+//! writer, except that it is applied only if the result is exactly the writer's record, and never
+//! merged.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -12,8 +14,8 @@ use crate::record::{check_predecessor, pack_items};
 use crate::tree::Entry as _;
 use crate::{Predecessor, Record, RecordError, StampedItem, Version, VersionDigest, hash};
 
-/// The items of one member that were written in `(since, upto]`, removals included, and the digest
-/// of the whole record that they lead to.
+/// The items of one member that were written in `(since, upto]`, including removals, and the digest
+/// of the resulting whole record.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Increment {
     member: NetId,
@@ -25,26 +27,26 @@ pub struct Increment {
     items: Vec<PackedItem>,
 }
 
-/// What came of an increment.
+/// Outcome of applying an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ApplyOutcome {
-    /// The record is now the one that the increment stands for.
+    /// The record is now the one that the increment leads to.
     Applied,
-    /// The record here is at that version or above it: nothing was to do.
+    /// The local record has that version or a greater one. Nothing was changed.
     AlreadyKnown,
-    /// It does not fit onto what is held here, which was left as it was: ask somebody who has shown
-    /// that version.
+    /// The increment does not fit onto the local record, which is unchanged. Request the record
+    /// from a peer that has that version.
     DoesNotFit,
-    /// The record that it leads to was [evicted](crate::Eviction): a replica refuses it.
+    /// The resulting record was [evicted](crate::Eviction), so a replica refuses it.
     Refused,
 }
 
 impl Increment {
-    /// The increment of those parts, as somebody sent it.
+    /// Creates an increment from parts that were received.
     ///
     /// # Errors
-    /// A [`RecordError`] that names the first part that cannot be. The digest is checked when it is
-    /// applied.
+    /// A [`RecordError`] that names the first invalid part. The digest is checked when the
+    /// increment is applied.
     pub fn from_parts(
         member: NetId,
         incarnation: Incarnation,
@@ -62,28 +64,29 @@ impl Increment {
         Ok(Increment { member, incarnation, predecessor, since, upto, digest, items: packed_items })
     }
 
-    /// Whose writes they are.
+    /// The member that wrote the changes.
     pub const fn member(&self) -> NetId {
         self.member
     }
 
-    /// Version and digest of the record that it leads to.
+    /// Version and digest of the resulting record.
     pub const fn version_digest(&self) -> VersionDigest {
         let version = Version { incarnation: self.incarnation, forgotten: false, clock: self.upto };
         VersionDigest { version, digest: self.digest }
     }
 
-    /// What the incarnation was opened from.
+    /// The predecessor of the incarnation, if it continues an earlier one.
     pub const fn predecessor(&self) -> Option<Predecessor> {
         self.predecessor
     }
 
-    /// (from which clock, up to which clock), in ticks; the first is not part of it.
+    /// The span (since, upto) in ticks: the changes were written after the clock `since` and up to
+    /// `upto`.
     pub const fn span(&self) -> (u64, u64) {
         (self.since, self.upto)
     }
 
-    /// The items, sorted by range, removals included.
+    /// The items sorted by range, including removals.
     pub fn items(&self) -> impl ExactSizeIterator<Item = StampedItem> + '_ {
         self.items.iter().map(|packed| packed.stamped_item(self.member))
     }
@@ -102,18 +105,19 @@ impl core::fmt::Debug for Increment {
 }
 
 impl Record {
-    /// What brings a holder of `known` up to this record: an increment, if one can be made. `None`
-    /// where only the whole record will do. `known` must be an older version of the same member.
+    /// The increment that updates a holder of version `known` to this record, or `None` if only the
+    /// whole record will do. `known` must be an older version of the same member.
     pub fn increment_since(&self, known: Version) -> Option<Increment> {
         if self.version.forgotten || known.forgotten || known.clock < self.floor {
             return None;
         }
         let from = known.clock;
-        let from_this_life = known.incarnation == self.version.incarnation && from < self.version.clock;
-        let from_the_former = self.predecessor.is_some_and(|predecessor| {
+        let from_this_incarnation =
+            known.incarnation == self.version.incarnation && from < self.version.clock;
+        let from_predecessor = self.predecessor.is_some_and(|predecessor| {
             predecessor.incarnation == known.incarnation && from <= predecessor.clock
         });
-        if !from_this_life && !from_the_former {
+        if !from_this_incarnation && !from_predecessor {
             return None;
         }
         let mut packed_items = Vec::new();
@@ -121,7 +125,7 @@ impl Record {
         Some(self.increment_from(from, packed_items))
     }
 
-    /// The increment of those sorted slots, which are all that were written after `since`.
+    /// Creates the increment from sorted items, which must be all items written after `since`.
     pub(crate) fn increment_from(&self, since: u64, packed_items: Vec<PackedItem>) -> Increment {
         Increment {
             member: self.member(),
@@ -134,8 +138,8 @@ impl Record {
         }
     }
 
-    /// Whether the increment fits onto this record, by its span, and which of its slots are news.
-    /// Changes nothing.
+    /// Checks by its span whether the increment fits onto this record. Returns those of its items
+    /// that are new, and changes nothing.
     pub(crate) fn new_items<'a>(&self, increment: &'a Increment) -> Result<NewItems<'a>, ApplyOutcome> {
         let mine = self.version;
         if increment.version_digest().version <= mine {
@@ -145,7 +149,7 @@ impl Record {
             return Err(ApplyOutcome::DoesNotFit);
         }
         let after = if increment.incarnation == mine.incarnation {
-            // What it covers must begin where my knowledge ends, or before.
+            // The span must begin at or before the local clock.
             (increment.since <= mine.clock || planted(Bug::IncrementOverGap)).then_some(mine.clock)
         } else {
             let predecessor =
@@ -155,19 +159,19 @@ impl Record {
         };
         let after = after.ok_or(ApplyOutcome::DoesNotFit)?;
         let packed_items = increment.items.as_slice();
-        // Mostly all of them are.
+        // Usually all items are new.
         if packed_items.iter().all(|packed| packed.stamp() > after) {
             return Ok(NewItems(Cow::Borrowed(packed_items)));
         }
         Ok(NewItems(packed_items.iter().copied().filter(|packed| packed.stamp() > after).collect()))
     }
 
-    /// Takes the news of an increment that [`new_items`](Record::new_items), and says what each
-    /// slot replaced; or finds that they do not lead to the digest that they should, undoes
-    /// everything, and says so.
+    /// Applies the items that [`new_items`](Record::new_items) returned. Returns each item with the
+    /// one that it replaced. If the resulting digest is not that of the increment, undoes
+    /// everything and returns an error.
     ///
-    /// Written first and undone if need be: to compute the digest beforehand every slot would be
-    /// searched for twice.
+    /// The items are written first and undone if necessary, because computing the digest beforehand
+    /// would search for every item twice.
     pub(crate) fn apply(
         &mut self,
         increment: &Increment,
@@ -203,8 +207,8 @@ impl Record {
     }
 }
 
-/// A slot, if there was one, and the slot that took its place.
+/// The previous item, if there was one, and the item that replaced it.
 pub(crate) type Replacement = (Option<PackedItem>, PackedItem);
 
-/// The slots of an increment that were written after what is known, sorted.
+/// The items of an increment that are newer than the local record, sorted.
 pub(crate) struct NewItems<'a>(Cow<'a, [PackedItem]>);

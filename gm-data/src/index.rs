@@ -1,9 +1,9 @@
-//! The index of a state: who serves a key, from memory. Follows each change of the state, and is
-//! never rebuilt for one. Knows nothing of records and versions.
+//! Index of a state by key range, which answers queries for the owners of a key from memory.
+//! Updated with every change of the state, and never rebuilt for one.
 //!
-//! Two trees sorted by (start, end, member), one of what is served and one of what is of interest.
-//! Each subtree knows the greatest end in it, so that a search for a key passes by what ends before
-//! it (an interval tree: Cormen et al., Introduction to Algorithms, 14.3).
+//! It has two trees sorted by (start, end, member), one of the served ranges and one of the ranges
+//! of interest. Each subtree stores the greatest end in it, so that a search for a key skips ranges
+//! that end before it (an interval tree: Cormen et al., Introduction to Algorithms, 14.3).
 
 mod coverage;
 mod locate;
@@ -21,7 +21,7 @@ pub use coverage::{CoverageSegment, MemberCoverage};
 pub use locate::Owner;
 use member_table::MemberTable;
 
-/// Where every range of every member is. A clone is constant in time and shares everything.
+/// All live ranges of all members. A clone takes constant time and shares all data.
 #[derive(Clone)]
 pub(crate) struct Index {
     members: MemberTable,
@@ -32,7 +32,7 @@ pub(crate) struct Index {
 /// A member's number in the index: 4 bytes in each entry instead of 20.
 pub(crate) type MemberNumber = u32;
 
-/// One live item: 16 bytes.
+/// Tree entry of one live item: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: u32,
@@ -69,7 +69,7 @@ impl Span {
     }
 
     fn range(self) -> KeyRange {
-        KeyRange::new(self.start, self.end).expect("a span is made of a range")
+        KeyRange::new(self.start, self.end).expect("a span has a valid range")
     }
 }
 
@@ -79,7 +79,8 @@ impl Index {
         Index { members: MemberTable::new(), served: Tree::new(), interests: Tree::new() }
     }
 
-    /// The index of a whole state: the members in the order of their seats, and their slots.
+    /// Builds the index of a whole state from the members, in the order of their numbers, and their
+    /// items.
     pub(crate) fn build<'a>(members: impl Iterator<Item = (NetId, &'a Tree<PackedItem>)>) -> Index {
         let mut index = Index::new();
         let (mut served, mut wanted) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
@@ -101,15 +102,15 @@ impl Index {
         index
     }
 
-    /// Gives a member that is new to the state its seat.
+    /// Assigns a number to a member that is new in the state.
     pub(crate) fn add_member(&mut self, member: NetId) -> MemberNumber {
         self.members.add(member)
     }
 
-    /// A slot of the member was replaced by another of the same range, or is new, or is gone.
+    /// Updates the index after an item of the member was replaced by another of the same range,
+    /// added (`old` is `None`) or deleted (`new` is `None`).
     pub(crate) fn replace(&mut self, number: MemberNumber, old: Option<PackedItem>, new: Option<PackedItem>) {
-        // The op says in which tree a slot stands; within one tree the new span takes the place of
-        // the old.
+        // The op determines the tree of an item. Within one tree the new span replaces the old one.
         let moves = old.map(PackedItem::op) != new.map(PackedItem::op);
         if let Some(old) = old.filter(|_| moves && !planted(Bug::IndexKeepsRemoved)) {
             let key = Span::of(number, old.range(), old.content()).key();

@@ -1,5 +1,5 @@
-//! What one member says of one range, and when it last said so. Knows nothing of records and
-//! merging.
+//! [`Item`], the state of one range of a member, and [`StampedItem`], an item with the clock of its
+//! last write.
 
 use core::fmt;
 
@@ -8,20 +8,21 @@ use thiserror::Error;
 
 use crate::KeyRange;
 
-/// What a member does with a range. The numbers are those of the wire and of the hash.
+/// Kind of an item. The numbers are those of the wire and of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Op {
-    /// Serves the range.
+    /// The member serves the range.
     Add = 1,
-    /// No longer either. Kept for a while so that others learn of the removal, then purged.
+    /// The member neither serves the range nor is interested in it any longer. Kept so that other
+    /// nodes learn of the removal, until it is purged.
     Rmv = 2,
-    /// Is interested in the range, and does not serve it.
+    /// The member is interested in the range and does not serve it.
     Get = 3,
 }
 
 impl Op {
-    /// Whether the item counts: `Add` and `Get` do.
+    /// Whether the item is live, as `Add` and `Get` are.
     pub const fn is_live(self) -> bool {
         !matches!(self, Op::Rmv)
     }
@@ -37,10 +38,10 @@ impl fmt::Display for Op {
     }
 }
 
-/// The priority of an item whose member did not choose one.
+/// The priority of an item whose member did not choose one: 1, the lowest.
 pub const DEFAULT_PRIORITY: u16 = 1;
 
-/// What one member says of one range. Its identity is (member, range).
+/// State of one range of a member. Its identity is (member, range).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item {
     member: NetId,
@@ -50,10 +51,10 @@ pub struct Item {
     priority: u16,
 }
 
-/// Why an item was refused. Nothing was changed.
+/// Reason why an item was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ItemError {
-    /// Priorities are 1 to 65535; 0 is the absence of the item.
+    /// The priority is 0. Priorities are 1 to 65535.
     #[error("an item of {range} has priority 0: priorities are 1 to 65535")]
     PriorityZero {
         /// The item's range.
@@ -62,7 +63,8 @@ pub enum ItemError {
 }
 
 impl Item {
-    /// `member` serves `range` on `port` with `priority` (1..=65535, more is preferred).
+    /// The item of a `member` that serves `range` on `port` with `priority` (1..=65535; higher is
+    /// preferred).
     ///
     /// # Errors
     /// [`ItemError::PriorityZero`].
@@ -70,17 +72,17 @@ impl Item {
         Item::new(member, range, Op::Add, port, priority)
     }
 
-    /// `member` is interested in `range`.
+    /// The item of a `member` that is interested in `range`.
     pub const fn interest(member: NetId, range: KeyRange) -> Item {
         Item { member, range, op: Op::Get, port: 0, priority: DEFAULT_PRIORITY }
     }
 
-    /// `member` neither serves `range` nor is interested in it any longer.
+    /// The item of a `member` that no longer serves `range` or is interested in it.
     pub const fn removal(member: NetId, range: KeyRange) -> Item {
         Item { member, range, op: Op::Rmv, port: 0, priority: DEFAULT_PRIORITY }
     }
 
-    /// The item of those parts, as another node sent it: any port, 0 too.
+    /// Creates an item from parts that another node sent. Any port is accepted, also 0.
     ///
     /// # Errors
     /// [`ItemError::PriorityZero`].
@@ -97,38 +99,38 @@ impl Item {
         Ok(Item { member, range, op, port, priority })
     }
 
-    /// Whose item it is.
+    /// The member that owns the item.
     pub const fn member(&self) -> NetId {
         self.member
     }
 
-    /// The keys that it speaks of.
+    /// The range of keys.
     pub const fn range(&self) -> KeyRange {
         self.range
     }
 
-    /// What the member does with them.
+    /// The kind of the item.
     pub const fn op(&self) -> Op {
         self.op
     }
 
-    /// The port of the member's service; 0 where none was given.
+    /// The port of the member's service; 0 if none was given.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// In `1..=65535`; more is preferred.
+    /// The priority in `1..=65535`; higher is preferred.
     pub const fn priority(&self) -> u16 {
         self.priority
     }
 }
 
-/// An [`Item`] and the time of its last write: the member's clock when it wrote it, in ticks.
+/// An [`Item`] with its stamp, which is the member's clock at the item's last write, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StampedItem {
     /// The item.
     pub item: Item,
-    /// The member's clock at its last write, in ticks. Never above the clock of the member's
+    /// The member's clock at the item's last write, in ticks. Never above the clock of the member's
     /// record.
     pub stamp: u64,
 }

@@ -1,23 +1,24 @@
-//! Who is in a group and who serves which keys: a CRDT of one register per member.
+//! Group membership and key-range ownership as a CRDT: one last-writer-wins register per member.
 //!
-//! Knows nothing of bytes on the wire, files, sockets, threads and clocks; chance and time are
-//! handed in. No `std`.
+//! The entry point of this crate is [`Replica`]. The crate is `no_std` with `alloc` and has no I/O;
+//! the caller passes in time and random numbers.
 //!
 //! - A [`GroupState`] is the state of a group, or any part of it: a [`Record`] per member.
-//!   [`GroupState::merge`] takes of each member the greater record, whole, so messages may come
-//!   twice, late, in any order and by way of anybody.
-//! - A [`Replica`] is what a node holds of a group. It writes its own record, in batches of
-//!   [`Change`]s, and defends it against what it did not write; it [hears](Replica::merge) what
-//!   others pass on. A [`GroupSet`] holds all groups of a node.
-//! - An [`Increment`] hands over what was written since a version. [`GroupState::fingerprint`] says
-//!   in one number whether two nodes hold the same.
-//! - [`GroupState::members`], [`GroupState::items`] and [`GroupState::events_since`] are for those
-//!   who read, and a [`View`] says who serves a key.
-//! - [`View::bucket`] says in few numbers where two states differ: for nodes that compare what they
-//!   hold.
+//!   [`GroupState::merge`] keeps the greater record of each member as a whole, so states may be
+//!   received repeatedly, late, in any order and from any peer.
+//! - A [`Replica`] is the state of a group as one node hosts it. The node writes its own record in
+//!   batches of [`Change`]s, [merges](Replica::merge) what peers send, and refutes foreign records of
+//!   itself (compare refutation in SWIM, Das et al. 2002). A [`GroupSet`] contains all groups of a
+//!   node.
+//! - An [`Increment`] contains the changes of a record since a version, a delta in the sense of
+//!   delta-CRDTs (Almeida et al. 2018). [`GroupState::fingerprint`] compares two states by one number.
+//! - [`GroupState::members`], [`GroupState::items`] and [`GroupState::events_since`] query a state; a
+//!   [`View`] adds an index by key, such as for [`View::locate`].
+//! - [`View::bucket`] returns hashes of a Merkle tree (Merkle 1987), with which anti-entropy locates
+//!   differences between two replicas.
 //!
 //! ```
-//! use gm_data::{ApplyOutcome, Change, Event, GroupName, KeyRange, GroupState, WriteContext, Op, Replica};
+//! use gm_data::{ApplyOutcome, Change, GroupEvent, GroupName, GroupState, KeyRange, Op, Replica, WriteContext};
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! let group: GroupName = "Customers".parse()?;
@@ -25,13 +26,13 @@
 //! let mut bob = Replica::new("[2001:db8::2]:29999".parse()?, group);
 //! let now = WriteContext { unix_seconds: 1_450_000_000, entropy: 4711, millis: 0 };
 //!
-//! // Ann joins, which is an interest in the whole key space. Bob serves two ranges, in one write.
+//! // Ann joins, with an interest in the whole key space. Bob serves two ranges, in one write.
 //! ann.join(&[], now)?;
 //! let (low, high): (KeyRange, KeyRange) = ("0-0x7fffffff".parse()?, "0x80000000-0xffffffff".parse()?);
 //! let serve = |range| Change::Serve { range, port: Some(5432), priority: 1 };
 //! bob.change(&[serve(low), serve(high)], now)?;
 //!
-//! // They exchange what they hold: twice makes no difference.
+//! // They exchange their states. Merging twice makes no difference.
 //! for _ in 0..2 {
 //!     ann.merge(bob.state(), now)?;
 //!     bob.merge(ann.state(), now)?;
@@ -41,26 +42,26 @@
 //! assert!(ann.state().members().eq([ann.me(), bob.me()]));
 //! assert_eq!(ann.state().items_of(Op::Add).iter().count(), 2);
 //!
-//! // Bob gives a range up. Who holds the version before needs no more than the increment.
+//! // Bob stops serving a range. A holder of the previous version needs only the increment.
 //! let before: GroupState = ann.state().clone();
 //! let write = bob.change(&[Change::Unserve(low)], now)?;
-//! let increment = write.increment.ok_or("a first write is handed over whole")?;
+//! let increment = write.increment.ok_or("the first write is sent as a whole record")?;
 //! assert_eq!(ann.apply_increment(&increment, now).0, ApplyOutcome::Applied);
 //!
-//! // Whoever kept the state before is told what changed.
+//! // A reader that kept the previous state computes the changes as events.
 //! let events = ann.state().events_since(&before);
-//! assert!(matches!(events.as_slice(), [Event::RangeRemoved(item)] if item.range() == low));
+//! assert!(matches!(events.as_slice(), [GroupEvent::RangeRemoved(item)] if item.range() == low));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Reading order: `range.rs`, `name.rs` and `item.rs` (the words), `version.rs` and `record.rs`
-//! (one member), `group_state.rs` (joining), `increment.rs`, `maintenance.rs` and `eviction.rs`
-//! (handing over, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files below it
-//! (writing, hearing), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading); below them
-//! `hash.rs` (for other implementations), `packed_item.rs`, `tree.rs`, `index.rs` and `buckets.rs`.
-//! `planted_bugs.rs` is for the crate's tests, `properties.rs`. The feature `serde` (off by
-//! default) adds `serde_impls.rs`.
+//! Reading order: `range.rs`, `name.rs` and `item.rs` (basic types), `version.rs` and `record.rs`
+//! (one member), `group_state.rs` (merging), `increment.rs`, `maintenance.rs` and `eviction.rs`
+//! (transfer, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files below it
+//! (writing, refuting), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading). The data
+//! structures are in `hash.rs` (specified for other implementations), `packed_item.rs`, `tree.rs`,
+//! `index.rs` and `buckets.rs`. The crate's tests are in `properties.rs`, with `planted_bugs.rs`. The
+//! feature `serde` (off by default) adds `serde_impls.rs`.
 
 #![no_std]
 
@@ -116,12 +117,12 @@ pub use replica::{
 pub use version::{Predecessor, Version, VersionDigest};
 pub use view::View;
 
-/// The README's example is a doctest too.
+/// Runs the README's example as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// So is the project's.
+/// Runs the example of the project's README as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct ProjectReadme;

@@ -1,5 +1,5 @@
-//! What anybody may do to any record it holds: purge removals, forget a member, hand a record over.
-//! Knows nothing of time and of who asks.
+//! Maintenance of records, which any holder may do: purging removals, forgetting a member, and
+//! choosing what to transfer to another node.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,61 +12,62 @@ use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Increment, Record, Version};
 
-/// Which removals are kept. A kept removal lets others be brought up by an increment; a purged one
-/// costs them a whole record. Purging changes no version, digest or fingerprint.
+/// Policy that determines which removals are kept. With a kept removal other nodes can be updated
+/// by an increment; after a purge they need the whole record. Purging changes no version, digest or
+/// fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PurgePolicy {
-    /// Removals that are kept per member, at most: the latest. Removals of one write are kept or
-    /// dropped together.
+    /// Maximum number of kept removals per member; the latest are kept. Removals of one write are
+    /// kept or dropped together.
     pub keep: usize,
-    /// Removals older than that many ticks of their member's clock are dropped. `u64::MAX`: age
-    /// does not matter.
+    /// Maximum age of a kept removal, in ticks of its member's clock. `u64::MAX` means no limit by
+    /// age.
     pub max_age: u64,
 }
 
 impl PurgePolicy {
-    /// Drops every removal.
+    /// The policy that drops every removal.
     pub const EVERYTHING: PurgePolicy = PurgePolicy { keep: 0, max_age: 0 };
 }
 
-/// Why a member was not forgotten. Nothing was changed.
+/// Reason why a member was not forgotten. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ForgetError {
-    /// Nothing is known of the member in this group.
-    #[error("nothing is known of {member}")]
+    /// There is no record of the member in this group.
+    #[error("no record of {member}")]
     Unknown {
-        /// Who was to be forgotten.
+        /// The member to forget.
         member: NetId,
     },
-    /// The member is forgotten already, and has not come back since.
-    #[error("{member} is forgotten already")]
+    /// The member was forgotten already, and has not returned since.
+    #[error("{member} was forgotten already")]
     Already {
-        /// Who was to be forgotten.
+        /// The member to forget.
         member: NetId,
     },
-    /// A node does not forget itself: it leaves.
-    #[error("{member} is this node itself: a node leaves a group, and does not forget itself")]
+    /// The member is this node. A node cannot forget itself; it leaves the group.
+    #[error("{member} is this node itself: use `leave` to end its membership")]
     ThisNode {
-        /// Who was to be forgotten.
+        /// The member to forget.
         member: NetId,
     },
 }
 
-/// What to send to a node that shows a version of a record.
+/// Reply to a node that reported its version of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transfer {
-    /// Nothing: it holds the same version, or nothing is known of the member on either side.
+    /// Nothing: the peer has the same version, or neither side has a record.
     Nothing,
-    /// One's own version, or the wish for the record if there is none: it is ahead.
+    /// The peer is ahead: send the local version, or request the record if there is none.
     Request,
-    /// What was written since.
+    /// The changes since the peer's version.
     Increment(Increment),
     /// The whole record.
     Whole(Record),
 }
 
 impl GroupState {
-    /// Drops the removals that the policy does not keep, of every member, and says how many went.
+    /// Drops the removals that the policy does not keep, of every member. Returns their number.
     pub fn purge(&mut self, policy: PurgePolicy) -> usize {
         let holders: Vec<NetId> = self
             .records()
@@ -76,8 +77,9 @@ impl GroupState {
         holders.into_iter().map(|member| self.edit_record(member, |record, _| record.purge(policy))).sum()
     }
 
-    /// Forgets a member of which a record is held: nothing of its present life returns. If it lives
-    /// it will hear of it, and come back in a new life.
+    /// Forgets a member whose record is known: no write of its present incarnation supersedes the
+    /// forgotten record. If the member is alive, it receives that record and returns in a new
+    /// incarnation.
     ///
     /// # Errors
     /// A [`ForgetError`].
@@ -87,14 +89,14 @@ impl GroupState {
         if forgotten {
             return Err(ForgetError::Already { member });
         }
-        // At the end of its range the clock stays: a forgotten version is greater than any other of
-        // its life anyway.
+        // At the ceiling the clock stays as it is: a forgotten version is greater than any other of
+        // its incarnation anyway.
         let version = Version { incarnation, forgotten: true, clock: (clock + 1).min(CEILING) };
         self.put_record(Arc::new(Record::from_packed(member, version, None, version.clock, &[])));
         Ok(version)
     }
 
-    /// What to send of the member to somebody who holds `known` of it.
+    /// The reply for the member's record to a peer that has version `known` of it.
     pub fn transfer_for(&self, member: NetId, known: Option<Version>) -> Transfer {
         let Some(record) = self.record(member) else {
             return if known.is_some() { Transfer::Request } else { Transfer::Nothing };
@@ -111,29 +113,30 @@ impl GroupState {
 }
 
 impl Record {
-    /// Drops the removals that the policy does not keep; the floor rises above them. Says how many
-    /// went.
+    /// Drops the removals that the policy does not keep, and raises the floor above them. Returns
+    /// their number.
     fn purge(&mut self, policy: PurgePolicy) -> usize {
         let mut removals: Vec<u64> =
             self.items.iter().filter(|packed| !packed.is_live()).map(|packed| packed.stamp()).collect();
         removals.sort_unstable();
-        // The latest stamp that goes, by number and by age: whatever was removed up to it goes, so
-        // the floor is exact.
+        // The latest stamp to drop, by number and by age. All removals up to it are dropped, so the
+        // floor is exact.
         let by_number = removals.len().checked_sub(policy.keep.saturating_add(1)).map(|at| removals[at]);
         let oldest_kept = self.version.clock.saturating_sub(policy.max_age);
         let by_age = removals.iter().copied().take_while(|&stamp| stamp < oldest_kept).last();
         let Some(last) = by_number.max(by_age) else { return 0 };
 
-        let goes = |packed: &PackedItem| !packed.is_live() && packed.stamp() <= last;
+        let is_dropped = |packed: &PackedItem| !packed.is_live() && packed.stamp() <= last;
         let count = removals.partition_point(|&stamp| stamp <= last);
         if count < self.items.len() / 8 {
             let keys: Vec<u64> =
-                self.items.iter().filter(|packed| goes(packed)).map(PackedItem::key).collect();
+                self.items.iter().filter(|packed| is_dropped(packed)).map(PackedItem::key).collect();
             for key in keys {
                 self.items.remove(key);
             }
         } else {
-            let kept: Vec<PackedItem> = self.items.iter().filter(|packed| !goes(packed)).copied().collect();
+            let kept: Vec<PackedItem> =
+                self.items.iter().filter(|packed| !is_dropped(packed)).copied().collect();
             self.items = Tree::from_sorted(&kept);
         }
         if !planted(Bug::PurgeWithoutFloor) {

@@ -1,4 +1,4 @@
-//! The name of a group. Knows nothing of what the group holds.
+//! [`GroupName`], the validated name of a group.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -13,36 +13,36 @@ use thiserror::Error;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(Arc<str>);
 
-/// Why a group's name was refused. Nothing was changed.
+/// Reason why the name of a group was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum NameError {
-    /// The name has no bytes.
+    /// The name is empty.
     #[error("a group's name is empty")]
     Empty,
     /// The name has more than [`GroupName::MAX_BYTES`] bytes.
     #[error("a group's name has {bytes} bytes, more than {max}", max = GroupName::MAX_BYTES)]
     TooLong {
-        /// Bytes that it has.
+        /// The length of the name in bytes.
         bytes: usize,
     },
-    /// The name has a control character, which would tear tables and logs.
+    /// The name has a control character, which would garble tables and logs.
     #[error("a group's name has the control character {character:?} at byte {at}")]
     Control {
-        /// The character.
+        /// The control character.
         character: char,
-        /// Where it begins, in bytes.
+        /// The position of the character, in bytes.
         at: usize,
     },
 }
 
 impl GroupName {
-    /// Bytes that a name may have: one byte of length on the wire.
+    /// Maximum length of a name in bytes: the length is one byte on the wire.
     pub const MAX_BYTES: usize = 255;
 
-    /// The group of that name.
+    /// Creates a group name.
     ///
     /// # Errors
-    /// A [`NameError`] that says what is wrong; the length is looked at first.
+    /// A [`NameError`]. The length is checked first.
     pub fn new(name: &str) -> Result<GroupName, NameError> {
         if name.is_empty() {
             return Err(NameError::Empty);
@@ -56,7 +56,7 @@ impl GroupName {
         }
     }
 
-    /// The name.
+    /// The name as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,19 +1,20 @@
-//! An item as a record stores it: 20 bytes, without its member. Knows nothing of trees and records.
+//! [`PackedItem`], the stored form of an item in a record: 20 bytes, without the member.
 
 use gm_clock::{CEILING, NetId};
 
 use crate::tree::{Entry, Idempotent};
 use crate::{Item, KeyRange, Op, StampedItem};
 
-/// A timed item without its member: start, end, port and priority, op (2 bits) and stamp (62 bits).
-/// Packed, because a state of a million items is mostly these: 24 bytes become 20.
+/// A stamped item without its member: start, end, port and priority, op (2 bits) and stamp (62
+/// bits). Packed into 20 bytes instead of 24, because items are most of the memory of a large
+/// state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackedItem([u32; 5]);
 
 const _: () = assert!(size_of::<PackedItem>() == 20 && CEILING.leading_zeros() == 2);
 
 impl PackedItem {
-    /// The stamp must not be above the ceiling.
+    /// Packs an item. The stamp must not be above the ceiling.
     #[allow(clippy::cast_possible_truncation)] // Halves of a u64, on purpose.
     pub(crate) fn new(range: KeyRange, content: ItemContent, stamp: u64) -> PackedItem {
         debug_assert!(stamp <= CEILING);
@@ -22,14 +23,14 @@ impl PackedItem {
         PackedItem([range.start(), range.end(), ports, high, stamp as u32])
     }
 
-    pub(crate) fn pack(timed: &StampedItem) -> PackedItem {
-        let item = &timed.item;
+    pub(crate) fn pack(stamped: &StampedItem) -> PackedItem {
+        let item = &stamped.item;
         let content = ItemContent { op: item.op(), port: item.port(), priority: item.priority() };
-        PackedItem::new(item.range(), content, timed.stamp)
+        PackedItem::new(item.range(), content, stamped.stamp)
     }
 
     pub(crate) fn range(self) -> KeyRange {
-        KeyRange::new(self.0[0], self.0[1]).expect("a slot is made of a range")
+        KeyRange::new(self.0[0], self.0[1]).expect("a packed item has a valid range")
     }
 
     pub(crate) const fn op(self) -> Op {
@@ -59,21 +60,21 @@ impl PackedItem {
 
     pub(crate) fn item(self, member: NetId) -> Item {
         let ItemContent { op, port, priority } = self.content();
-        Item::new(member, self.range(), op, port, priority).expect("a slot is made of an item")
+        Item::new(member, self.range(), op, port, priority).expect("a packed item has a valid priority")
     }
 
     pub(crate) fn stamped_item(self, member: NetId) -> StampedItem {
         StampedItem { item: self.item(member), stamp: self.stamp() }
     }
 
-    /// The words that the digest is made of, see `hash.rs`.
+    /// The words from which the item's hash is computed, see `hash.rs`.
     pub(crate) fn hash_words(self) -> [u64; 3] {
         let op_port_priority = (self.op() as u64) << 32 | u64::from(self.0[2]);
         [range_key(self.range()), op_port_priority, self.stamp()]
     }
 }
 
-/// What a member says of a range, the range apart.
+/// An item without its range and stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ItemContent {
     pub(crate) op: Op,
@@ -86,8 +87,8 @@ pub(crate) const fn range_key(range: KeyRange) -> u64 {
     (range.start() as u64) << 32 | range.end() as u64
 }
 
-/// Sorted by range. The sum of a subtree is its greatest stamp, so that "what was written since"
-/// skips the rest.
+/// Sorted by range. The sum of a subtree is its greatest stamp, so that a search for items written
+/// since a clock skips older subtrees.
 impl Idempotent for PackedItem {}
 
 impl Entry for PackedItem {

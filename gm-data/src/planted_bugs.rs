@@ -1,54 +1,55 @@
-//! Deliberate bugs, one at a time, so that the tests can show that each would be found. Exists in
-//! the crate's own tests only: everywhere else `planted` is `false` at compile time, and no bug is
-//! in the program.
+//! Planted bugs: deliberate bugs, one at a time, with which the tests show that each of them would
+//! be found. They exist only in the crate's own tests; everywhere else `planted` is `false` at
+//! compile time.
 
-/// A bug that the tests can plant.
+/// A bug that a test can plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), allow(dead_code))]
 pub(crate) enum Bug {
-    /// A whole record is taken without its floor.
+    /// A whole record is taken over without its floor.
     FloorNotCarried,
-    /// An increment is taken for a whole record.
+    /// An increment is treated as a whole record.
     IncrementMerged,
-    /// An increment is applied although it begins above what is known, and without its check.
+    /// An increment is applied although it begins above the local clock, and without the check of
+    /// its digest.
     IncrementOverGap,
-    /// An increment is applied without comparing digests.
+    /// An increment is applied without the check of its digest.
     IncrementUnverified,
-    /// The first write after a start goes on in the old incarnation.
+    /// The first write after a start continues the old incarnation.
     NoNewIncarnation,
-    /// Records of equal versions are taken for equal.
+    /// Records with equal versions are treated as equal.
     DigestNotCompared,
-    /// Removals are purged and the floor stays.
+    /// A purge of removals does not raise the floor.
     PurgeWithoutFloor,
     /// A forgotten record loses against any write of its incarnation.
     ForgetAsFilter,
-    /// A re-assertion keeps the stamps and the floor of what it asserts.
+    /// A refutation keeps the stamps and the floor of the refuted record.
     RefutationKeepsStamps,
-    /// A re-assertion is not put above the clock that was heard.
+    /// A refutation does not exceed the received clock.
     RefutationBelow,
-    /// A removal leaves no item behind.
+    /// A removal deletes the item instead of keeping it.
     RemovalLeavesNothing,
-    /// An applied increment does not reach the fingerprint.
+    /// An applied increment does not update the fingerprint.
     FingerprintStale,
     /// Unserving the last item ends the membership.
     LastItemLeaves,
-    /// A refused batch has already written what stood before the refused change.
+    /// A refused batch has already written the changes before the refused one.
     BatchTorn,
-    /// The items of a merged record are joined one by one.
+    /// The items of a merged record are merged one by one.
     ItemsMerged,
-    /// The events of a newcomer do not name its ranges.
+    /// The events of a newcomer omit its ranges.
     NewcomerWithoutRanges,
-    /// What an increment brings does not reach the index.
+    /// An applied increment does not update the index.
     IndexMissesIncrements,
-    /// What an increment brings does not reach the buckets.
+    /// An applied increment does not update the buckets.
     BucketsMissIncrements,
-    /// The index keeps what is no longer served.
+    /// The index keeps ranges that are no longer served.
     IndexKeepsRemoved,
-    /// Members of equal priority are ordered by their hash alone, whatever the key.
+    /// Members of equal priority are ordered by the member's hash alone, whatever the key.
     OwnersAlikeForAllKeys,
-    /// A member whose life was overtaken by the last one does not come back below it.
+    /// A member with a foreign record of the greatest incarnation does not reset to a lower one.
     NoIncarnationReset,
-    /// What was evicted is taken again.
+    /// An evicted record is accepted again.
     EvictedReturns,
 }
 
@@ -70,7 +71,7 @@ mod planting {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
-    /// Every bug.
+    /// All bugs.
     pub(crate) const ALL: [Bug; 22] = [
         Bug::FloorNotCarried,
         Bug::IncrementMerged,
@@ -100,7 +101,7 @@ mod planting {
         PLANTED.get() == Some(bug)
     }
 
-    /// Plants the bug in this thread while `test` runs, panic or not.
+    /// Plants the bug in this thread while `test` runs, even if that panics.
     pub(crate) fn with_planted<R>(bug: Option<Bug>, test: impl FnOnce() -> R) -> R {
         struct Restore(Option<Bug>);
         impl Drop for Restore {
@@ -108,7 +109,7 @@ mod planting {
                 PLANTED.set(self.0);
             }
         }
-        let _weed = Restore(PLANTED.replace(bug));
+        let _restore = Restore(PLANTED.replace(bug));
         test()
     }
 }

@@ -1,6 +1,6 @@
-//! The laws of the data, as tests: on generated states, on generated histories against a slow twin,
-//! and on the histories by name that break simpler rules; and the proof that each planted bug would
-//! be found.
+//! Property tests of the crate: on generated states, on generated histories against a slow
+//! reference model, and on named histories that break simpler rules. They also verify that each
+//! planted bug is found.
 
 mod batches;
 mod buckets;
@@ -23,48 +23,48 @@ use std::string::String;
 
 use runner::{Cases, holds};
 
-/// What can befall a history; see `world.rs`.
+/// Faults of a history that must occur often enough; see `world.rs`.
 const FAULTS: [&str; 12] = [
     "death",
-    "doubled piece",
+    "duplicated packet",
     "forget",
     "increment applied",
-    "increment asked about",
+    "increment requested",
     "increment known",
-    "late piece",
+    "delayed packet",
     "loss",
     "purge",
-    "re-assertion",
+    "refutation",
     "restart with a stale disk",
     "restart without disk",
 ];
 
-/// Every history agrees with the twin, keeps the invariants, and heals. Says in how many histories
-/// each thing happened.
+/// Checks that every history agrees with the model, keeps the invariants, and heals. Returns the
+/// number of histories in which each event occurred.
 fn histories(cases: Cases) -> Result<BTreeMap<&'static str, usize>, String> {
-    let happened = RefCell::new(BTreeMap::new());
+    let occurred = RefCell::new(BTreeMap::new());
     holds(cases, &generate::history(), |steps| {
-        for what in world::play(steps)?.into_keys() {
-            *happened.borrow_mut().entry(what).or_default() += 1;
+        for event in world::play(steps)?.into_keys() {
+            *occurred.borrow_mut().entry(event).or_default() += 1;
         }
         Ok(())
     })?;
-    Ok(happened.into_inner())
+    Ok(occurred.into_inner())
 }
 
 #[test]
 fn histories_agree_with_the_model_and_heal() {
     let cases = 10_000;
-    let happened = histories(Cases(cases)).unwrap();
-    eprintln!("of {cases} histories, with: {happened:?}");
+    let occurred = histories(Cases(cases)).unwrap();
+    eprintln!("of {cases} histories, those with: {occurred:?}");
     for fault in FAULTS {
-        let share = happened.get(fault).map_or(0, |count| count * 100 / cases as usize);
-        assert!(share >= 5, "{fault}: in {share} % of the histories only");
+        let share = occurred.get(fault).map_or(0, |count| count * 100 / cases as usize);
+        assert!(share >= 5, "{fault}: only in {share} % of the histories");
     }
 }
 
-/// The first of them, which take no time: `cargo xtask mutants` runs these, and not ten thousand
-/// for each mutant.
+/// The first of these histories, which take little time: `cargo xtask mutants` runs this test for
+/// each mutant instead of the one with ten thousand histories.
 #[test]
 fn a_few_histories_agree_with_the_model_and_heal() {
     histories(Cases(200)).unwrap();

@@ -1,4 +1,4 @@
-//! The original's queries over a state: members, topology, counts. Changes nothing.
+//! Queries of a group state: members, items and counts.
 
 use gm_clock::NetId;
 
@@ -6,7 +6,7 @@ use crate::packed_item::range_key;
 use crate::{GroupState, KeyRange, Op, Record, StampedItem};
 
 impl GroupState {
-    /// The members of the group, in their order: who has a live item.
+    /// The members of the group, which are those with a live item, in order.
     pub fn members(&self) -> impl Iterator<Item = NetId> + '_ {
         self.records().filter(|record| record.is_member()).map(Record::member)
     }
@@ -16,24 +16,24 @@ impl GroupState {
         self.record(node).is_some_and(Record::is_member)
     }
 
-    /// All live items: who serves what, and who is interested in what.
+    /// All live items: the served ranges and the ranges of interest.
     pub const fn items(&self) -> ItemSet<'_> {
         ItemSet { state: self, op: None }
     }
 
-    /// The items of that op. [`Op::Rmv`]: the removals that are still kept.
+    /// The items of the given op. For [`Op::Rmv`] these are the kept removals.
     pub const fn items_of(&self, op: Op) -> ItemSet<'_> {
         ItemSet { state: self, op: Some(op) }
     }
 
-    /// How many items of that op the member has. 0 for a member that is not known.
+    /// The number of items of the given op that the member has; 0 for an unknown member.
     pub fn item_count(&self, member: NetId, op: Op) -> usize {
         self.record(member).map_or(0, |record| record.items.iter().filter(|packed| packed.op() == op).count())
     }
 }
 
-/// The timed items of a group, or those of one op: sorted by member, then by range. A view of a
-/// [`GroupState`], which it does not copy.
+/// The stamped items of a group, or those of one op, sorted by member, then by range. Borrows the
+/// [`GroupState`] and copies nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemSet<'a> {
     state: &'a GroupState,
@@ -41,7 +41,7 @@ pub struct ItemSet<'a> {
 }
 
 impl<'a> ItemSet<'a> {
-    /// The items.
+    /// Iterates over the items.
     pub fn iter(&self) -> impl Iterator<Item = StampedItem> + 'a {
         let Self { state, op } = *self;
         let items = move |record: &'a Record| {
@@ -52,7 +52,7 @@ impl<'a> ItemSet<'a> {
         state.records().flat_map(items)
     }
 
-    /// The member's item on exactly that range, if it is in the set.
+    /// The member's item on exactly the given range, if it is in the set.
     pub fn get(&self, member: NetId, range: KeyRange) -> Option<StampedItem> {
         let packed = *self.state.record(member)?.items.get(range_key(range))?;
         let wanted = self.op.map_or(packed.is_live(), |op| op == packed.op());

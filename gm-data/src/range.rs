@@ -1,36 +1,36 @@
-//! A range of the key space. Knows nothing of who serves it.
+//! [`KeyRange`], a range of the key space.
 
 use core::fmt;
 use core::str::FromStr;
 
 use thiserror::Error;
 
-/// The keys `start..=end` of the 32-bit key space, both ends included: never empty, never wrapping
+/// The keys `start..=end` of the 32-bit key space, both ends included. Never empty, and never wraps
 /// around.
 ///
-/// Ordered by start, then end. Written as `0x00000000-0xffffffff`; read in hex (`0x`, either case)
-/// or decimal, one key alone (`7`) or two (`0x0-255`).
+/// Ordered by start, then end. Displayed as `0x00000000-0xffffffff`; parsed from hex (`0x`, either
+/// case) or decimal, as one key (`7`) or two (`0x0-255`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyRange {
-    // The order of the fields is the order of the type.
+    // The order of the fields defines the order of the type.
     start: u32,
     end: u32,
 }
 
-/// Why a range was refused. Nothing was changed.
+/// Reason why a range was refused. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum RangeError {
-    /// The start is above the end. A range does not wrap: write two.
+    /// The start is above the end. Ranges do not wrap: use two ranges instead.
     #[error("the range {start:#010x}-{end:#010x} is inverted: its start is above its end")]
     Inverted {
-        /// The first key given.
+        /// The given first key.
         start: u32,
-        /// The last key given.
+        /// The given last key.
         end: u32,
     },
-    /// The text is not `START-END` or one key, each in decimal or hex (`0x`), each in
+    /// The text is neither `START-END` nor one key, each in decimal or hex (`0x`) and in
     /// `0..=0xffffffff`.
-    #[error("not a range: want START-END or one KEY, each decimal or 0x hex, at most 0xffffffff")]
+    #[error("not a range: expected START-END or one KEY, each decimal or 0x hex, at most 0xffffffff")]
     Malformed,
 }
 
@@ -49,7 +49,7 @@ impl KeyRange {
         Ok(KeyRange { start, end })
     }
 
-    /// One key alone.
+    /// The range of a single key.
     pub const fn single(key: u32) -> KeyRange {
         KeyRange { start: key, end: key }
     }
@@ -59,12 +59,12 @@ impl KeyRange {
         self.start
     }
 
-    /// The last key, which belongs to the range.
+    /// The last key, which is part of the range.
     pub const fn end(self) -> u32 {
         self.end
     }
 
-    /// How many keys, in `1..=2^32`.
+    /// The number of keys, in `1..=2^32`.
     pub const fn width(self) -> u64 {
         self.end as u64 - self.start as u64 + 1
     }
@@ -74,7 +74,7 @@ impl KeyRange {
         self.start <= key && key <= self.end
     }
 
-    /// Whether the two have a key in common.
+    /// Whether the two ranges have a key in common.
     pub const fn overlaps(self, other: KeyRange) -> bool {
         self.start <= other.end && other.start <= self.end
     }
@@ -103,7 +103,7 @@ impl FromStr for KeyRange {
     }
 }
 
-/// One key: digits only, so that what std's parser also takes (`+7`) stays out.
+/// Parses one key. Only digits are accepted, because std's parser also accepts a sign (`+7`).
 fn key(text: &str) -> Result<u32, RangeError> {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => (hex, 16),

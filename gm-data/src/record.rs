@@ -1,5 +1,4 @@
-//! All that is known of one member in one group. Knows nothing of other members; decides nothing
-//! about who may write.
+//! [`Record`], the replicated state of one member in one group.
 
 use alloc::vec::Vec;
 
@@ -10,11 +9,11 @@ use crate::packed_item::{PackedItem, range_key};
 use crate::tree::Tree;
 use crate::{Item, KeyRange, Predecessor, StampedItem, Version, VersionDigest, hash};
 
-/// All that is known of one member in one group: its version, its items, and from where increments
-/// can be made.
+/// The replicated state of one member in one group: its version, its items, and the floor from
+/// which increments can be made.
 ///
-/// A clone is cheap: it shares the items. Equality is that of the whole record, kept removals
-/// included.
+/// A clone is cheap, because it shares the items. Equality compares the whole record, including
+/// kept removals.
 #[derive(Clone)]
 pub struct Record {
     member: NetId,
@@ -26,82 +25,83 @@ pub struct Record {
     pub(crate) live_count: usize,
 }
 
-/// Why the parts of a record or of an increment do not make one. Nothing was changed.
+/// Reason why the parts of a record or of an increment are invalid. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum RecordError {
-    /// A clock or an incarnation is too near the end of its range.
+    /// A clock or an incarnation is above the ceiling.
     #[error(transparent)]
     Clock(#[from] ClockError),
     /// The items are not sorted by range, or two have the same range.
-    #[error("the items of {member} are not sorted by range, each range once: {range} comes too late")]
+    #[error("the items of {member} are not sorted by range, each range once: {range} is out of order")]
     Unsorted {
-        /// Whose items they are.
+        /// The member that owns the items.
         member: NetId,
-        /// The range that is not above the one before it.
+        /// The range that is not above the preceding one.
         range: KeyRange,
     },
-    /// An item is another member's: only a member itself writes about itself.
-    #[error("an item of {other} stands in the record of {member}")]
+    /// An item belongs to another member: only a member itself writes its items.
+    #[error("the record of {member} contains an item of {other}")]
     ForeignItem {
-        /// Whose record it is.
+        /// The member that owns the record.
         member: NetId,
-        /// Whose item it is.
+        /// The member that owns the item.
         other: NetId,
     },
-    /// An item was written after the clock of the record, or, in an increment, outside the span
-    /// that it covers.
-    #[error("the item of {member} on {range} has the time {stamp}, outside the clock of what it came in")]
+    /// The stamp of an item is above the clock of the record or, in an increment, outside its span.
+    #[error(
+        "the item of {member} on {range} has the stamp {stamp}, outside the range of clocks of its record or increment"
+    )]
     StampOutOfRange {
-        /// Whose item it is.
+        /// The member that owns the item.
         member: NetId,
-        /// Its range.
+        /// The item's range.
         range: KeyRange,
-        /// Its time, in ticks.
+        /// The item's stamp, in ticks.
         stamp: u64,
     },
-    /// A forgotten member has items, or a life that goes on from another.
-    #[error("the record of {member} is forgotten and has items, or was opened from a former life")]
+    /// A forgotten record has items or a predecessor.
+    #[error("the record of {member} is forgotten and has items or a predecessor")]
     ForgottenNotEmpty {
-        /// Whose record it is.
+        /// The member that owns the record.
         member: NetId,
     },
     /// The floor is above the clock.
     #[error("the record of {member} has the floor {floor}, above its clock {clock}")]
     FloorAboveClock {
-        /// Whose record it is.
+        /// The member that owns the record.
         member: NetId,
-        /// Its floor, in ticks.
+        /// The record's floor, in ticks.
         floor: u64,
-        /// Its clock, in ticks.
+        /// The record's clock, in ticks.
         clock: u64,
     },
-    /// The incarnation claims to have been opened from one that is not older, or at a clock that is
-    /// not lower.
-    #[error("the record of {member} was opened from a life or a clock that is not before its own")]
+    /// The predecessor of the incarnation is not an earlier incarnation, or ended at a clock that
+    /// is not lower.
+    #[error("the record of {member} has a predecessor that is not before its own incarnation and clock")]
     PredecessorNotEarlier {
-        /// Whose record it is.
+        /// The member that owns the record.
         member: NetId,
     },
-    /// An increment that covers no time.
-    #[error("the increment of {member} goes from {since} to {upto}: it covers nothing")]
+    /// The span of an increment is empty.
+    #[error("the increment of {member} has the span {since} to {upto}, which covers nothing")]
     EmptySpan {
-        /// Whose increment it is.
+        /// The member that owns the increment.
         member: NetId,
-        /// From which clock, in ticks.
+        /// The clock at which the increment begins, in ticks.
         since: u64,
-        /// Up to which clock, in ticks.
+        /// The clock at which the increment ends, in ticks.
         upto: u64,
     },
 }
 
 impl Record {
-    /// The record of those parts, as somebody sent or stored them. Linear; computes the digest on
-    /// the way.
+    /// Creates a record from parts that were received or stored. Linear; computes the digest on the
+    /// way.
     ///
-    /// `items` come sorted by range, each range once, with removals that are still kept.
+    /// `items` must be sorted by range, each range once, and include the kept removals.
     ///
     /// # Errors
-    /// A [`RecordError`] that names the first part that cannot be.
+    /// A [`RecordError`] that names the first invalid part.
     pub fn from_parts(
         member: NetId,
         version: Version,
@@ -122,7 +122,7 @@ impl Record {
         Ok(Record::from_packed(member, version, predecessor, floor, &packed_items))
     }
 
-    /// The record of those sorted slots.
+    /// Creates a record from sorted items.
     pub(crate) fn from_packed(
         member: NetId,
         version: Version,
@@ -145,12 +145,13 @@ impl Record {
         }
     }
 
-    /// Whose record it is.
+    /// The member that owns the record.
     pub const fn member(&self) -> NetId {
         self.member
     }
 
-    /// Which of two records is the newer.
+    /// The version of the record. Of two records of a member, the one with the greater version is
+    /// newer.
     pub const fn version(&self) -> Version {
         self.version
     }
@@ -160,17 +161,17 @@ impl Record {
         self.digest
     }
 
-    /// Version and digest: what a join decides by.
+    /// Version and digest, by which a merge compares two records of a member.
     pub const fn version_digest(&self) -> VersionDigest {
         VersionDigest { version: self.version, digest: self.digest }
     }
 
-    /// What the incarnation was opened from.
+    /// The predecessor of the incarnation, if it continues an earlier one.
     pub const fn predecessor(&self) -> Option<Predecessor> {
         self.predecessor
     }
 
-    /// Increments can be made only from clocks at or above it, in ticks.
+    /// The lowest clock from which increments can be made, in ticks.
     pub const fn floor(&self) -> u64 {
         self.floor
     }
@@ -181,17 +182,17 @@ impl Record {
             .expect("a record's clock is in its range")
     }
 
-    /// Whether the member belongs to the group: it has a live item.
+    /// Whether the member belongs to the group, which means that it has a live item.
     pub const fn is_member(&self) -> bool {
         self.live_count > 0
     }
 
-    /// Items that are live, and items in all: the others are removals that are kept.
+    /// The number of live items, and of all items including kept removals.
     pub const fn item_counts(&self) -> (usize, usize) {
         (self.live_count, self.items.len())
     }
 
-    /// All items, sorted by range, with the removals that are kept.
+    /// All items sorted by range, including kept removals.
     pub fn stamped_items(&self) -> impl ExactSizeIterator<Item = StampedItem> + '_ {
         self.items.iter().map(|packed| packed.stamped_item(self.member))
     }
@@ -201,18 +202,18 @@ impl Record {
         self.live_items().map(|packed| packed.item(self.member))
     }
 
-    /// The item on exactly that range, a kept removal too.
+    /// The item on exactly the given range, which may be a kept removal.
     pub fn get(&self, range: KeyRange) -> Option<StampedItem> {
         self.items.get(range_key(range)).map(|packed| packed.stamped_item(self.member))
     }
 
-    /// What the record adds to the fingerprint of its group. `seed` is H0 of the member.
+    /// The record's summand of the group's fingerprint. `seed` is H0 of the member.
     pub(crate) fn record_hash(&self, seed: u64) -> u128 {
         hash::record_hash(seed, self.version, self.digest)
     }
 
-    /// Puts the slot in its place and returns the one that was there; digest and count follow. The
-    /// version is the caller's business.
+    /// Stores the item and returns the one of the same range that it replaced. Updates digest and
+    /// live count; the caller updates the version.
     pub(crate) fn put(&mut self, seed: u64, packed: PackedItem) -> Option<PackedItem> {
         let old = self.items.insert(packed);
         self.digest = self.digest.wrapping_add(hash::digest_change(seed, old, packed));
@@ -221,7 +222,7 @@ impl Record {
         old
     }
 
-    /// The live slots, sorted by range.
+    /// The live items, sorted by range.
     pub(crate) fn live_items(&self) -> impl Iterator<Item = PackedItem> + '_ {
         self.items.iter().copied().filter(|packed| packed.is_live())
     }
@@ -250,7 +251,7 @@ impl core::fmt::Debug for Record {
     }
 }
 
-/// Refuses an incarnation that was opened from a later one, or at a clock that its own has not
+/// Refuses a predecessor that is not an earlier incarnation, or whose clock the incarnation has not
 /// passed.
 pub(crate) fn check_predecessor(
     member: NetId,
@@ -266,8 +267,8 @@ pub(crate) fn check_predecessor(
     }
 }
 
-/// The member's items as slots: sorted, each range once, all of one member, each time within
-/// `times`.
+/// Packs the member's items, which must be sorted, each range once, all of one member, with each
+/// stamp within `times`.
 pub(crate) fn pack_items(
     member: NetId,
     items: impl IntoIterator<Item = StampedItem>,
@@ -276,8 +277,8 @@ pub(crate) fn pack_items(
     let items = items.into_iter();
     let mut packed_items: Vec<PackedItem> = Vec::with_capacity(items.size_hint().0);
     let mut last = None;
-    for timed in items {
-        let (other, range, time) = (timed.item.member(), timed.item.range(), timed.stamp);
+    for stamped in items {
+        let (other, range, time) = (stamped.item.member(), stamped.item.range(), stamped.stamp);
         if other != member {
             return Err(RecordError::ForeignItem { member, other });
         }
@@ -288,7 +289,7 @@ pub(crate) fn pack_items(
             return Err(RecordError::StampOutOfRange { member, range, stamp: time });
         }
         last = Some(range);
-        packed_items.push(PackedItem::pack(&timed));
+        packed_items.push(PackedItem::pack(&stamped));
     }
     Ok(packed_items)
 }

@@ -1,5 +1,6 @@
-//! What a node holds of one group, and what it does with its own record there: it writes it, and
-//! defends it. Chance and time are handed in; nothing here knows of disks and networks.
+//! [`Replica`], the hosted state of a group together with the right to write one member's record in
+//! it: the node writes its own record and refutes foreign ones. The caller passes in time and
+//! random numbers.
 
 mod conflict;
 mod draft;
@@ -17,44 +18,43 @@ pub use conflict::IdentityConflict;
 pub use merge::{OwnRecordOutcome, PeerCopy, ReplicaMergeOutcome};
 pub use write::WriteOutcome;
 
-/// What an operation that may begin a new life is handed: two clocks and some chance. Nothing here
-/// reads them itself.
+/// Time and random numbers for an operation that may open a new incarnation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WriteContext {
-    /// Wall-clock time, in seconds since 1970. Only a hint: it makes a later life's number greater
-    /// where a disk was lost.
+    /// Wall-clock time in seconds since 1970. Used only as a hint: it makes the number of a new
+    /// incarnation greater than the previous one if a disk was lost.
     pub unix_seconds: u64,
-    /// 16 bits of chance, which keep two starts in one second apart.
+    /// 16 random bits, which distinguish two starts within one second.
     pub entropy: u16,
-    /// Any clock that does not run back, in milliseconds: re-assertions are counted by the minute.
+    /// Time in milliseconds of any monotonic clock. Refutations are counted per minute of it.
     pub millis: u64,
 }
 
-/// What a node holds of one group: the state, and the life of its own record.
+/// The state of a group as one node hosts it, with the incarnation of the node's own record.
 #[derive(Clone, Debug)]
 pub struct Replica {
     me: NetId,
     default_port: Option<u16>,
     view: View,
-    /// Whether the present incarnation is of this process: if not, the first write begins a new
-    /// one.
+    /// Whether the present incarnation was opened by this process. If not, the first write opens a
+    /// new one.
     pub(crate) began_incarnation: bool,
-    /// The highest incarnation of this node on disk or heard of.
+    /// The highest incarnation of this node that is known from disk or from peers.
     pub(crate) highest_incarnation: Incarnation,
     conflict: IdentityConflict,
-    /// What others and this node had evicted of late.
+    /// Recent evictions, by peers and by this node.
     evictions: Evictions,
-    /// How often this node came back below what was heard of it.
+    /// How many times this node reset its record to an incarnation below a foreign one.
     resets: u64,
 }
 
 impl Replica {
-    /// The replica of a node that knows nothing of the group, as after losing its disk.
+    /// Creates the replica of a node that knows nothing of the group, as after losing its disk.
     pub fn new(me: NetId, name: GroupName) -> Replica {
         Replica::restore(me, GroupState::new(name))
     }
 
-    /// The replica of a node that starts with what it had stored. Its first write opens a new
+    /// Creates the replica of a node that starts from a stored state. Its first write opens a new
     /// incarnation.
     pub fn restore(me: NetId, state: GroupState) -> Replica {
         Replica {
@@ -69,44 +69,45 @@ impl Replica {
         }
     }
 
-    /// The same with a port for ranges that are served without one; 0 counts as none.
+    /// Sets the default port of ranges that are served without a port; 0 means none.
     #[must_use]
     pub const fn with_default_port(mut self, port: u16) -> Replica {
         self.default_port = if port == 0 { None } else { Some(port) };
         self
     }
 
-    /// Whose replica it is.
+    /// The node that hosts the replica and writes its own record.
     pub const fn me(&self) -> NetId {
         self.me
     }
 
-    /// The state of the group as it is known here.
+    /// The state of the group as far as this node knows it.
     pub fn state(&self) -> &GroupState {
         &self.view
     }
 
-    /// The state with its index, for queries. Cheap to clone for readers, see [`View`].
+    /// The state with its indexes, for queries. Cheap to clone for readers, see [`View`].
     pub const fn view(&self) -> &View {
         &self.view
     }
 
-    /// The state, to be changed: index and fingerprint follow.
+    /// The state for changes, which also update indexes and fingerprint.
     const fn state_mut(&mut self) -> &mut GroupState {
         self.view.state_mut()
     }
 
-    /// One's own record; `None` before the first write.
+    /// The node's own record; `None` before its first write.
     pub fn own_record(&self) -> Option<&Record> {
         self.view.record(self.me)
     }
 
-    /// Whether this node belongs to the group: it has a live item.
+    /// Whether this node is a member of the group, which means that it has a live item.
     pub fn is_member(&self) -> bool {
         self.own_record().is_some_and(Record::is_member)
     }
 
-    /// Whether it is as it was made, but for what is refused: nothing is known, heard of or set.
+    /// Whether the replica is as new, apart from remembered evictions: no record, foreign
+    /// incarnation or default port is known.
     pub(crate) fn is_empty(&self) -> bool {
         self.view.records().len() == 0
             && self.default_port.is_none()
@@ -115,12 +116,12 @@ impl Replica {
             && self.resets == 0
     }
 
-    /// How often this node had to defend its record, and whether it has given up for now.
+    /// How many times this node refuted recently, and whether its writing is paused.
     pub const fn conflict(&self) -> &IdentityConflict {
         &self.conflict
     }
 
-    /// Drops the removals that the policy does not keep, of every member, and says how many went.
+    /// Drops the removals that the policy does not keep, of every member. Returns their number.
     pub fn purge(&mut self, policy: PurgePolicy) -> usize {
         self.state_mut().purge(policy)
     }

@@ -1,8 +1,8 @@
-//! Reading and writing the types in any serde format. Knows nothing of the wire's own format;
-//! trusts nothing that it reads.
+//! Serde implementations of this crate's types, for any serde format. Deserialization validates
+//! everything that it reads.
 //!
-//! Ranges, names and ops are texts, in binary formats too; everything else is a structure of its
-//! named parts. What could not be built is not read, and neither is a part that nobody knows.
+//! Ranges, names and ops are texts, in binary formats too; all other types are structures of named
+//! fields. Values that a constructor would refuse are refused, and so are unknown fields.
 
 mod records;
 
@@ -19,7 +19,7 @@ use crate::{
     GroupEvent, GroupName, Item, ItemError, KeyRange, Op, Predecessor, StampedItem, Version, VersionDigest,
 };
 
-/// Reads what is written as a text.
+/// Visitor for types that are serialized as text.
 struct Text<T>(&'static str, PhantomData<T>);
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
@@ -34,21 +34,21 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
     }
 }
 
-/// As `0x00000000-0xffffffff`.
+/// Serialized as `0x00000000-0xffffffff`.
 impl Serialize for KeyRange {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// From any text that [`KeyRange`] reads.
+/// Deserialized from any text that [`KeyRange`] parses.
 impl<'de> Deserialize<'de> for KeyRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<KeyRange, D::Error> {
         deserializer.deserialize_str(Text("START-END or one KEY, as text", PhantomData))
     }
 }
 
-/// As its text.
+/// Serialized as text.
 impl Serialize for GroupName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for GroupName {
     }
 }
 
-/// As `add`, `rmv` or `get`.
+/// Serialized as `add`, `rmv` or `get`.
 impl Serialize for Op {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Op {
     }
 }
 
-/// The parts of an [`Item`], before they are checked.
+/// The fields of an [`Item`] before they are checked.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Item", deny_unknown_fields)]
 struct ItemParts {
@@ -104,7 +104,7 @@ impl TryFrom<ItemParts> for Item {
     }
 }
 
-/// As a structure of its five parts.
+/// Serialized as a structure of five fields.
 impl Serialize for Item {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         ItemParts::from(self).serialize(serializer)
@@ -117,12 +117,12 @@ impl<'de> Deserialize<'de> for Item {
     }
 }
 
-/// The parts of a [`StampedItem`], before they are checked: those of the item, and the time. Not
-/// nested, and not serde's flattening either, which lets unknown parts through and needs a format
-/// that describes itself.
+/// The fields of a [`StampedItem`] before they are checked: those of the item, and the stamp. Not
+/// nested, and without serde's flattening, which accepts unknown fields and needs a self-describing
+/// format.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "StampedItem", deny_unknown_fields)]
-struct TimedParts {
+struct StampedItemParts {
     member: NetId,
     range: KeyRange,
     op: Op,
@@ -131,25 +131,26 @@ struct TimedParts {
     time: u64,
 }
 
-/// As a structure of its six parts.
+/// Serialized as a structure of six fields.
 impl Serialize for StampedItem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ItemParts { member, range, op, port, priority } = ItemParts::from(&self.item);
-        TimedParts { member, range, op, port, priority, time: self.stamp }.serialize(serializer)
+        StampedItemParts { member, range, op, port, priority, time: self.stamp }.serialize(serializer)
     }
 }
 
-/// Its time is checked too: none is above the ceiling of clocks.
+/// The stamp is checked too: it must not be above the ceiling of clocks.
 impl<'de> Deserialize<'de> for StampedItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<StampedItem, D::Error> {
-        let TimedParts { member, range, op, port, priority, time } = TimedParts::deserialize(deserializer)?;
+        let StampedItemParts { member, range, op, port, priority, time } =
+            StampedItemParts::deserialize(deserializer)?;
         let item = Item::new(member, range, op, port, priority).map_err(D::Error::custom)?;
         clock(time).map_err(D::Error::custom)?;
         Ok(StampedItem { item, stamp: time })
     }
 }
 
-/// The parts of a [`Version`], before its clock is checked.
+/// The fields of a [`Version`] before its clock is checked.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Version", deny_unknown_fields)]
 struct VersionParts {
@@ -158,7 +159,7 @@ struct VersionParts {
     clock: u64,
 }
 
-/// As a structure of its three parts.
+/// Serialized as a structure of three fields.
 impl Serialize for Version {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Version { incarnation, forgotten: gone, clock } = *self;
@@ -173,54 +174,55 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// The parts of an [`Predecessor`], before its clock is checked.
+/// The fields of a [`Predecessor`] before its clock is checked.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Predecessor", deny_unknown_fields)]
-struct OpenedParts {
+struct PredecessorParts {
     incarnation: Incarnation,
     clock: u64,
 }
 
-/// As a structure of its two parts.
+/// Serialized as a structure of two fields.
 impl Serialize for Predecessor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Predecessor { incarnation, clock } = *self;
-        OpenedParts { incarnation, clock }.serialize(serializer)
+        PredecessorParts { incarnation, clock }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Predecessor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Predecessor, D::Error> {
-        let OpenedParts { incarnation, clock: time } = OpenedParts::deserialize(deserializer)?;
+        let PredecessorParts { incarnation, clock: time } = PredecessorParts::deserialize(deserializer)?;
         clock(time).map_err(D::Error::custom)?;
         Ok(Predecessor { incarnation, clock: time })
     }
 }
 
-/// The parts of a [`VersionDigest`]. Any number is a digest.
+/// The fields of a [`VersionDigest`]. Every number is a valid digest.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "VersionDigest", deny_unknown_fields)]
-struct StampParts {
+struct VersionDigestParts {
     version: Version,
     digest: u64,
 }
 
-/// As a structure of its two parts.
+/// Serialized as a structure of two fields.
 impl Serialize for VersionDigest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let VersionDigest { version, digest } = *self;
-        StampParts { version, digest }.serialize(serializer)
+        VersionDigestParts { version, digest }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for VersionDigest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VersionDigest, D::Error> {
-        let StampParts { version, digest } = StampParts::deserialize(deserializer)?;
+        let VersionDigestParts { version, digest } = VersionDigestParts::deserialize(deserializer)?;
         Ok(VersionDigest { version, digest })
     }
 }
 
-/// An [`Event`] by its name: `joined`, `range_added`, `range_changed`, `range_removed` or `left`.
+/// A [`GroupEvent`] by its name: `joined`, `range_added`, `range_changed`, `range_removed` or
+/// `left`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Event", rename_all = "snake_case", deny_unknown_fields)]
 enum EventParts {
@@ -231,7 +233,7 @@ enum EventParts {
     Left(NetId),
 }
 
-/// As what happened, and to what: `{"joined": "10.0.0.1:29999"}`.
+/// Serialized as the event's name with its content: `{"joined": "10.0.0.1:29999"}`.
 impl Serialize for GroupEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
@@ -245,7 +247,7 @@ impl Serialize for GroupEvent {
     }
 }
 
-/// A change of a range must be one: of one member and one range, and not into what it was.
+/// The two items of a changed range must be live, different, and of one member and one range.
 impl<'de> Deserialize<'de> for GroupEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GroupEvent, D::Error> {
         let event = match EventParts::deserialize(deserializer)? {
@@ -270,7 +272,7 @@ impl<'de> Deserialize<'de> for GroupEvent {
     }
 }
 
-/// Whether the number can be a clock.
+/// Checks that the number is a valid clock.
 fn clock(time: u64) -> Result<(), ClockError> {
     Version::new(Incarnation::ORIGINAL, false, time).map(drop)
 }

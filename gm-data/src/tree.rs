@@ -1,10 +1,10 @@
-//! A sorted tree that is cheap to clone: clones share their nodes, and a write copies only the path
-//! that it changes and only where somebody shares it. Knows nothing of what its entries mean.
+//! A persistent sorted tree: clones share their nodes, and a write copies only nodes on its path
+//! that are shared.
 //!
-//! A B+tree. Leaves are exactly as large as their entries, so memory follows the number of entries,
-//! not the fill of the nodes; inner nodes carry the least key and the sum of each child, so that a
-//! search can skip what cannot matter. Within a write nothing that is not shared is copied but the
-//! one leaf that grows or shrinks.
+//! It is a B+tree. Leaves are exactly as large as their entries, so memory is proportional to the
+//! number of entries rather than to the fill of the nodes. Inner nodes store the least key and the
+//! sum of each child, so that a search can skip irrelevant subtrees. Within a write no unshared
+//! node is copied except the one leaf that grows or shrinks.
 
 mod build;
 mod cursor;
@@ -18,35 +18,35 @@ use alloc::vec::Vec;
 
 pub(crate) use cursor::Iter;
 
-/// What a tree holds.
+/// An entry of a tree.
 pub(crate) trait Entry: Clone {
-    /// What the tree is sorted by; at most one entry has a key.
+    /// The sort key; at most one entry has a given key.
     type Key: Ord + Copy;
-    /// What a subtree says of all its entries: combined by `add`, which is associative and
+    /// The aggregate of a subtree's entries, combined by `add`, which is associative and
     /// commutative.
     type Sum: Copy;
-    /// Entries of a leaf, at most. A leaf is copied when it grows, so large ones cost time, small
-    /// ones memory.
+    /// Maximum number of entries of a leaf. A leaf is copied when it grows, so large leaves cost
+    /// time, small ones memory.
     const LEAF: usize;
 
     fn key(&self) -> Self::Key;
     fn sum(&self) -> Self::Sum;
     fn add(left: Self::Sum, right: Self::Sum) -> Self::Sum;
 
-    /// The sum of a subtree after an entry of sum `new` took the place of one of sum `old`, or is
-    /// new. As it stands here it is for sums that are [`Idempotent`]; every other entry must say
-    /// how to take `old` out again.
+    /// The sum of a subtree after an entry with sum `new` replaced one with sum `old`, or was
+    /// added. The default is for [`Idempotent`] sums; every other entry type must override it to
+    /// subtract `old`.
     fn update_sum(sum: Self::Sum, _old: Option<Self::Sum>, new: Self::Sum) -> Self::Sum {
         Self::add(sum, new)
     }
 }
 
-/// An entry whose `add` is idempotent, as a greatest value is. What is replaced is not taken out of
-/// such a sum, so it may stay too large: then a search looks at more than it must, and finds the
-/// same.
+/// An entry whose `add` is idempotent, such as a maximum. A replaced entry is not subtracted from
+/// such a sum, so the sum may be too large: then a search visits more nodes than necessary, with
+/// the same result.
 pub(crate) trait Idempotent: Entry {}
 
-/// Children of an inner node, at most.
+/// Maximum number of children of an inner node.
 const FAN: usize = 32;
 
 #[derive(Clone)]
@@ -57,16 +57,16 @@ enum Node<E: Entry> {
 
 #[derive(Clone)]
 struct Child<E: Entry> {
-    /// The least key below.
+    /// The least key of the subtree.
     min: E::Key,
     sum: E::Sum,
     node: Node<E>,
 }
 
-/// The sorted entries. A clone is constant in time and shares everything.
+/// A set of sorted entries. A clone takes constant time and shares all data.
 #[derive(Clone)]
 pub(crate) struct Tree<E: Entry> {
-    // None if empty: no leaf and no inner node is ever empty.
+    // `None` if empty: no leaf and no inner node is ever empty.
     root: Option<Node<E>>,
     len: usize,
 }
@@ -80,7 +80,7 @@ impl<E: Entry> Tree<E> {
         self.len
     }
 
-    /// The entry with that key. Logarithmic.
+    /// The entry with the given key. Logarithmic.
     pub(crate) fn get(&self, key: E::Key) -> Option<&E> {
         let mut node = self.root.as_ref()?;
         loop {
@@ -98,8 +98,8 @@ impl<E: Entry> Tree<E> {
         Iter::new(self.root.as_ref(), self.len)
     }
 
-    /// Calls `see` for the sorted entries up to the key `last` that are wanted: whose own sum
-    /// `wanted` accepts. Passes by whole subtrees whose sum it does not accept.
+    /// Calls `visit` for the entries with keys up to `last` whose own sum `wanted` accepts, in
+    /// order. Skips subtrees whose sum it does not accept.
     pub(crate) fn each_up_to(
         &self,
         last: E::Key,
@@ -111,7 +111,7 @@ impl<E: Entry> Tree<E> {
         }
     }
 
-    /// The first entry whose key is `first` or above. Logarithmic.
+    /// The first entry whose key is at or above `first`. Logarithmic.
     pub(crate) fn first_from(&self, first: E::Key) -> Option<&E> {
         self.root.as_ref()?.first_from(first)
     }
@@ -136,7 +136,7 @@ impl<E: Entry> Node<E> {
     fn first_from(&self, first: E::Key) -> Option<&E> {
         match self {
             Node::Leaf(entries) => entries.get(entries.partition_point(|entry| entry.key() < first)),
-            // It may be the first of the next child, if all below this one are lower.
+            // It may be the first entry of the next child, if all entries of this one are lower.
             Node::Inner(children) => {
                 let at = child_of(children, first);
                 let next = children.get(at + 1);
@@ -145,7 +145,7 @@ impl<E: Entry> Node<E> {
         }
     }
 
-    /// The node with what its parent keeps of it.
+    /// Creates the parent's entry for the node.
     fn child(node: Node<E>) -> Child<E> {
         let (min, sum) = match &node {
             Node::Leaf(entries) => (entries[0].key(), sum_of(entries.iter().map(E::sum), E::add)),
@@ -156,7 +156,7 @@ impl<E: Entry> Node<E> {
         Child { min, sum, node }
     }
 
-    /// Whether it is one and the same node, and so has the same entries.
+    /// Whether both are one shared node, and therefore have the same entries.
     fn is_same_node(&self, other: &Node<E>) -> bool {
         match (self, other) {
             (Node::Leaf(mine), Node::Leaf(theirs)) => Arc::ptr_eq(mine, theirs),
@@ -166,12 +166,12 @@ impl<E: Entry> Node<E> {
     }
 }
 
-/// Below which child the key is, or would be put.
+/// The index of the child whose subtree has the key, or would have it.
 fn child_of<E: Entry>(children: &[Child<E>], key: E::Key) -> usize {
     children.partition_point(|child| child.min <= key).saturating_sub(1)
 }
 
-/// The sum of a node's entries or children, of which there is always one.
+/// The sum over a node's entries or children, of which there is at least one.
 fn sum_of<S>(mut sums: impl Iterator<Item = S>, add: fn(S, S) -> S) -> S {
     let first = sums.next().expect("no node is empty");
     sums.fold(first, add)

@@ -1,24 +1,25 @@
-//! Which of two records of a member is the newer. Knows nothing of items.
+//! [`Version`] and [`VersionDigest`], which decide between two records of a member.
 
 use core::fmt;
 
 use gm_clock::{CEILING, ClockError, Incarnation};
 
-/// The version of a member's record. Ordered by (incarnation, gone, clock); the record with the
-/// greater one wins whole.
+/// The version of a member's record. Ordered by (incarnation, forgotten, clock); the record with
+/// the greater version wins as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    // The order of the fields is the order of the type.
-    /// The life of the member's writing.
+    // The order of the fields defines the order of the type.
+    /// The incarnation in which the record was written.
     pub incarnation: Incarnation,
-    /// Forgotten: nothing that was written in this incarnation comes back, only a later one does.
+    /// Whether the record was forgotten: then no write of this incarnation supersedes it, only a
+    /// later incarnation does.
     pub forgotten: bool,
-    /// The member's writes in this group, in ticks, in `0..=CEILING`.
+    /// The number of the member's writes in this group, in ticks, in `0..=CEILING`.
     pub clock: u64,
 }
 
 impl Version {
-    /// The version of those parts.
+    /// Creates a version.
     ///
     /// # Errors
     /// [`ClockError::TimeTooLarge`] if the clock is above [`CEILING`].
@@ -29,8 +30,8 @@ impl Version {
         Ok(Version { incarnation, forgotten, clock })
     }
 
-    /// Whether the clock is in its range: the fields are public, so whoever takes a version in
-    /// asks.
+    /// Checks that the clock is in range. The fields are public, so every function that accepts a
+    /// version calls this.
     pub(crate) const fn check(self) -> Result<(), ClockError> {
         match Version::new(self.incarnation, self.forgotten, self.clock) {
             Ok(_) => Ok(()),
@@ -46,22 +47,22 @@ impl fmt::Display for Version {
     }
 }
 
-/// What decides between two records of a member: the version, and the digest of the live items.
-/// Equal versions have equal live items, except after a fault, which the digest resolves.
+/// Version and digest of a record, by which a merge decides between two records of a member. Equal
+/// versions have equal live items, except after a fault; the digest decides then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionDigest {
-    /// Compared first.
+    /// The version, which is compared first.
     pub version: Version,
-    /// The sum of the hashes of the live items, see the crate's page on hashes.
+    /// The sum of the hashes of the live items, specified in `hash.rs`.
     pub digest: u64,
 }
 
-/// What an incarnation was opened from: whoever holds the record of the former life up to that
-/// clock, and not below the floor, can be brought up by an increment.
+/// The predecessor of an incarnation. A holder of the earlier incarnation's record with a clock up
+/// to `clock`, and not below the floor, can be updated by an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Predecessor {
-    /// The former life.
+    /// The earlier incarnation.
     pub incarnation: Incarnation,
-    /// Its clock when the new life began, in ticks.
+    /// The clock of the earlier incarnation when the new one began, in ticks.
     pub clock: u64,
 }

@@ -1,5 +1,5 @@
-//! What allocates and what does not, counted. A binary of its own, with one test, so that nothing
-//! else is counted.
+//! Allocation counts of states and replicas. The only test of its own binary, so that no other test
+//! is counted.
 
 mod common;
 
@@ -16,7 +16,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const MEMBERS: u8 = 100;
 const ITEMS: u32 = 100;
 
-/// 100 members with 100 items each, nothing of it shared with another such state.
+/// 100 members with 100 items each. Two such states share nothing.
 fn ten_thousand() -> GroupState {
     let item = |member, number| StampedItem {
         item: Item::serves(id(member), KeyRange::single(number), 80, 1).expect("priority 1"),
@@ -26,8 +26,8 @@ fn ten_thousand() -> GroupState {
     group_state((1..=MEMBERS).map(|member| record(id(member), version(1, 1), &items(member))))
 }
 
-/// (allocations with reallocations, bytes) of `work`. The least of some runs: the test runner's own
-/// thread may allocate meanwhile.
+/// Allocations with reallocations, and bytes, of `work`: the minimum over several runs, because the
+/// test runner's own thread may allocate meanwhile.
 fn allocated(mut work: impl FnMut()) -> (usize, usize) {
     let count = || {
         let region = Region::new(ALLOCATOR);
@@ -40,7 +40,7 @@ fn allocated(mut work: impl FnMut()) -> (usize, usize) {
 
 #[test]
 fn reads_and_merges_without_news_hardly_allocate() {
-    let (state, twin) = (ten_thousand(), ten_thousand());
+    let (state, separate) = (ten_thousand(), ten_thousand());
     assert_eq!(state.live_item_count(), 10_000);
     let clone = state.clone();
     assert_eq!(allocated(|| drop(black_box(state.clone()))), (0, 0), "a clone");
@@ -56,7 +56,7 @@ fn reads_and_merges_without_news_hardly_allocate() {
         (0, 0),
         "a merge of what is shared"
     );
-    let equal = allocated(|| assert_eq!(mine.merge(&twin), Ok(MergeOutcome::default())));
+    let equal = allocated(|| assert_eq!(mine.merge(&separate), Ok(MergeOutcome::default())));
     println!("merge of an equal state that shares nothing: {equal:?}");
     assert!(equal.0 <= 4 && equal.1 <= 1_024, "a merge of an equal state that shares nothing: {equal:?}");
     let read = allocated(|| assert_eq!(black_box(&state).items().iter().count(), 10_000));
@@ -68,9 +68,9 @@ fn reads_and_merges_without_news_hardly_allocate() {
 
     let mut replica = Replica::restore(id(200), state.clone());
     let known = replica.state().clone();
-    assert_eq!(allocated(|| drop(replica.merge(&known, NOW))), (0, 0), "hearing what is known");
+    assert_eq!(allocated(|| drop(replica.merge(&known, NOW))), (0, 0), "merging a known state");
 
-    // The counter counts: a write copies its path, and no more of the 200 kB than that.
+    // Check that the counter works: a write copies its path, and far less than the whole 200 kB.
     let mut number = 0;
     let write = allocated(|| {
         number += 1;

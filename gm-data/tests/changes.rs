@@ -1,11 +1,11 @@
-//! What each change writes, alone and in a batch. What is refused stands in `refusals.rs`.
+//! Effects of each change, alone and in a batch. Refusals are tested in `refusals.rs`.
 
 mod common;
 
 use common::{NOW, empty_replica, id, own_items, range, serve, unserve};
 use gm_data::{Change, Item, Op, Replica, WriteOutcome};
 
-/// A replica that has made those changes, each in a write of its own.
+/// A replica that has made the given changes, each in its own write.
 fn after(changes: &[Change]) -> Replica {
     let mut replica = empty_replica();
     for change in changes {
@@ -53,7 +53,7 @@ fn each_change_alone() {
         ("lower below zero", &[serve_9, lower("0-9", 2)], &["get :0 x1 @2"]),
         ("put an add", &[put(Item::serves(id(1), nine, 9, 2))], &["add :9 x2 @1"]),
         ("put a get", &[put(Ok(Item::interest(id(1), nine)))], &["get :0 x1 @1"]),
-        // A get says nothing of ports and priorities here, whatever a foreign item carries.
+        // An interest has no port and no priority, even if the given item has.
         ("put a get with a port", &[put(Item::new(id(1), nine, Op::Get, 9, 2))], &["get :0 x1 @1"]),
         ("put a removal", &[serve_9, put(Ok(Item::removal(id(1), nine)))], &["get :0 x1 @2"]),
     ];
@@ -127,7 +127,7 @@ fn the_last_change_of_a_range_counts() {
         write(&mut replica, batch);
         assert_eq!(own_items(&replica)[0], format!("0x00000000-0x00000009 {expected}"), "{what}");
     }
-    // Said and taken back within one batch leaves no trace.
+    // Serving and unserving a range within one batch leaves no trace.
     let mut replica = after(&[serve("100-109")]);
     let before = replica.clone();
     assert!(!write(&mut replica, &[two, unserve("0-9")]).changed);
@@ -148,7 +148,7 @@ fn the_last_item_that_is_unserved_becomes_an_interest() {
     );
     assert!(replica.is_member());
 
-    // Where the last one named is of interest already, it stays, and the others go.
+    // If the last named range is of interest already, it stays, and the others are removed.
     let mut replica = after(&[serve("0-9"), Change::Interest(range("20-29"))]);
     write(&mut replica, &[unserve("0-9"), unserve("20-29")]);
     assert_eq!(
@@ -212,7 +212,7 @@ fn only_changed_items_get_a_new_stamp() {
 
 #[test]
 fn ranges_are_not_cut() {
-    // Overlapping ranges of one member stand side by side: identity is (member, start, end).
+    // Overlapping ranges of one member are separate items: the identity is (member, start, end).
     let replica = after(&[serve("0-100"), serve("50-150"), serve("0-100")]);
     assert_eq!(replica.own_record().expect("written").item_counts(), (2, 2));
 }

@@ -1,5 +1,5 @@
-//! Writing on a draft and installing it, hearing of others only, asking how one stands, and keeping
-//! one's own record only.
+//! Drafts and commits, merging of other members only, classification of peer copies, and retaining
+//! only the own record.
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::{
 };
 use gm_data::{MergeOutcome, PeerCopy, PurgePolicy, Replica, VersionDigest, View};
 
-/// Index, fingerprint and buckets are those of a state that is built anew.
+/// Asserts that index, fingerprint and buckets equal those of a rebuilt state.
 fn assert_followed(replica: &Replica) {
     let view = replica.view();
     let built = View::new(group_state(view.records().cloned()));
@@ -34,7 +34,7 @@ fn a_draft_is_visible_once_committed() {
     draft.change(&[serve("0-9")], NOW).expect("a sound change");
     assert!(live.own_record().is_none());
 
-    // What was heard meanwhile stays, and what the draft knows of others is not looked at.
+    // Records merged meanwhile stay, and the draft's records of other members are ignored.
     live.merge_others(&group_state([other(2, 7), other(3, 1)])).expect("one group");
     live.commit(draft);
     assert_eq!(live.own_record().map(gm_data::Record::version), Some(version(FIRST, 1)));
@@ -42,7 +42,7 @@ fn a_draft_is_visible_once_committed() {
     assert!(live.state().members().eq([id(1), id(2), id(3)]));
     assert_followed(&live);
 
-    // It is alive: the next write goes on in the same life.
+    // The incarnation was opened: the next write continues it.
     let mut draft = live.clone();
     let write = draft.change(&[serve("10-19"), unserve("0-9")], NOW).expect("a sound change");
     assert_eq!((write.version, write.increment.is_some()), (version(FIRST, 2), true));
@@ -62,11 +62,11 @@ fn a_draft_without_a_write_changes_nothing() {
 
 #[test]
 fn the_incarnation_of_a_draft_is_committed_too() {
-    // What was heard of oneself raises the next incarnation; here in the draft alone.
+    // A received own record raises the next incarnation, here in the draft only.
     let mut live = empty_replica();
     let mut draft = live.clone();
-    let heard = VersionDigest { version: version(FIRST + 1_000, 5), digest: 0 };
-    draft.observe_own_record(heard, NOW);
+    let received = VersionDigest { version: version(FIRST + 1_000, 5), digest: 0 };
+    draft.observe_own_record(received, NOW);
     let asserted = draft.own_record().map(gm_data::Record::version);
     assert_eq!(asserted, Some(version(FIRST + 1_001, 6)));
     live.commit(draft.clone());
@@ -116,8 +116,8 @@ fn merging_others_ignores_the_own_record() {
     let mut replica = empty_replica();
     replica.change(&[serve("0-9")], NOW).expect("sound");
     let own = replica.own_record().cloned();
-    let said = group_state([record(id(1), version(u64::from(u32::MAX) << 16, 9), &[]), other(2, 1)]);
-    let merged = replica.merge_others(&said).expect("one group");
+    let received = group_state([record(id(1), version(u64::from(u32::MAX) << 16, 9), &[]), other(2, 1)]);
+    let merged = replica.merge_others(&received).expect("one group");
     assert_eq!(merged, MergeOutcome { newer: vec![id(2)], ..MergeOutcome::default() });
     assert_eq!(replica.own_record().cloned(), own);
     let wrong = gm_data::GroupState::new(name("H"));
@@ -128,7 +128,7 @@ fn merging_others_ignores_the_own_record() {
 fn copies_of_the_own_record_are_classified() {
     let mut replica = empty_replica();
     let stamp = |version| VersionDigest { version, digest: 0 };
-    assert_eq!(replica.classify_copy(stamp(version(1, 1))), PeerCopy::Foreign, "nothing is known here");
+    assert_eq!(replica.classify_copy(stamp(version(1, 1))), PeerCopy::Foreign, "there is no own record");
     replica.change(&[serve("0-9")], NOW).expect("sound");
     let before = replica.clone();
     let own = replica.own_record().expect("written").version_digest();
@@ -141,16 +141,16 @@ fn copies_of_the_own_record_are_classified() {
         (stamp(forgotten(FIRST - 1, 99)), PeerCopy::Older),
         (stamp(version(FIRST + 1, 0)), PeerCopy::Foreign),
     ];
-    for (heard, want) in cases {
-        assert_eq!(replica.classify_copy(heard), want, "{heard:?}");
-        // And it is what hearing of it finds.
-        let outcome = replica.clone().observe_own_record(heard, later(1));
+    for (received, want) in cases {
+        assert_eq!(replica.classify_copy(received), want, "{received:?}");
+        // `observe_own_record` makes the same classification.
+        let outcome = replica.clone().observe_own_record(received, later(1));
         let found = match outcome {
             gm_data::OwnRecordOutcome::Nothing => PeerCopy::Same,
             gm_data::OwnRecordOutcome::Older => PeerCopy::Older,
             _ => PeerCopy::Foreign,
         };
-        assert_eq!(found, want, "{heard:?}: {outcome:?}");
+        assert_eq!(found, want, "{received:?}: {outcome:?}");
     }
     assert_same(&before, &replica);
 }
@@ -170,7 +170,7 @@ fn retaining_the_own_record_drops_all_others() {
     assert_eq!(replica.view().bucket(0, 0).records, 1);
     assert!(replica.view().locate(5).is_empty());
     assert_followed(&replica);
-    // A later join goes on in the same life, and others can be heard of again.
+    // A later join continues the incarnation, and other members can be merged again.
     assert_eq!(replica.join(&[], NOW).expect("sound").version, version(FIRST, 3));
     replica.merge_others(&group_state([other(2, 1)])).expect("one group");
     assert_followed(&replica);

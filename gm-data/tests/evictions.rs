@@ -1,5 +1,5 @@
-//! The ends of the ranges of incarnation and clock are nobody's end, and what was evicted stays
-//! away for an hour. The laws of it, exhaustively in a small world, are the crate's own tests.
+//! Recovery at the ends of the ranges of incarnation and clock, and refusal of evicted records for
+//! an hour. The crate's own tests check the rules exhaustively in a small world.
 
 mod common;
 
@@ -21,7 +21,7 @@ fn written() -> Replica {
     replica
 }
 
-/// Everything above that life, but for the room that it has.
+/// The eviction of everything above the given incarnation, except for the margin.
 fn far_above(life: u64) -> Eviction {
     Eviction {
         member: id(1),
@@ -33,28 +33,28 @@ fn far_above(life: u64) -> Eviction {
 #[test]
 fn a_clock_at_its_end_is_refuted_without_an_eviction() {
     for clock in [HORIZON, CEILING - 1, CEILING] {
-        for heard in [version(FIRST, clock), version(FIRST + 5, clock), forgotten(FIRST + 5, clock)] {
+        for received in [version(FIRST, clock), version(FIRST + 5, clock), forgotten(FIRST + 5, clock)] {
             let mut replica = written();
-            let expected = version(heard.incarnation.get() + 1, 2);
-            let hostile = group_state([Record::from_parts(id(1), heard, None, 0, []).expect("sound")]);
+            let expected = version(received.incarnation.get() + 1, 2);
+            let hostile = group_state([Record::from_parts(id(1), received, None, 0, []).expect("sound")]);
             assert_eq!(
                 replica.merge(&hostile, NOW).expect("one group").own,
                 OwnRecordOutcome::Refuted(expected)
             );
             let mut other = hostile;
-            assert_eq!(other.merge(replica.state()).expect("one group").newer, [id(1)], "{heard}");
-            // Writing goes on, and by increments.
+            assert_eq!(other.merge(replica.state()).expect("one group").newer, [id(1)], "{received}");
+            // Writing continues, with increments.
             let write = replica.change(&[serve("10-19")], NOW).expect("sound");
             assert_eq!(write.version, Version { clock: 3, ..expected });
             assert_eq!(other.apply(&write.increment.expect("within a life")), ApplyOutcome::Applied);
         }
     }
-    // Just before the horizon it is followed as always.
+    // A claim just below the horizon is refuted as usual.
     let mut replica = written();
     let outcome =
         replica.observe_own_record(VersionDigest { version: version(FIRST, HORIZON - 1), digest: 0 }, NOW);
     assert_eq!(outcome, OwnRecordOutcome::Refuted(version(FIRST + 1, HORIZON)));
-    // And then one's own clock begins anew, in a new life.
+    // Then the own clock starts again, in a new incarnation.
     let write = replica.change(&[serve("10-19")], NOW).expect("sound");
     assert_eq!((write.version, write.increment, write.eviction), (version(FIRST + 2, 2), None, None));
     assert_eq!(replica.own_record().expect("written").item_counts(), (2, 2));
@@ -73,7 +73,7 @@ fn an_own_clock_beyond_the_horizon_starts_again() {
         assert_eq!(&other, replica.state());
         let write = replica.change(&[unserve("0-9")], NOW).expect("sound");
         assert_eq!(other.apply(&write.increment.expect("within a life")), ApplyOutcome::Applied);
-        // What needs no tick needs no life.
+        // A write that needs no tick needs no new incarnation.
         let mut replica = restored();
         assert!(!replica.change(&[serve("0-9")], NOW).expect("it stands there").changed);
         assert_eq!(replica.own_record(), state.record(id(1)));
@@ -83,23 +83,23 @@ fn an_own_clock_beyond_the_horizon_starts_again() {
 
 #[test]
 fn an_incarnation_beyond_the_horizon_is_reset() {
-    let heard =
+    let received =
         [version(HORIZON, 1), version(CEILING, 1), version(CEILING, CEILING), forgotten(CEILING, CEILING)];
-    for heard in heard {
+    for received in received {
         let mut replica = written();
-        let stamp = VersionDigest { version: heard, digest: 0 };
+        let stamp = VersionDigest { version: received, digest: 0 };
         let (version, eviction) = (version(FIRST + 1, 2), far_above(FIRST + 1));
         let expected = OwnRecordOutcome::Reset { version, eviction };
-        assert_eq!(replica.observe_own_record(stamp, NOW), expected, "{heard}");
-        assert!(eviction.covers(heard));
-        // Whoever still shows it is sent the eviction, and nothing is written for it.
+        assert_eq!(replica.observe_own_record(stamp, NOW), expected, "{received}");
+        assert!(eviction.covers(received));
+        // A peer that still sends the evicted record gets the eviction, and nothing is written.
         let before = replica.own_record().cloned();
         assert_eq!(replica.observe_own_record(stamp, NOW), OwnRecordOutcome::AlreadyEvicted(eviction));
         assert_eq!(replica.own_record().cloned(), before);
 
-        // Another node drops what it holds, and then takes the new life; and not the old one again,
-        // for an hour.
-        let hostile = group_state([Record::from_parts(id(1), heard, None, 0, []).expect("sound")]);
+        // Another node drops its record and then accepts the new incarnation, but not the old one
+        // again for an hour.
+        let hostile = group_state([Record::from_parts(id(1), received, None, 0, []).expect("sound")]);
         let mut other = Replica::restore(id(2), hostile.clone());
         assert_eq!(other.evict(&[eviction], 0), [id(1)]);
         assert_eq!(other.state(), &GroupState::new(name("G")));
@@ -107,10 +107,10 @@ fn an_incarnation_beyond_the_horizon_is_reset() {
         assert_eq!(other.merge_others(replica.state()).expect("one group").newer, [id(1)]);
         let refused = other.merge_others(&hostile).expect("one group");
         assert_eq!((refused.newer.len(), refused.refused), (0, vec![id(1)]));
-        assert_eq!(other.eviction_covering(id(1), heard), Some(eviction));
+        assert_eq!(other.eviction_covering(id(1), received), Some(eviction));
         assert_eq!(other.state(), replica.state());
         other.expire_evictions(HOUR - 1);
-        assert!(other.eviction_covering(id(1), heard).is_some());
+        assert!(other.eviction_covering(id(1), received).is_some());
         other.expire_evictions(HOUR);
         assert_eq!(other.merge_others(&hostile).expect("one group").newer, [id(1)]);
     }
@@ -121,7 +121,7 @@ fn the_first_write_resets_a_stored_incarnation() {
     for (life, hint, expected) in [
         (HORIZON, 100, FIRST),
         (CEILING, 100, FIRST),
-        // A wall clock that says nothing.
+        // A wall clock without information.
         (CEILING, 0, 7),
         (CEILING, u64::MAX, 1),
     ] {
@@ -135,7 +135,7 @@ fn the_first_write_resets_a_stored_incarnation() {
         let next = replica.change(&[serve("20-29")], context).expect("sound");
         assert_eq!((next.version, next.eviction), (version(expected, 7), None));
     }
-    // The last life below the horizon is an ordinary one.
+    // The last incarnation below the horizon is an ordinary one.
     let state = group_state([record(id(1), version(HORIZON - 1, 4), &[serves(id(1), "0-9", 1)])]);
     let write = Replica::restore(id(1), state).change(&[serve("10-19")], NOW).expect("sound");
     assert_eq!((write.version, write.eviction), (version(HORIZON, 5), None));
@@ -152,7 +152,7 @@ fn a_draft_with_a_reset_incarnation_is_committed() {
     replica.commit(draft);
     assert_eq!(replica.own_record().expect("written").version().incarnation, incarnation(FIRST));
     assert!(matches!(replica.observe_own_record(last, NOW), OwnRecordOutcome::AlreadyEvicted(_)));
-    // Of two drafts of one life the greater stays, as always.
+    // Of two drafts of one incarnation the greater is kept, as usual.
     let (mut first, mut second) = (replica.clone(), replica.clone());
     first.change(&[serve("10-19")], NOW).expect("sound");
     second.change(&[serve("10-19")], NOW).expect("sound");
@@ -175,16 +175,16 @@ fn an_evicted_forgotten_member_returns_if_it_lives() {
     assert_eq!(replica.evictions_of_forgotten(|member| member == id(3)).len(), 3);
     assert_eq!(replica.evict(&evictions, 0), [id(2), id(4)]);
     assert_eq!(replica.state().records().map(Record::member).collect::<Vec<_>>(), [id(1), id(3)]);
-    // Neither the forgotten record nor an older one returns, be it whole or as an increment.
+    // Neither the forgotten record nor an older one returns, as a whole or as an increment.
     let old = record(id(2), version(7, 4), &[serves(id(2), "0-9", 4)]);
     let increment = old.increment_since(version(7, 3)).expect("above the floor");
     assert_eq!(replica.merge_others(&group_state(records)).expect("one group").refused, [id(2), id(4)]);
     assert_eq!(replica.merge_others(&group_state([old])).expect("one group").refused, [id(2)]);
     assert_eq!(replica.apply_increment(&increment, NOW), (ApplyOutcome::Refused, OwnRecordOutcome::Nothing));
-    // A later life does.
+    // A later incarnation does.
     let later_life = group_state([record(id(2), version(8, 1), &[serves(id(2), "0-9", 1)])]);
     assert_eq!(replica.merge_others(&later_life).expect("one group").newer, [id(2)]);
-    // What is known already does not begin anew, so two nodes do not keep each other's alive.
+    // A known eviction does not start anew, so two nodes do not keep refreshing each other's.
     replica.evict(&evictions, HOUR - 1);
     replica.expire_evictions(HOUR);
     assert_eq!(replica.eviction_covering(id(2), forgotten(7, 4)), None);
@@ -197,7 +197,7 @@ fn a_replica_never_evicts_its_own_record() {
     let eviction = Eviction::up_to(id(1), version(FIRST, 1));
     assert_eq!(replica.evict(&[eviction], 0), []);
     assert_eq!(replica.own_record().cloned(), before);
-    // It puts its record above it instead.
+    // It refutes it instead.
     let stamp = VersionDigest { version: eviction.greatest, digest: 0 };
     assert!(matches!(replica.observe_own_record(stamp, later(1)), OwnRecordOutcome::Refuted(_)));
     assert!(!eviction.covers(replica.own_record().expect("written").version()));

@@ -1,4 +1,4 @@
-//! All groups of a node, and the one fingerprint over them.
+//! Group sets: all groups of a node, and the root hash over them.
 
 mod common;
 
@@ -13,7 +13,7 @@ fn serve_in(groups: &mut GroupSet, group: &str, text: &str) {
     groups.edit(&name(group), |replica| replica.change(&[serve(text)], NOW)).expect("a sound change");
 }
 
-/// The state of the group with what 10.0.0.`member` serves there.
+/// The state of the group with a record of 10.0.0.`member`.
 fn state(group: &str, member: u8, clock: u64) -> GroupState {
     let record = record(id(member), version(1, clock), &[serves(id(member), "0-9", clock)]);
     GroupState::from_records(name(group), [record])
@@ -43,7 +43,7 @@ fn groups_come_in_the_order_of_their_names() {
     assert_eq!(groups.me(), id(1));
     assert_eq!(groups.group(&name("c")).map(Replica::is_member), Some(false));
     assert!(groups.group(&name("d")).is_none());
-    // Who leaves is no member, and the group is still known.
+    // A node that left is no member, and the group is still known.
     groups.edit(&name("b"), |replica| replica.leave(NOW)).expect("a member may leave");
     assert_eq!(names(groups.groups_of(id(1))), ["Z", "a", "é"]);
     assert_eq!(groups.groups().len(), 5);
@@ -121,12 +121,12 @@ fn a_stray_edit_leaves_nothing() {
 fn a_replica_with_only_local_state_is_kept() {
     let mut groups = GroupSet::new(id(1));
     let group = name("G");
-    // A port that was set.
+    // A default port alone.
     groups.edit(&group, |replica| *replica = replica.clone().with_default_port(80));
     assert_eq!((groups.groups().len(), groups.root()), (1, 0));
     let by_default = Change::Serve { range: range("0-9"), port: None, priority: 1 };
     groups.edit(&group, |replica| replica.change(&[by_default], NOW)).expect("there is a default port");
-    // Records of those who left and of the forgotten.
+    // Records of members that left or were forgotten.
     let mut other = GroupSet::new(id(3));
     merge(&mut other, &group_state([record(id(2), forgotten(1, 4), &[])]));
     assert_eq!(other.groups().len(), 1);
@@ -136,8 +136,9 @@ fn a_replica_with_only_local_state_is_kept() {
 #[test]
 fn a_refutation_changes_the_root() {
     let mut groups = GroupSet::new(id(2));
-    let heard = state("G", 2, 4);
-    let own = groups.edit(&name("G"), |replica| replica.merge(&heard, later(0))).expect("of this group").own;
+    let received = state("G", 2, 4);
+    let own =
+        groups.edit(&name("G"), |replica| replica.merge(&received, later(0))).expect("of this group").own;
     assert!(matches!(own, OwnRecordOutcome::Refuted(_)));
     let mut other = GroupSet::new(id(1));
     merge(&mut other, groups.group(&name("G")).expect("it is held").state());
@@ -153,8 +154,8 @@ fn the_replica_of_another_group_is_not_taken() {
 }
 
 proptest! {
-    /// Equal groups have equal roots, whoever holds them and in whatever order and number of pieces
-    /// they came.
+    /// Equal groups have equal roots on all nodes, regardless of the order and number of merged
+    /// states.
     #[test]
     fn equal_contents_have_equal_roots(
         pieces in proptest::collection::vec((0..3_usize, 2..6_u8, 1..4_u64), 0..12),

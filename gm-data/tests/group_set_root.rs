@@ -1,4 +1,4 @@
-//! What each group adds to the fingerprint over all groups, and that over some of them.
+//! Summands of the groups in the root hash, and the root over selected groups.
 
 mod common;
 

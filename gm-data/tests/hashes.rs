@@ -1,8 +1,8 @@
-//! The hashes computed a second time, from their description alone, and compared with the crate and
-//! with the vectors.
+//! The hashes computed a second time from their specification alone, and compared with the crate
+//! and the vectors.
 //!
-//! Numbers are 128 bits wide and reduced by hand, so nothing wraps by accident; no code is shared
-//! with the crate. `cargo xtask vectors` writes `vectors/hashes.json` anew.
+//! Numbers are 128 bits wide and reduced explicitly, so nothing wraps by accident; no code is
+//! shared with the crate. `cargo xtask vectors` rewrites `vectors/hashes.json`.
 
 mod common;
 
@@ -17,7 +17,7 @@ use std::path::Path;
 
 const TWO_64: u128 = 1 << 64;
 
-/// The finaliser of SplitMix64.
+/// The finalizer of SplitMix64.
 fn mix(x: u128) -> u128 {
     assert!(x < TWO_64);
     let x = (x ^ (x / (1 << 30))) * 0xbf58_476d_1ce4_e5b9 % TWO_64;
@@ -44,7 +44,7 @@ fn h0(member: NetId) -> u128 {
     }
 }
 
-/// H of an item, 0 of a removal: only live items are summed.
+/// H of an item, or 0 for a removal: only live items are summed.
 fn h(StampedItem { item, stamp: time }: &StampedItem) -> u128 {
     let op = match item.op() {
         Op::Add => 1,
@@ -77,7 +77,7 @@ fn bytes_hash(tag: u128, bytes: &[u8]) -> u128 {
     })
 }
 
-/// What a group adds to the root.
+/// The group's summand of the root.
 fn h_group(name: &str, fingerprint: u128) -> u128 {
     let n = bytes_hash(6, name.as_bytes());
     halves(4, &[n, fingerprint / TWO_64, fingerprint % TWO_64])
@@ -107,7 +107,7 @@ fn members() -> Vec<NetId> {
     texts.map(|text| text.parse().expect("an ordinary address")).to_vec()
 }
 
-fn timed(
+fn stamped(
     member: NetId,
     (start, end): (u32, u32),
     op: Op,
@@ -122,15 +122,15 @@ fn timed(
 fn items() -> Vec<StampedItem> {
     let whole = (0, u32::MAX);
     let mut items: Vec<StampedItem> =
-        members().into_iter().map(|member| timed(member, (0, 99), Op::Add, 80, 1, 1)).collect();
+        members().into_iter().map(|member| stamped(member, (0, 99), Op::Add, 80, 1, 1)).collect();
     for member in [0, 3, 4, 7].map(|at| members()[at]) {
         items.extend([
-            timed(member, whole, Op::Get, 0, 1, 1),
-            timed(member, whole, Op::Rmv, 0, 1, 2),
-            timed(member, whole, Op::Add, u16::MAX, u16::MAX, CEILING),
-            timed(member, (0, 0), Op::Add, 0, 1, 0),
-            timed(member, (u32::MAX, u32::MAX), Op::Get, 1, u16::MAX, 1 << 32),
-            timed(member, (0x8000_0000, 0xdead_beef), Op::Add, 5432, 256, 0x0123_4567_89ab_cdef),
+            stamped(member, whole, Op::Get, 0, 1, 1),
+            stamped(member, whole, Op::Rmv, 0, 1, 2),
+            stamped(member, whole, Op::Add, u16::MAX, u16::MAX, CEILING),
+            stamped(member, (0, 0), Op::Add, 0, 1, 0),
+            stamped(member, (u32::MAX, u32::MAX), Op::Get, 1, u16::MAX, 1 << 32),
+            stamped(member, (0x8000_0000, 0xdead_beef), Op::Add, 5432, 256, 0x0123_4567_89ab_cdef),
         ]);
     }
     items
@@ -141,28 +141,28 @@ fn record(member: NetId, version: Version, items: &[StampedItem]) -> Record {
 }
 
 fn item_vectors() -> Vec<Value> {
-    let vector = |timed: StampedItem| {
-        let (item, member) = (timed.item, timed.item.member());
+    let vector = |stamped: StampedItem| {
+        let (item, member) = (stamped.item, stamped.item.member());
         let version = Version::new(incarnation(1), false, CEILING).expect("in range");
-        assert_eq!(u128::from(record(member, version, &[timed]).digest()), h(&timed), "{timed:?}");
+        assert_eq!(u128::from(record(member, version, &[stamped]).digest()), h(&stamped), "{stamped:?}");
         json!({
             "member": member.to_string(), "start": item.range().start(), "end": item.range().end(),
             "op": item.op().to_string(), "port": item.port(), "priority": item.priority(),
-            "stamp": hex64(timed.stamp), "h0": hex64(h0(member)), "adds_to_digest": hex64(h(&timed)),
+            "stamp": hex64(stamped.stamp), "h0": hex64(h0(member)), "adds_to_digest": hex64(h(&stamped)),
         })
     };
     items().into_iter().map(vector).collect()
 }
 
-/// Records, each a group of its own, and at last all of them in one group.
+/// Records, each in its own group, and finally all of them in one group.
 fn record_vectors() -> Vec<Value> {
     let version = |number, forgotten, clock| Version { forgotten, ..common::version(number, clock) };
     let [v4, v6, other] = [members()[0], members()[4], members()[2]];
     let three = |member| {
         vec![
-            timed(member, (0, 99), Op::Add, 80, 1, 1),
-            timed(member, (100, 199), Op::Rmv, 0, 1, 3),
-            timed(member, (200, 299), Op::Get, 0, 1, 2),
+            stamped(member, (0, 99), Op::Add, 80, 1, 1),
+            stamped(member, (100, 199), Op::Rmv, 0, 1, 3),
+            stamped(member, (200, 299), Op::Get, 0, 1, 2),
         ]
     };
     let cases = [
@@ -171,7 +171,11 @@ fn record_vectors() -> Vec<Value> {
         vec![(v6, version(1, false, 3), three(v6))],
         vec![(v4, version(1, true, 4), vec![])],
         vec![(v6, version(CEILING, true, CEILING), vec![])],
-        vec![(v4, version(CEILING, false, CEILING), vec![timed(v4, (0, u32::MAX), Op::Add, 1, 1, CEILING)])],
+        vec![(
+            v4,
+            version(CEILING, false, CEILING),
+            vec![stamped(v4, (0, u32::MAX), Op::Add, 1, 1, CEILING)],
+        )],
         vec![
             (v4, version(1, false, 3), three(v4)),
             (other, version(2, true, 9), vec![]),
@@ -193,15 +197,15 @@ fn record_vectors() -> Vec<Value> {
 
 fn record_parts(member: NetId, version: Version, items: &[StampedItem]) -> Value {
     assert_eq!(u128::from(record(member, version, items).digest()), digest(items));
-    let item = |timed: &StampedItem| {
-        let (item, range) = (&timed.item, timed.item.range());
+    let item = |stamped: &StampedItem| {
+        let (item, range) = (&stamped.item, stamped.item.range());
         json!([
             range.start(),
             range.end(),
             item.op().to_string(),
             item.port(),
             item.priority(),
-            hex64(timed.stamp)
+            hex64(stamped.stamp)
         ])
     };
     json!({
@@ -211,7 +215,7 @@ fn record_parts(member: NetId, version: Version, items: &[StampedItem]) -> Value
     })
 }
 
-/// Groups with one record of 10.0.0.2 each; at last all of them together.
+/// Groups with one record of 10.0.0.2 each, and finally all of them together.
 fn group_vectors() -> Vec<Value> {
     let names = [
         "G",
@@ -249,7 +253,7 @@ fn group_vectors() -> Vec<Value> {
     vectors
 }
 
-/// Keys of applications, and which of several members comes first for them.
+/// Keys of applications, and the most preferred of several members for each of them.
 fn key_vectors() -> Vec<Value> {
     let mut keys: Vec<Vec<u8>> =
         ["", "a", "ab", "customer:4711", "1234567", "12345678", "123456789", "ügyfél"]
@@ -278,8 +282,8 @@ fn key_vectors() -> Vec<Value> {
     keys.into_iter().map(vector).collect()
 }
 
-/// Places of members, and the low 64 bits of the sum of H' in the buckets where they are, level by
-/// level, where each of them has a record: its number in the list as incarnation, clock 1, no
+/// Hash positions of members, and for each level the low 64 bits of the sum of H' in their buckets.
+/// Each of the members has a record with its number in the list as incarnation, clock 1 and no
 /// items.
 fn place_vectors() -> Vec<Value> {
     let versions = (1..).map(|number| common::version(number, 1));
@@ -310,7 +314,7 @@ fn place_vectors() -> Vec<Value> {
     records.iter().map(vector).collect()
 }
 
-/// One vector a line, so that a change of one is a change of one line.
+/// One vector per line, so that changing one vector changes one line.
 fn format_item(parts: &[(&str, Vec<Value>)]) -> String {
     let note = "Numbers of 64 and 128 bits are hex texts, most significant digit first. `h0` is H0 of the member; the other \
                 names are those of the crate's page on hashes (src/hash.rs). Items of a record: start, end, op, port, priority, stamp. \
@@ -342,14 +346,14 @@ fn the_crate_its_description_and_the_vectors_agree() {
     for (part, vectors) in &parts {
         let old = committed[part].as_array().expect("every part is there");
         for (at, (old, new)) in old.iter().zip(vectors).enumerate() {
-            assert_eq!(old, new, "{part}, vector {at}: if another one is meant, cargo xtask vectors");
+            assert_eq!(old, new, "{part}, vector {at}: if the change is intended, run `cargo xtask vectors`");
         }
         assert_eq!(old.len(), vectors.len(), "{part}");
     }
 }
 
-/// The text of the file, which is the one that was made if `GM_VECTORS=write`. The folder is the
-/// crate's, or one of the crate's name below `GM_VECTORS_DIR`.
+/// The text of the vector file, which is the given one if `GM_VECTORS=write`. The folder is the
+/// crate's, or the one with the crate's name below `GM_VECTORS_DIR`.
 fn vector_file(made: &str) -> String {
     let folder = match std::env::var_os("GM_VECTORS_DIR") {
         Some(folder) => Path::new(&folder).join(env!("CARGO_PKG_NAME")),
@@ -357,27 +361,28 @@ fn vector_file(made: &str) -> String {
     };
     let path = folder.join("hashes.json");
     if std::env::var_os("GM_VECTORS").is_some_and(|what| what == "write") {
-        std::fs::create_dir_all(&folder).expect("there is room for a folder");
+        std::fs::create_dir_all(&folder).expect("the folder can be created");
         std::fs::write(&path, made).expect("the folder can be written to");
     }
     std::fs::read_to_string(&path).expect("the vectors are there")
 }
 
-/// What a digest is for: whatever part of an item changes, the digest changes.
+/// The digest depends on every part of an item.
 #[test]
 fn every_part_of_an_item_reaches_its_hash() {
-    let base = timed(id(1), (5, 9), Op::Add, 80, 3, 7);
+    let base = stamped(id(1), (5, 9), Op::Add, 80, 3, 7);
     let others = [
-        timed(id(2), (5, 9), Op::Add, 80, 3, 7),
-        timed(id(1), (4, 9), Op::Add, 80, 3, 7),
-        timed(id(1), (5, 8), Op::Add, 80, 3, 7),
-        timed(id(1), (5, 9), Op::Get, 80, 3, 7),
-        timed(id(1), (5, 9), Op::Rmv, 80, 3, 7),
-        timed(id(1), (5, 9), Op::Add, 81, 3, 7),
-        timed(id(1), (5, 9), Op::Add, 80, 4, 7),
-        timed(id(1), (5, 9), Op::Add, 80, 3, 8),
+        stamped(id(2), (5, 9), Op::Add, 80, 3, 7),
+        stamped(id(1), (4, 9), Op::Add, 80, 3, 7),
+        stamped(id(1), (5, 8), Op::Add, 80, 3, 7),
+        stamped(id(1), (5, 9), Op::Get, 80, 3, 7),
+        stamped(id(1), (5, 9), Op::Rmv, 80, 3, 7),
+        stamped(id(1), (5, 9), Op::Add, 81, 3, 7),
+        stamped(id(1), (5, 9), Op::Add, 80, 4, 7),
+        stamped(id(1), (5, 9), Op::Add, 80, 3, 8),
     ];
-    let digest = |timed: StampedItem| record(timed.item.member(), common::version(1, 9), &[timed]).digest();
+    let digest =
+        |stamped: StampedItem| record(stamped.item.member(), common::version(1, 9), &[stamped]).digest();
     let mut digests: Vec<u64> = others.into_iter().chain([base]).map(digest).collect();
     digests.sort_unstable();
     digests.dedup();

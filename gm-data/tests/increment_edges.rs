@@ -1,24 +1,24 @@
-//! Increments at the edge of what is known already: which of their items count, and from where one
-//! can be made.
+//! Increments that overlap the local record: which of their items count, and from which clock an
+//! increment can be made.
 
 mod common;
 
 use common::{group_state, id, incarnation, record, removal, serves, version};
 use gm_data::{ApplyOutcome, Increment, Record, StampedItem};
 
-/// What 10.0.0.2 holds after its second write, which was a removal.
+/// The record of 10.0.0.2 after its second write, which was a removal.
 fn stored_record() -> Record {
     record(id(2), version(5, 2), &[serves(id(2), "0-9", 1), removal(id(2), "10-19", 2)])
 }
 
-/// From the beginning up to the third write, with the digest of `result`.
+/// An increment from the beginning up to the third write, with the digest of `result`.
 fn up_to_three(items: &[StampedItem], result: &Record) -> Increment {
     Increment::from_parts(id(2), incarnation(5), None, (0, 3), result.digest(), items.iter().copied())
         .expect("sound")
 }
 
-/// Only what was written after the clock that is known counts: an item of that clock or before says
-/// nothing new, whatever it says.
+/// Only items written after the local clock count. An item with that stamp or an earlier one is
+/// ignored, whatever its content.
 #[test]
 fn items_that_are_known_already_do_not_count() {
     let third = serves(id(2), "20-29", 3);
@@ -60,8 +60,8 @@ fn debug_output_of_an_increment() {
     );
 }
 
-/// Of a record with so many items that they do not fit into one leaf: those that were written
-/// since, wherever they stand.
+/// An increment has the items written since a clock, wherever they are in a record with more items
+/// than fit into one leaf.
 #[test]
 fn an_increment_finds_recent_items_among_thousands() {
     let of = |key: u32, time| serves(id(2), &key.to_string(), time);
@@ -69,7 +69,7 @@ fn an_increment_finds_recent_items_among_thousands() {
     let whole = record(id(2), version(5, 9), &(0..3_000).map(|key| of(key, times(key))).collect::<Vec<_>>());
     for since in 0..9 {
         let increment = whole.increment_since(version(5, since)).expect("above the floor");
-        let keys: Vec<u32> = increment.items().map(|timed| timed.item.range().start()).collect();
+        let keys: Vec<u32> = increment.items().map(|stamped| stamped.item.range().start()).collect();
         assert_eq!(keys, (0..3_000).filter(|key| times(*key) > since).collect::<Vec<_>>(), "since {since}");
     }
 }

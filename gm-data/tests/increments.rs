@@ -1,12 +1,11 @@
-//! When an increment is applied, and when somebody must be asked; and what a merge says of both
-//! sides.
+//! Application of increments, requests for a whole record, and reports of a merge about both sides.
 
 mod common;
 
 use common::{forgotten, group_state, id, incarnation, record, removal, serves, version};
 use gm_data::{ApplyOutcome, GroupState, Increment, MergeOutcome, Record, StampedItem};
 
-/// What 10.0.0.2 holds after its third write; the second was a removal.
+/// The record of 10.0.0.2 after its third write; the second was a removal.
 fn whole() -> Record {
     record(id(2), version(5, 3), &items())
 }
@@ -15,7 +14,7 @@ fn items() -> [StampedItem; 3] {
     [serves(id(2), "0-9", 1), removal(id(2), "10-19", 2), serves(id(2), "20-29", 3)]
 }
 
-/// What 10.0.0.2 held after so many writes.
+/// The record of 10.0.0.2 after the given number of writes.
 fn at(clock: u64) -> GroupState {
     let first = [serves(id(2), "0-9", 1), serves(id(2), "10-19", 1)];
     match clock {

@@ -1,5 +1,5 @@
-//! Groups of more members than fit into one page, leaf or bucket: who serves what, and where each
-//! member is found.
+//! Groups with more members than fit into one page, leaf or bucket: queries for owners and for
+//! members by hash position.
 
 mod common;
 
@@ -14,11 +14,11 @@ fn member(number: u16) -> NetId {
     format!("10.1.{high}.{low}:29999").parse().expect("an ordinary address")
 }
 
-/// Serves the key of its number, and nothing else.
+/// A record that serves only the key of its number.
 fn record(number: u16, clock: u64) -> Record {
     let item = Item::serves(member(number), KeyRange::single(number.into()), 80, 1).expect("a priority");
-    let timed = StampedItem { item, stamp: clock };
-    Record::from_parts(member(number), version(1, clock), None, 0, [timed]).expect("sound")
+    let stamped = StampedItem { item, stamp: clock };
+    Record::from_parts(member(number), version(1, clock), None, 0, [stamped]).expect("sound")
 }
 
 fn view(numbers: impl Iterator<Item = u16>) -> View {
@@ -41,7 +41,8 @@ fn each_of_many_members_is_found_by_what_it_serves() {
     }
 }
 
-/// Walking on from a place, round the end, finds everybody, each once, in the order of the places.
+/// A walk by hash position, wrapping around at the end, visits every member once, in the order of
+/// the positions.
 #[test]
 fn a_walk_by_hash_position_visits_every_member() {
     let view = view(0..600);
@@ -59,8 +60,8 @@ fn a_walk_by_hash_position_visits_every_member() {
     assert_eq!(View::new(GroupState::new(name("many"))).record_from_position(0), None);
 }
 
-/// The sixteen buckets below a bucket have its records, and their sums are its sum: of a state that
-/// is built, and of one that followed while records came and were replaced.
+/// The sixteen children of a bucket have its records, and their sums add up to its sum, in a
+/// rebuilt state and in one that was updated while records were added and replaced.
 #[test]
 fn buckets_add_up_before_and_after_records_change() {
     let mut followed = empty_replica();
@@ -90,8 +91,8 @@ fn buckets_add_up_before_and_after_records_change() {
     }
 }
 
-/// An index from which thousands of ranges go again, here and there, is the one that is built of
-/// what is left.
+/// An index from which thousands of scattered ranges were removed equals one that is built from the
+/// remaining ranges.
 #[test]
 fn an_index_shrinks_as_it_grew() {
     let mut replica = empty_replica();
@@ -100,7 +101,7 @@ fn an_index_shrinks_as_it_grew() {
     let count = 12_000;
     let all: Vec<Change> = (0..count).map(|number| serve(&number)).collect();
     replica.change(&all, NOW).expect("sound changes");
-    // Every place is visited once: the step has no divisor in common with the count.
+    // Every index is visited once, because the step and the count have no common divisor.
     let order: Vec<u32> = (0..count).map(|number| number * 7_919 % count).collect();
     for forgotten in order.chunks(1_500) {
         let forgotten: Vec<Change> = forgotten.iter().map(|number| Change::Unserve(key(*number))).collect();

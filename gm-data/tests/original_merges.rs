@@ -1,8 +1,9 @@
-//! The original implementation's merges, case by case, beside gm's: where the two agree, and where
-//! gm's rule differs and why.
+//! The original implementation's merges, case by case, compared with gm's: cases in which the two
+//! agree, and cases in which gm's rule differs, with the reason.
 //!
-//! `data/original_merges.json` was computed by the original's own modules. A case is built of
-//! records of incarnation 1 whose clocks are those of its world clock, and merged both ways.
+//! `data/original_merges.json` was computed by the original's own modules. A case consists of
+//! records of incarnation 1 whose clocks are those of its world clock, and is merged in both
+//! orders.
 
 mod common;
 
@@ -13,33 +14,33 @@ use gm_clock::NetId;
 use gm_data::{GroupState, Item, KeyRange, Op, Record, RecordError, StampedItem};
 use serde_json::Value;
 
-/// Why gm makes something else of a case than the original.
+/// Reason why the result of gm differs from the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
-    /// The original merges item by item; gm takes the one record or the other, whole. The two sides
-    /// have equal clocks and other contents, which one writer cannot bring about: it takes a fault,
-    /// such as a clock that was lost. A mixture of the two would be a state that nobody ever wrote;
-    /// the owner re-asserts what it really serves.
+    /// The original merges item by item; gm takes one of the two records as a whole. The two sides
+    /// have equal clocks and different contents, which a single writer cannot produce: it takes a
+    /// fault, such as a lost clock. A mixture of the two would be a state that no member ever
+    /// wrote; the owner refutes the record with its real items.
     RecordsAreWhole,
-    /// Equal clocks on one range with other contents. The original keeps the right-hand side's
-    /// item, so that its two orders give two results and the nodes never agree; gm compares
-    /// digests, and both orders give one.
+    /// Equal clocks on one range with different contents. The original keeps the right-hand side's
+    /// item, so its two orders give two results and the nodes never agree. gm compares digests, and
+    /// both orders give one result.
     Tie,
-    /// A side has two items of one range. The original tidies up while it merges; in gm that is no
-    /// record, and is refused.
+    /// One side has two items of one range. The original removes duplicates during the merge; in gm
+    /// that is not a valid record and is refused.
     RawDuplicates,
-    /// An item is stamped with another member's clock. The original keeps it, or raises; in gm only
-    /// a member itself writes about itself: it is refused.
+    /// An item is stamped with another member's clock. The original keeps it or raises; in gm only
+    /// a member itself writes its items, so it is refused.
     ForeignClock,
-    /// The sides are of two groups. Both refuse: the original raises, gm returns an error with the
-    /// names.
+    /// The sides belong to different groups. Both implementations refuse: the original raises, gm
+    /// returns an error with the names.
     GroupsDiffer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The items, removals included, their times, and the clocks are those of the original, in both
-    /// orders.
+    /// The items including removals, their stamps, and the clocks equal those of the original, in
+    /// both orders.
     Equal,
     Differs(Reason),
 }
@@ -69,9 +70,9 @@ const MERGES: [(&str, Outcome); 20] = [
     ("m20", Equal),
 ];
 
-/// An item that is added is a record of that item alone. In `a3` the clocks tie: the original keeps
-/// what it has, and so does gm, but in both orders, because the digest of a removal is 0 and
-/// anything live is above it.
+/// An added item is a record of that item alone. In `a3` the clocks tie: both the original and gm
+/// keep the present item, gm in both orders, because the digest of a removal is 0 and that of any
+/// live item is greater.
 const ADDS: [(&str, Outcome); 4] = [("a1", Equal), ("a2", Equal), ("a3", Equal), ("a4", Equal)];
 
 fn file() -> Value {
@@ -99,7 +100,7 @@ fn member(value: &Value) -> NetId {
         .expect("an ordinary address")
 }
 
-fn timed(item: &Value) -> StampedItem {
+fn stamped(item: &Value) -> StampedItem {
     let op = [Op::Add, Op::Rmv, Op::Get].into_iter().find(|op| op.to_string() == text(item, "op"));
     let op = op.expect("a known op");
     let range = KeyRange::new(small(item, "start"), small(item, "end")).expect("in order");
@@ -107,8 +108,8 @@ fn timed(item: &Value) -> StampedItem {
     StampedItem { item: item_of(small(item, "port")), stamp: number(item, "clock_time") }
 }
 
-/// One side of a case as records: an item belongs to the record of whose clock it bears, if that
-/// can be.
+/// One side of a case as records. An item belongs to the record whose clock it has, if there is
+/// one.
 fn state(side: &Value) -> Result<GroupState, RecordError> {
     let mut parts: BTreeMap<NetId, (u64, Vec<StampedItem>)> = BTreeMap::new();
     for clock in list(side, "world_clock") {
@@ -116,17 +117,17 @@ fn state(side: &Value) -> Result<GroupState, RecordError> {
         *time = number(clock, "time").max(*time);
     }
     for item in list(side, "items") {
-        parts.entry(member(&item["clock_member"])).or_default().1.push(timed(item));
+        parts.entry(member(&item["clock_member"])).or_default().1.push(stamped(item));
     }
     let record = |(member, (time, mut items)): (NetId, (u64, Vec<StampedItem>))| {
-        items.sort_by_key(|timed| timed.item.range());
+        items.sort_by_key(|stamped| stamped.item.range());
         Record::from_parts(member, version(1, time), None, 0, items)
     };
     let records: Result<Vec<_>, _> = parts.into_iter().map(record).collect();
     Ok(GroupState::from_records(name(text(side, "group_name")), records?))
 }
 
-/// What is compared: the clocks, and all items with their times.
+/// The compared contents: the clocks, and all items with their stamps.
 type Contents = (Vec<(NetId, u64)>, Vec<StampedItem>);
 
 fn contents(state: &GroupState) -> Contents {
@@ -137,9 +138,9 @@ fn contents(state: &GroupState) -> Contents {
 fn original(group_state: &Value) -> Contents {
     let clocks = list(group_state, "world_clock").iter();
     let mut clocks: Vec<_> = clocks.map(|clock| (member(&clock["member"]), number(clock, "time"))).collect();
-    let mut items: Vec<_> = list(group_state, "items").iter().map(timed).collect();
+    let mut items: Vec<_> = list(group_state, "items").iter().map(stamped).collect();
     clocks.sort();
-    items.sort_by_key(|timed| (timed.item.member(), timed.item.range()));
+    items.sort_by_key(|stamped| (stamped.item.member(), stamped.item.range()));
     (clocks, items)
 }
 
@@ -220,7 +221,7 @@ fn every_add_of_the_original_comes_out_as_the_table_says() {
     for (case, (id, outcome)) in cases.iter().zip(ADDS) {
         assert_eq!(outcome, Equal, "{id}");
         let before = state(&case["message"]).expect("sound records");
-        let item = timed(&case["item"]);
+        let item = stamped(&case["item"]);
         let alone = common::record(item.item.member(), version(1, item.stamp), &[item]);
         let added = GroupState::from_records(before.name().clone(), [alone]);
         let expected = original(&case["result"]);

@@ -1,4 +1,4 @@
-//! What can be asked of a state, and what changed between two.
+//! Queries of a state, and events between two states.
 
 mod common;
 
@@ -8,8 +8,8 @@ use common::{
 };
 use gm_data::{Change, GroupEvent, GroupState, Item, Op, PurgePolicy, Replica, StampedItem};
 
-/// 1 serves two ranges, is interested in a third, and removed a fourth; 2 is interested; 3 has
-/// left; 4 is forgotten.
+/// Member 1 serves two ranges, is interested in a third, and removed a fourth; 2 is interested; 3
+/// has left; 4 is forgotten.
 fn state() -> GroupState {
     let one = [
         serves(id(1), "0-9", 1),
@@ -26,7 +26,8 @@ fn state() -> GroupState {
 }
 
 fn format_items(items: impl Iterator<Item = StampedItem>) -> Vec<String> {
-    let line = |timed: StampedItem| format!("{} {}", timed.item.member().ip(), common::format_item(timed));
+    let line =
+        |stamped: StampedItem| format!("{} {}", stamped.item.member().ip(), common::format_item(stamped));
     items.map(line).collect()
 }
 
@@ -38,7 +39,7 @@ fn members_have_a_live_item() {
     assert_eq!((state.member_count(), state.live_item_count(), state.records().len()), (2, 4, 4));
     let empty = group_state([]);
     assert_eq!((empty.members().count(), empty.member_count(), empty.fingerprint()), (0, 0, 0));
-    // A forgotten member has no clock; one that left has.
+    // A forgotten member has no clock; a member that left has one.
     let clocks = state.world_clock();
     assert_eq!(
         [1, 2, 3, 4].map(|number| clocks.get(id(number)).map(|clock| clock.time())),
@@ -97,7 +98,7 @@ fn one_item_is_found_by_its_exact_range() {
     assert_eq!(state.items().get(id(5), range("0-9")), None);
 }
 
-/// The events of one step of a replica.
+/// The events of one operation on a replica.
 fn events_of<R>(replica: &mut Replica, step: impl FnOnce(&mut Replica) -> R) -> Vec<GroupEvent> {
     let before = replica.state().clone();
     step(replica);
@@ -142,9 +143,9 @@ fn events_describe_a_write() {
         events_of(&mut replica, |replica| replica.leave(NOW).expect("a member may leave")),
         [GroupEvent::RangeRemoved(interest), GroupEvent::RangeRemoved(whole), GroupEvent::Left(id(1))]
     );
-    // A member that comes back is told of as one that comes.
+    // A returning member is reported as a joining one.
     assert_eq!(
-        events_of(&mut replica, |replica| replica.join(&[low.range()], NOW).expect("it may join")),
+        events_of(&mut replica, |replica| replica.join(&[low.range()], NOW).expect("a valid join")),
         [GroupEvent::Joined(id(1)), GroupEvent::RangeAdded(interest)]
     );
 }
@@ -210,7 +211,7 @@ fn events_come_member_by_member_both_ways() {
             "10.0.0.2 + 0x00000000-0xffffffff",
         ]
     );
-    // Backwards: what a reader would be told whose state went back.
+    // Backwards: the events for a reader whose state was reset.
     assert_eq!(
         names(empty.events_since(&full)),
         [

@@ -1,4 +1,4 @@
-//! Ranges and names as texts: what is read, what is refused and why.
+//! Ranges and names as text: parsing, display, and refusals with their reasons.
 
 mod common;
 
@@ -120,7 +120,7 @@ fn a_name_has_1_to_255_bytes_and_no_control_characters() {
     {
         assert_eq!(GroupName::new(bad), Err(NameError::Control { character, at }), "{bad:?}");
     }
-    // The length first, so that the work is bounded.
+    // The length is checked first, so that the work is bounded.
     assert_eq!(GroupName::new(&"\n".repeat(300)), Err(NameError::TooLong { bytes: 300 }));
 }
 
@@ -132,7 +132,7 @@ fn names_are_ordered_by_their_bytes_and_padded_in_tables() {
 }
 
 proptest! {
-    /// What is shown is read as the same, and ranges are ordered by start, then end.
+    /// The displayed text parses as the same range, and ranges are ordered by start, then end.
     #[test]
     fn display_and_parse_round_trip(a: u32, b: u32, c: u32, d: u32) {
         let [left, right] = [(a, b), (c, d)].map(|(x, y)| KeyRange::new(x.min(y), x.max(y)).expect("in order"));
@@ -144,7 +144,8 @@ proptest! {
         prop_assert_eq!(left.overlaps(right), shares);
     }
 
-    /// Whatever text comes, it is read or refused, and what is read is shown and read as the same.
+    /// Any text is either parsed or refused, and the displayed form of a parsed value parses as the
+    /// same value.
     #[test]
     fn no_text_panics(text in "[0-9a-fxX+ _-]{0,24}|\\PC{0,12}") {
         if let Ok(read) = text.parse::<KeyRange>() {

@@ -1,5 +1,4 @@
-//! What records and increments are not made of, who is not forgotten, and what is not merged: every
-//! error by name.
+//! Errors of records, increments, forgetting and merging: every error by name.
 
 mod common;
 
@@ -30,7 +29,7 @@ fn increment(
     Increment::from_parts(id(1), incarnation(5), predecessor, span, 0, items.iter().copied())
 }
 
-/// What is wrong with items, in a record at clock 9 and in an increment of (2, 9] alike.
+/// Invalid items in a record at clock 9, and likewise in an increment of (2, 9].
 fn unsound_items() -> Vec<(Vec<StampedItem>, RecordError)> {
     let member = id(1);
     let [nine, low] = ["0-9", "0-8"].map(common::range);
@@ -116,7 +115,7 @@ fn an_increment_is_made_of_sound_parts_only() {
     for (items, error) in unsound_items() {
         assert_eq!(increment(None, (2, 9), &items), Err(error), "{items:?}");
     }
-    // What was written at or before its beginning does not belong to it.
+    // An item written at or before the beginning of the span does not belong to the increment.
     let old = [serves(member, "0-9", 2)];
     let stray = RecordError::StampOutOfRange { member, range: common::range("0-9"), stamp: 2 };
     assert_eq!(increment(None, (2, 9), &old), Err(stray));
@@ -154,7 +153,7 @@ fn members_that_cannot_be_forgotten() {
         ForgetError::Unknown { member: id(4) }
     );
     assert_eq!(replica.forget(id(3)), Ok(forgotten(1, CEILING)));
-    // The end of the clock is no end: the version is greater all the same.
+    // Forgetting works at the greatest clock: the version is greater all the same.
     assert_eq!(replica.forget(id(2)), Ok(forgotten(1, CEILING)));
     assert_eq!(
         refused(&mut replica, |replica| replica.forget(id(3))),
@@ -220,7 +219,7 @@ fn the_transfer_depends_on_the_known_version() {
     assert_eq!(span(&state, Some(version(5, 8))), Some(((8, 9), 1)));
     assert_eq!(span(&state, Some(version(5, 4))), Some(((4, 9), 2)));
     assert_eq!(span(&state, Some(version(4, 6))), Some(((6, 9), 2)));
-    // A purge lifts the floor to what it dropped, and changes nothing that is compared.
+    // A purge raises the floor to the last dropped stamp, and changes nothing that is compared.
     let fingerprint = state.fingerprint();
     assert_eq!(state.purge(PurgePolicy::EVERYTHING), 1);
     assert_eq!((state.record(id(1)).expect("known").floor(), state.fingerprint()), (7, fingerprint));

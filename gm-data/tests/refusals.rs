@@ -1,5 +1,5 @@
-//! Every reason to refuse a batch, by name, and that nothing is changed then. Knows the public API
-//! only.
+//! Every reason to refuse a batch, by name, and that a refusal changes nothing. Uses only the
+//! public API.
 
 mod common;
 
@@ -9,7 +9,8 @@ use common::{
 };
 use gm_data::{Change, ChangeError, Item, KeyRange, Replica};
 
-/// Serves 0-9 with priority 1 and 10-19 with 65535, is interested in 20-29, has removed 30-39.
+/// A replica that serves 0-9 with priority 1 and 10-19 with 65535, is interested in 20-29, and has
+/// removed 30-39.
 fn busy() -> Replica {
     let mut replica = empty_replica();
     let high = Change::Serve { range: range("10-19"), port: Some(80), priority: u16::MAX };
@@ -56,7 +57,7 @@ fn every_refusal_names_its_reason_and_changes_nothing() {
     let mut replica = busy();
     for (change, error) in cases {
         assert_eq!(refused(&mut replica, |replica| replica.change(&[change], NOW)), error, "{change:?}");
-        // Whatever stands around it in the batch: others see all of it or none.
+        // Valid changes around a refused one are not written either.
         let batch = [serve("100-109"), unserve("0-9"), serve("0-9"), change, serve("200-209")];
         assert_eq!(
             refused(&mut replica, |replica| replica.change(&batch, NOW)),
@@ -138,7 +139,7 @@ fn the_errors_say_what_to_do() {
     ];
     for (error, part) in texts {
         let text = error.to_string();
-        assert!(text.contains(part), "{text:?} does not say {part:?}");
+        assert!(text.contains(part), "{text:?} does not contain {part:?}");
     }
     assert_eq!(name("G").to_string(), "G");
 }

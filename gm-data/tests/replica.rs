@@ -1,5 +1,5 @@
-//! The life of a node's own record: its incarnations, and how it defends what it wrote. Whole
-//! histories of many nodes are the crate's own tests.
+//! Incarnations of a node's own record, and its refutation of foreign ones. The crate's own tests
+//! check whole histories of many nodes.
 
 mod common;
 
@@ -16,7 +16,7 @@ fn write(replica: &mut Replica, text: &str, context: WriteContext) -> Version {
     replica.change(&[serve(text)], context).expect("a sound change").version
 }
 
-/// Hears a record of oneself of that version.
+/// Merges a record of the node itself with the given version.
 fn merge(
     replica: &mut Replica,
     version: Version,
@@ -30,7 +30,7 @@ fn merge(
 fn the_first_write_opens_an_incarnation_above_the_hint() {
     assert_eq!(write(&mut empty_replica(), "0-9", NOW), version(FIRST, 1));
     assert!(empty_replica().own_record().is_none());
-    // The chance keeps two starts in one second apart.
+    // The random bits distinguish two starts within one second.
     assert_eq!(write(&mut empty_replica(), "0-9", WriteContext { entropy: 8, ..NOW }), version(FIRST + 1, 1));
     assert_eq!(
         write(&mut empty_replica(), "0-9", WriteContext { unix_seconds: 101, entropy: 0, millis: 0 })
@@ -38,7 +38,7 @@ fn the_first_write_opens_an_incarnation_above_the_hint() {
             .get(),
         FIRST - 7 + 65_536
     );
-    // Within one life the incarnation stays, whatever the clocks say.
+    // Within one process the incarnation stays, whatever the clocks show.
     let mut replica = empty_replica();
     write(&mut replica, "0-9", NOW);
     assert_eq!(write(&mut replica, "10-19", WriteContext { unix_seconds: 999, ..NOW }), version(FIRST, 2));
@@ -60,8 +60,8 @@ fn a_new_incarnation_exceeds_all_known_ones() {
     let mut replica = Replica::restore(id(1), stored);
     assert_eq!(write(&mut replica, "10-19", NOW), version(FIRST + 51, 5));
 
-    // ReplicaMergeOutcome of in a digest only, before there is a record: the record is made by
-    // hearing, and stands above.
+    // A claim arrives before there is an own record, and differs only in a digest: the own record
+    // is created above it.
     let mut replica = empty_replica();
     let stamp = VersionDigest { version: version(FIRST + 70, 3), digest: 9 };
     assert_eq!(replica.observe_own_record(stamp, NOW), OwnRecordOutcome::Refuted(version(FIRST + 71, 4)));
@@ -82,15 +82,15 @@ fn a_restart_continues_from_the_stored_state() {
     assert_eq!(write.version, version(FIRST + 1, 3));
     let own = replica.own_record().expect("written");
     assert_eq!((own.predecessor(), own.floor()), (predecessor(FIRST, 2), 0));
-    // Whoever holds the former life is brought up by an increment, and who holds an older part of
-    // it too.
+    // A holder of the record of the previous incarnation can be updated by an increment, and so can
+    // a holder of an older version of it.
     let increment = write.increment.expect("an increment");
     assert_eq!((increment.span(), increment.predecessor()), ((2, 3), predecessor(FIRST, 2)));
     let mut other = before.state().clone();
     assert_eq!(other.apply(&increment), ApplyOutcome::Applied);
     assert_eq!((&other, other.fingerprint()), (replica.state(), replica.state().fingerprint()));
     assert_eq!(own.increment_since(version(FIRST, 1)).expect("above the floor").span(), (1, 3));
-    // The second write of the life says the same of its beginning.
+    // The second write of the incarnation has the same predecessor.
     replica.change(&[serve("30-39")], NOW).expect("sound");
     assert_eq!(replica.own_record().expect("written").predecessor(), predecessor(FIRST, 2));
 }
@@ -119,13 +119,17 @@ fn a_foreign_record_is_refuted() {
         ("gone, higher clock", forgotten(FIRST, 4), &[], version(FIRST + 1, 5)),
         ("gone, lower clock", forgotten(FIRST, 1), &[], version(FIRST + 1, 4)),
     ];
-    for (what, heard, items, expected) in cases {
+    for (what, received, items, expected) in cases {
         let mut replica = empty_replica();
         write(&mut replica, "0-9", NOW);
         replica.change(&[serve("10-19")], NOW).expect("sound");
         replica.change(&[unserve("0-9")], NOW).expect("sound");
         assert_eq!(first(&replica).item_counts(), (1, 2), "{what}");
-        assert_eq!(merge(&mut replica, *heard, items, NOW), OwnRecordOutcome::Refuted(*expected), "{what}");
+        assert_eq!(
+            merge(&mut replica, *received, items, NOW),
+            OwnRecordOutcome::Refuted(*expected),
+            "{what}"
+        );
         let own = first(&replica);
         assert_eq!(
             (own.version(), own.predecessor(), own.floor()),
@@ -134,12 +138,12 @@ fn a_foreign_record_is_refuted() {
         );
         let format_item = format!("0x0000000a-0x00000013 add :80 x1 @{}", expected.clock);
         assert_eq!(own_items(&replica), [format_item], "{what}");
-        // It wins wherever the other one is held, and the answer is given once.
-        let mut other = group_state([record(id(1), *heard, items)]);
+        // It wins wherever the foreign one is known, and it is refuted only once.
+        let mut other = group_state([record(id(1), *received, items)]);
         assert_eq!(other.merge(replica.state()).expect("one group").newer, [id(1)], "{what}");
         assert_eq!(&other, replica.state(), "{what}");
-        assert_eq!(merge(&mut replica, *heard, items, NOW), OwnRecordOutcome::Older, "{what}");
-        // The life goes on without opening another one.
+        assert_eq!(merge(&mut replica, *received, items, NOW), OwnRecordOutcome::Older, "{what}");
+        // The next write continues the incarnation without opening another one.
         assert_eq!(
             write(&mut replica, "20-29", NOW),
             Version { clock: expected.clock + 1, ..*expected },
@@ -155,12 +159,12 @@ fn an_own_record_changes_nothing() {
     let first = replica.state().clone();
     write(&mut replica, "10-19", NOW);
     let before = replica.clone();
-    for (heard, outcome) in [
+    for (received, outcome) in [
         (&first, OwnRecordOutcome::Older),
         (before.state(), OwnRecordOutcome::Nothing),
         (&GroupState::new(name("G")), OwnRecordOutcome::Nothing),
     ] {
-        assert_eq!(replica.merge(heard, NOW).expect("of this group").own, outcome);
+        assert_eq!(replica.merge(received, NOW).expect("of this group").own, outcome);
         assert_same(&before, &replica);
     }
 }
@@ -177,7 +181,7 @@ fn an_increment_of_the_own_record_is_never_applied() {
         before.own_record().expect("written").increment_since(version(FIRST, 0)).expect("above the floor");
     assert_eq!(replica.apply_increment(&ours, NOW), (ApplyOutcome::AlreadyKnown, OwnRecordOutcome::Nothing));
     assert_same(&before, &replica);
-    // A greater one is answered from above, and what it says is not taken.
+    // A greater one is refuted, and its contents are not taken over.
     let foreign = increment(5, vec![removal(id(1), "0-9", 5), interest(id(1), "10-19", 5)]);
     let expected = OwnRecordOutcome::Refuted(version(FIRST + 1, 6));
     assert_eq!(replica.apply_increment(&foreign, NOW), (ApplyOutcome::AlreadyKnown, expected));
@@ -196,13 +200,13 @@ fn a_fourth_refutation_within_a_minute_pauses_writing() {
         version(replica.own_record().expect("written").version().incarnation.get() + 1, 1)
     };
     for millis in [0, 1, IdentityConflict::WINDOW - 2] {
-        let heard = above(&replica);
-        assert!(matches!(merge(&mut replica, heard, &[], later(millis)), OwnRecordOutcome::Refuted(_)));
+        let received = above(&replica);
+        assert!(matches!(merge(&mut replica, received, &[], later(millis)), OwnRecordOutcome::Refuted(_)));
         assert_eq!(replica.conflict().paused_until(), None);
     }
-    let (at, heard) = (IdentityConflict::WINDOW - 1, above(&replica));
+    let (at, received) = (IdentityConflict::WINDOW - 1, above(&replica));
     let before = replica.clone();
-    assert_eq!(merge(&mut replica, heard, &[], later(at)), OwnRecordOutcome::Conflict);
+    assert_eq!(merge(&mut replica, received, &[], later(at)), OwnRecordOutcome::Conflict);
     assert_eq!(replica.own_record(), before.own_record());
     assert_eq!(replica.state().fingerprint(), before.state().fingerprint());
     let until = at + IdentityConflict::PAUSE;
@@ -213,13 +217,13 @@ fn a_fourth_refutation_within_a_minute_pauses_writing() {
             refused(&mut replica, |replica| replica.change(&[serve("10-19")], later(millis))),
             conflict
         );
-        assert_eq!(merge(&mut replica, heard, &[], later(millis)), OwnRecordOutcome::Conflict);
+        assert_eq!(merge(&mut replica, received, &[], later(millis)), OwnRecordOutcome::Conflict);
     }
-    // Others are heard all the while.
+    // Records of other members are merged all the while.
     let other = group_state([record(id(2), version(1, 1), &[])]);
     assert_eq!(replica.merge(&other, later(at)).expect("of this group").others.newer, [id(2)]);
 
-    assert!(matches!(merge(&mut replica, heard, &[], later(until)), OwnRecordOutcome::Refuted(_)));
+    assert!(matches!(merge(&mut replica, received, &[], later(until)), OwnRecordOutcome::Refuted(_)));
     write(&mut replica, "10-19", later(until));
     assert_eq!(replica.own_record().expect("written").item_counts(), (2, 2));
     assert_eq!(replica.conflict().paused_until(), None);
@@ -229,8 +233,8 @@ fn a_fourth_refutation_within_a_minute_pauses_writing() {
 fn refutations_a_minute_apart_are_allowed() {
     let mut replica = empty_replica();
     for turn in 0..20 {
-        let heard = version(FIRST + 10 * (turn + 1), 1);
-        let outcome = merge(&mut replica, heard, &[], later(turn * IdentityConflict::WINDOW / 3));
+        let received = version(FIRST + 10 * (turn + 1), 1);
+        let outcome = merge(&mut replica, received, &[], later(turn * IdentityConflict::WINDOW / 3));
         assert!(matches!(outcome, OwnRecordOutcome::Refuted(_)), "turn {turn}");
     }
 }
@@ -240,8 +244,7 @@ fn a_node_can_leave_under_its_former_identity() {
     let mut former = empty_replica();
     former.change(&[serve("0-9"), serve("10-19")], NOW).expect("sound");
     let stored = former.state().clone();
-    // The node now starts as 10.0.0.9: first it writes the leave of 10.0.0.1, then it goes on as
-    // itself.
+    // The node now starts as 10.0.0.9: first it leaves as 10.0.0.1, then it continues as itself.
     let mut farewell = Replica::restore(id(1), stored);
     let write = farewell.leave(NOW).expect("it was a member");
     assert_eq!(write.version, version(FIRST + 1, 2));
@@ -249,7 +252,7 @@ fn a_node_can_leave_under_its_former_identity() {
     now.change(&[serve("0-9")], NOW).expect("sound");
     assert!(now.state().members().eq([id(9)]));
     assert_eq!(now.state().record(id(1)).map(Record::item_counts), Some((0, 2)));
-    // Whoever knew the former self hears of both.
+    // A node that knew the former identity receives both.
     let mut other = former.state().clone();
     assert_eq!(other.apply(&write.increment.expect("an increment")), ApplyOutcome::Applied);
     other.merge(now.state()).expect("one group");
@@ -268,7 +271,7 @@ fn new_claims_prolong_a_pause_until_it_is_ended() {
     assert_eq!(replica.conflict().greatest_claim(), Some(claim(40)));
     let until = |replica: &Replica| replica.conflict().paused_until();
     assert_eq!(until(&replica), Some(IdentityConflict::PAUSE));
-    // What was claimed before, or less, is passed on by others.
+    // An equal or lesser claim is an old one that peers pass on.
     replica.note_claim(claim(40), later(500));
     replica.note_claim(claim(39), later(500));
     assert_eq!(
@@ -284,7 +287,7 @@ fn new_claims_prolong_a_pause_until_it_is_ended() {
     assert_eq!((until(&replica), replica.conflict().greatest_claim()), (None, Some(claim(41))));
     assert!(!replica.end_conflict(later(600)));
     write(&mut replica, "10-19", later(600));
-    // A claim while nothing is paused begins no pause.
+    // A claim while writing is not paused begins no pause.
     replica.note_claim(claim(42), later(700));
     assert_eq!(until(&replica), None);
 }

@@ -1,4 +1,5 @@
-//! The `serde` feature: what is written, and that nothing is read that could not be built.
+//! The `serde` feature: serialized forms, and refusal of every value that a constructor would
+//! refuse.
 
 mod common;
 
@@ -18,18 +19,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
-/// It is written in that form, and read from it as the same; with a part that nobody knows it is
-/// not read.
+/// Asserts that the value is serialized in the given form and deserialized from it, and that an
+/// additional field is refused.
 fn assert_form<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, form: Value) {
     assert_eq!(to_value(value).expect("plain data"), form);
     assert_eq!(&from_str::<T>(&form.to_string()).expect("its own form"), value);
     if let Value::Object(mut parts) = form {
         parts.insert("stranger".to_owned(), json!(0));
-        from_value::<T>(Value::Object(parts)).expect_err("a part that nobody knows");
+        from_value::<T>(Value::Object(parts)).expect_err("an unknown field");
     }
 }
 
-/// Every type in its form.
+/// The serialized form of every type.
 #[test]
 fn serialized_forms() {
     assert_form(&range("16-255"), json!("0x00000010-0x000000ff"));
@@ -40,9 +41,9 @@ fn serialized_forms() {
         "member": "10.0.0.1:29999", "range": "0x00000000-0x00000009", "op": "add", "port": 80, "priority": 1,
     });
     assert_form(&serves(id(1), "0-9", 7).item, item.clone());
-    let mut timed = item;
-    timed["time"] = json!(7);
-    assert_form(&serves(id(1), "0-9", 7), timed.clone());
+    let mut stamped = item;
+    stamped["time"] = json!(7);
+    assert_form(&serves(id(1), "0-9", 7), stamped.clone());
 
     let nine = json!({ "incarnation": 5, "gone": false, "clock": 9 });
     assert_form(&version(5, 9), nine.clone());
@@ -59,7 +60,7 @@ fn serialized_forms() {
         .expect("sound");
     let record_form = json!({
         "member": "10.0.0.1:29999", "version": nine, "opened": { "incarnation": 4, "clock": 8 }, "floor": 3,
-        "items": [timed],
+        "items": [stamped],
     });
     assert_form(&record, record_form.clone());
     assert_form(
@@ -71,7 +72,7 @@ fn serialized_forms() {
         &increment.expect("sound"),
         json!({
             "member": "10.0.0.1:29999", "incarnation": 5, "opened": null, "since": 6, "upto": 9, "digest": 77,
-            "items": [timed],
+            "items": [stamped],
         }),
     );
 }
@@ -103,7 +104,7 @@ fn events_are_serialized_by_name() {
     from_value::<GroupEvent>(json!({ "vanished": member })).expect_err("no such event");
 }
 
-/// The form of `value` with `part`, a path of names and indices, put to `new`.
+/// The form of `value` with `part`, a path of names and indices, replaced by `new`.
 fn with(value: &impl Serialize, part: &str, new: Value) -> Value {
     let mut form = to_value(value).expect("plain data");
     *form.pointer_mut(part).expect("there is that part") = new;
@@ -129,27 +130,27 @@ fn malformed_texts_are_not_deserialized() {
         (reason::<Op>(json!(1)), "expected a string"),
     ];
     for (error, part) in refusals {
-        assert!(error.contains(part), "{error:?} does not say {part:?}");
+        assert!(error.contains(part), "{error:?} does not contain {part:?}");
     }
 }
 
 #[test]
 fn invalid_parts_are_not_deserialized() {
-    let timed = serves(id(1), "0-9", 7);
-    let whole = record(id(1), version(5, 9), &[timed, interest(id(1), "10-19", 9)]);
+    let stamped = serves(id(1), "0-9", 7);
+    let whole = record(id(1), version(5, 9), &[stamped, interest(id(1), "10-19", 9)]);
     let state = group_state([whole.clone(), record(id(2), forgotten(1, 4), &[])]);
     let increment = whole.increment_since(version(5, 8)).expect("above the floor");
     let items = |texts: [StampedItem; 2]| with(&whole, "/items", json!(texts));
     let twice = json!({ "name": "G", "records": [whole, record(id(2), version(1, 1), &[]), record(id(1), version(6, 0), &[])] });
     let refusals = [
-        (reason::<Item>(with(&timed.item, "/priority", json!(0))), "priority 0"),
-        (reason::<Item>(with(&timed.item, "/port", json!(65_536))), "expected u16"),
-        (reason::<Item>(with(&timed.item, "/member", json!("10.0.0.1:0"))), "port 0"),
+        (reason::<Item>(with(&stamped.item, "/priority", json!(0))), "priority 0"),
+        (reason::<Item>(with(&stamped.item, "/port", json!(65_536))), "expected u16"),
+        (reason::<Item>(with(&stamped.item, "/member", json!("10.0.0.1:0"))), "port 0"),
         (reason::<Item>(json!({ "member": "10.0.0.1:1" })), "missing field"),
-        (reason::<StampedItem>(with(&timed, "/priority", json!(0))), "priority 0"),
-        (reason::<StampedItem>(with(&timed, "/time", json!(CEILING + 1))), "time 4611686018427387904"),
-        (reason::<StampedItem>(with(&timed, "/time", json!(-1))), "expected u64"),
-        (reason::<StampedItem>(to_value(timed.item).expect("plain data")), "missing field `time`"),
+        (reason::<StampedItem>(with(&stamped, "/priority", json!(0))), "priority 0"),
+        (reason::<StampedItem>(with(&stamped, "/time", json!(CEILING + 1))), "time 4611686018427387904"),
+        (reason::<StampedItem>(with(&stamped, "/time", json!(-1))), "expected u64"),
+        (reason::<StampedItem>(to_value(stamped.item).expect("plain data")), "missing field `time`"),
         (reason::<Version>(with(&version(5, 9), "/clock", json!(CEILING + 1))), "time 4611686018427387904"),
         (
             reason::<Version>(with(&version(5, 9), "/incarnation", json!(CEILING + 1))),
@@ -168,8 +169,8 @@ fn invalid_parts_are_not_deserialized() {
             reason::<Record>(with(&whole, "/items/0/member", json!("10.0.0.2:29999"))),
             "an item of 10.0.0.2:29999",
         ),
-        (reason::<Record>(items([interest(id(1), "10-19", 9), timed])), "not sorted"),
-        (reason::<Record>(items([timed, timed])), "not sorted"),
+        (reason::<Record>(items([interest(id(1), "10-19", 9), stamped])), "not sorted"),
+        (reason::<Record>(items([stamped, stamped])), "not sorted"),
         (reason::<GroupState>(with(&state, "/name", json!(""))), "empty"),
         (reason::<GroupState>(with(&state, "/records/1/floor", json!(5))), "floor 5"),
         (reason::<GroupState>(twice), "two records of 10.0.0.1:29999"),
@@ -182,7 +183,7 @@ fn invalid_parts_are_not_deserialized() {
         ),
     ];
     for (error, part) in refusals {
-        assert!(error.contains(part), "{error:?} does not say {part:?}");
+        assert!(error.contains(part), "{error:?} does not contain {part:?}");
     }
 }
 
@@ -198,8 +199,8 @@ fn a_restored_replica_continues_from_its_state() {
 }
 
 proptest! {
-    /// In any order, what is written is read as the same, with what equality does not look at:
-    /// removals and floors.
+    /// Serialization round-trips in any order, including parts that equality ignores: removals and
+    /// floors.
     #[test]
     fn serialization_round_trips(
         raw in proptest::collection::vec((1..20_u8, 1..4_u64, any::<bool>(), 0..30_u64, proptest::collection::btree_map(0..9_u32, (0..3_u8, 0..30_u64, 1..9_u16), 0..5)), 0..9),

@@ -1,18 +1,18 @@
-//! A state made of records of which several are of one member, and what is shown of states.
+//! States built from several records of one member, and inspection of states.
 
 mod common;
 
 use common::{forgotten, group_state, id, predecessor, range, record, serves, version};
 use gm_data::{Record, StampedItem};
 
-/// Of several records of one member the greatest is held, wherever it stands in the list.
+/// Of several records of one member the greatest is kept, wherever it is in the list.
 #[test]
 fn the_greatest_record_of_a_member_is_kept_in_any_order() {
     let first = record(id(2), version(5, 1), &[serves(id(2), "0-9", 1)]);
     let second = record(id(2), version(5, 2), &[serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)]);
     let forgotten = record(id(2), forgotten(5, 2), &[]);
     let later = record(id(2), version(6, 1), &[serves(id(2), "30-39", 1)]);
-    // From the least to the greatest: (incarnation, gone, clock).
+    // From the least to the greatest: (incarnation, forgotten, clock).
     let all: [Record; 4] = [first, second, forgotten, later];
     for lesser in 0..all.len() {
         for greater in lesser..all.len() {
@@ -37,8 +37,7 @@ fn a_state_shows_its_records_and_a_range_its_ends() {
     );
 }
 
-/// Equal are records that are equal in everything that can be told apart: tests that compare
-/// records count on it.
+/// Two records are equal only if all their parts are: tests that compare records rely on this.
 #[test]
 fn records_that_differ_in_one_thing_are_not_equal() {
     let items = [serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)];
@@ -55,7 +54,7 @@ fn records_that_differ_in_one_thing_are_not_equal() {
             3,
             predecessor(4, 2),
             1,
-            &items.map(|timed| serves(id(3), &timed.item.range().to_string(), timed.stamp)),
+            &items.map(|stamped| serves(id(3), &stamped.item.range().to_string(), stamped.stamp)),
         ),
         of(id(2), 6, 3, predecessor(4, 2), 1, &items),
         of(id(2), 5, 4, predecessor(4, 2), 1, &items),
@@ -74,7 +73,7 @@ fn records_that_differ_in_one_thing_are_not_equal() {
     assert!(text.contains("10.0.0.2:29999") && text.contains("0x00000014-0x0000001d"), "{text}");
 }
 
-/// Walks over records and over items say how many are left, at each step.
+/// Iterators over records and over items report their remaining length at each step.
 #[test]
 fn an_iterator_knows_its_remaining_length() {
     let items: Vec<StampedItem> = (0..200).map(|key| serves(id(1), &(3 * key).to_string(), 1)).collect();

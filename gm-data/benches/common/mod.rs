@@ -1,5 +1,5 @@
-//! What the benches share: members, ranges and states, chance that is the same in every run, and
-//! how long a row takes.
+//! Helpers of the benches: members, ranges and states, a reproducible random generator, and the
+//! duration of a row.
 #![allow(dead_code)] // Every bench uses a part of it.
 
 use std::net::Ipv4Addr;
@@ -10,13 +10,13 @@ use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode}
 use gm_clock::{Incarnation, NetId};
 use gm_data::{GroupName, GroupState, Increment, Item, KeyRange, Record, StampedItem, Version, WriteContext};
 
-/// Members of a state that is spread over members.
+/// Number of members of a state with many members.
 pub(crate) const MEMBERS: u32 = 64;
 
-/// The moment of every write: nothing here depends on time.
+/// The context of every write: nothing here depends on time.
 pub(crate) const CONTEXT: WriteContext = WriteContext { unix_seconds: 0, entropy: 0, millis: 0 };
 
-/// SplitMix64: chance that is the same in every run.
+/// SplitMix64, a random generator with the same sequence in every run.
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -37,7 +37,7 @@ impl Rng {
         u32::try_from(self.next() % u64::from(limit)).expect("below the limit")
     }
 
-    /// `0..limit` in an order of chance.
+    /// The numbers `0..limit` in random order.
     pub(crate) fn order(&mut self, limit: u32) -> Vec<u32> {
         let mut order: Vec<u32> = (0..limit).collect();
         for at in (1..limit).rev() {
@@ -56,7 +56,7 @@ pub(crate) fn member(number: u32) -> NetId {
     NetId::new(ip.into(), 29999).expect("an ordinary address")
 }
 
-/// Range number so-and-so: no two overlap.
+/// The range with the given number; no two overlap.
 pub(crate) fn range(number: u32) -> KeyRange {
     KeyRange::new(number * 100, number * 100 + 99).expect("in order")
 }
@@ -69,7 +69,7 @@ pub(crate) fn priority(number: u32) -> u16 {
     1 + u16::try_from(number % 10).expect("below 10")
 }
 
-/// A record as a decoder hands it over.
+/// The parts of a record as a decoder provides them.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) member: NetId,
@@ -88,8 +88,8 @@ pub(crate) fn version(clock: u64) -> Version {
     Version::new(Incarnation::ORIGINAL, false, clock).expect("a small clock")
 }
 
-/// Item number i is that of member i mod `members`, which wrote them one by one in the order of
-/// their ranges.
+/// Item number i belongs to member i mod `members`; each member wrote its items one by one in the
+/// order of their ranges.
 pub(crate) fn state(items: u32, members: u32) -> Vec<Parts> {
     let record = |number: u32| {
         let member = member(number);
@@ -105,8 +105,8 @@ pub(crate) fn state(items: u32, members: u32) -> Vec<Parts> {
     (0..members).map(record).collect()
 }
 
-/// The state after each member has given those of the items that are its own another priority, one
-/// write an item.
+/// The state after each member has changed the priority of those of the given items that it owns,
+/// with one write per item.
 pub(crate) fn changed(state: &[Parts], items: &[u32]) -> Vec<Parts> {
     let mut state = state.to_vec();
     let members = u32::try_from(state.len()).expect("few");
@@ -119,19 +119,19 @@ pub(crate) fn changed(state: &[Parts], items: &[u32]) -> Vec<Parts> {
     state
 }
 
-/// `count` of the numbers `0..items`, in an order of chance.
+/// `count` of the numbers `0..items`, in random order.
 pub(crate) fn some(items: u32, count: u32) -> Vec<u32> {
     let mut some = Rng::new(u64::from(items)).order(items);
     some.truncate(count as usize);
     some
 }
 
-/// The message of those records, newly built: it shares nothing with any other.
+/// The state of the given records, newly built, so that it shares nothing.
 pub(crate) fn group_state(state: &[Parts]) -> GroupState {
     GroupState::from_records(name(), state.iter().map(Parts::record))
 }
 
-/// What brings a holder of `before` up to `after`: an increment for every member that wrote.
+/// The increments that update a holder of `before` to `after`, one for every member that wrote.
 pub(crate) fn increments(before: &GroupState, after: &GroupState) -> Vec<Increment> {
     let increment = |record: &Record| {
         let known = before.record(record.member()).expect("the same members").version();
@@ -140,7 +140,7 @@ pub(crate) fn increments(before: &GroupState, after: &GroupState) -> Vec<Increme
     after.records().filter_map(increment).collect()
 }
 
-/// Few samples and little time: the rows are told apart by factors, not by per cents.
+/// Few samples and little time: rows differ by factors, not by percents.
 pub(crate) fn criterion() -> Criterion {
     Criterion::default()
         .sample_size(10)
@@ -149,9 +149,9 @@ pub(crate) fn criterion() -> Criterion {
         .measurement_time(Duration::from_millis(500))
 }
 
-/// Measures `routine` on what `setup` makes; neither the making nor the dropping of it, and of what
-/// `routine` returns, is measured. The time that the setup takes is part of the plan: many runs of
-/// small rows, ten of the largest.
+/// Measures `routine` on the values of `setup`. Creating these values, and dropping them and the
+/// results of `routine`, is not measured. The setup time determines the plan: many runs of small
+/// rows, ten of the largest.
 pub(crate) fn row<I, O>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: BenchmarkId,

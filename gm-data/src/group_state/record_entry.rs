@@ -1,5 +1,5 @@
-//! A record in the tree of its group, and how it is changed there in place. Knows nothing of
-//! joining.
+//! Tree entry of a group state: a record with its member and its number in the index, and editing
+//! of the record in place.
 
 use alloc::sync::Arc;
 
@@ -11,24 +11,25 @@ use crate::packed_item::PackedItem;
 use crate::planted_bugs::{Bug, planted};
 use crate::tree::Entry;
 
-/// A record in the tree of its group. The member stands beside it, so that a search does not go to
-/// every record.
+/// A record in the tree of its group. The member is stored beside it, so that a search does not
+/// dereference every record.
 #[derive(Clone)]
 pub(crate) struct RecordEntry {
     pub(super) member: NetId,
-    /// The member's number in the index, if there is one; else 0.
+    /// The member's number in the index; 0 if there is no index.
     pub(super) number: MemberNumber,
     pub(super) record: Arc<Record>,
 }
 
-/// A record that is being changed in place: the index hears of it.
+/// An edit in progress of a record in its tree. It updates the index.
 pub(crate) struct RecordEdit<'a> {
     pub(super) number: MemberNumber,
     pub(super) index: Option<&'a mut Index>,
 }
 
 impl RecordEdit<'_> {
-    /// A slot of the record was replaced by another of the same range, or is new.
+    /// Reports that the item `new` of the record replaced `old`, an item of the same range, or was
+    /// added.
     pub(crate) fn replaced(&mut self, old: Option<PackedItem>, new: PackedItem) {
         if let Some(index) = &mut self.index
             && !planted(Bug::IndexMissesIncrements)

@@ -1,4 +1,4 @@
-//! How the key space is covered as a whole: pieces, gaps, overlaps, redundancy, shares.
+//! Coverage of the whole key space: segments, gaps, overlaps, redundancy, and shares of members.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -10,29 +10,29 @@ use super::sweep::Sweep;
 use super::{Index, MemberNumber, Owner};
 use crate::KeyRange;
 
-/// A stretch of the key space on which the same items are served, as long as can be.
+/// A maximal range of keys that are served by the same items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoverageSegment {
-    /// The keys.
+    /// The range of keys.
     pub range: KeyRange,
-    /// What is served on all of them, by priority, then member, then range; a member comes once for
-    /// each of its ranges. Empty: nobody serves it.
+    /// The items that serve these keys, by priority, then member, then range. A member occurs once
+    /// for each of its ranges. Empty for a gap.
     pub owners: Vec<Owner>,
 }
 
-/// How much of the key space a member serves.
+/// Part of the key space that a member serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemberCoverage {
     /// The member.
     pub member: NetId,
-    /// Keys that it serves, each counted once: 0 to 2^32.
+    /// Number of keys that the member serves, each counted once: 0 to 2^32.
     pub keys: u64,
-    /// Keys that it serves and nobody else does.
+    /// Number of keys that only this member serves.
     pub sole_keys: u64,
 }
 
 impl Index {
-    /// The key space cut at every boundary of what is served, in order, without a gap.
+    /// The segments between all boundaries of served ranges, in order and without gaps.
     pub(crate) fn coverage(&self) -> impl Iterator<Item = CoverageSegment> + '_ {
         let mut sweep = Sweep::new(self);
         core::iter::from_fn(move || {
@@ -43,42 +43,43 @@ impl Index {
         })
     }
 
-    /// The ranges, as long as can be, whose keys are served by a number of members that `wanted`
-    /// accepts.
+    /// The maximal ranges whose keys are served by a number of members that `wanted` accepts.
     pub(crate) fn ranges_where(&self, wanted: impl Fn(usize) -> bool) -> Vec<KeyRange> {
         let mut ranges: Vec<KeyRange> = Vec::new();
         let mut sweep = Sweep::new(self);
-        while let Some(piece) = sweep.advance() {
+        while let Some(segment) = sweep.advance() {
             if !wanted(sweep.members().len()) {
                 continue;
             }
             match ranges.last_mut() {
-                Some(last) if last.end().checked_add(1) == Some(piece.start()) => {
-                    *last = KeyRange::new(last.start(), piece.end()).expect("pieces come in order");
+                Some(last) if last.end().checked_add(1) == Some(segment.start()) => {
+                    *last = KeyRange::new(last.start(), segment.end()).expect("segments come in order");
                 }
-                Some(_) | None => ranges.push(piece),
+                Some(_) | None => ranges.push(segment),
             }
         }
         ranges
     }
 
-    /// Number of members -> keys that are served by that many. The keys add up to 2^32.
+    /// Maps a number of members to the number of keys that are served by that many. The keys add up
+    /// to 2^32.
     pub(crate) fn redundancy(&self) -> BTreeMap<usize, u64> {
         let mut keys = BTreeMap::new();
         let mut sweep = Sweep::new(self);
-        while let Some(piece) = sweep.advance() {
-            *keys.entry(sweep.members().len()).or_default() += piece.width();
+        while let Some(segment) = sweep.advance() {
+            *keys.entry(sweep.members().len()).or_default() += segment.width();
         }
         keys
     }
 
-    /// The share of every member that serves anything, in the order of the members.
+    /// The coverage of every member that serves any range, in the order of the members.
     ///
-    /// One walk over what is served, and one over the pieces that looks at how many members serve
-    /// each, not at whom: a thousand members over one key cost no more than a thousand apart.
+    /// One walk over the served ranges, and one over the segments that uses the number of members
+    /// of each rather than the members themselves: a thousand members that serve one key cost no
+    /// more than a thousand that serve different keys.
     pub(crate) fn member_coverage(&self) -> Vec<MemberCoverage> {
-        // The spans come by start, so those of one member do too: each adds what lies at or above
-        // the key that those before it have reached.
+        // The spans are sorted by start, and so are those of one member: each adds its keys at or
+        // above the key that the previous ones have reached.
         let mut shares: BTreeMap<MemberNumber, (MemberCoverage, u64)> = BTreeMap::new();
         for span in self.served.iter() {
             let (start, end) = (u64::from(span.start), u64::from(span.end) + 1);
@@ -89,12 +90,12 @@ impl Index {
             *reached = end.max(*reached);
         }
         let mut sweep = Sweep::new(self);
-        while let Some(piece) = sweep.advance() {
+        while let Some(segment) = sweep.advance() {
             let mut members = sweep.members();
             if let (1, Some(number)) = (members.len(), members.next())
                 && let Some((share, _)) = shares.get_mut(&number)
             {
-                share.sole_keys += piece.width();
+                share.sole_keys += segment.width();
             }
         }
         let mut shares: Vec<MemberCoverage> = shares.into_values().map(|(share, _)| share).collect();

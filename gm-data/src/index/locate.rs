@@ -1,4 +1,5 @@
-//! Who serves a key or a range, most preferred first, and whom a change concerns.
+//! Queries for the owners of a key or a range, most preferred first, and for the members affected
+//! by a change.
 
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
@@ -9,34 +10,34 @@ use super::{Index, MemberNumber, Span};
 use crate::tree::Tree;
 use crate::{KeyRange, hash};
 
-/// A member that serves a key, and how.
+/// A member that serves a key, with its item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// Who serves it.
+    /// The serving member.
     pub member: NetId,
-    /// The range by which it does: of several of one member the one with the highest priority, then
-    /// the lowest.
+    /// The range of its item. If several of its items have the key, the one with the highest
+    /// priority, then the lowest range.
     pub range: KeyRange,
-    /// The port of its service.
+    /// The port of the member's service.
     pub port: u16,
-    /// 1 to 65535, more is preferred.
+    /// The priority, 1 to 65535; higher is preferred.
     pub priority: u16,
 }
 
 impl Index {
-    /// Fills `owners` with who serves the key, most preferred first, each member once.
+    /// Fills `owners` with the members that serve the key, most preferred first, each member once.
     pub(crate) fn locate_into(&self, key: u32, owners: &mut Vec<Owner>) {
         owners.clear();
         each_overlapping(&self.served, KeyRange::single(key), |span| owners.push(self.owner(span)));
         if owners.len() > 1 {
-            // Of each member the best first, and only that; then by preference.
+            // First keep only the best item of each member, then sort by preference.
             owners.sort_unstable_by_key(|owner| (owner.member, Reverse(owner.priority), owner.range));
             owners.dedup_by_key(|owner| owner.member);
             owners.sort_by_cached_key(|owner| preference(key, owner));
         }
     }
 
-    /// Who is most preferred for the key. Does not allocate.
+    /// The most preferred owner of the key. Does not allocate.
     pub(crate) fn first_owner(&self, key: u32) -> Option<Owner> {
         let mut best: Option<Span> = None;
         each_overlapping(&self.served, KeyRange::single(key), |span| match best {
@@ -46,8 +47,7 @@ impl Index {
         best.map(|span| self.owner(&span))
     }
 
-    /// Whether the one is preferred to the other. The hashes are looked at only where the
-    /// priorities are equal.
+    /// Whether `one` is preferred to `other`. Hashes are computed only for equal priorities.
     fn is_preferred(&self, key: u32, one: &Span, other: &Span) -> bool {
         match one.priority.cmp(&other.priority) {
             Ordering::Greater => true,
@@ -62,7 +62,7 @@ impl Index {
         }
     }
 
-    /// What is served of a range: every item that overlaps it, by (start, end) and member number.
+    /// All served items that overlap the range, by (start, end) and member number.
     pub(crate) fn locate_range(&self, range: KeyRange) -> Vec<Owner> {
         let mut owners = Vec::new();
         each_overlapping(&self.served, range, |span| owners.push(self.owner(span)));
@@ -70,8 +70,8 @@ impl Index {
         owners
     }
 
-    /// The members that serve any of the range or are interested in any of it, in their order, each
-    /// once.
+    /// The members with a served range or a range of interest that overlaps the given range, in
+    /// order, each once.
     pub(crate) fn affected_members(&self, range: KeyRange) -> Vec<NetId> {
         let mut members = Vec::new();
         for tree in [&self.served, &self.interests] {
@@ -84,7 +84,7 @@ impl Index {
         members
     }
 
-    /// The least key at or above `key` that anybody serves.
+    /// The least served key at or above `key`.
     pub(crate) fn next_served_key(&self, key: u32) -> Option<u32> {
         let mut covered = false;
         each_overlapping(&self.served, KeyRange::single(key), |_| covered = true);
@@ -100,13 +100,13 @@ impl Index {
     }
 }
 
-/// Every span that has a key of the range, by (start, end).
+/// Visits every span that overlaps the range, by (start, end).
 fn each_overlapping(tree: &Tree<Span>, range: KeyRange, visit: impl FnMut(&Span)) {
     let up_to = u64::from(range.end()) << 32 | u64::from(u32::MAX);
     tree.each_up_to((up_to, MemberNumber::MAX), |end| end >= range.start(), visit);
 }
 
-/// Higher priority first, then the greater rendezvous hash, then the lesser member.
+/// Sort key: higher priority first, then the greater rendezvous weight, then the lesser member.
 fn preference(key: u32, owner: &Owner) -> (Reverse<u16>, Reverse<u64>, NetId) {
     (Reverse(owner.priority), Reverse(hash::rendezvous_weight(key, owner.member)), owner.member)
 }

@@ -1,5 +1,5 @@
-//! The members of an index by number. Numbers are given out once and never taken back: where
-//! records are dropped, the index is made anew.
+//! The members of an index by number. Numbers are never reused: when records are dropped, the index
+//! is rebuilt.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,12 +8,12 @@ use gm_clock::NetId;
 
 use super::MemberNumber;
 
-/// Members of a page: what is copied at most, when a member is added while a reader holds the
-/// index.
+/// Number of members per page. At most one page is copied when a member is added while a reader
+/// shares the index.
 const PAGE: usize = 256;
 
-/// Seat -> member. A clone is constant in time; adding a member copies one page at most, and the
-/// list of pages.
+/// Maps numbers to members. A clone takes constant time; adding a member copies at most one page
+/// and the list of pages.
 #[derive(Clone)]
 pub(super) struct MemberTable {
     pages: Arc<Vec<Arc<Vec<NetId>>>>,
@@ -24,7 +24,7 @@ impl MemberTable {
         MemberTable { pages: Arc::new(Vec::new()) }
     }
 
-    /// The seat of a member that has none yet.
+    /// Assigns the next number to a new member.
     pub(super) fn add(&mut self, member: NetId) -> MemberNumber {
         let pages = Arc::make_mut(&mut self.pages);
         if pages.last().is_none_or(|page| page.len() == PAGE) {
@@ -36,7 +36,7 @@ impl MemberTable {
         MemberNumber::try_from(full + page.len() - 1).expect("fewer members than 2^32 fit into memory")
     }
 
-    /// The member of a seat that was given out.
+    /// The member with a number that was assigned.
     pub(super) fn member(&self, number: MemberNumber) -> NetId {
         let number = number as usize;
         self.pages[number / PAGE][number % PAGE]

@@ -1,5 +1,5 @@
-//! A walk over the whole key space, from boundary to boundary: which ranges are served between two
-//! of them.
+//! Sweep over the whole key space, from boundary to boundary, with the ranges that are served
+//! between two of them.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -9,16 +9,16 @@ use super::{Index, MemberNumber, Span};
 use crate::KeyRange;
 use crate::tree::Iter;
 
-/// The pieces into which all boundaries of what is served cut the key space, in order, without a
-/// gap: unserved ones too.
+/// The segments between all boundaries of served ranges, in order and without gaps, including
+/// unserved ones.
 ///
-/// Not an iterator: a piece is looked at while the walk stands on it, so that a thousand ranges
-/// over one key are not copied for each of a thousand pieces.
+/// It is not an iterator: the caller inspects the segment at which the sweep stands, so that a
+/// thousand ranges over one key are not copied for each of a thousand segments.
 pub(super) struct Sweep<'a> {
     spans: Peekable<Iter<'a, Span>>,
-    /// What is served here, by where it ends: (end, start, seat).
+    /// The ranges served at the present segment, sorted by their ends: (end, start, member number).
     open_spans: BTreeMap<(u32, u32, MemberNumber), Span>,
-    /// The members that serve here, and by how many ranges.
+    /// The members that serve the present segment, with the number of their ranges there.
     members: BTreeMap<MemberNumber, u32>,
     next: Option<u32>,
 }
@@ -33,7 +33,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Goes to the next piece and says which it is; `None` at the end of the key space.
+    /// Advances to the next segment and returns it; `None` at the end of the key space.
     pub(super) fn advance(&mut self) -> Option<KeyRange> {
         let start = self.next?;
         while self.open_spans.first_key_value().is_some_and(|((end, ..), _)| *end < start) {
@@ -52,12 +52,12 @@ impl<'a> Sweep<'a> {
         KeyRange::new(start, end).ok()
     }
 
-    /// What is served on the piece where the walk stands.
+    /// The ranges served at the present segment.
     pub(super) fn open_spans(&self) -> impl Iterator<Item = &Span> + '_ {
         self.open_spans.values()
     }
 
-    /// The members that serve it, each once.
+    /// The members that serve the present segment, each once.
     pub(super) fn members(&self) -> impl ExactSizeIterator<Item = MemberNumber> + '_ {
         self.members.keys().copied()
     }

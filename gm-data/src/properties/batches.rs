@@ -1,5 +1,5 @@
-//! Batches of any changes, sensible or not: written whole in one tick, or refused and nothing
-//! changed.
+//! Batches of arbitrary changes, valid or not: a batch is either written as a whole in one tick, or
+//! refused without any change.
 
 use std::string::String;
 use std::vec::Vec;
@@ -42,7 +42,7 @@ pub(super) fn a_batch_is_written_whole_or_not_at_all(cases: Cases) -> Result<(),
                 Err(_) => own == before.as_ref() && replica.state().fingerprint() == state,
                 Ok(write) if write.changed => {
                     let stamped = own.into_iter().flat_map(Record::stamped_items);
-                    let news: Vec<_> = stamped.filter(|timed| timed.stamp > clock).collect();
+                    let news: Vec<_> = stamped.filter(|stamped| stamped.stamp > clock).collect();
                     ticks == 1 && own.is_some_and(Record::is_member) && !news.is_empty()
                 }
                 Ok(_) => ticks == 0 && own == before.as_ref(),

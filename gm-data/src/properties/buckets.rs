@@ -1,5 +1,4 @@
-//! The members by place against a linear scan of all records: every bucket that matters, after
-//! every change.
+//! Buckets compared with a linear scan of all records: every relevant bucket, after every change.
 
 #![allow(clippy::cast_possible_truncation)] // Numbers are cut to 64 bits on purpose.
 
@@ -15,7 +14,7 @@ use super::runner::{Cases, holds};
 use super::world::group;
 use crate::{Bucket, Change, GroupState, KeyRange, PurgePolicy, Record, Replica, View, WriteContext};
 
-/// Place, member and what it adds to a bucket, of each record, in the order of the places.
+/// Hash position, member and fingerprint summand of each record, in the order of the positions.
 fn scan(view: &View) -> Vec<(u64, NetId, u64)> {
     let of = |record: &Record| {
         let (member, version) = (record.member(), record.version());
@@ -28,12 +27,12 @@ fn scan(view: &View) -> Vec<(u64, NetId, u64)> {
     all
 }
 
-/// Which of the `16^level` equal parts of all places it lies in.
+/// The index of the position among `16^level` equal parts of all positions.
 fn index(position: u64, level: u8) -> u128 {
     (u128::from(position) * 16_u128.pow(level.into())) >> 64
 }
 
-/// What a view says of its buckets is what a scan finds.
+/// Checks the buckets of a view against a scan.
 pub(super) fn same_buckets(view: &View) -> Result<(), String> {
     let all = scan(view);
     for level in 0..=16 {
@@ -57,7 +56,7 @@ pub(super) fn same_buckets(view: &View) -> Result<(), String> {
             all.iter().find(|(other, ..)| *other >= position).or(all.first()).map(|(_, member, _)| *member);
         let found = view.record_from_position(position).map(Record::member);
         if found != next {
-            return Err(format!("from place {position:#x}: {found:?}, want {next:?}"));
+            return Err(format!("from position {position:#x}: {found:?}, want {next:?}"));
         }
     }
     Ok(())
@@ -80,19 +79,19 @@ fn same_bucket(view: &View, all: &[(u64, NetId, u64)], level: u8, at: u64) -> Re
         .filter(|(position, ..)| index(*position, level) == at.into())
         .map(|(_, member, _)| *member);
     if !view.bucket_records(level, at).map(Record::member).eq(members) {
-        return Err(format!("the records of level {level}, {at:#x} are others"));
+        return Err(format!("wrong records at level {level}, {at:#x}"));
     }
     let child = |child: u128| {
         if level < 16 { want(level + 1, u128::from(at) * 16 + child) } else { Bucket::default() }
     };
     let children: Vec<Bucket> = (0..16).map(child).collect();
     if view.bucket_children(level, at).as_slice() != children {
-        return Err(format!("the children of level {level}, {at:#x} are others"));
+        return Err(format!("wrong children at level {level}, {at:#x}"));
     }
     Ok(())
 }
 
-/// Enough for a tree of places of three levels.
+/// Enough authors for a tree of hash positions with three levels.
 const AUTHORS: usize = 48;
 
 fn author(number: usize) -> NetId {
@@ -106,13 +105,14 @@ fn author(number: usize) -> NetId {
 
 #[derive(Clone, Debug)]
 enum BucketOperation {
-    /// An author writes; it is heard of by increment, if there is one and `whole` is not asked for.
+    /// An author writes, and the replica receives the increment if there is one and `whole` is
+    /// false, else the whole record.
     Author {
         number: usize,
         key: u32,
         whole: bool,
     },
-    /// Some authors in a row write, and are heard of in one message.
+    /// Several consecutive authors write, and the replica merges all their records at once.
     Authors {
         first: usize,
         count: usize,
@@ -124,12 +124,12 @@ enum BucketOperation {
     Forget(usize),
     Purge,
     KeepOwn,
-    /// Writes on a draft, hears of an author meanwhile, and installs the draft.
+    /// The replica writes on a draft, merges an author's record meanwhile, and commits the draft.
     Install {
         key: u32,
         number: usize,
     },
-    /// Hears of itself what it did not write.
+    /// The replica receives a foreign record of itself.
     Reassert,
 }
 
@@ -168,7 +168,7 @@ impl SmallGroup {
         WriteContext { millis: self.now * 61_000, ..WriteContext::default() }
     }
 
-    /// The author serves the key, or gives it up if it does already.
+    /// Lets the author serve the key, or stop serving it if it does already.
     fn write(&mut self, number: usize, key: u32) -> Option<crate::Increment> {
         let (context, author) = (self.context(), &mut self.authors[number]);
         let serves =
@@ -180,7 +180,7 @@ impl SmallGroup {
     fn execute(&mut self, act: &BucketOperation) {
         self.now += 1;
         let context = self.context();
-        // What is refused changes nothing; other tests look at that.
+        // Refused operations change nothing; other tests check that.
         match *act {
             BucketOperation::Author { number, key, whole } => {
                 let increment = self.write(number, key).filter(|_| !whole);
@@ -233,11 +233,11 @@ pub(super) fn buckets_are_those_of_a_scan(cases: Cases) -> Result<(), String> {
             small.execute(step);
             let view = small.here.view();
             same_buckets(view).map_err(|why| format!("after {step:?}: {why}"))?;
-            // A reader's view stays as it was taken.
+            // A reader's view must not change.
             if let Some((view, bucket)) = kept.replace((view.clone(), view.bucket(0, 0)))
                 && view.bucket(0, 0) != bucket
             {
-                return Err(format!("{step:?} reached a reader's view"));
+                return Err(format!("{step:?} changed a reader's view"));
             }
         }
         kept.map_or(Ok(()), |(view, _)| same_buckets(&view))

@@ -1,4 +1,4 @@
-//! Generated histories, states and edits of trees, for every law.
+//! Generators of histories, states and edits of trees, for all property tests.
 
 use std::vec::Vec;
 
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A state of up to four members as anybody might send it, with versions close together, so that
+/// A state of up to four members as any peer might send it, with versions close together, so that
 /// ties are common.
 pub(super) fn group_state() -> impl Strategy<Value = GroupState> {
     vec(prop::option::of(record()), NODES).prop_map(|records| {
@@ -56,17 +56,17 @@ fn record() -> impl Strategy<Value = RecordParts> {
 
 fn build(at: usize, (inc, forgotten, clock, floor, predecessor, items): &RecordParts) -> Record {
     let member = super::world::id(at);
-    let mut timed: Vec<StampedItem> = Vec::new();
+    let mut stamped: Vec<StampedItem> = Vec::new();
     for &(range, op, time, port) in items.iter().filter(|_| !forgotten) {
         let range = KeyRange::new(RANGES[range].0, RANGES[range].1).unwrap();
         let op = [Op::Add, Op::Rmv, Op::Get][usize::from(op)];
-        timed.push(StampedItem {
+        stamped.push(StampedItem {
             item: Item::new(member, range, op, port, 1).unwrap(),
             stamp: time.min(*clock),
         });
     }
-    timed.sort_by_key(|timed| timed.item.range());
-    timed.dedup_by_key(|timed| timed.item.range());
+    stamped.sort_by_key(|stamped| stamped.item.range());
+    stamped.dedup_by_key(|stamped| stamped.item.range());
     let version = Version::new((*inc).try_into().unwrap(), *forgotten, *clock).unwrap();
     let from = Predecessor { incarnation: (inc - 1).try_into().unwrap(), clock: clock - 1 };
     Record::from_parts(
@@ -74,7 +74,7 @@ fn build(at: usize, (inc, forgotten, clock, floor, predecessor, items): &RecordP
         version,
         (*predecessor && !*forgotten).then_some(from),
         (*floor).min(*clock),
-        timed,
+        stamped,
     )
     .unwrap()
 }

@@ -1,7 +1,7 @@
-//! The ends of the ranges, explored exhaustively in a small world of real replicas: whatever
-//! somebody who holds the key writes of a living member, be it the greatest version that there is,
-//! and whoever forgets, purges, restarts or was apart meanwhile: once that is over, everybody holds
-//! again what the member writes.
+//! The horizon rules, explored exhaustively in a small world of real replicas. A holder of the key
+//! may claim any version of a living member's record, up to the greatest possible one, while nodes
+//! forget, purge, restart or are disconnected. After these faults stop, every node must hold the
+//! record that the member writes.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::string::String;
@@ -16,11 +16,11 @@ use crate::{
     WriteContext,
 };
 
-/// The owner of the record, and two others who hold it.
+/// Number of nodes: the owner of the record, and two others that hold it.
 const NODES: usize = 3;
 const OWNER: usize = 0;
 
-/// What may still happen, each so many times.
+/// Remaining number of each event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Budget {
     claims: u8,
@@ -34,22 +34,23 @@ struct Budget {
 #[derive(Clone)]
 struct HorizonWorld {
     nodes: Vec<Replica>,
-    left: Budget,
+    budget: Budget,
     turn: u64,
 }
 
-/// Equal for worlds that go on alike.
+/// A key that is equal for worlds that behave alike.
 type Key = (Vec<(Option<VersionDigest>, Option<u64>, Vec<Option<Eviction>>, bool, Incarnation)>, Budget);
 
 impl HorizonWorld {
-    fn new(left: Budget) -> HorizonWorld {
+    fn new(budget: Budget) -> HorizonWorld {
         let nodes = (0..NODES).map(|node| Replica::new(id(node), group())).collect();
-        let mut world = HorizonWorld { nodes, left, turn: 0 };
+        let mut world = HorizonWorld { nodes, budget, turn: 0 };
         world.write(0);
         world
     }
 
-    /// No hint, and a minute after the moment before: conflicts are another law's.
+    /// The next context: no clock hint, and one minute after the previous one, because identity
+    /// conflicts have their own tests.
     fn context(&mut self) -> WriteContext {
         self.turn += 1;
         WriteContext { unix_seconds: 0, entropy: 0, millis: self.turn * 61_000 }
@@ -73,20 +74,20 @@ impl HorizonWorld {
                 replica.highest_incarnation,
             )
         };
-        ((0..NODES).map(of).collect(), self.left)
+        ((0..NODES).map(of).collect(), self.budget)
     }
 
     fn write(&mut self, key: u32) {
         let context = self.context();
         let range = KeyRange::new(key, key).unwrap();
         let serve = Change::Serve { range, port: Some(1), priority: 1 };
-        // What it has evicted it broadcasts, and that is lost: others hear of it by showing what
-        // they hold.
+        // The owner would broadcast its eviction, which is lost here: other nodes learn of it when
+        // they send their records.
         self.nodes[OWNER].change(&[serve], context).unwrap();
     }
 
-    /// One node shows another what it holds of the owner, and what follows of that.
-    fn show(&mut self, from: usize, to: usize) {
+    /// One node sends its record of the owner to another, with all consequences.
+    fn send(&mut self, from: usize, to: usize) {
         let Some(record) = self.record(from).cloned() else { return };
         let context = self.context();
         if to == OWNER {
@@ -114,7 +115,7 @@ impl HorizonWorld {
         }
     }
 
-    /// What can happen next, each with its name.
+    /// The possible next events, each with its name.
     fn next(&self) -> Vec<(String, HorizonWorld)> {
         let mut all = Vec::new();
         let mut add = |name: String, act: &dyn Fn(&mut HorizonWorld)| {
@@ -124,14 +125,14 @@ impl HorizonWorld {
         };
         for from in 0..NODES {
             for to in (0..NODES).filter(|to| *to != from) {
-                add(format!("{from} shows {to}"), &|world| world.show(from, to));
+                add(format!("{from} sends its record to {to}"), &|world| world.send(from, to));
             }
         }
-        let Budget { claims: more, writes, forgets, purges, restarts, expiries } = self.left;
+        let Budget { claims: more, writes, forgets, purges, restarts, expiries } = self.budget;
         for node in 1..NODES {
             for claim in claims().into_iter().filter(|_| more > 0) {
-                add(format!("{node} is told {claim}"), &|world| {
-                    world.left.claims -= 1;
+                add(format!("{node} receives the claim {claim}"), &|world| {
+                    world.budget.claims -= 1;
                     let record = Record::from_parts(id(OWNER), claim, None, 0, []).unwrap();
                     let state = GroupState::from_records(group(), [record]);
                     world.nodes[node].merge_others(&state).unwrap();
@@ -139,46 +140,46 @@ impl HorizonWorld {
             }
             if forgets > 0 && self.record(node).is_some_and(|record| !record.version().forgotten) {
                 add(format!("{node} forgets"), &|world| {
-                    world.left.forgets -= 1;
+                    world.budget.forgets -= 1;
                     world.nodes[node].forget(id(OWNER)).unwrap();
                 });
             }
             if purges > 0 {
                 add(format!("{node} purges"), &|world| {
-                    world.left.purges -= 1;
+                    world.budget.purges -= 1;
                     let evictions = world.nodes[node].evictions_of_forgotten(|_| false);
                     world.nodes[node].evict(&evictions, 0);
                 });
             }
             if expiries > 0 {
-                add(format!("an hour is over at {node}"), &|world| {
-                    world.left.expiries -= 1;
+                add(format!("evictions expire at {node}"), &|world| {
+                    world.budget.expiries -= 1;
                     world.nodes[node].expire_evictions(u64::MAX);
                 });
             }
         }
         if writes > 0 {
             add("the owner writes".into(), &|world| {
-                world.left.writes -= 1;
+                world.budget.writes -= 1;
                 world.write(1);
             });
         }
         if restarts > 0 {
             add("the owner restarts".into(), &|world| {
-                world.left.restarts -= 1;
+                world.budget.restarts -= 1;
                 world.nodes[OWNER] = Replica::restore(id(OWNER), world.nodes[OWNER].state().clone());
             });
         }
         all
     }
 
-    /// Everybody shows everybody what it holds, until nothing changes any more.
+    /// Lets all nodes exchange their records until nothing changes any more.
     fn heal(&mut self) -> Result<(), String> {
         for _ in 0..12 {
             let before = self.key();
             for from in 0..NODES {
                 for to in (0..NODES).filter(|to| *to != from) {
-                    self.show(from, to);
+                    self.send(from, to);
                 }
             }
             if self.key() == before {
@@ -186,14 +187,15 @@ impl HorizonWorld {
                 let differs = (1..NODES).find(|node| self.record(*node) != own);
                 return match differs {
                     None => Ok(()),
-                    Some(node) => Err(format!("{node} holds {:?}, the owner {own:?}", self.record(node))),
+                    Some(node) => Err(format!("{node} has {:?}, the owner {own:?}", self.record(node))),
                 };
             }
         }
-        Err("it does not come to rest".into())
+        Err("the nodes still exchange after the maximum number of rounds".into())
     }
 
-    /// Once all is over the owner is heard, and goes on to be.
+    /// Checks that all nodes hold the owner's record after the faults, and receive its further
+    /// writes.
     fn check(&self) -> Result<(), String> {
         let mut world = self.clone();
         world.heal()?;
@@ -202,7 +204,7 @@ impl HorizonWorld {
     }
 }
 
-/// What somebody may claim that the owner wrote.
+/// Versions that a faulty node may claim for the owner's record.
 fn claims() -> Vec<Version> {
     let mut all = Vec::new();
     for incarnation in [2, (1 << 32) + 1, HORIZON - 1, HORIZON, CEILING] {
@@ -215,11 +217,11 @@ fn claims() -> Vec<Version> {
     all
 }
 
-/// Explores all that can happen; the states that there are, or how one came to be that is no good.
-fn explore(left: Budget) -> Result<usize, String> {
-    let mut seen = BTreeSet::from([HorizonWorld::new(left).key()]);
+/// Explores all reachable states. Returns their number, or the steps that lead to an invalid state.
+fn explore(budget: Budget) -> Result<usize, String> {
+    let mut seen = BTreeSet::from([HorizonWorld::new(budget).key()]);
     let mut ways: Vec<(usize, String)> = vec![(0, String::new())];
-    let mut open = VecDeque::from([(0, HorizonWorld::new(left))]);
+    let mut open = VecDeque::from([(0, HorizonWorld::new(budget))]);
     while let Some((at, world)) = open.pop_front() {
         if let Err(why) = world.check() {
             let (mut steps, mut at) = (Vec::new(), at);
@@ -242,12 +244,12 @@ fn explore(left: Budget) -> Result<usize, String> {
 
 const NONE: Budget = Budget { claims: 0, writes: 0, forgets: 0, purges: 0, restarts: 0, expiries: 0 };
 
-/// The smallest world of them, of one claim.
+/// The smallest of these worlds, with one claim.
 pub(super) fn a_claimed_member_comes_back() -> Result<(), String> {
     explore(Budget { claims: 1, ..NONE }).map(drop)
 }
 
-/// Who dropped a record does not take it again from who has not.
+/// A node that dropped an evicted record does not accept it again from a node that kept it.
 pub(super) fn evicted_versions_stay_away() -> Result<(), String> {
     for claim in claims() {
         let record = Record::from_parts(id(OWNER), claim, None, 0, []).unwrap();
@@ -257,7 +259,7 @@ pub(super) fn evicted_versions_stay_away() -> Result<(), String> {
         replica.evict(&evictions, 0);
         replica.merge_others(&state).unwrap();
         if replica.state().record(id(OWNER)).is_some() {
-            return Err(format!("{claim} came back"));
+            return Err(format!("{claim} returned"));
         }
     }
     Ok(())
@@ -265,14 +267,14 @@ pub(super) fn evicted_versions_stay_away() -> Result<(), String> {
 
 #[test]
 fn no_version_silences_a_member() {
-    for left in [
+    for budget in [
         Budget { claims: 2, ..NONE },
         Budget { claims: 1, forgets: 1, purges: 1, ..NONE },
         Budget { claims: 1, writes: 1, restarts: 1, ..NONE },
         Budget { claims: 1, purges: 1, expiries: 1, ..NONE },
     ] {
-        let states = explore(left).unwrap_or_else(|why| panic!("{left:?}: {why}"));
-        eprintln!("{left:?}: {states} states");
+        let states = explore(budget).unwrap_or_else(|why| panic!("{budget:?}: {why}"));
+        eprintln!("{budget:?}: {states} states");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What must hold in every world. Each check says what it saw; none mends anything.
+//! Invariants of every world. Each check reports a violation; none repairs anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -10,17 +10,17 @@ use super::model::{ModelIncrement, ModelItem, ModelRecord, Range};
 use super::world::{World, WorldNode, id};
 use crate::{GroupEvent, Increment, Item, Op, Record, StampedItem};
 
-/// What an owner said, by (owner, incarnation, clock).
+/// All contents that an owner wrote, by (owner, incarnation, clock).
 pub(super) type WrittenContents = BTreeMap<(NetId, u64, u64), BTreeSet<BTreeMap<Range, ModelItem>>>;
 
-fn model_item(timed: &StampedItem) -> (Range, ModelItem) {
-    let op = match timed.item.op() {
+fn model_item(stamped: &StampedItem) -> (Range, ModelItem) {
+    let op = match stamped.item.op() {
         Op::Add => 1,
         Op::Rmv => 2,
         Op::Get => 3,
     };
-    let range = (timed.item.range().start(), timed.item.range().end());
-    (range, (timed.stamp, op, timed.item.port(), timed.item.priority()))
+    let range = (stamped.item.range().start(), stamped.item.range().end());
+    (range, (stamped.stamp, op, stamped.item.port(), stamped.item.priority()))
 }
 
 fn model_record(record: &Record) -> ModelRecord {
@@ -32,17 +32,17 @@ fn model_record(record: &Record) -> ModelRecord {
             .predecessor()
             .map(|predecessor| (predecessor.incarnation.get(), predecessor.clock)),
         floor: record.floor(),
-        items: record.stamped_items().map(|timed| model_item(&timed)).collect(),
+        items: record.stamped_items().map(|stamped| model_item(&stamped)).collect(),
     }
 }
 
-/// The crate and the twin hold the same, removals, floors and fingerprint included, and the counts
-/// are right.
+/// Checks that crate and model have the same records, including removals, floors and fingerprint,
+/// and that the counts are correct.
 pub(super) fn same_state(node: &WorldNode) -> Result<(), String> {
     let state = node.real.state();
     let real: BTreeMap<NetId, ModelRecord> = state.records().map(|r| (r.member(), model_record(r))).collect();
     if real != node.model.records {
-        return Err(format!("holds {real:?}, but the twin {:?}", node.model.records));
+        return Err(format!("the node has {real:?}, but the model {:?}", node.model.records));
     }
     for (member, record) in &node.model.records {
         if state.record(*member).map(Record::digest) != Some(record.digest(*member)) {
@@ -57,14 +57,14 @@ pub(super) fn same_state(node: &WorldNode) -> Result<(), String> {
     if (state.live_item_count(), state.member_count()) != (live, members) {
         return Err(format!("counts {} items, {} members", state.live_item_count(), state.member_count()));
     }
-    let followed: BTreeSet<Item> = state.items().iter().map(|timed| timed.item).collect();
+    let followed: BTreeSet<Item> = state.items().iter().map(|stamped| stamped.item).collect();
     if followed.len() != live {
-        return Err(String::from("the topology does not have all live items"));
+        return Err(String::from("the query does not return all live items"));
     }
     Ok(())
 }
 
-/// Applies the events to what a reader holds; each must fit.
+/// Applies the events to a reader's set of items; each event must fit.
 pub(super) fn follow(followed: &mut BTreeSet<Item>, events: &[GroupEvent]) -> Result<(), String> {
     let members = |items: &BTreeSet<Item>| -> BTreeSet<NetId> { items.iter().map(Item::member).collect() };
     let before = members(followed);
@@ -78,29 +78,31 @@ pub(super) fn follow(followed: &mut BTreeSet<Item>, events: &[GroupEvent]) -> Re
             GroupEvent::RangeChanged { from, to } => followed.remove(&from) && followed.insert(to),
         };
         if !fits {
-            return Err(format!("{event:?} does not fit what was told before"));
+            return Err(format!("{event:?} does not fit the previous events"));
         }
     }
     let after = members(followed);
     let (came, went) = (after.difference(&before), before.difference(&after));
     if !came.eq(joined.iter()) || !went.eq(left.iter()) {
-        return Err(format!("told that {joined:?} joined and {left:?} left: {before:?} -> {after:?}"));
+        return Err(format!(
+            "events report that {joined:?} joined and {left:?} left: {before:?} -> {after:?}"
+        ));
     }
     Ok(())
 }
 
-/// Every record that anybody holds has the live items that its owner had at that version; a
-/// forgotten one has none. And who follows the events knows all.
+/// Checks that every record has the live items that its owner had at that version, or none if it is
+/// forgotten, and that a reader of the events knows all items.
 pub(super) fn only_written_contents(world: &World) -> Result<(), String> {
     for (at, node) in world.nodes.iter().enumerate() {
         for (member, record) in &node.model.records {
             let owned = world.written.get(&(*member, record.inc, record.clock));
             let known = owned.is_some_and(|owned| owned.contains(&record.live()));
             if !(known || record.forgotten && record.live().is_empty()) {
-                return Err(format!("node {at} holds what {member} never said: {record:?}"));
+                return Err(format!("node {at} has a record that {member} never wrote: {record:?}"));
             }
         }
-        let now: BTreeSet<Item> = node.real.state().items().iter().map(|timed| timed.item).collect();
+        let now: BTreeSet<Item> = node.real.state().items().iter().map(|stamped| stamped.item).collect();
         if now != node.followed {
             return Err(format!("the events led node {at}'s reader to {:?}, not to {now:?}", node.followed));
         }
@@ -108,36 +110,36 @@ pub(super) fn only_written_contents(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// An increment and its twin say the same.
+/// Checks that an increment equals that of the model.
 pub(super) fn same_increment(real: &Increment, model: &ModelIncrement) -> Result<(), String> {
     let stamp = real.version_digest();
     let predecessor =
         real.predecessor().map(|predecessor| (predecessor.incarnation.get(), predecessor.clock));
-    let items: BTreeMap<Range, ModelItem> = real.items().map(|timed| model_item(&timed)).collect();
+    let items: BTreeMap<Range, ModelItem> = real.items().map(|stamped| model_item(&stamped)).collect();
     let same = (real.member(), stamp.version.incarnation.get(), predecessor)
         == (model.member, model.inc, model.predecessor)
         && (real.span(), stamp.digest) == ((model.since, model.upto), model.digest)
         && items == model.items;
-    if same { Ok(()) } else { Err(format!("made {real:?}, but the twin {model:?}")) }
+    if same { Ok(()) } else { Err(format!("increment {real:?}, but {model:?} in the model")) }
 }
 
-/// What an applied increment left is the whole record that it stands for, in version and live
+/// Checks that an applied increment led to the whole record that it represents, in version and live
 /// items.
 pub(super) fn same_as_whole_record(
     node: &WorldNode,
     increment: &Increment,
     whole: &ModelRecord,
 ) -> Result<(), String> {
-    let held = node.real.state().record(increment.member()).map(model_record);
-    let same = held.as_ref().is_some_and(|held| {
-        (held.inc, held.forgotten, held.clock) == (whole.inc, whole.forgotten, whole.clock)
-            && held.live() == whole.live()
+    let result = node.real.state().record(increment.member()).map(model_record);
+    let same = result.as_ref().is_some_and(|result| {
+        (result.inc, result.forgotten, result.clock) == (whole.inc, whole.forgotten, whole.clock)
+            && result.live() == whole.live()
     });
-    if same { Ok(()) } else { Err(format!("{increment:?} led to {held:?}, not to {whole:?}")) }
+    if same { Ok(()) } else { Err(format!("{increment:?} led to {result:?}, not to {whole:?}")) }
 }
 
-/// After healing: equal states and fingerprints everywhere; of every live node what its application
-/// asked for; and nobody came back who was forgotten when dead.
+/// Checks after healing: all states and fingerprints are equal, every live node has the items that
+/// its application requested, and no member returned that was forgotten when dead.
 pub(super) fn agreement(world: &World) -> Result<(), String> {
     let alive: Vec<&WorldNode> = world.nodes.iter().filter(|node| !node.dead).collect();
     let Some((first, others)) = alive.split_first() else { return Ok(()) };
@@ -145,7 +147,7 @@ pub(super) fn agreement(world: &World) -> Result<(), String> {
         let (mine, theirs) = (first.real.state(), other.real.state());
         let equal = mine.records().map(model_live_record).eq(theirs.records().map(model_live_record));
         if (mine.fingerprint() == theirs.fingerprint()) != equal || (mine == theirs) != equal {
-            return Err(String::from("equal fingerprints and equal states do not go together"));
+            return Err(String::from("the fingerprints are equal and the states differ, or the reverse"));
         }
         if !equal {
             return Err(format!("no agreement: {mine:?} and {theirs:?}"));
@@ -154,22 +156,25 @@ pub(super) fn agreement(world: &World) -> Result<(), String> {
     for (at, node) in world.nodes.iter().enumerate().filter(|(_, node)| !node.dead) {
         let seen = first.model.records.get(&id(at)).map(ModelRecord::live).unwrap_or_default();
         let seen: BTreeMap<Range, (u8, u16, u16)> =
-            seen.into_iter().map(|(range, said)| (range, (said.1, said.2, said.3))).collect();
+            seen.into_iter().map(|(range, item)| (range, (item.1, item.2, item.3))).collect();
         if seen != node.intent {
-            return Err(format!("node {at} asked for {:?}, and all see {seen:?}", node.intent));
+            return Err(format!(
+                "the application of node {at} requested {:?}, but the record has {seen:?}",
+                node.intent
+            ));
         }
     }
     for (member, inc) in &world.forgotten {
         let back =
             first.model.records.get(member).is_some_and(|record| !record.forgotten && record.inc <= *inc);
         if back {
-            return Err(format!("{member} came back after being forgotten in its incarnation {inc}"));
+            return Err(format!("{member} returned although it was forgotten in its incarnation {inc}"));
         }
     }
     Ok(())
 }
 
-/// Member, version and live items: what two replicas agree on.
+/// Member, version and live items, in which two replicas must agree.
 fn model_live_record(record: &Record) -> (NetId, ModelRecord) {
     let model = model_record(record);
     let items = model.live();

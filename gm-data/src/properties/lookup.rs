@@ -1,5 +1,5 @@
-//! The index against a linear scan of all items: every query, at every boundary, after every
-//! change.
+//! Index queries compared with a linear scan of all items: every query, at every boundary, after
+//! every change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -14,9 +14,9 @@ use super::runner::{Cases, holds};
 use super::world::{group, id};
 use crate::{Change, Item, KeyRange, Op, Owner, PurgePolicy, Replica, View, WriteContext};
 
-/// The answers of a view are those of a scan.
+/// Checks the answers of a view against a scan.
 pub(super) fn same_answers(view: &View) -> Result<(), String> {
-    let items: Vec<Item> = view.items().iter().map(|timed| timed.item).collect();
+    let items: Vec<Item> = view.items().iter().map(|stamped| stamped.item).collect();
     let served: Vec<Item> = items.iter().copied().filter(|item| item.op() == Op::Add).collect();
     let mut keys: BTreeSet<u32> = BTreeSet::from([0, u32::MAX]);
     for item in &items {
@@ -30,7 +30,8 @@ pub(super) fn same_answers(view: &View) -> Result<(), String> {
         if found != want || view.first_owner(key) != want.first().copied() {
             return Err(format!("key {key:#x}: {found:?}, want {want:?}"));
         }
-        // The next key, if it is served; else a range begins at the next one that is.
+        // The next served key is the next key, if it is served, else the next start of a served
+        // range.
         let candidates =
             key.checked_add(1).into_iter().chain(keys.iter().copied().filter(|next| *next > key));
         let next = candidates.min_by_key(|next| (owners(&served, *next).is_empty(), *next));
@@ -70,7 +71,7 @@ fn owner(item: &Item) -> Owner {
     Owner { member: item.member(), range: item.range(), port: item.port(), priority: item.priority() }
 }
 
-/// Who serves the key, by repeated search for the most preferred of those that are left.
+/// The owners of the key, by repeated search for the most preferred of the remaining ones.
 fn owners(served: &[Item], key: u32) -> Vec<Owner> {
     let mut left: Vec<Owner> = served
         .iter()
@@ -95,9 +96,10 @@ fn owners(served: &[Item], key: u32) -> Vec<Owner> {
     owners
 }
 
-/// Coverage, gaps, overlaps, redundancy and shares, piece by piece between neighbouring boundaries.
+/// Checks coverage, gaps, overlaps, redundancy and member coverage, segment by segment between
+/// adjacent boundaries.
 fn same_coverage(view: &View, served: &[Item], keys: &BTreeSet<u32>) -> Result<(), String> {
-    // All keys between two neighbours of `keys` are served by the same items.
+    // All keys between two adjacent entries of `keys` are served by the same items.
     let starts: Vec<u32> = keys.iter().copied().collect();
     let mut redundancy: BTreeMap<usize, u64> = BTreeMap::new();
     let mut shares: BTreeMap<NetId, (u64, u64)> = BTreeMap::new();
@@ -118,7 +120,7 @@ fn same_coverage(view: &View, served: &[Item], keys: &BTreeSet<u32>) -> Result<(
     let found: BTreeMap<NetId, (u64, u64)> =
         view.member_coverage().iter().map(|share| (share.member, (share.keys, share.sole_keys))).collect();
     if found != shares {
-        return Err(format!("shares {found:?}, want {shares:?}"));
+        return Err(format!("member coverage {found:?}, want {shares:?}"));
     }
     for members in 0..4 {
         let ranges = if members == 0 { view.gaps() } else { view.overlaps(members) };
@@ -132,21 +134,21 @@ fn same_coverage(view: &View, served: &[Item], keys: &BTreeSet<u32>) -> Result<(
         }
     }
     let mut next = 0_u64;
-    for piece in view.coverage() {
+    for segment in view.coverage() {
         let mut want: Vec<Owner> =
-            served.iter().filter(|item| item.range().contains(piece.range.start())).map(owner).collect();
+            served.iter().filter(|item| item.range().contains(segment.range.start())).map(owner).collect();
         want.sort_by_key(|o| (core::cmp::Reverse(o.priority), o.member, o.range));
         let cut = served.iter().any(|item| {
             let (start, end) = (item.range().start(), item.range().end());
-            (piece.range.start() < start && start <= piece.range.end())
-                || (piece.range.start() <= end && end < piece.range.end())
+            (segment.range.start() < start && start <= segment.range.end())
+                || (segment.range.start() <= end && end < segment.range.end())
         });
-        if u64::from(piece.range.start()) != next || cut || piece.owners != want {
-            return Err(format!("piece {piece:?} after {next:#x}, want {want:?}"));
+        if u64::from(segment.range.start()) != next || cut || segment.owners != want {
+            return Err(format!("segment {segment:?} after {next:#x}, want {want:?}"));
         }
-        next = u64::from(piece.range.end()) + 1;
+        next = u64::from(segment.range.end()) + 1;
     }
-    if next == 1 << 32 { Ok(()) } else { Err(format!("the pieces end at {next:#x}")) }
+    if next == 1 << 32 { Ok(()) } else { Err(format!("the segments end at {next:#x}")) }
 }
 
 #[derive(Clone, Debug)]
@@ -156,7 +158,7 @@ enum LookupOperation {
     Unserve(usize, usize),
     Leave(usize),
     Forget(usize, usize),
-    /// The first node takes the other's record, by increment or whole.
+    /// The first node receives the second one's record, as an increment or as a whole.
     Take(usize, usize),
     Purge(usize),
 }
@@ -188,7 +190,7 @@ fn operations() -> impl Strategy<Value = Vec<LookupOperation>> {
 
 fn execute(replicas: &mut [Replica], act: &LookupOperation, millis: u64) {
     let context = WriteContext { millis, ..WriteContext::default() };
-    // What is refused changes nothing; other tests look at that.
+    // Refused operations change nothing; other tests check that.
     match *act {
         LookupOperation::Serve(node, range, priority) => {
             let _ = replicas[node].change(&[Change::Serve { range, port: Some(1), priority }], context);
@@ -227,11 +229,11 @@ pub(super) fn the_index_answers_as_a_scan(cases: Cases) -> Result<(), String> {
             for replica in &replicas {
                 same_answers(replica.view()).map_err(|why| format!("after {step:?}: {why}"))?;
             }
-            // A reader's view stays as it was taken.
+            // A reader's view must not change.
             if let Some((view, owners)) = kept.take()
                 && (view.locate(30) != owners || same_answers(&view).is_err())
             {
-                return Err(format!("{step:?} reached a reader's view"));
+                return Err(format!("{step:?} changed a reader's view"));
             }
             let view = replicas[0].view().clone();
             let owners = view.locate(30);
@@ -271,7 +273,7 @@ fn members_of_equal_priority_share_the_keys_evenly() {
     for key in (0..30_000_u32).map(|key| key.wrapping_mul(143_165)) {
         *keys.entry(replica.view().first_owner(key).unwrap().member).or_default() += 1;
     }
-    // The standard deviation of each is 82.
+    // The standard deviation of each count is 82.
     assert!(keys.len() == 3 && keys.values().all(|count| count.abs_diff(10_000) < 400), "{keys:?}");
 }
 

@@ -1,5 +1,5 @@
-//! The laws of joining, on generated states: idempotent, commutative, associative, monotone; and
-//! what fingerprints promise.
+//! Properties of merging on generated states: idempotent, commutative, associative, monotone; and
+//! properties of fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -17,7 +17,7 @@ fn merged(a: &GroupState, b: &GroupState) -> GroupState {
     joined
 }
 
-/// As the slow twin would: of every member the greatest stamp, and nothing else.
+/// The merge of the slow model: the greatest version digest of every member.
 fn greatest(states: &[&GroupState]) -> Vec<(gm_clock::NetId, VersionDigest)> {
     let mut all: Vec<_> = states.iter().flat_map(|state| state.version_digests()).collect();
     all.sort();
@@ -46,10 +46,10 @@ pub(super) fn merge_is_the_least_upper_bound(cases: Cases) -> Result<(), String>
             ensure(taken(member, a) <= Some(stamp), "monotone")?;
             ensure(
                 ab.record(member) == a.record(member) || ab.record(member) == b.record(member),
-                "whole: a record is taken or kept as it is",
+                "whole: a record is replaced or kept as a whole",
             )?;
         }
-        // A part of a state is a state: joining the parts in any order is joining the whole.
+        // Parts of a state are states: merging the parts in any order equals merging the whole.
         let parts: Vec<GroupState> = b.version_digests().map(|(member, _)| b.records_for([member])).collect();
         let by_parts = parts.iter().rev().chain(&parts).fold(a.clone(), |sum, part| merged(&sum, part));
         ensure(by_parts == ab, "the same by parts")
@@ -58,10 +58,7 @@ pub(super) fn merge_is_the_least_upper_bound(cases: Cases) -> Result<(), String>
 
 pub(super) fn fingerprints_tell_states_apart(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
-        ensure(
-            (a.fingerprint() == b.fingerprint()) == (a == b),
-            "equal fingerprints where states are equal",
-        )?;
+        ensure((a.fingerprint() == b.fingerprint()) == (a == b), "equal fingerprints of equal states")?;
         let rebuilt = GroupState::from_records(a.name().clone(), a.records().cloned());
         ensure(rebuilt.fingerprint() == a.fingerprint() && rebuilt == *a, "the fingerprint of a fresh build")
     })
@@ -75,8 +72,8 @@ pub(super) fn merge_reports_what_it_did(cases: Cases) -> Result<(), String> {
         let members: Vec<_> = b.version_digests().map(|(member, _)| member).collect();
         let newer = members.iter().copied().filter(|m| stamp(b, *m) > stamp(a, *m));
         let older = members.iter().copied().filter(|m| stamp(b, *m) < stamp(a, *m));
-        ensure(report.newer.into_iter().eq(newer), "newer names who was taken")?;
-        ensure(report.older.into_iter().eq(older), "older names who was behind")
+        ensure(report.newer.into_iter().eq(newer), "newer lists the members whose records were taken")?;
+        ensure(report.older.into_iter().eq(older), "older lists the members whose records were behind")
     })
 }
 
@@ -103,29 +100,29 @@ pub(super) fn records_that_differ_are_those(cases: Cases) -> Result<(), String> 
 
 pub(super) fn events_lead_from_one_state_to_the_other(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
-        let items = |state: &GroupState| state.items().iter().map(|timed| timed.item).collect();
+        let items = |state: &GroupState| state.items().iter().map(|stamped| stamped.item).collect();
         let mut followed = items(a);
         super::invariants::follow(&mut followed, &b.events_since(a))?;
         ensure(followed == items(b), "the events of the difference")?;
         for limit in [0, 1, 2, 3, 7] {
             ensure(in_parts(a, b, limit) == b.events_since(a), "the same in parts")?;
         }
-        ensure(a.events_since(&a.clone()).is_empty(), "quiet where nothing changed")
+        ensure(a.events_since(&a.clone()).is_empty(), "without events if nothing changed")
     })
 }
 
-/// The events from one state to the other, about so many at a time.
+/// The events from one state to the other, in parts of about `limit`.
 fn in_parts(a: &GroupState, b: &GroupState, limit: usize) -> Vec<crate::GroupEvent> {
-    let (mut all, mut told) = (Vec::new(), None);
+    let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let (events, reached) = b.events_from(a, told, limit);
-        // With the first range of a member comes that it joined, and with the last that it left.
+        let (events, reached) = b.events_from(a, cursor, limit);
+        // `Joined` comes with the first range of a member, and `Left` with the last.
         assert!(events.len() <= limit.max(1) + 2 && (reached.is_none() || !events.is_empty()));
         all.extend(events);
         if reached.is_none() {
             return all;
         }
-        told = reached;
+        cursor = reached;
     }
 }
 

@@ -1,6 +1,6 @@
-//! The slow, obvious twin: the rules of the data written down once more over plain maps. Shares no
-//! function with the crate, not even the hash; keeps nothing up to date and looks everything up
-//! anew.
+//! Reference model: the rules of the data written a second time over plain maps, slow and obvious.
+//! It shares no function with the crate, not even the hash, keeps no derived values, and computes
+//! everything anew.
 
 #![allow(clippy::cast_possible_truncation)] // Numbers are cut to 64 bits on purpose.
 
@@ -43,17 +43,17 @@ pub(super) enum ModelOutcome {
     DoesNotFit,
 }
 
-/// What a batch says of a range: nothing any longer, or an op with port and priority.
+/// The change of a range by a batch: `None` for a removal, or an op with port and priority.
 pub(super) type ModelChange = (Range, Option<(u8, u16, u16)>);
 
 impl ModelRecord {
     pub(super) fn live(&self) -> BTreeMap<Range, ModelItem> {
-        self.items.iter().filter(|(_, said)| said.1 != 2).map(|(range, said)| (*range, *said)).collect()
+        self.items.iter().filter(|(_, item)| item.1 != 2).map(|(range, item)| (*range, *item)).collect()
     }
 
     pub(super) fn digest(&self, member: NetId) -> u64 {
         let sum: u128 =
-            self.live().iter().map(|(range, said)| u128::from(item_hash(member, *range, *said))).sum();
+            self.live().iter().map(|(range, item)| u128::from(item_hash(member, *range, *item))).sum();
         (sum % (1 << 64)) as u64
     }
 
@@ -61,7 +61,7 @@ impl ModelRecord {
         (self.inc, self.forgotten, self.clock, self.digest(member))
     }
 
-    /// What is sent to a holder of (inc, gone, clock), if an increment can be made.
+    /// The increment for a holder of version (inc, gone, clock), if one can be made.
     pub(super) fn increment(&self, member: NetId, known: (u64, bool, u64)) -> Option<ModelIncrement> {
         let (inc, forgotten, clock) = known;
         if self.forgotten || forgotten || clock < self.floor {
@@ -76,7 +76,7 @@ impl ModelRecord {
             since: clock,
             upto: self.clock,
             digest: self.digest(member),
-            items: self.items.iter().filter(|(_, said)| said.0 > clock).map(|(k, v)| (*k, *v)).collect(),
+            items: self.items.iter().filter(|(_, item)| item.0 > clock).map(|(k, v)| (*k, *v)).collect(),
         })
     }
 }
@@ -99,8 +99,7 @@ impl ModelReplica {
         hint.max(own.max(self.highest_incarnation) + 1)
     }
 
-    /// A batch in which every range is named once and every removal removes something that is
-    /// there.
+    /// Writes a batch in which every range occurs once and every removal removes an existing item.
     pub(super) fn write(&mut self, batch: &[ModelChange], hint: u64) -> bool {
         let old = self.records.get(&self.me).cloned();
         let before = old.as_ref().map(ModelRecord::live).unwrap_or_default();
@@ -124,7 +123,8 @@ impl ModelReplica {
         self.write_contents(old, &before, &BTreeMap::new(), hint)
     }
 
-    /// One tick from what was live to what is to be live. Nothing, if they say the same.
+    /// Writes one tick from the present live items to the given ones. Writes nothing if they are
+    /// equal.
     fn write_contents(
         &mut self,
         old: Option<ModelRecord>,
@@ -133,7 +133,7 @@ impl ModelReplica {
         hint: u64,
     ) -> bool {
         let words = |items: &BTreeMap<Range, ModelItem>| -> BTreeMap<Range, (u8, u16, u16)> {
-            items.iter().map(|(range, said)| (*range, (said.1, said.2, said.3))).collect()
+            items.iter().map(|(range, item)| (*range, (item.1, item.2, item.3))).collect()
         };
         if words(before) == words(after) {
             return false;
@@ -193,8 +193,8 @@ impl ModelReplica {
         let news = match mine {
             None => true,
             Some(mine) => {
-                let (mine_version, heard) = ((mine.0, mine.1, mine.2), (inc, forgotten, clock));
-                heard > mine_version || (heard == mine_version && digest != mine.3)
+                let (mine_version, received) = ((mine.0, mine.1, mine.2), (inc, forgotten, clock));
+                received > mine_version || (received == mine_version && digest != mine.3)
             }
         };
         if !news {
@@ -204,7 +204,7 @@ impl ModelReplica {
         let new_clock = own.as_ref().map_or(0, |own| own.clock).max(clock) + 1;
         let live = own.map(|own| own.live()).unwrap_or_default();
         let items =
-            live.into_iter().map(|(range, said)| (range, (new_clock, said.1, said.2, said.3))).collect();
+            live.into_iter().map(|(range, item)| (range, (new_clock, item.1, item.2, item.3))).collect();
         let record = ModelRecord {
             inc: new_inc,
             forgotten: false,
@@ -236,9 +236,9 @@ impl ModelReplica {
             return ModelOutcome::DoesNotFit;
         }
         let mut record = mine.clone();
-        for (range, said) in &increment.items {
-            if !same || said.0 > mine.clock {
-                record.items.insert(*range, *said);
+        for (range, item) in &increment.items {
+            if !same || item.0 > mine.clock {
+                record.items.insert(*range, *item);
             }
         }
         (record.inc, record.clock, record.predecessor) =
@@ -253,11 +253,11 @@ impl ModelReplica {
     pub(super) fn purge(&mut self, keep: usize, max_age: u64) {
         for record in self.records.values_mut() {
             let mut removed: Vec<u64> =
-                record.items.values().filter(|said| said.1 == 2).map(|said| said.0).collect();
+                record.items.values().filter(|item| item.1 == 2).map(|item| item.0).collect();
             removed.sort_unstable_by(|a, b| b.cmp(a));
             for (position, stamp) in removed.into_iter().enumerate() {
                 if position >= keep || record.clock - stamp > max_age {
-                    record.items.retain(|_, said| said.1 != 2 || said.0 != stamp);
+                    record.items.retain(|_, item| item.1 != 2 || item.0 != stamp);
                     record.floor = record.floor.max(stamp);
                 }
             }

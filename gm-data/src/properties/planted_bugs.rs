@@ -1,5 +1,4 @@
-//! Every planted bug is found: by which checks, and that none of them fails where nothing is
-//! planted.
+//! Checks that every planted bug is found, and that no check fails without a planted bug.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::String;
@@ -11,7 +10,7 @@ use crate::planted_bugs::{ALL, Bug, with_planted};
 
 type Check = (&'static str, fn() -> Result<(), String>);
 
-/// The suite, on few cases: enough to find every bug, and quick.
+/// The suite with few cases: enough to find every bug, and fast.
 fn suite() -> Vec<Check> {
     let mut suite: Vec<Check> = Vec::from([
         ("join", (|| merge::merge_is_the_least_upper_bound(Cases(200))) as fn() -> Result<(), String>),
@@ -30,7 +29,7 @@ fn suite() -> Vec<Check> {
     suite
 }
 
-/// The checks that fail with that bug planted, or with none. A panic is a failure too.
+/// The checks that fail with the given bug planted, or with none. A panic counts as a failure.
 fn found_by(bug: Option<Bug>) -> Vec<&'static str> {
     let fails = |(_, check): &Check| {
         catch_unwind(AssertUnwindSafe(|| with_planted(bug, check))).map_or(true, |result| result.is_err())
@@ -40,7 +39,7 @@ fn found_by(bug: Option<Bug>) -> Vec<&'static str> {
 
 #[test]
 fn every_planted_bug_is_found() {
-    assert_eq!(found_by(None), Vec::<&str>::new(), "the suite fails where nothing is planted");
+    assert_eq!(found_by(None), Vec::<&str>::new(), "the suite fails without a planted bug");
     let found: Vec<(Bug, Vec<&str>)> = ALL.iter().map(|bug| (*bug, found_by(Some(*bug)))).collect();
     for (bug, by) in &found {
         eprintln!("{:<24} {}", format!("{bug:?}"), by.join(", "));

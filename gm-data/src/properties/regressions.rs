@@ -1,5 +1,5 @@
-//! The ten histories that break simpler rules, by name. n0 is the owner; k@s/L is key k with stamp
-//! s in life L.
+//! Ten named histories that break simpler rules. n0 is the owner; k@s/L is key k with stamp s in
+//! incarnation L.
 
 use std::string::String;
 use std::vec::Vec;
@@ -37,13 +37,13 @@ fn serves(replica: &Replica, owner: usize) -> Vec<u32> {
     record.map(|record| record.items().map(|item| item.range().start()).collect()).unwrap_or_default()
 }
 
-/// `to` hears all that `from` holds.
+/// `to` merges the whole state of `from`.
 fn send_state(from: &Replica, to: &mut Replica) -> OwnRecordOutcome {
     to.merge(from.state(), now()).unwrap().own
 }
 
-/// What `from` hands over of n0 to `to`, which shows what it has; whether it was an increment, and
-/// what came of it.
+/// `from` sends its record of n0 to `to`, depending on the version that `to` has. Returns whether
+/// it sent an increment, and the outcome of applying it.
 fn send_transfer(from: &Replica, to: &mut Replica) -> (bool, Option<ApplyOutcome>) {
     let known = to.state().record(id(0)).map(Record::version);
     match from.state().transfer_for(id(0), known) {
@@ -56,13 +56,13 @@ fn send_transfer(from: &Replica, to: &mut Replica) -> (bool, Option<ApplyOutcome
     }
 }
 
-/// A state with one record of n0 as life `life` left it: (key, stamp).
-fn state_of_incarnation(life: u64, clock: u64, items: &[(u32, u64)]) -> GroupState {
-    let version = Version::new(life.try_into().unwrap(), false, clock).unwrap();
-    let timed = items
+/// A state with one record of n0 in the given incarnation, with items (key, stamp).
+fn state_of_incarnation(incarnation: u64, clock: u64, items: &[(u32, u64)]) -> GroupState {
+    let version = Version::new(incarnation.try_into().unwrap(), false, clock).unwrap();
+    let stamped = items
         .iter()
         .map(|&(key, time)| StampedItem { item: Item::serves(id(0), k(key), 80, 1).unwrap(), stamp: time });
-    GroupState::from_records(group(), [Record::from_parts(id(0), version, None, 0, timed).unwrap()])
+    GroupState::from_records(group(), [Record::from_parts(id(0), version, None, 0, stamped).unwrap()])
 }
 
 fn holding(node: usize, state: &GroupState) -> Replica {
@@ -89,7 +89,7 @@ fn h2_the_floor_travels_with_the_record() -> Outcome {
     send_state(&n0, &mut n2);
     let (by_increment, _) = send_transfer(&n2, &mut n1);
     ensure(!by_increment, "no increment is made over a purged removal")?;
-    ensure(serves(&n1, 0) == [9], "k0 goes")
+    ensure(serves(&n1, 0) == [9], "k0 is removed")
 }
 
 fn h3_a_part_at_the_whole_clock_is_detected() -> Outcome {
@@ -97,27 +97,27 @@ fn h3_a_part_at_the_whole_clock_is_detected() -> Outcome {
     add(&mut n0, 0);
     add(&mut n0, 1);
     let own = n0.own_record().ok_or("no record")?.clone();
-    let part = own.stamped_items().filter(|timed| timed.stamp > 1);
+    let part = own.stamped_items().filter(|stamped| stamped.stamp > 1);
     let part = Record::from_parts(id(0), own.version(), own.predecessor(), own.floor(), part).unwrap();
     let mut n1 = holding(1, &GroupState::from_records(group(), [part]));
-    ensure(n1.state().fingerprint() != n0.state().fingerprint(), "the digest tells them apart")?;
+    ensure(n1.state().fingerprint() != n0.state().fingerprint(), "the digests differ")?;
     let outcome = send_state(&n1, &mut n0);
-    ensure(matches!(outcome, OwnRecordOutcome::Refuted(_)), "the owner re-asserts")?;
+    ensure(matches!(outcome, OwnRecordOutcome::Refuted(_)), "the owner refutes")?;
     send_state(&n0, &mut n1);
-    ensure(serves(&n1, 0) == [0, 1], "both keys are there in the end")
+    ensure(serves(&n1, 0) == [0, 1], "both keys are served in the end")
 }
 
 fn h4_a_refutation_is_not_an_increment() -> Outcome {
     let (mut n0, mut n1) = (fresh(0), fresh(1));
     add(&mut n0, 0);
     send_state(&n0, &mut n1);
-    let mut n0 = fresh(0); // Its disk is lost.
+    let mut n0 = fresh(0); // It lost its disk.
     ensure(
         matches!(send_state(&n1, &mut n0), OwnRecordOutcome::Refuted(_)),
         "it re-asserts that it serves nothing",
     )?;
     let (by_increment, _) = send_transfer(&n0, &mut n1);
-    ensure(!by_increment && serves(&n1, 0).is_empty(), "k0 goes")
+    ensure(!by_increment && serves(&n1, 0).is_empty(), "k0 is removed")
 }
 
 fn h5_equal_clocks_with_different_contents_converge() -> Outcome {
@@ -126,7 +126,7 @@ fn h5_equal_clocks_with_different_contents_converge() -> Outcome {
     send_state(&n1, &mut n2);
     send_state(&n2, &mut n1);
     ensure(serves(&n1, 0) == serves(&n2, 0), "they agree")?;
-    ensure(serves(&n1, 0).len() == 1, "on one of the two")
+    ensure(serves(&n1, 0).len() == 1, "on one of the two items")
 }
 
 fn h6_three_incarnations_merge_alike_in_any_order() -> Outcome {
@@ -144,13 +144,16 @@ fn h6_three_incarnations_merge_alike_in_any_order() -> Outcome {
 }
 
 fn h7_no_record_is_a_mixture_of_two_writes() -> Outcome {
-    // Two lives under one number: the disk and all knowledge of it were lost.
+    // Two incarnations with one number: the disk and all knowledge of it were lost.
     let mut n1 = holding(1, &state_of_incarnation(1, 1, &[(0, 1)]));
     let mut n0 = fresh(0);
     add(&mut n0, 1);
     let increment = add(&mut n0, 2).increment.ok_or("no increment")?;
-    ensure(n1.apply_increment(&increment, now()).0 == ApplyOutcome::DoesNotFit, "n1 asks")?;
-    ensure(serves(&n1, 0) == [0], "and keeps what it has")
+    ensure(
+        n1.apply_increment(&increment, now()).0 == ApplyOutcome::DoesNotFit,
+        "n1 must request the record",
+    )?;
+    ensure(serves(&n1, 0) == [0], "and n1 keeps its record")
 }
 
 fn h8_merging_does_not_lose_everything() -> Outcome {
@@ -160,7 +163,7 @@ fn h8_merging_does_not_lose_everything() -> Outcome {
     );
     send_state(&n1, &mut n2);
     send_state(&n2, &mut n1);
-    ensure(serves(&n1, 0) == [1] && serves(&n2, 0) == [1], "the later life stays, whole")
+    ensure(serves(&n1, 0) == [1] && serves(&n2, 0) == [1], "the later incarnation wins as a whole")
 }
 
 fn h9_a_stale_disk_does_not_lose_to_the_past() -> Outcome {
@@ -171,9 +174,9 @@ fn h9_a_stale_disk_does_not_lose_to_the_past() -> Outcome {
     send_state(&n0, &mut n1);
     let mut n0 = Replica::restore(id(0), stale).with_default_port(80);
     let version = add(&mut n0, 7).version;
-    ensure(version.clock < 5, "it writes below the clock that others know")?;
+    ensure(version.clock < 5, "its clock is below the one that peers know")?;
     send_state(&n0, &mut n1);
-    ensure(serves(&n1, 0) == [0, 7], "and wins, being of a later life")
+    ensure(serves(&n1, 0) == [0, 7], "and it wins by its later incarnation")
 }
 
 fn h10_a_forgotten_incarnation_does_not_return_in_part() -> Outcome {
@@ -189,13 +192,13 @@ fn h10_a_forgotten_incarnation_does_not_return_in_part() -> Outcome {
     n2.forget(id(0)).unwrap();
     n2.apply_increment(&late, now());
     send_state(&later, &mut n2);
-    ensure(serves(&n2, 0).is_empty(), "nothing of it returns where it was forgotten")?;
+    ensure(serves(&n2, 0).is_empty(), "no item returns where the member was forgotten")?;
     send_state(&later, &mut n1);
     send_state(&n2, &mut n1);
-    ensure(serves(&n1, 0).is_empty(), "and it goes elsewhere")?;
-    ensure(matches!(send_state(&n2, &mut n0), OwnRecordOutcome::Refuted(_)), "the living owner comes back")?;
+    ensure(serves(&n1, 0).is_empty(), "and the items are dropped elsewhere")?;
+    ensure(matches!(send_state(&n2, &mut n0), OwnRecordOutcome::Refuted(_)), "the living owner returns")?;
     send_state(&n0, &mut n1);
-    ensure(serves(&n1, 0) == [0, 1, 2], "with all that it serves")
+    ensure(serves(&n1, 0) == [0, 1, 2], "with all its items")
 }
 
 type History = (&'static str, fn() -> Outcome);
@@ -207,9 +210,9 @@ pub(super) const HISTORIES: [History; 10] = [
     ("4: re-assertion by increment", h4_a_refutation_is_not_an_increment),
     ("5: equal clocks, other contents", h5_equal_clocks_with_different_contents_converge),
     ("6: joins that are not associative", h6_three_incarnations_merge_alike_in_any_order),
-    ("7: pictures that nobody wrote", h7_no_record_is_a_mixture_of_two_writes),
+    ("7: records that no member wrote", h7_no_record_is_a_mixture_of_two_writes),
     ("8: everything vanishes", h8_merging_does_not_lose_everything),
-    ("9: the older life beats the newer one", h9_a_stale_disk_does_not_lose_to_the_past),
+    ("9: the older incarnation beats the newer one", h9_a_stale_disk_does_not_lose_to_the_past),
     ("10: forget as a filter", h10_a_forgotten_incarnation_does_not_return_in_part),
 ];
 

@@ -1,5 +1,5 @@
-//! Runs a check on generated values, always the same ones, and hands back the smallest that fails:
-//! a test shows it, and the test of the planted bugs counts on it.
+//! Runs a check on generated values, always the same ones, and returns the smallest failing value.
+//! A test prints it; the test of the planted bugs only needs to know that there is one.
 
 use std::fmt::Debug;
 use std::string::{String, ToString as _};
@@ -7,7 +7,7 @@ use std::string::{String, ToString as _};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-/// How many values are tried.
+/// Number of generated values.
 #[derive(Clone, Copy)]
 pub(super) struct Cases(pub(super) u32);
 

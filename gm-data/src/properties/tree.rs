@@ -1,4 +1,4 @@
-//! The tree against a plain map: the same entries after every edit, whoever shares it.
+//! The tree compared with a plain map: equal entries after every edit, regardless of sharing.
 
 use core::mem;
 use std::collections::BTreeMap;
@@ -11,8 +11,7 @@ use proptest::prelude::*;
 use super::runner::{Cases, holds};
 use crate::tree::{Entry, Idempotent, Tree};
 
-/// A small leaf, so that few entries make a deep tree. The sum is a greatest value, as in both
-/// uses.
+/// A small leaf, so that few entries make a deep tree. The sum is a maximum, as in both uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pair(u16, u32);
 
@@ -40,7 +39,7 @@ impl Entry for Pair {
 enum TreeEdit {
     Insert(u16, u32),
     Remove(u16),
-    /// Replaces what is there of so many keys from that one on, and counts what is not.
+    /// Replaces the existing ones of several consecutive keys, and counts the missing ones.
     Replace(u16, u16, u32),
     Snapshot,
     Rebuild,
@@ -88,7 +87,8 @@ fn same(tree: &Tree<Pair>, map: &BTreeMap<u16, u32>) -> Result<(), String> {
     Ok(())
 }
 
-/// The differences of two trees, ends alike or not, lead from one map to the other.
+/// Checks that the differences of two trees, with equal or different ends, transform one map into
+/// the other.
 fn differs(
     old: (&Tree<Pair>, &BTreeMap<u16, u32>),
     new: (&Tree<Pair>, &BTreeMap<u16, u32>),
@@ -119,7 +119,7 @@ fn edit_in_step(edits: &[TreeEdit]) -> Result<(), String> {
     let (mut tree, mut map) = (Tree::new(), BTreeMap::new());
     let mut kept = (tree.clone(), map.clone());
     for edit in edits {
-        let (was, said) = match *edit {
+        let (found, expected) = match *edit {
             TreeEdit::Insert(key, value) => {
                 (tree.insert(Pair(key, value)).map(|pair| pair.1), map.insert(key, value))
             }
@@ -127,18 +127,22 @@ fn edit_in_step(edits: &[TreeEdit]) -> Result<(), String> {
             TreeEdit::Replace(key, count, value) => {
                 let keys = (key..=key.saturating_add(count)).step_by(3);
                 let pairs: Vec<Pair> = keys.map(|key| Pair(key, value)).collect();
-                let (mut was, mut absent) = (Vec::new(), Vec::new());
-                tree.replace_sorted(&pairs, |old, new| was.push((old, *new)), |pair| absent.push(pair.0));
+                let (mut replaced, mut absent) = (Vec::new(), Vec::new());
+                tree.replace_sorted(
+                    &pairs,
+                    |old, new| replaced.push((old, *new)),
+                    |pair| absent.push(pair.0),
+                );
                 for Pair(key, value) in pairs {
                     match map.get_mut(&key) {
-                        Some(said) => {
-                            let old = Pair(key, mem::replace(said, value));
-                            if !was.contains(&(old, Pair(key, value))) {
-                                return Err(format!("{edit:?} did not say that it replaced {old:?}"));
+                        Some(stored) => {
+                            let old = Pair(key, mem::replace(stored, value));
+                            if !replaced.contains(&(old, Pair(key, value))) {
+                                return Err(format!("{edit:?} did not report that it replaced {old:?}"));
                             }
                         }
                         None if absent.contains(&key) => {}
-                        None => return Err(format!("{edit:?} did not say that {key} is not there")),
+                        None => return Err(format!("{edit:?} did not report that {key} is missing")),
                     }
                 }
                 same(&tree, &map)?;
@@ -157,8 +161,8 @@ fn edit_in_step(edits: &[TreeEdit]) -> Result<(), String> {
                 (None, None)
             }
         };
-        if was != said {
-            return Err(format!("{edit:?} returned {was:?}, want {said:?}"));
+        if found != expected {
+            return Err(format!("{edit:?} returned {found:?}, want {expected:?}"));
         }
     }
     same(&tree, &map)?;

@@ -1,5 +1,5 @@
-//! The tree's exact sums against a scan of a plain map: between any two keys, after every edit,
-//! whoever shares it.
+//! The tree's exact sums compared with a scan of a plain map: between any two keys, after every
+//! edit, regardless of sharing.
 
 use std::collections::BTreeMap;
 use std::string::String;
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::runner::{Cases, holds};
 use crate::tree::{Entry, Tree};
 
-/// A small leaf, so that few entries make a deep tree. The sum counts, and wraps round.
+/// A small leaf, so that few entries make a deep tree. The sum counts, and wraps around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counted(u16, u64);
 
@@ -99,7 +99,7 @@ fn sums_between_two_keys_are_those_of_a_scan() {
             match *edit {
                 SumEdit::Insert(key, value) => {
                     match map.insert(key, value) {
-                        // Both ways to replace an entry.
+                        // Cover both ways to replace an entry.
                         Some(old) if old.is_multiple_of(2) => tree.replace((1, old), Counted(key, value)),
                         _ => drop(tree.insert(Counted(key, value))),
                     }
@@ -128,7 +128,7 @@ fn sums_between_two_keys_are_those_of_a_scan() {
     .unwrap();
 }
 
-/// However large the tree is: a sum adds up what stands on two ways down, and no more.
+/// Whatever the size of the tree, a sum is computed from the nodes on two paths only.
 #[test]
 fn a_sum_is_taken_of_whole_subtrees() {
     std::thread_local! {

@@ -1,6 +1,6 @@
-//! A small world: a few nodes and everything that can befall their messages, played on the crate
-//! and on its twin in step. After each step the two are compared and the invariants looked at; at
-//! the end the world heals and must agree.
+//! A small world of a few nodes with all faults of messages, played on the crate and on its model
+//! in step. After each step the two are compared and the invariants checked; at the end the world
+//! heals and must agree.
 
 mod network;
 mod operations;
@@ -18,8 +18,8 @@ use crate::{GroupName, GroupState, Increment, Item, PurgePolicy, Replica, Versio
 pub(super) const NODES: usize = 4;
 pub(super) const RANGES: [Range; 4] = [(0, 99), (0, 49), (100, 199), (50, u32::MAX)];
 
-/// One thing that happens. Numbers are taken modulo what there is, so that every list of steps is a
-/// history.
+/// One event. Numbers are taken modulo the number of possible values, so that every list of steps
+/// is a valid history.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Write {
@@ -29,26 +29,26 @@ pub(super) enum Step {
     Leave {
         node: usize,
     },
-    /// The whole state, or the records of the members in the mask, goes on its way.
+    /// Sends the whole state, or the records of the members in the mask.
     SendState {
         from: usize,
         to: usize,
         mask: u8,
     },
-    /// What a node hands over of one member to a node that holds, or held, some version of it.
+    /// Sends the transfer of one member's record for a node that has, or had, some version of it.
     SendTransfer {
         from: usize,
         to: usize,
         member: usize,
         stale: usize,
     },
-    /// The same for what it holds now, there at once.
+    /// As `SendTransfer`, for the present version, and delivered at once.
     HandOver {
         from: usize,
         to: usize,
         member: usize,
     },
-    /// One's latest write goes to everybody.
+    /// Sends a node's latest write to all nodes.
     Push {
         node: usize,
     },
@@ -97,8 +97,7 @@ impl Disk {
     }
 }
 
-/// What travels: the crate's piece and the twin's, and the whole record that an increment stands
-/// for.
+/// A packet of the crate with that of the model, and the whole record that an increment represents.
 #[derive(Clone)]
 enum Packet {
     State(GroupState, BTreeMap<NetId, ModelRecord>),
@@ -109,14 +108,14 @@ pub(super) struct WorldNode {
     pub(super) real: Replica,
     pub(super) model: ModelReplica,
     pub(super) dead: bool,
-    /// What its application asked for: what everybody must see of it in the end.
+    /// The items that the node's application requested, which all nodes must have in the end.
     pub(super) intent: BTreeMap<Range, (u8, u16, u16)>,
-    /// What a reader who only followed the events would hold.
+    /// The items of a reader that only applied the events.
     pub(super) followed: BTreeSet<Item>,
     seen: GroupState,
     stored: (GroupState, BTreeMap<NetId, ModelRecord>),
-    /// Versions that it held of each member, for increments made from old knowledge.
-    shown: BTreeMap<NetId, Vec<Version>>,
+    /// Versions that the node had of each member's record, for increments from outdated versions.
+    known_versions: BTreeMap<NetId, Vec<Version>>,
     last_write: Option<(Increment, ModelIncrement, ModelRecord)>,
 }
 
@@ -126,9 +125,9 @@ pub(super) struct World {
     now: u64,
     /// Every set of live items that an owner had, by (owner, incarnation, clock).
     pub(super) written: WrittenContents,
-    /// Members that were forgotten when they were dead already: at which incarnation.
+    /// Members that were forgotten after their death, with their incarnation.
     pub(super) forgotten: BTreeMap<NetId, u64>,
-    /// What happened how often.
+    /// Number of occurrences of each event.
     pub(super) counts: BTreeMap<&'static str, usize>,
 }
 
@@ -142,7 +141,8 @@ pub(super) fn group() -> GroupName {
     GroupName::new("G").unwrap()
 }
 
-/// Plays the steps, heals, and says what went wrong first; else what happened how often on the way.
+/// Plays the steps and heals. Returns the first violation, or the number of occurrences of each
+/// event.
 pub(super) fn play(steps: &[Step]) -> Result<BTreeMap<&'static str, usize>, String> {
     let mut world = World::new();
     for (at, step) in steps.iter().enumerate() {
@@ -168,7 +168,7 @@ impl World {
             followed: BTreeSet::new(),
             seen: GroupState::new(group()),
             stored: (GroupState::new(group()), BTreeMap::new()),
-            shown: BTreeMap::new(),
+            known_versions: BTreeMap::new(),
             last_write: None,
         };
         World {
@@ -181,8 +181,8 @@ impl World {
         }
     }
 
-    /// No hint and no chance: a node that lost its disk takes a number that it had before, the
-    /// worst that can be.
+    /// A context without clock hint and random bits: a node that lost its disk reuses an earlier
+    /// incarnation number, which is the worst case.
     fn context(&self) -> WriteContext {
         WriteContext { unix_seconds: 0, entropy: 0, millis: self.now * 61_000 }
     }
@@ -206,23 +206,23 @@ impl World {
             }
             Step::HandOver { from, to, member } => {
                 self.send_transfer(from % count, to % count, id(member % count), 0)?;
-                if let Some((to, piece)) = self.net.pop() {
-                    self.deliver(to, &piece)?;
+                if let Some((to, packet)) = self.net.pop() {
+                    self.deliver(to, &packet)?;
                 }
             }
             Step::Push { node } => {
                 let node = node % count;
                 if let Some((real, model, whole)) = self.nodes[node].last_write.clone() {
-                    let piece = Packet::Increment(real, model, whole);
-                    (0..count).filter(|to| *to != node).for_each(|to| self.net.push((to, piece.clone())));
+                    let packet = Packet::Increment(real, model, whole);
+                    (0..count).filter(|to| *to != node).for_each(|to| self.net.push((to, packet.clone())));
                 }
             }
             Step::Deliver { index, again } => {
                 if !self.net.is_empty() {
                     let index = index % self.net.len();
-                    let (to, piece) = if again { self.net[index].clone() } else { self.net.remove(index) };
-                    self.deliver(to, &piece)?;
-                    self.count(if again { "doubled piece" } else { "late piece" });
+                    let (to, packet) = if again { self.net[index].clone() } else { self.net.remove(index) };
+                    self.deliver(to, &packet)?;
+                    self.count(if again { "duplicated packet" } else { "delayed packet" });
                 }
             }
             Step::Lose { index } => {
@@ -246,7 +246,7 @@ impl World {
                 node.stored = (node.real.state().clone(), node.model.records.clone());
             }
             Step::Restart { node, disk } => self.restart(node % count, disk),
-            // One node always lives.
+            // One node always stays alive.
             Step::Die { node } => {
                 self.nodes[node % (count - 1)].dead = true;
                 self.count("death");
@@ -255,13 +255,13 @@ impl World {
         }
         Ok(())
     }
-    /// Remembers what the node says of itself now: others may hold it later.
+    /// Remembers the node's own record, which other nodes may receive later.
     fn note_written(&mut self, at: usize) {
         if let Some(own) = self.nodes[at].model.records.get(&id(at)) {
             self.written.entry((id(at), own.inc, own.clock)).or_default().insert(own.live());
         }
     }
-    /// Looks at everything that must hold at all times.
+    /// Checks all invariants.
     fn check_invariants(&mut self) -> Result<(), String> {
         for (at, node) in self.nodes.iter_mut().enumerate() {
             invariants::same_state(node).map_err(|why| format!("node {at}: {why}"))?;
@@ -271,9 +271,9 @@ impl World {
             node.seen = now;
             for member in node.model.records.keys() {
                 let version = node.real.state().record(*member).map(crate::Record::version);
-                let shown = node.shown.entry(*member).or_default();
-                if shown.last().copied() != version {
-                    shown.extend(version);
+                let known_versions = node.known_versions.entry(*member).or_default();
+                if known_versions.last().copied() != version {
+                    known_versions.extend(version);
                 }
             }
         }

@@ -1,36 +1,37 @@
-//! How often a node has to defend its record, and when it gives up for a while because another
-//! writes under its identity. Knows nothing of records.
+//! [`IdentityConflict`], the detection of another node that writes under the same identity: counts
+//! refutations, and pauses writing if there are too many.
 
 use super::{Replica, WriteContext};
 use crate::{ChangeError, VersionDigest};
 
-/// How often a node had to defend its record of late.
+/// Recent refutations by a node, and the pause of its writing after too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IdentityConflict {
-    // When the last re-assertions were, in milliseconds, the oldest first.
+    // Times of the latest refutations in milliseconds, the oldest first.
     recent_refutations: [Option<u64>; IdentityConflict::MAX_REFUTATIONS],
     paused_until: Option<u64>,
-    /// The greatest claim that was heard: what is not above it is an old one that others pass on.
+    /// The greatest claim received. A claim that is not above it is an old one that peers pass on.
     greatest_claim: Option<VersionDigest>,
-    /// Pauses that came one soon after another.
+    /// Number of consecutive pauses, each soon after the previous one.
     pauses: u32,
-    /// When the last one was over.
+    /// Time at which the latest pause ended.
     last_pause_end: Option<u64>,
 }
 
 impl IdentityConflict {
-    /// Re-assertions that are borne within [`WINDOW`](IdentityConflict::WINDOW).
+    /// Maximum number of refutations within [`WINDOW`](IdentityConflict::WINDOW); one more pauses
+    /// writing.
     pub const MAX_REFUTATIONS: usize = 3;
-    /// A minute, in milliseconds. A node that lost its disk or was forgotten needs one
-    /// re-assertion, a group that heals after a split perhaps a second; two nodes with one identity
-    /// need one for every write of either.
+    /// One minute, in milliseconds. A node that lost its disk or was forgotten needs one
+    /// refutation, and a group that heals after a partition perhaps a second one. Two nodes with
+    /// one identity need one for every write of either.
     pub const WINDOW: u64 = 60_000;
-    /// Writing stops until no new claim was heard for so long, in milliseconds: ten seconds. Each
-    /// pause that follows soon after another is twice as long, up to
+    /// Initial duration of a pause in milliseconds, ten seconds, counted from the latest new claim.
+    /// Each pause that follows soon after another is twice as long, up to
     /// [`MAX_PAUSE`](IdentityConflict::MAX_PAUSE).
     pub const PAUSE: u64 = 10_000;
-    /// Ten minutes, in milliseconds: no load, where another node goes on for ever. After as long
-    /// without a conflict pauses are short again.
+    /// Maximum duration of a pause in milliseconds: ten minutes, which limits the load if another
+    /// node never stops. After an equally long time without a conflict, pauses are short again.
     pub const MAX_PAUSE: u64 = 600_000;
 
     pub(super) const fn new() -> IdentityConflict {
@@ -43,31 +44,30 @@ impl IdentityConflict {
         }
     }
 
-    /// Until when writing stops if no new claim is heard, in the milliseconds of
-    /// [`WriteContext::millis`]; `None` if it does not.
+    /// The time at which the pause ends if no new claim arrives, in the milliseconds of
+    /// [`WriteContext::millis`]; `None` if writing is not paused.
     pub const fn paused_until(&self) -> Option<u64> {
         self.paused_until
     }
 
-    /// The greatest version, with its digest, that was heard of this node and that it did not
-    /// write.
+    /// The greatest foreign version of this node's record that was received, with its digest.
     pub const fn greatest_claim(&self) -> Option<VersionDigest> {
         self.greatest_claim
     }
 
-    /// Whether writing stops at that time.
+    /// Whether writing is paused at the given time.
     const fn is_paused(&self, millis: u64) -> bool {
         matches!(self.paused_until, Some(until) if millis < until)
     }
 
-    /// For how long writing stops after the last claim.
+    /// Duration of the pause after the latest claim.
     fn pause_length(&self) -> u64 {
         let doubled = Self::PAUSE.saturating_mul(1 << self.pauses.saturating_sub(1).min(16));
         doubled.min(Self::MAX_PAUSE)
     }
 
-    /// A claim was heard. One that is news while writing stops is a sign that whoever makes them is
-    /// still there.
+    /// Records a claim, which is a version of this node's record that it did not write. A new claim
+    /// during a pause shows that its writer is still active.
     pub(super) fn note_claim(&mut self, claim: VersionDigest, millis: u64) {
         let is_news = self.greatest_claim.is_none_or(|greatest| claim > greatest);
         if is_news {
@@ -78,7 +78,7 @@ impl IdentityConflict {
         }
     }
 
-    /// Counts a re-assertion that would be made now, and says whether it may be.
+    /// Counts a refutation at the given time. Returns whether it is allowed.
     pub(super) fn admit_refutation(&mut self, millis: u64) -> bool {
         if self.is_paused(millis) {
             return false;
@@ -103,17 +103,17 @@ impl IdentityConflict {
 }
 
 impl Replica {
-    /// Ends the pause after an identity conflict, because somebody has seen to its cause: this node
-    /// may write, and put its record above what was [claimed](IdentityConflict::greatest_claim).
-    /// Says whether there was a pause.
+    /// Ends the pause after an identity conflict, because an operator removed its cause: this node
+    /// may write, and refute the [greatest claim](IdentityConflict::greatest_claim). Returns
+    /// whether there was a pause.
     pub fn end_conflict(&mut self, context: WriteContext) -> bool {
-        let held = self.conflict.is_paused(context.millis);
+        let was_paused = self.conflict.is_paused(context.millis);
         self.conflict =
             IdentityConflict { greatest_claim: self.conflict.greatest_claim, ..IdentityConflict::new() };
-        held
+        was_paused
     }
 
-    /// Notes what somebody claims of this node while it does not write.
+    /// Records a foreign version of this node's record while it does not write.
     pub fn note_claim(&mut self, claim: VersionDigest, context: WriteContext) {
         self.conflict.note_claim(claim, context.millis);
     }

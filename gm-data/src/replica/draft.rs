@@ -1,5 +1,5 @@
-//! Writing what must be durable before anybody sees it: on a clone of the replica, a *draft*, which
-//! is installed once it is durable. Knows nothing of disks.
+//! Drafts of a replica, for writes that must be durable before they become visible (the write-ahead
+//! rule): a *draft* is a clone of the replica, and is committed once it is durable.
 
 use alloc::sync::Arc;
 
@@ -7,13 +7,13 @@ use super::Replica;
 use crate::{GroupState, View};
 
 impl Replica {
-    /// Takes one's own record and the life of it from a draft: a clone of this replica on which was
-    /// written since. What is known of all other members stays as it is here, as much as was heard
-    /// meanwhile.
+    /// Takes over the node's own record and its incarnation from a draft, which is a clone of this
+    /// replica that was written to. The records of all other members stay as they are here,
+    /// including those merged since the clone was made.
     ///
-    /// Write on one draft at a time: if this replica has written by itself meanwhile, or a later
-    /// draft is installed already, the greater record of one's own stays. Costs what the two
-    /// records do not share.
+    /// Write on one draft at a time. If this replica itself was written to meanwhile, or a later
+    /// draft was committed already, the greater of the two own records stays. The cost is
+    /// proportional to what the two records do not share.
     ///
     /// # Panics
     /// If the draft is of another node or group.
@@ -22,36 +22,37 @@ impl Replica {
             me,
             default_port: _,
             view,
-            began_incarnation: alive,
+            began_incarnation,
             highest_incarnation: highest,
             conflict,
             evictions,
-            resets: returns,
+            resets,
         } = draft;
         assert!(
             me == self.me && view.name() == self.view.name(),
-            "a draft of another node or group was installed in a replica"
+            "a draft of another node or group was committed to a replica"
         );
         if let Some(written) = view.record_arc(me) {
-            // A life that is below what was heard takes its place all the same.
-            let overtaken = returns <= self.resets
+            // After a reset the draft's record is taken over although its incarnation is lower.
+            let overtaken = resets <= self.resets
                 && self.own_record().is_some_and(|own| own.version_digest() > written.version_digest());
             let same = self.view.record_arc(me).is_some_and(|own| Arc::ptr_eq(own, written));
             if !same && !overtaken {
                 self.state_mut().put_record(Arc::clone(written));
             }
         }
-        self.began_incarnation |= alive;
-        if returns > self.resets {
-            (self.highest_incarnation, self.resets) = (highest, returns);
+        self.began_incarnation |= began_incarnation;
+        if resets > self.resets {
+            (self.highest_incarnation, self.resets) = (highest, resets);
             self.evictions.copy_from(&evictions, me);
         }
         self.highest_incarnation = self.highest_incarnation.max(highest);
         self.conflict = conflict;
     }
 
-    /// Drops what is known of all other members: what a node keeps of a group that it left, so that
-    /// its incarnation and its clock go on from there. Costs what is known.
+    /// Drops the records of all other members. A node keeps only its own record of a group that it
+    /// left, so that incarnation and clock continue from there. The cost is proportional to what is
+    /// dropped.
     pub fn retain_own_record(&mut self) {
         let own: GroupState = self.view.records_for([self.me]);
         self.view = View::new(own);

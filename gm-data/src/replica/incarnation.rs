@@ -1,5 +1,5 @@
-//! The number and the clock of a new life of a member's writing, and the way back where no number
-//! can be greater. Knows nothing of items.
+//! Number and clock of a new incarnation of the node's own record, and the reset to a lower
+//! incarnation if no greater one is possible.
 
 use gm_clock::Incarnation;
 
@@ -8,24 +8,25 @@ use crate::eviction::{Eviction, HORIZON};
 use crate::planted_bugs::{Bug, planted};
 use crate::{Record, Version};
 
-/// A new life.
+/// A new incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NewIncarnation {
     pub(super) incarnation: Incarnation,
-    /// It is below what was heard: everybody has to drop that.
+    /// Set after a reset to a lower incarnation: all nodes must drop the greater versions that this
+    /// eviction covers.
     pub(super) eviction: Option<Eviction>,
 }
 
 impl Replica {
-    /// A new life, of a number that is greater than any of this node's on disk or heard of. Where
-    /// these are beyond the [`HORIZON`], there is soon none: then it is of the number that the wall
-    /// clock suggests, and what is above it is to be evicted.
+    /// A new incarnation, greater than any of this node that is known from disk or from peers. If
+    /// these are beyond the [`HORIZON`], greater numbers would soon run out: then the number comes
+    /// from the wall clock, and the eviction covers all versions far above it.
     pub(super) fn new_incarnation(&self, context: WriteContext) -> NewIncarnation {
         let own = self.own_record().map_or(Incarnation::ORIGINAL, |own| own.version().incarnation);
         if planted(Bug::NoNewIncarnation) && self.own_record().is_some() {
             return NewIncarnation { incarnation: own, eviction: None };
         }
-        // A wall clock that is out of all range is no hint.
+        // Ignore a wall clock that is out of range.
         let hint =
             context.unix_seconds.checked_mul(1 << 16).and_then(|s| s.checked_add(context.entropy.into()));
         let hint = hint.filter(|&hint| hint < HORIZON / 2).unwrap_or(0);
@@ -39,8 +40,9 @@ impl Replica {
         NewIncarnation { incarnation, eviction: Some(Eviction::far_above(self.me, incarnation)) }
     }
 
-    /// The clock of a new life that is to be above a version. It need not be greater, the life is;
-    /// so a clock beyond the [`HORIZON`] is not followed, and one's own that is there begins anew.
+    /// The clock of a new incarnation that must be above the version `seen`. It need not be
+    /// greater, because the incarnation is. So a foreign clock beyond the [`HORIZON`] is ignored,
+    /// and an own clock beyond it starts again at 1.
     pub(super) fn new_clock(&self, seen: Option<Version>) -> u64 {
         let own = self.own_record().map(Record::version).map_or(0, |version| version.clock);
         let seen = seen.map_or(0, |version| version.clock);
@@ -48,13 +50,13 @@ impl Replica {
         within(own.max(seen)).or_else(|| within(own)).unwrap_or(0) + 1
     }
 
-    /// This node lives that life from now on.
-    pub(super) fn begin_incarnation(&mut self, life: NewIncarnation, millis: u64) {
+    /// Makes the given incarnation the present one.
+    pub(super) fn begin_incarnation(&mut self, new: NewIncarnation, millis: u64) {
         self.began_incarnation = true;
-        match life.eviction {
-            None => self.highest_incarnation = self.highest_incarnation.max(life.incarnation),
+        match new.eviction {
+            None => self.highest_incarnation = self.highest_incarnation.max(new.incarnation),
             Some(eviction) => {
-                self.highest_incarnation = life.incarnation;
+                self.highest_incarnation = new.incarnation;
                 self.resets += 1;
                 self.evictions.remember(&[eviction], millis);
             }

@@ -1,5 +1,6 @@
-//! Hearing what others pass on: records of others are joined, and what they say of oneself is never
-//! joined but answered by a greater record of one's own.
+//! Merging of received states and increments into a replica. Records of other members are merged; a
+//! foreign record of the node itself never is, but is refuted by a greater own record (compare
+//! refutation in SWIM, Das et al. 2002).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,60 +15,60 @@ use crate::packed_item::PackedItem;
 use crate::planted_bugs::{Bug, planted};
 use crate::{ApplyOutcome, GroupState, Increment, Record, Version, VersionDigest};
 
-/// What came of a message.
+/// Outcome of merging a received state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaMergeOutcome {
-    /// Whose records were newer, and whose were older than held here. Says nothing of this node's
-    /// own.
+    /// Members whose records were newer or older than the local ones, without this node's own.
     pub others: MergeOutcome,
-    /// What came of what it said of this node.
+    /// Outcome for this node's own record.
     pub own: OwnRecordOutcome,
 }
 
-/// What came of a record or an increment about this node itself.
+/// Outcome of receiving a record or an increment of this node itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OwnRecordOutcome {
-    /// It said nothing of this node, or what is held here.
+    /// Nothing to do: there was none, or it equals the own record.
     Nothing,
-    /// It was older than what is held here: answer with one's own version.
+    /// It was older than the own record. Answer with the own version.
     Older,
-    /// It was what this node did not write. The record here now stands above it in a new life: make
-    /// it durable, then broadcast it whole.
+    /// It was not written by this node, and is refuted: the own record now has a greater version in
+    /// a new incarnation. Make it durable, then broadcast it as a whole.
     Refuted(Version),
-    /// The same, but nothing can stand above it, or soon nothing could: the record here is of a new
-    /// life below it. Make it durable, then have everybody evict what is far above it, and
-    /// broadcast it whole.
+    /// It was not written by this node, and no greater version is possible, or soon none would be:
+    /// the own record was reset to a lower incarnation. Make it durable, then send the eviction to
+    /// all nodes, and broadcast the record as a whole.
     Reset {
-        /// The version of the record.
+        /// The version of the own record.
         version: Version,
-        /// What is to be evicted.
+        /// The eviction of the versions far above it.
         eviction: Eviction,
     },
-    /// It was what this node had evicted, and somebody who has not heard of that still holds: send
-    /// the eviction. Nothing was changed.
+    /// It is covered by this node's own eviction, which the sender does not know yet: send the
+    /// eviction. Nothing was changed.
     AlreadyEvicted(Eviction),
-    /// It was what this node did not write, but too often of late: another node writes under this
-    /// identity. Nothing was changed; writing stops until no such claim was news for a while.
+    /// It was not written by this node, and there were too many such records recently: another node
+    /// writes under this identity. Nothing was changed. Writing is paused until no new claim
+    /// arrives for a while.
     Conflict,
 }
 
-/// How what somebody holds of this node stands against what is held here.
+/// Comparison of a peer's copy of this node's record with the own record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerCopy {
-    /// It is what is held here.
+    /// The copy equals the own record.
     Same,
-    /// It is older than what is held here: to be answered with one's own version.
+    /// The copy is older than the own record. Answer with the own version.
     Older,
-    /// It is what this node did not write, or does not know any longer to have written: above what
-    /// is held here, or of its version with another digest. One's own record must be put above it.
+    /// The copy was not written by this node, or the node has no memory of writing it: it is above
+    /// the own record, or has its version with another digest. It must be refuted.
     Foreign,
 }
 
 impl Replica {
-    /// Takes in the state, or a part of it, that somebody sent.
+    /// Merges a state, or a part of one, that a peer sent.
     ///
     /// # Errors
-    /// [`WrongGroup`] if it is of another group. Nothing was changed.
+    /// [`WrongGroup`] if it belongs to another group. Nothing was changed.
     pub fn merge(
         &mut self,
         state: &GroupState,
@@ -80,11 +81,11 @@ impl Replica {
         Ok(ReplicaMergeOutcome { others: merged, own })
     }
 
-    /// As [`merge`](Replica::merge), but passing by what it says of this node: for that there is
-    /// [`classify_copy`](Replica::classify_copy).
+    /// As [`merge`](Replica::merge), but ignores the record of this node: use
+    /// [`classify_copy`](Replica::classify_copy) for that.
     ///
     /// # Errors
-    /// [`WrongGroup`] if it is of another group. Nothing was changed.
+    /// [`WrongGroup`] if it belongs to another group. Nothing was changed.
     pub fn merge_others(&mut self, state: &GroupState) -> Result<MergeOutcome, WrongGroup> {
         let me = self.me;
         if self.evictions.is_empty() {
@@ -103,10 +104,10 @@ impl Replica {
         Ok(MergeOutcome { refused, ..merged })
     }
 
-    /// Takes in an increment that somebody sent.
+    /// Applies an increment that a peer sent.
     ///
-    /// One about this node is never applied: [`ApplyOutcome::AlreadyKnown`] is returned with what
-    /// came of it.
+    /// An increment of this node itself is never applied: the result is
+    /// [`ApplyOutcome::AlreadyKnown`] with the outcome for the own record.
     pub fn apply_increment(
         &mut self,
         increment: &Increment,
@@ -124,8 +125,8 @@ impl Replica {
         (self.state_mut().apply(increment), OwnRecordOutcome::Nothing)
     }
 
-    /// Hears that somebody holds a record of this node with that stamp. Also what a mere version
-    /// with its digest leads to.
+    /// Reacts to a peer's copy of this node's record with the given version and digest, be it a
+    /// record, an increment or a mere report of version and digest.
     pub fn observe_own_record(&mut self, seen: VersionDigest, context: WriteContext) -> OwnRecordOutcome {
         if let Some(eviction) = self.evictions.covering(self.me, seen.version) {
             return OwnRecordOutcome::AlreadyEvicted(eviction);
@@ -138,8 +139,8 @@ impl Replica {
         }
     }
 
-    /// What [`observe_own_record`](Replica::observe_own_record) would find, without doing anything
-    /// about it.
+    /// The comparison that [`observe_own_record`](Replica::observe_own_record) makes, without any
+    /// effect.
     pub fn classify_copy(&self, seen: VersionDigest) -> PeerCopy {
         let Some(own) = self.own_record().map(Record::version_digest) else { return PeerCopy::Foreign };
         if seen == own || (planted(Bug::DigestNotCompared) && seen.version == own.version) {
@@ -148,32 +149,34 @@ impl Replica {
         if seen.version < own.version { PeerCopy::Older } else { PeerCopy::Foreign }
     }
 
-    /// Puts one's record above what was heard, in a new life, with what is live in it.
+    /// Refutes a foreign record: rewrites the own record in a new incarnation, above the version
+    /// seen, with its live items.
     fn refute(&mut self, seen: VersionDigest, context: WriteContext) -> OwnRecordOutcome {
         self.conflict.note_claim(seen, context.millis);
         if !self.conflict.admit_refutation(context.millis) {
             return OwnRecordOutcome::Conflict;
         }
-        let life = self.new_incarnation(context);
+        let new = self.new_incarnation(context);
         let mut clock = self.new_clock(Some(seen.version));
         if planted(Bug::RefutationBelow) {
             clock = self.own_record().map_or(0, |own| own.version().clock) + 1;
         }
-        let version = self.rewrite_own_record(life, clock, context);
-        match life.eviction {
+        let version = self.rewrite_own_record(new, clock, context);
+        match new.eviction {
             None => OwnRecordOutcome::Refuted(version),
             Some(eviction) => OwnRecordOutcome::Reset { version, eviction },
         }
     }
 
-    /// One's record goes on in that life, as if all that is live in it was written at that clock.
+    /// Rewrites the own record in the given incarnation, with all live items stamped with the given
+    /// clock.
     pub(super) fn rewrite_own_record(
         &mut self,
-        life: NewIncarnation,
+        new: NewIncarnation,
         clock: u64,
         context: WriteContext,
     ) -> Version {
-        let version = Version { incarnation: life.incarnation, forgotten: false, clock };
+        let version = Version { incarnation: new.incarnation, forgotten: false, clock };
         let mut packed_items: Vec<PackedItem> =
             self.own_record().map(|own| own.live_items().collect()).unwrap_or_default();
         let mut floor = clock;
@@ -184,7 +187,7 @@ impl Replica {
         }
         let record = Record::from_packed(self.me, version, None, floor, &packed_items);
         self.state_mut().put_record(Arc::new(record));
-        self.begin_incarnation(life, context.millis);
+        self.begin_incarnation(new, context.millis);
         version
     }
 }

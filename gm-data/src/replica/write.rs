@@ -1,5 +1,5 @@
-//! Writing one's own record: batches, joining, leaving. A write is one tick, and nobody sees half
-//! of it.
+//! Writes of the node's own record: batches of changes, joining, leaving. A write is one tick, and
+//! no other node sees a part of it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,41 +11,41 @@ use crate::packed_item::{PackedItem, range_key};
 use crate::planted_bugs::{Bug, planted};
 use crate::{Change, ChangeError, Increment, KeyRange, Predecessor, Record, Version, hash};
 
-/// What a write did.
+/// Outcome of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteOutcome {
-    /// The version of one's record after it.
+    /// The version of the own record after the write.
     pub version: Version,
-    /// Whether anything was written. If not, everything stood there already and the clock did not
-    /// tick.
+    /// Whether anything was written. If not, the record had these contents already and the clock
+    /// did not tick.
     pub changed: bool,
-    /// What brings those up who hold the version before: to be sent once the record is durable.
-    /// `None` if nothing was written, and where only the whole record will do: one's first, or the
-    /// first after being forgotten.
+    /// The increment for holders of the previous version, to be sent once the record is durable.
+    /// `None` if nothing was written, and if only the whole record will do: for a first write, or
+    /// the first after being forgotten.
     pub increment: Option<Increment>,
-    /// What everybody has to evict, as this life is below what was heard of this node, beyond the
-    /// [`HORIZON`]. `None` but for that.
+    /// The eviction that all nodes must apply, if the write reset the incarnation below foreign
+    /// versions beyond the [`HORIZON`]. Otherwise `None`.
     pub eviction: Option<Eviction>,
 }
 
 impl WriteOutcome {
-    /// Everything stood there already.
+    /// The outcome of a write that changes nothing.
     const fn unchanged(version: Version) -> WriteOutcome {
         WriteOutcome { version, changed: false, increment: None, eviction: None }
     }
 }
 
-/// A life within range has begun, and this is to be evicted for it.
+/// The effect of a renewed incarnation: the eviction of the versions above it, if any.
 struct Renewed(Option<Eviction>);
 
 impl Replica {
-    /// Makes all changes of the batch in one write, or none.
+    /// Applies all changes of the batch in one write, or none.
     ///
-    /// The new record must be durable before anything of it is sent. A batch that says what stands
-    /// there already writes nothing.
+    /// The new record must be durable before any of it is sent. A batch that changes nothing is not
+    /// written.
     ///
     /// # Errors
-    /// A [`ChangeError`] that names the first change that cannot be made. Nothing was changed.
+    /// A [`ChangeError`] of the first change that cannot be made. Nothing was changed.
     pub fn change(&mut self, batch: &[Change], context: WriteContext) -> Result<WriteOutcome, ChangeError> {
         self.check_conflict(context)?;
         let planner =
@@ -60,9 +60,9 @@ impl Replica {
         self.write(&contents, context)
     }
 
-    /// Joins the group by being interested in those ranges; in the whole key space, if none are
-    /// named and this node is not a member yet. Ranges that this node already speaks of stay as
-    /// they are.
+    /// Joins the group with an interest in the given ranges. If none are given and this node is not
+    /// a member yet, the interest is in the whole key space. Ranges for which this node has a live
+    /// item already stay as they are.
     ///
     /// # Errors
     /// [`ChangeError::IdentityConflict`]. Nothing was changed.
@@ -71,7 +71,9 @@ impl Replica {
         let whole = [KeyRange::WHOLE];
         let ranges = if ranges.is_empty() && !self.is_member() { whole.as_slice() } else { ranges };
         let is_live = |range: KeyRange| {
-            self.own_record().and_then(|own| own.get(range)).is_some_and(|timed| timed.item.op().is_live())
+            self.own_record()
+                .and_then(|own| own.get(range))
+                .is_some_and(|stamped| stamped.item.op().is_live())
         };
         let batch: Vec<Change> =
             ranges.iter().filter(|range| !is_live(**range)).map(|range| Change::Interest(*range)).collect();
@@ -81,8 +83,8 @@ impl Replica {
         }
     }
 
-    /// Leaves the group: one write that drops everything. Incarnation and clock stay, so a later
-    /// join goes on from there.
+    /// Leaves the group: one write that removes all items. Incarnation and clock are kept, so a
+    /// later join continues from there.
     ///
     /// # Errors
     /// [`ChangeError::NotAMember`] or [`ChangeError::IdentityConflict`]. Nothing was changed.
@@ -93,18 +95,20 @@ impl Replica {
         self.write(&contents, context)
     }
 
-    /// Begins a life within range, with what is live, if the present one, or the next, is not.
+    /// If the present or the next incarnation or clock is beyond the horizon, rewrites the live
+    /// items in an incarnation below it.
     fn renew_if_beyond_horizon(&mut self, context: WriteContext) -> Option<Renewed> {
-        let life = self.new_incarnation(context);
-        let clock_ends = self.own_record().is_some_and(|own| own.version().clock >= HORIZON);
-        if !clock_ends && (self.began_incarnation || life.eviction.is_none()) {
+        let new = self.new_incarnation(context);
+        let clock_exhausted = self.own_record().is_some_and(|own| own.version().clock >= HORIZON);
+        if !clock_exhausted && (self.began_incarnation || new.eviction.is_none()) {
             return None;
         }
-        self.rewrite_own_record(life, self.new_clock(None), context);
-        Some(Renewed(life.eviction))
+        self.rewrite_own_record(new, self.new_clock(None), context);
+        Some(Renewed(new.eviction))
     }
 
-    /// Writes those contents in one tick, in a new life if this is the first write since the start.
+    /// Writes the contents in one tick, in a new incarnation if this is the first write since the
+    /// start.
     fn write(
         &mut self,
         contents: &BatchContents,
@@ -112,13 +116,13 @@ impl Replica {
     ) -> Result<WriteOutcome, ChangeError> {
         let before = self.own_record().map(Record::version);
         if contents.is_empty() {
-            // Who has no record and wants nothing written, as by serving and unserving in one
-            // batch, stays away.
+            // A node without a record that writes nothing, as by serving and unserving a range in
+            // one batch, gets no record.
             let version = before.ok_or(ChangeError::NotAMember)?;
             return Ok(WriteOutcome::unchanged(version));
         }
         let renewed = self.renew_if_beyond_horizon(context);
-        // Nobody holds the beginning of the life that has just begun.
+        // After a renewal no peer has the beginning of the incarnation, so there is no increment.
         let shown = before.filter(|_| renewed.is_none());
         let before = self.own_record().map(Record::version);
         let (version, predecessor) = self.next_version(before, context);
@@ -156,8 +160,8 @@ impl Replica {
         Ok(WriteOutcome { version, changed: true, increment, eviction })
     }
 
-    /// The version of the next write, and what its life was opened from. A forgotten life is no
-    /// ground to go on from.
+    /// The version of the next write and the predecessor of its incarnation. A forgotten
+    /// incarnation is not continued.
     fn next_version(&self, before: Option<Version>, context: WriteContext) -> (Version, Option<Predecessor>) {
         let clock = before.map_or(0, |before| before.clock);
         let own = self.own_record();

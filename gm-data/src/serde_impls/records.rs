@@ -1,5 +1,5 @@
-//! Records, messages and increments in any serde format. Knows nothing of the wire's own format;
-//! what is read goes through the same checks as what the wire brings.
+//! Serde implementations of records, group states and increments. Deserialized values pass the same
+//! checks as values from the wire.
 
 use alloc::vec::Vec;
 
@@ -8,9 +8,9 @@ use serde::de::Error;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{GroupName, GroupState, Increment, Predecessor, Record, StampedItem, Version};
+use crate::{GroupName, GroupState, Increment, Predecessor, Record, StampedItem, Version, VersionDigest};
 
-/// Writes a sequence without collecting it first.
+/// Serializes a sequence without collecting it first.
 struct List<F>(F);
 
 impl<I, F> Serialize for List<F>
@@ -23,8 +23,8 @@ where
     }
 }
 
-/// As a structure of its parts, with the removals that are kept. The digest is not written: it
-/// follows from them.
+/// Serialized as a structure of its parts, including kept removals. The digest is left out, because
+/// it is computed from them.
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut parts = serializer.serialize_struct("Record", 5)?;
@@ -37,7 +37,7 @@ impl Serialize for Record {
     }
 }
 
-/// By way of [`Record::from_parts`].
+/// Deserialized through [`Record::from_parts`].
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Record, D::Error> {
         #[derive(Deserialize)]
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Record {
     }
 }
 
-/// As its name and the list of its records.
+/// Serialized as the name and the list of records.
 impl Serialize for GroupState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut parts = serializer.serialize_struct("GroupState", 2)?;
@@ -65,8 +65,8 @@ impl Serialize for GroupState {
     }
 }
 
-/// From records in any order. Two records of one member are refused: which one was meant is not
-/// known.
+/// Deserialized from records in any order. Two records of one member are refused, because it is
+/// unclear which one is meant.
 impl<'de> Deserialize<'de> for GroupState {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GroupState, D::Error> {
         #[derive(Deserialize)]
@@ -85,23 +85,23 @@ impl<'de> Deserialize<'de> for GroupState {
     }
 }
 
-/// As a structure of its parts.
+/// Serialized as a structure of its parts.
 impl Serialize for Increment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (stamp, (since, upto)) = (self.version_digest(), self.span());
+        let (VersionDigest { version, digest }, (since, upto)) = (self.version_digest(), self.span());
         let mut parts = serializer.serialize_struct("Increment", 7)?;
         parts.serialize_field("member", &self.member())?;
-        parts.serialize_field("incarnation", &stamp.version.incarnation)?;
+        parts.serialize_field("incarnation", &version.incarnation)?;
         parts.serialize_field("opened", &self.predecessor())?;
         parts.serialize_field("since", &since)?;
         parts.serialize_field("upto", &upto)?;
-        parts.serialize_field("digest", &stamp.digest)?;
+        parts.serialize_field("digest", &digest)?;
         parts.serialize_field("items", &List(|| self.items()))?;
         parts.end()
     }
 }
 
-/// By way of [`Increment::from_parts`].
+/// Deserialized through [`Increment::from_parts`].
 impl<'de> Deserialize<'de> for Increment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Increment, D::Error> {
         #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Building a tree at once from sorted entries. Knows nothing of later edits.
+//! Bulk construction of a tree from sorted entries.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Child, Entry, FAN, Node, Tree};
 
 impl<E: Entry> Tree<E> {
-    /// The tree of those entries, which must be sorted by key, each key once. Linear.
+    /// Builds the tree of the given entries, which must be sorted by key, each key once. Linear.
     pub(crate) fn from_sorted(entries: &[E]) -> Tree<E> {
         debug_assert!(entries.windows(2).all(|pair| pair[0].key() < pair[1].key()));
         let mut level: Vec<Child<E>> = even_cuts(entries.len(), E::LEAF)
@@ -25,7 +25,7 @@ fn inner<E: Entry>(children: Vec<Child<E>>) -> Child<E> {
     Node::child(Node::Inner(Arc::new(children)))
 }
 
-/// `0..len` cut into as few pieces of at most `most` as can be, none much smaller than the others.
+/// Divides `0..len` into as few parts of at most `limit` as possible, of nearly equal size.
 fn even_cuts(len: usize, limit: usize) -> impl Iterator<Item = core::ops::Range<usize>> {
     let pieces = len.div_ceil(limit);
     (0..pieces).map(move |piece| len * piece / pieces..len * (piece + 1) / pieces)

@@ -1,13 +1,13 @@
-//! Walking a tree in the order of its keys. Changes nothing.
+//! Iteration over a tree in the order of its keys.
 
 use alloc::vec::Vec;
 use core::slice;
 
 use super::{Child, Entry, Node, child_of};
 
-/// The sorted entries of a tree.
+/// Iterator over the sorted entries of a tree.
 pub(crate) struct Iter<'a, E: Entry> {
-    // Children still to be walked, the lowest level last.
+    // Remaining children on the path, the lowest level last.
     above: Vec<slice::Iter<'a, Child<E>>>,
     leaf: slice::Iter<'a, E>,
     left: usize,
@@ -22,8 +22,8 @@ impl<'a, E: Entry> Iter<'a, E> {
         iter
     }
 
-    /// The entries whose key is `first` or above. How many that are is not known: `len` is how many
-    /// there are at most.
+    /// Iterates over the entries whose key is at or above `first`. Their number is unknown, so
+    /// `len` is only an upper bound.
     pub(super) fn from(root: Option<&'a Node<E>>, len: usize, first: E::Key) -> impl Iterator<Item = &'a E> {
         let mut iter = Iter { above: Vec::new(), leaf: [].iter(), left: len };
         if let Some(root) = root {
@@ -32,7 +32,7 @@ impl<'a, E: Entry> Iter<'a, E> {
         core::iter::from_fn(move || iter.next())
     }
 
-    /// Goes down to where the key is, or would be put.
+    /// Descends to the position of the key, or to where it would be inserted.
     fn seek(&mut self, mut node: &'a Node<E>, first: E::Key) {
         loop {
             match node {
@@ -49,7 +49,7 @@ impl<'a, E: Entry> Iter<'a, E> {
         }
     }
 
-    /// Goes down to the first leaf of the node.
+    /// Descends to the first leaf of the node.
     fn enter(&mut self, mut node: &'a Node<E>) {
         loop {
             match node {

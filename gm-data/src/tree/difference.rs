@@ -1,4 +1,4 @@
-//! What two trees do not share. Changes nothing.
+//! Differences between two trees: a parallel walk that skips the nodes that both share.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -6,13 +6,13 @@ use core::ops::ControlFlow;
 
 use super::{Child, Entry, Node, Tree, child_of};
 
-/// What an allocation that is shared costs besides its content: two counters.
+/// Size of the two reference counters of a shared allocation.
 const COUNTERS: usize = 2 * size_of::<usize>();
 
 impl<E: Entry> Tree<E> {
-    /// Walks both trees in the order of the keys and calls `see` for every key that is in one of
-    /// them only, and for every key that is in both but not in a node that they share. Costs what
-    /// the two do not share, not their size.
+    /// Walks both trees in the order of the keys. Calls `visit` for every key that is in only one
+    /// of them, and for every key that is in both but not in a shared node. The cost is
+    /// proportional to what the two do not share, not to their size.
     pub(crate) fn each_difference<'a>(
         &'a self,
         other: &'a Tree<E>,
@@ -24,9 +24,9 @@ impl<E: Entry> Tree<E> {
         });
     }
 
-    /// As [`each_difference`](Tree::each_difference), for keys from `first` on, if there is one,
-    /// until `see` breaks off. Returns the bytes of the nodes of this tree that were gone into:
-    /// after a whole walk those that the other does not share, or a little more.
+    /// As [`each_difference`](Tree::each_difference), for keys at or above `first` if that is
+    /// given, until `visit` breaks. Returns the bytes of the visited nodes of this tree, which
+    /// after a complete walk are those that the other tree does not share, or slightly more.
     pub(crate) fn walk_differences<'a>(
         &'a self,
         other: &'a Tree<E>,
@@ -65,8 +65,9 @@ impl<E: Entry> Tree<E> {
                     mine.skip();
                     theirs.skip();
                 }
-                // Whichever comes first goes down. Of two that begin alike an inner node goes
-                // first: what it has below may be what the other is.
+                // Descend into the walk with the lower next key. If both begin with the same key,
+                // descend into an inner node before a leaf, because the inner node may contain that
+                // leaf.
                 (Some(left), Some(right)) if order.is_eq() => match (&left.node, &right.node) {
                     (Node::Inner(_), Node::Leaf(_)) => mine.descend(),
                     (Node::Leaf(_), Node::Inner(_)) => theirs.descend(),
@@ -89,11 +90,11 @@ impl<E: Entry> Tree<E> {
     }
 }
 
-/// What is left of two leaves after a walk side by side.
+/// The remaining entries of two leaves after a parallel walk.
 type Rest<'a, E> = ControlFlow<(), (&'a [E], &'a [E])>;
 
-/// Walks two leaves side by side until one ends, and returns what is left of both. Most of the time
-/// goes here.
+/// Walks two leaves in parallel until one ends, and returns the remaining entries of both. Most of
+/// the time is spent here.
 fn walk_entries<'a, E: Entry>(
     mut mine: &'a [E],
     mut theirs: &'a [E],
@@ -108,11 +109,11 @@ fn walk_entries<'a, E: Entry>(
     ControlFlow::Continue((mine, theirs))
 }
 
-/// A place in a tree that may be a whole node.
+/// A position in a tree, at an entry or before a whole node.
 struct Walk<'a, E: Entry> {
-    // What is still to be walked, the nearest last; no part is empty.
+    // The parts still to be walked, the next one last; no part is empty.
     parts: Vec<Part<'a, E>>,
-    /// Bytes of the nodes that were gone into.
+    /// Bytes of the visited nodes.
     bytes: usize,
 }
 
@@ -144,7 +145,8 @@ impl<'a, E: Entry> Walk<'a, E> {
         });
     }
 
-    /// Goes to the first entry whose key is `first` or above. Only at the beginning of a walk.
+    /// Moves to the first entry whose key is at or above `first`. Valid only at the beginning of a
+    /// walk.
     fn seek(&mut self, first: E::Key) {
         while let Some(Part::Children(children)) = self.parts.last_mut() {
             *children = &children[child_of(children, first)..];
@@ -156,7 +158,7 @@ impl<'a, E: Entry> Walk<'a, E> {
         }
     }
 
-    /// The least key that is still to come.
+    /// The key of the next entry.
     fn next_key(&self) -> Option<E::Key> {
         self.parts.last().map(|part| match part {
             Part::Children(children) => children[0].min,
@@ -164,7 +166,7 @@ impl<'a, E: Entry> Walk<'a, E> {
         })
     }
 
-    /// The node that comes next, if it is not an entry.
+    /// The next node, or `None` if an entry of a leaf is next.
     fn child(&self) -> Option<&'a Child<E>> {
         match self.parts.last() {
             Some(Part::Children(children)) => Some(&children[0]),
@@ -172,7 +174,7 @@ impl<'a, E: Entry> Walk<'a, E> {
         }
     }
 
-    /// Passes the node that comes next.
+    /// Skips the next node.
     fn skip(&mut self) {
         if let Some(Part::Children(children)) = self.parts.last_mut() {
             *children = &children[1..];
@@ -182,7 +184,7 @@ impl<'a, E: Entry> Walk<'a, E> {
         }
     }
 
-    /// Replaces the node that comes next by what it has.
+    /// Replaces the next node by its contents.
     fn descend(&mut self) {
         if let Some(child) = self.child() {
             self.skip();
@@ -190,7 +192,7 @@ impl<'a, E: Entry> Walk<'a, E> {
         }
     }
 
-    /// Goes on with what is left of the leaf.
+    /// Continues with the remaining entries of the leaf.
     fn continue_with(&mut self, left: &'a [E]) {
         self.parts.pop();
         if !left.is_empty() {
@@ -198,7 +200,7 @@ impl<'a, E: Entry> Walk<'a, E> {
         }
     }
 
-    /// Passes the entry that comes next. There must be one.
+    /// Takes the next entry, which must exist.
     fn entry(&mut self) -> &'a E {
         let Some(Part::Entries(entries)) = self.parts.last_mut() else {
             unreachable!("asked for an entry where a node comes next")

@@ -1,5 +1,4 @@
-//! Changing a tree, one entry at a time. Knows nothing of who else holds it: what is shared is
-//! copied first.
+//! Edits of a tree, one entry at a time. Shared nodes are copied first (copy-on-write).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,7 +7,7 @@ use core::mem;
 use super::{Child, Entry, FAN, Node, Tree, child_of};
 
 impl<E: Entry> Tree<E> {
-    /// Puts the entry in its place and returns the one with its key that was there. Logarithmic.
+    /// Inserts the entry and returns the one with its key that it replaced. Logarithmic.
     pub(crate) fn insert(&mut self, entry: E) -> Option<E> {
         let Some(root) = &mut self.root else {
             self.root = Some(Node::Leaf(Arc::from([entry])));
@@ -26,7 +25,7 @@ impl<E: Entry> Tree<E> {
         old
     }
 
-    /// Takes the entry with that key out, if there is one. Logarithmic.
+    /// Removes and returns the entry with the given key, if there is one. Logarithmic.
     pub(crate) fn remove(&mut self, key: E::Key) -> Option<E> {
         let root = self.root.as_mut()?;
         let old = root.remove(key)?;
@@ -41,9 +40,8 @@ impl<E: Entry> Tree<E> {
         Some(old)
     }
 
-    /// Puts the entry in the place of the one with its key, of which there must be one, and whose
-    /// sum must be `old`. One way down, and cheaper than [`insert`](Tree::insert), which must be
-    /// ready to cut nodes. Logarithmic.
+    /// Replaces the entry with the same key, which must exist and have the sum `old`. Descends once
+    /// and never splits a node, so it is cheaper than [`insert`](Tree::insert). Logarithmic.
     pub(crate) fn replace(&mut self, old: E::Sum, entry: E) {
         let (key, new) = (entry.key(), entry.sum());
         let mut node = self.root.as_mut().expect("there is an entry to replace");
@@ -64,8 +62,8 @@ impl<E: Entry> Tree<E> {
         }
     }
 
-    /// The entry with that key, to be changed in place; neither its key nor its sum may change.
-    /// Logarithmic.
+    /// The entry with the given key for an edit in place, which must change neither its key nor its
+    /// sum. Logarithmic.
     pub(crate) fn get_mut(&mut self, key: E::Key) -> Option<&mut E> {
         let mut node = self.root.as_mut()?;
         loop {
@@ -84,7 +82,8 @@ impl<E: Entry> Tree<E> {
 }
 
 impl<E: Entry> Node<E> {
-    /// The entry that was replaced, and the right half if the node had to be cut in two.
+    /// Inserts the entry. Returns the entry that it replaced, and the right half if the node had to
+    /// be split.
     fn insert(&mut self, entry: E) -> (Option<E>, Option<Child<E>>) {
         match self {
             Node::Leaf(entries) => match entries.binary_search_by_key(&entry.key(), E::key) {
@@ -146,8 +145,8 @@ impl<E: Entry> Node<E> {
         }
     }
 
-    /// Below a quarter: lazier than the usual half, so that a range that comes and goes does not
-    /// cut and join in turn.
+    /// Whether the node is below a quarter of its capacity. The usual threshold is a half; a lower
+    /// one avoids alternating splits and joins when a range is added and removed repeatedly.
     fn is_small(&self) -> bool {
         match self {
             Node::Leaf(entries) => entries.len() < E::LEAF.div_ceil(4),
@@ -156,8 +155,8 @@ impl<E: Entry> Node<E> {
     }
 }
 
-/// The right half, if the leaf was full. Where the entry comes last the left half stays full: keys
-/// that come in their order fill their leaves.
+/// Inserts into a leaf. Returns the right half if the leaf was full. If the entry is the last one,
+/// the left half stays full, so that entries inserted in order fill their leaves.
 fn insert_into_leaf<E: Entry>(entries: &mut Arc<[E]>, at: usize, entry: E) -> Option<Child<E>> {
     let one = core::slice::from_ref(&entry);
     if entries.len() < E::LEAF {
@@ -177,8 +176,8 @@ fn insert_into_leaf<E: Entry>(entries: &mut Arc<[E]>, at: usize, entry: E) -> Op
     Some(Node::child(Node::Leaf(right)))
 }
 
-/// The child has become small: joins it with a neighbour, or shares their entries evenly if one
-/// node cannot hold them.
+/// Joins a child that has become small with a neighbor, or distributes the entries of both evenly
+/// if one node cannot hold them.
 fn rebalance<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
     let left = at.saturating_sub(1);
     let right = children.remove(left + 1).node;
@@ -210,8 +209,8 @@ fn rebalance<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
     }
 }
 
-/// A leaf of those pieces, exactly as large as they are. Through a `Vec`, which copies whole pieces
-/// at once: an exact iterator over them would go entry by entry.
+/// Creates a leaf of the pieces, exactly as large as they are. It goes through a `Vec`, which
+/// copies whole pieces at once; an exact iterator over them would copy entry by entry.
 fn concat<E: Entry>(pieces: &[&[E]]) -> Arc<[E]> {
     Arc::from(pieces.concat())
 }

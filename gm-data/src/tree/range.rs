@@ -1,10 +1,10 @@
-//! What stands between two keys: the entries one by one, or their sum. Changes nothing.
+//! Range queries between two keys: the entries one by one, or their sum.
 
 use super::{Entry, Iter, Node, Tree, child_of};
 
 impl<E: Entry> Tree<E> {
-    /// The sorted entries from the key `first` on, up to and without the key `end`; `None` is the
-    /// end of the tree. Costs what is taken of them, and a logarithm.
+    /// The sorted entries from the key `first` up to and excluding the key `end`, where `None` is
+    /// the end of the tree. The cost is logarithmic, plus the number of entries taken.
     pub(crate) fn between(&self, first: E::Key, end: Option<E::Key>) -> impl Iterator<Item = &E> {
         let before_end = move |entry: &&E| end.is_none_or(|end| entry.key() < end);
         Iter::from(self.root.as_ref(), self.len, first).take_while(before_end)
@@ -29,9 +29,9 @@ impl<E: Entry> Node<E> {
             Node::Inner(children) => {
                 let sum = |at: usize| {
                     let child = &children[at];
-                    // All of a child is inside if it begins there and the next one begins no later
-                    // than at the end. How far the last one goes is not known here: at most one on
-                    // each side is gone down.
+                    // A child lies inside if it begins inside and the next child begins no later
+                    // than at the end. The end of the last child is unknown here. So the walk
+                    // descends into at most one child on each side.
                     let ends_inside =
                         end.is_none_or(|end| children.get(at + 1).is_some_and(|next| next.min <= end));
                     if first <= child.min && ends_inside {

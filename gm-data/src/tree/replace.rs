@@ -1,5 +1,5 @@
-//! Replacing many entries at once: one way down for all that lie in a leaf, where one by one each
-//! would go its own.
+//! Bulk replacement of entries: one descent for all entries of a leaf, instead of one for each
+//! entry.
 
 use alloc::sync::Arc;
 use core::mem;
@@ -8,8 +8,8 @@ use super::{Idempotent, Node, Tree};
 
 impl<E: Idempotent> Tree<E> {
     /// Replaces every entry whose key is among those of `entries`, which must be sorted by key,
-    /// each key once. Calls `replaced` with the old and the new one, and `missing` with each that
-    /// has no entry here yet: those are for the caller to insert.
+    /// each key once. Calls `replaced` with the old and the new entry. Calls `missing` with each
+    /// entry that is not in the tree; the caller must insert these.
     pub(crate) fn replace_sorted(
         &mut self,
         entries: &[E],
@@ -53,16 +53,16 @@ impl<E: Idempotent> Node<E> {
                 let mut at = 0;
                 while let Some(first) = entries.first() {
                     at += children[at + 1..].partition_point(|child| child.min <= first.key());
-                    // All that lie below the next child's least key are of this one.
-                    let here = match children.get(at + 1) {
+                    // All entries below the next child's least key belong to this child.
+                    let inside = match children.get(at + 1) {
                         Some(next) => entries.partition_point(|entry| entry.key() < next.min),
                         None => entries.len(),
                     };
-                    let (mine, rest) = entries.split_at(here);
+                    let (mine, rest) = entries.split_at(inside);
                     let child = &mut children[at];
                     child.node.replace_sorted(mine, replaced, missing);
-                    // It may grow by what is missing, too: then a search looks at more than it
-                    // must, and finds the same.
+                    // The sum may include missing entries too: then a search visits more nodes than
+                    // necessary, with the same result.
                     child.sum = mine.iter().fold(child.sum, |sum, entry| E::add(sum, entry.sum()));
                     entries = rest;
                 }

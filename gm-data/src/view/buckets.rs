@@ -1,5 +1,4 @@
-//! What anti-entropy asks a state: its buckets, and the records in them. Knows nothing of what is
-//! sent.
+//! Queries of anti-entropy (Demers et al. 1987) for a state: its buckets and the records in them.
 
 use core::array;
 
@@ -7,17 +6,17 @@ use crate::buckets::{Bucket, Buckets};
 use crate::{Record, View};
 
 impl View {
-    /// How many records are in a bucket, and their fingerprint. Logarithmic.
+    /// Number and fingerprint of the records in a bucket. Logarithmic.
     ///
-    /// Buckets are those of the page on hashes in `hash.rs`: level 0 has one, with all records,
-    /// whose fingerprint is the low 64 bits of [`fingerprint`](crate::GroupState::fingerprint);
-    /// level `l`, up to 16, has 16^`l`. One that is not there is empty.
+    /// `hash.rs` specifies the buckets. Level 0 has one bucket with all records, whose fingerprint
+    /// is the low 64 bits of [`fingerprint`](crate::GroupState::fingerprint). Level `l`, up to 16,
+    /// has 16^`l` buckets. A bucket that does not exist is empty.
     pub fn bucket(&self, level: u8, index: u64) -> Bucket {
         self.buckets().bucket(level, index)
     }
 
-    /// The sixteen buckets of the next level that make up a bucket, in the order of their indexes,
-    /// from 16 `index` on. Those of a bucket that is not there, or is of the last level, are empty.
+    /// The sixteen children of a bucket on the next level, in the order of their indexes, from 16
+    /// `index` on. They are empty if the bucket does not exist or is on the last level.
     pub fn bucket_children(&self, level: u8, index: u64) -> [Bucket; 16] {
         let Some(first) = index.checked_mul(16) else { return [Bucket::default(); 16] };
         let mut child = first..;
@@ -26,15 +25,15 @@ impl View {
         })
     }
 
-    /// The records of a bucket, in the order of their members' places; those of one place in that
-    /// of the members. Costs a search for each.
+    /// The records of a bucket by the hash positions of their members, then by member. Each costs a
+    /// search.
     pub fn bucket_records(&self, level: u8, index: u64) -> impl Iterator<Item = &Record> + '_ {
         self.buckets().members(level, index).filter_map(|member| self.record(member))
     }
 
-    /// The first record whose member's place is `place` or after it, going round at the end; `None`
-    /// if there are no records. With a number of chance: a member of chance, nearly evenly.
-    /// Logarithmic.
+    /// The first record whose member's hash position is at or after `position`, wrapping around at
+    /// the end; `None` if there are no records. With a random position, this selects a member at
+    /// random, nearly uniformly. Logarithmic.
     pub fn record_from_position(&self, position: u64) -> Option<&Record> {
         self.record(self.buckets().first_member_from(position)?)
     }

@@ -1,5 +1,5 @@
-//! What the black-box tests share: short ways to say ids, ranges, items, records and times. Knows
-//! nothing of what they test.
+//! Helpers of the integration tests: short constructors of ids, ranges, items, records and
+//! contexts.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use gm_clock::{Incarnation, NetId};
@@ -37,18 +37,18 @@ pub(crate) fn predecessor(number: u64, clock: u64) -> Option<Predecessor> {
     Some(Predecessor { incarnation: incarnation(number), clock })
 }
 
-/// 100 seconds after 1970, chance 7, at 0 milliseconds.
+/// 100 seconds after 1970, random bits 7, at 0 milliseconds.
 pub(crate) const NOW: WriteContext = WriteContext { unix_seconds: 100, entropy: 7, millis: 0 };
 
-/// The incarnation that a first write at [`NOW`] opens, if nothing greater was heard of.
+/// The incarnation that a first write at [`NOW`] opens, if no greater one is known.
 pub(crate) const FIRST: u64 = 100 * 65_536 + 7;
 
-/// [`NOW`], so many milliseconds later.
+/// [`NOW`] plus the given number of milliseconds.
 pub(crate) fn later(millis: u64) -> WriteContext {
     WriteContext { millis, ..NOW }
 }
 
-/// The member serves the range on port 80 with priority 1, and said so at that time.
+/// An item by which the member serves the range on port 80 with priority 1, with the given stamp.
 pub(crate) fn serves(member: NetId, text: &str, time: u64) -> StampedItem {
     StampedItem { item: Item::serves(member, range(text), 80, 1).expect("priority 1"), stamp: time }
 }
@@ -61,17 +61,17 @@ pub(crate) fn removal(member: NetId, text: &str, time: u64) -> StampedItem {
     StampedItem { item: Item::removal(member, range(text)), stamp: time }
 }
 
-/// A record of those items, opened from nothing, with floor 0.
+/// A record of the given items, without predecessor and with floor 0.
 pub(crate) fn record(member: NetId, version: Version, items: &[StampedItem]) -> Record {
     Record::from_parts(member, version, None, 0, items.iter().copied()).expect("sound parts")
 }
 
-/// The state of the group `G` with those records.
+/// The state of the group `G` with the given records.
 pub(crate) fn group_state(records: impl IntoIterator<Item = Record>) -> GroupState {
     GroupState::from_records(name("G"), records)
 }
 
-/// Nothing is known of `G` yet to 10.0.0.1.
+/// The empty replica of 10.0.0.1 in group `G`.
 pub(crate) fn empty_replica() -> Replica {
     Replica::new(id(1), name("G"))
 }
@@ -84,7 +84,7 @@ pub(crate) fn unserve(text: &str) -> Change {
     Change::Unserve(range(text))
 }
 
-/// One's own items as text, one by one, with their times: `0x00000000-0x00000009 add :80 x1 @1`.
+/// The own items as text, one by one, with their stamps: `0x00000000-0x00000009 add :80 x1 @1`.
 pub(crate) fn own_items(replica: &Replica) -> Vec<String> {
     replica
         .own_record()
@@ -93,13 +93,13 @@ pub(crate) fn own_items(replica: &Replica) -> Vec<String> {
         .collect()
 }
 
-/// `RANGE OP :PORT xPRIORITY @TIME`.
+/// `RANGE OP :PORT xPRIORITY @STAMP`.
 pub(crate) fn format_item(StampedItem { item, stamp: time }: StampedItem) -> String {
     format!("{} {} :{} x{} @{time}", item.range(), item.op(), item.port(), item.priority())
 }
 
-/// The replica is as it was: every record with its removals and floors, the fingerprint, the
-/// counts, the conflict, and what only its debug text shows.
+/// Asserts that the replica is unchanged: every record with its removals and floors, the
+/// fingerprint, the counts, the conflict, and everything else in its debug text.
 pub(crate) fn assert_same(before: &Replica, after: &Replica) {
     assert_eq!(before.own_record(), after.own_record(), "one's own record");
     let (old, new) = (before.state(), after.state());
@@ -111,7 +111,7 @@ pub(crate) fn assert_same(before: &Replica, after: &Replica) {
     assert_eq!(format!("{before:?}"), format!("{after:?}"), "what cannot be asked for");
 }
 
-/// Makes a call that must be refused, and sees to it that it changed nothing.
+/// Makes a call that must be refused, and asserts that it changed nothing.
 pub(crate) fn refused<T: core::fmt::Debug, E>(
     replica: &mut Replica,
     call: impl FnOnce(&mut Replica) -> Result<T, E>,

@@ -1,4 +1,4 @@
-//! What goes from node to node in the small world: the crate's piece and its twin's, side by side.
+//! Messages between the nodes of the small world, of the crate and of the model in step.
 
 use std::collections::BTreeMap;
 use std::string::String;
@@ -31,25 +31,25 @@ impl World {
         member: NetId,
         stale: usize,
     ) -> Result<(), String> {
-        let shown = self.nodes[to].shown.get(&member).cloned().unwrap_or_default();
-        let known = shown.iter().rev().nth(stale % (shown.len() + 1)).copied();
+        let known_versions = self.nodes[to].known_versions.get(&member).cloned().unwrap_or_default();
+        let known = known_versions.iter().rev().nth(stale % (known_versions.len() + 1)).copied();
         let node = &self.nodes[from];
         if node.dead {
             return Ok(());
         }
-        if let Some(piece) = transfer(node, member, known)? {
-            self.net.push((to, piece));
+        if let Some(packet) = transfer(node, member, known)? {
+            self.net.push((to, packet));
         }
         Ok(())
     }
 
-    pub(super) fn deliver(&mut self, to: usize, piece: &Packet) -> Result<(), String> {
+    pub(super) fn deliver(&mut self, to: usize, packet: &Packet) -> Result<(), String> {
         let (context, node) = (self.context(), &mut self.nodes[to]);
         if node.dead {
             return Ok(());
         }
         let own = node.real.own_record().map(crate::Record::version);
-        match piece {
+        match packet {
             Packet::State(real, model) => {
                 node.real.merge(real, context).map_err(|why| format!("{why:?}"))?;
                 model.iter().for_each(|(member, record)| node.model.merge(*member, record, 0));
@@ -64,7 +64,9 @@ impl World {
                         | (ApplyOutcome::DoesNotFit, ModelOutcome::DoesNotFit)
                 );
                 if !same {
-                    return Err(format!("increment {real:?}: {outcome:?}, but the twin {model_outcome:?}"));
+                    return Err(format!(
+                        "increment {real:?}: {outcome:?}, but {model_outcome:?} in the model"
+                    ));
                 }
                 if outcome == ApplyOutcome::Applied {
                     invariants::same_as_whole_record(node, real, whole)?;
@@ -72,14 +74,14 @@ impl World {
                 let counted = match outcome {
                     ApplyOutcome::Applied => "increment applied",
                     ApplyOutcome::AlreadyKnown => "increment known",
-                    ApplyOutcome::DoesNotFit => "increment asked about",
-                    ApplyOutcome::Refused => return Err("nothing was evicted".into()),
+                    ApplyOutcome::DoesNotFit => "increment requested",
+                    ApplyOutcome::Refused => return Err("refused, although nothing was evicted".into()),
                 };
                 self.count(counted);
             }
         }
         if self.nodes[to].real.own_record().map(crate::Record::version) != own {
-            self.count("re-assertion");
+            self.count("refutation");
         }
         self.note_written(to);
         Ok(())
@@ -89,12 +91,13 @@ impl World {
         *self.counts.entry(what).or_default() += 1;
     }
 
-    /// No faults any more: everybody exchanges with everybody until nothing moves, within a bound.
+    /// Without further faults, all nodes exchange their records until nothing changes, within a
+    /// bounded number of rounds.
     pub(super) fn heal(&mut self) -> Result<(), String> {
         self.net.clear();
-        // A record may have to go to its owner, be re-asserted there, and go to everybody: three
-        // rounds, and one in which nothing happens; the chain of nodes can make each of them one
-        // longer.
+        // A record may have to reach its owner, be refuted there, and reach all nodes: three
+        // rounds, and one in which nothing happens. The chain of nodes can add one round to each of
+        // them.
         for _ in 0..8 {
             let mut moved = false;
             for (from, to) in (0..NODES * NODES).map(|pair| (pair / NODES, pair % NODES)) {
@@ -108,7 +111,7 @@ impl World {
         Err(String::from("the nodes still exchange after 8 rounds without faults"))
     }
 
-    /// What anti-entropy does between two nodes; whether anything was sent.
+    /// One anti-entropy exchange between two nodes. Returns whether anything was sent.
     fn exchange(&mut self, from: usize, to: usize) -> Result<bool, String> {
         self.now += 1;
         if from == to || self.nodes[from].dead || self.nodes[to].dead {
@@ -129,13 +132,13 @@ impl World {
             }
             let known = theirs.map(|stamp| stamp.version);
             let same_version = mine.map(|stamp| stamp.version) == known;
-            let piece = transfer(sender, member, known.filter(|_| !same_version))?;
-            if let Some(piece) = piece {
+            let packet = transfer(sender, member, known.filter(|_| !same_version))?;
+            if let Some(packet) = packet {
                 moved = true;
-                self.deliver(to, &piece)?;
-                // Whoever could not use it asks, and gets the whole record.
-                let held = self.nodes[to].real.state().record(member).map(crate::Record::version_digest);
-                if held < mine {
+                self.deliver(to, &packet)?;
+                // A node that could not apply it requests and gets the whole record.
+                let theirs = self.nodes[to].real.state().record(member).map(crate::Record::version_digest);
+                if theirs < mine {
                     let whole = transfer(&self.nodes[from], member, None)?;
                     whole.map_or(Ok(()), |whole| self.deliver(to, &whole))?;
                 }
@@ -145,7 +148,7 @@ impl World {
     }
 }
 
-/// What the node hands over of the member to a holder of `known`; crate and twin must hand over the
+/// The transfer of the member's record to a holder of `known`; crate and model must choose the
 /// same.
 fn transfer(node: &WorldNode, member: NetId, known: Option<Version>) -> Result<Option<Packet>, String> {
     let Some(record) = node.model.records.get(&member) else { return Ok(None) };
@@ -156,7 +159,7 @@ fn transfer(node: &WorldNode, member: NetId, known: Option<Version>) -> Result<O
         Transfer::Nothing if theirs == Some(mine) => Ok(None),
         Transfer::Request if theirs > Some(mine) => Ok(None),
         Transfer::Increment(real) => {
-            let model = model.ok_or_else(|| format!("{real:?}, but the twin makes none"))?;
+            let model = model.ok_or_else(|| format!("{real:?}, but none in the model"))?;
             invariants::same_increment(&real, &model)?;
             Ok(Some(Packet::Increment(real, model, record.clone())))
         }
@@ -164,8 +167,8 @@ fn transfer(node: &WorldNode, member: NetId, known: Option<Version>) -> Result<O
             let real = GroupState::from_records(group(), vec![real]);
             Ok(Some(Packet::State(real, BTreeMap::from([(member, record.clone())]))))
         }
-        other => {
-            Err(format!("handed over {other:?} for {theirs:?}, but the twin {model:?}, holding {mine:?}"))
-        }
+        other => Err(format!(
+            "transfer {other:?} for {theirs:?}, but {model:?} in the model; the record is {mine:?}"
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! What a node of the small world does of its own: writes, forgets, stops and starts.
+//! Operations of a node of the small world: write, forget, stop and start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -29,7 +29,7 @@ impl World {
         let changes: Vec<Change> = batch.iter().map(change).collect();
         let before =
             node.model.records.get(&id(at)).map(|record| (record.inc, record.forgotten, record.clock));
-        // Unserving the last item where it is an interest already is refused, and the twin writes
+        // Unserving a last item that is an interest already is refused, and the model writes
         // nothing.
         let result = node.real.change(&changes, context);
         let changed = node.model.write(&batch, 0);
@@ -49,7 +49,7 @@ impl World {
                 Ok(())
             }
             Err(crate::ChangeError::LastItem { .. }) if !changed => Ok(()),
-            other => Err(format!("{batch:?}: {other:?}, but the twin wrote: {changed}")),
+            other => Err(format!("{batch:?}: {other:?}, but the model wrote: {changed}")),
         }
     }
 
@@ -74,7 +74,7 @@ impl World {
             Err(ForgetError::ThisNode { .. }) if at == member => return Ok(()),
             other => other,
         };
-        Err(format!("{why:?}, but the twin forgot: {forgot}"))
+        Err(format!("{why:?}, but the model forgot: {forgot}"))
     }
 
     pub(super) fn restart(&mut self, at: usize, disk: Disk) {
@@ -89,12 +89,12 @@ impl World {
             Disk::Lost => (GroupState::new(group()), BTreeMap::new()),
         };
         let own = model.get(&id(at)).map(ModelRecord::live).unwrap_or_default();
-        node.intent = own.into_iter().map(|(range, said)| (range, (said.1, said.2, said.3))).collect();
+        node.intent = own.into_iter().map(|(range, item)| (range, (item.1, item.2, item.3))).collect();
         if disk != Disk::Good {
-            // Who forgot may be the one who lost it.
+            // The node that forgot may be the one that lost its disk.
             self.forgotten.clear();
         }
-        // Who reads a restarted node begins anew.
+        // A reader of a restarted node starts from an empty state.
         (node.seen, node.followed) = (GroupState::new(group()), BTreeSet::new());
         node.last_write = None;
         node.real = Replica::restore(id(at), real);
