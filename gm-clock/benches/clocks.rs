@@ -28,13 +28,13 @@ fn map(world: &WorldClock) -> Map {
 
 fn map_merge(map: &mut Map, other: &Map) -> usize {
     let mut changed = 0;
-    for (&member, &stamp) in other {
+    for (&member, &clock) in other {
         let old = map.entry(member).or_insert_with(|| {
             changed += 1;
-            stamp
+            clock
         });
-        if *old < stamp {
-            *old = stamp;
+        if *old < clock {
+            *old = clock;
             changed += 1;
         }
     }

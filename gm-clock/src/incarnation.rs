@@ -16,7 +16,7 @@ pub const CEILING: u64 = (1 << 62) - 1;
 
 const _: () = assert!(CEILING.checked_add(CEILING).is_some() && CEILING.leading_zeros() == 2);
 
-/// One life of a member's writing: a number in `0..=CEILING`. A later life is greater.
+/// Number of one life of a member's writing, in `0..=CEILING`. A later life has a greater number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(u64);
 

@@ -17,7 +17,7 @@ pub struct Lag {
     pub behind: Behind,
 }
 
-/// One of the two world clocks of a comparison `this.lag(&other)`.
+/// Side of a comparison `this.lag(&other)`: one of the two world clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The world clock on which the method was called.

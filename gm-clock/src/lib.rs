@@ -1,12 +1,12 @@
 //! Node identities and logical clocks of group members.
 //!
-//! The entry points of this crate are [`NetId`] and [`WorldClock`]. It is `no_std` with `alloc`, and
-//! has no I/O and no wall-clock time.
+//! The entry points of this crate are [`NetId`] and [`WorldClock`]. It is `no_std` with `alloc`,
+//! and has no I/O and no wall-clock time.
 //!
 //! - [`NetId`] is a node's identity *and* address: an IP address and a TCP port.
 //! - [`Incarnation`] is one life of a member's writing; a later life has a greater number.
-//! - [`LocalClock`] is (member, incarnation, time). The time counts the member's writes, and only the
-//!   member advances it (compare Lamport clocks).
+//! - [`LocalClock`] is (member, incarnation, time). The time counts the member's writes, and only
+//!   the member advances it (compare Lamport clocks).
 //! - [`WorldClock`] is one `LocalClock` per member: a version vector. An unknown member's clock is
 //!   *absent*, not zero.
 //!
@@ -26,7 +26,7 @@
 //! let mut here = WorldClock::from_iter([first, LocalClock::new(bob, Incarnation::ORIGINAL, 0)?]);
 //! let there = WorldClock::from_iter([second]);
 //!
-//! // Each clock has something that the other lacks. Bob, at time 0, is known here and absent there.
+//! // Each clock has a newer entry than the other. Bob, at time 0, is known here and absent there.
 //! assert_eq!(here.compare(&there), Causality::Concurrent);
 //! let lag: Vec<Lag> = here.lag(&there).collect();
 //! assert_eq!(

@@ -21,20 +21,18 @@ pub struct WorldClock {
 /// Causal relation of one world clock to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Causality {
-    /// The first is older: it lacks something that the other has, and has nothing that the other
-    /// lacks.
+    /// The first is older: some of its entries are older or absent, and none is newer.
     Before,
-    /// The first is newer: it has something that the other lacks, and lacks nothing that the other
-    /// has.
+    /// The first is newer: some of its entries are newer, and none is older or absent.
     After,
     /// The two are equal.
     Equal,
-    /// Each has something that the other lacks.
+    /// Neither is older: each has an entry that is newer than the other's.
     Concurrent,
 }
 
 impl WorldClock {
-    /// The empty world clock, which knows no member. Does not allocate.
+    /// The empty world clock. Does not allocate.
     pub const fn new() -> WorldClock {
         WorldClock { clocks: Vec::new() }
     }
@@ -169,7 +167,7 @@ fn advance(mine: &mut LocalClock, theirs: &LocalClock) -> bool {
 }
 
 impl PartialOrd for WorldClock {
-    /// As [`WorldClock::compare`], where `None` is [`Causality::Concurrent`].
+    /// Same as [`WorldClock::compare`], where `None` is [`Causality::Concurrent`].
     fn partial_cmp(&self, other: &WorldClock) -> Option<Ordering> {
         match self.compare(other) {
             Causality::Before => Some(Ordering::Less),

@@ -49,19 +49,19 @@ fn model(raw: &Raw) -> Model {
     model
 }
 
-fn model_set(model: &mut Model, member: u16, stamp: (u64, u64)) -> bool {
+fn model_set(model: &mut Model, member: u16, clock: (u64, u64)) -> bool {
     let old = model.get(&member).copied();
-    if old.is_some_and(|old| old >= stamp) {
+    if old.is_some_and(|old| old >= clock) {
         return false;
     }
-    model.insert(member, stamp);
+    model.insert(member, clock);
     true
 }
 
 fn model_merge(model: &mut Model, other: &Model) -> usize {
     let mut changed = 0;
-    for (&member, &stamp) in other {
-        changed += usize::from(model_set(model, member, stamp));
+    for (&member, &clock) in other {
+        changed += usize::from(model_set(model, member, clock));
     }
     changed
 }

@@ -75,7 +75,7 @@ impl Writer {
     }
 
     fn change(&mut self) -> Change {
-        let at = self.left.pop().expect("made anew before there is none");
+        let at = self.left.pop().expect("rebuilt before it is empty");
         match self.kind {
             // Between two existing ranges, both of which begin at multiples of a hundred.
             Kind::NewRange => {

@@ -22,7 +22,7 @@ pub struct Bucket {
     pub fingerprint: u64,
 }
 
-/// All members by hash position. A clone takes constant time and shares all data.
+/// The members of a state by hash position. A clone takes constant time and shares all data.
 #[derive(Clone)]
 pub(crate) struct Buckets {
     members: Tree<PositionedMember>,

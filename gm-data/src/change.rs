@@ -11,7 +11,7 @@ use crate::packed_item::{ItemContent, range_key};
 use crate::planted_bugs::{Bug, planted};
 use crate::{Item, KeyRange, Op, Record};
 
-/// One change of a member to its own record. A batch of changes is one write: other nodes see all
+/// A change of a member to its own record. A batch of changes is one write: other nodes see all
 /// of it or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {

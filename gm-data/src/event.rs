@@ -11,7 +11,7 @@ use crate::planted_bugs::{Bug, planted};
 use crate::tree::{Entry as _, Tree};
 use crate::{GroupState, Item, Record};
 
-/// One change between two states of a group. Changes of kept removals, stamps or versions alone are
+/// A change between two states of a group. Changes of kept removals, stamps or versions alone are
 /// not events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupEvent {
@@ -42,7 +42,7 @@ pub struct EventCursor {
 }
 
 impl GroupState {
-    /// All events from `before` to this state, in the order of the members. For each member: first
+    /// The events from `before` to this state, in the order of the members. For each member: first
     /// that it joined, then its ranges in order, finally that it left. The cost is proportional to
     /// what the two states do not share.
     pub fn events_since(&self, before: &GroupState) -> Vec<GroupEvent> {
@@ -115,8 +115,8 @@ impl GroupState {
     }
 }
 
-/// Appends the events of one member, after the item `cursor` if that is given. Returns the key of the
-/// last item whose event was appended if the limit was reached.
+/// Appends the events of one member, after the item `cursor` if that is given. Returns the key of
+/// the last item whose event was appended if the limit was reached.
 fn record_events(
     old: Option<&Record>,
     new: Option<&Record>,
@@ -173,8 +173,8 @@ pub(crate) fn each_item_change(
     });
 }
 
-/// As `each_item_change`, from the item with the key `first` on, with the key of each item, until
-/// `visit` breaks.
+/// Same as `each_item_change`, from the item with the key `first` on, with the key of each item,
+/// until `visit` breaks.
 fn walk_item_changes(
     old: Option<&Record>,
     new: Option<&Record>,

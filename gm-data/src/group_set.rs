@@ -6,7 +6,7 @@ use gm_clock::NetId;
 
 use crate::{GroupName, Replica, hash};
 
-/// All replicas of a node by group name, in the order of the names.
+/// The replicas of a node by group name, in the order of the names.
 #[derive(Clone, Debug)]
 pub struct GroupSet {
     me: NetId,

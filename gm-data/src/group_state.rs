@@ -106,8 +106,8 @@ impl GroupState {
         self.records.get(member).map(|entry| &entry.record)
     }
 
-    /// All records in the order of their members, including those of members that left or were
-    /// forgotten.
+    /// The records of all members in the order of their members, including those of members that
+    /// left or were forgotten.
     pub fn records(&self) -> impl ExactSizeIterator<Item = &Record> + '_ {
         self.records.iter().map(|entry| &*entry.record)
     }
@@ -151,7 +151,7 @@ impl GroupState {
         self.merge_except(other, None)
     }
 
-    /// As [`merge`](GroupState::merge), except that the record of `own` is left out.
+    /// Same as [`merge`](GroupState::merge), except that the record of `own` is left out.
     pub(crate) fn merge_except(
         &mut self,
         other: &GroupState,

@@ -1,38 +1,43 @@
 //! Hashes of items, records and groups: digests, fingerprints and roots, which form a Merkle tree
 //! (Merkle 1987).
 //!
-//! Every implementation must compute the same numbers. Therefore they use only operations that every
-//! language has, such as multiplication and exclusive or modulo 2^64, and `vectors/hashes.json` has
-//! examples:
+//! Every implementation must compute the same numbers. Therefore they use only operations that
+//! every language has, such as multiplication and exclusive or modulo 2^64, and
+//! `vectors/hashes.json` has examples:
 //!
 //! ```text
-//! mix(x)      the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014; constants: Stafford's "Mix13"):
-//!             x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27; x *= 0x94d049bb133111eb; x ^= x >> 31
+//! mix(x)      the finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014; constants: Stafford's
+//!             "Mix13"): x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27;
+//!             x *= 0x94d049bb133111eb; x ^= x >> 31
 //! step(h, w)  mix((h + 0x9e3779b97f4a7c15) ^ w)
 //! H0(m)       IPv4: step(step(1, 4 << 16 | port), address)
 //!             IPv6: step(step(step(1, 6 << 16 | port), high 64 bits of the address), low 64 bits)
-//! H(item)     step(step(step(H0(member), start << 32 | end), op << 32 | port << 16 | priority), stamp)
+//! H(item)     step(step(step(H0(member), start << 32 | end),
+//!             op << 32 | port << 16 | priority), stamp)
 //! digest      the sum of H over a member's live items, mod 2^64
 //! H'(record)  two halves of 128 bits, high first, with t = 2 and t = 3:
-//!             step(step(step(step(t, H0(member)), incarnation), forgotten << 63 | clock), digest)
+//!             step(step(step(step(t, H0(member)), incarnation), gone << 63 | clock), digest)
+//!             gone = 1 if the version is forgotten, else 0
 //! fingerprint of a group: the sum of H' over its records, mod 2^128
-//! root        the sum over groups that have a record, mod 2^128, of two halves, with t = 4 and t = 5:
-//!             step(step(step(t, N), high half of the fingerprint), low half)
+//! root        the sum over groups that have a record, mod 2^128, of two halves, with t = 4 and
+//!             t = 5: step(step(step(t, N), high half of the fingerprint), low half)
 //!             N = bytes(6, name)
-//! bytes(t, b) step over the bytes: first step(t, their number), then the bytes, eight at a time, little-endian, zero-padded
-//! weight      of a member for a key, by which members of equal priority share the keys: step(step(7, H0(member)), key);
-//!             the greater one is preferred (rendezvous hashing: Thaler and Ravishankar, 1998)
+//! bytes(t, b) step over the bytes: first step(t, their number), then the bytes, eight at a time,
+//!             little-endian, zero-padded
+//! weight      of a member for a key, by which members of equal priority share the keys:
+//!             step(step(7, H0(member)), key); the member with the greatest one is preferred
+//!             (rendezvous hashing: Thaler and Ravishankar 1998)
 //! place       of a member (its hash position), which assigns it to buckets: step(9, H0(member))
-//! bucket      of level l, 0 to 16, and index i below 16^l: the records of those members whose places have i as their highest
-//!             4 l bits. Its fingerprint: the sum of H' over them, mod 2^64
-//! key_of(b)   an application's key as one of the key space: the high 32 bits of bytes(8, b)
+//! bucket      of level l, 0 to 16, and index i below 16^l: the records of the members whose places
+//!             have i as their highest 4 l bits. Its fingerprint: the sum of H' over them, mod 2^64
+//! key_of(b)   an application's key mapped to the key space: the high 32 bits of bytes(8, b)
 //! ```
 //!
 //! `step` is a bijection in `w`, so two items of a member that differ in one word only never
-//! collide. Unlike in a usual Merkle tree, an inner node is the sum of its leaves rather than a hash
-//! of its children. Sums commute, so a changed item costs two hashes, whatever the size of the group.
-//! The hashes protect against faults, not against attackers with the cluster's key, who can write any
-//! record anyway.
+//! collide. Unlike in a usual Merkle tree, an inner node is the sum of its leaves rather than a
+//! hash of its children. Sums commute, so a changed item costs two hashes, whatever the size of the
+//! group. The hashes protect against faults, not against a holder of the cluster's key, which can
+//! write any record anyway.
 
 use core::net::IpAddr;
 

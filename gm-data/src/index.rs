@@ -21,7 +21,7 @@ pub use coverage::{CoverageSegment, MemberCoverage};
 pub use locate::Owner;
 use member_table::MemberTable;
 
-/// All live ranges of all members. A clone takes constant time and shares all data.
+/// The live ranges of all members. A clone takes constant time and shares all data.
 #[derive(Clone)]
 pub(crate) struct Index {
     members: MemberTable,

@@ -7,18 +7,20 @@
 //!   [`GroupState::merge`] keeps the greater record of each member as a whole, so states may be
 //!   received repeatedly, late, in any order and from any peer.
 //! - A [`Replica`] is the state of a group as one node hosts it. The node writes its own record in
-//!   batches of [`Change`]s, [merges](Replica::merge) what peers send, and refutes foreign records of
-//!   itself (compare refutation in SWIM, Das et al. 2002). A [`GroupSet`] contains all groups of a
-//!   node.
+//!   batches of [`Change`]s, [merges](Replica::merge) what peers send, and refutes foreign records
+//!   of itself (compare refutation in SWIM, Das et al. 2002). A [`GroupSet`] contains all groups of
+//!   a node.
 //! - An [`Increment`] contains the changes of a record since a version, a delta in the sense of
-//!   delta-CRDTs (Almeida et al. 2018). [`GroupState::fingerprint`] compares two states by one number.
-//! - [`GroupState::members`], [`GroupState::items`] and [`GroupState::events_since`] query a state; a
-//!   [`View`] adds an index by key, such as for [`View::locate`].
-//! - [`View::bucket`] returns hashes of a Merkle tree (Merkle 1987), with which anti-entropy locates
-//!   differences between two replicas.
+//!   delta-CRDTs (Almeida et al. 2018). [`GroupState::fingerprint`] compares two states by one
+//!   number.
+//! - [`GroupState::members`], [`GroupState::items`] and [`GroupState::events_since`] query a state;
+//!   a [`View`] adds an index by key, such as for [`View::locate`].
+//! - [`View::bucket`] returns hashes of a Merkle tree (Merkle 1987), with which anti-entropy
+//!   locates differences between two replicas.
 //!
 //! ```
-//! use gm_data::{ApplyOutcome, Change, GroupEvent, GroupName, GroupState, KeyRange, Op, Replica, WriteContext};
+//! use gm_data::{ApplyOutcome, Change, GroupEvent, GroupName, GroupState, KeyRange, Op, Replica};
+//! use gm_data::WriteContext;
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! let group: GroupName = "Customers".parse()?;
@@ -28,7 +30,8 @@
 //!
 //! // Ann joins, with an interest in the whole key space. Bob serves two ranges, in one write.
 //! ann.join(&[], now)?;
-//! let (low, high): (KeyRange, KeyRange) = ("0-0x7fffffff".parse()?, "0x80000000-0xffffffff".parse()?);
+//! let low: KeyRange = "0-0x7fffffff".parse()?;
+//! let high: KeyRange = "0x80000000-0xffffffff".parse()?;
 //! let serve = |range| Change::Serve { range, port: Some(5432), priority: 1 };
 //! bob.change(&[serve(low), serve(high)], now)?;
 //!
@@ -60,8 +63,8 @@
 //! (transfer, purging, forgetting, dropping), `change.rs`, `replica.rs` and the files below it
 //! (writing, refuting), `query.rs`, `event.rs`, `view.rs` and `group_set.rs` (reading). The data
 //! structures are in `hash.rs` (specified for other implementations), `packed_item.rs`, `tree.rs`,
-//! `index.rs` and `buckets.rs`. The crate's tests are in `properties.rs`, with `planted_bugs.rs`. The
-//! feature `serde` (off by default) adds `serde_impls.rs`.
+//! `index.rs` and `buckets.rs`. The crate's tests are in `properties.rs`, with `planted_bugs.rs`.
+//! The feature `serde` (off by default) adds `serde_impls.rs`.
 
 #![no_std]
 

@@ -56,7 +56,7 @@ pub enum ForgetError {
 /// Reply to a node that reported its version of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transfer {
-    /// Nothing: the peer has the same version, or neither side has a record.
+    /// No reply is needed: the peer has the same version, or neither side has a record.
     Nothing,
     /// The peer is ahead: send the local version, or request the record if there is none.
     Request,

@@ -71,7 +71,7 @@ mod planting {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
-    /// All bugs.
+    /// Every bug.
     pub(crate) const ALL: [Bug; 22] = [
         Bug::FloorNotCarried,
         Bug::IncrementMerged,

@@ -16,7 +16,7 @@ impl GroupState {
         self.record(node).is_some_and(Record::is_member)
     }
 
-    /// All live items: the served ranges and the ranges of interest.
+    /// The live items of all members: the served ranges and the ranges of interest.
     pub const fn items(&self) -> ItemSet<'_> {
         ItemSet { state: self, op: None }
     }

@@ -192,7 +192,7 @@ impl Record {
         (self.live_count, self.items.len())
     }
 
-    /// All items sorted by range, including kept removals.
+    /// The items sorted by range, including kept removals.
     pub fn stamped_items(&self) -> impl ExactSizeIterator<Item = StampedItem> + '_ {
         self.items.iter().map(|packed| packed.stamped_item(self.member))
     }

@@ -44,12 +44,12 @@ pub struct Replica {
     conflict: IdentityConflict,
     /// Recent evictions, by peers and by this node.
     evictions: Evictions,
-    /// How many times this node reset its record to an incarnation below a foreign one.
+    /// Number of times this node reset its record to an incarnation below a foreign one.
     resets: u64,
 }
 
 impl Replica {
-    /// Creates the replica of a node that knows nothing of the group, as after losing its disk.
+    /// Creates an empty replica, as for a node that is new in the group or lost its disk.
     pub fn new(me: NetId, name: GroupName) -> Replica {
         Replica::restore(me, GroupState::new(name))
     }
@@ -116,7 +116,8 @@ impl Replica {
             && self.resets == 0
     }
 
-    /// How many times this node refuted recently, and whether its writing is paused.
+    /// State of the detection of identity conflicts: recent refutations, and whether writing is
+    /// paused.
     pub const fn conflict(&self) -> &IdentityConflict {
         &self.conflict
     }

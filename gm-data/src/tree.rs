@@ -93,7 +93,7 @@ impl<E: Entry> Tree<E> {
         }
     }
 
-    /// All entries, sorted.
+    /// Iterates over the sorted entries.
     pub(crate) fn iter(&self) -> Iter<'_, E> {
         Iter::new(self.root.as_ref(), self.len)
     }

@@ -38,8 +38,8 @@ impl View {
         owners
     }
 
-    /// As [`locate`](View::locate), into a list of the caller, which is cleared first. Does not
-    /// allocate if the list is large enough and few members serve the key.
+    /// Same as [`locate`](View::locate), into a list of the caller, which is cleared first. Does
+    /// not allocate if the list is large enough and few members serve the key.
     pub fn locate_into(&self, key: u32, owners: &mut Vec<Owner>) {
         self.index().locate_into(key, owners);
     }
@@ -49,7 +49,7 @@ impl View {
         self.index().first_owner(key)
     }
 
-    /// All served items that overlap the range, by range, then member.
+    /// The served items that overlap the range, by range, then member.
     pub fn locate_range(&self, range: KeyRange) -> Vec<Owner> {
         self.index().locate_range(range)
     }

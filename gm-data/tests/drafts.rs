@@ -127,19 +127,19 @@ fn merging_others_ignores_the_own_record() {
 #[test]
 fn copies_of_the_own_record_are_classified() {
     let mut replica = empty_replica();
-    let stamp = |version| VersionDigest { version, digest: 0 };
-    assert_eq!(replica.classify_copy(stamp(version(1, 1))), PeerCopy::Foreign, "there is no own record");
+    let copy = |version| VersionDigest { version, digest: 0 };
+    assert_eq!(replica.classify_copy(copy(version(1, 1))), PeerCopy::Foreign, "there is no own record");
     replica.change(&[serve("0-9")], NOW).expect("sound");
     let before = replica.clone();
     let own = replica.own_record().expect("written").version_digest();
     let cases = [
         (own, PeerCopy::Same),
         (VersionDigest { digest: own.digest ^ 1, ..own }, PeerCopy::Foreign),
-        (stamp(version(FIRST, 0)), PeerCopy::Older),
-        (stamp(version(FIRST, 2)), PeerCopy::Foreign),
-        (stamp(forgotten(FIRST, 1)), PeerCopy::Foreign),
-        (stamp(forgotten(FIRST - 1, 99)), PeerCopy::Older),
-        (stamp(version(FIRST + 1, 0)), PeerCopy::Foreign),
+        (copy(version(FIRST, 0)), PeerCopy::Older),
+        (copy(version(FIRST, 2)), PeerCopy::Foreign),
+        (copy(forgotten(FIRST, 1)), PeerCopy::Foreign),
+        (copy(forgotten(FIRST - 1, 99)), PeerCopy::Older),
+        (copy(version(FIRST + 1, 0)), PeerCopy::Foreign),
     ];
     for (received, want) in cases {
         assert_eq!(replica.classify_copy(received), want, "{received:?}");

@@ -22,10 +22,10 @@ fn written() -> Replica {
 }
 
 /// The eviction of everything above the given incarnation, except for the margin.
-fn far_above(life: u64) -> Eviction {
+fn far_above(incarnation: u64) -> Eviction {
     Eviction {
         member: id(1),
-        least: version(life + (1 << 32), 0),
+        least: version(incarnation + (1 << 32), 0),
         greatest: Version { incarnation: Incarnation::MAX, forgotten: true, clock: CEILING },
     }
 }
@@ -46,10 +46,10 @@ fn a_clock_at_its_end_is_refuted_without_an_eviction() {
             // Writing continues, with increments.
             let write = replica.change(&[serve("10-19")], NOW).expect("sound");
             assert_eq!(write.version, Version { clock: 3, ..expected });
-            assert_eq!(other.apply(&write.increment.expect("within a life")), ApplyOutcome::Applied);
+            assert_eq!(other.apply(&write.increment.expect("within an incarnation")), ApplyOutcome::Applied);
         }
     }
-    // A claim just below the horizon is refuted as usual.
+    // A clock just below the horizon is followed as usual.
     let mut replica = written();
     let outcome =
         replica.observe_own_record(VersionDigest { version: version(FIRST, HORIZON - 1), digest: 0 }, NOW);
@@ -72,10 +72,10 @@ fn an_own_clock_beyond_the_horizon_starts_again() {
         assert_eq!(other.merge(replica.state()).expect("one group").newer, [id(1)]);
         assert_eq!(&other, replica.state());
         let write = replica.change(&[unserve("0-9")], NOW).expect("sound");
-        assert_eq!(other.apply(&write.increment.expect("within a life")), ApplyOutcome::Applied);
+        assert_eq!(other.apply(&write.increment.expect("within an incarnation")), ApplyOutcome::Applied);
         // A write that needs no tick needs no new incarnation.
         let mut replica = restored();
-        assert!(!replica.change(&[serve("0-9")], NOW).expect("it stands there").changed);
+        assert!(!replica.change(&[serve("0-9")], NOW).expect("the item is stored already").changed);
         assert_eq!(replica.own_record(), state.record(id(1)));
         assert_eq!(restored().leave(NOW).expect("a member").version, version(FIRST, 2));
     }
@@ -87,14 +87,14 @@ fn an_incarnation_beyond_the_horizon_is_reset() {
         [version(HORIZON, 1), version(CEILING, 1), version(CEILING, CEILING), forgotten(CEILING, CEILING)];
     for received in received {
         let mut replica = written();
-        let stamp = VersionDigest { version: received, digest: 0 };
+        let seen = VersionDigest { version: received, digest: 0 };
         let (version, eviction) = (version(FIRST + 1, 2), far_above(FIRST + 1));
         let expected = OwnRecordOutcome::Reset { version, eviction };
-        assert_eq!(replica.observe_own_record(stamp, NOW), expected, "{received}");
+        assert_eq!(replica.observe_own_record(seen, NOW), expected, "{received}");
         assert!(eviction.covers(received));
         // A peer that still sends the evicted record gets the eviction, and nothing is written.
         let before = replica.own_record().cloned();
-        assert_eq!(replica.observe_own_record(stamp, NOW), OwnRecordOutcome::AlreadyEvicted(eviction));
+        assert_eq!(replica.observe_own_record(seen, NOW), OwnRecordOutcome::AlreadyEvicted(eviction));
         assert_eq!(replica.own_record().cloned(), before);
 
         // Another node drops its record and then accepts the new incarnation, but not the old one
@@ -118,7 +118,7 @@ fn an_incarnation_beyond_the_horizon_is_reset() {
 
 #[test]
 fn the_first_write_resets_a_stored_incarnation() {
-    for (life, hint, expected) in [
+    for (incarnation, hint, expected) in [
         (HORIZON, 100, FIRST),
         (CEILING, 100, FIRST),
         // A wall clock without information.
@@ -126,7 +126,7 @@ fn the_first_write_resets_a_stored_incarnation() {
         (CEILING, u64::MAX, 1),
     ] {
         let context = WriteContext { unix_seconds: hint, ..NOW };
-        let state = group_state([record(id(1), version(life, 4), &[serves(id(1), "0-9", 1)])]);
+        let state = group_state([record(id(1), version(incarnation, 4), &[serves(id(1), "0-9", 1)])]);
         let mut replica = Replica::restore(id(1), state);
         let write = replica.change(&[serve("10-19")], context).expect("sound");
         assert_eq!((write.version, write.increment), (version(expected, 6), None));
@@ -198,7 +198,7 @@ fn a_replica_never_evicts_its_own_record() {
     assert_eq!(replica.evict(&[eviction], 0), []);
     assert_eq!(replica.own_record().cloned(), before);
     // It refutes it instead.
-    let stamp = VersionDigest { version: eviction.greatest, digest: 0 };
-    assert!(matches!(replica.observe_own_record(stamp, later(1)), OwnRecordOutcome::Refuted(_)));
+    let seen = VersionDigest { version: eviction.greatest, digest: 0 };
+    assert!(matches!(replica.observe_own_record(seen, later(1)), OwnRecordOutcome::Refuted(_)));
     assert!(!eviction.covers(replica.own_record().expect("written").version()));
 }

@@ -314,7 +314,7 @@ fn place_vectors() -> Vec<Value> {
     records.iter().map(vector).collect()
 }
 
-/// One vector per line, so that changing one vector changes one line.
+/// Formats one vector per line, so that changing one vector changes one line.
 fn format_item(parts: &[(&str, Vec<Value>)]) -> String {
     let note = "Numbers of 64 and 128 bits are hex texts, most significant digit first. `h0` is H0 of the member; the other \
                 names are those of the crate's page on hashes (src/hash.rs). Items of a record: start, end, op, port, priority, stamp. \

@@ -43,26 +43,26 @@ fn an_increment_applies_if_it_leaves_no_gap() {
 fn an_increment_that_does_not_fit_changes_nothing() {
     let false_digest =
         Increment::from_parts(id(2), incarnation(5), None, (2, 3), 1, [items()[2]]).expect("sound");
-    let other_life = group_state([record(id(2), version(4, 3), &items())]);
-    let later_life = group_state([record(id(2), version(6, 0), &[])]);
+    let other_incarnation = group_state([record(id(2), version(4, 3), &items())]);
+    let later_incarnation = group_state([record(id(2), version(6, 0), &[])]);
     let cases = [
         ("nothing is known", group_state([]), since(2), ApplyOutcome::DoesNotFit),
         ("a gap", at(1), since(2), ApplyOutcome::DoesNotFit),
         ("another digest", at(2), false_digest, ApplyOutcome::DoesNotFit),
-        ("another life that it was not opened from", other_life, since(2), ApplyOutcome::DoesNotFit),
+        ("an incarnation that is not its predecessor", other_incarnation, since(2), ApplyOutcome::DoesNotFit),
         (
-            "forgotten in an older life",
+            "forgotten in an older incarnation",
             group_state([record(id(2), forgotten(4, 9), &[])]),
             since(0),
             ApplyOutcome::DoesNotFit,
         ),
         (
-            "forgotten in this life",
+            "forgotten in this incarnation",
             group_state([record(id(2), forgotten(5, 1), &[])]),
             since(0),
             ApplyOutcome::AlreadyKnown,
         ),
-        ("a later life", later_life, since(2), ApplyOutcome::AlreadyKnown),
+        ("a later incarnation", later_incarnation, since(2), ApplyOutcome::AlreadyKnown),
         ("the same", at(3), since(2), ApplyOutcome::AlreadyKnown),
     ];
     for (what, mut state, increment, expected) in cases {

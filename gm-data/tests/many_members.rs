@@ -52,7 +52,7 @@ fn a_walk_by_hash_position_visits_every_member() {
     expected.sort_unstable();
     let first = expected.first().map(|(_, who)| *who);
     for (number, (here, who)) in expected.iter().enumerate() {
-        assert_eq!(at(*here), Some(*who), "at its own place");
+        assert_eq!(at(*here), Some(*who), "at its own hash position");
         let next = expected.get(number + 1).map_or(first, |(_, next)| Some(*next));
         assert_eq!(here.checked_add(1).map_or(next, at), next);
     }

@@ -26,7 +26,7 @@ enum Reason {
     /// item, so its two orders give two results and the nodes never agree. gm compares digests, and
     /// both orders give one result.
     Tie,
-    /// One side has two items of one range. The original removes duplicates during the merge; in gm
+    /// A side has two items of one range. The original removes duplicates during the merge; in gm
     /// that is not a valid record and is refused.
     RawDuplicates,
     /// An item is stamped with another member's clock. The original keeps it or raises; in gm only
@@ -108,8 +108,8 @@ fn stamped(item: &Value) -> StampedItem {
     StampedItem { item: item_of(small(item, "port")), stamp: number(item, "clock_time") }
 }
 
-/// One side of a case as records. An item belongs to the record whose clock it has, if there is
-/// one.
+/// Converts one side of a case to records. An item belongs to the record whose clock it has, if
+/// there is one.
 fn state(side: &Value) -> Result<GroupState, RecordError> {
     let mut parts: BTreeMap<NetId, (u64, Vec<StampedItem>)> = BTreeMap::new();
     for clock in list(side, "world_clock") {

@@ -60,11 +60,11 @@ fn a_new_incarnation_exceeds_all_known_ones() {
     let mut replica = Replica::restore(id(1), stored);
     assert_eq!(write(&mut replica, "10-19", NOW), version(FIRST + 51, 5));
 
-    // A claim arrives before there is an own record, and differs only in a digest: the own record
-    // is created above it.
+    // Version and digest are received before there is an own record: the own record is created
+    // above them.
     let mut replica = empty_replica();
-    let stamp = VersionDigest { version: version(FIRST + 70, 3), digest: 9 };
-    assert_eq!(replica.observe_own_record(stamp, NOW), OwnRecordOutcome::Refuted(version(FIRST + 71, 4)));
+    let seen = VersionDigest { version: version(FIRST + 70, 3), digest: 9 };
+    assert_eq!(replica.observe_own_record(seen, NOW), OwnRecordOutcome::Refuted(version(FIRST + 71, 4)));
     assert_eq!(write(&mut replica, "0-9", NOW), version(FIRST + 71, 5));
 }
 
@@ -115,9 +115,9 @@ fn a_foreign_record_is_refuted() {
         ("higher clock", version(FIRST, 9), &[], version(FIRST + 1, 10)),
         ("higher incarnation, lower clock", version(FIRST + 5, 1), &[], version(FIRST + 6, 4)),
         ("equal with another digest", version(FIRST, 3), &[serves(id(1), "0-9", 1)], version(FIRST + 1, 4)),
-        ("gone, equal clock", forgotten(FIRST, 3), &[], version(FIRST + 1, 4)),
-        ("gone, higher clock", forgotten(FIRST, 4), &[], version(FIRST + 1, 5)),
-        ("gone, lower clock", forgotten(FIRST, 1), &[], version(FIRST + 1, 4)),
+        ("forgotten, equal clock", forgotten(FIRST, 3), &[], version(FIRST + 1, 4)),
+        ("forgotten, higher clock", forgotten(FIRST, 4), &[], version(FIRST + 1, 5)),
+        ("forgotten, lower clock", forgotten(FIRST, 1), &[], version(FIRST + 1, 4)),
     ];
     for (what, received, items, expected) in cases {
         let mut replica = empty_replica();

@@ -41,9 +41,9 @@ fn a_state_shows_its_records_and_a_range_its_ends() {
 #[test]
 fn records_that_differ_in_one_thing_are_not_equal() {
     let items = [serves(id(2), "0-9", 1), serves(id(2), "20-29", 2)];
-    let of = |member, life, clock, opening, floor, items: &[StampedItem]| {
+    let of = |member, incarnation, clock, predecessor, floor, items: &[StampedItem]| {
         let items = items.iter().copied();
-        Record::from_parts(member, version(life, clock), opening, floor, items).expect("sound")
+        Record::from_parts(member, version(incarnation, clock), predecessor, floor, items).expect("sound")
     };
     let one = of(id(2), 5, 3, predecessor(4, 2), 1, &items);
     assert_eq!(one, of(id(2), 5, 3, predecessor(4, 2), 1, &items));

@@ -62,7 +62,7 @@ impl Index {
         }
     }
 
-    /// All served items that overlap the range, by (start, end) and member number.
+    /// The served items that overlap the range, by (start, end) and member number.
     pub(crate) fn locate_range(&self, range: KeyRange) -> Vec<Owner> {
         let mut owners = Vec::new();
         each_overlapping(&self.served, range, |span| owners.push(self.owner(span)));

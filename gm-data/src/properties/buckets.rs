@@ -49,9 +49,9 @@ pub(super) fn same_buckets(view: &View) -> Result<(), String> {
     if (low.records, low.fingerprint) != (view.records().len(), view.fingerprint() as u64) {
         return Err(format!("all: {low:?}, want {:#x}", view.fingerprint()));
     }
-    let places =
+    let positions =
         all.iter().flat_map(|(position, ..)| [position.wrapping_sub(1), *position, position.wrapping_add(1)]);
-    for position in places.chain([0, u64::MAX]) {
+    for position in positions.chain([0, u64::MAX]) {
         let next =
             all.iter().find(|(other, ..)| *other >= position).or(all.first()).map(|(_, member, _)| *member);
         let found = view.record_from_position(position).map(Record::member);
@@ -213,9 +213,9 @@ impl SmallGroup {
                 self.here.commit(draft);
             }
             BucketOperation::Reassert => {
-                if let Some(mut stamp) = self.here.own_record().map(Record::version_digest) {
-                    stamp.version.clock += 1;
-                    self.here.observe_own_record(stamp, context);
+                if let Some(mut seen) = self.here.own_record().map(Record::version_digest) {
+                    seen.version.clock += 1;
+                    self.here.observe_own_record(seen, context);
                 }
             }
         }

@@ -49,7 +49,7 @@ impl HorizonWorld {
         world
     }
 
-    /// The next context: no clock hint, and one minute after the previous one, because identity
+    /// The next context: no clock hint, and a minute after the previous one, because identity
     /// conflicts have their own tests.
     fn context(&mut self) -> WriteContext {
         self.turn += 1;
@@ -86,7 +86,7 @@ impl HorizonWorld {
         self.nodes[OWNER].change(&[serve], context).unwrap();
     }
 
-    /// One node sends its record of the owner to another, with all consequences.
+    /// Lets one node send its record of the owner to another, with all consequences.
     fn send(&mut self, from: usize, to: usize) {
         let Some(record) = self.record(from).cloned() else { return };
         let context = self.context();

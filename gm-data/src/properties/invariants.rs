@@ -8,9 +8,9 @@ use gm_clock::NetId;
 
 use super::model::{ModelIncrement, ModelItem, ModelRecord, Range};
 use super::world::{World, WorldNode, id};
-use crate::{GroupEvent, Increment, Item, Op, Record, StampedItem};
+use crate::{GroupEvent, Increment, Item, Op, Record, StampedItem, VersionDigest};
 
-/// All contents that an owner wrote, by (owner, incarnation, clock).
+/// Contents that an owner wrote, by (owner, incarnation, clock).
 pub(super) type WrittenContents = BTreeMap<(NetId, u64, u64), BTreeSet<BTreeMap<Range, ModelItem>>>;
 
 fn model_item(stamped: &StampedItem) -> (Range, ModelItem) {
@@ -112,13 +112,13 @@ pub(super) fn only_written_contents(world: &World) -> Result<(), String> {
 
 /// Checks that an increment equals that of the model.
 pub(super) fn same_increment(real: &Increment, model: &ModelIncrement) -> Result<(), String> {
-    let stamp = real.version_digest();
+    let VersionDigest { version, digest } = real.version_digest();
     let predecessor =
         real.predecessor().map(|predecessor| (predecessor.incarnation.get(), predecessor.clock));
     let items: BTreeMap<Range, ModelItem> = real.items().map(|stamped| model_item(&stamped)).collect();
-    let same = (real.member(), stamp.version.incarnation.get(), predecessor)
+    let same = (real.member(), version.incarnation.get(), predecessor)
         == (model.member, model.inc, model.predecessor)
-        && (real.span(), stamp.digest) == ((model.since, model.upto), model.digest)
+        && (real.span(), digest) == ((model.since, model.upto), model.digest)
         && items == model.items;
     if same { Ok(()) } else { Err(format!("increment {real:?}, but {model:?} in the model")) }
 }

@@ -22,9 +22,9 @@ fn greatest(states: &[&GroupState]) -> Vec<(gm_clock::NetId, VersionDigest)> {
     let mut all: Vec<_> = states.iter().flat_map(|state| state.version_digests()).collect();
     all.sort();
     let mut greatest: Vec<(gm_clock::NetId, VersionDigest)> = Vec::new();
-    for (member, stamp) in all {
+    for (member, digest) in all {
         greatest.retain(|(other, _)| *other != member);
-        greatest.push((member, stamp));
+        greatest.push((member, digest));
     }
     greatest
 }
@@ -42,8 +42,8 @@ pub(super) fn merge_is_the_least_upper_bound(cases: Cases) -> Result<(), String>
         ensure(merged(&ab, c) == merged(a, &merged(b, c)), "associative")?;
         ensure(ab.version_digests().eq(greatest(&[a, b])), "the greatest of each member")?;
         let taken = |member, by: &GroupState| by.record(member).map(crate::Record::version_digest);
-        for (member, stamp) in ab.version_digests() {
-            ensure(taken(member, a) <= Some(stamp), "monotone")?;
+        for (member, digest) in ab.version_digests() {
+            ensure(taken(member, a) <= Some(digest), "monotone")?;
             ensure(
                 ab.record(member) == a.record(member) || ab.record(member) == b.record(member),
                 "whole: a record is replaced or kept as a whole",
@@ -68,10 +68,10 @@ pub(super) fn merge_reports_what_it_did(cases: Cases) -> Result<(), String> {
     holds(cases, &(group_state(), group_state()), |(a, b)| {
         let mut merged = a.clone();
         let report = merged.merge(b).unwrap();
-        let stamp = |state: &GroupState, member| state.record(member).map(crate::Record::version_digest);
+        let digest_of = |state: &GroupState, member| state.record(member).map(crate::Record::version_digest);
         let members: Vec<_> = b.version_digests().map(|(member, _)| member).collect();
-        let newer = members.iter().copied().filter(|m| stamp(b, *m) > stamp(a, *m));
-        let older = members.iter().copied().filter(|m| stamp(b, *m) < stamp(a, *m));
+        let newer = members.iter().copied().filter(|m| digest_of(b, *m) > digest_of(a, *m));
+        let older = members.iter().copied().filter(|m| digest_of(b, *m) < digest_of(a, *m));
         ensure(report.newer.into_iter().eq(newer), "newer lists the members whose records were taken")?;
         ensure(report.older.into_iter().eq(older), "older lists the members whose records were behind")
     })

@@ -114,7 +114,7 @@ fn h4_a_refutation_is_not_an_increment() -> Outcome {
     let mut n0 = fresh(0); // It lost its disk.
     ensure(
         matches!(send_state(&n1, &mut n0), OwnRecordOutcome::Refuted(_)),
-        "it re-asserts that it serves nothing",
+        "it refutes with a record without items",
     )?;
     let (by_increment, _) = send_transfer(&n0, &mut n1);
     ensure(!by_increment && serves(&n1, 0).is_empty(), "k0 is removed")
@@ -207,7 +207,7 @@ pub(super) const HISTORIES: [History; 10] = [
     ("1: an increment joined like a state", h1_an_increment_is_not_a_state),
     ("2: a floor that stays at home", h2_the_floor_travels_with_the_record),
     ("3: a record split by stamps", h3_a_part_at_the_whole_clock_is_detected),
-    ("4: re-assertion by increment", h4_a_refutation_is_not_an_increment),
+    ("4: a refutation as an increment", h4_a_refutation_is_not_an_increment),
     ("5: equal clocks, other contents", h5_equal_clocks_with_different_contents_converge),
     ("6: joins that are not associative", h6_three_incarnations_merge_alike_in_any_order),
     ("7: records that no member wrote", h7_no_record_is_a_mixture_of_two_writes),

@@ -18,8 +18,8 @@ use crate::{GroupName, GroupState, Increment, Item, PurgePolicy, Replica, Versio
 pub(super) const NODES: usize = 4;
 pub(super) const RANGES: [Range; 4] = [(0, 99), (0, 49), (100, 199), (50, u32::MAX)];
 
-/// One event. Numbers are taken modulo the number of possible values, so that every list of steps
-/// is a valid history.
+/// An event of a history. Numbers are taken modulo the number of possible values, so that every
+/// list of steps is a valid history.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Write {
@@ -42,7 +42,7 @@ pub(super) enum Step {
         member: usize,
         stale: usize,
     },
-    /// As `SendTransfer`, for the present version, and delivered at once.
+    /// Same as `SendTransfer`, for the present version, and delivered at once.
     HandOver {
         from: usize,
         to: usize,

@@ -22,9 +22,9 @@ impl IdentityConflict {
     /// Maximum number of refutations within [`WINDOW`](IdentityConflict::WINDOW); one more pauses
     /// writing.
     pub const MAX_REFUTATIONS: usize = 3;
-    /// One minute, in milliseconds. A node that lost its disk or was forgotten needs one
-    /// refutation, and a group that heals after a partition perhaps a second one. Two nodes with
-    /// one identity need one for every write of either.
+    /// Period in which refutations are counted, in milliseconds: one minute. A node that lost its
+    /// disk or was forgotten needs one refutation, and a group that heals after a partition perhaps
+    /// a second one. Two nodes with one identity need one for every write of either.
     pub const WINDOW: u64 = 60_000;
     /// Initial duration of a pause in milliseconds, ten seconds, counted from the latest new claim.
     /// Each pause that follows soon after another is twice as long, up to

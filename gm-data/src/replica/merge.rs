@@ -27,7 +27,7 @@ pub struct ReplicaMergeOutcome {
 /// Outcome of receiving a record or an increment of this node itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OwnRecordOutcome {
-    /// Nothing to do: there was none, or it equals the own record.
+    /// No reaction is needed: there was none, or it equals the own record.
     Nothing,
     /// It was older than the own record. Answer with the own version.
     Older,
@@ -81,7 +81,7 @@ impl Replica {
         Ok(ReplicaMergeOutcome { others: merged, own })
     }
 
-    /// As [`merge`](Replica::merge), but ignores the record of this node: use
+    /// Same as [`merge`](Replica::merge), but ignores the record of this node: use
     /// [`classify_copy`](Replica::classify_copy) for that.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ impl<E: Entry> Tree<E> {
         });
     }
 
-    /// As [`each_difference`](Tree::each_difference), for keys at or above `first` if that is
+    /// Same as [`each_difference`](Tree::each_difference), for keys at or above `first` if that is
     /// given, until `visit` breaks. Returns the bytes of the visited nodes of this tree, which
     /// after a complete walk are those that the other tree does not share, or slightly more.
     pub(crate) fn walk_differences<'a>(

@@ -101,7 +101,7 @@ pub(crate) fn format_item(StampedItem { item, stamp: time }: StampedItem) -> Str
 /// Asserts that the replica is unchanged: every record with its removals and floors, the
 /// fingerprint, the counts, the conflict, and everything else in its debug text.
 pub(crate) fn assert_same(before: &Replica, after: &Replica) {
-    assert_eq!(before.own_record(), after.own_record(), "one's own record");
+    assert_eq!(before.own_record(), after.own_record(), "the own record");
     let (old, new) = (before.state(), after.state());
     assert!(old.records().eq(new.records()), "a record changed: {old:?} became {new:?}");
     assert_eq!(old.fingerprint(), new.fingerprint(), "the fingerprint");

@@ -111,7 +111,7 @@ impl World {
         Err(String::from("the nodes still exchange after 8 rounds without faults"))
     }
 
-    /// One anti-entropy exchange between two nodes. Returns whether anything was sent.
+    /// Performs an anti-entropy exchange between two nodes. Returns whether anything was sent.
     fn exchange(&mut self, from: usize, to: usize) -> Result<bool, String> {
         self.now += 1;
         if from == to || self.nodes[from].dead || self.nodes[to].dead {
@@ -130,8 +130,8 @@ impl World {
             if mine == theirs {
                 continue;
             }
-            let known = theirs.map(|stamp| stamp.version);
-            let same_version = mine.map(|stamp| stamp.version) == known;
+            let known = theirs.map(|digest| digest.version);
+            let same_version = mine.map(|digest| digest.version) == known;
             let packet = transfer(sender, member, known.filter(|_| !same_version))?;
             if let Some(packet) = packet {
                 moved = true;
