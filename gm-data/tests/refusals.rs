@@ -125,7 +125,7 @@ fn the_errors_say_what_to_do() {
     let range = range("0-9");
     let texts = [
         (ChangeError::EmptyBatch, "empty"),
-        (ChangeError::NotServed { range }, "0x00000000-0x00000009 is not served here"),
+        (ChangeError::NotServed { range }, "no item for exactly 0x00000000-0x00000009"),
         (ChangeError::NoPort { range }, "give one"),
         (ChangeError::PortZero { range }, "1 to 65535"),
         (ChangeError::PriorityOutOfRange { range }, "1 to 65535"),

@@ -163,8 +163,11 @@ fn invalid_parts_are_not_deserialized() {
         (reason::<VersionDigest>(json!({ "version": version(1, 1), "digest": -1 })), "expected u64"),
         (reason::<Record>(with(&whole, "/floor", json!(10))), "floor 10"),
         (reason::<Record>(with(&whole, "/version/gone", json!(true))), "forgotten and has items"),
-        (reason::<Record>(with(&whole, "/version/clock", json!(8))), "time 9"),
-        (reason::<Record>(with(&whole, "/opened", json!({ "incarnation": 5, "clock": 1 }))), "opened from"),
+        (reason::<Record>(with(&whole, "/version/clock", json!(8))), "stamp 9"),
+        (
+            reason::<Record>(with(&whole, "/opened", json!({ "incarnation": 5, "clock": 1 }))),
+            "has a predecessor",
+        ),
         (
             reason::<Record>(with(&whole, "/items/0/member", json!("10.0.0.2:29999"))),
             "an item of 10.0.0.2:29999",
@@ -176,7 +179,7 @@ fn invalid_parts_are_not_deserialized() {
         (reason::<GroupState>(twice), "two records of 10.0.0.1:29999"),
         (reason::<Increment>(with(&increment, "/since", json!(9))), "covers nothing"),
         (reason::<Increment>(with(&increment, "/upto", json!(CEILING + 1))), "time 4611686018427387904"),
-        (reason::<Increment>(with(&increment, "/items/0/time", json!(8))), "time 8"),
+        (reason::<Increment>(with(&increment, "/items/0/time", json!(8))), "stamp 8"),
         (
             reason::<Increment>(with(&increment, "/member", json!("10.0.0.2:29999"))),
             "an item of 10.0.0.1:29999",
