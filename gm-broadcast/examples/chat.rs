@@ -21,8 +21,8 @@ use gm_broadcast::runtime::{
     MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Seed, Sockets, entropy, self_test, start,
 };
 use gm_broadcast::{
-    BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, Handler, HandlerOutcome, Received,
-    RequestedAcks, Targets, Time, TreeShape,
+    BroadcastCommand, BroadcastEvent, BroadcastRequest, Broadcaster, Counter, Handler, HandlerOutcome,
+    Received, RequestedAcks, Targets, Time, TreeShape,
 };
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
@@ -259,8 +259,11 @@ async fn test(settings: &RuntimeSettings, within: Duration) -> Result<(), Box<dy
 async fn counters(shell: &RuntimeHandle<Chat>) -> Result<(), Box<dyn Error>> {
     let machine = shell.with_machine(|machine| machine.counters().clone()).await?;
     let shell = shell.counters();
-    let all: Vec<String> =
-        machine.iter().chain(shell.iter()).map(|(what, why, n)| format!("{what}/{why}={n}")).collect();
+    let show = |(counter, reason, total): (Counter, Option<&str>, u64)| match reason {
+        Some(reason) => format!("{}{{reason={reason}}}={total}", counter.name()),
+        None => format!("{}={total}", counter.name()),
+    };
+    let all: Vec<String> = machine.iter().chain(shell.iter()).map(show).collect();
     println!("/counters {}", all.join("; "));
     Ok(())
 }

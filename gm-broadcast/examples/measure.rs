@@ -8,7 +8,6 @@
 // A program of the command line speaks on standard output.
 #![allow(clippy::print_stdout)]
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,8 @@ use gm_broadcast::runtime::{
     MachineOutput, Multicast, RuntimeHandle, RuntimeSettings, Sockets, entropy, start,
 };
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, Broadcaster, Handler, HandlerOutcome, Received, Time,
+    BroadcastCommand, BroadcastRequest, Broadcaster, Counter, Counters, Handler, HandlerOutcome, Received,
+    Time,
 };
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
@@ -100,10 +100,8 @@ async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box
         }
     }
     let after = counters(&nodes).await?;
-    let per_change = |names: &[&str]| {
-        let sum = |counters: &BTreeMap<String, u64>| -> u64 {
-            names.iter().map(|name| counters.get(*name).copied().unwrap_or_default()).sum()
-        };
+    let per_change = |counted: &[Counter]| {
+        let sum = |counters: &Counters| counted.iter().map(|counter| counters.get(*counter)).sum::<u64>();
         (sum(&after) - sum(&before)) as f64 / flags.changes as f64
     };
     times.sort_unstable();
@@ -113,12 +111,12 @@ async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box
         if multicast { "on" } else { "off" },
         millis(times.get(times.len() / 2)),
         millis(times.last()),
-        per_change(&["udp/multicasts out"]),
-        per_change(&["udp/datagrams out"]),
-        per_change(&["passed on/content"]),
-        per_change(&["passed on/notice"]),
-        per_change(&["datagram/opened", "passed on/content", "passed on/notice"]),
-        per_change(&["udp/bytes out", "tcp/bytes out"]),
+        per_change(&[Counter::MulticastsSent]),
+        per_change(&[Counter::DatagramsSent]),
+        per_change(&[Counter::ContentFramesSent]),
+        per_change(&[Counter::AnnouncementFramesSent]),
+        per_change(&[Counter::DatagramsOpened, Counter::ContentFramesSent, Counter::AnnouncementFramesSent]),
+        per_change(&[Counter::UdpBytesSent, Counter::TcpBytesSent]),
     );
     for node in &nodes {
         node.stop().await;
@@ -192,12 +190,13 @@ async fn change(
     Ok(all.ok().map(|()| last))
 }
 
-async fn counters(nodes: &[Node]) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
-    let mut sum = BTreeMap::new();
+/// The counters of all nodes and their runtimes, without reasons.
+async fn counters(nodes: &[Node]) -> Result<Counters, Box<dyn Error>> {
+    let mut sum = Counters::default();
     for node in nodes {
         let machine = node.with_machine(|machine| machine.counters().clone()).await?;
-        for (what, why, count) in machine.iter().chain(node.counters().iter()) {
-            *sum.entry(format!("{what}/{why}")).or_default() += count;
+        for (counter, _, total) in machine.iter().chain(node.counters().iter()) {
+            sum.add(counter, total);
         }
     }
     Ok(sum)

@@ -1,7 +1,6 @@
 //! What a broadcaster is told to do, what it tells its owner, and what it counts. Knows nothing of
 //! how it is done.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gm_clock::NetId;
@@ -232,35 +231,4 @@ pub struct AckPart {
     /// The part is one node that could not be reached, and whose host refused the last connections
     /// that were tried, several in a row: nothing listens there.
     pub closed: bool,
-}
-
-/// What a broadcaster counts, by name: totals since its start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    counts: BTreeMap<(&'static str, &'static str), u64>,
-}
-
-impl Counters {
-    /// One more of `what`, because of `why`.
-    pub fn count(&mut self, what: &'static str, why: &'static str) {
-        self.add(what, why, 1);
-    }
-
-    /// So many more of `what`, because of `why`.
-    pub fn add(&mut self, what: &'static str, why: &'static str, more: u64) {
-        if more > 0 {
-            *self.counts.entry((what, why)).or_default() += more;
-        }
-    }
-
-    /// How many of `what` there were because of `why`.
-    #[must_use]
-    pub fn of(&self, what: &str, why: &str) -> u64 {
-        self.iter().find(|(a, b, _)| *a == what && *b == why).map_or(0, |(_, _, count)| count)
-    }
-
-    /// All, sorted by name: what, why, how many.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
-        self.counts.iter().map(|((what, why), count)| (*what, *why, *count))
-    }
 }

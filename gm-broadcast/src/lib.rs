@@ -69,6 +69,7 @@ mod ack_aggregation;
 mod broadcaster;
 mod config;
 mod connections;
+mod counter;
 mod datagram_path;
 mod dedup;
 mod event;
@@ -95,11 +96,11 @@ mod unopened;
 
 pub use broadcaster::{Broadcaster, PartialFrameUsage, UnauthenticatedUsage};
 pub use config::{BroadcasterConfig, BroadcasterConfigError, BroadcasterLimits, BroadcasterTimings};
+pub use counter::{Counter, Counters};
 pub use datagram_path::DatagramReachability;
 pub use dedup::DEDUP_WINDOW;
 pub use event::{
-    AckPart, AckReport, BroadcastCommand, BroadcastEvent, BroadcastRequest, Counters, RequestedAcks, Targets,
-    Transport,
+    AckPart, AckReport, BroadcastCommand, BroadcastEvent, BroadcastRequest, RequestedAcks, Targets, Transport,
 };
 pub use handler::{Handler, HandlerOutcome, Path, Received};
 pub use latency_class::{LatencyClass, PathCost, PathCosts};

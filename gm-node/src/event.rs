@@ -1,6 +1,7 @@
 //! What a node tells its owner. Knows nothing of who wants to know it.
 
-use gm_broadcast::Counters;
+use std::collections::BTreeMap;
+
 use gm_clock::NetId;
 use gm_data::{GroupName, Version};
 
@@ -139,4 +140,28 @@ pub enum NodeEvent {
 }
 
 /// What a node counts by itself, beside its broadcaster: totals since its start.
-pub type NodeCounters = Counters;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeCounters(BTreeMap<(&'static str, &'static str), u64>);
+
+impl NodeCounters {
+    pub(crate) fn count(&mut self, what: &'static str, why: &'static str) {
+        self.add(what, why, 1);
+    }
+
+    pub(crate) fn add(&mut self, what: &'static str, why: &'static str, more: u64) {
+        if more > 0 {
+            *self.0.entry((what, why)).or_default() += more;
+        }
+    }
+
+    /// How many of `what` there were because of `why`.
+    #[must_use]
+    pub fn of(&self, what: &str, why: &str) -> u64 {
+        self.iter().find(|(a, b, _)| *a == what && *b == why).map_or(0, |(_, _, count)| count)
+    }
+
+    /// All, sorted by name: what, why, how many.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        self.0.iter().map(|((what, why), count)| (*what, *why, *count))
+    }
+}

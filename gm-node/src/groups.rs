@@ -10,7 +10,7 @@ mod reserved;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gm_broadcast::{Counters, Handler, HandlerOutcome, Path, Received, Time};
+use gm_broadcast::{Handler, HandlerOutcome, Path, Received, Time};
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId, GroupUpdate, MemberUpdate};
 use gm_data::{
@@ -19,7 +19,7 @@ use gm_data::{
 };
 
 use crate::config::NodeLimits;
-use crate::event::NodeEvent;
+use crate::event::{NodeCounters, NodeEvent};
 use crate::plant::{Bug, planted};
 use admission::Admitted;
 use contacts::Contacts;
@@ -67,7 +67,7 @@ pub(crate) struct Groups {
     pub(crate) dirty: BTreeSet<(GroupName, NetId)>,
     /// Groups whose state changed since that was looked at.
     pub(crate) changed_groups: BTreeSet<GroupName>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: NodeCounters,
     observe: bool,
     limits: NodeLimits,
 }
@@ -83,7 +83,7 @@ impl Groups {
             effects: VecDeque::new(),
             dirty: BTreeSet::new(),
             changed_groups: BTreeSet::new(),
-            counters: Counters::default(),
+            counters: NodeCounters::default(),
             observe,
             limits: bounds,
         }

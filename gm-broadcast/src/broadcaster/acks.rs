@@ -10,6 +10,7 @@ use super::Broadcaster;
 use super::forward::ForwardOptions;
 use crate::ack_aggregation::{AckKey, OwnAck, RelayState};
 use crate::connections::RelayAckRequest;
+use crate::counter::Counter;
 use crate::event::{AckReport, BroadcastEvent};
 use crate::handler::Handler;
 use crate::plant::{Bug, planted};
@@ -37,14 +38,14 @@ impl<H: Handler> Broadcaster<H> {
             // Nobody can have told more nodes than he was given.
             let most = child.targets.len() as u64 + 1;
             if sum.delivered.saturating_add(sum.refused).saturating_add(sum.missing) > most {
-                return self.counters.count("receipt", "of more than it had");
+                return self.counters.count(Counter::AcksImplausible);
             }
             child.last_heard = now;
             child.state = if sum.is_final { RelayState::Done } else { RelayState::Pending };
             child.summary = Some(sum);
             return self.update_acks(now, key);
         }
-        self.counters.count("receipt", "not waited for");
+        self.counters.count(Counter::AcksUnexpected);
     }
 
     /// A relay shows that it lives.
@@ -172,7 +173,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         let (until, durable) = (aggregation.deadline, aggregation.durable);
         for (relay, mut nodes) in silent {
-            self.counters.count("receipt", "share given again");
+            self.counters.count(Counter::SubtreesReassigned);
             if planted(Bug::ReissueToTheDead) {
                 nodes.insert(0, relay);
             }

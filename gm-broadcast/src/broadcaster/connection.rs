@@ -8,6 +8,7 @@ use gm_codec::{Body, ConnectionSide, Handshake, Payload};
 use super::Broadcaster;
 use super::receive::Inbound;
 use crate::connections::{Connection, ConnectionState, OutboxEntry};
+use crate::counter::Counter;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::{ConnectionId, DialFailure, Output};
@@ -40,7 +41,7 @@ impl<H: Handler> Broadcaster<H> {
                 // Only now: what waits for it is tried again at once, and must not take this one's
                 // place.
                 if let Some(least) = least {
-                    self.counters.count("link", "busy made room");
+                    self.counters.count(Counter::ConnectionsEvictedBusy);
                     self.lose_connection(now, least);
                 }
             }
@@ -58,14 +59,14 @@ impl<H: Handler> Broadcaster<H> {
         let crowded = self.connections.unauthenticated().count() >= self.config.limits.unauthenticated;
         let oldest = self.connections.unauthenticated().next().filter(|_| crowded);
         if let Some(oldest) = oldest {
-            self.counters.count("link", "stranger made room");
+            self.counters.count(Counter::ConnectionsEvictedUnauthenticated);
             self.lose_connection(now, oldest);
         }
         let full = self.connections.table.len() >= self.config.limits.connections;
         let idlest =
             self.connections.idlest().or_else(|| self.connections.unauthenticated().next()).filter(|_| full);
         if let Some(idlest) = idlest {
-            self.counters.count("link", "idle made room");
+            self.counters.count(Counter::ConnectionsEvictedIdle);
             self.lose_connection(now, idlest);
         }
         let full = self.connections.table.len() >= self.config.limits.connections;
@@ -85,7 +86,7 @@ impl<H: Handler> Broadcaster<H> {
                     self.on_stream(now, id);
                 }
                 Err(_) => {
-                    self.counters.count("link", "HandshakeEchoed");
+                    self.counters.count(Counter::HandshakesEchoed);
                     return self.lose_connection(now, id);
                 }
             }
@@ -129,7 +130,7 @@ impl<H: Handler> Broadcaster<H> {
         if link.frame_began.take().is_some() {
             self.timers.set_by(Timer::Connection(id), now + self.config.timings.idle);
         }
-        let why = match read {
+        let reason = match read {
             Ok(Ok((payload, epoch, bytes))) => {
                 return self.identify(now, id, payload).map(|payload| (payload, epoch, bytes));
             }
@@ -139,7 +140,7 @@ impl<H: Handler> Broadcaster<H> {
                 error.name()
             }
         };
-        self.counters.count("link", why);
+        self.counters.count_reason(Counter::FramesRejected, reason);
         self.lose_connection(now, id);
         None
     }
@@ -175,7 +176,7 @@ impl<H: Handler> Broadcaster<H> {
         if sender == self.config.me {
             self.emit(BroadcastEvent::IdentityClash);
         }
-        self.counters.count("link", "another node than dialled");
+        self.counters.count(Counter::ConnectionsUnexpectedPeer);
         self.lose_connection(now, id);
         None
     }
@@ -231,7 +232,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     pub(super) fn on_connection_closed(&mut self, now: Time, id: ConnectionId, stalled: bool) {
-        self.count_unauthenticated(id, "left");
+        self.count_unauthenticated(id, Counter::UnauthenticatedLeft);
         let ended =
             self.connections.table.get(&id).map(|link| (link.peer, link.authenticated, link.created_at));
         if let Some((Some(node), heard, since)) = ended {
@@ -248,14 +249,17 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     pub(super) fn on_connection_refused(&mut self, now: Time, id: ConnectionId, refusal: DialFailure) {
-        self.counters.count("dial", if refusal == DialFailure::Refused { "refused" } else { "silent" });
+        self.counters.count(match refusal {
+            DialFailure::Refused => Counter::DialsRefused,
+            DialFailure::Unreachable => Counter::DialsUnreachable,
+        });
         self.forget_connection(now, id, Some(refusal));
     }
 
     /// Ends a connection: because of what came by it or did not, or to make room.
     pub(super) fn lose_connection(&mut self, now: Time, id: ConnectionId) {
         if self.connections.table.contains_key(&id) {
-            self.count_unauthenticated(id, "closed");
+            self.count_unauthenticated(id, Counter::UnauthenticatedClosed);
             self.outputs.push(Output::Close { link: id });
             self.forget_connection(now, id, None);
         }
@@ -288,7 +292,7 @@ impl<H: Handler> Broadcaster<H> {
         for entry in link.outbox {
             match entry {
                 OutboxEntry::Broadcast(outbound) => self.on_outbound_lost(now, node, outbound, false),
-                OutboxEntry::Direct(_) => self.counters.count("dropped", "direct, connection ended"),
+                OutboxEntry::Direct(_) => self.counters.count(Counter::DirectLostWithConnection),
             }
         }
         if was_open && !has_another {

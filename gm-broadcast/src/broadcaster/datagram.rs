@@ -6,6 +6,7 @@ use gm_codec::{Channel, Payload, ReplayStatus};
 
 use super::Broadcaster;
 use super::receive::Inbound;
+use crate::counter::Counter;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path};
 use crate::machine::Via;
@@ -18,7 +19,7 @@ impl<H: Handler> Broadcaster<H> {
         // from strangers, not from those whom we know by their address; the address can be forged,
         // so it decides nothing but this.
         if !self.unopened_bucket.has_token(now) && !self.knows_address(from) {
-            self.counters.count("datagram", "not tried");
+            self.counters.count(Counter::DatagramsSkipped);
             return;
         }
         let mut scratch = Vec::new();
@@ -32,7 +33,7 @@ impl<H: Handler> Broadcaster<H> {
             Ok(opened) => opened,
             Err(error) => {
                 self.unopened_bucket.take(now);
-                self.counters.count("datagram", error.name());
+                self.counters.count_reason(Counter::DatagramsRejected, error.name());
                 return self.on_unopened(now, from, error);
             }
         };
@@ -40,29 +41,30 @@ impl<H: Handler> Broadcaster<H> {
         if let Some(seal) = opened.seal {
             // Multicast comes back to who sent it.
             if self.is_own(seal.epoch.bytes()) {
-                self.counters.count("datagram", "our own");
+                self.counters.count(Counter::OwnDatagramsReceived);
                 return;
             }
             match self.replay.check_and_set(seal.epoch, seal.counter) {
                 ReplayStatus::Fresh => {}
                 ReplayStatus::Replayed if planted(Bug::ReplayDelivered) => {}
-                ReplayStatus::Replayed => return self.counters.count("datagram", "Replayed"),
-                ReplayStatus::TooOld => return self.counters.count("datagram", "TooOld"),
+                status @ (ReplayStatus::Replayed | ReplayStatus::TooOld) => {
+                    return self.counters.count_reason(Counter::DatagramsRejected, status.name());
+                }
             }
         }
         let payload = match Payload::decode(opened.payload, self.codec.limits()) {
             Ok(payload) => payload,
-            Err(error) => return self.counters.count("payload", error.name()),
+            Err(error) => return self.counters.count_reason(Counter::PayloadsRejected, error.name()),
         };
         if payload.header.sender == self.config.me {
             // Unsealed, our own multicast cannot be told from somebody else's under our name.
             if epoch.is_some() {
-                self.counters.count("datagram", "under our name");
+                self.counters.count(Counter::IdentityClashes);
                 self.emit(BroadcastEvent::IdentityClash);
             }
             return;
         }
-        self.counters.count("datagram", "opened");
+        self.counters.count(Counter::DatagramsOpened);
         let path = match via {
             Via::Multicast => Path::Multicast,
             Via::Unicast => Path::Datagram,

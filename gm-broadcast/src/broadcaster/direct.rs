@@ -6,6 +6,7 @@ use gm_codec::{Ack, AckStatus, Body, BroadcastId, Payload, Routing};
 use super::Broadcaster;
 use super::receive::Inbound;
 use crate::connections::{OutboundBroadcast, OutboxEntry};
+use crate::counter::Counter;
 use crate::event::Transport;
 use crate::handler::{Handler, Path, Received};
 use crate::machine::{ConnectionId, Output};
@@ -28,7 +29,7 @@ impl<H: Handler> Broadcaster<H> {
         match body {
             Body::HeaderOnly => {}
             Body::PeerExchange(peers) => self.on_peers(now, (sender, present), inbound.link, peers),
-            Body::Ack(_) if !present => self.counters.count("dropped", "receipt of who may be gone"),
+            Body::Ack(_) if !present => self.counters.count(Counter::AcksFromAbsentPeers),
             Body::Ack(Ack { broadcast: about, status: answer }) => match answer {
                 AckStatus::Received => self.reception.confirm(sender, now, self.config.timings.confirmation),
                 AckStatus::ContentWanted => self.on_content_request(now, sender, about),
@@ -65,11 +66,13 @@ impl<H: Handler> Broadcaster<H> {
     ) {
         let known = self.config.directory.get(asker);
         if !self.peers.entry(asker, known).0.answer_bucket.take(now) {
-            return self.counters.count("dropped", "answer, too many");
+            return self.counters.count(Counter::RepliesRateLimited);
         }
         let payload = self.retransmit_cache.multicast(node, epoch, number).map(|payload| payload.to_vec());
-        let what = if payload.is_some() { "repeated" } else { "not here" };
-        self.counters.count("gap answered", what);
+        self.counters.count(match payload {
+            Some(_) => Counter::RetransmissionsSent,
+            None => Counter::RetransmissionsNotCached,
+        });
         let payload = payload.unwrap_or_default();
         let body = Body::Retransmission(gm_codec::Retransmission {
             node,
@@ -85,22 +88,22 @@ impl<H: Handler> Broadcaster<H> {
         let gm_codec::Retransmission { node, epoch, multicast_sequence: number, payload } = repeat;
         if payload.is_empty() {
             // Somebody else is asked when its time comes.
-            return self.counters.count("gap", "not there");
+            return self.counters.count(Counter::RetransmissionsUnavailable);
         }
         let inner = match Payload::decode(&payload, self.codec.limits()) {
             Ok(inner) => inner,
-            Err(error) => return self.counters.count("payload", error.name()),
+            Err(error) => return self.counters.count_reason(Counter::PayloadsRejected, error.name()),
         };
         let header = &inner.header;
         let is_it = header.sender == node
             && header.multicast_sequence == Some(number)
             && header.routing != Routing::Direct;
         if !is_it || node == self.config.me || !self.reception.is_near(node) {
-            return self.counters.count("gap", "another than asked for");
+            return self.counters.count(Counter::RetransmissionsMismatched);
         }
         self.loss_recovery.on_recovered(node, epoch, number);
         self.retransmit_cache.insert_multicast(node, epoch, number, &payload);
-        self.counters.count("gap", "filled");
+        self.counters.count(Counter::GapsFilled);
         let Routing::Broadcast(broadcast) = inner.header.routing else { return };
         // As if it had come by the datagram that did not.
         let inbound = Inbound {
@@ -123,13 +126,13 @@ impl<H: Handler> Broadcaster<H> {
     fn on_content_request(&mut self, now: Time, sender: NetId, id: BroadcastId) {
         self.on_relay_alive(now, sender, id);
         let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else {
-            return self.counters.count("dropped", "asked for, gone");
+            return self.counters.count(Counter::ContentRequestsExpired);
         };
         if planted(Bug::SendMeIgnored) {
             return;
         }
         self.reception.missed(sender);
-        self.counters.count("notice", "send me");
+        self.counters.count(Counter::ContentRequests);
         let outbound = OutboundBroadcast {
             id,
             content,
@@ -152,7 +155,7 @@ impl<H: Handler> Broadcaster<H> {
 
     pub(super) fn send(&mut self, now: Time, to: NetId, body: Body, by: Transport) {
         if to == self.config.me {
-            return self.counters.count("dropped", "to ourselves");
+            return self.counters.count(Counter::DirectToSelf);
         }
         if by == Transport::Tcp || self.datagrams_are_lost(now, to) || !self.send_datagram(now, to, &body) {
             self.send_by_connection(now, to, body);
@@ -164,7 +167,7 @@ impl<H: Handler> Broadcaster<H> {
         let Some(link) = self.connection_to(now, to) else {
             return match entry {
                 OutboxEntry::Broadcast(outbound) => self.on_outbound_lost(now, to, outbound, true),
-                OutboxEntry::Direct(_) => self.counters.count("dropped", "direct, not reachable"),
+                OutboxEntry::Direct(_) => self.counters.count(Counter::DirectUnreachable),
             };
         };
         self.enqueue(now, link, entry);
@@ -187,12 +190,12 @@ impl<H: Handler> Broadcaster<H> {
             list.dedup();
             let content = new.catch_up.clone().unwrap_or_else(|| new.content.clone());
             *old = OutboundBroadcast { targets: list, content, ..new.clone() };
-            return self.counters.count("outbox", "replaced by a newer one");
+            return self.counters.count(Counter::OutboxReplaced);
         }
         link.outbox.push_back(entry);
         if link.outbox.len() > most && !planted(Bug::OutboxUnbounded) {
             let (node, oldest) = (link.peer, link.outbox.pop_front());
-            self.counters.count("dropped", "outbox full");
+            self.counters.count(Counter::OutboxOverflows);
             if let (Some(node), Some(OutboxEntry::Broadcast(outbound))) = (node, oldest) {
                 self.on_outbound_lost(now, node, outbound, true);
             }

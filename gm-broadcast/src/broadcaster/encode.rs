@@ -5,6 +5,7 @@ use gm_codec::{AckRequest, Body, BroadcastHeader, BroadcastId, Channel, Header, 
 
 use super::Broadcaster;
 use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayAckRequest};
+use crate::counter::Counter;
 use crate::handler::Handler;
 use crate::machine::{ConnectionId, Output};
 use crate::reception::MAX_PIGGYBACKED_CHANGES;
@@ -78,7 +79,7 @@ impl<H: Handler> Broadcaster<H> {
         self.scratch.clear();
         let written = Payload::encode_parts(header, body, self.codec.limits(), &mut self.scratch);
         if let Err(error) = &written {
-            self.counters.count("unsaid", error.name());
+            self.counters.count_reason(Counter::EncodingFailures, error.name());
         }
         written.is_ok()
     }
@@ -133,7 +134,7 @@ impl<H: Handler> Broadcaster<H> {
                 link.last_used = now;
                 link.frame_sent = true;
             }
-            self.counters.add("sent", "link bytes", bytes.len() as u64);
+            self.counters.add(Counter::FrameBytesSent, bytes.len() as u64);
             self.outputs.push(Output::Send { link: id, bytes });
         }
     }
@@ -150,9 +151,10 @@ impl<H: Handler> Broadcaster<H> {
             self.broadcast_header(now, Some(peer), outbound.id, outbound.targets, outbound.ack_request);
         let body = if outbound.announcement { &Body::HeaderOnly } else { &outbound.content.body };
         let frame = self.seal_connection_frame(id, &header, body);
-        let what = if outbound.announcement { "notice" } else { "content" };
-        self.counters.count("passed on", what);
-        self.counters.add("passed on", "addresses", addressed);
+        let counter =
+            if outbound.announcement { Counter::AnnouncementFramesSent } else { Counter::ContentFramesSent };
+        self.counters.count(counter);
+        self.counters.add(Counter::FrameTargetsSent, addressed);
         frame
     }
 
@@ -169,7 +171,7 @@ impl<H: Handler> Broadcaster<H> {
         let link = self.connections.table.get_mut(&id)?;
         let ConnectionState::Open(stream) = &mut link.state else { return None };
         if let Err(error) = stream.seal(&mut self.codec, nonce, &self.scratch, &mut bytes) {
-            self.counters.count("unsaid", error.name());
+            self.counters.count_reason(Counter::EncodingFailures, error.name());
         }
         // What was sealed must be sent, be it only the notice.
         (!bytes.is_empty()).then_some(bytes)
@@ -187,7 +189,7 @@ impl<H: Handler> Broadcaster<H> {
             return None;
         };
         stream.seal(&mut self.codec, nonce, &payload, bytes).ok()?;
-        self.counters.count("link", "a notice before a long frame");
+        self.counters.count(Counter::AuthenticationFramesSent);
         Some(())
     }
 }

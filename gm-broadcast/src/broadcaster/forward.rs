@@ -11,6 +11,7 @@ use super::Broadcaster;
 use super::receive::RelayTask;
 use crate::ack_aggregation::{AckAggregation, AckKey, OwnAck};
 use crate::connections::{OutboundBroadcast, RelayAckRequest};
+use crate::counter::Counter;
 use crate::event::BroadcastEvent;
 use crate::handler::Handler;
 use crate::islands::{Target, islands};
@@ -35,7 +36,7 @@ impl<H: Handler> Broadcaster<H> {
     /// Takes a share over.
     pub(super) fn forward_subtree(&mut self, now: Time, id: BroadcastId, task: RelayTask) {
         let Some((content, counts, stored)) = self.retransmit_cache.broadcast_with_outcome(&id) else {
-            return self.counters.count("dropped", "share, content gone");
+            return self.counters.count(Counter::SubtreesWithoutContent);
         };
         let mut how = ForwardOptions { ack_request: task.ack_request, ..ForwardOptions::default() };
         if let Some(ask) = task.ack_request {
@@ -153,7 +154,7 @@ impl<H: Handler> Broadcaster<H> {
         if self.ack_aggregations.len() >= self.config.limits.ack_aggregations
             || self.ack_aggregations.contains_key(&key)
         {
-            self.counters.count("dropped", "receipts, too many");
+            self.counters.count(Counter::AckAggregationsDropped);
             return None;
         }
         self.ack_aggregations.insert(key, aggregation);
@@ -171,7 +172,7 @@ impl<H: Handler> Broadcaster<H> {
             return;
         }
         self.last_incomplete_multicast = Some(id);
-        self.counters.count("multicast", "doubted");
+        self.counters.count(Counter::IncompleteMulticasts);
         let left_out =
             |node: &NetId| *node != sender && self.reception.reception_of(*node, now) == Reception::Confirmed;
         let near: Vec<NetId> = self.reception.near().filter(left_out).collect();

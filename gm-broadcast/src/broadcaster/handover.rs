@@ -13,6 +13,7 @@ use gm_clock::NetId;
 use super::Broadcaster;
 use crate::ack_aggregation::{RelayAcks, RelayState};
 use crate::connections::{ConnectionState, OutboundBroadcast, OutboxEntry, RelayAckRequest};
+use crate::counter::Counter;
 use crate::handler::Handler;
 use crate::latency_class::LatencyClass;
 use crate::machine::{ConnectionId, Output};
@@ -51,7 +52,7 @@ impl<H: Handler> Broadcaster<H> {
         nodes: Vec<NetId>,
     ) {
         if self.handovers.len() >= self.config.limits.open_subtrees {
-            self.counters.count("dropped", "share, too many");
+            self.counters.count(Counter::SubtreesDropped);
             if let Some(key) = outbound.ack_key
                 && let Some(aggregation) = self.ack_aggregations.get_mut(&key)
             {
@@ -103,7 +104,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_handover_timer(&mut self, now: Time, id: u64) {
         let most = self.config.limits.dials_per_subtree;
         if self.handovers.get(&id).is_some_and(|share| share.dialling.len() < most) {
-            self.counters.count("dial", "hedged");
+            self.counters.count(Counter::DialsHedged);
             self.advance_handover(now, id);
         }
     }
@@ -133,7 +134,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     fn count_missing(&mut self, id: u64, node: NetId) {
-        self.counters.count("hop", "missing");
+        self.counters.count(Counter::RelaysUnreachable);
         let Some(share) = self.handovers.get_mut(&id) else { return };
         share.failed = true;
         if let Some(aggregation) = share.outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key))
@@ -226,7 +227,7 @@ impl<H: Handler> Broadcaster<H> {
         mut outbound: OutboundBroadcast,
         full: bool,
     ) {
-        self.counters.count("hop", "lost before it was sent");
+        self.counters.count(Counter::OutboxBroadcastsLost);
         if planted(Bug::OutboxLostWithLink) {
             return;
         }
@@ -262,7 +263,7 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn dial(&mut self, now: Time, to: NetId) -> Option<ConnectionId> {
         if self.connections.table.len() >= self.config.limits.connections {
             let Some(idlest) = self.connections.idlest() else {
-                self.counters.count("dial", "no room");
+                self.counters.count(Counter::DialsOverLimit);
                 return None;
             };
             self.lose_connection(now, idlest);
@@ -270,7 +271,7 @@ impl<H: Handler> Broadcaster<H> {
         let link = self.connections.next_id();
         self.connections.add(link, Some(to), ConnectionState::Dialling, now, self.codec.limits());
         self.peers.entry(to, self.config.directory.get(to)).0.connection = Some(link);
-        self.counters.count("dial", "dialled");
+        self.counters.count(Counter::DialsStarted);
         let small_segments = self.swallows_large_packets(now, to);
         self.outputs.push(Output::Dial { link, to, small_segments });
         Some(link)

@@ -5,6 +5,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, MissedMulticasts};
 
 use super::Broadcaster;
+use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
 use crate::handler::Handler;
 use crate::machine::Output;
@@ -38,7 +39,7 @@ impl<H: Handler> Broadcaster<H> {
 
     /// Multicasts the changes of whom we hear, for their own sake.
     pub(super) fn on_reception_report_timer(&mut self, now: Time) {
-        self.multicast_header_only(now, "changes");
+        self.multicast_header_only(now, Counter::ReceptionReports);
         self.after_reception_change(now);
     }
 
@@ -50,7 +51,7 @@ impl<H: Handler> Broadcaster<H> {
         self.timers
             .set(Timer::MulticastKeepalive, if turn > now { turn } else { now + times.multicast_keepalive });
         if turn <= now {
-            self.multicast_header_only(now, "quiet");
+            self.multicast_header_only(now, Counter::MulticastKeepalives);
         }
         // Each of an island speaks once in a round of all, if nothing else is said.
         let round = times
@@ -87,7 +88,7 @@ impl<H: Handler> Broadcaster<H> {
         if near == 0 {
             return;
         }
-        self.multicast_header_only(now, "echo");
+        self.multicast_header_only(now, Counter::SequenceBeacons);
         self.beacons_sent += 1;
         if self.beacons_sent < near.ilog(4) + 1 {
             let wait = self.config.timings.beacon.saturating_mul(1 << self.beacons_sent.min(16));
@@ -95,7 +96,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    fn multicast_header_only(&mut self, now: Time, why: &'static str) {
+    fn multicast_header_only(&mut self, now: Time, counter: Counter) {
         if !self.config.multicast {
             return;
         }
@@ -103,12 +104,12 @@ impl<H: Handler> Broadcaster<H> {
         let header = self.direct_header(now, None, MAX_REPORTED_CHANGES);
         match self.seal_datagram(None, &header, &Body::HeaderOnly) {
             Some(bytes) => {
-                self.counters.count("multicast", why);
+                self.counters.count(counter);
                 self.outputs.push(Output::Multicast(bytes));
             }
             None => {
                 self.reception.put_back(&header.neighbors_gained, &header.neighbors_lost);
-                self.counters.count("multicast", "too long");
+                self.counters.count(Counter::MulticastsTooLong);
             }
         }
         self.after_own_multicast(now);
@@ -130,13 +131,13 @@ impl<H: Handler> Broadcaster<H> {
     /// connection, and in the end the one that sent them.
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
         let (questions, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
-        self.counters.add("gap", "given up", given_up);
+        self.counters.add(Counter::GapsAbandoned, given_up);
         if !planted(Bug::GapsNeverAsked) {
             let near: Vec<NetId> = self.reception.near().collect();
             let mut to_random: Vec<MissedMulticasts> = Vec::new();
             for (mut missed, tries) in questions {
                 missed.runs.truncate(MAX_NACK_RUNS);
-                self.counters.count("gap", "asked for");
+                self.counters.count(Counter::GapsRequested);
                 let random = near.get(self.jitter_rng.index(near.len())).copied();
                 match (tries, random) {
                     (0 | 1, _) if to_random.len() < MAX_NACK_NODES => to_random.push(missed),

@@ -16,6 +16,7 @@ use gm_codec::{ConnectionSide, Limits};
 use super::Broadcaster;
 use crate::config::BroadcasterLimits;
 use crate::connections::Connection;
+use crate::counter::Counter;
 use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::time::Time;
@@ -24,10 +25,9 @@ use crate::timers::Timer;
 /// So much of a frame that came is worth a second more of its time.
 const BYTES_PER_SECOND: usize = 64 << 10;
 
-/// Why connections end whose frame is not whole, as they are counted.
-const MADE_ROOM: &str = "its frame made room";
-const NO_ROOM: &str = "no room for its frame";
-pub(super) const TOO_LONG: &str = "its frame took too long";
+/// Connections that were closed because of a partial frame.
+const CLOSED: [Counter; 3] =
+    [Counter::PartialFramesEvicted, Counter::PartialFramesRefused, Counter::PartialFramesTimedOut];
 
 /// Connections that others opened, and who has not proven to have the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,17 +78,16 @@ impl<H: Handler> Broadcaster<H> {
             connections: unproven().count(),
             bytes: unproven().map(|(_, link)| buffered_bytes(link)).sum(),
             max_bytes: self.config.limits.max_unauthenticated_bytes(),
-            closed: self.counters.of("unproven", "closed"),
+            closed: self.counters.get(Counter::UnauthenticatedClosed),
         }
     }
 
     /// Frames that come by proven connections and are not whole yet.
     pub fn partial_frames(&self) -> PartialFrameUsage {
-        let closed = [MADE_ROOM, NO_ROOM, TOO_LONG].map(|why| self.counters.of("link", why));
         PartialFrameUsage {
             bytes: self.connections.table.values().map(Connection::partial_frame_bytes).sum(),
             max_bytes: self.max_partial_frame_bytes(),
-            closed: closed.iter().sum(),
+            closed: CLOSED.iter().map(|counter| self.counters.get(*counter)).sum(),
         }
     }
 
@@ -144,11 +143,11 @@ impl<H: Handler> Broadcaster<H> {
             let spared = first.filter(|first| *first < (ours, id)).map(|(_, other)| other);
             let silent = others().filter(|(other, _)| Some(**other) != spared);
             let Some((_, silent)) = silent.map(|(other, link)| (link.last_bytes_at, *other)).min() else {
-                self.counters.count("link", NO_ROOM);
+                self.counters.count(Counter::PartialFramesRefused);
                 self.lose_connection(now, id);
                 return false;
             };
-            self.counters.count("link", MADE_ROOM);
+            self.counters.count(Counter::PartialFramesEvicted);
             self.lose_connection(now, silent);
         }
     }
@@ -165,9 +164,9 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     /// A connection ends: it is counted if its peer never proved that it has the key.
-    pub(super) fn count_unauthenticated(&mut self, id: ConnectionId, by: &'static str) {
+    pub(super) fn count_unauthenticated(&mut self, id: ConnectionId, counter: Counter) {
         if self.connections.table.get(&id).is_some_and(|link| is_unauthenticated(id, link)) {
-            self.counters.count("unproven", by);
+            self.counters.count(counter);
         }
     }
 }

@@ -7,6 +7,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, PeerExchange, PeerIsland};
 
 use super::Broadcaster;
+use crate::counter::Counter;
 use crate::event::{BroadcastEvent, Transport};
 use crate::handler::Handler;
 use crate::machine::ConnectionId;
@@ -28,7 +29,7 @@ impl<H: Handler> Broadcaster<H> {
                 continue;
             }
             if self.config.seeds.len() >= self.config.limits.seeds {
-                self.counters.count("dropped", "seed, too many");
+                self.counters.count(Counter::SeedsDropped);
                 continue;
             }
             self.config.seeds.push(seed);
@@ -159,7 +160,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         let known = self.config.directory.get(sender);
         if !self.peers.entry(sender, known).0.answer_bucket.take(now) {
-            return self.counters.count("dropped", "answer, too many");
+            return self.counters.count(Counter::RepliesRateLimited);
         }
         let body = Body::PeerExchange(self.known_peers(false));
         // A question by datagram may be there to find out whether datagrams get through: it is

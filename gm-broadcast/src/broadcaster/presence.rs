@@ -12,6 +12,7 @@ use gm_codec::{Body, Extension, Header, PeerExchange, Routing};
 
 use super::Broadcaster;
 use super::receive::Inbound;
+use crate::counter::Counter;
 use crate::handler::{Handler, Path};
 use crate::machine::Output;
 use crate::time::Time;
@@ -86,7 +87,7 @@ impl<H: Handler> Broadcaster<H> {
         let node = header.sender;
         let known = self.config.directory.get(node);
         if inbound.path != Path::Datagram || !self.peers.entry(node, known).0.answer_bucket.take(now) {
-            return self.counters.count("dropped", "question of presence");
+            return self.counters.count(Counter::PresenceChallengesDropped);
         }
         let mut sections = Vec::new();
         // Whoever asks is asked along with the answer, if that is to be.
@@ -103,7 +104,7 @@ impl<H: Handler> Broadcaster<H> {
         let node = header.sender;
         if !self.presence_challenges.contains_key(&node) {
             if self.presence_challenges.len() >= MAX_CHALLENGES {
-                return self.counters.count("dropped", "presence, too many are asked");
+                return self.counters.count(Counter::PresenceChecksDropped);
             }
             let challenge = self.secret_rng.bytes();
             self.presence_challenges
@@ -125,12 +126,12 @@ impl<H: Handler> Broadcaster<H> {
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return };
         let Some(again) = RETRY_AFTER.get(usize::from(asked.tries)) else {
             self.presence_challenges.remove(&node);
-            return self.counters.count("presence", "no answer");
+            return self.counters.count(Counter::PresenceTimeouts);
         };
         asked.tries += 1;
         let (tries, challenge) = (asked.tries, asked.challenge);
         self.timers.set(Timer::Presence(node), now + *again);
-        self.counters.count("presence", "asked");
+        self.counters.count(Counter::PresenceChallengesSent);
         if tries <= DATAGRAM_TRIES {
             self.send_presence(
                 now,

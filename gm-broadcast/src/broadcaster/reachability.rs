@@ -10,6 +10,7 @@ use gm_codec::{Body, ConnectionSide, FrameError, PeerExchange};
 
 use super::Broadcaster;
 use crate::connections::ConnectionState;
+use crate::counter::Counter;
 use crate::datagram_path::ProbeOutcome;
 use crate::event::{BroadcastEvent, Transport};
 use crate::handler::Handler;
@@ -118,7 +119,7 @@ impl<H: Handler> Broadcaster<H> {
         let Some(peer) = self.peers.get_mut(node) else { return };
         peer.reached = true;
         if peer.datagrams.on_answered() {
-            self.counters.count("datagram", "work again between us and a peer");
+            self.counters.count(Counter::DatagramPathsRestored);
             self.emit(BroadcastEvent::DatagramReachability { node, lost: false });
         }
     }
@@ -138,7 +139,7 @@ impl<H: Handler> Broadcaster<H> {
             ProbeOutcome::Answered => {}
             ProbeOutcome::TryAgain => self.probe_datagrams(now, node),
             ProbeOutcome::Lost => {
-                self.counters.count("datagram", "lost between us and a peer");
+                self.counters.count(Counter::DatagramPathsLost);
                 self.peers_losing_datagrams = self.peers_losing_datagrams.saturating_add(1);
                 self.emit(BroadcastEvent::DatagramReachability { node, lost: true });
                 self.check_address(now, node);
@@ -147,7 +148,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 
     fn send_datagram_probe(&mut self, now: Time, node: NetId) {
-        self.counters.count("datagram", "tried");
+        self.counters.count(Counter::DatagramProbesSent);
         let question = Body::PeerExchange(PeerExchange {
             reply_requested: true,
             islands: Vec::new(),
@@ -189,14 +190,14 @@ impl<H: Handler> Broadcaster<H> {
         if let Some(peer) = self.peers.get_mut(node) {
             peer.check_at = now + ADDRESS_CHECK_INTERVAL;
         }
-        self.counters.count("dial", "to check an address");
+        self.counters.count(Counter::AddressChecks);
         self.outputs.push(Output::Dial { link, to: node, small_segments: false });
     }
 
     /// The system gave up a connection on which nothing was acknowledged. If the node is heard all
     /// the same, small packets get there and large ones do not.
     pub(super) fn on_stall(&mut self, now: Time, node: NetId) {
-        self.counters.count("link", "stalled");
+        self.counters.count(Counter::ConnectionsStalled);
         let Some(peer) = self.peers.get_mut(node) else { return };
         if peer.last_contact.is_none_or(|at| now.since(at) >= STALL_TIMEOUT) {
             return;

@@ -9,6 +9,7 @@ use gm_codec::{AckStatus, Body, BroadcastHeader, BroadcastId, Header, Payload, R
 
 use super::Broadcaster;
 use crate::connections::RelayAckRequest;
+use crate::counter::Counter;
 use crate::dedup::DedupStatus;
 use crate::event::BroadcastEvent;
 use crate::handler::{Handler, Path, Received};
@@ -67,7 +68,10 @@ impl<H: Handler> Broadcaster<H> {
         let Payload { header, body } = payload;
         let known = self.config.directory.get(header.sender);
         if !self.peers.entry(header.sender, known).0.frame_bucket.take(now) {
-            self.counters.count(if inbound.link.is_some() { "link" } else { "datagram" }, "too many frames");
+            self.counters.count(match inbound.link {
+                Some(_) => Counter::ConnectionsRateLimited,
+                None => Counter::DatagramsRateLimited,
+            });
             if let Some(link) = inbound.link {
                 self.lose_connection(now, link);
             }
@@ -127,7 +131,7 @@ impl<H: Handler> Broadcaster<H> {
             self.last_speaker = Some(sender);
             let full = self.reception.near().len() >= self.config.limits.peers;
             if full && !self.reception.is_near(sender) {
-                self.counters.count("dropped", "near, too many");
+                self.counters.count(Counter::NeighborsDropped);
             } else if self.reception.on_multicast(
                 sender,
                 now,
@@ -178,18 +182,20 @@ impl<H: Handler> Broadcaster<H> {
         let BroadcastHeader { origin, sequence, targets: list, ack_request: receipts } = broadcast;
         let origin =
             origin.map(|origin| (origin.node, origin.epoch)).or(inbound.epoch.map(|epoch| (sender, epoch)));
-        let Some((origin, epoch)) = origin else { return self.counters.count("payload", "no epoch") };
+        let Some((origin, epoch)) = origin else {
+            return self.counters.count(Counter::BroadcastsWithoutEpoch);
+        };
         let id = BroadcastId { origin, epoch, sequence };
         let (delivered, forwarded) = match self.dedup.status(&id) {
             DedupStatus::New => (false, false),
             DedupStatus::Known { delivered, forwarded } => (delivered, forwarded),
-            DedupStatus::TooOld => return self.counters.count("broadcast", "TooOld"),
+            DedupStatus::TooOld => return self.counters.count(Counter::BroadcastsTooOld),
         };
         let is_notice = body == Body::HeaderOnly;
         let repeated = inbound.path == Path::Multicast && inbound.raw.is_empty();
         if !is_notice {
             if delivered && !planted(Bug::ReplayDelivered) {
-                self.counters.count("broadcast", "known already");
+                self.counters.count(Counter::BroadcastDuplicates);
             } else {
                 let delivery = InboundBroadcast {
                     id,
@@ -241,7 +247,7 @@ impl<H: Handler> Broadcaster<H> {
         let received = Received { from: sender, broadcast: Some(id), path, body: &body };
         let outcome = self.handler.handle(now, received);
         self.dedup.mark_delivered(&id);
-        self.counters.count("broadcast", "delivered");
+        self.counters.count(Counter::BroadcastsDelivered);
         if let Some(delivery) = outcome.deliver {
             self.outputs.push(Output::Deliver(delivery));
         }
@@ -295,14 +301,14 @@ impl<H: Handler> Broadcaster<H> {
         }
         let Some(bytes) = bytes else {
             self.multicast_sequence -= 1;
-            self.counters.count("multicast", "too long");
+            self.counters.count(Counter::MulticastsTooLong);
             return false;
         };
         let epoch = self.nonces.epoch().bytes();
         let payload = std::mem::take(&mut self.scratch);
         self.retransmit_cache.insert_multicast(self.config.me, epoch, self.multicast_sequence, &payload);
         self.scratch = payload;
-        self.counters.count("multicast", "content");
+        self.counters.count(Counter::ContentMulticasts);
         self.after_own_multicast(now);
         self.outputs.push(Output::Multicast(bytes));
         self.schedule_beacon(now);
@@ -316,7 +322,7 @@ impl<H: Handler> Broadcaster<H> {
         }
         let again = task.ack_request.is_some_and(|ask| ask.reissued);
         if forwarded && !again && !planted(Bug::ForwardsTwice) {
-            self.counters.count("broadcast", "passed on already");
+            self.counters.count(Counter::SubtreeDuplicates);
             return;
         }
         self.dedup.mark_forwarded(&id);
@@ -337,7 +343,7 @@ impl<H: Handler> Broadcaster<H> {
             let patience = if near { self.config.timings.content_wait } else { std::time::Duration::ZERO };
             self.timers.set(Timer::AwaitedContent(id), now + patience);
         } else {
-            self.counters.count("dropped", "notice, too many wait");
+            self.counters.count(Counter::AnnouncementsDropped);
         }
     }
 
@@ -347,7 +353,7 @@ impl<H: Handler> Broadcaster<H> {
         pending.tries += 1;
         if pending.tries > MAX_CONTENT_REQUESTS {
             self.awaited_content.remove(&id);
-            return self.counters.count("dropped", "notice, nothing came");
+            return self.counters.count(Counter::AnnouncementsUnanswered);
         }
         let place = pending.relay_tasks.len().min(pending.tries as usize) - 1;
         let asked = pending.relay_tasks.get(place).map(|task| task.from);

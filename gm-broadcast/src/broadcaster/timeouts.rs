@@ -1,7 +1,7 @@
 //! What is due. Knows nothing of why.
 
 use super::Broadcaster;
-use super::partial_frames::TOO_LONG;
+use crate::counter::Counter;
 use crate::handler::Handler;
 use crate::machine::ConnectionId;
 use crate::time::Time;
@@ -36,14 +36,14 @@ impl<H: Handler> Broadcaster<H> {
         if !known {
             let until = link.created_at + times.opening;
             if now >= until {
-                self.counters.count("link", "showed nothing");
+                self.counters.count(Counter::AuthenticationTimeouts);
                 return self.lose_connection(now, id);
             }
             return self.timers.set(Timer::Connection(id), until);
         }
         let frame = link.frame_deadline(times.frame);
         if frame.is_some_and(|until| now >= until) {
-            self.counters.count("link", TOO_LONG);
+            self.counters.count(Counter::PartialFramesTimedOut);
             return self.lose_connection(now, id);
         }
         let idle = link.last_used + times.idle;
@@ -58,7 +58,11 @@ impl<H: Handler> Broadcaster<H> {
         }
         // Whoever took nothing for so long of what is on its way will not: what waits goes another
         // way.
-        self.counters.count("link", if link.is_idle() { "idle" } else { "stuck" });
+        self.counters.count(if link.is_idle() {
+            Counter::ConnectionsIdle
+        } else {
+            Counter::ConnectionsStuck
+        });
         self.lose_connection(now, id);
     }
 }

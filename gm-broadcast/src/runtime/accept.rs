@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::connection::{ConnectionEvent, error_name};
+use super::connection::{ConnectionEvent, error_reason};
 use super::stats::RuntimeStats;
+use crate::counter::Counter;
 
 /// How long nothing is accepted after an error, doubled each time...
 const FIRST_DELAY: Duration = Duration::from_millis(5);
@@ -30,7 +31,7 @@ pub(super) async fn accept(
                 }
             }
             Err(error) => {
-                stats.count("accept", error_name(&error));
+                stats.count_reason(Counter::AcceptErrors, error_reason(&error));
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(MAX_DELAY);
             }

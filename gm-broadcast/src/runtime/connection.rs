@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::stats::RuntimeStats;
 use super::tcp;
 use crate::config::BroadcasterLimits;
+use crate::counter::Counter;
 use crate::machine::{ConnectionId, DialFailure};
 
 /// What tasks tell the driver.
@@ -69,7 +70,7 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
         }
         Err(_) => DialFailure::Unreachable,
         Ok(Err(error)) => {
-            ends.stats.count("dial", error_name(&error));
+            ends.stats.count_reason(Counter::DialErrors, error_reason(&error));
             // Only the host itself says no: whatever else fails, on this host or on the way, may
             // soon work.
             if error.kind() == ErrorKind::ConnectionRefused {
@@ -86,7 +87,7 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
 pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
     let ConnectionIo { link, outgoing, mut ordered, authenticated: proven, events, stats, linger } = ends;
     if let Err(error) = tcp::prepare(&stream) {
-        stats.count("tcp", error_name(&error));
+        stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
     }
     let (from, to) = stream.into_split();
     let mut reading = pin!(read(from, link, proven, &events, &stats));
@@ -103,7 +104,7 @@ pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
     if let Some(ended) = ended {
         let mut stalled = false;
         if let Err(error) = ended {
-            stats.count("tcp", error_name(&error));
+            stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
             stalled = error.kind() == ErrorKind::TimedOut;
         }
         let _ = events.send(ConnectionEvent::Closed(link, stalled)).await;
@@ -119,7 +120,7 @@ pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
     };
     let orderly = async { tokio::join!(flushed, reading) };
     if tokio::time::timeout(linger, orderly).await.is_err() {
-        stats.count("tcp", "closed without an answer");
+        stats.count(Counter::LingerTimeouts);
     }
 }
 
@@ -165,7 +166,7 @@ async fn read(
         if bytes.is_empty() {
             return Ok(());
         }
-        stats.add("tcp", "bytes in", bytes.len() as u64);
+        stats.add(Counter::TcpBytesReceived, bytes.len() as u64);
         if let ReadMode::UpTo(left) = &mut reads {
             *left = left.saturating_sub(bytes.len());
         }
@@ -203,7 +204,7 @@ async fn write(
         while !rest.is_empty() {
             let written = to.write(rest).await?;
             rest = rest.get(written..).filter(|_| written > 0).ok_or(ErrorKind::WriteZero)?;
-            stats.add("tcp", "bytes out", written as u64);
+            stats.add(Counter::TcpBytesSent, written as u64);
             if events.send(ConnectionEvent::Sent(link, written)).await.is_err() {
                 return Ok(());
             }
@@ -212,26 +213,26 @@ async fn write(
     to.shutdown().await
 }
 
-/// What an error of a socket is counted as.
-pub(super) fn error_name(error: &io::Error) -> &'static str {
+/// The reason as which an error of a socket is counted.
+pub(super) fn error_reason(error: &io::Error) -> &'static str {
     // EMFILE and ENFILE have no kind of their own.
     if cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24)) {
-        return "no descriptors are left";
+        return "no_descriptors";
     }
     match error.kind() {
-        ErrorKind::ConnectionRefused => "refused",
-        ErrorKind::ConnectionReset => "reset",
-        ErrorKind::ConnectionAborted => "aborted",
+        ErrorKind::ConnectionRefused => "connection_refused",
+        ErrorKind::ConnectionReset => "connection_reset",
+        ErrorKind::ConnectionAborted => "connection_aborted",
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "unreachable",
-        ErrorKind::NetworkDown => "network down",
-        ErrorKind::AddrNotAvailable => "no such address here",
-        ErrorKind::TimedOut => "timed out",
-        ErrorKind::BrokenPipe => "broken pipe",
-        ErrorKind::NotConnected => "not connected",
-        ErrorKind::PermissionDenied => "forbidden",
-        ErrorKind::OutOfMemory => "out of memory",
-        ErrorKind::WouldBlock => "no room",
-        ErrorKind::InvalidInput => "refused by the system",
-        _ => "other error",
+        ErrorKind::NetworkDown => "network_down",
+        ErrorKind::AddrNotAvailable => "address_not_available",
+        ErrorKind::TimedOut => "timed_out",
+        ErrorKind::BrokenPipe => "broken_pipe",
+        ErrorKind::NotConnected => "not_connected",
+        ErrorKind::PermissionDenied => "permission_denied",
+        ErrorKind::OutOfMemory => "out_of_memory",
+        ErrorKind::WouldBlock => "would_block",
+        ErrorKind::InvalidInput => "invalid_input",
+        _ => "other",
     }
 }

@@ -13,11 +13,12 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use super::connection::error_name;
+use super::connection::error_reason;
 use super::error::RuntimeError;
 use super::selftest;
 use super::sockets;
 use super::stats::RuntimeStats;
+use crate::counter::Counter;
 use crate::machine::Via;
 
 /// Datagrams that are read from one socket before anything else gets its turn.
@@ -95,7 +96,7 @@ impl DatagramSockets {
 
     /// Sends to a node.
     pub(super) fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        self.stats.count("udp", "datagrams out");
+        self.stats.count(Counter::DatagramsSent);
         self.queue(to, bytes);
     }
 
@@ -103,18 +104,18 @@ impl DatagramSockets {
     pub(super) fn multicast(&mut self, bytes: Vec<u8>) {
         match self.group {
             Some(group) => {
-                self.stats.count("udp", "multicasts out");
+                self.stats.count(Counter::MulticastsSent);
                 self.queue(group, bytes);
             }
-            None => self.stats.count("udp", "multicast is off"),
+            None => self.stats.count(Counter::MulticastsSuppressed),
         }
     }
 
     fn queue(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        self.stats.add("udp", "bytes out", bytes.len() as u64);
+        self.stats.add(Counter::UdpBytesSent, bytes.len() as u64);
         if self.send_queue.len() >= MAX_QUEUED {
             self.send_queue.pop_front();
-            self.stats.count("udp send", "dropped, the system has no room");
+            self.stats.count(Counter::DatagramQueueOverflows);
         }
         self.send_queue.push_back((to, bytes));
         self.flush();
@@ -125,7 +126,7 @@ impl DatagramSockets {
         while let Some((to, bytes)) = self.send_queue.front() {
             match self.unicast.try_send_to(bytes, *to) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => self.stats.count("udp send", error_name(&error)),
+                Err(error) => self.stats.count_reason(Counter::DatagramSendErrors, error_reason(&error)),
                 Ok(_) => {}
             }
             self.send_queue.pop_front();
@@ -149,17 +150,17 @@ impl DatagramSockets {
                     Ok((length, from)) => {
                         bytes_left = bytes_left.saturating_sub(length);
                         let bytes = self.buffer.get(..length).unwrap_or_default();
-                        self.stats.count("udp", "datagrams in");
-                        self.stats.add("udp", "bytes in", length as u64);
+                        self.stats.count(Counter::DatagramsReceived);
+                        self.stats.add(Counter::UdpBytesReceived, length as u64);
                         if selftest::is_probe(bytes) {
-                            self.stats.count("udp", "probes in");
+                            self.stats.count(Counter::SelfTestProbesReceived);
                         } else {
                             taken.push(ReceivedDatagram { from, via, bytes: bytes.to_vec() });
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => {
-                        self.stats.count("udp receive", error_name(&error));
+                        self.stats.count_reason(Counter::DatagramReceiveErrors, error_reason(&error));
                         self.resume = Some(Instant::now() + ERROR_PAUSE);
                         break;
                     }

@@ -26,6 +26,7 @@ use super::sockets::Sockets;
 use super::stats::RuntimeStats;
 use super::throttle::Throttle;
 use super::{accept, seeds};
+use crate::counter::Counter;
 use crate::machine::{ConnectionId, Input, Output};
 use crate::rng::Rng;
 use crate::time::Time;
@@ -198,11 +199,11 @@ impl<M: RuntimeMachine> Driver<M> {
         if self.clock.wants_entropy() {
             match entropy() {
                 Ok(seed) => {
-                    self.stats.count("clock", "fresh chance");
+                    self.stats.count(Counter::EntropyRenewals);
                     self.feed(Input::Entropy(seed));
                 }
                 Err(error) => {
-                    self.stats.count("clock", "no chance to be had");
+                    self.stats.count(Counter::EntropyFailures);
                     tracing::error!("{error}");
                 }
             }
@@ -244,7 +245,7 @@ impl<M: RuntimeMachine> Driver<M> {
                 let known = self.connections.get_mut(&link)?;
                 known.queued += bytes.len();
                 if known.queued > self.settings.connection_bytes {
-                    self.stats.count("tcp", "too much is queued");
+                    self.stats.count(Counter::ConnectionsOverQueueLimit);
                     known.task.abort();
                     self.connections.remove(&link);
                     return Some(link);
@@ -265,7 +266,7 @@ impl<M: RuntimeMachine> Driver<M> {
         }
         match self.outputs.try_send(said) {
             Err(mpsc::error::TrySendError::Full(said)) => {
-                self.stats.count("owner", "slow");
+                self.stats.count(Counter::OutputQueueFull);
                 self.backlog.push_back(said);
             }
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}

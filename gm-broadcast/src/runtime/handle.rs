@@ -9,7 +9,8 @@ use super::seeds::{SeedState, SeedStates};
 use super::settings::Seed;
 use super::stats::RuntimeStats;
 use crate::broadcaster::Broadcaster;
-use crate::event::{BroadcastCommand, Counters};
+use crate::counter::Counters;
+use crate::event::BroadcastCommand;
 use crate::handler::Handler;
 use crate::machine::Machine;
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::connection::ConnectionEvent;
 use super::settings::Seed;
 use super::stats::RuntimeStats;
+use crate::counter::Counter;
 use crate::rng::Rng;
 
 /// About how often a name is resolved that could be.
@@ -116,7 +117,7 @@ pub(super) async fn resolve(
                 RESOLVE_INTERVAL
             }
             Err(error) => {
-                stats.count("seed", "not resolved");
+                stats.count(Counter::SeedResolutionFailures);
                 let before = states.set(&seed, SeedResolution::Failed(error.to_string()));
                 if !matches!(before, SeedResolution::Failed(_)) {
                     tracing::warn!(
@@ -151,11 +152,11 @@ fn usable<'a>(
     found.iter().filter_map(move |address| {
         let node = NetId::try_from(*address).ok();
         if node.is_none() {
-            stats.count("seed", "no address of a node");
+            stats.count(Counter::SeedAddressesInvalid);
         }
         let node = node.filter(|node| *node != me)?;
         if me.ip().is_loopback() && !node.ip().is_loopback() {
-            stats.count("seed", "elsewhere, and our address is not reached from there");
+            stats.count(Counter::SeedAddressesUnreachable);
             tracing::warn!(
                 "`address` {me} is reached from this machine alone, and the seed {node} is elsewhere"
             );

@@ -1,23 +1,26 @@
-//! What the shell counts, from all its tasks. Knows nothing of what is counted.
+//! The counters of the runtime, shared by its tasks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::event::Counters;
+use crate::counter::{Counter, Counters};
 
-/// Counters that several tasks count in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RuntimeStats(Arc<Mutex<Counters>>);
 
 impl RuntimeStats {
-    pub(super) fn count(&self, what: &'static str, why: &'static str) {
-        self.add(what, why, 1);
+    pub(super) fn count(&self, counter: Counter) {
+        self.add(counter, 1);
     }
 
-    pub(super) fn add(&self, what: &'static str, why: &'static str, more: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(what, why, more);
+    pub(super) fn count_reason(&self, counter: Counter, reason: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count_reason(counter, reason);
     }
 
-    /// All, as they stand.
+    pub(super) fn add(&self, counter: Counter, more: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(counter, more);
+    }
+
+    /// A copy of all counters.
     pub(super) fn read(&self) -> Counters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,6 +1,6 @@
 //! What is carried: of any size, and as handlers leave it.
 
-use gm_broadcast::{BroadcastEvent, Path};
+use gm_broadcast::{BroadcastEvent, Counter, Path};
 use gm_codec::{Body, PeerExchange};
 
 use crate::acks::{settled, with_acks};
@@ -39,7 +39,7 @@ fn every_size_reaches_all_once() {
             assert_eq!(got[0].text.len(), *size);
         }
     }
-    assert!(net.count(0, "multicast", "too long") > 0 && net.count(0, "multicast", "content") > 0);
+    assert!(net.count(0, Counter::MulticastsTooLong) > 0 && net.count(0, Counter::ContentMulticasts) > 0);
     let long = net.datagrams.iter().map(|(.., bytes)| bytes.len()).max().unwrap();
     assert!(long <= 1_200);
     // What could not go along was said later.

@@ -2,8 +2,8 @@
 //! bound; here they are pressed.
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, ConnectionId, Input, Machine, RequestedAcks, Time, Transport,
-    TreeShape, Via,
+    BroadcastCommand, BroadcastRequest, ConnectionId, Counter, Input, Machine, RequestedAcks, Time,
+    Transport, TreeShape, Via,
 };
 
 use crate::net::Net;
@@ -26,10 +26,10 @@ fn an_unauthenticated_connection_replaces_the_oldest() {
         net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
         assert!(usage(&net, 0, "links") <= 5);
     }
-    assert_eq!(net.count(0, "link", "stranger made room"), 45);
+    assert_eq!(net.count(0, Counter::ConnectionsEvictedUnauthenticated), 45);
     net.run(ms(10_000));
     assert_eq!(usage(&net, 0, "links"), 0, "who shows nothing is not kept");
-    assert_eq!(net.count(0, "link", "showed nothing"), 5);
+    assert_eq!(net.count(0, Counter::AuthenticationTimeouts), 5);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn seeds_are_bounded_and_none_is_called_twice() {
         net.command(0, BroadcastCommand::AddSeeds(vec![node(number)]));
     }
     assert_eq!(net.stations[0].node.seeds(), [node(1), node(7), node(8)]);
-    assert_eq!(net.count(0, "dropped", "seed, too many"), 2);
+    assert_eq!(net.count(0, Counter::SeedsDropped), 2);
 }
 
 /// More nodes than connections: idle ones make room, and all are told at last.
@@ -63,7 +63,7 @@ fn connections_are_bounded() {
     assert_eq!(usage(&net, 0, "links"), 2);
     net.broadcast(0, broadcast_of("to more than there is room for"));
     net.run(ms(1_000));
-    assert!(net.count(0, "dial", "no room") > 0 || (1..8).all(|number| net.texts(number).len() == 2));
+    assert!(net.count(0, Counter::DialsOverLimit) > 0 || (1..8).all(|number| net.texts(number).len() == 2));
 }
 
 /// All connections are busy with what does not move, and somebody calls.
@@ -112,7 +112,7 @@ fn frames_of_a_connection_are_rationed() {
         );
     }
     net.run(ms(500));
-    assert_eq!(net.count(0, "link", "too many frames"), 1);
+    assert_eq!(net.count(0, Counter::ConnectionsRateLimited), 1);
     assert_eq!(net.texts(0).len(), 10);
 }
 
@@ -124,7 +124,7 @@ fn datagrams_that_do_not_open_are_rationed() {
     for _ in 0..100 {
         net.feed(0, Input::Datagram { from: node(77).into(), via: Via::Unicast, bytes: vec![1; 100] });
     }
-    assert_eq!(net.count(0, "datagram", "not tried"), 90);
+    assert_eq!(net.count(0, Counter::DatagramsSkipped), 90);
     net.command(
         1,
         BroadcastCommand::Send { to: node(0), body: text("I am known"), transport: Transport::Udp },
@@ -218,7 +218,7 @@ fn frames_of_a_node_are_rationed_over_all_paths() {
     }
     net.run(ms(20));
     assert_eq!(net.texts(0).len(), 10);
-    assert!(net.count(0, "datagram", "too many frames") > 0);
+    assert!(net.count(0, Counter::DatagramsRateLimited) > 0);
 }
 
 /// Shares that wait for somebody to answer are bounded: who is beyond the bound is missing, and the
@@ -236,7 +236,7 @@ fn open_subtrees_are_bounded() {
     let receipts = Some(RequestedAcks { within: ms(10_000), durable: false });
     net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("nobody answers") });
     assert_eq!(usage(&net, 0, "shares"), 2);
-    assert_eq!(net.count(0, "dropped", "share, too many"), 3);
+    assert_eq!(net.count(0, Counter::SubtreesDropped), 3);
     net.run(ms(20_000));
     assert_eq!(usage(&net, 0, "shares"), 0);
     let report = net.reports(0, 7).last().cloned().unwrap();

@@ -1,7 +1,7 @@
 //! Multicasts that are lost: found by their numbers and filled, or found by a notice, and then
 //! nobody is believed.
 
-use gm_broadcast::{BroadcasterConfig, Path};
+use gm_broadcast::{BroadcasterConfig, Counter, Path};
 use gm_codec::{Ack, AckStatus, Body};
 
 use crate::multicast::ACQUAINTED;
@@ -27,7 +27,7 @@ fn a_gap_is_found_by_the_next_asked_for_and_filled() {
         let mut net = island(4, |_| {});
         net.broadcast(0, broadcast_of("first"));
         net.run(ms(100));
-        let to_lose = net.stations[0].node.counters().of("multicast", "content");
+        let to_lose = net.stations[0].node.counters().get(Counter::ContentMulticasts);
         net.lose = Some(Box::new(move |said, ear| {
             said.payload.header.multicast_sequence == Some(to_lose + 1)
                 && said.way == Carrier::Multicast
@@ -45,16 +45,19 @@ fn a_gap_is_found_by_the_next_asked_for_and_filled() {
         assert_eq!(net.texts(deaf), order);
         let got = net.got(deaf, lost);
         assert_eq!((got.len(), got[0].path, got[0].from), (1, Path::Multicast, node(0)), "as if it had come");
-        assert_eq!(net.count(deaf, "gap", "filled"), 1);
+        assert_eq!(net.count(deaf, Counter::GapsFilled), 1);
         for other in (1..4).filter(|other| *other != deaf) {
             assert_eq!(net.texts(other), ["first", "second", "third"]);
-            assert_eq!(net.count(other, "gap", "asked for"), 0);
+            assert_eq!(net.count(other, Counter::GapsRequested), 0);
         }
         // Who was asked whether he heard it says that he did not, though he has it: only then is it
         // sent, and doubted.
         let by_link =
             net.wire.iter().filter(|said| said.way == Carrier::Link && said.is_content(lost)).count();
-        assert_eq!((by_link, net.count(0, "multicast", "doubted")), (usize::from(told), u64::from(told)));
+        assert_eq!(
+            (by_link, net.count(0, Counter::IncompleteMulticasts)),
+            (usize::from(told), u64::from(told))
+        );
     }
     assert!(by_the_next > 0);
 }
@@ -121,7 +124,7 @@ fn beacons_end() {
             net.run(ms(50));
         }
         net.run(ms(5_000));
-        assert_eq!(net.count(0, "multicast", "echo"), echoes, "{nodes}");
+        assert_eq!(net.count(0, Counter::SequenceBeacons), echoes, "{nodes}");
     }
 }
 
@@ -131,7 +134,7 @@ fn somebody_has_what_most_missed() {
     let mut net = island(5, |_| {});
     net.broadcast(0, broadcast_of("first"));
     net.run(ms(100));
-    let second = net.stations[0].node.counters().of("multicast", "content") + 1;
+    let second = net.stations[0].node.counters().get(Counter::ContentMulticasts) + 1;
     net.lose = Some(Box::new(move |said, ear| {
         said.payload.header.multicast_sequence == Some(second) && said.broadcast().is_some() && ear != 1
     }));
@@ -162,7 +165,7 @@ fn an_announced_lost_multicast_reaches_all() {
         let paths: Vec<Path> = net.got(number, id).iter().map(|got| got.path).collect();
         assert_eq!(paths, [Path::Connection], "{number}");
     }
-    assert_eq!(net.count(0, "multicast", "doubted"), 1);
+    assert_eq!(net.count(0, Counter::IncompleteMulticasts), 1);
     let asked = net.wire[before..].iter().filter(|said| {
         matches!(&said.payload.body, Body::Ack(Ack { broadcast, status: AckStatus::ContentWanted }) if *broadcast == id)
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gm_broadcast::{
     BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, BroadcasterLimits, ConnectionId,
-    Input, Machine, Output, Time, Transport,
+    Counter, Input, Machine, Output, Time, Transport,
 };
 use gm_codec::{
     Body, ConnectionSide, Epoch, FrameCodec, Handshake, Header, Key, Keyring, Limits, NonceSequence, Payload,
@@ -87,8 +87,8 @@ impl Victim {
         self.peaks.iter().find(|(name, ..)| *name == what).unwrap().1
     }
 
-    fn count(&self, what: &str, why: &str) -> u64 {
-        self.machine.counters().of(what, why)
+    fn count(&self, counter: Counter) -> u64 {
+        self.machine.counters().get(counter)
     }
 }
 
@@ -170,7 +170,7 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
     assert_eq!((victim.peak("arriving bytes"), victim.peak("dialled, unproven bytes")), (0, 0));
     let unproven = victim.machine.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
-    assert_eq!((unproven.closed, victim.count("link", "stranger made room")), (936, 936));
+    assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (936, 936));
     // One byte a second is not enough to stay.
     for _ in 0..5 {
         victim.pass(ms(1_000));
@@ -178,7 +178,7 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
     }
     let unproven = victim.machine.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.closed), (0, 0, 1_000));
-    assert_eq!(victim.count("link", "showed nothing"), 64);
+    assert_eq!(victim.count(Counter::AuthenticationTimeouts), 64);
 }
 
 #[test]
@@ -193,7 +193,13 @@ fn a_long_first_frame_is_refused_by_its_header() {
         victim.hear(link, &[0x67, 1, 9, 0xf9, 0xff, 0xff, 0x07]);
         assert!(victim.closed.contains(&link));
     }
-    assert_eq!((victim.count("link", "TooLong"), victim.count("unproven", "closed")), (2, 1));
+    assert_eq!(
+        (
+            victim.machine.counters().get_reason(Counter::FramesRejected, "TooLong"),
+            victim.count(Counter::UnauthenticatedClosed)
+        ),
+        (2, 1)
+    );
 }
 
 /// A connection that somebody recorded, sent again: on another connection of the same node, and
@@ -212,7 +218,13 @@ fn a_recorded_connection_does_not_authenticate() {
         let before = victim.delivered;
         let link = victim.accept();
         victim.hear(link, &[holder.own.as_slice(), &holder.hello, &more].concat());
-        assert_eq!((victim.count("link", "NotAuthentic"), victim.count("unproven", "closed")), (1, 1));
+        assert_eq!(
+            (
+                victim.machine.counters().get_reason(Counter::FramesRejected, "NotAuthentic"),
+                victim.count(Counter::UnauthenticatedClosed)
+            ),
+            (1, 1)
+        );
         assert!(victim.closed.contains(&link));
         assert_eq!((victim.machine.known(), victim.delivered), (known, before));
     }
@@ -234,8 +246,8 @@ fn frames_that_are_not_whole_share_one_budget() {
         }
     }
     assert!(victim.peak("arriving bytes") > 2 * FRAME, "{:?}", victim.peaks);
-    assert!(victim.count("link", "its frame made room") >= 37);
-    assert_eq!(victim.count("link", "no room for its frame"), 0);
+    assert!(victim.count(Counter::PartialFramesEvicted) >= 37);
+    assert_eq!(victim.count(Counter::PartialFramesRefused), 0);
     // The first, whose end comes late, and the last: both were spared.
     for place in [0, 39] {
         assert!(!victim.closed.contains(&holders[place].link));
@@ -263,7 +275,7 @@ fn the_smallest_budget_still_lets_the_first_frame_through() {
     victim.hear(first.link, &one[..FRAME / 2]);
     victim.now = victim.now + ms(1);
     victim.hear(second.link, &two[..FRAME / 2 + 1_000]);
-    assert_eq!(victim.count("link", "no room for its frame"), 1);
+    assert_eq!(victim.count(Counter::PartialFramesRefused), 1);
     assert_eq!(victim.closed, [second.link]);
     victim.hear(first.link, &one[FRAME / 2..]);
     assert_eq!(victim.delivered, 1);
@@ -299,7 +311,7 @@ fn an_endless_frame_is_given_up_a_slow_one_is_not() {
         victim.hear(trickling, &frames[1][10 + step..11 + step]);
         victim.hear(slow, &frames[2][10 + step * 10_000..10 + (step + 1) * 10_000]);
     }
-    assert_eq!(victim.count("link", "its frame took too long"), 2);
+    assert_eq!(victim.count(Counter::PartialFramesTimedOut), 2);
     assert!(victim.closed.contains(&stopped) && victim.closed.contains(&trickling));
     assert!(!victim.closed.contains(&slow));
     victim.hear(slow, &frames[2][10 + 25 * 10_000..]);
@@ -316,9 +328,14 @@ fn a_slow_frame_is_not_taken_for_an_idle_connection() {
         victim.pass(ms(100));
         victim.hear(holder.link, event);
     }
-    assert_eq!((victim.delivered, victim.count("link", "idle")), (1, 0), "{:?}", victim.machine.counters());
+    assert_eq!(
+        (victim.delivered, victim.count(Counter::ConnectionsIdle)),
+        (1, 0),
+        "{:?}",
+        victim.machine.counters()
+    );
     victim.pass(ms(2_000));
-    assert_eq!(victim.count("link", "idle"), 1);
+    assert_eq!(victim.count(Counter::ConnectionsIdle), 1);
 }
 
 /// What a node has to say first may be long: then a notice goes before it, once on each connection,
@@ -335,11 +352,11 @@ fn an_announcement_precedes_a_long_first_frame() {
     net.run(ms(100));
     assert_eq!((net.texts(1).len(), net.texts(0).len()), (3, 1));
     for number in [0, 1] {
-        assert_eq!(net.count(number, "link", "a notice before a long frame"), 1);
-        assert_eq!(net.count(number, "link", "TooLong"), 0);
+        assert_eq!(net.count(number, Counter::AuthenticationFramesSent), 1);
+        assert_eq!(net.count(number, Counter::FramesRejected), 0);
     }
     let mut net = Net::of(2, None, |_| {});
     net.broadcast(0, broadcast_of(&"long and compressed ".repeat(20)));
     net.run(ms(100));
-    assert_eq!(net.count(0, "link", "a notice before a long frame"), 0, "what fits goes alone");
+    assert_eq!(net.count(0, Counter::AuthenticationFramesSent), 0, "what fits goes alone");
 }

@@ -1,6 +1,6 @@
 //! Multicast where it works: who hears it confirms that, and is then told by it alone.
 
-use gm_broadcast::{BroadcastCommand, BroadcastEvent, DialFailure, Input, Path, Transport, Via};
+use gm_broadcast::{BroadcastCommand, BroadcastEvent, Counter, DialFailure, Input, Path, Transport, Via};
 use gm_codec::{AckRequest, Body, BroadcastHeader, Channel, Epoch, Header, NonceSequence, Payload, Routing};
 
 use crate::net::Net;
@@ -125,9 +125,9 @@ fn a_replay_is_not_delivered_twice() {
     net.run(ms(100));
     // As it was, and to one node: what was for all does not open as what is for one.
     for (via, why) in [(Via::Multicast, "Replayed"), (Via::Unicast, "NotAuthentic")] {
-        let before = net.count(1, "datagram", why);
+        let before = net.count_reason(1, Counter::DatagramsRejected, why);
         net.feed(1, Input::Datagram { from: node(0).into(), via, bytes: recorded.clone() });
-        assert_eq!(net.count(1, "datagram", why), before + 1);
+        assert_eq!(net.count_reason(1, Counter::DatagramsRejected, why), before + 1);
     }
     // Sealed anew, the same broadcast is the same.
     let header = net.wire.iter().find(|said| said.way == Carrier::Multicast && said.is_content(id)).unwrap();
@@ -142,7 +142,7 @@ fn a_replay_is_not_delivered_twice() {
             bytes: datagram(&Channel::Datagram, &payload, 9),
         },
     );
-    assert_eq!(net.count(1, "broadcast", "known already"), 1);
+    assert_eq!(net.count(1, Counter::BroadcastDuplicates), 1);
     net.run(ms(1_000));
     assert_eq!(net.got(1, id).len(), 1);
 }

@@ -1,15 +1,20 @@
 //! What tests look at, of a network. Changes nothing.
 
-use gm_broadcast::{AckPart, AckReport, BroadcastEvent};
+use gm_broadcast::{AckPart, AckReport, BroadcastEvent, Counter};
 use gm_codec::BroadcastId;
 
 use crate::net::Net;
 use crate::station::Delivered;
 
 impl Net {
-    /// How often a counter of a station counted.
-    pub(crate) fn count(&self, number: usize, what: &str, why: &str) -> u64 {
-        self.stations[number].node.counters().of(what, why)
+    /// The total of a counter of a station.
+    pub(crate) fn count(&self, number: usize, counter: Counter) -> u64 {
+        self.stations[number].node.counters().get(counter)
+    }
+
+    /// The total of a counter of a station for one reason.
+    pub(crate) fn count_reason(&self, number: usize, counter: Counter, reason: &str) -> u64 {
+        self.stations[number].node.counters().get_reason(counter, reason)
     }
 
     /// What a station got of one broadcast.

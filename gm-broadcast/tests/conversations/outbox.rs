@@ -1,6 +1,6 @@
 //! What waits for a slow node: bounded, and what is dirty, not what was said.
 
-use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Targets, Transport};
+use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Counter, Targets, Transport};
 use proptest::prelude::*;
 
 use crate::acks::with_acks;
@@ -54,7 +54,7 @@ fn a_newer_broadcast_of_a_topic_replaces_the_older() {
     net.broadcast(0, topical(7, "d", None));
     net.broadcast(0, broadcast_of("of none"));
     assert_eq!(waiting(&net), 3);
-    assert_eq!(net.count(0, "outbox", "replaced by a newer one"), 3);
+    assert_eq!(net.count(0, Counter::OutboxReplaced), 3);
     assert_eq!(released(net), ["d", "other", "of none"]);
 }
 
@@ -88,7 +88,7 @@ fn the_oldest_of_too_many_is_dropped() {
         net.broadcast(0, broadcast_of(&format!("{number}")));
         assert!(waiting(&net) <= 3);
     }
-    assert_eq!(net.count(0, "dropped", "outbox full"), 7);
+    assert_eq!(net.count(0, Counter::OutboxOverflows), 7);
     assert_eq!(released(net), ["7", "8", "9"]);
 }
 

@@ -1,7 +1,9 @@
 //! Who is heard by datagram only: it may be a recording from before the start, of a node that is
 //! gone.
 
-use gm_broadcast::{BroadcastCommand, BroadcastEvent, Broadcaster, BroadcasterConfig, Input, Transport, Via};
+use gm_broadcast::{
+    BroadcastCommand, BroadcastEvent, Broadcaster, BroadcasterConfig, Counter, Input, Transport, Via,
+};
 
 use crate::net::Net;
 use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
@@ -60,10 +62,13 @@ fn a_replay_after_a_restart_creates_no_peer() {
     };
     assert!(!net.stations[0].events.iter().any(made), "{:?}", net.stations[0].events);
     assert!(heard > 10, "what it carries is taken: {heard}");
-    assert!(net.count(0, "datagram", "Replayed") > 0 && net.count(0, "presence", "no answer") > 0);
+    assert!(
+        net.count_reason(0, Counter::DatagramsRejected, "Replayed") > 0
+            && net.count(0, Counter::PresenceTimeouts) > 0
+    );
     // What it costs: three questions for each seven seconds or so, and a connection that is
     // refused.
-    let asked = net.count(0, "presence", "asked");
+    let asked = net.count(0, Counter::PresenceChallengesSent);
     assert!(asked <= 3 * 60 && net.datagrams.len() - before < 400, "{asked}");
 }
 
@@ -109,11 +114,11 @@ fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
 fn a_node_is_challenged_once() {
     let mut net = Net::of(10, Some(1), |_| {});
     net.run(ms(10_000));
-    let asked: u64 = (0..10).map(|number| net.count(number, "presence", "asked")).sum();
+    let asked: u64 = (0..10).map(|number| net.count(number, Counter::PresenceChallengesSent)).sum();
     let before = net.datagrams.len();
     assert!((45..=90).contains(&asked), "{asked}");
     net.run(ms(600_000));
-    let more: u64 = (0..10).map(|number| net.count(number, "presence", "asked")).sum();
+    let more: u64 = (0..10).map(|number| net.count(number, Counter::PresenceChallengesSent)).sum();
     assert_eq!(more, asked, "of {} datagrams later", net.datagrams.len() - before);
 }
 
@@ -144,7 +149,7 @@ fn concurrent_challenges_are_bounded() {
             .unwrap();
         net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Multicast, bytes });
     }
-    assert_eq!(net.count(0, "dropped", "presence, too many are asked"), 176);
+    assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
     net.run(ms(30_000));
     assert!(net.stations[0].node.known().is_empty());
     let held = net.stations[0].node.limit_usage().into_iter().find(|(what, ..)| *what == "absent").unwrap();

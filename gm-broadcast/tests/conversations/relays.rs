@@ -1,6 +1,6 @@
 //! Relays that take a list and go silent: replaced once, and nobody is counted twice.
 
-use gm_broadcast::AckReport;
+use gm_broadcast::{AckReport, Counter};
 use gm_codec::{Ack, AckStatus, Body};
 
 use crate::acks::{settled, with_acks};
@@ -39,7 +39,7 @@ fn a_silent_relay_is_replaced_once() {
     let (net, relay) = silenced(8, false);
     let report = settled(&net, 5, 7);
     assert_eq!(report, AckReport { delivered: 6, unknown: 1, settled: true, ..AckReport::default() });
-    assert_eq!(net.count(0, "receipt", "share given again"), 1);
+    assert_eq!(net.count(0, Counter::SubtreesReassigned), 1);
     let alone: Vec<_> = net.parts(0, 5).into_iter().filter(|part| part.delivered == 0).collect();
     assert_eq!(
         alone,
@@ -91,6 +91,6 @@ fn sums_never_exceed_the_targets() {
             assert!(sum.delivered + sum.refused + sum.missing <= 11);
         }
     }
-    assert_eq!(net.count(0, "receipt", "of more than it had"), 0);
+    assert_eq!(net.count(0, Counter::AcksImplausible), 0);
     assert!(net.reports(0, 5).iter().all(|report| report.missing_nodes.iter().all(|name| *name != node(0))));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gm_broadcast::{
-    BroadcasterLimits, Directory, KnownNode, LatencyClass, PathCost, PathCosts, Targets, TreeShape,
+    BroadcasterLimits, Counter, Directory, KnownNode, LatencyClass, PathCost, PathCosts, Targets, TreeShape,
 };
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ fn a_tree_of_eight_delivers_once_each() {
         net.run(ms(1_000));
         for number in 1..8 {
             assert_eq!(net.got(number, id).len(), 1, "{shape:?}");
-            assert_eq!(net.count(number, "broadcast", "known already"), 0);
+            assert_eq!(net.count(number, Counter::BroadcastDuplicates), 0);
         }
         let contents: Vec<_> = net.wire.iter().filter(|said| said.is_content(id)).collect();
         assert!(contents.iter().all(|said| said.way == Carrier::Link));

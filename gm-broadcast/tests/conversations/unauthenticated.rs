@@ -1,6 +1,6 @@
 //! Who lacks the key, or is of another cluster, changes nothing: he is counted.
 
-use gm_broadcast::{BroadcastCommand, ConnectionId, Input, Via};
+use gm_broadcast::{BroadcastCommand, ConnectionId, Counter, Input, Via};
 use gm_clock::NetId;
 use gm_codec::FrameCodec;
 
@@ -20,7 +20,8 @@ fn with_stranger(stranger: FrameCodec) -> Net {
 
 /// How often a station refused a datagram, and a connection.
 fn refusals(net: &Net, number: usize, why: &str) -> (u64, u64) {
-    (net.count(number, "datagram", why), net.count(number, "link", why))
+    let count = |counter| net.count_reason(number, counter, why);
+    (count(Counter::DatagramsRejected), count(Counter::FramesRejected))
 }
 
 #[test]
@@ -57,13 +58,7 @@ fn rubbish_is_counted_and_its_connection_ends() {
         let bytes = vec![b'g'; length];
         net.feed(0, Input::Datagram { from: node(7).into(), via: Via::Unicast, bytes });
     }
-    let counted: u64 = net.stations[0]
-        .node
-        .counters()
-        .iter()
-        .filter(|(what, ..)| *what == "datagram")
-        .map(|(.., count)| count)
-        .sum();
+    let counted = net.count(0, Counter::DatagramsRejected) + net.count(0, Counter::DatagramsSkipped);
     assert_eq!(counted, 200);
     let link = ConnectionId::accepted(1_000);
     net.feed(0, Input::ConnectionOpened { link, from: None });
@@ -97,7 +92,7 @@ fn a_mirror_is_left() {
     net.feed(0, Input::ConnectionOpened { link, from: None });
     let own = net.opening_of(0, link);
     net.feed(0, Input::ConnectionBytes { link, bytes: own });
-    assert_eq!(net.count(0, "link", "HandshakeEchoed"), 1);
+    assert_eq!(net.count(0, Counter::HandshakesEchoed), 1);
 }
 
 /// Who answers under another name than the one that was called is not believed, by neither name.
@@ -112,7 +107,7 @@ fn another_node_than_was_called_is_left() {
     });
     net.add(None, |config| config.seeds = vec![node(0)]);
     net.run(ms(10_000));
-    assert!(net.count(1, "link", "another node than dialled") > 0);
+    assert!(net.count(1, Counter::ConnectionsUnexpectedPeer) > 0);
     assert!(!net.stations[1].node.known().contains(&node(5)));
 }
 
@@ -125,7 +120,7 @@ fn a_seed_of_another_cluster_is_not_known() {
     net.add(None, |config| config.seeds = vec![node(0), node(2)]);
     net.add(None, |_| {});
     net.run(ms(60_000));
-    assert!(net.count(0, "link", "NotAuthentic") > 0, "it was called");
+    assert!(net.count_reason(0, Counter::FramesRejected, "NotAuthentic") > 0, "it was called");
     assert!(net.stations[0].node.known().is_empty());
     assert_eq!(net.stations[1].node.known(), [node(2)]);
     assert_eq!(net.stations[2].node.known(), [node(1)]);

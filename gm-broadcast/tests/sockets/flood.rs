@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use gm_broadcast::{BroadcasterLimits, UnauthenticatedUsage};
+use gm_broadcast::{BroadcasterLimits, Counter, UnauthenticatedUsage};
 use gm_codec::Key;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
@@ -51,10 +51,11 @@ async fn unauthenticated_connections_are_read_to_the_limit() {
             let _ = stream.try_write(&vec![0; behind]);
             streams.push(stream);
         }
-        eventually(|| async { ann.shell.counters().of("accept", "accepted") >= u64::from(called) }).await;
+        eventually(|| async { ann.shell.counters().get(Counter::ConnectionsAccepted) >= u64::from(called) })
+            .await;
         let now = unauthenticated(&ann).await;
         assert!(now.connections <= 64 && now.bytes <= now.max_bytes, "{now:?}");
-        let read = ann.shell.counters().of("tcp", "bytes in");
+        let read = ann.shell.counters().get(Counter::TcpBytesReceived);
         assert!(
             read <= u64::from(called) * BroadcasterLimits::UNAUTHENTICATED_BYTES as u64,
             "{read} bytes of {called} connections"
@@ -69,7 +70,8 @@ async fn unauthenticated_connections_are_read_to_the_limit() {
             }
     })
     .await;
-    let ended = ann.shell.with_machine(|machine| machine.counters().of("unproven", "left")).await.unwrap();
+    let ended =
+        ann.shell.with_machine(|machine| machine.counters().get(Counter::UnauthenticatedLeft)).await.unwrap();
     assert_eq!(unauthenticated(&ann).await.closed + ended, u64::from(called));
     bob.know(&[&ann]).await;
     let text = "after the flood ".repeat(100_000);

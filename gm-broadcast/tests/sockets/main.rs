@@ -11,10 +11,10 @@ mod node;
 use std::net::{Ipv6Addr, TcpListener};
 use std::time::Duration;
 
-use gm_broadcast::BroadcastCommand;
 use gm_broadcast::runtime::{
     Multicast, MulticastVerdict, RuntimeError, RuntimeSettings, Seed, Sockets, self_test,
 };
+use gm_broadcast::{BroadcastCommand, Counter};
 use node::{Node, PATIENCE, local};
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_seed_that_is_oneself_is_ignored() {
     bob.knows(1).await;
     let known = ann
         .shell
-        .with_machine(|machine| (machine.known(), machine.counters().of("dial", "dialled")))
+        .with_machine(|machine| (machine.known(), machine.counters().get(Counter::DialsStarted)))
         .await
         .unwrap();
     assert_eq!(known, (vec![bob.me()], 1));
@@ -183,7 +183,7 @@ async fn a_slow_owner_slows_the_sender_and_loses_nothing() {
     for number in 0..100 {
         ann.broadcast(&format!("{number} {}", "long ".repeat(5_000))).await;
     }
-    node::eventually(|| async { bob.shell.counters().of("owner", "slow") > 0 }).await;
+    node::eventually(|| async { bob.shell.counters().get(Counter::OutputQueueFull) > 0 }).await;
     // It still obeys, and answers.
     bob.shell.send(BroadcastCommand::AddNodes(vec!["127.0.0.1:9".parse().unwrap()])).await.unwrap();
     bob.knows(2).await;
@@ -206,7 +206,7 @@ async fn an_unanswered_dial_times_out() {
     ann.shell.send(BroadcastCommand::AddNodes(vec![at.try_into().unwrap()])).await.unwrap();
     ann.broadcast("anybody?").await;
     let silent = || async {
-        ann.shell.with_machine(|machine| machine.counters().of("dial", "silent")).await.unwrap() > 0
+        ann.shell.with_machine(|machine| machine.counters().get(Counter::DialsUnreachable)).await.unwrap() > 0
     };
     node::eventually(silent).await;
 }
@@ -222,11 +222,12 @@ async fn invalid_bytes_close_the_connection() {
         let mut rest = Vec::new();
         let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
     }
-    node::eventually(|| async { ann.shell.counters().of("accept", "not let in") > 0 }).await;
+    node::eventually(|| async { ann.shell.counters().get(Counter::ConnectionsThrottled) > 0 }).await;
     // Whoever shares the address waits a little, and is let in again.
     node::eventually(|| async {
         bob.broadcast("still there?").await;
-        ann.shell.with_machine(|machine| machine.counters().of("broadcast", "delivered")).await.unwrap() > 0
+        ann.shell.with_machine(|machine| machine.counters().get(Counter::BroadcastsDelivered)).await.unwrap()
+            > 0
     })
     .await;
     ann.receives(bob.me(), "still there?").await;

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use gm_broadcast::runtime::{SeedResolution, SeedState};
-use gm_broadcast::{DatagramReachability, PartialFrameUsage, PeerStatus, UnauthenticatedUsage, Unopened};
+use gm_broadcast::{
+    Counter, DatagramReachability, PartialFrameUsage, PeerStatus, UnauthenticatedUsage, Unopened,
+};
 use gm_clock::NetId;
 
 use super::{BoxedNodeMachine, Node, NodeError};
@@ -76,7 +78,7 @@ impl Node {
     /// [`NodeError::Stopped`].
     pub async fn network(&self) -> Result<NetworkStatus, NodeError> {
         let (now, seeds) = (self.now(), self.inner.shell.seeds());
-        let not_let_in = self.inner.shell.counters().of("accept", "not let in");
+        let not_let_in = self.inner.shell.counters().get(Counter::ConnectionsThrottled);
         self.with_machine(move |node: &BoxedNodeMachine| {
             let caster = node.broadcaster();
             let mut network = NetworkStatus {

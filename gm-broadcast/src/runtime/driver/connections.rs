@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::Driver;
 use crate::config::BroadcasterLimits;
+use crate::counter::Counter;
 use crate::machine::{ConnectionId, Input};
 use crate::runtime::connection::{self, ConnectionEvent, ConnectionIo};
 use crate::runtime::handle::RuntimeMachine;
@@ -88,9 +89,9 @@ impl<M: RuntimeMachine> Driver<M> {
     fn on_accepted(&mut self, stream: TcpStream, from: SocketAddr) {
         let now = self.clock.now();
         if self.stop_deadline.is_some() || !self.throttle.admits(from.ip(), now) {
-            return self.stats.count("accept", "not let in");
+            return self.stats.count(Counter::ConnectionsThrottled);
         }
-        self.stats.count("accept", "accepted");
+        self.stats.count(Counter::ConnectionsAccepted);
         let link = ConnectionId::accepted(self.accepted);
         self.accepted += 1;
         self.open(link, Some((from.ip(), now)), |ends| connection::run(stream, ends));
@@ -149,7 +150,7 @@ impl<M: RuntimeMachine> Driver<M> {
             self.throttle.strike(from, now);
         }
         if self.connection_tasks.len().saturating_sub(self.connections.len()) > MAX_LINGERING {
-            self.stats.count("tcp", "cut off, too many are closing");
+            self.stats.count(Counter::ConnectionsCutWhileClosing);
             closed.task.abort();
         }
     }

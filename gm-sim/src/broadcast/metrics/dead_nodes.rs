@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gm_broadcast::{Rng, Time};
+use gm_broadcast::{Counter, Rng, Time};
 
 use super::table::{Row, Section};
 use super::world::{ORIGIN, WorldConfig, broadcast, bytes, copies, cost, run_until_done, sum};
@@ -82,7 +82,7 @@ fn run(what: &str, nodes: u32, toll: FailurePattern, receipts: Option<Duration>)
     let last = meter.borrow().last_delivery_of(1, survivors.iter().copied());
     world.run_for(SECOND * 2);
     let missed = survivors.iter().filter(|node| !meter.borrow().is_delivered(1, **node)).count();
-    let counted = COUNTED.map(|(what, why, name)| format!("{} {name}", sum(&world, what, why)));
+    let counted = COUNTED.map(|(counter, name)| format!("{} {name}", sum(&world, counter)));
     Row {
         label: what.to_owned(),
         nodes,
@@ -96,12 +96,12 @@ fn run(what: &str, nodes: u32, toll: FailurePattern, receipts: Option<Duration>)
 }
 
 /// What is counted by machines, and as what notes say it.
-const COUNTED: [(&str, &str, &str); 5] = [
-    ("dial", "dialled", "dials"),
-    ("dial", "hedged", "beside one not answered"),
-    ("dial", "refused", "refused"),
-    ("dial", "silent", "given up"),
-    ("receipt", "share given again", "shares given again"),
+const COUNTED: [(Counter, &str); 5] = [
+    (Counter::DialsStarted, "dials"),
+    (Counter::DialsHedged, "beside one not answered"),
+    (Counter::DialsRefused, "refused"),
+    (Counter::DialsUnreachable, "given up"),
+    (Counter::SubtreesReassigned, "shares given again"),
 ];
 
 const TEXT: &str = "\

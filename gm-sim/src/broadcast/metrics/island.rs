@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gm_broadcast::{BroadcasterTimings, Time};
+use gm_broadcast::{BroadcasterTimings, Counter, Time};
 
 use super::meter::DeliveryMeter;
 use super::table::{Row, Section, quotient};
@@ -70,9 +70,9 @@ fn fault_free(what: &str, world: &mut World<SimBroadcaster>, meter: &Rc<RefCell<
         missed: (999 - meter.borrow().delivered_count(FIRST_NUMBER)) as u64,
         note: format!(
             "{} multicasts, {} copies and {} notices by TCP",
-            sum(world, "multicast", "content"),
-            sum(world, "passed on", "content"),
-            sum(world, "passed on", "notice")
+            sum(world, Counter::ContentMulticasts),
+            sum(world, Counter::ContentFramesSent),
+            sum(world, Counter::AnnouncementFramesSent)
         ),
         ..Row::default()
     }
@@ -142,20 +142,20 @@ struct RepairCounts {
 }
 
 /// What is counted by machines, and as what notes say it.
-const COUNTED: [(&str, &str, &str); 8] = [
-    ("multicast", "content", "multicasts"),
-    ("multicast", "doubted", "doubted"),
-    ("passed on", "notice", "notices"),
-    ("notice", "send me", "asked back"),
-    ("passed on", "content", "copies by TCP"),
-    ("gap", "asked for", "gaps asked for"),
-    ("gap answered", "repeated", "repeated"),
-    ("gap", "given up", "given up"),
+const COUNTED: [(Counter, &str); 8] = [
+    (Counter::ContentMulticasts, "multicasts"),
+    (Counter::IncompleteMulticasts, "doubted"),
+    (Counter::AnnouncementFramesSent, "notices"),
+    (Counter::ContentRequests, "asked back"),
+    (Counter::ContentFramesSent, "copies by TCP"),
+    (Counter::GapsRequested, "gaps asked for"),
+    (Counter::RetransmissionsSent, "repeated"),
+    (Counter::GapsAbandoned, "given up"),
 ];
 
 impl RepairCounts {
     fn of(world: &World<SimBroadcaster>) -> RepairCounts {
-        let counts = COUNTED.map(|(what, why, _)| sum(world, what, why));
+        let counts = COUNTED.map(|(counter, _)| sum(world, counter));
         RepairCounts { copies: copies(world), bytes: bytes(world), counts }
     }
 
@@ -167,7 +167,7 @@ impl RepairCounts {
     }
 
     fn note(&self) -> String {
-        let each = COUNTED.iter().zip(self.counts).map(|((_, _, name), count)| format!("{count} {name}"));
+        let each = COUNTED.iter().zip(self.counts).map(|((_, name), count)| format!("{count} {name}"));
         let sent = self.counts[0] * 999 + self.counts[4] + self.counts[6];
         let each: Vec<String> = each.collect();
         format!("{}; {} multicasts' worth sent for each", each.join(", "), quotient(sent, 999 * SERIES, 3))

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gm_broadcast::{
-    BroadcastCommand, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, BroadcasterTimings, Directory,
-    KnownNode, LatencyClass, PathCost, PathCosts, RequestedAcks, Time, TreeShape,
+    BroadcastCommand, BroadcastRequest, BroadcasterConfig, BroadcasterLimits, BroadcasterTimings, Counter,
+    Directory, KnownNode, LatencyClass, PathCost, PathCosts, RequestedAcks, Time, TreeShape,
 };
 use gm_clock::NetId;
 
@@ -155,18 +155,18 @@ pub(super) fn broadcast(world: &mut World<SimBroadcaster>, number: u64, receipts
 
 /// Copies of content that came to nodes that live.
 pub(super) fn copies(world: &World<SimBroadcaster>) -> u64 {
-    sum(world, "broadcast", "delivered") + sum(world, "broadcast", "known already")
+    sum(world, Counter::BroadcastsDelivered) + sum(world, Counter::BroadcastDuplicates)
 }
 
 /// Bytes of lists, copies that were sent over connections, nodes of all lists.
 pub(super) fn addressing(world: &World<SimBroadcaster>, meter: &DeliveryMeter) -> (u64, u64, u64) {
-    let passed = |why| sum(world, "passed on", why);
-    (meter.addressing(), passed("content"), passed("addresses"))
+    let copies = sum(world, Counter::ContentFramesSent);
+    (meter.addressing(), copies, sum(world, Counter::FrameTargetsSent))
 }
 
 /// What the machines that live counted.
-pub(super) fn sum(world: &World<SimBroadcaster>, what: &str, why: &str) -> u64 {
-    world.indices().filter_map(|node| world.machine(node)).map(|node| node.counters().of(what, why)).sum()
+pub(super) fn sum(world: &World<SimBroadcaster>, counter: Counter) -> u64 {
+    world.indices().filter_map(|node| world.machine(node)).map(|node| node.counters().get(counter)).sum()
 }
 
 /// Bytes that all sent, a multicast's once.

@@ -61,10 +61,10 @@ pub(super) fn relay_killed(stage: &mut BroadcastCluster) -> Result<()> {
     wait_for("a broadcast that one relay brings into the other island", PATIENCE, || {
         tries += 1;
         let text = format!("by a relay {tries}");
-        let before = stage.sum(&west, "passed on/content")?;
+        let before = stage.sum(&west, "content_frames_sent")?;
         let since = stage.broadcast(west[0], &text)?;
         stage.wait_received(&text, &east, since, PATIENCE)?;
-        Ok(stage.sum(&west, "passed on/content")? - before == 1)
+        Ok(stage.sum(&west, "content_frames_sent")? - before == 1)
     })?;
 
     // No node of the other island can forward within it.

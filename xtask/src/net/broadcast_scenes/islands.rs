@@ -18,10 +18,10 @@ pub(super) fn one_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     wait_for("a broadcast by one multicast alone", PATIENCE, || {
         tries += 1;
         let text = format!("by multicast {tries}");
-        let before = (stage.sum(&all, "passed on/content")?, stage.sum(&all, "multicast/content")?);
+        let before = (stage.sum(&all, "content_frames_sent")?, stage.sum(&all, "content_multicasts")?);
         let since = stage.broadcast(0, &text)?;
         stage.wait_received(&text, &others(&all, 0), since, PATIENCE)?;
-        let after = (stage.sum(&all, "passed on/content")?, stage.sum(&all, "multicast/content")?);
+        let after = (stage.sum(&all, "content_frames_sent")?, stage.sum(&all, "content_multicasts")?);
         Ok((after.0 - before.0, after.1 - before.1) == (0, 1))
     })?;
     stage.add_remark(format!("3 nodes received 1 multicast, and no content by TCP, at broadcast {tries}"));
@@ -64,10 +64,10 @@ pub(super) fn two_islands(stage: &mut BroadcastCluster) -> Result<()> {
 /// Numbers of multicasts and of contents forwarded by TCP on each side.
 fn costs(stage: &mut BroadcastCluster, west: &[usize], east: &[usize]) -> Result<[u64; 4]> {
     Ok([
-        stage.sum(west, "multicast/content")?,
-        stage.sum(west, "passed on/content")?,
-        stage.sum(east, "multicast/content")?,
-        stage.sum(east, "passed on/content")?,
+        stage.sum(west, "content_multicasts")?,
+        stage.sum(west, "content_frames_sent")?,
+        stage.sum(east, "content_multicasts")?,
+        stage.sum(east, "content_frames_sent")?,
     ])
 }
 

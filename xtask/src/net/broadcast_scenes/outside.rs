@@ -81,8 +81,7 @@ pub(super) fn flood(stage: &mut BroadcastCluster) -> Result<()> {
     let of = |name: &str| counters.get(name).copied().unwrap_or_default();
     let refused: u64 = counters
         .iter()
-        .filter(|(name, _)| name.starts_with("datagram/"))
-        .filter(|(name, _)| !["datagram/opened", "datagram/our own"].contains(&name.as_str()))
+        .filter(|(name, _)| name.starts_with("datagrams_rejected{") || *name == "datagrams_skipped")
         .map(|(_, count)| count)
         .sum();
     let grown = stage.nodes[0].memory()?.saturating_sub(memory) >> 20;
@@ -112,7 +111,7 @@ fn check_during_flood(
     wait_for("the flood to arrive", PATIENCE, || {
         let counters = stage.nodes[0].counters()?;
         let of = |name: &str| counters.get(name).copied().unwrap_or_default();
-        Ok(of("udp/datagrams in") > 5_000 && of("accept/not let in") > 0)
+        Ok(of("datagrams_received") > 5_000 && of("connections_throttled") > 0)
     })?;
     for number in 0..20 {
         let (origin, text) = (all[number % all.len()], format!("in the flood {number}"));
