@@ -1,5 +1,5 @@
-//! Who has got a broadcast, summed on its way up the tree: one tally at each node that passes it
-//! on. Knows nothing of frames and connections.
+//! Aggregation of acknowledgements: each relay sums the acks of its subtree and reports one summary
+//! to the node above it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,39 +11,39 @@ use crate::event::AckPart;
 use crate::plant::{Bug, planted};
 use crate::time::Time;
 
-/// Names of the missing that a sum carries.
+/// Missing nodes that a summary names.
 pub(crate) const MAX_MISSING_NAMED: usize = 16;
 
-/// Which tally: of which broadcast, for whom, and whether of a share that was another's before.
+/// Identity of an aggregation. A node may have two of one broadcast: one for its own subtree, and
+/// one for a reassigned subtree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AckKey {
     pub(crate) id: BroadcastId,
-    /// Who waits for it; nothing if we began the broadcast.
+    /// The node that waits for the summary; `None` at the origin.
     pub(crate) parent: Option<NetId>,
     pub(crate) reissued: bool,
 }
 
-/// This node's own part.
+/// This node's own acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnAck {
-    /// It is not a target: it began the broadcast.
+    /// This node is the origin, not a target.
     NotTarget,
-    /// It is not said yet whether it counts.
+    /// Not decided yet: the content is not on disk.
     Pending,
     Acked,
     Refused,
 }
 
-/// A relay that took a share of ours.
+/// A relay to which this node handed a subtree.
 #[derive(Clone, Debug)]
 pub(crate) struct RelayAcks {
     pub(crate) relay: NetId,
-    /// What it took, without itself.
+    /// The targets of its subtree, without the relay itself.
     pub(crate) targets: Vec<NetId>,
     pub(crate) reissued: bool,
-    /// When something of it came, or when it took the share.
+    /// Time of its last sign of life, at first of the handover.
     pub(crate) last_heard: Time,
-    /// How long it may be silent.
     pub(crate) silence_timeout: Duration,
     pub(crate) summary: Option<AckSummary>,
     pub(crate) state: RelayState,
@@ -52,30 +52,31 @@ pub(crate) struct RelayAcks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RelayState {
     Pending,
-    /// It said its last word.
+    /// It sent its final summary.
     Done,
-    /// It went silent, and what it said before stands.
+    /// It went silent, and its last summary still counts.
     Silent,
-    /// It went silent, and its share was given to others: what it said is not counted, they are.
+    /// It went silent, and its subtree was reassigned: its summary no longer counts, those of its
+    /// successors do.
     Replaced,
 }
 
 #[derive(Debug)]
 pub(crate) struct AckAggregation {
-    /// What the owner calls the broadcast, if we began it.
+    /// The caller's tag, at the origin only.
     pub(crate) tag: Option<u64>,
     pub(crate) targets: u64,
     pub(crate) deadline: Time,
     pub(crate) durable: bool,
     pub(crate) own: OwnAck,
-    /// Shares that no hop has taken yet.
+    /// Subtrees that no relay has taken yet.
     pub(crate) open_subtrees: usize,
     pub(crate) missing: u64,
     pub(crate) missing_named: BTreeSet<NetId>,
-    /// All the missing, if we began the broadcast.
+    /// All missing targets, at the origin only.
     pub(crate) missing_nodes: Vec<NetId>,
     pub(crate) children: Vec<RelayAcks>,
-    /// What was told to who waits, last.
+    /// The last summary that was reported.
     pub(crate) last_reported: Option<AckSummary>,
     pub(crate) reported_at: Time,
 }
@@ -108,13 +109,13 @@ impl AckAggregation {
         }
     }
 
-    /// Nothing more will come.
+    /// Whether no further ack can arrive.
     pub(crate) fn is_finished(&self) -> bool {
         let waits = self.children.iter().any(|child| child.state == RelayState::Pending);
         self.open_subtrees == 0 && self.own != OwnAck::Pending && (!waits || planted(Bug::LastTooEarly))
     }
 
-    /// Everything so far.
+    /// The summary so far.
     pub(crate) fn summary(&self, again: bool) -> AckSummary {
         let mut sum = AckSummary {
             is_final: self.is_finished(),
@@ -137,8 +138,8 @@ impl AckAggregation {
         sum
     }
 
-    /// The targets, as far as it is known of whom the numbers of [`sum`](Tally::sum) speak. Only
-    /// for a broadcast that we began.
+    /// The targets, grouped by the numbers of [`summary`](Self::summary) that cover them. At the
+    /// origin only.
     pub(crate) fn parts(&self) -> Vec<AckPart> {
         let missing = self.missing_nodes.iter().map(|node| missing(*node));
         let mut parts: Vec<AckPart> = missing.collect();
@@ -148,7 +149,7 @@ impl AckAggregation {
         parts
     }
 
-    /// When a child was silent for too long, at the earliest.
+    /// The earliest time at which a relay counts as silent.
     pub(crate) fn silence_deadline(&self) -> Option<Time> {
         let waiting = self.children.iter().filter(|child| child.state == RelayState::Pending);
         waiting.map(|child| child.last_heard + child.silence_timeout).min()
@@ -158,7 +159,7 @@ impl AckAggregation {
 impl RelayAcks {
     fn add_parts(&self, parts: &mut Vec<AckPart>) {
         if self.state == RelayState::Replaced {
-            // Its list is with others. It may have the broadcast all the same.
+            // Its targets were reassigned. It may have the broadcast itself.
             return parts.push(AckPart { nodes: vec![self.relay], ..AckPart::default() });
         }
         let mut nodes: Vec<NetId> = std::iter::once(self.relay).chain(self.targets.iter().copied()).collect();

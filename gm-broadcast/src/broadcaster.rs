@@ -1,11 +1,11 @@
-//! The machine: what comes is opened, handed to the handler once, and passed on. Knows no sockets,
-//! no clock and no payload's meaning.
+//! The broadcaster's state machine: decrypts frames, delivers each broadcast once, and forwards it.
 //!
-//! One file for each kind of input, and for each thing that it sets in motion: `datagram`, `link`,
-//! `command`, `wake`; `receive` (who says what), `message` (the direct ones), `forward` (shares),
-//! `attempt` (hops), `gather` (receipts), `hear` (our island, gaps), `acquaint` (who else there
-//! is), `evidence` (what does not work between us and others), `frames` (bytes), `arriving` (frames
-//! that are not whole yet), `presence` (whether who is heard is there).
+//! One file for each kind of input and each task: `datagram`, `connection`, `command`, `timeouts`
+//! (inputs); `receive` (headers and broadcasts), `direct` (direct messages), `forward` (subtrees),
+//! `handover` (relays), `acks` (acknowledgements), `multicast` (keepalives, beacons, nacks),
+//! `peer_exchange` (seeds and discovery), `reachability` (what does not work between two nodes),
+//! `encode` (headers and frames), `partial_frames` (memory of incomplete frames), `presence`
+//! (challenges).
 
 mod acks;
 mod command;
@@ -49,35 +49,35 @@ use handover::SubtreeHandover;
 pub use partial_frames::{PartialFrameUsage, UnauthenticatedUsage};
 use receive::AwaitedContent;
 
-/// One node's broadcaster.
+/// A broadcaster: the part of one node that broadcasts, forwards and delivers.
 pub struct Broadcaster<H: Handler> {
     config: BroadcasterConfig,
     codec: FrameCodec,
     handler: H,
     outputs: Outputs<H::Delivery, BroadcastEvent>,
-    /// For epochs and openings.
+    /// For epochs, handshakes and challenges.
     secret_rng: Rng,
-    /// For plans.
+    /// For the planner.
     plan_rng: Rng,
-    /// For waits and picks.
+    /// For delays and choices.
     jitter_rng: Rng,
     nonces: NonceSequence,
-    /// Epochs of ours before the present one, the last few.
+    /// The last few epochs of this node before the present one.
     retired_epochs: VecDeque<Epoch>,
-    /// Broadcasts that we began in this epoch.
+    /// Broadcasts that this node started in this epoch.
     sequence: u64,
-    /// Multicasts with content in this epoch.
+    /// Multicasts with content that this node sent in this epoch.
     multicast_sequence: u64,
-    /// How often the last number of them was multicast again.
+    /// Sequence beacons since the last of them.
     beacons_sent: u32,
     replay: ReplayWindow,
     dedup: Dedup,
     retransmit_cache: RetransmitCache,
     peers: PeerTable,
-    /// Nodes of which datagrams came, and of which it is not known that they are there.
+    /// Nodes that sent datagrams and have not shown that they are present.
     presence_challenges: presence::PresenceChallenges,
     reception: ReceptionTable,
-    /// Who multicast last.
+    /// The last node of the island that multicast.
     last_speaker: Option<NetId>,
     island_id: Option<NetId>,
     loss_recovery: LossRecovery,
@@ -85,28 +85,26 @@ pub struct Broadcaster<H: Handler> {
     handovers: BTreeMap<u64, SubtreeHandover>,
     next_handover: u64,
     awaited_content: BTreeMap<BroadcastId, AwaitedContent>,
-    /// Shares that wait for a node to be reached.
+    /// Handovers that wait for a dial, by node.
     handovers_awaiting_dial: BTreeSet<(NetId, u64)>,
     ack_aggregations: BTreeMap<AckKey, AckAggregation>,
-    /// The last broadcast whose multicast did not reach all.
+    /// The last broadcast whose multicast a neighbor missed.
     last_incomplete_multicast: Option<BroadcastId>,
     timers: Timers,
     unopened_bucket: TokenBucket,
     unopened: UnopenedFrames,
-    /// Peers to which datagrams were found to be lost since anybody last answered one.
+    /// Peers to which datagrams were found to be lost since the last reply by datagram of any peer.
     peers_losing_datagrams: u32,
-    /// When another node last reached us: by a datagram to us, or by a connection that it opened.
+    /// When another node last reached this one: by a datagram to it, or by a connection that it
+    /// accepted.
     last_reached_us: Option<Time>,
     counters: Counters,
     scratch: Vec<u8>,
 }
 
 impl<H: Handler> Broadcaster<H> {
-    /// A broadcaster that begins now. `seed`: 32 bytes of the system's generator of secrets, never
-    /// used for anything else; in a simulated world, of the world's.
-    ///
-    /// # Errors
-    /// A [`BroadcasterConfigError`].
+    /// A broadcaster that starts now. `seed`: 32 random bytes of the system's generator, used for
+    /// nothing else; in a simulation, bytes of the world's generator.
     pub fn new(
         config: BroadcasterConfig,
         codec: FrameCodec,
@@ -118,7 +116,7 @@ impl<H: Handler> Broadcaster<H> {
         let mut secrets = Rng::new(seed);
         let (plans, jitter) = (secrets.fork(), secrets.fork());
         let epoch = draw_epoch(&mut secrets);
-        let bounds = config.limits;
+        let limits = config.limits;
         let mut broadcaster = Broadcaster {
             replay: ReplayWindow::new(codec.limits()),
             codec,
@@ -132,9 +130,9 @@ impl<H: Handler> Broadcaster<H> {
             sequence: 0,
             multicast_sequence: 0,
             beacons_sent: 0,
-            dedup: Dedup::new(bounds.origins),
-            retransmit_cache: RetransmitCache::new(bounds.cached_broadcasts, bounds.cached_bytes),
-            peers: PeerTable::new(bounds.peers, bounds.answers_per_second, bounds.frames_per_second),
+            dedup: Dedup::new(limits.origins),
+            retransmit_cache: RetransmitCache::new(limits.cached_broadcasts, limits.cached_bytes),
+            peers: PeerTable::new(limits.peers, limits.answers_per_second, limits.frames_per_second),
             presence_challenges: BTreeMap::new(),
             reception: ReceptionTable::default(),
             last_speaker: None,
@@ -148,7 +146,7 @@ impl<H: Handler> Broadcaster<H> {
             ack_aggregations: BTreeMap::new(),
             last_incomplete_multicast: None,
             timers: Timers::default(),
-            unopened_bucket: TokenBucket::per_second(bounds.unopened_datagrams_per_second),
+            unopened_bucket: TokenBucket::per_second(limits.unopened_datagrams_per_second),
             unopened: UnopenedFrames::default(),
             peers_losing_datagrams: 0,
             last_reached_us: None,
@@ -163,8 +161,8 @@ impl<H: Handler> Broadcaster<H> {
             broadcaster.timers.set(Timer::Exchange, now + first);
         }
         if broadcaster.config.multicast {
-            // The first word of a node makes it heard, so that who hears it can say so before
-            // anything matters.
+            // A first multicast makes this node known to its neighbors, so that they can confirm
+            // reception before the first content.
             let soon = broadcaster.jitter_rng.duration_up_to(broadcaster.config.timings.reception_report);
             broadcaster.timers.set(Timer::ReceptionReport, now + soon);
         }
@@ -179,39 +177,38 @@ impl<H: Handler> Broadcaster<H> {
         &self.config
     }
 
-    /// Who understands the payloads.
+    /// The handler of payloads.
     pub const fn handler(&self) -> &H {
         &self.handler
     }
 
-    /// Who understands the payloads.
+    /// The handler of payloads.
     pub const fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
     }
 
-    /// What was counted.
+    /// Totals since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The nodes that we call for ever: those of the configuration, and those that we were told of
-    /// later.
+    /// The seeds: those of the configuration and those added later.
     pub fn seeds(&self) -> &[NetId] {
         &self.config.seeds
     }
 
-    /// The nodes that we hear by multicast, sorted.
+    /// The neighbors, sorted.
     pub fn near(&self) -> impl ExactSizeIterator<Item = NetId> + '_ {
         self.reception.near()
     }
 
-    /// Whether we hear that node by multicast.
+    /// Whether a node is a neighbor.
     pub fn is_near(&self, node: NetId) -> bool {
         self.reception.is_near(node)
     }
 
-    /// One of the nodes that we know, each about alike, by a number of the caller's chance; never
-    /// ourselves.
+    /// A random known node other than this one, almost uniform; `number` is a random number of the
+    /// caller.
     pub fn pick(&self, number: u64) -> Option<NetId> {
         let (directory, peers) = (&self.config.directory, &self.peers);
         let count = directory.len() + peers.len();
@@ -223,18 +220,19 @@ impl<H: Handler> Broadcaster<H> {
             Some(_) => directory.iter().nth(place + 1).map(|known| known.node),
             None => {
                 let from = place - directory.len();
-                // Who was only named is passed over; then the search goes on at the beginning.
+                // Nodes that are not known as peers are skipped, from `from` on and then from the
+                // start.
                 peers.iter().skip(from).find_map(met).or_else(|| peers.iter().find_map(met))
             }
         }
     }
 
-    /// All nodes that were met besides the directory, without ourselves.
+    /// All known nodes outside the directory.
     pub(crate) fn known_nodes(&self) -> impl Iterator<Item = NetId> + '_ {
         self.peers.iter().filter(|(_, peer)| peer.contacted).map(|(node, _)| *node)
     }
 
-    /// All nodes that we know, sorted, without ourselves.
+    /// All known nodes without this one, sorted.
     pub fn known(&self) -> Vec<NetId> {
         let mut known: Vec<NetId> = self.config.directory.iter().map(|known| known.node).collect();
         known.extend(self.peers.iter().filter(|(_, peer)| peer.contacted).map(|(node, _)| *node));
@@ -244,12 +242,12 @@ impl<H: Handler> Broadcaster<H> {
         known
     }
 
-    /// Until when the word of a node holds that it hears us, though we do not hear it.
+    /// Until when the confirmation of a node that is no neighbor is valid.
     pub(crate) fn early_confirmation(&self, node: NetId) -> Option<Time> {
         self.reception.early_confirmation(node)
     }
 
-    /// When a near node was heard, and until when its word holds that it hears us.
+    /// Time of a neighbor's last multicast, and until when its confirmation is valid.
     pub(crate) fn neighbor_times(&self, node: NetId) -> Option<(Time, Option<Time>)> {
         self.reception.times_of(node)
     }
@@ -258,8 +256,8 @@ impl<H: Handler> Broadcaster<H> {
         self.peers.get(node)
     }
 
-    /// Whether a node's address is of the family (IPv4, IPv6) of ours, so that our datagrams can
-    /// get there.
+    /// Whether a node's address is of this node's family (IPv4, IPv6), so that datagrams can be
+    /// sent to it.
     pub(crate) fn same_family(&self, node: NetId) -> bool {
         node.ip().is_ipv4() == self.config.me.ip().is_ipv4()
     }
@@ -273,46 +271,45 @@ impl<H: Handler> Broadcaster<H> {
         self.last_reached_us
     }
 
-    /// Addresses whose frames do not open, seen in the last five minutes, and why.
+    /// Addresses whose frames could not be decrypted in the last five minutes, and the causes.
     pub fn unopened(&self, now: Time) -> Vec<Unopened> {
         self.unopened.list(now)
     }
 
-    /// The label of our island; none if we are alone.
+    /// The id of this island; `None` if this node has no neighbors.
     pub const fn island_id(&self) -> Option<NetId> {
         self.island_id
     }
 
-    /// How much is held, each part beside its bound, for whoever watches that nothing grows: (what,
-    /// how many, at most).
+    /// Usage of every limited resource: (name, present number, limit).
     pub fn limit_usage(&self) -> [(&'static str, usize, usize); 13] {
-        let BroadcasterConfig { limits: bounds, .. } = &self.config;
+        let BroadcasterConfig { limits, .. } = &self.config;
         let waiting = self.connections.table.values().map(|link| link.outbox.len()).max().unwrap_or(0);
         let in_flight = self.connections.table.values().map(|link| link.in_flight).max().unwrap_or(0);
-        // A frame that is begun is handed over whole.
-        let in_flight_most = bounds.in_flight + self.codec.limits().frame;
-        let [unproven, dialled, arriving] = self.frame_limit_usage();
+        // A frame is handed over as a whole.
+        let max_in_flight = limits.in_flight + self.codec.limits().frame;
+        let [unauthenticated, dialled, partial] = self.frame_limit_usage();
         [
-            ("peers", self.peers.len(), bounds.peers),
-            ("links", self.connections.table.len(), bounds.connections),
-            ("shares", self.handovers.len(), bounds.open_subtrees),
-            ("outbox", waiting, bounds.outbox),
-            ("in flight", in_flight, in_flight_most),
-            ("recent", self.retransmit_cache.len(), bounds.cached_broadcasts),
-            ("tallies", self.ack_aggregations.len(), bounds.ack_aggregations),
-            ("pending", self.awaited_content.len(), bounds.cached_broadcasts),
-            ("absent", self.presence_challenges.len(), presence::MAX_CHALLENGES),
-            unproven,
+            ("peers", self.peers.len(), limits.peers),
+            ("connections", self.connections.table.len(), limits.connections),
+            ("subtrees", self.handovers.len(), limits.open_subtrees),
+            ("outbox", waiting, limits.outbox),
+            ("in flight", in_flight, max_in_flight),
+            ("cached broadcasts", self.retransmit_cache.len(), limits.cached_broadcasts),
+            ("ack aggregations", self.ack_aggregations.len(), limits.ack_aggregations),
+            ("awaited contents", self.awaited_content.len(), limits.cached_broadcasts),
+            ("presence challenges", self.presence_challenges.len(), presence::MAX_CHALLENGES),
+            unauthenticated,
             dialled,
-            arriving,
+            partial,
             (
-                "alarms",
+                "timers",
                 self.timers.len(),
                 8 + presence::MAX_CHALLENGES
-                    + 3 * bounds.connections
-                    + 2 * bounds.ack_aggregations
-                    + bounds.cached_broadcasts
-                    + bounds.open_subtrees,
+                    + 3 * limits.connections
+                    + 2 * limits.ack_aggregations
+                    + limits.cached_broadcasts
+                    + limits.open_subtrees,
             ),
         ]
     }
@@ -321,7 +318,7 @@ impl<H: Handler> Broadcaster<H> {
         self.outputs.push(Output::Event(event));
     }
 
-    /// Begins a new epoch: what we began before keeps its own.
+    /// Starts a new epoch. Earlier broadcasts keep the epoch in which they were started.
     fn renew_epoch(&mut self) {
         self.retired_epochs.push_back(self.nonces.epoch());
         if self.retired_epochs.len() > MAX_RETIRED_EPOCHS {
@@ -338,14 +335,14 @@ impl<H: Handler> Broadcaster<H> {
     }
 }
 
-/// Bytes of the scratch buffer that are kept: what a large payload needed is given back.
+/// Capacity of the scratch buffer that is kept; the memory of larger payloads is released.
 const SCRATCH_BYTES: usize = 64 << 10;
-/// Former epochs by which we know our own frames.
+/// Former epochs that are remembered, to recognize this node's own frames.
 const MAX_RETIRED_EPOCHS: usize = 8;
 
 fn draw_epoch(secrets: &mut Rng) -> Epoch {
     loop {
-        // Eight zeros come once in 2^64 times, and are reserved.
+        // Eight zeros are reserved; they are drawn once in 2^64 times.
         if let Ok(epoch) = Epoch::new(secrets.bytes()) {
             return epoch;
         }
@@ -386,7 +383,7 @@ impl<H: Handler> Machine for Broadcaster<H> {
 }
 
 impl<H: Handler> std::fmt::Debug for Broadcaster<H> {
-    /// Who it is, and how much it holds.
+    /// The NetId and the usage of limits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Broadcaster")
             .field("me", &self.config.me)

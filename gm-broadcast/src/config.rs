@@ -1,5 +1,6 @@
-//! Everything that a broadcaster can be told before it begins: who it is, what ways cost, and every
-//! bound. Knows no file and no flag.
+//! Configuration of a broadcaster: its NetId, path costs, limits and timings, each with its
+//! default.
+//! Every limit bounds memory or work that peers or strangers could cause.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,127 +13,147 @@ use crate::latency_class::{LatencyClass, PathCosts};
 use crate::peers::Directory;
 use crate::plan::TreeShape;
 
-/// A broadcaster's configuration. All bounds are of memory or work that others could cause.
+/// Configuration of a [`Broadcaster`](crate::Broadcaster). [`BroadcasterConfig::new`] has the
+/// defaults, which suit up to some thousand nodes; most programs change only `seeds`.
 #[derive(Clone, Debug)]
 pub struct BroadcasterConfig {
-    /// Who we are: what others dial, and what stands in our frames.
+    /// NetId of this node: the address that peers dial, and the sender in its frames.
     pub me: NetId,
-    /// Whether we multicast. If not, we still take what others multicast to us.
+    /// Whether this node multicasts. Default true. Without it, it still receives the multicasts of
+    /// others, but all of its own broadcasts go over TCP.
     pub multicast: bool,
-    /// Nodes that we call until they answer, for ever. Ourselves among them is ignored.
+    /// Nodes that are dialed again and again, until the end. Empty by default: then this node finds
+    /// others only by multicast or by [`AddNodes`](crate::BroadcastCommand::AddNodes). This node
+    /// itself in the list is ignored.
     pub seeds: Vec<NetId>,
-    /// Nodes that are known from the start; one table may serve many machines of a simulated world.
+    /// Nodes known from the start. Empty by default; one directory may be shared by many machines
+    /// of a simulation.
     pub directory: Arc<Directory>,
-    /// What ways cost.
+    /// Estimated cost of a send in each latency class. Estimates that are wrong by a factor of two
+    /// make broadcasts later by a fifth as a rule, and never incomplete.
     pub path_costs: PathCosts,
-    /// A node whose connection is there within this time is nearby
-    /// ([`LatencyClass::Lan`](crate::LatencyClass::Lan)), else far away. Default 10 ms.
+    /// Greatest time of a connection setup to a node that counts as
+    /// [`LatencyClass::Lan`](crate::LatencyClass::Lan); slower ones are
+    /// [`LatencyClass::Wan`](crate::LatencyClass::Wan). Default 10 ms. Too high, distant sites are
+    /// treated as local, and broadcasts to them start late.
     pub lan_within: Duration,
-    /// How lists are split. Default postal.
+    /// How targets are divided among relays. Default postal; the others exist for measurements.
     pub tree_shape: TreeShape,
-    /// The bounds.
+    /// Limits of memory and work.
     pub limits: BroadcasterLimits,
-    /// The times.
+    /// Intervals and timeouts.
     pub timings: BroadcasterTimings,
 }
 
-/// What a broadcaster holds at most.
+/// Limits of a broadcaster's memory and work. All are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BroadcasterLimits {
-    /// Nodes that are remembered besides the directory; beyond it the one that was silent the
-    /// longest is forgotten. Default 100,000.
+    /// Peers that are remembered besides the directory; beyond it, the unconnected peer that was
+    /// silent longest is forgotten. Default 100,000. Below the size of the cluster, broadcasts miss
+    /// nodes.
     pub peers: usize,
-    /// Nodes that are called for ever, those of the configuration among them; beyond it one more is
-    /// not taken, and counted. Default 1,024.
-    pub seeds: usize,
-    /// Connections at one time; beyond it an idle one is closed, or nothing is dialled. Default
+    /// Seeds, configured and added later; beyond it, further ones are dropped and counted. Default
     /// 1,024.
+    pub seeds: usize,
+    /// Open connections; beyond it, an idle one is closed, or a dial does not happen. Default
+    /// 1,024. Too low, connections are opened and closed all the time; each costs a file
+    /// descriptor.
     pub connections: usize,
-    /// Connections that were accepted and have not shown a frame yet; beyond it the oldest is
-    /// closed. Default 64.
+    /// Accepted connections that are not authenticated yet; beyond it, the oldest is closed.
+    /// Default 64. Too low, a flood of connections keeps new peers out; each costs some 4 KiB.
     pub unauthenticated: usize,
-    /// Bytes of memory for frames that come by proven connections and are not whole yet, of all
-    /// connections together, besides the [`Limits::FIRST_FRAME`] that each of them may keep; beyond
-    /// it the connection of another such frame is closed, that which was silent the longest, but
-    /// never that of the frame that began first. At least the limit `frame`, whatever is set.
-    /// Default 64 MiB.
+    /// Bytes of memory for partial frames of authenticated connections together, besides the
+    /// [`Limits::FIRST_FRAME`] that each of them may keep. Beyond it, the connection of another
+    /// partial frame is closed: the one that was silent longest, but never the one whose frame
+    /// began first. At least the codec's limit `frame`, whatever is set. Default 64 MiB.
     pub partial_frame_bytes: usize,
-    /// Shares of one broadcast, hence connections that it can open at once. Default 512.
+    /// Subtrees of one broadcast, hence the connections that it can open at once. Default 512. Too
+    /// low, trees become deeper and broadcasts slower.
     pub fan_out: usize,
-    /// Shares, of all broadcasts, that nobody has taken yet; beyond it a share is given up, and its
-    /// nodes are missing. Default 16,384.
+    /// Subtrees of all broadcasts that no relay has taken yet; beyond it, a subtree is given up and
+    /// its nodes are reported as missing. Default 16,384.
     pub open_subtrees: usize,
-    /// Broadcasts and messages that wait for one connection; beyond it the oldest is dropped.
-    /// Default 256.
+    /// Entries that wait for one connection; beyond it, the oldest is dropped. Default 256. Too
+    /// low, slow peers lose broadcasts, which anti-entropy has to repair.
     pub outbox: usize,
     /// Bytes of one connection that are with the driver and not with the system yet. Default 256
-    /// KiB.
+    /// KiB. Too low, throughput to distant peers suffers; too high, entries in the outbox can be
+    /// replaced by newer ones less often.
     pub in_flight: usize,
-    /// Frames a second that are taken of one node, by whatever way, and as many at once; what is
-    /// beyond is dropped, and a connection by which it came is closed. Default 5,000.
+    /// Frames per second that are accepted of one node, and the size of a burst. Further datagrams
+    /// are dropped, and a connection that exceeds the rate is closed. Default 5,000.
     pub frames_per_second: u32,
-    /// Datagrams a second that may fail to open; beyond it only those from addresses of known nodes
-    /// are tried. Default 10,000.
+    /// Datagrams per second that may fail to decrypt; beyond it, only datagrams from addresses of
+    /// known nodes are decrypted. Default 10,000. It bounds the processor time that a flood costs:
+    /// one or two microseconds each.
     pub unopened_datagrams_per_second: u32,
-    /// Answers to datagrams of one node a second. Default 100.
+    /// Replies to datagrams of one node per second. Default 100.
     pub answers_per_second: u32,
-    /// Broadcasts whose content is kept for who asks, ours and others', and multicasts for who
-    /// missed them. Default 256.
+    /// Broadcasts whose content is cached for relays and requests, this node's and others', and
+    /// multicasts cached for retransmission. Default 256. Too low, losses cannot be repaired.
     pub cached_broadcasts: usize,
-    /// Bytes of that content, as payloads; the newest alone may have more. Default 4 MiB.
+    /// Bytes of that cache, as payloads; the newest entry alone may be larger. Default 4 MiB.
     pub cached_bytes: usize,
-    /// (origin, epoch) pairs whose broadcasts are told apart; beyond it the one unused the longest
-    /// is forgotten. Default 4,096.
+    /// Pairs of origin and epoch whose broadcasts are deduplicated; beyond it, the one unused
+    /// longest is forgotten. Default 4,096. Below the number of active origins, broadcasts can be
+    /// delivered twice.
     pub origins: usize,
-    /// Broadcasts whose receipts are gathered at one time. Default 1,024.
+    /// Broadcasts whose acks are aggregated at one time; beyond it, a broadcast is forwarded
+    /// without acks, and its targets remain unknown to the origin. Default 1,024.
     pub ack_aggregations: usize,
-    /// Numbers that are missed of one node's multicasts; beyond it the lowest is given up. Default
-    /// 64.
+    /// Missing sequence numbers of one neighbor's multicasts; beyond it, the lowest is given up.
+    /// Default 64.
     pub missing_per_node: usize,
-    /// Attempts to reach a hop that one share makes at one time. Default 8.
+    /// Dials that one subtree has under way at one time. Default 8.
     pub dials_per_subtree: usize,
 }
 
-/// How long a broadcaster waits for what.
+/// Intervals and timeouts of a broadcaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BroadcasterTimings {
-    /// A connection that nothing is sent on is closed. Default 60 s.
+    /// Time without use after which a connection is closed. Default 60 s. Too low, connections are
+    /// set up again and again.
     pub idle: Duration,
-    /// A connection must show its first frame within this time. Default 5 s.
+    /// Time from the start of a connection to its first authentic frame; then it is closed. Default
+    /// 5 s. Too low, distant or busy peers are cut off; too high, strangers hold connections for
+    /// longer.
     pub opening: Duration,
-    /// A frame that has begun to come must be whole within this time, and a second more for every
-    /// 64 KiB of it that came. Default 60 s.
+    /// Time in which a frame must be complete once it began, and a second more for each 64 KiB
+    /// received. Default 60 s.
     pub frame: Duration,
-    /// How long a confirmation that somebody hears our multicast holds. Default 5 min.
+    /// Validity of a peer's confirmation that it receives our multicast. Default 5 min. Shorter
+    /// costs more announcements; longer, a broken multicast path is noticed later.
     pub confirmation: Duration,
-    /// How long changes in whom we hear are gathered before they are multicast for their own sake.
-    /// Default 1 s.
+    /// Delay in which changes of the set of neighbors are collected before they are multicast on
+    /// their own. Default 1 s.
     pub reception_report: Duration,
-    /// After so much silence one node of an island multicasts, in turn. Default 10 s.
+    /// Silence after which the next node of an island multicasts an empty payload, in turn. Default
+    /// 10 s.
     pub multicast_keepalive: Duration,
-    /// So long after the last content that we multicast its number is multicast again, for those
-    /// who missed it; and again after twice the time, some times. Default 100 ms.
+    /// Delay after the last multicast with content until its number is multicast again (the
+    /// sequence beacon), doubled at each of a few repetitions. Default 100 ms.
     pub beacon: Duration,
-    /// Whoever missed a multicast asks after a random time up to this, so that not all do. Default
-    /// 20 ms.
+    /// Greatest random delay of a nack, so that not all neighbors send one. Default 20 ms.
     pub nack_jitter: Duration,
-    /// It asks somebody else after this time. Default 100 ms.
+    /// Delay until a nack is sent to another neighbor. Default 100 ms.
     pub nack_retry: Duration,
-    /// How long content that was multicast may come after the notice of it, before it is asked for.
-    /// Default 5 ms.
+    /// Delay from an announcement to the request for its content, in which the multicast may still
+    /// arrive. Default 5 ms. Too low, content is sent twice.
     pub content_wait: Duration,
-    /// A relay that gathers receipts says so at least this often, to who waits for it; thrice this
-    /// time of silence is its death. Default 100 ms.
+    /// Greatest interval between two ack summaries of a relay; a relay that is silent for three of
+    /// them counts as failed, and its subtree is reassigned. Default 100 ms. Too low, slow relays
+    /// are replaced although they work.
     pub ack_interval: Duration,
-    /// The next node of a share is tried beside the first after four latencies of its class and
-    /// this. Default 10 ms.
+    /// Delay until the next candidate of a subtree is tried beside the first, in addition to four
+    /// latencies of its class. Default 10 ms.
     pub hedge: Duration,
-    /// After a failure a node is not dialled for about this time, doubled by each failure...
-    /// Default 500 ms.
+    /// Time for which a node is not dialed after a failure, doubled by each further one...  Default
+    /// 500 ms.
     pub backoff: Duration,
-    /// ... up to about this. Default 60 s.
+    /// ... up to this. Default 60 s. Both are randomized by half.
     pub backoff_max: Duration,
-    /// How often one node is asked whom it knows, and seeds are tried. Default 30 s.
+    /// Interval in which one node is asked for the peers that it knows, and seeds are tried.
+    /// Default 30 s.
     pub exchange: Duration,
 }
 
@@ -159,17 +180,15 @@ impl BroadcasterLimits {
         dials_per_subtree: 8,
     };
 
-    /// Bytes that one connection holds at most of what came by it, until the peer has proven that
-    /// it has the key: its random bytes, and less than a first frame. The shell reads no more of it
-    /// either.
+    /// Greatest number of bytes that are held of one unauthenticated connection: the peer's
+    /// handshake and less than a first frame. The runtime reads no more of it either.
     pub const UNAUTHENTICATED_BYTES: usize = Handshake::BYTES + Limits::FIRST_FRAME;
 
-    /// Bytes that are held at most of what came by connections whose peers did not prove that they
-    /// have the key, of all that others opened together. Default 263,168. Beside that, the shell
-    /// has 256 pieces on their way at most, each of no more than
-    /// [`UNAUTHENTICATED_BYTES`](Bounds::UNPROVEN) bytes of such a connection. (Connections that we
-    /// dialled hold as much each, and are at most `links`: none but the addresses that we call have
-    /// a part in that.)
+    /// Greatest number of bytes that are held of all accepted, unauthenticated connections
+    /// together. Default 263,168. Beside that, the runtime has at most 256 chunks under way, each
+    /// of at most [`UNAUTHENTICATED_BYTES`](BroadcasterLimits::UNAUTHENTICATED_BYTES) bytes of such
+    /// a connection. (Connections that this node dialed hold as much each; there are at most
+    /// `connections` of them, and only to addresses that it dials.)
     #[must_use]
     pub const fn max_unauthenticated_bytes(&self) -> usize {
         self.unauthenticated.saturating_mul(BroadcasterLimits::UNAUTHENTICATED_BYTES)
@@ -197,7 +216,7 @@ impl BroadcasterTimings {
     };
 }
 
-/// A setting that cannot be. Nothing was made.
+/// An invalid setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the field `{name}` of the configuration must be at least 1")]
 pub struct BroadcasterConfigError {
@@ -222,40 +241,37 @@ impl BroadcasterConfig {
         }
     }
 
-    /// The class of a node whose connection took so long to be there.
+    /// The class of a node by the duration of its connection setup.
     pub(crate) fn class_of(&self, handshake: Duration) -> LatencyClass {
         if handshake <= self.lan_within { LatencyClass::Lan } else { LatencyClass::Wan }
     }
 
-    /// Whether every bound lets something through and every time passes.
-    ///
-    /// # Errors
-    /// The first field that is 0.
+    /// Checks that no limit and no time is 0.
     pub fn checked(self) -> Result<BroadcasterConfig, BroadcasterConfigError> {
         let BroadcasterLimits {
-            connections: links,
-            unauthenticated: strangers,
+            connections,
+            unauthenticated,
             fan_out,
             outbox,
             in_flight,
-            cached_broadcasts: recent,
+            cached_broadcasts,
             origins,
-            ack_aggregations: aggregations,
+            ack_aggregations,
             ..
         } = self.limits;
         let counts = [
             ("peers", self.limits.peers),
             ("seeds", self.limits.seeds),
-            ("connections", links),
-            ("unauthenticated", strangers),
+            ("connections", connections),
+            ("unauthenticated", unauthenticated),
             ("partial_frame_bytes", self.limits.partial_frame_bytes),
             ("fan_out", fan_out),
             ("outbox", outbox),
             ("in_flight", in_flight),
-            ("cached_broadcasts", recent),
+            ("cached_broadcasts", cached_broadcasts),
             ("cached_bytes", self.limits.cached_bytes),
             ("origins", origins),
-            ("ack_aggregations", aggregations),
+            ("ack_aggregations", ack_aggregations),
             ("missing_per_node", self.limits.missing_per_node),
             ("dials_per_subtree", self.limits.dials_per_subtree),
             ("open_subtrees", self.limits.open_subtrees),

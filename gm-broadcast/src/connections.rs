@@ -1,4 +1,4 @@
-//! Connections: what state each is in and what waits for it. Knows nothing of what frames say.
+//! Table of connections: the state, the outbox and the use of each.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -22,25 +22,23 @@ pub(crate) enum ConnectionState {
 
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Whom we dialled, or who showed himself by a frame.
+    /// The dialed peer, or the sender of the first frame.
     pub(crate) peer: Option<NetId>,
     pub(crate) state: ConnectionState,
     pub(crate) splitter: FrameSplitter,
-    /// Bytes that are with the driver.
+    /// Bytes that were handed to the driver and not yet to the system.
     pub(crate) in_flight: usize,
     pub(crate) outbox: VecDeque<OutboxEntry>,
-    /// When it was dialled or accepted.
     pub(crate) created_at: Time,
     pub(crate) last_used: Time,
-    /// We sent a frame on it.
+    /// Whether this node sent a frame on it.
     pub(crate) frame_sent: bool,
-    /// A frame came by it: its peer has proven that it has the key.
+    /// Whether a frame of the peer was authentic, so the peer has the key.
     pub(crate) authenticated: bool,
-    /// When the frame that is not whole yet began to come.
+    /// When the first bytes of the present partial frame arrived.
     pub(crate) frame_began: Option<Time>,
-    /// When bytes came last.
     pub(crate) last_bytes_at: Time,
-    /// The remote address, if it was accepted.
+    /// The remote address of an accepted connection.
     pub(crate) from: Option<SocketAddr>,
 }
 
@@ -49,39 +47,40 @@ impl Connection {
         matches!(self.state, ConnectionState::Open(_))
     }
 
-    /// Whether more may be sent on it. Not if it was idle for long: its other end may be closing
-    /// it, and what is on its way then is lost. It ends by itself.
+    /// Whether new entries may use it. After a long idle time they may not: the peer may be closing
+    /// it, and entries on their way would be lost. It then ends by its idle timeout.
     pub(crate) fn is_usable(&self, now: Time, idle: Duration) -> bool {
         !self.is_open() || !self.is_idle() || now.since(self.last_used) < idle * 3 / 4
     }
 
-    /// Nothing waits for it and nothing is on its way.
+    /// Whether nothing waits for it and nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.outbox.is_empty() && self.in_flight == 0
     }
 }
 
-/// What waits for a connection: what is to be said, not the frame.
+/// An outbox entry. It is encoded only when it is sent, so that a newer broadcast can replace it
+/// before.
 #[derive(Debug)]
 pub(crate) enum OutboxEntry {
     Broadcast(OutboundBroadcast),
     Direct(Body),
 }
 
-/// One hop's share of a broadcast.
+/// A broadcast with the subtree of one relay.
 #[derive(Clone, Debug)]
 pub(crate) struct OutboundBroadcast {
     pub(crate) id: BroadcastId,
     pub(crate) content: Arc<Content>,
     pub(crate) targets: Vec<NetId>,
-    /// Only the notice is sent.
+    /// Whether only the announcement is sent.
     pub(crate) announcement: bool,
-    /// The receipts that the hop is asked for.
+    /// The acks that the relay should report.
     pub(crate) ack_request: Option<RelayAckRequest>,
     pub(crate) ack_key: Option<AckKey>,
     pub(crate) topic: Option<u64>,
     pub(crate) catch_up: Option<Arc<Content>>,
-    /// How often it was given to its hop before, and lost with the connection.
+    /// How often it was handed to its relay before, and lost with the connection.
     pub(crate) tries: u8,
 }
 
@@ -133,17 +132,17 @@ impl Connections {
         self.table.insert(link, new);
     }
 
-    /// An open connection with a node, the oldest.
+    /// The oldest open connection to a node.
     pub(crate) fn open_with(&self, node: NetId) -> Option<ConnectionId> {
         self.table.iter().find(|(_, link)| link.peer == Some(node) && link.is_open()).map(|(id, _)| *id)
     }
 
-    /// Who was accepted and has shown nothing, the oldest first.
+    /// Accepted connections that are not authenticated, the oldest first.
     pub(crate) fn unauthenticated(&self) -> impl Iterator<Item = ConnectionId> + '_ {
         self.table.iter().filter(|(_, link)| link.peer.is_none()).map(|(id, _)| *id)
     }
 
-    /// The connection that has been idle the longest, of those that nothing waits for.
+    /// The connection that was idle longest, among those for which nothing waits.
     pub(crate) fn idlest(&self) -> Option<ConnectionId> {
         let idle = self.table.iter().filter(|(_, link)| link.is_open() && link.is_idle());
         idle.min_by_key(|(id, link)| (link.last_used, **id)).map(|(id, _)| *id)

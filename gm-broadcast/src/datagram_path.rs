@@ -1,60 +1,59 @@
-//! Whether datagrams to a peer arrive and their answers come back: one small state machine for each
-//! peer.
+//! Detection of paths that lose all datagrams: one small state machine for each peer.
 //!
 //! A firewall may let connections through and drop datagrams, in one direction or in both, from the
-//! start or later. Nothing on the wire says so, so it is inferred: the owner reports each question
-//! that it sent by datagram and that was not answered in time. If the peer is then heard by a
-//! connection, datagrams are suspicious, and small questions go by datagram at once; [`STRIKES`] in
-//! a row without an answer mean that datagrams are lost. A datagram of the peer's own is no
-//! evidence to the contrary, as the other direction may be closed; only an answer to a question of
-//! ours is. From then on everything for that peer goes by a connection, and a small question goes
-//! by datagram now and then, whose answer shows that datagrams work again.
+//! start or later. No protocol message reports that, so it is inferred. The caller reports each
+//! request by datagram that had no reply in time. If the peer then shows by a connection that it is
+//! alive, datagrams are suspicious, and probes are sent by datagram at once; [`MAX_STRIKES`]
+//! requests in a row without a reply mean that datagrams are lost. A datagram of the peer's own is
+//! no evidence to the contrary, as the other direction may be closed; only a reply to a request is.
+//! From then on all payloads for that peer go by a connection. Probes go on with a growing
+//! interval, and a reply shows that datagrams work again.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// Questions in a row that were not answered by datagram, after which datagrams count as lost. Two
-/// would mistake one path in five for a broken one where a quarter of all datagrams is lost each
-/// way; three mistake one in twelve.
+/// Requests by datagram without a reply, in a row, after which datagrams count as lost. Two would
+/// misjudge one path in five where a quarter of all datagrams is lost in each direction; three
+/// misjudge one in twelve.
 const MAX_STRIKES: u8 = 3;
-/// How long after datagrams were found to be lost they are tried again, doubled each time...
+/// Delay of the first probe after datagrams were found to be lost, doubled each time...
 const FIRST_PROBE_DELAY: Duration = Duration::from_secs(2);
 /// ... up to this.
 const MAX_PROBE_DELAY: Duration = Duration::from_secs(30);
 
-/// What is known of datagrams between us and a peer.
+/// Whether datagrams to a peer, and its replies, arrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DatagramReachability {
-    /// No question was answered yet, and none was missed often enough.
+    /// No request had a reply yet, and too few had none.
     #[default]
     Untested,
-    /// The last question that went by datagram was answered by datagram.
+    /// The last request by datagram had a reply by datagram.
     Work,
-    /// Questions by datagram are not answered, while the peer answers by connection.
+    /// Requests by datagram have no reply, while the peer replies by connection.
     Lost,
-    /// The peer's address is of another family (IPv4, IPv6) than ours: our socket cannot send to
-    /// it.
+    /// The peer's address is of another family (IPv4, IPv6) than this node's, so its socket cannot
+    /// send there.
     OtherFamily,
 }
 
-/// What became of trying datagrams that are suspicious.
+/// Result of a probe of suspicious datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeOutcome {
-    /// One was answered, now or before.
+    /// A reply arrived, now or before.
     Answered,
-    /// It was not, and that is not enough to say so.
+    /// No reply, which is not enough evidence yet.
     TryAgain,
-    /// They are lost from now on.
+    /// Datagrams count as lost from now on.
     Lost,
 }
 
-/// The state of one peer.
+/// State of the datagram path to one peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DatagramPath {
     state: DatagramReachability,
     strikes: u8,
-    /// A question by datagram was not answered, and nothing was heard of the peer since.
+    /// A request by datagram had no reply, and there was no sign of life since.
     unanswered: bool,
     probe_at: Time,
     probes: u32,
@@ -69,21 +68,21 @@ impl DatagramPath {
         self.state == DatagramReachability::Lost
     }
 
-    /// A question that went by datagram was not answered in time.
+    /// A request by datagram had no reply in time.
     pub(crate) fn on_unanswered(&mut self) {
         self.unanswered = true;
     }
 
-    /// Something came of the peer by a connection. Returns whether that makes datagrams suspicious,
-    /// because a question by datagram was not answered before: then they are to be tried at once.
+    /// The peer showed by a connection that it is alive. Returns whether datagrams are suspicious
+    /// because of an earlier request without reply; then a probe should be sent at once.
     pub(crate) fn heard_by_connection(&mut self) -> bool {
         let suspicious = std::mem::take(&mut self.unanswered) && !self.is_lost() && self.strikes == 0;
         self.strikes += u8::from(suspicious);
         suspicious
     }
 
-    /// What was tried while datagrams were suspicious had its time. `enough`: the same was found
-    /// with several peers of late, so that less evidence is needed.
+    /// A probe timed out. `enough`: datagrams to several peers were lost of late, so that less
+    /// evidence is needed.
     pub(crate) fn on_probe_timeout(&mut self, now: Time, enough: bool) -> ProbeOutcome {
         if self.strikes == 0 || self.is_lost() {
             return ProbeOutcome::Answered;
@@ -100,15 +99,15 @@ impl DatagramPath {
         ProbeOutcome::Lost
     }
 
-    /// A question of ours that went by datagram was answered by datagram. Returns whether datagrams
-    /// counted as lost before.
+    /// A request by datagram had a reply by datagram. Returns whether datagrams counted as lost
+    /// before.
     pub(crate) fn on_answered(&mut self) -> bool {
         let was_lost = self.is_lost();
         *self = DatagramPath { state: DatagramReachability::Work, ..DatagramPath::default() };
         was_lost
     }
 
-    /// Whether lost datagrams are to be tried again now; if so, the next time is set.
+    /// Whether a probe of lost datagrams is due; if so, the next one is scheduled.
     pub(crate) fn take_probe(&mut self, now: Time) -> bool {
         if !self.is_lost() || now < self.probe_at {
             return false;
@@ -140,7 +139,7 @@ mod tests {
         assert_eq!(
             path.on_probe_timeout(at(0), true),
             ProbeOutcome::Lost,
-            "two are enough where others have shown the same"
+            "two are enough if datagrams to others are lost too"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Which broadcasts were handled already. Knows nothing of what they are.
+//! Deduplication of broadcasts: a sliding window of sequence numbers for each epoch of each origin.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,31 @@ use gm_codec::BroadcastId;
 
 use crate::plant::{Bug, planted};
 
-/// Sequences that are remembered of an origin's epoch: the highest that came and those before it.
+/// Sequence numbers that are remembered per epoch of an origin: the highest received and those
+/// before it.
 pub const DEDUP_WINDOW: u64 = 256;
 const WORDS: usize = (DEDUP_WINDOW / 64) as usize;
 
 type OriginEpoch = (NetId, [u8; 8]);
 
-/// What was done with a broadcast.
+/// Whether a broadcast was handled before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DedupStatus {
-    /// Nothing yet.
+    /// It is new.
     New,
-    /// This or that.
+    /// It was handled in part or in full.
     Known {
-        /// Its content was handed to the handler.
+        /// Its content was passed to the handler.
         delivered: bool,
-        /// A share of it was passed on.
+        /// A subtree of it was forwarded.
         forwarded: bool,
     },
-    /// So old that it is not known: it counts as done.
+    /// It is older than the window, and counts as handled.
     TooOld,
 }
 
-/// The broadcasts of the origins last heard of. Bounded: a new (origin, epoch) takes the place of
-/// the one unused the longest, whose broadcasts would be new again.
+/// Windows of the most recent origins. The table is bounded: a new pair of origin and epoch
+/// replaces the one unused longest, whose broadcasts would count as new again.
 #[derive(Debug)]
 pub(crate) struct Dedup {
     max_sources: usize,
@@ -48,8 +49,8 @@ struct SourceWindow {
 }
 
 impl Dedup {
-    pub(crate) const fn new(most: usize) -> Dedup {
-        Dedup { max_sources: most, sources: BTreeMap::new(), by_use: BTreeMap::new(), uses: 0 }
+    pub(crate) const fn new(max_sources: usize) -> Dedup {
+        Dedup { max_sources, sources: BTreeMap::new(), by_use: BTreeMap::new(), uses: 0 }
     }
 
     pub(crate) fn status(&self, id: &BroadcastId) -> DedupStatus {
@@ -81,7 +82,8 @@ impl Dedup {
         }
     }
 
-    /// The entry of a broadcast that is not too old, with its place made.
+    /// The window of a broadcast, moved so that it contains the broadcast; `None` if the broadcast
+    /// is too old.
     fn touch(&mut self, id: &BroadcastId) -> Option<&mut SourceWindow> {
         let source = origin_epoch(id);
         self.uses += 1;

@@ -1,5 +1,4 @@
-//! What a broadcaster is told to do, what it tells its owner, and what it counts. Knows nothing of
-//! how it is done.
+//! Commands to a broadcaster and events from it, including acknowledgement reports.
 
 use std::time::Duration;
 
@@ -10,77 +9,78 @@ use crate::handler::Path;
 use crate::peer_status::SeedTrouble;
 use crate::unopened::Unopened;
 
-/// What the owner of a broadcaster tells it.
+/// A command of the caller to a broadcaster.
 #[derive(Clone, Debug)]
 pub enum BroadcastCommand {
-    /// Tell many.
+    /// Broadcast to many nodes.
     Broadcast(BroadcastRequest),
-    /// Tell one.
+    /// Send a payload to one node.
     Send {
-        /// Whom.
+        /// The receiver.
         to: NetId,
-        /// What: anything that may be direct.
+        /// The payload: any kind that may be sent to one node.
         body: Body,
-        /// How.
+        /// The transport.
         transport: Transport,
     },
-    /// A broadcast that the handler promised to count later is safe now: see
+    /// A broadcast that the handler accepted is on disk now; see
     /// [`HandlerOutcome::stored`](crate::HandlerOutcome).
     Stored(BroadcastId),
-    /// It will not be: this node does not count where only who has it on disk does.
+    /// A broadcast will not be stored: this node then refuses a durable acknowledgement.
     NotStored(BroadcastId),
-    /// There are these nodes.
+    /// Add nodes to the known peers.
     AddNodes(Vec<NetId>),
-    /// Tell a node that those nodes exist, with the islands that they are in as far as that is
-    /// known.
+    /// Send a node a list of other nodes, with their islands as far as known.
     Introduce {
         /// The receiver.
         to: NetId,
-        /// The nodes. Those that are not known here are left out.
+        /// The nodes; unknown ones are left out.
         nodes: Vec<NetId>,
     },
-    /// Call these until they answer, for ever, besides those configured.
+    /// Add seeds, which are dialed until the end, like those configured.
     AddSeeds(Vec<NetId>),
-    /// Seal with the first of these keys from now on, and open with all.
+    /// Replace the keyring: the first key encrypts, all decrypt.
     SetKeys(Keyring),
-    /// A question that the owner sent to this node was not answered in time.
+    /// Report that a node did not reply in time to a request of the caller.
     Unanswered {
         /// The node.
         node: NetId,
-        /// How the question was sent.
+        /// The transport of the request.
         by: Transport,
     },
-    /// A question that the owner sent to this node by datagram was answered by datagram.
+    /// Report that a node replied by datagram to a request of the caller by datagram.
     Answered(NetId),
-    /// List this node no longer, and do not tell others of it, until it sends something itself. It
-    /// stays connected if it is.
+    /// Remove a node from the known peers, and do not mention it to others, until it sends
+    /// something itself. An open connection stays open.
     Unlist(NetId),
-    /// Close all connections after what was sent on them. Whatever comes later opens new ones.
+    /// Close all connections once their data is sent. Later outputs open new ones.
     Close,
 }
 
-/// A broadcast to be made.
+/// A broadcast to send.
 #[derive(Clone, Debug)]
 pub struct BroadcastRequest {
-    /// What the owner calls it: it comes back in [`Event::Started`] and [`Event::Acks`].
+    /// Chosen by the caller; returned in [`BroadcastEvent::Started`] and [`BroadcastEvent::Acks`].
     pub tag: u64,
-    /// What is told.
+    /// The payload.
     pub body: Body,
-    /// Whom it is meant for. Whoever hears the multicast hears it as well.
+    /// The targets. Neighbors outside of them receive the multicast as well.
     pub to: Targets,
-    /// Whether to gather who has got it.
+    /// Acknowledgements to request, if any.
     pub acks: Option<RequestedAcks>,
-    /// A broadcast takes the place of an older one of the same topic that a slow node was not sent
-    /// yet: it must say all that the older one did, to whoever knew what came before the older.
+    /// In the outbox of a slow peer, a broadcast replaces an older, unsent one of the same topic.
+    /// It must then contain all that the older one did, for a receiver that has everything before
+    /// the older.
     pub topic: Option<u64>,
-    /// What is told instead to who was not sent an older one of the topic.
+    /// The payload for peers to which an older broadcast of the topic was not sent.
     pub catch_up: Option<Body>,
-    /// Whether it is multicast as well. If not, only the targets get it, each by a connection.
+    /// Whether to multicast it as well. If false, only the targets receive it, each by a
+    /// connection.
     pub multicast: bool,
 }
 
 impl BroadcastRequest {
-    /// To all that we know, with no receipts.
+    /// A broadcast to all known nodes, without acks.
     #[must_use]
     pub const fn new(body: Body) -> BroadcastRequest {
         BroadcastRequest {
@@ -95,26 +95,26 @@ impl BroadcastRequest {
     }
 }
 
-/// Whom a broadcast is meant for.
+/// The targets of a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// Every node that we know.
+    /// All known nodes.
     All,
-    /// These. Ourselves among them, and the second of two, are ignored.
+    /// These nodes. This node itself and duplicates are ignored.
     Nodes(Vec<NetId>),
 }
 
-/// Receipts that are wanted.
+/// Acknowledgements to collect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestedAcks {
-    /// Within what time.
+    /// Time after which the report is final.
     pub within: Duration,
-    /// Whether only who has it on disk counts.
+    /// Whether nodes acknowledge only once the broadcast is on disk.
     pub durable: bool,
 }
 
 impl From<Path> for Transport {
-    /// The way back: what came by a connection is answered by one.
+    /// The transport of a reply: the one of the request.
     fn from(path: Path) -> Transport {
         match path {
             Path::Multicast | Path::Datagram => Transport::Udp,
@@ -123,112 +123,113 @@ impl From<Path> for Transport {
     }
 }
 
-/// How one node is told something.
+/// How a payload is sent to one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// By one datagram, which may be lost; what does not fit goes by a connection, and so does
-    /// everything for a peer to which datagrams are known to be lost
+    /// One datagram, which may be lost. Payloads that do not fit go by a connection, and so do all
+    /// to a peer to which datagrams are known to be lost
     /// ([`DatagramReachability`](crate::DatagramReachability)).
     Udp,
-    /// By a connection, which is opened if there is none.
+    /// A connection, which is opened if there is none.
     Tcp,
 }
 
-/// What a broadcaster tells its owner.
+/// An event of a broadcaster for its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BroadcastEvent {
-    /// A broadcast began.
+    /// A broadcast was started.
     Started {
-        /// What the owner called it.
+        /// The tag of the request.
         tag: u64,
-        /// What it is called on the wire.
+        /// Its id on the wire.
         id: BroadcastId,
     },
-    /// It could not be said: nothing was sent.
+    /// A broadcast could not be encoded; nothing was sent.
     Rejected {
-        /// What the owner called it.
+        /// The tag of the request.
         tag: u64,
-        /// Why, in words for a log.
+        /// The cause, for a log.
         why: String,
     },
-    /// Receipts of a broadcast of ours changed.
+    /// The acknowledgements of a broadcast of this node changed.
     Acks {
-        /// What the owner called it.
+        /// The tag of the request.
         tag: u64,
-        /// How it stands.
+        /// The present totals.
         report: AckReport,
-        /// Once the report is settled: the targets that its numbers stand for. Empty before.
+        /// Once the report is settled: the targets behind its totals. Empty before.
         parts: Vec<AckPart>,
     },
-    /// Whoever passed this broadcast on waits until it is on disk: answered by [`Command::Stored`]
-    /// or [`Command::NotStored`].
+    /// A relay or the origin waits until this broadcast is on disk; the caller replies with
+    /// [`BroadcastCommand::Stored`] or [`BroadcastCommand::NotStored`].
     PersistRequested(BroadcastId),
-    /// Something was heard of a node that we did not know.
+    /// A node became known.
     NodeFound(NetId),
-    /// A node is near from now on: we hear its multicast.
+    /// A node became a neighbor: this node receives its multicast.
     Near(NetId),
-    /// We do not hear its multicast any longer.
+    /// A node is no longer a neighbor.
     Far(NetId),
-    /// Our island has this label from now on; none if we are alone.
+    /// The id of this node's island changed; `None` if it has no neighbors.
     Island(Option<NetId>),
-    /// Somebody else uses our NetId, or sends our payloads back to us.
+    /// Another process uses this node's NetId, or sends its payloads back.
     IdentityClash,
-    /// Frames of an address do not open. Reported once for each cause of each address, and a few a
-    /// minute at most.
+    /// Frames from an address cannot be decrypted. Reported once for each cause and address, and at
+    /// most a few times a minute.
     Unopened(Unopened),
-    /// Whether datagrams between us and a node get through has changed.
+    /// Datagrams to a node stopped working, or work again.
     DatagramReachability {
         /// The node.
         node: NetId,
-        /// They are lost from now on, or work again.
+        /// True if they are lost from now on, false if they work again.
         lost: bool,
     },
-    /// The system gave up a connection to a node that is alive: small packets arrive there, and
-    /// large ones do not. The next connections to it use small segments.
+    /// The system gave up a connection to a node that is alive: small packets arrive there, large
+    /// ones do not. Further connections to it use small segments.
     Stalled(NetId),
-    /// A seed is not reached for some seconds.
+    /// A seed has been unreachable for some seconds.
     SeedTrouble {
         /// The seed.
         node: NetId,
-        /// Why.
+        /// The cause.
         why: SeedTrouble,
     },
-    /// A seed that was reported as not reached is reached.
+    /// A seed is reachable again, or for the first time, after it was reported as unreachable.
     SeedReached(NetId),
 }
 
-/// How far a broadcast has come, as far as receipts tell. `delivered + refused + missing + unknown`
-/// is the number of targets.
+/// Totals of the acknowledgements of a broadcast. `delivered + refused + missing + unknown` is the
+/// number of targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AckReport {
-    /// Targets that have it, and count.
+    /// Targets that acknowledged it.
     pub delivered: u64,
-    /// Targets that have it and do not count.
+    /// Targets that have it and do not acknowledge it: their handler did not accept it, or it is
+    /// not on disk.
     pub refused: u64,
     /// Targets that could not be reached.
     pub missing: u64,
-    /// Targets of which nothing is known.
+    /// Targets without any report.
     pub unknown: u64,
-    /// Some of the missing, sorted.
+    /// Some of the missing targets, at most 16, sorted.
     pub missing_nodes: Vec<NetId>,
-    /// Nothing more will come.
+    /// The report is final.
     pub settled: bool,
 }
 
-/// Some targets of a settled broadcast, with what receipts tell of them. Receipts are sums: they
-/// tell how many nodes of a part acknowledged, and which ones only if all of them did. No target is
-/// in two parts; nothing is known of a target that is in none.
+/// Some targets of a settled broadcast and their acknowledgements. Relays report sums: how many
+/// nodes of a part acknowledged, hence which ones only if all did. Parts are disjoint; nothing is
+/// known of targets in no part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AckPart {
     /// The targets.
     pub nodes: Vec<NetId>,
-    /// Of them, those that have it, and count.
+    /// How many of them acknowledged it.
     pub delivered: u64,
-    /// Of them, those that have it and do not count.
+    /// How many of them have it and do not acknowledge it.
     pub refused: u64,
-    /// Of them, those that could not be reached.
+    /// How many of them could not be reached.
     pub missing: u64,
-    /// The part is one node that could not be reached, and whose host refused the last connections
-    /// that were tried, several in a row: nothing listens there.
+    /// The part is a single unreachable node whose host refused the last connections, several in a
+    /// row: nothing listens there.
     pub closed: bool,
 }

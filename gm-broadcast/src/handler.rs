@@ -1,63 +1,63 @@
-//! What a broadcaster does not know: what its payloads mean. Knows nothing of how they came.
+//! The handler interface: the layer above the broadcaster, which interprets payloads.
 
 use gm_clock::NetId;
 use gm_codec::{Body, BroadcastId};
 
 use crate::time::Time;
 
-/// Whoever understands the payloads: group state, or what an application registered.
+/// Interprets payloads: the group state of a node, or an application's registered types.
 pub trait Handler {
-    /// What it hands on to the owner of the machine.
+    /// Data that it delivers to the caller of the machine.
     type Delivery;
 
-    /// Takes what came. A broadcast comes once (within the window of
-    /// [`DEDUP_WINDOW`](crate::DEDUP_WINDOW) of an origin's epoch), a direct message as often as it
-    /// was sent. Direct messages of the broadcaster's own (peers, receipts, gaps, repeats, notices)
-    /// do not come here.
+    /// Handles a received payload. A broadcast is passed in once (within the window of
+    /// [`DEDUP_WINDOW`](crate::DEDUP_WINDOW) per epoch of an origin), a direct message as often as
+    /// it arrives. The broadcaster's own messages (peer exchange, acks, nacks, retransmissions,
+    /// announcements) are not passed in.
     fn handle(&mut self, now: Time, received: Received<'_>) -> HandlerOutcome<Self::Delivery>;
 }
 
-/// By which way something came.
+/// How a payload arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
     /// By multicast.
     Multicast,
-    /// By a datagram to us.
+    /// By a datagram to this node.
     Datagram,
     /// By a connection.
     Connection,
 }
 
-/// What came.
+/// A received payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
-    /// Who sent it to us.
+    /// The node that sent it to this node: the origin, or a relay.
     pub from: NetId,
-    /// Who began it, in which epoch, under what number; nothing if it is for us alone.
+    /// Id of the broadcast; `None` for a direct message.
     pub broadcast: Option<BroadcastId>,
-    /// By which way.
+    /// How it arrived.
     pub path: Path,
-    /// What it says.
+    /// The payload.
     pub body: &'a Body,
 }
 
-/// What a handler makes of it.
+/// A handler's decisions about a payload.
 #[derive(Clone, Debug)]
 pub struct HandlerOutcome<D> {
-    /// What is passed on instead of what came, if it is a broadcast: at most as long as a frame can
-    /// be.
+    /// Payload to forward instead of the received broadcast: at most as long as a frame can be.
     pub forward: Option<Body>,
-    /// Whether this node counts in receipts.
+    /// Whether this node acknowledges the broadcast.
     pub acks: bool,
-    /// Whether what it said is on disk. If not yet, [`Command::Stored`](crate::Command::Stored)
-    /// says so later.
+    /// Whether the content is on disk. If not yet, the caller sends
+    /// [`BroadcastCommand::Stored`](crate::BroadcastCommand::Stored) later.
     pub stored: bool,
-    /// What the owner gets.
+    /// Data for the caller.
     pub deliver: Option<D>,
 }
 
 impl<D> HandlerOutcome<D> {
-    /// Passed on as it came, counted (in memory), and handed to the owner.
+    /// Forwards the broadcast unchanged, acknowledges it (in memory), and delivers it to the
+    /// caller.
     pub const fn deliver(delivery: D) -> HandlerOutcome<D> {
         HandlerOutcome { forward: None, acks: true, stored: false, deliver: Some(delivery) }
     }

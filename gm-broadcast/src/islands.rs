@@ -1,27 +1,27 @@
-//! Who stands together: the targets of a broadcast, grouped by whose multicast they hear. Knows no
-//! costs, no chance and no order of sending.
+//! Grouping of a broadcast's targets by island, for the planner of trees.
 
 use gm_clock::NetId;
 
 use crate::latency_class::LatencyClass;
 
-/// A node that a broadcast is to reach over the tree, and what its sender knows of it.
+/// A target of a broadcast over the tree, and what its sender knows about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The node.
     pub node: NetId,
-    /// The label of its island as it announced it, the smallest NetId of those who hear each
-    /// other's multicast; nothing if it announced none. Whoever multicast to its own island already
-    /// tells nothing here for nodes of it: one hop more would not inform the others.
+    /// The id of its island as the node announced it: the smallest NetId of the neighbors that
+    /// receive each other's multicast. `None` if it announced none. A sender that has multicast to
+    /// its own island passes `None` for the nodes of that island: a relay there would inform no
+    /// other node.
     pub island_id: Option<NetId>,
-    /// The way to it.
+    /// Latency class of the path to it.
     pub class: LatencyClass,
-    /// Whether it could not be reached lately.
+    /// Whether the last attempts to reach it failed.
     pub failing: bool,
 }
 
-/// Nodes of which one is sent to, since its multicast informs the others; or one node alone. Never
-/// empty.
+/// A group of nodes that need one send, since the receiver multicasts to the others; or a single
+/// node. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Island {
     class: LatencyClass,
@@ -30,46 +30,45 @@ pub struct Island {
 }
 
 impl Island {
-    /// The best class among its nodes.
+    /// The best latency class among its nodes.
     #[must_use]
     pub const fn class(&self) -> LatencyClass {
         self.class
     }
 
-    /// Its nodes, the failing ones last.
+    /// The nodes, failing ones last.
     #[must_use]
     pub fn nodes(&self) -> &[NetId] {
         &self.nodes
     }
 
-    /// How many of its nodes are not failing.
+    /// Number of nodes that are not failing.
     #[must_use]
     pub const fn live(&self) -> usize {
         self.live
     }
 
-    /// Whether all of its nodes are failing.
+    /// Whether all nodes are failing.
     #[must_use]
     pub const fn failing(&self) -> bool {
         self.live == 0
     }
 
-    /// The nodes that are not failing, and those that are, to be put into another order.
+    /// The nodes that are not failing and those that are, for shuffling.
     pub(crate) fn parts_mut(&mut self) -> (&mut [NetId], &mut [NetId]) {
         self.nodes.split_at_mut(self.live)
     }
 
-    /// The nodes, in their order.
     pub(crate) fn into_nodes(self) -> Vec<NetId> {
         self.nodes
     }
 }
 
-/// Groups targets: those with one label are an island, and each without a label is one alone.
-/// Islands are in the order of their labels (for a node alone its own id, and before an island with
-/// that label), the nodes of an island in their own, the failing ones last. So the order in which
-/// the targets come does not matter. Of a node that comes twice, what is kept has no label rather
-/// than one, the better class, and is not failing, in this order. O(n log n).
+/// Groups targets by island id; a target without an id is a group of its own. Islands are ordered
+/// by id (a single node by its own, before an island with that id), the nodes of an island by
+/// NetId, failing ones last. So the order of the input does not matter. Of duplicates, the kept one
+/// has no id rather than one, the better class, and is not failing, in this order of precedence.
+/// O(n log n).
 #[must_use]
 pub fn islands(targets: impl IntoIterator<Item = Target>) -> Vec<Island> {
     let mut targets: Vec<Target> = targets.into_iter().collect();
@@ -82,7 +81,7 @@ pub fn islands(targets: impl IntoIterator<Item = Target>) -> Vec<Island> {
         .collect()
 }
 
-/// The island of some nodes, the failing ones last.
+/// Makes an island of some nodes, failing ones last.
 fn island(targets: &[Target]) -> Island {
     Island {
         class: targets.iter().map(|target| target.class).min().unwrap_or(LatencyClass::Wan),

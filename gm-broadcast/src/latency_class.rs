@@ -1,43 +1,43 @@
-//! How fast a way to a node is, as far as a plan needs to know it. Knows nothing of who is where.
+//! Latency classes of paths, and their estimated costs for the planner of trees.
 
 use std::time::Duration;
 
-/// The kinds of ways that a node tells apart.
+/// A class of paths with similar latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LatencyClass {
-    /// To a node of our own island, which hears our multicast.
+    /// To a neighbor, which receives this node's multicast.
     Island,
-    /// To a node nearby.
+    /// To another node of the site.
     Lan,
-    /// To a node far away.
+    /// To a node of another site.
     Wan,
 }
 
-/// What a class costs. An estimate does: being wrong by two costs little (the page on the postal
-/// recurrence, `postal.rs`).
+/// Cost of a send in a class. An estimate suffices; `postal.rs` shows how little an error of a
+/// factor of two costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PathCost {
-    /// From the beginning of a send to that of the next one of the same node; at least a
+    /// Time from the start of one send to the start of the next one of the same node; at least a
     /// nanosecond.
     pub gap: Duration,
-    /// From the beginning of a send to its arrival; at least a nanosecond.
+    /// Time from the start of a send to its arrival; at least a nanosecond.
     pub latency: Duration,
 }
 
-/// What the three classes cost.
+/// Costs of the three classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PathCosts {
-    /// Within our island.
+    /// Within the island.
     pub island: PathCost,
-    /// Nearby.
+    /// Within the site.
     pub lan: PathCost,
-    /// Far away.
+    /// Between sites.
     pub wan: PathCost,
 }
 
 impl PathCosts {
-    /// 20 microseconds a send, 0.25 ms to a neighbour, 50 ms to another site: what gigabit networks
-    /// and two sites of one continent have.
+    /// 20 µs per send, 0.25 ms of latency within a site, 50 ms between sites: typical of gigabit
+    /// networks and of two sites on one continent.
     pub const DEFAULT: PathCosts = PathCosts {
         island: PathCost { gap: Duration::from_micros(20), latency: Duration::from_micros(250) },
         lan: PathCost { gap: Duration::from_micros(20), latency: Duration::from_micros(250) },

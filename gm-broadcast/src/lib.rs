@@ -1,15 +1,28 @@
-//! A broadcast of one to many: UDP multicast where it works, a logarithmic tree of TCP connections
-//! where it does not.
+//! One-to-many broadcast, delivered once to each node: UDP multicast where it works, a
+//! latency-aware tree of TCP connections elsewhere.
 //!
-//! Knows no sockets, clocks and threads, draws no chance but from the seed that it was handed, and
-//! does not know what it carries: a
-//! [`Handler`] does. A [`Broadcaster`] is a [`Machine`]: a shell drives it on sockets, a simulator in virtual time.
+//! A [`Broadcaster`] is a sans-I/O [`Machine`]: the caller supplies time, random bytes and input
+//! bytes, and performs the outputs. The tokio [`runtime`] drives it on sockets, a simulator in
+//! virtual time. Payloads are opaque; a [`Handler`] interprets them.
+//!
+//! The parts, and the known techniques that they come from:
+//! - The tree is cut by the postal model ([`postal`]; Bar-Noy and Kipnis 1992): each relay gets as
+//!   many targets as it can inform in the time that is left, given its latency.
+//! - Neighbors that may have missed a multicast get its header only, by TCP, and request the
+//!   content if they need it, as with IHAVE and GRAFT of Plumtree (Leitão et al. 2007).
+//! - Multicasts are numbered; missing numbers are requested from random neighbors (NACK-based
+//!   repair, as in SRM and NORM), and the last number is multicast again a few times (a tail-loss
+//!   probe).
+//! - Acknowledgements are summed on their way up the tree, so that an origin of ten thousand
+//!   targets receives a few frames.
+//! - Datagrams of a node count as a sign of life only after it answered a random challenge, so
+//!   recorded datagrams keep nobody alive.
 //!
 //! ```
-//! use gm_broadcast::{Broadcaster, BroadcastRequest, Command, BroadcasterConfig, Handler, Input, Machine, HandlerOutcome, Output, Received, Time, Via};
+//! use gm_broadcast::{BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, Handler, HandlerOutcome, Input, Machine, Output, Received, Time, Via};
 //! use gm_codec::{ApplicationPayload, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
 //!
-//! /// Hands on whatever comes.
+//! /// Delivers every payload.
 //! struct Inbox;
 //!
 //! impl Handler for Inbox {
@@ -22,15 +35,15 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let node = |address: &str, seed: u8| -> Result<Broadcaster<Inbox>, Box<dyn std::error::Error>> {
-//!     let keyring = Keyring::new(Key::new([7; 32])); // of a real one, all bytes are random
+//!     let keyring = Keyring::new(Key::new([7; 32])); // a real key is random
 //!     let codec = FrameCodec::new("production".parse::<ClusterName>()?, keyring, Limits::default())?;
 //!     Ok(Broadcaster::new(BroadcasterConfig::new(address.parse()?), codec, Inbox, [seed; 32], Time::ZERO)?)
 //! };
 //! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
 //!
-//! // Ann is told to say something. All that she wants done is pulled before anything else goes in: that is the drain rule.
+//! // Ann broadcasts. All outputs of one input are pulled before the next input: the drain rule.
 //! let hello = Body::Application(ApplicationPayload { name: "chat".into(), bytes: b"hello".to_vec() });
-//! ann.handle(Time::ZERO, Input::Command(Command::Broadcast(BroadcastRequest::new(hello.clone()))));
+//! ann.handle(Time::ZERO, Input::Command(BroadcastCommand::Broadcast(BroadcastRequest::new(hello.clone()))));
 //! let mut datagrams = Vec::new();
 //! while let Some(output) = ann.poll_output() {
 //!     match output {
@@ -39,31 +52,30 @@
 //!         Output::Deliver(_) | Output::Event(_) => {}
 //!     }
 //! }
-//! // Then, and only then, the next deadline counts: a shell sleeps until it or until something comes.
+//! // Then the deadline is valid: the caller sends `Input::Wake` at that time, unless another input is earlier.
 //! assert!(ann.deadline().is_some_and(|deadline| deadline > Time::ZERO));
 //!
-//! // Bob hears it.
-//! let mut heard = Vec::new();
+//! // Bob receives the multicast.
+//! let mut received = Vec::new();
 //! for bytes in datagrams {
 //!     bob.handle(Time::ZERO, Input::Datagram { from: "10.0.0.1:29999".parse()?, via: Via::Multicast, bytes });
 //!     while let Some(output) = bob.poll_output() {
 //!         if let Output::Deliver(body) = output {
-//!             heard.push(body);
+//!             received.push(body);
 //!         }
 //!     }
 //! }
-//! assert_eq!(heard, [hello]);
+//! assert_eq!(received, [hello]);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Reading order: `time.rs`, `machine.rs` (the shape), `handler.rs`, `event.rs`, `config.rs` (the
-//! door); `postal.rs`, `islands.rs`, `plan.rs` (who tells whom); `reception.rs`,
-//! `loss_recovery.rs`, `dedup.rs`, `retransmit_cache.rs`, `peers.rs`, `connections.rs`,
-//! `ack_aggregation.rs`, `timers.rs`, `token_bucket.rs` (what is remembered); `broadcaster.rs` and
-//! the files below it (what happens). `plant.rs` is for the simulator. `runtime.rs` and the files
-//! below it drive a machine on sockets; they are behind the feature `tokio`, on by default, and
-//! nothing else here knows of them.
+//! Reading order: `time.rs`, `machine.rs`, `handler.rs`, `event.rs`, `config.rs` (the interface);
+//! `postal.rs`, `islands.rs`, `plan.rs` (the tree); `reception.rs`, `loss_recovery.rs`, `dedup.rs`,
+//! `retransmit_cache.rs`, `peers.rs`, `connections.rs`, `ack_aggregation.rs`, `timers.rs`,
+//! `token_bucket.rs`, `counter.rs` (the state, in parts without I/O or time of their own);
+//! `broadcaster.rs` and the files below it (the protocol). `plant.rs` is for the simulator.
+//! `runtime.rs` and the files below it are behind the feature `tokio`, which is on by default.
 
 mod ack_aggregation;
 mod broadcaster;
@@ -117,7 +129,7 @@ pub use time::Time;
 pub use token_bucket::TokenBucket;
 pub use unopened::{Unopened, UnopenedCause};
 
-/// The front page says what compiles.
+/// Compiles the example of `README.md`.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct FrontPage;

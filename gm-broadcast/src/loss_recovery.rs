@@ -1,5 +1,5 @@
-//! Which numbers of whose multicasts are missing, and when to ask for them. Knows nothing of
-//! frames, and nothing of their content.
+//! Loss recovery for multicast: detects missing sequence numbers of neighbors and schedules nacks
+//! (NACK-based repair, as in SRM and NORM).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,15 +9,14 @@ use gm_codec::MissedMulticasts;
 
 use crate::time::Time;
 
-/// How often somebody is asked for a number before it is given up: what is lost then, other layers
-/// find.
+/// Nacks for a number before it is given up; anti-entropy then repairs the loss.
 const MAX_NACKS: u32 = 4;
 
-/// Numbers that are asked for at once, at most: nobody answers more of one question, so that a
-/// question costs little.
+/// Greatest number of multicasts that one nack requests. Receivers of a nack answer no more either,
+/// so a nack costs little.
 pub(crate) const MAX_NUMBERS_PER_NACK: usize = 8;
 
-/// The numbers of one near node in its present epoch.
+/// The sequence numbers of one neighbor in its present epoch.
 #[derive(Debug)]
 struct MulticastNumbers {
     epoch: [u8; 8],
@@ -34,13 +33,13 @@ struct MissingNumber {
 #[derive(Debug, Default)]
 pub(crate) struct LossRecovery {
     nodes: BTreeMap<NetId, MulticastNumbers>,
-    /// Those of them of whom a number is missing, and when the first of it is to be asked for.
+    /// Neighbors with missing numbers, and when the first nack is due.
     next_nack: BTreeMap<NetId, Time>,
-    /// The same by time: looked at after every datagram.
+    /// The same, ordered by time: read after every datagram.
     by_time: BTreeSet<(Time, NetId)>,
 }
 
-/// How long to wait between questions, and how many numbers of one node may be missing.
+/// Interval of nacks, and the limit of missing numbers per neighbor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NackPolicy {
     pub(crate) retry: Duration,
@@ -48,16 +47,16 @@ pub(crate) struct NackPolicy {
 }
 
 impl LossRecovery {
-    /// A multicast with that number came from `node`.
+    /// A multicast of `node` with this number arrived.
     pub(crate) fn on_received(
         &mut self,
         node: NetId,
         epoch: [u8; 8],
         number: u64,
         ask: Time,
-        pace: NackPolicy,
+        policy: NackPolicy,
     ) {
-        self.on_number_known(node, epoch, number.saturating_sub(1), ask, pace);
+        self.on_number_known(node, epoch, number.saturating_sub(1), ask, policy);
         if let Some(numbers) = self.nodes.get_mut(&node) {
             numbers.highest = numbers.highest.max(number);
             numbers.missing.remove(&number);
@@ -65,15 +64,15 @@ impl LossRecovery {
         self.reschedule(node);
     }
 
-    /// Multicasts of `node` up to that number exist. Of a node or an epoch that is new to us, those
-    /// before the first that we hear of are not missed: we were not there.
+    /// Multicasts of `node` up to this number exist. Numbers before the first known one of a node
+    /// or an epoch are not missing: this node was not there.
     pub(crate) fn on_number_known(
         &mut self,
         node: NetId,
         epoch: [u8; 8],
         number: u64,
         ask: Time,
-        pace: NackPolicy,
+        policy: NackPolicy,
     ) {
         let fresh = || MulticastNumbers { epoch, highest: number, missing: BTreeMap::new() };
         let numbers = self.nodes.entry(node).or_insert_with(fresh);
@@ -85,19 +84,19 @@ impl LossRecovery {
         if number <= numbers.highest {
             return;
         }
-        // Never more than may be missing, however far the number jumps.
-        let first = (numbers.highest + 1).max(number.saturating_sub(pace.max_missing as u64 - 1));
+        // At most `max_missing` numbers, however far the number jumps.
+        let first = (numbers.highest + 1).max(number.saturating_sub(policy.max_missing as u64 - 1));
         for missed in first..=number {
             numbers.missing.insert(missed, MissingNumber { tries: 0, nack_at: ask });
         }
         numbers.highest = number;
-        while numbers.missing.len() > pace.max_missing {
+        while numbers.missing.len() > policy.max_missing {
             numbers.missing.pop_first();
         }
         self.reschedule(node);
     }
 
-    /// What is missing of `node`, or when it is to be asked for, may have changed.
+    /// Updates the time of the next nack for `node`.
     fn reschedule(&mut self, node: NetId) {
         let first = self
             .nodes
@@ -117,7 +116,7 @@ impl LossRecovery {
         }
     }
 
-    /// The number is there, or nobody is to be asked for it any longer.
+    /// The number arrived, or needs no further nack.
     pub(crate) fn on_recovered(&mut self, node: NetId, epoch: [u8; 8], number: u64) {
         if let Some(numbers) = self.nodes.get_mut(&node).filter(|numbers| numbers.epoch == epoch) {
             numbers.missing.remove(&number);
@@ -125,20 +124,20 @@ impl LossRecovery {
         self.reschedule(node);
     }
 
-    /// `node` is near no longer.
+    /// `node` is no longer a neighbor.
     pub(crate) fn forget(&mut self, node: NetId) {
         self.nodes.remove(&node);
         self.reschedule(node);
     }
 
-    /// When the next question is due.
+    /// Time of the next nack.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    /// What is to be asked for now, by node; and how often it was asked for before, at most. What
-    /// was asked for too often is given up; how many those are.
-    pub(crate) fn take_due(&mut self, now: Time, pace: NackPolicy) -> (Vec<(MissedMulticasts, u32)>, u64) {
+    /// The numbers to request now, by neighbor, each with the greatest number of earlier nacks for
+    /// them; and how many numbers were given up.
+    pub(crate) fn take_due(&mut self, now: Time, policy: NackPolicy) -> (Vec<(MissedMulticasts, u32)>, u64) {
         let mut questions = Vec::new();
         let mut given_up = 0;
         let mut room = MAX_NUMBERS_PER_NACK;
@@ -154,13 +153,13 @@ impl LossRecovery {
             for (number, missing) in numbers.missing.iter_mut().filter(|(_, missing)| missing.nack_at <= now)
             {
                 if room == 0 {
-                    // It was not asked for, and has its tries still.
-                    missing.nack_at = now + pace.retry;
+                    // It was not requested, so this does not count as a try.
+                    missing.nack_at = now + policy.retry;
                     continue;
                 }
                 room -= 1;
                 tries = tries.max(missing.tries);
-                missing.nack_at = now + pace.retry.saturating_mul(1 << missing.tries.min(6));
+                missing.nack_at = now + policy.retry.saturating_mul(1 << missing.tries.min(6));
                 missing.tries += 1;
                 match runs.last_mut() {
                     Some((_, last)) if *last + 1 == *number => *last = *number,

@@ -1,10 +1,11 @@
-//! The one shape that all machines of gm have: input goes in with the time, outputs are pulled, and
-//! the next deadline is told. Knows nothing of what a machine is for, and nothing of sockets.
+//! The interface of all state machines of gm: the caller passes in an input and the time, pulls the
+//! outputs, and asks for the next deadline (sans-I/O).
 //!
 //! # The drain rule
-//! After every [`handle`](Machine::handle), [`poll_output`](Machine::poll_output) is called until
-//! it yields nothing; then [`deadline`](Machine::deadline) says when the next [`Input::Wake`] is
-//! due. Times never run back. A machine asserts both in debug builds (see [`Outputs`]).
+//! After every [`handle`](Machine::handle), the caller pulls outputs with
+//! [`poll_output`](Machine::poll_output) until there are none; then [`deadline`](Machine::deadline)
+//! is the time of the next [`Input::Wake`]. Times never decrease. Machines assert both in debug
+//! builds (see [`Outputs`]).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,34 +16,33 @@ use gm_codec::ConnectionSide;
 
 use crate::time::Time;
 
-/// A protocol without its I/O. The shell drives it on sockets, the simulator in virtual time;
-/// neither knows what it does.
+/// A protocol without I/O. The runtime drives it on sockets, the simulator in virtual time.
 pub trait Machine {
-    /// What its owner tells it to do.
+    /// A command of the caller.
     type Command;
-    /// What it hands to its owner out of what came.
+    /// Received data for the caller.
     type Delivery;
-    /// What it tells its owner besides.
+    /// Any other notification for the caller.
     type Event;
 
-    /// Takes one input. All outputs of the input before must have been taken, and `now` must not be
-    /// before the last one.
+    /// Handles one input. All outputs of the input before must have been pulled, and `now` must not
+    /// be earlier than the last one.
     fn handle(&mut self, now: Time, input: Input<Self::Command>);
 
-    /// The next thing to do, until there is none.
+    /// The next output, or `None` if there is none.
     fn poll_output(&mut self) -> Option<Output<Self::Delivery, Self::Event>>;
 
-    /// When to wake it if nothing else comes before; nothing if only an input can make it do
-    /// something. It may be in the past: then wake it at once.
+    /// Time of the next [`Input::Wake`], unless another input comes before; `None` if only an input
+    /// can cause outputs. A deadline in the past means at once.
     fn deadline(&self) -> Option<Time>;
 }
 
-/// A connection between its opening and its end. Numbers are never used again.
+/// Identity of a connection. Numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
 impl ConnectionId {
-    /// The `number`th connection that the machine dialled.
+    /// The `number`th connection that the machine dialed.
     #[must_use]
     pub const fn dialled(number: u64) -> ConnectionId {
         ConnectionId(number << 1)
@@ -54,142 +54,138 @@ impl ConnectionId {
         ConnectionId(number << 1 | 1)
     }
 
-    /// Which side of the connection we are.
+    /// This node's side of the connection.
     #[must_use]
     pub const fn side(self) -> ConnectionSide {
         if self.0 & 1 == 0 { ConnectionSide::Initiator } else { ConnectionSide::Acceptor }
     }
 }
 
-/// By which of our sockets a datagram came. It says how it was addressed, which the sender cannot
-/// forge towards us; who sent it says the payload.
+/// The socket by which a datagram arrived. It shows how the datagram was addressed, which the
+/// sender cannot forge; the sender's identity is in the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
-    /// The multicast group's.
+    /// The socket of the multicast group.
     Multicast,
-    /// Our own.
+    /// The socket of this node.
     Unicast,
 }
 
-/// Why a connection that was dialled did not come to be.
+/// Why a dial failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DialFailure {
     /// The node's host refused the connection: nothing listens there.
     Refused,
-    /// Nothing came back in the time that the driver gives, or something on the way, or on this
-    /// host, failed.
+    /// No reply within the driver's timeout, or an error on the path or on this host.
     Unreachable,
 }
 
-/// A connection on which the other side acknowledges nothing for so long, although there is
-/// something to acknowledge, is given up by the system. Much longer than losses last, and short
-/// enough that a path which swallows large packets is found before an operator gives up. (RFC 5482
-/// calls it the user timeout.)
+/// Time without any acknowledgement from the other side, while data is unacknowledged, after which
+/// the system gives up a connection (the TCP user timeout of RFC 5482). Much longer than usual
+/// losses last, and short enough that a path which drops large packets is found before an operator
+/// gives up.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What comes to a machine.
+/// An input of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<C> {
-    /// A datagram came.
+    /// A datagram arrived.
     Datagram {
-        /// The address that it seems to come from: for counting only, it can be forged.
+        /// The source address, which can be forged: for reports only.
         from: SocketAddr,
-        /// By which socket.
+        /// The socket by which it arrived.
         via: Via,
-        /// All its bytes.
+        /// The whole datagram.
         bytes: Vec<u8>,
     },
-    /// A connection that was dialled is there, or one was accepted.
+    /// A dial succeeded, or a connection was accepted.
     ConnectionOpened {
-        /// The connection: as dialled, or a new number of the driver's.
+        /// The connection: the dialed one, or a new number of the driver.
         link: ConnectionId,
-        /// The remote address of a connection that was accepted, as the system tells it; nothing of
-        /// one that was dialled. For reports only.
+        /// The remote address of an accepted connection, for reports only; `None` for a dialed one.
         from: Option<SocketAddr>,
     },
-    /// Bytes came on a connection, cut anyhow.
+    /// Bytes of a connection arrived, in chunks of any size.
     ConnectionBytes {
         /// The connection.
         link: ConnectionId,
         /// The bytes, in order.
         bytes: Vec<u8>,
     },
-    /// The driver has room again for bytes of a connection: these many of those handed to it are
-    /// with the system.
+    /// The driver handed bytes of a connection to the system, and so has room for more.
     ConnectionSent {
         /// The connection.
         link: ConnectionId,
-        /// How many since the last such input.
+        /// Number of bytes since the last such input.
         bytes: usize,
     },
-    /// A connection ended, whoever ended it. Nothing more comes of it, and nothing more is sent on
-    /// it.
+    /// A connection ended, by either side. Nothing more arrives by it, and nothing more is sent.
     ConnectionClosed {
         /// The connection.
         link: ConnectionId,
-        /// The system gave the connection up because the other side acknowledged nothing of what
-        /// was sent for [`STALL_TIMEOUT`].
+        /// The system gave up the connection because the other side acknowledged nothing for
+        /// [`STALL_TIMEOUT`].
         stalled: bool,
     },
-    /// A connection that was dialled does not come to be.
+    /// A dial failed.
     ConnectionRefused {
         /// The connection.
         link: ConnectionId,
         /// Why.
         refusal: DialFailure,
     },
-    /// Fresh chance, of the system's generator of secrets. Handed in when clocks jump, as they do
-    /// when a snapshot of a machine is restored, and now and then: nonces begin a new epoch.
+    /// 32 random bytes of the system. Passed in after a jump of the clocks, as when a snapshot of a
+    /// virtual machine is restored, and now and then: nonces start a new epoch.
     Entropy([u8; 32]),
-    /// The owner's command.
+    /// A command of the caller.
     Command(C),
-    /// The deadline is reached.
+    /// The deadline has passed.
     Wake,
 }
 
-/// What a machine wants done.
+/// An output of a machine, which the driver performs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output<D, E> {
     /// Send one datagram to the multicast group.
     Multicast(Vec<u8>),
     /// Send one datagram to a node.
     Datagram {
-        /// To whom.
+        /// The receiver.
         to: NetId,
-        /// All its bytes.
+        /// The whole datagram.
         bytes: Vec<u8>,
     },
-    /// Open a connection; answered by `ConnectionOpened` or `ConnectionRefused`.
+    /// Open a connection; the driver replies with `ConnectionOpened` or `ConnectionRefused`.
     Dial {
-        /// Its number from now on.
+        /// Its identity from now on.
         link: ConnectionId,
-        /// To whom.
+        /// The receiver.
         to: NetId,
-        /// Whether both sides are to send small segments only, because the path to the peer
-        /// swallowed large packets.
+        /// Whether both sides should send small segments only, because the path to the peer dropped
+        /// large packets.
         small_segments: bool,
     },
-    /// Send bytes on a connection, in the order of these outputs; acknowledged by `ConnectionSent`
-    /// once the system has them.
+    /// Send bytes on a connection, in the order of these outputs; the driver replies with
+    /// `ConnectionSent` once the system has them.
     Send {
         /// The connection.
         link: ConnectionId,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// End a connection, or a dial, after what was sent. No `ConnectionClosed` follows; whatever
-    /// still comes of it is ignored.
+    /// Close a connection, or give up a dial, after all earlier bytes are sent. No
+    /// `ConnectionClosed` follows, and later inputs of the connection are ignored.
     Close {
         /// The connection.
         link: ConnectionId,
     },
-    /// Something came for the owner.
+    /// Received data for the caller.
     Deliver(D),
-    /// Something happened that the owner may want to know.
+    /// A notification for the caller.
     Event(E),
 }
 
-/// The outputs of a machine until they are pulled, and the guard of the drain rule.
+/// The queue of outputs of a machine, which asserts the drain rule.
 #[derive(Debug)]
 pub struct Outputs<D, E> {
     queue: VecDeque<Output<D, E>>,
@@ -197,28 +193,27 @@ pub struct Outputs<D, E> {
 }
 
 impl<D, E> Outputs<D, E> {
-    /// None yet.
+    /// An empty queue.
     #[must_use]
     pub const fn new() -> Outputs<D, E> {
         Outputs { queue: VecDeque::new(), now: Time::ZERO }
     }
 
-    /// To be called first by every `handle`: asserts, in debug builds, that what was there is
-    /// pulled and time does not run back. In release builds a time before the last one counts as
-    /// the last one.
+    /// Must be called first by every `handle`. In debug builds it asserts that the queue is empty
+    /// and that time does not decrease; in release builds an earlier time counts as the last one.
     pub fn begin(&mut self, now: Time) -> Time {
-        debug_assert!(self.queue.is_empty(), "outputs of the last input are still there");
-        debug_assert!(now >= self.now, "time runs back from {} to {now}", self.now);
+        debug_assert!(self.queue.is_empty(), "outputs of the last input were not pulled");
+        debug_assert!(now >= self.now, "time decreased from {} to {now}", self.now);
         self.now = self.now.max(now);
         self.now
     }
 
-    /// One more, behind the others.
+    /// Appends an output.
     pub fn push(&mut self, output: Output<D, E>) {
         self.queue.push_back(output);
     }
 
-    /// The first.
+    /// Takes the first output.
     pub fn pull(&mut self) -> Option<Output<D, E>> {
         let output = self.queue.pop_front();
         if self.queue.is_empty() && self.queue.capacity() > QUEUE_CAPACITY_KEPT {
@@ -234,5 +229,5 @@ impl<D, E> Default for Outputs<D, E> {
     }
 }
 
-/// Places of an empty queue that are kept: what a burst needed is given back.
+/// Capacity of an empty queue that is kept; the memory of larger bursts is released.
 const QUEUE_CAPACITY_KEPT: usize = 16;

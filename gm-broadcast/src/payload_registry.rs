@@ -1,5 +1,5 @@
-//! A handler of payload types that were registered under names: each with how it is written, read
-//! and handled. Knows nothing of what they mean.
+//! Handler for application payloads: types registered by name, each with its encoding and a
+//! callback.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,41 +12,41 @@ use crate::time::Time;
 
 type PayloadHandler<D> = Box<dyn FnMut(Time, Received<'_>, &[u8]) -> Option<HandlerOutcome<D>> + Send>;
 
-/// What is made of a payload of a registered type.
+/// A callback's decisions about a payload of a registered type.
 #[derive(Clone, Debug)]
 pub struct Handled<T, D> {
-    /// What is passed on instead of what came, if it is a broadcast: the payload merged with what
-    /// was known already.
+    /// Payload to forward instead of the received broadcast, such as the payload merged with
+    /// earlier ones.
     pub forward: Option<T>,
-    /// Whether this node counts in receipts.
+    /// Whether this node acknowledges the broadcast.
     pub acks: bool,
-    /// Whether what it said is on disk.
+    /// Whether the content is on disk.
     pub stored: bool,
-    /// What the owner gets.
+    /// Data for the caller.
     pub deliver: Option<D>,
 }
 
-/// How payloads of a type are written and read.
+/// Encoding of a payload type.
 #[derive(Clone, Copy, Debug)]
 pub struct PayloadCoding<T> {
-    /// The bytes of a payload.
+    /// Encodes a payload.
     pub encode: fn(&T) -> Vec<u8>,
-    /// The payload of bytes; nothing if they are none.
+    /// Decodes a payload; `None` if the bytes are invalid.
     pub decode: fn(&[u8]) -> Option<T>,
 }
 
-/// A type was not registered, and nothing changed.
+/// A type could not be registered; the registry is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RegisterError {
     /// The name is empty, longer than 64 bytes, or has a control character.
     #[error("{0:?} cannot be the name of a payload type: 1 to 64 bytes without control characters")]
     BadName(String),
-    /// Another type has it.
+    /// Another type has the name.
     #[error("a payload type is registered as {0:?} already")]
     Taken(String),
 }
 
-/// Payload types by name: what stands on the wire before each payload.
+/// Registry of payload types by name. The name is sent before each payload.
 ///
 /// ```
 /// use gm_broadcast::{PayloadCoding, PayloadRegistry, Handled};
@@ -73,7 +73,7 @@ pub struct PayloadRegistry<D> {
 }
 
 impl<D> PayloadRegistry<D> {
-    /// No type yet.
+    /// An empty registry.
     #[must_use]
     pub const fn new() -> PayloadRegistry<D> {
         PayloadRegistry { types: BTreeMap::new(), unknown: 0 }
@@ -82,7 +82,7 @@ impl<D> PayloadRegistry<D> {
     /// Registers a type under a name.
     ///
     /// # Errors
-    /// [`RegisterError`]; nothing changed.
+    /// [`RegisterError`]; the registry is unchanged.
     pub fn register<T: 'static>(
         &mut self,
         name: &str,
@@ -106,14 +106,14 @@ impl<D> PayloadRegistry<D> {
         Ok(())
     }
 
-    /// The body of a payload of a type, to be broadcast or sent.
+    /// The body of a payload, for a broadcast or a direct message.
     #[must_use]
     pub fn body<T>(name: &str, coding: &PayloadCoding<T>, payload: &T) -> Body {
         Body::Application(ApplicationPayload { name: name.to_owned(), bytes: (coding.encode)(payload) })
     }
 
-    /// Payloads that came of no registered type, or could not be read: they are passed on as they
-    /// came, and do not count.
+    /// Number of payloads of unregistered types, or that could not be decoded. They are forwarded
+    /// unchanged and not acknowledged.
     #[must_use]
     pub const fn unknown(&self) -> u64 {
         self.unknown
@@ -145,7 +145,10 @@ impl<D> Default for PayloadRegistry<D> {
 
 impl<D> fmt::Debug for PayloadRegistry<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("types", &self.types.keys()).field("unknown", &self.unknown).finish()
+        f.debug_struct("PayloadRegistry")
+            .field("types", &self.types.keys())
+            .field("unknown", &self.unknown)
+            .finish()
     }
 }
 

@@ -1,5 +1,4 @@
-//! What is known of other nodes as peers: where they are grouped, how far they are, when they were
-//! heard, how often they failed. Knows nothing of connections and of broadcasts.
+//! Table of peers: island, latency, signs of life, failures and backoff of each.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,27 +14,27 @@ use crate::rng::Rng;
 use crate::time::Time;
 use crate::token_bucket::TokenBucket;
 
-/// Nodes that are known from the start. Shared and never changed: what changes of a node is kept
-/// beside it.
+/// Nodes known from the start. Immutable and shared; changing state of a node is kept in the peer
+/// table.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    /// Sorted by node, each once.
+    /// Sorted by node, without duplicates.
     known: Vec<KnownNode>,
 }
 
-/// What a directory says of a node.
+/// An entry of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownNode {
-    /// Who.
+    /// The node.
     pub node: NetId,
-    /// The label of its island.
+    /// The id of its island.
     pub island_id: Option<NetId>,
-    /// How far it is.
+    /// Its latency class.
     pub class: LatencyClass,
 }
 
 impl Directory {
-    /// Those nodes; of several with one NetId, the first.
+    /// A directory of these nodes; of several entries with one NetId, the first.
     #[must_use]
     pub fn new(mut known: Vec<KnownNode>) -> Directory {
         known.sort_by_key(|known| known.node);
@@ -43,7 +42,7 @@ impl Directory {
         Directory { known }
     }
 
-    /// What it says of a node.
+    /// The entry of a node.
     #[must_use]
     pub fn get(&self, node: NetId) -> Option<&KnownNode> {
         self.known
@@ -52,84 +51,82 @@ impl Directory {
             .and_then(|place| self.known.get(place))
     }
 
-    /// All, sorted by node; any of them is found in constant time.
+    /// All entries, sorted by node; `nth` takes constant time.
     pub fn iter(&self) -> std::slice::Iter<'_, KnownNode> {
         self.known.iter()
     }
 
-    /// Whether any is within these bounds.
+    /// Whether a node is within these bounds, both inclusive.
     pub(crate) fn any_within(&self, low: NetId, high: NetId) -> bool {
         let first = self.known.partition_point(|known| known.node < low);
         self.known.get(first).is_some_and(|known| known.node <= high)
     }
 
-    /// How many.
+    /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 }
 
-/// What changes of a node.
+/// Changing state of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) island_id: Option<NetId>,
     pub(crate) class: Option<LatencyClass>,
-    /// When something of it opened.
+    /// Time of its last authentic frame.
     pub(crate) last_contact: Option<Time>,
-    /// The same by path: multicast, datagram to us, connection.
+    /// The same by path: multicast, datagram to this node, connection.
     pub(crate) last_heard: [Option<Time>; 3],
-    /// Questions that it did not answer since it was last heard, as far as the owner reports them.
+    /// Requests without reply since its last sign of life, as far as the caller reports them.
     pub(crate) unanswered: u32,
-    /// What is known of datagrams between us.
     pub(crate) datagrams: DatagramPath,
     /// Failures to reach it since it was last reached.
     pub(crate) failures: u32,
-    /// The last so many of them were refusals by its host.
+    /// How many of the last failures, in a row, were refusals by its host.
     pub(crate) refusals: u32,
-    /// When the first and the last of them were, and how the last went.
+    /// Times of the first and the last of these failures, and how the last one failed.
     pub(crate) failure: Option<(Time, Time, DialFailure)>,
-    /// It was reached at its own address: a dial was answered, or a question by datagram.
+    /// Whether it was reached at its own address: by a dial or a request by datagram.
     pub(crate) reached: bool,
-    /// Connections that it ended before any frame of it came, one after the other.
+    /// Connections in a row that it closed before it sent a frame.
     pub(crate) closed_before_first_frame: u32,
-    /// When a transfer to it stalled last: until some time after it, connections to it use small
+    /// Time of the last stalled transfer to it; for some time after it, connections to it use small
     /// segments.
     pub(crate) stalled: Option<Time>,
-    /// The IP address from which its last connection or datagram came.
+    /// IP address of its last connection or datagram.
     pub(crate) source: Option<IpAddr>,
-    /// Its address is not checked by a dial before.
+    /// Earliest time of the next dial to check its address.
     pub(crate) check_at: Time,
-    /// It is a seed, and that it is not reached was reported.
+    /// Whether it is a seed that was reported as unreachable.
     pub(crate) seed_trouble_reported: bool,
-    /// The owner does not want it listed: what others say of it makes it known no longer, only what
-    /// it sends itself.
+    /// Whether the caller removed it from the known peers: then only a message of its own makes it
+    /// known again.
     pub(crate) unlisted: bool,
-    /// Not to be dialled before.
+    /// Earliest time of the next dial.
     pub(crate) backoff_until: Time,
-    /// The connection by which it is sent to.
+    /// The connection that is used to send to it.
     pub(crate) connection: Option<ConnectionId>,
-    /// Something of it came that was made since our start, so that it is no recording.
+    /// Whether it sent something that cannot be a recording from before this node's start.
     pub(crate) present: bool,
-    /// It is known to be there: of whom we were only told to reach, that is not known.
+    /// Whether it is listed as known. False for nodes that this node was only asked to reach.
     pub(crate) contacted: bool,
-    /// Answers to its datagrams.
+    /// Rate limit of replies to its datagrams.
     pub(crate) answer_bucket: TokenBucket,
-    /// Its frames.
+    /// Rate limit of its frames.
     pub(crate) frame_bucket: TokenBucket,
 }
 
-/// After so many connections that its host refused, one after the other, nothing listens there.
+/// Refused connections in a row after which nothing listens at the peer.
 const REFUSALS: u32 = 3;
 
-/// The table. Bounded: beyond it the peer without connection that was silent the longest is
-/// forgotten.
+/// The table of peers. At its limit, the unconnected peer that was silent longest is removed.
 #[derive(Debug)]
 pub(crate) struct PeerTable {
     max: usize,
@@ -139,8 +136,8 @@ pub(crate) struct PeerTable {
 }
 
 impl PeerTable {
-    pub(crate) const fn new(most: usize, answers_per_second: u32, frames_per_second: u32) -> PeerTable {
-        PeerTable { max: most, answers_per_second, frames_per_second, table: BTreeMap::new() }
+    pub(crate) const fn new(max: usize, answers_per_second: u32, frames_per_second: u32) -> PeerTable {
+        PeerTable { max, answers_per_second, frames_per_second, table: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, node: NetId) -> Option<&Peer> {
@@ -151,7 +148,7 @@ impl PeerTable {
         self.table.get_mut(&node)
     }
 
-    /// Whether any is within these bounds.
+    /// Whether a node is within these bounds, both inclusive.
     pub(crate) fn any_within(&self, low: NetId, high: NetId) -> bool {
         self.table.range(low..=high).next().is_some()
     }
@@ -160,7 +157,7 @@ impl PeerTable {
         self.table.len()
     }
 
-    /// Whether its host refused the last connections, several in a row, and nothing of it came
+    /// Whether its host refused the last connections, several in a row, without a sign of life
     /// since.
     pub(crate) fn refuses(&self, node: NetId) -> bool {
         self.get(node).is_some_and(|peer| peer.refusals >= REFUSALS)
@@ -170,10 +167,10 @@ impl PeerTable {
         self.table.iter()
     }
 
-    /// The entry of a node, and whether it is new. `known`: what the directory says of it.
+    /// The entry of a node, and whether it is new. `known`: its entry in the directory.
     pub(crate) fn entry(&mut self, node: NetId, known: Option<&KnownNode>) -> (&mut Peer, bool) {
         if self.table.len() >= self.max && !self.table.contains_key(&node) {
-            // Rare: the table is larger than a system. So it may cost a walk.
+            // Rare, as the limit exceeds the size of a cluster, so a walk is acceptable.
             let silent = self.table.iter().filter(|(_, peer)| peer.connection.is_none());
             let oldest = silent.min_by_key(|(_, peer)| peer.last_contact).map(|(node, _)| *node);
             if let Some(oldest) = oldest {
@@ -212,7 +209,7 @@ impl PeerTable {
         }
     }
 
-    /// The entry of a node that is there, and whether that is news.
+    /// Marks a node as known. Returns its entry, and whether it was unknown.
     pub(crate) fn meet(&mut self, node: NetId, known: Option<&KnownNode>) -> (&mut Peer, bool) {
         let (peer, _) = self.entry(node, known);
         let news = !peer.contacted;
@@ -220,18 +217,17 @@ impl PeerTable {
         (peer, news)
     }
 
-    /// Notes that a node was not reached: it is left alone for a while, longer each time, never for
-    /// ever.
+    /// Records a failure to reach a node, which extends its backoff up to a maximum.
     pub(crate) fn on_failure(
         &mut self,
         node: NetId,
         known: Option<&KnownNode>,
         (now, why): (Time, DialFailure),
-        (first, most): (Duration, Duration),
+        (first, max): (Duration, Duration),
         rng: &mut Rng,
     ) {
         let (peer, _) = self.entry(node, known);
-        let pause = first.saturating_mul(1 << peer.failures.min(20)).min(most);
+        let pause = first.saturating_mul(1 << peer.failures.min(20)).min(max);
         let since = peer.failure.filter(|_| peer.failures > 0).map_or(now, |(since, ..)| since);
         peer.failures = peer.failures.saturating_add(1);
         peer.refusals = if why == DialFailure::Refused { peer.refusals.saturating_add(1) } else { 0 };

@@ -1,24 +1,24 @@
-//! Who is sent to first, and who is left to whom: a list of islands cut into shares. Knows no
-//! payload and no connection, and nothing of what its shares become: whoever gets one cuts it by
-//! the same function.
+//! Planner of broadcast trees: cuts a list of islands into subtrees, one for each relay. A relay
+//! cuts its subtree with the same function.
 //!
-//! # The rules
-//! - Every node is in exactly one share, and an island is never cut: it is one unit, for one hop
-//!   multicasts there.
-//! - Units of the slowest class are sent to first, and a share has live units of one class only.
-//!   Within a class, chance decides.
-//! - Failing nodes stand behind the others of their island. Islands with only failing nodes are
-//!   leaves at the ends of the shares: they hold up nobody, as their number changes nothing in how
-//!   the others are shared out. Each sender keeps as many of them for itself as it leaves to each
-//!   of the others, and sends to them last, each a share of its own.
+//! # Rules
+//! - Every node is in exactly one subtree, and an island is never cut: it is one unit, for one
+//!   relay multicasts there.
+//! - Units of the slowest class are sent to first, and the live units of a subtree are of one
+//!   class. Within a class, the order is random.
+//! - Failing nodes come after the others of their island. Islands with only failing nodes are
+//!   leaves at the ends of the subtrees, where they delay no other node, as their number does not
+//!   change the division of the others. Each sender keeps as many of them for itself as it hands to
+//!   each of the relays, and sends to them last, each a subtree of its own.
 //!
-//! # The postal split
-//! Each send is a gap later than the one before, so what its share can inform in the time that
-//! remains is less. The least time T is found in which all shares, each as large as it can be (see
-//! [`postal::reached`](crate::postal::reached)), hold all live units. With one class, T is the
-//! postal optimum, and everybody who splits a share again stays within it. With several, a hop's
-//! share counts as if its own sends cost what the one to it does. An estimate of the costs will do:
-//! a split by wrong ones is later, and still reaches all.
+//! # The postal division
+//! Each send starts a gap later than the one before, so its subtree can inform less in the time
+//! that is left. The planner finds the least time T in which all subtrees, each as large as it can
+//! be (see [`postal::reached`](crate::postal::reached)), hold all live units. With one class, T is
+//! the optimum of the postal model (Bar-Noy and Kipnis 1992), and relays that divide their subtrees
+//! again stay within it. With several classes, the subtree of a relay is sized as if its own sends
+//! cost as much as the send to it. Estimated costs suffice: a division by wrong costs is later, and
+//! still reaches all.
 
 use gm_clock::NetId;
 
@@ -27,33 +27,32 @@ use crate::latency_class::{LatencyClass, PathCosts};
 use crate::postal::{PostalTimes, least_that};
 use crate::rng::Rng;
 
-/// How large shares are made.
+/// How targets are divided among relays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TreeShape {
-    /// As large as the hop can inform in the time that remains.
+    /// Subtrees as large as the relay can inform in the time that is left.
     #[default]
     Postal,
-    /// Half of what remains of the class: the classic, and the same if a hop takes as long as a
-    /// send.
+    /// Half of the remaining nodes of a class: binomial trees. Optimal if latency equals gap.
     Halving,
-    /// One unit each: everybody is sent to by the origin.
+    /// One unit each: the origin sends to every target.
     Star,
 }
 
-/// What one send hands on.
+/// A subtree: the nodes that one send covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subtree {
-    /// The class of its live islands; of its failing one if it has only that.
+    /// Latency class of its live islands; of its failing one if it has no live one.
     pub class: LatencyClass,
-    /// The first is the proposed hop, and its list is the rest; who cannot be reached is replaced
-    /// by the next. Never empty.
+    /// The first node is the proposed relay, the rest its targets; a relay that cannot be reached
+    /// is replaced by the next node. Never empty.
     pub nodes: Vec<NetId>,
 }
 
-/// Cuts a list into shares, in the order in which they are to be sent: those with a live hop, the
-/// slowest class first, and then the failing islands that the sender keeps for itself. The same for
-/// the same islands in the same order and the same chance. O(n) and the split: O(shares), and some
-/// thousand steps.
+/// Divides islands into subtrees, in the order of sending: first those with a live relay, the
+/// slowest class first, then the failing islands that the sender keeps for itself. Deterministic in
+/// the islands, their order and the generator. O(n) for the nodes, and some thousand steps for the
+/// division.
 #[must_use]
 pub fn plan(islands: Vec<Island>, classes: &PathCosts, shape: TreeShape, rng: &mut Rng) -> Vec<Subtree> {
     let mut rows = SLOWEST_FIRST.map(|class| ClassIslands { class, live: Vec::new(), failing: Vec::new() });
@@ -70,8 +69,8 @@ pub fn plan(islands: Vec<Island>, classes: &PathCosts, shape: TreeShape, rng: &m
         rng.shuffle(&mut row.live);
         rng.shuffle(&mut row.failing);
     }
-    let paces = rows.each_ref().map(|row| (PostalTimes::of(classes.cost(row.class)), row.live.len() as u64));
-    let sizes = sizes(paces, shape);
+    let costs = rows.each_ref().map(|row| (PostalTimes::of(classes.cost(row.class)), row.live.len() as u64));
+    let sizes = sizes(costs, shape);
 
     let mut held = Vec::with_capacity(sizes.iter().map(Vec::len).sum());
     let mut failing = Vec::new();
@@ -91,25 +90,24 @@ pub fn plan(islands: Vec<Island>, classes: &PathCosts, shape: TreeShape, rng: &m
     held.into_iter().map(|held| held.subtree).chain(kept).collect()
 }
 
-/// The order in which classes are sent to: what takes longest begins first.
+/// The order of sending: the slowest class first.
 const SLOWEST_FIRST: [LatencyClass; CLASSES] = [LatencyClass::Wan, LatencyClass::Lan, LatencyClass::Island];
 
 const CLASSES: usize = 3;
 
-/// The units of one class.
 struct ClassIslands {
     class: LatencyClass,
     live: Vec<Island>,
     failing: Vec<Island>,
 }
 
-/// A share, and how many live units it holds.
+/// A subtree, and how many live units it holds.
 struct SubtreeLoad {
     units: u64,
     subtree: Subtree,
 }
 
-/// The nodes of islands, one island after the other. A share of one unit takes no new memory.
+/// The nodes of islands, one island after the other. A subtree of one unit allocates nothing.
 fn joined(mut islands: impl Iterator<Item = Island>) -> Vec<NetId> {
     let mut nodes = islands.next().map(Island::into_nodes).unwrap_or_default();
     for island in islands {
@@ -118,7 +116,7 @@ fn joined(mut islands: impl Iterator<Item = Island>) -> Vec<NetId> {
     nodes
 }
 
-/// Puts failing islands behind the shares of their class, or behind all if it has none, as many for
+/// Appends failing islands to the subtrees of their class, or to all if it has none, as many for
 /// each live unit as for the sender; returns the sender's.
 fn deal(held: &mut [SubtreeLoad], class: LatencyClass, islands: Vec<Island>) -> Vec<Island> {
     let alone = held.iter().all(|held| held.subtree.class != class);
@@ -137,8 +135,8 @@ fn deal(held: &mut [SubtreeLoad], class: LatencyClass, islands: Vec<Island>) -> 
     islands.collect()
 }
 
-/// How many live units each share holds, for each class in the order of sending, of which there are
-/// so many units at that pace.
+/// How many live units each subtree holds, for each class in the order of sending; `classes` has
+/// the cost and the number of units of each.
 fn sizes(classes: [(PostalTimes, u64); CLASSES], shape: TreeShape) -> [Vec<u64>; CLASSES] {
     match shape {
         TreeShape::Postal => postal(classes),
@@ -147,7 +145,7 @@ fn sizes(classes: [(PostalTimes, u64); CLASSES], shape: TreeShape) -> [Vec<u64>;
     }
 }
 
-/// Half of what remains, and the odd one, until nothing does.
+/// Half of the remaining units, rounded up, until none remain.
 fn halves(units: u64) -> Vec<u64> {
     let mut rest = units;
     let mut sizes = Vec::new();
@@ -158,47 +156,48 @@ fn halves(units: u64) -> Vec<u64> {
     sizes
 }
 
-/// Each share as large as its hop can inform until the least time that suffices; the last of a
-/// class has what is left.
+/// Sizes of the postal division: each subtree as large as its relay can inform within the least
+/// sufficient time; the last one of a class has the rest.
 fn postal(classes: [(PostalTimes, u64); CLASSES]) -> [Vec<u64>; CLASSES] {
     let mut left = least_time(classes);
-    classes.map(|(pace, units)| {
+    classes.map(|(cost, units)| {
         let mut rest = units;
         let mut sizes = Vec::new();
         while rest > 0 {
-            let size = pace.reached(left.saturating_sub(pace.latency)).min(rest);
+            let size = cost.reached(left.saturating_sub(cost.latency)).min(rest);
             sizes.push(size);
             rest -= size;
-            left = left.saturating_sub(pace.gap);
+            left = left.saturating_sub(cost.gap);
         }
         sizes
     })
 }
 
-/// The least time in nanoseconds from the first send until all units of all classes are informed.
+/// The least time in nanoseconds, from the first send on, in which all units of all classes can be
+/// informed.
 fn least_time(classes: [(PostalTimes, u64); CLASSES]) -> u64 {
     let there = classes.iter().filter(|(_, units)| *units > 0);
-    // Each class alone needs so long; and so long is enough if each class is one share.
-    let low = there.clone().map(|(pace, units)| pace.time_for(units + 1)).max().unwrap_or(0);
-    let whole = there.clone().map(|(pace, units)| pace.latency + pace.time_for(*units)).max().unwrap_or(0);
-    let high = there.map(|(pace, _)| pace.gap).sum::<u64>() + whole;
+    // Each class alone needs `low`; `high` suffices if each class is one subtree.
+    let low = there.clone().map(|(cost, units)| cost.time_for(units + 1)).max().unwrap_or(0);
+    let whole = there.clone().map(|(cost, units)| cost.latency + cost.time_for(*units)).max().unwrap_or(0);
+    let high = there.map(|(cost, _)| cost.gap).sum::<u64>() + whole;
     least_that(low.min(high), high, |time| suffices(classes, time))
 }
 
-/// Whether all units are informed in a time. Whatever suffices, more does: no class then needs more
-/// sends, so none begins later.
+/// Whether all units can be informed in a time. Monotone: with more time, no class needs more
+/// sends, so none starts later.
 fn suffices(classes: [(PostalTimes, u64); CLASSES], time: u64) -> bool {
     let mut left = Some(time);
     let last = classes.iter().rposition(|(_, units)| *units > 0);
-    for (place, (pace, units)) in classes.into_iter().enumerate().filter(|(_, (_, units))| *units > 0) {
+    for (place, (cost, units)) in classes.into_iter().enumerate().filter(|(_, (_, units))| *units > 0) {
         let Some(within) = left else { return false };
-        if pace.reached(within) <= units {
+        if cost.reached(within) <= units {
             return false;
         }
-        // How many sends the last class takes does not matter.
+        // The number of sends of the last class does not matter.
         if Some(place) != last {
-            let sends = pace.sends(within, units);
-            left = sends.and_then(|sends| within.checked_sub(sends.saturating_mul(pace.gap)));
+            let sends = cost.sends(within, units);
+            left = sends.and_then(|sends| within.checked_sub(sends.saturating_mul(cost.gap)));
         }
     }
     true

@@ -1,23 +1,23 @@
-//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is
-//! false at compile time without the feature `plant`, which only the simulator turns on.
+//! Planted bugs, with which the simulator tests its checkers. Without the feature `plant`,
+//! `planted` is false at compile time.
 
-/// Defines the bugs of a crate and how one is planted, by the crate's own feature `plant`. Each is
-/// one line of doc and a name.
+/// Defines the enum of a crate's planted bugs, and `plant` and `planted`, by the crate's own
+/// feature `plant`. Each bug is a doc comment and a name.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! bugs {
     ($($(#[$doc:meta])* $bug:ident,)*) => {
-        /// What can be planted.
+        /// A planted bug.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Bug {
             $($(#[$doc])* $bug,)*
         }
 
         impl Bug {
-            /// All, in their order.
+            /// All bugs, in the order of their declaration.
             pub const ALL: [Bug; [$(Bug::$bug),*].len()] = [$(Bug::$bug),*];
 
-            /// Its name, as commands have it.
+            /// Its name on the command line.
             #[must_use]
             pub fn name(self) -> String {
                 let words = format!("{self:?}");
@@ -42,7 +42,7 @@ macro_rules! bugs {
                 static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
             }
 
-            /// Plants a bug in all machines that this thread drives, or takes it away.
+            /// Plants a bug in all machines that this thread drives, or removes it.
             pub fn plant(bug: Option<Bug>) {
                 PLANTED.set(bug);
             }
@@ -57,7 +57,7 @@ macro_rules! bugs {
         #[cfg(feature = "plant")]
         pub(crate) use planting::planted;
 
-        /// No bug is planted.
+        /// Without the feature, no bug is planted.
         #[cfg(not(feature = "plant"))]
         pub(crate) const fn planted(_: Bug) -> bool {
             false
@@ -66,40 +66,40 @@ macro_rules! bugs {
 }
 
 bugs! {
-    /// One target is dropped from each split.
+    /// One target is dropped from each division.
     TargetDropped,
-    /// Broadcasts are told apart without the origin's epoch.
+    /// Broadcasts are deduplicated without the origin's epoch.
     EpochNotInIdentity,
-    /// A confirmation that somebody hears us never expires.
+    /// A confirmation of reception never expires.
     ConfirmationForever,
-    /// A hop that is replaced takes its list with it.
+    /// A relay that could not be reached takes its targets with it.
     ReplacedHopLosesList,
-    /// What was counted of a silent relay is counted beside those who got its share.
+    /// The summary of a silent relay still counts after its subtree was reassigned.
     ReceiptCountedTwice,
-    /// What comes by datagrams is passed on.
+    /// Broadcasts received by datagram are forwarded.
     DatagramsForward,
-    /// A share is given again to the relay that went silent.
+    /// A subtree is reassigned to the relay that went silent.
     ReissueToTheDead,
-    /// What was passed on once is passed on again.
+    /// A broadcast is forwarded again when it arrives again.
     ForwardsTwice,
     /// A relay in another island does not multicast there.
     RelayDoesNotMulticast,
-    /// Nobody of the confirmed is kept on the list.
+    /// No confirmed neighbor gets an announcement.
     NobodyKept,
-    /// Who is asked for content that was missed sends none.
+    /// Requests for missed content are ignored.
     SendMeIgnored,
-    /// The number of what was multicast last is not multicast again.
+    /// The sequence beacon is not sent.
     NoEcho,
-    /// Missing multicasts are never asked for.
+    /// Nacks are never sent.
     GapsNeverAsked,
-    /// A node that failed is never dialled again.
+    /// A node that failed is never dialed again.
     BackoffForever,
-    /// What waits for a connection is lost with it.
+    /// The outbox is lost with its connection.
     OutboxLostWithLink,
-    /// A replay is handed to the handler.
+    /// A replayed broadcast is passed to the handler.
     ReplayDelivered,
-    /// A queue has no bound.
+    /// The outbox has no limit.
     OutboxUnbounded,
-    /// A sum says that it is the last while a relay is waited for.
+    /// A summary is marked as final while a relay is still pending.
     LastTooEarly,
 }

@@ -1,52 +1,50 @@
-//! How fast a message can spread, by numbers alone: the postal model. Knows no node, no list and no
-//! network.
+//! The postal model: how many nodes a broadcast tree can inform in a given time. Arithmetic only.
 //!
-//! Every informed node begins a send each `gap`, and what it sends arrives a `latency` after the
-//! send began; nobody is told twice. (A. Bar-Noy, S. Kipnis: Designing broadcasting algorithms in
-//! the postal model, SPAA 1992; there the gap is the unit of time.) Inside, all times are whole
-//! nanoseconds; a gap or a latency counts as at least one and at most 2^56 of them, which is two
-//! years.
+//! Every informed node starts a send each `gap`, and a send arrives a `latency` after its start; no
+//! node is informed twice (A. Bar-Noy, S. Kipnis: Designing broadcasting algorithms in the postal
+//! model, SPAA 1992; there the gap is the unit of time). All times are whole nanoseconds; a gap or
+//! a latency counts as at least one and at most 2^56 of them, which is two years.
 //!
-//! # How many are informed at a time
+//! # How many nodes are informed at a time
 //! With gap `g` and latency `l`, N(t) = sum over j >= 0 with j l <= t of C(floor((t - j l) / g) +
 //! j, j):
-//! - A node is told by j hops and i waits of a gap in all, at j l + i g: C(i + j - 1, j - 1) nodes,
-//!   for so many ways have j hops to wait i.
-//! - For one j, those with i <= I = floor((t - j l) / g) are C(I + j, j) in all (the hockey stick);
-//!   j = 0 is the origin.
+//! - A node is informed over j hops and i waits of one gap in all, at j l + i g: C(i + j - 1, j -
+//!   1) nodes, as there are so many ways to distribute i waits over j hops.
+//! - For one j, those with i <= I = floor((t - j l) / g) are C(I + j, j) in all (the hockey-stick
+//!   identity); j = 0 is the origin.
 //! - The same nodes summed by i, over all j >= 1 at once, are C(floor((t - i g) / l) + i, i + 1):
-//!   the sum to take where g > l.
+//!   the sum to take if g > l.
 //!
-//! Either sum has 1 + t / max(g, l) terms, and N(t) >= 2^floor(t / max(g, l)), as both g and l then
-//! count as the greater. So there are at most 64 terms before 64 bits are full, however far g and l
-//! are apart.
+//! Either sum has 1 + t / max(g, l) terms, and N(t) >= 2^floor(t / max(g, l)), as g and l then both
+//! count as the greater. So at most 64 terms are needed before 64 bits overflow, however far apart
+//! g and l are.
 //!
-//! # An estimate will do
-//! A plan by a latency that is wrong by two is late by a fifth as a rule and by a half at worst
-//! (`plan/tests.rs`, at the costs of gigabit networks and of two sites); halving, the plan for `gap
-//! == latency`, takes 4 to 7 times as long between sites.
+//! # Estimates suffice
+//! A plan by a latency that is wrong by a factor of two is late by a fifth as a rule and by a half
+//! at worst (`plan/tests.rs`, at the costs of gigabit networks and of two sites); halving, which is
+//! the plan for `gap == latency`, takes 4 to 7 times as long between sites.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::latency_class::PathCost;
 
-/// How many nodes are informed, the origin among them, `within` after the origin begins; `u64::MAX`
-/// if they are more.
+/// Number of informed nodes, the origin among them, `within` after the origin starts; `u64::MAX` on
+/// overflow.
 #[must_use]
 pub fn reached(cost: PathCost, within: Duration) -> u64 {
     PostalTimes::of(cost).reached(nanos(within))
 }
 
 /// The least time after which `nodes` are informed, the origin among them: the postal optimum, to
-/// the nanosecond. Nothing for one node.
+/// the nanosecond. Zero for one node.
 #[must_use]
 pub fn time_for(cost: PathCost, nodes: u64) -> Duration {
     Duration::from_nanos(PostalTimes::of(cost).time_for(nodes))
 }
 
-/// The time to inform `nodes`, the origin among them, if everybody hands on half of what remains of
-/// its list until nothing does.
+/// The time to inform `nodes`, the origin among them, if every node hands over half of its
+/// remaining targets until none remain.
 #[must_use]
 pub fn halving(cost: PathCost, nodes: u64) -> Duration {
     Duration::from_nanos(halve(PostalTimes::of(cost), nodes.saturating_sub(1), &mut BTreeMap::new()))
@@ -59,7 +57,7 @@ pub fn star(cost: PathCost, nodes: u64) -> Duration {
     Duration::from_nanos(PostalTimes::of(cost).star(nodes))
 }
 
-/// A cost in nanoseconds, within the bounds that the arithmetic needs.
+/// A cost in nanoseconds, within the range of the arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PostalTimes {
     /// 1 ..= 2^56 ns.
@@ -68,7 +66,7 @@ pub(crate) struct PostalTimes {
     pub(crate) latency: u64,
 }
 
-/// Two years in nanoseconds: 64 of them, and some more, fit into 64 bits.
+/// Two years in nanoseconds: more than 64 times this fits into 64 bits.
 const MAX_NANOS: u64 = 1 << 56;
 
 impl PostalTimes {
@@ -111,8 +109,8 @@ impl PostalTimes {
         least_that(low, high, |within| self.reached(within) >= nodes)
     }
 
-    /// The least number of sends, one each gap, after which the nodes sent to inform `nodes` in
-    /// all, themselves among them, `within` after the first send begins; nothing if they cannot.
+    /// The least number of sends, one each gap, whose subtrees contain `nodes` in all `within`
+    /// after the first send starts; `None` if no number suffices.
     pub(crate) fn sends(self, within: u64, nodes: u64) -> Option<u64> {
         if nodes == 0 {
             return Some(0);
@@ -125,14 +123,14 @@ impl PostalTimes {
         if total == u64::MAX || nodes <= SMALL_TREE {
             return self.sends_one_by_one(rest, nodes);
         }
-        // What the first k sends inform is N(t) - N(t - k g), as all of them inform N(t) - 1. So t
-        // - k g must come before the time at which more than N(t) - nodes are informed.
+        // The first k sends inform N(t) - N(t - k g) nodes, as all of them inform N(t) - 1. So t -
+        // k g must be before the time at which more than N(t) - nodes are informed.
         let before = self.time_for(total - nodes + 1);
         Some((within - before) / self.gap + 1)
     }
 
-    /// The same by adding up; `rest` is what is left of the time when the first send arrives. At
-    /// most `nodes` steps.
+    /// The same by addition; `rest` is the time left when the first send arrives. At most `nodes`
+    /// steps.
     fn sends_one_by_one(self, rest: u64, nodes: u64) -> Option<u64> {
         let (mut left, mut sends, mut rest) = (nodes, 0, rest);
         loop {
@@ -152,11 +150,11 @@ impl PostalTimes {
     }
 }
 
-/// Up to so many nodes, adding up is cheaper than a bisection.
+/// Number of nodes up to which addition is cheaper than bisection.
 const SMALL_TREE: u64 = 64;
 
-/// The least number of `low ..= high` of which `holds`, which holds of all from some number on, and
-/// of `high`.
+/// The least number in `low ..= high` for which `holds` is true. It must be monotone, and true for
+/// `high`.
 pub(crate) fn least_that(low: u64, high: u64, holds: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (low, high);
     while low < high {
@@ -170,9 +168,9 @@ pub(crate) fn least_that(low: u64, high: u64, holds: impl Fn(u64) -> bool) -> u6
     high
 }
 
-/// The time in which a node with a list of `rest` informs it by halving. There are two or three
-/// different lengths at each depth, so what is `known` stays small.
-fn halve(pace: PostalTimes, rest: u64, known: &mut BTreeMap<u64, u64>) -> u64 {
+/// The time in which a node with `rest` targets informs them by halving. There are two or three
+/// different lengths at each depth, so `known` stays small.
+fn halve(cost: PostalTimes, rest: u64, known: &mut BTreeMap<u64, u64>) -> u64 {
     if rest == 0 {
         return 0;
     }
@@ -180,14 +178,14 @@ fn halve(pace: PostalTimes, rest: u64, known: &mut BTreeMap<u64, u64>) -> u64 {
         return *time;
     }
     let kept = rest / 2;
-    let handed = pace.latency + halve(pace, rest - kept - 1, known);
-    let own = if kept == 0 { 0 } else { pace.gap + halve(pace, kept, known) };
+    let handed = cost.latency + halve(cost, rest - kept - 1, known);
+    let own = if kept == 0 { 0 } else { cost.gap + halve(cost, kept, known) };
     let time = handed.max(own);
     known.insert(rest, time);
     time
 }
 
-/// C(n, k); `u64::MAX` if it is more.
+/// C(n, k); `u64::MAX` on overflow.
 fn binomial(n: u64, k: u64) -> u64 {
     if k > n {
         return 0;
@@ -195,8 +193,8 @@ fn binomial(n: u64, k: u64) -> u64 {
     let k = k.min(n - k);
     let mut value: u64 = 1;
     for step in 1..=k {
-        // C(n - k + step, step): whole, and never less than the one before, so the first that is
-        // too large decides.
+        // C(n - k + step, step): an integer, and never less than the one before, so the first
+        // overflow decides.
         let factor = n - k + step;
         value = match value.checked_mul(factor) {
             Some(product) => product / step,
@@ -209,7 +207,7 @@ fn binomial(n: u64, k: u64) -> u64 {
     value
 }
 
-/// A duration in nanoseconds; the greatest number if it is longer.
+/// A duration in nanoseconds, saturating.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,5 @@
-//! Whom we hear by multicast, who hears us, and what island that makes. Knows nothing of frames.
+//! Multicast reception: the neighbors whose multicast this node receives, those that confirmed to
+//! receive its multicast, and the island that follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -9,35 +10,35 @@ use gm_clock::NetId;
 use crate::plant::{Bug, planted};
 use crate::time::Time;
 
-/// Changes of whom we hear that go along in a frame that is sent anyway.
+/// Reception changes in a frame that is sent anyway.
 pub(crate) const MAX_PIGGYBACKED_CHANGES: usize = 4;
-/// Changes in a frame that is sent for their sake: what a datagram has room for, at 2 bytes of list
-/// and 8 to 20 of table each.
+/// Reception changes in a multicast of their own: as many as fit into a datagram, at 2 bytes in the
+/// list and 8 to 20 in the table each.
 pub(crate) const MAX_REPORTED_CHANGES: usize = 40;
 
-/// Nodes that hear us and that we do not hear, at most: more than an island has.
+/// Nodes that confirmed reception and are not neighbors: more than an island has.
 const MAX_EARLY_CONFIRMATIONS: usize = 10_000;
 
-/// A node whose multicast we hear: it is *near*.
+/// A node whose multicast this node receives.
 #[derive(Clone, Debug)]
 struct Neighbor {
     last_heard: Time,
-    /// When we last said that we hear it.
+    /// When this node last confirmed its reception.
     reported: Option<Time>,
-    /// Until when its word holds that it hears us; nothing if it never said so, or took it back.
+    /// Validity of its confirmation; `None` if it never confirmed reception, or withdrew that.
     confirmed_until: Option<Time>,
-    /// It asked for what was multicast: until it confirms again, what it gets is the whole.
+    /// It requested the content of a multicast: it gets full contents until it confirms again.
     missed: bool,
 }
 
-/// How a near node is to be told of what we multicast.
+/// Whether a peer receives this node's multicast, which decides what else it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reception {
-    /// Not near, or it did not hear us lately: tell it everything.
+    /// No neighbor, or it missed a multicast: it is sent the content.
     None,
-    /// It may have heard: tell it that there was something.
+    /// It may have received the multicast: it is sent an announcement.
     Unconfirmed,
-    /// It hears: nothing need be told.
+    /// It receives multicasts: it is sent nothing more.
     Confirmed,
 }
 
@@ -46,16 +47,18 @@ pub(crate) struct ReceptionTable {
     near: BTreeMap<NetId, Neighbor>,
     gained: BTreeSet<NetId>,
     lost: BTreeSet<NetId>,
-    /// Nodes that hear us and that we hear, whenever that was confirmed.
+    /// Neighbors that ever confirmed reception.
     mutual: BTreeSet<NetId>,
-    /// Nodes that said that they hear us before we heard them, and until when that holds.
+    /// Nodes that confirmed reception before this node received their multicast, and until when
+    /// that is valid.
     early_confirmations: BTreeMap<NetId, Time>,
-    /// When anything was multicast in our island, by us or another.
+    /// Time of the last multicast in this island, by this node or a neighbor.
     pub(crate) last_multicast: Time,
 }
 
 impl ReceptionTable {
-    /// A multicast of `node` came, with content or without. Whether it is near only now.
+    /// A multicast of `node` arrived, with content or without. Returns whether it is a new
+    /// neighbor.
     pub(crate) fn on_multicast(
         &mut self,
         node: NetId,
@@ -78,15 +81,15 @@ impl ReceptionTable {
             return true;
         };
         near.last_heard = now;
-        // Said again in good time, and only of those who have something to say: quiet islands are
-        // quiet, and the first word after a long silence costs notices.
+        // Confirmed again before it expires, but only to nodes that send content: so idle islands
+        // stay quiet, and the first broadcast after a long silence costs announcements.
         if near.reported.is_none_or(|at| content && now.since(at) >= confirmation / 2) {
             self.gained.insert(node);
         }
         false
     }
 
-    /// `node` says that it hears us.
+    /// `node` confirms that it receives this node's multicast.
     pub(crate) fn confirm(&mut self, node: NetId, now: Time, confirmation: Duration) {
         if let Some(near) = self.near.get_mut(&node) {
             near.confirmed_until = Some(now + confirmation);
@@ -102,7 +105,7 @@ impl ReceptionTable {
         }
     }
 
-    /// `node` says that it hears us no longer.
+    /// `node` withdraws its confirmation.
     pub(crate) fn deny(&mut self, node: NetId) {
         self.mutual.remove(&node);
         self.early_confirmations.remove(&node);
@@ -112,7 +115,7 @@ impl ReceptionTable {
         }
     }
 
-    /// `node` did not get what was multicast.
+    /// `node` missed a multicast of this node.
     pub(crate) fn missed(&mut self, node: NetId) {
         if let Some(near) = self.near.get_mut(&node) {
             near.confirmed_until = None;
@@ -120,22 +123,21 @@ impl ReceptionTable {
         }
     }
 
-    /// One of the confirmed did not get what was multicast: nobody is believed until he says so
-    /// again.
+    /// A confirmed neighbor missed a multicast: no confirmation is valid until it is renewed.
     pub(crate) fn unconfirm_all(&mut self) {
         for near in self.near.values_mut() {
             near.confirmed_until = near.confirmed_until.map(|_| Time::ZERO);
         }
     }
 
-    /// We did not hear a multicast of `node`: the next one that we hear is worth saying.
+    /// This node missed a multicast of `node`: it confirms the next one that arrives.
     pub(crate) fn unconfirm(&mut self, node: NetId) {
         if let Some(near) = self.near.get_mut(&node) {
             near.reported = None;
         }
     }
 
-    /// We do not hear `node` any longer.
+    /// `node` is no longer a neighbor.
     pub(crate) fn remove(&mut self, node: NetId) -> bool {
         self.mutual.remove(&node);
         self.gained.remove(&node);
@@ -146,12 +148,12 @@ impl ReceptionTable {
         was_near
     }
 
-    /// When it was heard, and until when its word holds that it hears us.
+    /// Time of a neighbor's last multicast, and until when its confirmation is valid.
     pub(crate) fn times_of(&self, node: NetId) -> Option<(Time, Option<Time>)> {
         self.near.get(&node).map(|near| (near.last_heard, near.confirmed_until.filter(|_| !near.missed)))
     }
 
-    /// Until when the word of a node that we do not hear holds that it hears us.
+    /// Until when the confirmation of a node that is no neighbor is valid.
     pub(crate) fn early_confirmation(&self, node: NetId) -> Option<Time> {
         self.early_confirmations.get(&node).copied()
     }
@@ -179,13 +181,13 @@ impl ReceptionTable {
         }
     }
 
-    /// The label of our island: the smallest NetId among us who hear each other. Nothing if we are
-    /// alone.
+    /// The id of this island: the smallest NetId among this node and the neighbors with mutual
+    /// reception. `None` without such neighbors.
     pub(crate) fn island_id(&self, me: NetId) -> Option<NetId> {
         self.mutual.first().map(|first| *first.min(&me))
     }
 
-    /// Near nodes that were not heard for so long.
+    /// Neighbors whose last multicast is older than `since`.
     pub(crate) fn silent_for(&self, now: Time, since: Duration) -> Vec<NetId> {
         let silent = self.near.iter().filter(|(_, near)| now.since(near.last_heard) > since);
         silent.map(|(node, _)| *node).collect()
@@ -195,26 +197,27 @@ impl ReceptionTable {
         !self.gained.is_empty() || !self.lost.is_empty()
     }
 
-    /// Takes changes for a frame that all of the island hear, sorted: (heard, lost).
-    pub(crate) fn take_changes(&mut self, most: usize, now: Time) -> (Vec<NetId>, Vec<NetId>) {
-        let heard: Vec<NetId> = self.gained.iter().take(most).copied().collect();
+    /// Takes changes for a multicast, sorted: (gained, lost).
+    pub(crate) fn take_changes(&mut self, max: usize, now: Time) -> (Vec<NetId>, Vec<NetId>) {
+        let heard: Vec<NetId> = self.gained.iter().take(max).copied().collect();
         for node in &heard {
             self.mark_reported(*node, now);
         }
-        let lost: Vec<NetId> = self.lost.iter().take(most - heard.len()).copied().collect();
+        let lost: Vec<NetId> = self.lost.iter().take(max - heard.len()).copied().collect();
         for node in &lost {
             self.lost.remove(node);
         }
         (heard, lost)
     }
 
-    /// Puts back what was taken and not sent.
+    /// Puts back changes that were taken and not sent.
     pub(crate) fn put_back(&mut self, heard: &[NetId], lost: &[NetId]) {
         self.gained.extend(heard.iter().filter(|node| self.near.contains_key(node)));
         self.lost.extend(lost);
     }
 
-    /// Takes the change about `node` itself, for a frame that only it gets: whether we hear it now.
+    /// Takes the change that concerns `node` itself, for a frame to it alone: whether this node
+    /// receives its multicast.
     pub(crate) fn take_change_of(&mut self, node: NetId, now: Time) -> Option<bool> {
         if self.gained.contains(&node) {
             self.mark_reported(node, now);
@@ -230,9 +233,9 @@ impl ReceptionTable {
         }
     }
 
-    /// After how much silence it is our turn to multicast: the nodes of an island speak in the
-    /// order of their NetIds, from the one who spoke last; whoever is passed over is followed after
-    /// a quarter of the time.
+    /// Silence after which it is this node's turn to multicast. The nodes of an island take turns
+    /// in the order of their NetIds, starting after the last sender; each one that does not take
+    /// its turn delays the next by a quarter of the interval.
     pub(crate) fn time_to_turn(&self, me: NetId, last: Option<NetId>, quiet: Duration) -> Duration {
         let behind = match last {
             Some(last) if last < me => self.near.range((Excluded(last), Excluded(me))).count(),

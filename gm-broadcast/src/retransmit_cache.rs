@@ -1,6 +1,7 @@
-//! What was said lately: the content of broadcasts for who asks for it, and multicasts, as they
-//! were, for who missed them. Bounded in number and bytes, the oldest goes first; the newest alone
-//! may have more bytes. Knows nothing of who asks.
+//! Cache of recent broadcasts for forwarding, content requests and retransmissions.
+//!
+//! It holds contents by broadcast id and whole multicast payloads by sequence number. It is bounded
+//! in entries and bytes, the oldest is removed first; the newest entry alone may exceed the bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use gm_codec::{Body, BroadcastId};
 #[derive(Debug)]
 pub(crate) struct Content {
     pub(crate) body: Body,
-    /// Bytes of it, as a payload.
+    /// Size as a payload, in bytes.
     pub(crate) payload_bytes: usize,
-    /// It was multicast in our island, by us or another.
+    /// Whether it was multicast in this island, by this node or another.
     pub(crate) multicast: bool,
-    /// By us.
+    /// Whether this node multicast it.
     pub(crate) multicast_by_us: bool,
-    /// We did not hear that, but asked somebody for it.
+    /// Whether this node missed that multicast and received a retransmission.
     pub(crate) retransmitted: bool,
 }
 
@@ -46,10 +47,10 @@ enum CacheKey {
 }
 
 impl RetransmitCache {
-    pub(crate) const fn new(most: usize, most_bytes: usize) -> RetransmitCache {
+    pub(crate) const fn new(max_entries: usize, max_bytes: usize) -> RetransmitCache {
         RetransmitCache {
-            max_entries: most,
-            max_bytes: most_bytes,
+            max_entries,
+            max_bytes,
             bytes: 0,
             broadcasts: BTreeMap::new(),
             multicasts: BTreeMap::new(),
@@ -57,16 +58,16 @@ impl RetransmitCache {
         }
     }
 
-    /// Keeps content, and whether this node counts and has it on disk.
+    /// Adds a content, with the handler's decisions about it.
     pub(crate) fn insert_broadcast(
         &mut self,
         id: BroadcastId,
         content: Arc<Content>,
-        counts: bool,
+        acks: bool,
         stored: bool,
     ) {
         self.bytes += content.payload_bytes;
-        if let Some(before) = self.broadcasts.insert(id, CachedBroadcast { content, acks: counts, stored }) {
+        if let Some(before) = self.broadcasts.insert(id, CachedBroadcast { content, acks, stored }) {
             self.bytes -= before.content.payload_bytes;
         } else {
             self.order.push_back(CacheKey::Broadcast(id));
@@ -88,12 +89,11 @@ impl RetransmitCache {
         self.broadcasts.get(id).map(|kept| &kept.content)
     }
 
-    /// Content, whether this node counts, and whether it has it on disk.
+    /// The content, whether this node acknowledges it, and whether it is on disk.
     pub(crate) fn broadcast_with_outcome(&self, id: &BroadcastId) -> Option<(Arc<Content>, bool, bool)> {
         self.broadcasts.get(id).map(|kept| (kept.content.clone(), kept.acks, kept.stored))
     }
 
-    /// It is on disk now.
     pub(crate) fn mark_stored(&mut self, id: &BroadcastId) {
         if let Some(kept) = self.broadcasts.get_mut(id) {
             kept.stored = true;
@@ -109,7 +109,7 @@ impl RetransmitCache {
     }
 
     fn evict(&mut self) {
-        // The newest stays, however large it is: whoever has just got it is about to pass it on.
+        // The newest entry stays, however large: its caller is about to forward it.
         while self.order.len() > self.max_entries || (self.bytes > self.max_bytes && self.order.len() > 1) {
             let gone = match self.order.pop_front() {
                 None => return,

@@ -1,20 +1,20 @@
-//! The shell: drives any [`Machine`](crate::Machine) on real sockets, in a tokio runtime. Knows no
-//! protocol: what a datagram or a frame says is the machine's business.
+//! The tokio runtime: drives any [`Machine`](crate::Machine) on real sockets. It interprets no
+//! bytes; that is the machine's task.
 //!
-//! The front page of the crate (`README.md`) shows it in ten lines: a [`Sockets`] is all sockets,
-//! opened by [`RuntimeSettings`]; [`start`] drives a machine on them; the [`RuntimeHandle`] is told
-//! what to do, and what the machine has for its owner comes as [`Said`].
+//! The crate's `README.md` shows it in ten lines: [`Sockets`] are opened by [`RuntimeSettings`];
+//! [`start`] drives a machine on them; the [`RuntimeHandle`] sends commands to it, and its
+//! deliveries and events arrive as [`MachineOutput`].
 //!
-//! Reading order: `settings.rs`, `error.rs`, `nic.rs`, `address.rs` (who we are), `group.rs`,
-//! `sockets.rs` (the [`Sockets`]), `selftest.rs`; `clock.rs`, `meter.rs`, `suspects.rs`, `tcp.rs`,
-//! `link.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts), `driver.rs` (the task), `handle.rs`,
-//! `inbox.rs`.
+//! Reading order: `settings.rs`, `error.rs`, `nic.rs`, `address.rs` (this node's address),
+//! `group.rs`, `sockets.rs`, `selftest.rs`; `clock.rs`, `stats.rs`, `throttle.rs`, `tcp.rs`,
+//! `connection.rs`, `accept.rs`, `datagrams.rs`, `seeds.rs` (parts); `driver.rs` (the task),
+//! `handle.rs`, `deliver_all.rs`.
 //!
-//! # What is bounded
-//! Datagrams are read by the driver itself, [`BATCH`] at most in one go; bytes of connections come
-//! by one channel of pieces, in which each connection has one piece of 16 KiB at most. What the
-//! owner does not take is kept, and until he does, nothing more is read: then the system drops
-//! datagrams, and connections slow down who sends. Commands and wakes go on.
+//! # Limits
+//! The driver itself reads datagrams, at most [`BATCH`] at a time. Bytes of connections arrive
+//! through one channel, in which each connection has at most one chunk of 16 KiB. Outputs that the
+//! application does not take are kept, and until it takes them nothing more is read: then the
+//! system drops datagrams, and TCP slows down the senders. Commands and timers go on.
 
 mod accept;
 mod address;

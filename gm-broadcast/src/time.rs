@@ -1,21 +1,21 @@
-//! Time as a number. Knows no clock: whoever drives a machine says what time it is.
+//! Points in time, as numbers that the driver of a machine supplies.
 
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time: nanoseconds since whatever the driver counts from. Only differences mean
-/// something. 584 years fit.
+/// A point in time, in nanoseconds since the driver's zero. Only differences have a meaning. 584
+/// years fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
 impl Time {
-    /// What the driver counts from.
+    /// The driver's zero.
     pub const ZERO: Time = Time(0);
-    /// Later than everything: never.
+    /// The latest time, which stands for never.
     pub const NEVER: Time = Time(u64::MAX);
 
-    /// The point so many nanoseconds after [`Time::ZERO`].
+    /// The point that is `nanos` nanoseconds after [`Time::ZERO`].
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Time {
         Time(nanos)
@@ -27,7 +27,7 @@ impl Time {
         self.0
     }
 
-    /// How long after an earlier point this is; nothing if it is not after it.
+    /// The duration since an earlier point; zero if that point is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -37,7 +37,7 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Time;
 
-    /// The point so long after; [`Time::NEVER`] if numbers end before.
+    /// A later point; [`Time::NEVER`] on overflow.
     fn add(self, after: Duration) -> Time {
         Time(self.0.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -46,7 +46,7 @@ impl Add<Duration> for Time {
 impl Sub<Duration> for Time {
     type Output = Time;
 
-    /// The point so long before; [`Time::ZERO`] if numbers end before.
+    /// An earlier point; [`Time::ZERO`] on underflow.
     fn sub(self, before: Duration) -> Time {
         Time(self.0.saturating_sub(u64::try_from(before.as_nanos()).unwrap_or(u64::MAX)))
     }

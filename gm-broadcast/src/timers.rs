@@ -1,5 +1,4 @@
-//! What is to be done when. Knows nothing of what it is: each kind of timer has one slot for each
-//! thing that it is about.
+//! Timer table: deadlines ordered by time, at most one for each timer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,34 +9,33 @@ use crate::ack_aggregation::AckKey;
 use crate::machine::ConnectionId;
 use crate::time::Time;
 
-/// What is due.
+/// The timers of a broadcaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// Changes of whom we hear are to be multicast.
+    /// Changes of the set of neighbors should be multicast.
     ReceptionReport,
-    /// A question by datagram to a peer to which datagrams may be lost had its time.
+    /// A probe of whether datagrams reach this peer timed out.
     DatagramProbe(NetId),
-    /// Who missed what we multicast is to notice it.
+    /// The last sequence number should be multicast again.
     SequenceBeacon,
-    /// Somebody is to be asked whom he knows; seeds are to be called.
+    /// A peer should be asked for the peers that it knows, and seeds should be dialed.
     Exchange,
-    /// Numbers are missing.
+    /// A nack is due.
     LossRecovery,
-    /// A connection may be idle, or have shown nothing.
+    /// A connection may be idle, or not authenticated in time.
     Connection(ConnectionId),
-    /// The content of a notice did not come.
+    /// The content of an announcement did not arrive in time.
     AwaitedContent(BroadcastId),
-    /// A node is to be asked whether it is there, or did not answer.
+    /// A presence challenge should be sent, or timed out.
     Presence(NetId),
-    /// The island was quiet.
+    /// The island has been silent.
     MulticastKeepalive,
-    /// The next attempt of a share.
+    /// The next candidate of a subtree should be tried.
     Handover(u64),
-    /// Receipts: pulse, silence, deadline.
+    /// Acks: an interval, a silent relay, or the deadline.
     Acks(AckKey),
 }
 
-/// The timers that are set, one of a name.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     by_time: BTreeSet<(Time, Timer)>,
@@ -45,7 +43,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Sets a timer, instead of what it was set to.
+    /// Sets a timer, whatever it was set to.
     pub(crate) fn set(&mut self, timer: Timer, at: Time) {
         if let Some(before) = self.by_timer.insert(timer, at) {
             self.by_time.remove(&(before, timer));
@@ -53,14 +51,14 @@ impl Timers {
         self.by_time.insert((at, timer));
     }
 
-    /// Sets a timer if it is not set to something earlier.
+    /// Sets a timer, unless it is set to an earlier time.
     pub(crate) fn set_by(&mut self, timer: Timer, at: Time) {
         if self.by_timer.get(&timer).is_none_or(|set| *set > at) {
             self.set(timer, at);
         }
     }
 
-    /// Sets a timer if it is not set.
+    /// Sets a timer, unless it is set.
     pub(crate) fn set_if_none(&mut self, timer: Timer, at: Time) {
         if !self.by_timer.contains_key(&timer) {
             self.set(timer, at);
@@ -77,7 +75,7 @@ impl Timers {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    /// The first that is due.
+    /// Removes and returns the first timer that is due.
     pub(crate) fn take(&mut self, now: Time) -> Option<Timer> {
         let (at, timer) = *self.by_time.first()?;
         if at > now {

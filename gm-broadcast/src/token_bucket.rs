@@ -1,26 +1,26 @@
-//! How often something may happen: a bucket of tokens that fills with time. Knows nothing of what.
+//! Token bucket for rate limits.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// A bucket that holds what one second brings, full at first. 24 bytes.
+/// A token bucket that holds the tokens of one second, and is full at first. 24 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    /// When the bucket would have been empty, had nobody filled it since: the later, the emptier.
+    /// The time up to which tokens are spent; the later, the emptier the bucket.
     spent_until: Time,
-    /// What one token costs.
+    /// The time that refills one token.
     each: Duration,
 }
 
 impl TokenBucket {
-    /// So many tokens a second, at least one.
+    /// A bucket with `tokens` per second, at least one.
     #[must_use]
     pub fn per_second(tokens: u32) -> TokenBucket {
         TokenBucket { spent_until: Time::ZERO, each: Duration::from_secs(1) / tokens.max(1) }
     }
 
-    /// Takes a token; false if there is none.
+    /// Takes a token; false if the bucket is empty.
     pub fn take(&mut self, now: Time) -> bool {
         let full = if now >= Time::ZERO + SECOND { now - SECOND } else { Time::ZERO };
         let next = self.spent_until.max(full) + self.each;
@@ -31,7 +31,7 @@ impl TokenBucket {
         there
     }
 
-    /// Whether there is a token.
+    /// Whether the bucket has a token.
     #[must_use]
     pub fn has_token(self, now: Time) -> bool {
         { self }.take(now)

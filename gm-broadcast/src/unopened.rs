@@ -1,9 +1,9 @@
-//! Frames that do not open, by who sent them and why: what shows an operator that a node has
-//! another key, or another cluster's name.
+//! Report of frames that cannot be decrypted, by sender and cause. It shows an operator that a node
+//! has another key, or another cluster's name.
 //!
-//! Anybody can send such frames, under any address. So the table is bounded, each cause of each
-//! address is reported once and again after [`AGAIN`] only, and no more than [`BURST`] reports are
-//! made in a minute.
+//! Anyone can send such frames, under any address. So the table is bounded, each cause of each
+//! address is reported once and again after [`REPORT_INTERVAL`] only, and at most [`BURST`] reports
+//! are made in a minute.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,43 +13,43 @@ use gm_codec::FrameError;
 
 use crate::time::Time;
 
-/// Pairs of address and cause that are remembered; beyond it the one that was quiet the longest is
-/// dropped.
+/// Pairs of address and cause that are remembered; beyond it, the one that was quiet longest is
+/// removed.
 const MAX_ADDRESSES: usize = 64;
-/// Reports a minute, at most.
+/// Greatest number of reports per minute.
 const BURST: u32 = 8;
 const MINUTE: Duration = Duration::from_secs(60);
-/// A cause that goes on is reported again after this.
+/// Interval of reports of a cause that persists.
 const REPORT_INTERVAL: Duration = Duration::from_secs(3_600);
-/// A cause that was not seen for so long is no longer listed.
+/// Time after which a cause that did not recur is no longer listed.
 const LISTED_FOR: Duration = Duration::from_secs(300);
 
-/// Why frames of an address do not open.
+/// Why frames from an address cannot be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnopenedCause {
-    /// They are sealed with a key that this node does not have.
+    /// They are encrypted with a key that this node does not have.
     OtherKey {
-        /// The key's public id, as the frame carries it.
+        /// The key's public id in the frame.
         key_id: u8,
     },
-    /// Their key's id is known here, and they are not authentic: another cluster name, or two keys
-    /// with the same id.
+    /// The key id is known, but they are not authentic: another cluster name, or two keys with the
+    /// same id.
     OtherCluster,
-    /// They are not sealed, and this node takes sealed ones only.
+    /// They are not encrypted, and this node requires encryption.
     NotSealed,
-    /// They are sealed, and this node has no key at all.
+    /// They are encrypted, and this node has no key.
     Sealed {
-        /// The key's public id, as the frame carries it.
+        /// The key's public id in the frame.
         key_id: u8,
     },
-    /// A node that we dialled ended the connection before any frame of it came, twice at least: it
-    /// does not open ours, most likely.
+    /// A dialed node closed the connection before it sent a frame, at least twice: most likely it
+    /// cannot decrypt ours.
     ClosedBeforeFirstFrame,
 }
 
 impl UnopenedCause {
-    /// The cause of an error that another configuration explains; nothing if it shows noise only.
-    /// `sealed`: whether we seal.
+    /// The cause behind an error, if a different configuration explains it; `None` for noise.
+    /// `sealed`: whether this node encrypts.
     pub(crate) fn of(error: FrameError, sealed: bool) -> Option<UnopenedCause> {
         match error {
             FrameError::UnknownKey { key_id } if sealed => Some(UnopenedCause::OtherKey { key_id }),
@@ -61,17 +61,16 @@ impl UnopenedCause {
     }
 }
 
-/// Frames of an address that do not open.
+/// Frames from an address that cannot be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unopened {
-    /// The address that sent them last, as far as the system can tell: of datagrams it can be
-    /// forged.
+    /// The last source address, which can be forged in datagrams.
     pub from: SocketAddr,
-    /// Why.
+    /// The cause.
     pub cause: UnopenedCause,
-    /// How many, since it was first seen.
+    /// Number of frames since the first.
     pub count: u64,
-    /// How long ago the last one came.
+    /// Age of the last one.
     pub last: Duration,
 }
 
@@ -83,16 +82,16 @@ struct UnopenedEntry {
     reported: Option<Time>,
 }
 
-/// The table.
+/// The table of such frames.
 #[derive(Debug, Default)]
 pub(crate) struct UnopenedFrames {
     table: BTreeMap<(IpAddr, UnopenedCause), UnopenedEntry>,
-    /// When the current minute of reports began, and how many were made in it.
+    /// Start of the current minute of reports, and the number of reports in it.
     minute: (Time, u32),
 }
 
 impl UnopenedFrames {
-    /// One more frame. Returns whether it is to be reported.
+    /// Adds a frame. Returns whether to report it.
     pub(crate) fn note(&mut self, now: Time, from: SocketAddr, cause: UnopenedCause) -> bool {
         let key = (from.ip(), cause);
         if self.table.len() >= MAX_ADDRESSES && !self.table.contains_key(&key) {
@@ -116,15 +115,14 @@ impl UnopenedFrames {
         true
     }
 
-    /// A frame of an address opened: what was wrong there is mended, or somebody else used the
-    /// address.
+    /// A frame from an address was authentic: the cause is gone, or another node used the address.
     pub(crate) fn opened(&mut self, from: IpAddr) {
         if !self.table.is_empty() {
             self.table.retain(|(ip, _), _| *ip != from);
         }
     }
 
-    /// What was seen of late, sorted by address.
+    /// The recent causes, sorted by address.
     pub(crate) fn list(&self, now: Time) -> Vec<Unopened> {
         let recent = self.table.iter().filter(|(_, entry)| now.since(entry.last) < LISTED_FOR);
         let unopened = |((_, cause), entry): (&(IpAddr, UnopenedCause), &UnopenedEntry)| Unopened {
@@ -156,7 +154,7 @@ mod tests {
         assert_eq!(reports.count(), 3);
         assert!(table.note(at(7_300), from(1), UnopenedCause::OtherCluster));
         assert_eq!(table.list(at(7_300)).len(), 2);
-        assert!(table.list(at(10_000)).is_empty(), "what has ended is not listed");
+        assert!(table.list(at(10_000)).is_empty(), "old causes are not listed");
     }
 
     #[test]
@@ -192,8 +190,7 @@ mod tests {
         let mut reported = |second, many: u8| {
             (0..many).filter(|number| table.note(at(second), from(*number), UnopenedCause::NotSealed)).count()
         };
-        // Each second other causes would do as well; here an address is reported once an hour, so
-        // each hour is a new start.
+        // An address is reported once an hour, so each step here is in an hour of its own.
         assert_eq!(reported(4_000, 3), 3);
         assert_eq!(reported(8_000, 5), 5, "a minute after long silence begins with its first report");
         assert_eq!(reported(8_059, 20), 3, "eight in a minute, five of which were before");

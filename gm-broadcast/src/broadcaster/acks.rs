@@ -1,5 +1,5 @@
-//! Receipts: what relays say is summed and told to who waits; who goes silent is replaced, once.
-//! Knows nothing of how shares are made.
+//! Acknowledgements: sums the summaries of relays, reports them upward or to the caller, and
+//! reassigns the subtree of a silent relay, once.
 
 use std::time::Duration;
 
@@ -18,24 +18,24 @@ use crate::time::Time;
 use crate::timers::Timer;
 
 impl<H: Handler> Broadcaster<H> {
-    /// The tallies of a broadcast.
+    /// The aggregations of a broadcast.
     pub(super) fn ack_keys_of(&self, id: BroadcastId) -> Vec<AckKey> {
         let first = AckKey { id, parent: None, reissued: false };
         self.ack_aggregations.range(first..).map(|(key, _)| *key).take_while(|key| key.id == id).collect()
     }
 
-    /// A relay says how far it is.
+    /// Handles the summary of a relay.
     pub(super) fn on_ack_summary(&mut self, now: Time, sender: NetId, id: BroadcastId, sum: AckSummary) {
         for key in self.ack_keys_of(id) {
             let Some(aggregation) = self.ack_aggregations.get_mut(&key) else { continue };
-            // Who was silent and whose share nobody else got may still speak; who was replaced may
+            // A silent relay whose subtree was not reassigned may still report; a replaced one may
             // not.
             let child = aggregation.children.iter_mut().find(|child| {
                 let heard = matches!(child.state, RelayState::Pending | RelayState::Silent);
                 child.relay == sender && child.reissued == sum.reassigned && heard
             });
             let Some(child) = child else { continue };
-            // Nobody can have told more nodes than he was given.
+            // No relay can count more nodes than its targets and itself.
             let most = child.targets.len() as u64 + 1;
             if sum.delivered.saturating_add(sum.refused).saturating_add(sum.missing) > most {
                 return self.counters.count(Counter::AcksImplausible);
@@ -48,7 +48,7 @@ impl<H: Handler> Broadcaster<H> {
         self.counters.count(Counter::AcksUnexpected);
     }
 
-    /// A relay shows that it lives.
+    /// Notes that a relay is alive.
     pub(super) fn on_relay_alive(&mut self, now: Time, sender: NetId, id: BroadcastId) {
         for key in self.ack_keys_of(id) {
             let Some(aggregation) = self.ack_aggregations.get_mut(&key) else { continue };
@@ -58,7 +58,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// What the owner promised is safe now.
+    /// The caller stored a broadcast, or failed to.
     pub(super) fn on_stored(&mut self, now: Time, id: BroadcastId, is_stored: bool) {
         if is_stored {
             self.retransmit_cache.mark_stored(&id);
@@ -73,7 +73,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The connection of a node ended: if it is a relay, whatever it had not said is not coming.
+    /// The connection of a node ended: if it is a pending relay, its summaries may be lost.
     pub(super) fn on_relay_gone(&mut self, now: Time, node: NetId) {
         let waiting = |aggregation: &crate::ack_aggregation::AckAggregation| {
             aggregation.children.iter().any(|child| child.relay == node && child.state == RelayState::Pending)
@@ -86,8 +86,8 @@ impl<H: Handler> Broadcaster<H> {
             .collect();
         for key in keys {
             if let Some(aggregation) = self.ack_aggregations.get_mut(&key) {
-                // It may have ended the connection for other reasons: it has the time of a pulse to
-                // say so.
+                // It may have closed the connection for other reasons: it has one ack interval to
+                // report.
                 for child in aggregation.children.iter_mut().filter(|child| child.relay == node) {
                     child.silence_timeout = child
                         .silence_timeout
@@ -98,7 +98,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Tells who waits what is known, if it is new enough, and ends a tally that is finished.
+    /// Reports the summary, if it is due, and removes a finished aggregation.
     pub(super) fn update_acks(&mut self, now: Time, key: AckKey) {
         let Some(aggregation) = self.ack_aggregations.get_mut(&key) else { return };
         let over = now >= aggregation.deadline;
@@ -144,17 +144,19 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Gathers when this input is handled, not in the middle of it.
+    /// Schedules an update for the end of this input, not in the middle of it.
     pub(super) fn schedule_ack_update(&mut self, now: Time, key: AckKey) {
         self.timers.set(Timer::Acks(key), now);
     }
 
-    /// Sets the time at which a tally is looked at again.
+    /// Schedules the next look at an aggregation.
     pub(super) fn schedule_ack_timer(&mut self, now: Time, key: AckKey) {
         let Some(aggregation) = self.ack_aggregations.get(&key) else { return };
-        let pulse = key.parent.map(|_| aggregation.reported_at + self.config.timings.ack_interval);
-        let next =
-            [Some(aggregation.deadline), pulse, aggregation.silence_deadline()].into_iter().flatten().min();
+        let interval = key.parent.map(|_| aggregation.reported_at + self.config.timings.ack_interval);
+        let next = [Some(aggregation.deadline), interval, aggregation.silence_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         self.timers.set_by(Timer::Acks(key), next.unwrap_or(aggregation.deadline).max(now));
     }
 
@@ -163,7 +165,7 @@ impl<H: Handler> Broadcaster<H> {
         let mut silent = Vec::new();
         for child in &mut aggregation.children {
             if child.state == RelayState::Pending && child.last_heard + child.silence_timeout <= now {
-                // One of a share that was another's is not replaced again: what it said stands.
+                // A relay of a reassigned subtree is not replaced again: its last summary counts.
                 let replace = !child.reissued && !child.targets.is_empty();
                 child.state = if replace { RelayState::Replaced } else { RelayState::Silent };
                 if replace {
@@ -191,5 +193,5 @@ impl<H: Handler> Broadcaster<H> {
     }
 }
 
-/// The shortest time in which receipts are gathered.
+/// Shortest deadline of an aggregation.
 pub(super) const MIN_ACK_TIMEOUT: Duration = Duration::from_millis(1);

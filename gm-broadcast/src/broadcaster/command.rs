@@ -1,4 +1,4 @@
-//! What the owner tells us. Knows nothing of how it is done.
+//! Commands of the caller.
 
 use std::sync::Arc;
 
@@ -45,20 +45,19 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Fresh chance: whatever was drawn of the old one may be drawn elsewhere too.
+    /// New entropy: numbers drawn from the old seed may have been drawn elsewhere too.
     pub(super) fn on_entropy(&mut self, seed: [u8; 32]) {
         self.secret_rng = crate::rng::Rng::new(seed);
         self.renew_epoch();
     }
 
     fn originate(&mut self, now: Time, broadcasting: BroadcastRequest) {
-        let BroadcastRequest { tag, body, to, acks: receipts, topic, catch_up: instead, multicast } =
-            broadcasting;
+        let BroadcastRequest { tag, body, to, acks, topic, catch_up, multicast } = broadcasting;
         let bytes = match self.can_be_broadcast(&body) {
             Ok(bytes) => bytes,
             Err(error) => return self.emit(BroadcastEvent::Rejected { tag, why: error.to_string() }),
         };
-        if let Some(Err(error)) = instead.as_ref().map(|instead| self.can_be_broadcast(instead)) {
+        if let Some(Err(error)) = catch_up.as_ref().map(|body| self.can_be_broadcast(body)) {
             return self.emit(BroadcastEvent::Rejected { tag, why: error.to_string() });
         }
         self.renew_exhausted_nonces();
@@ -79,7 +78,7 @@ impl<H: Handler> Broadcaster<H> {
             multicast_by_us: multicast,
             retransmitted: false,
         });
-        let instead = instead.map(|body| {
+        let catch_up = catch_up.map(|body| {
             Arc::new(Content {
                 body,
                 payload_bytes: bytes,
@@ -91,22 +90,22 @@ impl<H: Handler> Broadcaster<H> {
         self.retransmit_cache.insert_broadcast(id, content.clone(), false, false);
         let targets = self.resolve_targets(to);
         let count = targets.len() as u64;
-        let mut how = ForwardOptions { topic, catch_up: instead, ..ForwardOptions::default() };
-        if let Some(wanted) = receipts {
+        let mut options = ForwardOptions { topic, catch_up, ..ForwardOptions::default() };
+        if let Some(wanted) = acks {
             let until = now + wanted.within.max(MIN_ACK_TIMEOUT);
             let mut aggregation = AckAggregation::new(until, wanted.durable, OwnAck::NotTarget, now);
             aggregation.tag = Some(tag);
             aggregation.targets = count;
-            how.ack_request =
+            options.ack_request =
                 Some(RelayAckRequest { deadline: until, durable: wanted.durable, reissued: false });
-            how.ack_key =
+            options.ack_key =
                 self.open_ack_aggregation(AckKey { id, parent: None, reissued: false }, aggregation);
         }
-        self.distribute(now, id, &content, targets, &how);
-        match how.ack_key {
+        self.distribute(now, id, &content, targets, &options);
+        match options.ack_key {
             Some(key) => self.update_acks(now, key),
-            // Nobody gathers: then nothing is known, and that is said.
-            None if receipts.is_some() => {
+            // No aggregation was opened, so all targets are reported as unknown.
+            None if acks.is_some() => {
                 let report = crate::event::AckReport { unknown: count, settled: true, ..Default::default() };
                 self.emit(BroadcastEvent::Acks { tag, report, parts: Vec::new() });
             }
@@ -114,7 +113,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Bytes of a body as the payload of a broadcast.
+    /// Size of a body as the payload of a broadcast.
     fn can_be_broadcast(&mut self, body: &Body) -> Result<usize, PayloadError> {
         if *body == Body::HeaderOnly {
             return Err(PayloadError::NotDirect { tag: body.tag() });

@@ -1,4 +1,4 @@
-//! What comes of connections: openings, bytes, ends.
+//! Inputs of connections: establishment, bytes, end.
 
 use std::net::SocketAddr;
 
@@ -17,14 +17,14 @@ use crate::timers::Timer;
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_connection_opened(&mut self, now: Time, id: ConnectionId, from: Option<SocketAddr>) {
-        let opening = Handshake::new(id.side(), self.secret_rng.bytes());
-        let bytes = opening.own_bytes().to_vec();
+        let handshake = Handshake::new(id.side(), self.secret_rng.bytes());
+        let bytes = handshake.own_bytes().to_vec();
         match id.side() {
             ConnectionSide::Initiator => {
                 let Some(link) = self.connections.table.get_mut(&id) else { return };
-                // There and back: what the way to it is like.
+                // One round trip: it shows the latency class of the path.
                 let class = self.config.class_of(now.since(link.created_at));
-                link.state = ConnectionState::Opening(opening);
+                link.state = ConnectionState::Opening(handshake);
                 let peer = link.peer;
                 if let Some(peer) = peer {
                     let known = self.config.directory.get(peer);
@@ -34,12 +34,12 @@ impl<H: Handler> Broadcaster<H> {
             }
             ConnectionSide::Acceptor => {
                 let least = self.make_room(now);
-                self.connections.add(id, None, ConnectionState::Opening(opening), now, self.codec.limits());
+                self.connections.add(id, None, ConnectionState::Opening(handshake), now, self.codec.limits());
                 if let Some(link) = self.connections.table.get_mut(&id) {
                     link.from = from;
                 }
-                // Only now: what waits for it is tried again at once, and must not take this one's
-                // place.
+                // Closed only now: what waits for it is retried at once, and must not take the
+                // place of the new connection.
                 if let Some(least) = least {
                     self.counters.count(Counter::ConnectionsEvictedBusy);
                     self.lose_connection(now, least);
@@ -53,11 +53,11 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Before a stranger is let in: strangers and connections are bounded. If all are busy, the one
-    /// that is the least used is returned: it has to go once the stranger is there.
+    /// Makes room for an accepted connection within the limits. If all connections are in use,
+    /// returns the least recently used one, which must be closed once the new one is added.
     fn make_room(&mut self, now: Time) -> Option<ConnectionId> {
-        let crowded = self.connections.unauthenticated().count() >= self.config.limits.unauthenticated;
-        let oldest = self.connections.unauthenticated().next().filter(|_| crowded);
+        let is_full = self.connections.unauthenticated().count() >= self.config.limits.unauthenticated;
+        let oldest = self.connections.unauthenticated().next().filter(|_| is_full);
         if let Some(oldest) = oldest {
             self.counters.count(Counter::ConnectionsEvictedUnauthenticated);
             self.lose_connection(now, oldest);
@@ -78,8 +78,8 @@ impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_connection_bytes(&mut self, now: Time, id: ConnectionId, bytes: &[u8]) {
         let mut input = bytes;
         let Some(link) = self.connections.table.get_mut(&id) else { return };
-        if let ConnectionState::Opening(opening) = &mut link.state {
-            match opening.read(&mut input) {
+        if let ConnectionState::Opening(handshake) = &mut link.state {
+            match handshake.read(&mut input) {
                 Ok(None) => return,
                 Ok(Some(stream)) => {
                     link.state = ConnectionState::Open(stream);
@@ -91,8 +91,8 @@ impl<H: Handler> Broadcaster<H> {
                 }
             }
         }
-        // A frame at a time, taken out of the connection's buffer: what it sets in motion may end
-        // the connection.
+        // Frames are taken from the connection's buffer one at a time, as each may cause the
+        // connection to end.
         while let Some(payload) = self.next_frame(now, id, &mut input) {
             let (payload, epoch, bytes) = payload;
             let inbound =
@@ -125,7 +125,7 @@ impl<H: Handler> Broadcaster<H> {
             }),
             Err(error) => Err(error),
         };
-        // What is understood is no longer needed as bytes: it may be long until more comes.
+        // The frame is decoded, so its bytes are released: it may be long until more arrive.
         link.splitter.release();
         if link.frame_began.take().is_some() {
             self.timers.set_by(Timer::Connection(id), now + self.config.timings.idle);
@@ -145,8 +145,8 @@ impl<H: Handler> Broadcaster<H> {
         None
     }
 
-    /// Binds a connection to who speaks on it: the first frame says it, and no other may say
-    /// another.
+    /// Binds a connection to the sender of its first frame; a later frame of another sender closes
+    /// it.
     fn identify(&mut self, now: Time, id: ConnectionId, payload: Payload) -> Option<Payload> {
         let sender = payload.header.sender;
         let link = self.connections.table.get_mut(&id)?;
@@ -161,8 +161,8 @@ impl<H: Handler> Broadcaster<H> {
         if as_expected {
             if link.peer.is_none() {
                 link.peer = Some(sender);
-                // Who dialled has something to say, and says it when our opening is there: so long
-                // the way is, there and back.
+                // The dialer sends its first frame when this node's handshake arrives: one round
+                // trip.
                 let class = self.config.class_of(now.since(link.created_at));
                 let known = self.config.directory.get(sender);
                 let (peer, _) = self.peers.entry(sender, known);
@@ -181,13 +181,14 @@ impl<H: Handler> Broadcaster<H> {
         None
     }
 
-    /// A dialled connection is ready for frames.
+    /// A connection is ready for frames.
     fn on_stream(&mut self, now: Time, id: ConnectionId) {
         let Some(peer) = self.connections.table.get(&id).and_then(|link| link.peer) else { return };
         self.timers.set(Timer::Connection(id), now + self.config.timings.idle);
         self.adopt_connection(now, id, peer);
-        // Dialled for a share that another took meanwhile: who shows nothing is closed, and what is
-        // given to the connection in that moment would be lost. So it shows something.
+        // Dialed for a subtree that another relay took meanwhile. The peer would close a connection
+        // without a frame, and entries added at that moment would be lost, so an empty frame is
+        // sent.
         if let Some(link) =
             self.connections.table.get_mut(&id).filter(|link| !link.frame_sent && link.outbox.is_empty())
         {
@@ -196,13 +197,13 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// We can send to a node by this connection. That a dial was answered shows nobody's key: it is
-    /// met when something of it opens, not before.
+    /// Makes this connection the one that is used to send to a node. A successful dial does not
+    /// authenticate the peer; its first authentic frame does.
     fn adopt_connection(&mut self, now: Time, id: ConnectionId, node: NetId) {
         let known = self.config.directory.get(node);
         let (peer, _) = self.peers.entry(node, known);
-        // An accepted connection shows that the peer is alive, not that it is reached at its own
-        // address.
+        // An accepted connection shows that the peer is alive, but not that it is reachable at its
+        // own address.
         if id.side() == ConnectionSide::Initiator {
             peer.failures = 0;
         }
@@ -211,7 +212,7 @@ impl<H: Handler> Broadcaster<H> {
         let usable = |link: &Connection| link.is_open() && link.is_usable(now, self.config.timings.idle);
         let usable = peer.connection.and_then(|link| self.connections.table.get(&link)).is_some_and(usable);
         if !usable {
-            // What waits for a dial that is overtaken goes by this one.
+            // What waits for a slower dial is sent by this connection.
             let before = peer.connection.replace(id);
             let waiting = before.and_then(|before| self.connections.table.get_mut(&before));
             let waiting = waiting.map(|link| std::mem::take(&mut link.outbox)).unwrap_or_default();
@@ -235,10 +236,10 @@ impl<H: Handler> Broadcaster<H> {
         self.count_unauthenticated(id, Counter::UnauthenticatedLeft);
         let ended =
             self.connections.table.get(&id).map(|link| (link.peer, link.authenticated, link.created_at));
-        if let Some((Some(node), heard, since)) = ended {
+        if let Some((Some(node), authenticated, since)) = ended {
             if stalled {
                 self.on_stall(now, node);
-            } else if !heard
+            } else if !authenticated
                 && id.side() == ConnectionSide::Initiator
                 && now.since(since) < self.config.timings.opening
             {
@@ -256,7 +257,7 @@ impl<H: Handler> Broadcaster<H> {
         self.forget_connection(now, id, Some(refusal));
     }
 
-    /// Ends a connection: because of what came by it or did not, or to make room.
+    /// Closes a connection, because of a received frame, a timeout, or to make room.
     pub(super) fn lose_connection(&mut self, now: Time, id: ConnectionId) {
         if self.connections.table.contains_key(&id) {
             self.count_unauthenticated(id, Counter::UnauthenticatedClosed);
@@ -265,7 +266,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A connection is no more. What waited for it goes another way.
+    /// Removes a connection. What waited for it is sent another way.
     fn forget_connection(&mut self, now: Time, id: ConnectionId, refusal: Option<DialFailure>) {
         self.timers.cancel(Timer::Connection(id));
         let Some(link) = self.connections.table.remove(&id) else { return };
@@ -273,7 +274,7 @@ impl<H: Handler> Broadcaster<H> {
         let was_open = link.is_open();
         let known = self.config.directory.get(node);
         if self.peers.entry(node, known).0.connection == Some(id) {
-            // Another connection with it may be open: one that it opened itself, while this was a
+            // Another connection to the peer may be open: one that the peer opened during this
             // dial.
             let other = self.connections.open_with(node);
             self.peers.entry(node, known).0.connection = other;

@@ -1,4 +1,5 @@
-//! What comes by datagrams. It delivers; it never makes us pass anything on.
+//! Inputs of datagrams. They are delivered and never forwarded, so a forged source address
+//! amplifies nothing.
 
 use std::net::SocketAddr;
 
@@ -15,16 +16,16 @@ use crate::time::Time;
 
 impl<H: Handler> Broadcaster<H> {
     pub(super) fn on_datagram(&mut self, now: Time, from: SocketAddr, via: Via, mut bytes: Vec<u8>) {
-        // Opening costs a microsecond or two. Whoever floods us with what does not open takes that
-        // from strangers, not from those whom we know by their address; the address can be forged,
-        // so it decides nothing but this.
+        // Decryption costs one or two microseconds. A flood of invalid datagrams takes that time
+        // from unknown senders, not from known addresses; addresses can be forged, so they decide
+        // nothing else.
         if !self.unopened_bucket.has_token(now) && !self.knows_address(from) {
             self.counters.count(Counter::DatagramsSkipped);
             return;
         }
         let mut scratch = Vec::new();
-        // What was meant for one node opens for that node only, and what was multicast by the
-        // group's socket only.
+        // A datagram for one node is valid for that node only, and a multicast only if it arrived
+        // by the group's socket.
         let channel = match via {
             Via::Multicast => Channel::Datagram,
             Via::Unicast => Channel::DatagramTo(self.config.me),
@@ -39,7 +40,7 @@ impl<H: Handler> Broadcaster<H> {
         };
         let epoch = opened.seal.map(|seal| seal.epoch);
         if let Some(seal) = opened.seal {
-            // Multicast comes back to who sent it.
+            // Multicasts are looped back to their sender.
             if self.is_own(seal.epoch.bytes()) {
                 self.counters.count(Counter::OwnDatagramsReceived);
                 return;
@@ -57,7 +58,8 @@ impl<H: Handler> Broadcaster<H> {
             Err(error) => return self.counters.count_reason(Counter::PayloadsRejected, error.name()),
         };
         if payload.header.sender == self.config.me {
-            // Unsealed, our own multicast cannot be told from somebody else's under our name.
+            // Without encryption, this node's own multicasts cannot be distinguished from those of
+            // another process with its NetId.
             if epoch.is_some() {
                 self.counters.count(Counter::IdentityClashes);
                 self.emit(BroadcastEvent::IdentityClash);

@@ -1,4 +1,4 @@
-//! Direct messages: the broadcaster's own are handled here, all others go to the handler.
+//! Direct messages: handles the broadcaster's own, and passes all others to the handler.
 
 use gm_clock::NetId;
 use gm_codec::{Ack, AckStatus, Body, BroadcastId, Payload, Routing};
@@ -13,12 +13,12 @@ use crate::machine::{ConnectionId, Output};
 use crate::plant::{Bug, planted};
 use crate::time::Time;
 
-/// Numbers of one question that are answered.
+/// Greatest number of retransmissions for one nack.
 const MAX_RETRANSMISSIONS: usize = crate::loss_recovery::MAX_NUMBERS_PER_NACK;
 
 impl<H: Handler> Broadcaster<H> {
-    /// `present`: whether the sender is known to be there. If not, it says nothing of who else is,
-    /// and is asked nothing.
+    /// `present`: whether the sender has shown that it is present. If not, its statements about
+    /// other nodes are ignored.
     pub(super) fn on_direct(
         &mut self,
         now: Time,
@@ -56,16 +56,16 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Somebody missed a multicast that we may have.
+    /// Answers a nack.
     fn retransmit(
         &mut self,
         now: Time,
-        asker: NetId,
+        requester: NetId,
         (node, epoch, number): (NetId, [u8; 8], u64),
         by_link: bool,
     ) {
-        let known = self.config.directory.get(asker);
-        if !self.peers.entry(asker, known).0.answer_bucket.take(now) {
+        let known = self.config.directory.get(requester);
+        if !self.peers.entry(requester, known).0.answer_bucket.take(now) {
             return self.counters.count(Counter::RepliesRateLimited);
         }
         let payload = self.retransmit_cache.multicast(node, epoch, number).map(|payload| payload.to_vec());
@@ -80,14 +80,14 @@ impl<H: Handler> Broadcaster<H> {
             multicast_sequence: number,
             payload,
         });
-        self.send(now, asker, body, if by_link { Transport::Tcp } else { Transport::Udp });
+        self.send(now, requester, body, if by_link { Transport::Tcp } else { Transport::Udp });
     }
 
-    /// What we missed, or that the one whom we asked does not have it.
+    /// Handles a retransmission, or the reply that the peer does not have it either.
     fn on_retransmission(&mut self, now: Time, repeat: gm_codec::Retransmission) {
         let gm_codec::Retransmission { node, epoch, multicast_sequence: number, payload } = repeat;
         if payload.is_empty() {
-            // Somebody else is asked when its time comes.
+            // The next nack goes to another peer.
             return self.counters.count(Counter::RetransmissionsUnavailable);
         }
         let inner = match Payload::decode(&payload, self.codec.limits()) {
@@ -95,17 +95,17 @@ impl<H: Handler> Broadcaster<H> {
             Err(error) => return self.counters.count_reason(Counter::PayloadsRejected, error.name()),
         };
         let header = &inner.header;
-        let is_it = header.sender == node
+        let matches = header.sender == node
             && header.multicast_sequence == Some(number)
             && header.routing != Routing::Direct;
-        if !is_it || node == self.config.me || !self.reception.is_near(node) {
+        if !matches || node == self.config.me || !self.reception.is_near(node) {
             return self.counters.count(Counter::RetransmissionsMismatched);
         }
         self.loss_recovery.on_recovered(node, epoch, number);
         self.retransmit_cache.insert_multicast(node, epoch, number, &payload);
         self.counters.count(Counter::GapsFilled);
         let Routing::Broadcast(broadcast) = inner.header.routing else { return };
-        // As if it had come by the datagram that did not.
+        // Handled as if the lost datagram had arrived.
         let inbound = Inbound {
             path: Path::Multicast,
             epoch: Some(epoch),
@@ -121,8 +121,8 @@ impl<H: Handler> Broadcaster<H> {
         self.send_by_connection(now, to, Body::Ack(Ack { broadcast: about, status: answer }));
     }
 
-    /// Somebody got our notice and not our multicast: it gets the content; and others may lack it
-    /// too.
+    /// A peer received an announcement and not the multicast: it is sent the content, and other
+    /// neighbors may need it too.
     fn on_content_request(&mut self, now: Time, sender: NetId, id: BroadcastId) {
         self.on_relay_alive(now, sender, id);
         let Some(content) = self.retransmit_cache.broadcast(&id).cloned() else {
@@ -148,7 +148,7 @@ impl<H: Handler> Broadcaster<H> {
         self.on_incomplete_multicast(now, sender, id);
     }
 
-    /// Sends a direct body by a connection, which is dialled if there is none.
+    /// Sends a direct payload by a connection, which is dialed if there is none.
     pub(super) fn send_by_connection(&mut self, now: Time, to: NetId, body: Body) {
         self.enqueue_to(now, to, OutboxEntry::Direct(body));
     }
@@ -162,7 +162,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Puts something into the outbox of a node's connection.
+    /// Appends an entry to the outbox of the connection to a node.
     pub(super) fn enqueue_to(&mut self, now: Time, to: NetId, entry: OutboxEntry) {
         let Some(link) = self.connection_to(now, to) else {
             return match entry {
@@ -174,9 +174,10 @@ impl<H: Handler> Broadcaster<H> {
         self.flush_outbox(now, link);
     }
 
-    /// Bounded, and of what is dirty: a broadcast takes the place of an older one of its topic.
+    /// Appends an entry to an outbox, within its limit. A broadcast replaces an older one of its
+    /// topic.
     pub(super) fn enqueue(&mut self, now: Time, link: ConnectionId, entry: OutboxEntry) {
-        let most = self.config.limits.outbox;
+        let max = self.config.limits.outbox;
         let Some(link) = self.connections.table.get_mut(&link) else { return };
         if let OutboxEntry::Broadcast(new) = &entry
             && let (Some(topic), None) = (new.topic, new.ack_request)
@@ -193,7 +194,7 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count(Counter::OutboxReplaced);
         }
         link.outbox.push_back(entry);
-        if link.outbox.len() > most && !planted(Bug::OutboxUnbounded) {
+        if link.outbox.len() > max && !planted(Bug::OutboxUnbounded) {
             let (node, oldest) = (link.peer, link.outbox.pop_front());
             self.counters.count(Counter::OutboxOverflows);
             if let (Some(node), Some(OutboxEntry::Broadcast(outbound))) = (node, oldest) {

@@ -1,4 +1,4 @@
-//! Headers, and frames of bodies. Knows nothing of why something is sent.
+//! Encoding: headers, payloads, datagrams and frames.
 
 use gm_clock::NetId;
 use gm_codec::{AckRequest, Body, BroadcastHeader, BroadcastId, Channel, Header, Origin, Payload, Routing};
@@ -12,7 +12,7 @@ use crate::reception::MAX_PIGGYBACKED_CHANGES;
 use crate::time::Time;
 
 impl<H: Handler> Broadcaster<H> {
-    /// The header of a direct payload to a node, or by multicast to whoever hears it.
+    /// The header of a direct payload to a node, or of a multicast without content.
     pub(super) fn direct_header(&mut self, now: Time, to: Option<NetId>, changes: usize) -> Header {
         let mut header = Header::direct(self.config.me);
         header.island = self.island_id;
@@ -36,45 +36,42 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The header of a broadcast that we send on.
+    /// The header of a broadcast.
     pub(super) fn broadcast_header(
         &mut self,
         now: Time,
         to: Option<NetId>,
         id: BroadcastId,
-        mut list: Vec<NetId>,
+        mut targets: Vec<NetId>,
         ask: Option<RelayAckRequest>,
     ) -> Header {
-        list.sort_unstable();
-        // A frame shows the epoch in which it is sealed: what we began in it needs no more.
-        let plain =
+        targets.sort_unstable();
+        // A frame contains the epoch of its nonce: broadcasts that this node started in it need no
+        // explicit origin.
+        let is_own_epoch =
             id.origin == self.config.me && id.epoch == self.nonces.epoch().bytes() && self.codec.seals();
-        let origin = (!plain).then_some(Origin { node: id.origin, epoch: id.epoch });
-        let receipts = ask.map(|ask| AckRequest {
+        let origin = (!is_own_epoch).then_some(Origin { node: id.origin, epoch: id.epoch });
+        let ack_request = ask.map(|ask| AckRequest {
             within_millis: u32::try_from(ask.deadline.since(now).as_millis()).unwrap_or(u32::MAX).max(1),
             durable: ask.durable,
             reassigned: ask.reissued,
         });
-        let kind = Routing::Broadcast(BroadcastHeader {
-            origin,
-            sequence: id.sequence,
-            targets: list,
-            ack_request: receipts,
-        });
+        let kind =
+            Routing::Broadcast(BroadcastHeader { origin, sequence: id.sequence, targets, ack_request });
         let mut header = Header { routing: kind, ..Header::direct(self.config.me) };
         self.add_reception(now, to, MAX_PIGGYBACKED_CHANGES, &mut header);
         header
     }
 
-    /// Before something is sealed: all that is sealed in one go is of one epoch. At most two frames
-    /// are, see [`prove`](Self::prove).
+    /// Called before frames are encrypted: frames that are encrypted in one go use one epoch. At
+    /// most two are, see [`authenticate`](Self::authenticate).
     pub(super) fn renew_exhausted_nonces(&mut self) {
         if self.nonces.remaining() < 2 {
             self.renew_epoch();
         }
     }
 
-    /// The payload of a header and a body, in the scratch buffer; false if it cannot be said.
+    /// Encodes a payload into the scratch buffer; false if that fails.
     fn write_payload(&mut self, header: &Header, body: &Body) -> bool {
         self.scratch.clear();
         let written = Payload::encode_parts(header, body, self.codec.limits(), &mut self.scratch);
@@ -84,8 +81,8 @@ impl<H: Handler> Broadcaster<H> {
         written.is_ok()
     }
 
-    /// The datagram of a header and a body, to one node or to whoever hears it, if it fits into
-    /// one; its payload is in the scratch buffer then.
+    /// Encrypts a payload as a datagram to one node or for multicast, if it fits into one; the
+    /// encoded payload then is in the scratch buffer.
     pub(super) fn seal_datagram(
         &mut self,
         to: Option<NetId>,
@@ -102,7 +99,7 @@ impl<H: Handler> Broadcaster<H> {
         sealed.is_ok().then_some(bytes)
     }
 
-    /// Sends a direct body to a node by a datagram; false if it does not fit into one.
+    /// Sends a direct payload by a datagram; false if it does not fit into one.
     pub(super) fn send_datagram(&mut self, now: Time, to: NetId, body: &Body) -> bool {
         self.renew_exhausted_nonces();
         let header = self.direct_header(now, Some(to), 0);
@@ -111,7 +108,8 @@ impl<H: Handler> Broadcaster<H> {
         true
     }
 
-    /// Hands frames of what waits for a connection to the driver, as far as it has room.
+    /// Encodes waiting entries of a connection and hands the frames to the driver, as far as it has
+    /// room.
     pub(super) fn flush_outbox(&mut self, now: Time, id: ConnectionId) {
         loop {
             let Some(link) = self.connections.table.get_mut(&id) else { return };
@@ -165,7 +163,7 @@ impl<H: Handler> Broadcaster<H> {
         let is_first = self.connections.table.get(&id).is_some_and(|link| !link.frame_sent);
         let mut bytes = Vec::new();
         if is_first && self.scratch.len() > self.codec.limits().first_frame_payload() {
-            self.prove(id, &mut bytes)?;
+            self.authenticate(id, &mut bytes)?;
         }
         let nonce = self.nonces.next_nonce().ok()?;
         let link = self.connections.table.get_mut(&id)?;
@@ -173,14 +171,14 @@ impl<H: Handler> Broadcaster<H> {
         if let Err(error) = stream.seal(&mut self.codec, nonce, &self.scratch, &mut bytes) {
             self.counters.count_reason(Counter::EncodingFailures, error.name());
         }
-        // What was sealed must be sent, be it only the notice.
+        // Encrypted frames must be sent, even if it is only the empty first one.
         (!bytes.is_empty()).then_some(bytes)
     }
 
-    /// The first frame of a connection must be small: before a long one goes a notice, which proves
-    /// that we have the key, and both go out together. What is about to be sealed stays in the
-    /// scratch buffer.
-    fn prove(&mut self, id: ConnectionId, bytes: &mut Vec<u8>) -> Option<()> {
+    /// Encrypts an empty frame, which authenticates this node. The first frame of a connection must
+    /// be small, so an empty one precedes a long one. The scratch buffer keeps the payload of the
+    /// long one.
+    fn authenticate(&mut self, id: ConnectionId, bytes: &mut Vec<u8>) -> Option<()> {
         let header = Header { island: self.island_id, ..Header::direct(self.config.me) };
         let mut payload = Vec::new();
         Payload::encode_parts(&header, &Body::HeaderOnly, self.codec.limits(), &mut payload).ok()?;

@@ -1,9 +1,8 @@
-//! Finding a hop for a share: the first node of it that can be reached takes the list. Knows
-//! nothing of what is passed on.
+//! Handover of subtrees: the first node of a subtree that can be reached becomes its relay.
 //!
-//! Who is refused is followed by the next node of the share at once; who is silent, after a few
-//! latencies, by the next one beside him, up to a bound: whoever answers first takes the list, with
-//! those who did not answer yet still on it.
+//! If a dial is refused, the next candidate is tried at once. If it is unanswered after a few
+//! latencies, the next one is dialed beside it (a hedged request), up to a limit. The candidate
+//! that answers first takes the subtree; unanswered ones are still among its targets.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,28 +21,29 @@ use crate::reception::Reception;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// A share that nobody has taken yet.
+/// A subtree that no relay has taken yet.
 #[derive(Debug)]
 pub(super) struct SubtreeHandover {
     outbound: OutboundBroadcast,
     class: LatencyClass,
-    /// Who was not tried yet, in this order.
+    /// Candidates that were not tried yet, in this order.
     untried: VecDeque<NetId>,
-    /// Who is being dialled.
+    /// Candidates with a dial under way.
     dialling: Vec<NetId>,
     failed: bool,
 }
 
-/// How often a share is given anew to the same hop because its connection ended before it was sent.
+/// How often a subtree is handed again to the same relay because its connection ended before it was
+/// sent.
 const MAX_TRIES: u8 = 2;
-/// How long a byte may take to go out, at 100 Mbit/s.
+/// Time to send a byte at 100 Mbit/s.
 const NEAR_TIME_PER_BYTE: Duration = Duration::from_nanos(80);
-/// How long a byte may take on its way far away, where a window of 256 KiB goes out once in a
-/// quarter of a second.
+/// Time to send a byte over a long path: a window of 256 KiB per round trip of a quarter of a
+/// second.
 const WAN_TIME_PER_BYTE: Duration = Duration::from_micros(1);
 
 impl<H: Handler> Broadcaster<H> {
-    /// Looks for somebody to take a share, unless too many are looked for already.
+    /// Looks for a relay of a subtree, unless too many subtrees are open.
     pub(super) fn start_handover(
         &mut self,
         now: Time,
@@ -70,7 +70,7 @@ impl<H: Handler> Broadcaster<H> {
         self.advance_handover(now, id);
     }
 
-    /// Tries the next node of a share.
+    /// Tries the next candidate.
     fn advance_handover(&mut self, now: Time, id: u64) {
         loop {
             let Some(share) = self.handovers.get_mut(&id) else { return };
@@ -100,16 +100,16 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The time of the next attempt beside those under way.
+    /// The hedge delay is over: tries the next candidate.
     pub(super) fn on_handover_timer(&mut self, now: Time, id: u64) {
-        let most = self.config.limits.dials_per_subtree;
-        if self.handovers.get(&id).is_some_and(|share| share.dialling.len() < most) {
+        let max = self.config.limits.dials_per_subtree;
+        if self.handovers.get(&id).is_some_and(|share| share.dialling.len() < max) {
             self.counters.count(Counter::DialsHedged);
             self.advance_handover(now, id);
         }
     }
 
-    /// A node can be sent to: it takes the shares that wait for it.
+    /// A node is connected: it takes the subtrees that wait for it.
     pub(super) fn on_reached(&mut self, now: Time, node: NetId) {
         let Some(link) = self.peers.get(node).and_then(|peer| peer.connection) else { return };
         for id in self.handovers_waiting_for(node) {
@@ -117,7 +117,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A node cannot be reached: shares that wait for it go on to the next.
+    /// A node cannot be reached: subtrees that wait for it go on to the next candidate.
     pub(super) fn on_unreached(&mut self, now: Time, node: NetId) {
         for id in self.handovers_waiting_for(node) {
             self.handovers_awaiting_dial.remove(&(node, id));
@@ -143,7 +143,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A share ends: somebody took it, or nobody is left to.
+    /// Removes a subtree: a relay took it, or no candidate is left.
     fn close_handover(&mut self, now: Time, id: u64) -> Option<SubtreeHandover> {
         let share = self.handovers.remove(&id)?;
         self.timers.cancel(Timer::Handover(id));
@@ -163,7 +163,7 @@ impl<H: Handler> Broadcaster<H> {
         Some(share)
     }
 
-    /// Gives a share to a node of it.
+    /// Hands a subtree to a relay.
     fn hand_over(&mut self, now: Time, id: u64, relay: NetId, link: ConnectionId) {
         self.handovers_awaiting_dial.remove(&(relay, id));
         let Some(SubtreeHandover { mut outbound, class, untried: rest, dialling, failed }) =
@@ -171,22 +171,23 @@ impl<H: Handler> Broadcaster<H> {
         else {
             return;
         };
-        let mut list: Vec<NetId> = dialling.into_iter().filter(|node| *node != relay).chain(rest).collect();
+        let mut targets: Vec<NetId> =
+            dialling.into_iter().filter(|node| *node != relay).chain(rest).collect();
         if failed && planted(Bug::ReplacedHopLosesList) {
-            list.clear();
+            targets.clear();
         }
-        list.sort_unstable();
+        targets.sort_unstable();
         let again = outbound.ack_request.is_some_and(|ask| ask.reissued);
         outbound.announcement = again
             || (outbound.content.multicast && self.reception.reception_of(relay, now) != Reception::None);
         let latency = self.config.path_costs.cost(class).latency;
         if let Some(ask) = outbound.ack_request {
-            // What it says must be here in time.
+            // Its summary must arrive here before the deadline.
             let left = ask.deadline.since(now);
             let way = latency.saturating_mul(2) + left / 32;
             outbound.ack_request = Some(RelayAckRequest { deadline: ask.deadline - way, ..ask });
         }
-        // The plan may not have known how far it is; the dial has shown it.
+        // The planner may not have known the latency class; the dial has measured it.
         let measured = self.peers.get(relay).and_then(|peer| peer.class).unwrap_or(class).max(class);
         let bytes = u32::try_from(outbound.content.payload_bytes).unwrap_or(u32::MAX);
         let far = if measured == LatencyClass::Wan {
@@ -196,13 +197,14 @@ impl<H: Handler> Broadcaster<H> {
         };
         let way = self.config.path_costs.cost(measured).latency.saturating_mul(4) + far;
         if let Some(aggregation) = outbound.ack_key.and_then(|key| self.ack_aggregations.get_mut(&key)) {
-            // What is given to others goes out first, or between what does not fit into a window.
+            // Frames to other relays are sent before, or between the parts that do not fit into a
+            // window.
             let shares =
                 u32::try_from(aggregation.children.len() + aggregation.open_subtrees + 1).unwrap_or(u32::MAX);
             let sending = NEAR_TIME_PER_BYTE.saturating_mul(bytes).saturating_mul(shares);
             aggregation.children.push(RelayAcks {
                 relay,
-                targets: list.clone(),
+                targets: targets.clone(),
                 reissued: again,
                 last_heard: now,
                 silence_timeout: self.config.timings.ack_interval.saturating_mul(3) + way + sending,
@@ -211,7 +213,7 @@ impl<H: Handler> Broadcaster<H> {
             });
         }
         let key = outbound.ack_key;
-        outbound.targets = list;
+        outbound.targets = targets;
         self.enqueue(now, link, OutboxEntry::Broadcast(outbound));
         if let Some(key) = key {
             self.schedule_ack_timer(now, key);
@@ -219,7 +221,7 @@ impl<H: Handler> Broadcaster<H> {
         self.flush_outbox(now, link);
     }
 
-    /// A share that was given was not sent: its connection ended, or it had to make room.
+    /// A subtree was handed over and not sent: its connection ended, or the outbox was full.
     pub(super) fn on_outbound_lost(
         &mut self,
         now: Time,
@@ -240,8 +242,7 @@ impl<H: Handler> Broadcaster<H> {
                 .position(|child| child.relay == relay && child.reissued == again && child.summary.is_none());
             let child = child.map(|child| aggregation.children.remove(child));
             if child.is_some_and(|child| child.state == RelayState::Replaced) {
-                // It waited so long that its list was given to others: what is left of it is the
-                // hop.
+                // Its targets were reassigned meanwhile: only the relay itself is left.
                 nodes.clear();
             }
             aggregation.open_subtrees += 1;
@@ -259,7 +260,7 @@ impl<H: Handler> Broadcaster<H> {
         self.start_handover(now, outbound, LatencyClass::Lan, nodes);
     }
 
-    /// Opens a connection, if there is room for one.
+    /// Dials a node, within the limit of connections.
     pub(super) fn dial(&mut self, now: Time, to: NetId) -> Option<ConnectionId> {
         if self.connections.table.len() >= self.config.limits.connections {
             let Some(idlest) = self.connections.idlest() else {
@@ -272,7 +273,7 @@ impl<H: Handler> Broadcaster<H> {
         self.connections.add(link, Some(to), ConnectionState::Dialling, now, self.codec.limits());
         self.peers.entry(to, self.config.directory.get(to)).0.connection = Some(link);
         self.counters.count(Counter::DialsStarted);
-        let small_segments = self.swallows_large_packets(now, to);
+        let small_segments = self.drops_large_packets(now, to);
         self.outputs.push(Output::Dial { link, to, small_segments });
         Some(link)
     }

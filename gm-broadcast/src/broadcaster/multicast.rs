@@ -1,5 +1,4 @@
-//! Our island: saying whom we hear, speaking up in quiet, asking for what was missed. Knows nothing
-//! of broadcasts.
+//! Multicast upkeep: reception reports, keepalives, sequence beacons and nacks.
 
 use gm_clock::NetId;
 use gm_codec::{Body, MissedMulticasts};
@@ -14,18 +13,18 @@ use crate::reception::MAX_REPORTED_CHANGES;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// Nodes that one question is about, at most: what a datagram has room for.
+/// Greatest number of neighbors in one nack: as many as fit into a datagram.
 const MAX_NACK_NODES: usize = 16;
-/// Runs of numbers of one node in one question, at most.
+/// Greatest number of runs of numbers per neighbor in one nack.
 const MAX_NACK_RUNS: usize = 8;
 
 impl<H: Handler> Broadcaster<H> {
-    /// After anything that may have changed whom we hear, who hears us, and what we missed.
+    /// Called after any change of neighbors, confirmations or missing numbers.
     pub(super) fn after_reception_change(&mut self, now: Time) {
-        let label = self.reception.island_id(self.config.me);
-        if label != self.island_id {
-            self.island_id = label;
-            self.emit(BroadcastEvent::Island(label));
+        let island_id = self.reception.island_id(self.config.me);
+        if island_id != self.island_id {
+            self.island_id = island_id;
+            self.emit(BroadcastEvent::Island(island_id));
         }
         if self.config.multicast && self.reception.has_changes() {
             let times = self.config.timings;
@@ -37,13 +36,13 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Multicasts the changes of whom we hear, for their own sake.
+    /// Multicasts a reception report.
     pub(super) fn on_reception_report_timer(&mut self, now: Time) {
         self.multicast_header_only(now, Counter::ReceptionReports);
         self.after_reception_change(now);
     }
 
-    /// Nobody has multicast for a while: it may be our turn.
+    /// The island is silent: it may be this node's turn to multicast.
     pub(super) fn on_keepalive_timer(&mut self, now: Time) {
         let times = self.config.timings;
         let turn = self.reception.last_multicast
@@ -53,7 +52,7 @@ impl<H: Handler> Broadcaster<H> {
         if turn <= now {
             self.multicast_header_only(now, Counter::MulticastKeepalives);
         }
-        // Each of an island speaks once in a round of all, if nothing else is said.
+        // In a silent island each node multicasts once per round.
         let round = times
             .multicast_keepalive
             .saturating_mul(u32::try_from(self.reception.near().len()).unwrap_or(u32::MAX));
@@ -64,7 +63,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// We do not hear a node any longer.
+    /// A node is no longer a neighbor.
     pub(super) fn lose_reception(&mut self, now: Time, node: NetId) {
         if self.reception.remove(node) {
             self.loss_recovery.forget(node);
@@ -73,7 +72,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// We multicast content: unless more follows, the number of it is multicast again.
+    /// Schedules a sequence beacon after a multicast with content.
     pub(super) fn schedule_beacon(&mut self, now: Time) {
         self.beacons_sent = 0;
         if !planted(Bug::NoEcho) {
@@ -81,8 +80,9 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Whoever missed the last that we multicast, and would hear no later number, hears it now, and
-    /// asks. Of so many near nodes who each miss a quarter, less than one has missed all echoes.
+    /// Sends a sequence beacon: a neighbor that missed the last multicast notices the gap and sends
+    /// a nack (compare a tail-loss probe). If each neighbor misses a quarter of all datagrams,
+    /// fewer than one of them misses all beacons.
     pub(super) fn on_beacon_timer(&mut self, now: Time) {
         let near = self.reception.near().len();
         if near == 0 {
@@ -115,7 +115,7 @@ impl<H: Handler> Broadcaster<H> {
         self.after_own_multicast(now);
     }
 
-    /// We multicast.
+    /// Called after each multicast of this node.
     pub(super) fn after_own_multicast(&mut self, now: Time) {
         self.reception.last_multicast = now;
         self.last_speaker = Some(self.config.me);
@@ -127,23 +127,23 @@ impl<H: Handler> Broadcaster<H> {
         self.timers.set(Timer::MulticastKeepalive, now + turn);
     }
 
-    /// Multicasts are missing: one node of the island is asked, another one each time, then by a
-    /// connection, and in the end the one that sent them.
+    /// Sends nacks: to random neighbors at first, then by a connection, and in the end to the
+    /// sender of the missing multicasts.
     pub(super) fn on_loss_recovery_timer(&mut self, now: Time) {
-        let (questions, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
+        let (requests, given_up) = self.loss_recovery.take_due(now, self.nack_policy());
         self.counters.add(Counter::GapsAbandoned, given_up);
         if !planted(Bug::GapsNeverAsked) {
             let near: Vec<NetId> = self.reception.near().collect();
             let mut to_random: Vec<MissedMulticasts> = Vec::new();
-            for (mut missed, tries) in questions {
+            for (mut missed, tries) in requests {
                 missed.runs.truncate(MAX_NACK_RUNS);
                 self.counters.count(Counter::GapsRequested);
                 let random = near.get(self.jitter_rng.index(near.len())).copied();
                 match (tries, random) {
                     (0 | 1, _) if to_random.len() < MAX_NACK_NODES => to_random.push(missed),
                     (0 | 1, _) => {}
-                    // Where so many datagrams are lost, a connection is surer: to anybody, so that
-                    // not all ask one, and then to who has it.
+                    // Where that many datagrams are lost, a connection is more reliable: first to a
+                    // random neighbor, so that not all ask the sender, then to the sender.
                     (2, Some(node)) => self.send_nack(now, node, vec![missed], Transport::Tcp),
                     _ => {
                         let node = missed.node;

@@ -1,13 +1,12 @@
-//! Frames that come by connections and are not whole yet: how much memory they may take, and how
-//! long they may. Knows nothing of what frames say.
+//! Partial frames of connections: limits of their memory and time.
 //!
-//! Until a first frame of a connection opened, its splitter takes [`Limits::FIRST_FRAME`] and no
-//! more, and the connection ends soon. After it, frames may be long, and all that are under way
-//! share one budget,
+//! Until the first frame of a connection is authenticated, its splitter accepts
+//! [`Limits::FIRST_FRAME`] bytes, and the connection ends after a few seconds. After it, frames may
+//! be long, and all partial frames share one budget,
 //! [`BroadcasterLimits::partial_frame_bytes`](crate::BroadcasterLimits::partial_frame_bytes). If it
-//! is used up, a connection is closed and not only read later: a peer that stops in the middle of a
-//! frame must not hold up others. The frame that began first is left alone until its time is over,
-//! so that of many at once one after the other arrives.
+//! is used up, a connection is closed rather than paused: a peer that stops in the middle of a
+//! frame must not block others. The frame that began first is spared until its time is over, so
+//! that of many concurrent frames one after the other is completed.
 
 use std::time::Duration;
 
@@ -22,48 +21,47 @@ use crate::machine::ConnectionId;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// So much of a frame that came is worth a second more of its time.
+/// Bytes of a partial frame that extend its deadline by one second.
 const BYTES_PER_SECOND: usize = 64 << 10;
 
 /// Connections that were closed because of a partial frame.
 const CLOSED: [Counter; 3] =
     [Counter::PartialFramesEvicted, Counter::PartialFramesRefused, Counter::PartialFramesTimedOut];
 
-/// Connections that others opened, and who has not proven to have the key.
+/// Usage of accepted connections that are not authenticated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnauthenticatedUsage {
-    /// How many are there now.
+    /// Number of such connections.
     pub connections: usize,
-    /// Bytes that are held of what came by them.
+    /// Bytes received by them and held.
     pub bytes: usize,
-    /// The most that `bytes` can be: [`BroadcasterLimits::max_unauthenticated_bytes`].
+    /// Limit of `bytes`: [`BroadcasterLimits::max_unauthenticated_bytes`].
     pub max_bytes: usize,
-    /// Connections that were closed since the start before their peer had proven it: they made room
-    /// for others, showed nothing in time, or showed what does not open.
+    /// Connections that this node closed unauthenticated since its start: to make room, after a
+    /// timeout, or because of an invalid frame.
     pub closed: u64,
 }
 
-/// Frames that come by connections whose peers have proven to have the key, and that are not whole
-/// yet.
+/// Usage of partial frames of authenticated connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartialFrameUsage {
-    /// Bytes of memory that they take.
+    /// Bytes of memory in use.
     pub bytes: usize,
-    /// The most that `bytes` can be: [`BroadcasterLimits::partial_frame_bytes`].
+    /// Limit of `bytes`: [`BroadcasterLimits::partial_frame_bytes`].
     pub max_bytes: usize,
-    /// Connections that were closed since the start because there was no room for all frames, or
-    /// because one took too long.
+    /// Connections that were closed since the start because memory was short or a frame took too
+    /// long.
     pub closed: u64,
 }
 
 impl Connection {
-    /// Memory of a frame that is under way, if that is more than every connection may keep.
+    /// Memory of the partial frame, beyond what every connection may keep.
     pub(crate) fn partial_frame_bytes(&self) -> usize {
         let capacity = self.splitter.capacity();
         if capacity > Limits::FIRST_FRAME { capacity } else { 0 }
     }
 
-    /// Until when the frame that is under way must be whole.
+    /// Deadline of the partial frame.
     pub(crate) fn frame_deadline(&self, within: Duration) -> Option<Time> {
         let seconds = u64::try_from(self.splitter.pending_bytes() / BYTES_PER_SECOND).unwrap_or(u64::MAX);
         self.frame_began.map(|begun| begun + within + Duration::from_secs(seconds))
@@ -71,18 +69,19 @@ impl Connection {
 }
 
 impl<H: Handler> Broadcaster<H> {
-    /// Connections that others opened, and who has not proven to have the key.
+    /// Usage of accepted connections that are not authenticated.
     pub fn unauthenticated(&self) -> UnauthenticatedUsage {
-        let unproven = || self.connections.table.iter().filter(|(id, link)| is_unauthenticated(**id, link));
+        let unauthenticated =
+            || self.connections.table.iter().filter(|(id, link)| is_unauthenticated(**id, link));
         UnauthenticatedUsage {
-            connections: unproven().count(),
-            bytes: unproven().map(|(_, link)| buffered_bytes(link)).sum(),
+            connections: unauthenticated().count(),
+            bytes: unauthenticated().map(|(_, link)| buffered_bytes(link)).sum(),
             max_bytes: self.config.limits.max_unauthenticated_bytes(),
             closed: self.counters.get(Counter::UnauthenticatedClosed),
         }
     }
 
-    /// Frames that come by proven connections and are not whole yet.
+    /// Usage of partial frames of authenticated connections.
     pub fn partial_frames(&self) -> PartialFrameUsage {
         PartialFrameUsage {
             bytes: self.connections.table.values().map(Connection::partial_frame_bytes).sum(),
@@ -91,27 +90,27 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// What is held of frames that are not whole, for [`held`](Self::held): by connections that
-    /// others opened and that are not proven, by such that we dialled, and by all that are proven,
-    /// each beside its bound.
+    /// Bytes of partial frames for [`limit_usage`](Self::limit_usage): of accepted unauthenticated
+    /// connections, of dialed unauthenticated ones, and of all authenticated ones, each with its
+    /// limit.
     pub(super) fn frame_limit_usage(&self) -> [(&'static str, usize, usize); 3] {
-        let bounds = &self.config.limits;
-        let (mut accepted, mut dialled, mut arriving) = (0, 0, 0);
+        let limits = &self.config.limits;
+        let (mut accepted, mut dialled, mut partial) = (0, 0, 0);
         for (id, link) in &self.connections.table {
             match (link.authenticated, id.side()) {
-                (true, _) => arriving += link.partial_frame_bytes(),
+                (true, _) => partial += link.partial_frame_bytes(),
                 (false, ConnectionSide::Acceptor) => accepted += buffered_bytes(link),
                 (false, ConnectionSide::Initiator) => dialled += buffered_bytes(link),
             }
         }
         [
-            ("unproven bytes", accepted, bounds.max_unauthenticated_bytes()),
+            ("unauthenticated bytes", accepted, limits.max_unauthenticated_bytes()),
             (
-                "dialled, unproven bytes",
+                "dialed, unauthenticated bytes",
                 dialled,
-                bounds.connections.saturating_mul(BroadcasterLimits::UNAUTHENTICATED_BYTES),
+                limits.connections.saturating_mul(BroadcasterLimits::UNAUTHENTICATED_BYTES),
             ),
-            ("arriving bytes", arriving, self.max_partial_frame_bytes()),
+            ("partial frame bytes", partial, self.max_partial_frame_bytes()),
         ]
     }
 
@@ -119,8 +118,8 @@ impl<H: Handler> Broadcaster<H> {
         self.config.limits.partial_frame_bytes.max(self.codec.limits().frame)
     }
 
-    /// Makes room for what a connection brings. False if there is none: then that connection is
-    /// closed.
+    /// Makes room for the input of a connection. False if that is not possible, and the connection
+    /// was closed.
     pub(super) fn make_room_for_frame(&mut self, now: Time, id: ConnectionId, input: &[u8]) -> bool {
         loop {
             let Some(link) = self.connections.table.get(&id) else { return false };
@@ -152,7 +151,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Bytes of a frame came that is not whole with them.
+    /// Bytes of a partial frame arrived.
     pub(super) fn on_partial_frame(&mut self, now: Time, id: ConnectionId) {
         let within = self.config.timings.frame;
         let Some(link) = self.connections.table.get_mut(&id) else { return };
@@ -163,7 +162,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A connection ends: it is counted if its peer never proved that it has the key.
+    /// Counts the end of a connection if its peer was not authenticated.
     pub(super) fn count_unauthenticated(&mut self, id: ConnectionId, counter: Counter) {
         if self.connections.table.get(&id).is_some_and(|link| is_unauthenticated(id, link)) {
             self.counters.count(counter);
@@ -175,8 +174,7 @@ fn is_unauthenticated(id: ConnectionId, link: &Connection) -> bool {
     !link.authenticated && id.side() == ConnectionSide::Acceptor
 }
 
-/// Bytes of an unproven connection: the other side's random bytes, and the buffer of its first
-/// frame.
+/// Bytes of an unauthenticated connection: the peer's handshake and the buffer of its first frame.
 fn buffered_bytes(link: &Connection) -> usize {
     BroadcasterLimits::UNAUTHENTICATED_BYTES - Limits::FIRST_FRAME + link.splitter.capacity()
 }

@@ -1,5 +1,5 @@
-//! Who else there is: seeds are called until they answer, and one node is asked now and then whom
-//! it knows. Knows nothing of broadcasts.
+//! Peer discovery: dials seeds until the end, and now and then asks a peer for the nodes that it
+//! knows.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use crate::machine::ConnectionId;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// Nodes that are told of in one answer, at most.
+/// Greatest number of nodes in one reply.
 const MAX_SHARED: usize = 32;
-/// Nodes that are looked at for one that is worth asking.
+/// Random nodes that are examined to find one that is far.
 const MAX_ASKED: usize = 8;
-/// Nodes that are learned of one message, at most: more than anybody of us tells.
+/// Greatest number of nodes that are learned from one message: more than a correct peer sends.
 const MAX_LEARNED: usize = 256;
 
 impl<H: Handler> Broadcaster<H> {
-    /// More nodes to call for ever, as many as there is room for.
+    /// Adds seeds, within their limit.
     pub(super) fn add_seeds(&mut self, seeds: Vec<NetId>) {
         for seed in seeds {
             if self.config.seeds.contains(&seed) {
@@ -48,26 +48,26 @@ impl<H: Handler> Broadcaster<H> {
                 asked = true;
             }
         }
-        // Whoever is near tells of himself; news come from afar.
+        // Neighbors announce themselves, so new information comes from far nodes.
         let far = self.sample_known(MAX_ASKED).into_iter().find(|node| !self.reception.is_near(*node));
         if let Some(node) = far.filter(|_| !asked) {
             let body = Body::PeerExchange(self.known_peers(true));
             self.send(now, node, body, Transport::Udp);
         }
-        // Who has nobody calls more often, and never gives up.
-        let lonely =
+        // A node without peers tries more often, and never gives up.
+        let is_alone =
             !self.config.seeds.is_empty() && !self.peers.iter().any(|(_, peer)| fresh(peer.last_contact));
-        let pause = if lonely { times.backoff } else { times.exchange };
+        let pause = if is_alone { times.backoff } else { times.exchange };
         self.timers.set(Timer::Exchange, now + pause / 2 + self.jitter_rng.duration_up_to(pause));
     }
 
-    /// Some of the nodes that we know, ourselves among them, by island.
+    /// A random sample of known nodes by island, with this node's own island.
     fn known_peers(&mut self, wanted: bool) -> PeerExchange {
         let known = self.sample_known(MAX_SHARED);
         self.by_island(known, wanted)
     }
 
-    /// Tells a node that those nodes exist.
+    /// Sends a node a list of nodes.
     pub(super) fn introduce(&mut self, now: Time, to: NetId, mut nodes: Vec<NetId>) {
         let is_known =
             |node: &NetId| self.config.directory.get(*node).is_some() || self.peer_of(*node).is_some();
@@ -81,7 +81,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Known nodes, by island.
+    /// Groups nodes by island.
     fn by_island(&self, known: Vec<NetId>, wanted: bool) -> PeerExchange {
         let mut islands: BTreeMap<NetId, Vec<NetId>> = BTreeMap::new();
         let mut others = Vec::new();
@@ -106,26 +106,26 @@ impl<H: Handler> Broadcaster<H> {
         PeerExchange { reply_requested: wanted, islands: islands.collect(), without_island: others }
     }
 
-    /// Some of the nodes that we know, at random, each once, in any order: without a walk over a
-    /// large directory, and with one over those met since.
-    fn sample_known(&mut self, most: usize) -> Vec<NetId> {
-        let (told, met) = (self.config.directory.len(), self.peers.len());
+    /// A random sample of known nodes, without duplicates. It walks over the peers met since the
+    /// start, but not over the directory, which may be large.
+    fn sample_known(&mut self, max: usize) -> Vec<NetId> {
+        let (listed, met) = (self.config.directory.len(), self.peers.len());
         let mut places: Vec<usize> =
-            (0..most.min(told + met)).map(|_| self.jitter_rng.index(told + met)).collect();
+            (0..max.min(listed + met)).map(|_| self.jitter_rng.index(listed + met)).collect();
         places.sort_unstable();
         places.dedup();
-        let (of_directory, of_met) = places.split_at(places.partition_point(|place| *place < told));
+        let (of_directory, of_met) = places.split_at(places.partition_point(|place| *place < listed));
         let directory = of_directory.iter().filter_map(|place| self.config.directory.iter().nth(*place));
         let mut some: Vec<NetId> = directory.map(|known| known.node).collect();
-        let (mut peers, mut next) = (self.peers.iter(), told);
+        let (mut peers, mut next) = (self.peers.iter(), listed);
         for place in of_met {
-            // Who was only named to us, and never heard, is not told on: it may be of another
+            // Nodes that were only named by others are not passed on: they may be of another
             // cluster.
             some.extend(peers.nth(place - next).filter(|(_, peer)| peer.contacted).map(|(node, _)| *node));
             next = place + 1;
         }
         some.retain(|node| *node != self.config.me);
-        // One that was told of may have been met.
+        // A node of the directory may also be in the table of peers.
         some.sort_unstable();
         some.dedup();
         self.jitter_rng.shuffle(&mut some);
@@ -141,7 +141,7 @@ impl<H: Handler> Broadcaster<H> {
     ) {
         let PeerExchange { reply_requested: wanted, mut islands, without_island: mut others } = peers;
         if !present {
-            // A recording may tell of nodes that are gone.
+            // A recorded message may name nodes that are gone.
             (islands, others) = (Vec::new(), Vec::new());
         }
         let labelled = islands.into_iter().flat_map(|PeerIsland { id: label, nodes }| {
@@ -163,14 +163,14 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count(Counter::RepliesRateLimited);
         }
         let body = Body::PeerExchange(self.known_peers(false));
-        // A question by datagram may be there to find out whether datagrams get through: it is
-        // answered by one, whatever is known.
+        // A request by datagram may be a probe of whether datagrams arrive, so the reply goes by
+        // datagram in any case.
         if link.is_some() || !self.send_datagram(now, sender, &body) {
             self.send_by_connection(now, sender, body);
         }
     }
 
-    /// A node is news, and news come together: somebody is asked soon whom else he knows.
+    /// A new node was found. New nodes come in groups, so a peer is soon asked for more.
     pub(super) fn on_node_found(&mut self, now: Time, node: NetId) {
         self.emit(BroadcastEvent::NodeFound(node));
         let soon = self.config.timings.reception_report;
@@ -178,7 +178,7 @@ impl<H: Handler> Broadcaster<H> {
         self.timers.set_by(Timer::Exchange, soon);
     }
 
-    /// There is such a node. What it says of its island itself holds more than what others say.
+    /// Adds a node that others named. What a node announces about its own island takes precedence.
     pub(super) fn learn(&mut self, now: Time, node: NetId, label: Option<NetId>) {
         let known = self.config.directory.get(node);
         if self.peers.get(node).is_some_and(|peer| peer.unlisted) {

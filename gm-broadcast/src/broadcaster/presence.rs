@@ -1,8 +1,10 @@
-//! Whether a node of which a datagram came is there: a datagram may be a recording from before our
-//! start, of a node that is gone. So a node is a peer only once something of it came that was made
-//! since: a frame by a connection, which is bound to random bytes of ours, or the answer to a
-//! question with eight random bytes. Until then what its datagrams carry is taken, and says nothing
-//! about the node itself.
+//! Presence: a challenge-response that shows that the sender of a datagram is running.
+//!
+//! A datagram may be a recording from before this node's start, of a node that is gone; the replay
+//! window does not know epochs from before the start. So a node counts as a peer only once it sent
+//! something that was made since: a frame by a connection, which is bound to random bytes of this
+//! node, or the response to a challenge of eight random bytes. Until then the contents of its
+//! datagrams are delivered, but are no evidence about the node itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,42 +20,42 @@ use crate::machine::Output;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// Bytes of a question, and of its answer.
+/// Bytes of a challenge, and of its response.
 const CHALLENGE_BYTES: usize = 8;
 
-/// Nodes that are asked at one time; beyond it one more waits for its next datagram.
+/// Open challenges; beyond it, a node is challenged at its next datagram.
 pub(super) const MAX_CHALLENGES: usize = 1_024;
-/// Questions by datagram, after which one goes by a connection, which may get there where datagrams
-/// do not; then it is given up.
+/// Challenges by datagram; then one request goes by a connection, which may work where datagrams do
+/// not, and then the node is given up.
 const DATAGRAM_TRIES: u8 = 2;
-/// How long after a question the next one goes out.
+/// Delays between challenges.
 const RETRY_AFTER: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(5)];
-/// Of a large island all hear a newcomer in the same moment: each waits up to so long for each
-/// neighbour, so that what reaches the newcomer is spread.
+/// In a large island all nodes receive a newcomer's multicast at the same time: each delays its
+/// challenge by up to this time per neighbor, so that the newcomer is not flooded.
 const SPREAD: Duration = Duration::from_micros(20);
 
-/// A node that is asked.
+/// An open challenge.
 #[derive(Debug)]
 pub(super) struct PresenceChallenge {
     challenge: [u8; CHALLENGE_BYTES],
     tries: u8,
-    /// Its last multicast, which counts once it is known to be there: path, epoch and address, and
-    /// what its header says.
+    /// Its last multicast, which is evaluated once the node is known to be present: epoch, source
+    /// address and header.
     last_multicast: Option<([u8; 8], Option<std::net::IpAddr>, Header)>,
 }
 
-/// The nodes that are asked.
+/// Open challenges by node.
 pub(super) type PresenceChallenges = BTreeMap<NetId, PresenceChallenge>;
 
 impl<H: Handler> Broadcaster<H> {
-    /// Whether the sender of a payload is known to be there, be it by this payload. If not, it is
-    /// asked.
+    /// Whether the sender of a payload is known to be present, perhaps by this payload. If not, it
+    /// is challenged.
     pub(super) fn is_present(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) -> bool {
         let node = header.sender;
         let known = self.config.directory.get(node);
         let Some(epoch) = inbound.epoch.filter(|_| known.is_none()) else {
-            // Unsealed frames prove nothing, and who is configured needs no proof.
+            // Frames without encryption show nothing, and nodes of the directory need no challenge.
             return true;
         };
         if self.peers.entry(node, known).0.present {
@@ -68,8 +70,8 @@ impl<H: Handler> Broadcaster<H> {
         }
         self.peers.entry(node, known).0.present = true;
         self.timers.cancel(Timer::Presence(node));
-        let heard = self.presence_challenges.remove(&node).and_then(|asked| asked.last_multicast);
-        if let Some((_, source, header)) = heard.filter(|(of, ..)| *of == epoch) {
+        let multicast = self.presence_challenges.remove(&node).and_then(|asked| asked.last_multicast);
+        if let Some((_, source, header)) = multicast.filter(|(of, ..)| *of == epoch) {
             let path = Path::Multicast;
             let multicast = Inbound { path, epoch: Some(epoch), raw: &[], link: None, bytes: 0, source };
             self.note_sender(now, &multicast, &header);
@@ -77,7 +79,7 @@ impl<H: Handler> Broadcaster<H> {
         true
     }
 
-    /// A direct payload may ask whether we are there.
+    /// Responds to a challenge, if a direct payload contains one.
     pub(super) fn answer_presence_challenge(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) {
         let Some(challenge) =
             section(header, Extension::PRESENCE_CHALLENGE).filter(|_| header.routing == Routing::Direct)
@@ -90,7 +92,7 @@ impl<H: Handler> Broadcaster<H> {
             return self.counters.count(Counter::PresenceChallengesDropped);
         }
         let mut sections = Vec::new();
-        // Whoever asks is asked along with the answer, if that is to be.
+        // A challenge to the sender, if it is due, is sent along with the response.
         if let Some(asked) = self.presence_challenges.get_mut(&node).filter(|asked| asked.tries == 0) {
             asked.tries = 1;
             sections.push(Extension { kind: Extension::PRESENCE_CHALLENGE, bytes: asked.challenge.to_vec() });
@@ -116,12 +118,12 @@ impl<H: Handler> Broadcaster<H> {
         if inbound.path == Path::Multicast
             && let Some(asked) = self.presence_challenges.get_mut(&node)
         {
-            // What it carried is taken care of; whether it had content is all that counts.
+            // Its content was handled; its header is evaluated later.
             asked.last_multicast = Some((epoch, inbound.source, header.clone()));
         }
     }
 
-    /// A node is to be asked, or did not answer.
+    /// Sends a challenge, or gives the node up.
     pub(super) fn on_presence_timer(&mut self, now: Time, node: NetId) {
         let Some(asked) = self.presence_challenges.get_mut(&node) else { return };
         let Some(again) = RETRY_AFTER.get(usize::from(asked.tries)) else {
@@ -154,7 +156,7 @@ impl<H: Handler> Broadcaster<H> {
     }
 }
 
-/// What a section says, if it is there.
+/// The bytes of an extension, if it is present.
 fn section(header: &Header, kind: u64) -> Option<[u8; CHALLENGE_BYTES]> {
     let section = header.extensions.iter().find(|section| section.kind == kind)?;
     section.bytes.as_slice().try_into().ok()

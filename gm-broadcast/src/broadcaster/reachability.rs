@@ -1,6 +1,6 @@
-//! Evidence of what does not work between us and others: frames that do not open, datagrams that
-//! get lost, paths that swallow large packets, seeds and addresses that are not reached. It changes
-//! how a peer is sent to, and is reported to the owner.
+//! Reachability: evidence of what does not work between this node and others: frames that cannot be
+//! decrypted, lost datagrams, paths that drop large packets, unreachable seeds and addresses.
+//! It changes how a peer is sent to, and is reported to the caller.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,33 +20,32 @@ use crate::time::Time;
 use crate::timers::Timer;
 use crate::unopened::{Unopened, UnopenedCause};
 
-/// A seed that is not reached for so long is reported: nodes that start together do not find each
+/// Time after which an unreachable seed is reported: nodes that start together do not find each
 /// other at once.
 const SEED_REPORT_DELAY: Duration = Duration::from_secs(3);
-/// How long an answer by datagram may take before the next question goes out.
+/// Time to wait for the reply to a probe by datagram.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
-/// A peer of which nothing came for so long may be dead: then that it does not answer shows
-/// nothing.
+/// Time without a sign of life after which a peer may be dead: then a missing reply is no evidence.
 const RECENTLY_ALIVE: Duration = Duration::from_secs(10);
-/// Peers to which datagrams were found to be lost, with no answer by datagram from anybody in
-/// between, after which less evidence is needed for the next one: a firewall on our side loses
-/// those to everybody.
+/// Peers in a row to which datagrams were found to be lost, without a reply by datagram from any
+/// peer in between, after which less evidence suffices for the next one: a firewall on this node's
+/// side affects all peers.
 const CHECK_AFTER_FAILURES: u32 = 2;
-/// How long after one check of a node's address the next may be.
+/// Least time between two checks of a node's address.
 const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// A seed that was heard within this time is not reported.
+/// Time after a seed's last sign of life in which it is not reported.
 const SEED_CONTACT_VALID: Duration = Duration::from_secs(30);
 
 impl<H: Handler> Broadcaster<H> {
-    /// A frame of an address does not open.
+    /// A frame from an address could not be decrypted.
     pub(super) fn on_unopened(&mut self, now: Time, from: SocketAddr, error: FrameError) {
         if let Some(cause) = UnopenedCause::of(error, self.codec.seals()) {
             self.note_unopened(now, from, cause);
         }
     }
 
-    /// The same of a frame that came by a connection; only the first one shows another
-    /// configuration, later ones are damaged.
+    /// The same for a frame of a connection. Only the first one shows a different configuration;
+    /// later ones are damaged.
     pub(super) fn on_unopened_by_connection(&mut self, now: Time, id: ConnectionId, error: FrameError) {
         let Some(link) = self.connections.table.get(&id).filter(|link| !link.authenticated) else { return };
         let dialled =
@@ -63,7 +62,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A node that we dialled ended the connection before it sent any frame.
+    /// A dialed node closed the connection before it sent a frame.
     pub(super) fn on_closed_before_first_frame(&mut self, now: Time, node: NetId) {
         let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
         peer.closed_before_first_frame = peer.closed_before_first_frame.saturating_add(1);
@@ -71,7 +70,7 @@ impl<H: Handler> Broadcaster<H> {
         if peer.closed_before_first_frame < CLOSES_BEFORE_REPORT || fresh {
             return;
         }
-        // A seed has an event of its own.
+        // Seeds have an event of their own.
         if self.config.seeds.contains(&node) {
             self.report_seed(node, SeedTrouble::ClosesBeforeFirstFrame);
         } else {
@@ -79,7 +78,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A node was not reached: if it is a seed, that is reported after a while.
+    /// A node could not be reached: if it is a seed, that is reported after a while.
     pub(super) fn check_seed(&mut self, now: Time, node: NetId) {
         let Some(peer) = self.peers.get(node) else { return };
         let fresh = peer.last_contact.is_some_and(|at| now.since(at) < SEED_CONTACT_VALID);
@@ -103,7 +102,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// The owner's question to a node was not answered.
+    /// A request of the caller to a node had no reply.
     pub(super) fn on_unanswered(&mut self, node: NetId, by: Transport) {
         if let Some(peer) = self.peers.get_mut(node) {
             peer.unanswered = peer.unanswered.saturating_add(1);
@@ -113,7 +112,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A question by datagram was answered by datagram.
+    /// A request by datagram had a reply by datagram.
     pub(super) fn on_datagram_answered(&mut self, node: NetId) {
         self.peers_losing_datagrams = 0;
         let Some(peer) = self.peers.get_mut(node) else { return };
@@ -124,13 +123,13 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Datagrams between us and a node are suspicious: a small question goes by one.
+    /// Datagrams to a node are suspicious: sends a probe.
     pub(super) fn probe_datagrams(&mut self, now: Time, node: NetId) {
         self.send_datagram_probe(now, node);
         self.timers.set(Timer::DatagramProbe(node), now + PROBE_TIMEOUT);
     }
 
-    /// The small question had its time.
+    /// A probe by datagram timed out.
     pub(super) fn on_datagram_probe_timer(&mut self, now: Time, node: NetId) {
         let enough = self.peers_losing_datagrams >= CHECK_AFTER_FAILURES;
         let alive = self.is_alive(now, node, RECENTLY_ALIVE);
@@ -157,9 +156,9 @@ impl<H: Handler> Broadcaster<H> {
         self.send_datagram(now, node, &question);
     }
 
-    /// Whether datagrams do not get to a node, so that a connection has to be used. If they are
-    /// lost, they are tried again now and then, and so is the node's own address, if only
-    /// connections that it opens get through.
+    /// Whether datagrams to a node are lost, so that a connection must be used. If they are, they
+    /// are probed now and then, and so is the node's own address, if only connections that it opens
+    /// work.
     pub(super) fn datagrams_are_lost(&mut self, now: Time, node: NetId) -> bool {
         if !self.same_family(node) {
             self.check_address(now, node);
@@ -176,8 +175,8 @@ impl<H: Handler> Broadcaster<H> {
         true
     }
 
-    /// Dials a node at its own address if it is known only by connections that it opened: either
-    /// side learns by it whether others can reach the node.
+    /// Dials a node at its own address if it is connected only by connections that it opened: the
+    /// dial shows both sides whether others can reach the node.
     fn check_address(&mut self, now: Time, node: NetId) {
         let Some(peer) = self.peers.get(node) else { return };
         let accepted = peer.connection.is_some_and(|link| link.side() == ConnectionSide::Acceptor);
@@ -194,8 +193,8 @@ impl<H: Handler> Broadcaster<H> {
         self.outputs.push(Output::Dial { link, to: node, small_segments: false });
     }
 
-    /// The system gave up a connection on which nothing was acknowledged. If the node is heard all
-    /// the same, small packets get there and large ones do not.
+    /// The system gave up a connection without acknowledgements. If the node is alive, small
+    /// packets arrive there and large ones do not.
     pub(super) fn on_stall(&mut self, now: Time, node: NetId) {
         self.counters.count(Counter::ConnectionsStalled);
         let Some(peer) = self.peers.get_mut(node) else { return };
@@ -208,13 +207,13 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Whether connections to a node are to use small segments.
-    pub(super) fn swallows_large_packets(&self, now: Time, node: NetId) -> bool {
+    /// Whether connections to a node should use small segments.
+    pub(super) fn drops_large_packets(&self, now: Time, node: NetId) -> bool {
         let stalled = self.peers.get(node).and_then(|peer| peer.stalled);
         stalled.is_some_and(|at| now.since(at) < SMALL_SEGMENTS_FOR)
     }
 
-    /// The owner does not want a node listed any longer.
+    /// Removes a node from the known peers.
     pub(super) fn unlist(&mut self, now: Time, node: NetId) {
         let (peer, _) = self.peers.entry(node, self.config.directory.get(node));
         (peer.contacted, peer.unlisted) = (false, true);

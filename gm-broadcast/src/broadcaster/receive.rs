@@ -1,6 +1,5 @@
-//! What a payload does that opened: what its header tells of its sender, and, of a broadcast,
-//! delivering it once and taking the share that came with it. Knows nothing of how it came, but the
-//! way.
+//! Decoded payloads: evaluates the header of any payload, and delivers each broadcast once and
+//! accepts its subtree.
 
 use std::sync::Arc;
 
@@ -20,31 +19,31 @@ use crate::retransmit_cache::Content;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// By which way a payload came.
+/// How a payload arrived.
 pub(super) struct Inbound<'a> {
     pub(super) path: Path,
-    /// The epoch in which its frame was sealed.
+    /// The epoch of its frame's nonce; `None` without encryption.
     pub(super) epoch: Option<[u8; 8]>,
-    /// Its bytes, of a datagram.
+    /// The bytes of a datagram; empty for connections and retransmissions.
     pub(super) raw: &'a [u8],
     pub(super) link: Option<ConnectionId>,
-    /// How many bytes its payload has.
+    /// Size of its payload in bytes.
     pub(super) bytes: usize,
-    /// The IP address from which it came, of a datagram.
+    /// The source address of a datagram.
     pub(super) source: Option<std::net::IpAddr>,
 }
 
-/// What is delivered.
+/// A broadcast that is about to be delivered.
 struct InboundBroadcast {
     id: BroadcastId,
     sender: NetId,
     path: Path,
     bytes: usize,
-    /// It is what we asked for because we had not heard it.
+    /// It is a retransmission, because this node missed the multicast.
     retransmitted: bool,
 }
 
-/// A share that is to be passed on.
+/// A subtree that this node should forward.
 #[derive(Clone, Debug)]
 pub(super) struct RelayTask {
     pub(super) from: NetId,
@@ -52,15 +51,15 @@ pub(super) struct RelayTask {
     pub(super) ack_request: Option<RelayAckRequest>,
 }
 
-/// A notice of what we do not have.
+/// An announced broadcast whose content has not arrived.
 #[derive(Debug)]
 pub(super) struct AwaitedContent {
     pub(super) relay_tasks: Vec<RelayTask>,
-    /// How often it was asked for.
+    /// Number of requests for it.
     pub(super) tries: u32,
 }
 
-/// Shares of one broadcast that wait for its content, at most.
+/// Greatest number of subtrees that wait for one content.
 const MAX_RELAY_TASKS: usize = 4;
 
 impl<H: Handler> Broadcaster<H> {
@@ -95,7 +94,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// What a header tells of its sender, whatever it carries.
+    /// Evaluates what a header shows about its sender, whatever the payload.
     pub(super) fn note_sender(&mut self, now: Time, inbound: &Inbound<'_>, header: &Header) {
         let (sender, me) = (header.sender, self.config.me);
         if let Some(ip) = inbound.source {
@@ -114,7 +113,7 @@ impl<H: Handler> Broadcaster<H> {
         if header.island.is_some() {
             peer.island_id = header.island;
         }
-        // It lives: whatever failed before, it may be dialled again.
+        // The node is alive: whatever failed before, it may be dialed again.
         peer.backoff_until = Time::ZERO;
         peer.refusals = 0;
         if new {
@@ -147,19 +146,19 @@ impl<H: Handler> Broadcaster<H> {
         if header.neighbors_lost.binary_search(&me).is_ok() {
             self.reception.deny(sender);
         }
-        // A multicast without a number says that there was none yet: then the first of all will be
-        // missed, too.
+        // A multicast without a number shows that none with content was sent yet: then a loss of
+        // the first one will be noticed, too.
         let number = header.multicast_sequence.or((inbound.path == Path::Multicast).then_some(0));
         if let (Some(epoch), Some(number)) = (inbound.epoch, number)
             && self.reception.is_near(sender)
         {
             let ask = now + self.jitter_rng.duration_up_to(self.config.timings.nack_jitter);
-            let pace = self.nack_policy();
+            let policy = self.nack_policy();
             let is_this = inbound.path == Path::Multicast && header.routing != Routing::Direct;
             if is_this {
-                self.loss_recovery.on_received(sender, epoch, number, ask, pace);
+                self.loss_recovery.on_received(sender, epoch, number, ask, policy);
             } else {
-                self.loss_recovery.on_number_known(sender, epoch, number, ask, pace);
+                self.loss_recovery.on_number_known(sender, epoch, number, ask, policy);
             }
         }
         self.after_reception_change(now);
@@ -170,7 +169,7 @@ impl<H: Handler> Broadcaster<H> {
         NackPolicy { retry: times.nack_retry, max_missing: self.config.limits.missing_per_node }
     }
 
-    /// A broadcast came, or the notice of one.
+    /// Handles a broadcast, or the announcement of one.
     pub(super) fn on_broadcast(
         &mut self,
         now: Time,
@@ -191,26 +190,21 @@ impl<H: Handler> Broadcaster<H> {
             DedupStatus::Known { delivered, forwarded } => (delivered, forwarded),
             DedupStatus::TooOld => return self.counters.count(Counter::BroadcastsTooOld),
         };
-        let is_notice = body == Body::HeaderOnly;
-        let repeated = inbound.path == Path::Multicast && inbound.raw.is_empty();
-        if !is_notice {
+        let is_announcement = body == Body::HeaderOnly;
+        let retransmitted = inbound.path == Path::Multicast && inbound.raw.is_empty();
+        if !is_announcement {
             if delivered && !planted(Bug::ReplayDelivered) {
                 self.counters.count(Counter::BroadcastDuplicates);
             } else {
-                let delivery = InboundBroadcast {
-                    id,
-                    sender,
-                    path: inbound.path,
-                    bytes: inbound.bytes,
-                    retransmitted: repeated,
-                };
+                let delivery =
+                    InboundBroadcast { id, sender, path: inbound.path, bytes: inbound.bytes, retransmitted };
                 self.deliver(now, delivery, body);
             }
         }
         if inbound.path != Path::Connection {
             if planted(Bug::DatagramsForward) && !forwarded {
-                let everybody = RelayTask { from: sender, targets: self.known(), ack_request: None };
-                self.accept_relay_task(now, id, everybody, false);
+                let to_all = RelayTask { from: sender, targets: self.known(), ack_request: None };
+                self.accept_relay_task(now, id, to_all, false);
             }
             return;
         }
@@ -220,13 +214,13 @@ impl<H: Handler> Broadcaster<H> {
             reissued: receipts.reassigned,
         });
         let task = RelayTask { from: sender, targets: list, ack_request: ask };
-        if is_notice && !delivered {
+        if is_announcement && !delivered {
             self.await_content(now, id, task);
         } else {
             self.accept_relay_task(now, id, task, forwarded);
-            if is_notice && ask.is_none() && self.reception.is_near(sender) {
-                // Whoever asks wants to know whether the multicast was heard, not whether we found
-                // other ways to it.
+            if is_announcement && ask.is_none() && self.reception.is_near(sender) {
+                // The sender needs to know whether the multicast was received, not whether the
+                // content arrived another way.
                 let repeated =
                     self.retransmit_cache.broadcast(&id).is_some_and(|content| content.retransmitted);
                 self.send_ack(
@@ -239,8 +233,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Hands a broadcast that is new to the handler, and multicasts it if nobody of our island can
-    /// have.
+    /// Passes a new broadcast to the handler, and multicasts it if no other node of this island can
+    /// have done so.
     fn deliver(&mut self, now: Time, delivery: InboundBroadcast, body: Body) {
         let InboundBroadcast { id, sender, path, bytes, retransmitted: repeated } = delivery;
         let near = self.reception.is_near(sender);
@@ -255,8 +249,7 @@ impl<H: Handler> Broadcaster<H> {
         let multicast = match path {
             Path::Multicast => true,
             Path::Datagram => false,
-            // Whoever heard it from a neighbour by a connection is one of many whom the neighbour
-            // tells.
+            // A neighbor that sends it by a connection sends it to others of this island too.
             Path::Connection => {
                 !near && !planted(Bug::RelayDoesNotMulticast) && self.multicast(now, id, &body)
             }
@@ -281,8 +274,8 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// Multicasts a broadcast, once: with content, under the next number. False if we do not
-    /// multicast, or it does not fit.
+    /// Multicasts a broadcast with content, under the next sequence number. False if multicast is
+    /// off, or it does not fit into a datagram.
     pub(super) fn multicast(&mut self, now: Time, id: BroadcastId, body: &Body) -> bool {
         if !self.config.multicast {
             return false;
@@ -292,7 +285,7 @@ impl<H: Handler> Broadcaster<H> {
         let mut header = self.broadcast_header(now, None, id, Vec::new(), None);
         let mut bytes = self.seal_datagram(None, &header, body);
         if bytes.is_none() && !(header.neighbors_gained.is_empty() && header.neighbors_lost.is_empty()) {
-            // What was to go along has to go alone.
+            // The reception changes are left out, and sent later.
             self.reception.put_back(
                 &std::mem::take(&mut header.neighbors_gained),
                 &std::mem::take(&mut header.neighbors_lost),
@@ -315,7 +308,7 @@ impl<H: Handler> Broadcaster<H> {
         true
     }
 
-    /// A share came with what we have: it is passed on.
+    /// Forwards a subtree whose content is present.
     fn accept_relay_task(&mut self, now: Time, id: BroadcastId, task: RelayTask, forwarded: bool) {
         if task.targets.is_empty() && task.ack_request.is_none() {
             return;
@@ -329,8 +322,8 @@ impl<H: Handler> Broadcaster<H> {
         self.forward_subtree(now, id, task);
     }
 
-    /// A share came with the notice of what we do not have: the multicast may be on its way, else
-    /// it is asked for.
+    /// Keeps a subtree until its content arrives: the multicast may be on its way; otherwise the
+    /// content is requested.
     fn await_content(&mut self, now: Time, id: BroadcastId, task: RelayTask) {
         let near = self.reception.is_near(task.from);
         let room = self.awaited_content.len() < self.config.limits.cached_broadcasts;
@@ -340,14 +333,15 @@ impl<H: Handler> Broadcaster<H> {
             }
         } else if room {
             self.awaited_content.insert(id, AwaitedContent { relay_tasks: vec![task], tries: 0 });
-            let patience = if near { self.config.timings.content_wait } else { std::time::Duration::ZERO };
-            self.timers.set(Timer::AwaitedContent(id), now + patience);
+            let wait = if near { self.config.timings.content_wait } else { std::time::Duration::ZERO };
+            self.timers.set(Timer::AwaitedContent(id), now + wait);
         } else {
             self.counters.count(Counter::AnnouncementsDropped);
         }
     }
 
-    /// The content of a notice did not come: who sent the notice is asked, a few times.
+    /// The content of an announcement did not arrive in time: requests it from the sender of the
+    /// announcement, a few times.
     pub(super) fn on_awaited_content_timer(&mut self, now: Time, id: BroadcastId) {
         let Some(pending) = self.awaited_content.get_mut(&id) else { return };
         pending.tries += 1;
@@ -366,5 +360,5 @@ impl<H: Handler> Broadcaster<H> {
     }
 }
 
-/// How often the content of a notice is asked for.
+/// Greatest number of requests for the content of an announcement.
 const MAX_CONTENT_REQUESTS: u32 = 3;

@@ -1,4 +1,4 @@
-//! How long grouping and planning take, printed. Asserts nothing and knows no law.
+//! Measurement of grouping and planning: prints durations and asserts nothing.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use crate::latency_class::{LatencyClass, PathCosts};
 use crate::postal::tests::cost;
 use crate::rng::Rng;
 
-/// The median of eleven runs, of grouping and of planning nodes that stand alone; and how many
-/// shares there are.
+/// Median durations of eleven runs, of grouping and of planning single nodes; and the number of
+/// subtrees.
 fn measure(count: u32, mixed: bool, costs: &PathCosts) -> (Duration, Duration, usize) {
     let class = |number: u32| if mixed { SLOWEST_FIRST[number as usize % 3] } else { LatencyClass::Wan };
     let target =
@@ -37,7 +37,7 @@ fn measure(count: u32, mixed: bool, costs: &PathCosts) -> (Duration, Duration, u
     (grouped, planned, runs[0].2)
 }
 
-/// To be run by name, in release.
+/// Run by name, in release mode.
 #[test]
 #[ignore = "a measurement"]
 fn plans_are_quick() {

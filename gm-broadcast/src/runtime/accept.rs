@@ -1,4 +1,4 @@
-//! Takes connections as they come. An error never ends it: the system may be out of something for a
+//! Accept loop of the TCP listener. Errors never end it: the system may run out of a resource for a
 //! while.
 
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::connection::{ConnectionEvent, error_reason};
 use super::stats::RuntimeStats;
 use crate::counter::Counter;
 
-/// How long nothing is accepted after an error, doubled each time...
+/// Pause after an error, doubled each time...
 const FIRST_DELAY: Duration = Duration::from_millis(5);
 /// ... up to this.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// Hands every connection to the driver, until that ends.
+/// Passes every connection to the driver, until the driver ends.
 pub(super) async fn accept(
     listener: TcpListener,
     events: mpsc::Sender<ConnectionEvent>,

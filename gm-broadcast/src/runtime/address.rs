@@ -1,5 +1,5 @@
-//! Which address is ours, where we listen, and on which interface we multicast: a pure function of
-//! the settings and of what the system has. Opens no socket.
+//! Choice of the node's address, the address to listen at, and the multicast interface: a pure
+//! function of the settings and the system's interfaces.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use super::error::AddressError;
 use super::nic::Nic;
 use super::settings::{RuntimeSettings, Seed};
 
-/// An address that could be meant, and the interface that has it.
+/// An address of this machine that could be the node's, and its interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The address.
@@ -23,7 +23,6 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// Candidates in one line.
 pub(super) fn list_candidates(candidates: &[Candidate]) -> String {
     if candidates.is_empty() {
         return "none".to_owned();
@@ -31,24 +30,24 @@ pub(super) fn list_candidates(candidates: &[Candidate]) -> String {
     candidates.iter().map(Candidate::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What the system has.
+/// Addresses and default route of the system.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SystemAddresses {
     pub(super) nics: Vec<Nic>,
-    /// From where packets to afar would go, if there is a default route: by IPv4, and else by IPv6.
+    /// Source address of packets along the default route, if there is one: of IPv4, else of IPv6.
     pub(super) routed: Option<IpAddr>,
 }
 
-/// What was settled.
+/// The chosen addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChosenAddresses {
     pub(super) address: IpAddr,
     pub(super) bind: IpAddr,
-    /// Where to multicast; nothing if that is off.
+    /// The multicast group and interface; `None` if multicast is off.
     pub(super) group: Option<(SocketAddr, Nic)>,
 }
 
-/// Settles all three.
+/// Chooses the addresses, or returns which setting is missing or wrong.
 pub(super) fn choose_addresses(
     settings: &RuntimeSettings,
     system: &SystemAddresses,
@@ -84,7 +83,7 @@ pub(super) fn choose_addresses(
     Ok(ChosenAddresses { address, bind, group })
 }
 
-/// All of 127.0.0.0/8 is here, though only one of it is listed.
+/// All of 127.0.0.0/8 is local, although the system lists only one address of it.
 fn is_loopback_v4(ip: IpAddr) -> bool {
     ip.is_ipv4() && ip.is_loopback()
 }
@@ -96,8 +95,8 @@ fn remote_address(seed: &Seed) -> Option<SocketAddr> {
     }
 }
 
-/// The one address of the default route's interface; without such a route the only address of this
-/// machine.
+/// The only address of the default route's interface; without such a route, the only address of
+/// this machine.
 fn default_address(system: &SystemAddresses) -> Result<IpAddr, AddressError> {
     let unclear = |why| AddressError::Unclear { why, candidates: candidates(system) };
     let Some(routed) = system.routed else {
@@ -113,8 +112,8 @@ fn default_address(system: &SystemAddresses) -> Result<IpAddr, AddressError> {
     }
 }
 
-/// The only address that can be ours. Beside one of IPv4, those of IPv6 on the same interface do
-/// not count, as with a default route.
+/// The only usable address of this machine. IPv6 addresses beside an IPv4 address of the same
+/// interface do not count, as with a default route.
 fn only_address(system: &SystemAddresses) -> Option<IpAddr> {
     let all: Vec<&Nic> = system.nics.iter().filter(|nic| is_usable(nic.ip)).collect();
     let v4: Vec<&Nic> = all.iter().copied().filter(|nic| nic.ip.is_ipv4()).collect();
@@ -134,7 +133,7 @@ fn candidates(system: &SystemAddresses) -> Vec<Candidate> {
     usable.map(|nic| Candidate { ip: nic.ip, interface: nic.name.clone() }).collect()
 }
 
-/// The interface that we multicast on, with one of its addresses of the family.
+/// The interface for multicast, with one of its addresses of the family.
 fn interface(
     settings: &RuntimeSettings,
     system: &SystemAddresses,

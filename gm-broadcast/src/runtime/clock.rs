@@ -1,4 +1,5 @@
-//! Time as machines count it, jumps of the wall clock, and the system's chance. Knows no machine.
+//! Clocks of the runtime: the machine's time, detection of jumps of the wall clock, and the
+//! system's random generator.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,17 +9,14 @@ use rand::rngs::SysRng;
 use super::error::RuntimeError;
 use crate::time::Time;
 
-/// 32 bytes of the system's generator of secrets: what a machine begins with.
-///
-/// # Errors
-/// [`RuntimeError::Entropy`]: then nothing may be sealed.
+/// 32 random bytes of the system, the seed of a machine.
 pub fn entropy() -> Result<[u8; 32], RuntimeError> {
     let mut bytes = [0; 32];
     SysRng.try_fill_bytes(&mut bytes).map_err(|error| RuntimeError::Entropy(error.to_string()))?;
     Ok(bytes)
 }
 
-/// Seconds since 1970 by the wall clock; 0 if it shows a time before.
+/// Seconds since 1970 by the wall clock; 0 for an earlier time.
 #[must_use]
 pub fn unix_seconds() -> u64 {
     seconds(SystemTime::now())
@@ -28,7 +26,7 @@ fn seconds(now: SystemTime) -> u64 {
     u64::try_from(nanos(now) / 1_000_000_000).unwrap_or(0)
 }
 
-/// Nanoseconds since 1970, negative before: whatever a clock may show.
+/// Nanoseconds since 1970, negative before; any time is valid.
 fn nanos(now: SystemTime) -> i128 {
     let signed = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
     match now.duration_since(SystemTime::UNIX_EPOCH) {
@@ -37,7 +35,7 @@ fn nanos(now: SystemTime) -> i128 {
     }
 }
 
-/// The monotonic clock since its making, and the wall clock beside it.
+/// The monotonic clock since its creation, and the wall clock beside it.
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
@@ -53,35 +51,36 @@ impl Clock {
         Time::ZERO + self.start.elapsed()
     }
 
-    /// When the runtime has to wake for a time.
+    /// The tokio instant of a machine's time, at most a year ahead.
     pub(super) fn instant(&self, time: Time) -> tokio::time::Instant {
         let far = self.start + Duration::from_secs(365 * 86_400);
         let at = self.start.checked_add(time.since(Time::ZERO)).unwrap_or(far).min(far);
         tokio::time::Instant::from_std(at)
     }
 
-    /// Whether fresh chance is due: the wall clock jumped against the monotonic one, or the last
-    /// was taken long ago.
+    /// Whether new entropy is due: the wall clock jumped against the monotonic one, or the last
+    /// renewal was long ago.
     pub(super) fn wants_entropy(&mut self) -> bool {
         self.jumps.jumped(self.start.elapsed(), nanos(SystemTime::now()))
     }
 }
 
-/// So much difference between two looks is a jump: clocks are slewed by less than a thousandth.
+/// Difference between two readings that counts as a jump: clocks are slewed by less than a
+/// thousandth.
 const MIN_JUMP: Duration = Duration::from_secs(1);
-/// Chance is renewed at least so often.
+/// Greatest interval between renewals of entropy.
 const ENTROPY_RENEWAL: Duration = Duration::from_secs(24 * 3_600);
 
-/// Tells a jump from two clocks. Looked at every second, or oftener.
+/// Detects jumps by comparing two clocks, at least once a second.
 #[derive(Debug, Default)]
 struct Jumps {
-    /// By how many nanoseconds the wall clock was ahead of the monotonic one at the last look.
+    /// Nanoseconds by which the wall clock was ahead of the monotonic one at the last reading.
     last: Option<i128>,
     renewed: Duration,
 }
 
 impl Jumps {
-    /// Of a wall clock in nanoseconds since any time.
+    /// Whether the clocks jumped, or a renewal is due; `wall` is in nanoseconds since any time.
     fn jumped(&mut self, monotonic: Duration, wall: i128) -> bool {
         let ahead = wall.saturating_sub(i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX));
         let Some(ahead_then) = self.last.replace(ahead) else { return false };
@@ -114,7 +113,7 @@ mod tests {
             if seconds < 0 { epoch.checked_sub(offset) } else { epoch.checked_add(offset) }.unwrap()
         };
         // 1901, the last second before 1970, 1970, after 2038 and 2106, and after the year 9999;
-        // then the ends of what a system can show.
+        // then the extremes that a system can show.
         let second = 1_000_000_000;
         for time in [
             -2_147_483_648,
@@ -131,7 +130,7 @@ mod tests {
         }
         let half = SystemTime::UNIX_EPOCH - Duration::from_millis(500);
         assert_eq!((seconds(half), nanos(half)), (0, -500_000_000));
-        // A clock that walks from before 1970 into it does not jump; one that is set does.
+        // A clock that runs from before 1970 into it does not jump; one that is set does.
         let mut jumps = Jumps::default();
         assert!((0..20).all(|second| !jumps.jumped(of(second), wall(i64::try_from(second).unwrap() - 10))));
         assert!(jumps.jumped(of(20), wall(-100)) && !jumps.jumped(of(21), wall(-99)));

@@ -1,9 +1,8 @@
-//! One connection: a task that connects, reads pieces, writes what is handed to it, and ends in an
-//! orderly way. Knows no frame.
+//! Task of one connection: connects, reads chunks, writes frames, and closes in an orderly way.
 //!
-//! Bytes are read when there is a place for them in the driver's queue, into that place: a
-//! connection holds none of its own, and all together hold no more than the queue. Until the driver
-//! says that the peer has proven itself, no more is read than that takes; what else the peer sends
+//! Bytes are read only once there is room for them in the driver's queue: a connection holds none
+//! of its own, and all together hold no more than the queue. Until the driver reports that the peer
+//! is authenticated, the task reads no more than the handshake and a first frame; further data
 //! stays with the system, which stops the peer once the socket's buffer is full.
 
 use std::io::{self, ErrorKind};
@@ -23,39 +22,39 @@ use crate::config::BroadcasterLimits;
 use crate::counter::Counter;
 use crate::machine::{ConnectionId, DialFailure};
 
-/// What tasks tell the driver.
+/// A notification of a task to the driver.
 pub(super) enum ConnectionEvent {
     Accepted(TcpStream, SocketAddr),
     Opened(ConnectionId),
     Refused(ConnectionId, DialFailure),
     Bytes(ConnectionId, Vec<u8>),
     Sent(ConnectionId, usize),
-    /// It ended; whether the system gave it up because nothing was acknowledged.
+    /// The connection ended; true if the system gave it up without acknowledgements.
     Closed(ConnectionId, bool),
     Seeds(Vec<NetId>),
 }
 
-/// Bytes that are read in one go: with the places of the driver's queue, all that waits for the
-/// driver.
+/// Bytes of one read; together with the length of the driver's queue, this limits all data that
+/// waits for the driver.
 const READ_BYTES: usize = 16 << 10;
-/// Frames that wait are written in one go up to this many bytes.
+/// Waiting frames are combined into one write up to this size.
 const WRITE_BATCH_BYTES: usize = 64 << 10;
 
-/// What a task of a connection works with.
+/// Channels and settings of a connection's task.
 pub(super) struct ConnectionIo {
     pub(super) link: ConnectionId,
-    /// What is to be written; after its end, the connection is to be closed.
+    /// Data to write; when the channel ends, the connection is closed.
     pub(super) outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
-    /// Ends together with `outgoing`, even while that is not looked at.
+    /// Ends together with `outgoing`; polled even while `outgoing` is not.
     pub(super) ordered: oneshot::Receiver<()>,
-    /// Told once the peer has proven itself; dropped if the connection is not wanted any longer.
+    /// Resolves once the peer is authenticated; dropped if the connection is no longer wanted.
     pub(super) authenticated: oneshot::Receiver<()>,
     pub(super) events: mpsc::Sender<ConnectionEvent>,
     pub(super) stats: RuntimeStats,
     pub(super) linger: Duration,
 }
 
-/// Connects, and goes on as [`run`].
+/// Connects, then continues as [`run`].
 pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration, mut ends: ConnectionIo) {
     let connected = tokio::select! {
         connected = tokio::time::timeout(within, tcp::connect(to, small_segments)) => connected,
@@ -71,8 +70,8 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
         Err(_) => DialFailure::Unreachable,
         Ok(Err(error)) => {
             ends.stats.count_reason(Counter::DialErrors, error_reason(&error));
-            // Only the host itself says no: whatever else fails, on this host or on the way, may
-            // soon work.
+            // Only this error is a refusal by the host; any other failure, here or on the path, may
+            // be temporary.
             if error.kind() == ErrorKind::ConnectionRefused {
                 DialFailure::Refused
             } else {
@@ -83,14 +82,14 @@ pub(super) async fn dial(to: SocketAddr, small_segments: bool, within: Duration,
     let _ = ends.events.send(ConnectionEvent::Refused(ends.link, refusal)).await;
 }
 
-/// Moves bytes both ways until either side ends it.
+/// Copies bytes in both directions until either side ends the connection.
 pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
-    let ConnectionIo { link, outgoing, mut ordered, authenticated: proven, events, stats, linger } = ends;
+    let ConnectionIo { link, outgoing, mut ordered, authenticated, events, stats, linger } = ends;
     if let Err(error) = tcp::prepare(&stream) {
         stats.count_reason(Counter::ConnectionErrors, error_reason(&error));
     }
     let (from, to) = stream.into_split();
-    let mut reading = pin!(read(from, link, proven, &events, &stats));
+    let mut reading = pin!(read(from, link, authenticated, &events, &stats));
     let mut writing = pin!(write(to, link, outgoing, &events, &stats));
     let mut is_written = false;
     let ended = tokio::select! {
@@ -110,9 +109,8 @@ pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
         let _ = events.send(ConnectionEvent::Closed(link, stalled)).await;
         return;
     }
-    // What waits is written, then the other side has time to say that it is done: closed earlier,
-    // what it has not read yet would be lost to a reset, because something of it may be unread
-    // here.
+    // Waiting data is written, then the peer has time to close its side: if it still has unread
+    // data when this side closes, a reset would discard it.
     let flushed = async {
         if !is_written {
             let _ = writing.await;
@@ -124,31 +122,32 @@ pub(super) async fn run(stream: TcpStream, ends: ConnectionIo) {
     }
 }
 
-/// What of a connection is read.
+/// Reading mode of a connection.
 enum ReadMode {
-    /// So many bytes, until its peer has proven itself.
+    /// At most this many bytes, until the peer is authenticated.
     UpTo(usize),
-    /// Whatever comes.
+    /// Everything.
     All,
-    /// Whatever comes, and it is thrown away: the machine ended the connection, and what is unread
-    /// at its end would be lost to a reset, with what we sent last.
+    /// Everything, and discard it: the machine closed the connection, and unread data at its end
+    /// would cause a reset, which would discard what was sent last.
     Discard,
 }
 
-/// Reads until the other side ends.
+/// Reads until the peer closes its side.
 async fn read(
     from: OwnedReadHalf,
     link: ConnectionId,
-    proven: oneshot::Receiver<()>,
+    authenticated: oneshot::Receiver<()>,
     events: &mpsc::Sender<ConnectionEvent>,
     stats: &RuntimeStats,
 ) -> io::Result<()> {
-    let (mut reads, mut proven) = (ReadMode::UpTo(BroadcasterLimits::UNAUTHENTICATED_BYTES), Some(proven));
+    let (mut reads, mut authenticated) =
+        (ReadMode::UpTo(BroadcasterLimits::UNAUTHENTICATED_BYTES), Some(authenticated));
     loop {
-        let most = match (&reads, &mut proven) {
-            (ReadMode::UpTo(0), Some(told)) => {
-                reads = if told.await.is_ok() { ReadMode::All } else { ReadMode::Discard };
-                proven = None;
+        let max = match (&reads, &mut authenticated) {
+            (ReadMode::UpTo(0), Some(is_authenticated)) => {
+                reads = if is_authenticated.await.is_ok() { ReadMode::All } else { ReadMode::Discard };
+                authenticated = None;
                 continue;
             }
             (ReadMode::UpTo(left), _) => READ_BYTES.min(*left),
@@ -156,13 +155,13 @@ async fn read(
         };
         from.readable().await?;
         if matches!(reads, ReadMode::Discard) {
-            if take(&from, most)?.is_some_and(|bytes| bytes.is_empty()) {
+            if take(&from, max)?.is_some_and(|bytes| bytes.is_empty()) {
                 return Ok(());
             }
             continue;
         }
         let Ok(place) = events.reserve().await else { return Ok(()) };
-        let Some(bytes) = take(&from, most)? else { continue };
+        let Some(bytes) = take(&from, max)? else { continue };
         if bytes.is_empty() {
             return Ok(());
         }
@@ -174,11 +173,11 @@ async fn read(
     }
 }
 
-/// What is there, at most so many bytes; nothing if it was less than it seemed. No bytes: the other
-/// side has ended.
-fn take(from: &OwnedReadHalf, most: usize) -> io::Result<Option<Vec<u8>>> {
+/// Reads at most `max` available bytes; `None` if there are none after all, no bytes if the peer
+/// closed its side.
+fn take(from: &OwnedReadHalf, max: usize) -> io::Result<Option<Vec<u8>>> {
     let mut buffer = [0; READ_BYTES];
-    let room = buffer.get_mut(..most).unwrap_or_default();
+    let room = buffer.get_mut(..max).unwrap_or_default();
     match from.try_read(room) {
         Ok(length) => Ok(Some(room.get(..length).unwrap_or_default().to_vec())),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -186,7 +185,7 @@ fn take(from: &OwnedReadHalf, most: usize) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Writes until nothing more can come, and says to the other side that it was all.
+/// Writes until the channel ends, then closes this side.
 async fn write(
     mut to: OwnedWriteHalf,
     link: ConnectionId,
@@ -213,7 +212,7 @@ async fn write(
     to.shutdown().await
 }
 
-/// The reason as which an error of a socket is counted.
+/// The reason as which a socket error is counted.
 pub(super) fn error_reason(error: &io::Error) -> &'static str {
     // EMFILE and ENFILE have no kind of their own.
     if cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24)) {

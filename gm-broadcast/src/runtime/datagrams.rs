@@ -1,9 +1,8 @@
-//! The datagram sockets of a running shell: what comes, some at a time, and what waits for room in
-//! the system. Knows no frame.
+//! Datagram sockets of the runtime: batched reads, and a bounded queue of sends.
 //!
-//! Sends and receives of many datagrams in one call of the system (`sendmmsg`, `recvmmsg`) need
-//! code that the workspace forbids (`unsafe`) or a crate that has it; here one wake reads up to
-//! [`BATCH`], which saves the wakes and not the calls.
+//! System calls for many datagrams at once (`sendmmsg`, `recvmmsg`) need `unsafe` code, which the
+//! workspace forbids, or a crate that has it. Here one wake-up reads up to [`BATCH`] datagrams,
+//! which saves wake-ups but no system calls.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -21,19 +20,18 @@ use super::stats::RuntimeStats;
 use crate::counter::Counter;
 use crate::machine::Via;
 
-/// Datagrams that are read from one socket before anything else gets its turn.
+/// Datagrams that are read from one socket before other work is done.
 pub const BATCH: usize = 64;
-/// Bytes of datagrams after which no more are read before anything else gets its turn: anybody can
-/// send the largest.
+/// Bytes of datagrams after which other work is done, as anyone can send the largest ones.
 const BATCH_BYTES: usize = 256 << 10;
-/// Datagrams that wait for room in the system; beyond it the oldest is dropped.
+/// Queued datagrams for which the system has no room; beyond it, the oldest is dropped.
 const MAX_QUEUED: usize = 1_024;
-/// Bytes of the largest datagram.
+/// Size of the largest datagram in bytes.
 const MAX_DATAGRAM_BYTES: usize = 1 << 16;
-/// How long a socket is left alone after an error of it.
+/// Pause of reading after a socket error.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
-/// One datagram that came.
+/// A received datagram.
 pub(super) struct ReceivedDatagram {
     pub(super) from: SocketAddr,
     pub(super) via: Via,
@@ -46,7 +44,7 @@ pub(super) struct DatagramSockets {
     multicast: Option<UdpSocket>,
     group: Option<SocketAddr>,
     send_queue: VecDeque<(SocketAddr, Vec<u8>)>,
-    /// Nothing is read before, after an error.
+    /// Earliest time of the next read, after an error.
     resume: Option<Instant>,
     buffer: Vec<u8>,
     stats: RuntimeStats,
@@ -75,7 +73,7 @@ impl DatagramSockets {
         self.send_queue.is_empty()
     }
 
-    /// Waits until something can be read, if `read`, or what waits can be sent.
+    /// Waits until a socket is readable, if `read`, or queued datagrams can be sent.
     pub(super) async fn ready(&self, read: bool) {
         if let Some(resume) = self.resume {
             tokio::time::sleep_until(resume).await;
@@ -100,7 +98,7 @@ impl DatagramSockets {
         self.queue(to, bytes);
     }
 
-    /// Sends to the group, if there is one.
+    /// Sends to the multicast group, if there is one.
     pub(super) fn multicast(&mut self, bytes: Vec<u8>) {
         match self.group {
             Some(group) => {
@@ -121,7 +119,7 @@ impl DatagramSockets {
         self.flush();
     }
 
-    /// Sends what waits, as far as there is room.
+    /// Sends queued datagrams, as far as the system has room.
     pub(super) fn flush(&mut self) {
         while let Some((to, bytes)) = self.send_queue.front() {
             match self.unicast.try_send_to(bytes, *to) {
@@ -133,7 +131,7 @@ impl DatagramSockets {
         }
     }
 
-    /// What came, up to [`BATCH`] of each socket, and about 256 KiB of each.
+    /// Reads up to [`BATCH`] datagrams and about 256 KiB from each socket.
     pub(super) fn receive(&mut self) -> Vec<ReceivedDatagram> {
         let mut taken = Vec::new();
         self.resume = None;

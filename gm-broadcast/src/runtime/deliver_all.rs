@@ -1,4 +1,4 @@
-//! The plainest handler: it hands on whatever comes. Knows nothing of what it means.
+//! The simplest handler: it delivers every payload.
 
 use gm_clock::NetId;
 use gm_codec::Body;
@@ -6,16 +6,16 @@ use gm_codec::Body;
 use crate::handler::{Handler, HandlerOutcome, Received};
 use crate::time::Time;
 
-/// Hands on every broadcast and every direct message, as [`Heard`].
+/// Delivers every broadcast and every direct message as a [`DeliveredBody`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeliverAll;
 
-/// What an [`Inbox`] got.
+/// A payload that [`DeliverAll`] delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveredBody {
-    /// Who said it first.
+    /// The origin of a broadcast, or the sender of a direct message.
     pub origin: NetId,
-    /// What.
+    /// The payload.
     pub body: Body,
 }
 

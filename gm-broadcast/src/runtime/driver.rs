@@ -1,7 +1,7 @@
-//! The task that owns a machine: it hands in what comes, with the time, pulls what is to be done,
-//! and does it. Knows no protocol.
+//! The task that owns a machine: it passes in inputs with the time, pulls the outputs, and performs
+//! them.
 //!
-//! `driver/links.rs`: what it does for connections; `driver/end.rs`: how it ends.
+//! `driver/connections.rs` handles connections, `driver/shutdown.rs` the end.
 
 mod connections;
 mod shutdown;
@@ -31,10 +31,10 @@ use crate::machine::{ConnectionId, Input, Output};
 use crate::rng::Rng;
 use crate::time::Time;
 
-/// Pieces that wait for the driver, at most; whoever has one more waits. With 16 KiB each, 4 MiB of
-/// what came.
+/// Greatest number of chunks that wait for the driver; a connection with one more waits. With 16
+/// KiB each, 4 MiB of received data.
 const MAX_CONNECTION_EVENTS: usize = 256;
-/// How often the clocks are compared, at least.
+/// Greatest interval between comparisons of the clocks.
 const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 type OutputOf<M> = MachineOutput<<M as crate::Machine>::Delivery, <M as crate::Machine>::Event>;
@@ -49,24 +49,23 @@ struct Driver<M: RuntimeMachine> {
     requests: mpsc::Receiver<Request<M>>,
     connection_events: (mpsc::Sender<ConnectionEvent>, mpsc::Receiver<ConnectionEvent>),
     outputs: mpsc::Sender<OutputOf<M>>,
-    /// What the owner has not taken yet.
+    /// Outputs that the application has not taken yet.
     backlog: VecDeque<OutputOf<M>>,
     connections: BTreeMap<ConnectionId, ConnectionTask>,
     accepted: u64,
     throttle: Throttle,
-    /// Tasks of connections.
     connection_tasks: JoinSet<()>,
     /// The tasks of the listener and of the seeds.
     background_tasks: JoinSet<()>,
-    /// Until when what is queued may still be sent, and who waits for the end.
+    /// During shutdown: until when queued data may still be sent.
     stop_deadline: Option<Time>,
     stop_waiters: Vec<oneshot::Sender<()>>,
     seeds: SeedStates,
 }
 
-/// Drives a machine on the sockets of a door, in a task of the current runtime. The machine's time
-/// began at [`Time::ZERO`], which is now. What it says must be taken from the receiver; if that is
-/// dropped, nobody wants it.
+/// Drives a machine on sockets, in a task of the present tokio runtime. The machine was created at
+/// [`Time::ZERO`], which is now. Its outputs must be taken from the receiver; if that is dropped,
+/// they are discarded.
 ///
 /// # Errors
 /// [`RuntimeError::Runtime`], [`RuntimeError::Entropy`].
@@ -84,14 +83,14 @@ where
     M::Event: Send,
 {
     let stats = RuntimeStats::default();
-    let (orders, orders_taken) = mpsc::channel(sockets.settings.commands.max(1));
-    let (said, heard) = mpsc::channel(sockets.settings.outputs.max(1));
+    let (requests, received_requests) = mpsc::channel(sockets.settings.commands.max(1));
+    let (outputs, received_outputs) = mpsc::channel(sockets.settings.outputs.max(1));
     let events = mpsc::channel(MAX_CONNECTION_EVENTS);
-    let mut callers = JoinSet::new();
+    let mut background_tasks = JoinSet::new();
     let seed_states = SeedStates::default();
     let listener = TcpListener::from_std(sockets.listener).map_err(RuntimeError::Runtime)?;
     let datagrams = DatagramSockets::new(sockets.unicast, sockets.multicast, stats.clone())?;
-    callers.spawn(accept::accept(listener, events.0.clone(), stats.clone()));
+    background_tasks.spawn(accept::accept(listener, events.0.clone(), stats.clone()));
     let first_seeds = sockets.settings.seeds.clone();
     let mut driver = Driver {
         me: sockets.me,
@@ -100,15 +99,15 @@ where
         clock: Clock::new(),
         stats: stats.clone(),
         datagrams,
-        requests: orders_taken,
+        requests: received_requests,
         connection_events: events,
-        outputs: said,
+        outputs,
         backlog: VecDeque::new(),
         connections: BTreeMap::new(),
         accepted: 0,
         throttle: Throttle::default(),
         connection_tasks: JoinSet::new(),
-        background_tasks: callers,
+        background_tasks,
         stop_deadline: None,
         stop_waiters: Vec::new(),
         seeds: seed_states.clone(),
@@ -117,10 +116,10 @@ where
         driver.call_seed(seed)?;
     }
     tokio::spawn(driver.run());
-    Ok((RuntimeHandle { me: sockets.me, requests: orders, seeds: seed_states, stats }, heard))
+    Ok((RuntimeHandle { me: sockets.me, requests, seeds: seed_states, stats }, received_outputs))
 }
 
-/// What the driver woke for.
+/// An event for which the driver woke up.
 enum DriverEvent<M: RuntimeMachine> {
     Request(Option<Request<M>>),
     ConnectionEvent(Option<ConnectionEvent>),
@@ -142,7 +141,7 @@ impl<M: RuntimeMachine> Driver<M> {
                 DriverEvent::Request(Some(Request::Inspect(look))) => look(&self.machine),
                 DriverEvent::Request(Some(Request::Seed(seed))) => {
                     if let Err(error) = self.call_seed(seed) {
-                        tracing::error!("a seed is not called: {error}");
+                        tracing::error!("the seed cannot be added: {error}");
                     }
                 }
                 DriverEvent::Request(Some(Request::Stop(done))) => {
@@ -160,7 +159,7 @@ impl<M: RuntimeMachine> Driver<M> {
         self.shut_down().await;
     }
 
-    /// Starts the task that resolves a seed, unless it is called already.
+    /// Starts the task that resolves a seed, unless it runs already.
     fn call_seed(&mut self, seed: Seed) -> Result<(), RuntimeError> {
         if self.stop_deadline.is_none() && self.seeds.add(&seed) {
             let rng = Rng::new(entropy()?);
@@ -170,22 +169,23 @@ impl<M: RuntimeMachine> Driver<M> {
         Ok(())
     }
 
-    /// Waits for what is next.
+    /// Waits for the next event.
     async fn next_event(&mut self, now: Time) -> DriverEvent<M> {
         let is_behind = !self.backlog.is_empty();
         let reads = !is_behind || self.stop_deadline.is_some();
         let deadline = self.machine.deadline().unwrap_or(Time::NEVER);
         let until = deadline.min(now + CLOCK_CHECK_INTERVAL).min(self.stop_deadline.unwrap_or(Time::NEVER));
-        // That the last handle is gone is told by an order that is none, whenever it went; once
-        // that is known it would be told for ever.
-        let ordered = self.stop_deadline.is_none() || !self.requests.is_closed() || !self.requests.is_empty();
+        // When the last handle is dropped, `recv` returns `None` once; after that it would return
+        // `None` without end.
+        let expects_requests =
+            self.stop_deadline.is_none() || !self.requests.is_closed() || !self.requests.is_empty();
         tokio::select! {
-            order = self.requests.recv(), if ordered => DriverEvent::Request(order),
+            request = self.requests.recv(), if expects_requests => DriverEvent::Request(request),
             event = self.connection_events.1.recv(), if reads => DriverEvent::ConnectionEvent(event),
             () = self.datagrams.ready(reads) => DriverEvent::Datagrams,
             permit = self.outputs.reserve(), if is_behind => {
                 match (permit, self.backlog.pop_front()) {
-                    (Ok(permit), Some(said)) => permit.send(said),
+                    (Ok(permit), Some(output)) => permit.send(output),
                     _ => self.backlog.clear(),
                 }
                 DriverEvent::OwnerReady
@@ -194,7 +194,8 @@ impl<M: RuntimeMachine> Driver<M> {
         }
     }
 
-    /// After whatever happened: what is due, and whether the clocks jumped.
+    /// Called after every event: fires the machine's deadline, and renews entropy after a jump of
+    /// the clocks.
     fn on_deadline(&mut self) {
         if self.clock.wants_entropy() {
             match entropy() {
@@ -222,7 +223,7 @@ impl<M: RuntimeMachine> Driver<M> {
         }
     }
 
-    /// Hands one input to the machine and does all that it wants: the drain rule.
+    /// Passes one input to the machine and performs all outputs: the drain rule.
     fn feed(&mut self, input: Input<M::Command>) {
         let mut input = Some(input);
         while let Some(next) = input.take() {
@@ -235,7 +236,7 @@ impl<M: RuntimeMachine> Driver<M> {
         }
     }
 
-    /// Does one thing. A connection that holds more than it may is cut off, and returned.
+    /// Performs one output. Returns a connection that it cut because too much data was queued.
     fn perform(&mut self, output: Output<M::Delivery, M::Event>) -> Option<ConnectionId> {
         match output {
             Output::Multicast(bytes) => self.datagrams.multicast(bytes),
@@ -250,7 +251,7 @@ impl<M: RuntimeMachine> Driver<M> {
                     self.connections.remove(&link);
                     return Some(link);
                 }
-                // Its task may have ended: that it is closed is on its way.
+                // Its task may have ended: then its end is reported soon.
                 let _ = known.outgoing.send(bytes);
             }
             Output::Close { link } => self.close(link),
@@ -260,14 +261,14 @@ impl<M: RuntimeMachine> Driver<M> {
         None
     }
 
-    fn pass_to_owner(&mut self, said: OutputOf<M>) {
+    fn pass_to_owner(&mut self, output: OutputOf<M>) {
         if !self.backlog.is_empty() {
-            return self.backlog.push_back(said);
+            return self.backlog.push_back(output);
         }
-        match self.outputs.try_send(said) {
-            Err(mpsc::error::TrySendError::Full(said)) => {
+        match self.outputs.try_send(output) {
+            Err(mpsc::error::TrySendError::Full(output)) => {
                 self.stats.count(Counter::OutputQueueFull);
-                self.backlog.push_back(said);
+                self.backlog.push_back(output);
             }
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
         }

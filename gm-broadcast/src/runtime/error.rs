@@ -1,5 +1,4 @@
-//! What can be wrong with the settings and the system before anything begins. Every message names
-//! the setting to change.
+//! Errors of settings and of the system at startup. Every message names the setting to change.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,13 +8,13 @@ use thiserror::Error;
 
 use super::address::{Candidate, list_candidates};
 
-/// Why addresses could not be settled.
+/// Why no addresses could be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
-    /// No address is told, and the system has none that is the obvious one.
-    #[error("which address is ours is not clear ({why}): set `address` to one of {}", list_candidates(.candidates))]
+    /// No address is set, and the system has no obvious one.
+    #[error("cannot determine this node's address ({why}): set `address` to one of {}", list_candidates(.candidates))]
     Unclear {
-        /// Why not.
+        /// The reason.
         why: &'static str,
         /// The addresses of this machine.
         candidates: Vec<Candidate>,
@@ -23,9 +22,9 @@ pub enum AddressError {
     /// The address cannot be that of a node.
     #[error("`address` cannot be that of a node: {0}")]
     NoNetId(#[from] NetIdError),
-    /// The address is not one of this machine, and no other is told to listen at.
+    /// The address is not one of this machine, and no other is set to listen at.
     #[error(
-        "`address` {address} is not an address of this machine: set `bind` to where to listen, one of {}", list_candidates(.candidates)
+        "`address` {address} is not an address of this machine: set `bind` to an address to listen at, one of {}", list_candidates(.candidates)
     )]
     NotHere {
         /// The address.
@@ -33,7 +32,7 @@ pub enum AddressError {
         /// The addresses of this machine.
         candidates: Vec<Candidate>,
     },
-    /// Where to listen is not an address of this machine.
+    /// The address to listen at is not one of this machine.
     #[error("`bind` {bind} is not an address of this machine: it has {}", list_candidates(.candidates))]
     BindNotHere {
         /// The address.
@@ -41,17 +40,17 @@ pub enum AddressError {
         /// The addresses of this machine.
         candidates: Vec<Candidate>,
     },
-    /// Where to listen is of another family than the address.
+    /// The address to listen at is of another family than the node's address.
     #[error("`bind` {bind} is of another family than `address` {address}")]
     BindFamily {
-        /// Where to listen.
+        /// The address to listen at.
         bind: IpAddr,
         /// The address.
         address: IpAddr,
     },
-    /// A node that only this machine can reach calls one elsewhere: it could not call back.
+    /// A node with a loopback address has a seed on another machine, which could not connect back.
     #[error(
-        "`address` {address} is reached from this machine alone, and the `seed` {seed} is elsewhere: set `address`"
+        "`address` {address} is reachable from this machine only, and the `seed` {seed} is on another machine: set `address`"
     )]
     Loopback {
         /// The address.
@@ -59,7 +58,7 @@ pub enum AddressError {
         /// The seed.
         seed: SocketAddr,
     },
-    /// No interface is called so.
+    /// No interface has this name or address.
     #[error("`interface` {interface} is not an interface of this machine: it has {}", list_candidates(.candidates))]
     NoInterface {
         /// The name or address.
@@ -67,16 +66,16 @@ pub enum AddressError {
         /// The addresses of this machine.
         candidates: Vec<Candidate>,
     },
-    /// Which interface to multicast on is not clear.
-    #[error("`interface` must be set, or `multicast` off: neither `address` nor `bind` is one interface's; there are {}", list_candidates(.candidates))]
+    /// The interface for multicast cannot be determined.
+    #[error("cannot determine the interface for multicast, as none has `address` or `bind`: set `interface`, or `multicast` to off; this machine has {}", list_candidates(.candidates))]
     InterfaceUnclear {
         /// The addresses of this machine.
         candidates: Vec<Candidate>,
     },
-    /// That is no group.
-    #[error("`multicast` {group} is no multicast group and port")]
+    /// The setting is no multicast group and port.
+    #[error("`multicast` {group} is not a multicast group with a port")]
     NoGroup {
-        /// What was given.
+        /// The given address.
         group: SocketAddr,
     },
     /// The group is of another family than the address.
@@ -89,47 +88,47 @@ pub enum AddressError {
     },
 }
 
-/// Why a shell does not begin.
+/// Why the runtime cannot start.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
-    /// Addresses.
+    /// No addresses could be chosen.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Somebody else listens there.
-    #[error("port {} of {} is in use: set `port` (or `address`), or stop what listens there", .at.port(), .at.ip())]
+    /// Another process listens at the port.
+    #[error("port {} of {} is in use: set `port` (or `address`), or stop the program that listens there", .at.port(), .at.ip())]
     PortInUse {
-        /// Where.
+        /// The address and port.
         at: SocketAddr,
     },
-    /// The system does not let us listen.
+    /// The system refuses to listen.
     #[error("cannot listen at {at} (`address`, `bind`, `port`): {error}")]
     Listen {
-        /// Where.
+        /// The address and port.
         at: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The system does not let us multicast.
+    /// The system refuses multicast.
     #[error(
-        "cannot multicast to {group} on interface {interface} (`multicast`, `interface`; `multicast` off does without): {step}: {error}"
+        "cannot multicast to {group} on interface {interface} (`multicast`, `interface`; set `multicast` to off to run without): cannot {step}: {error}"
     )]
     Multicast {
         /// The group.
         group: SocketAddr,
         /// The interface.
         interface: String,
-        /// What could not be done.
+        /// The step that failed.
         step: &'static str,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
     /// The system does not list its interfaces.
     #[error("cannot list the interfaces of this machine: {0}")]
     Interfaces(io::Error),
-    /// The system has no chance to give.
-    #[error("the system's generator of secrets does not work: {0}")]
+    /// The system's random generator failed.
+    #[error("the system's random generator failed: {0}")]
     Entropy(String),
-    /// The system does not hand the sockets to the runtime.
-    #[error("cannot hand the sockets to the runtime: {0}")]
+    /// The sockets cannot be registered with tokio.
+    #[error("cannot register the sockets with the runtime: {0}")]
     Runtime(io::Error),
 }

@@ -1,34 +1,34 @@
-//! Whether and where to multicast. Knows no socket.
+//! The multicast setting: default group, a group, or off.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::error::AddressError;
 
-/// The group of a node with an IPv4 address that is told none.
+/// Default group of a node with an IPv4 address.
 pub const DEFAULT_GROUP_V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(224, 1, 1, 1)), 29_999);
-/// The group of a node with an IPv6 address that is told none: within the site.
+/// Default group of a node with an IPv6 address: site-local scope.
 pub const DEFAULT_GROUP_V6: SocketAddr =
     SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0, 0x676d)), 29_999);
 
-/// Whether and to which group we multicast.
+/// Whether and to which group the node multicasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Multicast {
-    /// To the default group of our address's family. If the system refuses it, we go on without,
-    /// and say so.
+    /// The default group of the address's family. If the system refuses it, the node runs without
+    /// multicast and logs a warning.
     #[default]
     Default,
-    /// Neither sent nor heard.
+    /// Multicast is neither sent nor received.
     Off,
-    /// To this group. If the system refuses it, nothing begins.
+    /// This group. If the system refuses it, the node does not start.
     Group(SocketAddr),
 }
 
 impl Multicast {
-    /// The group for a node with that address; nothing if it is off.
+    /// The group for a node with this address; `None` if multicast is off.
     ///
     /// # Errors
-    /// What is given is no group, or of another family than the node.
+    /// The setting is no group, or of another family than the node.
     pub(super) fn group(self, address: IpAddr) -> Result<Option<SocketAddr>, AddressError> {
         match self {
             Multicast::Off => Ok(None),

@@ -1,5 +1,4 @@
-//! What the owner of a shell holds: a handle by which it speaks to the machine, and what it hears.
-//! Knows no socket.
+//! Handle of a running runtime: commands to the machine, its outputs, and shutdown.
 
 use gm_clock::NetId;
 use thiserror::Error;
@@ -14,11 +13,11 @@ use crate::event::BroadcastCommand;
 use crate::handler::Handler;
 use crate::machine::Machine;
 
-/// A machine that the shell can drive: it knows two commands of the shell's own.
+/// A machine that the runtime can drive: it has two commands that the runtime sends.
 pub trait RuntimeMachine: Machine {
-    /// The command that says: call these nodes until they answer, for ever.
+    /// The command that adds seeds.
     fn seeds(seeds: Vec<NetId>) -> Self::Command;
-    /// The command that says: close all connections after what was sent on them.
+    /// The command that closes all connections once their data is sent.
     fn close() -> Self::Command;
 }
 
@@ -32,24 +31,24 @@ impl<H: Handler> RuntimeMachine for Broadcaster<H> {
     }
 }
 
-/// What the machine has for its owner, in its order.
+/// An output of the machine for the application, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MachineOutput<D, E> {
-    /// Something came.
+    /// Received data.
     Delivery(D),
-    /// Something happened.
+    /// A notification.
     Event(E),
 }
 
-/// The shell has ended: nothing is taken any longer.
+/// The runtime has stopped and accepts no requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the shell has ended")]
+#[error("the runtime has stopped")]
 pub struct Stopped;
 
-/// Looks at the machine, between two inputs.
+/// A closure that reads the machine between two inputs.
 pub(super) type Inspection<M> = Box<dyn FnOnce(&M) + Send>;
 
-/// What the driver is told.
+/// A request to the driver.
 pub(super) enum Request<M: Machine> {
     Command(M::Command),
     Inspect(Inspection<M>),
@@ -57,8 +56,8 @@ pub(super) enum Request<M: Machine> {
     Stop(oneshot::Sender<()>),
 }
 
-/// A handle of a running shell. Clones are handles of the same one; when the last is dropped, the
-/// shell ends as if it were stopped.
+/// A handle of a running runtime. Clones refer to the same one; when the last is dropped, it shuts
+/// down as if stopped.
 pub struct RuntimeHandle<M: RuntimeMachine> {
     pub(super) me: NetId,
     pub(super) requests: mpsc::Sender<Request<M>>,
@@ -67,14 +66,14 @@ pub struct RuntimeHandle<M: RuntimeMachine> {
 }
 
 impl<M: RuntimeMachine> RuntimeHandle<M> {
-    /// Our NetId.
+    /// The NetId of the node.
     #[must_use]
     pub const fn me(&self) -> NetId {
         self.me
     }
 
-    /// Gives the machine a command; waits while
-    /// [`RuntimeSettings::commands`](super::Settings::commands) of them wait already.
+    /// Sends a command to the machine; waits while
+    /// [`RuntimeSettings::commands`](super::RuntimeSettings::commands) of them are queued.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -82,23 +81,22 @@ impl<M: RuntimeMachine> RuntimeHandle<M> {
         self.requests.send(Request::Command(command)).await.map_err(|_| Stopped)
     }
 
-    /// Asks the machine something, between two inputs: the answer should be quick, for nothing else
-    /// happens meanwhile.
+    /// Runs a closure on the machine between two inputs. It should be quick, as it blocks the
+    /// driver.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn with_machine<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&M) -> T + Send + 'static,
+        inspect: impl FnOnce(&M) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
         let (answer, answered) = oneshot::channel();
-        let look: Inspection<M> = Box::new(move |machine| drop(answer.send(question(machine))));
-        self.requests.send(Request::Inspect(look)).await.map_err(|_| Stopped)?;
+        let inspection: Inspection<M> = Box::new(move |machine| drop(answer.send(inspect(machine))));
+        self.requests.send(Request::Inspect(inspection)).await.map_err(|_| Stopped)?;
         answered.await.map_err(|_| Stopped)
     }
 
-    /// Calls one more seed, for ever: its name is resolved again and again as those of the settings
-    /// are.
+    /// Adds a seed. Its name is resolved periodically, like those of the settings.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -106,23 +104,23 @@ impl<M: RuntimeMachine> RuntimeHandle<M> {
         self.requests.send(Request::Seed(seed)).await.map_err(|_| Stopped)
     }
 
-    /// The seeds, and what became of their addresses and names. Whether they are reached, the
-    /// machine knows.
+    /// The seeds and the results of their resolution. Whether they are reached, the machine knows.
     #[must_use]
     pub fn seeds(&self) -> Vec<SeedState> {
         self.seeds.read()
     }
 
-    /// What the shell counted since its start: datagrams, bytes, connections, errors of sockets.
-    /// What the machine counts is its own.
+    /// The runtime's counters since its start: datagrams, bytes, connections, socket errors. The
+    /// machine's counters are separate.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.stats.read()
     }
 
-    /// Ends the shell: lets nobody in any longer, gives what is queued
-    /// [`RuntimeSettings::linger`](super::Settings::linger) to be sent, closes all connections,
-    /// which have as long again, and returns when that is done. Done already if it had ended.
+    /// Stops the runtime: accepts no more connections, gives queued data
+    /// [`RuntimeSettings::linger`](super::RuntimeSettings::linger) to be sent, closes all
+    /// connections, which have the same time again, and then returns. Returns at once if it has
+    /// stopped already.
     pub async fn stop(&self) {
         let (done, is_done) = oneshot::channel();
         if self.requests.send(Request::Stop(done)).await.is_ok() {
@@ -143,8 +141,8 @@ impl<M: RuntimeMachine> Clone for RuntimeHandle<M> {
 }
 
 impl<M: RuntimeMachine> std::fmt::Debug for RuntimeHandle<M> {
-    /// Who it is.
+    /// The NetId only.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shell").field("me", &self.me).finish_non_exhaustive()
+        f.debug_struct("RuntimeHandle").field("me", &self.me).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The interfaces of this machine, as far as the shell needs to know them. Knows no setting.
+//! Network interfaces of this machine.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Nic {
     pub(super) name: String,
-    /// 0 if the system does not say.
+    /// 0 if unknown.
     pub(super) index: u32,
     pub(super) ip: IpAddr,
 }
@@ -22,8 +22,8 @@ pub(super) fn list() -> io::Result<Vec<Nic>> {
     Ok(nics.collect())
 }
 
-/// Whether this machine has an address now: it may have vanished from its interface under a running
-/// node. All of 127.0.0.0/8 and the wildcard address are always here.
+/// Whether this machine has an address at present: it may vanish from its interface while a node
+/// runs. All of 127.0.0.0/8 and the wildcard address are always present.
 ///
 /// # Errors
 /// The system does not list its interfaces.
@@ -34,21 +34,21 @@ pub fn has_address(ip: IpAddr) -> io::Result<bool> {
     Ok(list()?.iter().any(|nic| nic.ip == ip))
 }
 
-/// The address from which packets to afar would go. Nothing is sent: connecting a datagram socket
-/// only looks up the route. Addresses for documentation (RFC 5737, RFC 3849) stand for afar.
+/// Source address of packets along the default route. Nothing is sent: connecting a datagram socket
+/// only looks up the route. The destinations are addresses for documentation (RFC 5737, RFC 3849).
 pub(super) fn routed(v6: bool) -> Option<IpAddr> {
-    let (any, afar): (IpAddr, IpAddr) = if v6 {
+    let (any, distant): (IpAddr, IpAddr) = if v6 {
         (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1).into())
     } else {
         (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(203, 0, 113, 1).into())
     };
     let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
-    socket.connect(SocketAddr::new(afar, 9)).ok()?;
+    socket.connect(SocketAddr::new(distant, 9)).ok()?;
     let ip = socket.local_addr().ok()?.ip();
     (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
 }
 
-/// Whether an interface says that it can multicast; nothing if the system does not tell.
+/// Whether an interface has the MULTICAST flag; `None` if the system does not report it.
 pub(super) fn can_multicast(name: &str) -> Option<bool> {
     const IFF_MULTICAST: u32 = 0x1000;
     if name.contains('/') || name.starts_with('.') {

@@ -1,5 +1,4 @@
-//! Seeds: names are resolved again and again, for ever, and what they mean is handed to the
-//! machine, which calls it for ever.
+//! Resolution of seeds: resolves their names periodically, and passes new addresses to the machine.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,53 +14,53 @@ use super::stats::RuntimeStats;
 use crate::counter::Counter;
 use crate::rng::Rng;
 
-/// About how often a name is resolved that could be.
+/// Interval of resolution after a success, randomized by half.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
-/// How long after a failure it is tried again, about, doubled each time...
+/// Delay after a failure, randomized by half and doubled each time...
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// ... up to this.
 const MAX_RETRY: Duration = Duration::from_secs(60);
-/// Seeds, at most: those of the settings and those that were added later.
+/// Greatest number of seeds, of the settings and added later.
 const MAX_SEEDS: usize = 1_024;
-/// Addresses of one name that are handed on, at most, in all its life: what a name means may change
-/// for ever.
+/// Greatest number of addresses of one name that are passed on in all: the addresses of a name may
+/// change without end.
 const MAX_ADDRESSES: usize = 256;
 
-/// What became of the address or the name of a seed.
+/// Result of the resolution of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedResolution {
-    /// It is being looked up for the first time.
+    /// The first lookup is under way.
     Pending,
-    /// It means these nodes.
+    /// It resolves to these nodes.
     Nodes(Vec<NetId>),
-    /// It means this node itself, and nothing else.
+    /// It resolves to this node only.
     Ourselves,
-    /// It means no address that can be a node's, or none that can call us back.
+    /// It resolves to no address of a node that could connect back.
     NoUsableAddress,
-    /// It could not be looked up; it is tried again. What the system said.
+    /// The lookup failed, with this error of the system; it is repeated.
     Failed(String),
 }
 
-/// A seed as it was configured, and what became of it.
+/// A configured seed and its resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedState {
     /// The seed.
     pub seed: Seed,
-    /// What its address or name means now.
+    /// The last result.
     pub resolution: SeedResolution,
 }
 
-/// The states of all seeds, shared by the tasks that resolve them and whoever asks.
+/// The states of all seeds, shared by the tasks that resolve them and the handle.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SeedStates(Arc<Mutex<Vec<SeedState>>>);
 
 impl SeedStates {
-    /// All, in the order in which they were configured.
+    /// All states, in the order of configuration.
     pub(super) fn read(&self) -> Vec<SeedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One more; false if it is there already, or there are as many as may be.
+    /// Adds a seed; false if it exists already, or the limit is reached.
     pub(super) fn add(&self, seed: &Seed) -> bool {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if states.len() >= MAX_SEEDS || states.iter().any(|state| state.seed == *seed) {
@@ -71,7 +70,7 @@ impl SeedStates {
         true
     }
 
-    /// Notes what became of a seed; returns what was known before.
+    /// Records a result; returns the one before.
     fn set(&self, seed: &Seed, resolution: SeedResolution) -> SeedResolution {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let state = states.iter_mut().find(|state| state.seed == *seed);
@@ -79,7 +78,7 @@ impl SeedStates {
     }
 }
 
-/// Finds out what one seed means, until the driver ends.
+/// Resolves one seed until the driver ends.
 pub(super) async fn resolve(
     seed: Seed,
     me: NetId,
@@ -101,7 +100,7 @@ pub(super) async fn resolve(
                 };
                 let failed_before = matches!(states.set(&seed, resolution), SeedResolution::Failed(_));
                 if failed_before {
-                    tracing::info!("the name of the seed {seed} resolves now");
+                    tracing::info!("the seed {seed} resolves again");
                 }
                 let new: Vec<NetId> = nodes.into_iter().filter(|node| !known.contains(node)).collect();
                 known.extend(&new);
@@ -121,7 +120,7 @@ pub(super) async fn resolve(
                 let before = states.set(&seed, SeedResolution::Failed(error.to_string()));
                 if !matches!(before, SeedResolution::Failed(_)) {
                     tracing::warn!(
-                        "the name of the seed {seed} does not resolve: {error}. It is tried again; is the name right, and does this machine's resolver know it?"
+                        "the seed {seed} does not resolve: {error}; retrying. Check the name and this machine's resolver"
                     );
                 }
                 let wait = pause;
@@ -143,7 +142,7 @@ async fn addresses(seed: &Seed) -> std::io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Those that can be nodes other than ourselves, and could call us back.
+/// Addresses that can be those of other nodes which could connect back.
 fn usable<'a>(
     found: &'a [SocketAddr],
     me: NetId,
@@ -158,7 +157,7 @@ fn usable<'a>(
         if me.ip().is_loopback() && !node.ip().is_loopback() {
             stats.count(Counter::SeedAddressesUnreachable);
             tracing::warn!(
-                "`address` {me} is reached from this machine alone, and the seed {node} is elsewhere"
+                "`address` {me} is reachable from this machine only, and the seed {node} is on another machine"
             );
             return None;
         }

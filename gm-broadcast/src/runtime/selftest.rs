@@ -1,6 +1,6 @@
-//! Does multicast work on this interface? Probes are sent to the group, and it is listened whether
-//! they come back, and whether anybody else is heard. Needs no machine, and no key: a probe says
-//! nothing. Running nodes count it, and hand it to nobody.
+//! Self-test of multicast on an interface: sends probes to the group, and reports whether they are
+//! looped back and whether other machines are heard. It needs no machine and no key, as probes have
+//! no content. Running nodes count them and discard them.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -17,56 +17,56 @@ use super::nic::{self, Nic};
 use super::settings::RuntimeSettings;
 use super::sockets::{configure_multicast_sender, multicast_receiver, udp};
 
-/// How a probe begins: no frame does.
+/// The first bytes of a probe, with which no frame begins.
 const MAGIC: &[u8] = b"gm multicast self-test\0";
-/// How often a probe is sent.
+/// Interval of probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What was found out.
+/// The result of a self-test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MulticastSelfTest {
     /// The group.
     pub group: SocketAddr,
     /// The interface's name.
     pub interface: String,
-    /// Probes that were sent.
+    /// Number of probes sent.
     pub sent: u32,
-    /// Those of them that came back.
+    /// Number of them that were received back.
     pub looped: u32,
-    /// Other machines that were heard in the group, sorted: by probes of theirs, or by anything
-    /// else that they multicast.
+    /// Other machines that sent to the group, probes or anything else, sorted.
     pub neighbors: Vec<IpAddr>,
-    /// What that means.
+    /// The conclusion.
     pub verdict: MulticastVerdict,
 }
 
-/// What a self-test means, and the likely cause if multicast does not work.
+/// Conclusion of a self-test, with the likely cause if multicast does not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MulticastVerdict {
-    /// What we send is heard here, and others are heard; on the loopback interface there are none.
+    /// Probes are looped back, and other machines are heard; on the loopback interface there are
+    /// none.
     Works,
-    /// What we send leaves the machine, as far as it can tell; nobody else was heard.
+    /// Probes are looped back; no other machine was heard.
     NobodyHeard,
-    /// The interface says that it cannot multicast.
+    /// The interface has no MULTICAST flag.
     NoFlag,
-    /// The system knows no way to the group.
+    /// The system has no route to the group.
     NoRoute,
-    /// The system forbids sending to it.
+    /// The system forbids sending to the group.
     Forbidden,
-    /// It was sent, and did not come back to this very machine.
+    /// Probes were sent, and not looped back to this machine.
     NotLooped,
-    /// The system does not let us join or send, for another reason.
+    /// The system refuses to join or send, for another reason.
     Refused(ErrorKind),
 }
 
 impl MulticastVerdict {
-    /// The likely cause and what to do, in words for an operator.
+    /// The likely cause and the remedy, for an operator.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         match self {
             MulticastVerdict::Works => "multicast works",
             MulticastVerdict::NobodyHeard => {
-                "multicast works on this machine, and no other one was heard. If other nodes run on this network, a switch or bridge \
+                "multicast works on this machine, but no other machine was heard. If other nodes run on this network, a switch or bridge \
                  between drops multicast (IGMP snooping without a querier, filters, Wi-Fi isolation, a cloud's network); connections \
                  are used instead"
             }
@@ -89,27 +89,27 @@ impl MulticastVerdict {
 
 impl fmt::Display for MulticastSelfTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, interface, sent, looped, neighbors: neighbours, verdict } = self;
+        let Self { group, interface, sent, looped, neighbors, verdict } = self;
         write!(
             f,
-            "multicast to {group} on {interface}: {sent} sent, {looped} inbound back, {} others heard: {}",
-            neighbours.len(),
+            "multicast to {group} on {interface}: {sent} sent, {looped} looped back, {} others heard: {}",
+            neighbors.len(),
             verdict.advice()
         )
     }
 }
 
-/// Whether a datagram is a probe of somebody's.
+/// Whether a datagram is a probe, of this node or another.
 pub(super) fn is_probe(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Tests the group of these settings on their interface for so long, or until somebody else is
-/// heard; nothing if multicast is off. It may be made beside a running shell and before one: it has
-/// sockets of its own.
+/// Tests the group of these settings on their interface for the given time, or until another
+/// machine is heard; `None` if multicast is off. It uses sockets of its own, so a node may run or
+/// not.
 ///
 /// # Errors
-/// A [`RuntimeError`] in the settings. That multicast does not work is no error.
+/// A [`RuntimeError`] of the settings. Multicast that does not work is no error.
 pub async fn self_test(
     settings: &RuntimeSettings,
     within: Duration,
@@ -124,8 +124,8 @@ pub async fn self_test(
     let result = heard.listen(&nic, settings.multicast_ttl, within).await;
     heard.neighbors.sort_unstable();
     let verdict = heard.verdict(result.err(), nic::can_multicast(&nic.name), nic.ip.is_loopback());
-    let ProbeResults { sent, looped, neighbors: neighbours, .. } = heard;
-    Ok(Some(MulticastSelfTest { group, interface: nic.name, sent, looped, neighbors: neighbours, verdict }))
+    let ProbeResults { sent, looped, neighbors, .. } = heard;
+    Ok(Some(MulticastSelfTest { group, interface: nic.name, sent, looped, neighbors, verdict }))
 }
 
 struct ProbeResults {
@@ -139,21 +139,21 @@ struct ProbeResults {
 
 impl ProbeResults {
     async fn listen(&mut self, nic: &Nic, ttl: u8, within: Duration) -> io::Result<()> {
-        let ears = multicast_receiver(self.group, nic, ttl).map_err(|(_, error)| error)?;
-        let ears = UdpSocket::from_std(ears.into())?;
-        let mouth = udp(SocketAddr::new(nic.ip, 0), nic.ip)?;
-        configure_multicast_sender(&socket2::SockRef::from(&mouth), nic, ttl)?;
-        let mouth = UdpSocket::from_std(mouth.into())?;
+        let receiver = multicast_receiver(self.group, nic, ttl).map_err(|(_, error)| error)?;
+        let receiver = UdpSocket::from_std(receiver.into())?;
+        let sender = udp(SocketAddr::new(nic.ip, 0), nic.ip)?;
+        configure_multicast_sender(&socket2::SockRef::from(&sender), nic, ttl)?;
+        let sender = UdpSocket::from_std(sender.into())?;
         let until = Instant::now() + within;
         let mut next = tokio::time::interval(PROBE_INTERVAL);
         let mut buffer = vec![0; 1 << 16];
         loop {
             tokio::select! {
                 _ = next.tick() => {
-                    mouth.send_to(&self.probe, self.group).await?;
+                    sender.send_to(&self.probe, self.group).await?;
                     self.sent += 1;
                 }
-                inbound = ears.recv_from(&mut buffer) => {
+                inbound = receiver.recv_from(&mut buffer) => {
                     let (length, from) = inbound?;
                     self.on_datagram(buffer.get(..length).unwrap_or_default(), from);
                     if self.looped > 0 && !self.neighbors.is_empty() {
@@ -179,7 +179,7 @@ impl ProbeResults {
     fn verdict(&self, error: Option<io::Error>, can: Option<bool>, is_loopback: bool) -> MulticastVerdict {
         match error.map(|error| error.kind()) {
             None if self.looped > 0 && !self.neighbors.is_empty() => MulticastVerdict::Works,
-            // There is nobody else on it, and it need not say that it can.
+            // There are no other machines on it, and it may lack the flag.
             None if self.looped > 0 && is_loopback => MulticastVerdict::Works,
             None if self.looped > 0 && can == Some(false) => MulticastVerdict::NoFlag,
             None if self.looped > 0 => MulticastVerdict::NobodyHeard,

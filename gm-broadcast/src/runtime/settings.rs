@@ -1,5 +1,5 @@
-//! What the shell can be told before it begins. Knows no file and no flag, and asks the system
-//! nothing.
+//! Settings of the runtime: addresses, multicast, seeds, timeouts and limits, each with its
+//! default.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,42 +10,48 @@ use thiserror::Error;
 
 use super::group::Multicast;
 
-/// The port of a node that is told none.
+/// Default port of a node.
 pub const DEFAULT_PORT: u16 = 29_999;
 
-/// The settings of a shell. The names of the fields are those that its errors name.
+/// Settings of the runtime. Error messages name these fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeSettings {
-    /// The IP address under which others reach us: the one of our NetId. Unset: the one address of
-    /// the default route's interface, or without such a route the only address of this machine.
+    /// The IP address at which other nodes reach this one: the address of its NetId. Unset: the
+    /// only address of the default route's interface, or without such a route the only address of
+    /// this machine.
     pub address: Option<IpAddr>,
-    /// The TCP and UDP port of our NetId. 0: any that is free. Default [`DEFAULT_PORT`].
+    /// The TCP and UDP port of the NetId. Default [`DEFAULT_PORT`]; 0 means any free port, which
+    /// changes at each start.
     pub port: u16,
-    /// Where we listen, if not at `address`: for a machine that others reach by an address that it
-    /// does not have itself.
+    /// The address to listen at, if not `address`: for a machine that others reach by an address
+    /// that it does not have itself, such as behind NAT.
     pub bind: Option<IpAddr>,
-    /// The interface that we multicast on, by its name or one of its addresses. Unset: the one that
-    /// has `address`, or else `bind`.
+    /// The interface for multicast, by its name or one of its addresses. Unset: the one that has
+    /// `address`, or else `bind`.
     pub interface: Option<String>,
-    /// Whether and to which group we multicast.
+    /// The multicast group. Default: the group of the address's family, or none if the system
+    /// refuses it.
     pub multicast: Multicast,
-    /// Routers that a multicast may pass, and one; 0 stays on this machine. Default 4.
+    /// Time to live of multicasts: one more than the routers that they may pass; 0 stays on this
+    /// machine. Default 4.
     pub multicast_ttl: u8,
-    /// Nodes that are called for ever; names are resolved again and again.
+    /// Seeds: nodes that are dialed until the end; names are resolved periodically. Empty by
+    /// default: then nodes find each other only by multicast.
     pub seeds: Vec<Seed>,
-    /// How long a connection may take to be there. Default 3 s.
+    /// Timeout of a connection setup. Default 3 s. Too low, distant nodes count as unreachable; too
+    /// high, dead ones delay broadcasts.
     pub connect_timeout: Duration,
-    /// How long is waited, at the end of a connection and of the shell, for what is still to be
-    /// sent. Default 1 s.
+    /// Time in which queued data is still sent at the end of a connection and of the runtime.
+    /// Default 1 s. Too low, data is lost at shutdown.
     pub linger: Duration,
-    /// Bytes of one connection that wait for the system, at most: beyond it the connection is
-    /// closed. More than the machine ever hands over. Default 32 MiB.
+    /// Queued bytes of one connection, beyond which it is closed. Default 32 MiB, which is more
+    /// than the machine hands over; it only guards against errors.
     pub connection_bytes: usize,
-    /// Commands that wait for the driver, at most; beyond it whoever gives one waits. Default
-    /// 1,024.
+    /// Queued commands; beyond it, [`RuntimeHandle::send`](super::RuntimeHandle::send) waits.
+    /// Default 1,024.
     pub commands: usize,
-    /// Deliveries and events that wait for the owner before the driver keeps more itself and stops
-    /// reading. Default 4,096.
+    /// Deliveries and events that wait for the application; beyond it, the driver stops reading
+    /// from the network. Default 4,096.
     pub outputs: usize,
 }
 
@@ -68,12 +74,12 @@ impl Default for RuntimeSettings {
     }
 }
 
-/// A node to call: an address or a name, and a port.
+/// A seed: an address or a name, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seed {
     /// An address.
     Address(SocketAddr),
-    /// A name, which may mean several addresses, and others tomorrow.
+    /// A name, which may resolve to several addresses, and to others later.
     Name {
         /// The name.
         host: String,
@@ -82,15 +88,15 @@ pub enum Seed {
     },
 }
 
-/// A text that is no seed.
+/// An invalid seed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the seed `{text}` is neither IP:PORT nor NAME:PORT")]
 pub struct SeedError {
-    /// The text, or its beginning.
+    /// The text, shortened to 64 characters.
     pub text: String,
 }
 
-/// Bytes of the longest name that there can be.
+/// Length of the longest DNS name.
 const MAX_NAME: usize = 253;
 
 impl FromStr for Seed {

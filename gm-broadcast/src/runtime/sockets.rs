@@ -1,5 +1,4 @@
-//! The door of a node: all its sockets, opened and not yet driven. Knows the options that they
-//! need, and why; knows no machine.
+//! The sockets of a node: opens TCP, UDP and multicast sockets with their options.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -13,7 +12,7 @@ use super::nic::{self, Nic};
 use super::settings::RuntimeSettings;
 use crate::config::BroadcasterConfig;
 
-/// The sockets of a node: TCP and UDP at its port, and the group's.
+/// The open sockets of a node: TCP and UDP at its port, and the multicast group's.
 #[derive(Debug)]
 pub struct Sockets {
     pub(super) me: NetId,
@@ -24,8 +23,8 @@ pub struct Sockets {
     multicast_error: Option<RuntimeError>,
 }
 
-/// The socket that hears the group. What we multicast goes out by the unicast socket, so that it
-/// comes from our port.
+/// The socket that receives from the group. Multicasts are sent by the unicast socket, so that
+/// their source is the node's port.
 #[derive(Debug)]
 pub(super) struct MulticastSocket {
     pub(super) socket: UdpSocket,
@@ -33,21 +32,20 @@ pub(super) struct MulticastSocket {
     pub(super) nic: Nic,
 }
 
-/// Connections that the system keeps before we take them.
+/// Connections that wait in the system to be accepted.
 const ACCEPT_BACKLOG: i32 = 1_024;
-/// Bytes of datagrams that the system keeps before we take them, if it lets us: bursts of an island
-/// come at once.
+/// Receive buffer of datagram sockets in bytes, if the system permits it: bursts of an island
+/// arrive at once.
 const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
-/// How often a free port is looked for that is free for TCP and for UDP.
+/// Attempts to find a port that is free for TCP and UDP.
 const MAX_PORT_TRIES: u32 = 16;
 
 impl Sockets {
-    /// Settles the addresses and opens all sockets. TCP listens first: it is what detects a busy
-    /// port.
+    /// Chooses the addresses and opens all sockets, TCP first, as it detects a port in use.
     ///
     /// # Errors
-    /// A [`RuntimeError`], which names the setting to change. The default group being refused is
-    /// none: see [`Sockets::multicast_error`].
+    /// A [`RuntimeError`], which names the setting to change. A refusal of the default multicast
+    /// group is no error: see [`Sockets::multicast_error`].
     pub fn open(settings: &RuntimeSettings) -> Result<Sockets, RuntimeError> {
         let nics = nic::list().map_err(RuntimeError::Interfaces)?;
         let system = SystemAddresses { nics, routed: nic::routed(false).or_else(|| nic::routed(true)) };
@@ -56,25 +54,25 @@ impl Sockets {
         let port = listener.local_addr().map_err(RuntimeError::Runtime)?.port();
         let me = NetId::new(addresses.address, port).map_err(AddressError::NoNetId)?;
         let is_asked_for = matches!(settings.multicast, super::Multicast::Group(_));
-        let (multicast, trouble) = match multicast(&addresses, settings.multicast_ttl, &unicast) {
+        let (multicast, multicast_error) = match multicast(&addresses, settings.multicast_ttl, &unicast) {
             Ok(group) => (group, None),
             Err(error) if is_asked_for => return Err(error),
             Err(error) => (None, Some(error)),
         };
-        if let Some(trouble) = &trouble {
-            tracing::warn!("{trouble}; going on without");
+        if let Some(error) = &multicast_error {
+            tracing::warn!("{error}; continuing without multicast");
         }
-        Ok(Sockets { me, settings: settings.clone(), listener, unicast, multicast, multicast_error: trouble })
+        Ok(Sockets { me, settings: settings.clone(), listener, unicast, multicast, multicast_error })
     }
 
-    /// Our NetId.
+    /// The NetId of the node.
     #[must_use]
     pub const fn me(&self) -> NetId {
         self.me
     }
 
-    /// The defaults of a broadcaster behind this door: it has our NetId, and multicasts if the door
-    /// does.
+    /// Default configuration of a broadcaster on these sockets: with their NetId, and multicast if
+    /// they have a group.
     #[must_use]
     pub fn config(&self) -> BroadcasterConfig {
         let mut config = BroadcasterConfig::new(self.me);
@@ -82,13 +80,13 @@ impl Sockets {
         config
     }
 
-    /// The group that we multicast to; nothing if that is off or does not work.
+    /// The multicast group; `None` if multicast is off or does not work.
     #[must_use]
     pub fn group(&self) -> Option<SocketAddr> {
         self.multicast.as_ref().map(|group| group.address)
     }
 
-    /// The name of the interface that we multicast on.
+    /// The name of the interface for multicast.
     #[must_use]
     pub fn interface(&self) -> Option<&str> {
         self.multicast.as_ref().map(|group| group.nic.name.as_str())
@@ -101,7 +99,7 @@ impl Sockets {
     }
 }
 
-/// TCP and UDP at one port; port 0 is any that is free for both.
+/// Opens TCP and UDP at one port; port 0 means any port that is free for both.
 fn listen(bind: IpAddr, port: u16) -> Result<(TcpListener, UdpSocket), RuntimeError> {
     let mut tries = 0;
     loop {
@@ -125,8 +123,8 @@ fn tcp(at: SocketAddr) -> io::Result<TcpListener> {
     if at.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Elsewhere this would let two listen at one port; here it only forgets connections of the
-    // process before.
+    // On other systems this would permit two listeners at one port; on Unix it only ignores old
+    // connections of an earlier process.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&at.into())?;
@@ -135,25 +133,24 @@ fn tcp(at: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// A UDP socket bound to an address, of the family of another.
+/// Opens a UDP socket bound to an address.
 pub(super) fn udp(at: SocketAddr, family: IpAddr) -> io::Result<Socket> {
     let domain = if family.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if family.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // The wildcard address and the group share a port, and several nodes of one machine share the
-    // group.
+    // The wildcard address and the group share a port, and nodes of one machine share the group.
     socket.set_reuse_address(true)?;
     ignore_other_groups(&socket, family)?;
-    // What the system does not grant is not needed, only good.
+    // The buffer size is a wish, not a requirement.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
     socket.bind(&SockAddr::from(at))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// Groups that other processes have joined are not heard by us.
+/// Ignores groups that only other processes have joined.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 fn ignore_other_groups(socket: &Socket, family: IpAddr) -> io::Result<()> {
     if family.is_ipv4() { socket.set_multicast_all_v4(false) } else { socket.set_multicast_all_v6(false) }
@@ -178,8 +175,8 @@ fn multicast(
     Ok(Some(MulticastSocket { socket: socket.into(), address: *group, nic: nic.clone() }))
 }
 
-/// A socket that hears a group on an interface. Where the system allows it, it is bound to the
-/// group's address, so that what is sent to us alone never comes by it.
+/// Opens a socket that receives from a group on an interface. Where the system permits it, the
+/// socket is bound to the group's address, so that it receives no unicast datagrams.
 pub(super) fn multicast_receiver(
     group: SocketAddr,
     nic: &Nic,
@@ -209,8 +206,7 @@ fn join(socket: &Socket, group: SocketAddr, nic: &Nic) -> io::Result<()> {
     }
 }
 
-/// What a socket multicasts leaves by an interface, passes a few routers, and is heard on this
-/// machine too.
+/// Sets the interface, the time to live and the loopback of a socket's multicasts.
 pub(super) fn configure_multicast_sender(
     socket: &socket2::SockRef<'_>,
     nic: &Nic,

@@ -49,7 +49,7 @@ fn all_of_seven_settle_delivered() {
     assert_eq!(settled(&net, 5, 7), AckReport { delivered: 7, settled: true, ..AckReport::default() });
     for number in 0..8 {
         let held = net.stations[number].node.limit_usage();
-        let left = held.iter().filter(|(what, ..)| ["tallies", "pending"].contains(what));
+        let left = held.iter().filter(|(what, ..)| ["ack aggregations", "awaited contents"].contains(what));
         assert!(left.clone().all(|(_, held, _)| *held == 0), "{held:?}");
     }
 }

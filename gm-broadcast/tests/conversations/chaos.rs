@@ -151,7 +151,7 @@ proptest! {
         for (number, station) in net.stations.iter().enumerate() {
             prop_assert!(!station.events.contains(&gm_broadcast::BroadcastEvent::IdentityClash));
             for (what, held, _) in station.node.limit_usage() {
-                let ends = ["outbox", "in flight", "tallies", "pending"].contains(&what);
+                let ends = ["outbox", "in flight", "ack aggregations", "awaited contents"].contains(&what);
                 prop_assert!(!ends || held == 0, "{} {} at {}", held, what, number);
             }
         }

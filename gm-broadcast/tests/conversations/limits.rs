@@ -24,11 +24,11 @@ fn an_unauthenticated_connection_replaces_the_oldest() {
     let mut net = Net::of(2, None, |config| config.limits.unauthenticated = 5);
     for number in 0..50 {
         net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
-        assert!(usage(&net, 0, "links") <= 5);
+        assert!(usage(&net, 0, "connections") <= 5);
     }
     assert_eq!(net.count(0, Counter::ConnectionsEvictedUnauthenticated), 45);
     net.run(ms(10_000));
-    assert_eq!(usage(&net, 0, "links"), 0, "who shows nothing is not kept");
+    assert_eq!(usage(&net, 0, "connections"), 0, "who shows nothing is not kept");
     assert_eq!(net.count(0, Counter::AuthenticationTimeouts), 5);
 }
 
@@ -60,7 +60,7 @@ fn connections_are_bounded() {
         net.run(ms(100));
         assert_eq!(net.texts(number), ["direct"]);
     }
-    assert_eq!(usage(&net, 0, "links"), 2);
+    assert_eq!(usage(&net, 0, "connections"), 2);
     net.broadcast(0, broadcast_of("to more than there is room for"));
     net.run(ms(1_000));
     assert!(net.count(0, Counter::DialsOverLimit) > 0 || (1..8).all(|number| net.texts(number).len() == 2));
@@ -88,10 +88,10 @@ fn a_call_while_all_are_busy_keeps_the_limit() {
             net.broadcast(0, BroadcastRequest { to, ..broadcast_of(what) });
         }
     }
-    assert_eq!((usage(&net, 0, "links"), usage(&net, 0, "outbox")), (2, 1));
+    assert_eq!((usage(&net, 0, "connections"), usage(&net, 0, "outbox")), (2, 1));
     for number in 0..5 {
         net.feed(0, Input::ConnectionOpened { link: ConnectionId::accepted(1_000 + number), from: None });
-        assert!(usage(&net, 0, "links") <= 2);
+        assert!(usage(&net, 0, "connections") <= 2);
     }
     net.command(3, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(100));
@@ -147,9 +147,9 @@ fn peers_acks_and_cache_are_bounded() {
         let receipts = Some(RequestedAcks { within: ms(1_000), durable: true });
         net.broadcast(0, BroadcastRequest { tag, acks: receipts, ..broadcast_of("much") });
     }
-    assert_eq!((usage(&net, 0, "tallies"), usage(&net, 0, "recent")), (3, 4));
+    assert_eq!((usage(&net, 0, "ack aggregations"), usage(&net, 0, "cached broadcasts")), (3, 4));
     net.run(ms(60_000));
-    assert_eq!(usage(&net, 0, "tallies"), 0);
+    assert_eq!(usage(&net, 0, "ack aggregations"), 0);
     for tag in 0..20 {
         assert!(net.reports(0, tag).last().is_some_and(|report| report.settled));
     }
@@ -235,10 +235,10 @@ fn open_subtrees_are_bounded() {
     }
     let receipts = Some(RequestedAcks { within: ms(10_000), durable: false });
     net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("nobody answers") });
-    assert_eq!(usage(&net, 0, "shares"), 2);
+    assert_eq!(usage(&net, 0, "subtrees"), 2);
     assert_eq!(net.count(0, Counter::SubtreesDropped), 3);
     net.run(ms(20_000));
-    assert_eq!(usage(&net, 0, "shares"), 0);
+    assert_eq!(usage(&net, 0, "subtrees"), 0);
     let report = net.reports(0, 7).last().cloned().unwrap();
     assert_eq!((report.missing, report.unknown, report.settled), (5, 0, true));
 }

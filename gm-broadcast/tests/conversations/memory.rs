@@ -166,8 +166,8 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
             victim.hear(link, event);
         }
     }
-    assert_eq!(victim.peak("unproven bytes"), stated);
-    assert_eq!((victim.peak("arriving bytes"), victim.peak("dialled, unproven bytes")), (0, 0));
+    assert_eq!(victim.peak("unauthenticated bytes"), stated);
+    assert_eq!((victim.peak("partial frame bytes"), victim.peak("dialed, unauthenticated bytes")), (0, 0));
     let unproven = victim.machine.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
     assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (936, 936));
@@ -245,7 +245,7 @@ fn frames_that_are_not_whole_share_one_budget() {
             victim.hear(holder.link, event);
         }
     }
-    assert!(victim.peak("arriving bytes") > 2 * FRAME, "{:?}", victim.peaks);
+    assert!(victim.peak("partial frame bytes") > 2 * FRAME, "{:?}", victim.peaks);
     assert!(victim.count(Counter::PartialFramesEvicted) >= 37);
     assert_eq!(victim.count(Counter::PartialFramesRefused), 0);
     // The first, whose end comes late, and the last: both were spared.
@@ -260,7 +260,8 @@ fn frames_that_are_not_whole_share_one_budget() {
     victim.hear(last.link, &frame);
     assert_eq!(victim.delivered, 3);
     victim.pass(ms(70_000));
-    let held = victim.machine.limit_usage().into_iter().find(|(what, ..)| *what == "arriving bytes").unwrap();
+    let held =
+        victim.machine.limit_usage().into_iter().find(|(what, ..)| *what == "partial frame bytes").unwrap();
     assert_eq!((held.1, held.2), (0, 3 * FRAME));
 }
 
@@ -279,7 +280,7 @@ fn the_smallest_budget_still_lets_the_first_frame_through() {
     assert_eq!(victim.closed, [second.link]);
     victim.hear(first.link, &one[FRAME / 2..]);
     assert_eq!(victim.delivered, 1);
-    assert!(victim.peak("arriving bytes") <= FRAME);
+    assert!(victim.peak("partial frame bytes") <= FRAME);
 }
 
 /// A holder of the key who stops in the middle of a frame, or brings a byte now and then, while we

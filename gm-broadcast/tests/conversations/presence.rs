@@ -152,6 +152,11 @@ fn concurrent_challenges_are_bounded() {
     assert_eq!(net.count(0, Counter::PresenceChecksDropped), 176);
     net.run(ms(30_000));
     assert!(net.stations[0].node.known().is_empty());
-    let held = net.stations[0].node.limit_usage().into_iter().find(|(what, ..)| *what == "absent").unwrap();
+    let held = net.stations[0]
+        .node
+        .limit_usage()
+        .into_iter()
+        .find(|(what, ..)| *what == "presence challenges")
+        .unwrap();
     assert_eq!((held.1, held.2), (0, 1_024));
 }

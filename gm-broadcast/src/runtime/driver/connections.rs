@@ -1,5 +1,4 @@
-//! What the driver does for connections: lets them in, dials, hands on their pieces, ends them.
-//! Knows no byte of them.
+//! Connections of the driver: accepts, dials, passes on their data, and closes them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,26 +16,25 @@ use crate::runtime::connection::{self, ConnectionEvent, ConnectionIo};
 use crate::runtime::handle::RuntimeMachine;
 use crate::time::Time;
 
-/// Connections that are still sending what was queued when they were closed, at most; beyond it
-/// they are cut off.
+/// Greatest number of closed connections that still send queued data; beyond it they are cut.
 const MAX_LINGERING: usize = 256;
-/// A connection that the machine ends within this time of its being accepted showed nothing that it
-/// wanted.
+/// An accepted connection that the machine closes within this time counts as a strike against its
+/// address.
 const FAILED_EARLY: Duration = Duration::from_secs(10);
 
 /// A connection, or a dial.
 pub(super) struct ConnectionTask {
     pub(super) outgoing: mpsc::UnboundedSender<Vec<u8>>,
-    /// Dropped when it is to end.
+    /// Dropped to close the connection.
     _ordered: oneshot::Sender<()>,
     pub(super) task: AbortHandle,
-    /// Bytes handed to it and not yet with the system.
+    /// Bytes that were handed to its task and not yet to the system.
     pub(super) queued: usize,
-    /// Bytes that came by it.
+    /// Bytes received by it.
     pub(super) received: usize,
-    /// Tells its task that the peer has proven itself; nothing once that is told.
+    /// Tells its task that the peer is authenticated; `None` after that.
     authenticated: Option<oneshot::Sender<()>>,
-    /// From whom and when, if it was accepted.
+    /// Source address and time, if it was accepted.
     pub(super) accepted: Option<(IpAddr, Time)>,
 }
 
@@ -73,16 +71,16 @@ impl<M: RuntimeMachine> Driver<M> {
         }
     }
 
-    /// So many bytes hold a first frame, whatever it says: if the machine has not ended the
-    /// connection for them, it opened.
+    /// This many bytes contain a first frame: if the machine has not closed the connection by then,
+    /// the frame was authentic.
     fn check_authenticated(&mut self, link: ConnectionId) {
         if let Some(known) = self
             .connections
             .get_mut(&link)
             .filter(|known| known.received >= BroadcasterLimits::UNAUTHENTICATED_BYTES)
-            && let Some(proven) = known.authenticated.take()
+            && let Some(authenticated) = known.authenticated.take()
         {
-            let _ = proven.send(());
+            let _ = authenticated.send(());
         }
     }
 
@@ -109,18 +107,18 @@ impl<M: RuntimeMachine> Driver<M> {
     {
         let (outgoing, to_write) = mpsc::unbounded_channel();
         let (ordered, is_ordered) = oneshot::channel();
-        let (proven, is_proven) = oneshot::channel();
+        let (authenticated, is_authenticated) = oneshot::channel();
         let ends = ConnectionIo {
             link,
             outgoing: to_write,
             ordered: is_ordered,
-            authenticated: is_proven,
+            authenticated: is_authenticated,
             events: self.connection_events.0.clone(),
             stats: self.stats.clone(),
             linger: self.settings.linger,
         };
         let task = self.connection_tasks.spawn(task(ends));
-        let proven = Some(proven);
+
         self.connections.insert(
             link,
             ConnectionTask {
@@ -129,7 +127,7 @@ impl<M: RuntimeMachine> Driver<M> {
                 task,
                 queued: 0,
                 received: 0,
-                authenticated: proven,
+                authenticated: Some(authenticated),
                 accepted,
             },
         );

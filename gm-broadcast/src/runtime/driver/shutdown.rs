@@ -1,5 +1,5 @@
-//! How the driver ends: what is queued has a while to be sent, then all connections are closed,
-//! which have as long again.
+//! Shutdown of the driver: queued data has the linger time to be sent, then all connections are
+//! closed, which have the same time again.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::machine::Input;
 use crate::runtime::handle::{Request, RuntimeMachine};
 
 impl<M: RuntimeMachine> Driver<M> {
-    /// Nobody is let in or called any longer; what is queued has a while.
+    /// Stops accepting and resolving; queued data has the linger time.
     pub(super) fn begin_shutdown(&mut self) {
         self.background_tasks.abort_all();
         self.requests.close();
@@ -17,8 +17,8 @@ impl<M: RuntimeMachine> Driver<M> {
         self.stop_deadline.get_or_insert(until);
     }
 
-    /// Whether nothing waits: no dial is under way, nobody who was dialled still owes the first
-    /// bytes, and all is with the system.
+    /// Whether nothing waits: no dial is under way, no dialed peer still owes its handshake, and
+    /// all data is with the system.
     pub(super) fn is_drained(&self) -> bool {
         let waits =
             |link: &ConnectionTask| link.queued > 0 || (link.accepted.is_none() && link.received == 0);
@@ -37,7 +37,7 @@ impl<M: RuntimeMachine> Driver<M> {
         }
         let linger = self.settings.linger + Duration::from_millis(100);
         let all = async {
-            // What the tasks still say is nobody's any longer, and must not hold them up.
+            // Further events of the tasks are discarded, so that they do not block the tasks.
             while !self.connection_tasks.is_empty() {
                 tokio::select! {
                     _ = self.connection_tasks.join_next() => {}

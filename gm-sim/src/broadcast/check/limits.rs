@@ -45,7 +45,10 @@ mod tests {
 
     #[test]
     fn one_too_many_is_found() {
-        assert_eq!(first_exceeded(&[("links", 7, 7), ("recent", 0, 1)]), None);
-        assert_eq!(first_exceeded(&[("links", 7, 7), ("recent", 2, 1)]), Some(("recent", 2, 1)));
+        assert_eq!(first_exceeded(&[("connections", 7, 7), ("cached broadcasts", 0, 1)]), None);
+        assert_eq!(
+            first_exceeded(&[("connections", 7, 7), ("cached broadcasts", 2, 1)]),
+            Some(("cached broadcasts", 2, 1))
+        );
     }
 }
