@@ -1,12 +1,14 @@
-//! Terminals that talk by multicast and TCP: what is typed in one is printed in all others.
+//! Chat between terminals by multicast and TCP: a line typed in one is printed in all others.
 //!
 //! ```sh
-//! head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > key
+//! head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \
+//! ' > key
 //! cargo run -p gm-broadcast --example chat -- --cluster tea --key-file key
 //! ```
-//! Knows no socket: the shell does, and this is how it is used. `/help` lists what can be asked.
+//!
+//! `/help` lists the commands. The scenes of `cargo xtask net broadcast` drive this program.
 
-// A program of the command line speaks on standard output.
+// A command-line program prints to standard output.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
@@ -29,40 +31,40 @@ use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc;
 
 #[derive(Clone, Debug, Parser)]
-#[command(about = "Terminals that talk by multicast and TCP")]
+#[command(about = "Chat between terminals by multicast and TCP")]
 struct Flags {
-    /// The name of the cluster: who has another name or key hears nothing
+    /// Name of the cluster; nodes with another name or key are ignored
     #[arg(long)]
     cluster: String,
-    /// A file of keys, 32 bytes in hexadecimal a line: the first seals, all open
+    /// File of keys, 32 bytes in hexadecimal per line: the first encrypts, all decrypt
     #[arg(long)]
     key_file: PathBuf,
-    /// Our IP address, with or without a port; port 0 is any that is free
+    /// IP address of this node, with or without a port; port 0 means any free port
     #[arg(long)]
     address: Option<String>,
-    /// Where to listen, if not there
+    /// Address to listen at, if not --address
     #[arg(long)]
     bind: Option<IpAddr>,
-    /// The interface to multicast on: its name, or one of its addresses
+    /// Interface for multicast: its name, or one of its addresses
     #[arg(long)]
     interface: Option<String>,
-    /// GROUP:PORT, `off`, or `default`
+    /// Multicast group: GROUP:PORT, `off`, or `default`
     #[arg(long, default_value = "default")]
     multicast: Multicast,
-    /// HOST:PORT of a node to call
+    /// Node to dial, HOST:PORT; may be repeated
     #[arg(long)]
     seed: Vec<Seed>,
-    /// For programs: every delivery is one line `FROM TEXT`, every answer one line that begins with
-    /// its question
+    /// For programs: each delivery is one line `FROM TEXT`, each reply one line that begins with
+    /// its command
     #[arg(long)]
     script: bool,
-    /// How lists are cut into shares
+    /// Shape of the broadcast tree: postal, halving or star
     #[arg(long, default_value = "postal", value_parser = shape)]
     shape: TreeShape,
-    /// How often, in seconds, somebody is asked whom he knows
+    /// Interval of peer exchange in seconds
     #[arg(long, default_value_t = 30.0)]
     exchange: f64,
-    /// Test multicast for so many seconds, say what was found, and end
+    /// Test multicast for this number of seconds, print the result, and exit
     #[arg(long)]
     self_test: Option<f64>,
 }
@@ -76,10 +78,10 @@ fn shape(text: &str) -> Result<TreeShape, String> {
     }
 }
 
-/// The name of our payloads on the wire.
+/// Name of the payload type on the wire.
 const NAME: &str = "chat";
 
-/// Hands on what was said, and who said it first.
+/// Delivers texts with their origins.
 struct Inbox;
 
 impl Handler for Inbox {
@@ -88,8 +90,8 @@ impl Handler for Inbox {
     fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<(NetId, String)> {
         let from = received.broadcast.map_or(received.from, |id| id.origin);
         match received.body {
-            Body::Application(said) if said.name == NAME => {
-                HandlerOutcome::deliver((from, String::from_utf8_lossy(&said.bytes).into_owned()))
+            Body::Application(payload) if payload.name == NAME => {
+                HandlerOutcome::deliver((from, String::from_utf8_lossy(&payload.bytes).into_owned()))
             }
             _ => HandlerOutcome { forward: None, acks: false, stored: false, deliver: None },
         }
@@ -116,8 +118,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         return test(&settings, Duration::try_from_secs_f64(seconds)?).await;
     }
     let sockets = Sockets::open(&settings)?;
-    if let Some(trouble) = sockets.multicast_error() {
-        eprintln!("{trouble}; going on without");
+    if let Some(error) = sockets.multicast_error() {
+        eprintln!("{error}; continuing without multicast");
     }
     let codec = FrameCodec::new(flags.cluster.parse()?, keys(&flags)?, Limits::default())?;
     let mut config = sockets.config();
@@ -125,7 +127,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     config.timings.exchange = Duration::try_from_secs_f64(flags.exchange)?;
     let (group, interface) = (sockets.group(), sockets.interface().map(ToOwned::to_owned));
     println!("/i-am {} {} {}", sockets.me(), show(group), show(interface));
-    let (shell, mut said) = start(Broadcaster::new(config, codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
+    let (handle, mut outputs) =
+        start(Broadcaster::new(config, codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
     if !flags.script {
         let settings = settings.clone();
         tokio::spawn(async move {
@@ -138,16 +141,16 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         tokio::select! {
             line = lines.recv() => match line.as_deref() {
                 None | Some("/quit") => break,
-                Some(line) => obey(&shell, &settings, line, &mut tag).await?,
+                Some(line) => run_command(&handle, &settings, line, &mut tag).await?,
             },
-            said = said.recv() => match said {
+            output = outputs.recv() => match output {
                 None => break,
                 Some(MachineOutput::Delivery((from, text))) => println!("{from} {text}"),
-                Some(MachineOutput::Event(event)) => tell(&event),
+                Some(MachineOutput::Event(event)) => print_event(&event),
             },
         }
     }
-    shell.stop().await;
+    handle.stop().await;
     Ok(())
 }
 
@@ -169,7 +172,7 @@ fn settings(flags: &Flags) -> Result<RuntimeSettings, Box<dyn Error>> {
     Ok(settings)
 }
 
-/// The keys of a file.
+/// Reads the keys of a file.
 fn keys(flags: &Flags) -> Result<Keyring, Box<dyn Error>> {
     let text = std::fs::read_to_string(&flags.key_file)
         .map_err(|error| format!("--key-file {}: {error}", flags.key_file.display()))?;
@@ -181,7 +184,7 @@ fn keys(flags: &Flags) -> Result<Keyring, Box<dyn Error>> {
             Some(keys) => keys.with(key)?,
         });
     }
-    Ok(keys.ok_or("--key-file: there is no key in it")?)
+    Ok(keys.ok_or("--key-file: the file has no key")?)
 }
 
 fn bytes(hexadecimal: &str) -> Option<[u8; 32]> {
@@ -191,7 +194,7 @@ fn bytes(hexadecimal: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok().filter(|_| digits.len() == 64)
 }
 
-/// What is typed, line by line. A thread reads it, for a read of a terminal cannot be given up.
+/// Reads standard input line by line, in a thread, as a read from a terminal cannot be cancelled.
 fn lines() -> mpsc::Receiver<String> {
     let (lines, taken) = mpsc::channel(64);
     std::thread::spawn(move || {
@@ -204,8 +207,8 @@ fn lines() -> mpsc::Receiver<String> {
     taken
 }
 
-async fn obey(
-    shell: &RuntimeHandle<Chat>,
+async fn run_command(
+    handle: &RuntimeHandle<Chat>,
     settings: &RuntimeSettings,
     line: &str,
     tag: &mut u64,
@@ -213,21 +216,20 @@ async fn obey(
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "" => {}
-        "/peers" => println!("/peers {}", list(shell.with_machine(Chat::known).await?)),
-        "/near" => println!("/near {}", list(shell.with_machine(|machine| machine.near().collect()).await?)),
-        "/counters" => counters(shell).await?,
+        "/peers" => println!("/peers {}", list(handle.with_machine(Chat::known).await?)),
+        "/near" => println!("/near {}", list(handle.with_machine(|machine| machine.near().collect()).await?)),
+        "/counters" => counters(handle).await?,
         "/multicast" => test(settings, Duration::from_secs(2)).await?,
         "/sure" => {
             *tag += 1;
-            let receipts = Some(RequestedAcks { within: Duration::from_secs(20), durable: false });
-            let broadcasting =
-                BroadcastRequest { tag: *tag, acks: receipts, ..BroadcastRequest::new(body(rest)) };
-            shell.send(BroadcastCommand::Broadcast(broadcasting)).await?;
+            let acks = Some(RequestedAcks { within: Duration::from_secs(20), durable: false });
+            let broadcasting = BroadcastRequest { tag: *tag, acks, ..BroadcastRequest::new(body(rest)) };
+            handle.send(BroadcastCommand::Broadcast(broadcasting)).await?;
         }
         "/to" => {
             let (to, text) = rest.split_once(' ').unwrap_or((rest, ""));
             let to = Targets::Nodes(to.split(',').map(str::parse).collect::<Result<_, _>>()?);
-            shell
+            handle
                 .send(BroadcastCommand::Broadcast(BroadcastRequest {
                     to,
                     ..BroadcastRequest::new(body(text))
@@ -236,10 +238,10 @@ async fn obey(
         }
         _ if word.starts_with('/') => {
             println!(
-                "/help TEXT | /sure TEXT (with receipts) | /to NODE,NODE TEXT | /peers | /near | /counters | /multicast | /quit"
+                "/help TEXT | /sure TEXT (with acks) | /to NODE,NODE TEXT | /peers | /near | /counters | /multicast | /quit"
             );
         }
-        _ => shell.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body(line)))).await?,
+        _ => handle.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body(line)))).await?,
     }
     Ok(())
 }
@@ -256,22 +258,22 @@ async fn test(settings: &RuntimeSettings, within: Duration) -> Result<(), Box<dy
     Ok(())
 }
 
-async fn counters(shell: &RuntimeHandle<Chat>) -> Result<(), Box<dyn Error>> {
-    let machine = shell.with_machine(|machine| machine.counters().clone()).await?;
-    let shell = shell.counters();
+async fn counters(handle: &RuntimeHandle<Chat>) -> Result<(), Box<dyn Error>> {
+    let machine = handle.with_machine(|machine| machine.counters().clone()).await?;
+    let runtime = handle.counters();
     let show = |(counter, reason, total): (Counter, Option<&str>, u64)| match reason {
         Some(reason) => format!("{}{{reason={reason}}}={total}", counter.name()),
         None => format!("{}={total}", counter.name()),
     };
-    let all: Vec<String> = machine.iter().chain(shell.iter()).map(show).collect();
+    let all: Vec<String> = machine.iter().chain(runtime.iter()).map(show).collect();
     println!("/counters {}", all.join("; "));
     Ok(())
 }
 
-fn tell(event: &BroadcastEvent) {
+fn print_event(event: &BroadcastEvent) {
     match event {
         BroadcastEvent::Acks { tag, report, .. } => println!(
-            "/receipts {tag} delivered={} missing={} unknown={}{}",
+            "/acks {tag} delivered={} missing={} unknown={}{}",
             report.delivered,
             report.missing,
             report.unknown,

@@ -1,11 +1,10 @@
-//! One change to many nodes on the loopback interface, with and without multicast: time until the
-//! last has it, and what it cost. All nodes are machines in one thread of one process, so the times
-//! are those of one processor that does the work of all.
+//! Measurement of broadcasts on the loopback interface, with and without multicast: latency until
+//! the last node has a change, and traffic. All nodes run in one thread, so the times include the
+//! work of all nodes on one processor.
 //!
-//! Run it by `cargo xtask net broadcast --measure`, which sees to it that enough sockets may be
-//! open.
+//! Run it by `cargo xtask net broadcast --measure`, which raises the limit of open sockets.
 
-// A program of the command line speaks on standard output.
+// A command-line program prints to standard output.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -26,22 +25,22 @@ use tokio::sync::mpsc;
 #[derive(Debug, Parser)]
 #[command(about = "One change to many nodes on loopback: time and traffic")]
 struct Flags {
-    /// How many nodes
+    /// Numbers of nodes
     #[arg(default_values_t = [8, 64, 128])]
     nodes: Vec<usize>,
-    /// Changes that are measured
+    /// Number of measured changes
     #[arg(long, default_value_t = 200)]
     changes: usize,
-    /// Changes before that, so that connections are there
+    /// Number of changes before, which open the connections
     #[arg(long, default_value_t = 100)]
     warm: usize,
-    /// Bytes of a change
+    /// Size of a change in bytes
     #[arg(long, default_value_t = 64)]
     bytes: usize,
 }
 
 const GROUP: &str = "239.77.77.78:29972";
-/// How long anything may take.
+/// Timeout of every wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Inbox;
@@ -51,7 +50,7 @@ impl Handler for Inbox {
 
     fn handle(&mut self, _now: Time, received: Received<'_>) -> HandlerOutcome<u64> {
         let number = match received.body {
-            Body::Application(said) => said.bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
+            Body::Application(payload) => payload.bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)),
             _ => None,
         };
         HandlerOutcome { forward: None, acks: true, stored: false, deliver: number }
@@ -59,7 +58,7 @@ impl Handler for Inbox {
 }
 
 type Node = RuntimeHandle<Broadcaster<Inbox>>;
-type Heard = mpsc::UnboundedReceiver<(u64, Instant)>;
+type Deliveries = mpsc::UnboundedReceiver<(u64, Instant)>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse();
@@ -68,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         flags.changes, flags.bytes, flags.warm
     );
     println!(
-        "nodes  multicast  median   worst    lost  multicasts  datagrams  TCP content  TCP notices  opened  bytes"
+        "nodes  multicast  median   worst    lost  multicasts  datagrams  TCP content  TCP announc.  opened  bytes"
     );
     for count in &flags.nodes {
         for multicast in [true, false] {
@@ -80,8 +79,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box<dyn Error>> {
-    let (heard, mut hears) = mpsc::unbounded_channel();
-    let nodes: Vec<Node> = (0..count).map(|_| node(multicast, &heard)).collect::<Result<_, _>>()?;
+    let (sender, mut deliveries) = mpsc::unbounded_channel();
+    let nodes: Vec<Node> = (0..count).map(|_| node(multicast, &sender)).collect::<Result<_, _>>()?;
     let all: Vec<NetId> = nodes.iter().map(RuntimeHandle::me).collect();
     for node in &nodes {
         node.send(BroadcastCommand::AddNodes(all.clone())).await?;
@@ -90,11 +89,11 @@ async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box
         settle(&nodes).await?;
     }
     for number in 0..flags.warm {
-        change(&nodes, &mut hears, number, flags.bytes).await?;
+        change(&nodes, &mut deliveries, number, flags.bytes).await?;
     }
     let (before, mut times, mut lost) = (counters(&nodes).await?, Vec::new(), 0);
     for number in 0..flags.changes {
-        match change(&nodes, &mut hears, flags.warm + number, flags.bytes).await? {
+        match change(&nodes, &mut deliveries, flags.warm + number, flags.bytes).await? {
             Some(time) => times.push(time),
             None => lost += 1,
         }
@@ -124,7 +123,7 @@ async fn measure(flags: &Flags, count: usize, multicast: bool) -> Result<(), Box
     Ok(())
 }
 
-fn node(multicast: bool, heard: &mpsc::UnboundedSender<(u64, Instant)>) -> Result<Node, Box<dyn Error>> {
+fn node(multicast: bool, sender: &mpsc::UnboundedSender<(u64, Instant)>) -> Result<Node, Box<dyn Error>> {
     let group = if multicast { Multicast::Group(GROUP.parse()?) } else { Multicast::Off };
     let settings = RuntimeSettings {
         address: Some([127, 0, 0, 1].into()),
@@ -134,26 +133,26 @@ fn node(multicast: bool, heard: &mpsc::UnboundedSender<(u64, Instant)>) -> Resul
     };
     let sockets = Sockets::open(&settings)?;
     let codec = FrameCodec::new("measure".parse()?, Keyring::new(Key::new([9; 32])), Limits::default())?;
-    let (shell, mut said) =
+    let (handle, mut outputs) =
         start(Broadcaster::new(sockets.config(), codec, Inbox, entropy()?, Time::ZERO)?, sockets)?;
-    let heard = heard.clone();
+    let sender = sender.clone();
     tokio::spawn(async move {
-        while let Some(said) = said.recv().await {
-            if let MachineOutput::Delivery(number) = said {
-                let _ = heard.send((number, Instant::now()));
+        while let Some(output) = outputs.recv().await {
+            if let MachineOutput::Delivery(number) = output {
+                let _ = sender.send((number, Instant::now()));
             }
         }
     });
-    Ok(shell)
+    Ok(handle)
 }
 
-/// Waits until all hear all, and the first has been told so.
+/// Waits until all nodes are neighbors, and the first one has received all confirmations.
 async fn settle(nodes: &[Node]) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     for node in nodes {
         while node.with_machine(|machine| machine.near().count()).await? + 1 < nodes.len() {
             if start.elapsed() > PATIENCE {
-                return Err("not all hear each other's multicast".into());
+                return Err("not all nodes receive each other's multicast".into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -161,11 +160,11 @@ async fn settle(nodes: &[Node]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One change by the first node: how long until the last of the others had it; nothing if not all
-/// had in ten seconds.
+/// Broadcasts one change from the first node. Returns the time until the last of the others had it;
+/// `None` if not all had it within ten seconds.
 async fn change(
     nodes: &[Node],
-    hears: &mut Heard,
+    deliveries: &mut Deliveries,
     number: usize,
     bytes: usize,
 ) -> Result<Option<Duration>, Box<dyn Error>> {
@@ -179,8 +178,8 @@ async fn change(
     let all = async {
         let mut missing = others.len();
         while missing > 0 {
-            let Some((heard, at)) = hears.recv().await else { break };
-            if heard == number as u64 {
+            let Some((received, at)) = deliveries.recv().await else { break };
+            if received == number as u64 {
                 missing -= 1;
                 last = last.max(at.saturating_duration_since(start));
             }

@@ -73,7 +73,7 @@ pub(crate) struct AckAggregation {
     pub(crate) open_subtrees: usize,
     pub(crate) missing: u64,
     pub(crate) missing_named: BTreeSet<NetId>,
-    /// All missing targets, at the origin only.
+    /// The missing targets, at the origin only.
     pub(crate) missing_nodes: Vec<NetId>,
     pub(crate) children: Vec<RelayAcks>,
     /// The last summary that was reported.

@@ -95,8 +95,8 @@ pub struct Broadcaster<H: Handler> {
     unopened: UnopenedFrames,
     /// Peers to which datagrams were found to be lost since the last reply by datagram of any peer.
     peers_losing_datagrams: u32,
-    /// When another node last reached this one: by a datagram to it, or by a connection that it
-    /// accepted.
+    /// Last time that another node reached this one: by a datagram to it, or by a connection that
+    /// it accepted.
     last_reached_us: Option<Time>,
     counters: Counters,
     scratch: Vec<u8>,
@@ -227,12 +227,12 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// All known nodes outside the directory.
+    /// Known nodes outside the directory.
     pub(crate) fn known_nodes(&self) -> impl Iterator<Item = NetId> + '_ {
         self.peers.iter().filter(|(_, peer)| peer.contacted).map(|(node, _)| *node)
     }
 
-    /// All known nodes without this one, sorted.
+    /// The known nodes without this one, sorted.
     pub fn known(&self) -> Vec<NetId> {
         let mut known: Vec<NetId> = self.config.directory.iter().map(|known| known.node).collect();
         known.extend(self.peers.iter().filter(|(_, peer)| peer.contacted).map(|(node, _)| *node));

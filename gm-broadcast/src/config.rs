@@ -37,7 +37,7 @@ pub struct BroadcasterConfig {
     /// [`LatencyClass::Wan`](crate::LatencyClass::Wan). Default 10 ms. Too high, distant sites are
     /// treated as local, and broadcasts to them start late.
     pub lan_within: Duration,
-    /// How targets are divided among relays. Default postal; the others exist for measurements.
+    /// Division of targets among relays. Default postal; the others exist for measurements.
     pub tree_shape: TreeShape,
     /// Limits of memory and work.
     pub limits: BroadcasterLimits,

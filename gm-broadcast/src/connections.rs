@@ -35,7 +35,7 @@ pub(crate) struct Connection {
     pub(crate) frame_sent: bool,
     /// Whether a frame of the peer was authentic, so the peer has the key.
     pub(crate) authenticated: bool,
-    /// When the first bytes of the present partial frame arrived.
+    /// Time of the first bytes of the present partial frame.
     pub(crate) frame_began: Option<Time>,
     pub(crate) last_bytes_at: Time,
     /// The remote address of an accepted connection.
@@ -80,7 +80,7 @@ pub(crate) struct OutboundBroadcast {
     pub(crate) ack_key: Option<AckKey>,
     pub(crate) topic: Option<u64>,
     pub(crate) catch_up: Option<Arc<Content>>,
-    /// How often it was handed to its relay before, and lost with the connection.
+    /// Number of earlier handovers to this relay that were lost with the connection.
     pub(crate) tries: u8,
 }
 

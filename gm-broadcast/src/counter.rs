@@ -1,5 +1,5 @@
-//! Counters, each with a name and a help text: one variant of [`Counter`] per thing that is counted,
-//! and [`Counters`], the totals since the start. The broadcaster and the runtime each keep one set.
+//! Counters, each with a name and a help text: one variant of [`Counter`] for each kind of event,
+//! and the totals in [`Counters`]. The broadcaster and the runtime each keep one set.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ macro_rules! counter_enum {
         }
 
         impl $Counter {
-            /// All counters, in the order of their declaration.
+            /// The counters, in the order of their declaration.
             pub const ALL: &'static [$Counter] = &[$($Counter::$counter),+];
 
             /// The name in snake case, unique in this enum. For Prometheus, put a prefix before it
@@ -32,7 +32,7 @@ macro_rules! counter_enum {
                 }
             }
 
-            /// One or two sentences: what is counted, and what the reason is if there is one.
+            /// Help text: what is counted, and the meaning of the reason if there is one.
             #[must_use]
             pub fn help(self) -> &'static str {
                 match self {
@@ -44,7 +44,7 @@ macro_rules! counter_enum {
 }
 
 counter_enum! {
-    /// What a broadcaster and its runtime count.
+    /// The counters of a broadcaster and its runtime.
     ///
     /// Counters of errors also have a reason: the error's name in the wire page (`NotAuthentic`),
     /// or a kind of error of the operating system (`connection_reset`).
@@ -340,7 +340,7 @@ impl<C: Copy + Ord> Counters<C> {
         self.iter().find(|(of, why, _)| *of == counter && *why == Some(reason)).map_or(0, |(.., n)| n)
     }
 
-    /// All totals above zero, in the order of the counters: counter, reason if it has one, total.
+    /// Totals above zero, in the order of the counters: counter, reason if it has one, total.
     pub fn iter(&self) -> impl Iterator<Item = (C, Option<&'static str>, u64)> + '_ {
         let reason = |reason: &'static str| (!reason.is_empty()).then_some(reason);
         self.totals.iter().map(move |((counter, why), total)| (*counter, reason(why), *total))

@@ -50,8 +50,8 @@ pub enum BroadcastCommand {
     },
     /// Report that a node replied by datagram to a request of the caller by datagram.
     Answered(NetId),
-    /// Remove a node from the known peers, and do not mention it to others, until it sends
-    /// something itself. An open connection stays open.
+    /// Remove a node from the known peers, and do not mention it to others, until it sends a
+    /// message itself. An open connection stays open.
     Unlist(NetId),
     /// Close all connections once their data is sent. Later outputs open new ones.
     Close,
@@ -98,7 +98,7 @@ impl BroadcastRequest {
 /// The targets of a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// All known nodes.
+    /// Every known node.
     All,
     /// These nodes. This node itself and duplicates are ignored.
     Nodes(Vec<NetId>),
@@ -123,11 +123,11 @@ impl From<Path> for Transport {
     }
 }
 
-/// How a payload is sent to one node.
+/// Transport of a payload to one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// One datagram, which may be lost. Payloads that do not fit go by a connection, and so do all
-    /// to a peer to which datagrams are known to be lost
+    /// By one datagram, which may be lost. Payloads that do not fit go by a connection, and so do
+    /// all to a peer to which datagrams are known to be lost
     /// ([`DatagramReachability`](crate::DatagramReachability)).
     Udp,
     /// A connection, which is opened if there is none.
@@ -223,11 +223,11 @@ pub struct AckReport {
 pub struct AckPart {
     /// The targets.
     pub nodes: Vec<NetId>,
-    /// How many of them acknowledged it.
+    /// Number of them that acknowledged it.
     pub delivered: u64,
-    /// How many of them have it and do not acknowledge it.
+    /// Number of them that have it and do not acknowledge it.
     pub refused: u64,
-    /// How many of them could not be reached.
+    /// Number of them that could not be reached.
     pub missing: u64,
     /// The part is a single unreachable node whose host refused the last connections, several in a
     /// row: nothing listens there.

@@ -17,7 +17,7 @@ pub trait Handler {
     fn handle(&mut self, now: Time, received: Received<'_>) -> HandlerOutcome<Self::Delivery>;
 }
 
-/// How a payload arrived.
+/// Path by which a payload arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
     /// By multicast.
@@ -35,7 +35,7 @@ pub struct Received<'a> {
     pub from: NetId,
     /// Id of the broadcast; `None` for a direct message.
     pub broadcast: Option<BroadcastId>,
-    /// How it arrived.
+    /// Path by which it arrived.
     pub path: Path,
     /// The payload.
     pub body: &'a Body,

@@ -1,4 +1,4 @@
-//! One-to-many broadcast, delivered once to each node: UDP multicast where it works, a
+//! Broadcast from one node to many, delivered once to each node: UDP multicast where it works, a
 //! latency-aware tree of TCP connections elsewhere.
 //!
 //! A [`Broadcaster`] is a sans-I/O [`Machine`]: the caller supplies time, random bytes and input
@@ -15,11 +15,14 @@
 //!   probe).
 //! - Acknowledgements are summed on their way up the tree, so that an origin of ten thousand
 //!   targets receives a few frames.
-//! - Datagrams of a node count as a sign of life only after it answered a random challenge, so
-//!   recorded datagrams keep nobody alive.
+//! - Datagrams of a node count as a sign of life only after it answered a random challenge, so a
+//!   replay of recorded datagrams does not make a dead node look alive.
 //!
 //! ```
-//! use gm_broadcast::{BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, Handler, HandlerOutcome, Input, Machine, Output, Received, Time, Via};
+//! use gm_broadcast::{
+//!     BroadcastCommand, BroadcastRequest, Broadcaster, BroadcasterConfig, Handler,
+//!     HandlerOutcome, Input, Machine, Output, Received, Time, Via,
+//! };
 //! use gm_codec::{ApplicationPayload, Body, ClusterName, FrameCodec, Key, Keyring, Limits};
 //!
 //! /// Delivers every payload.
@@ -36,29 +39,33 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let node = |address: &str, seed: u8| -> Result<Broadcaster<Inbox>, Box<dyn std::error::Error>> {
 //!     let keyring = Keyring::new(Key::new([7; 32])); // a real key is random
-//!     let codec = FrameCodec::new("production".parse::<ClusterName>()?, keyring, Limits::default())?;
-//!     Ok(Broadcaster::new(BroadcasterConfig::new(address.parse()?), codec, Inbox, [seed; 32], Time::ZERO)?)
+//!     let name: ClusterName = "production".parse()?;
+//!     let codec = FrameCodec::new(name, keyring, Limits::default())?;
+//!     let config = BroadcasterConfig::new(address.parse()?);
+//!     Ok(Broadcaster::new(config, codec, Inbox, [seed; 32], Time::ZERO)?)
 //! };
 //! let (mut ann, mut bob) = (node("10.0.0.1:29999", 1)?, node("10.0.0.2:29999", 2)?);
 //!
 //! // Ann broadcasts. All outputs of one input are pulled before the next input: the drain rule.
-//! let hello = Body::Application(ApplicationPayload { name: "chat".into(), bytes: b"hello".to_vec() });
-//! ann.handle(Time::ZERO, Input::Command(BroadcastCommand::Broadcast(BroadcastRequest::new(hello.clone()))));
+//! let hello = ApplicationPayload { name: "chat".into(), bytes: b"hello".to_vec() };
+//! let hello = Body::Application(hello);
+//! let command = BroadcastCommand::Broadcast(BroadcastRequest::new(hello.clone()));
+//! ann.handle(Time::ZERO, Input::Command(command));
 //! let mut datagrams = Vec::new();
 //! while let Some(output) = ann.poll_output() {
 //!     match output {
 //!         Output::Multicast(bytes) => datagrams.push(bytes),
-//!         Output::Datagram { .. } | Output::Dial { .. } | Output::Send { .. } | Output::Close { .. } => {}
-//!         Output::Deliver(_) | Output::Event(_) => {}
+//!         other => println!("{other:?}"), // Ann has no connections yet
 //!     }
 //! }
-//! // Then the deadline is valid: the caller sends `Input::Wake` at that time, unless another input is earlier.
+//! // Then the deadline is valid: the caller passes in `Input::Wake` at that time.
 //! assert!(ann.deadline().is_some_and(|deadline| deadline > Time::ZERO));
 //!
 //! // Bob receives the multicast.
 //! let mut received = Vec::new();
 //! for bytes in datagrams {
-//!     bob.handle(Time::ZERO, Input::Datagram { from: "10.0.0.1:29999".parse()?, via: Via::Multicast, bytes });
+//!     let from = "10.0.0.1:29999".parse()?;
+//!     bob.handle(Time::ZERO, Input::Datagram { from, via: Via::Multicast, bytes });
 //!     while let Some(output) = bob.poll_output() {
 //!         if let Output::Deliver(body) = output {
 //!             received.push(body);

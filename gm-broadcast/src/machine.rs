@@ -71,7 +71,7 @@ pub enum Via {
     Unicast,
 }
 
-/// Why a dial failed.
+/// Cause of a failed dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DialFailure {
     /// The node's host refused the connection: nothing listens there.
@@ -131,7 +131,7 @@ pub enum Input<C> {
     ConnectionRefused {
         /// The connection.
         link: ConnectionId,
-        /// Why.
+        /// Cause of the failure.
         refusal: DialFailure,
     },
     /// 32 random bytes of the system. Passed in after a jump of the clocks, as when a snapshot of a

@@ -49,7 +49,7 @@ pub struct PeerStatus {
     /// Age and kind of the last of these failures.
     pub failure: Option<(Duration, DialFailure)>,
     /// Remaining time in which it is not dialed because of them. After that it is dialed as soon as
-    /// something waits for it.
+    /// a payload waits for it.
     pub backoff: Option<Duration>,
     /// Whether datagrams work between the two nodes.
     pub datagrams: DatagramReachability,
@@ -77,21 +77,21 @@ impl PeerStatus {
         paths.into_iter().flatten().min_by_key(|(ago, _)| *ago)
     }
 
-    /// Whether it is connected, although nobody reaches it at the address that it announces.
+    /// Whether it is connected, although it cannot be reached at the address that it announces.
     #[must_use]
     pub const fn is_unreachable_at_its_address(&self) -> bool {
         self.connected && !self.reached && self.failures > 0
     }
 }
 
-/// Why a seed is unreachable.
+/// Cause why a seed is unreachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedTrouble {
-    /// Nothing listens there, or a firewall refuses.
+    /// The host refuses connections: no program listens, or a firewall refuses.
     Refused,
-    /// Nothing replies there.
+    /// The host does not reply.
     Unreachable,
-    /// Something accepts connections and closes them before it sends an authentic frame: another
+    /// The host accepts connections and closes them before it sends an authentic frame: another
     /// key, another cluster name, or another program.
     ClosesBeforeFirstFrame,
 }

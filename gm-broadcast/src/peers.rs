@@ -51,7 +51,7 @@ impl Directory {
             .and_then(|place| self.known.get(place))
     }
 
-    /// All entries, sorted by node; `nth` takes constant time.
+    /// Iterates over the entries, sorted by node; `nth` takes constant time.
     pub fn iter(&self) -> std::slice::Iter<'_, KnownNode> {
         self.known.iter()
     }
@@ -89,7 +89,7 @@ pub(crate) struct Peer {
     pub(crate) datagrams: DatagramPath,
     /// Failures to reach it since it was last reached.
     pub(crate) failures: u32,
-    /// How many of the last failures, in a row, were refusals by its host.
+    /// Number of refusals by its host since any other failure.
     pub(crate) refusals: u32,
     /// Times of the first and the last of these failures, and how the last one failed.
     pub(crate) failure: Option<(Time, Time, DialFailure)>,
@@ -113,7 +113,7 @@ pub(crate) struct Peer {
     pub(crate) backoff_until: Time,
     /// The connection that is used to send to it.
     pub(crate) connection: Option<ConnectionId>,
-    /// Whether it sent something that cannot be a recording from before this node's start.
+    /// Whether it sent data that cannot be a recording from before this node's start.
     pub(crate) present: bool,
     /// Whether it is listed as known. False for nodes that this node was only asked to reach.
     pub(crate) contacted: bool,

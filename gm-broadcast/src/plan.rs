@@ -27,7 +27,7 @@ use crate::latency_class::{LatencyClass, PathCosts};
 use crate::postal::{PostalTimes, least_that};
 use crate::rng::Rng;
 
-/// How targets are divided among relays.
+/// Division of targets among relays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TreeShape {
     /// Subtrees as large as the relay can inform in the time that is left.
@@ -35,7 +35,7 @@ pub enum TreeShape {
     Postal,
     /// Half of the remaining nodes of a class: binomial trees. Optimal if latency equals gap.
     Halving,
-    /// One unit each: the origin sends to every target.
+    /// Single units: the origin sends to every target.
     Star,
 }
 
@@ -135,8 +135,8 @@ fn deal(held: &mut [SubtreeLoad], class: LatencyClass, islands: Vec<Island>) -> 
     islands.collect()
 }
 
-/// How many live units each subtree holds, for each class in the order of sending; `classes` has
-/// the cost and the number of units of each.
+/// Number of live units in each subtree, for each class in the order of sending; `classes` has the
+/// cost and the number of units of each.
 fn sizes(classes: [(PostalTimes, u64); CLASSES], shape: TreeShape) -> [Vec<u64>; CLASSES] {
     match shape {
         TreeShape::Postal => postal(classes),

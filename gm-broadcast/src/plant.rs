@@ -14,7 +14,7 @@ macro_rules! bugs {
         }
 
         impl Bug {
-            /// All bugs, in the order of their declaration.
+            /// The bugs, in the order of their declaration.
             pub const ALL: [Bug; [$(Bug::$bug),*].len()] = [$(Bug::$bug),*];
 
             /// Its name on the command line.
@@ -66,7 +66,7 @@ macro_rules! bugs {
 }
 
 bugs! {
-    /// One target is dropped from each division.
+    /// Each division drops one target.
     TargetDropped,
     /// Broadcasts are deduplicated without the origin's epoch.
     EpochNotInIdentity,

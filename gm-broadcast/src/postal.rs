@@ -9,7 +9,7 @@
 //! With gap `g` and latency `l`, N(t) = sum over j >= 0 with j l <= t of C(floor((t - j l) / g) +
 //! j, j):
 //! - A node is informed over j hops and i waits of one gap in all, at j l + i g: C(i + j - 1, j -
-//!   1) nodes, as there are so many ways to distribute i waits over j hops.
+//!   1) nodes, the number of ways to distribute i waits over j hops.
 //! - For one j, those with i <= I = floor((t - j l) / g) are C(I + j, j) in all (the hockey-stick
 //!   identity); j = 0 is the origin.
 //! - The same nodes summed by i, over all j >= 1 at once, are C(floor((t - i g) / l) + i, i + 1):

@@ -23,7 +23,7 @@ const MAX_EARLY_CONFIRMATIONS: usize = 10_000;
 #[derive(Clone, Debug)]
 struct Neighbor {
     last_heard: Time,
-    /// When this node last confirmed its reception.
+    /// Last time that this node confirmed its reception.
     reported: Option<Time>,
     /// Validity of its confirmation; `None` if it never confirmed reception, or withdrew that.
     confirmed_until: Option<Time>,

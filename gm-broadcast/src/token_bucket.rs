@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_brings_what_it_brings() {
+    fn tokens_refill_over_time() {
         let mut rate = TokenBucket::per_second(10);
         let mut now = Time::ZERO;
         let burst = (0..100).filter(|_| rate.take(now)).count();

@@ -24,7 +24,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Time after which a cause that did not recur is no longer listed.
 const LISTED_FOR: Duration = Duration::from_secs(300);
 
-/// Why frames from an address cannot be decrypted.
+/// Cause why frames from an address cannot be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnopenedCause {
     /// They are encrypted with a key that this node does not have.

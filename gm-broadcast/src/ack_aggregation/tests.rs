@@ -1,17 +1,17 @@
-//! Sums beside a recount of the whole tree, node by node.
+//! Ack aggregation, compared with a recount of the whole tree.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::islands::tests::node;
 
-/// A node of a tree, what it knows itself, and the relays that took shares of it.
+/// A node of a tree, its own ack, and the relays to which it handed subtrees.
 #[derive(Clone, Debug)]
 struct Tree {
     own: OwnAck,
     open: usize,
     missing: Vec<u32>,
-    /// State, whether it said anything yet, and what is below it.
+    /// State, whether it reported yet, and its subtree.
     relays: Vec<(RelayState, bool, Tree)>,
 }
 
@@ -64,7 +64,8 @@ fn aggregation(tree: &Tree) -> AckAggregation {
     aggregation
 }
 
-/// Every fact that counts: of itself, and of what is below relays that spoke and were not replaced.
+/// Collects every ack that counts: its own, and those below relays that reported and were not
+/// replaced.
 fn facts<'a>(tree: &'a Tree, own: &mut Vec<OwnAck>, missing: &mut Vec<&'a u32>) {
     own.push(tree.own);
     missing.extend(&tree.missing);
@@ -79,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_sum_is_a_recount(tree in tree(), again: bool) {
+    fn a_summary_equals_a_recount(tree in tree(), again: bool) {
         let sum = aggregation(&tree).summary(again);
         let (mut own, mut missing) = (Vec::new(), Vec::new());
         facts(&tree, &mut own, &mut missing);
@@ -88,7 +89,7 @@ proptest! {
         prop_assert_eq!(sum.refused, count(OwnAck::Refused));
         prop_assert_eq!(sum.missing, missing.len() as u64);
         prop_assert_eq!(sum.reassigned, again);
-        // The smallest ones, each once, as many as a sum carries.
+        // The smallest ones without duplicates, as many as a summary names.
         missing.sort_unstable();
         missing.dedup();
         let names: Vec<NetId> = missing.into_iter().take(MAX_MISSING_NAMED).map(|number| node(*number)).collect();
@@ -97,7 +98,7 @@ proptest! {
         prop_assert_eq!(sum.is_final, tree.open == 0 && tree.own != OwnAck::Pending && !waits);
     }
 
-    /// Whatever a replaced relay said, or says later, changes nothing.
+    /// Summaries of a replaced relay, earlier or later ones, change nothing.
     #[test]
     fn a_replaced_relay_is_not_counted(tree in tree(), below in tree(), place: usize) {
         let before = aggregation(&tree).summary(false);
@@ -134,7 +135,7 @@ proptest! {
     }
 }
 
-/// A child of the root: its nodes, its state, and its sum.
+/// A child of the root: its nodes, its state and its summary.
 fn child(nodes: &[u32], state: RelayState, sum: Option<AckSummary>) -> RelayAcks {
     let mut nodes = nodes.iter().map(|number| node(*number));
     let relay = nodes.next().unwrap();
@@ -159,7 +160,7 @@ fn origin(missed: &[u32], children: Vec<RelayAcks>) -> AckAggregation {
 }
 
 #[test]
-fn parts_name_targets_wherever_sums_allow_it() {
+fn parts_name_targets_wherever_summaries_allow_it() {
     let all = AckSummary { delivered: 2, ..AckSummary::default() };
     let two_of_four = AckSummary {
         delivered: 2,
@@ -190,15 +191,15 @@ fn parts_name_targets_wherever_sums_allow_it() {
         part(&[14], 0, 0, 1),
         part(&[11, 12, 13], 2, 1, 0),
         part(&[21, 22], 2, 0, 0),
-        // The relay was replaced: those of its list are in the part of another, and it may have the
-        // broadcast.
+        // The relay was replaced: its targets are in the part of another relay, and it may have the
+        // broadcast itself.
         part(&[31], 0, 0, 0),
         part(&[41], 0, 0, 0),
     ];
     assert_eq!(aggregation.parts(), expected);
 }
 
-/// A relay names sixteen of the nodes that it misses. If there are more, its part stays whole.
+/// A relay names at most sixteen missing nodes. If there are more, its part stays whole.
 #[test]
 fn parts_stay_whole_where_not_all_the_missing_are_named() {
     let names = (1..=16).map(node).collect();
@@ -213,7 +214,7 @@ fn parts_stay_whole_where_not_all_the_missing_are_named() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever relays say, parts add up to the sum, and no part counts more nodes than it has.
+    /// For any summaries, the parts add up to the total, and no part counts more nodes than it has.
     #[test]
     fn parts_add_up_to_the_sum(
         missed in 0..20_u32,
@@ -249,7 +250,7 @@ proptest! {
 }
 
 #[test]
-fn the_names_of_many_missing_are_few() {
+fn many_missing_nodes_are_sampled() {
     let mut aggregation = AckAggregation::new(Time::NEVER, false, OwnAck::NotTarget, Time::ZERO);
     for number in 0..100 {
         aggregation.add_missing(node(number));
@@ -259,9 +260,9 @@ fn the_names_of_many_missing_are_few() {
     assert!(sum.missing_sample.is_sorted());
 }
 
-/// Numbers that others made up do not run over.
+/// Invented numbers do not overflow.
 #[test]
-fn false_sums_do_not_overflow() {
+fn false_summaries_do_not_overflow() {
     let mut aggregation = AckAggregation::new(Time::NEVER, false, OwnAck::Acked, Time::ZERO);
     let sum =
         AckSummary { delivered: u64::MAX, refused: u64::MAX, missing: u64::MAX, ..AckSummary::default() };
@@ -279,9 +280,9 @@ fn false_sums_do_not_overflow() {
     assert_eq!(aggregation.summary(false).delivered, u64::MAX);
 }
 
-/// All that are missing are counted; so many are named.
+/// Every missing node is counted; a limited number is named.
 #[test]
-fn as_many_are_named_as_a_sum_may_name() {
+fn a_summary_names_up_to_its_limit() {
     let mut aggregation = AckAggregation::new(Time::NEVER, false, OwnAck::NotTarget, Time::ZERO);
     for number in 0..20 {
         aggregation.add_missing(node(number));

@@ -112,7 +112,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// What the planner needs to know about a node.
+    /// Describes a node for the planner.
     fn target(&self, now: Time, node: NetId) -> Target {
         let near = self.reception.is_near(node);
         let known = self.config.directory.get(node);

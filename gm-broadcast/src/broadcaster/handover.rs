@@ -33,8 +33,8 @@ pub(super) struct SubtreeHandover {
     failed: bool,
 }
 
-/// How often a subtree is handed again to the same relay because its connection ended before it was
-/// sent.
+/// Greatest number of repeated handovers to the same relay, if its connection ended before the
+/// subtree was sent.
 const MAX_TRIES: u8 = 2;
 /// Time to send a byte at 100 Mbit/s.
 const NEAR_TIME_PER_BYTE: Duration = Duration::from_nanos(80);

@@ -2,9 +2,9 @@
 //!
 //! A datagram may be a recording from before this node's start, of a node that is gone; the replay
 //! window does not know epochs from before the start. So a node counts as a peer only once it sent
-//! something that was made since: a frame by a connection, which is bound to random bytes of this
-//! node, or the response to a challenge of eight random bytes. Until then the contents of its
-//! datagrams are delivered, but are no evidence about the node itself.
+//! data created since: a frame by a connection, which is bound to random bytes of this node, or the
+//! response to a challenge of eight random bytes. Until then the contents of its datagrams are
+//! delivered, but are no evidence about the node itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -19,7 +19,7 @@ use crate::retransmit_cache::Content;
 use crate::time::Time;
 use crate::timers::Timer;
 
-/// How a payload arrived.
+/// Path, connection and size of a received payload.
 pub(super) struct Inbound<'a> {
     pub(super) path: Path,
     /// The epoch of its frame's nonce; `None` without encryption.

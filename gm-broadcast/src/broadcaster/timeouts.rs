@@ -1,4 +1,5 @@
-//! What is due. Knows nothing of why.
+//! Timeouts: dispatches the timers that are due, and closes connections that are idle, stuck or not
+//! authenticated.
 
 use super::Broadcaster;
 use crate::counter::Counter;
@@ -8,8 +9,8 @@ use crate::time::Time;
 use crate::timers::Timer;
 
 impl<H: Handler> Broadcaster<H> {
-    /// Does all that is due: after every input, so that nothing depends on whether a wake or a
-    /// datagram came first.
+    /// Fires all timers that are due. Called after every input, so that nothing depends on whether
+    /// a wake-up or a datagram comes first.
     pub(super) fn fire_timers(&mut self, now: Time) {
         while let Some(timer) = self.timers.take(now) {
             match timer {
@@ -28,7 +29,7 @@ impl<H: Handler> Broadcaster<H> {
         }
     }
 
-    /// A connection may have shown nothing in time, or be idle.
+    /// Closes a connection that is not authenticated in time, or idle.
     fn on_connection_timer(&mut self, now: Time, id: ConnectionId) {
         let Some(link) = self.connections.table.get(&id) else { return };
         let times = self.config.timings;
@@ -47,7 +48,7 @@ impl<H: Handler> Broadcaster<H> {
             return self.lose_connection(now, id);
         }
         let idle = link.last_used + times.idle;
-        // Whoever is in the middle of a frame is not idle, if nothing waits for it.
+        // A peer in the middle of a frame is not idle, if nothing waits for it.
         let until = match frame {
             Some(frame) if now >= idle && link.is_idle() => frame,
             Some(frame) => frame.min(idle),
@@ -56,8 +57,8 @@ impl<H: Handler> Broadcaster<H> {
         if now < until {
             return self.timers.set(Timer::Connection(id), until);
         }
-        // Whoever took nothing for so long of what is on its way will not: what waits goes another
-        // way.
+        // A peer that read nothing for the idle time will not read any more: what waits for it is
+        // sent another way.
         self.counters.count(if link.is_idle() {
             Counter::ConnectionsIdle
         } else {

@@ -1,4 +1,4 @@
-//! Every bound and every time that must not be 0 is refused by its name.
+//! Every limit and time that must not be 0 is rejected by name.
 
 use super::*;
 use crate::islands::tests::node;
@@ -68,9 +68,9 @@ fn a_duration_of_zero_is_refused() {
     );
 }
 
-/// Waits before somebody is asked may be none: then he is asked at once.
+/// Delays before requests may be zero: then requests are sent at once.
 #[test]
-fn some_waits_may_be_zero() {
+fn some_durations_may_be_zero() {
     let mut config = BroadcasterConfig::new(node(1));
     config.timings.nack_jitter = Duration::ZERO;
     config.timings.content_wait = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! The window beside a plain set of all that was done, with the stated bounds.
+//! The window, compared with a plain set.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use proptest::prelude::*;
 use super::{DEDUP_WINDOW, Dedup, DedupStatus, OriginEpoch};
 use crate::islands::tests::node;
 
-/// What is done with a broadcast.
+/// An operation on a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
     Deliver,
     Forward,
 }
 
-/// Everything that was done with the sources of the list, the one used last at its end.
+/// Operations on the sources of the list, in order of last use.
 #[derive(Debug, Default)]
 struct Twin {
     most: usize,
@@ -103,19 +103,19 @@ fn of(origin: u32, sequence: u64) -> BroadcastId {
 }
 
 #[test]
-fn of_an_origin_256_sequences_are_told_apart() {
+fn the_window_has_256_sequence_numbers() {
     let mut window = Dedup::new(1);
     window.mark_delivered(&of(0, 1_000));
     assert_eq!(window.status(&of(0, 1_000 - 256)), DedupStatus::TooOld);
     assert_eq!(window.status(&of(0, 1_000 - 255)), DedupStatus::New);
     assert_eq!(window.status(&of(0, 1_001)), DedupStatus::New);
     window.mark_delivered(&of(0, 1_000 - 256));
-    assert_eq!(window.status(&of(0, 1_000 - 256)), DedupStatus::TooOld, "what is too old stays so");
+    assert_eq!(window.status(&of(0, 1_000 - 256)), DedupStatus::TooOld, "an old broadcast stays too old");
     window.mark_delivered(&of(0, 1_255));
     assert_eq!(window.status(&of(0, 1_000)), DedupStatus::Known { delivered: true, forwarded: false });
     window.mark_delivered(&of(0, 1_256));
     assert_eq!(window.status(&of(0, 1_000)), DedupStatus::TooOld);
-    assert_eq!(window.status(&of(0, 1_001)), DedupStatus::New, "its place is not that of another");
+    assert_eq!(window.status(&of(0, 1_001)), DedupStatus::New, "slots are not shared");
 }
 
 #[test]

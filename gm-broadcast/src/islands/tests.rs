@@ -1,4 +1,4 @@
-//! Grouping beside a slow twin. Knows no plan.
+//! Grouping, compared with a slow reference implementation.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Island, Target, islands};
 use crate::latency_class::LatencyClass;
 
-/// The node of a number.
+/// The NetId of a number.
 pub(crate) fn node(number: u32) -> NetId {
     NetId::new(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number)), 4_000).unwrap()
 }
@@ -17,7 +17,7 @@ pub(crate) fn class() -> impl Strategy<Value = LatencyClass> {
     prop_oneof![Just(LatencyClass::Island), Just(LatencyClass::Lan), Just(LatencyClass::Wan)]
 }
 
-/// Up to `most` nodes, each once, in any order, a third with one of a few labels, a third failing.
+/// Up to `most` distinct nodes in any order, a third with one of a few island ids, a third failing.
 pub(crate) fn targets(most: usize) -> impl Strategy<Value = Vec<Target>> {
     let target = (prop_oneof![2 => Just(None), 1 => (0..8_u32).prop_map(Some)], class(), 0..3_u32);
     prop::collection::vec(target, 0..most)
@@ -34,8 +34,7 @@ pub(crate) fn targets(most: usize) -> impl Strategy<Value = Vec<Target>> {
         .prop_shuffle()
 }
 
-/// The islands as parts (class, live, failing), in quadratic time: every target is compared with
-/// all.
+/// The islands as (class, live, failing), in quadratic time.
 fn model(targets: &[Target]) -> Vec<(LatencyClass, Vec<NetId>, Vec<NetId>)> {
     let together = |one: &Target, other: &Target| match one.island_id {
         Some(label) => other.island_id == Some(label),
@@ -69,7 +68,7 @@ fn parts(island: &Island) -> (LatencyClass, Vec<NetId>, Vec<NetId>) {
 }
 
 #[test]
-fn a_node_alone_comes_before_an_island_of_its_name() {
+fn a_single_node_precedes_an_island_with_its_id() {
     let target = |number, label: Option<u32>, class| Target {
         node: node(number),
         island_id: label.map(node),
@@ -95,13 +94,13 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn islands_are_the_twins(targets in targets(60)) {
+    fn islands_equal_the_reference(targets in targets(60)) {
         let found = islands(targets.iter().copied());
         prop_assert_eq!(found.iter().map(parts).collect::<Vec<_>>(), model(&targets));
     }
 
     #[test]
-    fn order_and_doubles_do_not_matter(targets in targets(40)) {
+    fn order_and_duplicates_do_not_matter(targets in targets(40)) {
         let reversed = targets.iter().rev().chain(&targets).copied();
         prop_assert_eq!(islands(reversed), islands(targets.iter().copied()));
     }

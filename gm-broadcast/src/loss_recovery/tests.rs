@@ -1,4 +1,4 @@
-//! Gaps beside a plain list of what exists and what came.
+//! Loss recovery, compared with a plain list of numbers.
 
 use proptest::prelude::*;
 
@@ -7,10 +7,10 @@ use crate::islands::tests::node;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One number of a node's multicasts.
+/// State of one number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Position {
-    /// It came, or is not asked for any longer.
+    /// It arrived, or needs no further nack.
     Closed,
     Missing {
         tries: u32,
@@ -18,7 +18,7 @@ enum Position {
     },
 }
 
-/// All numbers of a node since the first that was heard of.
+/// The numbers of a node since the first known one.
 #[derive(Clone, Debug)]
 struct ModelList {
     node: NetId,
@@ -27,7 +27,7 @@ struct ModelList {
     places: Vec<Position>,
 }
 
-/// A number of a node's epoch that is asked for, and how often it was before.
+/// A requested number of a node's epoch, and the number of earlier nacks.
 type Nack = (NetId, [u8; 8], u64, u32);
 
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ struct Model {
 }
 
 impl Model {
-    /// Numbers up to `number` exist; it came, or not.
+    /// Numbers up to `number` exist; it arrived, or not.
     fn note(&mut self, node: NetId, epoch: [u8; 8], number: u64, inbound: bool, ask: Time, most: usize) {
         if !self.lists.iter().any(|list| list.node == node && list.epoch == epoch) {
             self.lists.retain(|list| list.node != node);
@@ -70,7 +70,7 @@ impl Model {
         missing
     }
 
-    /// Each number that is asked for now, and how many are given up.
+    /// The numbers to request now, and how many are given up.
     fn take_due(&mut self, now: Time, retry: Duration) -> (Vec<Nack>, u64) {
         let (mut asked, mut given_up) = (Vec::new(), 0);
         self.lists.sort_by_key(|list| list.node);
@@ -82,7 +82,7 @@ impl Model {
                         *place = Position::Closed;
                         given_up += 1;
                     }
-                    // No more than eight at once: the others wait.
+                    // At most eight at once: the others wait.
                     Position::Missing { ask, .. } if asked.len() == 8 => *ask = now + retry,
                     Position::Missing { tries, ask } => {
                         asked.push((list.node, list.epoch, number, *tries));
@@ -172,14 +172,14 @@ proptest! {
                     let (questions, given_up) = gaps.take_due(now, pace);
                     let mut numbers = Vec::new();
                     for (MissedMulticasts { node, epoch, runs }, tries) in &questions {
-                        prop_assert!(runs.windows(2).all(|runs| runs[0].1 + 1 < runs[1].0), "runs have a number between");
+                        prop_assert!(runs.windows(2).all(|runs| runs[0].1 + 1 < runs[1].0), "runs are not adjacent");
                         for number in runs.iter().flat_map(|(first, last)| *first..=*last) {
                             numbers.push((*node, *epoch, number, *tries));
                         }
                     }
                     let (asked, given_up_slowly) = model.take_due(now, SECOND);
                     prop_assert_eq!(given_up, given_up_slowly);
-                    // Of a node the most frequent number of tries is told.
+                    // The greatest number of tries of a node is returned.
                     let told: Vec<_> = asked.iter().map(|(node, epoch, number, _)| {
                         let tries = asked.iter().filter(|(other, ..)| other == node).map(|(.., tries)| *tries).max();
                         (*node, *epoch, *number, tries.unwrap())
@@ -222,7 +222,7 @@ fn a_number_is_requested_four_times_then_given_up() {
     assert_eq!(tried, [0, 1, 2, 3]);
 }
 
-/// However many are missing: each is asked for before any is given up.
+/// However many are missing, each is requested before any is given up.
 #[test]
 fn a_burst_is_requested_in_steps() {
     let pace = NackPolicy { retry: SECOND, max_missing: 64 };

@@ -1,4 +1,4 @@
-//! The table's bound, who is forgotten, and how long a failure counts.
+//! The table of peers: its limit, which peer is removed, and backoff.
 
 use proptest::prelude::*;
 
@@ -20,8 +20,8 @@ fn rng(seed: u8) -> Rng {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Beside a plain list of (node, contact, connection): the one without connection that was
-    /// silent the longest goes.
+    /// Compared with a plain list of (node, contact, connection): the unconnected node that was
+    /// silent longest is removed.
     #[test]
     fn the_table_is_bounded(
         most in 1..8_usize,
@@ -45,7 +45,7 @@ proptest! {
             peer.last_contact = contact;
             peer.connection = linked.then(|| ConnectionId::dialled(1));
             prop_assert_eq!(is_new, new);
-            // Connections have a bound of their own, and who has one is not forgotten.
+            // Connections have a limit of their own, and connected peers are not removed.
             most_links = most_links.max(list.iter().filter(|(.., linked)| *linked).count());
             prop_assert!(peers.len() <= most.max(most_links + 1), "{} of {}", peers.len(), most);
             list.sort_unstable();
@@ -64,7 +64,7 @@ proptest! {
             let peer = peers.get(node(1)).unwrap();
             prop_assert_eq!(peer.failures, failures);
             let pause = peer.backoff_until.since(now);
-            // Half of the doubled time at least, and three halves of it at most.
+            // Between half and three halves of the doubled time.
             let doubled = (1..failures).fold(FIRST, |pause, _| (pause * 2).min(MOST));
             prop_assert!(pause >= doubled / 2 && pause <= doubled * 3 / 2, "{:?} after {} failures", pause, failures);
             prop_assert!(doubled / 2 >= least && doubled <= MOST);
@@ -90,7 +90,7 @@ proptest! {
 }
 
 #[test]
-fn what_the_directory_says_is_where_a_peer_begins() {
+fn a_new_peer_starts_from_its_directory_entry() {
     let mut peers = PeerTable::new(10, 1, 10);
     let known = KnownNode { node: node(1), island_id: Some(node(3)), class: LatencyClass::Wan };
     let (peer, new) = peers.entry(node(1), Some(&known));
@@ -103,7 +103,7 @@ fn what_the_directory_says_is_where_a_peer_begins() {
 }
 
 #[test]
-fn answers_to_one_node_are_rationed() {
+fn replies_to_one_node_are_rate_limited() {
     let mut peers = PeerTable::new(10, 3, 10);
     let mut answered =
         |number| (0..10).filter(|_| peers.entry(node(number), None).0.answer_bucket.take(at(5))).count();
@@ -142,9 +142,9 @@ fn a_directory_finds_any_within_bounds() {
     }
 }
 
-/// Failures count from the first since it was last reached.
+/// Failures are counted since the last success.
 #[test]
-fn failures_have_a_beginning() {
+fn failures_record_their_first_time() {
     let (mut peers, mut rng) = (PeerTable::new(10, 1, 10), rng(1));
     let mut failed = |seconds, reached: bool| {
         if reached {

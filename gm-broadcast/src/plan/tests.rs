@@ -1,5 +1,4 @@
-//! The laws of a plan on generated lists, and the whole tree that it makes beside the optimum.
-//! Knows no payload.
+//! Properties of plans on generated lists, and the whole tree compared with the optimum.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +39,7 @@ fn rows(classes: &PathCosts, counts: [u64; CLASSES]) -> [(PostalTimes, u64); CLA
     std::array::from_fn(|row| (PostalTimes::of(classes.cost(SLOWEST_FIRST[row])), counts[row]))
 }
 
-/// By what a share is told apart: the islands it holds, in order.
+/// Identity of a subtree: the islands that it holds, in order.
 fn units<'a>(share: &Subtree, islands: &'a [Island]) -> Vec<&'a Island> {
     let mut found: Vec<&Island> = Vec::new();
     for node in &share.nodes {
@@ -52,8 +51,8 @@ fn units<'a>(share: &Subtree, islands: &'a [Island]) -> Vec<&'a Island> {
     found
 }
 
-/// The time until a list of so many units is informed if everybody splits its share: planned by
-/// `planned`, taking what `real` says.
+/// Time until `units` are informed if every relay divides its subtree: planned with the costs
+/// `planned`, executed with `real`.
 fn tree(
     planned: PostalTimes,
     real: PostalTimes,
@@ -92,9 +91,9 @@ fn trees_of_the_figures_are_the_optimum() {
     }
 }
 
-/// What `postal.rs` says of estimates.
+/// The claims of `postal.rs` about estimates.
 #[test]
-fn an_estimate_that_is_wrong_by_two_costs_little() {
+fn an_estimate_off_by_two_costs_little() {
     let mut worst = 0.0_f64;
     for (gap, latency) in FIGURES {
         let real = PostalTimes { gap: gap * 2, latency: latency * 2 };
@@ -110,7 +109,7 @@ fn an_estimate_that_is_wrong_by_two_costs_little() {
 }
 
 #[test]
-fn equal_costs_are_planned_as_halves() {
+fn equal_costs_give_halving() {
     for units in 0..2_000_u64 {
         let rounds = (units + 1).next_power_of_two().trailing_zeros();
         let time = Duration::from_nanos(u64::from(rounds) * 9);
@@ -120,8 +119,8 @@ fn equal_costs_are_planned_as_halves() {
     assert_eq!(halves(10), [5, 3, 1, 1]);
 }
 
-/// Plans every share down to the leaves on real lists, and says when each node is informed: a hop's
-/// island hears it at once.
+/// Plans every subtree down to the leaves on real lists, and returns when each node is informed;
+/// the island of a relay is informed at once.
 fn spread(
     known: &BTreeMap<NetId, Target>,
     classes: &PathCosts,
@@ -149,8 +148,8 @@ fn spread(
     informed
 }
 
-/// Whether some time suffices, by adding up send by send.
-fn suffices_slowly(classes: &PathCosts, counts: [u64; CLASSES], time: u64) -> bool {
+/// Whether a time suffices, by addition send by send.
+fn reference_suffices(classes: &PathCosts, counts: [u64; CLASSES], time: u64) -> bool {
     let mut begin = 0;
     for (pace, count) in rows(classes, counts) {
         let mut rest = count;
@@ -184,13 +183,14 @@ proptest! {
     #[test]
     fn time_is_the_least(classes in classes(), counts in prop::array::uniform3(0..300_u64)) {
         let time = least_time(rows(&classes, counts));
-        prop_assert!(suffices_slowly(&classes, counts, time));
-        prop_assert!(time == 0 || !suffices_slowly(&classes, counts, time - 1));
+        prop_assert!(reference_suffices(&classes, counts, time));
+        prop_assert!(time == 0 || !reference_suffices(&classes, counts, time - 1));
     }
 
-    /// A share holds no more than its hop informs in the time that remains when the send arrives.
+    /// A subtree holds no more than its relay can inform in the time that is left when the send
+    /// arrives.
     #[test]
-    fn shares_keep_to_their_capacity(classes in classes(), counts in prop::array::uniform3(0..2_000_u64)) {
+    fn subtrees_keep_to_their_capacity(classes in classes(), counts in prop::array::uniform3(0..2_000_u64)) {
         let rows = rows(&classes, counts);
         let mut left = least_time(rows);
         for (sizes, (pace, units)) in postal(rows).into_iter().zip(rows) {
@@ -205,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn every_node_is_in_one_share_and_no_island_is_cut(
+    fn every_node_is_in_one_subtree_and_no_island_is_cut(
         targets in targets(80), classes in classes(), shape in shape(), seed: u8,
     ) {
         let islands = islands(targets.iter().copied());
@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn live_ones_stand_before_failing_ones(
+    fn live_nodes_precede_failing_ones(
         targets in targets(80), classes in classes(), shape in shape(), seed: u8,
     ) {
         let islands = islands(targets.iter().copied());
@@ -244,16 +244,18 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_is_a_function(targets in targets(60), classes in classes(), shape in shape(), seed: u8) {
+    fn plans_are_deterministic(targets in targets(60), classes in classes(), shape in shape(), seed: u8) {
         let once = plan(islands(targets.iter().copied()), &classes, shape, &mut rng(seed));
         let again = plan(islands(targets.iter().rev().copied()), &classes, shape, &mut rng(seed));
         prop_assert_eq!(once, again);
     }
 
-    /// Whatever fails, all are told once, and those that do not fail by the optimum of those alone.
+    /// Whichever nodes fail, all are informed once, and the live ones by the optimum of the live
+    /// ones alone.
     #[test]
-    fn failing_nodes_hold_up_nobody(targets in targets(80), (gap, latency) in costs(), shape in shape(), seed: u8) {
-        // Several classes are several lists, and then even with equal costs not quite the optimum.
+    fn failing_nodes_delay_no_other_node(targets in targets(80), (gap, latency) in costs(), shape in shape(), seed: u8) {
+        // Several classes are divided separately, which is not quite the optimum even with equal
+        // costs.
         let (one, mut targets) = (seed.is_multiple_of(2), targets);
         targets.iter_mut().filter(|_| one).for_each(|target| target.class = LatencyClass::Lan);
         let known: BTreeMap<NetId, Target> = targets.iter().map(|target| (target.node, *target)).collect();
@@ -268,8 +270,7 @@ proptest! {
     }
 }
 
-/// Failing nodes alone, and failing nodes that one live node stands beside: half of them are its
-/// own.
+/// Only failing nodes, and failing nodes with one live node, which gets half of them.
 #[test]
 fn failing_nodes_are_dealt_evenly() {
     let list = |live: u32, count: u32| {
@@ -290,13 +291,13 @@ fn failing_nodes_are_dealt_evenly() {
     assert_eq!(shares.iter().filter(|share| node(1_000) <= share.nodes[0]).count(), 1);
 }
 
-/// Where no node of their class is live, failing nodes go behind the shares of the others; else
-/// behind those of their class alone.
+/// Failing nodes without a live node of their class are appended to the subtrees of other classes;
+/// otherwise to those of their class only.
 #[test]
 fn failing_nodes_are_dealt_to_their_class_or_to_all() {
     let target = |number, class, failing| Target { node: node(number), island_id: None, class, failing };
-    // By the class of each share with a live hop: how many failing nodes of the slowest class are
-    // behind it.
+    // For each class of subtrees with a live relay: how many failing nodes of the slowest class are
+    // at its end.
     let behind = |live: &[LatencyClass]| {
         let live = live.iter().zip(0..).map(|(class, number)| target(number, *class, false));
         let list = islands(live.chain((100..124).map(|number| target(number, LatencyClass::Wan, true))));
@@ -313,8 +314,8 @@ fn failing_nodes_are_dealt_to_their_class_or_to_all() {
     assert_eq!(behind(&[]), [0, 0, 0]);
 }
 
-/// Every live node comes to be the first hop, of an island as of nodes alone; and every failing one
-/// comes to stand last.
+/// Every live node is the first relay in some plan, in an island as alone; and every failing one is
+/// the last in some plan.
 #[test]
 fn the_rng_decides_the_relay() {
     let target = |number, label: Option<u32>| Target {

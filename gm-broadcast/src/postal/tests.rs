@@ -1,5 +1,5 @@
-//! The postal model beside a slow twin that shares no arithmetic with it, and the figures that were
-//! worked out elsewhere. Knows no plan.
+//! The postal model, compared with a slow reference implementation without common arithmetic, and
+//! with published figures.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,8 +17,8 @@ pub(crate) fn cost(gap: u64, latency: u64) -> PathCost {
 pub(crate) const FIGURES: [(u64, u64); 5] =
     [(1_000, 1_000), (5, 250), (20, 250), (20, 50_000), (200, 50_000)];
 
-/// Of 1,000, 10,000 and 100,000 nodes, at the costs above: the optimum, halving, and the origin
-/// sending all, in microseconds.
+/// For 1,000, 10,000 and 100,000 nodes at these costs: the optimum, halving, and a star, in
+/// microseconds.
 const KNOWN: [(u64, [[u64; 3]; 5]); 3] = [
     (
         1_000,
@@ -52,7 +52,7 @@ const KNOWN: [(u64, [[u64; 3]; 5]); 3] = [
     ),
 ];
 
-/// Gaps and latencies near each other, and far apart either way.
+/// Gaps and latencies close to each other, and far apart in either direction.
 pub(crate) fn costs() -> impl Strategy<Value = (u64, u64)> {
     prop_oneof![
         (1..30_u64, 1..30_u64),
@@ -64,8 +64,8 @@ pub(crate) fn costs() -> impl Strategy<Value = (u64, u64)> {
     ]
 }
 
-/// The times at which the first nodes are informed, the origin at 0: whoever arrives earliest, its
-/// sender sends again a gap later, and it sends itself.
+/// The times at which the first nodes are informed, the origin at 0: at each arrival, the sender
+/// sends again a gap later, and the receiver starts to send.
 fn arrivals(gap: u64, latency: u64, nodes: usize) -> Vec<u64> {
     let mut next = BinaryHeap::from([Reverse(latency)]);
     let mut times = vec![0];
@@ -83,13 +83,13 @@ fn micros(time: Duration) -> f64 {
 }
 
 #[test]
-fn figures_are_met() {
+fn published_figures_are_met() {
     for (nodes, rows) in KNOWN {
         for ((gap, latency), row) in FIGURES.into_iter().zip(rows) {
             let cost = cost(gap * 1_000, latency * 1_000);
             let times = [time_for(cost, nodes), halving(cost, nodes), star(cost, nodes)].map(micros);
             for (time, known) in times.into_iter().zip(row) {
-                // The page rounds to hundredths of a millisecond.
+                // The figures are rounded to hundredths of a millisecond.
                 assert!((time - known as f64).abs() <= 5.0, "{nodes} {gap} {latency}: {times:?}");
             }
         }
@@ -97,7 +97,7 @@ fn figures_are_met() {
 }
 
 #[test]
-fn figures_are_those_of_the_twin() {
+fn published_figures_equal_the_reference() {
     for (gap, latency) in FIGURES {
         let times = arrivals(gap, latency, 100_000);
         for nodes in [1_000, 10_000, 100_000] {
@@ -146,29 +146,28 @@ fn extremes_end_and_stay_in_order() {
         });
     }
     assert_eq!(reached(cost(1, 1), most), u64::MAX);
-    // Two years over and over in one nanosecond, or a send a nanosecond for two years: only the
-    // first term counts.
+    // Extreme ratios: a gap or latency of a nanosecond in two years; only the first term counts.
     assert_eq!(reached(cost(1, 1 << 56), Duration::from_nanos(1 << 56)), 2);
     assert_eq!(reached(cost(1, 1 << 56), Duration::from_nanos((1 << 57) - 1)), (1 << 56) + 1);
     assert_eq!(reached(cost(1 << 56, 1), Duration::from_nanos((1 << 56) - 1)), 1 << 56);
 }
 
 #[test]
-fn binomials_are_those_of_the_triangle() {
+fn binomials_equal_pascals_triangle() {
     let mut row = vec![1_u128];
     for n in 0..150_u64 {
         for (k, value) in row.iter().enumerate() {
             assert_eq!(binomial(n, k as u64), u64::try_from(*value).unwrap_or(u64::MAX), "C({n}, {k})");
         }
         assert_eq!(binomial(n, n + 1), 0);
-        // As large as it can be without an overflow, which is far above 64 bits.
+        // The greatest value before an overflow, which is far above 64 bits.
         let sums = row.windows(2).map(|pair| pair[0].saturating_add(pair[1]));
         row = std::iter::once(1).chain(sums).chain(std::iter::once(1)).collect();
     }
 }
 
-/// The least number of sends, by adding up without the closed form.
-fn sends_slowly(times: &[u64], gap: u64, latency: u64, within: u64, nodes: u64) -> Option<u64> {
+/// The least number of sends, by addition instead of the closed form.
+fn reference_sends(times: &[u64], gap: u64, latency: u64, within: u64, nodes: u64) -> Option<u64> {
     let informed = |within: u64| times.partition_point(|time| *time <= within) as u64;
     let (mut sum, mut sends) = (0, 0);
     while sum < nodes {
@@ -182,22 +181,22 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn optimum_is_the_twins((gap, latency) in costs(), nodes in 1..3_000_usize) {
+    fn optimum_equals_the_reference((gap, latency) in costs(), nodes in 1..3_000_usize) {
         let times = arrivals(gap, latency, nodes + 1);
         let cost = cost(gap, latency);
         prop_assert_eq!(time_for(cost, nodes as u64), Duration::from_nanos(times[nodes - 1]));
     }
 
     #[test]
-    fn reached_is_the_twins((gap, latency) in costs(), nodes in 1..3_000_usize, beside in 0..3_u64) {
+    fn reached_equals_the_reference((gap, latency) in costs(), nodes in 1..3_000_usize, beside in 0..3_u64) {
         let times = arrivals(gap, latency, nodes + 1);
         let within = (times[nodes - 1] + beside).saturating_sub(1).min(times[nodes].saturating_sub(1));
         let expected = times.partition_point(|time| *time <= within) as u64;
         prop_assert_eq!(reached(cost(gap, latency), Duration::from_nanos(within)), expected);
     }
 
-    /// The origin is told nothing; the others are those told by its first send or a gap later:
-    /// exact as long as 64 bits hold.
+    /// The nodes other than the origin are informed by its first send or a gap later; exact as long
+    /// as 64 bits suffice.
     #[test]
     fn reached_recurs((gap, latency) in costs(), doublings in 0..70_u64, part in 0..1_000_u64) {
         let pace = PostalTimes { gap, latency };
@@ -219,9 +218,9 @@ proptest! {
         prop_assert!(pace.reached(time - 1) < nodes);
     }
 
-    /// No number of sends suffices if the nodes and the origin are one more than can be informed.
+    /// No number of sends suffices for one node more than can be informed.
     #[test]
-    fn sends_need_the_origin_besides((gap, latency) in costs(), nodes in 1..100_000_u64) {
+    fn sends_do_not_count_the_origin((gap, latency) in costs(), nodes in 1..100_000_u64) {
         let pace = PostalTimes { gap, latency };
         let time = pace.time_for(nodes + 1);
         prop_assert!(pace.sends(time, nodes).is_some());
@@ -229,19 +228,19 @@ proptest! {
     }
 
     #[test]
-    fn sends_are_the_twins((gap, latency) in costs(), nodes in 1..1_500_usize, part in 0..200_u64) {
+    fn sends_equal_the_reference((gap, latency) in costs(), nodes in 1..1_500_usize, part in 0..200_u64) {
         let pace = PostalTimes { gap, latency };
         let times = arrivals(gap, latency, 3_000);
         let (low, high) = (times[nodes], times[2_999]);
         let within = low.saturating_sub(latency) + (high - low) * part / 200;
-        let expected = sends_slowly(&times, gap, latency, within, nodes as u64);
+        let expected = reference_sends(&times, gap, latency, within, nodes as u64);
         prop_assert_eq!(pace.sends(within, nodes as u64), expected);
         if let Some(rest) = within.checked_sub(latency) {
             prop_assert_eq!(pace.sends_one_by_one(rest, nodes as u64), expected);
         }
     }
 
-    /// Nothing is faster than the optimum; halving at equal costs is as fast.
+    /// No division is faster than the optimum; halving at equal costs is as fast.
     #[test]
     fn nothing_beats_the_optimum((gap, latency) in costs(), nodes in 1..1_000_000_u64) {
         let cost = cost(gap, latency);

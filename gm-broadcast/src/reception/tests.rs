@@ -1,4 +1,4 @@
-//! Who hears whom, beside plain lists; and whose turn it is, over whole islands.
+//! Reception, compared with plain lists; and the order of keepalives over whole islands.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,11 @@ fn a_denial_or_miss_holds_until_a_confirmation() {
             reception.deny(node(1));
         }
         assert_eq!(reception.reception_of(node(1), at(1)), Reception::None);
-        assert_eq!(reception.island_id(node(0)).is_some(), missed, "who missed one is of our island still");
+        assert_eq!(
+            reception.island_id(node(0)).is_some(),
+            missed,
+            "a node that missed a multicast is still in the island"
+        );
         reception.on_multicast(node(1), at(1), MINUTE, true);
         assert_eq!(reception.reception_of(node(1), at(1)), Reception::None);
         reception.confirm(node(1), at(1), MINUTE);
@@ -83,7 +87,7 @@ fn an_early_confirmation_counts_once_the_node_is_near() {
         receptions(&reception, at(59)),
         [Reception::Confirmed, Reception::Unconfirmed, Reception::Confirmed]
     );
-    assert_eq!(receptions(&reception, at(61)), [Reception::Unconfirmed; 3], "an old word is old");
+    assert_eq!(receptions(&reception, at(61)), [Reception::Unconfirmed; 3], "confirmations expire");
     assert_eq!(reception.island_id(node(9)), Some(node(1)));
 }
 
@@ -92,7 +96,7 @@ fn the_island_id_is_the_smallest_mutual_neighbor() {
     let mut reception = ReceptionTable::default();
     assert_eq!(reception.island_id(node(5)), None);
     reception.on_multicast(node(1), at(0), MINUTE, true);
-    assert_eq!(reception.island_id(node(5)), None, "it does not hear us");
+    assert_eq!(reception.island_id(node(5)), None, "it does not receive this node's multicast");
     reception.on_multicast(node(7), at(0), MINUTE, true);
     reception.confirm(node(7), at(0), MINUTE);
     assert_eq!(reception.island_id(node(5)), Some(node(5)));
@@ -127,7 +131,7 @@ fn reception_is_reported_again_before_it_expires() {
     reception.on_multicast(node(1), at(30), MINUTE, true);
     assert_eq!(all(&mut reception, at(30)), (vec![node(1)], vec![]));
     reception.unconfirm(node(1));
-    assert!(!reception.has_changes(), "it is said when it is heard, not before");
+    assert!(!reception.has_changes(), "reported on reception, not before");
     reception.on_multicast(node(1), at(31), MINUTE, true);
     assert_eq!(all(&mut reception, at(31)), (vec![node(1)], vec![]));
 }
@@ -141,7 +145,7 @@ fn early_confirmations_are_bounded() {
     assert_eq!(reception.early_confirmations.len(), MAX_EARLY_CONFIRMATIONS);
 }
 
-/// Waits of all nodes of an island, each of whom hears all others and heard the same one last.
+/// Delays of all nodes of an island with mutual reception and the same last sender.
 fn waits(island: &[NetId], last: Option<NetId>, quiet: Duration) -> Vec<(Duration, NetId)> {
     let wait = |me: NetId| {
         let mut reception = ReceptionTable::default();
@@ -202,18 +206,18 @@ proptest! {
         for pair in waits.windows(2) {
             prop_assert!(pair[1].0 - pair[0].0 >= quiet / 4, "{:?} after {:?}", waits, last);
         }
-        // The order of NetIds, from the one behind who spoke last.
+        // The order of NetIds, starting after the last sender.
         let mut order = island.clone();
         order.sort_by_key(|node| (last.is_some_and(|last| *node <= last), *node));
         prop_assert_eq!(waits.into_iter().map(|(_, node)| node).collect::<Vec<_>>(), order);
     }
 
-    /// Whoever hears all that is said knows whom we hear, and nothing is said that did not change.
+    /// A peer that receives all reports knows the neighbors, and only changes are reported.
     #[test]
     fn every_change_is_announced_once(ops in prop::collection::vec(op(), 0..80)) {
         let mut reception = ReceptionTable::default();
         let mut near = BTreeSet::new();
-        // What is to be said of whom: the twin; and what the others believe.
+        // The changes to report by the reference, and what the peers believe.
         let mut to_say: Vec<(NetId, bool)> = Vec::new();
         let mut believed = BTreeSet::new();
         for op in ops {
@@ -271,8 +275,8 @@ proptest! {
     }
 }
 
-/// Words of nodes that we do not hear are kept up to a bound; when it is reached, what is old goes,
-/// and nothing else.
+/// Confirmations of nodes that are no neighbors are limited; at the limit, only expired ones are
+/// removed.
 #[test]
 fn old_early_confirmations_make_room() {
     let mut reception = ReceptionTable::default();
@@ -284,22 +288,18 @@ fn old_early_confirmations_make_room() {
         (reception.early_confirmation(node(0)), reception.early_confirmation(node(1))),
         (Some(at(60)), Some(at(90)))
     );
-    assert_eq!(reception.early_confirmation(node(many)), None, "it was never said");
+    assert_eq!(reception.early_confirmation(node(many)), None, "it was never confirmed");
     reception.confirm(node(many), at(59), MINUTE);
     assert_eq!(reception.early_confirmation(node(many)), None, "there is no room");
-    assert_eq!(
-        reception.early_confirmation(node(0)),
-        Some(at(60)),
-        "whose word holds still is not forgotten"
-    );
-    // The first half is as old as it may be.
+    assert_eq!(reception.early_confirmation(node(0)), Some(at(60)), "a valid confirmation is not removed");
+    // The first half is just expired.
     reception.confirm(node(many), at(60), MINUTE);
     assert_eq!(reception.early_confirmation(node(many)), Some(at(120)));
     assert_eq!(
         (reception.early_confirmation(node(0)), reception.early_confirmation(node(1))),
         (None, Some(at(90)))
     );
-    // There is room now: nothing is forgotten for the next one.
+    // There is room now: no entry is removed for the next one.
     reception.confirm(node(many + 1), at(100), MINUTE);
     assert_eq!(
         (reception.early_confirmation(node(1)), reception.early_confirmation(node(many + 1))),

@@ -1,4 +1,4 @@
-//! What was said lately, beside a plain list.
+//! The cache, compared with a plain list.
 
 use gm_codec::ApplicationPayload;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::islands::tests::node;
 
-/// What something is kept under: a broadcast, or a multicast.
+/// Key of an entry: a broadcast, or a multicast.
 type Name = (bool, u64);
 
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ proptest! {
             prop_assert_eq!(recent.len(), list.len());
             prop_assert_eq!(recent.bytes, bytes(&list));
             prop_assert!(recent.len() <= most);
-            prop_assert!(recent.bytes <= most_bytes || recent.len() == 1, "only the newest alone may be larger");
+            prop_assert!(recent.bytes <= most_bytes || recent.len() == 1, "only the newest entry alone may exceed the limit");
             for number in 0..12 {
                 let of = |multicast| list.iter().find(|kept| kept.name == (multicast, number));
                 let kept = recent.multicast(node(1), [1; 8], number).map(|payload| payload.len());
@@ -80,7 +80,7 @@ proptest! {
         }
     }
 
-    /// Whatever was new came to be kept, or nobody could be sent it.
+    /// A new entry is always kept, whatever its size.
     #[test]
     fn the_newest_is_kept(
         most in 1..8_usize,

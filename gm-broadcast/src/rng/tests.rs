@@ -1,4 +1,4 @@
-//! What chance says at the ends of its ranges, and about how often.
+//! The generator at the ends of its ranges, and its frequencies.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn a_ratio_of_three_eighths_is_met_on_average() {
     assert!((2_800..=3_200).contains(&often), "{often} of 8,000");
 }
 
-/// Nonces are drawn from it: what is printed of two of them must not tell them apart.
+/// Nonces are drawn from it: the debug output must not reveal the state.
 #[test]
 fn debug_output_hides_the_stream() {
     let (one, mut other) = (Rng::new([1; 32]), Rng::new([2; 32]));

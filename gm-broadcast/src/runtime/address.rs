@@ -83,7 +83,8 @@ pub(super) fn choose_addresses(
     Ok(ChosenAddresses { address, bind, group })
 }
 
-/// All of 127.0.0.0/8 is local, although the system lists only one address of it.
+/// Whether an address is of 127.0.0.0/8: all of it is local, although the system lists only one
+/// address of it.
 fn is_loopback_v4(ip: IpAddr) -> bool {
     ip.is_ipv4() && ip.is_loopback()
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::address::{Candidate, list_candidates};
 
-/// Why no addresses could be chosen.
+/// Errors in the choice of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// No address is set, and the system has no obvious one.
@@ -88,7 +88,7 @@ pub enum AddressError {
     },
 }
 
-/// Why the runtime cannot start.
+/// Errors at the start of the runtime.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
     /// No addresses could be chosen.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// One address of one interface.
+/// An interface with one of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Nic {
     pub(super) name: String,

@@ -55,7 +55,7 @@ pub struct SeedState {
 pub(super) struct SeedStates(Arc<Mutex<Vec<SeedState>>>);
 
 impl SeedStates {
-    /// All states, in the order of configuration.
+    /// The states, in the order of configuration.
     pub(super) fn read(&self) -> Vec<SeedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -92,7 +92,7 @@ impl Sockets {
         self.multicast.as_ref().map(|group| group.nic.name.as_str())
     }
 
-    /// Why the default group is not used, if the system refused it.
+    /// The error because of which the default group is not used, if the system refused it.
     #[must_use]
     pub const fn multicast_error(&self) -> Option<&RuntimeError> {
         self.multicast_error.as_ref()

@@ -1,4 +1,4 @@
-//! Alarms beside a plain list.
+//! The timer table, compared with a plain list.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ proptest! {
     }
 }
 
-/// What is due is taken in the order of time, and what is set meanwhile to now rings too.
+/// Due timers are returned in the order of time, including those set to now meanwhile.
 #[test]
 fn all_due_timers_fire() {
     let at = |seconds| Time::ZERO + Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! Receipts: who has got a broadcast, summed on its way up the tree.
+//! Acknowledgements: summaries of relays and reports to the origin.
 
 use gm_broadcast::{AckPart, AckReport, BroadcastCommand, BroadcastRequest, RequestedAcks, Targets};
 
@@ -27,7 +27,8 @@ fn tree(count: usize) -> Net {
     Net::of(count, None, |config| config.path_costs = deep())
 }
 
-/// The last report is settled and no other is; each adds up to the targets, and no number falls.
+/// Checks that only the last report is settled, that each adds up to the targets, and that no
+/// number decreases.
 pub(crate) fn settled(net: &Net, tag: u64, targets: u64) -> AckReport {
     let reports = net.reports(0, tag);
     for (place, report) in reports.iter().enumerate() {
@@ -55,7 +56,7 @@ fn all_of_seven_settle_delivered() {
 }
 
 #[test]
-fn nobody_settles_at_once() {
+fn without_targets_a_report_settles_at_once() {
     let mut net = tree(2);
     net.broadcast(0, BroadcastRequest { to: Targets::Nodes(vec![node(0)]), ..with_acks(5, "nobody") });
     assert_eq!(settled(&net, 5, 0), AckReport { settled: true, ..AckReport::default() });
@@ -138,7 +139,7 @@ fn what_is_not_stored_in_time_is_unknown() {
     );
 }
 
-/// Who has confirmed to hear multicast is asked for his receipt all the same, by notices.
+/// Neighbors that confirmed reception are still asked for acks, by announcements.
 #[test]
 fn an_island_acknowledges_announcements() {
     let mut net = Net::of(5, Some(1), |_| {});
@@ -147,16 +148,16 @@ fn an_island_acknowledges_announcements() {
     let id = net.broadcast(0, with_acks(5, "near"));
     net.run(ms(2_000));
     assert_eq!(settled(&net, 5, 4), AckReport { delivered: 4, settled: true, ..AckReport::default() });
-    let said = &net.wire[before..];
-    assert_eq!(said.iter().filter(|said| said.is_content(id)).count(), 1, "the multicast");
-    assert_eq!(said.iter().filter(|said| said.is_announcement(id)).count(), 4);
+    let tapped = &net.wire[before..];
+    assert_eq!(tapped.iter().filter(|tapped| tapped.is_content(id)).count(), 1, "the multicast");
+    assert_eq!(tapped.iter().filter(|tapped| tapped.is_announcement(id)).count(), 4);
 }
 
 #[test]
 fn an_island_without_multicast_acknowledges_too() {
     let mut net = Net::of(5, Some(1), |_| {});
     net.run(ACQUAINTED);
-    net.lose = Some(Box::new(|said, _| said.broadcast().is_some()));
+    net.lose = Some(Box::new(|tapped, _| tapped.broadcast().is_some()));
     let id = net.broadcast(0, with_acks(5, "near"));
     net.run(ms(3_000));
     assert_eq!(settled(&net, 5, 4), AckReport { delivered: 4, settled: true, ..AckReport::default() });
@@ -166,7 +167,7 @@ fn an_island_without_multicast_acknowledges_too() {
 #[test]
 fn acks_beyond_the_limit_are_unknown_at_once() {
     let mut net = Net::of(2, None, |config| config.limits.ack_aggregations = 1);
-    net.stations[1].gagged = true;
+    net.stations[1].paused = true;
     net.broadcast(0, with_acks(5, "first"));
     net.broadcast(0, with_acks(6, "second"));
     let reports = net.reports(0, 6);
@@ -175,7 +176,7 @@ fn acks_beyond_the_limit_are_unknown_at_once() {
     assert_eq!(reports[0].unknown, 1, "one target, of which nothing is known");
 }
 
-/// All but the named nodes have acknowledged, and each of those is a part by itself.
+/// Checks that all but the named nodes acknowledged, and that each of those is a part of its own.
 fn apart(net: &Net, tag: u64) -> Vec<AckPart> {
     let parts = net.parts(0, tag);
     let full = |part: &AckPart| part.delivered == part.nodes.len() as u64;
@@ -196,13 +197,13 @@ fn a_settled_report_names_the_missing() {
     }
 }
 
-/// Three refusals in a row, and no less. A node that shows itself may be reached again.
+/// Three refusals in a row, and no fewer. After a sign of life a node may be reachable again.
 #[test]
 fn a_host_that_refuses_repeatedly_is_marked_closed() {
     let mut net = tree(2);
     net.stations[1].down = true;
     let closed = |net: &mut Net, tag| {
-        net.broadcast(0, with_acks(tag, "is anybody there?"));
+        net.broadcast(0, with_acks(tag, "ping"));
         net.run(ms(5_000));
         apart(net, tag).iter().map(|part| part.closed).collect::<Vec<_>>()
     };
@@ -229,5 +230,5 @@ fn a_broadcast_without_multicast_uses_connections_only() {
     net.run(ms(2_000));
     assert_eq!(settled(&net, 5, 2).delivered, 2);
     assert!((1..5).all(|number| net.got(number, id).len() == usize::from(number == 2 || number == 3)));
-    assert!(net.wire[before..].iter().all(|said| !said.is_announcement(id)));
+    assert!(net.wire[before..].iter().all(|tapped| !tapped.is_announcement(id)));
 }

@@ -1,4 +1,4 @@
-//! What is carried: of any size, and as handlers leave it.
+//! Contents of any size, and contents that handlers change.
 
 use gm_broadcast::{BroadcastEvent, Counter, Path};
 use gm_codec::{Body, PeerExchange};
@@ -10,14 +10,14 @@ use crate::station::{broadcast_of, ms, node};
 use crate::tap::Carrier;
 use crate::trees::deep;
 
-/// Letters that no compression makes shorter by much.
+/// Letters that compression does not shorten much.
 fn letters(count: usize) -> String {
     let mut rng = gm_broadcast::Rng::new([5; 32]);
     (0..count).map(|_| char::from(b' ' + u8::try_from(rng.below(95)).unwrap())).collect()
 }
 
-/// What does not fit into a datagram goes by connections, and what just fits is multicast without
-/// what would have gone along.
+/// Contents that do not fit into a datagram go by connections, and those that just fit are
+/// multicast without reception changes.
 #[test]
 fn every_size_reaches_all_once() {
     let mut net = Net::of(4, Some(1), |_| {});
@@ -25,7 +25,7 @@ fn every_size_reaches_all_once() {
     let mut sizes: Vec<usize> = (1_080..1_180).step_by(4).collect();
     sizes.extend([0, 10_000, 1_000_000]);
     for (place, size) in sizes.iter().enumerate() {
-        // Somebody new each time: there is always something to go along.
+        // A new node each time, so that there are always reception changes.
         if place % 5 == 0 {
             net.add(Some(1), |_| {});
             net.introduce();
@@ -42,7 +42,7 @@ fn every_size_reaches_all_once() {
     assert!(net.count(0, Counter::MulticastsTooLong) > 0 && net.count(0, Counter::ContentMulticasts) > 0);
     let long = net.datagrams.iter().map(|(.., bytes)| bytes.len()).max().unwrap();
     assert!(long <= 1_200);
-    // What could not go along was said later.
+    // The reception changes were sent later.
     net.run(ACQUAINTED);
     for number in 0..net.stations.len() {
         assert_eq!(net.stations[number].node.near().count(), net.stations.len() - 1);
@@ -55,7 +55,7 @@ fn every_size_reaches_all_once() {
 }
 
 #[test]
-fn a_handler_may_merge_what_is_passed_on() {
+fn a_handler_may_change_forwarded_content() {
     let mut net = Net::of(8, None, |config| config.path_costs = deep());
     for number in 1..8 {
         net.stations[number].node.handler_mut().adds = Some("+");
@@ -72,7 +72,7 @@ fn a_handler_may_merge_what_is_passed_on() {
     assert_eq!(depths, [3, 3, 1, 0], "a binomial tree");
 }
 
-/// What may not be a broadcast, and what cannot be said at all, is not begun.
+/// Payloads that may not be broadcast, or cannot be encoded, are rejected.
 #[test]
 fn an_invalid_payload_is_rejected() {
     let direct = Body::PeerExchange(PeerExchange {
@@ -102,14 +102,14 @@ fn an_invalid_payload_is_rejected() {
     }
 }
 
-/// Bytes of one side come in pieces of any size: here each byte alone.
+/// Bytes of a connection arrive in chunks of any size: here of one byte each.
 #[test]
-fn a_connection_may_be_cut_anyhow() {
+fn connection_chunks_may_have_any_size() {
     let mut net = Net::of(3, None, |_| {});
-    net.crumble = true;
+    net.single_bytes = true;
     let id = net.broadcast(0, broadcast_of("in crumbs"));
     net.run(ms(1_000));
     assert!((1..3).all(|number| net.got(number, id).len() == 1));
-    assert!(net.wire.iter().all(|said| said.way == Carrier::Link || said.broadcast().is_none()));
+    assert!(net.wire.iter().all(|tapped| tapped.carrier == Carrier::Link || tapped.broadcast().is_none()));
     assert_eq!(net.stations[0].node.known(), [node(1), node(2)]);
 }

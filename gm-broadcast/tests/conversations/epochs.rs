@@ -1,4 +1,4 @@
-//! What tells broadcasts apart when chance is new; and frames that are not sealed.
+//! Epochs after new entropy, and frames without encryption.
 
 use gm_broadcast::{BroadcastCommand, BroadcastEvent, Input, Path};
 use gm_codec::{Key, Keyring};
@@ -29,21 +29,21 @@ fn broadcasts_before_and_after_new_entropy_differ() {
         }
         assert!(
             !net.stations[0].events.contains(&BroadcastEvent::IdentityClash),
-            "what we said before is ours"
+            "datagrams of earlier epochs are recognized as own"
         );
     }
 }
 
-/// What waits for a connection while chance comes is of the epoch in which it began.
+/// A broadcast that waits for a connection during a change of entropy keeps its epoch.
 #[test]
-fn what_is_sent_later_keeps_its_epoch() {
+fn a_waiting_broadcast_keeps_its_epoch() {
     let mut net = Net::of(2, None, |_| {});
     let id = net.broadcast(0, broadcast_of("begun before"));
     net.feed(0, Input::Entropy([99; 32]));
     net.run(ms(100));
     assert_eq!(net.got(1, id).len(), 1);
-    let said = net.wire.iter().find(|said| said.is_content(id)).unwrap();
-    assert_ne!(said.epoch, id.epoch);
+    let tapped = net.wire.iter().find(|tapped| tapped.is_content(id)).unwrap();
+    assert_ne!(tapped.epoch, id.epoch);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_unsealed_pair_works() {
     }
 }
 
-/// Somebody else under our name is told to our owner.
+/// Another process with this node's NetId is reported.
 #[test]
 fn an_identity_clash_is_reported() {
     let mut net = Net::of(2, Some(1), |_| {});

@@ -1,5 +1,5 @@
-//! What others can make a node hold. The network asserts after every input that all is within its
-//! bound; here they are pressed.
+//! Limits of what peers and strangers can make a node hold. The network asserts all limits after
+//! every input; here they are reached.
 
 use gm_broadcast::{
     BroadcastCommand, BroadcastRequest, ConnectionId, Counter, Input, Machine, RequestedAcks, Time,
@@ -28,12 +28,12 @@ fn an_unauthenticated_connection_replaces_the_oldest() {
     }
     assert_eq!(net.count(0, Counter::ConnectionsEvictedUnauthenticated), 45);
     net.run(ms(10_000));
-    assert_eq!(usage(&net, 0, "connections"), 0, "who shows nothing is not kept");
+    assert_eq!(usage(&net, 0, "connections"), 0, "an unauthenticated connection is closed");
     assert_eq!(net.count(0, Counter::AuthenticationTimeouts), 5);
 }
 
 #[test]
-fn seeds_are_bounded_and_none_is_called_twice() {
+fn seeds_are_limited_and_dialed_once() {
     let mut net = Net::of(2, None, |config| {
         config.seeds = vec![node(1)];
         config.limits.seeds = 3;
@@ -45,7 +45,7 @@ fn seeds_are_bounded_and_none_is_called_twice() {
     assert_eq!(net.count(0, Counter::SeedsDropped), 2);
 }
 
-/// More nodes than connections: idle ones make room, and all are told at last.
+/// More nodes than connections: idle connections make room, and all nodes are reached in the end.
 #[test]
 fn connections_are_bounded() {
     let mut net = Net::of(8, None, |config| {
@@ -66,9 +66,9 @@ fn connections_are_bounded() {
     assert!(net.count(0, Counter::DialsOverLimit) > 0 || (1..8).all(|number| net.texts(number).len() == 2));
 }
 
-/// All connections are busy with what does not move, and somebody calls.
+/// With all connections stuck, a further node connects.
 #[test]
-fn a_call_while_all_are_busy_keeps_the_limit() {
+fn a_connection_while_all_are_busy_keeps_the_limit() {
     let mut net = Net::of(4, None, |config| {
         config.limits.connections = 2;
         config.limits.in_flight = 1;
@@ -99,7 +99,7 @@ fn a_call_while_all_are_busy_keeps_the_limit() {
 }
 
 #[test]
-fn frames_of_a_connection_are_rationed() {
+fn frames_of_a_connection_are_rate_limited() {
     let mut net = Net::of(2, None, |config| config.limits.frames_per_second = 10);
     for number in 0..100 {
         net.command(
@@ -116,9 +116,10 @@ fn frames_of_a_connection_are_rationed() {
     assert_eq!(net.texts(0).len(), 10);
 }
 
-/// Whoever floods with what does not open is not tried beyond a number, but who is known is.
+/// In a flood of invalid datagrams, those of unknown addresses are not decrypted beyond a rate,
+/// those of known ones are.
 #[test]
-fn datagrams_that_do_not_open_are_rationed() {
+fn invalid_datagrams_are_rate_limited() {
     let mut net = Net::of(2, None, |config| config.limits.unopened_datagrams_per_second = 10);
     net.run(ms(2_000));
     for _ in 0..100 {
@@ -172,7 +173,7 @@ fn an_undrained_machine_panics() {
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "time runs back")]
-fn time_does_not_run_back() {
+fn time_must_not_decrease() {
     let mut ann = ann();
     ann.handle(Time::from_nanos(2), Input::Wake);
     while ann.poll_output().is_some() {}
@@ -192,9 +193,9 @@ fn a_drained_machine_accepts_input() {
     }
 }
 
-/// The bound is of a node, not of one of its ways: datagrams count with what comes by a connection.
+/// The limit is per node, not per path: datagrams count together with frames of connections.
 #[test]
-fn frames_of_a_node_are_rationed_over_all_paths() {
+fn frames_are_rate_limited_over_all_paths() {
     let mut net = Net::of(2, None, |config| config.limits.frames_per_second = 10);
     for number in 0..8 {
         net.command(
@@ -221,8 +222,8 @@ fn frames_of_a_node_are_rationed_over_all_paths() {
     assert!(net.count(0, Counter::DatagramsRateLimited) > 0);
 }
 
-/// Shares that wait for somebody to answer are bounded: who is beyond the bound is missing, and the
-/// sum stays the number of targets.
+/// Subtrees without a relay are limited: nodes beyond the limit are missing, and the totals still
+/// add up to the targets.
 #[test]
 fn open_subtrees_are_bounded() {
     let mut net = Net::of(6, None, |config| {
@@ -231,10 +232,10 @@ fn open_subtrees_are_bounded() {
     });
     net.introduce();
     for number in 1..6 {
-        net.stations[number].gagged = true;
+        net.stations[number].paused = true;
     }
     let receipts = Some(RequestedAcks { within: ms(10_000), durable: false });
-    net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("nobody answers") });
+    net.broadcast(0, BroadcastRequest { tag: 7, acks: receipts, ..broadcast_of("without replies") });
     assert_eq!(usage(&net, 0, "subtrees"), 2);
     assert_eq!(net.count(0, Counter::SubtreesDropped), 3);
     net.run(ms(20_000));

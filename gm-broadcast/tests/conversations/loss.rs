@@ -1,5 +1,5 @@
-//! Multicasts that are lost: found by their numbers and filled, or found by a notice, and then
-//! nobody is believed.
+//! Lost multicasts: detected by sequence numbers and retransmitted, or detected by an announcement,
+//! which withdraws all confirmations.
 
 use gm_broadcast::{BroadcasterConfig, Counter, Path};
 use gm_codec::{Ack, AckStatus, Body};
@@ -9,7 +9,7 @@ use crate::net::Net;
 use crate::station::{broadcast_of, ms, node};
 use crate::tap::Carrier;
 
-/// An island whose nodes know each other, of which nobody speaks but for what a test makes happen.
+/// An island whose nodes know each other, without traffic but for the test's.
 fn island(count: usize, change: impl Fn(&mut BroadcasterConfig)) -> Net {
     let mut net = Net::of(count, Some(1), |config| {
         config.timings.exchange = ms(10_000_000);
@@ -21,22 +21,22 @@ fn island(count: usize, change: impl Fn(&mut BroadcasterConfig)) -> Net {
 }
 
 #[test]
-fn a_gap_is_found_by_the_next_asked_for_and_filled() {
+fn a_gap_is_detected_nacked_and_filled() {
     let mut by_the_next = 0;
     for deaf in 1..4 {
         let mut net = island(4, |_| {});
         net.broadcast(0, broadcast_of("first"));
         net.run(ms(100));
         let to_lose = net.stations[0].node.counters().get(Counter::ContentMulticasts);
-        net.lose = Some(Box::new(move |said, ear| {
-            said.payload.header.multicast_sequence == Some(to_lose + 1)
-                && said.way == Carrier::Multicast
+        net.lose = Some(Box::new(move |tapped, ear| {
+            tapped.payload.header.multicast_sequence == Some(to_lose + 1)
+                && tapped.carrier == Carrier::Multicast
                 && ear == deaf
         }));
         let lost = net.broadcast(0, broadcast_of("second"));
         net.run(ms(200));
-        // Whoever happens to get the notice sees it by the number in that.
-        let told = net.wire.iter().any(|said| said.to == Some(deaf) && said.is_announcement(lost));
+        // The receiver of the announcement sees the gap by its sequence number.
+        let told = net.wire.iter().any(|tapped| tapped.to == Some(deaf) && tapped.is_announcement(lost));
         by_the_next += u32::from(!told);
         assert_eq!(net.got(deaf, lost).len(), usize::from(told));
         net.broadcast(0, broadcast_of("third"));
@@ -44,16 +44,23 @@ fn a_gap_is_found_by_the_next_asked_for_and_filled() {
         let order = if told { ["first", "second", "third"] } else { ["first", "third", "second"] };
         assert_eq!(net.texts(deaf), order);
         let got = net.got(deaf, lost);
-        assert_eq!((got.len(), got[0].path, got[0].from), (1, Path::Multicast, node(0)), "as if it had come");
+        assert_eq!(
+            (got.len(), got[0].path, got[0].from),
+            (1, Path::Multicast, node(0)),
+            "as if it had arrived"
+        );
         assert_eq!(net.count(deaf, Counter::GapsFilled), 1);
         for other in (1..4).filter(|other| *other != deaf) {
             assert_eq!(net.texts(other), ["first", "second", "third"]);
             assert_eq!(net.count(other, Counter::GapsRequested), 0);
         }
-        // Who was asked whether he heard it says that he did not, though he has it: only then is it
-        // sent, and doubted.
-        let by_link =
-            net.wire.iter().filter(|said| said.way == Carrier::Link && said.is_content(lost)).count();
+        // The node that got the announcement reports that it missed the multicast, though it has
+        // the content by now: only then the content is sent and the confirmations are withdrawn.
+        let by_link = net
+            .wire
+            .iter()
+            .filter(|tapped| tapped.carrier == Carrier::Link && tapped.is_content(lost))
+            .count();
         assert_eq!(
             (by_link, net.count(0, Counter::IncompleteMulticasts)),
             (usize::from(told), u64::from(told))
@@ -62,15 +69,16 @@ fn a_gap_is_found_by_the_next_asked_for_and_filled() {
     assert!(by_the_next > 0);
 }
 
-/// Whoever heard a node before it said anything misses its first broadcast as any other.
+/// A node that received a neighbor's multicasts before the first content misses the first content
+/// as any other.
 #[test]
-fn the_first_of_all_is_missed_too() {
+fn the_first_multicast_can_be_missed() {
     for deaf in 1..4 {
         let mut net = island(4, |_| {});
-        net.lose = Some(Box::new(move |said, ear| {
-            said.payload.header.multicast_sequence == Some(1)
-                && said.broadcast().is_some()
-                && said.way == Carrier::Multicast
+        net.lose = Some(Box::new(move |tapped, ear| {
+            tapped.payload.header.multicast_sequence == Some(1)
+                && tapped.broadcast().is_some()
+                && tapped.carrier == Carrier::Multicast
                 && ear == deaf
         }));
         let lost = net.broadcast(0, broadcast_of("first"));
@@ -81,40 +89,42 @@ fn the_first_of_all_is_missed_too() {
     }
 }
 
-fn the_last_is_lost(set: impl Fn(&mut BroadcasterConfig) + 'static) -> Net {
+fn island_with_the_last_multicast_lost(set: impl Fn(&mut BroadcasterConfig) + 'static) -> Net {
     let mut net = island(3, set);
     net.broadcast(0, broadcast_of("first"));
     net.run(ms(100));
-    // The one notice of it, if it is for the deaf one, shows it at once: it is lost as well.
+    // The one announcement, if it is for the node without reception, shows the gap at once: it is
+    // lost as well.
     net.stuck.insert((0, 2));
-    net.lose =
-        Some(Box::new(|said, ear| said.broadcast().is_some() && said.way == Carrier::Multicast && ear == 2));
+    net.lose = Some(Box::new(|tapped, ear| {
+        tapped.broadcast().is_some() && tapped.carrier == Carrier::Multicast && ear == 2
+    }));
     net.broadcast(0, broadcast_of("second"));
     net
 }
 
-/// The last multicast has no next one: its echo shows that it was there.
+/// The last multicast has no successor: its sequence beacon shows that it existed.
 #[test]
-fn the_loss_of_the_last_is_found_by_its_beacon() {
-    let mut net = the_last_is_lost(|_| {});
+fn a_beacon_reveals_the_loss_of_the_last_multicast() {
+    let mut net = island_with_the_last_multicast_lost(|_| {});
     net.run(ms(99));
     assert_eq!(net.texts(2), ["first"]);
     net.run(ms(200));
     assert_eq!(net.texts(2), ["first", "second"]);
 }
 
-/// If the echoes are lost, too, the word of quiet times shows it.
+/// If the beacons are lost, too, the keepalive shows it.
 #[test]
-fn the_loss_of_the_last_is_found_in_quiet() {
-    let mut net = the_last_is_lost(|config| config.timings.beacon = ms(1_000_000));
+fn a_keepalive_reveals_the_loss_of_the_last_multicast() {
+    let mut net = island_with_the_last_multicast_lost(|config| config.timings.beacon = ms(1_000_000));
     net.run(ms(2_000));
     assert_eq!(net.texts(2), ["first"]);
     net.run(ms(60_000));
     assert_eq!(net.texts(2), ["first", "second"]);
 }
 
-/// Where nothing else is said there are few echoes, each later than the one before: as many as it
-/// takes at a quarter lost.
+/// Without further traffic there are few beacons, each later than the one before: as many as a loss
+/// of a quarter needs.
 #[test]
 fn beacons_end() {
     for (nodes, echoes) in [(2, 1), (5, 2), (17, 3)] {
@@ -128,15 +138,15 @@ fn beacons_end() {
     }
 }
 
-/// Whoever is asked and does not have it says so, and another one is asked.
+/// A neighbor without the multicast replies so, and another one is asked.
 #[test]
-fn somebody_has_what_most_missed() {
+fn nacks_find_a_neighbor_with_the_multicast() {
     let mut net = island(5, |_| {});
     net.broadcast(0, broadcast_of("first"));
     net.run(ms(100));
     let second = net.stations[0].node.counters().get(Counter::ContentMulticasts) + 1;
-    net.lose = Some(Box::new(move |said, ear| {
-        said.payload.header.multicast_sequence == Some(second) && said.broadcast().is_some() && ear != 1
+    net.lose = Some(Box::new(move |tapped, ear| {
+        tapped.payload.header.multicast_sequence == Some(second) && tapped.broadcast().is_some() && ear != 1
     }));
     net.broadcast(0, broadcast_of("second"));
     net.run(ms(100));
@@ -151,13 +161,14 @@ fn somebody_has_what_most_missed() {
 
 #[test]
 fn an_announced_lost_multicast_reaches_all() {
-    // Its number shows it, too; but here that is too slow.
+    // Its sequence number shows it, too, but later.
     let mut net = Net::of(5, Some(1), |config| {
         config.timings.nack_jitter = ms(10_000);
         config.timings.beacon = ms(1_000_000);
     });
     net.run(ACQUAINTED);
-    net.lose = Some(Box::new(|said, _| said.way == Carrier::Multicast && said.broadcast().is_some()));
+    net.lose =
+        Some(Box::new(|tapped, _| tapped.carrier == Carrier::Multicast && tapped.broadcast().is_some()));
     let before = net.wire.len();
     let id = net.broadcast(0, broadcast_of("lost"));
     net.run(ms(2_000));
@@ -166,36 +177,41 @@ fn an_announced_lost_multicast_reaches_all() {
         assert_eq!(paths, [Path::Connection], "{number}");
     }
     assert_eq!(net.count(0, Counter::IncompleteMulticasts), 1);
-    let asked = net.wire[before..].iter().filter(|said| {
-        matches!(&said.payload.body, Body::Ack(Ack { broadcast, status: AckStatus::ContentWanted }) if *broadcast == id)
+    let asked = net.wire[before..].iter().filter(|tapped| {
+        matches!(&tapped.payload.body, Body::Ack(Ack { broadcast, status: AckStatus::ContentWanted }) if *broadcast == id)
     });
-    assert_eq!(asked.count(), 4, "each asked for it once");
+    assert_eq!(asked.count(), 4, "each node requested it once");
 
-    // Nobody is believed now, so each is told that there is something; in time they say again that
-    // they hear.
+    // All confirmations are withdrawn, so each neighbor gets an announcement; in time they confirm
+    // reception again.
     net.lose = None;
     let before = net.wire.len();
     let id = net.broadcast(0, broadcast_of("heard"));
     net.run(ms(500));
     assert!((1..5).all(|number| net.got(number, id).len() == 1));
-    let told =
-        net.wire[before..].iter().filter(|said| said.way == Carrier::Link && said.id() == Some(id)).count();
+    let told = net.wire[before..]
+        .iter()
+        .filter(|tapped| tapped.carrier == Carrier::Link && tapped.id() == Some(id))
+        .count();
     assert_eq!(told, 4);
     net.run(ms(60_000));
     let before = net.wire.len();
     let id = net.broadcast(0, broadcast_of("believed"));
     net.run(ms(500));
-    let told =
-        net.wire[before..].iter().filter(|said| said.way == Carrier::Link && said.id() == Some(id)).count();
+    let told = net.wire[before..]
+        .iter()
+        .filter(|tapped| tapped.carrier == Carrier::Link && tapped.id() == Some(id))
+        .count();
     assert_eq!(told, 1);
 }
 
-/// One who is deaf for a while is told by connections from the first loss that is found on.
+/// A node without reception for a while gets contents by connections, from the first detected loss
+/// on.
 #[test]
 fn a_node_without_reception_gets_everything() {
     let mut net = Net::of(4, Some(1), |_| {});
     net.run(ACQUAINTED);
-    net.lose = Some(Box::new(|said, ear| said.way == Carrier::Multicast && ear == 3));
+    net.lose = Some(Box::new(|tapped, ear| tapped.carrier == Carrier::Multicast && ear == 3));
     for number in 0..10 {
         net.broadcast(0, broadcast_of(&format!("{number}")));
         net.run(ms(1_000));
@@ -206,17 +222,17 @@ fn a_node_without_reception_gets_everything() {
     assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
 }
 
-/// A burst is lost: as many numbers as may be missed are all filled, though no question is about
-/// all of them.
+/// A burst is lost: as many numbers as may be missing are all filled, though no nack requests all
+/// of them.
 #[test]
 fn a_burst_is_filled() {
     for (burst, every) in [(20, 1), (40, 1), (60, 1), (60, 2)] {
         let mut net = island(3, |config| config.timings.reception_report = ms(1_000_000));
         net.command(0, gm_broadcast::BroadcastCommand::AddNodes(vec![node(1), node(2)]));
         net.run(ms(1_000));
-        net.lose = Some(Box::new(move |said, ear| {
-            let number = said.payload.header.multicast_sequence.unwrap_or(0);
-            said.way == Carrier::Multicast
+        net.lose = Some(Box::new(move |tapped, ear| {
+            let number = tapped.payload.header.multicast_sequence.unwrap_or(0);
+            tapped.carrier == Carrier::Multicast
                 && ear == 1
                 && (2..2 + burst).contains(&number)
                 && number % every == 0

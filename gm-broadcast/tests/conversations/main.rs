@@ -1,5 +1,5 @@
-//! Conversations of a few whole broadcasters over a network in memory, in virtual time. What is
-//! sealed is opened by a tap, so that tests see who says what to whom.
+//! Tests of a few broadcasters on a network in memory, in virtual time. A tap decrypts the traffic,
+//! so that tests can count frames.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

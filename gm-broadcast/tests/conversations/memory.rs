@@ -1,5 +1,5 @@
-//! What others can make a node hold of frames that are not whole: without the key next to nothing,
-//! with it one budget, and all is given back.
+//! Memory of partial frames: without the key next to nothing, with it one budget, and all of it is
+//! released.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use gm_codec::{
 use crate::net::Net;
 use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
 
-/// One node, alone, of which everything is looked at after each input.
+/// A single node whose limits are checked after each input.
 struct Victim {
     machine: Broadcaster<RecordingHandler>,
     now: Time,
     links: u64,
-    /// What it held at most of each kind.
+    /// Peak usage of each limit.
     peaks: Vec<(&'static str, usize, usize)>,
     closed: Vec<ConnectionId>,
     sent: Vec<(ConnectionId, Vec<u8>)>,
@@ -62,7 +62,7 @@ impl Victim {
         }
     }
 
-    /// Lets time pass, and does what is due meanwhile.
+    /// Advances time and fires the timers.
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(due) = self.machine.deadline().filter(|due| *due <= until) {
@@ -92,20 +92,20 @@ impl Victim {
     }
 }
 
-/// Somebody who has the key, and does with it what he likes.
+/// A peer with the key that does not follow the protocol.
 struct KeyHolder {
     link: ConnectionId,
     codec: FrameCodec,
     stream: Stream,
     nonces: NonceSequence,
     me: usize,
-    /// What he began with.
+    /// Its handshake.
     own: [u8; Handshake::BYTES],
     hello: Vec<u8>,
 }
 
 impl KeyHolder {
-    /// Opens a connection, and proves that he has the key.
+    /// Opens a connection and authenticates.
     fn call(victim: &mut Victim, codec: FrameCodec, me: usize) -> KeyHolder {
         let link = victim.accept();
         let own = [u8::try_from(me).unwrap(); Handshake::BYTES];
@@ -122,9 +122,9 @@ impl KeyHolder {
     }
 
     fn frame(&mut self, body: Body) -> Vec<u8> {
-        let said = Payload { header: Header::direct(node(self.me)), body };
+        let tapped = Payload { header: Header::direct(node(self.me)), body };
         let (mut payload, mut frame) = (Vec::new(), Vec::new());
-        said.encode(self.codec.limits(), &mut payload).unwrap();
+        tapped.encode(self.codec.limits(), &mut payload).unwrap();
         let nonce = self.nonces.next_nonce().unwrap();
         self.stream.seal(&mut self.codec, nonce, &payload, &mut frame).unwrap();
         frame
@@ -149,8 +149,8 @@ fn narrow() -> FrameCodec {
     FrameCodec::new("production".parse().unwrap(), Keyring::new(Key::new([7; 32])), limits).unwrap()
 }
 
-/// The worst that somebody without the key can do by connections: as many as he likes, each as far
-/// as it goes without a frame that opens. It is what is stated, to the byte.
+/// The worst case of connections without the key: any number of them, each as far as it goes
+/// without an authentic frame. The usage equals the documented limit, to the byte.
 #[test]
 fn unauthenticated_connections_hold_the_stated_maximum() {
     let mut victim = Victim::new(sealed(), |_| {});
@@ -159,7 +159,8 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
     for number in 0..1_000_usize {
         let link = victim.accept();
         victim.hear(link, &[7; 16]);
-        // The longest first frame but for its last byte, in pieces of any size; its key id is ours.
+        // The longest first frame but for its last byte, in chunks of any size; its key id is
+        // known.
         let mut frame = vec![0x67, 1, Key::new([7; 32]).id(), 0xfb, 0x1f];
         frame.resize(4_095, 0);
         for event in frame.chunks(1 + number % 50 * 7) {
@@ -171,7 +172,7 @@ fn unauthenticated_connections_hold_the_stated_maximum() {
     let unproven = victim.machine.unauthenticated();
     assert_eq!((unproven.connections, unproven.bytes, unproven.max_bytes), (64, stated, stated));
     assert_eq!((unproven.closed, victim.count(Counter::ConnectionsEvictedUnauthenticated)), (936, 936));
-    // One byte a second is not enough to stay.
+    // One byte a second does not keep a connection alive.
     for _ in 0..5 {
         victim.pass(ms(1_000));
         victim.hear(ConnectionId::accepted(1_000), &[]);
@@ -202,8 +203,8 @@ fn a_long_first_frame_is_refused_by_its_header() {
     );
 }
 
-/// A connection that somebody recorded, sent again: on another connection of the same node, and
-/// after its restart. Nothing of it opens, as both sides draw random bytes for each.
+/// A recorded connection, replayed on another connection of the same node, and after its restart.
+/// No frame of it is authentic, as both sides draw random bytes for each connection.
 #[test]
 fn a_recorded_connection_does_not_authenticate() {
     let mut victim = Victim::new(sealed(), |_| {});
@@ -230,10 +231,10 @@ fn a_recorded_connection_does_not_authenticate() {
     }
 }
 
-/// Holders of the key that begin long frames and stop in the middle share one budget; the frame
-/// that began first, and whoever goes on, get through.
+/// Peers with the key that stop in the middle of long frames share one budget; the frame that began
+/// first, and those that continue, are completed.
 #[test]
-fn frames_that_are_not_whole_share_one_budget() {
+fn partial_frames_share_one_budget() {
     let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 3 * FRAME);
     let mut holders: Vec<KeyHolder> = (1..41).map(|me| KeyHolder::call(&mut victim, narrow(), me)).collect();
     let frames: Vec<Vec<u8>> =
@@ -248,13 +249,13 @@ fn frames_that_are_not_whole_share_one_budget() {
     assert!(victim.peak("partial frame bytes") > 2 * FRAME, "{:?}", victim.peaks);
     assert!(victim.count(Counter::PartialFramesEvicted) >= 37);
     assert_eq!(victim.count(Counter::PartialFramesRefused), 0);
-    // The first, whose end comes late, and the last: both were spared.
+    // The first frame, whose end arrives late, and the last one: both were spared.
     for place in [0, 39] {
         assert!(!victim.closed.contains(&holders[place].link));
         victim.hear(holders[place].link, &frames[place][part..]);
     }
     assert_eq!(victim.delivered, 2);
-    // Somebody who comes now is heard as well, and what he needed is given back.
+    // A new connection works as well, and its memory is released.
     let mut last = KeyHolder::call(&mut victim, narrow(), 77);
     let frame = last.frame(text(&noise(FRAME - 1_000)));
     victim.hear(last.link, &frame);
@@ -265,8 +266,8 @@ fn frames_that_are_not_whole_share_one_budget() {
     assert_eq!((held.1, held.2), (0, 3 * FRAME));
 }
 
-/// A budget that has room for one frame lets one after the other through: whoever began first is
-/// never the one who makes room.
+/// A budget for one frame completes one frame after the other: the one that began first is never
+/// closed to make room.
 #[test]
 fn the_smallest_budget_still_lets_the_first_frame_through() {
     let mut victim = Victim::new(narrow(), |config| config.limits.partial_frame_bytes = 1);
@@ -283,10 +284,10 @@ fn the_smallest_budget_still_lets_the_first_frame_through() {
     assert!(victim.peak("partial frame bytes") <= FRAME);
 }
 
-/// A holder of the key who stops in the middle of a frame, or brings a byte now and then, while we
-/// go on sending to it: its time ends. Who brings enough has the time that it takes.
+/// A peer with the key that stops in the middle of a frame, or sends a byte now and then, while it
+/// is sent data: its time ends. One that sends enough has the time that it needs.
 #[test]
-fn an_endless_frame_is_given_up_a_slow_one_is_not() {
+fn an_endless_frame_times_out_a_slow_one_does_not() {
     let mut victim = Victim::new(narrow(), |config| config.timings.frame = ms(1_000));
     let mut holders: Vec<KeyHolder> = (1..4).map(|me| KeyHolder::call(&mut victim, narrow(), me)).collect();
     let frames: Vec<Vec<u8>> =
@@ -319,7 +320,7 @@ fn an_endless_frame_is_given_up_a_slow_one_is_not() {
     assert_eq!(victim.delivered, 1);
 }
 
-/// Whoever only brings a long frame and is sent nothing is not idle meanwhile.
+/// A peer that only sends a long frame and is sent nothing is not idle meanwhile.
 #[test]
 fn a_slow_frame_is_not_taken_for_an_idle_connection() {
     let mut victim = Victim::new(narrow(), |config| config.timings.idle = ms(1_000));
@@ -339,8 +340,8 @@ fn a_slow_frame_is_not_taken_for_an_idle_connection() {
     assert_eq!(victim.count(Counter::ConnectionsIdle), 1);
 }
 
-/// What a node has to say first may be long: then a notice goes before it, once on each connection,
-/// in either direction.
+/// The first payload of a connection may be long: then an empty frame precedes it, once on each
+/// connection, in either direction.
 #[test]
 fn an_announcement_precedes_a_long_first_frame() {
     let mut net = Net::of(2, None, |_| {});
@@ -359,5 +360,5 @@ fn an_announcement_precedes_a_long_first_frame() {
     let mut net = Net::of(2, None, |_| {});
     net.broadcast(0, broadcast_of(&"long and compressed ".repeat(20)));
     net.run(ms(100));
-    assert_eq!(net.count(0, Counter::AuthenticationFramesSent), 0, "what fits goes alone");
+    assert_eq!(net.count(0, Counter::AuthenticationFramesSent), 0, "a payload that fits is sent alone");
 }

@@ -1,4 +1,4 @@
-//! Multicast where it works: who hears it confirms that, and is then told by it alone.
+//! Multicast: neighbors confirm reception, and then receive broadcasts by multicast alone.
 
 use gm_broadcast::{BroadcastCommand, BroadcastEvent, Counter, DialFailure, Input, Path, Transport, Via};
 use gm_codec::{AckRequest, Body, BroadcastHeader, Channel, Epoch, Header, NonceSequence, Payload, Routing};
@@ -7,7 +7,7 @@ use crate::net::Net;
 use crate::station::{broadcast_of, ms, node, sealed, text};
 use crate::tap::Carrier;
 
-/// Long enough for everybody of an island to say that he hears everybody.
+/// Time in which all nodes of an island confirm reception of each other.
 pub(crate) const ACQUAINTED: std::time::Duration = ms(8_000);
 
 #[test]
@@ -19,8 +19,9 @@ fn the_second_broadcast_costs_one_announcement() {
     for number in 1..4 {
         assert_eq!(net.got(number, first).len(), 1, "by multicast and by connection, once");
     }
-    let contents = net.wire.iter().filter(|said| said.way == Carrier::Link && said.is_content(first)).count();
-    assert_eq!(contents, 3, "nobody had confirmed anything");
+    let contents =
+        net.wire.iter().filter(|tapped| tapped.carrier == Carrier::Link && tapped.is_content(first)).count();
+    assert_eq!(contents, 3, "no confirmation was sent yet");
 
     net.run(ACQUAINTED);
     for number in 0..4 {
@@ -38,19 +39,19 @@ fn the_second_broadcast_costs_one_announcement() {
     let before = net.wire.len();
     let second = net.broadcast(0, broadcast_of("second"));
     net.run(ms(500));
-    let said = &net.wire[before..];
-    let by_link: Vec<_> = said.iter().filter(|said| said.way == Carrier::Link && said.from == 0).collect();
+    let tapped = &net.wire[before..];
+    let by_link: Vec<_> =
+        tapped.iter().filter(|tapped| tapped.carrier == Carrier::Link && tapped.from == 0).collect();
     assert_eq!(by_link.len(), 1, "{by_link:?}");
     assert!(by_link[0].is_announcement(second));
-    assert_eq!(said.iter().filter(|said| said.is_content(second)).count(), 1, "one multicast");
+    assert_eq!(tapped.iter().filter(|tapped| tapped.is_content(second)).count(), 1, "one multicast");
     for number in 1..4 {
         let paths: Vec<Path> = net.got(number, second).iter().map(|got| got.path).collect();
         assert_eq!(paths, [Path::Multicast]);
     }
 }
 
-/// What is known of a peer changes with what comes of it, and it is near only while its multicast
-/// is heard.
+/// The status of a peer follows its messages, and it is near only while its multicast arrives.
 #[test]
 fn a_peer_is_near_while_its_multicast_is_heard() {
     let mut net = Net::of(2, Some(1), |_| {});
@@ -63,7 +64,7 @@ fn a_peer_is_near_while_its_multicast_is_heard() {
     let met = status(&net).unwrap();
     assert!(met.near && met.receives_us.is_some(), "{met:?}");
     assert_eq!(met.last_heard().map(|(_, path)| path), Some(Path::Multicast));
-    // It dies: for a minute it may just have nothing to say.
+    // It dies: for a minute it may just be silent.
     net.stations[1].down = true;
     net.run(ms(50_000));
     assert!(status(&net).unwrap().near);
@@ -72,7 +73,7 @@ fn a_peer_is_near_while_its_multicast_is_heard() {
     assert!(!silent.near && silent.multicast.is_some_and(|ago| ago > ms(60_000)), "{silent:?}");
 }
 
-/// A peer that refuses a connection after its last multicast is not near, whatever the time.
+/// A peer that refuses a connection after its last multicast is not near, at any time.
 #[test]
 fn a_peer_not_reached_since_its_last_multicast_is_far() {
     let mut net = Net::of(2, Some(1), |_| {});
@@ -86,7 +87,7 @@ fn a_peer_not_reached_since_its_last_multicast_is_far() {
     assert!(matches!(status.failure, Some((_, DialFailure::Refused))), "{status:?}");
 }
 
-/// One node of each island multicasts there, and only one.
+/// Exactly one node of each island multicasts there.
 #[test]
 fn a_relay_multicasts_in_its_island_once() {
     let mut net = Net::new(sealed);
@@ -95,7 +96,7 @@ fn a_relay_multicasts_in_its_island_once() {
     }
     net.introduce();
     net.run(ACQUAINTED);
-    // Labels of the other island are learned of what comes of it.
+    // The id of the other island is learned from its messages.
     let id = net.broadcast(0, broadcast_of("so that each knows where the other is"));
     net.run(ms(40_000));
     assert_eq!((1..6).map(|number| net.got(number, id).len()).sum::<usize>(), 5);
@@ -106,13 +107,16 @@ fn a_relay_multicasts_in_its_island_once() {
     for number in 1..6 {
         assert_eq!(net.got(number, id).len(), 1);
     }
-    let multicasts =
-        net.wire[before..].iter().filter(|said| said.way == Carrier::Multicast && said.is_content(id));
-    let mut from: Vec<usize> = multicasts.map(|said| said.from / 3).collect();
+    let multicasts = net.wire[before..]
+        .iter()
+        .filter(|tapped| tapped.carrier == Carrier::Multicast && tapped.is_content(id));
+    let mut from: Vec<usize> = multicasts.map(|tapped| tapped.from / 3).collect();
     from.sort_unstable();
     assert_eq!(from, [0, 1]);
-    let contents =
-        net.wire[before..].iter().filter(|said| said.way == Carrier::Link && said.is_content(id)).count();
+    let contents = net.wire[before..]
+        .iter()
+        .filter(|tapped| tapped.carrier == Carrier::Link && tapped.is_content(id))
+        .count();
     assert_eq!(contents, 1, "one connection to the other island");
 }
 
@@ -123,14 +127,15 @@ fn a_replay_is_not_delivered_twice() {
     let id = net.broadcast(0, broadcast_of("once"));
     let (_, _, recorded) = net.datagrams.last().cloned().unwrap();
     net.run(ms(100));
-    // As it was, and to one node: what was for all does not open as what is for one.
+    // Replayed unchanged, and as a unicast: a multicast is not authentic as a unicast.
     for (via, why) in [(Via::Multicast, "Replayed"), (Via::Unicast, "NotAuthentic")] {
         let before = net.count_reason(1, Counter::DatagramsRejected, why);
         net.feed(1, Input::Datagram { from: node(0).into(), via, bytes: recorded.clone() });
         assert_eq!(net.count_reason(1, Counter::DatagramsRejected, why), before + 1);
     }
-    // Sealed anew, the same broadcast is the same.
-    let header = net.wire.iter().find(|said| said.way == Carrier::Multicast && said.is_content(id)).unwrap();
+    // Encrypted anew, the broadcast has the same id.
+    let header =
+        net.wire.iter().find(|tapped| tapped.carrier == Carrier::Multicast && tapped.is_content(id)).unwrap();
     let mut payload = header.payload.clone();
     let Routing::Broadcast(broadcast) = &mut payload.header.routing else { panic!() };
     broadcast.origin = Some(gm_codec::Origin { node: id.origin, epoch: id.epoch });
@@ -147,7 +152,7 @@ fn a_replay_is_not_delivered_twice() {
     assert_eq!(net.got(1, id).len(), 1);
 }
 
-/// The datagram of a payload, of somebody who has the key.
+/// A datagram with a payload, of a peer with the key.
 fn datagram(channel: &Channel, payload: &Payload, epoch: u8) -> Vec<u8> {
     let mut codec = sealed();
     let mut bytes = Vec::new();
@@ -158,14 +163,14 @@ fn datagram(channel: &Channel, payload: &Payload, epoch: u8) -> Vec<u8> {
     frame
 }
 
-/// Whatever a datagram says: it delivers, and nobody passes anything on.
+/// Datagrams of any content are delivered and never forwarded.
 #[test]
-fn nothing_is_passed_on_because_of_a_datagram() {
+fn datagrams_are_never_forwarded() {
     for (via, island) in [(Via::Unicast, None), (Via::Multicast, Some(1)), (Via::Unicast, Some(1))] {
         let mut net = Net::of(3, island, |config| config.timings.exchange = ms(1_000_000));
         net.introduce();
         net.run(ACQUAINTED);
-        let (dials, said) = (net.dials.len(), net.wire.len());
+        let (dials, tapped) = (net.dials.len(), net.wire.len());
         let receipts = Some(AckRequest { within_millis: 1_000, durable: false, reassigned: false });
         for (sequence, body) in [(1, text("pass this on")), (2, Body::HeaderOnly)] {
             let list = vec![node(1), node(2)];
@@ -179,12 +184,16 @@ fn nothing_is_passed_on_because_of_a_datagram() {
         net.run(ms(500));
         assert_eq!(net.texts(0), ["pass this on"]);
         assert_eq!(net.dials.len(), dials);
-        assert!(net.wire[said..].iter().all(|said| said.broadcast().is_none()), "{:?}", &net.wire[said..]);
+        assert!(
+            net.wire[tapped..].iter().all(|tapped| tapped.broadcast().is_none()),
+            "{:?}",
+            &net.wire[tapped..]
+        );
         assert!(net.texts(1).is_empty() && net.texts(2).is_empty());
     }
 }
 
-/// Who leaves an island is told by connections again, and who comes back by multicast.
+/// A node that leaves an island gets contents by connections, and one that returns by multicast.
 #[test]
 fn lost_reception_is_replaced_by_a_connection() {
     let mut net = Net::of(3, Some(1), |_| {});
@@ -206,7 +215,8 @@ fn lost_reception_is_replaced_by_a_connection() {
     assert_eq!(net.got(2, id).iter().map(|got| got.path).collect::<Vec<_>>(), [Path::Multicast]);
 }
 
-/// Who does not multicast himself is told by connections, and takes what he hears: once.
+/// A node that does not multicast itself gets contents by connections and by multicast, and
+/// delivers them once.
 #[test]
 fn a_listener_gets_everything_once() {
     let mut net = Net::of(3, Some(1), |config| config.multicast = config.me != node(2));
@@ -219,6 +229,6 @@ fn a_listener_gets_everything_once() {
             assert_eq!(net.got(number, id).len(), 1);
         }
     }
-    assert!(net.wire.iter().all(|said| said.way != Carrier::Multicast || said.from != 2));
+    assert!(net.wire.iter().all(|tapped| tapped.carrier != Carrier::Multicast || tapped.from != 2));
     assert_eq!(net.stations[0].node.near().collect::<Vec<_>>(), [node(1)]);
 }

@@ -1,6 +1,5 @@
-//! A network in memory: datagrams, multicast on islands, connections, and a time that jumps to what
-//! is next. Asserts the drain rule by keeping it, and after every input that what is held is within
-//! its bound.
+//! A network in memory: datagrams, multicast on islands, connections, and virtual time. It keeps
+//! the drain rule, and asserts after every input that all usage is within its limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,30 +14,30 @@ use gm_codec::{BroadcastId, Channel, FrameCodec};
 use crate::station::{Delivered, RecordingHandler, Station, ms, node, sealed};
 use crate::tap::{Carrier, Tap, TappedPayload, open};
 
-/// What is lost, by whom it would have been heard.
+/// Decides whether a datagram to a station is lost.
 pub(crate) type LossFilter = Box<dyn FnMut(&TappedPayload, usize) -> bool>;
 
 pub(crate) struct Net {
     pub(crate) now: Time,
     pub(crate) latency: Duration,
     pub(crate) stations: Vec<Station>,
-    /// Everything that was said and could be opened.
+    /// Every payload on the wire that could be decrypted.
     pub(crate) wire: Vec<TappedPayload>,
-    /// Every datagram: from whom, to whom unless it was multicast.
+    /// Every datagram: sender, receiver unless it was multicast, bytes.
     pub(crate) datagrams: Vec<(usize, Option<usize>, Vec<u8>)>,
     pub(crate) lose: Option<LossFilter>,
-    /// Ways by connection on which nothing moves.
+    /// Pairs of sender and receiver whose connections are stuck.
     pub(crate) stuck: BTreeSet<(usize, usize)>,
     pub(crate) dials: Vec<(usize, NetId)>,
-    /// Each byte of a connection comes alone.
-    pub(crate) crumble: bool,
-    held_up: Vec<(usize, Input<BroadcastCommand>)>,
-    /// What came for stations that are gagged.
-    asleep: Vec<(usize, Input<BroadcastCommand>)>,
+    /// Whether each byte of a connection arrives in a chunk of its own.
+    pub(crate) single_bytes: bool,
+    stuck_inputs: Vec<(usize, Input<BroadcastCommand>)>,
+    /// Inputs for paused stations.
+    paused_inputs: Vec<(usize, Input<BroadcastCommand>)>,
     codec: fn() -> FrameCodec,
     queue: BTreeMap<(Time, u64), (usize, Input<BroadcastCommand>)>,
     numbered: u64,
-    /// Both ends of each connection, and which end of which a station's is.
+    /// Both ends of each connection, and a station's end by connection.
     taps: Vec<([(usize, ConnectionId); 2], Tap)>,
     ends: BTreeMap<(usize, ConnectionId), (usize, usize)>,
 }
@@ -54,9 +53,9 @@ impl Net {
             lose: None,
             stuck: BTreeSet::new(),
             dials: Vec::new(),
-            crumble: false,
-            held_up: Vec::new(),
-            asleep: Vec::new(),
+            single_bytes: false,
+            stuck_inputs: Vec::new(),
+            paused_inputs: Vec::new(),
             codec,
             queue: BTreeMap::new(),
             numbered: 0,
@@ -65,7 +64,7 @@ impl Net {
         }
     }
 
-    /// So many stations on an island, or none; all know each other if they are on none.
+    /// A network of stations on one island, or on none; in the latter case all know each other.
     pub(crate) fn of(count: usize, island: Option<u32>, change: impl Fn(&mut BroadcasterConfig)) -> Net {
         let mut net = Net::new(sealed);
         for _ in 0..count {
@@ -96,7 +95,7 @@ impl Net {
         let seed = [u8::try_from(number + 1).unwrap(); 32];
         let node = Broadcaster::new(config, codec, inbox, seed, self.now).unwrap();
         let (got, events) = (Vec::new(), Vec::new());
-        self.stations.push(Station { node, island, gagged: false, down: false, got, events });
+        self.stations.push(Station { node, island, paused: false, down: false, got, events });
         number
     }
 
@@ -111,7 +110,7 @@ impl Net {
         self.feed(number, Input::Command(command));
     }
 
-    /// Begins a broadcast and says what it is called.
+    /// Starts a broadcast and returns its id.
     pub(crate) fn broadcast(&mut self, number: usize, broadcasting: BroadcastRequest) -> BroadcastId {
         let before = self.stations[number].events.len();
         self.command(number, BroadcastCommand::Broadcast(broadcasting));
@@ -128,9 +127,9 @@ impl Net {
         self.now = until;
     }
 
-    /// The next thing that happens; false if it is later.
+    /// Runs the next event; false if it is after `until`.
     pub(crate) fn step(&mut self, until: Time) -> bool {
-        let wakes = self.stations.iter().enumerate().filter(|(_, station)| !station.gagged && !station.down);
+        let wakes = self.stations.iter().enumerate().filter(|(_, station)| !station.paused && !station.down);
         let wake = wakes.filter_map(|(number, station)| Some((station.node.deadline()?, number))).min();
         let next = self.queue.first_key_value().map(|((at, _), _)| *at);
         let wake = wake.filter(|(at, _)| next.is_none_or(|next| *at < next));
@@ -148,19 +147,20 @@ impl Net {
         true
     }
 
-    /// Nothing holds up what is stuck any longer.
+    /// Delivers what is stuck.
     pub(crate) fn release(&mut self) {
         self.stuck.clear();
-        for (number, input) in std::mem::take(&mut self.held_up) {
+        for (number, input) in std::mem::take(&mut self.stuck_inputs) {
             self.later(self.now, number, input);
         }
     }
 
-    /// A station takes what came meanwhile, and goes on.
-    pub(crate) fn unmute(&mut self, number: usize) {
-        self.stations[number].gagged = false;
-        let (own, others) = std::mem::take(&mut self.asleep).into_iter().partition(|(of, _)| *of == number);
-        self.asleep = others;
+    /// Resumes a paused station, which then gets its inputs.
+    pub(crate) fn resume(&mut self, number: usize) {
+        self.stations[number].paused = false;
+        let (own, others) =
+            std::mem::take(&mut self.paused_inputs).into_iter().partition(|(of, _)| *of == number);
+        self.paused_inputs = others;
         for (number, input) in Vec::<(usize, Input<BroadcastCommand>)>::from_iter(own) {
             self.later(self.now, number, input);
         }
@@ -168,14 +168,14 @@ impl Net {
 
     fn later(&mut self, at: Time, number: usize, input: Input<BroadcastCommand>) {
         self.numbered += 1;
-        assert!(self.numbered < 1_000_000, "there is no end to it");
+        assert!(self.numbered < 1_000_000, "the run does not end");
         self.queue.insert((at, self.numbered), (number, input));
     }
 
     pub(crate) fn feed(&mut self, number: usize, input: Input<BroadcastCommand>) {
         let station = &mut self.stations[number];
-        if station.gagged {
-            return self.asleep.push((number, input));
+        if station.paused {
+            return self.paused_inputs.push((number, input));
         }
         if station.down {
             return;
@@ -183,7 +183,7 @@ impl Net {
         station.node.handle(self.now, input);
         let outputs: Vec<_> = std::iter::from_fn(|| station.node.poll_output()).collect();
         for (what, held, most) in station.node.limit_usage() {
-            assert!(held <= most, "{held} {what} of at most {most}");
+            assert!(held <= most, "{held} {what} exceed the limit of {most}");
         }
         for output in outputs {
             self.perform(number, output);
@@ -196,8 +196,8 @@ impl Net {
             Output::Multicast(bytes) => {
                 let island = self.stations[number].island;
                 let hears = |at: &usize| self.stations[*at].island == island;
-                let ears: Vec<usize> = (0..self.stations.len()).filter(hears).collect();
-                self.datagram(number, None, &ears, bytes);
+                let receivers: Vec<usize> = (0..self.stations.len()).filter(hears).collect();
+                self.datagram(number, None, &receivers, bytes);
             }
             Output::Datagram { to, bytes } => {
                 let to = self.number(to);
@@ -209,17 +209,17 @@ impl Net {
                 let (ends, tap) = &mut self.taps[tap];
                 let (to, other) = ends[1 - side];
                 for (epoch, payload) in tap.decode(&(self.codec)(), side, &bytes) {
-                    let way = Carrier::Link;
-                    self.wire.push(TappedPayload { from: number, to: Some(to), way, epoch, payload });
+                    let carrier = Carrier::Link;
+                    self.wire.push(TappedPayload { from: number, to: Some(to), carrier, epoch, payload });
                 }
                 let sent = Input::ConnectionSent { link, bytes: bytes.len() };
-                let event = if self.crumble { 1 } else { bytes.len() };
+                let event = if self.single_bytes { 1 } else { bytes.len() };
                 let inbound = bytes
                     .chunks(event)
                     .map(|bytes| Input::ConnectionBytes { link: other, bytes: bytes.to_vec() });
                 if self.stuck.contains(&(number, to)) {
-                    self.held_up.push((number, sent));
-                    self.held_up.extend(inbound.map(|inbound| (to, inbound)));
+                    self.stuck_inputs.push((number, sent));
+                    self.stuck_inputs.extend(inbound.map(|inbound| (to, inbound)));
                 } else {
                     self.later(self.now, number, sent);
                     for inbound in inbound {
@@ -237,32 +237,33 @@ impl Net {
         }
     }
 
-    /// What a station began a connection with.
-    pub(crate) fn opening_of(&self, number: usize, link: ConnectionId) -> Vec<u8> {
-        self.ends.get(&(number, link)).map(|(tap, side)| self.taps[*tap].1.openings[*side].clone()).unwrap()
+    /// The handshake bytes of a station on a connection.
+    pub(crate) fn handshake_of(&self, number: usize, link: ConnectionId) -> Vec<u8> {
+        self.ends.get(&(number, link)).map(|(tap, side)| self.taps[*tap].1.handshakes[*side].clone()).unwrap()
     }
 
     fn number(&self, of: NetId) -> Option<usize> {
         (0..self.stations.len()).find(|number| node(*number) == of)
     }
 
-    fn datagram(&mut self, from: usize, to: Option<usize>, ears: &[usize], bytes: Vec<u8>) {
+    fn datagram(&mut self, from: usize, to: Option<usize>, receivers: &[usize], bytes: Vec<u8>) {
         self.datagrams.push((from, to, bytes.clone()));
-        let (way, via) = match to {
+        let (carrier, via) = match to {
             None => (Carrier::Multicast, Via::Multicast),
             Some(_) => (Carrier::Datagram, Via::Unicast),
         };
         let channel = to.map_or(Channel::Datagram, |to| Channel::DatagramTo(node(to)));
         let opened = open(&(self.codec)(), &channel, bytes.clone());
-        let said = opened.map(|(epoch, payload)| TappedPayload { from, to, way, epoch, payload });
-        for ear in ears {
-            let lost = self.lose.as_mut().zip(said.as_ref()).is_some_and(|(lose, said)| lose(said, *ear));
+        let tapped = opened.map(|(epoch, payload)| TappedPayload { from, to, carrier, epoch, payload });
+        for receiver in receivers {
+            let lost =
+                self.lose.as_mut().zip(tapped.as_ref()).is_some_and(|(lose, tapped)| lose(tapped, *receiver));
             if !lost {
                 let input = Input::Datagram { from: node(from).into(), via, bytes: bytes.clone() };
-                self.later(self.now + self.latency, *ear, input);
+                self.later(self.now + self.latency, *receiver, input);
             }
         }
-        self.wire.extend(said);
+        self.wire.extend(tapped);
     }
 
     fn dial(&mut self, number: usize, link: ConnectionId, to: NetId) {
@@ -272,7 +273,7 @@ impl Net {
         let Some(to) = there else {
             return self.later(self.now + self.latency, number, refuse(DialFailure::Refused));
         };
-        if self.stations[to].gagged {
+        if self.stations[to].paused {
             return self.later(self.now + Duration::from_secs(1), number, refuse(DialFailure::Unreachable));
         }
         let accepted = ConnectionId::accepted(self.taps.len() as u64);

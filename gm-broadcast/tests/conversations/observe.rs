@@ -1,4 +1,4 @@
-//! What tests look at, of a network. Changes nothing.
+//! Queries of a network for tests.
 
 use gm_broadcast::{AckPart, AckReport, BroadcastEvent, Counter};
 use gm_codec::BroadcastId;
@@ -17,7 +17,7 @@ impl Net {
         self.stations[number].node.counters().get_reason(counter, reason)
     }
 
-    /// What a station got of one broadcast.
+    /// The deliveries of one broadcast at a station.
     pub(crate) fn got(&self, number: usize, id: BroadcastId) -> Vec<&Delivered> {
         self.stations[number].got.iter().filter(|got| got.id == Some(id)).collect()
     }
@@ -26,7 +26,7 @@ impl Net {
         self.stations[number].got.iter().map(|got| &*got.text).collect()
     }
 
-    /// The reports of a broadcast, in order.
+    /// The ack reports of a broadcast, in order.
     pub(crate) fn reports(&self, number: usize, tag: u64) -> Vec<&AckReport> {
         let reports = self.stations[number].events.iter().filter_map(|event| match event {
             BroadcastEvent::Acks { tag: of, report, .. } if *of == tag => Some(report),
@@ -35,7 +35,7 @@ impl Net {
         reports.collect()
     }
 
-    /// The parts of the last report of a broadcast.
+    /// The parts of the last ack report of a broadcast.
     pub(crate) fn parts(&self, number: usize, tag: u64) -> Vec<AckPart> {
         let parts = self.stations[number].events.iter().rev().find_map(|event| match event {
             BroadcastEvent::Acks { tag: of, parts, .. } if *of == tag => Some(parts.clone()),

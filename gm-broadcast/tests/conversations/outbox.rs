@@ -1,4 +1,4 @@
-//! What waits for a slow node: bounded, and what is dirty, not what was said.
+//! The outbox of a slow peer: limited, and with replacement by topic.
 
 use gm_broadcast::{BroadcastCommand, BroadcastRequest, BroadcasterConfig, Counter, Targets, Transport};
 use proptest::prelude::*;
@@ -7,8 +7,8 @@ use crate::acks::with_acks;
 use crate::net::Net;
 use crate::station::{broadcast_of, ms, node, text};
 
-/// Two nodes, and a connection from the first to the second on which nothing moves: the opening is
-/// all that is handed over.
+/// Two nodes, and a stuck connection from the first to the second: only the handshake is with the
+/// driver.
 fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
     let mut net = Net::of(2, None, |config| {
         config.limits.in_flight = 1;
@@ -18,7 +18,7 @@ fn slow(change: impl Fn(&mut BroadcasterConfig)) -> Net {
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("first"), transport: Transport::Tcp });
     net.run(ms(100));
     net.stuck.insert((0, 1));
-    // This one is with the driver: what comes behind it waits.
+    // This one is with the driver: later ones wait.
     net.broadcast(0, broadcast_of("ahead"));
     net
 }
@@ -58,7 +58,8 @@ fn a_newer_broadcast_of_a_topic_replaces_the_older() {
     assert_eq!(released(net), ["d", "other", "of none"]);
 }
 
-/// Who was not sent the older one is told what says both; who was, the newer one alone.
+/// A peer that was not sent the older broadcast gets the catch-up payload; one that was sent it
+/// gets the newer broadcast only.
 #[test]
 fn a_node_that_missed_the_older_gets_the_catch_up() {
     let mut net = slow(|_| {});
@@ -70,7 +71,7 @@ fn a_node_that_missed_the_older_gets_the_catch_up() {
     assert_eq!(released(net), ["a"]);
 }
 
-/// Each share says that its receipts are wanted: none takes another's place.
+/// Broadcasts with acks are not replaced.
 #[test]
 fn broadcasts_with_acks_are_not_replaced() {
     let mut net = slow(|_| {});
@@ -92,8 +93,7 @@ fn the_oldest_of_too_many_is_dropped() {
     assert_eq!(released(net), ["7", "8", "9"]);
 }
 
-/// Who was dropped for want of room is counted missing, and the rest of his share goes to the next
-/// of it.
+/// The relay of a dropped entry counts as missing, and its subtree goes to the next candidate.
 #[test]
 fn targets_of_a_dropped_broadcast_are_missing() {
     let mut net = slow(|config| config.limits.outbox = 1);
@@ -105,9 +105,9 @@ fn targets_of_a_dropped_broadcast_are_missing() {
     assert_eq!(released(net), ["b"]);
 }
 
-/// What waited for a connection that ended goes by the next one.
+/// Entries of a connection that ended are sent by the next one.
 #[test]
-fn what_was_not_sent_goes_by_another_connection() {
+fn unsent_entries_use_another_connection() {
     let mut net = slow(|_| {});
     net.broadcast(0, broadcast_of("a"));
     net.broadcast(0, broadcast_of("b"));
@@ -128,8 +128,8 @@ enum Op {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Beside a plain list: a newer one replaces the one of its topic in its place, and beyond the
-    /// bound the first goes.
+    /// Compared with a plain list: a newer entry replaces the one of its topic in place, and beyond
+    /// the limit the first one is dropped.
     #[test]
     fn the_outbox_equals_a_plain_list(
         most in 1..6_usize,

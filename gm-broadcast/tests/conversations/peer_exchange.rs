@@ -1,4 +1,4 @@
-//! Who learns of whom.
+//! Peer discovery: which nodes learn of which.
 
 use gm_broadcast::{BroadcastCommand, BroadcastEvent, Counter};
 use gm_clock::NetId;
@@ -11,12 +11,12 @@ fn all_but(number: usize, count: usize) -> Vec<NetId> {
 }
 
 #[test]
-fn three_who_know_one_seed_know_each_other() {
+fn nodes_with_a_common_seed_find_each_other() {
     for island in [None, Some(7)] {
         let mut net = Net::new(sealed);
         net.add(island, |_| {});
         for number in 1..4 {
-            // Each on an island of its own, if on any: nobody hears another.
+            // Each node is on an island of its own, if on any.
             let island = island.map(|island| island + u32::try_from(number).unwrap());
             net.add(island, |config| config.seeds = vec![node(0), node(number)]);
         }
@@ -29,18 +29,18 @@ fn three_who_know_one_seed_know_each_other() {
             });
             let mut found: Vec<NetId> = found.collect();
             found.sort_unstable();
-            // Each is found once, a seed when it answers.
+            // Each node is found once, a seed when it replies.
             assert_eq!(found, all_but(number, 4));
         }
     }
 }
 
-/// Of those to be told of, a node tells what it knows: which they are, and of which island.
+/// A node introduces only nodes that it knows, with their islands.
 #[test]
 fn nodes_are_introduced() {
     let mut net = Net::new(sealed);
     for number in 0..5 {
-        // The last two hear each other.
+        // The last two are neighbors.
         net.add(Some(number.min(3)), |config| config.timings.exchange = ms(10_000_000));
     }
     for (number, known) in [(0, vec![node(1), node(3), node(4)]), (1, vec![node(0)])] {
@@ -53,24 +53,24 @@ fn nodes_are_introduced() {
     assert_eq!(
         net.stations[1].node.known(),
         [node(0), node(3), node(4)],
-        "the third is not known to who tells"
+        "the sender does not know the third"
     );
     let found = |number| net.stations[1].events.contains(&BroadcastEvent::NodeFound(node(number)));
     assert!(found(3) && found(4));
 }
 
 #[test]
-fn a_seed_is_called_until_it_answers() {
+fn a_seed_is_dialed_until_it_replies() {
     let mut net = Net::new(sealed);
     for number in 0..3 {
         net.add(None, |config| config.seeds = if number == 0 { vec![] } else { vec![node(0)] });
     }
     net.stations[0].down = true;
     net.run(ms(3_600_000));
-    assert!(net.stations[1].node.known().len() <= 1, "of the seed alone");
+    assert!(net.stations[1].node.known().len() <= 1, "only the seed is known");
     let calls = net.dials.len();
-    assert!(calls > 60, "it is called for ever");
-    assert!(calls < 2 * 3_600, "and not all the time: {calls}");
+    assert!(calls > 60, "it is dialed again and again");
+    assert!(calls < 2 * 3_600, "but not all the time: {calls}");
     net.stations[0].down = false;
     net.run(ms(600_000));
     for number in 0..3 {
@@ -87,11 +87,11 @@ fn seeds_can_be_added_later() {
     net.run(ms(1_000));
     assert_eq!(net.stations[0].node.known(), [node(1)]);
     assert_eq!(net.stations[1].node.known(), [node(0)]);
-    assert!(net.dials.iter().all(|(_, to)| *to == node(0)), "nobody calls himself");
+    assert!(net.dials.iter().all(|(_, to)| *to == node(0)), "no node dials itself");
 }
 
-/// Two islands that hear nothing of each other, and one seed: all are known by all, with the labels
-/// of their islands.
+/// Two islands without multicast between them, and one seed: all nodes know all, with the ids of
+/// their islands.
 #[test]
 fn islands_are_exchanged() {
     let mut net = Net::new(sealed);

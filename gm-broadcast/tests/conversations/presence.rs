@@ -1,5 +1,4 @@
-//! Who is heard by datagram only: it may be a recording from before the start, of a node that is
-//! gone.
+//! Presence: datagrams may be recordings from before the start, of a node that is gone.
 
 use gm_broadcast::{
     BroadcastCommand, BroadcastEvent, Broadcaster, BroadcasterConfig, Counter, Input, Transport, Via,
@@ -9,7 +8,7 @@ use crate::net::Net;
 use crate::station::{RecordingHandler, broadcast_of, ms, node, sealed, text};
 use crate::tap::Carrier;
 
-/// The station starts anew: it remembers nothing, and draws other bytes than before.
+/// Restarts a station: it has no memory, and draws other random bytes.
 fn restart(net: &mut Net, number: usize, seed: u8) {
     let config = BroadcasterConfig { multicast: true, ..BroadcasterConfig::new(node(number)) };
     let inbox = RecordingHandler { counts: true, stored: false, adds: None };
@@ -18,7 +17,7 @@ fn restart(net: &mut Net, number: usize, seed: u8) {
     net.stations[number].got.clear();
 }
 
-/// All that a node ever sent by datagram, in two lives of it.
+/// The datagrams that a node sent in two lives.
 fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
     net.command(1, BroadcastCommand::AddNodes(vec![node(0)]));
     for number in 0..10 {
@@ -34,15 +33,15 @@ fn recorded(net: &mut Net) -> Vec<(Via, Vec<u8>)> {
     net.datagrams.iter().filter(of).map(|(_, to, bytes)| (via(*to), bytes.clone())).collect()
 }
 
-/// A node starts, and somebody sends again what a node said that is gone: what it said is heard, as
-/// all that is true stays true, and nobody takes the node for one that is there.
+/// A node starts, and an attacker replays datagrams of a node that is gone: the contents are
+/// delivered, but the node does not count as a peer.
 #[test]
 fn a_replay_after_a_restart_creates_no_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
     net.run(ms(5_000));
     let recorded = recorded(&mut net);
-    assert!(net.stations[0].node.near().any(|near| near == node(1)), "it was there");
-    assert!(recorded.iter().any(|(via, _)| *via == Via::Unicast), "questions and answers are among it");
+    assert!(net.stations[0].node.near().any(|near| near == node(1)), "it was a neighbor");
+    assert!(recorded.iter().any(|(via, _)| *via == Via::Unicast), "challenges and responses are among them");
     net.stations[1].down = true;
     restart(&mut net, 0, 77);
     let (mut heard, before) = (0, net.datagrams.len());
@@ -61,18 +60,17 @@ fn a_replay_after_a_restart_creates_no_peer() {
         matches!(event, BroadcastEvent::NodeFound(_) | BroadcastEvent::Near(_) | BroadcastEvent::Island(_))
     };
     assert!(!net.stations[0].events.iter().any(made), "{:?}", net.stations[0].events);
-    assert!(heard > 10, "what it carries is taken: {heard}");
+    assert!(heard > 10, "contents are delivered: {heard}");
     assert!(
         net.count_reason(0, Counter::DatagramsRejected, "Replayed") > 0
             && net.count(0, Counter::PresenceTimeouts) > 0
     );
-    // What it costs: three questions for each seven seconds or so, and a connection that is
-    // refused.
+    // The cost: three challenges in about seven seconds, and a connection that is refused.
     let asked = net.count(0, Counter::PresenceChallengesSent);
     assert!(asked <= 3 * 60 && net.datagrams.len() - before < 400, "{asked}");
 }
 
-/// ... and once the node is back it is a peer at once.
+/// ... and once the node is back, it is a peer at once.
 #[test]
 fn a_node_that_returns_after_a_replay_is_a_peer() {
     let mut net = Net::of(2, Some(1), |_| {});
@@ -91,7 +89,8 @@ fn a_node_that_returns_after_a_replay_is_a_peer() {
     assert!(net.stations[0].node.is_near(node(1)) && net.stations[1].node.is_near(node(0)));
 }
 
-/// A newcomer of an island knows all of it, and all know it, a few ways after its first word.
+/// A newcomer of an island knows all of its nodes, and they know it, a few latencies after its
+/// first multicast.
 #[test]
 fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     let mut net = Net::of(20, Some(1), |_| {});
@@ -99,7 +98,7 @@ fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     let newcomer = net.add(Some(1), |_| {});
     let until = net.now + ms(5_000);
     while !net.datagrams.iter().any(|(from, to, _)| *from == newcomer && to.is_none()) {
-        assert!(net.step(until), "it says nothing");
+        assert!(net.step(until), "it sends nothing");
     }
     net.run(ms(5));
     assert_eq!(net.stations[newcomer].node.known().len(), 20);
@@ -109,7 +108,7 @@ fn a_multicast_newcomer_is_a_peer_within_milliseconds() {
     }
 }
 
-/// Between two nodes it is asked once in each direction, and never again.
+/// Two nodes challenge each other once, and never again.
 #[test]
 fn a_node_is_challenged_once() {
     let mut net = Net::of(10, Some(1), |_| {});
@@ -122,17 +121,17 @@ fn a_node_is_challenged_once() {
     assert_eq!(more, asked, "of {} datagrams later", net.datagrams.len() - before);
 }
 
-/// Datagrams to one node that are all lost: then a connection shows who is there.
+/// With all datagrams to one node lost, a connection shows that the sender is present.
 #[test]
 fn without_datagrams_the_challenge_uses_a_connection() {
     let mut net = Net::of(2, Some(1), |_| {});
-    net.lose = Some(Box::new(|said, _| said.way == Carrier::Datagram));
+    net.lose = Some(Box::new(|tapped, _| tapped.carrier == Carrier::Datagram));
     net.run(ms(10_000));
     assert_eq!((net.stations[0].node.known(), net.stations[1].node.known()), (vec![node(1)], vec![node(0)]));
     assert!(net.stations[0].node.is_near(node(1)) || net.stations[1].node.is_near(node(0)));
 }
 
-/// How many are asked at one time is bounded, and who was not asked is by its next datagram.
+/// Open challenges are limited, and a node beyond the limit is challenged at its next datagram.
 #[test]
 fn concurrent_challenges_are_bounded() {
     use gm_codec::{Body, Channel, Epoch, Header, NonceSequence, Payload};
@@ -141,8 +140,8 @@ fn concurrent_challenges_are_bounded() {
     for number in 0..1_200_u32 {
         let me = format!("10.9.{}.{}:7", number >> 8, number & 255).parse().unwrap();
         let (mut payload, mut bytes) = (Vec::new(), Vec::new());
-        let said = Payload { header: Header::direct(me), body: Body::HeaderOnly };
-        said.encode(codec.limits(), &mut payload).unwrap();
+        let tapped = Payload { header: Header::direct(me), body: Body::HeaderOnly };
+        tapped.encode(codec.limits(), &mut payload).unwrap();
         let epoch = Epoch::new([[1; 4], number.to_be_bytes()].concat().try_into().unwrap()).unwrap();
         codec
             .seal(&Channel::Datagram, NonceSequence::new(epoch).next_nonce().unwrap(), &payload, &mut bytes)

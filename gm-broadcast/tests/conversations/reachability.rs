@@ -1,5 +1,5 @@
-//! What does not work between nodes is noticed, reported, and gone round: lost datagrams, another
-//! key, a seed that is down, an address that nobody reaches, a path that swallows large packets.
+//! Reachability: lost datagrams, another key, a seed that is down, an unreachable address and a
+//! path that drops large packets are detected, reported and worked around.
 
 use gm_broadcast::{
     BroadcastCommand, BroadcastEvent, ConnectionId, DatagramReachability, Input, Path, PeerStatus,
@@ -19,8 +19,8 @@ impl Net {
         self.stations[number].events.iter().any(wanted)
     }
 
-    /// A question of the owner's by datagram that is not answered, and then one by connection that
-    /// is.
+    /// A request of the caller by datagram without a reply, and then one by connection with a
+    /// reply.
     fn ask_unanswered(&mut self, number: usize, whom: usize) {
         self.command(
             number,
@@ -39,7 +39,7 @@ impl Net {
 #[test]
 fn connections_replace_lost_datagrams() {
     let mut net = Net::of(2, None, |_| {});
-    net.lose = Some(Box::new(|said, _| said.way == Carrier::Datagram));
+    net.lose = Some(Box::new(|tapped, _| tapped.carrier == Carrier::Datagram));
     net.ask_unanswered(0, 1);
     assert_eq!(net.status(0, 1).datagrams, DatagramReachability::Untested);
     net.run(ms(1_000));
@@ -55,7 +55,7 @@ fn connections_replace_lost_datagrams() {
         net.stations[1].got.last().map(|got| (got.path, &*got.text)),
         Some((Path::Connection, "by connection"))
     );
-    // The firewall opens: the next question that is tried by datagram shows it.
+    // The firewall opens: the next probe by datagram shows it.
     net.lose = None;
     for _ in 0..4 {
         net.run(ms(1_000));
@@ -91,8 +91,8 @@ fn the_other_address_family_gets_connections_only() {
     assert_eq!((net.datagrams.len(), net.dials.last().copied()), (before, Some((0, six))));
 }
 
-/// Both sides report another key, another cluster name and a missing seal within ten seconds, once,
-/// each with its cause.
+/// Both sides report another key, another cluster name or missing encryption within ten seconds,
+/// once, each with its cause.
 #[test]
 fn a_configuration_mismatch_is_reported_once_per_side() {
     let cases: [(fn() -> gm_codec::FrameCodec, UnopenedCause); 3] = [
@@ -141,7 +141,7 @@ fn a_seed_is_reported_down_and_back() {
     assert_eq!(net.status(1, 0).failures, 0);
 }
 
-/// Seeds that start a moment later than we do are no trouble.
+/// Seeds that start a moment later are not reported.
 #[test]
 fn a_seed_that_comes_up_within_seconds_is_not_reported() {
     let mut net = Net::new(sealed);
@@ -154,8 +154,8 @@ fn a_seed_that_comes_up_within_seconds_is_not_reported() {
     assert!(!net.saw(1, |event| matches!(event, BroadcastEvent::SeedTrouble { .. })));
 }
 
-/// A node announces an address where nobody reaches it: what it opened is used, and both sides can
-/// see what is wrong.
+/// A node announces an unreachable address: connections that it opened are used, and both sides can
+/// see the fault.
 #[test]
 fn an_unreachable_node_is_served_on_its_own_connection() {
     let mut net = Net::new(sealed);
@@ -180,8 +180,7 @@ fn an_unreachable_node_is_served_on_its_own_connection() {
     assert!(net.stations[0].node.reached_by_others(net.now).is_some());
 }
 
-/// A connection on which nothing is acknowledged, to a node that is heard: the next one uses small
-/// segments.
+/// A stalled connection to a node that is alive: the next one uses small segments.
 #[test]
 fn after_a_stalled_transfer_connections_use_small_segments() {
     let mut net = Net::of(2, None, |_| {});
@@ -193,7 +192,7 @@ fn after_a_stalled_transfer_connections_use_small_segments() {
     net.feed(0, Input::ConnectionClosed { link, stalled: true });
     assert!(net.saw(0, |event| *event == BroadcastEvent::Stalled(node(1))));
     assert!(net.status(0, 1).stalled.is_some());
-    // A silent one is another matter: it may be dead.
+    // For a silent node it shows nothing: it may be dead.
     let mut net = Net::of(2, None, |_| {});
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(30_000));
@@ -201,7 +200,8 @@ fn after_a_stalled_transfer_connections_use_small_segments() {
     assert!(!net.saw(0, |event| *event == BroadcastEvent::Stalled(node(1))));
 }
 
-/// A node that its owner unlists is not known, whatever others say of it, until it speaks itself.
+/// A node that the caller removed is not known, whatever others report, until it sends a message
+/// itself.
 #[test]
 fn an_unlisted_node_comes_back_only_by_itself() {
     let mut net = Net::of(3, None, |_| {});

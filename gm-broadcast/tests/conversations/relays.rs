@@ -1,4 +1,4 @@
-//! Relays that take a list and go silent: replaced once, and nobody is counted twice.
+//! Relays that take a subtree and go silent: replaced once, and no node is counted twice.
 
 use gm_broadcast::{AckReport, Counter};
 use gm_codec::{Ack, AckStatus, Body};
@@ -8,8 +8,8 @@ use crate::net::Net;
 use crate::station::{ms, node};
 use crate::trees::deep;
 
-/// A tree in which the first relay with a list is gagged: before it gets it, or once it has passed
-/// it on.
+/// A tree in which the first relay with targets is paused: before it gets them, or once it has
+/// forwarded the broadcast.
 fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
     let mut net = Net::of(count, None, |config| {
         config.path_costs = deep();
@@ -20,16 +20,17 @@ fn silenced(count: usize, after_passing_on: bool) -> (Net, usize) {
     let relay = loop {
         assert!(net.step(until));
         let list =
-            |said: &&crate::tap::TappedPayload| said.broadcast().is_some_and(|it| it.targets.len() > 1);
-        let given = net.wire.iter().filter(list).find(|said| said.from == 0 && said.is_content(id));
-        if let Some(relay) = given.and_then(|said| said.to) {
-            let passed = net.wire.iter().filter(|said| said.from == relay && said.is_content(id)).count();
+            |tapped: &&crate::tap::TappedPayload| tapped.broadcast().is_some_and(|it| it.targets.len() > 1);
+        let given = net.wire.iter().filter(list).find(|tapped| tapped.from == 0 && tapped.is_content(id));
+        if let Some(relay) = given.and_then(|tapped| tapped.to) {
+            let passed =
+                net.wire.iter().filter(|tapped| tapped.from == relay && tapped.is_content(id)).count();
             if !after_passing_on || passed > 1 {
                 break relay;
             }
         }
     };
-    net.stations[relay].gagged = true;
+    net.stations[relay].paused = true;
     net.run(ms(30_000));
     (net, relay)
 }
@@ -50,44 +51,44 @@ fn a_silent_relay_is_replaced_once() {
     }
 }
 
-/// It has passed its share on already: those are told again, by a notice, that they are asked for
-/// receipts, and are counted once.
+/// It has forwarded its subtree already: its targets are asked for acks again, by announcements,
+/// and are counted once.
 #[test]
 fn targets_of_a_dead_relay_are_counted_once() {
     let (net, relay) = silenced(8, true);
     let report = settled(&net, 5, 7);
     assert_eq!(report, AckReport { delivered: 6, unknown: 1, settled: true, ..AckReport::default() });
     for number in (1..8).filter(|number| *number != relay) {
-        assert_eq!(net.texts(number), ["to all"], "{number} of the share of {relay}");
+        assert_eq!(net.texts(number), ["to all"], "{number}, target of {relay}");
     }
-    let again = net.wire.iter().filter(|said| {
-        said.broadcast().and_then(|it| it.ack_request).is_some_and(|receipts| receipts.reassigned)
+    let again = net.wire.iter().filter(|tapped| {
+        tapped.broadcast().and_then(|it| it.ack_request).is_some_and(|receipts| receipts.reassigned)
     });
     assert!(again.clone().count() > 0);
     assert!(
-        again.into_iter().all(|said| said.payload.body == Body::HeaderOnly),
-        "content is not sent twice unasked"
+        again.into_iter().all(|tapped| tapped.payload.body == Body::HeaderOnly),
+        "content is not sent twice without a request"
     );
 }
 
-/// Whoever comes back with his sum after he was replaced is not heard.
+/// A summary of a relay that was replaced is ignored.
 #[test]
-fn a_late_sum_of_a_replaced_relay_changes_nothing() {
+fn a_late_summary_of_a_replaced_relay_is_ignored() {
     let (mut net, relay) = silenced(8, false);
     let before = net.reports(0, 5).len();
-    net.unmute(relay);
+    net.resume(relay);
     net.run(ms(30_000));
     assert_eq!(net.reports(0, 5).len(), before);
 }
 
-/// Nobody is counted who was not given to a relay, whatever it says.
+/// A relay cannot count nodes outside of its subtree.
 #[test]
-fn sums_never_exceed_the_targets() {
+fn summaries_never_exceed_the_targets() {
     let (net, _) = silenced(12, true);
     let report = settled(&net, 5, 11);
     assert_eq!(report, AckReport { delivered: 10, unknown: 1, settled: true, ..AckReport::default() });
-    for said in &net.wire {
-        if let Body::Ack(Ack { status: AckStatus::Summary(sum), .. }) = &said.payload.body {
+    for tapped in &net.wire {
+        if let Body::Ack(Ack { status: AckStatus::Summary(sum), .. }) = &tapped.payload.body {
             assert!(sum.delivered + sum.refused + sum.missing <= 11);
         }
     }

@@ -1,5 +1,4 @@
-//! A node of the network, its owner, and what tests call things. Knows nothing of how they are
-//! connected.
+//! A node of the network with its recorded outputs, and helpers for payloads and keys.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use gm_broadcast::{
 use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, BroadcastId, FrameCodec, Key, Keyring, Limits};
 
-/// What a node's owner got.
+/// A delivery of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Delivered {
     pub(crate) from: NetId,
@@ -18,12 +17,12 @@ pub(crate) struct Delivered {
     pub(crate) text: String,
 }
 
-/// Takes applications' texts, and says of each whether it counts and is stored.
+/// Records application texts; its fields are its decisions about each.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordingHandler {
     pub(crate) counts: bool,
     pub(crate) stored: bool,
-    /// What it adds to what is passed on.
+    /// Text that it appends to forwarded broadcasts.
     pub(crate) adds: Option<&'static str>,
 }
 
@@ -41,17 +40,17 @@ impl Handler for RecordingHandler {
 
 pub(crate) struct Station {
     pub(crate) node: Broadcaster<RecordingHandler>,
-    /// Where its multicast is heard.
+    /// The island in which it multicasts.
     pub(crate) island: Option<u32>,
-    /// It takes nothing and says nothing, until it is not; its connections stay.
-    pub(crate) gagged: bool,
-    /// Nothing listens there.
+    /// Whether it is paused: it handles no inputs, and its connections stay.
+    pub(crate) paused: bool,
+    /// Whether it is down: it refuses connections.
     pub(crate) down: bool,
     pub(crate) got: Vec<Delivered>,
     pub(crate) events: Vec<BroadcastEvent>,
 }
 
-/// The node of a number: stations are numbered in the order in which they are added.
+/// The NetId of a station; stations are numbered in the order of their addition.
 pub(crate) fn node(number: usize) -> NetId {
     format!("10.0.0.{}:29999", number + 1).parse().unwrap()
 }

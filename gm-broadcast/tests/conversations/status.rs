@@ -1,4 +1,4 @@
-//! What is known of a peer, as it is told: at the edges of its times.
+//! The status of a peer, at the edges of its times.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn status(net: &Net, of: usize) -> PeerStatus {
 #[test]
 fn a_peer_is_alive_while_heard_or_connected() {
     let mut net = Net::of(3, None, |_| {});
-    // Nobody was heard: they were only told of.
+    // No node has sent anything: they were only added.
     let alive =
         |net: &Net, of: usize, within: Duration| net.stations[0].node.is_alive(net.now, node(of), within);
     assert!(!alive(&net, 1, ms(1_000_000)));
@@ -23,9 +23,9 @@ fn a_peer_is_alive_while_heard_or_connected() {
     assert_eq!(net.stations[0].node.count_alive(net.now, ms(1_000_000), 9), 0);
     net.command(1, BroadcastCommand::Send { to: node(0), body: text("hello"), transport: Transport::Udp });
     net.run(ms(100));
-    let (ago, path) = status(&net, 1).last_heard().expect("it was heard");
+    let (ago, path) = status(&net, 1).last_heard().expect("it sent a message");
     assert_eq!(path, Path::Datagram);
-    assert!(alive(&net, 1, ago + ms(1)) && !alive(&net, 1, ago), "within is below");
+    assert!(alive(&net, 1, ago + ms(1)) && !alive(&net, 1, ago), "the time is exclusive");
     assert!(!alive(&net, 2, ms(1_000_000)));
     assert_eq!(was_heard(&net), [true, false]);
     assert_eq!(net.stations[0].node.count_alive(net.now, ago + ms(1), 9), 1);
@@ -39,7 +39,7 @@ fn a_peer_is_alive_while_heard_or_connected() {
     assert_eq!(
         net.stations[0].node.count_alive(net.now, ms(1_000_000), 1),
         1,
-        "no more than that are counted"
+        "the count stops at the maximum"
     );
 }
 
@@ -66,12 +66,12 @@ fn near_lasts_two_rounds_and_at_least_a_minute() {
     };
     assert_eq!(within(0, ms(100)), (0, ms(60_000)));
     assert_eq!(within(2, ms(100)), (2, ms(60_000)));
-    // Twice for each of three, and once more.
+    // Two rounds of three nodes, and one more interval.
     assert_eq!(within(2, ms(20_000)), (2, ms(2 * 3 * 20_000 + 20_000)));
     assert_eq!(within(0, ms(50_000)), (0, ms(2 * 50_000 + 50_000)));
 }
 
-/// What is told of failures ends when the node is reached.
+/// Failures are reported until the node is reached.
 #[test]
 fn an_unreached_peer_shows_its_backoff() {
     let mut net = Net::of(2, None, |_| {});
@@ -85,10 +85,10 @@ fn an_unreached_peer_shows_its_backoff() {
     let told = status(&net, 1);
     assert!(told.failures > 0, "{told:?}");
     assert!(told.failure.is_some_and(|(ago, why)| ago <= ms(100) && why == DialFailure::Refused), "{told:?}");
-    let left = told.backoff.expect("it is left alone");
+    let left = told.backoff.expect("it is in backoff");
     assert!(left > Duration::ZERO);
     net.run(left);
-    assert_eq!(status(&net, 1).backoff, None, "the time is up to the moment");
+    assert_eq!(status(&net, 1).backoff, None, "the backoff ends exactly then");
     net.stations[1].down = false;
     net.command(0, BroadcastCommand::Send { to: node(1), body: text("hello"), transport: Transport::Tcp });
     net.run(ms(1_000));

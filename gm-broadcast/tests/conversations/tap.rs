@@ -1,11 +1,11 @@
-//! What was said, opened with the cluster's key. Knows nothing of who listens.
+//! A tap: decrypts recorded datagrams and connections with the cluster's key.
 
 use gm_codec::{
     Body, BroadcastHeader, BroadcastId, Channel, ConnectionSide, FrameCodec, FrameSplitter, Handshake,
     Origin, Payload,
 };
 
-/// By which way something was said.
+/// Carrier of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carrier {
     Multicast,
@@ -13,20 +13,20 @@ pub(crate) enum Carrier {
     Link,
 }
 
-/// One payload on the wire.
+/// A decrypted payload on the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct TappedPayload {
     pub(crate) from: usize,
-    /// Nobody in particular, if it was multicast.
+    /// The receiver; `None` for a multicast.
     pub(crate) to: Option<usize>,
-    pub(crate) way: Carrier,
-    /// The epoch in which it was sealed; zeros if it was not.
+    pub(crate) carrier: Carrier,
+    /// The epoch of its nonce; zeros without encryption.
     pub(crate) epoch: [u8; 8],
     pub(crate) payload: Payload,
 }
 
 impl TappedPayload {
-    /// The broadcast that it is of, if it is one.
+    /// The broadcast header, if it is a broadcast.
     pub(crate) fn broadcast(&self) -> Option<&BroadcastHeader> {
         self.payload.header.broadcast()
     }
@@ -38,18 +38,18 @@ impl TappedPayload {
         Some(BroadcastId { origin: node, epoch, sequence: broadcast.sequence })
     }
 
-    /// It is of that broadcast, with its content.
+    /// Whether it has the content of a broadcast.
     pub(crate) fn is_content(&self, id: BroadcastId) -> bool {
         self.id() == Some(id) && self.payload.body != Body::HeaderOnly
     }
 
-    /// It is of that broadcast, without its content.
+    /// Whether it is an announcement of a broadcast.
     pub(crate) fn is_announcement(&self, id: BroadcastId) -> bool {
         self.id() == Some(id) && self.payload.body == Body::HeaderOnly
     }
 }
 
-/// Opens a frame; nothing if it is not of our cluster.
+/// Decrypts a frame; `None` if it is not authentic.
 pub(crate) fn open(codec: &FrameCodec, channel: &Channel, mut frame: Vec<u8>) -> Option<([u8; 8], Payload)> {
     let mut scratch = Vec::new();
     let opened = codec.open(channel, &mut frame, &mut scratch).ok()?;
@@ -57,10 +57,10 @@ pub(crate) fn open(codec: &FrameCodec, channel: &Channel, mut frame: Vec<u8>) ->
     Some((epoch, Payload::decode(opened.payload, codec.limits()).ok()?))
 }
 
-/// Listens to one connection: both sides' openings, and the frames that they sent.
+/// Tap of one connection: the handshakes and frames of both sides.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    pub(crate) openings: [Vec<u8>; 2],
+    pub(crate) handshakes: [Vec<u8>; 2],
     splitters: [FrameSplitter; 2],
     frames: [u64; 2],
 }
@@ -68,28 +68,28 @@ pub(crate) struct Tap {
 impl Tap {
     pub(crate) fn new(codec: &FrameCodec) -> Tap {
         let splitter = || FrameSplitter::new(codec.limits());
-        Tap { openings: [Vec::new(), Vec::new()], splitters: [splitter(), splitter()], frames: [0; 2] }
+        Tap { handshakes: [Vec::new(), Vec::new()], splitters: [splitter(), splitter()], frames: [0; 2] }
     }
 
-    /// What the bytes of one side say: 0 for the one that dialled.
+    /// Decodes bytes of one side: 0 is the one that dialed.
     pub(crate) fn decode(
         &mut self,
         codec: &FrameCodec,
         side: usize,
         bytes: &[u8],
     ) -> Vec<([u8; 8], Payload)> {
-        let room = Handshake::BYTES - self.openings[side].len();
+        let room = Handshake::BYTES - self.handshakes[side].len();
         let (opening, mut rest) = bytes.split_at(room.min(bytes.len()));
-        self.openings[side].extend_from_slice(opening);
-        let mut said = Vec::new();
+        self.handshakes[side].extend_from_slice(opening);
+        let mut tapped = Vec::new();
         while let Ok(Some(frame)) = self.splitters[side].read(&mut rest) {
             let [initiator, acceptor] =
-                [0, 1].map(|side: usize| self.openings[side].clone().try_into().unwrap());
+                [0, 1].map(|side: usize| self.handshakes[side].clone().try_into().unwrap());
             let from = if side == 0 { ConnectionSide::Initiator } else { ConnectionSide::Acceptor };
             let channel = Channel::Stream { initiator, acceptor, from, number: self.frames[side] };
             self.frames[side] += 1;
-            said.extend(open(codec, &channel, frame.to_vec()));
+            tapped.extend(open(codec, &channel, frame.to_vec()));
         }
-        said
+        tapped
     }
 }

@@ -1,4 +1,4 @@
-//! Without multicast: a tree of connections tells everybody once, whoever is down.
+//! Without multicast: a tree of connections delivers once to each node, whichever are down.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::tap::Carrier;
 
 const SHAPES: [TreeShape; 3] = [TreeShape::Postal, TreeShape::Halving, TreeShape::Star];
 
-/// Costs by which a send takes as long as a hop: trees are deep.
+/// Costs at which a send takes as long as the latency: trees are deep.
 pub(crate) fn deep() -> PathCosts {
     let cost = PathCost { gap: ms(1), latency: ms(1) };
     PathCosts { island: cost, lan: cost, wan: cost }
@@ -32,14 +32,14 @@ fn a_tree_of_eight_delivers_once_each() {
             assert_eq!(net.got(number, id).len(), 1, "{shape:?}");
             assert_eq!(net.count(number, Counter::BroadcastDuplicates), 0);
         }
-        let contents: Vec<_> = net.wire.iter().filter(|said| said.is_content(id)).collect();
-        assert!(contents.iter().all(|said| said.way == Carrier::Link));
+        let contents: Vec<_> = net.wire.iter().filter(|tapped| tapped.is_content(id)).collect();
+        assert!(contents.iter().all(|tapped| tapped.carrier == Carrier::Link));
         assert_eq!(contents.len(), 7);
-        let own = contents.iter().filter(|said| said.from == 0).count();
+        let own = contents.iter().filter(|tapped| tapped.from == 0).count();
         assert_eq!(
             own,
             if shape == TreeShape::Star { 7 } else { 3 },
-            "log2 of 8, unless the origin tells everybody"
+            "log2 of 8, or 7 if the origin sends to all"
         );
     }
 }
@@ -54,9 +54,9 @@ fn only_the_targets_are_reached() {
     assert_eq!(got, [2, 4]);
 }
 
-/// Content that is more than is kept is passed on all the same.
+/// Content that exceeds the cache is forwarded all the same.
 #[test]
-fn a_broadcast_larger_than_what_is_kept_reaches_all() {
+fn a_broadcast_larger_than_the_cache_reaches_all() {
     let mut net = Net::of(8, None, |config| {
         config.path_costs = deep();
         config.limits = BroadcasterLimits { cached_bytes: 100, ..config.limits };
@@ -68,7 +68,7 @@ fn a_broadcast_larger_than_what_is_kept_reaches_all() {
     }
 }
 
-/// Nodes of another island are one unit: the first that can be reached tells the others.
+/// Nodes of another island are one unit: the first that can be reached multicasts to the others.
 #[test]
 fn an_island_without_its_first_nodes_is_reached() {
     for dead in 0..4 {

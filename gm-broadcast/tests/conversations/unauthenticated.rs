@@ -1,4 +1,4 @@
-//! Who lacks the key, or is of another cluster, changes nothing: he is counted.
+//! Nodes without the key, or of another cluster, change nothing and are counted.
 
 use gm_broadcast::{BroadcastCommand, ConnectionId, Counter, Input, Via};
 use gm_clock::NetId;
@@ -7,7 +7,7 @@ use gm_codec::FrameCodec;
 use crate::net::Net;
 use crate::station::{broadcast_of, codec, insecure, ms, node, sealed};
 
-/// Two of ours, and one who calls them, of an island with them.
+/// Two nodes of a cluster, and a stranger on their island that dials them.
 fn with_stranger(stranger: FrameCodec) -> Net {
     let mut net = Net::new(sealed);
     net.add(Some(1), |_| {});
@@ -18,7 +18,7 @@ fn with_stranger(stranger: FrameCodec) -> Net {
     net
 }
 
-/// How often a station refused a datagram, and a connection.
+/// Number of datagrams and of frames that a station rejected for a reason.
 fn refusals(net: &Net, number: usize, why: &str) -> (u64, u64) {
     let count = |counter| net.count_reason(number, counter, why);
     (count(Counter::DatagramsRejected), count(Counter::FramesRejected))
@@ -43,7 +43,7 @@ fn another_cluster_or_key_changes_nothing_and_is_counted() {
             assert_eq!(net.stations[number].node.known(), [node(1 - number)]);
             assert_eq!(net.stations[number].node.near().collect::<Vec<NetId>>(), [node(1 - number)]);
         }
-        // And the two go on.
+        // The two still communicate.
         let id = net.broadcast(0, broadcast_of("to us"));
         net.run(ms(1_000));
         assert_eq!(net.got(1, id).len(), 1);
@@ -52,7 +52,7 @@ fn another_cluster_or_key_changes_nothing_and_is_counted() {
 }
 
 #[test]
-fn rubbish_is_counted_and_its_connection_ends() {
+fn garbage_is_counted_and_its_connection_ends() {
     let mut net = Net::of(2, None, |_| {});
     for length in 0..200 {
         let bytes = vec![b'g'; length];
@@ -64,11 +64,11 @@ fn rubbish_is_counted_and_its_connection_ends() {
     net.feed(0, Input::ConnectionOpened { link, from: None });
     net.feed(0, Input::ConnectionBytes { link, bytes: vec![7; 16] });
     net.feed(0, Input::ConnectionBytes { link, bytes: b"GET / HTTP/1.1\r\n\r\n".to_vec() });
-    assert_eq!(net.stations[0].node.limit_usage()[1].1, 0, "the connection is gone");
+    assert_eq!(net.stations[0].node.limit_usage()[1].1, 0, "the connection is closed");
     assert_eq!(net.stations[0].node.known(), [node(1)]);
 }
 
-/// What comes of connections that are not there, or no longer, is nothing.
+/// Inputs of connections that do not exist, or no longer, are ignored.
 #[test]
 fn inputs_of_unknown_connections_do_nothing() {
     let mut net = Net::of(2, None, |_| {});
@@ -84,22 +84,22 @@ fn inputs_of_unknown_connections_do_nothing() {
 }
 
 #[test]
-fn a_mirror_is_left() {
+fn an_echoed_handshake_ends_the_connection() {
     let mut net = Net::of(2, None, |_| {});
     net.broadcast(0, broadcast_of("to a mirror"));
-    net.stations[1].gagged = true;
+    net.stations[1].paused = true;
     let link = ConnectionId::dialled(1);
     net.feed(0, Input::ConnectionOpened { link, from: None });
-    let own = net.opening_of(0, link);
+    let own = net.handshake_of(0, link);
     net.feed(0, Input::ConnectionBytes { link, bytes: own });
     assert_eq!(net.count(0, Counter::HandshakesEchoed), 1);
 }
 
-/// Who answers under another name than the one that was called is not believed, by neither name.
+/// A peer with another NetId than the dialed one is not accepted, under either NetId.
 #[test]
-fn another_node_than_was_called_is_left() {
+fn a_peer_with_another_netid_is_disconnected() {
     let mut net = Net::new(sealed);
-    // It calls nobody by itself: a datagram of its own under its name would be believed.
+    // It sends nothing by itself: a datagram of its own would be valid.
     net.add(None, |config| {
         config.me = node(5);
         config.timings.exchange = ms(1_000_000);
@@ -111,8 +111,8 @@ fn another_node_than_was_called_is_left() {
     assert!(!net.stations[1].node.known().contains(&node(5)));
 }
 
-/// That a dial was answered shows nobody's key: a node of another cluster accepts connections too,
-/// and is neither known nor told on.
+/// A successful dial does not authenticate: a node of another cluster accepts connections too, and
+/// is neither known nor reported to others.
 #[test]
 fn a_seed_of_another_cluster_is_not_known() {
     let mut net = Net::new(sealed);
@@ -120,7 +120,7 @@ fn a_seed_of_another_cluster_is_not_known() {
     net.add(None, |config| config.seeds = vec![node(0), node(2)]);
     net.add(None, |_| {});
     net.run(ms(60_000));
-    assert!(net.count_reason(0, Counter::FramesRejected, "NotAuthentic") > 0, "it was called");
+    assert!(net.count_reason(0, Counter::FramesRejected, "NotAuthentic") > 0, "it was dialed");
     assert!(net.stations[0].node.known().is_empty());
     assert_eq!(net.stations[1].node.known(), [node(2)]);
     assert_eq!(net.stations[2].node.known(), [node(1)]);

@@ -1,5 +1,4 @@
-//! Connections of somebody without the key, who sends as much as he likes: what is read of them,
-//! held of them, and counted.
+//! A flood of connections without the key: what is read, held and counted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,8 +9,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::node::{Node, eventually, local};
 
-/// A connection from an address of this machine that nobody else has: who calls too often from one
-/// is not let in.
+/// A connection from a loopback address of its own: the throttle refuses an address after several
+/// strikes.
 async fn call(to: SocketAddr, from: u16) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     let [high, low] = from.to_be_bytes();
@@ -19,8 +18,7 @@ async fn call(to: SocketAddr, from: u16) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// Random bytes, and the header of a frame of so many bytes, sealed with a key of the id that is
-/// known.
+/// Random bytes, and the header of a frame of a given length with a known key id.
 fn begin(bytes: usize) -> Vec<u8> {
     let mut begun = vec![9; 16];
     begun.extend([0x67, 1, Key::new([7; 32]).id()]);
@@ -32,8 +30,8 @@ async fn unauthenticated(node: &Node) -> UnauthenticatedUsage {
     node.shell.with_machine(|machine| machine.unauthenticated()).await.unwrap()
 }
 
-/// Frames of 16 MiB that are begun, and first frames that lack their last byte: of 64 and of some
-/// hundred connections at a time, with as much behind it as the system takes.
+/// Partial frames of 16 MiB, and first frames without their last byte: on 64 and on some hundred
+/// connections at a time, with as much data behind them as the system accepts.
 #[tokio::test]
 async fn unauthenticated_connections_are_read_to_the_limit() {
     let (mut ann, bob) = (Node::start(local()), Node::start(local()));
@@ -46,7 +44,7 @@ async fn unauthenticated_connections_are_read_to_the_limit() {
         for _ in 0..count {
             called += 1;
             let mut stream = call(to, called).await;
-            // All that goes without waiting: of some the connection is closed meanwhile.
+            // Writes as much as possible without waiting; some connections are closed meanwhile.
             let _ = stream.write_all(&begin(bytes)).await;
             let _ = stream.try_write(&vec![0; behind]);
             streams.push(stream);

@@ -1,7 +1,7 @@
-//! The shell on the loopback interface: real sockets, few nodes. Nothing sleeps to pass: every test
-//! waits for what it expects.
+//! Tests of the runtime on the loopback interface: real sockets, few nodes. No test sleeps for a
+//! fixed time: each waits for what it expects.
 #![cfg(feature = "tokio")]
-// What is set up here is there; where it is not, the test is what failed.
+// Tests may unwrap: a failure there is a failure of the test.
 #![allow(clippy::unwrap_used)]
 
 #[cfg(target_os = "linux")]
@@ -28,7 +28,7 @@ async fn two_nodes_talk_by_tcp() {
 }
 
 #[tokio::test]
-async fn five_nodes_find_each_other_by_one_seed_and_all_hear_all() {
+async fn five_nodes_with_one_seed_find_each_other() {
     let first = Node::start(local());
     let mut nodes = vec![first];
     for _ in 0..4 {
@@ -47,7 +47,7 @@ async fn five_nodes_find_each_other_by_one_seed_and_all_hear_all() {
     }
 }
 
-/// The last handle is gone before the driver has seen the last command.
+/// The last handle is dropped before the driver has received the last command.
 #[tokio::test]
 async fn a_runtime_ends_when_its_handle_is_dropped() {
     let ann = Node::start(local());
@@ -87,7 +87,7 @@ async fn a_seed_that_is_oneself_is_ignored() {
 }
 
 #[tokio::test]
-async fn five_nodes_of_one_machine_hear_each_others_multicast() {
+async fn five_nodes_of_one_machine_share_multicast() {
     let settings =
         RuntimeSettings { multicast: Multicast::Group("239.77.77.77:29971".parse().unwrap()), ..local() };
     let found = self_test(&settings, Duration::from_millis(500)).await;
@@ -107,7 +107,7 @@ async fn five_nodes_of_one_machine_hear_each_others_multicast() {
     }
 }
 
-/// By IPv6, where this machine has it.
+/// With IPv6, if this machine has it.
 #[tokio::test]
 async fn two_ipv6_nodes_talk_by_tcp_and_multicast() {
     let settings = RuntimeSettings {
@@ -151,7 +151,7 @@ async fn queued_broadcasts_are_sent_before_shutdown() {
     for text in ["short".to_owned(), incompressible()] {
         let (ann, mut bob) = (Node::start(local()), Node::start(local()));
         ann.know(&[&bob]).await;
-        // Nothing is open yet: the connection is dialled while the end has begun.
+        // No connection is open yet: it is dialed while the shutdown has started.
         ann.broadcast(&text).await;
         ann.shell.stop().await;
         bob.receives(ann.me(), &text).await;
@@ -159,7 +159,7 @@ async fn queued_broadcasts_are_sent_before_shutdown() {
     }
 }
 
-/// 3 MB, more than the system takes at once.
+/// 3 MB, more than the system accepts at once.
 fn incompressible() -> String {
     (0..400_000_u32).map(|number| format!("{:x}", number.wrapping_mul(2_654_435_761))).collect()
 }
@@ -177,14 +177,14 @@ async fn queued_bytes_are_sent_before_a_connection_closes() {
 }
 
 #[tokio::test]
-async fn a_slow_owner_slows_the_sender_and_loses_nothing() {
+async fn a_slow_application_slows_the_sender_and_loses_nothing() {
     let (ann, mut bob) = (Node::start(local()), Node::start(RuntimeSettings { outputs: 1, ..local() }));
     ann.know(&[&bob]).await;
     for number in 0..100 {
         ann.broadcast(&format!("{number} {}", "long ".repeat(5_000))).await;
     }
     node::eventually(|| async { bob.shell.counters().get(Counter::OutputQueueFull) > 0 }).await;
-    // It still obeys, and answers.
+    // It still handles commands and requests.
     bob.shell.send(BroadcastCommand::AddNodes(vec!["127.0.0.1:9".parse().unwrap()])).await.unwrap();
     bob.knows(2).await;
     for number in 0..100 {
@@ -194,8 +194,8 @@ async fn a_slow_owner_slows_the_sender_and_loses_nothing() {
 
 #[tokio::test]
 async fn an_unanswered_dial_times_out() {
-    // A listener whose queue is full answers nobody; the system keeps at least one more than it is
-    // told.
+    // A listener with a full queue does not reply; the system keeps at least one connection more
+    // than configured.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     socket.listen(0).unwrap();
@@ -223,7 +223,7 @@ async fn invalid_bytes_close_the_connection() {
         let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
     }
     node::eventually(|| async { ann.shell.counters().get(Counter::ConnectionsThrottled) > 0 }).await;
-    // Whoever shares the address waits a little, and is let in again.
+    // A node behind the same address waits a little, and is accepted again.
     node::eventually(|| async {
         bob.broadcast("still there?").await;
         ann.shell.with_machine(|machine| machine.counters().get(Counter::BroadcastsDelivered)).await.unwrap()

@@ -1,4 +1,4 @@
-//! A node on the loopback interface, and waiting for what it hears.
+//! A node on the loopback interface, with helpers that wait for its outputs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use gm_clock::NetId;
 use gm_codec::{ApplicationPayload, Body, FrameCodec, Key, Keyring, Limits};
 use tokio::sync::mpsc::Receiver;
 
-/// How long anything may take.
+/// Timeout of every wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
@@ -19,7 +19,7 @@ pub(crate) struct Node {
     said: Receiver<MachineOutput<DeliveredBody, BroadcastEvent>>,
 }
 
-/// A node on any free port of 127.0.0.1, without multicast.
+/// Starts a node on a free port of 127.0.0.1, without multicast.
 pub(crate) fn local() -> RuntimeSettings {
     RuntimeSettings {
         address: Some([127, 0, 0, 1].into()),
@@ -35,14 +35,14 @@ impl Node {
         let keyring = Keyring::new(Key::new([7; 32]));
         let codec = FrameCodec::new("sockets".parse().unwrap(), keyring, Limits::default()).unwrap();
         let mut config = sockets.config();
-        // Who was told of nobody asks often here.
+        // A node without peers asks often here.
         config.timings.exchange = Duration::from_millis(300);
         let machine = Broadcaster::new(config, codec, DeliverAll, entropy().unwrap(), Time::ZERO).unwrap();
         let (shell, said) = start(machine, sockets).unwrap();
         Node { shell, said }
     }
 
-    /// Drops the handle; what is still said can be heard, until the shell has ended.
+    /// Drops the handle; outputs can be received until the runtime has stopped.
     pub(crate) fn into_outputs(self) -> Receiver<MachineOutput<DeliveredBody, BroadcastEvent>> {
         self.said
     }
@@ -61,7 +61,7 @@ impl Node {
         self.shell.send(BroadcastCommand::Broadcast(BroadcastRequest::new(body))).await.unwrap();
     }
 
-    /// Waits for the next thing that is said, which must be this.
+    /// Waits for the next delivery, which must be this one.
     pub(crate) async fn receives(&mut self, whom: NetId, text: &str) {
         let heard = async {
             loop {
@@ -74,7 +74,7 @@ impl Node {
             }
         };
         let (from, bytes) = tokio::time::timeout(PATIENCE, heard).await.unwrap();
-        assert!((from, bytes.as_slice()) == (whom, text.as_bytes()), "{from} said something else");
+        assert!((from, bytes.as_slice()) == (whom, text.as_bytes()), "{from} sent another text");
     }
 
     pub(crate) async fn knows(&self, count: usize) {
@@ -92,7 +92,7 @@ impl Node {
     }
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub(crate) async fn eventually<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
     let all = async {
         while !holds().await {
