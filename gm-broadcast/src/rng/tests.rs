@@ -26,6 +26,6 @@ fn debug_output_hides_the_stream() {
     other.next_u64();
     assert_eq!(
         (format!("{one:?}"), format!("{other:?}")),
-        ("Chance(..)".to_owned(), "Chance(..)".to_owned())
+        ("Rng(..)".to_owned(), "Rng(..)".to_owned())
     );
 }

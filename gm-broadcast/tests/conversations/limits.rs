@@ -163,7 +163,7 @@ fn ann() -> gm_broadcast::Broadcaster<crate::station::RecordingHandler> {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "outputs of the last input are still there")]
+#[should_panic(expected = "outputs of the last input were not pulled")]
 fn an_undrained_machine_panics() {
     let mut ann = ann();
     ann.handle(Time::ZERO, Input::Command(BroadcastCommand::Broadcast(broadcast_of("not pulled"))));
@@ -172,7 +172,7 @@ fn an_undrained_machine_panics() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "time runs back")]
+#[should_panic(expected = "time decreased")]
 fn time_must_not_decrease() {
     let mut ann = ann();
     ann.handle(Time::from_nanos(2), Input::Wake);

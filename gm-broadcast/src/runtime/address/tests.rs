@@ -85,7 +85,7 @@ fn a_foreign_address_needs_bind() {
     assert_eq!(settled.group.unwrap().1.name, "eth1");
     let anywhere = RuntimeSettings { bind: Some(ip("0.0.0.0")), ..nat };
     let error = choose_addresses(&anywhere, &system()).unwrap_err();
-    assert!(error.to_string().contains("`interface` must be set"), "{error}");
+    assert!(error.to_string().contains("set `interface`"), "{error}");
     let named = RuntimeSettings { interface: Some("eth0".to_owned()), ..anywhere };
     assert_eq!(choose_addresses(&named, &system()).unwrap().group.unwrap().1.index, 2);
 }
