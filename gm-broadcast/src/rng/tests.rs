@@ -24,8 +24,5 @@ fn a_ratio_of_three_eighths_is_met_on_average() {
 fn debug_output_hides_the_stream() {
     let (one, mut other) = (Rng::new([1; 32]), Rng::new([2; 32]));
     other.next_u64();
-    assert_eq!(
-        (format!("{one:?}"), format!("{other:?}")),
-        ("Rng(..)".to_owned(), "Rng(..)".to_owned())
-    );
+    assert_eq!((format!("{one:?}"), format!("{other:?}")), ("Rng(..)".to_owned(), "Rng(..)".to_owned()));
 }

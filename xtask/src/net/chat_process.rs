@@ -73,7 +73,7 @@ impl ChatProcess {
         Ok(self.query(question)?.split_whitespace().map(ToOwned::to_owned).collect())
     }
 
-    /// Counters of the node's machine and runtime by name.
+    /// Counters of the node's machine and runtime, by `name` or `name{reason=REASON}`.
     pub(super) fn counters(&mut self) -> Result<BTreeMap<String, u64>> {
         let counters = self.query("/counters")?;
         let pairs = counters.split("; ").filter_map(|pair| pair.rsplit_once('='));

@@ -40,7 +40,7 @@ pub(super) fn loss(stage: &mut BroadcastCluster) -> Result<()> {
         (0..20).map(heard).sum::<usize>()
     };
     wait_for("nine in ten of the broadcasts without acks", PATIENCE, || Ok(plain(stage) >= 72))?;
-    let (repaired, plain) = (stage.sum(&all, "gap/asked for")?, plain(stage));
+    let (repaired, plain) = (stage.sum(&all, "gaps_requested")?, plain(stage));
     stage.add_remark(format!(
         "with acks all of 80 in {:.2} s, without acks {plain} of 80; {repaired} nacks",
         last.as_secs_f64()

@@ -9,6 +9,9 @@ use super::{BroadcastCluster, others};
 use crate::net::namespaces::Process;
 use crate::net::waiting::{PATIENCE, wait_for};
 
+/// Name of the counter of replayed datagrams.
+const REPLAYED: &str = "datagrams_rejected{reason=Replayed}";
+
 /// A bridge drops multicast. The self-test reports it, and broadcasts use TCP.
 pub(super) fn bridge_without_multicast(stage: &mut BroadcastCluster) -> Result<()> {
     let islands = stage.islands(&[3])?;
@@ -32,7 +35,7 @@ pub(super) fn bridge_without_multicast(stage: &mut BroadcastCluster) -> Result<(
     for node in &mut stage.nodes {
         let found = node.query("/multicast")?;
         ensure!(
-            found.contains("no other one was heard") && found.contains("IGMP snooping"),
+            found.contains("no other machine was heard") && found.contains("IGMP snooping"),
             "the self-test reports: {found}"
         );
         // Its own multicasts came back, so this machine is not at fault.
@@ -85,16 +88,15 @@ pub(super) fn flood(stage: &mut BroadcastCluster) -> Result<()> {
         .map(|(_, count)| count)
         .sum();
     let grown = stage.nodes[0].memory()?.saturating_sub(memory) >> 20;
-    ensure!(of("datagram/Replayed") > 0, "no datagram was refused as replayed: {counters:?}");
-    ensure!(of("accept/not let in") > 0, "no connection was rejected: {counters:?}");
-    ensure!(of("unproven/closed") > 0, "no unauthenticated connection was closed: {counters:?}");
+    ensure!(of(REPLAYED) > 0, "no datagram was refused as replayed: {counters:?}");
+    ensure!(of("connections_throttled") > 0, "no connection was rejected: {counters:?}");
+    ensure!(of("unauthenticated_closed") > 0, "no unauthenticated connection was closed: {counters:?}");
     ensure!(grown < 16, "the node has grown by {grown} MiB");
-    let summary =
-        summary.lines().find(|line| line.starts_with("check_during_flood")).unwrap_or_default().to_owned();
+    let summary = summary.lines().find(|line| line.starts_with("flooded")).unwrap_or_default().to_owned();
     stage.add_remark(format!(
         "{summary}; the node refused {refused} datagrams, {} of them replayed, rejected {} connections, and grew by {grown} MiB",
-        of("datagram/Replayed"),
-        of("accept/not let in"),
+        of(REPLAYED),
+        of("connections_throttled"),
     ));
     Ok(())
 }
@@ -118,7 +120,7 @@ fn check_during_flood(
         let since = stage.broadcast(origin, &text)?;
         stage.wait_received(&text, &others(all, origin), since, PATIENCE)?;
     }
-    wait_for("replayed datagrams", PATIENCE, || Ok(stage.nodes[0].count("datagram/Replayed")? > 100))?;
+    wait_for("replayed datagrams", PATIENCE, || Ok(stage.nodes[0].count(REPLAYED)? > 100))?;
     for number in 0..20 {
         for node in others(all, all[number % all.len()]) {
             let times = stage.nodes[node].times_received(&format!("in the flood {number}"));
