@@ -1,4 +1,4 @@
-//! What the owner of a node tells it, and what it is told for it. Knows nothing of how it is done.
+//! Commands of the owner to a [`NodeMachine`](crate::NodeMachine), and the results of writes.
 
 use std::time::Duration;
 
@@ -10,222 +10,226 @@ use thiserror::Error;
 use crate::node::Cursor;
 use crate::store::StoreError;
 
-/// What the owner of a node tells it.
+/// A command of the owner.
 #[derive(Clone, Debug)]
 pub enum NodeCommand {
-    /// Write about oneself.
+    /// Write the node's own record.
     Write(Write),
-    /// Forget another member. It is answered as a write is, once for each group in which it is
-    /// known; once, if it is known in none.
+    /// Mark another member as forgotten. It is answered like a write, once for each group in which
+    /// the member is known; once, if it is known in none.
     Forget(Forget),
-    /// Drop the records of forgotten members of a group here and at all members, so that they take
-    /// no room any more: they are refused for an hour. A member that lives comes back. Whoever was
-    /// apart for longer than an hour brings them back, and they can be purged again.
+    /// Drop the records of forgotten members of a group on all nodes, so that they no longer take
+    /// up memory. The dropped versions are refused for an hour. A member that is alive comes back
+    /// by itself. A node that was partitioned for more than an hour reintroduces the records, and
+    /// they can be purged again.
     Purge {
         /// The group.
         group: GroupName,
-        /// Those of members that were not heard since our start as well.
+        /// Also drop the records of members that were not heard from since this node started.
         include_absent: bool,
     },
-    /// Tell of what changes in a group. A group that is not held has no members until it is joined.
+    /// Notify a watcher of changes in a group. A group that this node does not host has no members
+    /// until it is joined.
     Watch {
-        /// What the owner calls the watcher; one that is called so already is replaced.
+        /// Number of the watcher, chosen by the owner; a watcher with the same number is replaced.
         tag: u64,
         /// The group.
         group: GroupName,
     },
-    /// The watcher has taken in what it was told last, and may be told more. For a watcher that is
-    /// not there, or with a cursor of another group, nothing happens.
+    /// The watcher has applied the last difference and may be notified again. Ignored if the
+    /// watcher does not exist, or if the cursor belongs to another group.
     AdvanceWatch {
         /// The watcher.
         tag: u64,
-        /// How far: the cursor of the [`DifferencePart`](crate::DifferencePart) that it took in.
+        /// The new position: the cursor of the [`DifferencePart`](crate::DifferencePart) that the
+        /// watcher applied.
         cursor: Box<Cursor>,
     },
-    /// Tell that watcher no more.
+    /// Remove a watcher.
     Unwatch {
         /// The watcher.
         tag: u64,
     },
-    /// The storage has something to say: see [`Store::poll_finished`](crate::Store::poll_finished).
+    /// The store may have a result: see [`Store::poll_finished`](crate::Store::poll_finished).
     StoreReady,
-    /// Call these until they answer, for ever, besides those configured.
+    /// Dial these addresses until they answer, without end, in addition to the configured seeds.
     Seeds(Vec<NetId>),
-    /// Seal with the first of these keys from now on, and open with all.
+    /// Seal with the first of these keys from now on, and open with any of them.
     Keys(Keyring),
-    /// Answer all writes that wait for others, whatever came of the wait: the owner is about to
-    /// end.
+    /// Answer all writes that still wait for acknowledgements, with their results so far: the owner
+    /// is about to shut down.
     EndWaits,
-    /// Close all connections after what was sent on them.
+    /// Close all connections once everything queued on them is sent.
     Close,
 }
 
-/// A write of a node about itself, in one group.
+/// A write to the node's own record in one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// What the owner calls it: it comes back in the answer.
+    /// Number that identifies the answer, chosen by the owner.
     pub tag: u64,
     /// The group.
     pub group: GroupName,
-    /// What is written.
+    /// The content.
     pub kind: WriteKind,
-    /// When it is answered.
+    /// Condition under which the write is answered.
     pub wait: Wait,
 }
 
-/// What a node writes about itself.
+/// Content of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteKind {
-    /// Be interested in these ranges; in the whole key space if none are named.
+    /// Join with interest in these ranges; in the whole key space if the list is empty.
     Join(Vec<KeyRange>),
-    /// Drop everything.
+    /// Leave the group: remove all items.
     Leave,
-    /// These changes, all of them or none.
+    /// Apply these changes, all or none.
     Change(Vec<Change>),
-    /// Nothing new: the pause after an identity conflict is ended, and our record put above what
-    /// was claimed. For who has seen to the cause.
+    /// Write nothing new, but end the pause after an identity conflict and refute the foreign
+    /// record. For an operator who has removed the cause.
     Resume,
 }
 
-/// A member is to be forgotten.
+/// An order to forget a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forget {
-    /// What the owner calls it.
+    /// Number that identifies the answers, chosen by the owner.
     pub tag: u64,
-    /// In which group; in all that are held if none is named.
+    /// The group; `None` means all hosted groups.
     pub group: Option<GroupName>,
-    /// Who.
+    /// The member to forget.
     pub member: NetId,
-    /// When it is answered.
+    /// Condition under which the order is answered.
     pub wait: Wait,
 }
 
-/// How many other members of the group have to acknowledge a write before it is answered. Whatever
-/// the answer, the write stands.
+/// Number of other members of the group that must acknowledge a write before it is answered (write
+/// concern). Whatever the answer, the write stays committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// How many.
+    /// Number of members.
     pub count: AckCount,
-    /// Whether they have to have it on disk.
+    /// Whether only members count that have synced the write to disk.
     pub on_disk: bool,
-    /// For how long at most. The time is used as long as a member may still acknowledge, or be
-    /// found.
+    /// Maximum time to wait. The wait ends earlier if it is satisfied, or if no member is left that
+    /// may still acknowledge.
     pub timeout: Duration,
 }
 
-/// How many other members.
+/// Number of other members that a write waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AckCount {
-    /// None: it is answered when it stands in one's own storage.
+    /// No other member: the write is answered once it is in the local store.
     None,
-    /// Any so many, the writer not counted. Those that the write concerns are asked first, and
-    /// others if they are too few; members that are found later are asked then. 0 is as none.
+    /// Any members in this number, not counting the writer. Members that the write affects are
+    /// asked first, others only if the affected ones are too few; members that are discovered later
+    /// are asked then. 0 means the same as `None`.
     Some(u64),
-    /// All that the write concerns: those whose ranges overlap what changed, as far as they are
-    /// known here once another node held the same of the group. If it concerns nobody, any one. So
-    /// at least one other member has acknowledged it, unless
-    /// [`NodeConfig::single_node`](crate::NodeConfig::single_node) says that there is no other
-    /// node.
+    /// Each member that the write affects: those whose ranges overlap the change, as far as they
+    /// are known here once another node was in sync in the group. If it affects no member, any one
+    /// member. So at least one other member has acknowledged the write, unless
+    /// [`NodeConfig::single_node`](crate::NodeConfig::single_node) is set.
     All,
 }
 
 impl Wait {
-    /// For no other member.
+    /// Waits for no other member.
     pub const NONE: Wait = Wait { count: AckCount::None, on_disk: false, timeout: Duration::ZERO };
 
-    /// For all members that the write concerns, in memory.
+    /// Waits for all members that the write affects, in memory.
     #[must_use]
     pub const fn all(within: Duration) -> Wait {
         Wait { count: AckCount::All, on_disk: false, timeout: within }
     }
 
-    /// For so many other members, in memory.
+    /// Waits for this number of other members, in memory.
     #[must_use]
     pub const fn some(count: u64, within: Duration) -> Wait {
         Wait { count: AckCount::Some(count), on_disk: false, timeout: within }
     }
 }
 
-/// What came of a write that was made.
+/// Result of a successful write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedWrite {
-    /// The version of the record that it stands in.
+    /// Version of the record that contains the write.
     pub version: Version,
-    /// Whether anything was written; if not, it stood there already.
+    /// Whether anything was written; `false` if the record had this content already.
     pub changed: bool,
-    /// How the wait ended.
+    /// Result of the wait.
     pub wait: WaitReport,
 }
 
-/// How a wait ended. `delivered + refused + unreachable + unknown` other members were asked.
+/// Result of a wait. `acknowledged + refused + unreachable + unanswered` other members were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitReport {
-    /// How.
+    /// Outcome of the wait.
     pub outcome: WaitOutcome,
-    /// Other members of the group that are known, asked or not.
+    /// Number of other known members of the group, asked or not.
     pub members: u64,
-    /// Members that acknowledged it.
+    /// Number of members that acknowledged the write.
     pub acknowledged: u64,
-    /// Members that got it and answered that they do not count: they do not hold the group, or
-    /// cannot keep it on disk.
+    /// Number of members that received the write but cannot acknowledge it: they do not host the
+    /// group, or cannot store it on disk.
     pub refused: u64,
-    /// Members that could not be reached.
+    /// Number of members that could not be reached.
     pub unreachable: u64,
-    /// Members that were asked and not heard from.
+    /// Number of members that were asked and did not answer.
     pub unanswered: u64,
-    /// Some of those that could not be reached, sorted.
+    /// Some of the members that could not be reached, sorted.
     pub unreachable_members: Vec<NetId>,
-    /// Some of those that were not heard from, sorted, as far as it is known which they are.
+    /// Some of the members that did not answer, sorted, as far as their identities are known.
     pub unanswered_members: Vec<NetId>,
 }
 
-/// How a wait ended.
+/// Outcome of a wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WaitOutcome {
-    /// As many members acknowledged it as were asked for.
+    /// The requested number of members acknowledged the write.
     #[default]
     Satisfied,
-    /// They are fewer, and before the time was over nobody was left who might still acknowledge it:
-    /// each of the others refused, or its host refused every connection, several in a row.
+    /// Fewer members acknowledged, and the wait ended before its timeout because no other member
+    /// can acknowledge any more: each of the others refused, or its host refused several
+    /// connections in a row.
     Settled,
-    /// The time was over.
+    /// The timeout passed.
     TimedOut,
 }
 
-/// Why a write was not made. Nothing was changed.
+/// Reason why a write failed. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WriteError {
-    /// It cannot be made.
+    /// The change is invalid.
     #[error(transparent)]
     Change(#[from] ChangeError),
     /// The member cannot be forgotten.
     #[error(transparent)]
     Forget(#[from] ForgetError),
-    /// One's own record would not survive a restart, so nobody is told.
+    /// The store failed. The write would not survive a restart, so it was not sent to any peer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing is held of the group.
-    #[error("nothing is held of the group {group:?}: this node is not a member of it")]
+    /// This node does not host the group.
+    #[error("this node does not host the group {group:?}: it is not a member")]
     UnknownGroup {
         /// The group.
         group: GroupName,
     },
-    /// The name is no group's: in messages between nodes it stands for all groups that they share.
-    #[error("no group can have the name {group:?} (U+10FFFF), which is reserved: choose another")]
+    /// The name is reserved: in messages between nodes it stands for all groups that both host.
+    #[error("the group name {group:?} (U+10FFFF) is reserved: choose another")]
     ReservedName {
         /// The name.
         group: GroupName,
     },
-    /// A bound is reached.
-    #[error("{what}: at most {max}; raise the bound `{limit}`, or {remedy}")]
+    /// A limit is reached.
+    #[error("{what}: at most {max}; raise the limit `{limit}`, or {remedy}")]
     LimitReached {
-        /// Of what there would be too many.
+        /// The quantity that is limited.
         what: &'static str,
-        /// The bound's value.
+        /// Value of the limit.
         max: usize,
-        /// The field of [`NodeLimits`](crate::NodeLimits).
+        /// Field of [`NodeLimits`](crate::NodeLimits).
         limit: &'static str,
-        /// What helps besides.
+        /// A remedy other than a higher limit.
         remedy: &'static str,
     },
 }

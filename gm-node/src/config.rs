@@ -1,4 +1,4 @@
-//! Everything that a node can be told before it begins. Knows no file and no flag.
+//! Configuration of a node. [`NodeConfig::validated`] checks it.
 
 use std::time::Duration;
 
@@ -6,119 +6,138 @@ use gm_clock::NetId;
 use gm_data::PurgePolicy;
 use thiserror::Error;
 
-/// A node's configuration.
+/// Configuration of a node.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// The broadcaster's: who we are, whom we call, what ways cost.
+    /// Configuration of the broadcaster: own address, seeds, island, link costs.
     pub broadcast: gm_broadcast::BroadcasterConfig,
-    /// The wall clock when the node begins, in seconds since 1970. Only a hint: it makes a later
-    /// life's number greater where a disk was lost.
+    /// The wall clock at the node's start, in seconds since 1970. A hint only: it makes new
+    /// incarnations greater than those written before a disk was lost. If it is far behind, an old
+    /// record of this node may win until the node refutes it.
     pub unix_seconds: u64,
-    /// The port of ranges that are served without one.
+    /// Port of ranges that are served without a port. `None`: such a change is refused.
     pub default_port: Option<u16>,
-    /// Whether every group that is heard of is held, not only those that the node is a member of.
+    /// Whether to host every group that the node learns of, not only those that it is a member of.
+    /// Costs the memory of all groups.
     pub observe: bool,
-    /// Whether there is nobody else, and none is to be waited for: a first write does not ask
-    /// others what they know of us.
+    /// Single-node mode: first writes skip the probe of peers, and a wait for all members needs
+    /// none. Only for clusters of one node, and tests; with peers, a node whose disk was lost may
+    /// overwrite its old record.
     pub single_node: bool,
-    /// Which removals are kept. Default 1,024 of each member.
+    /// Retention of removed items. Default: 1,024 for each member. With fewer, a peer that was away
+    /// must receive whole records instead of increments; more cost memory on every host of the
+    /// group.
     pub purge: PurgePolicy,
-    /// The bounds.
+    /// Limits of memory and load.
     pub limits: NodeLimits,
-    /// The times.
+    /// Timeouts and intervals.
     pub timing: NodeTiming,
 }
 
-/// What a node holds at most, besides its broadcaster. Each is of memory that others, or careless
-/// callers, could cause.
+/// Limits of a node, in addition to those of its broadcaster. Each limits memory or load that
+/// peers, or careless callers, could cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeLimits {
-    /// Groups that are held; beyond it a join is refused, and what is only observed is not held.
-    /// Default 1,024.
+    /// Maximum number of hosted groups. When it is reached, a join is refused, and further groups
+    /// are not observed. Default: 1,024.
     pub groups: usize,
-    /// Groups of which only a name and a few members are known; beyond it a new one replaces the
-    /// one that was confirmed least recently, of those that the node with the most names announced.
-    /// Default 10,000.
+    /// Maximum number of groups of which only a name and a few members are known. When it is
+    /// reached, a new entry replaces the one that was confirmed least recently among the entries of
+    /// the peer that announced the most names. Too low, members of rare groups find each other
+    /// later. Default: 10,000.
     pub contacts: usize,
-    /// Records of a group, of members, of who left and of the forgotten; beyond it newcomers are
-    /// not taken. Default 100,000.
+    /// Maximum number of records in a group, including members that left or were forgotten. When it
+    /// is reached, records of new members are refused. Set it alike on all nodes: a node that
+    /// refuses records never gets in sync. Default: 100,000.
     pub records: usize,
-    /// Items of one member, removals that are kept included; a greater record is not taken, and a
-    /// greater own one is refused. Default 65,536.
+    /// Maximum number of items of one member in one group, including retained removals. A larger
+    /// record of a peer is refused, and so is an own write that would exceed it. Default: 65,536.
     pub items: usize,
-    /// Live items of a group; beyond it newcomers are not taken, and an own write that adds is
-    /// refused. Default 4,000,000.
+    /// Maximum number of live items in a group. When it is reached, records that add items are
+    /// refused, and so is an own write that adds some. Default: 4,000,000.
     pub group_items: usize,
-    /// Writes that wait for the storage; beyond it one is refused. Default 1,024.
+    /// Maximum number of writes waiting for the store; further writes are refused. Default: 1,024.
     pub writes: usize,
-    /// Writes that wait for others; beyond it one is refused. Default 1,024.
+    /// Maximum number of writes waiting for acknowledgements; further ones are refused. Default:
+    /// 1,024.
     pub waits: usize,
-    /// Watchers; beyond it one is refused. Default 1,024.
+    /// Maximum number of watchers; further ones are refused. Default: 1,024.
     pub watchers: usize,
-    /// Bytes of former states of groups that are kept for watchers that have not taken in what
-    /// changed since, for all of them together; beyond it those that are furthest behind are told
-    /// to look anew, in the place of what changed. Default 64 MiB.
+    /// Maximum memory in bytes for old group states that watchers still need, all watchers
+    /// together. When it is exceeded, the watchers that are furthest behind receive a reset instead
+    /// of a difference, and must read the group again. Default: 64 MiB.
     pub watch_bytes: usize,
-    /// Events that a watcher of the handle is told at once; if there are more, it is told to look
-    /// anew. Default 10,000.
+    /// Maximum number of events in one difference for a watcher of the handle; a larger difference
+    /// becomes a reset. Default: 10,000.
     pub watch_events: usize,
-    /// Members' records that are asked for at one time; beyond it anti-entropy has to find them.
-    /// Default 4,096.
+    /// Maximum number of records being pulled at one time; what exceeds it is left to anti-entropy.
+    /// Default: 4,096.
     pub pulls: usize,
-    /// Names of the missing that the outcome of a wait has. Default 16.
+    /// Maximum number of missing members that the result of a wait lists by name. Default: 16.
     pub reported_members: usize,
-    /// Answers of anti-entropy a second, to all; what is beyond is not answered. Default 5,000.
+    /// Maximum number of anti-entropy replies per second, to all peers together; further messages
+    /// are not answered. Too low, a large cluster converges slowly; it protects the node against a
+    /// flood of requests. Default: 5,000.
     pub exchange_replies_per_second: u32,
-    /// Bytes of records that one message of anti-entropy is answered with, about; the rest comes
-    /// with the next. Default 4 MiB.
+    /// Approximate maximum of record bytes in one anti-entropy reply; the rest follows in later
+    /// replies. Higher values save round trips when a node catches up, but block the connection for
+    /// longer. Default: 4 MiB.
     pub exchange_reply_bytes: usize,
-    /// Nodes that are remembered on disk, to be called again. Default 1,024.
+    /// Maximum number of peers remembered on disk and dialed after a restart. Default: 1,024.
     pub stored_peers: usize,
 }
 
-/// How long a node waits for what.
+/// Timeouts and intervals of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeTiming {
-    /// Writes within this time of the first leave together. Default 1 ms.
+    /// Writes within this time of the first are committed and sent as one batch. Higher values
+    /// raise the latency of each write, 0 commits each write at once. Default: 1 ms.
     pub write_batch_window: Duration,
-    /// Before its first write in a group a node without a record, or with a storage that is
-    /// doubted, asks what others know of it, so long at most. Default 500 ms.
+    /// Maximum time that a first write waits for peers to report an earlier record of this node.
+    /// Applies in each group where the node has no stored record, or if its store is suspect.
+    /// Should exceed one round trip to the farthest peer: too low, and a node whose disk was lost
+    /// may overwrite its old record before it learns of it. 0 disables the probe. Default: 500 ms.
     pub first_write_probe: Duration,
-    /// Anti-entropy goes so often while nodes are found to differ, and twice as often in the first
-    /// two seconds of a node or a membership. Default 200 ms.
+    /// Interval of anti-entropy exchanges while peers are found to differ; a newcomer halves it.
+    /// Lower values converge faster and cost more datagrams. Default: 200 ms.
     pub exchange_interval_min: Duration,
-    /// ... after something was heard by broadcast. Default 1 s.
+    /// Interval of anti-entropy exchanges after a broadcast was received. Default: 1 s.
     pub exchange_interval_active: Duration,
-    /// ... in quiet. Default 10 s.
+    /// Interval of anti-entropy exchanges while all is quiet. Too high, a change that all
+    /// broadcasts missed takes long to spread. Default: 10 s.
     pub exchange_interval_max: Duration,
-    /// A question of anti-entropy that is not answered within this time goes to somebody else.
-    /// Default 500 ms.
+    /// Timeout of an exchange; after it, another peer is chosen. Should exceed one round trip to
+    /// the farthest peer. Default: 500 ms.
     pub exchange_timeout: Duration,
-    /// What does not fit is asked for after a random time up to this... Default 20 ms.
+    /// Upper end of the random delay before a missing record is pulled, so that many receivers of
+    /// one multicast do not ask at once. Default: 20 ms.
     pub pull_jitter: Duration,
-    /// ... and again after this, longer each time. Default 200 ms.
+    /// Time after which an unanswered pull is sent again; it doubles with each attempt. Should
+    /// exceed one round trip. Default: 200 ms.
     pub pull_retry: Duration,
-    /// What others wrote is on disk after this, unless somebody waits for it. Default 2 s.
+    /// Time after which records of other members are on disk, unless a peer waits for an ack from
+    /// disk. Higher values save syncs; after a crash, that much is fetched from peers again.
+    /// Default: 2 s.
     pub write_back_delay: Duration,
-    /// A storage that refused is tried again after this, longer each time, up to a minute. Default
-    /// 1 s.
+    /// Time after which a failed store is tried again; it doubles with each failure, up to one
+    /// minute. Default: 1 s.
     pub store_retry: Duration,
-    /// Removals are purged so often. Default 60 s.
+    /// Interval at which removed items beyond the retention are purged. Default: 60 s.
     pub purge_interval: Duration,
-    /// A member of a group registers so often with the nodes at which the group's members meet.
-    /// Longer if it is in more than 1,200 groups, or the group has more than seven members. Default
-    /// 10 min.
+    /// Interval at which a member registers with the rendezvous nodes of each of its groups. It is
+    /// longer if the node is in more than 1,200 groups, or the group has more than seven members.
+    /// Default: 10 min.
     pub registration_interval: Duration,
-    /// A node that is known as a member of a group that is not held here is forgotten if nothing
-    /// confirms it for so long. Longer than `register`, so that the registrations last. Default 1
-    /// h.
+    /// Time after which an unconfirmed contact is dropped. Must exceed `registration_interval`, or
+    /// contacts expire between registrations. Default: 1 h.
     pub contact_ttl: Duration,
-    /// A group that was left is told about for so long, if nobody agrees sooner. Default 10 min.
+    /// Maximum time that a node keeps hosting a group it has left, until a peer acknowledges the
+    /// leave. Default: 10 min.
     pub leave_timeout: Duration,
 }
 
 impl NodeLimits {
-    /// The defaults.
+    /// The default limits.
     pub const DEFAULT: NodeLimits = NodeLimits {
         groups: 1_024,
         contacts: 10_000,
@@ -139,7 +158,7 @@ impl NodeLimits {
 }
 
 impl NodeTiming {
-    /// The defaults.
+    /// The default timeouts and intervals.
     pub const DEFAULT: NodeTiming = NodeTiming {
         write_batch_window: Duration::from_millis(1),
         first_write_probe: Duration::from_millis(500),
@@ -158,22 +177,22 @@ impl NodeTiming {
     };
 }
 
-/// A setting that cannot be. Nothing was made.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    /// One of the broadcaster's.
+    /// A setting of the broadcaster.
     #[error(transparent)]
     Broadcast(#[from] gm_broadcast::BroadcasterConfigError),
-    /// One of the node's.
-    #[error("the bound or time `{name}` must be at least 1")]
+    /// A limit or time that must not be 0.
+    #[error("the limit or time `{name}` must be at least 1")]
     Zero {
-        /// The field of [`NodeLimits`] or [`NodeTiming`].
+        /// Field of [`NodeLimits`] or [`NodeTiming`].
         name: &'static str,
     },
 }
 
 impl NodeConfig {
-    /// The defaults for a node.
+    /// The default configuration of a node with this identity.
     #[must_use]
     pub fn new(me: NetId) -> NodeConfig {
         NodeConfig {
@@ -188,10 +207,9 @@ impl NodeConfig {
         }
     }
 
-    /// Whether every bound lets something through and every time passes.
+    /// Checks that no limit and no time is 0 where that would stop the node.
     ///
-    /// # Errors
-    /// The first field that is 0.
+    /// # Errors Names the first field that is 0.
     pub fn validated(self) -> Result<NodeConfig, ConfigError> {
         let NodeLimits { groups, records, items, group_items, writes, waits, watchers, .. } = self.limits;
         let counts = [

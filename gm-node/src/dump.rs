@@ -1,5 +1,4 @@
-//! All that is stored, as text that people can read: to look at it, to keep it, to bring it back.
-//! Knows nothing of how it is stored.
+//! Dump and restore: the whole content of a store as JSON, for reading, backup and repair.
 
 use std::path::Path;
 
@@ -11,28 +10,28 @@ use thiserror::Error;
 use crate::store::StoredState;
 use crate::store::disk::{self, OpenError};
 
-/// Version of the text. A later one is refused.
+/// Version of the dump format. A later one is refused.
 pub const FORMAT: u64 = 1;
 
-/// All that is stored, in the form in which it is written as text. Groups are in the order of their
-/// names, members and items in theirs: what is equal has equal texts.
+/// The whole content of a store. Groups are sorted by name, members and items in their own order,
+/// so equal stores have equal dumps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dump {
-    /// Version of this form.
+    /// Version of the dump format.
     pub format: u64,
-    /// Whose storage it is.
+    /// Identity of the node that wrote the store.
     pub me: Option<NetId>,
-    /// All records, with their floors, with what their lives were opened from, and with the
-    /// removals that are kept.
+    /// Records of all groups, with their floors, the origin of their incarnations, and retained
+    /// removals.
     pub groups: Vec<GroupState>,
-    /// Groups of which only a member is known.
+    /// Contacts: one member of each group that is not hosted.
     pub contacts: Vec<DumpedContact>,
-    /// Nodes that were reached.
+    /// Peers that were reached.
     pub peers: Vec<NetId>,
 }
 
-/// A group of which only a member is known.
+/// A contact: a member of a group that is not hosted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DumpedContact {
@@ -42,31 +41,31 @@ pub struct DumpedContact {
     pub member: NetId,
 }
 
-/// Why a text is not a dump.
+/// Reason why a text is not a dump.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DumpError {
-    /// It is not JSON, or not all of what is said in it can be.
-    #[error("the dump is wrong at line {line}, column {column}: {what}")]
+    /// The text is not JSON, or a value in it is invalid.
+    #[error("invalid dump at line {line}, column {column}: {what}")]
     Malformed {
-        /// The line, from 1 on.
+        /// Line, counted from 1.
         line: usize,
-        /// The column, from 1 on; 0 if it is the end of the line before.
+        /// Column, counted from 1; 0 means the end of the previous line.
         column: usize,
-        /// What is wrong there.
+        /// Description of the error.
         what: String,
     },
-    /// It was written by a later version.
+    /// The dump was written by a later version.
     #[error(
-        "the dump has the format {found}, and this program knows formats up to {known}: restore it with the version that wrote it"
+        "the dump has the format {found}, and this program reads formats up to {known}: restore it with the version that wrote it"
     )]
     Newer {
-        /// Its format.
+        /// Format of the dump.
         found: u64,
-        /// The latest that is known here.
+        /// Latest format that this version reads.
         known: u64,
     },
-    /// A group is in it twice.
-    #[error("the dump has the group {group:?} twice")]
+    /// A group occurs twice.
+    #[error("the dump contains the group {group:?} twice")]
     Twice {
         /// The group.
         group: GroupName,
@@ -74,7 +73,7 @@ pub enum DumpError {
 }
 
 impl Dump {
-    /// The dump of that.
+    /// The dump of a store's content.
     #[must_use]
     pub fn of(stored: &StoredState) -> Dump {
         let contact =
@@ -90,7 +89,7 @@ impl Dump {
         dump
     }
 
-    /// What is to be stored.
+    /// The content of a store that corresponds to this dump.
     #[must_use]
     pub fn to_stored(&self) -> StoredState {
         let mut sorted = self.clone();
@@ -100,22 +99,20 @@ impl Dump {
         StoredState { me, groups, contacts, peers, suspected_loss: None }
     }
 
-    /// As JSON, over many lines, with a newline at its end.
+    /// The dump as pretty-printed JSON, with a newline at the end.
     ///
-    /// # Errors
-    /// None that is known: what is in a dump can be said in JSON.
+    /// # Errors None known: every dump can be written as JSON.
     pub fn to_json(&self) -> Result<String, DumpError> {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| malformed(&error))?;
         text.push('\n');
         Ok(text)
     }
 
-    /// Reads JSON. Everything is checked as what comes from the wire is.
+    /// Parses JSON. Every value is checked like input from the network.
     ///
-    /// # Errors
-    /// A [`DumpError`], the version first.
+    /// # Errors A [`DumpError`]; the version is checked first.
     pub fn from_json(text: &str) -> Result<Dump, DumpError> {
-        /// What is the same in every version.
+        /// The part that is the same in every version.
         #[derive(Deserialize)]
         struct FormatOnly {
             format: u64,
@@ -142,27 +139,26 @@ impl Dump {
     }
 }
 
-/// The dump of a directory that no process uses. Changes nothing there.
+/// Dumps a data directory that no process uses. The directory is not changed.
 ///
-/// # Errors
-/// An [`OpenError`]: a process uses it, there is nothing, or what is there cannot be read.
+/// # Errors An [`OpenError`]: a process uses the directory, it is empty, or its content cannot be
+/// read.
 pub fn dump(dir: &Path) -> Result<Dump, OpenError> {
     disk::read(dir).map(|stored| Dump::of(&stored))
 }
 
-/// Makes a directory that holds what the dump does, wholly or not at all. The directory may be
-/// there already, a database in it may not.
+/// Writes a dump into a new data directory, completely or not at all. The directory may exist, but
+/// must not contain a database.
 ///
-/// # Errors
-/// An [`OpenError`]: there is a database already, a process uses the directory, or what the system
-/// said.
+/// # Errors An [`OpenError`]: a database exists, a process uses the directory, or the system
+/// reported an error.
 pub fn restore(dump: &Dump, dir: &Path) -> Result<(), OpenError> {
     disk::write(dir, &dump.to_stored())
 }
 
 fn malformed(error: &serde_json::Error) -> DumpError {
     let what = error.to_string();
-    // It says the place at its end too.
+    // serde_json appends the position to the message.
     let what = what.split(" at line ").next().unwrap_or(&what).to_owned();
     DumpError::Malformed { line: error.line(), column: error.column(), what }
 }

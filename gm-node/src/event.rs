@@ -1,4 +1,4 @@
-//! What a node tells its owner. Knows nothing of who wants to know it.
+//! Events that a node emits to its owner.
 
 use std::collections::BTreeMap;
 
@@ -7,139 +7,137 @@ use gm_data::{GroupName, Version};
 
 use crate::command::{CommittedWrite, WriteError};
 
-/// What a node tells its owner.
+/// An event for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeEvent {
-    /// A write, or a forgetting, is answered.
+    /// The answer to a write or to an order to forget.
     Answered {
-        /// What the owner called it.
+        /// Number that the owner gave the command.
         tag: u64,
-        /// The group; none if in none that is held the member is known who was to be forgotten in
-        /// all.
+        /// The group; `None` if a member was to be forgotten in all groups and is known in none.
         group: Option<GroupName>,
-        /// What came of it.
+        /// Result of the command.
         result: Result<CommittedWrite, WriteError>,
     },
-    /// Something changed in the group of a watcher:
-    /// [`NodeMachine::difference`](crate::NodeMachine::difference) has it. It is told no more until
-    /// it has said [`Command::AdvanceWatch`](crate::Command::AdvanceWatch): what changes meanwhile
-    /// is in the same difference, or in the next.
+    /// A watched group changed: [`NodeMachine::difference`](crate::NodeMachine::difference) returns
+    /// the changes. The watcher is notified again only after
+    /// [`NodeCommand::AdvanceWatch`](crate::NodeCommand::AdvanceWatch); changes until then are in
+    /// this difference or the next one.
     Changed {
-        /// What the owner called the watcher.
+        /// Number of the watcher.
         tag: u64,
         /// The group.
         group: GroupName,
     },
-    /// A watcher is refused: there are as many as may be.
+    /// A watcher is refused because the limit is reached.
     WatchRefused {
-        /// What the owner called it.
+        /// Number of the watcher.
         tag: u64,
         /// The group.
         group: GroupName,
-        /// At most so many: [`NodeLimits::watchers`](crate::NodeLimits).
+        /// The limit, [`NodeLimits::watchers`](crate::NodeLimits).
         max: usize,
     },
-    /// From now on this node agrees with others on a group, for the first time since its start.
+    /// This node is in sync with another host of a group, for the first time since its start.
     InSync {
         /// The group.
         group: GroupName,
-        /// With whom first.
+        /// The first peer in sync.
         with: NetId,
     },
-    /// Another node writes under our identity: writing in the group stops until it was silent for a
-    /// while, or the owner [resumes](crate::WriteKind::Resume).
+    /// Another node writes under this node's identity. Writes in the group are paused until no such
+    /// record came for a while, or until the owner [resumes](crate::WriteKind::Resume).
     IdentityConflict {
         /// The group.
         group: GroupName,
-        /// For how long it has to be silent, in milliseconds.
+        /// Required silence before writes resume, in milliseconds.
         pause_millis: u64,
-        /// Who passed on what it wrote last: itself, or another that had it from it.
+        /// The peer that sent the latest foreign record: its writer, or a peer that received it.
         reported_by: Option<NetId>,
     },
-    /// Somebody claims of us a life beyond all that honest writers reach, above which there is soon
-    /// none. We came back below it, and all are told to drop what is claimed.
+    /// A peer claims for this node an incarnation beyond the horizon, close to the greatest one
+    /// possible. The node opened an incarnation below the horizon, and sends all nodes an eviction
+    /// of the claimed versions.
     HorizonClaimEvicted {
         /// The group.
         group: GroupName,
-        /// From which version on is dropped.
+        /// The first version that is evicted.
         above: Version,
     },
-    /// Another node uses our address, or sends our payloads back to us.
+    /// Another node uses this node's address, or sends its payloads back.
     DuplicateAddress,
-    /// Something a member wrote is lost because whoever forgot the member had not seen it.
+    /// A write of a member is lost because the node that forgot the member had not received it.
     LostByForget {
         /// The group.
         group: GroupName,
         /// The member.
         member: NetId,
-        /// Items that were written after what the forgetter knew.
+        /// Number of items written after the version that the forgetting node knew.
         items: usize,
     },
-    /// A group has nearly as many records as may be, the forgotten counted. The way out: purge, or
-    /// raise the bound.
+    /// A group has nearly reached the maximum number of records, including forgotten ones. Remedy:
+    /// purge, or raise the limit.
     NearRecordLimit {
         /// The group.
         group: GroupName,
-        /// Records.
+        /// Number of records.
         records: usize,
-        /// At most so many.
+        /// The limit, [`NodeLimits::records`](crate::NodeLimits).
         max: usize,
     },
-    /// A bound keeps a member's record out.
+    /// A limit prevents that a member's record is merged.
     LimitReached {
         /// The group.
         group: GroupName,
-        /// The field of [`NodeLimits`](crate::NodeLimits).
+        /// Field of [`NodeLimits`](crate::NodeLimits).
         limit: &'static str,
     },
-    /// The contact table is full: of groups that are not held here, others that were confirmed
-    /// least recently make room for what is new. Joining a group does not depend on it. Told again
-    /// only after there was room.
+    /// The contact table is full: a new entry replaces one that was confirmed least recently.
+    /// Joining a group does not depend on the table. Emitted again only after the table had space.
     ContactsFull {
-        /// At most so many: [`NodeLimits::contacts`](crate::NodeLimits).
+        /// The limit, [`NodeLimits::contacts`](crate::NodeLimits).
         max: usize,
     },
-    /// The storage refused something, for the first time since it last took something.
+    /// The store failed, for the first time since its last success.
     StoreFailed {
-        /// What the system said.
+        /// Error message of the system.
         why: String,
     },
-    /// The storage takes things again.
+    /// The store works again.
     StoreRecovered,
-    /// The storage may lack what it reported as kept. In every group others are asked what they
-    /// know of us before we write.
+    /// The store may lack commits that it had reported as stored. Before its next write in each
+    /// group, the node asks peers for its record.
     StoreLossSuspected {
-        /// Why, in words for an operator.
+        /// Reason, for an operator.
         why: String,
-        /// In how many groups there is something of ours to ask about.
+        /// Number of groups in which the node has to ask peers.
         groups: usize,
     },
-    /// The storage did lack something: others hold of us a later version than it does. What it
-    /// lacks is not said any longer, unless we write it again.
+    /// The store did lose commits: a peer has a later version of this node's record. The lost items
+    /// are gone until the node writes them again.
     StoreLossConfirmed {
         /// The group.
         group: GroupName,
-        /// What was stored.
+        /// Stored version.
         stored: Option<Version>,
-        /// What others hold.
+        /// Version that the peer has.
         known: Version,
     },
-    /// The storage is doubted no longer: in all groups that we are in others said what they know of
-    /// us, or we have written since.
+    /// The suspicion about the store is cleared: in all groups of this node, peers reported its
+    /// record, or the node has written since.
     StoreLossExcluded,
-    /// A write was made, but is too large to be sent to others at once: they learn it by
-    /// anti-entropy.
+    /// A write was committed, but is too large for a broadcast: peers receive it by anti-entropy.
     NotBroadcast {
         /// The group.
         group: GroupName,
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// Something of the broadcaster's: nodes near and far, islands.
+    /// An event of the broadcaster: nodes near and far, islands.
     Broadcast(gm_broadcast::BroadcastEvent),
 }
 
-/// What a node counts by itself, beside its broadcaster: totals since its start.
+/// Counters of a node, in addition to those of its broadcaster: totals since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeCounters(BTreeMap<(&'static str, &'static str), u64>);
 

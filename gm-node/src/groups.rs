@@ -1,5 +1,6 @@
-//! What a node holds of its groups, and how it takes in what comes. Knows nothing of when to send
-//! what: it notes what is to be followed up.
+//! The group table: the replicas that a node hosts, and the payload handler that merges what the
+//! broadcaster receives. It sends nothing itself; it queues an [`Effect`] for each follow-up, and
+//! the node performs them.
 
 mod admission;
 mod contacts;
@@ -28,44 +29,44 @@ pub(crate) use evictions::millis;
 pub(crate) use hosted::HostedGroup;
 pub(crate) use reserved::{is_reserved, reserved_name};
 
-/// What follows from what came.
+/// A follow-up of a received message.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Anti-entropy: a message for us alone.
+    /// Handle an anti-entropy message.
     Exchange { from: NetId, path: Path, body: Body },
-    /// Records were taken.
+    /// Records of these members changed.
     Merged { group: GroupName, members: Vec<NetId>, by: Option<BroadcastId> },
-    /// The sender has older records than we do.
+    /// The sender has older records of these members.
     SenderBehind { group: GroupName, from: NetId, path: Path, members: Vec<NetId> },
-    /// An increment did not fit: its record is wanted.
+    /// An increment has an unknown base: request the record.
     IncrementGap { group: GroupName, from: NetId, path: Path, member: NetId, version: Version },
-    /// Somebody holds this of ourselves, which we did not write.
+    /// A peer has a record of this node that it did not write.
     ForeignRecord { group: GroupName, from: NetId, path: Path, stamp: VersionDigest },
-    /// Somebody shows records that were evicted: it is to be sent why they are refused.
+    /// A peer sent evicted records: reply with the evictions.
     EvictedShown { group: GroupName, from: NetId, path: Path, evictions: Vec<Eviction> },
-    /// Others refuse what we wrote.
+    /// A peer refuses this node's own record because of an eviction.
     OwnEvicted { group: GroupName, from: NetId, path: Path, eviction: Eviction },
-    /// Somebody holds of ourselves what we wrote: the last, or an older one.
+    /// A peer has this node's current record, or an older one that it wrote.
     OwnRecordConfirmed { group: GroupName },
-    /// The owner should know.
+    /// Emit an event to the owner.
     Emit(NodeEvent),
 }
 
-/// All groups of a node.
+/// The groups of a node.
 #[derive(Debug)]
 pub(crate) struct Groups {
     pub(crate) set: GroupSet,
     pub(crate) hosted: BTreeMap<GroupName, HostedGroup>,
-    /// Groups that are not held, and members of each.
+    /// Known members of groups that are not hosted.
     pub(crate) contacts: Contacts,
-    /// The contact table was full lately, and that was said.
+    /// Whether the full contact table was reported already.
     pub(crate) contacts_full: bool,
-    /// When nodes that are said to hold our groups are compared with next.
+    /// Time of the next probe of reported hosts.
     pub(crate) host_probe_at: Option<Time>,
     pub(crate) effects: VecDeque<Effect>,
-    /// Records that the storage does not have yet.
+    /// Records that are not stored yet.
     pub(crate) dirty: BTreeSet<(GroupName, NetId)>,
-    /// Groups whose state changed since that was looked at.
+    /// Groups that changed since the node last looked.
     pub(crate) changed_groups: BTreeSet<GroupName>,
     pub(crate) counters: NodeCounters,
     observe: bool,
@@ -73,11 +74,11 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn new(me: NetId, observe: bool, bounds: NodeLimits) -> Groups {
+    pub(crate) fn new(me: NetId, observe: bool, limits: NodeLimits) -> Groups {
         Groups {
             set: GroupSet::new(me),
             hosted: BTreeMap::new(),
-            contacts: Contacts::new(bounds.contacts),
+            contacts: Contacts::new(limits.contacts),
             contacts_full: false,
             host_probe_at: None,
             effects: VecDeque::new(),
@@ -85,7 +86,7 @@ impl Groups {
             changed_groups: BTreeSet::new(),
             counters: NodeCounters::default(),
             observe,
-            limits: bounds,
+            limits,
         }
     }
 
@@ -93,23 +94,22 @@ impl Groups {
         self.set.me()
     }
 
-    /// The replica of a group that is held, be it blank.
+    /// The replica of a hosted group, which may be empty.
     pub(crate) fn replica(&self, group: &GroupName) -> Option<&Replica> {
         let hosted = self.hosted.get(group)?;
         Some(self.set.group(group).unwrap_or(&hosted.empty))
     }
 
-    /// What is held of a member in a group; of ourselves, in any.
+    /// The record of a member; this node's own record also in groups that are not hosted.
     pub(crate) fn record(&self, group: &GroupName, member: NetId) -> Option<&Record> {
         self.set.group(group)?.state().record(member)
     }
 
-    /// The version of it.
     pub(crate) fn version(&self, group: &GroupName, member: NetId) -> Option<Version> {
         self.record(group, member).map(Record::version)
     }
 
-    /// Takes a group's state, or a part of it, and notes what follows.
+    /// Merges a group's state, or a part of it, and queues the follow-ups.
     pub(crate) fn merge(
         &mut self,
         now: Time,
@@ -121,7 +121,7 @@ impl Groups {
         let mut records = Vec::new();
         let mut increments = Vec::new();
         let mut evictions = Vec::new();
-        let mut fresh = Admitted::default();
+        let mut admitted = Admitted::default();
         for part in &group.updates {
             let member = part.member();
             if member == me {
@@ -129,12 +129,14 @@ impl Groups {
                 continue;
             }
             match part {
-                MemberUpdate::Record(record) if self.admits_record(name, record, &mut fresh) => {
+                MemberUpdate::Record(record) if self.admits_record(name, record, &mut admitted) => {
                     self.report_lost_updates(name, record);
                     records.push(record.clone());
                 }
                 MemberUpdate::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
-                MemberUpdate::Increment(increment) if self.admits_increment(name, increment, &mut fresh) => {
+                MemberUpdate::Increment(increment)
+                    if self.admits_increment(name, increment, &mut admitted) =>
+                {
                     increments.push(increment);
                 }
                 MemberUpdate::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
@@ -142,13 +144,13 @@ impl Groups {
             }
         }
         let evicted = self.evict(now, name, &evictions);
-        let message = GroupState::from_records(name.clone(), records);
+        let received = GroupState::from_records(name.clone(), records);
         let mut taken = evicted;
         let mut older = Vec::new();
-        let mut asks = Vec::new();
+        let mut gaps = Vec::new();
         let mut refused = Vec::new();
         self.set.edit(name, |replica| {
-            if let Ok(merged) = replica.merge_others(&message) {
+            if let Ok(merged) = replica.merge_others(&received) {
                 taken.extend(merged.newer);
                 older = merged.older;
                 refused = merged.refused;
@@ -163,13 +165,13 @@ impl Groups {
                     }
                     ApplyOutcome::AlreadyKnown => {}
                     ApplyOutcome::Refused => refused.push(increment.member()),
-                    ApplyOutcome::DoesNotFit => asks.push((increment.member(), version)),
+                    ApplyOutcome::DoesNotFit => gaps.push((increment.member(), version)),
                 }
             }
         });
         self.refuse_evicted(name, from, path, group, &refused);
         let name = name.clone();
-        for (member, version) in asks {
+        for (member, version) in gaps {
             self.effects.push_back(Effect::IncrementGap { group: name.clone(), from, path, member, version });
         }
         if !older.is_empty() {
@@ -183,7 +185,7 @@ impl Groups {
         }
     }
 
-    /// Notes that records changed: they have to be stored, and watchers told.
+    /// Marks records as changed: they have to be stored, and watchers notified.
     pub(crate) fn mark_changed(&mut self, group: &GroupName, members: impl IntoIterator<Item = NetId>) {
         self.changed_groups.insert(group.clone());
         if let Some(hosted) = self.hosted.get_mut(group) {
@@ -192,7 +194,7 @@ impl Groups {
         self.dirty.extend(members.into_iter().map(|member| (group.clone(), member)));
     }
 
-    /// Somebody has this of ourselves.
+    /// Handles the version of this node's own record that a peer has.
     pub(crate) fn on_own_stamp(&mut self, group: &GroupName, from: NetId, path: Path, stamp: VersionDigest) {
         let me = self.me();
         if planted(Bug::LeaveNotAnnounced) && !self.hosted.contains_key(group) {
@@ -211,10 +213,10 @@ impl Groups {
         }
     }
 
-    /// Says what is lost here because whoever forgot a member had not seen it.
+    /// Reports items that are lost because the forgetting node had not received them.
     fn report_lost_updates(&mut self, group: &GroupName, record: &Record) {
-        let Version { incarnation, forgotten: gone, clock } = record.version();
-        let Some(mine) = self.record(group, record.member()).filter(|_| gone) else { return };
+        let Version { incarnation, forgotten, clock } = record.version();
+        let Some(mine) = self.record(group, record.member()).filter(|_| forgotten) else { return };
         if mine.version().incarnation == incarnation
             && !mine.version().forgotten
             && mine.version().clock >= clock
@@ -227,7 +229,7 @@ impl Groups {
         }
     }
 
-    /// The same where we hold the member as forgotten, and somebody shows what it had written.
+    /// The same for a member that is forgotten here: a peer sends items that were unknown here.
     fn report_lost_updates_shown(&mut self, name: &GroupName, group: &GroupUpdate, older: &[NetId]) {
         for part in group.updates.iter().filter(|part| older.binary_search(&part.member()).is_ok()) {
             let (MemberUpdate::Record(record), Some(mine)) = (part, self.version(name, part.member())) else {
@@ -256,7 +258,7 @@ impl Groups {
         }
     }
 
-    /// Whether what was sent is held here now, as a receipt says.
+    /// Whether everything in an update is merged, so that it can be acknowledged.
     fn has_merged(&self, group: &GroupUpdate) -> bool {
         group.updates.iter().all(|part| {
             let mine = self.version(&group.name, part.member());
@@ -265,9 +267,9 @@ impl Groups {
                 MemberUpdate::Increment(increment) => increment.version_digest(),
                 MemberUpdate::Eviction(eviction) => return !mine.is_some_and(|mine| eviction.covers(mine)),
             };
-            let Version { incarnation, forgotten: gone, clock } = stamp.version;
+            let Version { incarnation, forgotten, clock } = stamp.version;
             mine.is_some_and(|mine| {
-                mine.incarnation == incarnation && mine.forgotten == gone && mine.clock >= clock
+                mine.incarnation == incarnation && mine.forgotten == forgotten && mine.clock >= clock
                     || planted(Bug::AckForUnmerged)
             })
         })

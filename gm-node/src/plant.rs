@@ -1,67 +1,67 @@
-//! Bugs that the tests plant, to see that they are found. In the program none is: `planted` is
-//! false at compile time without the feature `plant`, which only the tests of worlds turn on.
+//! Planted bugs, which the checkers of the worlds must find. Without the feature `plant`, which
+//! only the tests of the worlds enable, `planted` is `false` at compile time.
 
 gm_broadcast::bugs! {
-    /// A receipt is given for what is not held.
+    /// A broadcast is acknowledged although it was not merged.
     AckForUnmerged,
-    /// A write is sent before the storage has it.
+    /// A write is sent before it is stored.
     SentBeforeStored,
-    /// A question that is not answered is not asked again.
+    /// An unanswered pull is not repeated.
     PullNotRetried,
-    /// The comparison of fingerprints passes over a bucket.
+    /// The comparison of hash trees skips a bucket.
     BucketSkipped,
-    /// Nodes that did not answer once are never asked again.
+    /// Seeds that did not answer once are never dialed again.
     SeedsGivenUp,
     /// A wait counts the writer.
     WaitCountsWriter,
-    /// A wait asks each member once, whether it answers or not.
+    /// A wait asks each member only once, answered or not.
     WaitNotRetried,
-    /// A wait for a number asks only the members that the write concerns.
+    /// A wait for a number of members asks only affected ones.
     OnlyConcernedCount,
-    /// A node that hears of itself what it did not write does nothing.
+    /// A foreign record of the node is not refuted.
     NoRefutation,
-    /// A refusal of the storage is not noticed.
+    /// A failure of the store is ignored.
     RefusalIgnored,
-    /// A group that was left is dropped before anybody knows, and nobody who asks is told of it.
+    /// A group is released at once after a leave, and later questions about it are not answered.
     LeaveNotAnnounced,
-    /// A node under a new address says nothing of its former self.
+    /// A node with a new address does not take over from its former address.
     FormerSelfStays,
-    /// What others wrote is never stored.
+    /// Received records are never stored.
     LearnedNotStored,
     /// Digests of equal versions are not compared.
     DigestsIgnored,
-    /// A push that is older than what is held is not answered.
+    /// An outdated record is not answered.
     OlderNotAnswered,
-    /// Anti-entropy never goes faster than in quiet.
+    /// Anti-entropy always runs at its slowest interval.
     NeverFast,
-    /// A wait for all is satisfied before anybody agreed.
+    /// A wait for all members is satisfied before the group is in sync.
     AllBeforeAgreement,
-    /// A watcher that is slow is not told what changed meanwhile.
+    /// A slow watcher does not receive the changes made meanwhile.
     SlowWatcherMisses,
-    /// A record is taken without its floor.
+    /// A record is sent without its floor.
     FloorNotCarried,
-    /// A write is acknowledged when it is handed to the storage.
+    /// A write is acknowledged when it is handed to the store.
     AnsweredBeforeStored,
-    /// A write is told before it would survive a loss of power.
+    /// A write is sent before it would survive a power loss.
     OwnNotSynced,
-    /// It is said to be on disk what a loss of power would take.
+    /// A write is acknowledged as on disk although a power loss would lose it.
     AckNotSynced,
-    /// What was heard while a write was with the storage is overwritten by it.
+    /// Committing a draft overwrites what was merged while the store worked.
     MergedIsOverwritten,
-    /// Whoever wrote what the storage refused is not told so.
+    /// A caller whose write the store refused gets no answer.
     RefusalNotAnswered,
-    /// A forgetting is acknowledged and not written.
+    /// A forget order is acknowledged but not applied.
     ForgettingNotWritten,
-    /// A node under a new address says what its former self said, and that one stays.
+    /// A node takes over from its former address, which does not leave.
     FormerSelfNotLeft,
-    /// Records are taken beyond the bounds.
+    /// Records beyond the limits are merged.
     LimitIgnored,
-    /// What was written when few members were known is told to no others.
+    /// Newcomer announcements are not sent.
     NewcomerNotInformed,
-    /// Who is named as a member of a group that is held is not noticed.
+    /// A reported host of a hosted group is ignored.
     HostCandidateIgnored,
-    /// A forgetting is acknowledged and not on the disk.
+    /// A forget order is acknowledged but not stored.
     ForgettingNotStored,
-    /// Anti-entropy uses datagrams even where they are lost.
+    /// Anti-entropy uses only datagrams, even if they are lost.
     DatagramsOnly,
 }

@@ -1,21 +1,21 @@
-//! Rendezvous hashing (highest random weight: Thaler and Ravishankar, 1998) chooses the nodes at
+//! Rendezvous hashing (highest random weight: Thaler and Ravishankar 1998): chooses the nodes at
 //! which the members of a group meet.
 //!
-//! Every node weighs all nodes that it knows for the name of the group and takes those of the
-//! greatest weight. Nodes that know the same nodes choose the same ones without a message. One node
-//! more or less changes the choice for its own share of the names only.
+//! Every node computes a weight for each node that it knows and the name of the group, and chooses
+//! the nodes with the greatest weights. Nodes that know the same nodes make the same choice without
+//! communication. Adding or removing a node changes the choice only for its share of the names.
 
 use gm_clock::NetId;
 use gm_data::GroupName;
 
-/// The number of nodes at which the members of a group meet: two, so that one is left while only
-/// some members have noticed that the other is dead.
+/// Number of rendezvous nodes of a group: with two, one is left while only some members have
+/// noticed that the other is dead.
 pub(crate) const COUNT: usize = 2;
 
-/// A node's weight for a group; of equal weights, the NetId decides.
+/// A node's weight for a group; the NetId breaks ties.
 pub(crate) type Weight = (u64, NetId);
 
-/// The key by which nodes are weighed for a group.
+/// The hash key of a group's name.
 pub(crate) fn key(group: &GroupName) -> u32 {
     gm_data::key_of(group.as_str().as_bytes())
 }
@@ -24,7 +24,7 @@ pub(crate) fn weight(key: u32, node: NetId) -> Weight {
     (gm_data::rendezvous_weight(key, node), node)
 }
 
-/// The nodes of the greatest weight for a key, at most so many, the greatest first.
+/// The nodes with the greatest weights for a key, the greatest first, at most `max`.
 pub(crate) fn best(key: u32, nodes: impl IntoIterator<Item = NetId>, max: usize) -> Vec<Weight> {
     let mut best: Vec<Weight> = Vec::with_capacity(max + 1);
     for weight in nodes.into_iter().map(|node| weight(key, node)) {
@@ -33,7 +33,7 @@ pub(crate) fn best(key: u32, nodes: impl IntoIterator<Item = NetId>, max: usize)
     best
 }
 
-/// Inserts a weight into the greatest ones, if it is one of them, and returns where.
+/// Inserts a weight into the greatest ones; returns its index, if it is one of them.
 pub(crate) fn insert(best: &mut Vec<Weight>, weight: Weight, max: usize) -> Option<usize> {
     let at = best.partition_point(|other| *other > weight);
     if at >= max || best.get(at) == Some(&weight) {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greatest_are_chosen_in_any_order_of_nodes() {
+    fn the_choice_does_not_depend_on_the_order_of_nodes() {
         for key in keys() {
             let mut all: Vec<Weight> = nodes(60).map(|node| weight(key, node)).collect();
             all.sort_unstable_by(|a, b| b.cmp(a));
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(best(7, nodes(1), 4).len(), 1);
     }
 
-    /// A node more is chosen for its share of the names, and for all others nothing changes.
+    /// An added node is chosen for its share of the names; nothing changes for all others.
     #[test]
     fn names_are_spread_evenly_and_stay_where_they_are() {
         let mut of_each = std::collections::BTreeMap::<NetId, usize>::new();
@@ -79,19 +79,19 @@ mod tests {
             before.iter().for_each(|(_, node)| *of_each.entry(*node).or_default() += 1);
             moved += after.iter().filter(|node| !before.contains(node)).count();
         }
-        // 2,000 in all: 33 of each node, and the new one takes about as many.
+        // 2,000 choices in all: 33 for each node, and about as many for the new one.
         assert!(of_each.len() == 60 && of_each.values().all(|count| (10..70).contains(count)), "{of_each:?}");
         assert!((15..60).contains(&moved), "{moved} moved");
     }
 
-    /// What is said is where it stands now: nowhere, if it is not among the greatest or was there.
+    /// `insert` returns the index; `None` if the weight is too small or was there already.
     #[test]
     fn a_weight_that_is_inserted_is_among_the_greatest() {
         let weight = |weight| (weight, "10.0.0.1:29999".parse().unwrap());
         let mut best = Vec::new();
         assert_eq!(insert(&mut best, weight(5), 2), Some(0));
         assert_eq!(insert(&mut best, weight(3), 2), Some(1));
-        assert_eq!(insert(&mut best, weight(3), 2), None, "it was there");
+        assert_eq!(insert(&mut best, weight(3), 2), None, "it is there already");
         assert_eq!(insert(&mut best, weight(2), 2), None, "two are greater");
         assert_eq!(insert(&mut best, weight(4), 2), Some(1));
         assert_eq!(best, [weight(5), weight(4)]);

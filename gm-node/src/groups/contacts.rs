@@ -1,10 +1,10 @@
-//! The contact table: members of groups that this node does not hold, bounded and aging.
+//! The contact table: members of groups that this node does not host, bounded and ageing.
 //!
-//! A member's own word counts more than hearsay. Only own words are passed on to others and stored,
-//! so a name that no node holds any more dies out: its last own words expire, and then the hearsay
-//! that came of them. When the table is full, a new name replaces the entry that was confirmed
-//! least recently among those of the announcer with the most entries, so one announcer of many
-//! names cannot keep the names of others out.
+//! What a member announced itself outranks gossip. Only direct announcements are stored and passed
+//! on, so a name that no node hosts any more dies out: its last direct announcement expires, and
+//! then the gossip that came from it. When the table is full, a new name replaces the entry that
+//! was confirmed least recently among those of the announcer with the most entries, so an announcer
+//! of many names cannot displace the names of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,37 +13,36 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::GroupName;
 
-/// Whose word it is that a node holds a group.
+/// Source of the information that a node hosts a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
-    /// Another node's, which may not know that the member left, or died.
+    /// Another node, which may not know that the member left or died.
     Gossip,
-    /// Its own.
+    /// The member itself.
     Direct,
 }
 
-/// Members that are remembered of one group.
+/// Maximum number of remembered members of one group.
 const MAX_MEMBERS: usize = 3;
 
-/// A member of a group that is not held here.
 #[derive(Clone, Copy, Debug)]
 struct Contact {
     node: NetId,
     source: Source,
-    /// When that word came last.
+    /// Time of the last announcement from this source.
     last_heard: Time,
 }
 
-/// What is known of a group that is not held here.
+/// An entry of the contact table: a group that is not hosted.
 #[derive(Clone, Debug)]
 struct Entry {
-    /// Own words first, and of one kind the most recent first. Never empty.
+    /// Direct ones first, then the most recent first. Never empty.
     members: Vec<Contact>,
-    /// The node to which the entry is attributed when room is needed.
+    /// The node to which the entry counts when the table is full.
     announcer: NetId,
-    /// When a member was added that was not known before.
+    /// Time at which a member was last added.
     extended_at: Time,
-    /// How often one of the members was named to another.
+    /// Number of referrals made from this entry.
     referrals: usize,
 }
 
@@ -56,11 +55,11 @@ impl Entry {
         self.first().is_some_and(|first| first.source == Source::Direct)
     }
 
-    /// Its place in the order in which an announcer's entries make room for others.
+    /// Position in the order in which an announcer's entries are displaced.
     fn rank(&self, name: &GroupName) -> DisplacementRank {
         let first = self.first();
-        let word = first.map_or(Source::Gossip, |first| first.source);
-        (word, first.map_or(Time::ZERO, |first| first.last_heard), name.clone())
+        let source = first.map_or(Source::Gossip, |first| first.source);
+        (source, first.map_or(Time::ZERO, |first| first.last_heard), name.clone())
     }
 
     fn sort(&mut self) {
@@ -71,27 +70,26 @@ impl Entry {
 
 type DisplacementRank = (Source, Time, GroupName);
 
-/// What became of a note.
+/// Result of adding a contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AddedContact {
-    /// The member had not spoken for itself before.
+    /// The member had not announced itself before.
     pub(crate) is_new: bool,
-    /// Other members were added since it spoke last, or it is new.
+    /// The member is new, or others were added since its last announcement.
     pub(crate) has_news: bool,
-    /// The table is full: an entry made room, or the note was dropped.
+    /// The table is full: an entry was displaced, or the new one dropped.
     pub(crate) is_full: bool,
 }
 
-/// The contact table.
 #[derive(Debug)]
 pub(crate) struct Contacts {
     entries: BTreeMap<GroupName, Entry>,
-    /// The entries of each announcer, those that make room first before the others.
+    /// The entries of each announcer, in the order of displacement.
     by_announcer: BTreeMap<NetId, BTreeSet<DisplacementRank>>,
     /// Announcers by the number of their entries.
     announcer_sizes: BTreeSet<(usize, NetId)>,
     max: usize,
-    /// What is stored of the table is no longer what should be.
+    /// Whether the stored copy of the table is outdated.
     pub(crate) changed: bool,
 }
 
@@ -105,16 +103,16 @@ impl Contacts {
         self.entries.len()
     }
 
-    /// Notes that a node is a member of a group, by the word of that announcer.
+    /// Adds a node as a member of a group, as reported by an announcer.
     pub(crate) fn add(
         &mut self,
         now: Time,
         group: &GroupName,
         node: NetId,
-        word: Source,
+        source: Source,
         by: NetId,
     ) -> AddedContact {
-        let mut noted = AddedContact::default();
+        let mut added = AddedContact::default();
         let mut entry = match self.entries.get(group).cloned() {
             Some(entry) => {
                 self.unindex(group, &entry);
@@ -122,49 +120,49 @@ impl Contacts {
             }
             None => {
                 if self.entries.len() >= self.max {
-                    noted.is_full = true;
-                    if !self.displace_entry(word) {
-                        return noted;
+                    added.is_full = true;
+                    if !self.displace_entry(source) {
+                        return added;
                     }
                 }
                 Entry { members: Vec::new(), announcer: by, extended_at: Time::ZERO, referrals: 0 }
             }
         };
-        let was_own = entry.is_direct();
+        let was_direct = entry.is_direct();
         let known = entry.members.iter_mut().find(|contact| contact.node == node);
         let is_new = known.is_none();
-        let spoke =
+        let last_announced =
             known.as_ref().filter(|known| known.source == Source::Direct).map(|known| known.last_heard);
         match known {
-            Some(known) if word >= known.source => *known = Contact { node, source: word, last_heard: now },
+            Some(known) if source >= known.source => *known = Contact { node, source, last_heard: now },
             Some(_) => {}
-            None => entry.members.push(Contact { node, source: word, last_heard: now }),
+            None => entry.members.push(Contact { node, source, last_heard: now }),
         }
         entry.sort();
-        if word == Source::Direct {
+        if source == Source::Direct {
             entry.announcer = node;
-            noted.is_new = spoke.is_none();
-            noted.has_news = spoke.is_none_or(|spoke| entry.extended_at > spoke);
+            added.is_new = last_announced.is_none();
+            added.has_news = last_announced.is_none_or(|last_announced| entry.extended_at > last_announced);
         }
         if is_new {
             entry.extended_at = now;
         }
-        self.changed |= entry.is_direct() != was_own;
+        self.changed |= entry.is_direct() != was_direct;
         self.index(group, &entry);
         self.entries.insert(group.clone(), entry);
-        noted
+        added
     }
 
-    /// Makes room for a new entry; hearsay does not displace own words.
-    fn displace_entry(&mut self, word: Source) -> bool {
+    /// Makes space for a new entry; gossip does not displace direct contacts.
+    fn displace_entry(&mut self, source: Source) -> bool {
         let Some((_, announcer)) = self.announcer_sizes.last() else { return false };
         let first = self.by_announcer.get(announcer).and_then(BTreeSet::first).cloned();
-        let Some((_, _, name)) = first.filter(|(first, _, _)| *first <= word) else { return false };
+        let Some((_, _, name)) = first.filter(|(first, _, _)| *first <= source) else { return false };
         self.remove(&name);
         true
     }
 
-    /// Removes a group; returns the members that were known.
+    /// Removes a group and returns its known members.
     pub(crate) fn remove(&mut self, group: &GroupName) -> Vec<NetId> {
         let Some(entry) = self.entries.remove(group) else { return Vec::new() };
         self.unindex(group, &entry);
@@ -172,12 +170,12 @@ impl Contacts {
         entry.members.into_iter().map(|contact| contact.node).collect()
     }
 
-    /// A node says that it does not hold the group.
+    /// Removes a node that reported that it does not host the group.
     pub(crate) fn remove_member(&mut self, group: &GroupName, node: NetId) {
         self.retain(group, |contact| contact.node != node);
     }
 
-    /// Drops the members whose word is older than that.
+    /// Drops contacts that are older than `age`.
     pub(crate) fn expire(&mut self, now: Time, age: Duration) {
         let fresh = |contact: &Contact| now.since(contact.last_heard) < age;
         let stale = |entry: &Entry| !entry.members.iter().all(fresh);
@@ -191,47 +189,46 @@ impl Contacts {
         if entry.members.iter().all(&keep) {
             return;
         }
-        let was_own = entry.is_direct();
+        let was_direct = entry.is_direct();
         self.unindex(group, &entry);
         entry.members.retain(keep);
         if entry.members.is_empty() {
             self.entries.remove(group);
-            self.changed |= was_own;
+            self.changed |= was_direct;
         } else {
-            self.changed |= entry.is_direct() != was_own;
+            self.changed |= entry.is_direct() != was_direct;
             self.index(group, &entry);
             self.entries.insert(group.clone(), entry);
         }
     }
 
-    /// A member other than that node, to be named to it; another one each time.
-    pub(crate) fn refer_to_other(&mut self, group: &GroupName, than: NetId) -> Option<NetId> {
+    /// Another member to which a node can be referred, a different one each time.
+    pub(crate) fn refer_to_other(&mut self, group: &GroupName, except: NetId) -> Option<NetId> {
         let entry = self.entries.get_mut(group)?;
-        let others = || entry.members.iter().filter(|contact| contact.node != than);
+        let others = || entry.members.iter().filter(|contact| contact.node != except);
         let other = others().nth(entry.referrals % others().count().max(1)).map(|contact| contact.node);
         entry.referrals = entry.referrals.wrapping_add(usize::from(other.is_some()));
         other
     }
 
-    /// The groups in the order of their names, each with a member to ask.
+    /// The groups in the order of their names, each with its best contact.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&GroupName, NetId)> + '_ {
         self.entries.iter().filter_map(|(name, entry)| Some((name, entry.first()?.node)))
     }
 
-    /// The groups whose names are greater than that of which a member spoke for itself, and that
-    /// member.
+    /// The groups after a name, in order, that have a direct contact, with that contact.
     pub(crate) fn direct_contacts<'a>(
         &'a self,
         after: Option<&GroupName>,
     ) -> impl Iterator<Item = (&'a GroupName, NetId)> + use<'a> {
         use std::ops::Bound;
         let after = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.clone()));
-        let own = |entry: &Entry| {
+        let direct = |entry: &Entry| {
             entry.first().filter(|first| first.source == Source::Direct).map(|first| first.node)
         };
         self.entries
             .range((after, Bound::Unbounded))
-            .filter_map(move |(name, entry)| Some((name, own(entry)?)))
+            .filter_map(move |(name, entry)| Some((name, direct(entry)?)))
     }
 
     fn index(&mut self, group: &GroupName, entry: &Entry) {

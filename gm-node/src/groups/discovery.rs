@@ -1,4 +1,4 @@
-//! Learning which nodes hold which groups: leads of the groups that are held here, contacts of all
+//! Discovery of the nodes that host a group: host candidates for hosted groups, contacts for all
 //! others.
 
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::{AddedContact, Effect, Groups, HostedGroup, Source, is_reserved};
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 
-/// A node that spoke for itself is being compared with already: it is compared with again only if
-/// nothing came of that.
+/// Delay before a node that announced itself is probed: an exchange with it is running already, and
+/// a probe is needed only if that fails.
 const DIRECT_PROBE_DELAY: Duration = Duration::from_millis(500);
 
 impl Groups {
-    /// Holds a group from now on, if there is room.
+    /// Hosts a group from now on, unless the limit of groups is reached.
     pub(crate) fn host(&mut self, now: Time, group: &GroupName) -> bool {
         if !self.hosted.contains_key(group) {
             if self.hosted.len() >= self.limits.groups || is_reserved(group) {
@@ -33,13 +33,13 @@ impl Groups {
         true
     }
 
-    /// A node is said to hold a group, by that announcer.
+    /// Handles a report that a node hosts a group.
     pub(crate) fn discover(
         &mut self,
         now: Time,
         group: &GroupName,
         member: NetId,
-        word: Source,
+        source: Source,
         by: NetId,
     ) -> AddedContact {
         if member == self.me() || is_reserved(group) {
@@ -48,43 +48,43 @@ impl Groups {
         if self.observe {
             self.host(now, group);
         }
-        // By hearsay, who left or was forgotten is not looked for again.
+        // Gossip about a member that left or was forgotten is ignored.
         let record = self.record(group, member);
-        let known = record.is_some_and(|record| word == Source::Gossip || record.is_member());
+        let known = record.is_some_and(|record| source == Source::Gossip || record.is_member());
         if let Some(hosted) = self.hosted.get_mut(group) {
             if !known && !planted(Bug::HostCandidateIgnored) {
-                let due = if word == Source::Direct { now + DIRECT_PROBE_DELAY } else { now };
+                let due = if source == Source::Direct { now + DIRECT_PROBE_DELAY } else { now };
                 hosted.add_candidate(member, due);
                 self.schedule_host_probe(due);
             }
             return AddedContact { is_new: !known, ..AddedContact::default() };
         }
-        let noted = self.contacts.add(now, group, member, word, by);
-        if noted.is_full {
+        let added = self.contacts.add(now, group, member, source, by);
+        if added.is_full {
             self.counters.count("dropped", "contact, too many");
             if !std::mem::replace(&mut self.contacts_full, true) {
                 let max = self.limits.contacts;
                 self.effects.push_back(Effect::Emit(NodeEvent::ContactsFull { max }));
             }
         }
-        noted
+        added
     }
 
-    /// What that node wrote came, of a group that is not held here.
+    /// Handles a write in a group that is not hosted here.
     pub(super) fn discover_writer(&mut self, now: Time, writer: NetId, group: &GroupUpdate) {
         let name = &group.name;
         let part = group.updates.iter().find(|part| part.member() == writer);
         let is_live = |timed: StampedItem| timed.item.op().is_live();
         match part {
             Some(MemberUpdate::Record(record)) if !record.is_member() => self.remove_candidate(name, writer),
-            // It may have left, or have more that was not sent.
+            // The writer may have left, or have more items than the increment.
             Some(MemberUpdate::Increment(increment)) if !increment.items().any(is_live) => {}
             Some(_) => drop(self.discover(now, name, writer, Source::Direct, writer)),
             None => drop(self.discover(now, name, writer, Source::Gossip, writer)),
         }
     }
 
-    /// A node does not hold a group, by its own word.
+    /// Handles a node's own report that it does not host a group.
     pub(crate) fn remove_candidate(&mut self, group: &GroupName, node: NetId) {
         if let Some(hosted) = self.hosted.get_mut(group) {
             hosted.host_candidates.retain(|candidate| candidate.node != node);
@@ -92,7 +92,7 @@ impl Groups {
         self.contacts.remove_member(group, node);
     }
 
-    /// Drops contacts that were not confirmed for so long.
+    /// Drops contacts that were not confirmed for this time.
     pub(crate) fn expire_contacts(&mut self, now: Time, age: Duration) {
         self.contacts.expire(now, age);
         let max = self.limits.contacts;

@@ -1,4 +1,4 @@
-//! Evictions, as they come from others, and what they refuse. Knows nothing of how they are sent.
+//! Evictions received from peers: drops and refuses the records that they cover.
 
 use gm_broadcast::{Path, Time};
 use gm_clock::NetId;
@@ -7,14 +7,14 @@ use gm_data::{Eviction, GroupName, Replica};
 
 use super::{Effect, Groups};
 
-/// The milliseconds by which a replica remembers evictions.
+/// The time in milliseconds, the unit in which replicas keep evictions.
 pub(crate) const fn millis(now: Time) -> u64 {
     now.as_nanos() / 1_000_000
 }
 
 impl Groups {
-    /// Drops what the evictions cover of others, and refuses it for an hour. Returns whose records
-    /// went.
+    /// Drops the records of other members that the evictions cover, and refuses those versions for
+    /// an hour. Returns the members whose records were dropped.
     pub(crate) fn evict(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) -> Vec<NetId> {
         if evictions.is_empty() {
             return Vec::new();
@@ -22,13 +22,13 @@ impl Groups {
         let evicted = self.set.edit(group, |replica: &mut Replica| replica.evict(evictions, millis(now)));
         self.counters.add("evicted", "records", evicted.len() as u64);
         if let Some(hosted) = self.hosted.get_mut(group).filter(|_| !evicted.is_empty()) {
-            // There is room again, and what is full or crowded is said anew.
+            // There is space again, so the limits are reported anew when reached.
             (hosted.limit_reported, hosted.near_limit_reported) = (false, false);
         }
         evicted
     }
 
-    /// The eviction because of which what somebody shows of a member is refused.
+    /// The eviction that covers a received part, if any.
     pub(crate) fn eviction_of(
         &self,
         group: &GroupName,
@@ -43,7 +43,7 @@ impl Groups {
         self.set.group(group)?.eviction_covering(member, version)
     }
 
-    /// What somebody sent of those members is refused, and it is to be sent why.
+    /// Queues a reply with the evictions that cover the refused parts.
     pub(super) fn refuse_evicted(
         &mut self,
         name: &GroupName,
@@ -61,7 +61,7 @@ impl Groups {
         }
     }
 
-    /// Somebody sent this of ourselves.
+    /// Handles a received part about this node itself.
     pub(super) fn on_own_part(&mut self, group: &GroupName, from: NetId, path: Path, part: &MemberUpdate) {
         match part {
             MemberUpdate::Record(record) => self.on_own_stamp(group, from, path, record.version_digest()),

@@ -1,4 +1,4 @@
-//! What is kept of a group that is held, besides its state. Knows nothing of what is done with it.
+//! Local state of a hosted group in addition to its replica.
 
 use std::collections::BTreeSet;
 
@@ -6,67 +6,70 @@ use gm_broadcast::Time;
 use gm_clock::NetId;
 use gm_data::{GroupName, Replica};
 
-/// A node that is said to hold a group.
+/// A node that is reported to host a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HostCandidate {
     pub(crate) node: NetId,
-    /// How often the group was compared with it.
     pub(crate) tries: u32,
-    /// When it is compared next.
     pub(crate) due: Time,
 }
 
-/// Members of a group that changed are preferred as partners so often, as they may be dead.
+/// Number of turns for which members of a changed group are preferred as partners; more would be
+/// wasted if they are dead.
 const UNSETTLED_TURNS: u32 = 3;
 
-/// What is kept of a group that is held, besides its state.
+/// Local state of a hosted group in addition to its replica.
 #[derive(Clone, Debug)]
 pub(crate) struct HostedGroup {
-    /// What stands for the state while nothing is held: it is compared, and shown, as any other.
+    /// Stands for the replica while the group has no record; it is compared and displayed like any
+    /// other.
     pub(crate) empty: Replica,
-    /// Another node that holds the group held the same, at some time since our start.
+    /// Whether the group was in sync with another host at some time since the start.
     pub(crate) in_sync: bool,
-    /// Since when the comparisons with other holders have found a difference, the last one
-    /// included.
+    /// Time since which all exchanges with other hosts found a difference.
     pub(crate) differs_since: Option<Time>,
-    /// With which holder the group was last found to be equal, name by name, and when.
+    /// The host with which the group was last found in sync, by fingerprint of this group, and the
+    /// time.
     pub(crate) last_equal: Option<(NetId, Time)>,
-    /// Peers that were asked for members of the group and know no other one, the first few, and
-    /// when they answered last.
+    /// The first few peers that were asked for members and know no other one, with the times of
+    /// their last answers.
     pub(crate) asked_peers: Vec<(NetId, Time)>,
-    /// An exchange with another node found no difference, since our start, and no other member was
+    /// Since the start, an exchange with another node found no difference, and no other member was
     /// known here: either there is none, or that node does not know of any.
     pub(crate) is_sole: bool,
-    /// Nodes that are said to hold the group and of which nothing is held here: compared with next.
-    /// At most [`HostedGroup::MAX_CANDIDATES`].
+    /// Nodes that are reported to host the group and have no record here; they are probed next. At
+    /// most [`HostedGroup::MAX_CANDIDATES`].
     pub(crate) host_candidates: Vec<HostCandidate>,
-    /// The group changed, or was never compared: its members are preferred as partners of
-    /// anti-entropy, so many times more at most.
+    /// Remaining turns in which anti-entropy prefers members of this group as partners, because it
+    /// changed or was never compared.
     pub(crate) unsettled_turns: u32,
-    /// How often other nodes were asked for members, as those that they named did not answer.
+    /// Number of queries for members since the group last changed; a query is sent when known
+    /// members do not answer.
     pub(crate) rendezvous_queries: u32,
-    /// Who passed on last what we did not write under our identity.
+    /// The peer that last sent a foreign record of this node.
     pub(crate) conflict_source: Option<NetId>,
-    /// Our first record of the group is with the storage: a place is kept for it.
+    /// Whether this node's first record of the group is with the store; it counts towards the
+    /// limit.
     pub(crate) joining: bool,
-    /// We left: it is held until somebody has our leave, or until then.
+    /// Set after a leave: the group is hosted until a peer has acknowledged the leave, or until
+    /// this time.
     pub(crate) leaving_until: Option<Time>,
-    /// While we are new in the group: who was told what we wrote last, or told us something, so
-    /// that it knows us.
+    /// While this node is a newcomer in the group: the peers that know it, because it sent them its
+    /// record or received a message from them.
     pub(crate) informed: Option<BTreeSet<NetId>>,
-    /// The fingerprint when it was purged last.
+    /// Fingerprint at the last purge.
     pub(crate) purged_fingerprint: u128,
-    /// There are nearly as many records as may be, and that was said.
+    /// Whether it was reported that the record limit is nearly reached.
     pub(crate) near_limit_reported: bool,
-    /// A bound kept a record out, and that was said.
+    /// Whether it was reported that a limit refused a record.
     pub(crate) limit_reported: bool,
 }
 
 impl HostedGroup {
-    /// Leads that are kept of one group.
+    /// Maximum number of host candidates of one group.
     const MAX_CANDIDATES: usize = 3;
 
-    /// A node is said to hold the group; a new one takes the place of the oldest.
+    /// Adds a node that is reported to host the group; it replaces the oldest candidate.
     pub(crate) fn add_candidate(&mut self, node: NetId, due: Time) {
         if self.host_candidates.iter().any(|candidate| candidate.node == node) {
             return;
@@ -77,13 +80,13 @@ impl HostedGroup {
         self.host_candidates.push(HostCandidate { node, tries: 0, due });
     }
 
-    /// The group changed.
+    /// Notes that the group changed.
     pub(crate) fn mark_unsettled(&mut self) {
         self.unsettled_turns = UNSETTLED_TURNS;
         self.rendezvous_queries = 0;
     }
 
-    /// A group that is held from now on.
+    /// A group that is hosted from now on.
     pub(crate) fn new(me: NetId, group: &GroupName) -> HostedGroup {
         HostedGroup {
             empty: Replica::new(me, group.clone()),
@@ -105,14 +108,14 @@ impl HostedGroup {
         }
     }
 
-    /// Whether the group was neither compared with another holder, nor found to have none that so
-    /// many peers know.
+    /// Whether the group was neither in sync with another host, nor reported to have no other host
+    /// by this number of peers.
     pub(crate) const fn is_unverified(&self, peers: usize) -> bool {
         !self.in_sync && self.asked_peers.len() < peers
     }
 
-    /// Whether the group was compared since our start: with a node that held the same, or with one
-    /// that knows of nobody in it.
+    /// Whether the group was compared since the start: with a host in sync, or with a node without
+    /// any other member to report.
     pub(crate) const fn was_compared(&self) -> bool {
         self.in_sync || self.is_sole
     }

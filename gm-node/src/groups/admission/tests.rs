@@ -1,5 +1,5 @@
-//! Bounds to the last item: what fits is taken, what does not is kept out whole, and that is said
-//! once.
+//! Limits, exact to one item: what fits is merged, what does not is refused as a whole, and the
+//! refusal is reported once.
 
 use gm_broadcast::{Path, Time};
 use gm_clock::{Incarnation, NetId};
@@ -18,13 +18,13 @@ fn name() -> GroupName {
 }
 
 fn groups(items: usize, group_items: usize, records: usize) -> Groups {
-    let bounds = NodeLimits { items, group_items, records, ..NodeLimits::DEFAULT };
-    let mut groups = Groups::new(node(1), false, bounds);
+    let limits = NodeLimits { items, group_items, records, ..NodeLimits::DEFAULT };
+    let mut groups = Groups::new(node(1), false, limits);
     assert!(groups.host(Time::ZERO, &name()));
     groups
 }
 
-/// A record whose items are live, but for so many removals, at a clock.
+/// A record with this number of live and removed items, at a clock.
 fn record(member: u8, live: u32, removed: u32, clock: u64) -> Record {
     let version = Version::new(Incarnation::new(1).unwrap(), false, clock).unwrap();
     let items = (0..live + removed).map(|key| {
@@ -48,18 +48,18 @@ fn merge(groups: &mut Groups, parts: Vec<MemberUpdate>) {
     );
 }
 
-/// The members of which a record is held, and the bounds that were said.
+/// The members with a record, and the limits that were reported.
 fn outcome(groups: &mut Groups) -> (Vec<NetId>, Vec<&'static str>) {
     let state = groups.set.group(&name()).map(|replica| replica.state().clone());
     let members = state.iter().flat_map(|state| state.records().map(Record::member)).collect();
-    let said = groups.effects.drain(..).filter_map(|effect| match effect {
-        Effect::Emit(NodeEvent::LimitReached { limit: bound, .. }) => Some(bound),
+    let reported = groups.effects.drain(..).filter_map(|effect| match effect {
+        Effect::Emit(NodeEvent::LimitReached { limit, .. }) => Some(limit),
         _ => None,
     });
-    (members, said.collect())
+    (members, reported.collect())
 }
 
-/// In one message or in one for each, the same is let in.
+/// A single message with all records, and a message for each, admit the same records.
 #[test]
 fn records_are_admitted_up_to_each_limit() {
     type Row = (&'static str, (usize, usize, usize), Vec<(u8, u32, u32)>, Vec<u8>, Vec<&'static str>);
@@ -79,13 +79,13 @@ fn records_are_admitted_up_to_each_limit() {
             vec!["group_items"],
         ),
         (
-            "one more, and then one that fits",
+            "one item more, then a record that fits",
             (99, 6, 99),
             vec![(2, 4, 0), (3, 3, 0), (4, 2, 0)],
             vec![2, 4],
             vec!["group_items"],
         ),
-        ("removals are not of the group's", (99, 3, 99), vec![(2, 3, 4), (3, 0, 5)], vec![2, 3], vec![]),
+        ("removals do not count for the group", (99, 3, 99), vec![(2, 3, 4), (3, 0, 5)], vec![2, 3], vec![]),
         (
             "records",
             (99, 99, 2),
@@ -95,8 +95,8 @@ fn records_are_admitted_up_to_each_limit() {
         ),
         ("all fit", (4, 10, 4), vec![(2, 4, 0), (3, 4, 0), (4, 2, 0), (5, 0, 0)], vec![2, 3, 4, 5], vec![]),
     ];
-    for (what, (items, group_items, records), list, hosted, said) in rows {
-        let expected = (hosted.iter().map(|member| node(*member)).collect::<Vec<_>>(), said);
+    for (what, (items, group_items, records), list, hosted, reported) in rows {
+        let expected = (hosted.iter().map(|member| node(*member)).collect::<Vec<_>>(), reported);
         let parts = || {
             list.iter()
                 .map(|(member, live, removed)| MemberUpdate::Record(record(*member, *live, *removed, 1)))
@@ -110,21 +110,21 @@ fn records_are_admitted_up_to_each_limit() {
     }
 }
 
-/// An increment needs room for what it adds, and none for what it replaces.
+/// An increment needs space for added items, but not for replaced ones.
 #[test]
 fn increments_are_admitted_up_to_each_limit() {
     let whole = |live, removed| record(2, live, removed, 2);
-    // To a member with two live items beside another's three: (what it holds then, bounds, whether
-    // it is taken).
+    // The increment is for a member with two live items; another member has three. Columns: record
+    // after the increment, limits, whether it is applied.
     let rows = [
-        ("as many live items as may be", whole(4, 0), (99, 7), true),
+        ("the maximum of live items", whole(4, 0), (99, 7), true),
         ("one more", whole(5, 0), (99, 7), false),
-        ("as many items as may be", whole(4, 0), (4, 99), true),
+        ("the maximum of items", whole(4, 0), (4, 99), true),
         ("one item more", whole(5, 0), (4, 99), false),
-        ("what is replaced needs no room", whole(2, 0), (2, 5), true),
-        ("what is removed makes room", whole(1, 1), (2, 5), true),
-        ("a removal of what was not there is an item too", whole(2, 1), (2, 99), false),
-        ("and no live one", whole(2, 1), (3, 5), true),
+        ("a replaced item needs no space", whole(2, 0), (2, 5), true),
+        ("a removal frees space", whole(1, 1), (2, 5), true),
+        ("a removal of an unknown range is an item too", whole(2, 1), (2, 99), false),
+        ("but not a live one", whole(2, 1), (3, 5), true),
     ];
     for (what, whole, (items, group_items), taken) in rows {
         let mut groups = groups(items.max(3), group_items, 99);
@@ -142,11 +142,11 @@ fn increments_are_admitted_up_to_each_limit() {
     }
 }
 
-/// What was let in of a message counts before it is in the state.
+/// Parts of a message that are admitted count before they are merged.
 #[test]
 fn increments_of_one_message_are_counted_together() {
     let life = Incarnation::new(1).unwrap();
-    // Two live items of the first write stay, and two come.
+    // Two live items of the first write remain, and two are added.
     let increment = |member: u8| {
         let items = (0..4).map(|key| {
             let item = Item::serves(node(member), KeyRange::single(2 * key), 80, 1).unwrap();
@@ -156,14 +156,14 @@ fn increments_of_one_message_are_counted_together() {
         let whole = Record::from_parts(node(member), version(2), None, 0, items).unwrap();
         MemberUpdate::Increment(whole.increment_since(version(1)).unwrap())
     };
-    for (bound, live) in [(8, [4, 4]), (7, [4, 2])] {
-        let mut groups = groups(99, bound, 99);
+    for (limit, live) in [(8, [4, 4]), (7, [4, 2])] {
+        let mut groups = groups(99, limit, 99);
         merge(
             &mut groups,
             vec![MemberUpdate::Record(record(2, 2, 0, 1)), MemberUpdate::Record(record(3, 2, 0, 1))],
         );
         merge(&mut groups, vec![increment(2), increment(3)]);
         let hosted = [2, 3].map(|member| groups.record(&name(), node(member)).unwrap().item_counts().0);
-        assert_eq!(hosted, live, "at most {bound}");
+        assert_eq!(hosted, live, "at most {limit}");
     }
 }

@@ -1,4 +1,4 @@
-//! The contact table: whose word counts, what is passed on, ageing, and who makes room when the
+//! The contact table: direct contacts and gossip, referrals, ageing, and displacement when the
 //! table is full.
 
 use super::*;
@@ -16,19 +16,19 @@ fn at(seconds: u64) -> Time {
 }
 
 impl Contacts {
-    fn add_direct(&mut self, now: u64, group: usize, who: u8) -> AddedContact {
-        self.add(at(now), &name(group), node(who), Source::Direct, node(who))
+    fn add_direct(&mut self, now: u64, group: usize, member: u8) -> AddedContact {
+        self.add(at(now), &name(group), node(member), Source::Direct, node(member))
     }
 
-    fn add_gossip(&mut self, now: u64, group: usize, who: u8, by: u8) -> AddedContact {
-        self.add(at(now), &name(group), node(who), Source::Gossip, node(by))
+    fn add_gossip(&mut self, now: u64, group: usize, member: u8, by: u8) -> AddedContact {
+        self.add(at(now), &name(group), node(member), Source::Gossip, node(by))
     }
 
     fn best(&self, group: usize) -> Option<NetId> {
         self.iter().find(|(of, _)| **of == name(group)).map(|(_, member)| member)
     }
 
-    /// The index says what the entries say.
+    /// Checks that the indexes match the entries.
     fn check(&self) {
         let listed: usize = self.by_announcer.values().map(BTreeSet::len).sum();
         assert_eq!(listed, self.entries.len());
@@ -50,7 +50,7 @@ fn direct_contacts_rank_before_gossip() {
     contacts.add_gossip(4, 0, 2, 9);
     assert_eq!(contacts.best(0), Some(node(2)));
     assert_eq!(contacts.direct_contacts(None).collect::<Vec<_>>(), [(&name(0), node(2))]);
-    // Hearsay did not make the own word any newer.
+    // Gossip did not refresh the direct contact.
     contacts.expire(at(12), Duration::from_secs(10));
     assert_eq!(contacts.best(0), Some(node(3)));
     assert_eq!(contacts.direct_contacts(None).count(), 0);
@@ -58,7 +58,7 @@ fn direct_contacts_rank_before_gossip() {
 }
 
 #[test]
-fn a_member_learns_of_contacts_added_since_its_last_message() {
+fn has_news_after_contacts_were_added() {
     let mut contacts = Contacts::new(10);
     assert_eq!(contacts.add_direct(1, 0, 1), AddedContact { is_new: true, has_news: true, is_full: false });
     assert_eq!(contacts.refer_to_other(&name(0), node(1)), None);
@@ -67,7 +67,7 @@ fn a_member_learns_of_contacts_added_since_its_last_message() {
     assert_eq!(contacts.add_direct(3, 0, 2), AddedContact::default());
     assert_eq!(contacts.add_direct(4, 0, 1), AddedContact { is_new: false, has_news: true, is_full: false });
     assert_eq!(contacts.add_direct(5, 0, 1), AddedContact::default());
-    // Of several, another one each time.
+    // With several others, each referral names a different one.
     contacts.add_direct(6, 0, 3);
     let named: BTreeSet<_> = (0..2).filter_map(|_| contacts.refer_to_other(&name(0), node(3))).collect();
     assert_eq!(named, [node(1), node(2)].into());
@@ -95,12 +95,12 @@ fn the_largest_announcer_is_displaced_first() {
         let _ = contacts.add_direct(now as u64, group, 1);
     }
     assert_eq!(contacts.len(), 100);
-    assert_eq!(contacts.iter().next(), Some((&name(50), node(1))), "the oldest made room");
+    assert_eq!(contacts.iter().next(), Some((&name(50), node(1))), "the oldest was displaced");
     for group in 200..250 {
         assert!(contacts.add_direct(200, group, 2).is_full);
     }
     assert_eq!((contacts.len(), contacts.by_announcer[&node(2)].len()), (100, 50));
-    // From now on the two share the table.
+    // From now on the two announcers share the table.
     for group in 300..400 {
         let _ = contacts.add_direct(300, group, 1);
     }
@@ -118,7 +118,7 @@ fn gossip_is_displaced_before_direct_contacts() {
         let _ = contacts.add_gossip(2, group, 5, 1);
     }
     contacts.add_direct(3, 4, 2);
-    assert_eq!(contacts.best(2), None, "the older hearsay made room");
+    assert_eq!(contacts.best(2), None, "the older gossip was displaced");
     contacts.add_direct(3, 5, 2);
     contacts.add_direct(3, 6, 2);
     assert_eq!(contacts.best(3), None);
@@ -142,45 +142,49 @@ fn a_node_that_released_a_group_is_no_contact() {
     contacts.check();
 }
 
-/// What a node tells of its own words changed: it is noted whatever else was noted before, and
-/// nothing else is.
+/// Only changes of what is stored set `changed`, and no step clears it.
 #[test]
 fn changes_of_direct_contacts_are_noted() {
     type Step = fn(&mut Contacts);
     let first: Step = |contacts| _ = contacts.add_direct(1, 0, 1);
     let rows: [(&str, &[Step], Step, bool); 9] = [
-        ("the first own word", &[], first, true),
-        ("hearsay", &[], |contacts| _ = contacts.add_gossip(2, 0, 1, 9), false),
-        ("another own word", &[first], |contacts| _ = contacts.add_direct(2, 0, 2), false),
-        ("hearsay beside an own word", &[first], |contacts| _ = contacts.add_gossip(2, 0, 2, 9), false),
-        ("a group with an own word goes", &[first], |contacts| drop(contacts.remove(&name(0))), true),
+        ("the first direct contact", &[], first, true),
+        ("gossip", &[], |contacts| _ = contacts.add_gossip(2, 0, 1, 9), false),
+        ("another direct contact", &[first], |contacts| _ = contacts.add_direct(2, 0, 2), false),
+        ("gossip beside a direct contact", &[first], |contacts| _ = contacts.add_gossip(2, 0, 2, 9), false),
         (
-            "one without goes",
+            "a group with a direct contact is removed",
+            &[first],
+            |contacts| drop(contacts.remove(&name(0))),
+            true,
+        ),
+        (
+            "a group without one is removed",
             &[|contacts| _ = contacts.add_gossip(1, 0, 1, 9)],
             |contacts| drop(contacts.remove(&name(0))),
             false,
         ),
-        ("the only member goes", &[first], |contacts| contacts.remove_member(&name(0), node(1)), true),
+        ("the only member is removed", &[first], |contacts| contacts.remove_member(&name(0), node(1)), true),
         (
-            "the own word goes, hearsay stays",
+            "the direct contact is removed, gossip remains",
             &[first, |contacts| _ = contacts.add_gossip(1, 0, 2, 9)],
             |contacts| contacts.remove_member(&name(0), node(1)),
             true,
         ),
         (
-            "hearsay goes, the own word stays",
+            "gossip is removed, the direct contact remains",
             &[first, |contacts| _ = contacts.add_gossip(1, 0, 2, 9)],
             |contacts| contacts.remove_member(&name(0), node(2)),
             false,
         ),
     ];
     for (what, before, step, changes) in rows {
-        for noted in [false, true] {
+        for changed in [false, true] {
             let mut contacts = Contacts::new(10);
             before.iter().for_each(|step| step(&mut contacts));
-            contacts.changed = noted;
+            contacts.changed = changed;
             step(&mut contacts);
-            assert_eq!(contacts.changed, noted || changes, "{what}");
+            assert_eq!(contacts.changed, changed || changes, "{what}");
             contacts.check();
         }
     }

@@ -1,5 +1,5 @@
-//! Whom a node meets, and by whose word: leads of a group that is held, contacts of others, and
-//! when they are left out again.
+//! Discovery, from direct reports and from gossip: candidates of a hosted group, contacts of other
+//! groups, and their removal.
 
 use gm_clock::Incarnation;
 use gm_data::{Increment, Item, KeyRange, Record, Version};
@@ -27,7 +27,9 @@ fn host_candidates(groups: &Groups, group: &GroupName) -> Vec<(NetId, Time)> {
     groups
         .hosted
         .get(group)
-        .map(|hosted| hosted.host_candidates.iter().map(|lead| (lead.node, lead.due)).collect())
+        .map(|hosted| {
+            hosted.host_candidates.iter().map(|candidate| (candidate.node, candidate.due)).collect()
+        })
         .unwrap_or_default()
 }
 
@@ -64,11 +66,11 @@ fn a_node_that_leaves_is_no_longer_a_contact() {
     assert_eq!(contact(&groups, &name(0)), None);
 }
 
-/// That there are too many is said once, and once more only after a tenth of the places was free.
+/// A full table is reported once, and again only after a tenth of it was free.
 #[test]
 fn a_full_contact_table_is_reported_again_after_space() {
     let mut groups = groups(20);
-    let meet = |groups: &mut Groups, now, numbers: std::ops::Range<usize>| {
+    let discover = |groups: &mut Groups, now, numbers: std::ops::Range<usize>| {
         for number in numbers {
             groups.discover(at(now), &name(number), node(2), Source::Direct, node(2));
         }
@@ -79,13 +81,13 @@ fn a_full_contact_table_is_reported_again_after_space() {
             .count()
     };
     let age = Duration::from_millis(1_000);
-    assert_eq!(meet(&mut groups, 0, 0..2), 0);
-    assert_eq!(meet(&mut groups, 500, 2..3), 0);
-    assert_eq!(meet(&mut groups, 2_000, 3..20), 0, "it is just full");
-    assert_eq!(meet(&mut groups, 2_000, 20..25), 1);
+    assert_eq!(discover(&mut groups, 0, 0..2), 0);
+    assert_eq!(discover(&mut groups, 500, 2..3), 0);
+    assert_eq!(discover(&mut groups, 2_000, 3..20), 0, "it is just full");
+    assert_eq!(discover(&mut groups, 2_000, 20..25), 1);
     groups.expire_contacts(at(2_000), age);
     assert!(groups.contacts_full);
-    // Those that are confirmed stay, until there are 18, and 17.
+    // Confirmed contacts stay, until there are 18, and 17.
     for (keep, full) in [(19, true), (18, true), (17, false)] {
         let names: Vec<GroupName> = groups.contacts.iter().map(|(name, _)| name.clone()).collect();
         for group in names.iter().take(names.len() - keep) {
@@ -95,10 +97,10 @@ fn a_full_contact_table_is_reported_again_after_space() {
         groups.expire_contacts(at(2_000), age);
         assert_eq!(groups.contacts_full, full, "{keep} of 20");
     }
-    assert_eq!(meet(&mut groups, 2_000, 100..110), 1);
+    assert_eq!(discover(&mut groups, 2_000, 100..110), 1);
 }
 
-/// What a node writes in a group that is not held here says whether it is a member.
+/// A write in a group that is not hosted shows whether its writer is a member.
 #[test]
 fn a_write_makes_its_writer_a_candidate() {
     let record = |member: u8, live: bool| {
@@ -115,12 +117,12 @@ fn a_write_makes_its_writer_a_candidate() {
         let before = Version::new(Incarnation::new(1).unwrap(), false, 1).unwrap();
         record(member, live).increment_since(before).unwrap()
     };
-    // What is said of 2 before, what 2 writes, and whether it is a contact then.
+    // Columns: update of node 2, whether 2 was a contact before, whether it is one after.
     let rows = [
-        ("a record with something", vec![MemberUpdate::Record(record(2, true))], false, true),
-        ("a record with nothing", vec![MemberUpdate::Record(record(2, false))], false, false),
-        ("a record with nothing, of a contact", vec![MemberUpdate::Record(record(2, false))], true, false),
-        ("an increment with something", vec![MemberUpdate::Increment(increment(2, true))], false, true),
+        ("a record with items", vec![MemberUpdate::Record(record(2, true))], false, true),
+        ("a record without items", vec![MemberUpdate::Record(record(2, false))], false, false),
+        ("a record without items, of a contact", vec![MemberUpdate::Record(record(2, false))], true, false),
+        ("an increment with an item", vec![MemberUpdate::Increment(increment(2, true))], false, true),
         (
             "an increment with a removal only",
             vec![MemberUpdate::Increment(increment(2, false))],
@@ -133,7 +135,7 @@ fn a_write_makes_its_writer_a_candidate() {
             true,
             true,
         ),
-        ("what another wrote", vec![MemberUpdate::Record(record(3, false))], false, true),
+        ("a record of another member", vec![MemberUpdate::Record(record(3, false))], false, true),
     ];
     for (what, parts, known, expected) in rows {
         let mut groups = groups(10);
@@ -145,7 +147,7 @@ fn a_write_makes_its_writer_a_candidate() {
     }
 }
 
-/// A member whose record is held is not looked for.
+/// A member with a known record is no candidate.
 #[test]
 fn a_known_member_is_no_candidate() {
     let mut groups = groups(10);
@@ -159,8 +161,8 @@ fn a_known_member_is_no_candidate() {
         None,
         &GroupUpdate { name: name(0), updates: vec![MemberUpdate::Record(record)] },
     );
-    for word in [Source::Direct, Source::Gossip] {
-        assert!(!groups.discover(at(5), &name(0), node(2), word, node(2)).is_new);
+    for source in [Source::Direct, Source::Gossip] {
+        assert!(!groups.discover(at(5), &name(0), node(2), source, node(2)).is_new);
     }
     assert!(host_candidates(&groups, &name(0)).is_empty());
 }
