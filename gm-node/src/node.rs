@@ -1,14 +1,12 @@
-//! The machine: a broadcaster, the groups, their storage, and what goes on between them. Knows no
-//! sockets, no clock and no file.
+//! The node as a sans-I/O state machine: a broadcaster, the group table, a store, and the protocols
+//! between them. The handle's event loop and the simulated worlds drive it.
 //!
-//! One file for each thing that it does: `start`, `first_write_probe` (what is asked before a first
-//! write), `store_loss` (a storage that lacks something), `write` and `draft` (what we write),
-//! `commit` (what the storage says), `dissemination`, `wait` and `waiter`, `forget`, `evictions`,
-//! `inbound` (what came by broadcast), `schedule` (anti-entropy: when), `partner` and `lagging`
-//! (with which node), `shared_groups` (which groups differ), `group_names` (fingerprints by name),
-//! `exchange` (what differs within a group), `freshness` (how far a group was compared),
-//! `registration`, `registrar` and `host_probe` (how the members of a group find each other),
-//! `transfer`, `pull`, `newcomer_announcement`, `leave`, `watch`, `write_back`, `queries`.
+//! One file for each protocol: `start`; `first_write_probe` (asks peers for an earlier record
+//! before a first write); `store_loss` (a store that lacks commits); `write` and `draft` (own
+//! writes); `commit` (results of the store); `dissemination`; `wait` and `waiter`
+//! (acknowledgements); `forget`; `evictions`; `inbound` (follow-ups of received messages);
+//! `anti_entropy`; `registration`, `registrar` and `host_probe` (how the members of a group find
+//! each other); `newcomer_announcement`; `leave`; `watch`; `write_back`; `queries` (read access).
 
 mod anti_entropy;
 mod commit;
@@ -59,54 +57,54 @@ pub use anti_entropy::freshness::Freshness;
 pub use queries::{ConflictStatus, GroupStatus};
 pub use watch::{Cursor, Difference, DifferencePart};
 
-/// A node.
+/// A node. See [`Machine`] for how to drive it.
 pub struct NodeMachine<S> {
     broadcaster: Broadcaster<Groups>,
     store: S,
     config: NodeConfig,
     outputs: Outputs<std::convert::Infallible, NodeEvent>,
-    /// What the broadcaster told, until it is looked at.
+    /// Events of the broadcaster that are not handled yet.
     broadcaster_events: VecDeque<gm_broadcast::BroadcastEvent>,
     rng: Rng,
-    /// When the node began, by its own time.
+    /// Time of the node's start.
     start_time: Time,
     started: bool,
 
-    /// Writes that are to be made, in their order.
+    /// Queued writes, in their order.
     write_queue: VecDeque<QueuedWrite>,
-    /// When they are.
+    /// Time at which they are committed.
     write_due: Option<Time>,
-    /// The highest that was heard of ourselves and is to be risen above.
+    /// The greatest foreign version of this node's own record, to be refuted at the next write
+    /// tick.
     to_refute: BTreeMap<GroupName, gm_data::VersionDigest>,
-    /// What others refuse of what we wrote, and we write where they take it.
+    /// Evictions that cover this node's own record: it has to write a version that is not covered.
     own_evictions: BTreeMap<GroupName, Eviction>,
-    /// The storage refused: what nobody waits for is not tried before this.
+    /// After a failure of the store: time before which nothing is retried that no caller waits for.
     store_retry_at: Option<Time>,
-    /// First writes that wait until others said what they know of us.
+    /// First writes that wait for peers to report this node's record.
     first_write_probes: BTreeMap<GroupName, FirstWriteProbe>,
-    /// Groups in which they did, or did not in time.
+    /// Groups in which the probe was answered, or timed out.
     probed: BTreeSet<GroupName>,
-    /// Why the storage may lack what it kept, until others were asked in all groups that we are in;
-    /// and the groups in which they were not.
+    /// Reason for the suspicion that the store lacks commits; and the groups in which no peer was
+    /// asked yet.
     suspected_loss: Option<String>,
     loss_suspected_in: BTreeSet<GroupName>,
 
-    /// What is with the storage, the oldest first.
+    /// Batches that the store works on, the oldest first.
     pending_batches: VecDeque<PendingBatch>,
     store_failures: u32,
     write_back_at: Option<Time>,
-    /// Broadcasts that count once what they said is stored.
+    /// Broadcasts to acknowledge once their content is on disk.
     unstored_broadcasts: VecDeque<(Option<GroupName>, gm_codec::BroadcastId)>,
     peers_changed: bool,
-    /// When contacts were stored last.
     contacts_stored_at: Option<Time>,
-    /// When a group was let go last.
+    /// Time at which a group was last released.
     released_at: Option<Time>,
 
     waits: Waits,
-    /// The tag of the last broadcast.
     next_tag: u64,
-    /// Numbers of groups that are held, as broadcasts of them take each other's place.
+    /// Topics of hosted groups: a broadcast replaces an earlier one of the same topic that is still
+    /// queued.
     topics: BTreeMap<GroupName, u64>,
     next_topic: u64,
 
@@ -116,21 +114,21 @@ pub struct NodeMachine<S> {
     registrations: Registrations,
     reply_rate: TokenBucket,
     pulls: BTreeMap<(GroupName, NetId), Pull>,
-    /// Answers to what came by multicast, each after a while.
+    /// Replies to multicasts, each delayed by a random time.
     delayed_replies: VecDeque<(Time, NetId, Body)>,
-    /// Groups in which what we wrote is to be told to members found since.
+    /// Groups in which this node's record is to be sent to members discovered since the write.
     announcements: BTreeMap<GroupName, Time>,
     purge_at: Time,
     watchers: Watchers,
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// Who we are.
+    /// Identity of this node.
     pub const fn me(&self) -> NetId {
         self.config.broadcast.me
     }
 
-    /// What an operation that may begin a new life is handed.
+    /// The context of an operation that may open a new incarnation.
     fn write_context(&mut self, now: Time) -> WriteContext {
         let since = now.since(self.start_time);
         WriteContext {
@@ -156,7 +154,7 @@ impl<S: Store> NodeMachine<S> {
         self.groups_mut().counters.count(what, why);
     }
 
-    /// Gives the broadcaster an input, and takes what it wants done.
+    /// Hands the broadcaster an input, and takes over its outputs.
     fn drive_broadcaster(&mut self, now: Time, input: Input<gm_broadcast::BroadcastCommand>) {
         self.broadcaster.handle(now, input);
         while let Some(output) = self.broadcaster.poll_output() {
@@ -179,12 +177,12 @@ impl<S: Store> NodeMachine<S> {
         self.drive_broadcaster(now, Input::Command(command));
     }
 
-    /// Tells one node something that is for it alone.
+    /// Sends a message to one node.
     fn send(&mut self, now: Time, to: NetId, body: Body, by: gm_broadcast::Transport) {
         self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Send { to, body, transport: by });
     }
 
-    /// Follows up what came, until nothing follows any more.
+    /// Performs follow-ups, until there is none left.
     fn run_pending(&mut self, now: Time) {
         if !self.started {
             self.start(now);
@@ -228,7 +226,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Does one thing that is due; says whether there was one.
+    /// Runs one timer that is due; returns whether there was one.
     fn run_due_timer(&mut self, now: Time) -> bool {
         let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
         if due(self.broadcaster.deadline()) {
@@ -328,9 +326,9 @@ impl<S: Store> NodeMachine<S> {
         match command {
             NodeCommand::Write(write) => self.on_write(now, write),
             NodeCommand::Forget(forget) => self.on_forget(now, forget),
-            NodeCommand::Purge { group, include_absent: unheard } => self.purge_members(now, &group, unheard),
+            NodeCommand::Purge { group, include_absent } => self.purge_members(now, &group, include_absent),
             NodeCommand::Watch { tag, group } => self.on_watch(tag, group),
-            NodeCommand::AdvanceWatch { tag, cursor: until } => self.on_advance(tag, *until),
+            NodeCommand::AdvanceWatch { tag, cursor } => self.on_advance(tag, *cursor),
             NodeCommand::Unwatch { tag } => self.watchers.remove(tag),
             NodeCommand::StoreReady => {}
             NodeCommand::Seeds(seeds) => {
@@ -347,7 +345,6 @@ impl<S: Store> NodeMachine<S> {
 }
 
 impl<S> std::fmt::Debug for NodeMachine<S> {
-    /// Who it is, and how many groups it holds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node")
             .field("me", &self.config.broadcast.me)

@@ -1,7 +1,9 @@
-//! Anti-entropy: periodic comparison and repair between two peers. `schedule` says when, `partner`
-//! and `lagging` with whom, `exchange` compares a group, `group_names` and `shared_groups` find out
-//! which groups differ, `transfer` and `pull` move records, `freshness` keeps how far a group was
-//! compared.
+//! Anti-entropy (Demers et al. 1987): periodic comparison and repair between two peers, by a
+//! descent of a Merkle tree (Merkle 1987).
+//!
+//! `schedule` decides when, `partner` and `lagging` with which peer; `exchange` compares a group;
+//! `group_names` and `shared_groups` find out which groups differ; `transfer` and `pull` move
+//! records; `freshness` tracks how far a group was compared.
 
 pub(super) mod exchange;
 pub(super) mod freshness;

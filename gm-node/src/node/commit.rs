@@ -1,5 +1,4 @@
-//! What the storage says: what was written is installed and told to whom it concerns, or refused.
-//! Knows nothing of how a wait ends.
+//! Results of the store: a stored draft is committed and disseminated, a failed one rejected.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,22 +17,22 @@ use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::{Store, StoreError};
 
-/// What is with the storage.
+/// A batch that the store works on.
 #[derive(Debug)]
 pub(super) enum PendingBatch {
-    /// Whose storage it is.
+    /// The node's identity.
     Identity,
-    /// What we wrote.
+    /// Own writes.
     Own(BTreeMap<GroupName, Draft>),
-    /// What others wrote, and the broadcasts that said it.
+    /// Records received from other members, and the broadcasts that contained them.
     Learned { records: Vec<(GroupName, NetId)>, broadcasts: Vec<BroadcastId>, contacts: bool, peers: bool },
 }
 
-/// A storage that refuses is tried again after this at the latest.
+/// Maximum delay until a failed store is tried again.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 
 impl<S: Store> NodeMachine<S> {
-    /// What became of the oldest batch, if the storage knows.
+    /// The result of the oldest batch, if the store has finished it.
     pub(super) fn poll_store(&mut self, now: Time) -> Option<Result<(), StoreError>> {
         if self.pending_batches.is_empty() {
             return None;
@@ -77,14 +76,14 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// How long a storage that refused is left alone.
+    /// Delay until the next attempt after a failure.
     pub(super) fn store_retry_delay(&self) -> Duration {
         let doubled =
             self.config.timing.store_retry.saturating_mul(1 << self.store_failures.saturating_sub(1).min(6));
         doubled.min(MAX_RETRY_DELAY)
     }
 
-    /// What was written is not stored: nobody is told, and nothing was changed.
+    /// Drops drafts that could not be stored: nothing was sent, and nothing changed.
     fn reject_drafts(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>, error: &StoreError) {
         for (group, draft) in drafts {
             let answers =
@@ -92,8 +91,8 @@ impl<S: Store> NodeMachine<S> {
             for answer in answers.filter(|_| !planted(Bug::RefusalNotAnswered)) {
                 self.answer(answer.tag, Some(group.clone()), Err(WriteError::Store(error.clone())));
             }
-            // Whoever showed us a record of ours will show it again; our former self nobody shows
-            // us.
+            // A peer that sent a foreign record of ours will send it again; the record of our
+            // former address comes from nowhere else.
             if let Some(former) = draft.former_record {
                 self.write_queue.push_back(QueuedWrite::Readdress { group: group.clone(), former });
             }
@@ -107,8 +106,8 @@ impl<S: Store> NodeMachine<S> {
         self.schedule_next_write(now);
     }
 
-    /// What waits to be written, and not for others to say what they know, is written next; what
-    /// the storage refused, after a while.
+    /// Schedules the next write: at once for queued writes that do not wait for a probe, after a
+    /// delay for what the store refused.
     fn schedule_next_write(&mut self, now: Time) {
         let ready = |queued: &QueuedWrite| match queued {
             QueuedWrite::Write(write) => !self.first_write_probes.contains_key(&write.group),
@@ -125,7 +124,7 @@ impl<S: Store> NodeMachine<S> {
         self.write_due = [self.write_due, next].into_iter().flatten().min();
     }
 
-    /// What was written stands: it is installed, and told.
+    /// Commits drafts that are stored, and disseminates them.
     pub(super) fn commit(&mut self, now: Time, drafts: BTreeMap<GroupName, Draft>) {
         for (group, draft) in drafts {
             self.commit_group(now, group, draft);
@@ -139,7 +138,7 @@ impl<S: Store> NodeMachine<S> {
             replica: draft,
             previous: before,
             changed,
-            own_evictions: returned,
+            own_evictions,
             former_leave: former,
             answers,
             forgotten,
@@ -149,14 +148,14 @@ impl<S: Store> NodeMachine<S> {
         let was_member = before.as_ref().is_some_and(Record::is_member);
         self.probed.remove(&group);
         if changed {
-            // What is written now is above whatever others may hold.
+            // The new version is greater than any that peers may have.
             self.exclude_loss_in(&group);
         }
         let groups = self.groups_mut();
         if let Some(hosted) = groups.hosted.get_mut(&group) {
             hosted.joining = false;
         }
-        // If the group was let go meanwhile, only what is our own is kept of it.
+        // If the group was released meanwhile, only our own record is kept.
         let kept = groups.hosted.contains_key(&group);
         groups.set.edit(&group, |replica| {
             if planted(Bug::MergedIsOverwritten) {
@@ -177,7 +176,7 @@ impl<S: Store> NodeMachine<S> {
                 self.broadcast_forget(now, &group, record.clone(), answer);
             }
         }
-        returned.into_iter().for_each(|eviction| self.announce_own_eviction(now, &group, eviction));
+        own_evictions.into_iter().for_each(|eviction| self.announce_own_eviction(now, &group, eviction));
         let Some(own) = own else { return self.release_if_idle(now, &group) };
         let groups = self.groups_mut();
         if own.is_member() {
@@ -189,17 +188,17 @@ impl<S: Store> NodeMachine<S> {
         } else {
             self.unenroll(&group);
         }
-        let (tell, quiet): (Vec<PendingAnswer>, Vec<PendingAnswer>) =
+        let (waiting, immediate): (Vec<PendingAnswer>, Vec<PendingAnswer>) =
             answers.into_iter().partition(|answer| waits(answer.wait.count));
-        for answer in quiet {
+        for answer in immediate {
             self.answer_at_once(&group, answer);
         }
         if before.is_none() && own.is_member() {
             self.be_eager(now);
         }
-        if changed || !tell.is_empty() {
-            let says = OwnChange { previous: before.as_ref(), own: &own, former, changed };
-            self.disseminate(now, &group, says, tell);
+        if changed || !waiting.is_empty() {
+            let change = OwnChange { previous: before.as_ref(), own: &own, former, changed };
+            self.disseminate(now, &group, change, waiting);
         }
         let leaving = self.groups().hosted.get(&group).is_some_and(|hosted| hosted.leaving_until.is_some());
         if (was_member || leaving) && !own.is_member() {
@@ -212,7 +211,7 @@ impl<S: Store> NodeMachine<S> {
                 hosted.mark_unsettled();
             }
             self.track_lagging(now, &group);
-            // Who is new knows few, and few know it.
+            // A newcomer knows few members, and few know it.
             let times = self.config.timing;
             self.hasten(
                 now,

@@ -1,5 +1,4 @@
-//! Telling what was written: to the members whom it concerns, and whoever hears the multicast.
-//! Knows nothing of how it was written and stored.
+//! Dissemination of own writes: to the members that they affect, and to all multicast neighbors.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,15 +15,16 @@ use super::waiter::Subject;
 use crate::event::NodeEvent;
 use crate::store::Store;
 
-/// Ranges for which is looked up one by one whom they concern; of more, everybody is told.
+/// Maximum number of changed ranges for which the affected members are looked up; for more, all
+/// members are.
 const MAX_RANGES: usize = 256;
-/// So long after its start a node leaves to multicast and anti-entropy what nobody waits for, where
-/// it hears multicast.
+/// After the start, a node sends writes that need no acks only to far members; neighbors receive
+/// the multicast, or are repaired by anti-entropy.
 const START_PERIOD: Duration = Duration::from_secs(2);
 
 impl<S: Store> NodeMachine<S> {
-    /// Sends what was written to the members whom it concerns. If somebody waits for others, they
-    /// are asked to acknowledge it.
+    /// Broadcasts a write to the members that it affects, and requests acks if a caller waits for
+    /// them.
     pub(super) fn disseminate(
         &mut self,
         now: Time,
@@ -45,8 +45,8 @@ impl<S: Store> NodeMachine<S> {
         let concerned = to.len();
         let waits = if answers.is_empty() {
             if now.since(self.start_time) < START_PERIOD {
-                // Nobody can have confirmed yet that it hears us. Where thousands start at once,
-                // asking each of them would be the square of that.
+                // No neighbor can have confirmed its reception yet. If thousands start at once,
+                // asking each of them would cost quadratic traffic.
                 to.retain(|node| !self.broadcaster.is_near(*node));
             }
             Vec::new()
@@ -62,17 +62,17 @@ impl<S: Store> NodeMachine<S> {
             hosted.informed = new.then(|| to.iter().copied().collect());
         }
         let parts_of = |own: MemberUpdate| parts(own, former.as_ref());
-        // Members that it does not concern may lack what came before.
+        // Members that the write does not affect may lack earlier versions.
         let short = to.len() > concerned && own.item_counts().1 <= SHORT_RECORD_ITEMS;
         let increment = known.and_then(|known| own.increment_since(known)).filter(|_| changed && !short);
         let whole = increment.is_none();
         let body =
             parts_of(increment.map_or_else(|| MemberUpdate::Record(own.clone()), MemberUpdate::Increment));
         let body = Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: body });
-        let instead = parts_of(MemberUpdate::Record(own.clone()));
-        let instead = Some(Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: instead }));
+        let whole_body = parts_of(MemberUpdate::Record(own.clone()));
+        let whole_body = Some(Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: whole_body }));
         let topic = Some(self.topic(group));
-        let outgoing = GroupBroadcast { body, whole_body: instead, topic, to, multicast: true };
+        let outgoing = GroupBroadcast { body, whole_body, topic, to, multicast: true };
         match waits.split_first() {
             None => drop(self.broadcast(now, group, outgoing, None)),
             Some((first, rest)) => {
@@ -83,25 +83,24 @@ impl<S: Store> NodeMachine<S> {
         waits.into_iter().for_each(|wait| self.check_wait(now, wait));
     }
 
-    /// Broadcasts, and returns the tag of it and whether it could be said: if not, members learn it
-    /// by anti-entropy.
+    /// Sends a broadcast. Returns its tag, and whether the broadcaster accepted it; if not, members
+    /// receive the change by anti-entropy.
     pub(super) fn broadcast(
         &mut self,
         now: Time,
         group: &GroupName,
         outgoing: GroupBroadcast,
-        receipts: Option<RequestedAcks>,
+        acks: Option<RequestedAcks>,
     ) -> (u64, bool) {
-        let GroupBroadcast { body, whole_body: instead, topic, to, multicast } = outgoing;
+        let GroupBroadcast { body, whole_body, topic, to, multicast } = outgoing;
         self.next_tag += 1;
         let tag = self.next_tag;
         let to = Targets::Nodes(to);
-        let broadcasting =
-            BroadcastRequest { tag, body, to, acks: receipts, topic, catch_up: instead, multicast };
+        let broadcasting = BroadcastRequest { tag, body, to, acks, topic, catch_up: whole_body, multicast };
         self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Broadcast(broadcasting));
         let not_broadcast = |event: &gm_broadcast::BroadcastEvent| matches!(event, gm_broadcast::BroadcastEvent::Rejected { tag: of, .. } if *of == tag);
-        let place = self.broadcaster_events.iter().rposition(not_broadcast);
-        match place.and_then(|place| self.broadcaster_events.remove(place)) {
+        let index = self.broadcaster_events.iter().rposition(not_broadcast);
+        match index.and_then(|index| self.broadcaster_events.remove(index)) {
             Some(gm_broadcast::BroadcastEvent::Rejected { why, .. }) => {
                 self.emit(NodeEvent::NotBroadcast { group: group.clone(), why });
                 (tag, false)
@@ -110,7 +109,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The members that a change of those ranges concerns, without ourselves.
+    /// The other members that a change of these ranges affects.
     pub(super) fn concerned_members(&self, group: &GroupName, ranges: &[KeyRange]) -> Vec<NetId> {
         let me = self.me();
         let Some(view) = self.groups().set.group(group).map(Replica::view) else { return Vec::new() };
@@ -124,7 +123,7 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// What is told of a write.
+/// A committed write that is to be disseminated.
 pub(super) struct OwnChange<'a> {
     pub(super) previous: Option<&'a Record>,
     pub(super) own: &'a Record,
@@ -132,17 +131,17 @@ pub(super) struct OwnChange<'a> {
     pub(super) changed: bool,
 }
 
-/// A broadcast of a group.
+/// A broadcast to the members of a group.
 pub(super) struct GroupBroadcast {
     pub(super) body: Body,
     pub(super) whole_body: Option<Body>,
     pub(super) topic: Option<u64>,
     pub(super) to: Vec<NetId>,
-    /// Whether whoever hears our multicast is told as well.
+    /// Whether to multicast it as well.
     pub(super) multicast: bool,
 }
 
-/// Our part, and that of our former self, in the order of the members.
+/// Our own update and that of our former address, in the order of members.
 fn parts(own: MemberUpdate, former: Option<&Record>) -> Vec<MemberUpdate> {
     let mut parts: Vec<MemberUpdate> =
         former.cloned().map(MemberUpdate::Record).into_iter().chain([own]).collect();
@@ -150,7 +149,7 @@ fn parts(own: MemberUpdate, former: Option<&Record>) -> Vec<MemberUpdate> {
     parts
 }
 
-/// The ranges that were written between two records, each once.
+/// The ranges that changed between two records, each once.
 fn changed_ranges(before: Option<&Record>, after: &Record) -> Vec<KeyRange> {
     let known = before.map(Record::version).filter(|version| !version.forgotten);
     let since: Option<Version> = known.filter(|known| known.clock >= after.floor());

@@ -1,5 +1,5 @@
-//! What is written before it is stored: on a clone of what stands, a draft for each group. Knows
-//! nothing of who is told.
+//! Drafts: uncommitted copies of replicas, one for each group, to which writes are applied before
+//! they are stored.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,25 @@ use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// A group that is being written.
+/// A replica with uncommitted writes.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) replica: Replica,
-    /// Our record as it stands.
+    /// Our own record before the draft.
     pub(super) previous: Option<Record>,
     pub(super) changed: bool,
-    /// What everybody has to drop, as we came back below it.
+    /// Evictions for all members, because our incarnation was reset below the horizon.
     pub(super) own_evictions: Vec<Eviction>,
-    /// The leave of our former self.
+    /// The record by which our former address leaves.
     pub(super) former_leave: Option<Record>,
-    /// What it had said.
+    /// The record of our former address before it leaves.
     pub(super) former_record: Option<Record>,
     pub(super) answers: Vec<PendingAnswer>,
-    /// Others who are forgotten, as the replica of the draft has them.
+    /// Other members that are forgotten in this draft.
     pub(super) forgotten: Vec<(NetId, PendingAnswer)>,
 }
 
-/// Who is to be answered.
+/// An answer to a caller, once the draft is stored.
 #[derive(Clone, Debug)]
 pub(super) struct PendingAnswer {
     pub(super) tag: u64,
@@ -41,18 +41,18 @@ pub(super) struct PendingAnswer {
 }
 
 impl Draft {
-    /// The records of others that are written: our former self's, and those of who is forgotten.
+    /// The records of other members in this draft: of our former address, and of forgotten members.
     pub(super) fn other_records(&self) -> impl Iterator<Item = &Record> {
         let state = self.replica.state();
         self.former_leave.iter().chain(self.forgotten.iter().filter_map(|(member, _)| state.record(*member)))
     }
 
-    /// The pause after an identity conflict is over, and our record is put above what was claimed.
-    fn resume(&mut self, moment: WriteContext) -> Result<gm_data::WriteOutcome, ChangeError> {
+    /// Ends the pause after an identity conflict, and refutes the foreign record.
+    fn resume(&mut self, context: WriteContext) -> Result<gm_data::WriteOutcome, ChangeError> {
         let before = self.replica.own_record().map(Record::version);
-        self.replica.end_conflict(moment);
+        self.replica.end_conflict(context);
         let claim = self.replica.conflict().greatest_claim();
-        let outcome = claim.map(|claim| self.replica.observe_own_record(claim, moment));
+        let outcome = claim.map(|claim| self.replica.observe_own_record(claim, context));
         let eviction = match outcome {
             Some(OwnRecordOutcome::Reset { eviction, .. }) => Some(eviction),
             _ => None,
@@ -63,7 +63,7 @@ impl Draft {
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// The draft of a group: what stands, to be written on.
+    /// The draft of a group; created from the committed replica if there is none yet.
     pub(super) fn draft<'a>(
         &self,
         drafts: &'a mut BTreeMap<GroupName, Draft>,
@@ -95,37 +95,35 @@ impl<S: Store> NodeMachine<S> {
 
     pub(super) fn draft_write(&mut self, now: Time, drafts: &mut BTreeMap<GroupName, Draft>, write: Write) {
         let Write { tag, group, kind: what, wait } = write;
-        let moment = self.write_context(now);
-        let bounds = self.config.limits;
+        let context = self.write_context(now);
+        let limits = self.config.limits;
         let draft = self.draft(drafts, &group);
         let undo = draft.replica.clone();
         let written = match &what {
-            WriteKind::Join(ranges) => draft.replica.join(ranges, moment),
-            WriteKind::Leave => draft.replica.leave(moment),
-            WriteKind::Change(batch) => draft.replica.change(batch, moment),
-            WriteKind::Resume => draft.resume(moment),
+            WriteKind::Join(ranges) => draft.replica.join(ranges, context),
+            WriteKind::Leave => draft.replica.leave(context),
+            WriteKind::Change(batch) => draft.replica.change(batch, context),
+            WriteKind::Resume => draft.resume(context),
         };
         let records = draft.replica.state().records().len();
         let own_items = draft.replica.own_record().map_or(0, |own| own.item_counts().1);
         let (live, had) = (draft.replica.state().live_item_count(), undo.state().live_item_count());
-        let full = |what, max, bound, else_way| {
-            Err(WriteError::LimitReached { what, max, limit: bound, remedy: else_way })
-        };
+        let full = |what, max, limit, remedy| Err(WriteError::LimitReached { what, max, limit, remedy });
         let result = match written {
             Err(error) => Err(WriteError::Change(error)),
-            Ok(_) if undo.own_record().is_none() && records > bounds.records => {
-                full("records of a group", bounds.records, "records", "purge those of forgotten members")
+            Ok(_) if undo.own_record().is_none() && records > limits.records => {
+                full("records per group", limits.records, "records", "purge the records of forgotten members")
             }
-            Ok(_) if own_items > bounds.items => {
-                full("items of one member", bounds.items, "items", "serve fewer, greater ranges")
+            Ok(_) if own_items > limits.items => {
+                full("items per member", limits.items, "items", "serve fewer, larger ranges")
             }
-            Ok(_) if live > had && live > bounds.group_items => {
-                full("items of a group", bounds.group_items, "group_items", "split the group")
+            Ok(_) if live > had && live > limits.group_items => {
+                full("items per group", limits.group_items, "group_items", "split the group")
             }
-            // The place of a new group is taken now, so that two in one tick do not take the same;
-            // it is let go if the storage refuses.
+            // A new group takes its slot now, so that two in one tick do not take the same. The
+            // slot is released if the store fails.
             Ok(_) if draft.replica.is_member() && !self.groups_mut().host(now, &group) => {
-                full("groups are held", bounds.groups, "groups", "leave a group")
+                full("hosted groups", limits.groups, "groups", "leave a group")
             }
             Ok(written) => Ok(written),
         };
@@ -157,11 +155,11 @@ impl<S: Store> NodeMachine<S> {
         now: Time,
         drafts: &mut BTreeMap<GroupName, Draft>,
         group: GroupName,
-        hear: impl FnOnce(&mut Replica, WriteContext) -> OwnRecordOutcome,
+        observe: impl FnOnce(&mut Replica, WriteContext) -> OwnRecordOutcome,
     ) {
-        let moment = self.write_context(now);
+        let context = self.write_context(now);
         let draft = self.draft(drafts, &group);
-        let outcome = hear(&mut draft.replica, moment);
+        let outcome = observe(&mut draft.replica, context);
         match outcome {
             OwnRecordOutcome::Refuted(_) => {
                 draft.changed = true;
@@ -172,8 +170,8 @@ impl<S: Store> NodeMachine<S> {
                 draft.own_evictions.push(eviction);
             }
             OwnRecordOutcome::Conflict => {
-                let until = draft.replica.conflict().paused_until().unwrap_or(moment.millis);
-                let pause_millis = until.saturating_sub(moment.millis);
+                let until = draft.replica.conflict().paused_until().unwrap_or(context.millis);
+                let pause_millis = until.saturating_sub(context.millis);
                 self.count("own", "conflict");
                 let shown_by = self.groups().hosted.get(&group).and_then(|hosted| hosted.conflict_source);
                 self.emit(NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by });
@@ -182,7 +180,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The former self leaves, and this one says what that one said: in one batch of the storage.
+    /// Our former address leaves, and this one takes over its items, in one batch of the store.
     pub(super) fn draft_readdress(
         &mut self,
         now: Time,
@@ -193,19 +191,19 @@ impl<S: Store> NodeMachine<S> {
         if planted(Bug::FormerSelfStays) {
             return;
         }
-        let moment = self.write_context(now);
-        // If the storage refused before, somebody may have spoken under the old address meanwhile.
+        let context = self.write_context(now);
+        // After a failure of the store, a node may have written under the old address meanwhile.
         let known = self.groups().record(&group, former.member()).unwrap_or(&former).clone();
         let state = gm_data::GroupState::from_records(group.clone(), [known]);
         let mut old = Replica::restore(former.member(), state);
-        let left = old.leave(moment);
+        let left = old.leave(context);
         let batch: Vec<gm_data::Change> = former.items().map(|item| change_of(&item)).collect();
         let draft = self.draft(drafts, &group);
         draft.own_evictions.extend(left.as_ref().ok().and_then(|left| left.eviction));
         draft.former_leave =
             old.own_record().filter(|_| left.is_ok() && !planted(Bug::FormerSelfNotLeft)).cloned();
         draft.former_record = Some(former);
-        if let Ok(written) = draft.replica.change(&batch, moment) {
+        if let Ok(written) = draft.replica.change(&batch, context) {
             draft.changed |= written.changed;
             draft.own_evictions.extend(written.eviction);
         }
@@ -213,7 +211,7 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// The change that says what an item says.
+/// The change that recreates an item.
 fn change_of(item: &gm_data::Item) -> gm_data::Change {
     use gm_data::{Change, Op};
     match item.op() {

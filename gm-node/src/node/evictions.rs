@@ -1,5 +1,5 @@
-//! Evicting records: those of forgotten members for good, and those by which somebody had the last
-//! word about us. Knows nothing of when a record is out of range.
+//! Evictions: removes records of forgotten members for good, and foreign records of this node
+//! beyond the horizon.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -12,24 +12,24 @@ use crate::event::NodeEvent;
 use crate::groups::millis;
 use crate::store::Store;
 
-/// Evictions of one broadcast.
+/// Maximum number of evictions in one broadcast.
 const MAX_PER_MESSAGE: usize = 1_000;
 
 impl<S: Store> NodeMachine<S> {
-    /// The records of forgotten members that would be dropped, and, if that is wanted, of members
-    /// that were not heard since our start.
-    pub fn purgeable(&self, group: &GroupName, unheard: bool) -> Vec<Eviction> {
-        let caster = &self.broadcaster;
-        let was_heard = |member: NetId| caster.was_heard(member);
+    /// Evictions for the records of forgotten members that can be purged and, with `unheard`, of
+    /// members that were not heard from since the start.
+    pub fn purgeable(&self, group: &GroupName, include_absent: bool) -> Vec<Eviction> {
+        let broadcaster = &self.broadcaster;
+        let was_heard = |member: NetId| broadcaster.was_heard(member);
         let evictions =
-            |replica: &Replica| replica.evictions_of_forgotten(|member| unheard && !was_heard(member));
+            |replica: &Replica| replica.evictions_of_forgotten(|member| include_absent && !was_heard(member));
         self.groups().replica(group).map(evictions).unwrap_or_default()
     }
 
-    /// Drops the records of forgotten members here and at all members that are reached. Others drop
-    /// them when they show them, within the hour.
-    pub(super) fn purge_members(&mut self, now: Time, group: &GroupName, unheard: bool) {
-        let evictions = self.purgeable(group, unheard);
+    /// Drops the records of forgotten members here and at all reachable members. Others are sent
+    /// the evictions when they send such a record within the hour.
+    pub(super) fn purge_members(&mut self, now: Time, group: &GroupName, include_absent: bool) {
+        let evictions = self.purgeable(group, include_absent);
         self.evict(now, group, &evictions);
         for piece in evictions.chunks(MAX_PER_MESSAGE) {
             self.broadcast_evictions(now, group, piece);
@@ -45,7 +45,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// All members are to drop what the evictions cover.
+    /// Broadcasts evictions to all members.
     pub(super) fn broadcast_evictions(&mut self, now: Time, group: &GroupName, evictions: &[Eviction]) {
         let me = self.me();
         let body = evictions_body(group, evictions);
@@ -58,7 +58,7 @@ impl<S: Store> NodeMachine<S> {
         );
     }
 
-    /// Somebody shows what was evicted, and is sent why that is refused.
+    /// Replies to a peer that sent evicted records.
     pub(super) fn send_evictions(
         &mut self,
         now: Time,
@@ -73,18 +73,19 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, evictions_body(group, evictions), by);
     }
 
-    /// Others refuse what we wrote: we write where they take it, or tell them that we do already.
+    /// Handles a peer's eviction of our own record: writes a version that is not covered, or sends
+    /// the peer the eviction that already resulted.
     pub(super) fn on_own_evicted(
         &mut self,
         now: Time,
         group: &GroupName,
-        way: (NetId, Path),
+        route: (NetId, Path),
         eviction: Eviction,
     ) {
         let Some(own) = self.groups().set.group(group) else { return };
         let is_paused = own.conflict().paused_until().is_some_and(|until| until > millis(now));
         if let Some(later) = own.reset_eviction() {
-            self.send_evictions(now, group, way, &[later]);
+            self.send_evictions(now, group, route, &[later]);
         } else if is_paused {
             self.count("own", "conflict goes on");
         } else if self.own_evictions.len() < self.config.limits.groups {
@@ -93,8 +94,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// We came back below what somebody claims that we wrote: it is to be dropped everywhere, or we
-    /// are not heard.
+    /// Broadcasts the eviction of claims beyond the horizon: otherwise no member would accept our
+    /// records.
     pub(super) fn announce_own_eviction(&mut self, now: Time, group: &GroupName, eviction: Eviction) {
         self.count("own", "came back below what was claimed");
         self.emit(NodeEvent::HorizonClaimEvicted { group: group.clone(), above: eviction.least });

@@ -1,6 +1,6 @@
-//! Before its first write in a group a node without a record, or with a storage that is doubted,
-//! asks what others know of it, so that a lost disk, or one that lacks something, is found before
-//! it is written over. Knows nothing of what is to be written.
+//! First-write probe: before its first write in a group, a node without a stored record, or with a
+//! suspect store, asks peers for its record. So a disk that was lost, or that lost its last
+//! commits, is detected before old state is overwritten.
 
 use std::collections::BTreeSet;
 
@@ -14,38 +14,37 @@ use super::anti_entropy::exchange::Route;
 use super::write::QueuedWrite;
 use crate::store::Store;
 
-/// A first write in a group waits for what others know of us.
+/// The probe before a first write in a group.
 #[derive(Clone, Debug)]
 pub(super) struct FirstWriteProbe {
-    /// No longer than this.
+    /// Time at which the write goes ahead without an answer.
     until: Time,
-    /// When to ask the next.
+    /// Time of the next question.
     ask_at: Time,
-    /// How many were asked.
+    /// Number of questions sent.
     asked: u32,
 }
 
-/// How often others are asked within the time of hearing.
+/// Number of questions within the time of the probe.
 const MAX_PROBES: u32 = 4;
 
 impl FirstWriteProbe {
-    /// When something is to be done about it.
+    /// Time at which this probe needs action.
     pub(super) fn due(&self) -> Time {
         self.ask_at.min(self.until)
     }
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// Whether a first write in a group has to wait for what others know of us: so a lost disk is
-    /// found before it is written over.
+    /// Whether a first write in a group must wait for a probe.
     fn needs_probe(&self, group: &GroupName) -> bool {
         let me = self.me();
-        let hear = !self.config.timing.first_write_probe.is_zero() && !self.config.single_node;
-        let is_sure = self.groups().record(group, me).is_some() && !self.loss_suspected_in.contains(group);
-        hear && !self.probed.contains(group) && !is_sure
+        let is_enabled = !self.config.timing.first_write_probe.is_zero() && !self.config.single_node;
+        let is_certain = self.groups().record(group, me).is_some() && !self.loss_suspected_in.contains(group);
+        is_enabled && !self.probed.contains(group) && !is_certain
     }
 
-    /// Others said what they know of us in the group, or that they know nothing.
+    /// A peer reported our record in the group, or that it has none.
     pub(super) fn on_probe_answered(&mut self, now: Time, group: &GroupName) {
         self.exclude_loss_in(group);
         if self.first_write_probes.remove(group).is_some() {
@@ -54,8 +53,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// First writes that came begin to wait, those that waited long enough end, and others are
-    /// asked what they know of us.
+    /// Starts probes for new first writes, ends those that timed out, and sends the questions that
+    /// are due.
     pub(super) fn probe_before_writing(&mut self, now: Time) {
         let times = self.config.timing;
         let queued = self.write_queue.iter().filter_map(|queued| match queued {
@@ -98,7 +97,7 @@ impl<S: Store> NodeMachine<S> {
             probe.asked += 1;
             let turn = probe.asked - 1;
             if let Some(to) = self.choose_probe_target(&group, turn) {
-                // What was not answered twice may get through by a connection.
+                // After two unanswered questions, a connection may get through.
                 let by = if turn < 2 { Transport::Udp } else { Transport::Tcp };
                 self.send_probe(now, group, (to, by));
             }
@@ -111,7 +110,7 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, body, by);
     }
 
-    /// A node was found: if the members of a group that we are about to write in meet there, it is
+    /// Handles a discovered peer: if it is a rendezvous node of a group that is being probed, it is
     /// asked.
     pub(super) fn probe_rendezvous(&mut self, now: Time, node: NetId) {
         let open = self.first_write_probes.iter().filter(|(_, probe)| probe.asked < MAX_PROBES / 2);
@@ -125,7 +124,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Somebody knows a member of a group that we are about to write in.
+    /// A peer named a member of a group that is being probed: asks that member.
     pub(super) fn probe_contact(&mut self, now: Time, group: &GroupName, member: NetId) {
         if self.first_write_probes.contains_key(group) && member != self.me() {
             self.send_probe(now, group.clone(), (member, Transport::Udp));

@@ -1,5 +1,4 @@
-//! Forgetting other members: the one thing that a node writes about others. Knows nothing of
-//! whether they live.
+//! Forgetting of other members, the only write about another member.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +41,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A member is forgotten on the draft of a group.
+    /// Marks a member as forgotten in the draft of its group.
     pub(super) fn draft_forget(
         &mut self,
         drafts: &mut BTreeMap<GroupName, Draft>,
@@ -68,8 +67,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// All members are told, and the one who is forgotten: if it lives, it comes back in a new
-    /// life.
+    /// Broadcasts a forgotten record to all members and to the forgotten one: if it is alive, it
+    /// refutes the record.
     pub(super) fn broadcast_forget(
         &mut self,
         now: Time,
@@ -83,7 +82,7 @@ impl<S: Store> NodeMachine<S> {
         let body = Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts });
         let outgoing = |body, to| GroupBroadcast { body, whole_body: None, topic: None, to, multicast: true };
         if waits(answer.wait.count) {
-            // Nobody waits for who is forgotten: it may be dead.
+            // The forgotten member may be dead, so the wait does not include it.
             self.send(now, member, body.clone(), Transport::Udp);
             let opened = self.open_waits(now, group, &Subject::Forgotten(record), vec![answer]);
             for wait in opened {
@@ -100,8 +99,8 @@ impl<S: Store> NodeMachine<S> {
         self.hasten(now, self.config.timing.exchange_interval_active);
     }
 
-    /// A member was forgotten: if it is a member of no group that is held, it is listed as a peer
-    /// no longer, until it sends something itself.
+    /// Unlists a forgotten member as a peer, if it is a member of no hosted group, until it sends a
+    /// message itself.
     pub(super) fn unlist_if_forgotten(&mut self, now: Time, member: NetId) {
         let version = |group: &GroupName| self.groups().version(group, member);
         let versions: Vec<_> = self.groups().hosted.keys().filter_map(version).collect();
@@ -110,7 +109,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Drops removals that are kept for too long.
+    /// Purges removed items beyond the retention, and expires contacts and evictions.
     pub(super) fn purge(&mut self, now: Time) {
         self.purge_at = now + self.config.timing.purge_interval;
         let (policy, age) = (self.config.purge, self.config.timing.contact_ttl);
@@ -122,7 +121,8 @@ impl<S: Store> NodeMachine<S> {
             let fingerprint = groups.set.group(&name).map_or(0, |replica| replica.state().fingerprint());
             let Some(hosted) = groups.hosted.get_mut(&name) else { continue };
             groups.set.edit(&name, |replica: &mut Replica| replica.expire_evictions(millis));
-            // Removals change the fingerprint when they are made.
+            // A removal changes the fingerprint, so an equal one means that nothing is to be
+            // purged.
             if std::mem::replace(&mut hosted.purged_fingerprint, fingerprint) != fingerprint {
                 groups.set.edit(&name, |replica: &mut Replica| replica.purge(policy));
             }

@@ -1,5 +1,5 @@
-//! Introductions: groups that are held here are compared with nodes that are said to hold them and
-//! of which nothing is held yet (leads). Every lead has its own time, and those of one node go in
+//! Host probes: hosted groups are compared with nodes that are reported to host them and have no
+//! record here yet (candidates). Each candidate has its own schedule, and those of one node go in
 //! one message.
 
 use std::collections::BTreeMap;
@@ -13,19 +13,19 @@ use super::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// A lead is followed this often, first by datagram, then by connection; then its node is taken to
-/// be dead.
+/// Number of attempts for one candidate, first by datagram, then by connection; then the node is
+/// presumed dead.
 const MAX_TRIES: u32 = 3;
-/// The time after which a lead is followed again, doubled by each try.
+/// Delay before the second attempt; it doubles with each one.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 impl<S: Store> NodeMachine<S> {
-    /// When a lead is due.
+    /// Time at which a candidate is due.
     pub(super) fn next_host_probe(&self) -> Option<Time> {
         self.groups().host_probe_at
     }
 
-    /// Follows the leads that are due.
+    /// Probes the candidates that are due.
     pub(super) fn probe_hosts(&mut self, now: Time) {
         let groups = self.groups_mut();
         let mut next: Option<Time> = None;
@@ -57,7 +57,7 @@ impl<S: Store> NodeMachine<S> {
         }
         groups.host_probe_at = next;
         for (node, (tries, names)) in to {
-            // Where datagrams do not come through, connections may.
+            // Where datagrams are lost, a connection may work.
             let again = tries > 1 && !planted(Bug::DatagramsOnly);
             let by = if again { Transport::Tcp } else { self.transport_for(node, Transport::Udp) };
             self.count("anti-entropy", "introduced");

@@ -1,5 +1,4 @@
-//! What follows from what came by broadcast, and from what the broadcaster tells. Knows nothing of
-//! anti-entropy but that it goes faster.
+//! Follow-ups of received broadcasts and of the broadcaster's events.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -11,18 +10,18 @@ use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// Of those who heard an old record by multicast, about so many answer.
+/// Approximate number of nodes that reply to an outdated record in a multicast.
 const ANSWERS: u64 = 3;
-/// Answers that wait for their time, at most.
+/// Maximum number of delayed replies.
 const MAX_REPLIES: usize = 256;
 
-/// Whether there are nine tenths of what may be.
+/// Whether a group has nine tenths of the maximum number of records.
 pub(super) const fn is_near_limit(records: usize, max: usize) -> bool {
     records >= max - max / 10
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// Records were taken.
+    /// Follows up merged records.
     pub(super) fn on_merged(
         &mut self,
         now: Time,
@@ -43,10 +42,10 @@ impl<S: Store> NodeMachine<S> {
                 self.unstored_broadcasts.pop_front();
             }
             self.unstored_broadcasts.push_back((Some(group.clone()), id));
-            if let Some(told) =
+            if let Some(informed) =
                 self.groups_mut().hosted.get_mut(group).and_then(|hosted| hosted.informed.as_mut())
             {
-                told.insert(id.origin);
+                informed.insert(id.origin);
             }
             self.hasten(now, self.config.timing.exchange_interval_active);
         } else {
@@ -56,7 +55,7 @@ impl<S: Store> NodeMachine<S> {
         self.schedule_write_back(now, false);
     }
 
-    /// Says once that a group has nearly as many records as may be.
+    /// Reports, once, that a group nearly has the maximum number of records.
     fn warn_if_near_limit(&mut self, group: &GroupName) {
         let max = self.config.limits.records;
         let Some(records) = self.groups().replica(group).map(|replica| replica.state().records().len())
@@ -70,8 +69,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The sender has older records than we do: it is told our versions. Of many who heard it, a
-    /// few tell.
+    /// Replies to a sender with outdated records with our versions of them. Of many receivers of a
+    /// multicast, only a few reply.
     pub(super) fn on_sender_behind(
         &mut self,
         now: Time,
@@ -111,35 +110,35 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The time of an answer has come.
+    /// Sends a delayed reply that is due.
     pub(super) fn send_due_replies(&mut self, now: Time) {
         if let Some((_, to, body)) = self.delayed_replies.pop_front() {
             self.send(now, to, body, Transport::Udp);
         }
     }
 
-    /// The broadcaster tells something.
+    /// Handles an event of the broadcaster.
     pub(super) fn on_broadcaster_event(&mut self, now: Time, event: gm_broadcast::BroadcastEvent) {
-        use gm_broadcast::BroadcastEvent as Told;
+        use gm_broadcast::BroadcastEvent as Event;
         match event {
-            // What cannot be said is answered where it is to be said.
-            Told::Started { .. } | Told::Rejected { .. } => {}
-            Told::Acks { tag, report, parts } => self.on_acks(now, tag, report, parts),
-            Told::PersistRequested(id) => self.on_store_wanted(now, id),
-            Told::NodeFound(node) => {
+            // `broadcast` handles a rejection.
+            Event::Started { .. } | Event::Rejected { .. } => {}
+            Event::Acks { tag, report, parts } => self.on_acks(now, tag, report, parts),
+            Event::PersistRequested(id) => self.on_store_wanted(now, id),
+            Event::NodeFound(node) => {
                 self.peers_changed = true;
                 self.on_peer_found(now, node);
-                self.emit(NodeEvent::Broadcast(Told::NodeFound(node)));
+                self.emit(NodeEvent::Broadcast(Event::NodeFound(node)));
             }
-            Told::IdentityClash => self.emit(NodeEvent::DuplicateAddress),
-            Told::Near(_)
-            | Told::Far(_)
-            | Told::Island(_)
-            | Told::Unopened(_)
-            | Told::DatagramReachability { .. }
-            | Told::Stalled(_)
-            | Told::SeedTrouble { .. }
-            | Told::SeedReached(_) => self.emit(NodeEvent::Broadcast(event)),
+            Event::IdentityClash => self.emit(NodeEvent::DuplicateAddress),
+            Event::Near(_)
+            | Event::Far(_)
+            | Event::Island(_)
+            | Event::Unopened(_)
+            | Event::DatagramReachability { .. }
+            | Event::Stalled(_)
+            | Event::SeedTrouble { .. }
+            | Event::SeedReached(_) => self.emit(NodeEvent::Broadcast(event)),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Groups that are no longer held: a node that left tells it until somebody has it, and then keeps
-//! its own record only. Knows nothing of how it is told.
+//! Leaving: a node that left a group keeps hosting it until a peer has acknowledged the leave, and
+//! then keeps only its own record.
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
@@ -12,7 +12,7 @@ use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
 impl<S: Store> NodeMachine<S> {
-    /// We left, and perhaps long since: the group is held on until somebody has it.
+    /// Starts or continues hosting a group after a leave, until a peer has acknowledged it.
     pub(super) fn on_left(&mut self, now: Time, group: &GroupName) {
         if self.config.observe {
             return;
@@ -26,7 +26,7 @@ impl<S: Store> NodeMachine<S> {
         self.release_if_left(now, group);
     }
 
-    /// A group that we left is let go if its time is over, or if there is nobody to tell.
+    /// Releases a group that was left, if its time is over or no other member exists.
     pub(super) fn release_if_left(&mut self, now: Time, group: &GroupName) {
         let groups = self.groups();
         let Some(hosted) = groups.hosted.get(group) else { return };
@@ -34,19 +34,19 @@ impl<S: Store> NodeMachine<S> {
         let me = self.me();
         let members = groups.set.group(group).map(|replica| replica.state().members());
         let alone = !members.into_iter().flatten().any(|member| member != me);
-        // Before the group was compared there may be members that we do not know.
+        // Before the group was compared, there may be unknown members.
         let nobody = alone && (hosted.was_compared() || self.config.single_node);
         if (until <= now || nobody) && !self.is_needed(group) {
             self.release(now, group);
         }
     }
 
-    /// Another node that holds a group holds of it what we do.
+    /// Notes that another host of a group is in sync.
     pub(super) fn note_in_sync(&mut self, now: Time, group: &GroupName, with: NetId) {
         let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
         (hosted.last_equal, hosted.differs_since, hosted.unsettled_turns) = (Some((with, now)), None, 0);
         if hosted.leaving_until.is_some() {
-            // Somebody has our leave.
+            // The peer has the leave.
             hosted.leaving_until = Some(now);
         }
         if !std::mem::replace(&mut hosted.in_sync, true) {
@@ -57,7 +57,7 @@ impl<S: Store> NodeMachine<S> {
         self.release_if_left(now, group);
     }
 
-    /// A peer knows of nobody in a group in which we know nobody else.
+    /// Notes that an exchange confirmed that no other member of a group is known.
     pub(super) fn note_sole_member(&mut self, now: Time, group: &GroupName) {
         let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
         hosted.is_sole = true;
@@ -65,13 +65,13 @@ impl<S: Store> NodeMachine<S> {
         self.release_if_left(now, group);
     }
 
-    /// Whether a group that was left is still needed: a write in it waits for the storage, or for
-    /// other members.
+    /// Whether a group that was left is still needed: a write in it waits for the store or for
+    /// acks.
     fn is_needed(&self, group: &GroupName) -> bool {
         self.write_queue.iter().any(|queued| queued.group() == group) || self.waits.is_any_in(group)
     }
 
-    /// A group is let go if there is no reason to hold it.
+    /// Releases a group that nothing requires to be hosted.
     pub(super) fn release_if_idle(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
         let wanted = self.config.observe
@@ -84,14 +84,13 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Keeps of a group only what we wrote ourselves, and one of its members.
+    /// Stops hosting a group: keeps this node's own record, and one member as a contact.
     fn release(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
         let groups = self.groups_mut();
-        let broadcasts =
-            groups.hosted.remove(group).and_then(|hosted| hosted.host_candidates.last().copied());
+        let candidate = groups.hosted.remove(group).and_then(|hosted| hosted.host_candidates.last().copied());
         groups.changed_groups.insert(group.clone());
-        let (mut others, mut contact) = (Vec::new(), broadcasts.map(|lead| lead.node));
+        let (mut others, mut contact) = (Vec::new(), candidate.map(|candidate| candidate.node));
         if let Some(replica) = groups.set.group(group) {
             let state = replica.state();
             others = state.records().map(gm_data::Record::member).filter(|member| *member != me).collect();
@@ -106,8 +105,8 @@ impl<S: Store> NodeMachine<S> {
         self.announcements.remove(group);
         self.topics.remove(group);
         self.pulls.retain(|(name, _), _| name != group);
-        // What was said of it and is not stored yet will not be; nor, perhaps, what was said of we
-        // know not which.
+        // Records of the group that are not stored yet never will be. The same may hold for
+        // broadcasts whose group is not known.
         if !others.is_empty() {
             self.released_at = Some(now);
         }
@@ -121,17 +120,17 @@ impl<S: Store> NodeMachine<S> {
         if !others.is_empty() {
             let dropped = others.into_iter().map(|member| (group.clone(), member)).collect();
             self.store.submit(now, Batch { removed: dropped, ..Batch::default() });
-            let flight = super::PendingBatch::Learned {
+            let pending = super::PendingBatch::Learned {
                 records: vec![],
                 broadcasts: vec![],
                 contacts: false,
                 peers: false,
             };
-            self.pending_batches.push_back(flight);
+            self.pending_batches.push_back(pending);
         }
     }
 
-    /// Groups whose time of telling is over.
+    /// Releases the groups whose leave has timed out.
     pub(super) fn end_leaving(&mut self, now: Time) {
         let left = self
             .groups()

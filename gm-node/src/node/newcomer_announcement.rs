@@ -1,7 +1,7 @@
-//! What we wrote when we knew few members is told to those whom we find next: else a newcomer
-//! without multicast, who at first knows one node, would be known to all only after as many
-//! exchanges of anti-entropy, one after the other, as a rumour takes. Ends when we are not new any
-//! more, and somebody holds the same as we do. Knows nothing of how members are found.
+//! Newcomer announcements. A node that has just joined knows few members, so its first writes reach
+//! few. It sends its record again to members that it discovers in its first seconds; otherwise a
+//! newcomer without multicast would spread only at gossip speed, in O(log n) consecutive exchanges.
+//! Announcements end when the node is no newcomer any more and its group was compared.
 
 use std::time::Duration;
 
@@ -14,32 +14,34 @@ use super::dissemination::GroupBroadcast;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// What is found comes in pieces: they are waited for so long, and up to as long again, so that not
-/// all who start at one time tell at one time.
+/// Members are discovered in batches. An announcement waits for this time to collect them, plus a
+/// random time of up to the same length, so that nodes that start together do not all send at once.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Who began within so many seconds of us begins with us.
+/// Members whose incarnations began within this number of seconds of ours are considered to start
+/// together with us.
 const START_WINDOW_SECONDS: u64 = 10;
-/// If more than one in so many members begin with us, and they would tell all members more than
-/// [`MAX_SENDS`] times, it is left to anti-entropy: that carries many records at a time. (200 that
-/// start at one time without multicast: all the same after 1.2 s with 61 sends each; if they tell
-/// each other, 0.7 s with 250.)
+/// If more than one in this number of members start together, and announcements would total more
+/// than [`MAX_SENDS`], they are left to anti-entropy, which carries many records at a time. (Of 200
+/// nodes that start at once without multicast, all are in sync after 1.2 s with 61 messages each;
+/// with announcements, after 0.7 s with 250.)
 const NEWCOMER_FRACTION: u64 = 8;
 const MAX_SENDS: u64 = 1 << 10;
-/// A longer record is left to anti-entropy, which carries of it what somebody lacks.
+/// A record with more items is left to anti-entropy, which sends only what a peer lacks.
 const MAX_ITEMS: usize = 4_096;
 
 impl<S: Store> NodeMachine<S> {
-    /// When somebody is to be told.
+    /// Time of the next announcement.
     pub(super) fn next_announcement(&self) -> Option<Time> {
         self.announcements.values().min().copied()
     }
 
-    /// Whether those who will be found in a group are to be told what we write now.
+    /// Whether this node is a newcomer in a group, so that its record is to be announced to members
+    /// discovered later.
     pub(super) fn is_newcomer_in(&self, now: Time, group: &GroupName) -> bool {
         self.is_eager(now) || self.groups().hosted.get(group).is_some_and(|hosted| !hosted.was_compared())
     }
 
-    /// Anti-entropy found something in a group.
+    /// Schedules an announcement after anti-entropy merged records of a group.
     pub(super) fn schedule_announcement(&mut self, now: Time, group: &GroupName) {
         let new = self.is_newcomer_in(now, group);
         let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };
@@ -55,7 +57,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Tells those who are due.
+    /// Sends the announcements that are due.
     pub(super) fn send_due_announcements(&mut self, now: Time) {
         let due: Vec<GroupName> =
             self.announcements.iter().filter(|(_, at)| **at <= now).map(|(group, _)| group.clone()).collect();
@@ -69,17 +71,19 @@ impl<S: Store> NodeMachine<S> {
         let groups = self.groups();
         let short = |own: &&Record| own.is_member() && own.item_counts().1 <= MAX_ITEMS;
         let Some(own) = groups.record(group, self.me()).filter(short).cloned() else { return };
-        let Some(told) = groups.hosted.get(group).and_then(|hosted| hosted.informed.as_ref()) else { return };
+        let Some(informed) = groups.hosted.get(group).and_then(|hosted| hosted.informed.as_ref()) else {
+            return;
+        };
         let ranges: Vec<KeyRange> = own.items().map(|item| item.range()).collect();
         let mut to = self.concerned_members(group, &ranges);
-        to.retain(|node| !told.contains(node) && !self.broadcaster.is_near(*node));
+        to.retain(|node| !informed.contains(node) && !self.broadcaster.is_near(*node));
         if to.is_empty() || self.many_started_together(group, &own) {
             return;
         }
-        if let Some(told) =
+        if let Some(informed) =
             self.groups_mut().hosted.get_mut(group).and_then(|hosted| hosted.informed.as_mut())
         {
-            told.extend(&to);
+            informed.extend(&to);
         }
         self.count("own", "told again");
         let body =
@@ -93,8 +97,8 @@ impl<S: Store> NodeMachine<S> {
         );
     }
 
-    /// Whether so many members began when we did, as far as the hint in their incarnations says,
-    /// that anti-entropy is cheaper.
+    /// Whether the number of members that started together, by the time hint in their incarnations,
+    /// makes anti-entropy cheaper.
     fn many_started_together(&self, group: &GroupName, own: &Record) -> bool {
         let second = |record: &Record| record.version().incarnation.get() >> 16;
         let ours = second(own);

@@ -1,4 +1,4 @@
-//! What can be asked of a node, all from memory. Changes nothing.
+//! Read access to a node, all from memory.
 
 use gm_broadcast::{Broadcaster, Time};
 use gm_clock::NetId;
@@ -11,47 +11,46 @@ use crate::event::NodeCounters;
 use crate::groups::Groups;
 use crate::store::Store;
 
-/// How a group stands here.
+/// Status of a hosted group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupStatus {
-    /// Its name.
+    /// Name of the group.
     pub name: GroupName,
-    /// Members.
+    /// Number of members.
     pub members: usize,
-    /// Live items.
+    /// Number of live items.
     pub items: usize,
-    /// Records: members, who left, and the forgotten. They count towards
+    /// Number of records: members, members that left, and forgotten ones. They count towards
     /// [`NodeLimits::records`](crate::NodeLimits).
     pub records: usize,
-    /// Of them, the forgotten.
+    /// Number of forgotten records among them.
     pub former: usize,
-    /// The fingerprint: equal where two nodes hold the same.
+    /// Fingerprint: equal on two nodes that are in sync.
     pub fingerprint: u128,
-    /// Whether another holder held the same, at any time since the start.
+    /// Whether another host was in sync at any time since the start.
     pub in_sync: bool,
-    /// How far it was compared with other holders.
+    /// Extent to which the group was compared with other hosts.
     pub freshness: Freshness,
-    /// Whether we are a member.
+    /// Whether this node is a member.
     pub is_member: bool,
-    /// Whether we left and still tell it.
+    /// Whether this node left, and hosts the group until the leave is acknowledged.
     pub is_leaving: bool,
-    /// Whether there are nearly as many records as may be.
+    /// Whether the group has at least nine tenths of the maximum number of records.
     pub is_near_limit: bool,
-    /// Whether a bound keeps records out.
+    /// Whether a limit refused a record.
     pub is_at_limit: bool,
-    /// Whether another node writes under our identity.
+    /// An identity conflict: another node writes under this node's identity.
     pub conflict: Option<ConflictStatus>,
 }
 
-/// Another node writes under our identity.
+/// An identity conflict: another node writes under this node's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConflictStatus {
-    /// For how long nothing is written any more, in milliseconds, if nothing new is claimed
-    /// meanwhile.
+    /// Time until writes resume, in milliseconds, unless another foreign record comes.
     pub pause_millis: u64,
-    /// The greatest version that was claimed.
+    /// The greatest foreign version.
     pub claim: Option<Version>,
-    /// Who passed it on last: the other node, or one that had it from it.
+    /// The peer that last sent a foreign record: its writer, or a node that received it.
     pub reported_by: Option<NetId>,
 }
 
@@ -61,65 +60,65 @@ impl<S: Store> NodeMachine<S> {
         &self.config
     }
 
-    /// The broadcaster: whom we know, hear, are connected to.
+    /// The broadcaster: peers, reception, connections.
     pub const fn broadcaster(&self) -> &Broadcaster<impl gm_broadcast::Handler + use<S>> {
         &self.broadcaster
     }
 
-    /// Who is known, near and far, without ourselves.
+    /// The known peers, near and far.
     pub fn peers(&self) -> Vec<NetId> {
         self.broadcaster.known()
     }
 
-    /// The storage.
+    /// The store.
     pub const fn store(&self) -> &S {
         &self.store
     }
 
-    /// The groups that are held, in the order of their names.
+    /// The hosted groups, in the order of their names.
     pub fn hosted_groups(&self) -> impl Iterator<Item = &GroupName> + '_ {
         self.groups().hosted.keys()
     }
 
-    /// The groups that are not held, each with a member of it.
+    /// The known groups that are not hosted, each with a member.
     pub fn contacts(&self) -> impl Iterator<Item = (&GroupName, NetId)> + '_ {
         self.groups().contacts.iter()
     }
 
-    /// Whether the contact table was full lately: at most so many groups that are not held,
-    /// [`NodeLimits::contacts`](crate::NodeLimits), are known by their names.
+    /// The limit [`NodeLimits::contacts`](crate::NodeLimits), if the contact table was full
+    /// recently.
     pub fn contacts_full(&self) -> Option<usize> {
         self.groups().contacts_full.then_some(self.config.limits.contacts)
     }
 
-    /// The groups of which we are a member.
+    /// The groups of which this node is a member.
     pub fn own_groups(&self) -> impl Iterator<Item = &GroupName> + '_ {
         let me = self.me();
         self.hosted_groups().filter(move |group| self.view(group).is_some_and(|view| view.is_member(me)))
     }
 
-    /// The state of a group that is held, with its index. A clone of it costs nothing and stays as
-    /// it is.
+    /// The current state of a hosted group, with its index. A clone costs constant time, and does
+    /// not change.
     pub fn view(&self, group: &GroupName) -> Option<&View> {
         self.groups().replica(group).map(Replica::view)
     }
 
-    /// The members of a group that is held, in their order.
+    /// The members of a hosted group, in order.
     pub fn members(&self, group: &GroupName) -> Vec<NetId> {
         self.view(group).map(|view| view.members().collect()).unwrap_or_default()
     }
 
-    /// All that is served and wanted in a group that is held.
+    /// The live items of a hosted group.
     pub fn topology(&self, group: &GroupName) -> Option<ItemSet<'_>> {
         self.view(group).map(|view| view.items())
     }
 
-    /// What we wrote ourselves in a group, held or not.
+    /// This node's own record in a group, hosted or not.
     pub fn own_record(&self, group: &GroupName) -> Option<&Record> {
         self.groups().record(group, self.me())
     }
 
-    /// How a group stands.
+    /// The status of a hosted group.
     pub fn status(&self, now: Time, group: &GroupName) -> Option<GroupStatus> {
         let replica = self.groups().replica(group)?;
         let hosted = self.groups().hosted.get(group)?;
@@ -147,31 +146,31 @@ impl<S: Store> NodeMachine<S> {
         })
     }
 
-    /// What this node counted, beside its broadcaster.
+    /// The node's counters, in addition to those of its broadcaster.
     pub const fn counters(&self) -> &NodeCounters {
         let groups: &Groups = self.broadcaster.handler();
         &groups.counters
     }
 
-    /// How much is held, each part beside its bound: (what, how many, at most).
+    /// The use of each limit: (name, used, maximum).
     pub fn usage(&self) -> [(&'static str, usize, usize); 10] {
-        let bounds = &self.config.limits;
+        let limits = &self.config.limits;
         let groups = self.groups();
         let records =
             groups.hosted.keys().filter_map(|name| self.view(name)).map(|view| view.records().len()).max();
         [
-            ("groups", groups.hosted.len(), bounds.groups),
-            ("contacts", groups.contacts.len(), bounds.contacts),
-            ("records", records.unwrap_or(0), bounds.records),
-            ("writes", self.write_queue.len(), bounds.writes),
-            ("waits", self.waits.len(), bounds.waits + bounds.writes),
-            ("watchers", self.watchers.len(), bounds.watchers),
+            ("groups", groups.hosted.len(), limits.groups),
+            ("contacts", groups.contacts.len(), limits.contacts),
+            ("records", records.unwrap_or(0), limits.records),
+            ("writes", self.write_queue.len(), limits.writes),
+            ("waits", self.waits.len(), limits.waits + limits.writes),
+            ("watchers", self.watchers.len(), limits.watchers),
             (
                 "watch-bytes",
                 usize::try_from(self.watchers.retained_bytes()).unwrap_or(usize::MAX),
-                bounds.watch_bytes,
+                limits.watch_bytes,
             ),
-            ("questions", self.pulls.len(), bounds.pulls),
+            ("questions", self.pulls.len(), limits.pulls),
             ("replies", self.delayed_replies.len(), 256),
             ("unstored", self.unstored_broadcasts.len(), self.config.broadcast.limits.cached_broadcasts + 1),
         ]

@@ -1,7 +1,7 @@
-//! What a rendezvous node does: it answers registrations with other members of the groups, and
-//! refers members to nodes that are better rendezvous nodes than itself, as the iterative lookup of
-//! Kademlia does. So a newcomer that knows one node registers in the end where all others do. See
-//! `registration.rs` for the other side.
+//! The rendezvous node's side of registration: answers registrations with other members of the
+//! groups, and refers members to nodes that rank higher, as in the iterative lookup of Kademlia
+//! (Maymounkov and Mazières 2002). So a newcomer that knows a single node ends up registering where
+//! all others do. The member's side is `registration.rs`.
 
 use std::collections::BTreeSet;
 
@@ -15,31 +15,32 @@ use crate::groups::Source;
 use crate::rendezvous::{COUNT, best, key};
 use crate::store::Store;
 
-/// Better nodes that are named for one group: some of them may be dead.
+/// Number of nodes named in a referral for one group; some of them may be dead.
 const MAX_REFERRED_NODES: usize = 4;
-/// The maximum of names of one message for which its sender is referred to others.
+/// Maximum number of names in one message for which its sender is referred to other nodes.
 const MAX_REFERRED_GROUPS: usize = 32;
 
 impl<S: Store> NodeMachine<S> {
-    /// A node registers as a member of a group. Returns what is to be answered, and whether it had
-    /// not registered before.
+    /// Handles a registration. Returns the entry to reply with, and whether the node had not
+    /// registered before.
     pub(super) fn on_registration(
         &mut self,
         now: Time,
         from: NetId,
         name: &GroupName,
     ) -> (Option<GroupEntry>, bool) {
-        let noted = self.groups_mut().discover(now, name, from, Source::Direct, from);
+        let discovered = self.groups_mut().discover(now, name, from, Source::Direct, from);
         if let Some(replica) = self.groups().replica(name) {
-            return (Some(GroupEntry::Hosted(replica.state().fingerprint())), noted.is_new);
+            return (Some(GroupEntry::Hosted(replica.state().fingerprint())), discovered.is_new);
         }
         let other = self.groups_mut().contacts.refer_to_other(name, from);
-        // That no other member is known is said each time; who else is a member, if it is news.
-        let other = other.map_or(Some(from), |other| noted.has_news.then_some(other));
-        (other.map(GroupEntry::Contact), noted.is_new)
+        // A reply that no other member is known is always sent; another member is named only if it
+        // is news.
+        let other = other.map_or(Some(from), |other| discovered.has_news.then_some(other));
+        (other.map(GroupEntry::Contact), discovered.is_new)
     }
 
-    /// Tells a node which ones are better rendezvous nodes than this one for those groups.
+    /// Refers a node to those that rank higher than this one for some groups.
     pub(super) fn refer(&mut self, now: Time, to: NetId, names: &[GroupName]) {
         if names.is_empty() {
             return;
@@ -56,14 +57,14 @@ impl<S: Store> NodeMachine<S> {
         self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Introduce { to, nodes });
     }
 
-    /// Nodes that are known, and answered when they were last asked.
+    /// Known nodes that are not unresponsive.
     pub(super) fn candidates(&self) -> Vec<NetId> {
         let mut known = self.broadcaster.known();
         known.retain(|node| !self.registrations.is_unresponsive(*node));
         known
     }
 
-    /// The rendezvous nodes of a group, as far as is known here, without this node.
+    /// The other rendezvous nodes of a group, as far as is known here.
     pub(super) fn rendezvous_of(&self, group: &GroupName) -> Vec<NetId> {
         let mut nodes = self.ranked_for(group);
         nodes.retain(|node| *node != self.me());

@@ -1,12 +1,12 @@
-//! Registration at rendezvous nodes: every member of a group makes itself known to the nodes at
-//! which the group's members meet (see `rendezvous.rs`). There it learns who else is a member (see
-//! `registrar.rs`), so two nodes that join a group find each other within a round trip or two,
-//! however many groups the cluster has.
+//! The member's side of registration: each member of a group registers with the group's rendezvous
+//! nodes (see `rendezvous.rs`) and learns from them who else is a member (see `registrar.rs`). So
+//! two nodes that join a group find each other within one or two round trips, however many groups
+//! the cluster has.
 //!
-//! A node registers when it joins, when a better rendezvous node is found, and again every few
+//! A node registers when it joins, when a higher-ranked node is discovered, and again every few
 //! minutes. Names go in pages, one page at a time to each node, and every page is answered. A node
-//! that does not answer is left out for a while, longer each time, and the next best one takes its
-//! part.
+//! that does not answer is skipped for a while, longer each time, and the next best one replaces
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,63 +26,62 @@ mod unresponsive;
 
 use unresponsive::UnresponsiveNodes;
 
-/// The best nodes for a group are remembered beyond those that are used, as some may not answer.
+/// Number of ranked nodes kept for a group: more than the rendezvous nodes, as some may not answer.
 const MAX_RANKED: usize = 4;
-/// The maximum of names on a page, and about of their bytes, so that a page fits into a datagram.
+/// Maximum number of names on a page, and the approximate maximum of their bytes, so that a page
+/// fits into a datagram.
 const PAGE_NAMES: usize = 64;
 const PAGE_BYTES: usize = 900;
-/// A page is sent this often before its receiver is left out: first by datagram, then by
+/// Number of times a page is sent before its receiver is skipped: first by datagram, then by
 /// connection.
 const MAX_TRIES: u32 = 2;
-/// A page that is not answered within this time is sent again.
+/// Time after which an unanswered page is sent again.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
-/// A member that knows no other one registers after this time and up to twice as long: nodes that
-/// start together find each other otherwise meanwhile.
+/// Minimum delay before a member without other known members registers (at most twice as long):
+/// nodes that start together find each other otherwise in the meantime.
 const JOIN_DELAY: Duration = Duration::from_millis(20);
-/// All other members register at a new rendezvous node within this part of the time between two
-/// registrations, so that those of one group do not come at once.
+/// Fraction of the registration interval within which all other members register with a new
+/// rendezvous node, so that the members of one group do not register at once.
 const SPREAD_DIVISOR: u32 = 120;
-/// This many members keep a group known at its rendezvous nodes: where there are more, each one
-/// refreshes its registration less often.
+/// This number of members keeps a group registered: in larger groups, each member registers less
+/// often.
 const REFRESHING_MEMBERS: usize = 4;
 const MAX_SLOWDOWN: usize = 256;
-/// The maximum of registrations that a node refreshes a second.
+/// Maximum number of registrations that a node refreshes per second.
 const MAX_PER_SECOND: u32 = 4;
-/// The rendezvous nodes of a group are asked for members this often until a member answers: all
-/// members that they know may be dead.
+/// Number of queries to the rendezvous nodes until a member answers: all members that they know may
+/// be dead.
 const MAX_QUERIES: u32 = 3;
 
-/// The rendezvous nodes of our groups, and when to register there.
+/// The rendezvous nodes of our groups, and the times of registration.
 #[derive(Debug)]
 pub(super) struct Registrations {
     groups: BTreeMap<GroupName, RegisteredGroup>,
-    /// Pages that were sent and not answered yet, by receiver.
+    /// Pages that are sent and not answered yet, by receiver.
     pages: BTreeMap<NetId, PendingPage>,
     unresponsive: UnresponsiveNodes,
-    /// The time within which members register at a new rendezvous node.
+    /// Time within which members register with a new rendezvous node.
     spread: Duration,
     pub(super) at: Option<Time>,
     rng: Rng,
 }
 
-/// A group of which this node is a member.
 #[derive(Debug)]
 struct RegisteredGroup {
     key: u32,
-    /// This node's own weight.
     own_weight: Weight,
-    /// The best other nodes, the best one first.
+    /// The highest-ranked other nodes, best first.
     ranked: Vec<Weight>,
-    /// Whether `ranked` has all nodes that are known.
+    /// Whether `ranked` contains all known nodes.
     complete: bool,
-    /// When to register at each rendezvous node.
+    /// Time of the next registration with each rendezvous node.
     due: BTreeMap<NetId, DueRegistration>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct DueRegistration {
     at: Time,
-    /// Whether it can wait if another member is known by then.
+    /// Whether no other member was known; if one is known when due, the registration can wait.
     is_alone: bool,
 }
 
@@ -95,7 +94,7 @@ struct PendingPage {
 }
 
 impl RegisteredGroup {
-    /// The rendezvous nodes besides this one, which is one itself if its own weight is great
+    /// The rendezvous nodes other than this one, which is one itself if its own weight is great
     /// enough.
     fn rendezvous(&self) -> impl Iterator<Item = NetId> + '_ {
         let ranked = self.ranked.iter().enumerate();
@@ -103,22 +102,21 @@ impl RegisteredGroup {
         used.map(|(_, (_, node))| *node)
     }
 
-    /// Schedules registrations at rendezvous nodes that are new, and drops those at nodes that are
-    /// none any more.
+    /// Schedules registrations with new rendezvous nodes, and drops those with former ones.
     fn plan(&mut self, now: Time, soon: Duration, groups: &Groups, name: &GroupName) {
         let used: BTreeSet<NetId> = self.rendezvous().collect();
         self.due.retain(|node, _| used.contains(node));
         let others = others_of(groups, name);
-        let lonely = others == 0;
-        let wait = if lonely { JOIN_DELAY + soon.min(JOIN_DELAY) } else { soon * slowdown(others) };
+        let is_alone = others == 0;
+        let wait = if is_alone { JOIN_DELAY + soon.min(JOIN_DELAY) } else { soon * slowdown(others) };
         for node in used {
-            self.due.entry(node).or_insert(DueRegistration { at: now + wait, is_alone: lonely });
+            self.due.entry(node).or_insert(DueRegistration { at: now + wait, is_alone });
         }
     }
 }
 
 impl Registrations {
-    /// `seed` is the node's; numbers that are drawn here do not move those that are drawn
+    /// `seed` is the node's seed. A separate generator keeps the draws here independent of those
     /// elsewhere.
     pub(super) fn new(mut seed: [u8; 32], period: Duration) -> Registrations {
         seed[0] ^= 0x52;
@@ -140,24 +138,24 @@ impl Registrations {
         self.at = Some(self.at.map_or(at, |set| set.min(at)));
     }
 
-    /// A node that is known, or known again, may be a rendezvous node of any group.
+    /// Considers a node, new or answering again, as a rendezvous node of each group.
     fn consider(&mut self, now: Time, node: NetId, groups: &Groups) {
         let soon = self.random_delay();
-        for (name, enrolled) in &mut self.groups {
-            // Of the nodes behind the last one that is ranked, others may be better.
-            let max = if enrolled.complete { MAX_RANKED } else { enrolled.ranked.len() };
-            if insert(&mut enrolled.ranked, weight(enrolled.key, node), max).is_some() {
-                enrolled.plan(now, soon, groups, name);
+        for (name, registered) in &mut self.groups {
+            // Nodes beyond the last ranked one are unknown, and may rank higher.
+            let max = if registered.complete { MAX_RANKED } else { registered.ranked.len() };
+            if insert(&mut registered.ranked, weight(registered.key, node), max).is_some() {
+                registered.plan(now, soon, groups, name);
             } else {
-                enrolled.complete = false;
+                registered.complete = false;
             }
         }
         self.schedule_by(now);
     }
 
-    /// When to look again.
+    /// Time of the next action.
     fn next(&self) -> Option<Time> {
-        let dues = self.groups.values().flat_map(|enrolled| &enrolled.due);
+        let dues = self.groups.values().flat_map(|registered| &registered.due);
         let dues = dues.filter(|(node, _)| !self.pages.contains_key(node)).map(|(_, due)| due.at);
         dues.chain(self.pages.values().map(|page| page.due)).chain(self.unresponsive.next()).min()
     }
@@ -167,39 +165,39 @@ impl Registrations {
     }
 }
 
-/// The number of members of a group that are known besides this node.
+/// The number of other known members of a group.
 fn others_of(groups: &Groups, name: &GroupName) -> usize {
     let me = groups.me();
     let state = groups.set.group(name).map(Replica::state);
     state.map_or(0, |state| state.member_count() - usize::from(state.is_member(me)))
 }
 
-/// By what factor a member of a group with this many others registers less often.
+/// The factor by which registrations are rarer with this number of other members.
 fn slowdown(others: usize) -> u32 {
     let rarity = ((others + 1) / REFRESHING_MEMBERS).next_power_of_two().min(MAX_SLOWDOWN);
     u32::try_from(rarity).unwrap_or(1)
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// This node is a member of a group from now on.
+    /// Starts registering as a member of a group.
     pub(super) fn enroll(&mut self, now: Time, group: &GroupName) {
         if self.config.single_node || self.registrations.groups.contains_key(group) {
             return;
         }
         let key = key(group);
         let mine = weight(key, self.me());
-        let enrolled = RegisteredGroup {
+        let registered = RegisteredGroup {
             key,
             own_weight: mine,
             ranked: Vec::new(),
             complete: false,
             due: BTreeMap::new(),
         };
-        self.registrations.groups.insert(group.clone(), enrolled);
+        self.registrations.groups.insert(group.clone(), registered);
         self.registrations.schedule_by(now);
     }
 
-    /// This node is no longer a member of a group.
+    /// Stops registering in a group.
     pub(super) fn unenroll(&mut self, group: &GroupName) {
         self.registrations.groups.remove(group);
         for page in self.registrations.pages.values_mut() {
@@ -207,15 +205,15 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A node was found: it may be a better rendezvous node.
+    /// Considers a discovered node as a rendezvous node.
     pub(super) fn consider_rendezvous(&mut self, now: Time, node: NetId) {
         if node != self.me() {
             self.registrations.consider(now, node, self.broadcaster.handler());
         }
     }
 
-    /// A message came from a node: if it was left out, it is considered again, and others that were
-    /// left out are soon.
+    /// Handles a message from an unresponsive node: it is considered again, and other unresponsive
+    /// nodes soon are.
     pub(super) fn on_message_from(&mut self, now: Time, node: NetId) {
         if !self.registrations.unresponsive.is_unresponsive(node) {
             return;
@@ -245,8 +243,7 @@ impl<S: Store> NodeMachine<S> {
         self.registrations.at = self.registrations.next();
     }
 
-    /// Sends pages that were not answered again, by connection, or leaves out the nodes that do not
-    /// answer.
+    /// Sends unanswered pages again, by connection, or marks their receivers as unresponsive.
     fn end_pages(&mut self, now: Time) {
         let late = self.registrations.pages.iter().filter(|(_, page)| page.due <= now);
         let late: Vec<NetId> = late.map(|(node, _)| *node).collect();
@@ -269,47 +266,51 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A node is left out: the next best one takes its part.
+    /// Replaces an unresponsive node by the next best one.
     fn drop_rendezvous(&mut self, now: Time, node: NetId) {
         let soon = self.registrations.random_delay();
-        for (name, enrolled) in &mut self.registrations.groups {
-            let before = enrolled.ranked.len();
-            enrolled.ranked.retain(|(_, ranked)| *ranked != node);
-            if enrolled.ranked.len() < before {
-                enrolled.plan(now, soon, self.broadcaster.handler(), name);
+        for (name, registered) in &mut self.registrations.groups {
+            let before = registered.ranked.len();
+            registered.ranked.retain(|(_, ranked)| *ranked != node);
+            if registered.ranked.len() < before {
+                registered.plan(now, soon, self.broadcaster.handler(), name);
             }
         }
     }
 
-    /// Ranks all nodes for groups that have too few.
+    /// Ranks all nodes for groups with too few ranked ones.
     fn choose_rendezvous(&mut self, now: Time) {
-        let few = |enrolled: &RegisteredGroup| enrolled.ranked.len() < COUNT;
+        let few = |registered: &RegisteredGroup| registered.ranked.len() < COUNT;
         if !self.registrations.groups.values().any(few) {
             return;
         }
         let known = self.candidates();
         let soon = self.registrations.random_delay();
         let groups = self.broadcaster.handler();
-        for (name, enrolled) in self.registrations.groups.iter_mut().filter(|(_, enrolled)| few(enrolled)) {
-            if enrolled.ranked.len() < known.len() {
-                enrolled.ranked = best(enrolled.key, known.iter().copied(), MAX_RANKED);
-                enrolled.complete = enrolled.ranked.len() == known.len();
-                enrolled.plan(now, soon, groups, name);
+        for (name, registered) in
+            self.registrations.groups.iter_mut().filter(|(_, registered)| few(registered))
+        {
+            if registered.ranked.len() < known.len() {
+                registered.ranked = best(registered.key, known.iter().copied(), MAX_RANKED);
+                registered.complete = registered.ranked.len() == known.len();
+                registered.plan(now, soon, groups, name);
             }
         }
     }
 
-    /// The names that are due, by rendezvous node: a page for each that has none on its way.
+    /// The names that are due, by rendezvous node: a page for each one without a pending page.
     fn due_pages(&mut self, now: Time) -> BTreeMap<NetId, Vec<GroupName>> {
-        let (groups, register) = (self.broadcaster.handler(), &mut self.registrations);
+        let (groups, registrations) = (self.broadcaster.handler(), &mut self.registrations);
         let mut pages: BTreeMap<NetId, (usize, Vec<GroupName>)> = BTreeMap::new();
-        for (name, enrolled) in &mut register.groups {
-            let due = enrolled.due.iter_mut();
-            for (node, due) in due.filter(|(node, due)| due.at <= now && !register.pages.contains_key(node)) {
+        for (name, registered) in &mut registrations.groups {
+            let due = registered.due.iter_mut();
+            for (node, due) in
+                due.filter(|(node, due)| due.at <= now && !registrations.pages.contains_key(node))
+            {
                 let others = others_of(groups, name);
                 if due.is_alone && others > 0 {
-                    // Another member was found meanwhile: there is no hurry.
-                    let at = now + register.rng.duration_up_to(register.spread) * slowdown(others);
+                    // Another member was discovered meanwhile, so there is no hurry.
+                    let at = now + registrations.rng.duration_up_to(registrations.spread) * slowdown(others);
                     *due = DueRegistration { at, is_alone: false };
                     continue;
                 }
@@ -330,8 +331,8 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, Body::Fingerprints(body), by);
     }
 
-    /// A node answered the page that ends with that name: it is registered there until the page is
-    /// due again.
+    /// Handles the answer to the page that ends with `until`: its names are registered with the
+    /// node until their next time.
     pub(super) fn on_registered(&mut self, now: Time, from: NetId, until: &GroupName) {
         if self.registrations.pages.get(&from).is_none_or(|page| page.names.last() != Some(until)) {
             return;
@@ -344,16 +345,16 @@ impl<S: Store> NodeMachine<S> {
         let period = period - period / 8 + self.registrations.rng.duration_up_to(period / 4);
         for name in page.names {
             let others = others_of(self.broadcaster.handler(), &name);
-            let enrolled = self.registrations.groups.get_mut(&name);
-            if let Some(due) = enrolled.and_then(|enrolled| enrolled.due.get_mut(&from)) {
+            let registered = self.registrations.groups.get_mut(&name);
+            if let Some(due) = registered.and_then(|registered| registered.due.get_mut(&from)) {
                 *due = DueRegistration { at: now + period * slowdown(others), is_alone: false };
             }
         }
         self.registrations.at = self.registrations.next();
     }
 
-    /// A node that was said to hold a group did not answer: if no other member is known, the
-    /// rendezvous nodes are asked for another one.
+    /// After a reported host did not answer: if no other member is known, asks the rendezvous nodes
+    /// for one.
     pub(super) fn query_rendezvous(&mut self, now: Time, group: &GroupName) {
         let others = others_of(self.groups(), group);
         let Some(hosted) = self.groups_mut().hosted.get_mut(group) else { return };

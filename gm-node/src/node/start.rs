@@ -1,5 +1,4 @@
-//! How a node begins: with what was stored, under the address it had or under another. Knows
-//! nothing of what follows.
+//! Start of a node from its stored state, under its former address or a new one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -20,14 +19,13 @@ use crate::groups::{Groups, HostedGroup, Source};
 use crate::store::{Batch, Store, StoredState};
 
 impl<S: Store> NodeMachine<S> {
-    /// A node that begins now, with what its storage held. `seed`: 32 bytes of the system's
-    /// generator of secrets, never used for anything else; in a simulated world, of the world's.
+    /// Creates a node from the content of its store. `seed`: 32 random bytes from the system, used
+    /// for nothing else; in a simulated world, from the world's generator.
     ///
-    /// What was stored under another address is this node's former self: its first write is that
-    /// the former one leaves its groups, and that this one says of itself what that one said.
+    /// If the content was stored under another address, that is this node's former self. The first
+    /// write then leaves the groups as the former self and takes over its items.
     ///
-    /// # Errors
-    /// A [`ConfigError`].
+    /// # Errors A [`ConfigError`].
     pub fn new(
         config: NodeConfig,
         codec: FrameCodec,
@@ -37,12 +35,12 @@ impl<S: Store> NodeMachine<S> {
         now: Time,
     ) -> Result<NodeMachine<S>, ConfigError> {
         let config = config.validated()?;
-        let mut chance = Rng::new(seed);
+        let mut rng = Rng::new(seed);
         let me = config.broadcast.me;
         let groups = Groups::new(me, config.observe, config.limits);
-        let caster = Broadcaster::new(config.broadcast.clone(), codec, groups, chance.bytes(), now)?;
+        let broadcaster = Broadcaster::new(config.broadcast.clone(), codec, groups, rng.bytes(), now)?;
         let mut node = NodeMachine {
-            broadcaster: caster,
+            broadcaster,
             store,
             outputs: Outputs::new(),
             broadcaster_events: VecDeque::new(),
@@ -78,14 +76,14 @@ impl<S: Store> NodeMachine<S> {
             announcements: BTreeMap::new(),
             purge_at: now + config.timing.purge_interval,
             watchers: super::watch::Watchers::default(),
-            rng: chance,
+            rng,
             config,
         };
         node.load(stored);
         Ok(node)
     }
 
-    /// Takes in what was stored.
+    /// Loads the stored state.
     fn load(&mut self, stored: StoredState) {
         let me = self.me();
         let former = stored.me.filter(|former| *former != me);
@@ -93,9 +91,11 @@ impl<S: Store> NodeMachine<S> {
         self.suspected_loss = stored.suspected_loss;
         for state in stored.groups {
             let name = state.name().clone();
-            let said =
-                former.and_then(|former| state.record(former)).filter(|said| said.is_member()).cloned();
-            let was_member = said.is_some();
+            let former_record = former
+                .and_then(|former| state.record(former))
+                .filter(|former_record| former_record.is_member())
+                .cloned();
+            let was_member = former_record.is_some();
             let is_member = state.is_member(me);
             if self.suspected_loss.is_some() && state.record(me).is_some() {
                 self.loss_suspected_in.insert(name.clone());
@@ -109,24 +109,26 @@ impl<S: Store> NodeMachine<S> {
                 }
             });
             if is_member || was_member || others || self.config.observe {
-                // Whoever had left and still holds others' records has not told it to anybody yet.
+                // A member that left but still stores other records had no acknowledgement of its
+                // leave.
                 let leaving = (!is_member && !was_member && !self.config.observe)
                     .then(|| self.start_time + self.config.timing.leave_timeout);
                 let hosted = HostedGroup { leaving_until: leaving, ..HostedGroup::new(me, &name) };
                 self.groups_mut().hosted.insert(name.clone(), hosted);
             }
-            if let Some(former) = said {
+            if let Some(former) = former_record {
                 self.write_queue.push_back(QueuedWrite::Readdress { group: name, former });
             }
         }
-        // They were true before the start, and are not passed on until a member says so again.
-        let born = self.start_time;
+        // Stored contacts were reported before the start. They are not passed on until a member
+        // registers again.
+        let start = self.start_time;
         for (group, member) in stored.contacts {
-            self.groups_mut().discover(born, &group, member, Source::Gossip, member);
+            self.groups_mut().discover(start, &group, member, Source::Gossip, member);
         }
         self.groups_mut().contacts.changed = false;
         self.schedule.old_peers = stored.peers.into_iter().filter(|peer| *peer != me).collect();
-        // What a former self has to say is stored together with the name.
+        // With a former address, the identity is stored together with the first write.
         if stored.me != Some(me) && self.write_queue.is_empty() {
             self.store_identity();
         }
@@ -138,7 +140,7 @@ impl<S: Store> NodeMachine<S> {
         self.pending_batches.push_back(PendingBatch::Identity);
     }
 
-    /// The first thing that it does.
+    /// Starts the node, on its first input.
     pub(super) fn start(&mut self, now: Time) {
         self.started = true;
         self.report_suspected_loss();
@@ -155,7 +157,7 @@ impl<S: Store> NodeMachine<S> {
         self.schedule.at = Some(now + self.rng.duration_up_to(self.config.timing.exchange_interval_min));
     }
 
-    /// The number of a group, for broadcasts that take each other's place.
+    /// The topic of a group: a queued broadcast is replaced by a later one of its topic.
     pub(super) fn topic(&mut self, group: &GroupName) -> u64 {
         let next = self.next_topic + 1;
         let topic = *self.topics.entry(group.clone()).or_insert(next);

@@ -1,5 +1,5 @@
-//! A storage that may lack what it reported as kept: what is said of it, and until when others are
-//! asked. Knows nothing of how that was found.
+//! A store that may lack commits that it had reported as stored: reports the suspicion, and clears
+//! it once peers were asked.
 
 use gm_data::{GroupName, VersionDigest};
 
@@ -8,7 +8,7 @@ use crate::event::NodeEvent;
 use crate::store::Store;
 
 impl<S: Store> NodeMachine<S> {
-    /// The storage is doubted, if it is.
+    /// Reports that the store is suspect, if it is.
     pub(super) fn report_suspected_loss(&mut self) {
         let Some(why) = self.suspected_loss.clone() else { return };
         self.count("storage", "doubted");
@@ -16,7 +16,7 @@ impl<S: Store> NodeMachine<S> {
         self.exclude_loss_if_settled();
     }
 
-    /// Others hold of us what we did not write: in a group that is doubted, we did.
+    /// Reports a confirmed loss: a peer has a record of ours that the store lacks.
     pub(super) fn report_confirmed_loss(&mut self, group: &GroupName, stamp: VersionDigest) {
         if self.loss_suspected_in.contains(group) {
             self.count("storage", "lacked");
@@ -25,15 +25,15 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Others said what they know of us in the group, or we wrote above whatever they may know.
+    /// Clears the suspicion in a group: peers reported our record, or a greater version was
+    /// written.
     pub(super) fn exclude_loss_in(&mut self, group: &GroupName) {
         if self.loss_suspected_in.remove(group) {
             self.exclude_loss_if_settled();
         }
     }
 
-    /// A group that we left is asked about when we write in it again, and nothing else waits for
-    /// that.
+    /// Groups that were left need no answer: they are probed when this node writes in them again.
     fn exclude_loss_if_settled(&mut self) {
         let me = self.me();
         let is_in =

@@ -1,5 +1,5 @@
-//! Waits of writes: members are asked to acknowledge, those that do not answer are asked again, and
-//! others beside them, until as many have acknowledged as are waited for, or the time is over.
+//! Waits of writes: asks members for acknowledgements, asks again those that do not answer, and
+//! further members, until enough have acknowledged or the timeout passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::command::{CommittedWrite, WaitOutcome};
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// All waits of a node.
+/// The waits of a node.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     table: BTreeMap<u64, Waiter>,
-    /// Which of them a broadcast is for, by its tag.
+    /// The wait that a broadcast belongs to, by tag.
     rounds: BTreeMap<u64, u64>,
-    /// The number of the last one.
+    /// Number of the latest wait.
     last: u64,
 }
 
@@ -32,12 +32,12 @@ impl Waits {
         self.table.len()
     }
 
-    /// When something is to be done for one of them.
+    /// Time of the next action.
     pub(super) fn due(&self) -> Option<Time> {
         self.table.values().map(Waiter::due).min()
     }
 
-    /// Whether there is one in that group.
+    /// Whether a wait in this group is open.
     pub(super) fn is_any_in(&self, group: &GroupName) -> bool {
         self.table.values().any(|waiter| waiter.group == *group)
     }
@@ -47,24 +47,25 @@ impl Waits {
     }
 }
 
-/// Members are found in pieces: they are gathered for so long before they are asked.
+/// Members are discovered in batches: time to collect them before they are asked.
 const GATHER: Duration = Duration::from_millis(10);
-/// Beside the members that are wanted, half as many more are asked and these: some may be dead.
+/// Beyond the wanted number, half as many members and these are asked in addition, as some may be
+/// dead.
 const SPARE: u64 = 4;
-/// In a group of so many members, all are looked at to ask some of them; in a larger one, some are
-/// drawn.
+/// Up to this number of members, those to ask are drawn from a full list; above it, by hash
+/// position.
 const MAX_INDEXED: usize = 256;
-/// Draws for each member that is to be asked.
+/// Number of draws for each member to ask.
 const DRAWS: u64 = 4;
-/// A record of so many items is sent whole to members that the write does not concern: they may
-/// lack what came before it.
+/// A record with up to this number of items is sent whole to members that the write does not
+/// affect, as they may lack earlier versions.
 pub(super) const SHORT_RECORD_ITEMS: usize = 64;
-/// Bytes of a record beside its items, and of an item, about.
+/// Approximate sizes in bytes: of a record without its items, and of one item.
 const RECORD_BYTES: u64 = 48;
 const ITEM_BYTES: u64 = 16;
 
 impl<S: Store> NodeMachine<S> {
-    /// Opens waits for answers, those of one kind together. Nobody is asked yet.
+    /// Opens waits for answers, one for each kind. Sends nothing yet.
     pub(super) fn open_waits(
         &mut self,
         now: Time,
@@ -85,8 +86,8 @@ impl<S: Store> NodeMachine<S> {
         (first..=self.waits.last).collect()
     }
 
-    /// Asks members that were not asked yet, and, `again`, those that did not answer. What they are
-    /// sent is the whole record.
+    /// Requests acks from members that were not asked yet and, with `again`, from those that did
+    /// not answer. Each is sent the whole record.
     pub(super) fn request_acks(&mut self, now: Time, id: u64, again: bool) {
         let mut to = self.members_to_ask(id);
         let Some(waiter) = self.waits.table.get_mut(&id).filter(|waiter| !waiter.not_broadcast) else {
@@ -94,7 +95,7 @@ impl<S: Store> NodeMachine<S> {
         };
         let mut before = 0;
         if again && !planted(Bug::WaitNotRetried) {
-            // Of a group that was let go, members are not known any more.
+            // The members of a released group are unknown.
             let hosted = self.broadcaster.handler().replica(&waiter.group);
             let is_member = |node| hosted.is_none_or(|replica| replica.state().is_member(node));
             let (open, had) = waiter.take_unanswered(is_member);
@@ -111,8 +112,8 @@ impl<S: Store> NodeMachine<S> {
         self.broadcast_for_acks(now, id, outgoing, before, true);
     }
 
-    /// Asks the targets of a broadcast. `before`: so many of them are known to have acknowledged;
-    /// `whole`: it carries whole records.
+    /// Broadcasts with a request for acks. `before`: number of targets that are known to have
+    /// acknowledged earlier; `whole`: whether the broadcast carries whole records.
     pub(super) fn broadcast_for_acks(
         &mut self,
         now: Time,
@@ -139,7 +140,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Receipts of a broadcast came.
+    /// Handles acks of a broadcast.
     pub(super) fn on_acks(&mut self, now: Time, tag: u64, report: AckReport, parts: Vec<AckPart>) {
         let Some(id) = self.waits.rounds.get(&tag).copied() else { return };
         if let Some(waiter) = self.waits.table.get_mut(&id)
@@ -150,8 +151,8 @@ impl<S: Store> NodeMachine<S> {
         self.check_wait(now, id);
     }
 
-    /// Members that were not asked yet: all that the write concerns, and if more are wanted, some
-    /// others.
+    /// Members that were not asked yet: all that the write affects and, if more acks are wanted,
+    /// some others.
     pub(super) fn members_to_ask(&mut self, id: u64) -> Vec<NetId> {
         self.update_required(id);
         let Some(waiter) = self.waits.table.get(&id) else { return Vec::new() };
@@ -167,8 +168,8 @@ impl<S: Store> NodeMachine<S> {
         to
     }
 
-    /// Notes which members the write of a wait concerns now. Of a group that was let go, nobody is
-    /// known: then it stays as it was.
+    /// Updates the members that the write of a wait affects. The members of a released group are
+    /// unknown, so its wait keeps the previous ones.
     fn update_required(&mut self, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         if !self.groups().hosted.contains_key(&waiter.group) {
@@ -184,8 +185,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Some members that the write of a wait does not concern and that were not asked: somewhat
-    /// more than are wanted, if there are.
+    /// Some unasked members that the write does not affect, with some reserve.
     fn spare_members(&mut self, id: u64, wanted: u64) -> Vec<NetId> {
         let Some(waiter) = self.waits.table.get(&id).filter(|_| wanted > 0) else { return Vec::new() };
         let Some(replica) = self.groups().replica(&waiter.group) else { return Vec::new() };
@@ -217,7 +217,7 @@ impl<S: Store> NodeMachine<S> {
         drawn.into_iter().take(max).collect()
     }
 
-    /// The record that members are to acknowledge, as it is now.
+    /// The current version of the record that members are to acknowledge.
     fn record_of(&self, group: &GroupName, subject: &Subject) -> Option<Record> {
         match subject {
             Subject::Own(_) => self.groups().record(group, self.me()).cloned(),
@@ -225,15 +225,15 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// All members of a group but ourselves and that one.
+    /// The other members of a group, without `member`.
     pub(super) fn members_except(&self, group: &GroupName, member: NetId) -> Vec<NetId> {
         let me = self.me();
         let members = self.groups().replica(group).map(|replica| replica.state().members());
         members.into_iter().flatten().filter(|node| ![me, member].contains(node)).collect()
     }
 
-    /// Whether all members of a group are known: another node holds the same, or there is none by
-    /// configuration.
+    /// Whether all members of a group are known: another host is in sync, or single-node mode is
+    /// set.
     fn knows_all(&self, group: &GroupName) -> bool {
         self.config.single_node
             || planted(Bug::AllBeforeAgreement)
@@ -253,17 +253,17 @@ impl<S: Store> NodeMachine<S> {
         GroupFacts { in_sync: self.knows_all(group), single_node: alone, members: members as u64 }
     }
 
-    /// Other members of a group that are known.
+    /// Number of other known members of a group.
     pub(super) fn other_members(&self, group: &GroupName) -> u64 {
         self.facts(group, None).members
     }
 
-    /// Answers those whose wait is over.
+    /// Answers the callers whose wait has ended.
     pub(super) fn check_wait(&mut self, now: Time, id: u64) {
         let Some(waiter) = self.waits.table.get(&id) else { return };
         let facts = self.facts(&waiter.group, Some(&waiter.subject));
         if waiter.kind.all && waiter.answer_due(now, WaitOutcome::Satisfied, facts) {
-            // Some may have been found since that was looked at last.
+            // Further members may have been discovered since the last update.
             self.update_required(id);
         }
         let names = self.config.limits.reported_members;
@@ -290,7 +290,7 @@ impl<S: Store> NodeMachine<S> {
         self.release_if_left(now, &group);
     }
 
-    /// What is due for waits is done: members are asked, and who waited long enough is answered.
+    /// Requests acks and answers callers where due.
     pub(super) fn on_waits_due(&mut self, now: Time) {
         let due: Vec<u64> =
             self.waits.table.iter().filter(|(_, waiter)| waiter.due() <= now).map(|(id, _)| *id).collect();
@@ -300,7 +300,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// No wait has any time left.
+    /// Ends all waits now.
     pub(super) fn end_all_waits(&mut self, now: Time) {
         for (until, _) in self.waits.table.values_mut().flat_map(|waiter| &mut waiter.answers) {
             *until = now.min(*until);
@@ -324,13 +324,12 @@ impl<S: Store> NodeMachine<S> {
         }
         let lacks = self.waits.table.get(&id).is_some_and(|waiter| waiter.lacks_members);
         if again && (lacks || !self.knows_all(&group)) {
-            // Members may still be found.
+            // Further members may still be discovered.
             self.hasten(now, self.config.timing.exchange_interval_active);
         }
     }
 
-    /// Members were found, or wrote something: waits that have fewer to ask than they want ask
-    /// them.
+    /// Handles discovered or changed members: waits that want more members ask them.
     pub(super) fn on_members_found(&mut self, now: Time, group: &GroupName, members: &[NetId]) {
         let Some(state) = self.broadcaster.handler().replica(group).map(Replica::state) else { return };
         for waiter in self.waits.of_group(group).filter(|waiter| waiter.lacks_members) {
@@ -341,8 +340,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// All members of a group are known now: whoever waits for all waits for those that were found
-    /// since, too.
+    /// Handles that the members of a group are completely known now: waits for all include those
+    /// discovered meanwhile.
     pub(super) fn on_knows_all(&mut self, now: Time, group: &GroupName) {
         self.waits.of_group(group).for_each(|waiter| waiter.found_at = Some(now));
     }

@@ -1,9 +1,9 @@
-//! The state of one wait: which members were asked, what they answered, and whether the wait is
-//! over. It sends nothing, and does not know how members are found.
+//! State machine of one wait: the members that were asked, their acks, and the decision when the
+//! wait is over. `wait.rs` sends for it.
 //!
-//! A wait asks in rounds. Each is a broadcast with receipts to members that are in no other round,
-//! so that numbers of rounds can be added. Once a round is settled, its parts tell which members
-//! acknowledged; those that did not answer are asked again in a later round.
+//! A wait asks in rounds. Each round is a broadcast with acks to members that are in no other
+//! round, so the counts of rounds can be added. Once a round is settled, its parts show which
+//! members acknowledged; those that did not answer are asked again in a later round.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,29 +16,29 @@ use super::draft::PendingAnswer;
 use crate::command::{AckCount, WaitOutcome, WaitReport};
 use crate::plant::{Bug, planted};
 
-/// Members that did not answer are asked again after this...
+/// Delay before members that did not answer are asked again; it doubles each time.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
-/// ... and then after twice the time, up to this.
+/// Maximum of that delay.
 const MAX_RETRY: Duration = Duration::from_secs(1);
-/// Bytes a second that asking again may cost.
+/// Limit in bytes per second for asking again.
 const RETRY_BYTES: u64 = 1 << 20;
 
 /// The record that members are to acknowledge.
 #[derive(Clone, Debug)]
 pub(super) enum Subject {
-    /// Our own, as it is when a member is asked. It concerns the members whose ranges overlap
-    /// these.
+    /// This node's own record, in its version at the time of asking. Affects the members whose
+    /// ranges overlap these.
     Own(Vec<KeyRange>),
-    /// That of a member that was forgotten. It concerns all other members.
+    /// The record of a forgotten member. Affects all other members.
     Forgotten(Record),
 }
 
-/// Which waits can share the same rounds.
+/// The kind of a wait; waits of one kind share rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct WaitKind {
-    /// All members that the write concerns are waited for; if not, a number of any.
+    /// Whether all affected members are waited for, instead of a number of any members.
     pub(super) all: bool,
-    /// On disk.
+    /// Whether acks count only from disk.
     pub(super) disk: bool,
 }
 
@@ -48,26 +48,26 @@ impl WaitKind {
     }
 }
 
-/// What the node knows, as far as it decides whether a wait is over.
+/// Facts about the group that decide whether a wait is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupFacts {
-    /// Another node held the same of the group: the members that are known are all, as far as one
-    /// can tell.
+    /// Whether another host was in sync, so that the known members are all members, as far as a
+    /// node can know.
     pub(super) in_sync: bool,
-    /// By configuration there is no other node, and no other member is known.
+    /// Whether single-node mode is set and no other member is known.
     pub(super) single_node: bool,
-    /// Other members that are known.
+    /// Number of other known members.
     pub(super) members: u64,
 }
 
-/// One broadcast of a wait.
+/// A broadcast of a wait.
 #[derive(Debug)]
 struct AckRound {
     targets: Vec<NetId>,
-    /// It carries the whole record: a refusal is final. An increment that does not fit is refused
-    /// too.
+    /// Whether it carries whole records: then a refusal is final. An increment with an unknown base
+    /// is refused too.
     whole: bool,
-    /// So many of the targets are known to have acknowledged before.
+    /// Number of targets that are known to have acknowledged in earlier rounds.
     before: u64,
     report: AckReport,
 }
@@ -84,31 +84,30 @@ pub(super) struct Waiter {
     pub(super) group: GroupName,
     pub(super) subject: Subject,
     pub(super) kind: WaitKind,
-    /// Each with the end of its time.
+    /// The answers, each with its deadline.
     pub(super) answers: Vec<(Time, PendingAnswer)>,
-    /// The members that the write concerns, as far as they were known when that was looked at last.
+    /// The members that the write affects, as of the last update.
     pub(super) required: BTreeSet<NetId>,
-    /// When members are asked next that did not answer, and others beside them.
+    /// Time at which members that did not answer, and further ones, are asked.
     pub(super) retry_at: Time,
     pause: Duration,
-    /// When members that were found are asked.
+    /// Time at which discovered members are asked.
     pub(super) found_at: Option<Time>,
-    /// There were fewer members to ask than are wanted: those that are found are asked at once.
+    /// Whether there were fewer members to ask than wanted: discovered ones are asked at once.
     pub(super) lacks_members: bool,
-    /// The record cannot be broadcast, so nobody can acknowledge it.
+    /// Whether the record cannot be broadcast, so that no member can acknowledge it.
     pub(super) not_broadcast: bool,
-    /// Every member that was asked.
     asked: BTreeSet<NetId>,
     rounds: BTreeMap<u64, AckRound>,
     acknowledged: BTreeSet<NetId>,
-    /// Members that all answered, and some of them refused; which ones is not always known. How
-    /// many acknowledged, and refused.
+    /// Numbers of acks and refusals of members that all answered, where it is not known which of
+    /// them refused.
     mixed_counts: (u64, u64),
     /// Members that are in no round and did not answer.
     unanswered: Vec<AckPart>,
 }
 
-/// How many of the members that were asked did what.
+/// Numbers of asked members, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct AckTotals {
     delivered: u64,
@@ -145,13 +144,13 @@ impl Waiter {
         }
     }
 
-    /// When something is to be done about it.
+    /// Time of the next action.
     pub(super) fn due(&self) -> Time {
         let ends = self.answers.iter().map(|(until, _)| *until);
         ends.chain([self.retry_at]).chain(self.found_at).min().unwrap_or(self.retry_at)
     }
 
-    /// The end of the last of its answers.
+    /// The latest deadline of its answers.
     pub(super) fn until(&self) -> Time {
         self.answers.iter().map(|(until, _)| *until).max().unwrap_or(Time::ZERO)
     }
@@ -164,20 +163,20 @@ impl Waiter {
         self.asked.len() as u64
     }
 
-    /// Acknowledgements that are still wanted, if not of all.
+    /// Number of acks that are still wanted, other than from all affected members.
     pub(super) fn wanted(&self) -> u64 {
         let count = |answer: &PendingAnswer| match answer.wait.count {
             AckCount::None => 0,
             AckCount::Some(count) => count,
-            // It is not for nobody, even if it concerns nobody.
+            // A write that affects no member waits for one.
             AckCount::All => u64::from(self.required.is_empty()),
         };
         let max = self.answers.iter().map(|(_, answer)| count(answer)).max().unwrap_or(0);
         max.saturating_sub(self.counts().delivered)
     }
 
-    /// The time of asking again has come. Sets the next one: longer each time, and the longer, the
-    /// more it costs.
+    /// Schedules the next repetition: the delay doubles each time, and is longer the more bytes a
+    /// repetition costs.
     pub(super) fn pause(&mut self, now: Time, bytes: u64) {
         let open: u64 = self.unanswered.iter().map(|part| part.nodes.len() as u64).sum();
         let cost = Duration::from_millis(open.saturating_mul(bytes) * 1_000 / RETRY_BYTES);
@@ -185,9 +184,8 @@ impl Waiter {
         self.retry_at = now + self.pause.max(cost);
     }
 
-    /// The members that did not answer, to be asked again, and how many of them are known to have
-    /// acknowledged. Those that are no members any longer are not asked again: it is as if they
-    /// never were.
+    /// Takes the members that did not answer, to be asked again, and the number of them that are
+    /// known to have acknowledged. Nodes that are no members any more are treated as never asked.
     pub(super) fn take_unanswered(&mut self, is_member: impl Fn(NetId) -> bool) -> (Vec<NetId>, u64) {
         let (mut nodes, mut before) = (Vec::new(), 0);
         for part in std::mem::take(&mut self.unanswered) {
@@ -201,16 +199,16 @@ impl Waiter {
                 stays
             };
             let left: Vec<NetId> = part.nodes.into_iter().filter(stays).collect();
-            // Which of them acknowledged is not known: it may be those that are no members any
-            // longer.
+            // It is not known which of them acknowledged; it may be those that are no members any
+            // more.
             before += part.delivered.saturating_sub((of_part - left.len()) as u64);
             nodes.extend(left);
         }
         (nodes, before)
     }
 
-    /// A round begins. `before`: of these so many are known to have acknowledged, see
-    /// [`take_open`](Waiter::take_open).
+    /// Begins a round. `before`: number of targets known to have acknowledged, see
+    /// [`take_unanswered`](Waiter::take_unanswered).
     pub(super) fn begin(&mut self, tag: u64, mut targets: Vec<NetId>, before: u64, whole: bool) {
         targets.sort_unstable();
         self.asked.extend(&targets);
@@ -218,7 +216,7 @@ impl Waiter {
         self.rounds.insert(tag, AckRound { targets, whole, before, report });
     }
 
-    /// Receipts of a round changed. Says whether the round is over.
+    /// Updates the acks of a round. Returns whether the round is over.
     pub(super) fn on_acks(&mut self, tag: u64, report: AckReport, parts: Vec<AckPart>) -> bool {
         let settled = report.settled;
         if let Some(round) = self.rounds.get_mut(&tag) {
@@ -230,7 +228,7 @@ impl Waiter {
         settled
     }
 
-    /// A round is over: each member acknowledged, refused, or did not answer.
+    /// Settles a round: each member acknowledged, refused, or did not answer.
     fn settle(&mut self, round: &AckRound, parts: Vec<AckPart>) {
         let mut left: BTreeSet<NetId> = round.targets.iter().copied().collect();
         let mut open = Vec::new();
@@ -253,7 +251,7 @@ impl Waiter {
         if !left.is_empty() {
             open.push(AckPart { nodes: left.into_iter().collect(), ..AckPart::default() });
         }
-        // Those that acknowledged in a round before, and said nothing in this one.
+        // Acks of earlier rounds that this round does not include.
         let mut more = round.before.saturating_sub(delivered);
         for part in &mut open {
             let silent =
@@ -278,8 +276,7 @@ impl Waiter {
         counts
     }
 
-    /// Whether every member acknowledged that the write concerns, and at least one member if it
-    /// concerns nobody.
+    /// Whether all affected members acknowledged, and at least one member.
     fn all_have(&self, have: u64, alone: bool) -> bool {
         let complete = |round: &AckRound| round.delivered() == round.targets.len() as u64;
         let in_complete = |member: &NetId| {
@@ -290,14 +287,14 @@ impl Waiter {
         lack <= usize::from(planted(Bug::WaitCountsWriter)) && (have > 0 || alone)
     }
 
-    /// Whether nobody can answer any more of those that were asked: each acknowledged, refused, or
-    /// is on a host where nothing listens.
+    /// Whether no asked member can answer any more: each acknowledged, refused, or its host refuses
+    /// connections.
     fn is_over(&self) -> bool {
         self.rounds.is_empty() && (self.not_broadcast || self.unanswered.iter().all(|part| part.closed))
     }
 
-    /// Whether everybody was asked who is known and could acknowledge it, and nobody else may be
-    /// found in time: others agree on who there is, or there is nobody else by configuration.
+    /// Whether all members that could acknowledge were asked, and no further one can be discovered
+    /// in time: the group is in sync, or single-node mode is set.
     fn asked_all(&self, count: AckCount, facts: GroupFacts) -> bool {
         let GroupFacts { in_sync: agreed, single_node: alone, members } = facts;
         let named = match count {
@@ -309,7 +306,7 @@ impl Waiter {
         alone || agreed && named
     }
 
-    /// How a wait ends, if it does.
+    /// The outcome of an answer's wait, if it has ended.
     pub(super) fn verdict(
         &self,
         now: Time,
@@ -333,19 +330,19 @@ impl Waiter {
         }
     }
 
-    /// Whether one of its answers ends so.
+    /// Whether one of its answers has this outcome now.
     pub(super) fn answer_due(&self, now: Time, end: WaitOutcome, facts: GroupFacts) -> bool {
         self.answers
             .iter()
             .any(|(until, answer)| self.verdict(now, *until, answer.wait.count, facts) == Some(end))
     }
 
-    /// Whether all are waited for, and some of them were not asked.
+    /// Whether all affected members are waited for, and some of them were not asked.
     pub(super) fn lacks_questions(&self) -> bool {
         self.kind.all && !self.required.is_subset(&self.asked)
     }
 
-    /// What the owner is told.
+    /// The report for the caller.
     pub(super) fn report(&self, end: WaitOutcome, facts: GroupFacts, names: usize) -> WaitReport {
         let AckTotals { delivered, refused, missing, silent } = self.counts();
         let mut missed: BTreeSet<NetId> =
@@ -368,7 +365,7 @@ impl Waiter {
 }
 
 impl AckTotals {
-    /// Adds members of whom so many acknowledged, refused, and could not be reached.
+    /// Adds members with their numbers of acks, refusals and unreachable ones.
     fn add(&mut self, members: u64, delivered: u64, refused: u64, missing: u64) {
         self.delivered += delivered;
         self.refused += refused;

@@ -1,10 +1,9 @@
-//! Watchers: each is told that something changed, once, until it has taken in what. What that is,
-//! it asks when it is ready: the difference to what it took last. So a slow one costs a cursor, and
-//! what its cursor keeps in memory is bounded for all together. Knows nothing of what a watcher
-//! does with it.
+//! Watchers: each is notified once of a change, and reads the difference from its cursor to the
+//! current state when it is ready. So a slow watcher costs only a cursor, and the memory that all
+//! cursors retain together is limited.
 //!
-//! `watch/watchers.rs`: who watches what, and what that keeps; `watch/cursor.rs`: how far one was
-//! told.
+//! `watch/watchers.rs` tracks the watchers and the memory that they retain; `watch/cursor.rs` is
+//! the position of one watcher.
 
 mod cursor;
 mod watchers;
@@ -20,19 +19,19 @@ pub use cursor::{Cursor, Difference, DifferencePart};
 pub(super) use watchers::Watchers;
 
 impl<S: Store> NodeMachine<S> {
-    /// What a watcher was not told yet; nothing if there is no such watcher. Constant in time: the
-    /// events are found by [`Difference::part`].
+    /// The difference that a watcher has not read yet; `None` if there is no such watcher. Takes
+    /// constant time: [`Difference::part`] computes the events.
     pub fn difference(&self, tag: u64) -> Option<Difference> {
         self.watchers.difference(tag)
     }
 
-    /// The state of a group, for watchers: without its index, which they need not keep.
+    /// The state of a group for watchers, without its index.
     fn watched_state(&self, group: &GroupName) -> GroupState {
         let state = self.groups().replica(group).map(Replica::state);
         state.map_or_else(|| GroupState::new(group.clone()), GroupState::unindexed)
     }
 
-    /// From now on; what is there already comes as the first difference.
+    /// Adds a watcher; the current state is its first difference.
     pub(super) fn on_watch(&mut self, tag: u64, group: GroupName) {
         let max = self.config.limits.watchers;
         if !self.watchers.contains(tag) && self.watchers.len() >= max {
@@ -54,7 +53,7 @@ impl<S: Store> NodeMachine<S> {
         self.groups_mut().changed_groups.insert(group);
     }
 
-    /// Tells whoever is ready that something changed, and gives up who keeps too much.
+    /// Notifies watchers that are idle, and resets those that retain too much memory.
     pub(super) fn notify_watchers(&mut self) {
         let changed = std::mem::take(&mut self.groups_mut().changed_groups);
         for group in changed {

@@ -1,6 +1,5 @@
-//! What we write, about ourselves and of who is forgotten: gathered for a tick, written on drafts,
-//! handed to the storage. Nothing of it is seen, here or elsewhere, before it is stored. Knows
-//! nothing of what the storage is.
+//! The write path: changes are queued until the next write tick, applied to drafts, and handed to
+//! the store. Nothing of a draft is visible, here or elsewhere, before it is stored.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +16,14 @@ use crate::groups::{is_reserved, millis};
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
-/// What is to be written.
+/// A queued write.
 #[derive(Clone, Debug)]
 pub(super) enum QueuedWrite {
-    /// The owner wants it.
+    /// A write of the owner.
     Write(Write),
-    /// We live under another address than before: this is what our former self said.
+    /// This node has a new address: take over the record of its former address.
     Readdress { group: GroupName, former: Record },
-    /// The owner wants another member to be forgotten.
+    /// Mark a member as forgotten.
     Forget { tag: u64, group: GroupName, member: NetId, wait: Wait },
 }
 
@@ -49,39 +48,42 @@ impl<S: Store> NodeMachine<S> {
         self.enqueue(now, QueuedWrite::Write(write));
     }
 
-    /// It is written at the next tick.
+    /// Queues a write for the next tick.
     pub(super) fn enqueue(&mut self, now: Time, queued: QueuedWrite) {
         self.write_queue.push_back(queued);
         let tick = now + self.config.timing.write_batch_window;
         self.write_due = Some(self.write_due.map_or(tick, |set| set.min(tick)));
     }
 
-    /// Whether one more can be waited for.
+    /// Whether the limits allow one more write, and one more wait.
     pub(super) fn check_wait_limit(&self, wait: Wait) -> Result<(), WriteError> {
         let (writes, waiting) = (self.config.limits.writes, self.config.limits.waits);
-        let full = |what, max, bound, else_way| {
-            Err(WriteError::LimitReached { what, max, limit: bound, remedy: else_way })
-        };
+        let full = |what, max, limit, remedy| Err(WriteError::LimitReached { what, max, limit, remedy });
         if self.write_queue.len() >= writes {
             return full(
-                "writes wait for the storage",
+                "writes waiting for the store",
                 writes,
                 "writes",
-                "write less often, in greater batches",
+                "write less often, in larger batches",
             );
         }
         if waits(wait.count) && self.waits.len() >= waiting {
-            return full("writes wait for others", waiting, "waits", "wait for fewer, or not so long");
+            return full(
+                "writes waiting for acknowledgements",
+                waiting,
+                "waits",
+                "wait for fewer, or shorter",
+            );
         }
         Ok(())
     }
 
-    /// Somebody holds of us what we did not write.
+    /// Handles a peer's record of this node that it did not write.
     pub(super) fn on_foreign_record(
         &mut self,
         now: Time,
         group: &GroupName,
-        way: (NetId, Path),
+        route: (NetId, Path),
         stamp: VersionDigest,
     ) {
         let known = self.groups().set.group(group);
@@ -91,16 +93,16 @@ impl<S: Store> NodeMachine<S> {
         }
         let me = self.me();
         if let Some(eviction) = known.and_then(|replica| replica.eviction_covering(me, stamp.version)) {
-            return self.send_evictions(now, group, way, &[eviction]);
+            return self.send_evictions(now, group, route, &[eviction]);
         }
         let is_paused =
             known.and_then(|own| own.conflict().paused_until()).is_some_and(|until| until > millis(now));
         if let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
-            hosted.conflict_source = Some(way.0);
+            hosted.conflict_source = Some(route.0);
         }
         if is_paused {
-            let moment = self.write_context(now);
-            self.groups_mut().set.edit(group, |replica| replica.note_claim(stamp, moment));
+            let context = self.write_context(now);
+            self.groups_mut().set.edit(group, |replica| replica.note_claim(stamp, context));
             return self.count("own", "conflict goes on");
         }
         let max = self.config.limits.groups;
@@ -110,21 +112,21 @@ impl<S: Store> NodeMachine<S> {
         let highest = self.to_refute.entry(group.clone()).or_insert(stamp);
         *highest = stamp.max(*highest);
         self.report_confirmed_loss(group, stamp);
-        // What we hear of ourselves is what a first write waits for.
+        // A report about our own record is what a first write waits for.
         self.on_probe_answered(now, group);
         self.write_due = Some(self.write_due.map_or(now, |set| set.min(now)));
     }
 
-    /// When something is to be written, or asked before it can be.
+    /// Time of the next write tick or probe.
     pub(super) fn next_write(&self) -> Option<Time> {
-        if self.pending_batches.iter().any(|flight| matches!(flight, PendingBatch::Own(_))) {
+        if self.pending_batches.iter().any(|pending| matches!(pending, PendingBatch::Own(_))) {
             return None;
         }
-        let hearing = self.first_write_probes.values().map(|hearing| hearing.due()).min();
-        [self.write_due, hearing].into_iter().flatten().min()
+        let probe = self.first_write_probes.values().map(|probe| probe.due()).min();
+        [self.write_due, probe].into_iter().flatten().min()
     }
 
-    /// The tick: everything that can be written is.
+    /// The write tick: applies all writes that do not have to wait.
     pub(super) fn write_queued(&mut self, now: Time) {
         self.probe_before_writing(now);
         self.write_due = None;
@@ -133,13 +135,13 @@ impl<S: Store> NodeMachine<S> {
         if !blocked {
             self.store_retry_at = None;
             for (group, stamp) in std::mem::take(&mut self.to_refute) {
-                self.draft_refutation(now, &mut drafts, group, |own, moment| {
-                    own.observe_own_record(stamp, moment)
+                self.draft_refutation(now, &mut drafts, group, |own, context| {
+                    own.observe_own_record(stamp, context)
                 });
             }
             for (group, eviction) in std::mem::take(&mut self.own_evictions) {
-                self.draft_refutation(now, &mut drafts, group, |own, moment| {
-                    own.observe_eviction(&eviction, moment)
+                self.draft_refutation(now, &mut drafts, group, |own, context| {
+                    own.observe_eviction(&eviction, context)
                 });
             }
         }
@@ -165,7 +167,7 @@ impl<S: Store> NodeMachine<S> {
         self.submit_drafts(now, drafts);
     }
 
-    /// Hands what was written to the storage; what is only to be answered is at once.
+    /// Hands the drafts to the store. Drafts without changes are only answered, at once.
     fn submit_drafts(&mut self, now: Time, mut drafts: BTreeMap<GroupName, Draft>) {
         let mut batch = Batch { durable: !planted(Bug::OwnNotSynced), ..Batch::default() };
         for (group, draft) in &drafts {
@@ -193,7 +195,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Answers somebody who waits for nobody.
+    /// Answers a caller that waits for no acks.
     pub(super) fn answer_at_once(&mut self, group: &GroupName, answer: PendingAnswer) {
         let PendingAnswer { tag, changed, version, .. } = answer;
         let waited = WaitReport { members: self.other_members(group), ..WaitReport::default() };
@@ -210,7 +212,7 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// Whether a wait is for others.
+/// Whether a wait requires acks.
 pub(super) fn waits(count: AckCount) -> bool {
     !matches!(count, AckCount::None | AckCount::Some(0))
 }

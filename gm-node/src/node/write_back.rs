@@ -1,5 +1,5 @@
-//! What others wrote goes to the storage lazily: after a while, all of it that changed, in one
-//! batch; sooner if somebody waits for it. Knows nothing of what we write ourselves.
+//! Write-back: records received from other members are stored together after a delay, or sooner if
+//! a peer waits for an ack from disk.
 
 use gm_broadcast::Time;
 use gm_codec::BroadcastId;
@@ -9,16 +9,15 @@ use super::commit::PendingBatch;
 use crate::plant::{Bug, planted};
 use crate::store::{Batch, Store};
 
-/// So long after a group was let go nobody is told that something known before is on disk: which
-/// group a broadcast was of, is not remembered.
+/// After a group was released, broadcasts received before are not acknowledged as stored for this
+/// time, since the group of a broadcast is not remembered.
 const RELEASED_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Contacts are stored not oftener than this: all of them are written each time.
+/// Minimum time between stores of the contacts, which are all written each time.
 const CONTACTS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl<S: Store> NodeMachine<S> {
-    /// Which nodes are known, or which members of other groups, is stored after a while if it
-    /// changed.
+    /// Schedules a write-back if the known peers or the contacts have changed.
     pub(super) fn write_back_if_changed(&mut self, now: Time) {
         if self.peers_changed {
             return self.schedule_write_back(now, false);
@@ -33,12 +32,12 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// When contacts may be stored.
+    /// Earliest time at which contacts may be stored.
     fn contacts_at(&self, now: Time) -> Time {
         self.contacts_stored_at.map_or(now, |last| last + CONTACTS_INTERVAL)
     }
 
-    /// There is something to be stored.
+    /// Schedules a write-back.
     pub(super) fn schedule_write_back(&mut self, now: Time, at_once: bool) {
         let pause = if self.store_failures > 0 {
             self.store_retry_delay()
@@ -53,21 +52,21 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Somebody waits until a broadcast is on disk here.
+    /// A peer waits until a broadcast is on disk here.
     pub(super) fn on_store_wanted(&mut self, now: Time, id: BroadcastId) {
         if !self.store.is_durable() {
             return self.command_broadcaster(now, gm_broadcast::BroadcastCommand::NotStored(id));
         }
-        let under_way = |flight: &PendingBatch| matches!(flight, PendingBatch::Learned { broadcasts, .. } if broadcasts.contains(&id));
+        let under_way = |pending: &PendingBatch| matches!(pending, PendingBatch::Learned { broadcasts, .. } if broadcasts.contains(&id));
         if self.pending_batches.iter().any(under_way) {
             return;
         }
         if !self.unstored_broadcasts.iter().any(|(_, unstored)| *unstored == id) {
             if self.released_at.is_some_and(|at| now.since(at) < RELEASED_GRACE) {
-                // It may be of the group that is not kept any more.
+                // It may be of the released group.
                 return self.command_broadcaster(now, gm_broadcast::BroadcastCommand::NotStored(id));
             }
-            // What it said was known here already: it is stored once what is dirty now is.
+            // Its content was known here before: it is stored once all that is dirty now is.
             self.unstored_broadcasts.push_back((None, id));
         }
         self.schedule_write_back(now, true);
@@ -88,10 +87,10 @@ impl<S: Store> NodeMachine<S> {
         let groups = self.groups_mut();
         let dirty = std::mem::take(&mut groups.dirty);
         let contacts = may_store_contacts && std::mem::take(&mut groups.contacts.changed);
-        // Whoever is told that it is stored counts on it.
+        // Durable, since peers that receive an ack rely on it.
         let mut batch = Batch { durable: !planted(Bug::AckNotSynced), me: Some(me), ..Batch::default() };
         for (group, member) in &dirty {
-            // Our own records go their own way, before anybody hears of them.
+            // Own records are stored by the write path, before they are sent.
             if *member == me || planted(Bug::LearnedNotStored) {
                 continue;
             }
@@ -101,8 +100,7 @@ impl<S: Store> NodeMachine<S> {
             }
         }
         if contacts {
-            // Hearsay is not stored: so what no node says of itself does not survive restart after
-            // restart.
+            // Gossip is not stored: otherwise names that no node hosts would survive restarts.
             let own = groups.contacts.direct_contacts(None);
             batch.contacts = Some(own.map(|(group, node)| (group.clone(), node)).collect());
             self.contacts_stored_at = Some(now);
@@ -121,11 +119,11 @@ impl<S: Store> NodeMachine<S> {
         });
     }
 
-    /// What others wrote is stored.
+    /// Acknowledges broadcasts whose records are stored.
     pub(super) fn on_learned_stored(&mut self, now: Time, broadcasts: Vec<BroadcastId>) {
         let keeps = self.store.is_durable();
         for id in broadcasts {
-            // What keeps nothing finishes batches, too.
+            // An ephemeral store finishes batches without storing them.
             let command = if keeps {
                 gm_broadcast::BroadcastCommand::Stored
             } else {

@@ -1,7 +1,7 @@
-//! Anti-entropy between two nodes: the root of the groups that they share, then (in
-//! `shared_groups.rs` and `group_names.rs`) which of them differ; then buckets, versions and
-//! records within a group. Each message is answered by what follows from it, so no conversation is
-//! remembered.
+//! Exchanges between two nodes, a descent of a Merkle tree (Merkle 1987): first the root of the
+//! groups that both share, then (in `shared_groups.rs` and `group_names.rs`) the groups that
+//! differ; then buckets, versions and records within a group. Each message is answered from its
+//! content alone, so no state is kept about an exchange.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -16,11 +16,12 @@ use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// Records of a bucket whose versions are told instead of the fingerprints of its children.
+/// Maximum number of records in a bucket whose versions are sent instead of the fingerprints of its
+/// children.
 const MAX_LISTED_RECORDS: usize = 16;
-/// A peer, and how to send to it.
+/// A peer, and the transport to it.
 pub(in crate::node) type Route = (NetId, Transport);
-/// The lowest level of buckets that a message can name.
+/// The deepest level of buckets that a message can name.
 const DEEPEST_LEVEL: u8 = 15;
 
 impl<S: Store> NodeMachine<S> {
@@ -30,7 +31,7 @@ impl<S: Store> NodeMachine<S> {
         }
         let was_asked = self.on_exchange_answer(now, from, path, is_reply(from, &body));
         self.on_message_from(now, from);
-        // What came by a connection is answered by it: datagrams may not get there.
+        // A message that came by a connection is answered on it, since datagrams may not arrive.
         let by = if planted(Bug::DatagramsOnly) {
             Transport::Udp
         } else {
@@ -63,11 +64,11 @@ impl<S: Store> NodeMachine<S> {
         self.descend_groups(now, (from, by));
     }
 
-    /// A group differs: where?
+    /// Starts to locate the difference within a group.
     pub(in crate::node) fn descend(&mut self, now: Time, with: NetId, group: &GroupName, by: Transport) {
         let Some(view) = self.groups().replica(group).map(Replica::view) else { return };
         let all = view.bucket(0, 0);
-        // Nothing here: then everything there is wanted, and an empty bucket says so.
+        // Without any record here, all of the peer's are needed; an empty bucket requests them.
         let body = if all.records > 0 && all.records <= MAX_LISTED_RECORDS {
             Body::Versions(versions_of(group, view, 0, vec![0], false))
         } else {
@@ -128,13 +129,13 @@ impl<S: Store> NodeMachine<S> {
         let me = self.me();
         let name = &received.name;
         if let Some((_, Some(known))) = received.versions.iter().find(|(member, _)| *member == me) {
-            // A version without a digest is taken at its word.
+            // A version without a digest is assumed to have ours.
             let own = self.groups().record(name, me).map(Record::version_digest);
             let same = own.filter(|own| own.version == known.version).map_or(0, |own| own.digest);
             let stamp = VersionDigest { version: known.version, digest: known.digest.unwrap_or(same) };
             self.groups_mut().on_own_stamp(name, from, path, stamp);
         } else if received.buckets.is_none() && received.versions.iter().any(|(member, _)| *member == me) {
-            // Whoever was asked what it knows of us knows nothing.
+            // Reply to a first-write probe: the peer has no record of this node.
             self.on_probe_answered(now, name);
         }
         if self.groups().replica(name).is_none() {
@@ -171,8 +172,9 @@ impl<S: Store> NodeMachine<S> {
         self.send_records(now, (from, by), name, &found.requests);
     }
 
-    /// A group that we do not hold: what we once wrote there is still ours to tell; and whoever
-    /// asks what is known of it is told who knows more, or that nobody is known.
+    /// Answers versions of a group that this node does not host. It still provides its own last
+    /// record there; and it refers a node that probes for its record to a member, or replies that
+    /// it knows none.
     fn reply_about_own(&mut self, now: Time, (to, by): Route, received: &Versions) {
         let me = self.me();
         let asked = received.versions.iter().find(|(member, _)| *member == me);
@@ -182,7 +184,7 @@ impl<S: Store> NodeMachine<S> {
                     let groups = vec![(received.name.clone(), GroupEntry::Contact(other))];
                     Body::Fingerprints(Fingerprints { answer: true, after: None, until: None, groups })
                 }
-                // The members meet elsewhere: there is more known.
+                // The group's rendezvous nodes are others, and know more.
                 None if !self.is_rendezvous(&received.name) => {
                     return self.refer(now, to, std::slice::from_ref(&received.name));
                 }
@@ -201,12 +203,12 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The eviction because of which a version is not asked for.
+    /// The eviction that covers a version, which is therefore not requested.
     fn eviction_for(&self, group: &GroupName, member: NetId, version: Version) -> Option<Eviction> {
         self.groups().set.group(group)?.eviction_covering(member, version)
     }
 
-    /// What follows from versions that somebody has.
+    /// Compares a peer's versions with those of this node.
     fn diff_versions(&self, received: &Versions) -> VersionDiff {
         let me = self.me();
         let mut found = VersionDiff { same: true, ..VersionDiff::default() };
@@ -229,7 +231,7 @@ impl<S: Store> NodeMachine<S> {
                 }
                 (Some(mine), Some(known)) if mine.version() < known.version => {
                     if *member == me {
-                        // It is followed up as what we hear of ourselves.
+                        // `on_versions` handles a peer's version of our own record.
                     } else if let Some(eviction) = self.eviction_for(&received.name, *member, known.version) {
                         found.evictions.push(eviction);
                     } else {
@@ -285,8 +287,8 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// Whether a message can only be an answer to one of ours. All others a node sends of its own
-/// accord as well, whatever gets through to it.
+/// Whether a message can only be a reply to one of ours. A node also sends all other kinds
+/// unprompted, so they do not show that a datagram of ours arrived.
 fn is_reply(from: NetId, body: &Body) -> bool {
     match body {
         Body::Root(root) => root.answer,
@@ -298,26 +300,26 @@ fn is_reply(from: NetId, body: &Body) -> bool {
     }
 }
 
-/// What follows from versions.
+/// Result of comparing a peer's versions with ours.
 #[derive(Debug, Default)]
 struct VersionDiff {
     pulls: Vec<(NetId, Option<(gm_clock::Incarnation, u64)>)>,
     requests: Vec<RecordRequest>,
-    /// Members of whom neither side has anything, where that was asked.
+    /// Members that were asked for and are unknown on both sides.
     unknown: Vec<NetId>,
-    /// Why what is shown is not asked for.
+    /// Evictions that cover versions of the peer.
     evictions: Vec<Eviction>,
-    /// Nothing follows.
+    /// Whether nothing differs.
     same: bool,
 }
 
-/// A bucket by its children.
+/// A bucket with the fingerprints of its children.
 fn parent(view: &View, level: u8, index: u64) -> ParentBucket {
     let child = |bucket: Bucket| (bucket.records > 0).then_some(bucket.fingerprint);
     ParentBucket { index, children: view.bucket_children(level, index).map(child) }
 }
 
-/// The versions of whole buckets.
+/// The versions of all records in some buckets.
 fn versions_of(name: &GroupName, view: &View, level: u8, buckets: Vec<u64>, digests: bool) -> Versions {
     let records = buckets.iter().flat_map(|index| view.bucket_records(level, *index));
     let known = |record: &Record| {

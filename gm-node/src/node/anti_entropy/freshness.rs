@@ -1,5 +1,5 @@
-//! How far a group's state was compared with other holders of the group: what a reader needs to
-//! know before it takes the answer "no member serves this key" for the truth.
+//! Freshness of a group: how far its state was compared with other hosts. A reader needs it to know
+//! whether the answer "no member serves this key" can be trusted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,63 +11,62 @@ use gm_data::{GroupName, Replica};
 use crate::node::NodeMachine;
 use crate::store::Store;
 
-/// How far the state of a group was compared with other holders of it. Durations count back from
+/// Freshness of a group: how far its state was compared with other hosts. Durations count back from
 /// now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// This node is alone by configuration: nothing is to be compared.
+    /// Single-node mode: there is nothing to compare.
     SingleNode,
-    /// Another holder held the same when they last compared.
+    /// Another host was in sync at the last comparison.
     InSync {
-        /// Which one.
+        /// The host.
         with: NetId,
-        /// How long ago.
+        /// Time since that comparison.
         ago: Duration,
     },
-    /// Another holder held the same before, and the comparisons since then have found a difference
-    /// that is not settled yet.
+    /// Another host was in sync before, but since then all comparisons found a difference, which is
+    /// not repaired yet.
     Differs {
-        /// Since when.
+        /// Time since the first of these comparisons.
         since: Duration,
     },
     /// No other member is known, neither here nor to the peers that were asked: three, or all that
     /// are alive.
     SoleMember {
-        /// The last of them.
+        /// The peer that answered last.
         asked: NetId,
-        /// How long ago.
+        /// Time since its answer.
         ago: Duration,
     },
-    /// Nothing was compared since this node started, or joined the group: members may be missing
-    /// here.
+    /// Not compared since this node started or joined the group: members may be missing.
     Unverified,
 }
 
 impl Freshness {
-    /// Whether a reader may take what is missing here for missing everywhere, as of the time that
-    /// is named.
+    /// Whether a member that is missing here can be taken as missing everywhere, as of the given
+    /// time.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
         !matches!(self, Freshness::Unverified)
     }
 }
 
-/// Comparisons of all groups at once that found no difference.
+/// Times of root comparisons that found no difference.
 #[derive(Debug, Default)]
 pub(in crate::node) struct Comparisons {
-    /// When the roots of all groups shared with a node were last equal.
+    /// Time of the last equal root, for each peer.
     last_equal: BTreeMap<NetId, Time>,
 }
 
-/// Peers that are to know no other member of a group.
+/// Number of peers that must report to know no other member of a group.
 const REQUIRED_PEERS: usize = 3;
-/// A peer of which something came within this time is alive.
+/// A peer that was heard from within this time is considered alive.
 const ALIVE_WINDOW: Duration = Duration::from_secs(60);
-/// Nodes for which such a time is kept; beyond it the oldest is dropped.
+/// Maximum number of peers whose times are kept; beyond it the oldest is dropped.
 const MAX_NODES: usize = 1_024;
 
 impl<S: Store> NodeMachine<S> {
-    /// All groups that we share with a node are equal.
+    /// Notes that all groups shared with a peer are in sync.
     pub(in crate::node) fn note_equal(&mut self, now: Time, with: NetId) {
         let equal = &mut self.comparisons.last_equal;
         if equal.len() >= MAX_NODES && !equal.contains_key(&with) {
@@ -84,14 +83,14 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A group differs from what another holder has.
+    /// Notes that a group differs from another host's.
     pub(in crate::node) fn note_difference(&mut self, now: Time, group: &GroupName) {
         if let Some(hosted) = self.groups_mut().hosted.get_mut(group) {
             hosted.differs_since.get_or_insert(now);
         }
     }
 
-    /// A peer does not hold a group of ours, and knows no other member of it.
+    /// Notes that a peer does not host a group and has no contact for it.
     pub(in crate::node) fn note_unknown(&mut self, now: Time, from: NetId, group: &GroupName) {
         let me = self.me();
         let groups = self.groups_mut();
@@ -107,14 +106,14 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// So many peers have to know no other member of a group before this node takes itself for the
-    /// only one: three, or all that are alive. One alone may just not have heard of a member that
-    /// another knows.
+    /// Number of peers that must know no other member before this node considers itself the sole
+    /// member: three, or all that are alive. A single peer may not have heard of a member that
+    /// another one knows.
     pub(in crate::node) fn peers_to_ask(&self, now: Time) -> usize {
         self.broadcaster.count_alive(now, ALIVE_WINDOW, REQUIRED_PEERS).max(1)
     }
 
-    /// How far a group that is held was compared.
+    /// The freshness of a hosted group.
     pub fn freshness(&self, now: Time, group: &GroupName) -> Option<Freshness> {
         let hosted = self.groups().hosted.get(group)?;
         let state = self.groups().replica(group).map(Replica::state)?;

@@ -1,9 +1,9 @@
-//! Fingerprints of groups, name by name: pages of names by which groups are discovered, comparisons
-//! of certain groups, and registrations, with their answers.
+//! Fingerprints of groups, by name: pages of names for discovering groups, comparisons of given
+//! groups, registrations, and the replies to them.
 //!
-//! The meaning of an entry (see `docs/WIRE.md`): *held* with a fingerprint, the sender holds the
-//! group; *known* with the sender itself, it registers as a member; *known* with another node, the
-//! sender does not hold the group, and that node is said to.
+//! The meaning of an entry (see `docs/WIRE.md`): *hosted* with a fingerprint means that the sender
+//! hosts the group; *contact* with the sender itself, that it registers as a member; *contact* with
+//! another node, that the sender does not host the group but that node is reported to.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ use crate::groups::{Source, is_reserved, reserved_name};
 use crate::node::NodeMachine;
 use crate::store::Store;
 
-/// The number of names on a page, and the maximum that its answer adds.
+/// Number of names on a page, and the maximum that a reply adds.
 const PAGE_NAMES: usize = 32;
-/// The maximum of groups in one comparison.
+/// Maximum number of groups in one comparison message.
 const MAX_COMPARED: usize = 512;
 
-/// The entries of an answer, by name.
+/// The entries of a reply, by name.
 type ReplyEntries = BTreeMap<GroupName, GroupEntry>;
 
 impl<S: Store> NodeMachine<S> {
@@ -36,8 +36,8 @@ impl<S: Store> NodeMachine<S> {
     ) {
         let listed = ListedBuckets::take_from(&mut received.groups);
         let hosted = self.groups().hosted.len();
-        // With bounds it answers a page, or belongs to a registration; without, only these groups
-        // are to be compared.
+        // With an upper bound it replies to a page or belongs to a registration; without, only
+        // these groups are to be compared.
         let compares = received.answer && received.until.is_none();
         let (mut registers, mut newly) = (false, Vec::new());
         let (mut differ, mut reply) = (Vec::new(), ReplyEntries::new());
@@ -87,7 +87,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The sender holds a group. Returns the entry that answers it, if there is one.
+    /// Handles an entry of a group that the sender hosts. Returns the entry of the reply, if any.
     fn on_hosted(
         &mut self,
         now: Time,
@@ -98,10 +98,10 @@ impl<S: Store> NodeMachine<S> {
         differ: &mut Vec<GroupName>,
     ) -> Option<GroupEntry> {
         if !self.groups().hosted.contains_key(name) {
-            // It may know only the members that joined on its own side of a split; and if it takes
-            // us for a member, it learns that we are none.
-            let noted = self.groups_mut().discover(now, name, from, Source::Direct, from);
-            if !noted.has_news && !compares {
+            // The sender may know only members that joined on its side of a partition. And if it
+            // takes this node for a member, the reply corrects that.
+            let discovered = self.groups_mut().discover(now, name, from, Source::Direct, from);
+            if !discovered.has_news && !compares {
                 return None;
             }
             let other = self.groups_mut().contacts.refer_to_other(name, from);
@@ -114,32 +114,33 @@ impl<S: Store> NodeMachine<S> {
             differ.push(name.clone());
             return None;
         }
-        // Two nodes that know nothing of a group have found nothing out.
+        // Two empty states are equal, but that verifies nothing.
         if state.records().len() == 0 {
             return None;
         }
-        // A node that left holds the group until a member confirms that it has the leave.
+        // A node that left hosts the group until a member confirms that it received the leave.
         let confirms = compares && state.is_member(me) && !state.is_member(from);
         self.note_in_sync(now, name, from);
         confirms.then_some(GroupEntry::Hosted(theirs))
     }
 
-    /// The sender does not hold a group, and that node is said to.
+    /// Handles an entry of a group that the sender does not host, but that node is reported to.
     fn on_not_hosted(&mut self, now: Time, (from, by): Route, name: &GroupName, member: NetId) {
         if member == self.me() {
             self.note_unknown(now, from, name);
         }
         self.groups_mut().remove_candidate(name, from);
         if self.groups().replica(name).is_some_and(|replica| replica.state().is_member(from)) {
-            // It lost the group, or left: our version of its record tells it, or it tells us.
+            // The sender lost the group or left it: our version of its record shows it what it
+            // lacks, or it replies with its newer record.
             self.send_version(now, (from, by), name, from);
         }
         self.groups_mut().discover(now, name, member, Source::Gossip, from);
         self.probe_contact(now, name, member);
     }
 
-    /// A sender that we take for a member of a group, and that does not name the group on a page
-    /// where it would stand, has lost it: it gets our version of its record.
+    /// Detects a sender that lost a group: we take it for a member, but it omits the group on a
+    /// page where its name belongs. It is sent our version of its record.
     fn detect_lost_groups(&mut self, now: Time, (from, by): Route, received: &Fingerprints) {
         let groups = self.groups();
         let lost = |name: &&GroupName| {
@@ -154,8 +155,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Answers a page with names within its bounds that it does not have, cut after a name if they
-    /// are too many, and with other members of groups that its sender holds and we do not.
+    /// Replies to a page: adds names within its bounds that it lacks, cut after a name if they are
+    /// too many, and other members of groups that only its sender hosts.
     fn reply_to_page(
         &mut self,
         now: Time,
@@ -170,7 +171,7 @@ impl<S: Store> NodeMachine<S> {
             });
         let cut = added.len() == PAGE_NAMES;
         if cut {
-            // The next page begins where the answer ends, which is before some of the others.
+            // The next page starts where the reply ends, which is before some of the other entries.
             self.send_comparison(now, (to, by), in_order(others), None);
         } else {
             added.extend(others);
@@ -187,18 +188,18 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Asks a node to compare certain groups that are held here.
-    pub(in crate::node) fn compare_groups(&mut self, now: Time, way: Route, names: &[GroupName]) {
+    /// Asks a node to compare given groups that are hosted here.
+    pub(in crate::node) fn compare_groups(&mut self, now: Time, route: Route, names: &[GroupName]) {
         let hosted = names.iter().filter_map(|name| {
             let replica = self.groups().replica(name)?;
             Some((name.clone(), GroupEntry::Hosted(replica.state().fingerprint())))
         });
         let hosted = hosted.collect();
-        self.send_comparison(now, way, hosted, None);
+        self.send_comparison(now, route, hosted, None);
     }
 
-    /// Sends groups to be compared, and which buckets of the groups shared with the receiver they
-    /// are all of.
+    /// Sends groups for comparison. `listed` names the buckets of shared groups that they list
+    /// completely.
     pub(in crate::node) fn send_comparison(
         &mut self,
         now: Time,
@@ -207,7 +208,7 @@ impl<S: Store> NodeMachine<S> {
         listed: Option<ListedBuckets>,
     ) {
         let mut rest = groups;
-        // Of several pieces none would be all of them.
+        // None of several messages would be a complete list.
         if let Some(listed) = listed.filter(|_| rest.len() < MAX_COMPARED) {
             rest.push((reserved_name(), GroupEntry::Hosted(listed.to_number())));
             rest.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -220,13 +221,13 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Answers a node that takes us for a member of a group that we do not hold.
+    /// Replies to a node that takes this node for a member of a group that it does not host.
     pub(in crate::node) fn reply_not_hosted(&mut self, now: Time, (to, by): Route, name: &GroupName) {
         let other = self.groups_mut().contacts.refer_to_other(name, to).unwrap_or(to);
         self.send_comparison(now, (to, by), vec![(name.clone(), GroupEntry::Contact(other))], None);
     }
 
-    /// Sends the version of a member's record that is held here.
+    /// Sends our version of a member's record.
     fn send_version(&mut self, now: Time, (to, by): Route, group: &GroupName, of: NetId) {
         let Some(record) = self.groups().record(group, of) else { return };
         let versions = vec![(of, Some(KnownVersion { version: record.version(), digest: None }))];
@@ -234,7 +235,7 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, Body::Versions(body), by);
     }
 
-    /// Sends the page of names that comes after the one sent last.
+    /// Sends the next page of names.
     pub(in crate::node) fn send_names_page(&mut self, now: Time, to: NetId, by: Transport) {
         let after = self.schedule.names_cursor.take();
         let page = self.names_page(after.as_ref(), None, PAGE_NAMES, |_| true);
@@ -244,22 +245,22 @@ impl<S: Store> NodeMachine<S> {
         self.send(now, to, body, by);
     }
 
-    /// A page or a registration was answered, up to that name.
+    /// Handles the reply to a page or a registration, which covers the names up to `until`.
     fn on_page_answered(&mut self, now: Time, from: NetId, until: Option<&GroupName>, found: bool) {
         let Some(until) = until else { return };
         self.on_registered(now, from, until);
         if self.schedule.names_cursor.as_ref().is_none_or(|cursor| until < cursor) {
-            // The answer was cut, or added names up to the end: the next page begins there.
+            // The reply was cut, or added names up to its end: the next page starts there.
             self.schedule.names_cursor = Some(until.clone());
         }
         if found {
-            // An observer holds every group that it hears of, and there may be more.
+            // An observer hosts every group that it discovers, and there may be more.
             self.hasten(now, self.config.timing.exchange_interval_min);
         }
     }
 
-    /// The first groups whose names are greater than `after` and at most `until`: the fingerprints
-    /// of those that are held, and of others a member that said so itself.
+    /// The first groups with names greater than `after` and at most `until`: hosted ones with their
+    /// fingerprints, others with their direct contact.
     fn names_page(
         &self,
         after: Option<&GroupName>,
@@ -286,7 +287,7 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// Whether a message names a group.
+/// Whether a message contains a name.
 fn lists_name(received: &Fingerprints, name: &GroupName) -> bool {
     received.groups.binary_search_by(|(other, _)| other.cmp(name)).is_ok()
 }

@@ -1,7 +1,7 @@
-//! Members that may lack what this node wrote, as broadcasts get lost: anti-entropy compares with
-//! each of them soon, until it holds the same or has not answered for minutes. If partners were
-//! drawn by chance alone, two members of a small group would meet only after as many exchanges as a
-//! node has partners in all its groups.
+//! Members that may lack this node's writes, because broadcasts get lost: anti-entropy compares
+//! with each of them soon, until it is in sync or has not answered for minutes. With partners
+//! chosen at random alone, two members of a small group would meet only after as many exchanges as
+//! a node has partners in all its groups.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use gm_data::{GroupName, Replica};
 use crate::node::NodeMachine;
 use crate::store::Store;
 
-/// In a group with more other members, all of them compare with each other soon enough.
+/// In a group with more other members, random partners find a difference soon enough.
 const MAX_GROUP_MEMBERS: usize = 8;
-/// A member is tried this often, later each time: for about four minutes.
+/// Number of attempts for each member, with doubling delays: about four minutes.
 const MAX_TRIES: u32 = 8;
-/// Members that are due are compared with one after the other, at this pace.
+/// Minimum delay between comparisons with lagging members.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-/// The maximum of members in doubt.
+/// Maximum number of lagging members.
 const MAX_LAGGING: usize = 1_024;
 
-/// Members that may lack what this node wrote.
+/// Members that may lack this node's writes.
 #[derive(Debug, Default)]
 pub(in crate::node) struct LaggingMembers(BTreeMap<NetId, Lagging>);
 
@@ -33,7 +33,7 @@ struct Lagging {
 }
 
 impl LaggingMembers {
-    /// A member may lack something.
+    /// Adds a member that may lack a write.
     fn add(&mut self, due: Time, node: NetId) {
         if self.0.len() < MAX_LAGGING || self.0.contains_key(&node) {
             let entry = self.0.entry(node).or_insert(Lagging { due, tries: 0 });
@@ -41,17 +41,18 @@ impl LaggingMembers {
         }
     }
 
-    /// A member holds the same.
+    /// Removes a member that is in sync.
     pub(in crate::node) fn remove(&mut self, node: NetId) {
         self.0.remove(&node);
     }
 
-    /// When the next one is due, not sooner than the pace allows.
+    /// Time of the next attempt, at least the minimum delay from now.
     pub(in crate::node) fn next(&self, now: Time) -> Option<Time> {
         Some(self.0.values().map(|entry| entry.due).min()?.max(now + MIN_INTERVAL))
     }
 
-    /// Takes a member that is due; it is due again after twice `first`, and longer each time.
+    /// Takes a member that is due; its next attempt is after twice `first`, and the delay doubles
+    /// each time.
     pub(in crate::node) fn take_due(&mut self, now: Time, first: Duration) -> Option<NetId> {
         let due = self.0.iter_mut().filter(|(_, entry)| entry.due <= now);
         let (node, entry) = due.min_by_key(|(_, entry)| entry.due)?;
@@ -66,14 +67,14 @@ impl LaggingMembers {
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// This node wrote in a group: its other members may not hear of it.
+    /// After a write in a group, tracks the members that may not receive it.
     pub(in crate::node) fn track_lagging(&mut self, now: Time, group: &GroupName) {
         let me = self.me();
         let Some(state) = self.groups().set.group(group).map(Replica::state) else { return };
         if state.member_count() > MAX_GROUP_MEMBERS + 1 {
             return;
         }
-        // A member that hears our multicast notices itself what it misses.
+        // A neighbor detects a lost multicast itself.
         let far = |member: &NetId| *member != me && !self.broadcaster.is_near(*member);
         let others: Vec<NetId> = state.members().filter(far).collect();
         let due = now + self.config.timing.exchange_interval_active;
@@ -92,16 +93,16 @@ mod tests {
 
     #[test]
     fn a_lagging_member_is_tried_with_backoff_then_dropped() {
-        let (mut doubts, second) = (LaggingMembers::default(), Duration::from_secs(1));
+        let (mut lagging, second) = (LaggingMembers::default(), Duration::from_secs(1));
         let start = Time::ZERO + second;
-        doubts.add(start, node(1));
-        doubts.add(start + second, node(2));
-        assert_eq!(doubts.take_due(start, second), Some(node(1)));
-        assert_eq!(doubts.take_due(start, second), None);
-        doubts.remove(node(2));
+        lagging.add(start, node(1));
+        lagging.add(start + second, node(2));
+        assert_eq!(lagging.take_due(start, second), Some(node(1)));
+        assert_eq!(lagging.take_due(start, second), None);
+        lagging.remove(node(2));
         let mut tried = 1;
-        while let Some(next) = doubts.next(start) {
-            assert_eq!(doubts.take_due(next, second), Some(node(1)));
+        while let Some(next) = lagging.next(start) {
+            assert_eq!(lagging.take_due(next, second), Some(node(1)));
             tried += 1;
         }
         assert_eq!(tried, MAX_TRIES);
@@ -109,41 +110,41 @@ mod tests {
 
     #[test]
     fn due_members_are_spaced() {
-        let mut doubts = LaggingMembers::default();
-        (1..=3).for_each(|number| doubts.add(Time::ZERO, node(number)));
+        let mut lagging = LaggingMembers::default();
+        (1..=3).for_each(|number| lagging.add(Time::ZERO, node(number)));
         let now = Time::ZERO + Duration::from_secs(9);
-        assert_eq!(doubts.next(now), Some(now + MIN_INTERVAL));
-        let taken: Vec<_> = (0..3).filter_map(|_| doubts.take_due(now, MIN_INTERVAL)).collect();
+        assert_eq!(lagging.next(now), Some(now + MIN_INTERVAL));
+        let taken: Vec<_> = (0..3).filter_map(|_| lagging.take_due(now, MIN_INTERVAL)).collect();
         assert_eq!(taken, [node(1), node(2), node(3)]);
     }
 
     #[test]
     fn the_time_to_the_next_try_doubles() {
-        let (mut doubts, second) = (LaggingMembers::default(), Duration::from_secs(1));
-        doubts.add(Time::ZERO, node(1));
+        let (mut lagging, second) = (LaggingMembers::default(), Duration::from_secs(1));
+        lagging.add(Time::ZERO, node(1));
         let mut now = Time::ZERO;
         for tries in 1..MAX_TRIES {
-            assert_eq!(doubts.take_due(now, second), Some(node(1)));
-            assert_eq!(doubts.next(now), Some(now + second * (1 << tries)), "after {tries}");
+            assert_eq!(lagging.take_due(now, second), Some(node(1)));
+            assert_eq!(lagging.next(now), Some(now + second * (1 << tries)), "after {tries}");
             now = now + second * (1 << tries);
         }
     }
 
     #[test]
     fn the_table_is_limited_and_entries_can_be_renewed() {
-        let mut doubts = LaggingMembers::default();
+        let mut lagging = LaggingMembers::default();
         let many = |number: usize| -> NetId {
             format!("10.1.{}.{}:29999", number / 250, number % 250 + 1).parse().unwrap()
         };
         let second = Duration::from_secs(1);
-        (0..MAX_LAGGING).for_each(|number| doubts.add(Time::ZERO + second, many(number)));
-        doubts.add(Time::ZERO, node(1));
+        (0..MAX_LAGGING).for_each(|number| lagging.add(Time::ZERO + second, many(number)));
+        lagging.add(Time::ZERO, node(1));
         assert_eq!(
-            (doubts.0.len(), doubts.take_due(Time::ZERO, second)),
+            (lagging.0.len(), lagging.take_due(Time::ZERO, second)),
             (MAX_LAGGING, None),
-            "there is no room"
+            "the table is full"
         );
-        doubts.add(Time::ZERO, many(7));
-        assert_eq!((doubts.0.len(), doubts.take_due(Time::ZERO, second)), (MAX_LAGGING, Some(many(7))));
+        lagging.add(Time::ZERO, many(7));
+        assert_eq!((lagging.0.len(), lagging.take_due(Time::ZERO, second)), (MAX_LAGGING, Some(many(7))));
     }
 }

@@ -1,5 +1,5 @@
-//! Which peer to compare with next, or to ask about a group: mostly a member of a group of ours on
-//! another island, now and then any peer.
+//! Choice of a partner for the next exchange or probe: mostly a member of one of our groups on
+//! another island, sometimes any peer.
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
@@ -10,20 +10,20 @@ use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// Among so many records one is counted out; among more, the first after a place is taken.
+/// Up to this number of records, a random one is drawn by index; above it, by hash position.
 const MAX_INDEXED: usize = 256;
-/// Members that are drawn until one is found that is not near.
+/// Number of random draws in search of a member that is not near.
 const DRAWS: u32 = 4;
 
 impl<S: Store> NodeMachine<S> {
-    /// A node to compare with: mostly a member of a group of ours, if possible of another island;
-    /// one in four is anybody whom we know, and of a node that is new, more.
+    /// Chooses the partner of an exchange: mostly a member of one of our groups, on another island
+    /// if possible. One in four is any known peer; for a newcomer, two or three in four.
     pub(in crate::node) fn choose_partner(&mut self, now: Time) -> Option<NetId> {
         if let Some(node) = self.lagging.take_due(now, self.config.timing.exchange_interval_active) {
             return Some(node);
         }
-        let agreed = self.groups().hosted.values().all(HostedGroup::was_compared);
-        let of_four = match (self.is_eager(now), agreed) {
+        let compared = self.groups().hosted.values().all(HostedGroup::was_compared);
+        let of_four = match (self.is_eager(now), compared) {
             (true, true) => 3,
             (true, false) => 2,
             (false, _) if self.schedule.unanswered > 2 => 2,
@@ -35,7 +35,7 @@ impl<S: Store> NodeMachine<S> {
         self.random_member().or_else(|| self.random_peer())
     }
 
-    /// Groups that changed, or were not compared yet, and have other members.
+    /// Groups with other members that changed, or were not compared yet.
     pub(in crate::node) fn unsettled_groups(&self) -> Vec<GroupName> {
         let groups = self.groups();
         let me = self.me();
@@ -48,9 +48,10 @@ impl<S: Store> NodeMachine<S> {
         unsettled.map(|(name, _)| name.clone()).collect()
     }
 
-    /// A member of one of our groups, mostly of one that is not settled.
+    /// A random member of one of our groups, mostly of one that is not settled.
     fn random_member(&mut self) -> Option<NetId> {
-        // Their members may be dead: after a peer that did not answer it is any group's turn.
+        // Members of unsettled groups may be dead: after a peer that did not answer, any group is
+        // chosen.
         let unsettled =
             if self.schedule.unanswered.is_multiple_of(2) { self.unsettled_groups() } else { Vec::new() };
         let group = if unsettled.is_empty() {
@@ -80,7 +81,7 @@ impl<S: Store> NodeMachine<S> {
         let view = self.groups().replica(group)?.view();
         let records = view.records().len();
         let record = if records <= MAX_INDEXED {
-            // Of few, places are far from even.
+            // The hash positions of a few records are far from uniform.
             let at = usize::try_from((u128::from(place) * records as u128) >> 64).unwrap_or(0);
             view.records().nth(at)?
         } else {
@@ -89,12 +90,12 @@ impl<S: Store> NodeMachine<S> {
         (record.is_member() && record.member() != self.me()).then(|| record.member())
     }
 
-    /// Somebody whom we know, or knew, or are to call.
+    /// A random peer: one that is known, was known before the start, or is a seed.
     fn random_peer(&mut self) -> Option<NetId> {
         let (seeds, old) = (self.broadcaster.seeds().len(), self.schedule.old_peers.len());
         let place = self.rng.next_u64();
-        let met = self.broadcaster.pick(place);
-        let called = (seeds + old > 0).then(|| {
+        let known = self.broadcaster.pick(place);
+        let configured = (seeds + old > 0).then(|| {
             let place = self.rng.index(seeds + old);
             if place < seeds {
                 self.broadcaster.seeds()[place]
@@ -106,13 +107,13 @@ impl<S: Store> NodeMachine<S> {
             return None;
         }
         let me = self.me();
-        let called = called.filter(|node| *node != me);
-        let first = if self.schedule.unanswered > 2 { called.or(met) } else { met.or(called) };
+        let configured = configured.filter(|node| *node != me);
+        let first = if self.schedule.unanswered > 2 { configured.or(known) } else { known.or(configured) };
         first.filter(|node| *node != me)
     }
 
-    /// The node to ask what it knows of us in a group: a member; in other turns, as that one may be
-    /// dead, a rendezvous node, or any peer.
+    /// Chooses the target of a first-write probe: a member; as it may be dead, a rendezvous node or
+    /// any peer in other turns.
     pub(in crate::node) fn choose_probe_target(&mut self, group: &GroupName, turn: u32) -> Option<NetId> {
         let place = self.rng.next_u64();
         let candidate = self.groups().hosted.get(group).and_then(|hosted| hosted.host_candidates.last());

@@ -1,6 +1,5 @@
-//! Records that are asked for because an increment did not fit: one question a member, to one who
-//! has shown that version, again to another until it is answered or given up. Knows nothing of what
-//! is answered.
+//! Pulls: requests for records whose increments had an unknown base. One request for each member
+//! goes to a peer that has the version, and again to another one until it is answered or given up.
 
 use gm_broadcast::{Path, Time, Transport};
 use gm_clock::NetId;
@@ -11,26 +10,26 @@ use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// A question that is open.
+/// An open pull.
 #[derive(Debug)]
 pub(in crate::node) struct Pull {
-    /// What was shown.
+    /// The version to pull.
     version: Version,
-    /// By whom, the last few.
+    /// The last few peers that have the version.
     sources: Vec<NetId>,
-    /// When it is asked, or asked again.
+    /// Time of the next request.
     due: Time,
     tries: u32,
-    /// How it is asked first; again it is asked by a connection.
+    /// Transport of the first requests; later ones go by a connection.
     by: Transport,
 }
 
-/// Nodes that are remembered of those who have shown a version.
+/// Maximum number of remembered peers that have a version.
 const MAX_SOURCES: usize = 8;
-/// So many questions about one member go by datagram, if what did not fit came by one; then
-/// connections are used.
+/// Number of requests for one member that go by datagram, if the increment came by one; further
+/// ones go by a connection.
 const DATAGRAM_TRIES: u32 = 2;
-/// A question is asked so often; then anti-entropy has to find the difference.
+/// Number of requests for one member, after which the difference is left to anti-entropy.
 const MAX_TRIES: u32 = 6;
 
 impl<S: Store> NodeMachine<S> {
@@ -38,7 +37,7 @@ impl<S: Store> NodeMachine<S> {
         self.pulls.values().map(|pull| pull.due).min()
     }
 
-    /// An increment of a member did not fit.
+    /// Handles an increment whose base is not the version held here.
     pub(in crate::node) fn on_increment_gap(
         &mut self,
         now: Time,
@@ -53,7 +52,7 @@ impl<S: Store> NodeMachine<S> {
         if !self.pulls.contains_key(&key) && self.pulls.len() >= max {
             return self.count("dropped", "question, too many");
         }
-        // Many hear a multicast at one time: not all ask at once.
+        // Many nodes receive a multicast at the same time; the jitter spreads their requests.
         let jitter = match path {
             Path::Multicast => self.rng.duration_up_to(self.config.timing.pull_jitter),
             Path::Datagram | Path::Connection => std::time::Duration::ZERO,
@@ -71,7 +70,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// A record was taken: it may be what was asked for.
+    /// A record changed: ends the pull that it fulfils.
     pub(in crate::node) fn settle_pull(&mut self, group: &GroupName, member: NetId) {
         let key = (group.clone(), member);
         let Some(pull) = self.pulls.get(&key) else { return };
@@ -80,7 +79,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Asks what is due.
+    /// Sends the requests that are due.
     pub(in crate::node) fn send_due_pulls(&mut self, now: Time) {
         let due = |pull: &Pull| pull.due <= now;
         let keys: Vec<(GroupName, NetId)> =
@@ -98,8 +97,8 @@ impl<S: Store> NodeMachine<S> {
             let by = if pull.tries < DATAGRAM_TRIES { pull.by } else { Transport::Tcp };
             pull.tries += 1;
             pull.due = now + retry;
-            // What the first one sends for an increment may not fit again: then the whole record is
-            // wanted.
+            // An increment sent in reply may have an unknown base again: then the whole record is
+            // requested.
             let known = known.filter(|_| pull.tries <= 2);
             let known = known.map(|version| (version.incarnation, version.clock));
             let (name, member) = key;

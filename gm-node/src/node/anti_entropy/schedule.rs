@@ -1,5 +1,5 @@
-//! Anti-entropy: when to compare, and what is known of the exchanges. Fast while nodes differ, slow
-//! in quiet; for ever. Knows nothing of what is compared.
+//! Schedule of anti-entropy: when exchanges start, and by which transport. The interval is short
+//! while nodes differ, and backs off while they agree.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// The pace of anti-entropy.
+/// State of the exchange schedule.
 #[derive(Debug)]
 pub(in crate::node) struct ExchangeSchedule {
-    /// When somebody is asked next.
+    /// Time of the next exchange.
     pub(in crate::node) at: Option<Time>,
-    /// How long after one exchange the next is.
+    /// Current interval between exchanges.
     period: Duration,
-    /// The peer that was asked and has not answered, and how it was asked.
+    /// The peer that was asked and has not answered, and the transport.
     pending: Option<(NetId, Transport)>,
-    /// Exchanges in a row that found a difference, by peer: a path that loses large datagrams would
-    /// show the same one for ever.
+    /// Consecutive exchanges that found a difference, by peer. A path that loses large datagrams
+    /// would show the same difference for ever.
     differing: BTreeMap<NetId, u32>,
-    /// How many did not answer, one after the other.
+    /// Consecutive exchanges without an answer.
     pub(in crate::node) unanswered: u32,
-    /// Exchanges that were begun.
+    /// Number of exchanges started.
     exchanges: u64,
-    /// Exchanges that found nothing to do.
+    /// Number of exchanges that found no difference.
     equal_exchanges: u64,
-    /// Until then we are new here: see [`EAGER_PERIOD`].
+    /// End of the newcomer period, see [`EAGER_PERIOD`].
     eager_until: Time,
-    /// The last name of the page of names that was sent last.
+    /// Last name of the page sent last.
     pub(in crate::node) names_cursor: Option<GroupName>,
-    /// Nodes that were reached before our start.
+    /// Peers that were reached before the start.
     pub(in crate::node) old_peers: Vec<NetId>,
 }
 
@@ -57,38 +57,39 @@ impl ExchangeSchedule {
     }
 }
 
-/// After so many who did not answer the pace is no longer that of somebody who waits for an answer.
+/// Consecutive exchanges without an answer, after which the schedule stops retrying at the exchange
+/// timeout and backs off.
 const MAX_UNANSWERED: u32 = 8;
-/// One in so many exchanges that found nothing tells names of groups.
+/// A page of names follows each n-th exchange that found no difference.
 const NAMES_EVERY: u64 = 4;
-/// Groups of one exchange that are compared because they were left, or because no other member of
-/// them is known.
+/// Maximum number of groups that one exchange compares by name, because they were left or have no
+/// other known member.
 const MAX_NAMED: usize = 64;
-/// So long after its start, and after it joined a group, a node may agree with one that is as new,
-/// while all others hold more: it asks those who are no members as far as it knows oftener, and
-/// does not slow down.
+/// Newcomer period, after a start or a join. A newcomer may be in sync with another newcomer while
+/// all other nodes have more records; so it exchanges more often with any peers, and does not back
+/// off.
 const EAGER_PERIOD: Duration = Duration::from_secs(2);
-/// A peer of which something came within this time is alive: if it does not answer a datagram, a
-/// connection may get through.
+/// A peer that was heard from within this time is considered alive: if it does not answer a
+/// datagram, a connection may work.
 const ALIVE_WINDOW: Duration = Duration::from_secs(30);
-/// After so many exchanges in a row that found a difference, the next ones with that peer go by a
+/// Consecutive exchanges that found a difference, after which exchanges with that peer go by a
 /// connection.
 const MAX_DIFFERING: u32 = 4;
-/// Peers for which such exchanges are counted, at most.
+/// Maximum number of peers for which such exchanges are counted.
 const MAX_DIFFERING_PEERS: usize = 256;
 
 impl<S: Store> NodeMachine<S> {
-    /// We joined a group.
+    /// Starts the newcomer period after a join.
     pub(in crate::node) fn be_eager(&mut self, now: Time) {
         self.schedule.eager_until = now + EAGER_PERIOD;
     }
 
-    /// Whether we are new, here or in a group.
+    /// Whether this node is a newcomer, in the cluster or in a group.
     pub(in crate::node) fn is_eager(&self, now: Time) -> bool {
         self.schedule.eager_until > now
     }
 
-    /// Something moves: the next exchange is not later than after that.
+    /// Shortens the interval, and starts the next exchange within it.
     pub(in crate::node) fn hasten(&mut self, now: Time, period: Duration) {
         if planted(Bug::NeverFast) {
             return;
@@ -97,20 +98,21 @@ impl<S: Store> NodeMachine<S> {
         self.schedule_within(now, period);
     }
 
-    /// The next exchange is within that time. Not all who heard of something ask at the same time.
+    /// Starts the next exchange within `period`, at a random time, so that nodes that heard of the
+    /// same event do not all exchange at once.
     fn schedule_within(&mut self, now: Time, period: Duration) {
         let at = now + period / 2 + self.rng.duration_up_to(period / 2);
         self.schedule.at = Some(self.schedule.at.map_or(at, |set| set.min(at)));
     }
 
-    /// A node that was not known is there.
+    /// Handles a newly discovered peer.
     pub(in crate::node) fn on_peer_found(&mut self, now: Time, node: NetId) {
         self.hasten(now, self.config.timing.exchange_interval_active);
         self.consider_rendezvous(now, node);
         self.probe_rendezvous(now, node);
     }
 
-    /// The time of an exchange.
+    /// Runs when the next exchange is due.
     pub(in crate::node) fn on_exchange_due(&mut self, now: Time) {
         let unanswered = self.schedule.pending.take();
         if let Some((node, by)) = unanswered {
@@ -140,9 +142,9 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Asks a peer whether we hold the same: another one each time, but a peer that is alive and
-    /// did not answer a datagram is asked once more, by a connection. So nodes between which
-    /// datagrams are lost compare all the same, and learn that they are lost.
+    /// Starts an exchange with a new partner; but a peer that is alive and did not answer a
+    /// datagram is asked again by a connection. So nodes between which datagrams are lost still
+    /// compare, and learn that they are lost.
     fn start_exchange(
         &mut self,
         now: Time,
@@ -155,7 +157,7 @@ impl<S: Store> NodeMachine<S> {
         });
         let (to, by) = match again {
             Some((node, _)) => (node, Transport::Tcp),
-            // Where nothing of a peer ever came, a connection may get through.
+            // A connection may reach a peer from which no message ever came.
             None if self.schedule.unanswered % 4 == 3 && !planted(Bug::DatagramsOnly) => {
                 (self.choose_partner(now)?, Transport::Tcp)
             }
@@ -164,8 +166,8 @@ impl<S: Store> NodeMachine<S> {
                 (to, self.transport_for(to, Transport::Udp))
             }
         };
-        // A group that we left is in no root; and of one in which no other member is known a peer
-        // is asked whether it knows one.
+        // A group that was left is part of no root. For a group without another known member, the
+        // peer is asked whether it knows one.
         self.schedule.exchanges = self.schedule.exchanges.wrapping_add(1);
         let named = self.named_groups(now, self.schedule.exchanges.is_multiple_of(2));
         self.compare_groups(now, (to, by), &named);
@@ -173,15 +175,15 @@ impl<S: Store> NodeMachine<S> {
             let root = self.root_with(to);
             self.send(now, to, Body::Root(Root { answer: false, root }), by);
         } else if named.is_empty() {
-            // Roots of nothing are equal, and say nothing: it may be in our groups, and neither
-            // knows.
+            // Roots over no groups are always equal. The peer may share groups with us without
+            // either knowing it.
             self.send_names_page(now, to, by);
         }
         Some((to, by))
     }
 
-    /// Groups that are compared by their names, whoever the partner is: those that we left, and, if
-    /// so said, those of which no other member is known and not enough peers were asked yet.
+    /// Groups to compare by name with any partner: those that were left and, if `asks` is set,
+    /// those without another known member for which not enough peers were asked.
     fn named_groups(&self, now: Time, asks: bool) -> Vec<GroupName> {
         let peers = if asks { self.peers_to_ask(now) } else { 0 };
         let groups = self.groups();
@@ -196,13 +198,14 @@ impl<S: Store> NodeMachine<S> {
         named.map(|(name, _)| name.clone()).take(MAX_NAMED).collect()
     }
 
-    /// The next exchange is not later than the next member that may lack something is due.
+    /// Starts the next exchange at the latest when a lagging member is due.
     fn schedule_lagging(&mut self, now: Time) {
         let next = self.lagging.next(now).into_iter().chain(self.schedule.at).min();
         self.schedule.at = next;
     }
 
-    /// Something of anti-entropy came: whether it is of whom we asked, who has answered by it.
+    /// Handles an anti-entropy message as a sign of life; returns whether it is from the peer that
+    /// was asked, which has then answered.
     pub(in crate::node) fn on_exchange_answer(
         &mut self,
         now: Time,
@@ -211,7 +214,7 @@ impl<S: Store> NodeMachine<S> {
         answers: bool,
     ) -> bool {
         if std::mem::take(&mut self.schedule.unanswered) > MAX_UNANSWERED {
-            // We were cut off, and others may have written meanwhile.
+            // This node was cut off, and other members may have written meanwhile.
             self.groups_mut().hosted.values_mut().for_each(HostedGroup::mark_unsettled);
         }
         let Some((_, by)) = self.schedule.pending.take_if(|(node, _)| *node == from) else { return false };
@@ -221,14 +224,15 @@ impl<S: Store> NodeMachine<S> {
         true
     }
 
-    /// How to send to a peer what would go that way: by a connection, if exchanges with it find a
-    /// difference again and again. Then large datagrams may be lost, or there is much to send.
+    /// The transport to a peer, given the preferred one: a connection, if consecutive exchanges
+    /// with the peer found a difference. Then large datagrams may be lost, or there is much to
+    /// send.
     pub(in crate::node) fn transport_for(&self, peer: NetId, by: Transport) -> Transport {
         let differing = self.schedule.differing.get(&peer).copied().unwrap_or(0);
         if differing >= MAX_DIFFERING && !planted(Bug::DatagramsOnly) { Transport::Tcp } else { by }
     }
 
-    /// An exchange found nothing to do.
+    /// Handles an exchange that found no difference.
     pub(in crate::node) fn on_equal(&mut self, now: Time, with: NetId, was_asked: bool) {
         self.schedule.differing.remove(&with);
         self.on_no_difference(now);
@@ -251,7 +255,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// An exchange found a difference.
+    /// Handles an exchange that found a difference.
     pub(in crate::node) fn on_difference(&mut self, now: Time, with: NetId) {
         self.count("anti-entropy", "differs");
         if self.schedule.differing.len() >= MAX_DIFFERING_PEERS
@@ -264,14 +268,13 @@ impl<S: Store> NodeMachine<S> {
         let fast = self.config.timing.exchange_interval_min;
         self.hasten(now, fast);
         if self.is_eager(now) {
-            // Where many are new, what each knows doubles by each exchange: of 2,000 who start at
-            // once the last knows all after 1.8 s instead of 2.05 s.
+            // With many newcomers, each exchange doubles what a node knows. Of 2,000 nodes that
+            // start at once, the last one is complete after 1.8 s instead of 2.05 s.
             self.schedule_within(now, fast / 2);
         }
     }
 
-    /// Our root with that node is the same as its own: we agree on every group of which both are
-    /// members.
+    /// Handles an equal root: both nodes are in sync in every group of which both are members.
     pub(in crate::node) fn on_same_root(&mut self, now: Time, with: NetId) {
         let me = self.me();
         let both = |replica: &Replica| {
@@ -290,8 +293,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// An exchange found no difference. Nobody can agree on a group of which no other member is
-    /// known, but it was compared.
+    /// Handles an exchange without a difference. A group without another known member cannot be in
+    /// sync, but it counts as compared.
     fn on_no_difference(&mut self, now: Time) {
         let me = self.me();
         let sole = |replica: &Replica| !replica.state().members().any(|member| member != me);
@@ -300,18 +303,20 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// The groups that are held and are so, unless a member of them is still to be asked.
+    /// The hosted groups that satisfy both conditions and have no host candidate left to probe.
     fn compared(
         &self,
-        is_news: impl Fn(&HostedGroup) -> bool,
-        is_so: impl Fn(&Replica) -> bool,
+        is_pending: impl Fn(&HostedGroup) -> bool,
+        matches: impl Fn(&Replica) -> bool,
     ) -> Vec<GroupName> {
         let groups = self.groups();
-        let hosted =
-            groups.hosted.iter().filter(|(_, hosted)| hosted.host_candidates.is_empty() && is_news(hosted));
+        let hosted = groups
+            .hosted
+            .iter()
+            .filter(|(_, hosted)| hosted.host_candidates.is_empty() && is_pending(hosted));
         hosted
             .map(|(name, _)| name)
-            .filter(|name| groups.set.group(name).is_some_and(&is_so))
+            .filter(|name| groups.set.group(name).is_some_and(&matches))
             .cloned()
             .collect()
     }

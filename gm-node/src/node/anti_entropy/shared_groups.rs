@@ -1,6 +1,6 @@
-//! Comparing the groups that two nodes share, by descent as in a Merkle tree: of a pair that shares
-//! a thousand groups, a difference in one of them costs three small messages. The groups are put
-//! into buckets by the hash of their names, sixteen children to each. Called when two roots differ.
+//! Descent over the groups that two nodes share, as in a Merkle tree: of two nodes that share a
+//! thousand groups, a difference in one of them costs three small messages. Groups are put into
+//! buckets by the hash of their names, with sixteen children each. Used when two roots differ.
 
 use gm_broadcast::Time;
 use gm_clock::NetId;
@@ -13,30 +13,30 @@ use crate::node::NodeMachine;
 use crate::rendezvous::key;
 use crate::store::Store;
 
-/// Groups of a bucket that are listed instead of the fingerprints of its children.
+/// Maximum number of groups in a bucket that are listed instead of the fingerprints of its
+/// children.
 const MAX_LISTED_GROUPS: usize = 16;
-/// Buckets that one is divided into.
+/// Number of children of a bucket.
 const CHILDREN: u64 = 16;
 const CHILDREN_OF_ONE: usize = 16;
-/// Messages that list buckets in answer to one message; the next exchange finds what is left.
+/// Maximum number of listing messages in reply to one message; the next exchange finds the rest.
 const MAX_LISTS: usize = 64;
-/// The level at which a bucket has one place only.
+/// The level at which a bucket has one position only.
 const DEEPEST_LEVEL: u8 = 8;
 
 /// A group that is shared with another node, as far as is known here.
 #[derive(Clone, Debug)]
 struct SharedGroup {
-    /// The hash of its name.
     name_hash: u32,
     name: GroupName,
-    /// What it adds to the root.
+    /// Its summand of the root.
     fingerprint_part: u64,
 }
 
-/// Buckets of shared groups that a comparison lists wholly: some children of one bucket.
+/// Buckets of shared groups that a comparison lists completely: some children of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::node) struct ListedBuckets {
-    /// The level of the bucket.
+    /// Level of the parent bucket.
     level: u8,
     index: u64,
     /// Bit i is set if child i is listed.
@@ -44,10 +44,10 @@ pub(in crate::node) struct ListedBuckets {
 }
 
 impl ListedBuckets {
-    /// All shared groups.
+    /// The complete list of shared groups.
     const ALL: ListedBuckets = ListedBuckets { level: 0, index: 0, children: u16::MAX };
 
-    /// As a number that stands in the place of a fingerprint.
+    /// The encoding as a number, in place of a fingerprint.
     pub(in crate::node) fn to_number(self) -> u128 {
         u128::from(self.level) << 96 | u128::from(self.children) << 64 | u128::from(self.index)
     }
@@ -59,7 +59,7 @@ impl ListedBuckets {
         Some(ListedBuckets { level, index, children })
     }
 
-    /// What a message says to list, which is taken out of it.
+    /// Removes the listed buckets from the entries of a message.
     pub(in crate::node) fn take_from(groups: &mut Vec<(GroupName, GroupEntry)>) -> Option<ListedBuckets> {
         let place = groups.iter().position(|(name, _)| is_reserved(name))?;
         match groups.remove(place).1 {
@@ -74,12 +74,12 @@ impl ListedBuckets {
     }
 }
 
-/// The bucket of a level in which a place is: its highest bits, four for each level.
+/// The bucket that contains a position at a level: its highest bits, four for each level.
 fn bucket_of(place: u32, level: u8) -> u64 {
     u64::from(place) >> (4 * u32::from(DEEPEST_LEVEL - level))
 }
 
-/// The groups of a bucket, of groups sorted by place.
+/// The groups of a bucket; `all` is sorted by position.
 fn bucket_groups(all: &[SharedGroup], level: u8, index: u64) -> &[SharedGroup] {
     let start = all.partition_point(|shared| bucket_of(shared.name_hash, level) < index);
     let end = all.partition_point(|shared| bucket_of(shared.name_hash, level) <= index);
@@ -99,18 +99,18 @@ fn parent(all: &[SharedGroup], level: u8, index: u64) -> ParentBucket {
     ParentBucket { index, children }
 }
 
-/// What follows from the buckets of another node.
+/// Result of comparing buckets with another node's.
 #[derive(Debug, Default)]
 struct BucketDiff<'a> {
-    /// Buckets that differ and are small here: the groups in them, and which buckets they are.
+    /// Buckets that differ and are small here, with their groups.
     small: Vec<(ListedBuckets, Vec<&'a SharedGroup>)>,
-    /// Groups that only we take to be shared.
+    /// Groups that only this node takes to be shared.
     only_ours: Vec<&'a SharedGroup>,
     /// Buckets that differ and are divided further.
     parents: Vec<ParentBucket>,
 }
 
-/// Compares buckets of ours with those of another node.
+/// Compares this node's buckets with those of another node.
 fn diff_buckets<'a>(mine: &'a [SharedGroup], level: u8, theirs: &[ParentBucket]) -> BucketDiff<'a> {
     let mut found = BucketDiff::default();
     for parent_of in theirs {
@@ -137,23 +137,23 @@ fn diff_buckets<'a>(mine: &'a [SharedGroup], level: u8, theirs: &[ParentBucket])
 }
 
 impl<S: Store> NodeMachine<S> {
-    /// Whether a group is shared with that node, as far as we know: both are members.
+    /// Whether a group is shared with a node: both are members, as far as is known here.
     pub(in crate::node) fn shares(&self, replica: &Replica, node: NetId) -> bool {
         let state = replica.state();
         state.is_member(node) && state.is_member(self.me()) && self.groups().hosted.contains_key(state.name())
     }
 
-    /// The fingerprint of the groups that we and that node both hold, as far as we know.
+    /// The root hash of the groups that both nodes share, as far as is known here.
     pub(in crate::node) fn root_with(&self, node: NetId) -> u128 {
         self.groups().set.root_of(|replica| self.shares(replica, node))
     }
 
-    /// Whether that node is a member of a group of ours, as far as we know.
+    /// Whether a node is a member of one of our groups, as far as is known here.
     pub(in crate::node) fn shares_a_group(&self, node: NetId) -> bool {
         self.groups().set.replicas().any(|replica| self.shares(replica, node))
     }
 
-    /// The groups that are shared with a node, sorted by place.
+    /// The groups that are shared with a node, sorted by position.
     fn shared_with(&self, node: NetId) -> Vec<SharedGroup> {
         let topology = &self.groups().set;
         let shared = topology.replicas().filter(|replica| self.shares(replica, node)).map(|replica| {
@@ -166,7 +166,7 @@ impl<S: Store> NodeMachine<S> {
         shared
     }
 
-    /// The roots of the groups that are shared differ: where?
+    /// Starts to locate the groups that differ, after different roots.
     pub(in crate::node) fn descend_groups(&mut self, now: Time, (with, by): Route) {
         let shared = self.shared_with(with);
         if shared.len() <= MAX_LISTED_GROUPS {
@@ -176,7 +176,7 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Buckets of the groups that are shared with the sender.
+    /// Handles buckets of the groups that are shared with the sender.
     pub(in crate::node) fn on_group_buckets(
         &mut self,
         now: Time,
@@ -198,7 +198,8 @@ impl<S: Store> NodeMachine<S> {
         }
     }
 
-    /// Groups of those buckets that we take to be shared with the sender, and that it did not list.
+    /// Groups in the listed buckets that this node takes to be shared with the sender, and that the
+    /// sender did not list.
     pub(in crate::node) fn unlisted_in(
         &self,
         from: NetId,
@@ -219,13 +220,13 @@ impl<S: Store> NodeMachine<S> {
     fn send_list<'a>(
         &mut self,
         now: Time,
-        way: Route,
+        route: Route,
         groups: impl Iterator<Item = &'a SharedGroup>,
         listed: Option<ListedBuckets>,
     ) {
         let mut groups: Vec<_> = groups.filter_map(|shared| self.holding(&shared.name)).collect();
         groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        self.send_comparison(now, way, groups, listed);
+        self.send_comparison(now, route, groups, listed);
     }
 
     fn send_buckets(&mut self, now: Time, (to, by): Route, level: u8, parents: Vec<ParentBucket>) {
@@ -255,8 +256,8 @@ mod tests {
         all
     }
 
-    /// Descends as two nodes do: the names that are listed in the end, by whom, and the number of
-    /// messages with their buckets.
+    /// Runs the descent between two nodes. Returns the names that were listed by either, and the
+    /// numbers of messages and of buckets in them.
     fn descend(one: &[SharedGroup], other: &[SharedGroup]) -> (Vec<GroupName>, usize, usize) {
         let (mut listed, mut messages, mut buckets) = (Vec::new(), 1, 16);
         let (mut turn, mut received) = (false, (0, vec![parent(one, 0, 0)]));

@@ -1,5 +1,5 @@
-//! Handing over records: increments where they can be made, whole records else, by one datagram if
-//! they fit, by a connection in pieces else. Knows nothing of why they are wanted.
+//! Sending of records: increments where possible, otherwise whole records; in one datagram if they
+//! fit, otherwise in pieces by a connection.
 
 use gm_broadcast::{Time, Transport};
 use gm_clock::NetId;
@@ -11,13 +11,13 @@ use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
-/// A record that somebody wants.
+/// A record to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::node) struct RecordRequest {
     pub(in crate::node) member: NetId,
-    /// What it has.
+    /// The version that the peer has.
     pub(in crate::node) known: Option<Version>,
-    /// Whether only the whole record will do.
+    /// Whether the peer needs the whole record.
     pub(in crate::node) whole: bool,
 }
 
@@ -27,18 +27,17 @@ impl RecordRequest {
     }
 }
 
-/// What is taken to have at most so many bytes is tried by a datagram: sizes are taken from above,
-/// and what does not fit after all goes by a connection.
+/// Up to this estimated size a datagram is tried. Estimates are upper bounds; what does not fit
+/// after all goes by a connection.
 const DATAGRAM_ESTIMATE: usize = 2 * gm_codec::Limits::DEFAULT.datagram;
-/// Bytes of a piece that goes by a connection, about.
+/// Approximate size in bytes of one piece sent by a connection.
 const PIECE_BYTES: usize = 64 << 10;
-/// Bytes of a part beside its items, and of an item, at most mostly.
+/// Upper estimates in bytes: of an update without its items, and of one item.
 const PART_BYTES: usize = 48;
 const ITEM_BYTES: usize = 16;
 
 impl<S: Store> NodeMachine<S> {
-    /// Sends what is wished for, as much of it as one answer may have: that way, if it fits into
-    /// one datagram, by a connection else.
+    /// Sends the requested records, up to the limit of one reply.
     pub(in crate::node) fn send_records(
         &mut self,
         now: Time,
@@ -96,7 +95,7 @@ impl<S: Store> NodeMachine<S> {
     }
 }
 
-/// The record as it is; with the bug planted, as if increments could be made from any clock.
+/// The record itself; with the bug planted, with a floor of 0.
 fn without_floor(record: Record) -> Record {
     if !planted(Bug::FloorNotCarried) {
         return record;

@@ -1,5 +1,5 @@
-//! Nodes that did not answer a registration: each is left out for a while, longer each time, and
-//! comes back sooner if it is heard.
+//! Unresponsive nodes: each one that did not answer a registration is skipped for a while, longer
+//! each time, but tried early if a message comes from it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,29 +7,30 @@ use std::time::Duration;
 use gm_broadcast::Time;
 use gm_clock::NetId;
 
-/// How long the first silence lasts.
+/// First pause.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
-/// How long a silence lasts at most.
+/// Maximum pause.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// Nodes that did not answer. As many as nodes are known, at most.
+/// Unresponsive nodes; at most as many as there are known peers.
 #[derive(Debug, Default)]
 pub(super) struct UnresponsiveNodes(BTreeMap<NetId, Unresponsive>);
 
 #[derive(Clone, Copy, Debug)]
 struct Unresponsive {
-    /// When it is tried again; nothing while it is.
+    /// End of the pause; `None` while the node is tried again.
     retry_at: Option<Time>,
-    /// How long the silence lasts, or lasted.
+    /// Length of the current or last pause.
     pause: Duration,
-    /// It was tried before its time because it was heard.
+    /// Whether the node is tried early because a message came from it.
     retried_early: bool,
-    /// It was heard, tried, and did not answer: being heard does not count any more.
+    /// Whether the node sent a message but did not answer when tried: messages no longer end its
+    /// pause.
     ignores_messages: bool,
 }
 
 impl UnresponsiveNodes {
-    /// A node did not answer.
+    /// Notes that a node did not answer.
     pub(super) fn on_timeout(&mut self, now: Time, node: NetId) {
         let first = Unresponsive {
             retry_at: None,
@@ -43,7 +44,7 @@ impl UnresponsiveNodes {
         entry.ignores_messages |= std::mem::take(&mut entry.retried_early);
     }
 
-    /// A node answered.
+    /// Notes that a node answered.
     pub(super) fn remove(&mut self, node: NetId) {
         self.0.remove(&node);
     }
@@ -52,8 +53,8 @@ impl UnresponsiveNodes {
         self.0.get(&node).is_some_and(|entry| entry.retry_at.is_some())
     }
 
-    /// Something came of a node; whether it is to be tried now. If one is heard again after a
-    /// split, others may be: they are tried within that time.
+    /// Notes a message from a node. Returns whether to try the node now. If one is heard again
+    /// after a partition, others may be: their pauses end within `wait`.
     pub(super) fn on_message(&mut self, now: Time, node: NetId, wait: Duration) -> bool {
         let Some(entry) =
             self.0.get_mut(&node).filter(|entry| entry.retry_at.is_some() && !entry.ignores_messages)
@@ -68,7 +69,7 @@ impl UnresponsiveNodes {
         true
     }
 
-    /// Nodes whose silence is over: they are tried again.
+    /// Takes the nodes whose pause is over: they are tried again.
     pub(super) fn take_expired(&mut self, now: Time) -> Vec<NetId> {
         let mut over = Vec::new();
         for (node, entry) in &mut self.0 {
@@ -80,7 +81,7 @@ impl UnresponsiveNodes {
         over
     }
 
-    /// When the next silence is over.
+    /// End of the next pause.
     pub(super) fn next(&self) -> Option<Time> {
         self.0.values().filter_map(|entry| entry.retry_at).min()
     }
@@ -101,39 +102,39 @@ mod tests {
 
     #[test]
     fn an_unresponsive_node_is_retried_with_backoff() {
-        let mut silences = UnresponsiveNodes::default();
+        let mut nodes = UnresponsiveNodes::default();
         let mut now = Time::ZERO;
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            silences.on_timeout(now, node(1));
-            assert!(silences.is_unresponsive(node(1)));
-            let next = silences.next().unwrap();
+            nodes.on_timeout(now, node(1));
+            assert!(nodes.is_unresponsive(node(1)));
+            let next = nodes.next().unwrap();
             pauses.push(next.since(now).as_secs());
-            assert!(silences.take_expired(next - Duration::from_nanos(1)).is_empty());
+            assert!(nodes.take_expired(next - Duration::from_nanos(1)).is_empty());
             now = next;
-            assert_eq!(silences.take_expired(now), [node(1)]);
-            assert!(!silences.is_unresponsive(node(1)));
+            assert_eq!(nodes.take_expired(now), [node(1)]);
+            assert!(!nodes.is_unresponsive(node(1)));
         }
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
-        silences.remove(node(1));
-        silences.on_timeout(now, node(1));
-        assert_eq!(silences.next(), Some(now + Duration::from_secs(5)));
+        nodes.remove(node(1));
+        nodes.on_timeout(now, node(1));
+        assert_eq!(nodes.next(), Some(now + Duration::from_secs(5)));
     }
 
     #[test]
     fn a_node_that_sends_is_retried_at_once_others_soon() {
-        let mut silences = UnresponsiveNodes::default();
+        let mut nodes = UnresponsiveNodes::default();
         for _ in 0..5 {
-            silences.on_timeout(at(0), node(1));
-            silences.on_timeout(at(0), node(2));
+            nodes.on_timeout(at(0), node(1));
+            nodes.on_timeout(at(0), node(2));
         }
-        assert!(!silences.on_message(at(1), node(3), Duration::from_secs(2)));
-        assert!(silences.on_message(at(1), node(1), Duration::from_secs(2)));
-        assert!(!silences.is_unresponsive(node(1)));
-        assert_eq!(silences.next(), Some(at(3)));
-        // It speaks, and does not answer: then only time counts.
-        silences.on_timeout(at(2), node(1));
-        assert!(!silences.on_message(at(4), node(1), Duration::ZERO));
-        assert_eq!(silences.take_expired(at(162)), [node(1), node(2)]);
+        assert!(!nodes.on_message(at(1), node(3), Duration::from_secs(2)));
+        assert!(nodes.on_message(at(1), node(1), Duration::from_secs(2)));
+        assert!(!nodes.is_unresponsive(node(1)));
+        assert_eq!(nodes.next(), Some(at(3)));
+        // The node sends messages but does not answer, so only time ends its pause.
+        nodes.on_timeout(at(2), node(1));
+        assert!(!nodes.on_message(at(4), node(1), Duration::ZERO));
+        assert_eq!(nodes.take_expired(at(162)), [node(1), node(2)]);
     }
 }

@@ -1,5 +1,5 @@
-//! What a wait makes of receipts: nobody is counted twice, and it ends early only if nobody is left
-//! who might answer.
+//! Evaluation of acks: no member is counted twice, and a wait ends early only if no member is left
+//! that might answer.
 
 use gm_broadcast::Rng;
 
@@ -36,7 +36,7 @@ fn closed(number: u8) -> AckPart {
     AckPart { closed: true, ..part(&[number], 0, 0, 1) }
 }
 
-/// A round that is over.
+/// A settled round.
 fn round(waiter: &mut Waiter, tag: u64, targets: &[u8], whole: bool, parts: Vec<AckPart>) {
     waiter.begin(tag, nodes(targets), 0, whole);
     let total = |of: fn(&AckPart) -> u64| parts.iter().map(of).sum::<u64>();
@@ -59,7 +59,7 @@ fn a_silent_member_is_asked_again_and_counted_once() {
     let (open, before) = waiter.take_unanswered(|_| true);
     assert_eq!((open, before), (nodes(&[1, 2, 3]), 1));
     waiter.begin(2, nodes(&[1, 2, 3]), before, true);
-    assert_eq!(waiter.counts().delivered, 1, "what one of them acknowledged stands");
+    assert_eq!(waiter.counts().delivered, 1, "the earlier ack persists");
     let report = AckReport { delivered: 2, unknown: 1, ..AckReport::default() };
     assert!(!waiter.on_acks(2, report, vec![]));
     assert_eq!(waiter.counts(), AckTotals { delivered: 2, refused: 0, missing: 0, silent: 1 });
@@ -84,7 +84,7 @@ fn a_refused_increment_is_retried_a_refused_record_is_not() {
     assert_eq!((waited.members, waited.acknowledged, waited.refused), (3, 1, 1));
 }
 
-/// Silence is not the end of it, and neither is a host that does not answer.
+/// Neither silence nor an unreachable host ends a wait.
 #[test]
 fn a_wait_settles_only_if_nobody_is_left_who_might_answer() {
     for (open, ends) in [(part(&[2], 0, 0, 0), false), (part(&[2], 0, 0, 1), false), (closed(2), true)] {
@@ -101,7 +101,7 @@ fn a_wait_settles_only_if_nobody_is_left_who_might_answer() {
             assert_eq!(verdict(&waiter, count, guess), None, "members may still be found");
             assert_eq!(waiter.verdict(at(5_000), at(5_000), count, facts), Some(WaitOutcome::TimedOut));
             waiter.begin(2, nodes(&[3]), 0, true);
-            assert_eq!(verdict(&waiter, count, facts), None, "somebody is asked");
+            assert_eq!(verdict(&waiter, count, facts), None, "a member is asked");
         }
     }
 }
@@ -120,18 +120,18 @@ fn a_wait_for_more_members_than_are_known_uses_its_time() {
     assert_eq!(
         verdict(&waiter, AckCount::Some(3), alone),
         Some(WaitOutcome::Settled),
-        "nobody else is there"
+        "there is no other member"
     );
 }
 
 #[test]
 fn a_wait_for_all_is_for_one_at_least() {
     let mut waiter = waiter(AckCount::All);
-    let nobody = GroupFacts { members: 0, ..KNOWN };
-    assert_eq!(verdict(&waiter, AckCount::All, nobody), None);
+    let no_member = GroupFacts { members: 0, ..KNOWN };
+    assert_eq!(verdict(&waiter, AckCount::All, no_member), None);
     assert_eq!(waiter.wanted(), 1);
     assert_eq!(
-        verdict(&waiter, AckCount::All, GroupFacts { single_node: true, ..nobody }),
+        verdict(&waiter, AckCount::All, GroupFacts { single_node: true, ..no_member }),
         Some(WaitOutcome::Satisfied)
     );
     round(&mut waiter, 1, &[1], true, vec![part(&[1], 1, 0, 0)]);
@@ -140,8 +140,8 @@ fn a_wait_for_all_is_for_one_at_least() {
         Some(WaitOutcome::Satisfied)
     );
     let early = GroupFacts { in_sync: false, members: 1, ..KNOWN };
-    assert_eq!(verdict(&waiter, AckCount::All, early), None, "there may be more whom it concerns");
-    // Another was found that it concerns.
+    assert_eq!(verdict(&waiter, AckCount::All, early), None, "there may be more affected members");
+    // A further affected member was discovered.
     waiter.required = nodes(&[2]).into_iter().collect();
     assert!(waiter.lacks_questions());
     assert_eq!(verdict(&waiter, AckCount::All, KNOWN), None);
@@ -180,17 +180,16 @@ fn asking_again_is_rarer_each_time_and_the_more_it_costs() {
     assert!(waiter.retry_at > at(9_000), "10 MB");
 }
 
-/// Members that acknowledge stay so. Whatever is known of them round by round, each is counted
-/// once, and what was counted stands.
+/// Acks persist: whatever each round reports, each member is counted once, and counts never fall.
 #[test]
 fn no_member_is_counted_twice() {
     for seed in 0..=u8::MAX {
-        let mut chance = Rng::new([seed; 32]);
+        let mut rng = Rng::new([seed; 32]);
         let mut waiter = waiter(AckCount::Some(99));
         let (mut next, mut have, mut counted) = (1, BTreeSet::new(), 0);
         for tag in 0..5 {
             let (mut targets, before) = waiter.take_unanswered(|_| true);
-            for _ in 0..chance.below(4) {
+            for _ in 0..rng.below(4) {
                 targets.push(node(next));
                 next += 1;
             }
@@ -198,13 +197,13 @@ fn no_member_is_counted_twice() {
             let mut parts = Vec::new();
             let mut report = AckReport { settled: true, ..AckReport::default() };
             while !targets.is_empty() {
-                let size = 1 + chance.index(targets.len());
+                let size = 1 + rng.index(targets.len());
                 let mut part =
                     AckPart { nodes: targets.split_off(targets.len() - size), ..AckPart::default() };
-                let speaks = chance.ratio(2, 3);
+                let speaks = rng.ratio(2, 3);
                 for member in &part.nodes {
-                    // It may have it although nothing is heard of its part.
-                    if chance.ratio(1, 2) {
+                    // A member may have acknowledged without its part being reported.
+                    if rng.ratio(1, 2) {
                         have.insert(*member);
                     }
                     part.delivered += u64::from(speaks && have.contains(member));
@@ -213,7 +212,7 @@ fn no_member_is_counted_twice() {
                 report.delivered += part.delivered;
                 report.missing += part.missing;
                 report.unknown += if speaks { 0 } else { size as u64 };
-                if speaks || chance.ratio(1, 2) {
+                if speaks || rng.ratio(1, 2) {
                     parts.push(part);
                 }
             }
@@ -226,8 +225,8 @@ fn no_member_is_counted_twice() {
     }
 }
 
-/// An acknowledgement that is not known by name may be that of a member that left: it does not
-/// stand for one that stayed.
+/// An ack of an unidentified member may be that of one that left, so it does not count for one that
+/// stayed.
 #[test]
 fn who_left_is_not_counted_for_who_stays() {
     let mut waiter = waiter(AckCount::All);
@@ -247,7 +246,7 @@ fn only_a_wait_for_all_asks_members_not_yet_asked() {
         round(&mut waiter, 1, &[2], true, vec![part(&[2], 1, 0, 0)]);
         assert_eq!(waiter.lacks_questions(), lacks);
         round(&mut waiter, 2, &[3], true, vec![part(&[3], 1, 0, 0)]);
-        assert!(!waiter.lacks_questions(), "everybody was asked");
+        assert!(!waiter.lacks_questions(), "all were asked");
     }
 }
 
@@ -267,7 +266,7 @@ fn an_answer_ends_as_its_wait_does() {
     );
 }
 
-/// Everybody is asked when as many were asked as there are members, and not before.
+/// The members count as all asked exactly when as many were asked as there are members.
 #[test]
 fn as_many_as_there_are_have_to_be_asked() {
     for count in [AckCount::Some(2), AckCount::All] {
@@ -278,7 +277,7 @@ fn as_many_as_there_are_have_to_be_asked() {
         assert!(!waiter.asked_all(count, facts(3)), "{count:?}");
         assert!(!waiter.asked_all(count, GroupFacts { in_sync: false, ..facts(2) }), "{count:?}");
     }
-    // One is enough, if there is one.
+    // A single member suffices, if there is one.
     let mut waiter = waiter(AckCount::All);
     round(&mut waiter, 1, &[2], true, vec![part(&[2], 0, 0, 1)]);
     assert!(waiter.asked_all(AckCount::All, GroupFacts { in_sync: true, single_node: false, members: 1 }));

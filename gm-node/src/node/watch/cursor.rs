@@ -1,58 +1,56 @@
-//! How far a watcher was told, and what comes next: the difference of two states, whole or in
-//! parts. Knows nothing of who watches.
+//! Position of a watcher, and the difference from it to the current state, whole or in parts.
 
 use gm_data::{EventCursor, GroupName, GroupState};
 
-/// How far a watcher was told. It is taken from a [`DifferencePart`] and handed back with
-/// [`Command::AdvanceWatch`](crate::Command::AdvanceWatch).
+/// Position of a watcher. It is returned in a [`DifferencePart`] and handed back with
+/// [`NodeCommand::AdvanceWatch`](crate::NodeCommand::AdvanceWatch).
 ///
-/// It shares its states with the group, so it costs what changed since; the node counts that, see
-/// [`NodeLimits::watch_bytes`](crate::NodeLimits).
+/// It shares its states with the group, so it retains only what changed since; the node limits
+/// that, see [`NodeLimits::watch_bytes`](crate::NodeLimits).
 #[derive(Clone)]
 pub struct Cursor {
-    /// What the watcher knows.
+    /// The state that the watcher has applied.
     known: GroupState,
-    /// The state to which it is being told the difference, and how far.
+    /// The state to which a difference is being read in parts, and the position in it.
     target: Option<(GroupState, EventCursor)>,
-    /// What had changed in the group before the older of the two, in bytes; nothing if neither
-    /// holds anything.
+    /// Bytes replaced in the group before the older of the two states; `None` if that state is
+    /// empty and retains nothing.
     mark: Option<u64>,
-    /// What had changed in the group before the newer of the two.
+    /// Bytes replaced in the group before the newer of the two states.
     target_mark: u64,
 }
 
-/// A part of a difference: what changed, in order, and the cursor behind it.
+/// A part of a difference: events in order, and the cursor after them.
 #[derive(Clone, Debug)]
 pub struct DifferencePart {
-    /// What changed; nothing if it cannot be told any more, so that the watcher has to look at the
-    /// group anew.
+    /// The events; `None` after a reset: the watcher must read the group again.
     pub events: Option<Vec<gm_data::GroupEvent>>,
-    /// Whether the difference ends here. If not, the next part goes on with the same difference.
+    /// Whether the difference ends here. If not, the next part continues it.
     pub is_last: bool,
-    /// What the watcher has taken in once it has these events.
+    /// The position after these events.
     pub cursor: Cursor,
 }
 
-/// What a watcher was not told yet.
+/// The changes that a watcher has not read yet.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// How far it was told; nothing if that was given up.
+    /// Position of the watcher; `None` after a reset.
     pub(super) from: Option<Cursor>,
-    /// The state of the group.
+    /// The current state of the group.
     pub(super) now: GroupState,
-    /// What had changed in the group before it, in bytes.
+    /// Bytes replaced in the group before it.
     pub(super) replaced_bytes: u64,
 }
 
 impl Cursor {
-    /// Of a watcher that was told nothing yet.
-    pub(super) const fn new(nothing: GroupState) -> Cursor {
-        Cursor { known: nothing, target: None, mark: None, target_mark: 0 }
+    /// The cursor of a new watcher.
+    pub(super) const fn new(empty: GroupState) -> Cursor {
+        Cursor { known: empty, target: None, mark: None, target_mark: 0 }
     }
 
-    /// Of one that knows that state.
-    pub(super) const fn at(state: GroupState, spent: u64) -> Cursor {
-        Cursor { known: state, target: None, mark: Some(spent), target_mark: spent }
+    /// The cursor of a watcher that has applied a state.
+    pub(super) const fn at(state: GroupState, replaced_bytes: u64) -> Cursor {
+        Cursor { known: state, target: None, mark: Some(replaced_bytes), target_mark: replaced_bytes }
     }
 
     /// The group of its states.
@@ -60,44 +58,46 @@ impl Cursor {
         self.known.name()
     }
 
-    /// Since which mark it keeps what was replaced; nothing if it keeps nothing.
+    /// The mark since which it retains replaced bytes; `None` if it retains nothing.
     pub(super) const fn mark(&self) -> Option<u64> {
         self.mark
     }
 
-    /// Whether a group in which so much was replaced may hold something that was not told.
-    pub(super) const fn is_behind(&self, spent: u64) -> bool {
-        self.target.is_some() || self.mark.is_none() || self.target_mark < spent
+    /// Whether a group with this number of replaced bytes may have changes that the watcher has not
+    /// read.
+    pub(super) const fn is_behind(&self, replaced_bytes: u64) -> bool {
+        self.target.is_some() || self.mark.is_none() || self.target_mark < replaced_bytes
     }
 }
 
 impl Difference {
-    /// About `most` of the events; with `usize::MAX` all of them. Costs what changed, so it is not
-    /// for the node's own task.
+    /// About `max` of the events; all of them with `usize::MAX`. Takes time proportional to the
+    /// changes, so it should not run in the node's task.
     #[must_use]
     pub fn part(self, max: usize) -> DifferencePart {
-        let Difference { from, now, replaced_bytes: spent } = self;
-        let Some(Cursor { known: knows, target: goal, mark, target_mark: reached }) = from else {
-            return DifferencePart { events: None, is_last: true, cursor: Cursor::at(now, spent) };
+        let Difference { from, now, replaced_bytes } = self;
+        let Some(Cursor { known, target, mark, target_mark }) = from else {
+            return DifferencePart { events: None, is_last: true, cursor: Cursor::at(now, replaced_bytes) };
         };
-        let (state, told, reached) = match goal {
-            Some((state, told)) => (state, Some(told), reached),
-            None => (now, None, spent),
+        let (state, position, target_mark) = match target {
+            Some((state, position)) => (state, Some(position), target_mark),
+            None => (now, None, replaced_bytes),
         };
-        let (events, told) = state.events_from(&knows, told, max);
-        let cursor = match told {
-            None => Cursor::at(state, reached),
-            Some(told) => Cursor {
-                known: knows,
-                target: Some((state, told)),
-                mark: mark.or(Some(reached)),
-                target_mark: reached,
+        let (events, position) = state.events_from(&known, position, max);
+        let cursor = match position {
+            None => Cursor::at(state, target_mark),
+            Some(position) => Cursor {
+                known,
+                target: Some((state, position)),
+                mark: mark.or(Some(target_mark)),
+                target_mark,
             },
         };
-        DifferencePart { events: Some(events), is_last: told.is_none(), cursor }
+        DifferencePart { events: Some(events), is_last: position.is_none(), cursor }
     }
 
-    /// Nothing of it: the watcher looks at the group anew, and is told what comes.
+    /// Skips the difference: the watcher reads the group again and continues from its current
+    /// state.
     #[must_use]
     pub fn skip(self) -> DifferencePart {
         Difference { from: None, ..self }.part(0)
@@ -105,7 +105,7 @@ impl Difference {
 }
 
 impl std::fmt::Debug for Cursor {
-    /// Without the states.
+    /// Omits the states.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cursor")
             .field("group", self.known.name())
