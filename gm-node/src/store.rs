@@ -1,9 +1,7 @@
-//! Where a node keeps what it must not lose: a small trait, and what goes through it. Knows no
-//! file.
+//! Storage of a node: the trait [`Store`], and the batches that go through it.
 //!
-//! A node hands over a [`Batch`] and goes on; it asks later whether the batch is where it should
-//! be. So a slow disk delays what waits for it, and nothing else. Nothing that a node writes about
-//! itself is told to others before the batch that it is in is finished.
+//! A node submits a [`Batch`], continues, and polls for the result later. So a slow disk delays
+//! only what waits for it. No own write is sent to peers before its batch is finished.
 
 #[cfg(feature = "disk")]
 pub mod disk;
@@ -14,25 +12,26 @@ use gm_clock::NetId;
 use gm_data::{GroupName, GroupState, Record};
 use thiserror::Error;
 
-/// What is to be kept together: all of it or, after a crash, none of it.
+/// Changes that are stored atomically: all or, after a crash, none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Whose storage it is, if that is to be written: first of all.
+    /// Identity of the node, if it is to be written.
     pub me: Option<NetId>,
-    /// Records that take the place of those of their member in their group: one's own and others'.
+    /// Records, own and others', each replacing the one of the same member in its group.
     pub records: Vec<(GroupName, Record)>,
-    /// Records of others that are no longer kept, because their group is not.
+    /// Records of other members to remove, because their group was released. They are removed
+    /// before `records` are written.
     pub removed: Vec<(GroupName, NetId)>,
-    /// Groups of which only a member is known, instead of all those before.
+    /// The contacts, replacing the stored ones.
     pub contacts: Option<Vec<(GroupName, NetId)>>,
-    /// Nodes that were reached, instead of all those before.
+    /// The reached peers, replacing the stored ones.
     pub peers: Option<Vec<NetId>>,
-    /// Whether it has to survive a loss of power before it is finished.
+    /// Whether the batch must survive a power loss before it is reported as finished.
     pub durable: bool,
 }
 
 impl Batch {
-    /// Whether there is nothing in it.
+    /// Whether the batch contains no change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.me.is_none()
@@ -43,57 +42,56 @@ impl Batch {
     }
 }
 
-/// What a storage held when it was opened.
+/// Content of a store when it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredState {
-    /// Whose it is; nothing if it is new.
+    /// Identity of the node that wrote it; `None` if the store is new.
     pub me: Option<NetId>,
-    /// The groups of which there are records, in the order of their names.
+    /// The groups with records, in the order of their names.
     pub groups: Vec<GroupState>,
-    /// Groups of which only a member is known, in the order of their names.
+    /// Contacts: groups of which only a member is known, in the order of their names.
     pub contacts: Vec<(GroupName, NetId)>,
-    /// Nodes that were reached, sorted.
+    /// Peers that were reached, sorted.
     pub peers: Vec<NetId>,
-    /// Why the storage may lack what it reported as kept, in words for an operator; nothing if it
-    /// has no reason to think so. What it lacks, others may have: the node asks them before it
-    /// writes.
+    /// Reason, for an operator, to suspect that the store lacks commits that it had reported as
+    /// stored; `None` if there is none. Peers may have what is missing: the node asks them before
+    /// it writes.
     pub suspected_loss: Option<String>,
 }
 
-/// Why a batch is not kept: as little of it as if it had never been handed over, or, if the machine
-/// dies before the next batch is finished, perhaps all of it.
+/// Reason why a batch failed. Nothing of it is stored; but after a crash before the next batch is
+/// finished, all of it may be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the storage did not take it: {why}")]
+#[error("storage write failed: {why}")]
 pub struct StoreError {
-    /// What the system said, in words for an operator.
+    /// Error message of the system, for an operator.
     pub why: String,
 }
 
-/// Where batches go. Batches are finished in the order in which they were handed over.
+/// A store for batches, which are finished in the order of submission.
 pub trait Store {
-    /// Whether what was finished as durable survives a loss of power.
+    /// Whether a finished durable batch survives a power loss.
     fn is_durable(&self) -> bool {
         true
     }
 
-    /// Takes a batch.
+    /// Submits a batch.
     fn submit(&mut self, now: Time, batch: Batch);
 
-    /// What became of the oldest batch that was not reported yet, once that is known. Asked at
-    /// every input of the node.
+    /// Result of the oldest unreported batch, once it is known. Called at every input of the node.
     fn poll_finished(&mut self, now: Time) -> Option<Result<(), StoreError>>;
 
-    /// When to ask again, if that is known. A storage that does not know it wakes the node by
-    /// [`Command::StoreReady`](crate::Command).
+    /// Time of the next result, if it is known. A store that does not know it wakes the node with
+    /// [`NodeCommand::StoreReady`](crate::NodeCommand::StoreReady).
     fn next_poll(&self) -> Option<Time>;
 
-    /// What is called, from whatever thread, after there is something to ask
-    /// [`poll_finished`](Store::poll_finished) for. A storage that knows when it is
-    /// [due](Store::next_poll) needs none.
+    /// Sets a function that the store calls, from any thread, when
+    /// [`poll_finished`](Store::poll_finished) has a result. A store with a [next poll
+    /// time](Store::next_poll) needs none.
     fn set_waker(&mut self, _waker: Box<dyn Fn() + Send + Sync>) {}
 
-    /// Others were asked what they know in all groups: a storage that was
-    /// [doubted](StoredState::suspected_loss) is doubted no longer, not after a restart either.
+    /// Clears the [suspicion](StoredState::suspected_loss), also for later starts: peers were asked
+    /// in all groups.
     fn exclude_loss(&mut self) {}
 }
 

@@ -1,25 +1,23 @@
-//! A directory as storage: one file, which a thread writes. Knows nothing of groups, and nothing of
-//! what a batch is for.
+//! Disk store: a directory with one database file, written by its own thread.
 //!
-//! - The file is `gm.redb`, a database of the crate `redb`; `lock` beside it says which process
-//!   uses the directory, and `gm.last` which commit was the last. They can be read by their owner
-//!   alone, and a directory or a file that others may change is refused: see
-//!   [`guard`](crate::guard).
-//! - Batches that wait are committed together, with one sync. A batch that need not be durable is
-//!   finished at once: it is kept in memory and goes to the disk with the next durable one, at
-//!   latest after about a second or when the store is dropped.
-//! - What cannot be written is refused whole, and the next batch is tried anew: a disk that has
-//!   room again needs no restart.
-//! - A database that lacks commits that were reported is used, and
-//!   [doubted](StoredState::suspected_loss): then the node asks others before it writes.
-//! - Beyond the limit of file sizes (`ulimit -f`) the system ends a process that does not handle
-//!   its signal SIGXFSZ; the daemon does, and whoever embeds this should. Then it is as if the disk
-//!   were full.
-//! - A file that is damaged, of another program or of a later version is refused and not touched:
-//!   it is looked at in memory first.
+//! - The file is `gm.redb`, a database of the crate `redb`. Beside it, `lock` names the process
+//!   that uses the directory, and `gm.last` the last commit. Only their owner can read them; a
+//!   directory or file that other users may change is refused (see `permissions.rs`).
+//! - All waiting batches are committed together, with one sync. A batch that need not be durable is
+//!   finished at once: it stays in memory and is written with the next durable one, after about a
+//!   second, or when the store is dropped.
+//! - A batch that cannot be written fails as a whole, and the next one is tried anew: after a full
+//!   disk has space again, no restart is needed.
+//! - A database that lacks reported commits is used but [suspect](StoredState::suspected_loss): the
+//!   node asks peers before it writes.
+//! - Beyond the limit of file sizes (`ulimit -f`), the system ends a process that does not handle
+//!   its signal SIGXFSZ. The daemon handles it, and embedding programs should; then the disk counts
+//!   as full.
+//! - A file that is damaged, of another program, or of a later version is refused and not changed:
+//!   it is first examined in a copy in memory.
 //!
-//! Reading order: `rows.rs` (what is stored as what), `database.rs` (the file), `catch_panic.rs`
-//! (its panics), `lock.rs`, `commit_mark.rs` (which commit was the last), `worker.rs` (the thread).
+//! Reading order: `rows.rs` (encoding), `database.rs` (the file), `catch_panic.rs` (its panics),
+//! `lock.rs`, `commit_mark.rs` (the last commit), `worker.rs` (the thread).
 
 mod catch_panic;
 mod commit_mark;
@@ -45,59 +43,61 @@ use worker::{Job, Worker};
 
 use super::{Batch, Store, StoreError, StoredState};
 
-/// Version of what is written to a directory. A later one is refused.
+/// Version of the directory format. A later one is refused.
 pub const FORMAT: u64 = 1;
 
-/// A directory as storage. Dropping it writes what waits, and then lets another process use the
-/// directory: that takes as long as the disk does.
+/// A store in a directory. Dropping it writes waiting batches and then releases the directory,
+/// which takes as long as the disk needs.
 ///
-/// [`submit`](Store::submit) never waits for the disk. What waits is in memory: there is no bound
-/// but that whoever submits does not submit for ever without asking what is finished.
+/// [`submit`](Store::submit) never waits for the disk. Waiting batches are in memory, without a
+/// limit: the caller must poll for results before it submits ever more.
 pub struct DiskStore {
     dir: PathBuf,
-    /// Nothing once the store is being dropped.
+    /// `None` while the store is being dropped.
     jobs: Option<Sender<Job>>,
     results: Receiver<Result<(), StoreError>>,
-    /// Batches of which nothing was reported yet.
+    /// Number of batches without a reported result.
     open: usize,
     thread: Option<JoinHandle<()>>,
 }
 
 impl DiskStore {
-    /// Opens the directory, which is made if it is not there, and reads all of it.
+    /// Opens the directory, which is created if it does not exist, and reads all of it.
     ///
-    /// # Errors
-    /// An [`OpenError`]: another process uses it; others may change it; its file is damaged, or of
-    /// another program or a later version; what the system said.
+    /// # Errors An [`OpenError`]: another process uses the directory; other users may change it;
+    /// its file is damaged, of another program, or of a later version; or the system reported an
+    /// error.
     pub fn open(dir: &Path) -> Result<(DiskStore, StoredState), OpenError> {
         DiskStore::open_by(dir, Box::new(database::open_file))
     }
 
-    /// As [`open`](DiskStore::open), by another way to open a file: tests put faults there.
-    fn open_by(dir: &Path, door: database::FileOpener) -> Result<(DiskStore, StoredState), OpenError> {
+    /// The same as [`open`](DiskStore::open), with a different function to open the file: tests
+    /// inject faults there.
+    fn open_by(dir: &Path, opener: database::FileOpener) -> Result<(DiskStore, StoredState), OpenError> {
         database::make_dir(dir)?;
         let lock = Lock::take(dir)?;
         let file = database::file_in(dir);
-        let said = commit_mark::read(dir)?;
-        let is_there = database::is_there(&file)?;
-        let (mut stored, mark) = if is_there {
+        let recorded = commit_mark::read(dir)?;
+        let exists = database::exists(&file)?;
+        let (mut stored, mark) = if exists {
             database::examine(&file)?
         } else {
             let mark = CommitMark::first();
             database::create(dir, &StoredState::default(), mark)?;
             (StoredState::default(), Some(mark))
         };
-        let (mark, mut doubt) = commit_mark::detect_loss(mark, said);
-        if !is_there && doubt.is_some() {
-            doubt = Some("the database that was in the directory is gone, and a new one begins".to_owned());
+        let (mark, mut suspicion) = commit_mark::detect_loss(mark, recorded);
+        if !exists && suspicion.is_some() {
+            suspicion =
+                Some("the database of this directory is missing, and a new one was created".to_owned());
         }
-        let database = database::open(&door, &file)?;
-        let last = CommitMarkFile::open(dir, mark, doubt.is_some())?;
-        let commits = (last, mark, doubt.is_some());
-        stored.suspected_loss = doubt;
+        let database = database::open(&opener, &file)?;
+        let last = CommitMarkFile::open(dir, mark, suspicion.is_some())?;
+        let commits = (last, mark, suspicion.is_some());
+        stored.suspected_loss = suspicion;
         let (jobs, for_worker) = channel();
         let (for_owner, results) = channel();
-        let worker = Worker::new(file, door, database, commits, for_worker, for_owner);
+        let worker = Worker::new(file, opener, database, commits, for_worker, for_owner);
         let run = move || {
             worker.run();
             drop(lock);
@@ -109,11 +109,10 @@ impl DiskStore {
         Ok((store, stored))
     }
 
-    /// What is called, by the store's own thread, after there is something to ask
-    /// [`poll_finished`](Store::poll_finished) for. It must not wait for anything. It is called
-    /// once for what was finished before.
+    /// Sets a function that the store's thread calls when [`poll_finished`](Store::poll_finished)
+    /// has a result. It must not block. It is called once for all earlier results.
     pub fn wake_by(&mut self, waker: Box<dyn Fn() + Send + Sync>) {
-        self.send_job(Job::WakeBy(waker));
+        self.send_job(Job::SetWaker(waker));
     }
 
     /// The directory.
@@ -123,7 +122,7 @@ impl DiskStore {
     }
 
     fn send_job(&self, job: Job) {
-        // If the thread is no more, `finished` says so.
+        // If the thread has ended, `poll_finished` reports it.
         let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
     }
 }
@@ -163,14 +162,14 @@ impl Store for DiskStore {
     }
 
     fn exclude_loss(&mut self) {
-        self.send_job(Job::Trust);
+        self.send_job(Job::ExcludeLoss);
     }
 }
 
 impl Drop for DiskStore {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        // A thread that panicked has said so already.
+        // A panic of the thread was printed already.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -181,10 +180,10 @@ impl fmt::Debug for DiskStore {
     }
 }
 
-/// What a directory holds that no process uses. Changes nothing in its file.
+/// Content of a directory that no process uses. Does not change its file.
 pub(crate) fn read(dir: &Path) -> Result<StoredState, OpenError> {
     let file = database::file_in(dir);
-    if !database::is_there(&file)? {
+    if !database::exists(&file)? {
         return Err(OpenError::Absent { file });
     }
     database::make_dir(dir)?;
@@ -192,13 +191,13 @@ pub(crate) fn read(dir: &Path) -> Result<StoredState, OpenError> {
     Ok(database::examine(&file)?.0)
 }
 
-/// Makes a directory that holds that: wholly or not at all. Whoever opens it doubts it, as what is
-/// brought back may be old.
+/// Creates a directory with this content, completely or not at all. When it is opened it is
+/// suspect, since a restored dump may be old.
 pub(crate) fn write(dir: &Path, stored: &StoredState) -> Result<(), OpenError> {
     database::make_dir(dir)?;
     let _lock = Lock::take(dir)?;
     let file = database::file_in(dir);
-    if database::is_there(&file)? {
+    if database::exists(&file)? {
         return Err(OpenError::Present { file });
     }
     commit_mark::remove(dir).map_err(|source| OpenError::system("replace what is in", dir, source))?;

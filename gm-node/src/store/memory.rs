@@ -1,6 +1,5 @@
-//! Memory as storage: of a simulated disk, which can be slow, full, torn and lie, and of nothing at
-//! all. Knows no file, no clock and no chance: time and chance are handed in, so a run is the same
-//! every time.
+//! Memory stores: a simulated disk, which can be slow, full, torn or lying, and an ephemeral store,
+//! which keeps nothing. Time and randomness are arguments, so every run is reproducible.
 
 mod contents;
 mod faults;
@@ -15,27 +14,28 @@ pub use simulated::{DiskSnapshot, SimulatedDisk};
 
 use super::{Batch, Store, StoreError};
 
-/// A storage in memory. See [`SimulatedDisk`] for how it behaves on one.
+/// A store in memory. See [`SimulatedDisk`] for its behaviour.
 #[derive(Debug)]
 pub struct MemoryStore(Backend);
 
 #[derive(Debug)]
 enum Backend {
-    /// Keeps nothing. Counts the batches of which nothing was reported yet.
+    /// Keeps nothing, and counts the batches without a reported result.
     Ephemeral { open: usize },
-    /// On a disk, in one of its lives.
-    Simulated { disk: SimulatedDisk, life: u64 },
+    /// A session of a simulated disk.
+    Simulated { disk: SimulatedDisk, session: u64 },
 }
 
 impl MemoryStore {
-    /// For a node without a directory: everything is finished at once, and nothing is kept.
+    /// A store for a node without a directory: every batch is finished at once, and nothing is
+    /// kept.
     #[must_use]
     pub const fn ephemeral() -> MemoryStore {
         MemoryStore(Backend::Ephemeral { open: 0 })
     }
 
-    const fn on(disk: SimulatedDisk, life: u64) -> MemoryStore {
-        MemoryStore(Backend::Simulated { disk, life })
+    const fn on(disk: SimulatedDisk, session: u64) -> MemoryStore {
+        MemoryStore(Backend::Simulated { disk, session })
     }
 }
 
@@ -47,7 +47,7 @@ impl Store for MemoryStore {
     fn submit(&mut self, now: Time, batch: Batch) {
         match &mut self.0 {
             Backend::Ephemeral { open } => *open += 1,
-            Backend::Simulated { disk, life } => disk.submit(*life, now, batch),
+            Backend::Simulated { disk, session } => disk.submit(*session, now, batch),
         }
     }
 
@@ -57,20 +57,20 @@ impl Store for MemoryStore {
                 *open = open.checked_sub(1)?;
                 Some(Ok(()))
             }
-            Backend::Simulated { disk, life } => disk.finished(*life, now),
+            Backend::Simulated { disk, session } => disk.finished(*session, now),
         }
     }
 
     fn next_poll(&self) -> Option<Time> {
         match &self.0 {
             Backend::Ephemeral { open } => (*open > 0).then_some(Time::ZERO),
-            Backend::Simulated { disk, life } => disk.due(*life),
+            Backend::Simulated { disk, session } => disk.due(*session),
         }
     }
 
     fn exclude_loss(&mut self) {
-        if let Backend::Simulated { disk, life } = &self.0 {
-            disk.trust(*life);
+        if let Backend::Simulated { disk, session } = &self.0 {
+            disk.exclude_loss(*session);
         }
     }
 }

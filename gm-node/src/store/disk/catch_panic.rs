@@ -1,6 +1,5 @@
-//! Turns panics of the database's crate into errors. It panics on damaged files, and the error
-//! reports that, so the panic itself is not printed. All other panics of the process are printed as
-//! before.
+//! Catches panics of the database crate. It panics on damaged files, and the error reports that, so
+//! the panic itself is not printed. All other panics of the process are printed as usual.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -8,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether a panic of this thread is caught and becomes an error.
+    /// Whether panics of this thread are caught and become errors.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -18,7 +17,7 @@ pub(super) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            // A thread that is ending has no such mark any more, and catches nothing.
+            // In a thread that is ending, the flag no longer exists; nothing is caught there.
             if !IS_CAUGHT.try_with(Cell::get).unwrap_or(false) {
                 before(panic);
             }
@@ -30,11 +29,11 @@ pub(super) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     done.map_err(|panic| panic_message(&*panic))
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    // Assertions go on with what they compared, on further lines.
+    // Assertions print the compared values on further lines.
     text.and_then(|text| text.lines().next()).unwrap_or("no reason was given").to_owned()
 }
 

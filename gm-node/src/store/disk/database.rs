@@ -1,5 +1,4 @@
-//! The file of a directory: making, examining, opening and writing it. Knows nothing of batches and
-//! threads.
+//! The database file: creates, examines, opens and writes it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -21,29 +20,27 @@ use super::{FORMAT, OpenError};
 use crate::permissions;
 use crate::store::StoredState;
 
-/// How a file becomes a database.
+/// A function that opens a file as a database.
 pub(super) type FileOpener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send>;
 
 const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
-/// Which commit it is: see `commit_mark.rs`. A version that does not know this table leaves it
-/// alone.
+/// The last commit, see `commit_mark.rs`. A version that does not know this table ignores it.
 const COMMITS: TableDefinition<'_, &str, (u128, u64)> = TableDefinition::new("commits");
 const LAST: &str = "last";
 
-/// What the database keeps of its file in memory, in bytes. All that is stored is in the node's
-/// memory already; reads are rare.
+/// Cache of the database in bytes. The node has all content in memory already, and reads are rare.
 const CACHE: usize = 4 << 20;
 
-/// Bytes of a database that are read: far more than the records take that a node may hold.
-const LARGEST: u64 = 8 << 30;
+/// Maximum size in bytes of a database that is read: far more than a node's records can take.
+const MAX_DATABASE_BYTES: u64 = 8 << 30;
 
-/// The database of a directory.
+/// Path of the database in a directory.
 pub(super) fn file_in(dir: &Path) -> PathBuf {
     dir.join("gm.redb")
 }
 
-/// How files are opened here: a new one can be read by its owner alone.
+/// Options to open files; a new one is readable by its owner only.
 pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -52,7 +49,7 @@ pub(super) fn private_file() -> OpenOptions {
     options
 }
 
-/// Opens a file of the directory: a regular one, that nobody else may change.
+/// Opens a regular file of the directory that no other user may change.
 pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, OpenError> {
     let system = |source| OpenError::system("open", path, source);
     let file = crate::file::open_regular(path, options).map_err(system)?;
@@ -60,33 +57,33 @@ pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> Result<Fil
     Ok(file)
 }
 
-/// Makes names in a directory durable. Only where directories are files can that be done.
+/// Makes file names in a directory durable. Only possible where directories can be opened as files.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
-/// Makes the directory, and those that it is in, if they are not there. Nobody else may change what
-/// is in it.
+/// Creates the directory and its parents, if they do not exist, and checks that no other user may
+/// change it.
 pub(super) fn make_dir(dir: &Path) -> Result<(), OpenError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| OpenError::system("make the directory", dir, source))?;
-    let meta = fs::metadata(dir).map_err(|source| OpenError::system("look at", dir, source))?;
+    builder.create(dir).map_err(|source| OpenError::system("create the directory", dir, source))?;
+    let meta = fs::metadata(dir).map_err(|source| OpenError::system("access", dir, source))?;
     Ok(permissions::check_permissions(dir, &meta)?)
 }
 
-/// Whether there is a file, of whatever kind.
-pub(super) fn is_there(file: &Path) -> Result<bool, OpenError> {
+/// Whether a file of any kind exists.
+pub(super) fn exists(file: &Path) -> Result<bool, OpenError> {
     file.try_exists().map_err(|source| OpenError::system("look for", file, source))
 }
 
-/// Makes the file, which is not there, with that commit. It gets its name when all is in it: a
-/// crash leaves none or a whole one.
+/// Creates the file with a first commit. It is renamed when complete: a crash leaves no file or a
+/// complete one.
 pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Result<(), OpenError> {
     let (file, unnamed) = (file_in(dir), dir.join("gm.redb.new"));
-    let system = |source| OpenError::system("make", &file, source);
+    let system = |source| OpenError::system("create", &file, source);
     let mut rows = rows::of_stored(stored).map_err(|error| system(io::Error::other(error)))?;
     rows.insert((Table::Node, FORMAT_ROW.into()), Some(FORMAT.to_string().into_bytes()));
     match fs::remove_file(&unnamed) {
@@ -101,12 +98,12 @@ pub(super) fn create(dir: &Path, stored: &StoredState, mark: CommitMark) -> Resu
     sync_dir(dir).map_err(system)
 }
 
-/// Reads all of the file and checks all of it. It is done on a copy in memory: whatever the
-/// database's crate does with a damaged file, a panic and a repair among it, the file stays as it
-/// is. Also returns which commit is the last in it; nothing if an earlier version made it.
+/// Reads and checks the whole file, in a copy in memory: whatever the database crate does with a
+/// damaged file, including a panic or a repair, the file does not change. Also returns the last
+/// commit; `None` if an earlier version created the file.
 pub(super) fn examine(file: &Path) -> Result<(StoredState, Option<CommitMark>), OpenError> {
     let opened = open_private(file, OpenOptions::new().read(true))?;
-    let bytes = crate::file::read_bounded(opened, LARGEST)
+    let bytes = crate::file::read_bounded(opened, MAX_DATABASE_BYTES)
         .map_err(|source| OpenError::system("read", file, source))?;
     match catch_panic(move || read(&bytes))
         .unwrap_or_else(|why| Err(ReadFailure::Damaged(format!("its structure is broken ({why})"))))
@@ -125,9 +122,9 @@ pub(super) fn open_file(file: &Path) -> Result<Database, DatabaseError> {
     builder().create_file(file)
 }
 
-/// The database of a file that was examined.
-pub(super) fn open(door: &FileOpener, file: &Path) -> Result<Database, OpenError> {
-    match catch_panic(|| door(file)) {
+/// Opens the database of a file that was examined.
+pub(super) fn open(opener: &FileOpener, file: &Path) -> Result<Database, OpenError> {
+    match catch_panic(|| opener(file)) {
         Ok(Ok(database)) => Ok(database),
         Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
             Err(OpenError::InUse { dir: file.parent().unwrap_or(file).to_owned(), pid: None })
@@ -137,8 +134,8 @@ pub(super) fn open(door: &FileOpener, file: &Path) -> Result<Database, OpenError
     }
 }
 
-/// Writes the rows and which commit it is, all or none, and syncs. What the rows were before is
-/// added to `before`, also if it fails: an error does not say whether they were written after all.
+/// Writes rows and the commit mark, all or none, and syncs. Adds the previous values of the rows to
+/// `before`, also on failure: an error does not show whether they were written after all.
 pub(super) fn write(
     database: &Database,
     rows: &Rows,
@@ -165,7 +162,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Does something with the database's crate; a panic of its becomes an error.
+/// Runs an operation of the database crate; a panic becomes an error.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, WriteFailure>) -> Result<T, String> {
     catch_panic(work)?.map_err(|WriteFailure(error)| error_text(&error))
 }
@@ -176,7 +173,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// What the system said, without what the database's crate says around it.
+/// The error of the system, without the context that the database crate adds.
 #[derive(Debug)]
 pub(super) struct WriteFailure(io::Error);
 
@@ -189,7 +186,7 @@ impl<E: Into<redb::Error>> From<E> for WriteFailure {
     }
 }
 
-/// Why nothing was read.
+/// Reason why a database could not be read.
 enum ReadFailure {
     Newer(u64),
     Damaged(String),
@@ -199,10 +196,10 @@ impl<E: Into<redb::Error>> From<E> for ReadFailure {
     fn from(error: E) -> ReadFailure {
         let why = match error.into() {
             redb::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
-                "it does not begin as a database does".to_owned()
+                "it does not start like a database".to_owned()
             }
             redb::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
-                "it is cut short".to_owned()
+                "it is truncated".to_owned()
             }
             redb::Error::TableDoesNotExist(table) => format!("it has no table `{table}`"),
             error => error.to_string(),
@@ -217,15 +214,15 @@ fn read(bytes: &[u8]) -> Result<(StoredState, Option<CommitMark>), ReadFailure> 
     }
     let copy = InMemoryBackend::new();
     copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, bytes)).map_err(StorageError::Io)?;
-    // After a crash the database rolls back what was not committed, and its checks then may find
-    // what they would have repaired.
+    // After a crash, the database rolls back uncommitted changes, and its check may find what that
+    // repaired.
     let rolled_back = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&rolled_back);
     let mut builder = builder();
     builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
     let mut database = builder.create_with_backend(copy)?;
     if !database.check_integrity()? && !rolled_back.load(Ordering::Relaxed) {
-        return Err(ReadFailure::Damaged("its checksums do not fit".to_owned()));
+        return Err(ReadFailure::Damaged("its checksums do not match".to_owned()));
     }
     let transaction = database.begin_read()?;
     let node = transaction.open_table(NODE)?;
@@ -253,7 +250,7 @@ fn read(bytes: &[u8]) -> Result<(StoredState, Option<CommitMark>), ReadFailure> 
     Ok((reading.end(), mark.map(|(database, number)| CommitMark { database, number })))
 }
 
-/// The key of a row of `node`, which is one of a few names.
+/// The key of a row in `node`, one of a few names.
 fn name(key: &[u8]) -> Result<&str, StorageError> {
     str::from_utf8(key).map_err(|_| StorageError::Corrupted("a name is not text".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Why a directory cannot be used, in words for an operator. Knows nothing of how it is used.
+//! Errors of opening a data directory, written for an operator.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,73 +7,73 @@ use thiserror::Error;
 
 use crate::permissions::Exposure;
 
-/// Why a directory cannot be used as storage. Its database was not changed.
+/// Reason why a directory cannot be used as a store. Its database was not changed.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another process, or another store of this one, uses it.
+    /// Another process, or another store of this process, uses the directory.
     #[error(
-        "{} is in use by {}: a directory serves one node. Stop that one, or give this one a directory of its own",
+        "{} is in use by {}: a data directory belongs to one node. Stop that process, or give this node its own directory",
         dir.display(),
         process(*pid)
     )]
     InUse {
         /// The directory.
         dir: PathBuf,
-        /// Which process, if that is known.
+        /// The process, if it is known.
         pid: Option<u32>,
     },
     /// The file was written by a later version.
     #[error(
-        "{} has the format {found}, and this program knows formats up to {known}: it was written by a later version. Start that version, or {}",
+        "{} has the format {found}, and this program reads formats up to {known}: it was written by a later version. Start that version, or {}",
         file.display(),
         remedy(file)
     )]
     Newer {
         /// The file.
         file: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: u64,
-        /// The latest that is known here.
+        /// Latest format that this version reads.
         known: u64,
     },
-    /// The file is damaged, or another program's.
+    /// The file is damaged, or of another program.
     #[error(
-        "{} is damaged, or not a file of this program: {why}. It was left as it is. To go on, {}",
+        "{} is damaged, or not a file of this program: {why}. It was not changed. To continue, {}",
         file.display(),
         remedy(file)
     )]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// Description of the damage.
         why: String,
     },
-    /// There is no file where one is to be read.
-    #[error("there is no {}: no node has stored anything there", file.display())]
+    /// The file to read does not exist.
+    #[error("{} does not exist: no node has stored anything there", file.display())]
     Absent {
         /// The file.
         file: PathBuf,
     },
-    /// There is a file where one is to be made.
+    /// The file to create exists already.
     #[error(
-        "there is already a {0}, and it is not overwritten: move {0} away, or choose another directory",
+        "{0} already exists and is not overwritten: move {0} away, or choose another directory",
         file.display()
     )]
     Present {
         /// The file.
         file: PathBuf,
     },
-    /// Others may change what is there.
-    #[error("what a node must not lose is not safe there: {0}")]
+    /// Other users may change the directory or the file.
+    #[error("the data directory is not safe: {0}")]
     Exposed(#[from] Exposure),
-    /// The system refused something.
+    /// The system reported an error.
     #[error("cannot {doing} {}: {}", path.display(), error_text(source))]
     System {
-        /// What was to be done.
+        /// The operation that failed.
         doing: &'static str,
-        /// With which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -84,7 +84,7 @@ impl OpenError {
     }
 }
 
-/// What the system said, and what mends it where it does not say that.
+/// The error of the system, with a remedy if the system names none.
 pub(super) fn error_text(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::FileTooLarge {
         return format!(
@@ -101,7 +101,7 @@ fn process(pid: Option<u32>) -> String {
 fn remedy(file: &Path) -> String {
     let dir = file.parent().unwrap_or(Path::new("."));
     format!(
-        "move {} away and start: the node then learns its groups from others; or restore a dump: gm-node restore DUMP --data-dir {}",
+        "move {} away and start: the node then learns its groups from peers; or restore a dump: gm-node restore DUMP --data-dir {}",
         file.display(),
         dir.display()
     )

@@ -1,5 +1,5 @@
-//! A real database on a file that fails where it is told to: whatever fails, what is reported is
-//! true, and the next batch is written.
+//! Fault injection with a real database: whatever operation on the file fails, the reported result
+//! is true, and the next batch is written.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use redb::{Builder, StorageBackend, StorageError};
 
 use super::*;
 
-/// How many more operations on the file go well; a negative number: all do.
+/// Number of operations until one fails; negative if none does.
 #[derive(Clone, Debug, Default)]
 struct Faults {
     left: Arc<AtomicI64>,
-    /// Whether all after it fail too.
+    /// Whether all operations after it fail too.
     lasting: bool,
-    /// Whether an operation that fails is done all the same.
+    /// Whether a failing operation takes effect nonetheless.
     done: bool,
 }
 
@@ -78,15 +78,15 @@ impl StorageBackend for FaultyFile {
 
 fn opened(dir: &Path, faults: &Faults) -> DiskStore {
     let faults = faults.clone();
-    let door = move |file: &Path| {
+    let opener = move |file: &Path| {
         let file = database::private_file().open(file).map_err(StorageError::Io)?;
         let file = FaultyFile { file: FileBackend::new(file)?, faults: faults.clone() };
         Builder::new().create_with_backend(file)
     };
-    DiskStore::open_by(dir, Box::new(door)).unwrap().0
+    DiskStore::open_by(dir, Box::new(opener)).unwrap().0
 }
 
-/// A batch of contacts, which are one row, or of peers, another.
+/// A batch of contacts, which are one row, or of peers, which are another.
 fn batch(contact: Option<u16>, peer: Option<u16>) -> Batch {
     let node = |port: u16| -> NetId { format!("10.0.0.1:{port}").parse().unwrap() };
     let group: GroupName = "a".parse().unwrap();
@@ -104,7 +104,7 @@ fn wait(store: &mut DiskStore) -> Result<(), StoreError> {
         if let Some(result) = store.poll_finished(Time::ZERO) {
             return result;
         }
-        assert!(Instant::now() < until, "nothing is reported");
+        assert!(Instant::now() < until, "no result within 20 s");
         std::thread::sleep(Duration::from_micros(200));
     }
 }
@@ -115,7 +115,7 @@ fn temporary(name: &str) -> PathBuf {
     dir
 }
 
-/// Every operation of a commit fails once, in each of the ways: returns how many commits failed.
+/// Lets each operation of a commit fail once; returns the number of failed commits.
 fn sweep(name: &str, lasting: bool, done: bool) -> usize {
     let (dir, mut failed) = (temporary(name), 0);
     for at in 0..24 {
@@ -126,7 +126,7 @@ fn sweep(name: &str, lasting: bool, done: bool) -> usize {
         store.submit(Time::ZERO, batch(Some(1), Some(1)));
         wait(&mut store).unwrap();
 
-        // Kept in memory, and reported: a failure of another must not lose it.
+        // A deferred batch was reported as finished: the failure of another must not lose it.
         store.submit(Time::ZERO, Batch { durable: false, ..batch(None, Some(2)) });
         wait(&mut store).unwrap();
         faults.arm(at);
@@ -157,17 +157,17 @@ fn sweep(name: &str, lasting: bool, done: bool) -> usize {
 }
 
 #[test]
-fn a_disk_that_is_full_for_a_while() {
+fn a_disk_is_full_for_a_while() {
     assert!(sweep("full", true, false) >= 2);
 }
 
 #[test]
-fn an_operation_that_fails_once() {
+fn an_operation_fails_once() {
     assert!(sweep("once", false, false) >= 2);
 }
 
 #[test]
-fn an_operation_that_fails_and_is_done_all_the_same() {
+fn an_operation_fails_and_takes_effect() {
     assert!(sweep("done", true, true) >= 2);
     assert!(sweep("done-once", false, true) >= 2);
 }

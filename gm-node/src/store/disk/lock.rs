@@ -1,4 +1,4 @@
-//! One process per directory: a lock on a file in it. Knows nothing of what the directory holds.
+//! Directory lock: one process for each data directory.
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ use redb::{DatabaseError, StorageBackend, StorageError};
 use super::OpenError;
 use super::database::{open_private, private_file};
 
-/// Bytes of the number of a process, at most.
-const LONGEST: u64 = 32;
+/// Maximum length in bytes of a process id.
+const MAX_PID_BYTES: u64 = 32;
 
-/// A directory in use. The system ends it with the process, however that ends; the file stays.
+/// A lock on a directory. The system releases it when the process ends; the file stays.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// The database's crate locks what it opens as a file, on every system that it knows: so the
+    /// The database crate locks each file that it opens, on every system that it supports, so the
     /// lock is such a file.
     _file: FileBackend,
 }
 
 impl Lock {
-    /// Takes the lock, and writes into its file who did.
+    /// Takes the lock and writes the process id into its file.
     pub(super) fn take(dir: &Path) -> Result<Lock, OpenError> {
         let path = dir.join("lock");
         let system = |source| OpenError::system("lock", &path, source);
@@ -32,7 +32,7 @@ impl Lock {
             DatabaseError::Storage(StorageError::Io(source)) => system(source),
             error => system(std::io::Error::other(error)),
         })?;
-        // Who it is, is a help for people: a full disk does not keep a node from starting.
+        // The process id is only informative: a full disk must not prevent a start.
         let text = format!("{}\n", std::process::id());
         let _ = file.set_len(0).and_then(|()| file.write(0, text.as_bytes()));
         Ok(Lock { _file: file })
@@ -40,6 +40,6 @@ impl Lock {
 }
 
 fn pid_in(path: &Path) -> Option<u32> {
-    let (bytes, _) = crate::file::read_regular(path, LONGEST).ok()?;
+    let (bytes, _) = crate::file::read_regular(path, MAX_PID_BYTES).ok()?;
     str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }

@@ -1,12 +1,12 @@
-//! What is stored as what: batches as rows, rows as what was stored. Knows nothing of the file that
-//! rows are in.
+//! Encoding of batches and stored state as database rows.
 //!
-//! - The table `records` has a row per record. Its key is the group's name, a zero byte, which no
-//!   name has, and the member: 4 or 6 for the kind of address, the address, the port. So rows are
-//!   in the order of groups and members. Its value is the payload that a member would send of its
-//!   own record to one node: reading it checks everything that is checked of what the wire brings.
-//! - The table `node` has a row for each other thing, as text: `format` and `me`; `peers`, one a
-//!   line; `contacts`, a line each of member, a space, and group.
+//! - The table `records` has one row for each record. The key is the group's name, a zero byte,
+//!   which cannot occur in a name, and the member: 4 or 6 for the kind of address, the address, and
+//!   the port. So rows are in the order of groups and members. The value is the payload with which
+//!   the member would send its own record to one node: reading it performs all checks of received
+//!   payloads.
+//! - The table `node` has one row of text for each other thing: `format` and `me`; `peers`, one a
+//!   line; `contacts`, lines of member, space and group.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,15 +19,15 @@ use gm_data::{GroupName, GroupState, Record};
 
 use super::super::{Batch, StoredState};
 
-/// In which table a row is.
+/// The table of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     Node,
     Records,
 }
 
-/// Rows to be written, by table and key; nothing where the row is to be removed. The last write of
-/// a row is the only one.
+/// Rows to write, by table and key; `None` removes the row. A later write of a row replaces an
+/// earlier one.
 pub(super) type Rows = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 
 pub(super) const FORMAT_ROW: &str = "format";
@@ -35,11 +35,10 @@ const ME: &str = "me";
 const PEERS: &str = "peers";
 const CONTACTS: &str = "contacts";
 
-/// Limits are those of the wire, and these the widest that a node can be configured with.
+/// The limits of the wire, with these two raised to the widest possible configuration.
 const LIMITS: Limits = Limits { nodes: 1 << 24, items: 1 << 28, ..Limits::DEFAULT };
 
-/// The rows of a batch. What is dropped is dropped first: a record that is in the batch too is
-/// there afterwards.
+/// The rows of a batch. Removals come first: a record that is also written is kept.
 pub(super) fn of_batch(batch: &Batch) -> Result<Rows, PayloadError> {
     let mut rows = Rows::new();
     let mut node = |name: &str, text: String| {
@@ -63,7 +62,7 @@ pub(super) fn of_batch(batch: &Batch) -> Result<Rows, PayloadError> {
     Ok(rows)
 }
 
-/// The rows of all that was stored.
+/// The rows of a complete stored state.
 pub(super) fn of_stored(stored: &StoredState) -> Result<Rows, PayloadError> {
     let of_group = |group: &GroupState| {
         let name = group.name().clone();
@@ -79,7 +78,7 @@ pub(super) fn of_stored(stored: &StoredState) -> Result<Rows, PayloadError> {
     })
 }
 
-/// Gathers what was stored out of rows. What is wrong is said in words.
+/// Builds the stored state from rows. Errors are descriptions.
 #[derive(Debug, Default)]
 pub(super) struct RowReader {
     stored: StoredState,
@@ -87,7 +86,7 @@ pub(super) struct RowReader {
 }
 
 impl RowReader {
-    /// Takes a row of the table `node`.
+    /// Adds a row of the table `node`.
     pub(super) fn node(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
         let text = str::from_utf8(value).map_err(|_| format!("the row `{name}` is not text"))?;
         match name {
@@ -108,7 +107,7 @@ impl RowReader {
         Ok(())
     }
 
-    /// Takes a row of the table `records`. They come in the order of their keys.
+    /// Adds a row of the table `records`. Rows come in the order of their keys.
     pub(super) fn record(&mut self, row: &[u8], value: &[u8]) -> Result<(), String> {
         let (name, record) =
             record(value).map_err(|why| format!("the record {} {why}", row.escape_ascii()))?;
@@ -126,7 +125,7 @@ impl RowReader {
         Ok(())
     }
 
-    /// All that was taken.
+    /// The state of all added rows.
     pub(super) fn end(mut self) -> StoredState {
         self.close_group();
         self.stored
@@ -168,18 +167,18 @@ fn value(group: &GroupName, record: &Record) -> Result<Vec<u8>, PayloadError> {
 fn record(value: &[u8]) -> Result<(GroupName, Record), String> {
     let payload = Payload::decode(value, &LIMITS).map_err(|error| format!("cannot be read: {error}"))?;
     let Body::GroupUpdate(GroupUpdate { name, updates: parts }) = payload.body else {
-        return Err("is none".to_owned());
+        return Err("is not a record".to_owned());
     };
     let mut parts = parts.into_iter();
     match (parts.next(), parts.next()) {
         (Some(MemberUpdate::Record(record)), None) if payload.header == header(record.member()) => {
             Ok((name, record))
         }
-        _ => Err("is none".to_owned()),
+        _ => Err("is not a record".to_owned()),
     }
 }
 
-/// What stands before a record: that of a payload from its member to one node, and nothing else.
+/// The header of a stored record: a direct payload of its member, without anything else.
 fn header(sender: NetId) -> Header {
     let (heard, lost, sections) = (Vec::new(), Vec::new(), Vec::new());
     Header {
@@ -195,7 +194,7 @@ fn header(sender: NetId) -> Header {
 
 fn lines(texts: impl Iterator<Item = String>) -> String {
     texts.fold(String::new(), |mut all, text| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(all, "{text}");
         all
     })

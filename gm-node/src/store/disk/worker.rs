@@ -1,9 +1,8 @@
-//! The thread that writes: it gathers what waits, commits it together, and says what became of it.
-//! Knows nothing of what is in a batch.
+//! The writer thread: collects waiting batches, commits them together, and reports the results.
 //!
-//! A failed commit may be on the disk all the same (the sync failed, the write did not). So after
-//! one the database is opened anew, and what its rows were before goes into the next commit, under
-//! whatever that one writes: then nothing of what failed is left.
+//! A failed commit may be on disk nonetheless (the sync failed, but not the write). So after a
+//! failure the database is reopened, and the next commit also restores the previous values of the
+//! failed rows, unless it overwrites them: then nothing of the failed commit remains.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -16,71 +15,70 @@ use super::database::{self, FileOpener, guarded};
 use super::rows::{self, Rows};
 use crate::store::{Batch, StoreError};
 
-/// Batches that are committed together, at most: what a failure takes with it.
-const TOGETHER: usize = 1_024;
-/// How long what need not be durable stays in memory, about.
-const LAZY: Duration = Duration::from_secs(1);
-/// Rows that stay in memory, about.
+/// Maximum number of batches committed together, all of which fail if the commit does.
+const MAX_TOGETHER: usize = 1_024;
+/// Approximate time for which batches that need not be durable stay in memory.
+const MAX_DEFERRED_TIME: Duration = Duration::from_secs(1);
+/// Approximate maximum number of rows that stay in memory.
 const MAX_DEFERRED_ROWS: usize = 4_096;
 
-/// What the thread is told.
+/// A message to the thread.
 pub(super) enum Job {
     Batch(Batch),
-    /// The database is doubted no longer.
-    Trust,
-    WakeBy(Box<dyn Fn() + Send + Sync>),
+    /// The database is no longer suspect.
+    ExcludeLoss,
+    SetWaker(Box<dyn Fn() + Send + Sync>),
 }
 
-/// The thread's state.
+/// State of the thread.
 pub(super) struct Worker {
     file: PathBuf,
     opener: FileOpener,
-    /// Nothing after a failure, until it could be opened again.
+    /// `None` after a failure, until the database is reopened.
     database: Option<Database>,
     jobs: Receiver<Job>,
     results: Sender<Result<(), StoreError>>,
     waker: Option<Box<dyn Fn() + Send + Sync>>,
-    /// What was reported as finished and is not on the disk yet.
+    /// Rows that were reported as finished and are not on disk yet.
     deferred: Rows,
-    /// Since when there is any.
+    /// Time of the first of them.
     deferred_since: Option<Instant>,
-    /// Whether the last commit failed: then nothing is reported as finished that is not on the
-    /// disk.
+    /// Whether the last commit failed: then every batch must be on disk before it is reported.
     failing: bool,
-    /// Where it is said which commit was the last; the number of the last that was tried; whether
-    /// the database is doubted.
+    /// The commit mark file; the last commit number that was tried; whether the database is
+    /// suspect.
     mark_file: CommitMarkFile,
     mark: CommitMark,
-    is_doubted: bool,
+    is_suspect: bool,
 }
 
 impl Worker {
     pub(super) fn new(
         file: PathBuf,
-        door: FileOpener,
+        opener: FileOpener,
         database: Database,
-        (last, mark, is_doubted): (CommitMarkFile, CommitMark, bool),
+        (last, mark, is_suspect): (CommitMarkFile, CommitMark, bool),
         jobs: Receiver<Job>,
         results: Sender<Result<(), StoreError>>,
     ) -> Worker {
-        let (database, waker, lazy) = (Some(database), None, Rows::new());
+        let (database, waker, deferred) = (Some(database), None, Rows::new());
         Worker {
             file,
-            opener: door,
+            opener,
             database,
             jobs,
             results,
             waker,
-            deferred: lazy,
+            deferred,
             deferred_since: None,
             failing: false,
             mark_file: last,
             mark,
-            is_doubted,
+            is_suspect,
         }
     }
 
-    /// Works until the owner is gone.
+    /// Works until the owner drops the store.
     pub(super) fn run(mut self) {
         loop {
             match self.next() {
@@ -100,42 +98,42 @@ impl Worker {
     fn next(&self) -> Result<Job, RecvTimeoutError> {
         match [self.deferred_since, self.mark_file.unsynced_since()].into_iter().flatten().min() {
             None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(since) => self.jobs.recv_timeout(LAZY.saturating_sub(since.elapsed())),
+            Some(since) => self.jobs.recv_timeout(MAX_DEFERRED_TIME.saturating_sub(since.elapsed())),
         }
     }
 
-    /// Takes a job and all that wait behind it.
+    /// Takes a job, and all that wait behind it.
     fn work(&mut self, first: Job) {
-        let (mut batches, mut job, mut trust) = (Vec::new(), Some(first), false);
+        let (mut batches, mut job, mut exclude_loss) = (Vec::new(), Some(first), false);
         while let Some(taken) = job {
             match taken {
                 Job::Batch(batch) => batches.push(batch),
-                Job::Trust => trust = true,
-                Job::WakeBy(waker) => {
+                Job::ExcludeLoss => exclude_loss = true,
+                Job::SetWaker(waker) => {
                     waker();
                     self.waker = Some(waker);
                 }
             }
-            job = if batches.len() < TOGETHER { self.jobs.try_recv().ok() } else { None };
+            job = if batches.len() < MAX_TOGETHER { self.jobs.try_recv().ok() } else { None };
         }
         if !batches.is_empty() {
             self.finish(&batches);
         }
-        if trust && std::mem::replace(&mut self.is_doubted, false) {
-            // If it cannot be written, the next commit says it, or the next start doubts again.
+        if exclude_loss && std::mem::replace(&mut self.is_suspect, false) {
+            // If that fails, the next commit records it, or the next start is suspect again.
             let _ = self.commit(Rows::new());
         }
-        if self.mark_file.unsynced_since().is_some_and(|since| since.elapsed() >= LAZY) {
+        if self.mark_file.unsynced_since().is_some_and(|since| since.elapsed() >= MAX_DEFERRED_TIME) {
             self.mark_file.sync();
         }
     }
 
-    /// Sees to those batches, and says what became of each.
+    /// Stores batches, and reports the result of each.
     fn finish(&mut self, batches: &[Batch]) {
         let mut together = Rows::new();
         let mut results = Vec::new();
         for batch in batches {
-            // A batch that cannot be said at all fails alone.
+            // A batch that cannot be encoded fails alone.
             let rows = rows::of_batch(batch).map_err(|error| self.error(&error.to_string()));
             results.push(rows.map(|mut rows| together.append(&mut rows)));
         }
@@ -152,7 +150,7 @@ impl Worker {
             self.deferred_since.get_or_insert_with(Instant::now);
         }
         for result in results {
-            // Nobody asks any more if the owner is gone.
+            // After the owner is dropped, no receiver is left.
             let _ = self.results.send(result);
         }
         if let Some(waker) = &self.waker {
@@ -160,27 +158,27 @@ impl Worker {
         }
     }
 
-    /// Writes what stayed in memory. If it cannot be written it stays there, and the next batch is
-    /// told.
+    /// Writes deferred rows. If that fails they remain deferred, and the next batch reports the
+    /// error.
     fn flush(&mut self) {
         if !self.deferred.is_empty() {
             let _ = self.commit(Rows::new());
         }
     }
 
-    /// Commits what stayed in memory, and over it those rows. If that fails, only the former is
-    /// still to be written.
+    /// Commits the deferred rows, and these rows over them. If that fails, only the former remain
+    /// to be written.
     fn commit(&mut self, rows: Rows) -> Result<(), StoreError> {
         let mut all = self.deferred.clone();
         all.extend(rows);
         let mut before = Rows::new();
-        // A commit that failed may be there all the same: its number is not used again.
+        // A failed commit may be on disk nonetheless, so its number is not reused.
         self.mark = self.mark.next();
         let mark = self.mark;
         let written = self
             .opened()
             .and_then(|database| guarded(|| database::write(database, &all, &mut before, mark)))
-            .and_then(|()| self.mark_file.write(mark, self.is_doubted).map_err(|error| error.to_string()));
+            .and_then(|()| self.mark_file.write(mark, self.is_suspect).map_err(|error| error.to_string()));
         self.failing = written.is_err();
         match written {
             Ok(()) => {
@@ -193,14 +191,14 @@ impl Worker {
                 for (row, old) in before {
                     self.deferred.entry(row).or_insert(old);
                 }
-                // Tried again after a while, though nobody should ask.
+                // Retried after a while, even without a new batch.
                 self.deferred_since = (!self.deferred.is_empty()).then(Instant::now);
                 Err(self.error(&why))
             }
         }
     }
 
-    /// The database, opened anew if it has failed.
+    /// The database, reopened after a failure.
     fn opened(&mut self) -> Result<&Database, String> {
         let database = match self.database.take() {
             Some(database) => database,
@@ -209,7 +207,7 @@ impl Worker {
         Ok(self.database.insert(database))
     }
 
-    /// Closes the database, which may write something too.
+    /// Closes the database, which may write too.
     fn close(&mut self) {
         let database = self.database.take();
         let _ = guarded(|| {

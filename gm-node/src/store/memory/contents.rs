@@ -1,4 +1,4 @@
-//! What a simulated disk holds, and what a batch makes of it. Knows nothing of time and faults.
+//! Content of a simulated disk, and the application of batches to it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use gm_data::{GroupName, GroupState, Record};
 
 use crate::store::{Batch, StoredState};
 
-/// What a disk holds.
+/// Content of a disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     me: Option<NetId>,
@@ -17,8 +17,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Puts a batch in. What is dropped is dropped first: a record that is in the batch too is
-    /// there afterwards.
+    /// Applies a batch. Removals come first: a record that is also written is kept.
     pub(super) fn put(&mut self, batch: &Batch) {
         self.me = batch.me.or(self.me);
         for dropped in &batch.removed {
@@ -39,7 +38,7 @@ impl Contents {
         }
     }
 
-    /// As a storage says it when it is opened.
+    /// The content as a store returns it when it is opened.
     pub(super) fn stored(&self) -> StoredState {
         let mut groups: BTreeMap<&GroupName, Vec<Record>> = BTreeMap::new();
         for ((group, _), record) in &self.records {

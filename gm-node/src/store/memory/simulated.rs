@@ -1,5 +1,4 @@
-//! A disk in virtual time, and everything that disks do to those who trust them. Knows nothing of
-//! nodes.
+//! Simulated disk: a disk in virtual time with all faults of real disks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,24 +14,24 @@ use crate::store::{Batch, StoreError, StoredState};
 
 /// A disk that outlives the nodes on it. Clones are the same disk.
 ///
-/// - A batch is finished `latency` after it was submitted, and not before the one before it;
-///   [`next_poll`](crate::store::Store::next_poll) says when. What is to become of it, is settled
-///   when it is submitted.
-/// - What was finished and need not be durable is safe only after the next durable batch, or after
-///   a stop.
-/// - While the disk is *full*, what is submitted fails when it is due. As little of it is there as
-///   if it had never been submitted; but until another batch is finished, a
-///   [`crash`](SimulatedDisk::crash) may find all of it there.
-/// - While the disk *lies*, durable batches are reported as finished, and are not safe: a crash
-///   loses everything after the last sync that was none of these.
-/// - One store uses a disk at a time. [`open`](SimulatedDisk::open) without a crash before it is
-///   what follows a clean stop: all that was submitted and does not fail is there. A crash, an
-///   opening, a restoring and a wiping end the store before it: what it submits goes nowhere, and
-///   it reports nothing.
+/// - A batch is finished `latency` after it was submitted, and never before an earlier one;
+///   [`next_poll`](crate::store::Store::next_poll) returns the time. Its result is decided when it
+///   is submitted.
+/// - A finished batch that need not be durable is safe only after the next durable batch, or after
+///   a clean stop.
+/// - While the disk is *full*, submitted batches fail when they are due. Nothing of them is stored;
+///   but until another batch is finished, a [`crash`](SimulatedDisk::crash) may leave one of them
+///   on disk.
+/// - While the disk *lies*, durable batches are reported as finished but are not safe: a crash
+///   loses everything after the last honest sync.
+/// - One store uses a disk at a time. [`open`](SimulatedDisk::open) without a previous crash is a
+///   start after a clean stop: all submitted batches that do not fail are stored. A crash, an
+///   opening, a restore or a wipe ends the previous store: it ignores what is submitted, and
+///   reports nothing.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk(Arc<Mutex<DiskState>>);
 
-/// What a disk held once.
+/// A former content of a disk.
 #[derive(Clone, Debug)]
 pub struct DiskSnapshot(Contents);
 
@@ -41,19 +40,19 @@ struct DiskState {
     latency: Duration,
     is_full: bool,
     lies: bool,
-    /// Whether whoever opens it finds that something is missing.
-    is_doubted: bool,
-    /// The number of the store that may use the disk.
+    /// Whether the store is suspect when it is opened.
+    is_suspect: bool,
+    /// Number of the store that may use the disk.
     session: u64,
-    /// What survives every crash.
+    /// Content that survives every crash.
     durable: Contents,
     /// Finished, but not safe; the oldest first.
     unsynced: Vec<Batch>,
-    /// Reported as failed since the last one that was finished.
+    /// Batches reported as failed since the last finished one.
     failed: Vec<Batch>,
     /// Not reported yet; the oldest first.
     submitted: VecDeque<SubmittedBatch>,
-    /// The highest version of each record that was ever said to be safe.
+    /// The greatest version of each record that was ever reported as safe.
     promised: BTreeMap<(GroupName, NetId), Version>,
     faults: DiskFaults,
 }
@@ -63,83 +62,83 @@ struct SubmittedBatch {
     due: Time,
     batch: Batch,
     fails: bool,
-    /// Whether its sync is one.
+    /// Whether its sync is honest.
     is_synced: bool,
 }
 
 impl SimulatedDisk {
-    /// An empty disk without latency and faults.
+    /// An empty disk without latency or faults.
     #[must_use]
     pub fn new() -> SimulatedDisk {
         SimulatedDisk::default()
     }
 
-    /// Starts a store on the disk: see [`SimulatedDisk`] for what becomes of the one before.
+    /// Starts a store on the disk; see [`SimulatedDisk`] for the fate of the previous one.
     #[must_use]
     pub fn open(&self) -> (MemoryStore, StoredState) {
         let mut state = self.lock();
         state.durable = state.contents_with(true);
-        state.end_life();
-        let doubt = state.is_doubted.then(|| "the simulated disk lacks what was stored last".to_owned());
-        let stored = StoredState { suspected_loss: doubt, ..state.durable.stored() };
-        // Whatever the store before left: it is here now.
+        state.end_session();
+        let suspicion = state.is_suspect.then(|| "the simulated disk lacks what was stored last".to_owned());
+        let stored = StoredState { suspected_loss: suspicion, ..state.durable.stored() };
+        // Whatever the previous store left is safe now.
         state.promise(stored.groups.iter().flat_map(|of| of.records().map(|record| (of.name(), record))));
         (MemoryStore::on(self.clone(), state.session), stored)
     }
 
-    /// How long batches take that are submitted from now on.
+    /// Sets the latency of batches that are submitted from now on.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
     }
 
-    /// Whether what is submitted from now on fails for want of space.
+    /// Sets whether batches that are submitted from now on fail because the disk is full.
     pub fn set_full(&self, is_full: bool) {
         self.lock().is_full = is_full;
     }
 
-    /// Whether the syncs of what is submitted from now on are lies.
+    /// Sets whether the syncs of batches that are submitted from now on are lies.
     pub fn set_lies(&self, lies: bool) {
         self.lock().lies = lies;
     }
 
-    /// Whether whoever opens the disk finds that something may be missing, until it says that it
-    /// [trusts](crate::store::Store::exclude_loss) it. A disk does not find it by itself.
-    pub fn set_loss_suspected(&self, is_doubted: bool) {
-        self.lock().is_doubted = is_doubted;
+    /// Sets whether the store is suspect when it is opened, until a node [clears the
+    /// suspicion](crate::store::Store::exclude_loss). The disk does not detect losses by itself.
+    pub fn set_loss_suspected(&self, is_suspect: bool) {
+        self.lock().is_suspect = is_suspect;
     }
 
-    /// The machine dies. `chance` decides, by its remainder, among all that may be left then, each
-    /// as likely:
+    /// Crashes the machine. `random`, a random number, selects by its remainder among all possible
+    /// contents, each equally likely:
     ///
-    /// - of the batches that are not safe, finished or not, the first few or none or all of them,
-    ///   in their order; and if there is a next one that was not reported, it is, as often as not,
-    ///   torn: it had been begun, which is found when the disk is read, so it is not there;
-    /// - or all those that are finished, and one of those that were reported as failed since.
+    /// - of the batches that are not safe, finished or not, a prefix in their order, which may be
+    ///   empty or complete; if the next one was not reported, it is torn in half of the cases: its
+    ///   write had begun, which is detected when the disk is read, so it is lost;
+    /// - or all finished batches, and one of those reported as failed since.
     ///
-    /// After a lie only what was safe before it is left.
-    pub fn crash(&self, chance: u64) {
+    /// After a lie, only what was safe before it is left.
+    pub fn crash(&self, random: u64) {
         let mut state = self.lock();
         let state = &mut *state;
-        let loose = std::mem::take(&mut state.unsynced);
+        let unsynced = std::mem::take(&mut state.unsynced);
         let mut failed = std::mem::take(&mut state.failed);
         let (failing, waiting): (Vec<SubmittedBatch>, Vec<SubmittedBatch>) =
             std::mem::take(&mut state.submitted).into_iter().partition(|waiting| waiting.fails);
         failed.extend(failing.into_iter().map(|waiting| waiting.batch));
-        state.end_life();
+        state.end_session();
 
-        let (finished, unsafe_ones) = (loose.len(), loose.len() + waiting.len());
-        // Durable ones that are loose are so by a lie.
-        let has_lied = loose.iter().any(|batch| batch.durable);
-        let outcomes = if has_lied { 1 } else { (unsafe_ones + 1 + failed.len()) as u64 };
-        let (outcome, chance) = (usize::try_from(chance % outcomes).unwrap_or(0), chance / outcomes);
-        let resurfaced = outcome.checked_sub(unsafe_ones + 1).and_then(|at| failed.get(at));
+        let (finished, at_risk) = (unsynced.len(), unsynced.len() + waiting.len());
+        // Durable batches that are not safe are due to a lie.
+        let has_lied = unsynced.iter().any(|batch| batch.durable);
+        let outcomes = if has_lied { 1 } else { (at_risk + 1 + failed.len()) as u64 };
+        let (outcome, random) = (usize::try_from(random % outcomes).unwrap_or(0), random / outcomes);
+        let resurfaced = outcome.checked_sub(at_risk + 1).and_then(|at| failed.get(at));
         let kept = if resurfaced.is_some() { finished } else { outcome };
 
         let all: Vec<Batch> =
-            loose.into_iter().chain(waiting.into_iter().map(|waiting| waiting.batch)).collect();
+            unsynced.into_iter().chain(waiting.into_iter().map(|waiting| waiting.batch)).collect();
         all.iter().take(kept).chain(resurfaced).for_each(|batch| state.durable.put(batch));
         state.faults.resurfaced += u64::from(resurfaced.is_some());
-        let is_torn = chance % 2 == 1;
+        let is_torn = random % 2 == 1;
         for (at, batch) in all.iter().enumerate().skip(kept) {
             let faults = &mut state.faults;
             let counted = match (at < finished, batch.durable) {
@@ -152,62 +151,63 @@ impl SimulatedDisk {
         }
     }
 
-    /// What the disk holds for whoever reads it now: all that is finished. For
+    /// The current content of the disk: all finished batches. For
     /// [`restore`](SimulatedDisk::restore).
     #[must_use]
     pub fn snapshot(&self) -> DiskSnapshot {
         DiskSnapshot(self.lock().contents_with(false))
     }
 
-    /// As [`snapshot`](SimulatedDisk::snapshot), to look at.
+    /// The same as [`snapshot`](SimulatedDisk::snapshot), for inspection.
     #[must_use]
     pub fn stored(&self) -> StoredState {
         self.snapshot().0.stored()
     }
 
-    /// The highest version of a member's record that the disk ever said would survive a loss of
-    /// power, whatever became of it since.
+    /// The greatest version of a member's record that the disk ever reported as surviving a power
+    /// loss.
     #[must_use]
     pub fn promised(&self, group: &GroupName, member: NetId) -> Option<Version> {
         self.lock().promised.get(&(group.clone(), member)).copied()
     }
 
-    /// Brings back what the disk held once, and nothing else.
+    /// Restores a former content.
     pub fn restore(&self, snapshot: DiskSnapshot) {
         let mut state = self.lock();
         let is_other = state.contents_with(false) != snapshot.0;
         state.faults.stale += u64::from(is_other);
         state.durable = snapshot.0;
-        state.end_life();
+        state.end_session();
     }
 
-    /// Loses everything.
+    /// Erases the content.
     pub fn wipe(&self) {
         let mut state = self.lock();
         let had_any = state.contents_with(false) != Contents::default();
         state.faults.wiped += u64::from(had_any);
         state.durable = Contents::default();
-        state.end_life();
+        state.end_session();
     }
 
-    /// What the disk has really done.
+    /// Counts of the injected faults.
     #[must_use]
     pub fn faults(&self) -> DiskFaults {
         self.lock().faults
     }
 
-    pub(super) fn submit(&self, life: u64, now: Time, batch: Batch) {
+    pub(super) fn submit(&self, session: u64, now: Time, batch: Batch) {
         let mut state = self.lock();
-        if state.session == life {
+        if state.session == session {
             let after = state.submitted.back().map_or(Time::ZERO, |last| last.due);
             let (due, fails, is_synced) = ((now + state.latency).max(after), state.is_full, !state.lies);
             state.submitted.push_back(SubmittedBatch { due, batch, fails, is_synced });
         }
     }
 
-    pub(super) fn finished(&self, life: u64, now: Time) -> Option<Result<(), StoreError>> {
+    pub(super) fn finished(&self, session: u64, now: Time) -> Option<Result<(), StoreError>> {
         let mut state = self.lock();
-        let is_due = state.session == life && state.submitted.front().is_some_and(|first| first.due <= now);
+        let is_due =
+            state.session == session && state.submitted.front().is_some_and(|first| first.due <= now);
         let SubmittedBatch { batch, fails, is_synced, .. } =
             if is_due { state.submitted.pop_front()? } else { return None };
         if fails {
@@ -219,10 +219,10 @@ impl SimulatedDisk {
         let (durable, syncs) = (batch.durable, batch.durable && is_synced);
         state.unsynced.push(batch);
         if durable {
-            let loose = std::mem::take(&mut state.unsynced);
-            let records = loose.iter().flat_map(|batch| &batch.records);
+            let unsynced = std::mem::take(&mut state.unsynced);
+            let records = unsynced.iter().flat_map(|batch| &batch.records);
             state.promise(records.map(|(group, record)| (group, record)));
-            state.unsynced = loose;
+            state.unsynced = unsynced;
         }
         if syncs {
             let state = &mut *state;
@@ -231,14 +231,14 @@ impl SimulatedDisk {
         Some(Ok(()))
     }
 
-    pub(super) fn trust(&self, life: u64) {
+    pub(super) fn exclude_loss(&self, session: u64) {
         let mut state = self.lock();
-        state.is_doubted &= state.session != life;
+        state.is_suspect &= state.session != session;
     }
 
-    pub(super) fn due(&self, life: u64) -> Option<Time> {
+    pub(super) fn due(&self, session: u64) -> Option<Time> {
         let state = self.lock();
-        state.submitted.front().filter(|_| state.session == life).map(|first| first.due)
+        state.submitted.front().filter(|_| state.session == session).map(|first| first.due)
     }
 
     fn lock(&self) -> MutexGuard<'_, DiskState> {
@@ -247,7 +247,7 @@ impl SimulatedDisk {
 }
 
 impl DiskState {
-    /// All that is finished; and, if asked for, all that will be.
+    /// The content after all finished batches and, with `with_waiting`, those that will finish.
     fn contents_with(&self, with_waiting: bool) -> Contents {
         let mut contents = self.durable.clone();
         let waiting = self.submitted.iter().filter(|waiting| with_waiting && !waiting.fails);
@@ -256,7 +256,7 @@ impl DiskState {
         contents
     }
 
-    /// These were said to be safe.
+    /// Notes that these records were reported as safe.
     fn promise<'a>(&mut self, records: impl Iterator<Item = (&'a GroupName, &'a Record)>) {
         for (group, record) in records {
             let promised = self.promised.entry((group.clone(), record.member())).or_insert(record.version());
@@ -264,8 +264,8 @@ impl DiskState {
         }
     }
 
-    /// Ends the store that uses the disk, with all that it left.
-    fn end_life(&mut self) {
+    /// Ends the session of the store that uses the disk, with all its waiting batches.
+    fn end_session(&mut self) {
         self.session += 1;
         self.unsynced.clear();
         self.failed.clear();

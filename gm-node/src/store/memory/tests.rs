@@ -1,4 +1,4 @@
-//! What a simulated disk promises, word by word.
+//! Promises of a simulated disk, one by one.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn at(millis: u64) -> Time {
     Time::ZERO + Duration::from_millis(millis)
 }
 
-/// A disk on which 1 is safe, 2 is finished, 3 (not durable) and 4 (durable) wait.
+/// A disk on which batch 1 is safe, 2 is finished, and 3 (not durable) and 4 (durable) are waiting.
 fn busy() -> (SimulatedDisk, MemoryStore) {
     let disk = SimulatedDisk::new();
     let (mut store, _) = disk.open();
@@ -47,7 +47,7 @@ fn batches_are_finished_in_order_when_they_are_due() {
     assert_eq!(store.poll_finished(at(10)), Some(Ok(())));
     assert_eq!((store.next_poll(), store.poll_finished(at(14))), (Some(at(15)), None));
     assert_eq!(store.poll_finished(at(15)), Some(Ok(())));
-    // Not before the one before it.
+    // Not before the earlier one.
     assert_eq!(
         (store.poll_finished(at(15)), store.poll_finished(at(99)), store.next_poll()),
         (Some(Ok(())), None, None)
@@ -66,36 +66,36 @@ fn a_clean_stop_keeps_everything_and_ends_the_store() {
 }
 
 #[test]
-fn a_crash_keeps_the_first_few() {
+fn a_crash_keeps_a_prefix() {
     let mut seen = Vec::new();
-    for chance in 0..8 {
+    for random in 0..8 {
         let (disk, mut old) = busy();
-        disk.crash(chance);
+        disk.crash(random);
         assert_eq!((old.next_poll(), old.poll_finished(at(99))), (None, None));
         let (_, stored) = disk.open();
-        let DiskFaults { unsynced: loose, torn, unfinished, .. } = disk.faults();
-        seen.push((peer(&stored), loose, torn, unfinished));
+        let DiskFaults { unsynced, torn, unfinished, .. } = disk.faults();
+        seen.push((peer(&stored), unsynced, torn, unfinished));
     }
     let whole = [(1, 1, 0, 2), (2, 0, 0, 2), (3, 0, 0, 1), (4, 0, 0, 0)];
-    // A torn one is one of those that wait, the first that is lost.
+    // The torn batch is the first waiting one that is lost.
     let torn = [(1, 1, 0, 2), (2, 0, 1, 1), (3, 0, 1, 0), (4, 0, 0, 0)];
     assert_eq!(seen, [whole, torn].concat());
 }
 
 #[test]
 fn a_durable_batch_makes_those_before_it_safe() {
-    for chance in 0..8 {
+    for random in 0..8 {
         let (disk, mut store) = busy();
         while store.poll_finished(at(99)).is_some() {}
-        disk.crash(chance);
+        disk.crash(random);
         assert_eq!((peer(&disk.open().1), disk.faults()), (4, DiskFaults::default()));
     }
 }
 
 #[test]
-fn a_full_disk_fails_when_it_is_due_and_a_crash_may_find_what_failed() {
+fn a_batch_that_failed_may_survive_a_crash() {
     let mut seen = Vec::new();
-    for chance in 0..3 {
+    for random in 0..3 {
         let disk = SimulatedDisk::new();
         let (mut store, _) = disk.open();
         disk.set_latency(Duration::from_millis(10));
@@ -107,7 +107,7 @@ fn a_full_disk_fails_when_it_is_due_and_a_crash_may_find_what_failed() {
         assert!(why.contains("no space left"));
         assert_eq!(peer(&disk.stored()), 0);
         store.submit(at(10), batch(2, true));
-        disk.crash(chance);
+        disk.crash(random);
         let DiskFaults { failed, resurfaced, unfinished, .. } = disk.faults();
         seen.push((peer(&disk.open().1), failed, resurfaced, unfinished));
     }
@@ -115,8 +115,8 @@ fn a_full_disk_fails_when_it_is_due_and_a_crash_may_find_what_failed() {
 }
 
 #[test]
-fn what_failed_is_gone_once_another_is_finished() {
-    for chance in 0..8 {
+fn a_failed_batch_is_gone_once_another_is_finished() {
+    for random in 0..8 {
         let disk = SimulatedDisk::new();
         let (mut store, _) = disk.open();
         disk.set_full(true);
@@ -124,14 +124,14 @@ fn what_failed_is_gone_once_another_is_finished() {
         disk.set_full(false);
         store.submit(at(0), Batch { me: Some(node(7)), durable: true, ..Batch::default() });
         while store.poll_finished(at(0)).is_some() {}
-        disk.crash(chance);
+        disk.crash(random);
         assert_eq!((peer(&disk.open().1), disk.faults().resurfaced), (0, 0));
     }
 }
 
 #[test]
 fn a_lie_loses_everything_after_the_last_sync() {
-    for chance in 0..8 {
+    for random in 0..8 {
         let disk = SimulatedDisk::new();
         let (mut store, _) = disk.open();
         store.submit(at(0), batch(1, true));
@@ -140,14 +140,14 @@ fn a_lie_loses_everything_after_the_last_sync() {
         store.submit(at(0), batch(3, true));
         while store.poll_finished(at(0)).is_some() {}
         assert_eq!(peer(&disk.stored()), 3);
-        disk.crash(chance);
-        let DiskFaults { unsynced: loose, lied, .. } = disk.faults();
-        assert_eq!((peer(&disk.open().1), loose, lied), (1, 1, 1));
+        disk.crash(random);
+        let DiskFaults { unsynced, lied, .. } = disk.faults();
+        assert_eq!((peer(&disk.open().1), unsynced, lied), (1, 1, 1));
     }
 }
 
 #[test]
-fn a_sync_that_is_one_makes_up_for_lies() {
+fn an_honest_sync_makes_up_for_lies() {
     let disk = SimulatedDisk::new();
     let (mut store, _) = disk.open();
     disk.set_lies(true);
@@ -177,7 +177,7 @@ fn stale_and_lost_disks_are_counted_if_they_differ() {
 }
 
 #[test]
-fn nothing_is_kept_where_all_is_thrown_away() {
+fn an_ephemeral_store_keeps_nothing() {
     let mut store = MemoryStore::ephemeral();
     assert_eq!((store.next_poll(), store.poll_finished(at(0))), (None, None));
     store.submit(at(3), batch(1, true));
