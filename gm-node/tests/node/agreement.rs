@@ -1,4 +1,4 @@
-//! With whom a node agrees on a group.
+//! Conditions under which a node counts as in sync with another in a group.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ fn agreed(cluster: &crate::cluster::Cluster, node: u32) -> bool {
     cluster.machine(NodeIndex(node)).unwrap().status(cluster.now(), &group()).unwrap().in_sync
 }
 
-/// The one member of a group compares with a node that knows nothing of it: that is no agreement.
+/// The only member of a group compares with a node that does not host it: that does not count as in
+/// sync.
 #[test]
 fn a_node_that_does_not_host_the_group_is_not_in_sync() {
     let (mut cluster, log) = new_cluster(3, &disks(3), |_| {});
@@ -24,8 +25,8 @@ fn a_node_that_does_not_host_the_group_is_not_in_sync() {
     assert!(log.any(|event| matches!(event, NodeEvent::InSync { .. })));
 }
 
-/// A member lost its disk, and nobody tells it to join again: it holds nothing, although all others
-/// think that it is a member.
+/// A member lost its disk and does not join again: it hosts nothing, although all others take it
+/// for a member.
 #[test]
 fn a_member_that_lost_the_group_is_not_in_sync() {
     let disks = disks(3);
@@ -38,13 +39,13 @@ fn a_member_that_lost_the_group_is_not_in_sync() {
     cluster.start(NodeIndex(0));
     cluster.start(NodeIndex(1));
     cluster.run_for(Duration::from_secs(60));
-    assert!(!agreed(&cluster, 0), "with a node that holds nothing");
+    assert!(!agreed(&cluster, 0), "with a node that hosts no group");
     cluster.start(NodeIndex(2));
     cluster.run_for(Duration::from_secs(20));
     assert!(agreed(&cluster, 0) && agreed(&cluster, 2));
 }
 
-/// Once a peer was asked, a group that nobody else is in is let go when it is left.
+/// After a peer was asked, a group without other members is released as soon as it is left.
 #[test]
 fn a_sole_member_that_leaves_releases_the_group() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});

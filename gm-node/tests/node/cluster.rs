@@ -1,4 +1,4 @@
-//! A few whole nodes in virtual time, each with a disk of its own. Knows nothing of what is tested.
+//! A cluster of a few whole nodes in virtual time, each with its own disk.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,13 +19,13 @@ use gm_sim::{
 pub(crate) type Cluster = World<NodeMachine<MemoryStore>>;
 pub(crate) type Answer = Result<CommittedWrite, WriteError>;
 
-/// What nodes told, with the time.
+/// The events of all nodes, with their times.
 #[derive(Clone, Default)]
 pub(crate) struct EventLog(pub(crate) Rc<RefCell<Vec<(Time, NodeIndex, NodeEvent)>>>);
 
 impl Checker<NodeMachine<MemoryStore>> for EventLog {
     fn name(&self) -> &'static str {
-        "told"
+        "events"
     }
 
     fn observe(
@@ -41,7 +41,7 @@ impl Checker<NodeMachine<MemoryStore>> for EventLog {
 }
 
 impl EventLog {
-    /// What a write was answered, and when.
+    /// The answer to a write, and its time.
     pub(crate) fn answer(&self, tag: u64) -> Option<(Time, Answer)> {
         self.0.borrow().iter().find_map(|(at, _, event)| match event {
             NodeEvent::Answered { tag: of, result, .. } if *of == tag => Some((*at, result.clone())),
@@ -49,7 +49,7 @@ impl EventLog {
         })
     }
 
-    /// How a wait ended.
+    /// The result of a wait.
     pub(crate) fn waited(&self, tag: u64) -> gm_node::WaitReport {
         self.answer(tag).expect("answered").1.expect("made").wait
     }
@@ -87,8 +87,7 @@ pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A world of so many nodes on one LAN, and their disks. The last place has no island in common
-/// with the others.
+/// A world of nodes on one LAN, with their disks.
 pub(crate) fn new_cluster(
     nodes: u8,
     disks: &[SimulatedDisk],
@@ -97,7 +96,7 @@ pub(crate) fn new_cluster(
     new_cluster_of(&(0..nodes).map(id).collect::<Vec<_>>(), disks, set)
 }
 
-/// The same with these identities; the first is everybody's seed.
+/// The same with given identities; the first node is the seed of all.
 pub(crate) fn new_cluster_of(
     ids: &[NetId],
     disks: &[SimulatedDisk],
@@ -111,7 +110,7 @@ pub(crate) fn new_cluster_of(
         let mut config = NodeConfig::new(birth.location.id);
         config.unix_seconds = 1_700_000_000 + u64::from(birth.restarts);
         config.broadcast.seeds = vec![id(0)];
-        // Another disk than its own, if it was told so.
+        // The node's own disk, unless the parameter selects another one.
         let disk = birth.param.checked_sub(1).map_or(birth.node.0, |disk| u32::try_from(disk).unwrap());
         set(&mut config);
         let (store, stored) = match disks.get(disk as usize) {
@@ -130,7 +129,7 @@ pub(crate) fn disks(count: usize) -> Vec<SimulatedDisk> {
     (0..count).map(|_| SimulatedDisk::new()).collect()
 }
 
-/// Everybody joins by serving a range of its own, and all agree.
+/// Each node joins by serving its own range, until all are in sync.
 pub(crate) fn settle(cluster: &mut Cluster, nodes: u8) {
     for node in 0..nodes {
         let start = u32::from(node) * 1_000;
@@ -138,7 +137,7 @@ pub(crate) fn settle(cluster: &mut Cluster, nodes: u8) {
         cluster.command(NodeIndex(node.into()), write);
     }
     cluster.run_for(Duration::from_secs(5));
-    assert!(in_sync(cluster, nodes.into()), "they do not agree");
+    assert!(in_sync(cluster, nodes.into()), "not in sync");
 }
 
 pub(crate) fn in_sync(cluster: &Cluster, members: usize) -> bool {

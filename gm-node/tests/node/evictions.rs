@@ -1,6 +1,6 @@
-//! Whoever holds the key may write anything, also about others; once it is gone the group is usable
-//! again: no record is the last word about a member that lives, and no forgotten member takes room
-//! for ever.
+//! Recovery from forged records. Any holder of the key can write any record, also of other members.
+//! Once it is gone, the group is usable again: a living member can always refute a record, and
+//! forgotten members do not take up space for ever.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use gm_sim::{Action, NodeIndex};
 
 use crate::cluster::{Cluster, disks, group, id, in_sync, new_cluster, serve, write};
 
-/// A record without items that somebody made up.
-fn claim(member: NetId, incarnation: u64, gone: bool, clock: u64) -> Record {
-    let version = Version::new(Incarnation::new(incarnation).unwrap(), gone, clock).unwrap();
+/// A forged record without items.
+fn claim(member: NetId, incarnation: u64, forgotten: bool, clock: u64) -> Record {
+    let version = Version::new(Incarnation::new(incarnation).unwrap(), forgotten, clock).unwrap();
     Record::from_parts(member, version, None, 0, []).unwrap()
 }
 
-/// Somebody left these records on the disk of that node.
+/// Puts forged records on a node's disk.
 fn plant(disk: &SimulatedDisk, node: u8, records: impl IntoIterator<Item = Record>) {
     let records = records.into_iter().map(|record| (group(), record)).collect();
     let (mut store, _) = disk.open();
@@ -33,7 +33,7 @@ fn records(cluster: &Cluster, node: u32) -> usize {
     cluster.machine(NodeIndex(node)).unwrap().view(&group()).map_or(0, |view| view.records().len())
 }
 
-/// Everybody sees what node 1 serves.
+/// Whether every node knows what node 1 serves.
 fn is_seen(cluster: &Cluster, start: u32) -> bool {
     cluster.indices().all(|node| {
         let view = cluster.machine(node).unwrap().view(&group()).unwrap();
@@ -42,8 +42,8 @@ fn is_seen(cluster: &Cluster, start: u32) -> bool {
 }
 
 #[test]
-fn no_record_is_the_last_word_about_a_member_that_lives() {
-    for (incarnation, gone, clock) in [
+fn a_living_member_refutes_any_record() {
+    for (incarnation, forgotten, clock) in [
         (1 << 50, false, CEILING),
         (1 << 50, true, CEILING),
         (HORIZON - 1, false, 1),
@@ -52,18 +52,18 @@ fn no_record_is_the_last_word_about_a_member_that_lives() {
         (CEILING, true, CEILING),
     ] {
         let disks = disks(4);
-        plant(&disks[2], 2, [claim(id(1), incarnation, gone, clock)]);
+        plant(&disks[2], 2, [claim(id(1), incarnation, forgotten, clock)]);
         let (mut cluster, log) = new_cluster(4, &disks, |_| {});
         for node in 0..4 {
             cluster
                 .command(NodeIndex(node), write(node.into(), serve(node * 100, node * 100 + 99), Wait::NONE));
         }
         cluster.run_for(Duration::from_secs(10));
-        let what = format!("{incarnation} {gone} {clock}");
+        let what = format!("{incarnation} {forgotten} {clock}");
         assert!(in_sync(&cluster, 4) && is_seen(&cluster, 100), "{what}");
         let returned = log.any(|event| matches!(event, NodeEvent::HorizonClaimEvicted { .. }));
         assert_eq!(returned, incarnation >= HORIZON, "{what}");
-        // It goes on to be seen, and nothing of it comes back from a disk.
+        // It remains visible, and nothing forged returns from a disk.
         cluster.command(NodeIndex(1), write(10, serve(5_000, 5_099), Wait::all(Duration::from_secs(5))));
         cluster.run_for(Duration::from_secs(5));
         assert!(is_seen(&cluster, 5_000), "{what}");
@@ -98,22 +98,22 @@ fn a_member_at_the_end_of_its_clock_is_forgotten() {
     assert!(in_sync(&cluster, 2));
 }
 
-/// Made-up members fill a group, and are forgotten or not: an order drops them everywhere, and
-/// newcomers get in.
+/// Forged members, forgotten or not, fill a group: a purge removes them everywhere, and newcomers
+/// are admitted.
 #[test]
-fn a_group_that_was_full_takes_newcomers_after_a_purge() {
-    for unheard in [false, true] {
+fn a_full_group_admits_newcomers_after_a_purge() {
+    for include_absent in [false, true] {
         let disks = disks(5);
-        let fakes = || (100..107).map(|fake| claim(id(fake), 1 << 47, !unheard, 5));
+        let fakes = || (100..107).map(|fake| claim(id(fake), 1 << 47, !include_absent, 5));
         for node in [0, 4] {
             plant(&disks[usize::from(node)], node, fakes());
         }
         let (mut cluster, log) = new_cluster(5, &disks, |config| {
             config.limits.records = 9;
-            // The last one to write knows the others, and so does the one that is away.
+            // These two know the members before they write.
             config.observe = [id(2), id(4)].contains(&config.broadcast.me);
         });
-        // This one is away while the others are purged, and brings them back.
+        // This node is down during the purge, and reintroduces the records.
         cluster.crash(NodeIndex(4));
         for node in 0..3 {
             cluster
@@ -126,9 +126,9 @@ fn a_group_that_was_full_takes_newcomers_after_a_purge() {
         assert!(full(2) && log.any(|event| matches!(event, NodeEvent::NearRecordLimit { .. })));
         assert_eq!(records(&cluster, 0), 9);
         let machine = cluster.machine(NodeIndex(0)).unwrap();
-        assert_eq!(machine.purgeable(&group(), unheard).len(), 7);
+        assert_eq!(machine.purgeable(&group(), include_absent).len(), 7);
 
-        cluster.command(NodeIndex(0), NodeCommand::Purge { group: group(), include_absent: unheard });
+        cluster.command(NodeIndex(0), NodeCommand::Purge { group: group(), include_absent });
         cluster.command(NodeIndex(2), write(12, serve(200, 299), Wait::NONE));
         cluster.run_for(Duration::from_secs(5));
         assert!(log.answer(12).unwrap().1.is_ok());
@@ -140,8 +140,8 @@ fn a_group_that_was_full_takes_newcomers_after_a_purge() {
         cluster.apply(Action::Start(NodeIndex(4)));
         cluster.run_for(Duration::from_secs(10));
         let counts: Vec<usize> = (0..5).map(|node| records(&cluster, node)).collect();
-        assert_eq!(counts, [3, 3, 3, 0, 3], "it brought them back");
-        // Neither do they come back from the disks.
+        assert_eq!(counts, [3, 3, 3, 0, 3], "its records are evicted");
+        // Nor do they return from the disks.
         for node in 0..5 {
             cluster.apply(Action::Restart(NodeIndex(node), Duration::from_millis(100)));
         }
@@ -152,7 +152,7 @@ fn a_group_that_was_full_takes_newcomers_after_a_purge() {
 }
 
 #[test]
-fn a_member_that_lives_comes_back_after_a_purge() {
+fn a_living_member_comes_back_after_a_purge() {
     let (mut cluster, _) = new_cluster(3, &disks(3), |_| {});
     for node in 0..3 {
         cluster.command(NodeIndex(node), write(node.into(), serve(node * 100, node * 100 + 99), Wait::NONE));

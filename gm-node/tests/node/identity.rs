@@ -1,5 +1,6 @@
-//! Somebody else writes under our identity, again and again: we rise above it three times a minute,
-//! then we stop, say so, and go on once no new claim was heard for a while, or the owner says so.
+//! Identity conflicts: another node writes under this node's identity, again and again. The node
+//! refutes it three times a minute, then pauses, reports the conflict, and resumes once no foreign
+//! record came for a while, or when the owner resumes.
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl SingleNode {
         self.now = until;
     }
 
-    /// Another node tells us what we are said to have written.
+    /// Receives a foreign record of this node from another one.
     fn receive_claim(&mut self, incarnation: u64, clock: u64) {
         let version = Version::new(Incarnation::new(incarnation).unwrap(), false, clock).unwrap();
         let record = Record::from_parts(id(1), version, None, 0, []).unwrap();
@@ -81,7 +82,7 @@ impl SingleNode {
 }
 
 #[test]
-fn three_times_a_minute_then_once_the_other_is_silent() {
+fn refutes_three_times_a_minute_then_pauses() {
     let mut alone = SingleNode::new();
     alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
@@ -90,7 +91,7 @@ fn three_times_a_minute_then_once_the_other_is_silent() {
         let heard = version(&alone).incarnation.get() + 10;
         alone.receive_claim(heard, 5 + round);
         assert!(version(&alone).incarnation.get() > heard);
-        assert_eq!(alone.node.own_record(&group()).unwrap().items().count(), 1, "it says what it said");
+        assert_eq!(alone.node.own_record(&group()).unwrap().items().count(), 1, "its items are back");
     }
     assert_eq!(alone.conflicts(), 0);
     let stands = version(&alone);
@@ -108,7 +109,7 @@ fn three_times_a_minute_then_once_the_other_is_silent() {
         _ => false,
     });
     assert!(refused);
-    // What others pass on of it is no sign that it is still there.
+    // Copies that peers pass on are no sign that the other node still runs.
     for _ in 0..9 {
         alone.receive_claim(stands.incarnation.get() + 1_000, 50);
     }
@@ -118,7 +119,7 @@ fn three_times_a_minute_then_once_the_other_is_silent() {
     assert!(alone.node.status(alone.now, &group()).unwrap().conflict.is_none());
 }
 
-/// Hears so many claims, each above all before, at once, until writing stops.
+/// Receives foreign records, each greater than all before, until writes pause.
 fn until_it_stops(alone: &mut SingleNode) {
     let conflicts = alone.conflicts();
     while alone.conflicts() == conflicts {
@@ -133,7 +134,7 @@ fn pause(alone: &SingleNode) -> Option<u64> {
 }
 
 #[test]
-fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
+fn repeated_conflicts_pause_writes_for_longer_each_time() {
     let mut alone = SingleNode::new();
     alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
@@ -142,7 +143,7 @@ fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
         until_it_stops(&mut alone);
         let first = pause(&alone).unwrap();
         pauses.push(first.div_ceil(1_000));
-        // Another claim during the pause makes it begin anew.
+        // Another foreign record during the pause restarts it.
         alone.run_for(Duration::from_millis(first / 2));
         let claim = alone.node.status(alone.now, &group()).unwrap().conflict.unwrap();
         assert_eq!(claim.reported_by, Some(id(0)));
@@ -152,14 +153,14 @@ fn who_goes_on_to_claim_stops_writing_for_longer_each_time() {
         assert_eq!(pause(&alone), None);
     }
     assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600, 600]);
-    // After a long while without them it is short again.
+    // After a long time without foreign records, the pause is short again.
     alone.run_for(Duration::from_secs(601));
     until_it_stops(&mut alone);
     assert_eq!(pause(&alone).unwrap().div_ceil(1_000), 10);
 }
 
 #[test]
-fn the_owner_ends_the_pause() {
+fn the_owner_resumes_writes() {
     let mut alone = SingleNode::new();
     alone.handle(Input::Command(write(1, serve(0, 9), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
@@ -171,7 +172,7 @@ fn the_owner_ends_the_pause() {
     assert_eq!(pause(&alone), None);
     alone.handle(Input::Command(write(3, serve(10, 19), Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
-    // Where there is nothing to end, nothing is written.
+    // Without a pause, resuming writes nothing.
     alone.handle(Input::Command(write(4, WriteKind::Resume, Wait::NONE)));
     alone.run_for(Duration::from_millis(100));
     let changed = |wanted: u64| {

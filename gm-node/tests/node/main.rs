@@ -1,5 +1,5 @@
-//! What the owner of a node sees, in small worlds: one thing in each test. The worlds with faults
-//! are `examples/worlds`.
+//! Observable behaviour of nodes in small worlds, one aspect in each test. The worlds with faults
+//! are in `examples/worlds`.
 
 #![allow(clippy::unwrap_used)] // a test says what went wrong by ending
 

@@ -1,5 +1,4 @@
-//! Clusters with many groups: how the members of a group find each other when a cluster has
-//! thousands of names.
+//! Clusters with many groups: how the members of a group find each other among thousands of names.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,14 +13,14 @@ use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Scope};
 
 use crate::cluster::{Cluster, disks, id, new_cluster, serve};
 
-/// The record of a member that is interested in everything.
+/// The record of a member with interest in the whole key space.
 fn joined(node: u8) -> Record {
     let item = Item::new(id(node), KeyRange::WHOLE, Op::Get, 0, 1).unwrap();
     let version = Version::new(Incarnation::new(1 << 40).unwrap(), false, 1).unwrap();
     Record::from_parts(id(node), version, None, 0, [StampedItem { item, stamp: 1 }]).unwrap()
 }
 
-/// Disks on which each of so many nodes is the only member of `each` groups.
+/// Disks on which each node is the only member of `each` groups.
 fn loners(nodes: u8, each: usize) -> Vec<SimulatedDisk> {
     let disks = disks(usize::from(nodes));
     for (node, disk) in (0..nodes).zip(&disks) {
@@ -39,8 +38,7 @@ fn join(cluster: &mut Cluster, node: u8, group: &str) {
     cluster.command(NodeIndex(node.into()), NodeCommand::Write(write));
 }
 
-/// How long it takes until each of these nodes knows exactly them as members of the group, or
-/// nothing after a time limit.
+/// Time until each of these nodes knows exactly these members of a group; `None` after the limit.
 fn until_met(cluster: &mut Cluster, group: &str, nodes: &[u8], limit: Duration) -> Option<Duration> {
     let group: GroupName = group.parse().unwrap();
     let members: Vec<_> = nodes.iter().map(|node| id(*node)).collect();
@@ -57,8 +55,8 @@ fn until_met(cluster: &mut Cluster, group: &str, nodes: &[u8], limit: Duration) 
     None
 }
 
-/// A cluster of 3,000 names without multicast: whoever joins a new group finds the other members
-/// within seconds.
+/// In a cluster with 3,000 group names and without multicast, nodes that join a new group find the
+/// other members within seconds.
 #[test]
 fn members_find_each_other_among_thousands_of_groups() {
     let (mut cluster, _) = new_cluster(12, &loners(12, 250), |config| config.broadcast.multicast = false);
@@ -72,8 +70,7 @@ fn members_find_each_other_among_thousands_of_groups() {
     }
 }
 
-/// The members joined on two sides of a split, of which none knew the other side's: they meet soon
-/// after it heals.
+/// Members that joined on two sides of a partition find each other soon after it heals.
 #[test]
 fn members_meet_soon_after_a_partition_heals() {
     let (mut cluster, _) = new_cluster(12, &loners(12, 250), |config| config.broadcast.multicast = false);
@@ -98,11 +95,11 @@ fn members_meet_soon_after_a_partition_heals() {
     assert!(took.is_some_and(|took| took < Duration::from_secs(60)), "after {took:?}");
 }
 
-/// One node announces more names than another remembers. A new group does not depend on places in
-/// that table, nor after a restart with a full table.
+/// A node announces more names than others remember. New groups do not depend on that table, not
+/// even after a restart with a full one.
 #[test]
 fn one_announcer_of_many_names_keeps_no_group_apart() {
-    // All nodes but the first, which announces, are in no group at first.
+    // At first, only the first node is in groups, which it announces.
     let disks = loners(8, 250);
     disks[1..].iter().for_each(SimulatedDisk::wipe);
     let (mut cluster, log) = new_cluster(8, &disks, |config| {
@@ -126,17 +123,16 @@ fn one_announcer_of_many_names_keeps_no_group_apart() {
         let batch = Batch { contacts: Some(contacts.collect()), durable: true, ..Batch::default() };
         disk.open().0.submit(cluster.now(), batch);
         cluster.start(NodeIndex(node.into()));
-        assert_eq!(names(&cluster, node.into()), 100, "what was stored is there");
+        assert_eq!(names(&cluster, node.into()), 100, "the stored contacts are loaded");
     }
     [4, 7].iter().for_each(|node| join(&mut cluster, *node, "omega"));
     let took = until_met(&mut cluster, "omega", &[4, 7], Duration::from_secs(10));
     assert!(took.is_some_and(|took| took < Duration::from_secs(5)), "after {took:?}");
 }
 
-/// A group that its members left is known by its name for a while, and then forgotten: by those
-/// that heard of it themselves and by those that heard it of them.
+/// The name of a group that its members left is known for a while, and then forgotten by all nodes.
 #[test]
-fn names_that_no_node_holds_are_forgotten() {
+fn names_that_no_node_hosts_are_forgotten() {
     let disks = disks(6);
     let (mut cluster, _) = new_cluster(6, &disks, |config| {
         config.broadcast.multicast = false;
@@ -154,7 +150,7 @@ fn names_that_no_node_holds_are_forgotten() {
         let write = Write { tag: 9, group, kind: WriteKind::Leave, wait: Wait::NONE };
         cluster.command(NodeIndex(node), NodeCommand::Write(write));
     }
-    // Restarts do not make old names young again.
+    // Restarts do not renew old names.
     for _ in 0..5 {
         cluster.run_for(Duration::from_secs(900));
         cluster.crash(NodeIndex(5));
@@ -167,8 +163,8 @@ fn names_that_no_node_holds_are_forgotten() {
     }
 }
 
-/// A node that lost its disk asks those at which the members meet, and finds out what it had
-/// written before it writes.
+/// A node that lost its disk asks the rendezvous nodes, and learns of its old record before it
+/// writes.
 #[test]
 fn a_lost_disk_is_found_before_the_first_write() {
     let disks = loners(12, 250);
@@ -192,7 +188,7 @@ fn a_lost_disk_is_found_before_the_first_write() {
     let before = version(&cluster, 3).unwrap();
     cluster.crash(NodeIndex(9));
     disks[9].wipe();
-    // Its clock is of no help: only what others hold tells it that it lived before.
+    // Its clock does not help: only peers show that it had an earlier incarnation.
     clock.set(1_600_000_000);
     cluster.start(NodeIndex(9));
     let write = Write { tag: 77, group: group.clone(), kind: serve(0, 9), wait: Wait::NONE };

@@ -1,4 +1,4 @@
-//! Forgetting, groups of others, and splits that heal.
+//! Forgetting, groups that a node does not host, and partitions that heal.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ fn a_dead_member_is_forgotten_and_a_living_one_comes_back() {
     assert!(in_sync(&cluster, 3));
     for node in 0..3 {
         let peers = cluster.machine(NodeIndex(node)).unwrap().peers();
-        assert!(!peers.contains(&id(3)), "who is forgotten is listed no longer");
+        assert!(!peers.contains(&id(3)), "a forgotten member is not listed");
     }
     cluster.command(NodeIndex(0), forget(2, 2));
     cluster.run_for(Duration::from_secs(5));
-    assert!(in_sync(&cluster, 3), "the living one is back, with what it served");
+    assert!(in_sync(&cluster, 3), "the living one is back, with its items");
     assert!(cluster.machine(NodeIndex(0)).unwrap().peers().contains(&id(2)), "and listed again");
     let view = cluster.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
     assert_eq!(view.record(id(2)).unwrap().items().count(), 1);
@@ -36,14 +36,14 @@ fn a_dead_member_is_forgotten_and_a_living_one_comes_back() {
     assert_eq!(log.answer(3).unwrap().1, Err(WriteError::Forget(ForgetError::Unknown { member: id(3) })));
 }
 
-/// As a write of one's own: stored, then seen and told, or refused and nothing was changed.
+/// Like an own write, a forget order is stored before it is visible, or refused without effect.
 #[test]
-fn a_forgetting_is_stored_before_anybody_sees_it() {
+fn a_forget_is_stored_before_it_is_visible() {
     let disks = disks(3);
     let (mut cluster, log) = new_cluster(3, &disks, |_| {});
     settle(&mut cluster, 3);
     cluster.crash(NodeIndex(2));
-    let gone = |cluster: &crate::cluster::Cluster, node| {
+    let is_forgotten = |cluster: &crate::cluster::Cluster, node| {
         let view = cluster.machine(NodeIndex(node)).unwrap().view(&group()).unwrap();
         view.record(id(2)).unwrap().version().forgotten
     };
@@ -51,7 +51,7 @@ fn a_forgetting_is_stored_before_anybody_sees_it() {
     cluster.command(NodeIndex(0), forget(1, 2));
     cluster.run_for(Duration::from_secs(1));
     assert!(matches!(log.answer(1).unwrap().1, Err(WriteError::Store(_))));
-    assert!(!gone(&cluster, 0) && !gone(&cluster, 1));
+    assert!(!is_forgotten(&cluster, 0) && !is_forgotten(&cluster, 1));
     disks[0].set_full(false);
     disks[0].set_latency(Duration::from_millis(300));
     let began = cluster.now();
@@ -59,17 +59,17 @@ fn a_forgetting_is_stored_before_anybody_sees_it() {
     while cluster.now() < began + Duration::from_millis(299) {
         cluster.run_for(Duration::from_millis(1));
         assert!(
-            !gone(&cluster, 0) && !gone(&cluster, 1) && log.answer(2).is_none(),
+            !is_forgotten(&cluster, 0) && !is_forgotten(&cluster, 1) && log.answer(2).is_none(),
             "seen at {}",
             cluster.now()
         );
     }
     cluster.run_for(Duration::from_millis(100));
-    assert!(gone(&cluster, 0) && gone(&cluster, 1) && log.answer(2).unwrap().1.is_ok());
+    assert!(is_forgotten(&cluster, 0) && is_forgotten(&cluster, 1) && log.answer(2).unwrap().1.is_ok());
 }
 
 #[test]
-fn who_is_known_in_no_group_cannot_be_forgotten_in_all() {
+fn an_unknown_member_cannot_be_forgotten() {
     let (mut cluster, log) = new_cluster(1, &disks(1), |config| config.single_node = true);
     cluster.command(NodeIndex(0), forget(1, 7));
     cluster.run_for(Duration::from_millis(10));
@@ -77,7 +77,7 @@ fn who_is_known_in_no_group_cannot_be_forgotten_in_all() {
 }
 
 #[test]
-fn of_groups_of_others_a_name_and_a_member_are_known() {
+fn a_contact_is_known_of_groups_not_hosted() {
     let disks = disks(3);
     let (mut cluster, _) = new_cluster(3, &disks, |_| {});
     for node in [0, 1] {
@@ -89,12 +89,12 @@ fn of_groups_of_others_a_name_and_a_member_are_known() {
     let contacts: Vec<_> = outside.contacts().map(|(name, _)| name.clone()).collect();
     assert_eq!(contacts, [group()]);
     let stored = disks[2].stored();
-    assert_eq!(stored.contacts.len(), 1, "although nothing else was to be stored");
+    assert_eq!(stored.contacts.len(), 1, "although nothing else had to be stored");
     assert_eq!(stored.peers, [id(0), id(1)]);
 }
 
-/// Ten nodes are in one group, without multicast; two of them in another, who began it where they
-/// did not hear each other. They are named to each other by those who are not in it.
+/// Ten nodes are in one group, without multicast. Two of them join another group on two sides of a
+/// partition, and find each other through non-members.
 #[test]
 fn members_of_a_small_group_meet_through_other_nodes() {
     let (mut cluster, _) = new_cluster(10, &disks(10), |config| config.broadcast.multicast = false);
@@ -118,9 +118,9 @@ fn members_of_a_small_group_meet_through_other_nodes() {
     assert_eq!((members(&cluster, 1), members(&cluster, 8)), (vec![id(1), id(8)], vec![id(1), id(8)]));
 }
 
-/// Nobody says anything any more, and there are more members than one message tells of.
+/// No node writes any more, and there are more members than fit into one message.
 #[test]
-fn who_only_observes_learns_a_quiet_group_of_many() {
+fn an_observer_learns_a_quiet_group_of_many() {
     let (mut cluster, _) = new_cluster(41, &disks(41), |config| {
         config.broadcast.multicast = false;
         config.observe = config.broadcast.me == id(40);
@@ -135,7 +135,7 @@ fn who_only_observes_learns_a_quiet_group_of_many() {
 }
 
 #[test]
-fn a_split_heals_by_itself() {
+fn nodes_converge_after_a_partition() {
     let (mut cluster, _) =
         new_cluster(6, &disks(6), |config| config.broadcast.multicast = config.broadcast.me < id(4));
     settle(&mut cluster, 6);
@@ -159,7 +159,7 @@ fn a_split_heals_by_itself() {
 fn the_record_limit_warns_first_and_then_refuses() {
     let (mut cluster, log) = new_cluster(4, &disks(4), |config| {
         config.limits.records = 3;
-        // The last one to write knows the others.
+        // The last node to write knows the others.
         config.observe = config.broadcast.me == id(3);
     });
     for nodes in [0..3, 3..4] {
@@ -172,7 +172,7 @@ fn the_record_limit_warns_first_and_then_refuses() {
         matches!(log.answer(*node), Some((_, Err(WriteError::LimitReached { limit: "records", .. }))))
     };
     let (out, within): (Vec<u64>, Vec<u64>) = (0..4).partition(refused);
-    assert_eq!(out.len(), 1, "one too many");
+    assert_eq!(out.len(), 1, "one over the limit");
     for node in within {
         let machine = cluster.machine(NodeIndex(u32::try_from(node).unwrap())).unwrap();
         assert_eq!(machine.view(&group()).unwrap().records().len(), 3, "of node {node}");
@@ -181,7 +181,7 @@ fn the_record_limit_warns_first_and_then_refuses() {
     assert!(log.any(|event| matches!(event, gm_node::NodeEvent::NearRecordLimit { records: 3, max: 3, .. })));
 }
 
-/// While its own first record is with the storage, others do not take its place.
+/// While its own first record is with the store, records of others do not take its slot.
 #[test]
 fn a_first_write_reserves_a_record() {
     let disks = disks(4);
@@ -204,8 +204,8 @@ fn a_first_write_reserves_a_record() {
     assert!(log.answer(3).unwrap().1.is_ok());
 }
 
-/// Without multicast, a newcomer that knows one node is told to all by broadcast, as soon as it
-/// knows them.
+/// Without multicast, a newcomer that knows one node announces itself to all by broadcast, as soon
+/// as it knows them.
 #[test]
 fn a_newcomer_is_known_to_all_at_once() {
     let (mut cluster, _) = new_cluster(20, &disks(20), |config| config.broadcast.multicast = false);

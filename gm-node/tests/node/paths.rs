@@ -1,5 +1,5 @@
-//! Nodes between which one way does not work converge by another: datagrams that are lost, small or
-//! all, in one direction or both; two families of addresses; an address where nobody is reached.
+//! Unreliable paths: nodes converge by another transport if one fails. Datagrams are lost, all or
+//! large ones, in one direction or both; address families differ; an address is unreachable.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn no_multicast(config: &mut NodeConfig) {
     config.broadcast.multicast = false;
 }
 
-/// Something is wrong with what these send, and what is sent to them if so said.
+/// Adds a fault to what these nodes send and, with `both`, to what they receive.
 fn wrong(cluster: &mut Cluster, from: Nodes, both: bool, effect: Effect) {
     let scope = Scope { from, to: Nodes::All, bidirectional: both };
     cluster.apply(Action::BeginFault(Fault { class: FaultClass::UdpBlocked, scope, effect }, Time::NEVER));
@@ -26,18 +26,18 @@ fn all_serve(cluster: &mut Cluster, nodes: u32) {
     }
 }
 
-/// The state between a node and another, as the first knows it.
+/// Reachability by datagrams from a node to another, as the first knows it.
 fn datagrams(cluster: &Cluster, node: u32, of: u8) -> DatagramReachability {
-    let caster = cluster.machine(NodeIndex(node)).unwrap().broadcaster();
-    caster.peer_status(cluster.now(), id(of)).unwrap().datagrams
+    let broadcaster = cluster.machine(NodeIndex(node)).unwrap().broadcaster();
+    broadcaster.peer_status(cluster.now(), id(of)).unwrap().datagrams
 }
 
-/// How long it takes until all agree, up to a bound.
-fn time_to_agree(cluster: &mut Cluster, members: usize, max: Duration) -> Duration {
+/// Time until all are in sync, up to a limit.
+fn time_to_sync(cluster: &mut Cluster, members: usize, max: Duration) -> Duration {
     let began = cluster.now();
     cluster.run_for(Duration::from_millis(20));
     while !in_sync(cluster, members) {
-        assert!(cluster.now().since(began) < max, "not equal after {max:?}");
+        assert!(cluster.now().since(began) < max, "not in sync after {max:?}");
         cluster.run_for(Duration::from_millis(50));
     }
     cluster.now().since(began)
@@ -48,16 +48,16 @@ fn groups_converge_where_no_datagram_gets_through() {
     let (mut cluster, _) = new_cluster(4, &[], no_multicast);
     wrong(&mut cluster, Nodes::All, false, Effect::UdpBlocked);
     all_serve(&mut cluster, 4);
-    let took = time_to_agree(&mut cluster, 4, Duration::from_secs(10));
-    println!("no datagrams: equal after {took:?}");
+    let took = time_to_sync(&mut cluster, 4, Duration::from_secs(10));
+    println!("no datagrams: in sync after {took:?}");
     cluster.run_for(Duration::from_secs(30));
     let lost = (1..4).filter(|of| datagrams(&cluster, 0, *of) == DatagramReachability::Lost).count();
-    assert!(lost >= 1, "and it is known that they are lost");
-    // A write that concerns nobody else's range is told to nobody at once: the next comparisons
-    // bring it.
+    assert!(lost >= 1, "and the loss is detected");
+    // A write that affects no other member is not broadcast to far nodes: the next exchanges carry
+    // it.
     cluster.command(NodeIndex(1), write(99, serve(50_000, 50_001), Wait::NONE));
-    let took = time_to_agree(&mut cluster, 4, Duration::from_secs(10));
-    println!("a write that concerns nobody else: equal after {took:?}");
+    let took = time_to_sync(&mut cluster, 4, Duration::from_secs(10));
+    println!("a write that affects no other member: in sync after {took:?}");
 }
 
 #[test]
@@ -65,14 +65,14 @@ fn groups_converge_with_one_way_datagrams() {
     let (mut cluster, _) = new_cluster(3, &[], no_multicast);
     wrong(&mut cluster, Nodes::One(NodeIndex(0)), false, Effect::UdpBlocked);
     all_serve(&mut cluster, 3);
-    let took = time_to_agree(&mut cluster, 3, Duration::from_secs(10));
-    println!("one direction: equal after {took:?}");
+    let took = time_to_sync(&mut cluster, 3, Duration::from_secs(10));
+    println!("one direction: in sync after {took:?}");
     for turn in 0..10 {
         cluster.command(
             NodeIndex(turn % 3),
             write(100 + u64::from(turn), serve(70_000 + turn, 70_000 + turn), Wait::NONE),
         );
-        time_to_agree(&mut cluster, 3, Duration::from_secs(15));
+        time_to_sync(&mut cluster, 3, Duration::from_secs(15));
     }
 }
 
@@ -87,7 +87,7 @@ fn connections_are_used_while_datagrams_are_lost() {
             NodeIndex(turn % 3),
             write(100 + u64::from(turn), serve(70_000 + turn, 70_000 + turn), Wait::NONE),
         );
-        time_to_agree(&mut cluster, 3, Duration::from_secs(15));
+        time_to_sync(&mut cluster, 3, Duration::from_secs(15));
     }
     let lost = |cluster: &Cluster| {
         let pairs = (0..3).flat_map(|node| (0..3).filter(move |of| *of != node).map(move |of| (node, of)));
@@ -98,11 +98,11 @@ fn connections_are_used_while_datagrams_are_lost() {
     assert!(lost(&cluster) > 0);
     cluster.heal(false);
     cluster.run_for(Duration::from_secs(180));
-    assert_eq!(lost(&cluster), 0, "they work again, and that is noticed");
+    assert_eq!(lost(&cluster), 0, "datagrams work again, and that is detected");
 }
 
-/// What is small passes and what is large does not: a root fits, the record of 3,000 ranges and the
-/// versions of many do not.
+/// Small datagrams pass and large ones do not: a root fits, but not the record of 3,000 ranges or
+/// the versions of many.
 #[test]
 fn large_records_converge_where_large_datagrams_are_lost() {
     let (mut cluster, _) = new_cluster(3, &[], no_multicast);
@@ -114,8 +114,8 @@ fn large_records_converge_where_large_datagrams_are_lost() {
     });
     cluster.command(NodeIndex(1), write(7, gm_node::WriteKind::Change(changes.collect()), Wait::NONE));
     all_serve(&mut cluster, 3);
-    let took = time_to_agree(&mut cluster, 3, Duration::from_secs(20));
-    println!("small datagrams only: equal after {took:?}");
+    let took = time_to_sync(&mut cluster, 3, Duration::from_secs(20));
+    println!("small datagrams only: in sync after {took:?}");
 }
 
 #[test]
@@ -123,19 +123,19 @@ fn nodes_of_both_families_are_one_cluster() {
     let ids = [id(0), "[fd00::2]:29999".parse().unwrap(), id(2), "[fd00::4]:29999".parse().unwrap()];
     let (mut cluster, _) = new_cluster_of(&ids, &[], no_multicast);
     all_serve(&mut cluster, 4);
-    let took = time_to_agree(&mut cluster, 4, Duration::from_secs(10));
-    println!("mixed families: equal after {took:?}");
-    let caster = cluster.machine(NodeIndex(0)).unwrap().broadcaster();
+    let took = time_to_sync(&mut cluster, 4, Duration::from_secs(10));
+    println!("mixed families: in sync after {took:?}");
+    let broadcaster = cluster.machine(NodeIndex(0)).unwrap().broadcaster();
     assert_eq!(
-        caster.peer_status(cluster.now(), ids[1]).unwrap().datagrams,
+        broadcaster.peer_status(cluster.now(), ids[1]).unwrap().datagrams,
         DatagramReachability::OtherFamily
     );
 }
 
-/// The last node announces an address where it is not reached, by datagrams or dials; its own dials
-/// get through.
+/// The last node announces an address where neither datagrams nor dials reach it; its own dials
+/// succeed.
 #[test]
-fn a_node_that_is_not_reached_at_its_address_takes_part() {
+fn a_node_unreachable_at_its_address_takes_part() {
     for effect in [Effect::Refuse, Effect::Silent] {
         let (mut cluster, _) = new_cluster(3, &[], no_multicast);
         let to = Scope { from: Nodes::All, to: Nodes::One(NodeIndex(2)), bidirectional: false };
@@ -144,23 +144,23 @@ fn a_node_that_is_not_reached_at_its_address_takes_part() {
             cluster.apply(Action::BeginFault(fault, Time::NEVER));
         }
         all_serve(&mut cluster, 3);
-        let took = time_to_agree(&mut cluster, 3, Duration::from_secs(15));
-        println!("unreachable address, {effect:?}: equal after {took:?}");
+        let took = time_to_sync(&mut cluster, 3, Duration::from_secs(15));
+        println!("unreachable address, {effect:?}: in sync after {took:?}");
         for turn in 0..6 {
             let node = NodeIndex(turn % 3);
             cluster.run_for(Duration::from_secs(40));
             cluster
                 .command(node, write(100 + u64::from(turn), serve(70_000 + turn, 70_000 + turn), Wait::NONE));
-            time_to_agree(&mut cluster, 3, Duration::from_secs(20));
+            time_to_sync(&mut cluster, 3, Duration::from_secs(20));
         }
         let unreachable = |of: &Cluster| {
             let seen =
                 |node: u32| of.machine(NodeIndex(node)).unwrap().broadcaster().peer_status(of.now(), id(2));
             (0..2).filter_map(seen).any(|status| status.is_unreachable_at_its_address())
         };
-        assert!(unreachable(&cluster), "somebody says that it is not reached at its address");
+        assert!(unreachable(&cluster), "a peer reports it as unreachable at its address");
         let alone = cluster.machine(NodeIndex(2)).unwrap().broadcaster();
-        assert_eq!(alone.reached_by_others(cluster.now()), None, "and it can know itself");
+        assert_eq!(alone.reached_by_others(cluster.now()), None, "and the node itself can see that");
         let view = cluster.machine(NodeIndex(2)).unwrap().view(&group()).unwrap();
         assert_eq!(view.member_count(), 3);
     }

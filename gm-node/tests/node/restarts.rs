@@ -1,5 +1,5 @@
-//! Nodes that die and come back: with their disk, without, with an old one, under another address;
-//! and two of one address.
+//! Restarts of nodes: with their disk, without it, with an old one, or under another address; and
+//! two nodes with one address.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn with_its_disk_the_first_write_starts_an_incarnation() {
     disks[0].crash(0);
     cluster.start(NodeIndex(0));
     cluster.run_for(Duration::from_secs(3));
-    assert_eq!(version(&cluster, 0), before, "what stood stands");
+    assert_eq!(version(&cluster, 0), before, "the record is unchanged");
     cluster.command(NodeIndex(0), write(1, serve(50_000, 60_000), Wait::NONE));
     cluster.run_for(Duration::from_secs(1));
     let after = version(&cluster, 1);
@@ -48,15 +48,14 @@ fn without_its_disk_it_refutes_its_old_record() {
     assert!(in_sync(&cluster, 2));
 }
 
-/// The version of the first node's own record, as the node holds it.
+/// The version of the first node's record, as `holder` has it.
 fn version(cluster: &crate::cluster::Cluster, holder: u32) -> gm_data::Version {
     cluster.machine(NodeIndex(holder)).unwrap().view(&group()).unwrap().record(id(0)).unwrap().version()
 }
 
-/// Two nodes agree; then the first loses the last thing that it wrote, and its storage knows that
-/// or not.
+/// Two nodes are in sync; then the first loses its last write, and its store detects that or not.
 fn loses_its_last_write(
-    is_doubted: bool,
+    is_suspect: bool,
 ) -> (crate::cluster::Cluster, crate::cluster::EventLog, Vec<SimulatedDisk>) {
     let disks = disks(2);
     let (mut cluster, log) = new_cluster(2, &disks, |_| {});
@@ -67,7 +66,7 @@ fn loses_its_last_write(
     assert!(log.answer(1).unwrap().1.is_ok() && in_sync(&cluster, 2));
     cluster.crash(NodeIndex(0));
     disks[0].restore(before);
-    disks[0].set_loss_suspected(is_doubted);
+    disks[0].set_loss_suspected(is_suspect);
     cluster.start(NodeIndex(0));
     cluster.command(NodeIndex(0), write(2, serve(70_000, 80_000), Wait::NONE));
     (cluster, log, disks)
@@ -81,21 +80,22 @@ fn a_suspected_loss_is_probed_before_the_first_write() {
         let log = log.0.borrow();
         log.iter().position(|(_, node, event)| *node == NodeIndex(0) && wanted(event)).expect(what)
     };
-    let doubted = at("doubted", |event| matches!(event, NodeEvent::StoreLossSuspected { groups: 1, .. }));
-    let lacked = at(
+    let suspected = at("doubted", |event| matches!(event, NodeEvent::StoreLossSuspected { groups: 1, .. }));
+    let confirmed = at(
         "lacked",
         |event| matches!(event, NodeEvent::StoreLossConfirmed { stored: Some(stored), known, .. } if stored < known),
     );
     let answered = at("answered", |event| matches!(event, NodeEvent::Answered { tag: 2, result: Ok(_), .. }));
-    let trusted = at("trusted", |event| matches!(event, NodeEvent::StoreLossExcluded));
-    assert!(doubted < lacked && lacked < answered && doubted < trusted, "{:?}", log.0.borrow());
+    let excluded = at("trusted", |event| matches!(event, NodeEvent::StoreLossExcluded));
+    assert!(suspected < confirmed && confirmed < answered && suspected < excluded, "{:?}", log.0.borrow());
     assert!(in_sync(&cluster, 2));
-    // It is over, also for the next start.
+    // The suspicion is cleared, also for the next start.
     cluster.crash(NodeIndex(0));
     assert_eq!(disks[0].open().1.suspected_loss, None);
 }
 
-/// The same storage, but it does not know: the node writes at once, over what others know better.
+/// The same store without the suspicion: the node writes at once, over the greater version that the
+/// peer has.
 #[test]
 fn a_store_without_suspected_loss_is_written_at_once() {
     let (mut cluster, log, _disks) = loses_its_last_write(false);
@@ -110,7 +110,7 @@ fn a_store_without_suspected_loss_is_written_at_once() {
 }
 
 #[test]
-fn a_suspected_loss_is_excluded_by_the_others() {
+fn a_suspected_loss_is_excluded_by_peers() {
     let disks = disks(2);
     let (mut cluster, log) = new_cluster(2, &disks, |_| {});
     settle(&mut cluster, 2);
@@ -121,7 +121,7 @@ fn a_suspected_loss_is_excluded_by_the_others() {
     cluster.run_for(Duration::from_secs(5));
     assert!(log.any(|event| matches!(event, NodeEvent::StoreLossExcluded)));
     assert!(!log.any(|event| matches!(event, NodeEvent::StoreLossConfirmed { .. })));
-    assert_eq!(version(&cluster, 1), before, "nothing was written for it");
+    assert_eq!(version(&cluster, 1), before, "it needed no write");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_suspected_loss_does_not_delay_a_single_node() {
     cluster.start(NodeIndex(0));
     cluster.command(NodeIndex(0), write(1, serve(70_000, 80_000), Wait::NONE));
     cluster.run_for(millis(400));
-    assert!(log.answer(1).is_none(), "others are waited for");
+    assert!(log.answer(1).is_none(), "it waits for peers");
     cluster.run_for(millis(400));
     assert!(log.answer(1).unwrap().1.is_ok());
     assert!(log.any(|event| matches!(event, NodeEvent::StoreLossExcluded)));
@@ -148,7 +148,7 @@ fn after_an_address_change_the_ranges_move() {
     settle_two(&mut cluster);
     cluster.crash(NodeIndex(1));
     disks[1].crash(0);
-    // The third place starts with the disk of the second.
+    // The third node starts with the disk of the second.
     cluster.set_param(NodeIndex(2), 2);
     cluster.start(NodeIndex(2));
     cluster.run_for(Duration::from_secs(5));
@@ -169,7 +169,7 @@ fn settle_two(cluster: &mut crate::cluster::Cluster) {
 #[test]
 fn two_live_nodes_with_one_address_are_noticed() {
     let disks = disks(3);
-    // The third claims to be the second.
+    // The third node claims the identity of the second.
     let (mut cluster, log) = new_cluster(3, &disks, |config| {
         if config.broadcast.me == id(2) {
             config.broadcast.me = id(1);
@@ -186,7 +186,7 @@ fn two_live_nodes_with_one_address_are_noticed() {
 }
 
 #[test]
-fn who_leaves_is_told_of_and_keeps_its_own_record_only() {
+fn a_leave_is_acknowledged_and_own_record_kept() {
     let disks = disks(3);
     let (mut cluster, _) = new_cluster(3, &disks, |_| {});
     settle(&mut cluster, 3);
@@ -206,10 +206,9 @@ fn who_leaves_is_told_of_and_keeps_its_own_record_only() {
     );
 }
 
-/// The last member leaves and, while its storage is slow, writes again: what is known of the others
-/// stays known.
+/// The last member leaves and writes again while its store is slow: the records of others are kept.
 #[test]
-fn a_group_that_is_written_next_is_not_let_go_before() {
+fn a_group_with_a_queued_write_is_not_released() {
     let disks = disks(2);
     let (mut cluster, log) = new_cluster(2, &disks, |_| {});
     settle(&mut cluster, 2);
@@ -224,7 +223,8 @@ fn a_group_that_is_written_next_is_not_let_go_before() {
     assert!((2..=3).all(|tag| log.answer(tag).unwrap().1.is_ok()));
     let view = cluster.machine(NodeIndex(0)).unwrap().view(&group()).unwrap();
     assert!(view.is_member(id(0)) && view.record(id(1)).is_some());
-    // What was written last has no more to wait for: now nobody is to be told, and it is let go.
+    // After the last write nothing is waited for: no member needs the leave, and the group is
+    // released.
     cluster.command(NodeIndex(0), write(4, WriteKind::Leave, Wait::NONE));
     cluster.run_for(Duration::from_secs(2));
     assert!(cluster.machine(NodeIndex(0)).unwrap().view(&group()).is_none());

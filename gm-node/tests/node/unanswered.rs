@@ -1,4 +1,4 @@
-//! Waits for members that do not answer: dead, stopped, gone, or not there at all.
+//! Waits for members that do not answer: dead, paused, removed, or nonexistent.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ fn with_a_dead_member_all_settles_and_names_it() {
     assert_eq!(waited.unreachable_members, [id(2)]);
 }
 
-/// A process stops for a moment, as by a signal, load or a collection of garbage: its host goes on,
-/// and accepts connections.
+/// A process pauses for a moment, by a signal, load or garbage collection, while its host accepts
+/// connections.
 #[test]
 fn a_member_that_stops_for_a_moment_is_waited_for() {
     for nodes in [2, 3, 9] {
@@ -46,7 +46,7 @@ fn a_member_that_stops_for_a_moment_is_waited_for() {
 }
 
 #[test]
-fn a_member_that_does_not_answer_is_waited_for_to_the_end() {
+fn a_silent_member_is_waited_for_to_the_end() {
     let (mut cluster, log) = new_cluster(3, &disks(3), |_| {});
     settle(&mut cluster, 3);
     cluster.pause(NodeIndex(2));
@@ -60,17 +60,17 @@ fn a_member_that_does_not_answer_is_waited_for_to_the_end() {
     assert_eq!(waited.unanswered_members, [id(2)]);
 }
 
-/// Of five others, one has it on disk, one has no disk, one is dead and its host says so, one is
-/// paused, and one is on a host that is off.
+/// Of five other members, one acknowledges from disk, one has no disk, one is dead on a live host,
+/// one is paused, and one is on a dead host.
 #[test]
-fn an_answer_tells_what_became_of_each() {
+fn the_report_counts_each_kind_of_answer() {
     let disks = disks(5);
     let (mut cluster, log) = new_cluster(6, &disks, |_| {});
     settle(&mut cluster, 6);
     cluster.crash(NodeIndex(2));
     cluster.pause(NodeIndex(3));
     cluster.kill_host(NodeIndex(4));
-    // Connections to it are given up, so that it is dialled.
+    // Connections to it are given up, so it is dialed.
     cluster.run_for(Duration::from_secs(90));
     let wait = Wait { count: AckCount::All, on_disk: true, timeout: Duration::from_secs(10) };
     cluster.command(NodeIndex(0), write(1, serve(0, u32::MAX), wait));
@@ -85,7 +85,7 @@ fn an_answer_tells_what_became_of_each() {
     assert_eq!((waited.unreachable_members, waited.unanswered_members), (vec![id(2), id(4)], vec![id(3)]));
 }
 
-/// While the wait goes on, a dead member is started again.
+/// A dead member restarts during the wait.
 #[test]
 fn a_member_that_comes_back_is_asked_again() {
     let (mut cluster, log) = new_cluster(3, &disks(3), |_| {});
@@ -100,7 +100,7 @@ fn a_member_that_comes_back_is_asked_again() {
 }
 
 #[test]
-fn where_nobody_else_is_a_wait_uses_its_time_and_says_so() {
+fn a_wait_without_other_members_times_out() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
     let waits = [Wait::some(1, Duration::from_secs(3)), Wait::all(Duration::from_secs(3))];
     for (tag, wait) in (1..).zip(waits) {
@@ -113,7 +113,7 @@ fn where_nobody_else_is_a_wait_uses_its_time_and_says_so() {
         let waited = log.waited(tag);
         assert_eq!((waited.outcome, waited.members, waited.acknowledged), (WaitOutcome::TimedOut, 0, 0));
     }
-    // It leaves, and there is nobody who could have that. Then it lets go.
+    // After a leave, no member is left to acknowledge it. The group is released when the wait ends.
     cluster.command(NodeIndex(0), write(3, WriteKind::Leave, waits[1]));
     cluster.run_for(millis(2_900));
     assert!(log.answer(3).is_none());
@@ -123,7 +123,7 @@ fn where_nobody_else_is_a_wait_uses_its_time_and_says_so() {
 }
 
 #[test]
-fn a_node_that_is_alone_by_configuration_waits_for_nobody() {
+fn a_single_node_does_not_wait() {
     let (mut cluster, log) = new_cluster(1, &disks(1), |config| config.single_node = true);
     cluster.command(NodeIndex(0), write(1, serve(0, 9), Wait::all(Duration::from_secs(3))));
     cluster.command(NodeIndex(0), write(2, serve(0, 9), Wait::some(1, Duration::from_secs(3))));
@@ -134,13 +134,13 @@ fn a_node_that_is_alone_by_configuration_waits_for_nobody() {
     );
 }
 
-/// The group is held until the wait is over, although somebody has the leave already.
+/// The group is hosted until the wait ends, although a peer has the leave already.
 #[test]
-fn a_leave_waits_for_all_whom_it_concerns() {
+fn a_leave_waits_for_all_affected_members() {
     let (mut cluster, log) = new_cluster(4, &disks(4), |_| {});
     settle(&mut cluster, 4);
     cluster.pause(NodeIndex(2));
-    // Of the others, the second and the third overlap what it served.
+    // Of the other members, the second and third overlap its range.
     cluster.command(NodeIndex(1), write(1, WriteKind::Leave, Wait::all(Duration::from_secs(20))));
     cluster.run_for(Duration::from_secs(12));
     assert!(log.answer(1).is_none());
@@ -152,7 +152,7 @@ fn a_leave_waits_for_all_whom_it_concerns() {
     assert!(in_sync(&cluster, 3));
 }
 
-/// A member leaves while it is waited for: then the write does not concern it any more.
+/// A member that leaves during a wait is no longer affected by the write.
 #[test]
 fn a_member_that_leaves_is_not_waited_for() {
     let (mut cluster, log) = new_cluster(3, &disks(3), |_| {});
@@ -168,9 +168,9 @@ fn a_member_that_leaves_is_not_waited_for() {
     assert_eq!(waited.outcome, WaitOutcome::Satisfied, "{waited:?}");
 }
 
-/// The forgotten member may be dead, or stopped, or alive: it is not waited for.
+/// The forgotten member may be dead, paused or alive: it is not waited for.
 #[test]
-fn a_forgetting_is_waited_for_with_all_others() {
+fn a_forget_waits_for_all_others() {
     for dead in [true, false] {
         let (mut cluster, log) = new_cluster(4, &disks(4), |_| {});
         apart(&mut cluster, 4);

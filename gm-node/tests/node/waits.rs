@@ -1,5 +1,5 @@
-//! Waits: for none, some, all; in memory and on disk; for members that are known, and for those
-//! that are found later.
+//! Waits: for none, some or all members; in memory and on disk; for members that are known, or
+//! discovered later.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use gm_sim::NodeIndex;
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, range, serve, settle, write};
 
 #[test]
-fn a_wait_for_all_has_all_whom_it_concerns() {
+fn a_wait_for_all_has_all_affected_members() {
     let (mut cluster, log) = new_cluster(4, &disks(4), |_| {});
     settle(&mut cluster, 4);
-    // Of the four, nodes 0 and 1 overlap this range; whoever writes it is not counted.
+    // Of the four nodes, 0 and 1 overlap this range; the writer is not counted.
     cluster.command(NodeIndex(3), write(1, serve(0, 1_400), Wait::all(Duration::from_secs(2))));
     cluster.run_for(Duration::from_secs(2));
     let waited = log.waited(1);
     assert_eq!((waited.outcome, waited.acknowledged), (WaitOutcome::Satisfied, 2));
 }
 
-/// Another may join while there is time.
+/// Another member may join in time.
 #[test]
 fn a_wait_for_more_members_than_there_are_uses_its_time() {
     let (mut cluster, log) = new_cluster(4, &disks(4), |_| {});
@@ -54,14 +54,14 @@ fn only_members_with_a_disk_count_as_on_disk() {
     assert!(at.since(began) >= millis(400), "answered after {:?}", at.since(began));
     cluster.command(NodeIndex(0), write(2, serve(1, u32::MAX), wait(AckCount::All)));
     cluster.run_for(Duration::from_secs(3));
-    // The third node keeps nothing on disk.
+    // The third node stores nothing on disk.
     let waited = log.waited(2);
     assert_eq!((waited.outcome, waited.acknowledged, waited.refused), (WaitOutcome::Settled, 1, 1));
     assert_eq!((waited.unreachable, waited.unanswered), (0, 0));
 }
 
 #[test]
-fn an_owner_that_ends_ends_the_waits_of_what_is_stored() {
+fn ending_waits_answers_stored_writes_only() {
     let disks = disks(2);
     let (mut cluster, log) = new_cluster(2, &disks, |_| {});
     settle(&mut cluster, 2);
@@ -76,11 +76,11 @@ fn an_owner_that_ends_ends_the_waits_of_what_is_stored() {
     cluster.run_for(millis(1));
     let waited = log.waited(1);
     assert_eq!((waited.outcome, waited.acknowledged), (WaitOutcome::TimedOut, 0));
-    assert!(log.answer(2).is_none(), "it is with the storage");
+    assert!(log.answer(2).is_none(), "it is with the store");
 }
 
 #[test]
-fn all_is_not_known_before_somebody_agreed() {
+fn a_wait_for_all_needs_a_peer_in_sync() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
     cluster.crash(NodeIndex(0));
     cluster.crash(NodeIndex(1));
@@ -93,10 +93,14 @@ fn all_is_not_known_before_somebody_agreed() {
     cluster.run_for(Duration::from_secs(15));
     cluster.command(NodeIndex(1), write(2, serve(10, 19), Wait::all(Duration::from_secs(3))));
     cluster.run_for(Duration::from_secs(4));
-    assert_eq!(log.waited(2).outcome, WaitOutcome::TimedOut, "the other is up, and does not hold the group");
+    assert_eq!(
+        log.waited(2).outcome,
+        WaitOutcome::TimedOut,
+        "the other node is up, but does not host the group"
+    );
 }
 
-/// Each of the three serves keys of its own, so that nothing that one writes concerns another.
+/// Each node serves its own keys, so that no write affects another member.
 pub(crate) fn apart(cluster: &mut crate::cluster::Cluster, nodes: u32) {
     for node in 0..nodes {
         cluster.command(NodeIndex(node), write(0, serve(node * 1_000, node * 1_000 + 9), Wait::NONE));
@@ -111,7 +115,7 @@ pub(crate) fn wait_outcome(log: &crate::cluster::EventLog, tag: u64) -> (WaitOut
 }
 
 #[test]
-fn a_count_is_of_any_members_where_a_write_concerns_none() {
+fn unaffected_members_count_if_a_write_affects_none() {
     use gm_data::Change;
     let (mut cluster, log) = new_cluster(3, &disks(3), |_| {});
     apart(&mut cluster, 3);
@@ -134,7 +138,10 @@ fn a_count_is_of_any_members_where_a_write_concerns_none() {
         assert!(waited.acknowledged >= least, "{what:?}: {waited:?}");
     }
     cluster.run_for(Duration::from_secs(20));
-    assert!(cluster.machine(NodeIndex(0)).unwrap().view(&group()).is_none(), "it left, and lets go");
+    assert!(
+        cluster.machine(NodeIndex(0)).unwrap().view(&group()).is_none(),
+        "it left, and released the group"
+    );
     let forget = Forget { tag: 20, group: None, member: id(2), wait: Wait::some(1, second) };
     cluster.crash(NodeIndex(2));
     cluster.command(NodeIndex(0), write(21, WriteKind::Join(vec![]), Wait::some(2, second)));
@@ -143,12 +150,12 @@ fn a_count_is_of_any_members_where_a_write_concerns_none() {
     assert_eq!(log.waited(20).members, 1, "the forgotten one is not counted");
 }
 
-/// A member whose records others lack refuses the increment, and takes the record.
+/// A member that lacks earlier versions refuses the increment, and merges the record.
 #[test]
-fn a_member_that_lacks_what_came_before_is_asked_again() {
+fn a_member_that_lacks_earlier_versions_is_asked_again() {
     let (mut cluster, log) = new_cluster(3, &disks(3), |config| config.broadcast.multicast = false);
     apart(&mut cluster, 3);
-    // More items than are sent whole to members that it does not concern.
+    // More items than a record may have to be sent whole to unaffected members.
     let ranges: Vec<_> = (0..100).map(|place| range(100_000 + 10 * place, 100_009 + 10 * place)).collect();
     cluster.command(NodeIndex(0), write(1, WriteKind::Join(ranges), Wait::NONE));
     cluster.run_for(millis(20));
@@ -157,7 +164,7 @@ fn a_member_that_lacks_what_came_before_is_asked_again() {
     assert_eq!(wait_outcome(&log, 2), (WaitOutcome::Satisfied, 2));
 }
 
-/// A newcomer knows nobody when it writes first.
+/// A newcomer has no known member at its first write.
 #[test]
 fn a_first_write_waits_for_members_that_are_found_later() {
     for count in [AckCount::Some(1), AckCount::Some(2), AckCount::All] {
@@ -182,8 +189,7 @@ fn a_first_write_waits_for_members_that_are_found_later() {
     }
 }
 
-/// The other member is not there yet when the wait begins: it is started, and joins, in the midst
-/// of it.
+/// The other member starts and joins during the wait.
 #[test]
 fn a_wait_begins_when_a_member_is_found() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
@@ -203,7 +209,7 @@ fn a_wait_begins_when_a_member_is_found() {
     );
 }
 
-/// Two who write at one time and wait differently: each is answered for itself.
+/// Writes of one tick with different waits: each is answered on its own.
 #[test]
 fn waits_of_one_tick_are_counted_apart() {
     let (mut cluster, log) = new_cluster(3, &disks(2), |_| {});
@@ -221,7 +227,7 @@ fn waits_of_one_tick_are_counted_apart() {
     }
     cluster.run_for(Duration::from_secs(1));
     let ends: Vec<(WaitOutcome, u64)> = (1..=4).map(|tag| wait_outcome(&log, tag)).collect();
-    // The third node keeps nothing on disk.
+    // The third node stores nothing on disk.
     let expected = [
         (WaitOutcome::Satisfied, 2),
         (WaitOutcome::Settled, 1),

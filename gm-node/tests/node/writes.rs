@@ -1,4 +1,4 @@
-//! Writes, the storage behind them, bounds, watchers.
+//! Writes, the store behind them, limits, and watchers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use gm_sim::NodeIndex;
 use crate::cluster::{disks, group, id, in_sync, millis, new_cluster, range, serve, settle, write};
 
 #[test]
-fn nobody_sees_a_write_before_it_is_stored() {
+fn a_write_is_stored_before_it_is_visible() {
     let disks = disks(2);
     let (mut cluster, log) = new_cluster(2, &disks, |_| {});
     settle(&mut cluster, 2);
@@ -50,7 +50,7 @@ fn writes_of_a_tick_leave_in_one_record_and_one_sync() {
 }
 
 #[test]
-fn what_the_storage_refuses_changes_nothing_and_is_said() {
+fn a_failed_store_changes_nothing_and_is_reported() {
     let disks = disks(2);
     let (mut cluster, log) = new_cluster(2, &disks, |_| {});
     settle(&mut cluster, 2);
@@ -94,9 +94,9 @@ fn a_callers_mistakes_are_typed_and_change_nothing() {
     assert_eq!(cluster.machine(NodeIndex(0)).unwrap().view(&group()).unwrap().live_item_count(), 2);
 }
 
-/// One name stands for all groups between nodes.
+/// In messages between nodes, one name stands for all groups.
 #[test]
-fn the_reserved_name_is_no_groups() {
+fn the_reserved_name_is_refused() {
     let (mut cluster, log) = new_cluster(2, &disks(2), |_| {});
     let group: gm_data::GroupName = "\u{10ffff}".parse().unwrap();
     let write = gm_node::Write { tag: 1, group: group.clone(), kind: serve(0, 9), wait: Wait::NONE };
@@ -106,9 +106,9 @@ fn the_reserved_name_is_no_groups() {
     assert_eq!(cluster.machine(NodeIndex(0)).unwrap().hosted_groups().count(), 0);
 }
 
-/// Two groups are begun in one tick, and there is room for one.
+/// Two groups are created in one tick, and the limit allows one.
 #[test]
-fn of_two_new_groups_one_takes_the_last_place() {
+fn of_two_new_groups_one_takes_the_last_slot() {
     let (mut cluster, log) = new_cluster(1, &disks(1), |config| {
         config.single_node = true;
         config.limits.groups = 1;
@@ -128,7 +128,7 @@ fn of_two_new_groups_one_takes_the_last_place() {
     cluster.run_for(millis(10));
     cluster.command(NodeIndex(0), NodeCommand::Write(gm_node::Write { tag: 4, ..other }));
     cluster.run_for(millis(10));
-    assert!(log.answer(4).unwrap().1.is_ok(), "the place is free again");
+    assert!(log.answer(4).unwrap().1.is_ok(), "the slot is free again");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_slow_watcher_gets_one_difference_without_loss() {
         cluster.run_for(millis(10));
         part.events.unwrap().len()
     };
-    assert_eq!(log(), 1, "what is there already");
+    assert_eq!(log(), 1, "the current state");
     for step in 0..5 {
         cluster.command(
             NodeIndex(0),
@@ -151,8 +151,8 @@ fn a_slow_watcher_gets_one_difference_without_loss() {
         );
         cluster.run_for(millis(50));
     }
-    assert_eq!(log(), 1, "it has not taken in the first yet");
-    assert_eq!((take(&mut cluster), log()), (2 * 2 + 5, 1), "all that is there now, as one difference");
+    assert_eq!(log(), 1, "it has not read the first one yet");
+    assert_eq!((take(&mut cluster), log()), (2 * 2 + 5, 1), "the whole state, as one difference");
     cluster.command(NodeIndex(0), write(7, serve(0, 4), Wait::NONE));
     cluster.run_for(millis(50));
     assert_eq!(log(), 2);
@@ -164,15 +164,15 @@ fn a_slow_watcher_gets_one_difference_without_loss() {
     assert!(cluster.machine(NodeIndex(1)).unwrap().difference(9).is_none());
 }
 
-/// One member writes on and on: another's bounds hold whether it hears of it write by write or as a
-/// whole, and what replaces needs no room.
+/// A member writes repeatedly: another's limits hold for increments as for whole records, and
+/// replaced items need no space.
 #[test]
-fn increments_of_others_keep_within_the_bounds() {
-    for bound in ["items", "group_items"] {
+fn increments_of_others_keep_within_the_limits() {
+    for limit in ["items", "group_items"] {
         let (mut cluster, log) = new_cluster(2, &disks(2), move |config| {
             if config.broadcast.me == id(1) {
-                let bounds = &mut config.limits;
-                *(if bound == "items" { &mut bounds.items } else { &mut bounds.group_items }) = 5;
+                let limits = &mut config.limits;
+                *(if limit == "items" { &mut limits.items } else { &mut limits.group_items }) = 5;
             }
         });
         cluster.command(NodeIndex(1), write(1, WriteKind::Join(vec![]), Wait::NONE));
@@ -185,21 +185,21 @@ fn increments_of_others_keep_within_the_bounds() {
         let items = |cluster: &crate::cluster::Cluster| {
             cluster.machine(NodeIndex(1)).unwrap().view(&group()).unwrap().live_item_count()
         };
-        assert_eq!(items(&cluster), 5, "four of the other's, and one of its own");
+        assert_eq!(items(&cluster), 5, "four of the other member, and one own");
         let full =
-            |event: &NodeEvent| matches!(event, NodeEvent::LimitReached { limit: of, .. } if *of == bound);
+            |event: &NodeEvent| matches!(event, NodeEvent::LimitReached { limit: of, .. } if *of == limit);
         assert!(!log.any(full));
         for start in [100, 200, 300] {
             cluster.command(NodeIndex(0), write(11, serve(start, start + 9), Wait::NONE));
             cluster.run_for(Duration::from_secs(20));
         }
-        assert!(items(&cluster) <= 6 && log.any(full), "{bound}: {}", items(&cluster));
+        assert!(items(&cluster) <= 6 && log.any(full), "{limit}: {}", items(&cluster));
         assert!(cluster.machine(NodeIndex(1)).unwrap().status(cluster.now(), &group()).unwrap().is_at_limit);
     }
 }
 
 #[test]
-fn a_watcher_too_many_is_named() {
+fn a_watcher_above_the_limit_is_refused() {
     let (mut cluster, log) = new_cluster(1, &disks(1), |config| config.limits.watchers = 1);
     for tag in [4, 5, 4] {
         cluster.command(NodeIndex(0), NodeCommand::Watch { tag, group: group() });

@@ -1,4 +1,4 @@
-//! Times and sizes, for the figures: `cargo test --release --test store -- --ignored --nocapture
+//! Measurements for the figures: `cargo test --release --test store -- --ignored --nocapture
 //! bench`.
 
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! All that is stored as text, and back.
+//! Dump and restore.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ fn a_directory_is_dumped_and_restored_as_it_was() {
     let (dir, other) = (filled("dumped"), Directory::new("restored"));
     let before = fs::read(dir.file()).unwrap();
     let dumped = dump::dump(&dir).unwrap();
-    assert!(before == fs::read(dir.file()).unwrap(), "looking at it changed it");
+    assert!(before == fs::read(dir.file()).unwrap(), "the dump changed the file");
     let json = dumped.to_json().unwrap();
     assert_eq!(json, text(&dir.open().1));
     let read = Dump::from_json(&json).unwrap();
@@ -49,7 +49,7 @@ fn nothing_is_restored_over_a_database() {
 }
 
 #[test]
-fn nothing_is_dumped_where_nothing_is() {
+fn a_missing_database_is_not_dumped() {
     let dir = Directory::new("nothing");
     let error = dump::dump(&dir).unwrap_err();
     assert!(matches!(error, OpenError::Absent { .. }));
@@ -58,7 +58,7 @@ fn nothing_is_dumped_where_nothing_is() {
 }
 
 #[test]
-fn texts_that_are_no_dump() {
+fn invalid_dumps_are_refused() {
     let good = dump::dump(&filled("texts")).unwrap();
     let json = good.to_json().unwrap();
     let wrong = |text: &str| Dump::from_json(text).unwrap_err();
@@ -67,7 +67,7 @@ fn texts_that_are_no_dump() {
     assert!(matches!(&error, DumpError::Malformed { line, .. } if *line > 5), "{error}");
     assert!(error.to_string().contains("unknown field `flour`"), "{error}");
     let error = wrong(&json[..json.len() / 2]);
-    assert!(error.to_string().starts_with("the dump is wrong at line "), "{error}");
+    assert!(error.to_string().starts_with("invalid dump at line "), "{error}");
     assert_eq!(error.to_string().matches("line").count(), 1, "{error}");
     let mut twice = good;
     twice.groups.push(twice.groups[0].clone());

@@ -1,4 +1,4 @@
-//! What is written is read again, in its order.
+//! Durability: what is written is read again, in order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use gm_node::store::{Batch, Store, StoredState};
 use crate::fixture::{Directory, batch, contact_batch, node, put, record, text, wait};
 
 #[test]
-fn all_of_it_is_there_again_as_on_a_disk_in_memory() {
+fn a_reopened_store_equals_a_simulated_disk() {
     let dir = Directory::new("all");
     let twin = SimulatedDisk::new();
     let (store, stored) = dir.open();
@@ -37,7 +37,7 @@ fn all_of_it_is_there_again_as_on_a_disk_in_memory() {
 }
 
 #[test]
-fn the_last_write_counts_whether_it_waits_or_not() {
+fn the_last_write_counts_durable_or_not() {
     let dir = Directory::new("last");
     let peers = |port: u32, durable| Batch { peers: Some(vec![node(port)]), durable, ..Batch::default() };
     for durable in [[true, true, false], [false, true, false], [true, false, true]] {
@@ -51,7 +51,7 @@ fn the_last_write_counts_whether_it_waits_or_not() {
 }
 
 #[test]
-fn a_record_in_a_batch_is_there_though_it_is_dropped_too() {
+fn a_record_both_removed_and_written_is_kept() {
     let dir = Directory::new("dropped");
     let (mut store, _) = dir.open();
     let batch = contact_batch(1, true);
@@ -67,7 +67,7 @@ fn a_record_in_a_batch_is_there_though_it_is_dropped_too() {
 }
 
 #[test]
-fn a_record_of_many_items() {
+fn a_record_with_many_items_is_stored() {
     let dir = Directory::new("items");
     let (mut store, _) = dir.open();
     let record = record(node(2), 6, 20_000);
@@ -78,7 +78,7 @@ fn a_record_of_many_items() {
 }
 
 #[test]
-fn what_waits_is_committed_together() {
+fn waiting_batches_are_committed_together() {
     let dir = Directory::new("together");
     let (mut store, _) = dir.open();
     let woken = counted(&mut store);
@@ -87,13 +87,13 @@ fn what_waits_is_committed_together() {
     let submitted = started.elapsed();
     (0..1_000).for_each(|_| wait(&mut store).unwrap());
     drop(store);
-    // Its owner is woken once for each commit.
+    // The owner is woken once for each commit.
     let commits = woken.load(Ordering::SeqCst);
     println!("{commits} commits for 1,000 batches, submitted in {submitted:?}");
     assert!(commits < 100, "{commits} commits");
 }
 
-/// How often the owner of the store is woken.
+/// Counts how often the owner of the store is woken.
 fn counted(store: &mut DiskStore) -> Arc<AtomicUsize> {
     let woken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&woken);
@@ -104,7 +104,7 @@ fn counted(store: &mut DiskStore) -> Arc<AtomicUsize> {
 }
 
 #[test]
-fn who_waits_is_woken() {
+fn the_owner_is_woken_for_each_result() {
     let dir = Directory::new("woken");
     let (mut store, _) = dir.open();
     let woken = counted(&mut store);
@@ -114,7 +114,7 @@ fn who_waits_is_woken() {
             put(&mut store, contact_batch(number, durable)).unwrap();
             let until = Instant::now() + Duration::from_secs(20);
             while woken.load(Ordering::SeqCst) <= before {
-                assert!(Instant::now() < until, "nobody was woken");
+                assert!(Instant::now() < until, "the owner was not woken");
                 std::thread::yield_now();
             }
         }
@@ -122,7 +122,7 @@ fn who_waits_is_woken() {
 }
 
 #[test]
-fn what_need_not_be_durable_is_on_the_disk_after_a_while() {
+fn a_deferred_batch_is_on_disk_after_a_while() {
     let dir = Directory::new("lazy");
     let (mut store, _) = dir.open();
     let before = std::fs::read(dir.file()).unwrap();
@@ -130,14 +130,14 @@ fn what_need_not_be_durable_is_on_the_disk_after_a_while() {
     assert!(before == std::fs::read(dir.file()).unwrap());
     let until = Instant::now() + Duration::from_secs(20);
     while before == std::fs::read(dir.file()).unwrap() {
-        assert!(Instant::now() < until, "nothing is written");
+        assert!(Instant::now() < until, "nothing was written");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_can_read_it() {
+fn files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let dir = Directory::new("private");

@@ -1,4 +1,4 @@
-//! What the tests store, and where. Knows nothing of what is tested.
+//! Directories and batches for the tests.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use gm_node::dump::Dump;
 use gm_node::store::disk::DiskStore;
 use gm_node::store::{Batch, Store, StoreError, StoredState};
 
-/// A directory of its own for a test, removed at the end. Nothing is in it, not even itself.
+/// A directory for one test, removed at the end. It does not exist at first.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
@@ -43,7 +43,7 @@ impl Drop for Directory {
     }
 }
 
-/// Only its owner may change it, whatever the mask of who runs the tests.
+/// Makes a path accessible to its owner only, whatever the umask of the test run.
 pub(crate) fn private(path: &Path) {
     #[cfg(unix)]
     {
@@ -52,7 +52,7 @@ pub(crate) fn private(path: &Path) {
     }
 }
 
-/// Another number for each.
+/// A pseudo-random number for each number.
 pub(crate) fn scattered(number: u64) -> u64 {
     let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -60,7 +60,7 @@ pub(crate) fn scattered(number: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The `number`th node: an IPv4 address, then an IPv6 address.
+/// The `number`th node, with an IPv4 or IPv6 address in turn.
 pub(crate) fn node(number: u32) -> NetId {
     let (high, low) = (number >> 8 & 0xffff, number & 0xff);
     let text = match number % 2 {
@@ -71,11 +71,11 @@ pub(crate) fn node(number: u32) -> NetId {
 }
 
 pub(crate) fn group(number: u64) -> GroupName {
-    // A name may have spaces, and may begin as another one ends.
+    // Names may contain spaces, and one may begin as another one ends.
     ["a", "a b", "ab", "Ö", "10.0.0.1:1 x"][usize::try_from(number % 5).unwrap()].parse().unwrap()
 }
 
-/// A record with `items` items, a removal among them, a floor, and perhaps a former life.
+/// A record with `items` items, some of them removals, a floor, and perhaps a predecessor.
 pub(crate) fn record(member: NetId, seed: u64, items: u32) -> Record {
     let incarnation = |number| Incarnation::new(number).unwrap();
     let clock = 100 + scattered(seed) % 1_000;
@@ -93,7 +93,7 @@ pub(crate) fn record(member: NetId, seed: u64, items: u32) -> Record {
     Record::from_parts(member, version, opened, seed % 60, (0..items).map(item)).unwrap()
 }
 
-/// The `number`th of many batches that overwrite and drop what was in others.
+/// The `number`th of many batches that overwrite and remove content of others.
 pub(crate) fn batch(number: u64) -> Batch {
     let seed = scattered(number);
     let some = |salt: u64, max: u64| {
@@ -119,31 +119,31 @@ pub(crate) fn batch(number: u64) -> Batch {
     }
 }
 
-/// A batch with one record, of its own for each number.
+/// A batch with one record, different for each number.
 pub(crate) fn contact_batch(number: u32, durable: bool) -> Batch {
     let records = vec![(group(0), record(node(number), u64::from(number), 3))];
     Batch { records, durable, ..Batch::default() }
 }
 
-/// What became of the oldest batch.
+/// Waits for the result of the oldest batch.
 pub(crate) fn wait(store: &mut DiskStore) -> Result<(), StoreError> {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(result) = store.poll_finished(Time::ZERO) {
             return result;
         }
-        assert!(Instant::now() < until, "nothing is reported");
+        assert!(Instant::now() < until, "no result within 20 s");
         std::thread::sleep(Duration::from_micros(50));
     }
 }
 
-/// Submits the batch and waits for it.
+/// Submits a batch and waits for its result.
 pub(crate) fn put(store: &mut DiskStore, batch: Batch) -> Result<(), StoreError> {
     store.submit(Time::ZERO, batch);
     wait(store)
 }
 
-/// All of it, to be compared: states that are equal may differ in their floors and removals, texts
+/// The stored state as text, for comparisons: equal states may differ in floors and removals, texts
 /// may not.
 pub(crate) fn text(stored: &StoredState) -> String {
     Dump::of(stored).to_json().unwrap()

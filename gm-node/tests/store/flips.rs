@@ -1,8 +1,8 @@
-//! Single bits that a disk flips after a process was killed: what was reported as durable is there,
-//! or its loss is noticed.
+//! Single bit flips on disk after a process was killed: everything reported as durable is there, or
+//! its loss is detected.
 //!
-//! `cargo test -p gm-node --test store -- --ignored --nocapture flips` counts a thousand of them in
-//! the database and some in the file beside it.
+//! `cargo test -p gm-node --test store -- --ignored --nocapture flips` tries a thousand of them in
+//! the database, and some in the file beside it.
 
 use std::fs;
 use std::ops::AddAssign;
@@ -16,23 +16,23 @@ use gm_node::store::memory::SimulatedDisk;
 
 use crate::fixture::{Directory, batch, private, put, scattered, text};
 
-/// Bytes at the head of the database that say which commit is the last.
+/// Bytes at the head of the database, which select the last commit.
 const HEAD: usize = 320;
 
 const PAGE: usize = 4_096;
 
-/// What came of flips.
+/// Counts of flips, by result.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     /// Opening was refused, with a reason.
     refused: usize,
-    /// Everything that was reported as durable is there, and nothing is said.
+    /// Everything reported as durable is there, and no loss is suspected.
     whole: usize,
-    /// Everything is there, and the node asks all the same.
+    /// Everything is there, and a loss is suspected nonetheless.
     wary: usize,
-    /// Something is missing, and that is noticed.
+    /// Content is missing, and a loss is suspected.
     noticed: usize,
-    /// Something is missing, and nobody knows.
+    /// Content is missing, and no loss is suspected.
     unnoticed: usize,
 }
 
@@ -46,18 +46,17 @@ impl AddAssign for Count {
     }
 }
 
-fn is_doubted(stored: &StoredState) -> bool {
+fn is_suspect(stored: &StoredState) -> bool {
     stored.suspected_loss.is_some()
 }
 
-/// The files of a directory as a process left them that was killed after so many batches, the last
-/// of them durable and reported; and what was reported.
+/// The files of a killed process after some batches, the last one durable and reported; and the
+/// reported content.
 struct Killed {
     database: Vec<u8>,
     beside: Option<Vec<u8>>,
     reported: String,
-    /// Bytes of the pages that the last commit wrote, and bytes of the others, but for those that
-    /// are empty.
+    /// Positions of nonzero bytes: in the pages that the last commit wrote, and in all other pages.
     last: Vec<usize>,
     others: Vec<usize>,
 }
@@ -74,8 +73,8 @@ fn killed(batches: u64, seed: u64) -> Killed {
         in_memory.submit(Time::ZERO, batch.clone());
         put(&mut store, batch).unwrap();
     }
-    // What a kill leaves is what the files hold now; what the store does when it is dropped, a
-    // killed process does not.
+    // The files as they are now: a killed process does not perform the last steps of dropping the
+    // store.
     let database = read("gm.redb").unwrap();
     let is_last = |byte: usize| {
         let page = byte / PAGE * PAGE..(byte / PAGE + 1) * PAGE;
@@ -89,7 +88,7 @@ fn killed(batches: u64, seed: u64) -> Killed {
     killed
 }
 
-/// Opens a directory with these files.
+/// Opens a directory with these files, and classifies the result.
 fn opened(dir: &Path, killed: &Killed, database: &[u8], beside: Option<&[u8]>) -> Count {
     let _ = fs::remove_dir_all(dir);
     fs::create_dir_all(dir).unwrap();
@@ -106,7 +105,7 @@ fn opened(dir: &Path, killed: &Killed, database: &[u8], beside: Option<&[u8]>) -
     let which = match DiskStore::open(dir) {
         Err(OpenError::Damaged { .. } | OpenError::Newer { .. }) => &mut count.refused,
         Err(error) => panic!("{error}"),
-        Ok((_, stored)) => match (text(&stored) == killed.reported, is_doubted(&stored)) {
+        Ok((_, stored)) => match (text(&stored) == killed.reported, is_suspect(&stored)) {
             (true, false) => &mut count.whole,
             (true, true) => &mut count.wary,
             (false, true) => &mut count.noticed,
@@ -124,7 +123,7 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
 }
 
 /// Flips one bit at a time: half of them in the head, a quarter in the pages of the last commit, a
-/// quarter in others that are not empty; and a tenth as many in the file beside.
+/// quarter in other pages that are not empty; and a tenth as many in the file beside the database.
 fn sweep(flips: usize) -> [Count; 4] {
     let dir = Directory::new(&format!("flipped-{flips}"));
     let states: Vec<Killed> =
@@ -175,12 +174,12 @@ fn unnoticed(counts: &[Count]) -> usize {
 }
 
 #[test]
-fn of_some_flips_none_goes_unnoticed() {
+fn no_flip_of_some_goes_unnoticed() {
     assert_eq!(unnoticed(&sweep(60)), 0);
 }
 
 #[test]
 #[ignore = "takes a minute, and prints the figures"]
-fn of_a_thousand_flips_none_goes_unnoticed() {
+fn no_flip_of_a_thousand_goes_unnoticed() {
     assert_eq!(unnoticed(&sweep(1_000)), 0);
 }

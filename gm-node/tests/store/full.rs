@@ -1,5 +1,5 @@
-//! A real disk that is full for a while. Needs root, for a file system of its own; says so where it
-//! cannot. The same with faults put into the file is a test of the module itself.
+//! A real disk that is full for a while. Needs root to mount a file system, and is skipped without.
+//! `faults.rs` of the module does the same with injected faults.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -30,7 +30,7 @@ impl Drop for Mounted {
     }
 }
 
-/// A batch of about 20 KiB, one record after the other.
+/// A batch of about 20 KiB with one record.
 fn large(number: u32) -> Batch {
     let records = vec![(group(0), record(node(number), u64::from(number), 3_000))];
     Batch { records, durable: true, ..Batch::default() }
@@ -60,7 +60,7 @@ fn a_full_disk_is_reported_and_recovers() {
         drop(file);
         let mut failed_here = 0;
         while failed_here < 5 {
-            assert!(number < 2_000, "it is never full");
+            assert!(number < 2_000, "the disk is never full");
             if let Err(error) = both(number) {
                 let words = error.to_string();
                 assert!(words.contains(&*dir.file().to_string_lossy()), "{words}");

@@ -1,4 +1,4 @@
-//! A process that is killed while it writes: what it reported is there.
+//! Durability of what a killed process had reported.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -12,7 +12,7 @@ use gm_node::store::disk::DiskStore;
 use crate::fixture::{Directory, contact_batch, node, scattered, wait};
 
 const DIRECTORY: &str = "GM_STORE_CHILD";
-/// Batches that wait.
+/// Number of batches in flight.
 const AHEAD: u32 = 8;
 
 /// Two of three batches are durable.
@@ -20,8 +20,8 @@ const fn is_durable(number: u32) -> bool {
     !number.is_multiple_of(3)
 }
 
-/// Not a test of its own: what the process does that is killed. It goes on where the one before it
-/// was stopped.
+/// Not a test of its own, but the process that is killed. It continues where the previous one was
+/// stopped.
 #[test]
 fn child() {
     let Some(dir) = std::env::var_os(DIRECTORY) else { return };
@@ -37,7 +37,7 @@ fn child() {
 }
 
 #[test]
-fn what_was_reported_is_there_after_a_kill() {
+fn reported_batches_survive_a_kill() {
     let dir = Directory::new("killed");
     let mut reported_in_all = 0;
     for round in 0..10 {
@@ -66,7 +66,7 @@ fn what_was_reported_is_there_after_a_kill() {
         let (_, stored) = dir.open();
         let group = &stored.groups[0];
         let there = u32::try_from(group.records().len()).unwrap();
-        // All up to one of them, and nothing after it.
+        // All batches up to one of them, and none after it.
         for number in 0..there {
             let expected = contact_batch(number, true).records.remove(0).1;
             assert_eq!(group.record(node(number)), Some(&expected), "round {round}");

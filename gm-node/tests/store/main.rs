@@ -1,8 +1,7 @@
-//! What a directory as storage promises, on real files: what is reported is there, whatever
-//! happens, and what cannot be read is refused in words.
+//! Disk store on real files: what is reported is stored, whatever happens, and unreadable files are
+//! refused with a reason.
 #![cfg(feature = "disk")]
-// What is set up here is there; where it is not, the test is what failed. What it prints is for who
-// reads figures.
+// A test fails by a panic, and its setup may panic too. It prints figures.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bench;

@@ -1,5 +1,4 @@
-//! What is not opened, and what is said then: the file, the reason, the way out. Nothing is ever
-//! changed in what is refused.
+//! Refused files, and the error messages: file, reason, remedy. A refused file is never changed.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -10,20 +9,20 @@ use redb::{Database, TableDefinition};
 
 use crate::fixture::{Directory, contact_batch, private, put, scattered, text};
 
-/// Opening is refused, the words name all that they should, and nothing is changed. Returns the
-/// words.
+/// Checks that opening is refused without changes, and that the message is complete. Returns the
+/// message.
 fn refused(dir: &Directory) -> String {
     let before = fs::read(dir.file()).unwrap();
     let error = DiskStore::open(dir).unwrap_err();
     assert!(before == fs::read(dir.file()).unwrap(), "the file was changed: {error}");
-    let words = error.to_string();
+    let message = error.to_string();
     for part in [&*dir.file().to_string_lossy(), "move", "gm-node restore DUMP", &dir.to_string_lossy()] {
-        assert!(words.contains(part), "`{part}` is missing: {words}");
+        assert!(message.contains(part), "`{part}` is missing: {message}");
     }
-    words
+    message
 }
 
-/// A directory with some records in it.
+/// A directory with some records.
 fn filled(name: &str) -> (Directory, String) {
     let dir = Directory::new(name);
     let (mut store, _) = dir.open();
@@ -34,7 +33,7 @@ fn filled(name: &str) -> (Directory, String) {
 }
 
 #[test]
-fn a_directory_in_use() {
+fn a_directory_in_use_is_refused() {
     let dir = Directory::new("in-use");
     let (first, _) = dir.open();
     let error = DiskStore::open(&dir).unwrap_err();
@@ -48,19 +47,19 @@ fn a_directory_in_use() {
 }
 
 #[test]
-fn files_of_others() {
+fn files_of_other_programs_are_refused() {
     let dir = Directory::new("foreign");
     for (content, why) in [
         (&b""[..], "it is empty"),
-        (b"SQLite format 3\0 and so on", "does not begin as a database does"),
-        (b"redb", "does not begin as a database does"),
+        (b"SQLite format 3\0 and so on", "does not start like a database"),
+        (b"redb", "does not start like a database"),
     ] {
         fs::create_dir_all(&*dir).unwrap();
         fs::write(dir.file(), content).unwrap();
         private(&dir);
         private(&dir.file());
-        let words = refused(&dir);
-        assert!(words.contains(why), "{words}");
+        let message = refused(&dir);
+        assert!(message.contains(why), "{message}");
     }
     fs::remove_file(dir.file()).unwrap();
     let database = Database::create(dir.file()).unwrap();
@@ -69,11 +68,11 @@ fn files_of_others() {
     write.commit().unwrap();
     drop(database);
     private(&dir.file());
-    let words = refused(&dir);
-    assert!(words.contains("it has no table `node`"), "{words}");
+    let message = refused(&dir);
+    assert!(message.contains("it has no table `node`"), "{message}");
 }
 
-/// Writes a row with the database's own crate.
+/// Writes a row with the database crate itself.
 fn plant(dir: &Directory, table: &str, key: &[u8], value: &[u8]) {
     let database = Database::create(dir.file()).unwrap();
     let write = database.begin_write().unwrap();
@@ -87,15 +86,15 @@ fn plant(dir: &Directory, table: &str, key: &[u8], value: &[u8]) {
 }
 
 #[test]
-fn a_later_format() {
+fn a_later_format_is_refused() {
     let (dir, _) = filled("newer");
     plant(&dir, "node", b"format", (FORMAT + 1).to_string().as_bytes());
-    let words = refused(&dir);
-    assert!(words.contains("has the format 2, and this program knows formats up to 1"), "{words}");
+    let message = refused(&dir);
+    assert!(message.contains("has the format 2, and this program reads formats up to 1"), "{message}");
 }
 
 #[test]
-fn rows_that_nobody_wrote() {
+fn malformed_rows_are_refused() {
     for (at, (table, key, value, why)) in (0..).zip([
         ("node", &b"format"[..], &b"one"[..], "not a number"),
         ("node", b"me", b"10.0.0.1", "the row `me`"),
@@ -107,13 +106,13 @@ fn rows_that_nobody_wrote() {
     ]) {
         let (dir, _) = filled(&format!("rows-{at}"));
         plant(&dir, table, key, value);
-        let words = refused(&dir);
-        assert!(words.contains(why), "{words}");
+        let message = refused(&dir);
+        assert!(message.contains(why), "{message}");
     }
 }
 
 #[test]
-fn a_file_that_is_cut_short() {
+fn a_truncated_file_is_refused() {
     let (dir, _) = filled("cut");
     let whole = fs::read(dir.file()).unwrap();
     for cut in [1, 9, 64, 320, 4_095, 4_096, 8_192, whole.len() / 2, whole.len() - 4_096, whole.len() - 1] {
@@ -125,7 +124,7 @@ fn a_file_that_is_cut_short() {
 }
 
 #[test]
-fn flipped_bytes_are_refused_or_in_what_is_not_used() {
+fn flipped_bits_are_refused_or_in_unused_bytes() {
     let (dir, expected) = filled("flipped");
     let whole = fs::read(dir.file()).unwrap();
     let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
@@ -149,6 +148,6 @@ fn flipped_bytes_are_refused_or_in_what_is_not_used() {
             Err(_) => panic!("byte {at}: a panic"),
         }
     }
-    println!("{refusals} flips refused, {harmless} in what is not used; file of {} bytes", whole.len());
+    println!("{refusals} flips refused, {harmless} in unused bytes; file of {} bytes", whole.len());
     assert!(refusals > 50);
 }
