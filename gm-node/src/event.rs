@@ -1,7 +1,5 @@
 //! Events that a node emits to its owner.
 
-use std::collections::BTreeMap;
-
 use gm_clock::NetId;
 use gm_data::{GroupName, Version};
 
@@ -135,31 +133,4 @@ pub enum NodeEvent {
     },
     /// An event of the broadcaster: nodes near and far, islands.
     Broadcast(gm_broadcast::BroadcastEvent),
-}
-
-/// Counters of a node, in addition to those of its broadcaster: totals since its start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeCounters(BTreeMap<(&'static str, &'static str), u64>);
-
-impl NodeCounters {
-    pub(crate) fn count(&mut self, what: &'static str, why: &'static str) {
-        self.add(what, why, 1);
-    }
-
-    pub(crate) fn add(&mut self, what: &'static str, why: &'static str, more: u64) {
-        if more > 0 {
-            *self.0.entry((what, why)).or_default() += more;
-        }
-    }
-
-    /// How many of `what` there were because of `why`.
-    #[must_use]
-    pub fn of(&self, what: &str, why: &str) -> u64 {
-        self.iter().find(|(a, b, _)| *a == what && *b == why).map_or(0, |(_, _, count)| count)
-    }
-
-    /// All, sorted by name: what, why, how many.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
-        self.0.iter().map(|((what, why), count)| (*what, *why, *count))
-    }
 }

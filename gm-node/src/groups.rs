@@ -20,7 +20,8 @@ use gm_data::{
 };
 
 use crate::config::NodeLimits;
-use crate::event::{NodeCounters, NodeEvent};
+use crate::counter::{NodeCounter, NodeCounters};
+use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use admission::Admitted;
 use contacts::Contacts;
@@ -133,13 +134,13 @@ impl Groups {
                     self.report_lost_updates(name, record);
                     records.push(record.clone());
                 }
-                MemberUpdate::Record(_) => self.counters.count("dropped", "record, a bound is reached"),
+                MemberUpdate::Record(_) => self.counters.count(NodeCounter::RecordsOverLimit),
                 MemberUpdate::Increment(increment)
                     if self.admits_increment(name, increment, &mut admitted) =>
                 {
                     increments.push(increment);
                 }
-                MemberUpdate::Increment(_) => self.counters.count("dropped", "increment, a bound is reached"),
+                MemberUpdate::Increment(_) => self.counters.count(NodeCounter::IncrementsOverLimit),
                 MemberUpdate::Eviction(eviction) => evictions.push(*eviction),
             }
         }
@@ -252,7 +253,7 @@ impl Groups {
 
     fn emit_lost_updates(&mut self, group: &GroupName, member: NetId, items: usize) {
         if items > 0 {
-            self.counters.add("forgotten", "items that the forgetter had not seen", items as u64);
+            self.counters.add(NodeCounter::ItemsLostByForget, items as u64);
             let event = NodeEvent::LostByForget { group: group.clone(), member, items };
             self.effects.push_back(Effect::Emit(event));
         }
@@ -284,7 +285,7 @@ impl Handler for Groups {
         let mut counts = false;
         match body {
             Body::GroupUpdate(group) if is_reserved(&group.name) => {
-                self.counters.count("dropped", "records of no group");
+                self.counters.count(NodeCounter::ReservedNameUpdates);
             }
             Body::GroupUpdate(group) => {
                 if !self.hosted.contains_key(&group.name) {
@@ -297,7 +298,7 @@ impl Handler for Groups {
                     self.on_own_part(&group.name, from, path, part);
                 }
             }
-            _ if broadcast.is_some() => self.counters.count("dropped", "broadcast of another kind"),
+            _ if broadcast.is_some() => self.counters.count(NodeCounter::UnexpectedBroadcasts),
             body => self.effects.push_back(Effect::Exchange { from, path, body: body.clone() }),
         }
         HandlerOutcome { forward: None, acks: counts, stored: false, deliver: None }

@@ -90,6 +90,7 @@
 pub mod api;
 mod command;
 mod config;
+mod counter;
 #[cfg(feature = "disk")]
 pub mod dump;
 mod event;
@@ -110,7 +111,8 @@ pub use command::{
     WriteKind,
 };
 pub use config::{ConfigError, NodeConfig, NodeLimits, NodeTiming};
-pub use event::{NodeCounters, NodeEvent};
+pub use counter::{NodeCounter, NodeCounters};
+pub use event::NodeEvent;
 pub use node::{ConflictStatus, Cursor, Difference, DifferencePart, Freshness, GroupStatus, NodeMachine};
 pub use plant::Bug;
 #[cfg(feature = "plant")]

@@ -39,6 +39,7 @@ use gm_data::{Eviction, GroupName, WriteContext};
 
 use crate::command::NodeCommand;
 use crate::config::NodeConfig;
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::groups::{Effect, Groups, millis};
 use crate::store::Store;
@@ -150,8 +151,8 @@ impl<S: Store> NodeMachine<S> {
         self.outputs.push(Output::Event(event));
     }
 
-    fn count(&mut self, what: &'static str, why: &'static str) {
-        self.groups_mut().counters.count(what, why);
+    fn count(&mut self, counter: NodeCounter) {
+        self.groups_mut().counters.count(counter);
     }
 
     /// Hands the broadcaster an input, and takes over its outputs.

@@ -130,8 +130,8 @@ fn run_one(plan: Plan, flags: &SimFlags) -> u8 {
     for class in FaultClass::all().filter(|class| ran.run.tally.get(*class) > 0) {
         println!("{class:<18} {}", ran.run.tally.get(class));
     }
-    for ((what, why), count) in &ran.counts {
-        println!("  {what}: {why}: {count}");
+    for (counter, count) in &ran.counts {
+        println!("  {}: {count}", counter.name());
     }
     if let Some(after) = ran.converged_after {
         println!("equal after {after:?}");

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gm_broadcast::{Rng, Time};
-use gm_node::Bug;
+use gm_node::{Bug, NodeCounter};
 use gm_sim::{NodeIndex, Run, TrafficKind, derive_seed};
 
 use crate::check::{self, convergence};
@@ -32,7 +32,7 @@ pub(crate) struct RunOutcome {
     /// Bytes that a node sent a second when all was equal, headers included, if that was asked for.
     pub(crate) idle_bytes_per_second: Option<u64>,
     /// What nodes that live in the end counted, summed.
-    pub(crate) counts: BTreeMap<(String, String), u64>,
+    pub(crate) counts: BTreeMap<NodeCounter, u64>,
 }
 
 /// Runs a plan, with a bug or none. `lines`: how many of the last lines of the trace are kept.
@@ -90,8 +90,8 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
     }
     let mut counts = BTreeMap::new();
     for machine in world.indices().filter_map(|node| world.machine(node)) {
-        for (what, why, count) in machine.counters().iter() {
-            *counts.entry((what.to_owned(), why.to_owned())).or_insert(0) += count;
+        for (counter, _, count) in machine.counters().iter() {
+            *counts.entry(counter).or_insert(0) += count;
         }
     }
     let run = world.finish();

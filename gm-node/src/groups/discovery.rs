@@ -9,6 +9,7 @@ use gm_codec::{GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, StampedItem};
 
 use super::{AddedContact, Effect, Groups, HostedGroup, Source, is_reserved};
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 
@@ -61,7 +62,7 @@ impl Groups {
         }
         let added = self.contacts.add(now, group, member, source, by);
         if added.is_full {
-            self.counters.count("dropped", "contact, too many");
+            self.counters.count(NodeCounter::ContactsDropped);
             if !std::mem::replace(&mut self.contacts_full, true) {
                 let max = self.limits.contacts;
                 self.effects.push_back(Effect::Emit(NodeEvent::ContactsFull { max }));

@@ -6,6 +6,7 @@ use gm_codec::{GroupUpdate, MemberUpdate};
 use gm_data::{Eviction, GroupName, Replica};
 
 use super::{Effect, Groups};
+use crate::counter::NodeCounter;
 
 /// The time in milliseconds, the unit in which replicas keep evictions.
 pub(crate) const fn millis(now: Time) -> u64 {
@@ -20,7 +21,7 @@ impl Groups {
             return Vec::new();
         }
         let evicted = self.set.edit(group, |replica: &mut Replica| replica.evict(evictions, millis(now)));
-        self.counters.add("evicted", "records", evicted.len() as u64);
+        self.counters.add(NodeCounter::RecordsEvicted, evicted.len() as u64);
         if let Some(hosted) = self.hosted.get_mut(group).filter(|_| !evicted.is_empty()) {
             // There is space again, so the limits are reported anew when reached.
             (hosted.limit_reported, hosted.near_limit_reported) = (false, false);
@@ -56,7 +57,7 @@ impl Groups {
         let why = |part: &MemberUpdate| self.eviction_of(name, part.member(), part);
         let evictions: Vec<Eviction> = group.updates.iter().filter(is_refused).filter_map(why).collect();
         if !evictions.is_empty() {
-            self.counters.add("evicted", "records refused", evictions.len() as u64);
+            self.counters.add(NodeCounter::EvictedRecordsRefused, evictions.len() as u64);
             self.effects.push_back(Effect::EvictedShown { group: name.clone(), from, path, evictions });
         }
     }

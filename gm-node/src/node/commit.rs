@@ -13,6 +13,7 @@ use super::dissemination::OwnChange;
 use super::draft::{Draft, PendingAnswer};
 use super::write::{QueuedWrite, waits};
 use crate::command::WriteError;
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::{Store, StoreError};
@@ -51,7 +52,7 @@ impl<S: Store> NodeMachine<S> {
             }
             (Err(error), failures) => {
                 self.store_failures = failures.saturating_add(1);
-                self.count("storage", "refused");
+                self.count(NodeCounter::StoreFailures);
                 if failures == 0 {
                     self.emit(NodeEvent::StoreFailed { why: error.why.clone() });
                 }

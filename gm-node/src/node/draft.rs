@@ -9,6 +9,7 @@ use gm_data::{ChangeError, Eviction, GroupName, OwnRecordOutcome, Record, Replic
 
 use super::NodeMachine;
 use crate::command::{Wait, Write, WriteError, WriteKind};
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -163,7 +164,7 @@ impl<S: Store> NodeMachine<S> {
         match outcome {
             OwnRecordOutcome::Refuted(_) => {
                 draft.changed = true;
-                self.count("own", "reasserted");
+                self.count(NodeCounter::Refutations);
             }
             OwnRecordOutcome::Reset { eviction, .. } => {
                 draft.changed = true;
@@ -172,7 +173,7 @@ impl<S: Store> NodeMachine<S> {
             OwnRecordOutcome::Conflict => {
                 let until = draft.replica.conflict().paused_until().unwrap_or(context.millis);
                 let pause_millis = until.saturating_sub(context.millis);
-                self.count("own", "conflict");
+                self.count(NodeCounter::IdentityConflicts);
                 let shown_by = self.groups().hosted.get(&group).and_then(|hosted| hosted.conflict_source);
                 self.emit(NodeEvent::IdentityConflict { group, pause_millis, reported_by: shown_by });
             }
@@ -207,7 +208,7 @@ impl<S: Store> NodeMachine<S> {
             draft.changed |= written.changed;
             draft.own_evictions.extend(written.eviction);
         }
-        self.count("own", "moved");
+        self.count(NodeCounter::AddressTakeovers);
     }
 }
 

@@ -8,6 +8,7 @@ use gm_data::{Eviction, GroupName, Replica};
 
 use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::groups::millis;
 use crate::store::Store;
@@ -67,7 +68,7 @@ impl<S: Store> NodeMachine<S> {
         evictions: &[Eviction],
     ) {
         if !self.reply_rate.take(now) {
-            return self.count("dropped", "answer, too many");
+            return self.count(NodeCounter::RecordRepliesRateLimited);
         }
         let by = self.transport_for(to, Transport::from(path));
         self.send(now, to, evictions_body(group, evictions), by);
@@ -87,7 +88,7 @@ impl<S: Store> NodeMachine<S> {
         if let Some(later) = own.reset_eviction() {
             self.send_evictions(now, group, route, &[later]);
         } else if is_paused {
-            self.count("own", "conflict goes on");
+            self.count(NodeCounter::ClaimsDuringConflict);
         } else if self.own_evictions.len() < self.config.limits.groups {
             self.own_evictions.insert(group.clone(), eviction);
             self.write_due = Some(self.write_due.map_or(now, |set| set.min(now)));
@@ -97,7 +98,7 @@ impl<S: Store> NodeMachine<S> {
     /// Broadcasts the eviction of claims beyond the horizon: otherwise no member would accept our
     /// records.
     pub(super) fn announce_own_eviction(&mut self, now: Time, group: &GroupName, eviction: Eviction) {
-        self.count("own", "came back below what was claimed");
+        self.count(NodeCounter::HorizonResets);
         self.emit(NodeEvent::HorizonClaimEvicted { group: group.clone(), above: eviction.least });
         self.broadcast_evictions(now, group, &[eviction]);
     }

@@ -10,6 +10,7 @@ use gm_clock::NetId;
 use gm_data::GroupName;
 
 use super::NodeMachine;
+use crate::counter::NodeCounter;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -60,7 +61,7 @@ impl<S: Store> NodeMachine<S> {
             // Where datagrams are lost, a connection may work.
             let again = tries > 1 && !planted(Bug::DatagramsOnly);
             let by = if again { Transport::Tcp } else { self.transport_for(node, Transport::Udp) };
-            self.count("anti-entropy", "introduced");
+            self.count(NodeCounter::HostProbesSent);
             match names.as_slice() {
                 [name] => self.descend(now, node, name, by),
                 names => self.compare_groups(now, (node, by), names),

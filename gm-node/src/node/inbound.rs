@@ -6,6 +6,7 @@ use gm_codec::{Body, BroadcastId, KnownVersion, Versions};
 use gm_data::GroupName;
 
 use super::NodeMachine;
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -87,7 +88,7 @@ impl<S: Store> NodeMachine<S> {
             return;
         }
         if !self.reply_rate.take(now) {
-            return self.count("dropped", "answer, too many");
+            return self.count(NodeCounter::RecordRepliesRateLimited);
         }
         let versions = members.iter().filter_map(|member| {
             let version = self.groups().version(group, *member)?;

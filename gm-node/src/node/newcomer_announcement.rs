@@ -11,6 +11,7 @@ use gm_data::{GroupName, KeyRange, Record};
 
 use super::NodeMachine;
 use super::dissemination::GroupBroadcast;
+use crate::counter::NodeCounter;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
 
@@ -85,7 +86,7 @@ impl<S: Store> NodeMachine<S> {
         {
             informed.extend(&to);
         }
-        self.count("own", "told again");
+        self.count(NodeCounter::NewcomerAnnouncements);
         let body =
             Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: vec![MemberUpdate::Record(own)] });
         let topic = Some(self.topic(group));

@@ -7,7 +7,7 @@ use gm_data::{GroupName, ItemSet, Record, Replica, Version, View};
 use super::NodeMachine;
 use super::anti_entropy::freshness::Freshness;
 use crate::config::NodeConfig;
-use crate::event::NodeCounters;
+use crate::counter::NodeCounters;
 use crate::groups::Groups;
 use crate::store::Store;
 
@@ -170,7 +170,7 @@ impl<S: Store> NodeMachine<S> {
                 usize::try_from(self.watchers.retained_bytes()).unwrap_or(usize::MAX),
                 limits.watch_bytes,
             ),
-            ("questions", self.pulls.len(), limits.pulls),
+            ("pulls", self.pulls.len(), limits.pulls),
             ("replies", self.delayed_replies.len(), 256),
             ("unstored", self.unstored_broadcasts.len(), self.config.broadcast.limits.cached_broadcasts + 1),
         ]

@@ -17,6 +17,7 @@ use gm_codec::{Body, Fingerprints, GroupEntry};
 use gm_data::{GroupName, Replica};
 
 use super::NodeMachine;
+use crate::counter::NodeCounter;
 use crate::groups::Groups;
 use crate::plant::{Bug, planted};
 use crate::rendezvous::{COUNT, Weight, best, insert, key, weight};
@@ -236,7 +237,7 @@ impl<S: Store> NodeMachine<S> {
         self.end_pages(now);
         self.choose_rendezvous(now);
         for (node, names) in self.due_pages(now) {
-            self.count("registration", "sent");
+            self.count(NodeCounter::RegistrationsSent);
             self.send_page(now, node, &names, Transport::Udp);
             self.registrations.pages.insert(node, PendingPage { names, tries: 1, due: now + ANSWER_TIMEOUT });
         }
@@ -259,7 +260,7 @@ impl<S: Store> NodeMachine<S> {
             }
             let page = self.registrations.pages.remove(&node);
             if page.is_some_and(|page| !page.names.is_empty()) {
-                self.count("registration", "not answered");
+                self.count(NodeCounter::RegistrationsUnanswered);
                 self.registrations.unresponsive.on_timeout(now, node);
                 self.drop_rendezvous(now, node);
             }

@@ -4,6 +4,7 @@
 use gm_data::{GroupName, VersionDigest};
 
 use super::NodeMachine;
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::store::Store;
 
@@ -11,7 +12,7 @@ impl<S: Store> NodeMachine<S> {
     /// Reports that the store is suspect, if it is.
     pub(super) fn report_suspected_loss(&mut self) {
         let Some(why) = self.suspected_loss.clone() else { return };
-        self.count("storage", "doubted");
+        self.count(NodeCounter::StoreLossesSuspected);
         self.emit(NodeEvent::StoreLossSuspected { why, groups: self.loss_suspected_in.len() });
         self.exclude_loss_if_settled();
     }
@@ -19,7 +20,7 @@ impl<S: Store> NodeMachine<S> {
     /// Reports a confirmed loss: a peer has a record of ours that the store lacks.
     pub(super) fn report_confirmed_loss(&mut self, group: &GroupName, stamp: VersionDigest) {
         if self.loss_suspected_in.contains(group) {
-            self.count("storage", "lacked");
+            self.count(NodeCounter::StoreLossesConfirmed);
             let stored = self.groups().version(group, self.me());
             self.emit(NodeEvent::StoreLossConfirmed { group: group.clone(), stored, known: stamp.version });
         }

@@ -11,6 +11,7 @@ mod watchers;
 use gm_data::{GroupName, GroupState, Replica};
 
 use super::NodeMachine;
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -68,7 +69,7 @@ impl<S: Store> NodeMachine<S> {
         let max = u64::try_from(self.config.limits.watch_bytes).unwrap_or(u64::MAX);
         let lost = self.watchers.limit_retained(max);
         for _ in 0..lost {
-            self.count("watcher", "too-far-behind");
+            self.count(NodeCounter::WatchersReset);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::NodeMachine;
 use super::commit::PendingBatch;
 use super::draft::{Draft, PendingAnswer};
 use crate::command::{AckCount, CommittedWrite, Wait, WaitReport, Write, WriteError};
+use crate::counter::NodeCounter;
 use crate::event::NodeEvent;
 use crate::groups::{is_reserved, millis};
 use crate::plant::{Bug, planted};
@@ -103,11 +104,11 @@ impl<S: Store> NodeMachine<S> {
         if is_paused {
             let context = self.write_context(now);
             self.groups_mut().set.edit(group, |replica| replica.note_claim(stamp, context));
-            return self.count("own", "conflict goes on");
+            return self.count(NodeCounter::ClaimsDuringConflict);
         }
         let max = self.config.limits.groups;
         if !self.to_refute.contains_key(group) && self.to_refute.len() >= max {
-            return self.count("dropped", "reassertion, too many");
+            return self.count(NodeCounter::RefutationsDropped);
         }
         let highest = self.to_refute.entry(group.clone()).or_insert(stamp);
         *highest = stamp.max(*highest);

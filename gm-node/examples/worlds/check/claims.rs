@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gm_node::{AckCount, NodeEvent, WaitOutcome};
+use gm_node::{AckCount, NodeCounter, NodeEvent, WaitOutcome};
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 
 use crate::environment::{NodeWorld, SimNode};
@@ -60,8 +60,7 @@ fn broken_claim(world: &NodeWorld, history: &NodeHistory) -> Option<String> {
     let misfits: u64 = world
         .indices()
         .filter_map(|node| world.machine(node))
-        .flat_map(|machine| machine.counters().iter().filter(|(what, _, _)| *what == "increment"))
-        .map(|(_, _, count)| count)
+        .map(|machine| machine.counters().get(NodeCounter::IncrementGaps))
         .sum();
     if claims.all_increments_fit && misfits > 0 {
         return Some(format!("{misfits} increments did not fit"));

@@ -11,6 +11,7 @@ use gm_codec::{
 use gm_data::{Bucket, Eviction, GroupName, Record, Replica, Version, VersionDigest, View};
 
 use super::transfer::RecordRequest;
+use crate::counter::NodeCounter;
 use crate::groups::is_reserved;
 use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
@@ -27,7 +28,7 @@ const DEEPEST_LEVEL: u8 = 15;
 impl<S: Store> NodeMachine<S> {
     pub(in crate::node) fn on_exchange_message(&mut self, now: Time, from: NetId, path: Path, body: Body) {
         if !self.reply_rate.take(now) {
-            return self.count("dropped", "anti-entropy, too many");
+            return self.count(NodeCounter::ExchangeMessagesRateLimited);
         }
         let was_asked = self.on_exchange_answer(now, from, path, is_reply(from, &body));
         self.on_message_from(now, from);
@@ -42,11 +43,11 @@ impl<S: Store> NodeMachine<S> {
             Body::Fingerprints(received) => self.on_fingerprints(now, (from, by), received, was_asked),
             Body::Buckets(received) => self.on_buckets(now, (from, by), &received),
             Body::Versions(received) if is_reserved(&received.name) => {
-                self.count("dropped", "versions of no group");
+                self.count(NodeCounter::ReservedNameVersions);
             }
             Body::Versions(received) => self.on_versions(now, (from, by), path, &received),
             Body::RecordRequests(received) => self.on_requests(now, (from, by), &received),
-            _ => self.count("dropped", "message of another kind"),
+            _ => self.count(NodeCounter::UnexpectedMessages),
         }
     }
 
@@ -149,7 +150,7 @@ impl<S: Store> NodeMachine<S> {
             self.note_difference(now, name);
         }
         if !found.pulls.is_empty() {
-            self.count("anti-entropy", "requested");
+            self.count(NodeCounter::RecordRequestsSent);
             let body = RecordRequests { name: name.clone(), requests: found.pulls };
             self.send(now, from, Body::RecordRequests(body), by);
         }
@@ -166,7 +167,7 @@ impl<S: Store> NodeMachine<S> {
             && let Some(view) = self.groups().replica(name).map(Replica::view)
         {
             let body = Body::Versions(versions_of(name, view, *level, buckets.clone(), true));
-            self.count("anti-entropy", "digests told");
+            self.count(NodeCounter::DigestsSent);
             self.send(now, from, body, by);
         }
         self.send_records(now, (from, by), name, &found.requests);

@@ -6,6 +6,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, RecordRequests};
 use gm_data::{GroupName, Version};
 
+use crate::counter::NodeCounter;
 use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -46,11 +47,11 @@ impl<S: Store> NodeMachine<S> {
         from: NetId,
         path: Path,
     ) {
-        self.count("increment", "does not fit");
+        self.count(NodeCounter::IncrementGaps);
         let max = self.config.limits.pulls;
         let key = (group.clone(), member);
         if !self.pulls.contains_key(&key) && self.pulls.len() >= max {
-            return self.count("dropped", "question, too many");
+            return self.count(NodeCounter::PullsDropped);
         }
         // Many nodes receive a multicast at the same time; the jitter spreads their requests.
         let jitter = match path {
@@ -102,7 +103,7 @@ impl<S: Store> NodeMachine<S> {
             let known = known.filter(|_| pull.tries <= 2);
             let known = known.map(|version| (version.incarnation, version.clock));
             let (name, member) = key;
-            self.count("question", "asked");
+            self.count(NodeCounter::PullsSent);
             let body = RecordRequests { name, requests: vec![(member, known)] };
             self.send(now, to, Body::RecordRequests(body), by);
         }

@@ -9,6 +9,7 @@ use gm_clock::NetId;
 use gm_codec::{Body, Root};
 use gm_data::{GroupName, Replica};
 
+use crate::counter::NodeCounter;
 use crate::groups::HostedGroup;
 use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
@@ -117,7 +118,7 @@ impl<S: Store> NodeMachine<S> {
         let unanswered = self.schedule.pending.take();
         if let Some((node, by)) = unanswered {
             self.schedule.unanswered = self.schedule.unanswered.saturating_add(1);
-            self.count("anti-entropy", "no answer");
+            self.count(NodeCounter::ExchangesUnanswered);
             if !planted(Bug::DatagramsOnly) {
                 self.command_broadcaster(now, gm_broadcast::BroadcastCommand::Unanswered { node, by });
             }
@@ -127,7 +128,7 @@ impl<S: Store> NodeMachine<S> {
         let partner = self.start_exchange(now, unanswered);
         if partner.is_some() {
             self.schedule.pending = partner;
-            self.count("anti-entropy", "asked");
+            self.count(NodeCounter::ExchangesStarted);
         }
         let pause = match (partner, self.schedule.unanswered) {
             (Some(_), ..=MAX_UNANSWERED) => {
@@ -257,7 +258,7 @@ impl<S: Store> NodeMachine<S> {
 
     /// Handles an exchange that found a difference.
     pub(in crate::node) fn on_difference(&mut self, now: Time, with: NetId) {
-        self.count("anti-entropy", "differs");
+        self.count(NodeCounter::ExchangesDiffering);
         if self.schedule.differing.len() >= MAX_DIFFERING_PEERS
             && !self.schedule.differing.contains_key(&with)
         {

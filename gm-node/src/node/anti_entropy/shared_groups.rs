@@ -8,6 +8,7 @@ use gm_codec::{Body, GroupEntry, ParentBucket};
 use gm_data::{GroupName, Replica};
 
 use super::exchange::Route;
+use crate::counter::NodeCounter;
 use crate::groups::{is_reserved, reserved_name};
 use crate::node::NodeMachine;
 use crate::rendezvous::key;
@@ -185,7 +186,7 @@ impl<S: Store> NodeMachine<S> {
     ) {
         let level = received.level;
         if level >= DEEPEST_LEVEL {
-            return self.count("dropped", "bucket of no level of groups");
+            return self.count(NodeCounter::GroupBucketsInvalid);
         }
         let shared = self.shared_with(from);
         let found = diff_buckets(&shared, level, &received.parents);
@@ -231,7 +232,7 @@ impl<S: Store> NodeMachine<S> {
 
     fn send_buckets(&mut self, now: Time, (to, by): Route, level: u8, parents: Vec<ParentBucket>) {
         let body = gm_codec::Buckets { name: reserved_name(), level, parents };
-        self.count("anti-entropy", "groups compared");
+        self.count(NodeCounter::GroupBucketsSent);
         self.send(now, to, Body::Buckets(body), by);
     }
 }

@@ -7,6 +7,7 @@ use gm_codec::{Body, GroupUpdate, MemberUpdate};
 use gm_data::{GroupName, Record, Replica, Transfer, Version};
 
 use super::exchange::Route;
+use crate::counter::NodeCounter;
 use crate::node::NodeMachine;
 use crate::plant::{Bug, planted};
 use crate::store::Store;
@@ -89,7 +90,7 @@ impl<S: Store> NodeMachine<S> {
             parts.sort_by_key(MemberUpdate::member);
             parts.dedup_by_key(|part| part.member());
             let by = if alone && size <= DATAGRAM_ESTIMATE { by } else { Transport::Tcp };
-            self.groups_mut().counters.add("anti-entropy", "records given", parts.len() as u64);
+            self.groups_mut().counters.add(NodeCounter::RecordsSent, parts.len() as u64);
             self.send(now, to, Body::GroupUpdate(GroupUpdate { name: group.clone(), updates: parts }), by);
         }
     }
