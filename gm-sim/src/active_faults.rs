@@ -1,5 +1,4 @@
-//! Faults that last: what is wrong on which ways until when. Knows neither datagrams nor
-//! connections, only who asks.
+//! Lasting faults: an effect on the paths from some nodes to others, from one time to another.
 
 use std::time::Duration;
 
@@ -8,36 +7,36 @@ use gm_broadcast::Time;
 use crate::fault::FaultClass;
 use crate::node::{Location, NodeIndex};
 
-/// Some nodes of a world.
+/// A set of nodes, as the source or destination of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nodes {
-    /// Every one, and the outsider.
+    /// Every node, and the outsider.
     All,
-    /// One.
+    /// A single node.
     One(NodeIndex),
-    /// Those of an island.
+    /// The nodes of one island.
     Island(u32),
-    /// Those of a list.
+    /// The nodes of a set.
     Set(NodeSet),
 }
 
 impl Nodes {
-    fn contains(&self, node: NodeIndex, place: Option<&Location>) -> bool {
+    fn contains(&self, node: NodeIndex, location: Option<&Location>) -> bool {
         match self {
             Nodes::All => true,
             Nodes::One(one) => *one == node,
-            Nodes::Island(island) => place.is_some_and(|place| place.island == *island),
+            Nodes::Island(island) => location.is_some_and(|location| location.island == *island),
             Nodes::Set(set) => set.contains(node),
         }
     }
 }
 
-/// A set of nodes, a bit for each.
+/// A set of nodes, one bit for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeSet(Vec<u64>);
 
 impl NodeSet {
-    /// Puts one in.
+    /// Adds a node.
     pub fn insert(&mut self, node: NodeIndex) {
         let word = node.index() / 64;
         if self.0.len() <= word {
@@ -46,7 +45,7 @@ impl NodeSet {
         self.0[word] |= 1 << (node.0 % 64);
     }
 
-    /// Whether it is in.
+    /// Whether the node is in the set.
     #[must_use]
     pub fn contains(&self, node: NodeIndex) -> bool {
         self.0.get(node.index() / 64).is_some_and(|word| word >> (node.0 % 64) & 1 == 1)
@@ -61,36 +60,36 @@ impl FromIterator<NodeIndex> for NodeSet {
     }
 }
 
-/// On which ways.
+/// The paths that a fault affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
-    /// From these nodes.
+    /// Source nodes.
     pub from: Nodes,
-    /// To these.
+    /// Destination nodes.
     pub to: Nodes,
-    /// And back.
+    /// Whether the opposite direction is affected too.
     pub bidirectional: bool,
 }
 
 impl Scope {
-    /// Everywhere.
+    /// Every path.
     pub const ALL: Scope = Scope { from: Nodes::All, to: Nodes::All, bidirectional: false };
 
-    /// From and to one node.
+    /// Every path from and to one node.
     #[must_use]
     pub const fn around(node: NodeIndex) -> Scope {
         Scope { from: Nodes::One(node), to: Nodes::All, bidirectional: true }
     }
 
-    fn matches(&self, way: &PathEnds<'_>) -> bool {
-        self.from.contains(way.from, way.from_location) && self.to.contains(way.to, way.to_location)
+    fn matches(&self, path: &PathEnds<'_>) -> bool {
+        self.from.contains(path.from, path.from_location) && self.to.contains(path.to, path.to_location)
             || self.bidirectional
-                && self.from.contains(way.to, way.to_location)
-                && self.to.contains(way.from, way.from_location)
+                && self.from.contains(path.to, path.to_location)
+                && self.to.contains(path.from, path.from_location)
     }
 }
 
-/// Who sends to whom; the outsider has no place.
+/// Sender and receiver of a path; the outsider has no location.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PathEnds<'a> {
     pub(crate) from: NodeIndex,
@@ -99,64 +98,64 @@ pub(crate) struct PathEnds<'a> {
     pub(crate) to_location: Option<&'a Location>,
 }
 
-/// What can happen to datagrams, in parts of a million.
+/// Probabilities of datagram faults, in parts per million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
-    /// Vanishes.
+    /// Lost.
     pub loss: u32,
-    /// Comes twice.
+    /// Delivered twice.
     pub duplicate: u32,
-    /// Comes later by anything below `delay`.
+    /// Delayed by a random time below `delay`.
     pub reorder: u32,
-    /// The end is missing.
+    /// Truncated at a random length.
     pub truncate: u32,
-    /// One bit is another.
+    /// Damaged: one bit is flipped.
     pub flip: u32,
-    /// How late at most.
+    /// Upper bound of the delays of reordered and duplicated datagrams.
     pub delay: Duration,
 }
 
-/// What is wrong.
+/// Effect of a fault on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Datagrams suffer.
+    /// Random datagram faults.
     Udp(Rates),
-    /// Longer datagrams vanish.
+    /// Loses datagrams longer than this, in bytes.
     Mtu(usize),
-    /// Every datagram vanishes; connections work.
+    /// Loses every datagram; connections work.
     UdpBlocked,
-    /// Multicasts vanish.
+    /// Loses every multicast.
     MulticastBlocked,
-    /// Nothing comes through.
+    /// Blocks datagrams and connections.
     Block,
-    /// Nothing comes through for so long, then everything for as long, and so on.
+    /// Blocks the path for this time, opens it for as long, and repeats.
     FlipFlop(Duration),
-    /// Dials are refused.
+    /// Refuses dials.
     Refuse,
-    /// Dials are not answered.
+    /// Leaves dials unanswered.
     Silent,
-    /// Nothing of a connection comes through; datagrams do.
+    /// Blocks connections; datagrams pass.
     Stall,
-    /// Connections end when bytes are sent: parts of a million.
+    /// Resets a connection on a send, with this probability in parts per million.
     Reset(u32),
-    /// Bytes come in pieces: parts of a million.
+    /// Delivers bytes in several pieces, with this probability in parts per million.
     Chunk(u32),
-    /// Of each connection so many bytes a second are read at the end of the way.
+    /// Limits the receiver's reads of each connection to this number of bytes per second.
     SlowReader(u64),
 }
 
-/// A fault that lasts.
+/// A lasting fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// As what it is counted when it bites.
+    /// Class under which each occurrence is counted.
     pub class: FaultClass,
-    /// On which ways.
+    /// Affected paths.
     pub scope: Scope,
-    /// What is wrong.
+    /// Effect on these paths.
     pub effect: Effect,
 }
 
-/// The faults that last.
+/// The lasting faults of a world, with start and end.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveFaults(Vec<(Fault, Time, Time)>);
 
@@ -170,36 +169,37 @@ impl ActiveFaults {
         self.0.clear();
     }
 
-    /// Nothing is wrong anywhere: the usual case, to be asked first.
+    /// Whether there is no fault at all: the usual case, checked first because it is cheap.
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn matching<'a>(&'a self, now: Time, way: &'a PathEnds<'_>) -> impl Iterator<Item = (&'a Fault, Time)> {
+    fn matching<'a>(&'a self, now: Time, path: &'a PathEnds<'_>) -> impl Iterator<Item = (&'a Fault, Time)> {
         self.0
             .iter()
-            .filter(move |(fault, _, until)| now < *until && fault.scope.matches(way))
+            .filter(move |(fault, _, until)| now < *until && fault.scope.matches(path))
             .map(|(fault, since, _)| (fault, *since))
     }
 
-    /// What is wrong on a way, and as what it counts.
-    pub(crate) fn effects(&self, now: Time, way: &PathEnds<'_>, mut each: impl FnMut(FaultClass, &Effect)) {
-        self.matching(now, way).for_each(|(fault, _)| each(fault.class, &fault.effect));
+    /// Passes each effect on a path to `each`, with the class under which it counts.
+    pub(crate) fn effects(&self, now: Time, path: &PathEnds<'_>, mut each: impl FnMut(FaultClass, &Effect)) {
+        self.matching(now, path).for_each(|(fault, _)| each(fault.class, &fault.effect));
     }
 
-    /// Of the effects of one kind on a way, what the first says.
+    /// The value that `pick` extracts from the first matching effect on a path.
     pub(crate) fn first_effect<T>(
         &self,
         now: Time,
-        way: &PathEnds<'_>,
+        path: &PathEnds<'_>,
         pick: impl Fn(&Effect) -> Option<T>,
     ) -> Option<(FaultClass, T)> {
-        self.matching(now, way).find_map(|(fault, _)| pick(&fault.effect).map(|value| (fault.class, value)))
+        self.matching(now, path).find_map(|(fault, _)| pick(&fault.effect).map(|value| (fault.class, value)))
     }
 
-    /// Whether nothing comes through, and why; `stalls` says whether a stall is such a case.
-    pub(crate) fn blocked_by(&self, now: Time, way: &PathEnds<'_>, stalls: bool) -> Option<FaultClass> {
-        self.matching(now, way).find_map(|(fault, since)| {
+    /// Class of the fault that blocks the path, if one does; `stalls` decides whether a stall
+    /// blocks.
+    pub(crate) fn blocked_by(&self, now: Time, path: &PathEnds<'_>, stalls: bool) -> Option<FaultClass> {
+        self.matching(now, path).find_map(|(fault, since)| {
             let blocks = match fault.effect {
                 Effect::Block => true,
                 Effect::Stall => stalls,

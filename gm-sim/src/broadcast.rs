@@ -1,5 +1,4 @@
-//! Worlds of broadcasters: what they carry, how they are made. Knows nothing of faults and of
-//! checks.
+//! Simulated clusters of broadcasters: scenarios, payloads, checkers, metrics and scripts.
 
 pub mod capture;
 pub mod check;

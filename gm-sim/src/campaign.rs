@@ -1,5 +1,4 @@
-//! Many seeds, one after the other on a few threads, and what they came to. Knows not what a run is
-//! made of.
+//! Campaigns: many seeds, run on a few threads, and the report on all of them.
 
 use std::any::Any;
 use std::fmt;
@@ -14,32 +13,32 @@ use crate::checker::{Violation, ViolationKind};
 use crate::fault::{FaultClass, FaultCounts};
 use crate::world::Run;
 
-/// Which seeds, and what must happen in them.
+/// The seeds to run, and the faults that must occur in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Campaign {
-    /// The end is not among them.
+    /// Seeds; the end is excluded.
     pub seeds: Range<u64>,
-    /// Threads that run them, at least one.
+    /// Number of threads; at least one is used.
     pub threads: usize,
-    /// Kinds of faults that must happen.
+    /// Fault classes that must occur.
     pub classes: Vec<FaultClass>,
-    /// Each of them in so many of 100 seeds, at least.
+    /// Minimum percentage of runs in which each of these classes must occur.
     pub min_percent: u64,
-    /// The command that replays a seed, without the seed: it is put behind.
+    /// The command that replays a seed; the seed is appended.
     pub replay: String,
 }
 
-/// What a campaign came to.
+/// Result of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CampaignReport {
-    /// What was asked for.
+    /// The campaign that was run.
     pub campaign: Campaign,
-    /// Every run, by seed.
+    /// Results of all runs, by seed.
     pub runs: Vec<Run>,
 }
 
 impl Campaign {
-    /// Runs every seed. A panic is a run that ended as a crash.
+    /// Runs every seed. A panic becomes a run that ended as a crash.
     pub fn run(&self, run: impl Fn(u64) -> Run + Sync) -> CampaignReport {
         let next = AtomicU64::new(self.seeds.start);
         let one = |seed| {
@@ -66,8 +65,9 @@ impl Campaign {
 
 fn crashed(seed: u64, panic: &(dyn Any + Send)) -> Run {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let what =
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned());
+    let what = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned());
     let violation =
         Violation { kind: ViolationKind::Crash, checker: "panic".to_owned(), message: what, at: Time::ZERO };
     Run {
@@ -81,30 +81,30 @@ fn crashed(seed: u64, panic: &(dyn Any + Send)) -> Run {
 }
 
 impl CampaignReport {
-    /// The runs in which something was wrong.
+    /// The runs that ended with a violation.
     pub fn failures(&self) -> impl Iterator<Item = (&Run, &Violation)> {
         self.runs.iter().filter_map(|run| run.outcome.as_ref().err().map(|violation| (run, violation)))
     }
 
-    /// In how many runs a kind of fault really happened.
+    /// Number of runs in which a fault of the class occurred.
     #[must_use]
     pub fn runs_with(&self, class: FaultClass) -> u64 {
         self.runs.iter().filter(|run| run.tally.get(class) > 0).count() as u64
     }
 
-    /// The kinds that happened in too few runs.
+    /// The classes that occurred in too few runs.
     pub fn missing(&self) -> impl Iterator<Item = FaultClass> {
-        let least = self.campaign.min_percent * self.runs.len() as u64;
-        self.campaign.classes.iter().copied().filter(move |class| self.runs_with(*class) * 100 < least)
+        let min = self.campaign.min_percent * self.runs.len() as u64;
+        self.campaign.classes.iter().copied().filter(move |class| self.runs_with(*class) * 100 < min)
     }
 
-    /// Whether no run failed and no kind is missing.
+    /// Whether no run failed and no class is missing.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.failures().next().is_none() && self.missing().next().is_none()
     }
 
-    /// One hash of all traces, in order of seed.
+    /// Hash over all traces, in order of seed.
     #[must_use]
     pub fn trace(&self) -> u64 {
         let mut mixer = crate::trace::WordHasher::new();
@@ -112,8 +112,8 @@ impl CampaignReport {
         mixer.value()
     }
 
-    /// What a command ends with: 0 if good, 2 if a kind is missing, else the worst of
-    /// [`ViolationKind::exit_code`]'s, a crash first.
+    /// Exit code of a command: 0 if good, 2 if a class is missing, else the code of the worst
+    /// violation ([`ViolationKind::exit_code`]), a crash first.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let worst = self.failures().map(|(_, violation)| violation.kind).min();
@@ -122,8 +122,8 @@ impl CampaignReport {
 }
 
 impl fmt::Display for CampaignReport {
-    /// A table of the faults, the sums, then each failure; the last line of all is the command that
-    /// replays the first one.
+    /// Writes a table of the faults, the sums, and each failure. The last line is the command that
+    /// replays the first failure.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seeds = self.runs.len() as u64;
         writeln!(f, "{:<18} {:>7} {:>6} {:>12}", "fault", "seeds", "share", "times")?;

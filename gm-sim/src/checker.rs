@@ -1,4 +1,4 @@
-//! What must hold in a world, and who looks. Knows no protocol; a checker of one knows it.
+//! Checkers: observers of a world that report violations of an invariant.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,19 +12,19 @@ use crate::world::World;
 pub(crate) mod byte_conservation;
 pub(crate) mod limit;
 
-/// What kind of wrong.
+/// Kind of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ViolationKind {
-    /// A panic.
+    /// The program panicked.
     Crash,
-    /// Something happened that must not.
+    /// A forbidden event occurred.
     Safety,
-    /// Something did not happen that must.
+    /// A required event did not occur.
     Liveness,
 }
 
 impl ViolationKind {
-    /// As reports spell it.
+    /// Name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl ViolationKind {
         }
     }
 
-    /// What a command ends with: another number for each.
+    /// Exit code of a command, different for each kind.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -45,26 +45,26 @@ impl ViolationKind {
     }
 }
 
-/// That something is wrong.
+/// A violation of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// What kind.
+    /// Kind of the violation.
     pub kind: ViolationKind,
-    /// Who says so.
+    /// Name of the checker that found it.
     pub checker: String,
-    /// What.
+    /// Description for the reader of the report.
     pub message: String,
-    /// When it was found, by the world's time.
+    /// Virtual time at which it was found.
     pub at: Time,
 }
 
 impl Violation {
-    /// Something happened that must not.
+    /// A safety violation: a forbidden event occurred.
     pub fn safety(checker: impl Into<String>, at: Time, what: impl Into<String>) -> Violation {
         Violation { kind: ViolationKind::Safety, checker: checker.into(), message: what.into(), at }
     }
 
-    /// Something did not happen that must.
+    /// A liveness violation: a required event did not occur.
     pub fn liveness(checker: impl Into<String>, at: Time, what: impl Into<String>) -> Violation {
         Violation { kind: ViolationKind::Liveness, checker: checker.into(), message: what.into(), at }
     }
@@ -76,48 +76,48 @@ impl fmt::Display for Violation {
     }
 }
 
-/// One thing that must hold, or somebody who only listens. Its first violation ends the run.
+/// An observer of a world, mostly one that checks an invariant. Its first violation ends the run.
 pub trait Checker<M: Machine> {
-    /// Its name in reports.
+    /// Name in reports.
     fn name(&self) -> &'static str;
 
-    /// Something happened.
+    /// Called for every observation.
     ///
     /// # Errors
-    /// If that must not be.
-    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation>;
+    /// The violation, if the observation is one.
+    fn observe(&mut self, context: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation>;
 
-    /// A machine was started, or handled an input and its outputs were taken.
+    /// Called after a machine was started, or handled an input and its outputs were drained.
     ///
     /// # Errors
-    /// If the machine must not be so.
-    fn after_input(&mut self, place: ObservationContext, machine: &M) -> Result<(), Violation> {
-        let _ = (place, machine);
+    /// The violation, if the state of the machine is one.
+    fn after_input(&mut self, context: ObservationContext, machine: &M) -> Result<(), Violation> {
+        let _ = (context, machine);
         Ok(())
     }
 
-    /// The run is over.
+    /// Called at the end of the run.
     ///
     /// # Errors
-    /// If the world must not end so.
+    /// The violation, if the final state of the world is one.
     fn at_end(&mut self, world: &World<M>) -> Result<(), Violation> {
         let _ = world;
         Ok(())
     }
 }
 
-/// A checker that its owner keeps, to read from it later.
+/// A checker that is shared, so that its owner can read its results after the run.
 impl<M: Machine, C: Checker<M>> Checker<M> for Rc<RefCell<C>> {
     fn name(&self) -> &'static str {
         self.borrow().name()
     }
 
-    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
-        self.borrow_mut().observe(place, seen)
+    fn observe(&mut self, context: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
+        self.borrow_mut().observe(context, seen)
     }
 
-    fn after_input(&mut self, place: ObservationContext, machine: &M) -> Result<(), Violation> {
-        self.borrow_mut().after_input(place, machine)
+    fn after_input(&mut self, context: ObservationContext, machine: &M) -> Result<(), Violation> {
+        self.borrow_mut().after_input(context, machine)
     }
 
     fn at_end(&mut self, world: &World<M>) -> Result<(), Violation> {

@@ -1,5 +1,5 @@
-//! What the world keeps of a connection: two ends, and what is between them. Knows neither nodes
-//! nor times of arrival.
+//! State of a simulated connection: its two ends, and the segments between them. The world adds the
+//! timing.
 
 use std::collections::VecDeque;
 
@@ -7,36 +7,36 @@ use gm_broadcast::{ConnectionId, Time};
 
 use crate::node::NodeIndex;
 
-/// A connection of the world. A place is used again, a generation is not.
+/// Key of a connection. Slots are reused; the generation distinguishes the connections of one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
-/// The end that dialled.
+/// Side of the end that dialled.
 pub(crate) const DIALLER: u8 = 0;
-/// The end that was dialled.
+/// Side of the end that accepted.
 pub(crate) const ACCEPTOR: u8 = 1;
 
-/// What travels between the two ends.
+/// A segment that travels between the two ends.
 #[derive(Debug)]
 pub(crate) enum Segment {
     Syn,
     SynAck,
-    /// Nothing listens there.
+    /// No process listens at the address.
     Refuse,
-    /// The dialler has the answer: the acceptor's program is told now.
+    /// The dialler has received the SYN-ACK; the acceptor's program learns of the connection now.
     Open,
     Data(Vec<u8>),
-    /// So many bytes were read.
+    /// This number of bytes was read.
     Ack(usize),
     Fin,
     Reset,
 }
 
 impl Segment {
-    /// Bytes of programs in it.
+    /// Number of payload bytes.
     pub(crate) const fn payload_length(&self) -> usize {
         match self {
             Segment::Data(bytes) => bytes.len(),
@@ -45,60 +45,62 @@ impl Segment {
     }
 }
 
-/// What a program knows of its end.
+/// State of an end, as its program sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndState {
-    /// It dialled, and was not answered.
+    /// Dialled, and not answered yet.
     Dialling,
-    /// It was not told of a connection that its kernel accepts.
+    /// Accepted by the kernel; the program does not know of it yet.
     Accepted,
     Open,
-    /// It is over for the program, or there is none any more.
+    /// Closed for the program, or the program has ended.
     Closed,
 }
 
-/// One end, and all that goes from it to the other.
+/// An end of a connection, and all segments from it to the other end.
 #[derive(Debug)]
 pub(crate) struct ConnEnd {
     pub(crate) node: NodeIndex,
-    /// Of which life of the node.
+    /// Incarnation of the node's process to which this end belongs.
     pub(crate) life: u32,
     pub(crate) link: ConnectionId,
     pub(crate) state: EndState,
-    /// The kernel of this end knows that the other is there.
+    /// Whether the kernel of this end has confirmation of the other end.
     pub(crate) established: bool,
-    /// The program closed it: what it had sent is still sent, what comes is thrown away.
+    /// Whether the program closed the end: bytes sent before are still delivered, received bytes
+    /// are discarded.
     pub(crate) closing: bool,
-    /// The slow reader's next read is in the queue.
+    /// Whether the next read of a slow reader is scheduled.
     pub(crate) reading: bool,
-    /// The other end's last word came, and waits until all before it is read.
+    /// Whether the other end's FIN or reset has arrived, and waits until all bytes before it are
+    /// read.
     pub(crate) fin_received: bool,
-    /// This end's last word is sent.
+    /// Whether this end has sent its FIN.
     pub(crate) fin_sent: bool,
-    /// Handed to the kernel, but outside the window.
+    /// Bytes accepted by the kernel that exceed the window.
     pub(crate) send_buffer: VecDeque<Vec<u8>>,
-    /// Bytes within the window.
+    /// Number of bytes sent and not acknowledged.
     pub(crate) window_used: usize,
-    /// First bytes that went for nothing, see `Tcp::warm`.
+    /// Number of first bytes sent without delay, see `TcpModel::pre_opened`.
     pub(crate) free_bytes: usize,
-    /// On its way, in the order of arrival.
+    /// Segments on their way, in order of arrival.
     pub(crate) in_flight: VecDeque<Segment>,
     pub(crate) last_arrival: Time,
-    /// What does not come through, to be tried again.
+    /// Segments held up by a fault; they are retransmitted.
     pub(crate) blocked: VecDeque<Segment>,
     pub(crate) blocked_since: Time,
     pub(crate) tries: u32,
-    /// Came here, but was not read: only while the reader is slow.
+    /// Bytes that arrived and were not read, which happens only with a slow reader.
     pub(crate) receive_buffer: VecDeque<u8>,
 }
 
 impl ConnEnd {
-    pub(crate) const fn new(node: NodeIndex, life: u32, link: ConnectionId, stage: EndState) -> ConnEnd {
+    pub(crate) const fn new(node: NodeIndex, life: u32, link: ConnectionId, state: EndState) -> ConnEnd {
         ConnEnd {
             node,
             life,
             link,
-            state: stage,
+            state,
             established: false,
             closing: false,
             reading: false,
@@ -116,17 +118,17 @@ impl ConnEnd {
         }
     }
 
-    /// Bytes that this end sent and nobody read.
+    /// Number of bytes sent by this end that the other end's kernel has not received.
     pub(crate) fn undelivered_bytes(&self) -> usize {
-        let wires = self.in_flight.iter().chain(&self.blocked).map(Segment::payload_length).sum::<usize>();
-        wires + self.send_buffer.iter().map(Vec::len).sum::<usize>()
+        let in_transit =
+            self.in_flight.iter().chain(&self.blocked).map(Segment::payload_length).sum::<usize>();
+        in_transit + self.send_buffer.iter().map(Vec::len).sum::<usize>()
     }
 }
 
-/// A connection.
 pub(crate) type Conn = [ConnEnd; 2];
 
-/// All connections of a world.
+/// The connections of a world.
 #[derive(Debug, Default)]
 pub(crate) struct ConnTable {
     slots: Vec<(u32, Option<Box<Conn>>)>,
@@ -139,9 +141,9 @@ impl ConnTable {
             self.slots.push((0, None));
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        let place = &mut self.slots[slot as usize];
-        place.1 = Some(Box::new(conn));
-        ConnKey { slot, generation: place.0 }
+        let slot_state = &mut self.slots[slot as usize];
+        slot_state.1 = Some(Box::new(conn));
+        ConnKey { slot, generation: slot_state.0 }
     }
 
     pub(crate) fn get(&mut self, key: ConnKey) -> Option<&mut Conn> {
@@ -160,12 +162,12 @@ impl ConnTable {
         Some(conn)
     }
 
-    /// Those that are there.
+    /// The open connections.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Conn> {
         self.slots.iter().filter_map(|(_, conn)| conn.as_deref())
     }
 
-    /// The keys of those that are there.
+    /// Keys of the open connections.
     pub(crate) fn keys(&self) -> Vec<ConnKey> {
         let there = |(slot, (generation, conn)): (u32, &(u32, Option<Box<Conn>>))| {
             conn.as_ref().map(|_| ConnKey { slot, generation: *generation })

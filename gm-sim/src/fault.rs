@@ -1,100 +1,100 @@
-//! The kinds of faults, by name, and how often each really happened. Knows not how one is done.
+//! Fault classes, and the count of each class in a run.
 
 use std::fmt;
 
-/// A kind of fault.
+/// Class of a fault. An occurrence counts when it has an effect, not when it is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum FaultClass {
-    /// A datagram vanished.
+    /// A datagram was lost.
     Loss,
-    /// A datagram came twice.
+    /// A datagram was delivered twice.
     Duplication,
-    /// A datagram came late.
+    /// A datagram was delayed.
     Reordering,
-    /// The end of a datagram was missing.
+    /// A datagram was truncated.
     Truncation,
-    /// One bit of a datagram was another.
+    /// A bit of a datagram was flipped.
     BitFlip,
-    /// A datagram was too long for the way, and vanished.
+    /// A datagram was longer than the path's MTU, and was lost.
     SmallMtu,
-    /// A datagram vanished on a way where none gets through, while connections work.
+    /// A datagram was lost on a path that carries connections but no datagrams.
     UdpBlocked,
-    /// A node did not hear a multicast.
+    /// A multicast did not reach a node.
     MulticastBlocked,
-    /// A datagram or bytes were held up on a way that is closed in one direction.
+    /// A datagram or segment was blocked on a path that is blocked in one direction.
     OneWay,
-    /// The same, where two sets of nodes are apart.
+    /// A datagram or segment was blocked between two sets of nodes.
     Partition,
-    /// The same, where the sets are apart and together by turns.
+    /// A datagram or segment was blocked between two sets of nodes that are separated and joined by
+    /// turns.
     FlipFlop,
-    /// A process died while its host lived.
+    /// A process died; its host lived on.
     Crash,
-    /// A process died and was started again at once or soon.
+    /// A process died and was started again soon.
     Restart,
-    /// A host died, or something of a connection did not come through because it was dead.
+    /// A host died, or a segment was lost because its host was dead.
     HostDeath,
-    /// Something came for a process that was paused.
+    /// An input was delayed because its process was paused.
     Pause,
     /// A dial was refused.
     DialRefused,
     /// A dial was not answered.
     DialSilent,
-    /// A connection ended at both sides, and what was on its way was lost.
+    /// A connection was reset at both ends, and the bytes in flight were lost.
     Reset,
-    /// Bytes of a connection were held up.
+    /// Bytes of a connection were blocked.
     Stall,
-    /// Bytes of a connection came in pieces.
+    /// Bytes of a connection arrived in several pieces.
     Chunking,
-    /// Bytes of a connection were not read at once.
+    /// Bytes of a connection were read late.
     SlowReader,
-    /// A node started with a key that nobody else has.
+    /// A node started with a key that no other node has.
     WrongKey,
-    /// Somebody without a key sent again what was recorded.
+    /// An outsider without the key replayed recorded traffic.
     OutsiderReplay,
-    /// Somebody without a key sent noise.
+    /// An outsider without the key sent random bytes.
     OutsiderGarbage,
-    /// Somebody without a key sent much.
+    /// An outsider without the key sent a flood.
     OutsiderFlood,
     /// A node's clock jumped ahead.
     ClockJump,
     /// A node's clock ran too fast or too slow.
     ClockDrift,
-    /// A process died and its disk was there when it was started again.
+    /// A process died and restarted with its disk.
     KeptDisk,
-    /// A process died, and was started with what its disk had held before.
+    /// A process died and restarted with an earlier state of its disk.
     StaleDisk,
-    /// A process died, and was started without what its disk had held.
+    /// A process died and restarted with an empty disk.
     LostDisk,
-    /// A process died while its disk was being written.
+    /// A process died during a disk write.
     TornWrite,
-    /// A process died, and its disk had not kept what it said was kept.
+    /// A process died, and its disk had lost writes that it had reported as synced.
     LostSync,
-    /// A disk refused what it was given.
+    /// A disk refused a write because it was full.
     FullDisk,
-    /// A disk took long.
+    /// A disk write took long.
     SlowDisk,
-    /// A second process said that it was a node.
+    /// A second process used a node's identity.
     IdentityClash,
-    /// A node was started elsewhere with the disk it had.
+    /// A node restarted under another address with its disk.
     AddressChange,
-    /// Every node was given another key to seal with, in steps.
+    /// Every node changed the sealing key, in steps.
     KeyRotation,
-    /// Most nodes joined at one time.
+    /// Most nodes joined at the same time.
     MassJoin,
-    /// Most members left at one time.
+    /// Most members left at the same time.
     MassLeave,
-    /// A member was forgotten that was up.
+    /// A live member was forgotten.
     ForgetLiving,
-    /// A member was forgotten that was dead.
+    /// A dead member was forgotten.
     ForgetDead,
-    /// Somebody who is told of changes took long to take them in.
+    /// A watcher was slow to read changes.
     SlowWatcher,
 }
 
 impl FaultClass {
-    /// All that a world does by itself: what happens to processes, hosts, clocks and what is
-    /// between them.
+    /// Classes that the world itself produces: of processes, hosts, clocks and the network.
     pub const ALL: [FaultClass; 27] = [
         FaultClass::Loss,
         FaultClass::Duplication,
@@ -125,8 +125,9 @@ impl FaultClass {
         FaultClass::ClockDrift,
     ];
 
-    /// Those that only whole nodes know: of disks, identities, keys, members and watchers. Whoever
-    /// drives such a world does them, and says so by [`World::happened`](crate::World::happened).
+    /// Classes that exist only with whole nodes: of disks, identities, keys, members and watchers.
+    /// The driver of such a world injects them, and counts them with
+    /// [`World::record_fault`](crate::World::record_fault).
     pub const OF_NODES: [FaultClass; 15] = [
         FaultClass::KeptDisk,
         FaultClass::StaleDisk,
@@ -145,15 +146,14 @@ impl FaultClass {
         FaultClass::SlowWatcher,
     ];
 
-    /// How many there are.
     const COUNT: usize = FaultClass::ALL.len() + FaultClass::OF_NODES.len();
 
-    /// Every one, in order.
+    /// Every class, in order.
     pub fn all() -> impl Iterator<Item = FaultClass> {
         FaultClass::ALL.into_iter().chain(FaultClass::OF_NODES)
     }
 
-    /// As tables and commands spell it.
+    /// Name in tables and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -202,7 +202,7 @@ impl FaultClass {
         }
     }
 
-    /// The class of that name.
+    /// The class with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<FaultClass> {
         FaultClass::all().find(|class| class.name() == name)
@@ -215,7 +215,7 @@ impl fmt::Display for FaultClass {
     }
 }
 
-/// How often each kind really happened in a run.
+/// The number of occurrences of each class in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultCounts([u64; FaultClass::COUNT]);
 
@@ -226,7 +226,7 @@ impl Default for FaultCounts {
 }
 
 impl FaultCounts {
-    /// How often that was.
+    /// Number of occurrences of a class.
     #[must_use]
     pub const fn get(&self, class: FaultClass) -> u64 {
         self.0[class as usize]
@@ -243,8 +243,8 @@ mod tests {
 
     #[test]
     fn all_are_listed_once_and_in_order() {
-        for (place, class) in FaultClass::all().enumerate() {
-            assert_eq!(class as usize, place);
+        for (index, class) in FaultClass::all().enumerate() {
+            assert_eq!(class as usize, index);
             assert_eq!(FaultClass::named(class.name()), Some(class));
         }
     }

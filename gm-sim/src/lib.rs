@@ -1,20 +1,24 @@
-//! Deterministic worlds in virtual time. Knows no protocol: machines are driven through their one
-//! trait.
+//! Deterministic simulator: a cluster of state machines in virtual time, with a faulty network. It
+//! runs any [`gm_broadcast::Machine`] and depends on no protocol.
 //!
-//! A run is a function of (seed, scenario). A [`World`] holds machines, a [`Network`] between them,
-//! and one queue of what is to happen. Faults are done to it at once or at a time ([`Action`]), or
-//! drawn from a seed ([`Schedule`]); what really happened is counted ([`FaultCounts`]), what
-//! machines handled is hashed ([`Trace`]), and who looks on ([`Checker`]) ends the run at the first
-//! [`Violation`]. A [`Campaign`] runs many seeds and tells which fault happened in how many.
+//! A run is a function of (seed, scenario). A [`World`] contains machines, a [`Network`] between
+//! them, and one queue of events. Faults are injected at once or at a given time ([`Action`]), or
+//! drawn from a seed ([`Schedule`]). The world counts the faults that had an effect
+//! ([`FaultCounts`]), hashes all inputs of the machines ([`Trace`]), and passes every observation
+//! to [`Checker`]s; the first [`Violation`] ends the run. A [`Campaign`] runs many seeds and
+//! reports in how many of them each fault occurred.
 //!
 //! ```
 //! use std::net::Ipv4Addr;
 //!
 //! use gm_broadcast::{Input, Machine, Output, Outputs, Time};
 //! use gm_clock::NetId;
-//! use gm_sim::{ScheduleBounds, ByteConservation, Campaign, FaultClass, Network, NodeIndex, Location, Run, Schedule, World};
+//! use gm_sim::{
+//!     ByteConservation, Campaign, FaultClass, Location, Network, NodeIndex, Run, Schedule,
+//!     ScheduleBounds, World,
+//! };
 //!
-//! /// Multicasts what it is told, and hands up what it hears.
+//! /// Multicasts the bytes of every command, and delivers the bytes of every datagram.
 //! #[derive(Debug, Default)]
 //! struct Toy(Outputs<Vec<u8>, ()>);
 //!
@@ -42,16 +46,23 @@
 //! }
 //!
 //! fn run(seed: u64) -> Run {
-//!     let place = |node: u8| {
+//!     let location = |node: u8| {
 //!         let id = NetId::new(Ipv4Addr::new(10, 0, 0, node + 1).into(), 29_999)?;
 //!         Ok(Location { id, island: 0, site: 0 })
 //!     };
-//!     let places: Vec<Location> = (0..4).map(place).collect::<Result<_, gm_clock::NetIdError>>().unwrap_or_default();
-//!     let mut world = World::new(seed, Network::default(), &places, |_birth| Toy::default());
+//!     let locations: Result<Vec<Location>, gm_clock::NetIdError> = (0..4).map(location).collect();
+//!     let locations = locations.unwrap_or_default();
+//!     let mut world = World::new(seed, Network::default(), &locations, |_start| Toy::default());
 //!     world.add_checker(ByteConservation::new());
 //!     world.start_all();
 //!     let second = |second: u64| Time::from_nanos(second * 1_000_000_000);
-//!     let bounds = ScheduleBounds { nodes: 4, start: second(1), heal_at: second(9), restart_dead: true, spared: vec![] };
+//!     let bounds = ScheduleBounds {
+//!         nodes: 4,
+//!         start: second(1),
+//!         heal_at: second(9),
+//!         restart_dead: true,
+//!         spared: vec![],
+//!     };
 //!     Schedule::draw(seed, &[FaultClass::Loss], &bounds).install(&mut world);
 //!     for at in 0..10 {
 //!         world.command_at(second(at), NodeIndex(0), vec![7; 100]);
@@ -71,7 +82,7 @@
 //! assert!(report.is_good(), "{report}");
 //! ```
 //!
-//! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (what is wrong where),
+//! Reading order: `node.rs`, `network.rs`, `fault.rs`, `active_faults.rs` (lasting faults),
 //! `conn.rs`, `observation.rs`, `world.rs` and the files below it; then `checker.rs`,
 //! `schedule.rs`, `trace.rs`, `campaign.rs`.
 

@@ -1,4 +1,4 @@
-//! What ways cost, and how the systems of the hosts behave, when nothing is wrong. Knows no faults.
+//! Cost model of a network without faults: paths between nodes, and TCP of the hosts' kernels.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use gm_broadcast::{LatencyClass, PathCost, PathCosts, Time};
 
 use crate::node::Location;
 
-/// A kind of way between two nodes.
+/// Cost of a path between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathProfile {
-    /// From the beginning of a send to that of the next one of the same node.
+    /// Time from the beginning of a send to that of the next send of the same node.
     pub gap: Duration,
-    /// From the beginning of a send to its arrival.
+    /// Time from the beginning of a send to its arrival.
     pub latency: Duration,
-    /// Added to each arrival: anything below it.
+    /// Upper bound of a random delay that is added to each arrival.
     pub jitter: Duration,
-    /// Bytes a second; 0 if as many as one likes. A frame keeps its sender busy, and comes later,
-    /// by its length over this.
+    /// Bandwidth in bytes per second; 0 means unlimited. The length of a frame divided by this
+    /// keeps the sender busy and delays the arrival.
     pub bytes_per_second: u64,
 }
 
 impl PathProfile {
-    /// No jitter, any number of bytes.
+    /// A profile without jitter and with unlimited bandwidth.
     #[must_use]
     pub const fn new(cost: PathCost) -> PathProfile {
         PathProfile { gap: cost.gap, latency: cost.latency, jitter: Duration::ZERO, bytes_per_second: 0 }
     }
 
-    /// How long so many bytes take besides.
+    /// Time to transmit this number of bytes, in addition to gap and latency.
     pub(crate) fn transmission_time(&self, bytes: usize) -> Duration {
         match self.bytes_per_second {
             0 => Duration::ZERO,
@@ -36,47 +36,48 @@ impl PathProfile {
     }
 }
 
-/// How the kernels' TCP behaves.
+/// Behaviour of the kernels' TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpModel {
-    /// Bytes that are on their way or unread, at most, per connection and direction; what is more
-    /// waits with the sender.
+    /// Maximum number of bytes in flight or unread, per connection and direction; further bytes
+    /// wait at the sender.
     pub window: usize,
-    /// After this a dial is silent.
+    /// Time until an unanswered dial fails.
     pub connect_timeout: Duration,
-    /// What does not come through is tried again after this, then after twice as long, and so on.
+    /// Time until the first retransmission; it doubles with each one.
     pub retry_min: Duration,
-    /// The longest time between two tries.
+    /// Maximum time between two retransmissions.
     pub retry_max: Duration,
-    /// Who has sent bytes that nobody took for so long gives the connection up.
+    /// Time without an acknowledgement of sent bytes after which the sender gives up the
+    /// connection.
     pub user_timeout: Duration,
-    /// Connections that the kernel of a paused process accepts.
+    /// Number of connections that the kernel of a paused process accepts.
     pub backlog: usize,
-    /// Whether connections are as if they had been made before: the handshake, and so many first
-    /// bytes of each end (what a protocol opens with), take no time and keep nobody busy. Nothing:
-    /// all takes its time.
+    /// If set, connections behave as if they had been opened before: the handshake and this number
+    /// of first bytes of each end (the protocol's opening) take no time and keep no node busy. If
+    /// not, everything takes its time.
     pub pre_opened: Option<usize>,
 }
 
 /// A network without faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Within an island, multicast and TCP.
+    /// Paths within an island, by multicast and TCP.
     pub island: PathProfile,
-    /// Between islands of a site.
+    /// Paths between islands of one site.
     pub lan: PathProfile,
-    /// Between sites.
+    /// Paths between sites.
     pub wan: PathProfile,
-    /// Bytes of a datagram, at most; longer ones vanish.
+    /// Maximum length of a datagram in bytes; longer ones are lost.
     pub mtu: usize,
-    /// Bytes of datagrams that wait for a paused process, at most; what comes besides is lost.
+    /// Maximum number of datagram bytes that wait for a paused process; further datagrams are lost.
     pub udp_buffer: usize,
-    /// Connections.
+    /// Behaviour of connections.
     pub tcp: TcpModel,
 }
 
 impl Network {
-    /// Ways that cost what a plan thinks they cost.
+    /// A network whose paths cost exactly what a broadcast plan assumes.
     #[must_use]
     pub const fn new(classes: &PathCosts) -> Network {
         Network {
@@ -97,7 +98,7 @@ impl Network {
         }
     }
 
-    /// The class of a way. A node's way to itself is one within its island.
+    /// Latency class of a path. The path of a node to itself is one within its island.
     #[must_use]
     pub const fn class(from: &Location, to: &Location) -> LatencyClass {
         if from.island == to.island {
@@ -109,7 +110,7 @@ impl Network {
         }
     }
 
-    /// What it costs.
+    /// Cost of a path of this class.
     #[must_use]
     pub const fn path(&self, class: LatencyClass) -> &PathProfile {
         match class {
@@ -126,9 +127,9 @@ impl Default for Network {
     }
 }
 
-/// A send that begins not before `now`: when it begins, and until when its sender is busy.
-pub(crate) fn schedule_send(busy_until: &mut Time, now: Time, way: &PathProfile, bytes: usize) -> Time {
+/// Time at which a send begins, not before `now`; updates the time until which its sender is busy.
+pub(crate) fn schedule_send(busy_until: &mut Time, now: Time, path: &PathProfile, bytes: usize) -> Time {
     let begin = now.max(*busy_until);
-    *busy_until = begin + way.gap + way.transmission_time(bytes);
+    *busy_until = begin + path.gap + path.transmission_time(bytes);
     begin
 }

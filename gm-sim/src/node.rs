@@ -1,5 +1,4 @@
-//! What the world keeps of a node, as little as can be: worlds have a hundred thousand of them.
-//! Knows nothing of the network.
+//! State of one node in the world, kept small because worlds have up to a hundred thousand nodes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -10,12 +9,12 @@ use gm_clock::NetId;
 
 use crate::conn::{ConnKey, Segment};
 
-/// A node's place in its world, from 0.
+/// Index of a node in its world, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeIndex(pub u32);
 
 impl NodeIndex {
-    /// The stranger who is no node: see `outsider.rs`.
+    /// The outsider, which is not a node: see `outsider.rs`.
     pub(crate) const OUTSIDER: NodeIndex = NodeIndex(u32::MAX);
 
     pub(crate) const fn index(self) -> usize {
@@ -29,66 +28,66 @@ impl fmt::Display for NodeIndex {
     }
 }
 
-/// Where a node stands.
+/// Location of a node in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// Its identity and address; no other node of the world has it.
+    /// Identity and address, unique in the world.
     pub id: NetId,
-    /// Nodes of one number hear each other's multicast.
+    /// Nodes with the same number receive each other's multicast.
     pub island: u32,
-    /// Nodes of one number, but of different islands, are a LAN apart; all others a WAN.
+    /// Islands with the same number are connected by a LAN, all others by a WAN.
     pub site: u32,
 }
 
-/// What the factory makes a machine of.
+/// Argument of the factory that makes a machine.
 #[derive(Clone, Copy, Debug)]
 pub struct StartContext {
-    /// Who.
+    /// Index of the node.
     pub node: NodeIndex,
-    /// Where.
+    /// Location of the node.
     pub location: Location,
-    /// How often the node was started before.
+    /// Number of earlier starts of the node.
     pub restarts: u32,
-    /// All the machine's chance; another one at every start.
+    /// Seed of the machine's random numbers, different at every start.
     pub seed: [u8; 32],
-    /// By the node's own clock.
+    /// Time of the node's own clock.
     pub now: Time,
-    /// What [`World::set_param`](crate::World::set_param) said last; 0 at first.
+    /// Last value of [`World::set_param`](crate::World::set_param); 0 initially.
     pub param: u64,
-    /// Whether this start is one of a fault: the machine has to seal with a key that nobody else
+    /// Whether the start is part of a fault: the machine must seal with a key that no other node
     /// has.
     pub wrong_key: bool,
 }
 
-/// A machine, and what of the world is about it alone.
+/// A machine, with the state of the world that concerns it alone.
 #[derive(Debug)]
 pub(crate) struct NodeState<M: Machine> {
-    /// Nothing while the process is dead.
+    /// `None` while the process is dead.
     pub(crate) machine: Option<M>,
     pub(crate) location: Location,
     pub(crate) param: u64,
-    /// Its sends go one after the other: the next not before this.
+    /// The earliest time of the next send: sends of a node are serialized.
     pub(crate) busy_until: Time,
-    /// The time of the wake in the queue that counts; others are stale.
+    /// Time of the valid wake in the queue; all others are stale.
     pub(crate) next_wake: Time,
-    /// Starts so far: what is of an earlier life is not of this one.
+    /// Number of starts so far; connections of earlier ones are stale.
     pub(crate) life: u32,
-    /// Connections that were accepted so far.
+    /// Number of connections accepted so far.
     pub(crate) accepted: u64,
     pub(crate) conns: BTreeMap<ConnectionId, (ConnKey, u8)>,
-    /// The host answers, if only with a refusal.
+    /// Whether the host is up; it refuses dials if the process is dead.
     pub(crate) host_up: bool,
     pub(crate) wrong_key: bool,
     pub(crate) clock: Option<Box<SkewedClock>>,
-    /// There while it is paused.
+    /// `Some` while the process is paused.
     pub(crate) paused: Option<Box<PausedInputs<M::Command>>>,
 }
 
 impl<M: Machine> NodeState<M> {
-    pub(crate) const fn new(place: Location) -> NodeState<M> {
+    pub(crate) const fn new(location: Location) -> NodeState<M> {
         NodeState {
             machine: None,
-            location: place,
+            location: location,
             param: 0,
             busy_until: Time::ZERO,
             next_wake: Time::NEVER,
@@ -102,28 +101,28 @@ impl<M: Machine> NodeState<M> {
         }
     }
 
-    /// What its clock shows at a time of the world.
+    /// Time of the node's clock at a time of the world.
     pub(crate) fn local_time(&self, now: Time) -> Time {
         self.clock.as_ref().map_or(now, |clock| clock.to_local(now))
     }
 
-    /// When its clock will show that.
+    /// Time of the world at which the node's clock will show this time.
     pub(crate) fn world_time(&self, local: Time) -> Time {
         self.clock.as_ref().map_or(local, |clock| clock.to_world(local))
     }
 }
 
-/// What waits while a process is paused; its kernel still takes what comes.
+/// Inputs that wait while a process is paused; its kernel still receives.
 #[derive(Debug)]
 pub(crate) struct PausedInputs<C> {
     pub(crate) queue: VecDeque<PendingInput<C>>,
-    /// Bytes of datagrams among them.
+    /// Number of datagram bytes among them.
     pub(crate) datagram_bytes: usize,
-    /// Connections that its kernel accepted meanwhile.
+    /// Number of connections that the kernel accepted during the pause.
     pub(crate) accepted: usize,
 }
 
-/// One thing that waits.
+/// An input that waits for a paused process.
 #[derive(Debug)]
 pub(crate) enum PendingInput<C> {
     Input(Input<C>),
@@ -137,13 +136,13 @@ impl<C> PausedInputs<C> {
     }
 }
 
-/// A clock that is not the world's: it never runs back.
+/// A clock that differs from the world's and never runs back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SkewedClock {
-    /// From here on, of the world's time and its own.
+    /// Time of the world, and of this clock, from which the rate applies.
     world: Time,
     local: Time,
-    /// Parts in 10^9 that it is too fast.
+    /// Drift in parts per 10^9; positive if the clock is too fast.
     drift: i32,
 }
 
@@ -165,7 +164,7 @@ impl SkewedClock {
         self.world + nanos((local.since(self.local).as_nanos() * BILLION).div_ceil(self.rate()))
     }
 
-    /// The clock that shows `ahead` more than this one from now on, and drifts so.
+    /// A clock that from now on shows `ahead` more than this one, and has this drift.
     pub(crate) fn changed(self, now: Time, ahead: Duration, drift: Option<i32>) -> SkewedClock {
         SkewedClock { world: now, local: self.to_local(now) + ahead, drift: drift.unwrap_or(self.drift) }
     }

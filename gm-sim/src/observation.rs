@@ -1,4 +1,4 @@
-//! What happens in a world, as watchers see it. Knows not what is made of it.
+//! Observations: the events in a world, as checkers receive them.
 
 use gm_broadcast::{ConnectionId, Input, Machine};
 use gm_clock::NetId;
@@ -6,23 +6,23 @@ use gm_clock::NetId;
 use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 
-/// How bytes travel.
+/// Kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TrafficKind {
-    /// As a datagram to the island.
+    /// Datagram to an island.
     Multicast,
-    /// As a datagram to one.
+    /// Datagram to one node.
     Datagram,
-    /// On a connection.
+    /// Bytes on a connection.
     Stream,
 }
 
 impl TrafficKind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [TrafficKind; 3] = [TrafficKind::Multicast, TrafficKind::Datagram, TrafficKind::Stream];
 
-    /// As tables spell it.
+    /// Name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,99 +33,100 @@ impl TrafficKind {
     }
 }
 
-/// One thing that happened at a node.
+/// An event at a node.
 #[derive(Debug)]
 pub enum Observation<'a, M: Machine> {
-    /// The machine is about to handle this.
+    /// The machine is about to handle this input.
     Input(&'a Input<M::Command>),
-    /// It handed something to its owner.
+    /// The machine delivered a message to its owner.
     Delivered(&'a M::Delivery),
-    /// It told its owner something.
+    /// The machine reported an event to its owner.
     Event(&'a M::Event),
-    /// It sent bytes. Of a multicast, so many copies go out; of the others one.
+    /// The machine sent bytes.
     Sent {
-        /// How.
+        /// Kind of traffic.
         flow: TrafficKind,
-        /// To whom, if to one of this world.
+        /// Receiver, if it is a single node of this world.
         to: Option<NodeIndex>,
-        /// On which connection, if on one.
+        /// Connection, if it was sent on one.
         link: Option<ConnectionId>,
-        /// Receivers.
+        /// Number of receivers: of a multicast the other nodes of the island, else one.
         copies: usize,
-        /// What.
+        /// The bytes, sealed.
         bytes: &'a [u8],
     },
-    /// It dials.
+    /// The machine dialled.
     Dialled {
-        /// Its number.
+        /// Number of the connection.
         link: ConnectionId,
-        /// To whom.
+        /// Address.
         to: NetId,
     },
-    /// It closes.
+    /// The machine closed a connection.
     Closed {
-        /// Its number.
+        /// Number of the connection.
         link: ConnectionId,
     },
-    /// Bytes that were sent to it reached it (seen just before the input).
+    /// Bytes that were sent to the node arrived; seen just before the input.
     Arrived {
-        /// How.
+        /// Kind of traffic.
         flow: TrafficKind,
-        /// How many bytes.
+        /// Number of bytes.
         length: usize,
     },
-    /// Bytes that were sent to it will not reach it.
+    /// Bytes that were sent to the node are lost.
     Lost {
-        /// How.
+        /// Kind of traffic.
         flow: TrafficKind,
-        /// How many bytes.
+        /// Number of bytes.
         length: usize,
     },
-    /// Bytes are on their way to it that no machine sent: a copy of a datagram, or an outsider's.
+    /// Bytes that no machine sent are on their way to the node: a duplicated datagram, or an
+    /// outsider's.
     Added {
-        /// How.
+        /// Kind of traffic.
         flow: TrafficKind,
-        /// How many bytes.
+        /// Number of bytes.
         length: usize,
     },
-    /// A machine was started.
+    /// The node's machine was started.
     Started {
-        /// How often before.
+        /// Number of earlier starts.
         restarts: u32,
     },
-    /// Its process ended.
+    /// The process ended.
     Ended,
-    /// Its process was paused.
+    /// The process was paused.
     Paused,
-    /// Its process goes on.
+    /// The process was resumed.
     Resumed,
-    /// A fault really happened to it, or to what was sent to it.
+    /// A fault had an effect on the node, or on bytes sent to it.
     Fault(FaultClass),
 }
 
-/// What went one way in a whole run.
+/// Traffic of one kind in a whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrafficStats {
-    /// Frames, datagrams or sends that machines made; a multicast is one.
+    /// Number of frames, datagrams or sends that machines made; a multicast counts once.
     pub sent: u64,
-    /// Their bytes; a multicast's once.
+    /// Number of their bytes; a multicast's count once.
     pub sent_bytes: u64,
-    /// Inputs that came of it.
+    /// Number of inputs that resulted.
     pub arrived: u64,
-    /// Their bytes.
+    /// Number of their bytes.
     pub arrived_bytes: u64,
-    /// Datagrams and pieces that were lost.
+    /// Number of lost datagrams and pieces.
     pub lost: u64,
-    /// Their bytes.
+    /// Number of their bytes.
     pub lost_bytes: u64,
 }
 
-/// What went each way in a whole run.
+/// Traffic of all kinds in a whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic([TrafficStats; 3]);
 
 impl Traffic {
-    /// What went that way.
+    /// Traffic of one kind.
     #[must_use]
     pub const fn get(&self, flow: TrafficKind) -> &TrafficStats {
         &self.0[flow as usize]
@@ -153,12 +154,12 @@ impl Traffic {
     }
 }
 
-/// Where a watcher is told of it.
+/// Time and node of an observation.
 #[derive(Clone, Copy, Debug)]
 pub struct ObservationContext {
-    /// When.
+    /// Virtual time.
     pub at: gm_broadcast::Time,
-    /// At which node; `outsider` for what is lost of a connection that is gone, or of an
+    /// The node; `outsider` for lost bytes of a connection that no longer exists, or of the
     /// outsider's.
     pub node: NodeIndex,
 }

@@ -1,12 +1,12 @@
-//! What is to happen, by (time, sequence). Knows not what an entry does.
+//! Event queue, ordered by (time, sequence number).
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use gm_broadcast::Time;
 
-/// A heap in which what is due first comes first, and of what is due together what was put in
-/// first.
+/// A heap that returns the entry with the earliest time, and among equal times the one that was
+/// added first.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,
@@ -38,7 +38,7 @@ impl<T> Queue<T> {
         self.heap.pop().map(|entry| (entry.at, entry.value))
     }
 
-    /// In no order: for sums only.
+    /// Entries in undefined order: for sums only.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.heap.iter().map(|entry| &entry.value)
     }
@@ -59,7 +59,7 @@ impl<T> PartialOrd for Entry<T> {
 }
 
 impl<T> Ord for Entry<T> {
-    /// Turned round: the heap's greatest is the first.
+    /// Reversed, because the heap returns its greatest entry.
     fn cmp(&self, other: &Entry<T>) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }

@@ -1,4 +1,4 @@
-//! A timetable of faults, drawn from a seed. Knows no protocol, and not what a fault does.
+//! Fault schedules, drawn from a seed.
 
 use std::time::Duration;
 
@@ -9,41 +9,41 @@ use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 use crate::world::{Action, Attack, World, derive_seed};
 
-/// Within what a timetable is drawn.
+/// Limits within which a schedule is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleBounds {
-    /// Nodes of the world.
+    /// Number of nodes in the world.
     pub nodes: u32,
-    /// No fault before this.
+    /// Time of the first fault.
     pub start: Time,
-    /// No fault any more from here on.
+    /// Time at which all faults end.
     pub heal_at: Time,
-    /// Whether the dead are started then.
+    /// Whether dead nodes are started at that time.
     pub restart_dead: bool,
-    /// Who neither dies nor is paused, and keeps key and clock.
+    /// Nodes that do not die, are not paused, and keep their key and clock.
     pub spared: Vec<NodeIndex>,
 }
 
-/// What is done to a world, and when.
+/// Actions on a world, with their times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// In order of time.
+    /// The actions, in order of time.
     pub actions: Vec<(Time, Action)>,
 }
 
-/// Times that a kind of fault is drawn, at most.
+/// Maximum number of times that a fault class is drawn.
 const MAX_REPEATS: u64 = 3;
-/// Tricks of an outsider at each of them, at most.
+/// Maximum number of attacks of the outsider each time.
 const MAX_ATTACKS: u64 = 8;
 
 impl Schedule {
-    /// Each of these kinds, one to three times each, somewhere within the bounds. The same seed,
-    /// the same timetable.
+    /// Draws each of these classes one to three times within the bounds. Equal seeds give equal
+    /// schedules.
     #[must_use]
     pub fn draw(seed: u64, classes: &[FaultClass], bounds: &ScheduleBounds) -> Schedule {
         let mut actions = Vec::new();
         for class in classes {
-            // Of its own for each kind: a kind more does not move the others.
+            // A generator for each class, so that an added class does not change the others.
             let rng = Rng::new(derive_seed(seed, u64::MAX, *class as u64));
             FaultDraw { rng, class: *class, bounds, actions: &mut actions }.all();
         }
@@ -52,14 +52,14 @@ impl Schedule {
         Schedule { actions }
     }
 
-    /// Some of these kinds, each with a chance of `parts` in `of`, in their order.
+    /// Selects some of these classes, each with a probability of `parts` in `of`, in their order.
     #[must_use]
     pub fn choose(seed: u64, classes: &[FaultClass], parts: u64, of: u64) -> Vec<FaultClass> {
         let mut rng = Rng::new(derive_seed(seed, u64::MAX, u64::MAX));
         classes.iter().copied().filter(|_| rng.ratio(parts, of)).collect()
     }
 
-    /// Puts it into a world.
+    /// Adds all actions to a world.
     pub fn install<M: Machine>(&self, world: &mut World<M>) {
         for (at, action) in &self.actions {
             world.apply_at(*at, action.clone());
@@ -106,8 +106,8 @@ impl FaultDraw<'_> {
                 self.push_fault(from, until, random_scope, Effect::Udp(Rates { flip: rate, ..rates }))
             }
             FaultClass::SmallMtu => {
-                let most = self.rng.index(577);
-                self.push_fault(from, until, random_scope, Effect::Mtu(most));
+                let max = self.rng.index(577);
+                self.push_fault(from, until, random_scope, Effect::Mtu(max));
             }
             FaultClass::UdpBlocked => {
                 // A firewall may drop datagrams in one direction only.
@@ -149,7 +149,7 @@ impl FaultDraw<'_> {
         }
     }
 
-    /// What happens to a node that is not spared.
+    /// A fault of a node that is not spared.
     fn node_fault(&mut self, from: Time, until: Time) {
         let Some(node) = self.victim() else { return };
         let action = match self.class {
@@ -196,13 +196,13 @@ impl FaultDraw<'_> {
         self.actions.push((from, Action::BeginFault(fault, until)));
     }
 
-    /// Everywhere, or around one node.
+    /// Every path, or those from and to one node.
     fn random_scope(&mut self) -> Scope {
         let node = NodeIndex(u32::try_from(self.rng.below(u64::from(self.bounds.nodes))).unwrap_or(0));
         if self.rng.ratio(2, 3) { Scope::ALL } else { Scope::around(node) }
     }
 
-    /// Two sets of nodes, neither empty if there are two nodes.
+    /// Two sets of nodes, both non-empty if there are at least two nodes.
     fn random_partition(&mut self) -> Scope {
         let mut nodes: Vec<NodeIndex> = (0..self.bounds.nodes).map(NodeIndex).collect();
         self.rng.shuffle(&mut nodes);
@@ -219,16 +219,16 @@ impl FaultDraw<'_> {
         nodes.get(self.rng.index(nodes.len())).copied()
     }
 
-    fn rate(&mut self, least: u32, most: u32) -> u32 {
-        self.number(least, most)
+    fn rate(&mut self, min: u32, max: u32) -> u32 {
+        self.number(min, max)
     }
 
-    fn number(&mut self, least: u32, most: u32) -> u32 {
-        least + u32::try_from(self.rng.below(u64::from(most - least) + 1)).unwrap_or(0)
+    fn number(&mut self, min: u32, max: u32) -> u32 {
+        min + u32::try_from(self.rng.below(u64::from(max - min) + 1)).unwrap_or(0)
     }
 
-    /// Of so many milliseconds.
-    fn duration(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(least + self.rng.below(most - least + 1))
+    /// A random duration between these numbers of milliseconds.
+    fn duration(&mut self, min: u64, max: u64) -> Duration {
+        Duration::from_millis(min + self.rng.below(max - min + 1))
     }
 }

@@ -1,5 +1,5 @@
-//! One number for all that came to machines, in order: equal seeds have equal traces, whatever the
-//! build. Knows no protocol.
+//! Trace: a hash over all inputs of all machines, in order. Equal seeds have equal traces in every
+//! build.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -8,25 +8,25 @@ use gm_broadcast::{DialFailure, Input, Time, Via};
 
 use crate::node::NodeIndex;
 
-/// FNV-1a (Fowler, Noll, Vo; 64 bits), taken over words of 8 bytes instead of bytes and with its
-/// top half folded in, for speed.
+/// FNV-1a (Fowler, Noll and Vo; 64 bits), computed over words of 8 bytes instead of single bytes,
+/// and with its upper half folded in, for speed.
 #[derive(Clone, Copy, Debug)]
 pub struct WordHasher(u64);
 
 impl WordHasher {
-    /// Of nothing yet.
+    /// The hash of no input.
     #[must_use]
     pub const fn new() -> WordHasher {
         WordHasher(0xcbf2_9ce4_8422_2325)
     }
 
-    /// Takes one number.
+    /// Adds a number.
     pub const fn number(&mut self, number: u64) {
         let mixed = (self.0 ^ number).wrapping_mul(0x0000_0100_0000_01b3);
         self.0 = mixed ^ mixed >> 32;
     }
 
-    /// Takes bytes and their length.
+    /// Adds bytes and their length.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         let (words, rest) = bytes.as_chunks::<8>();
@@ -38,7 +38,7 @@ impl WordHasher {
         self.number(u64::from_le_bytes(last));
     }
 
-    /// The hash of all that was taken.
+    /// The hash of everything added so far.
     #[must_use]
     pub const fn value(self) -> u64 {
         self.0
@@ -65,7 +65,7 @@ impl Hasher for WordHasher {
     }
 }
 
-/// Everything that machines handled.
+/// The inputs of all machines.
 #[derive(Debug, Default)]
 pub struct Trace {
     hash: WordHasher,
@@ -75,26 +75,26 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The hash of all inputs so far: (time, node, kind, link, length, bytes) of each.
+    /// Hash of all inputs so far: (time, node, kind, link, length, bytes) of each.
     #[must_use]
     pub const fn hash(&self) -> u64 {
         self.hash.value()
     }
 
-    /// How many there were.
+    /// Number of inputs.
     #[must_use]
     pub const fn inputs(&self) -> u64 {
         self.inputs
     }
 
-    /// Keeps the last `lines` as text from now on: 0 for none, `usize::MAX` for all.
+    /// Keeps the last `lines` lines as text from now on: 0 for none, `usize::MAX` for all.
     pub fn keep(&mut self, lines: usize) {
         self.keep = lines;
         self.trim();
     }
 
-    /// The text that was kept, a line for each input: time in seconds, node, kind, link, length,
-    /// hash of the bytes.
+    /// The lines kept, one for each input: time in seconds, node, kind, link, length, hash of the
+    /// bytes.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
@@ -105,7 +105,7 @@ impl Trace {
         }
     }
 
-    /// Something besides inputs, for readers only.
+    /// Adds a line that is not an input, for readers only; it does not enter the hash.
     pub(crate) fn note(&mut self, at: Time, node: NodeIndex, text: impl FnOnce() -> String) {
         if self.keep > 0 {
             self.lines.push_back(format!("{at} {node} * {}", text()));

@@ -1,9 +1,9 @@
-//! A world: machines, what is between them, and one queue of what is to happen. Knows no protocol.
+//! A simulated cluster: machines, the network between them, and one queue of events.
 //!
-//! Reading order: this file; `world/drive.rs` (a machine is given an input), `world/udp.rs`; of
-//! connections `world/dial.rs`, `world/tcp.rs`, `world/read.rs`, `world/close.rs` and
-//! `world/segment.rs` (what travels between the ends); `world/lifecycle.rs` (nodes die and return),
-//! `world/action.rs`, `world/outsider.rs`, `world/summary.rs`.
+//! Reading order: this file; `world/drive.rs` (input to a machine, and its outputs),
+//! `world/udp.rs`; for connections `world/dial.rs`, `world/tcp.rs`, `world/read.rs`,
+//! `world/close.rs` and `world/segment.rs` (segments between the ends); `world/lifecycle.rs` (nodes
+//! die and return), `world/action.rs`, `world/outsider.rs`, `world/summary.rs`.
 
 mod action;
 mod close;
@@ -40,8 +40,8 @@ use crate::trace::{Trace, WordHasher};
 use outsider::Outsider;
 use udp::Packet;
 
-/// Machines in virtual time. A run is a function of the seed, the places, the network, the factory
-/// and what the owner does.
+/// State machines in virtual time. A run is a function of the seed, the locations, the network, the
+/// factory and the calls of the owner.
 pub struct World<M: Machine> {
     now: Time,
     queue: Queue<ScheduledEvent<M::Command>>,
@@ -55,7 +55,7 @@ pub struct World<M: Machine> {
     conns: ConnTable,
     factory: Box<dyn FnMut(&StartContext) -> M>,
     seed: u64,
-    /// For what happens to datagrams, to connections, and to clocks.
+    /// Generators for datagrams, connections, and clocks and starts.
     udp_rng: Rng,
     tcp_rng: Rng,
     world_rng: Rng,
@@ -66,16 +66,16 @@ pub struct World<M: Machine> {
     tally: FaultCounts,
     traffic: Traffic,
     events: u64,
-    /// Wakes of one node at one time, one after the other.
+    /// Consecutive wakes of one node at one time, to detect an endless loop.
     repeated_wakes: (Time, NodeIndex, u32),
 }
 
-/// One thing that is to happen.
+/// A scheduled event.
 #[derive(Debug)]
 enum ScheduledEvent<C> {
     Wake(NodeIndex),
     Packet(NodeIndex, Rc<Packet>),
-    /// What this end sent first comes to the other.
+    /// The first segment in flight from this end reaches the other end.
     Arrive(ConnKey, u8),
     Retry(ConnKey, u8),
     DialTimeout(ConnKey),
@@ -86,19 +86,19 @@ enum ScheduledEvent<C> {
 }
 
 impl<M: Machine> World<M> {
-    /// A world at [`Time::ZERO`] in which no node is started. Of two places of one id, the second
-    /// is reached by nobody.
+    /// A world at [`Time::ZERO`] in which no node is started. If two locations have the same id,
+    /// the second one is unreachable.
     pub fn new(
         seed: u64,
         network: Network,
-        places: &[Location],
+        locations: &[Location],
         factory: impl FnMut(&StartContext) -> M + 'static,
     ) -> World<M> {
         let mut rng = Rng::new(derive_seed(seed, 0, 0));
         let mut world = World {
             now: Time::ZERO,
             queue: Queue::new(),
-            nodes: places.iter().copied().map(NodeState::new).collect(),
+            nodes: locations.iter().copied().map(NodeState::new).collect(),
             by_id: Vec::new(),
             by_island: Vec::new(),
             network,
@@ -118,30 +118,29 @@ impl<M: Machine> World<M> {
             events: 0,
             repeated_wakes: (Time::ZERO, NodeIndex(0), 0),
         };
-        world.by_id = world.indices().map(|node| (places[node.index()].id, node)).collect();
+        world.by_id = world.indices().map(|node| (locations[node.index()].id, node)).collect();
         world.by_id.sort_unstable();
-        world.by_island = world.indices().map(|node| (places[node.index()].island, node)).collect();
+        world.by_island = world.indices().map(|node| (locations[node.index()].island, node)).collect();
         world.by_island.sort_unstable();
         world
     }
 
-    /// Adds somebody who looks; before the nodes are started, if it is to see that.
+    /// Adds a checker. It observes starts only if it is added before them.
     pub fn add_checker(&mut self, checker: impl Checker<M> + 'static) {
         self.checkers.push(Box::new(checker));
     }
 
-    /// Gives a command now. A node whose process is dead does not hear it.
+    /// Passes a command to a node's machine now. A node whose process is dead ignores it.
     pub fn command(&mut self, node: NodeIndex, command: M::Command) {
         self.deliver_input(node, gm_broadcast::Input::Command(command));
     }
 
-    /// Gives a command later.
+    /// Passes a command at a later time.
     pub fn command_at(&mut self, at: Time, node: NodeIndex, command: M::Command) {
         self.queue.push(at.max(self.now), ScheduledEvent::Command(node, Box::new(command)));
     }
 
-    /// Lets the next thing happen; says whether there was one. Nothing happens any more after a
-    /// violation.
+    /// Processes the next event; returns whether there was one. After a violation there is none.
     pub fn step(&mut self) -> bool {
         if self.violation.is_some() {
             return false;
@@ -163,7 +162,8 @@ impl<M: Machine> World<M> {
         true
     }
 
-    /// Lets everything happen that is due up to then, and then it is then. Stops at a violation.
+    /// Processes all events up to and including `until`, and advances the time to it. Stops at a
+    /// violation.
     pub fn run_until(&mut self, until: Time) {
         while self.queue.next_time().is_some_and(|next| next <= until) && self.step() {}
         if self.violation.is_none() {
@@ -171,15 +171,15 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// The same, for so long.
+    /// Processes all events of this duration, see [`World::run_until`].
     pub fn run_for(&mut self, time: Duration) {
         self.run_until(self.now + time);
     }
 
-    /// Lets things happen for as long as that holds, asked before each of them, but not beyond
-    /// `until`; says whether it ended because it no longer held.
-    pub fn run_while(&mut self, until: Time, mut goes_on: impl FnMut(&World<M>) -> bool) -> bool {
-        while goes_on(self) {
+    /// Processes events up to `until` while the condition holds, which is evaluated before each
+    /// event. Returns whether it ended because the condition no longer held.
+    pub fn run_while(&mut self, until: Time, mut condition: impl FnMut(&World<M>) -> bool) -> bool {
+        while condition(self) {
             if self.queue.next_time().is_none_or(|next| next > until) || !self.step() {
                 return false;
             }
@@ -187,7 +187,7 @@ impl<M: Machine> World<M> {
         true
     }
 
-    /// The world's time.
+    /// Virtual time.
     #[must_use]
     pub const fn now(&self) -> Time {
         self.now
@@ -204,26 +204,26 @@ impl<M: Machine> World<M> {
         self.nodes.get(node.index())?.machine.as_ref()
     }
 
-    /// Where a node stands, if there is one.
+    /// Location of a node, if it exists.
     #[must_use]
     pub fn location(&self, node: NodeIndex) -> Option<&Location> {
         self.nodes.get(node.index()).map(|node| &node.location)
     }
 
-    /// Who is reached there.
+    /// The node that is reached at this address.
     #[must_use]
     pub fn find(&self, id: NetId) -> Option<NodeIndex> {
         let at = self.by_id.partition_point(|(other, _)| *other < id);
         self.by_id.get(at).filter(|(other, _)| *other == id).map(|(_, node)| *node)
     }
 
-    /// Connections that are not over at both ends.
+    /// Number of connections that are open at one end at least.
     #[must_use]
     pub fn links(&self) -> usize {
         self.conns.len()
     }
 
-    /// What is wrong, if something is: the first violation.
+    /// The first violation, if there was one.
     #[must_use]
     pub const fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
@@ -242,17 +242,17 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Puts a line into the text of the trace, if that is kept: it does not change the hash.
+    /// Adds a line to the text of the trace, if it is kept; the hash does not change.
     pub fn note(&mut self, node: NodeIndex, text: impl FnOnce() -> String) {
         self.trace.note(self.now, node, text);
     }
 
-    /// Notes that a fault really happened to a node, which whoever drives the world did to it.
+    /// Counts a fault that the driver of the world injected into a node.
     pub fn record_fault(&mut self, node: NodeIndex, class: FaultClass) {
         self.fault_happened(node, class);
     }
 
-    /// A fault really happened.
+    /// Counts a fault that had an effect, and reports it to the checkers.
     fn fault_happened(&mut self, node: NodeIndex, class: FaultClass) {
         self.tally.add(class);
         self.trace.note(self.now, node, || class.name().to_owned());
@@ -266,14 +266,13 @@ impl<M: Machine> fmt::Debug for World<M> {
     }
 }
 
-/// A seed of 32 bytes from a number of the world, one of the concern and one of the time it was
-/// needed.
+/// A seed of 32 bytes from the world's seed, a number for the purpose, and a count.
 #[must_use]
 pub fn derive_seed(seed: u64, concern: u64, count: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
-    for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
+    for (index, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
         let mut mixer = WordHasher::new();
-        for number in [seed, concern, count, place, seed] {
+        for number in [seed, concern, count, index, seed] {
             mixer.number(number);
             mixer.number(number.rotate_left(32));
         }

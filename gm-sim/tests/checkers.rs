@@ -1,4 +1,4 @@
-//! Each checker bites, and a campaign says what failed. Knows no protocol.
+//! Tests of the general checkers, and of the report of a campaign.
 
 mod toys;
 
@@ -10,7 +10,7 @@ use gm_sim::{
     ByteConservation, Campaign, Checker, FaultClass, FaultCounts, LimitChecker, NodeIndex, Observation,
     ObservationContext, Run, TrafficKind, Violation, ViolationKind, World,
 };
-use toys::{Chatter, Probe, at, places, plain, probes};
+use toys::{Chatter, Probe, at, locations, plain, probes};
 
 const HERE: ObservationContext = ObservationContext { at: Time::ZERO, node: NodeIndex(0) };
 
@@ -19,7 +19,7 @@ fn sent(bytes: &[u8], copies: usize) -> Observation<'_, Probe> {
 }
 
 #[test]
-fn bytes_that_nobody_sent_or_that_vanish_are_found() {
+fn bytes_never_sent_or_unaccounted_for_are_found() {
     let arrived = |length: usize| -> Observation<'static, Probe> {
         Observation::Arrived { flow: TrafficKind::Multicast, length }
     };
@@ -36,18 +36,18 @@ fn bytes_that_nobody_sent_or_that_vanish_are_found() {
     let lost: Observation<'_, Probe> = Observation::Lost { flow: TrafficKind::Multicast, length: 4 };
     assert_eq!(bytes.observe(HERE, &lost), Ok(()));
     assert_eq!(bytes.balance(Time::ZERO, [2, 0, 0]), Ok(()));
-    assert!(bytes.balance(Time::ZERO, [0; 3]).is_err(), "two bytes vanished");
-    assert!(bytes.balance(Time::ZERO, [2, 1, 0]).is_err(), "one came from nowhere");
+    assert!(bytes.balance(Time::ZERO, [0; 3]).is_err(), "two bytes are unaccounted for");
+    assert!(bytes.balance(Time::ZERO, [2, 1, 0]).is_err(), "a byte in flight was never sent");
     let world = probes(1, 1, plain());
     assert!(bytes.at_end(&world).is_err());
 }
 
 #[test]
-fn what_grows_beyond_its_bound_stops_the_world() {
+fn exceeding_a_limit_ends_the_run() {
     let bounded = Rc::new(RefCell::new(LimitChecker::new("heard", 20, |chatter: &Chatter| {
         usize::try_from(chatter.heard).unwrap()
     })));
-    let mut world = World::new(1, plain(), &places(4, 2), Chatter::factory(4));
+    let mut world = World::new(1, plain(), &locations(4, 2), Chatter::factory(4));
     world.add_checker(Rc::clone(&bounded));
     world.start_all();
     world.run_until(at(10_000));
@@ -56,7 +56,7 @@ fn what_grows_beyond_its_bound_stops_the_world() {
     assert_eq!((violation.kind, violation.checker.as_str()), (ViolationKind::Safety, "heard"));
     assert!(world.checkers().eq(["heard"]));
     assert_eq!((violation.at, bounded.borrow().peak()), (world.now(), 21));
-    assert!(world.now() < at(10_000) && !world.step(), "nothing happens any more");
+    assert!(world.now() < at(10_000) && !world.step(), "a violation ends the run");
 }
 
 #[derive(Debug)]
@@ -67,12 +67,12 @@ impl<M: Machine> Checker<M> for NoInputChecker {
         "silence"
     }
 
-    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
+    fn observe(&mut self, context: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
         if matches!(seen, Observation::Input(Input::Datagram { .. })) {
             self.0 += 1;
-            assert!(self.0 != 7, "the seventh");
+            assert!(self.0 != 7, "the seventh datagram");
         }
-        let _ = place;
+        let _ = context;
         Ok(())
     }
 
@@ -85,7 +85,7 @@ impl<M: Machine> Checker<M> for NoInputChecker {
 }
 
 fn run(seed: u64) -> Run {
-    let mut world = World::new(seed, plain(), &places(4, 2), Chatter::factory(4));
+    let mut world = World::new(seed, plain(), &locations(4, 2), Chatter::factory(4));
     world.add_checker(NoInputChecker(0));
     world.start_all();
     world.run_until(at(28));

@@ -1,4 +1,4 @@
-//! Datagrams, clocks and lives in the world. Knows no protocol.
+//! Tests of datagrams, clocks and restarts in the world.
 
 mod toys;
 
@@ -9,7 +9,7 @@ use gm_sim::{
     Action, Attack, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope, StartContext, TrafficKind,
     World,
 };
-use toys::{MS, Orders, Probe, ProbeCommand, at, id, places, plain, probes};
+use toys::{MS, Orders, Probe, ProbeCommand, at, id, locations, plain, probes};
 
 fn begin(world: &mut World<Probe>, class: FaultClass, scope: Scope, effect: Effect) {
     world.apply(Action::BeginFault(Fault { class, scope, effect }, Time::NEVER));
@@ -76,10 +76,11 @@ fn datagram_faults_happen_and_are_counted() {
             Input::Datagram { bytes, .. } => bytes.clone(),
             _ => Vec::new(),
         };
-        let came: Vec<Vec<u8>> = world.probe(1).log.iter().map(bytes).collect();
-        assert_eq!((came.len(), world.tally().get(class)), (count, 100), "{class}");
-        let ordered = came.iter().map(|bytes| bytes.first()).is_sorted();
-        let whole = came.iter().all(|bytes| bytes.len() == 9 && bytes.iter().all(|byte| *byte == bytes[0]));
+        let received: Vec<Vec<u8>> = world.probe(1).log.iter().map(bytes).collect();
+        assert_eq!((received.len(), world.tally().get(class)), (count, 100), "{class}");
+        let ordered = received.iter().map(|bytes| bytes.first()).is_sorted();
+        let whole =
+            received.iter().all(|bytes| bytes.len() == 9 && bytes.iter().all(|byte| *byte == bytes[0]));
         if class == FaultClass::Reordering {
             assert!(!ordered);
         }
@@ -123,7 +124,7 @@ fn clocks_jump_and_drift_and_wakes_follow_them() {
     world.run_until(at(4_999));
     assert_eq!(world.probe(0).when(&Input::Wake), None);
     world.run_until(at(7_999));
-    assert_eq!(world.probe(0).when(&Input::Wake), Some(at(10_000)), "by its own clock");
+    assert_eq!(world.probe(0).when(&Input::Wake), Some(at(10_000)), "by the node's own clock");
     assert_eq!(world.probe(1).when(&Input::Wake), None);
     world.run_until(at(8_000));
     assert_eq!(world.probe(1).when(&Input::Wake), Some(at(10_000)));
@@ -133,25 +134,26 @@ fn clocks_jump_and_drift_and_wakes_follow_them() {
 #[test]
 fn each_start_has_its_own_seed() {
     let mut world = probes(3, 3, plain());
-    let first =
-        |world: &World<Probe>| -> Vec<StartContext> { (0..3).map(|node| world.probe(node).birth).collect() };
-    let births = first(&world);
+    let first = |world: &World<Probe>| -> Vec<StartContext> {
+        (0..3).map(|node| world.probe(node).context).collect()
+    };
+    let contexts = first(&world);
     world.set_param(NodeIndex(1), 42);
     world.apply(Action::Restart(NodeIndex(1), Duration::ZERO));
     world.apply(Action::Rekey(NodeIndex(2), true));
     world.run_until(at(1));
     let again = first(&world);
-    assert_eq!(births[0].seed, again[0].seed);
-    let mut seeds: Vec<[u8; 32]> = births.iter().chain(&again[1..]).map(|birth| birth.seed).collect();
+    assert_eq!(contexts[0].seed, again[0].seed);
+    let mut seeds: Vec<[u8; 32]> = contexts.iter().chain(&again[1..]).map(|context| context.seed).collect();
     seeds.sort_unstable();
     seeds.dedup();
     assert_eq!(seeds.len(), 5);
     assert_eq!((again[1].param, again[1].restarts, again[1].wrong_key), (42, 1, false));
     assert!(again[2].wrong_key);
     world.apply(Action::Heal { revive: true });
-    assert!(!world.probe(2).birth.wrong_key);
-    // The same world, the same chance.
-    assert_eq!(first(&probes(3, 3, plain()))[2].seed, births[2].seed);
+    assert!(!world.probe(2).context.wrong_key);
+    // Equal worlds draw equal seeds.
+    assert_eq!(first(&probes(3, 3, plain()))[2].seed, contexts[2].seed);
 }
 
 #[test]
@@ -166,8 +168,8 @@ fn an_outsider_replays_datagrams_and_sends_garbage() {
     world.run_until(at(10));
     world.order(0, Output::Send { link: gm_broadcast::ConnectionId::dialled(0), bytes: vec![8; 30] });
     world.run_until(at(20));
-    for trick in [Attack::Replay(NodeIndex(2), Via::Multicast), Attack::ReplayStream(NodeIndex(2))] {
-        world.apply(Action::Outsider(trick));
+    for attack in [Attack::Replay(NodeIndex(2), Via::Multicast), Attack::ReplayStream(NodeIndex(2))] {
+        world.apply(Action::Outsider(attack));
     }
     world.apply(Action::Outsider(Attack::GarbageStream(NodeIndex(2), 3_000)));
     world.apply(Action::Outsider(Attack::Flood(NodeIndex(2), 50, 5)));
@@ -188,7 +190,7 @@ fn an_outsider_replays_datagrams_and_sends_garbage() {
 
 #[test]
 fn commands_run_when_due_and_ids_find_nodes() {
-    let mut world = World::new(3, plain(), &places(4, 2), Probe::new);
+    let mut world = World::new(3, plain(), &locations(4, 2), Probe::new);
     world.start(NodeIndex(0));
     world.start(NodeIndex(2));
     world.command_at(at(50), NodeIndex(0), ProbeCommand::Do(datagram(2, &[1])));

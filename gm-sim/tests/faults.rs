@@ -1,5 +1,5 @@
-//! Whole runs with faults: each kind happens, no byte is lost without a word, equal seeds are equal
-//! runs. Knows no protocol.
+//! Tests of whole runs with faults: each class occurs, bytes are conserved, and equal seeds give
+//! equal runs.
 
 mod toys;
 
@@ -11,7 +11,7 @@ use gm_sim::{
     Schedule, ScheduleBounds, Scope, World,
 };
 use proptest::prelude::*;
-use toys::{Chatter, Orders, at, id, places, plain, probes};
+use toys::{Chatter, Orders, at, id, locations, plain, probes};
 
 const NODES: u32 = 8;
 
@@ -19,7 +19,7 @@ fn world(seed: u64, classes: &[FaultClass]) -> World<Chatter> {
     let mut network = Network::default();
     network.lan.jitter = Duration::from_micros(300);
     network.wan.jitter = Duration::from_millis(3);
-    let mut world = World::new(seed, network, &places(NODES, 3), Chatter::factory(NODES));
+    let mut world = World::new(seed, network, &locations(NODES, 3), Chatter::factory(NODES));
     world.add_checker(ByteConservation::new());
     world.start_all();
     let bounds = ScheduleBounds {
@@ -46,12 +46,12 @@ fn each_kind_of_fault_really_happens_where_it_is_enabled() {
             let run = run(*seed, &[class]);
             assert_eq!(run.outcome, Ok(()), "{class}, seed {seed}");
             for other in FaultClass::ALL.into_iter().filter(|other| *other != class) {
-                assert_eq!(run.tally.get(other), 0, "{other} in a world of {class}");
+                assert_eq!(run.tally.get(other), 0, "{other} in a world with {class} only");
             }
             run.tally.get(class) > 0
         });
         let happened = happened.count();
-        assert!(happened >= 9, "{class}: {happened} of 10");
+        assert!(happened >= 9, "{class} occurred in {happened} of 10 runs");
     }
 }
 
@@ -81,7 +81,7 @@ fn equal_seeds_have_equal_traces_in_every_build() {
     different.sort_unstable();
     different.dedup();
     assert_eq!(different.len(), 5);
-    // Of debug and release builds alike: to be changed whenever the world or the toy is.
+    // Equal in debug and release builds. Changes whenever the world or the toy machine changes.
     assert_eq!(format!("{:016x}", traces[0]), "0038b53ae04acacd");
 }
 
@@ -122,8 +122,8 @@ fn healing_without_restart_leaves_dead_nodes_dead() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the window, the pieces, the stalls and the reader: the bytes come whole and in
-    /// order, and all are acknowledged.
+    /// For any window, pieces, stalls and reader, the bytes arrive complete and in order, and all
+    /// are acknowledged.
     #[test]
     fn a_connection_is_a_queue(
         window in 1_usize..5_000,
@@ -135,7 +135,7 @@ proptest! {
         let mut network = plain();
         network.tcp.window = window;
         network.island.jitter = Duration::from_millis(7);
-        // No stall is so long that the connection is given up.
+        // No stall is long enough to give up the connection.
         network.tcp.user_timeout = Duration::from_secs(15);
         let mut world = probes(2, 2, network);
         world.add_checker(ByteConservation::new());
@@ -154,7 +154,7 @@ proptest! {
         }
         let mut all = Vec::new();
         for (number, length) in (0..).zip(parts) {
-            let bytes: Vec<u8> = (0..length).map(|place| number ^ u8::try_from(place % 256).unwrap()).collect();
+            let bytes: Vec<u8> = (0..length).map(|index| number ^ u8::try_from(index % 256).unwrap()).collect();
             all.extend_from_slice(&bytes);
             world.order(0, gm_broadcast::Output::Send { link, bytes });
         }

@@ -1,4 +1,4 @@
-//! Connections in the world: when what comes, in which order, and how they end. Knows no protocol.
+//! Tests of connections in the world: timing, order, and how they end.
 
 mod toys;
 
@@ -20,7 +20,7 @@ fn send(link: ConnectionId, bytes: Vec<u8>) -> Output<(), ()> {
 }
 
 fn text(length: u32) -> Vec<u8> {
-    (0..length).map(|place| u8::try_from(place * 31 % 251).unwrap_or(0)).collect()
+    (0..length).map(|index| u8::try_from(index * 31 % 251).unwrap_or(0)).collect()
 }
 
 fn fault(class: FaultClass, effect: Effect) -> Fault {
@@ -85,7 +85,7 @@ fn bytes_keep_their_order_and_the_window_limits_the_sender() {
     assert_eq!(world.probe(1).bytes(ACCEPTED), text(20_000));
     assert_eq!(world.probe(0).sent(DIALLED), 20_000);
     assert!(world.tally().get(FaultClass::Chunking) > 10);
-    assert!(world.probe(1).log.len() > 60, "in pieces");
+    assert!(world.probe(1).log.len() > 60, "the bytes arrive in pieces");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_partition_holds_bytes_until_it_heals() {
 
 #[test]
 fn a_sender_times_out_and_an_idle_end_never_notices() {
-    // Both ways closed, or only the way back: the answers do not come either way.
+    // Both directions blocked, or only the reverse one: no answer arrives in either case.
     for scope in [Scope::ALL, Scope { from: Nodes::One(NodeIndex(1)), to: Nodes::All, bidirectional: false }]
     {
         let mut world = probes(2, 2, plain());
@@ -149,7 +149,7 @@ fn a_sender_times_out_and_an_idle_end_never_notices() {
         let closed = world.probe(0).when(&stalled).unwrap();
         assert!(closed >= at(5_100) && closed <= at(5_200), "{closed}");
         assert_eq!(world.probe(1).when(&CLOSED_THERE), None);
-        // It notices when it sends itself.
+        // It notices when it sends.
         world.run_until(at(61_000));
         world.order(1, send(ACCEPTED, text(1)));
         world.run_until(at(62_000));
@@ -189,7 +189,7 @@ fn a_host_that_returns_knows_nothing_of_the_connection() {
     world.run_until(at(4_000));
     assert!(world.probe(0).when(&CLOSED).is_some());
     assert!(world.probe(1).log.is_empty());
-    assert_eq!((world.probe(1).birth.restarts, world.links()), (1, 0));
+    assert_eq!((world.probe(1).context.restarts, world.links()), (1, 0));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_reset_closes_both_ends_and_a_stall_only_delays() {
     world.order(0, Output::Datagram { to: id(1), bytes: vec![1] });
     world.run_until(at(900));
     assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 0);
-    assert_eq!(world.probe(1).log.len(), 2, "datagrams come through");
+    assert_eq!(world.probe(1).log.len(), 2, "a stall does not block datagrams");
     world.run_until(at(3_000));
     assert_eq!(world.probe(1).bytes(ACCEPTED).len(), 10);
     world.apply(Action::BeginFault(fault(FaultClass::Reset, Effect::Reset(1_000_000)), at(4_000)));

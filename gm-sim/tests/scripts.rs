@@ -1,5 +1,5 @@
-//! Runs every script, and compares what was said with what is written there. `GM_SCRIPTS=write`
-//! writes it instead.
+//! Runs every script, and compares the transcripts with the committed ones. `GM_SCRIPTS=write`
+//! updates them instead.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -19,17 +19,21 @@ fn transcripts_match_their_scripts() {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        let said = script::run(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(script::run(&said).as_ref(), Ok(&said), "{name} says another thing when it is run again");
+        let output = script::run(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(
+            script::run(&output).as_ref(),
+            Ok(&output),
+            "{name}: a second run gives another transcript"
+        );
         if writes {
-            fs::write(&file, said).unwrap();
-        } else if said != text {
-            let difference = text.lines().zip(said.lines()).find(|(before, now)| before != now);
+            fs::write(&file, output).unwrap();
+        } else if output != text {
+            let difference = text.lines().zip(output.lines()).find(|(before, now)| before != now);
             wrong.push(format!("{name}: {difference:?}"));
         }
     }
     assert!(
         wrong.is_empty(),
-        "{wrong:#?}\nGM_SCRIPTS=write cargo test -p gm-sim --test scripts writes what is said now"
+        "{wrong:#?}\nGM_SCRIPTS=write cargo test -p gm-sim --test scripts updates the transcripts"
     );
 }

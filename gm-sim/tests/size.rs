@@ -1,4 +1,4 @@
-//! How much memory a world takes, counted by the allocator, and how fast it is. Knows no protocol.
+//! Memory of a world, measured by the allocator; and its speed.
 
 mod toys;
 
@@ -9,19 +9,19 @@ use gm_broadcast::{ConnectionId, Input, Machine, Output, Outputs, Time};
 use gm_clock::NetId;
 use gm_sim::{Network, NodeIndex, StartContext, World};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use toys::{at, id, places};
+use toys::{at, id, locations};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Nodes of the world that is measured.
+/// Number of nodes in the measured world.
 const NODES: u32 = 100_000;
-/// Bytes of the world for each node that does nothing, without its machine.
+/// Maximum bytes of the world per idle node, without its machine.
 const MAX_BYTES_PER_NODE: usize = 200;
-/// Bytes of the world for each connection over which nothing is under way.
+/// Maximum bytes of the world per idle connection.
 const MAX_BYTES_PER_LINK: usize = 1_200;
 
-/// Does one thing over and over.
+/// A machine that repeats one action.
 #[derive(Debug)]
 struct Toy {
     outputs: Outputs<(), ()>,
@@ -32,23 +32,23 @@ struct Toy {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ToyBehavior {
-    /// Dials once if told.
+    /// Dials once on a command.
     Nothing,
     /// Wakes every millisecond.
     Tick,
-    /// Answers a datagram with one; begins if told.
+    /// Answers a datagram with one; begins on a command.
     Ping,
-    /// Answers bytes with bytes; dials if told.
+    /// Answers bytes with bytes; dials on a command.
     Echo,
 }
 
 impl Toy {
     fn factory(behavior: ToyBehavior, nodes: u32) -> impl FnMut(&StartContext) -> Toy {
-        move |birth| Toy {
+        move |context| Toy {
             outputs: Outputs::new(),
             behavior,
-            peer: id((birth.node.0 + 1) % nodes),
-            next: birth.now,
+            peer: id((context.node.0 + 1) % nodes),
+            next: context.now,
         }
     }
 }
@@ -96,7 +96,7 @@ impl Machine for Toy {
 }
 
 fn world(behavior: ToyBehavior, nodes: u32) -> World<Toy> {
-    let mut world = World::new(1, Network::default(), &places(nodes, 2), Toy::factory(behavior, nodes));
+    let mut world = World::new(1, Network::default(), &locations(nodes, 2), Toy::factory(behavior, nodes));
     world.start_all();
     world
 }
@@ -117,9 +117,9 @@ fn memory_of_100_000_nodes_and_their_connections() {
     world.run_until(at(10_000));
     assert_eq!(world.links(), NODES as usize);
     let link = (live() - idle) / NODES as usize;
-    println!("{node} bytes a node and {link} bytes a connection, with {NODES} of each");
-    assert!(node <= MAX_BYTES_PER_NODE, "{node} bytes a node");
-    assert!(link <= MAX_BYTES_PER_LINK, "{link} bytes a connection");
+    println!("{node} bytes per node and {link} bytes per connection, with {NODES} of each");
+    assert!(node <= MAX_BYTES_PER_NODE, "{node} bytes per node");
+    assert!(link <= MAX_BYTES_PER_LINK, "{link} bytes per connection");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn events_a_second() {
             assert!(world.step());
         }
         let seconds = begin.elapsed().as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "it is printed")]
+        #[expect(clippy::cast_precision_loss, reason = "only printed")]
         let (events, inputs) = (world.events() as f64 / seconds, world.trace().inputs() as f64 / seconds);
         println!("{name}: {:.2} million events/s, {:.2} million inputs/s", events / 1e6, inputs / 1e6);
     }

@@ -1,8 +1,7 @@
-//! Listens at every node with the world's key: which frames it sends, and which of them it gets.
-//! Judges nothing.
+//! Captures the frames that nodes send and receive, opened with the world's key.
 //!
-//! A frame on a connection is opened where it is sent, and known again by its place in the stream
-//! where it comes.
+//! A frame on a connection is opened where it is sent, and recognized where it arrives by its
+//! position in the stream.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -17,70 +16,70 @@ use super::node::{SimBroadcaster, codec};
 use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 
-/// A frame, as far as it says something of a broadcast.
+/// A captured frame that concerns a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CapturedFrame {
-    /// Who sends it.
+    /// Sender.
     pub from: NodeIndex,
-    /// How.
+    /// Kind of traffic.
     pub flow: TrafficKind,
-    /// Of which broadcast.
+    /// Broadcast that the frame concerns.
     pub id: BroadcastId,
-    /// What it says.
+    /// Content of the frame, as far as it concerns the broadcast.
     pub content: FrameContent,
 }
 
-/// What a frame says of a broadcast.
+/// Content of a frame that concerns a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameContent {
-    /// It is, or brings, the broadcast.
+    /// The broadcast itself, or its announcement.
     Broadcast {
-        /// Without its content.
+        /// Whether it is an announcement, without the content.
         is_announcement: bool,
-        /// To whom it is to be passed on.
+        /// Targets that the receiver forwards to.
         targets: Vec<gm_clock::NetId>,
-        /// Whether receipts are asked for.
+        /// Whether acks are requested.
         wants_acks: bool,
-        /// Whether the share was another's before.
+        /// Whether the subtree was assigned to another relay before.
         reassigned: bool,
     },
-    /// It asks for the content, says that it is there, or how far it came.
+    /// An answer to the broadcast: an ack, a request for the content, or a summary of acks.
     Answer(AckStatus),
 }
 
-/// What a node did with a frame.
+/// A captured event.
 #[derive(Clone, Debug)]
 pub enum CaptureEvent {
-    /// Sent it, to one or to its island.
+    /// The node sent the frame, to one node or (`None`) to its island.
     Sent(Option<NodeIndex>, Rc<CapturedFrame>),
-    /// Got it.
+    /// The node received the frame.
     Received(Rc<CapturedFrame>),
 }
 
-/// One direction of a connection: frames by the place of their last byte.
+/// Frames in flight in one direction of a connection, with the stream position of their last byte.
 type FramesInFlight = VecDeque<(u64, Rc<CapturedFrame>)>;
 
 #[derive(Debug, Default)]
 struct CapturedEnd {
     own: Vec<u8>,
     peer: Vec<u8>,
-    /// What the other end cuts and opens with.
+    /// Splits and opens the frames that this end sends, as the other end does.
     decoder: Option<(Stream, FrameSplitter)>,
     sent: u64,
     got: u64,
 }
 
-/// All connections of a world.
+/// The frames on all connections of a world.
 pub struct FrameCapture {
     codec: FrameCodec,
     ends: BTreeMap<(NodeIndex, ConnectionId), CapturedEnd>,
-    /// By the openings of who sends and who gets.
+    /// By the handshakes of sender and receiver.
     in_flight: BTreeMap<(Vec<u8>, Vec<u8>), FramesInFlight>,
     scratch: Vec<u8>,
 }
 
 impl FrameCapture {
-    /// Nothing heard yet.
+    /// A capture that has observed nothing yet.
     #[must_use]
     pub fn new() -> FrameCapture {
         FrameCapture {
@@ -91,37 +90,37 @@ impl FrameCapture {
         }
     }
 
-    /// What was sent or got by this, if it is of a broadcast.
+    /// The captured events of an observation, if it concerns a broadcast.
     pub fn capture(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Vec<CaptureEvent> {
         match seen {
             Observation::Sent { flow: TrafficKind::Stream, link: Some(link), to, bytes, .. } => {
-                let frame = self.sent(place.node, *link, bytes).map(Rc::new);
+                let frame = self.sent(context.node, *link, bytes).map(Rc::new);
                 frame.into_iter().map(|frame| CaptureEvent::Sent(*to, frame)).collect()
             }
-            // To one, no datagram says anything of a broadcast.
+            // A unicast datagram never concerns a broadcast.
             Observation::Sent { flow: TrafficKind::Multicast, bytes, .. } => {
-                let frame = self.multicast(place.node, bytes);
+                let frame = self.multicast(context.node, bytes);
                 frame.into_iter().map(|frame| CaptureEvent::Sent(None, Rc::new(frame))).collect()
             }
             Observation::Input(Input::ConnectionBytes { link, bytes }) => {
-                self.received(place.node, *link, bytes)
+                self.received(context.node, *link, bytes)
             }
             Observation::Input(Input::Datagram { via: Via::Multicast, bytes, .. }) => {
-                // Who sent it stands in it, but nobody asks that of a multicast.
+                // The frame names its sender, but no checker needs it.
                 let frame = self.multicast(NodeIndex::OUTSIDER, bytes);
                 frame.into_iter().map(|frame| CaptureEvent::Received(Rc::new(frame))).collect()
             }
             Observation::Input(Input::ConnectionClosed { link, .. }) | Observation::Closed { link } => {
-                self.ends.remove(&(place.node, *link));
+                self.ends.remove(&(context.node, *link));
                 Vec::new()
             }
             Observation::Ended => {
-                let of = (place.node, ConnectionId::dialled(0))
-                    ..(NodeIndex(place.node.0.wrapping_add(1)), ConnectionId::dialled(0));
+                let of = (context.node, ConnectionId::dialled(0))
+                    ..(NodeIndex(context.node.0.wrapping_add(1)), ConnectionId::dialled(0));
                 let links: Vec<_> = self.ends.range(of).map(|(key, _)| *key).collect();
                 links.iter().for_each(|key| drop(self.ends.remove(key)));
                 Vec::new()
@@ -145,17 +144,18 @@ impl FrameCapture {
         }
         let (stream, splitter) = end.decoder.as_mut()?;
         let (mut rest, mut last) = (bytes, None);
-        // Before a long first frame goes a notice, which says nothing of a broadcast.
+        // A long first frame is preceded by a header-only frame, which does not concern a
+        // broadcast.
         while let Some(frame) = splitter.read(&mut rest).ok()? {
             let opened = stream.open(&self.codec, frame, &mut self.scratch).ok()?;
             let epoch = opened.seal.map(|seal| seal.epoch.bytes());
             last = Some((Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch));
         }
         let (payload, epoch) = last?;
-        let (id, says) = broadcast_content(payload, epoch)?;
-        let frame = CapturedFrame { from: node, flow: TrafficKind::Stream, id, content: says };
-        let way = self.in_flight.entry((end.own.clone(), end.peer.clone())).or_default();
-        way.push_back((end.sent, Rc::new(frame.clone())));
+        let (id, content) = broadcast_content(payload, epoch)?;
+        let frame = CapturedFrame { from: node, flow: TrafficKind::Stream, id, content };
+        let frames = self.in_flight.entry((end.own.clone(), end.peer.clone())).or_default();
+        frames.push_back((end.sent, Rc::new(frame.clone())));
         Some(frame)
     }
 
@@ -163,8 +163,9 @@ impl FrameCapture {
         let mut bytes = bytes.to_vec();
         let opened = self.codec.open(&Channel::Datagram, &mut bytes, &mut self.scratch).ok()?;
         let epoch = opened.seal.map(|seal| seal.epoch.bytes());
-        let (id, says) = broadcast_content(Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch)?;
-        Some(CapturedFrame { from, flow: TrafficKind::Multicast, id, content: says })
+        let (id, content) =
+            broadcast_content(Payload::decode(opened.payload, &Limits::DEFAULT).ok()?, epoch)?;
+        Some(CapturedFrame { from, flow: TrafficKind::Multicast, id, content })
     }
 
     fn received(&mut self, node: NodeIndex, link: ConnectionId, bytes: &[u8]) -> Vec<CaptureEvent> {
@@ -172,16 +173,16 @@ impl FrameCapture {
         end.got += bytes.len() as u64;
         let missing = Handshake::BYTES - end.peer.len();
         end.peer.extend_from_slice(&bytes[..missing.min(bytes.len())]);
-        let mut heard = Vec::new();
+        let mut captured = Vec::new();
         let key = (end.peer.clone(), end.own.clone());
-        if let Some(way) = self.in_flight.get_mut(&key) {
-            let come = way.iter().take_while(|(at, _)| *at <= end.got).count();
-            heard.extend(way.drain(..come).map(|(_, frame)| CaptureEvent::Received(frame)));
-            if way.is_empty() {
+        if let Some(frames) = self.in_flight.get_mut(&key) {
+            let arrived = frames.iter().take_while(|(at, _)| *at <= end.got).count();
+            captured.extend(frames.drain(..arrived).map(|(_, frame)| CaptureEvent::Received(frame)));
+            if frames.is_empty() {
                 self.in_flight.remove(&key);
             }
         }
-        heard
+        captured
     }
 }
 
@@ -193,34 +194,26 @@ impl Default for FrameCapture {
 
 impl std::fmt::Debug for FrameCapture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tap({} ends)", self.ends.len())
+        write!(f, "FrameCapture({} ends)", self.ends.len())
     }
 }
 
 fn broadcast_content(payload: Payload, epoch: Option<[u8; 8]>) -> Option<(BroadcastId, FrameContent)> {
     let Payload { header, body } = payload;
     match (header.routing, body) {
-        (
-            Routing::Broadcast(BroadcastHeader { origin, sequence, targets: list, ack_request: receipts }),
-            body,
-        ) => {
+        (Routing::Broadcast(BroadcastHeader { origin, sequence, targets, ack_request: acks }), body) => {
             let origin = origin.map(|origin| (origin.node, origin.epoch));
             let (origin, epoch) = origin.or(epoch.map(|epoch| (header.sender, epoch)))?;
             let id = BroadcastId { origin, epoch, sequence };
-            let again = receipts.is_some_and(|receipts| receipts.reassigned);
-            let notice = body == Body::HeaderOnly;
+            let reassigned = acks.is_some_and(|acks| acks.reassigned);
+            let is_announcement = body == Body::HeaderOnly;
             Some((
                 id,
-                FrameContent::Broadcast {
-                    is_announcement: notice,
-                    targets: list,
-                    wants_acks: receipts.is_some(),
-                    reassigned: again,
-                },
+                FrameContent::Broadcast { is_announcement, targets, wants_acks: acks.is_some(), reassigned },
             ))
         }
-        (Routing::Direct, Body::Ack(Ack { broadcast: about, status: answer })) => {
-            Some((about, FrameContent::Answer(answer)))
+        (Routing::Direct, Body::Ack(Ack { broadcast, status })) => {
+            Some((broadcast, FrameContent::Answer(status)))
         }
         (Routing::Direct, _) => None,
     }

@@ -1,5 +1,4 @@
-//! What must hold in a world of broadcasters, one thing a file. Knows nothing of how plans are
-//! drawn.
+//! Checkers of a cluster of broadcasters, one property per file.
 
 pub mod acks;
 pub mod cost;
@@ -16,7 +15,7 @@ use crate::checker::byte_conservation::ByteConservation;
 use crate::fault::FaultClass;
 use crate::world::World;
 
-/// Everybody looks on.
+/// Adds all checkers to a world.
 pub fn add_all(world: &mut World<SimBroadcaster>, history: &SharedHistory) {
     world.add_checker(std::rc::Rc::clone(history));
     world.add_checker(ByteConservation::new());
@@ -30,7 +29,7 @@ pub fn add_all(world: &mut World<SimBroadcaster>, history: &SharedHistory) {
     }
 }
 
-/// Kinds of faults that can make a node seem out of reach that is up.
+/// Fault classes that can make a live node seem unreachable.
 pub(crate) const REACHABILITY_FAULTS: [FaultClass; 10] = [
     FaultClass::OneWay,
     FaultClass::Partition,
@@ -44,7 +43,7 @@ pub(crate) const REACHABILITY_FAULTS: [FaultClass; 10] = [
     FaultClass::OutsiderFlood,
 ];
 
-/// By how much a clock can be wrong that nobody set: a tenth, and what a word takes on its way.
+/// Upper bound of a duration as measured by a drifting clock, plus the latency of a message.
 pub(crate) fn with_clock_error(time: Duration) -> Duration {
     time * 5 / 4 + Duration::from_secs(1)
 }

@@ -1,5 +1,5 @@
-//! What was said in a world, who got it, and who was up all the while: what checkers ask. Judges
-//! nothing.
+//! History of a run, shared by its checkers: the broadcasts sent, their deliveries, and the times
+//! at which each node was up.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,44 +16,44 @@ use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext};
 
-/// The book that all checkers of a run share.
+/// A history shared by all checkers of a run.
 pub type SharedHistory = Rc<RefCell<BroadcastHistory>>;
 
-/// One say, and what came of it.
+/// A broadcast or message of the plan, with its deliveries.
 #[derive(Clone, Debug)]
 pub struct SendHistory {
-    /// What the plan says.
+    /// The planned send.
     pub planned: PlannedSend,
-    /// The hash of its content.
+    /// Hash of the content.
     pub hash: u64,
-    /// What it is called on the wire, once it began.
+    /// Identity on the wire, once it was sent.
     pub id: Option<BroadcastId>,
-    /// In which life of its node.
+    /// Number of earlier starts of the sender's node.
     pub life: u32,
-    /// When.
+    /// Time of the send; [`Time::NEVER`] before.
     pub at: Time,
-    /// For whom, as its node knew it then.
+    /// Targets, as the sender knew them at the time of the send.
     pub targets: Vec<NetId>,
-    /// Who got it, in which life, when.
+    /// Nodes that received it, each with its life and the time.
     pub delivered_to: BTreeMap<NodeIndex, (u32, Time)>,
-    /// Whose owner said that it is on disk.
+    /// Nodes whose owner reported it as stored on disk.
     pub stored_by: BTreeMap<NodeIndex, Time>,
 }
 
-/// A node, as its owner sees it.
+/// Status of a node's process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessStatus {
-    /// How often it was started before.
+    /// Number of earlier starts of the node.
     pub life: u32,
-    /// Its process runs, is not paused, and has the right key.
+    /// Whether the process runs, is not paused, and has the right key.
     pub up: bool,
-    /// Since when that is so.
+    /// Time of the last change of `up`.
     pub since: Time,
     /// Whether its clock was ever wrong.
     pub clock_faulty: bool,
 }
 
-/// All that was said.
+/// History of a run.
 #[derive(Debug)]
 pub struct BroadcastHistory {
     plan: Rc<Plan>,
@@ -62,28 +62,28 @@ pub struct BroadcastHistory {
     by_id: BTreeMap<BroadcastId, u64>,
     status: Vec<ProcessStatus>,
     index: BTreeMap<NetId, NodeIndex>,
-    /// When each kind of fault bit last.
+    /// Time of the last fault of each class.
     last_fault: BTreeMap<FaultClass, Time>,
-    /// What owners have to put on disk now.
+    /// Broadcasts that owners must report as stored.
     pub to_store: Vec<(NodeIndex, BroadcastId)>,
-    /// Numbers of which something was sent to a node, for who claims something of those of which
-    /// nothing was.
+    /// Numbers of which a frame was sent to a node, for plans that demand only broadcasts that the
+    /// node did not take.
     pub accepted_by: BTreeSet<(u64, NodeIndex)>,
-    /// What was begun by the input that is being handled.
+    /// The send that the input in progress started.
     begun: Option<(u64, Targets)>,
 }
 
 impl BroadcastHistory {
-    /// Nothing said yet.
+    /// A history without events.
     #[must_use]
     pub fn new(plan: Rc<Plan>) -> BroadcastHistory {
-        let index = plan.nodes().zip(&plan.locations).map(|(node, place)| (place.id, node)).collect();
-        let standing = vec![ProcessStatus::default(); plan.locations.len()];
+        let index = plan.nodes().zip(&plan.locations).map(|(node, location)| (location.id, node)).collect();
+        let status = vec![ProcessStatus::default(); plan.locations.len()];
         BroadcastHistory {
-            sends: plan.sends.iter().map(|say| (say.number, SendHistory::new(say))).collect(),
+            sends: plan.sends.iter().map(|send| (send.number, SendHistory::new(send))).collect(),
             plan,
             by_id: BTreeMap::new(),
-            status: standing,
+            status,
             index,
             last_fault: BTreeMap::new(),
             to_store: Vec::new(),
@@ -92,25 +92,25 @@ impl BroadcastHistory {
         }
     }
 
-    /// The same, to be shared.
+    /// A shared history without events.
     #[must_use]
     pub fn shared(plan: &Rc<Plan>) -> SharedHistory {
         Rc::new(RefCell::new(BroadcastHistory::new(Rc::clone(plan))))
     }
 
-    /// The plan.
+    /// The plan of the run.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// A broadcast by its name on the wire.
+    /// The send with this identity on the wire.
     #[must_use]
     pub fn broadcast(&self, id: &BroadcastId) -> Option<&SendHistory> {
         self.sends.get(self.by_id.get(id)?)
     }
 
-    /// Who has that NetId.
+    /// The node with this NetId.
     #[must_use]
     pub fn node(&self, id: NetId) -> Option<NodeIndex> {
         self.index.get(&id).copied()
@@ -119,57 +119,57 @@ impl BroadcastHistory {
     /// The NetId of a node.
     #[must_use]
     pub fn id(&self, node: NodeIndex) -> Option<NetId> {
-        self.plan.locations.get(node.index()).map(|place| place.id)
+        self.plan.locations.get(node.index()).map(|location| location.id)
     }
 
-    /// How a node stands.
+    /// Status of a node's process.
     #[must_use]
     pub fn status(&self, node: NodeIndex) -> ProcessStatus {
         self.status.get(node.index()).copied().unwrap_or_default()
     }
 
-    /// Whether a node is up, and has been since then without a break.
+    /// Whether a node is up, and has been without interruption since the given time.
     #[must_use]
     pub fn is_up_since(&self, node: NodeIndex, since: Time) -> bool {
-        let standing = self.status(node);
-        standing.up && standing.since <= since
+        let status = self.status(node);
+        status.up && status.since <= since
     }
 
-    /// Whether a fault of one of these kinds bit since then.
+    /// Whether a fault of one of these classes occurred since the given time.
     #[must_use]
     pub fn fault_since(&self, since: Time, classes: &[FaultClass]) -> bool {
         classes.iter().any(|class| self.last_fault.get(class).is_some_and(|at| *at >= since))
     }
 
-    fn set_up(&mut self, place: ObservationContext, up: bool) {
-        if let Some(standing) = self.status.get_mut(place.node.index()) {
-            (standing.up, standing.since) = (up, place.at);
+    fn set_up(&mut self, context: ObservationContext, up: bool) {
+        if let Some(status) = self.status.get_mut(context.node.index()) {
+            (status.up, status.since) = (up, context.at);
         }
     }
 
-    fn delivered(&mut self, place: ObservationContext, mail: &DeliveredMessage) {
-        let life = self.status(place.node).life;
-        let Some(said) = self.sends.get_mut(&mail.number) else { return };
-        if said.delivered_to.get(&place.node).is_none_or(|(before, _)| *before != life) {
-            said.delivered_to.insert(place.node, (life, place.at));
+    fn delivered(&mut self, context: ObservationContext, message: &DeliveredMessage) {
+        let life = self.status(context.node).life;
+        let Some(said) = self.sends.get_mut(&message.number) else { return };
+        if said.delivered_to.get(&context.node).is_none_or(|(before, _)| *before != life) {
+            said.delivered_to.insert(context.node, (life, context.at));
         }
-        if let Some(id) = mail.broadcast
+        if let Some(id) = message.broadcast
             && said.planned.acks.is_some_and(|wanted| wanted.durable)
         {
-            self.to_store.push((place.node, id));
+            self.to_store.push((context.node, id));
         }
     }
 
-    fn input(&mut self, place: ObservationContext, input: &Input<BroadcastCommand>) {
+    fn input(&mut self, context: ObservationContext, input: &Input<BroadcastCommand>) {
         match input {
             Input::Command(BroadcastCommand::Broadcast(broadcasting)) => {
                 self.begun = Some((broadcasting.tag, broadcasting.to.clone()));
             }
             Input::Command(BroadcastCommand::Send { to, body: Body::Application(application), .. }) => {
                 let number = application.bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-                let life = self.status(place.node).life;
+                let life = self.status(context.node).life;
                 if let Some(said) = self.sends.get_mut(&number) {
-                    (said.at, said.life, said.targets) = (place.at, life, vec![*to]);
+                    (said.at, said.life, said.targets) = (context.at, life, vec![*to]);
                     said.hash = hash(&application.bytes);
                 }
             }
@@ -177,34 +177,34 @@ impl BroadcastHistory {
                 if let Some(number) = self.by_id.get(id)
                     && let Some(said) = self.sends.get_mut(number)
                 {
-                    said.stored_by.entry(place.node).or_insert(place.at);
+                    said.stored_by.entry(context.node).or_insert(context.at);
                 }
             }
             _ => {}
         }
     }
 
-    fn event(&mut self, place: ObservationContext, event: &BroadcastEvent) {
+    fn event(&mut self, context: ObservationContext, event: &BroadcastEvent) {
         if let BroadcastEvent::Started { tag, id } = event {
-            let life = self.status(place.node).life;
+            let life = self.status(context.node).life;
             self.by_id.insert(*id, *tag);
             if let Some(said) = self.sends.get_mut(tag) {
-                (said.id, said.life, said.at) = (Some(*id), life, place.at);
+                (said.id, said.life, said.at) = (Some(*id), life, context.at);
             }
         }
     }
 }
 
 impl SendHistory {
-    /// Not yet.
+    /// The history of a planned send that has not been sent yet.
     #[must_use]
-    pub fn new(say: &PlannedSend) -> SendHistory {
-        let hash = match super::node::incompressible_body(say.number, say.length) {
+    pub fn new(send: &PlannedSend) -> SendHistory {
+        let hash = match super::node::incompressible_body(send.number, send.length) {
             Body::Application(application) => hash(&application.bytes),
             _ => 0,
         };
         SendHistory {
-            planned: say.clone(),
+            planned: send.clone(),
             hash,
             id: None,
             life: 0,
@@ -223,28 +223,28 @@ impl Checker<SimBroadcaster> for BroadcastHistory {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
         match seen {
-            Observation::Input(input) => self.input(place, input),
-            Observation::Delivered(mail) => self.delivered(place, mail),
-            Observation::Event(event) => self.event(place, event),
+            Observation::Input(input) => self.input(context, input),
+            Observation::Delivered(message) => self.delivered(context, message),
+            Observation::Event(event) => self.event(context, event),
             Observation::Started { restarts } => {
-                self.set_up(place, true);
-                if let Some(standing) = self.status.get_mut(place.node.index()) {
-                    standing.life = *restarts;
+                self.set_up(context, true);
+                if let Some(status) = self.status.get_mut(context.node.index()) {
+                    status.life = *restarts;
                 }
             }
-            Observation::Resumed => self.set_up(place, true),
-            Observation::Ended | Observation::Paused => self.set_up(place, false),
+            Observation::Resumed => self.set_up(context, true),
+            Observation::Ended | Observation::Paused => self.set_up(context, false),
             Observation::Fault(class) => {
-                self.last_fault.insert(*class, place.at);
+                self.last_fault.insert(*class, context.at);
                 match class {
-                    FaultClass::WrongKey => self.set_up(place, false),
+                    FaultClass::WrongKey => self.set_up(context, false),
                     FaultClass::ClockJump | FaultClass::ClockDrift => {
-                        if let Some(standing) = self.status.get_mut(place.node.index()) {
-                            standing.clock_faulty = true;
+                        if let Some(status) = self.status.get_mut(context.node.index()) {
+                            status.clock_faulty = true;
                         }
                     }
                     _ => {}

@@ -1,9 +1,9 @@
-//! The quality of the protocol as numbers: fixed worlds and seeds, printed as tables that are
-//! committed and compared. Knows no campaign.
+//! Metrics of the broadcast: fixed worlds and seeds, printed as tables that are committed and
+//! compared.
 //!
-//! Reading order: `metrics/environment.rs` (the worlds), `metrics/meter.rs` (who had it when),
-//! `metrics/table.rs` (rows), then the rows themselves: `metrics/tree.rs`, `metrics/island.rs`,
-//! `metrics/fault.rs`, beside `metrics/gossip.rs`; and `metrics/speed.rs`.
+//! Reading order: `metrics/world.rs` (the worlds), `metrics/meter.rs` (delivery times),
+//! `metrics/table.rs` (rows), then the measurements: `metrics/tree.rs`, `metrics/island.rs`,
+//! `metrics/dead_nodes.rs`, with `metrics/gossip.rs` for comparison; and `metrics/speed.rs`.
 
 mod dead_nodes;
 mod gossip;
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use table::Section;
 
-/// Prints the tables that are compared. With `check`, says by what it returns whether they are what
-/// is committed (0 if so); without, commits them, and prints how fast the simulator is.
+/// Prints the compared tables. With `check`, returns 0 if they equal the committed ones, else 1;
+/// without, writes them, and prints the speed of the simulator.
 #[must_use]
 pub fn run(check: bool) -> u8 {
     let text = compared_tables();
@@ -40,13 +40,13 @@ pub fn run(check: bool) -> u8 {
         return 0;
     }
     print(
-        "The tables differ from docs/metrics-broadcast.md: run the same without --check, and look at the difference.\n",
+        "The tables differ from docs/metrics-broadcast.md: run without --check, and review the difference.\n",
     );
     1
 }
 
-/// Prints the table of a hundred thousand nodes, which takes minutes, and commits it beside the
-/// others, which stay as they are.
+/// Prints the tables of 100,000 nodes, which takes minutes, and writes them behind the compared
+/// ones, which stay as they are.
 #[must_use]
 pub fn run_large() -> u8 {
     let sections = tree::sections(&[100_000], true);
@@ -59,7 +59,7 @@ pub fn run_large() -> u8 {
     write(&file, &format!("{before}{LARGE}{text}"))
 }
 
-/// All that is compared.
+/// The tables that are compared.
 fn compared_tables() -> String {
     let sections = [tree::sections(&[1_000, 10_000], false), island::sections(), dead_nodes::sections()];
     let sections: String = sections.iter().flatten().map(Section::markdown).collect();
@@ -89,11 +89,11 @@ const HEAD: &str = "\
 # The broadcast in numbers
 
 Made by `cargo xtask sim --metrics`, compared by `cargo xtask sim --metrics --check`: the simulator runs the protocol's own code in virtual
-time, so the numbers are exact, and another number is another protocol. Times are of the model (a node begins a send each g, it arrives
-lambda later, bytes cost nothing), not of a machine; what two sockets on one machine cost is measured elsewhere.
+time, so the numbers are exact: a different number means a changed protocol. Times are those of the model (a node begins a send every g, it
+arrives lambda later, bytes cost nothing), not of a machine; the cost of real sockets is measured elsewhere.
 ";
 
-/// What stands between what is compared and what is not.
+/// Separates the compared tables from the others.
 const LARGE: &str = "
 # A hundred thousand nodes
 

@@ -1,4 +1,4 @@
-//! A node of a world of broadcasters. Knows nothing of the world.
+//! Node of a simulated cluster of broadcasters: its machine, its codec and its message handler.
 
 use gm_broadcast::{Broadcaster, BroadcasterConfig, Handler, HandlerOutcome, Path, Received, Rng, Time};
 use gm_clock::NetId;
@@ -10,28 +10,27 @@ use crate::trace::WordHasher;
 /// The machine of these worlds.
 pub type SimBroadcaster = Broadcaster<SimInbox>;
 
-/// What came, as a checker needs it.
+/// A delivered message, reduced to what checkers need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveredMessage {
-    /// Who sent it to us.
+    /// Sender of the message, a relay or the origin.
     pub from: NetId,
-    /// Which broadcast; nothing if it was for us alone.
+    /// Identity of the broadcast; `None` for a message to this node alone.
     pub broadcast: Option<BroadcastId>,
-    /// By which way.
+    /// Path by which it arrived.
     pub path: Path,
-    /// The number that its content begins with: what the world calls it.
+    /// Number at the beginning of the content, by which the world identifies the send.
     pub number: u64,
-    /// Bytes of the content.
+    /// Length of the content in bytes.
     pub length: usize,
-    /// A hash of them.
+    /// Hash of the content.
     pub hash: u64,
 }
 
-/// Hands on whatever comes; what it says counts at once, and is on disk if it is asked to pretend
-/// so.
+/// Handler that delivers every message and acknowledges it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimInbox {
-    /// Whether what comes is on disk at once.
+    /// Whether messages count as stored on disk at once.
     pub stores: bool,
 }
 
@@ -56,7 +55,7 @@ impl Handler for SimInbox {
     }
 }
 
-/// A body that the world calls by that number, of so many bytes, at least eight.
+/// A body that begins with this number, with a length of at least 8 bytes.
 #[must_use]
 pub fn body(number: u64, length: usize) -> Body {
     let mut bytes = number.to_be_bytes().to_vec();
@@ -64,7 +63,7 @@ pub fn body(number: u64, length: usize) -> Body {
     Body::Application(ApplicationPayload { name: "sim".into(), bytes })
 }
 
-/// The same of bytes that do not become fewer when they are compressed.
+/// A body that begins with this number, of incompressible bytes.
 #[must_use]
 pub fn incompressible_body(number: u64, length: usize) -> Body {
     let mut bytes = number.to_be_bytes().to_vec();
@@ -76,7 +75,7 @@ pub fn incompressible_body(number: u64, length: usize) -> Body {
     Body::Application(ApplicationPayload { name: "sim".into(), bytes })
 }
 
-/// The hash that [`Mail`] has of a content.
+/// Hash of a content, as in [`DeliveredMessage`].
 #[must_use]
 pub fn hash(bytes: &[u8]) -> u64 {
     let mut mixer = WordHasher::new();
@@ -84,47 +83,49 @@ pub fn hash(bytes: &[u8]) -> u64 {
     mixer.value()
 }
 
-/// How the frames of a world are made.
+/// Sealing of a world's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameSealing {
-    /// With the world's key.
+    /// Sealed with the world's key.
     Sealed,
-    /// With none: worlds in which cost counts more than what an outsider does.
+    /// Unsealed, for worlds that measure the speed of everything else.
     Unsealed,
 }
 
-/// The name of every world's cluster.
+/// Name of every world's cluster.
 const CLUSTER: &str = "world";
-/// The key of a world.
+/// Key of every world.
 const KEY: [u8; 32] = [7; 32];
 
-/// What makes and opens frames with the world's key, or with one that only that node has.
+/// Codec with the world's key, or with a key that only the given node has.
 #[allow(clippy::expect_used)]
 pub(crate) fn codec(alone: Option<NodeIndex>) -> FrameCodec {
     let mut key = KEY;
     if let Some(node) = alone {
         key[..4].copy_from_slice(&node.0.to_be_bytes());
     }
-    let cluster: ClusterName = CLUSTER.parse().expect("a name");
+    let cluster: ClusterName = CLUSTER.parse().expect("valid cluster name");
     FrameCodec::new(cluster, Keyring::new(Key::new(key)), Limits::default()).expect("limits")
 }
 
-/// The machine of a node.
+/// Machine of a node.
 ///
 /// # Panics
-/// If the configuration cannot be: a world is written by hand.
+/// If the configuration is invalid, which is a bug in the scenario.
 #[must_use]
 #[allow(clippy::expect_used)]
 pub fn make_broadcaster(
-    birth: &StartContext,
+    context: &StartContext,
     config: BroadcasterConfig,
     frames: FrameSealing,
 ) -> SimBroadcaster {
     let codec = match frames {
-        FrameSealing::Sealed => codec(birth.wrong_key.then_some(birth.node)),
+        FrameSealing::Sealed => codec(context.wrong_key.then_some(context.node)),
         FrameSealing::Unsealed => {
-            FrameCodec::insecure(CLUSTER.parse().expect("a name"), Limits::default()).expect("limits")
+            FrameCodec::insecure(CLUSTER.parse().expect("valid cluster name"), Limits::default())
+                .expect("valid limits")
         }
     };
-    Broadcaster::new(config, codec, SimInbox::default(), birth.seed, birth.now).expect("a configuration")
+    Broadcaster::new(config, codec, SimInbox::default(), context.seed, context.now)
+        .expect("valid configuration")
 }

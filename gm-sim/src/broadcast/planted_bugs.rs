@@ -1,5 +1,4 @@
-//! The planted bugs, each with a scenario in which it is found and by whom. Knows nothing of what a
-//! bug does.
+//! Table of the planted bugs, each with a scenario, a seed and the checker that finds it.
 
 use gm_broadcast::Bug;
 
@@ -7,23 +6,24 @@ use super::run::run;
 use super::scenario::plan;
 use crate::world::Run;
 
-/// Where a bug was found.
+/// A planted bug, and a run that finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlantedBug {
     /// The bug.
     pub bug: Bug,
-    /// The scenario.
+    /// Name of the scenario.
     pub scenario: &'static str,
-    /// The first seed of it that finds the bug.
+    /// First seed of the scenario that finds the bug.
     pub seed: u64,
-    /// The checker that does.
+    /// Name of the checker that finds it.
     pub checker: &'static str,
 }
 
-/// Seeds in which a bug is looked for.
+/// Number of seeds in which a bug is searched.
 pub const SEARCH_SEEDS: u64 = 200;
 
-/// Every bug. A row that no longer holds is found anew by `cargo xtask sim --plant NAME`.
+/// Table of all planted bugs. `cargo xtask sim --plant NAME` searches a new seed for a row that no
+/// longer holds.
 pub const PLANTED_BUGS: [PlantedBug; 18] = [
     planted(Bug::TargetDropped, "wan", 0, "acks"),
     planted(Bug::EpochNotInIdentity, "restart-storm", 0, "acks"),
@@ -55,14 +55,14 @@ pub fn row(bug: Bug) -> Option<&'static PlantedBug> {
     PLANTED_BUGS.iter().find(|found| found.bug == bug)
 }
 
-/// The bug of that name.
+/// The bug with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<Bug> {
     Bug::ALL.into_iter().find(|bug| bug.name() == name)
 }
 
-/// The first seed that finds a bug and is clean without it, and the checker that does, in the bug's
-/// scenario.
+/// The first seed of the bug's scenario that finds the bug and passes without it, and the checker
+/// that finds it.
 #[must_use]
 pub fn search(bug: Bug) -> Option<(u64, String)> {
     let scenario = row(bug)?.scenario;
@@ -74,15 +74,14 @@ pub fn search(bug: Bug) -> Option<(u64, String)> {
 }
 
 impl PlantedBug {
-    /// Whether the seed still finds it, by the same checker, and finds nothing without it.
+    /// Checks that the seed still finds the bug by the same checker, and passes without it.
     ///
     /// # Errors
-    /// What is so instead.
+    /// The difference.
     pub fn replay(&self) -> Result<(), String> {
         let PlantedBug { bug, scenario, seed, checker } = *self;
         let again = format!("cargo xtask sim --plant {}", bug.name());
-        let run =
-            |bug| run_seed(scenario, seed, bug).ok_or_else(|| format!("there is no scenario {scenario}"));
+        let run = |bug| run_seed(scenario, seed, bug).ok_or_else(|| format!("unknown scenario {scenario}"));
         match run(Some(bug))?.outcome {
             Err(violation) if violation.checker == checker => {}
             Err(violation) => {
@@ -90,7 +89,9 @@ impl PlantedBug {
             }
             Ok(()) => return Err(format!("not found in {scenario}, seed {seed}; {again}")),
         }
-        run(None)?.outcome.map_err(|violation| format!("{scenario}, seed {seed} without it: {violation}"))
+        run(None)?
+            .outcome
+            .map_err(|violation| format!("{scenario}, seed {seed} without the bug: {violation}"))
     }
 }
 

@@ -1,5 +1,4 @@
-//! A plan is run: the world is made, everybody looks on, what the plan says is said. Judges nothing
-//! itself.
+//! Runs a plan: makes the world, adds the checkers, and sends the planned broadcasts.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::scenario::{InitialPeers, Plan, PlannedSend, Recipients};
 use crate::node::{NodeIndex, StartContext};
 use crate::world::{Run, World};
 
-/// Runs a plan, with a bug or none. `lines`: how many of the last lines of the trace are kept.
+/// Runs a plan, with a planted bug or without, and keeps this number of last lines of the trace.
 #[must_use]
 pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
     gm_broadcast::plant(bug);
@@ -32,8 +31,8 @@ pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
     for (at, action) in &plan.extra_actions {
         world.apply_at(*at, action.clone());
     }
-    for say in &plan.sends {
-        world.command_at(say.at, say.node, command(say));
+    for send in &plan.sends {
+        world.command_at(send.at, send.node, command(send));
     }
     drive(&mut world, &history, plan.end, plan.seed);
     let run = world.finish();
@@ -42,7 +41,7 @@ pub fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> (Run, Vec<String>) {
     (run, lines)
 }
 
-/// Everything happens until then; owners put on disk what they have to, after a while each.
+/// Processes all events until `end`; each owner stores broadcasts after a random delay.
 fn drive(world: &mut World<SimBroadcaster>, history: &SharedHistory, end: Time, seed: u64) {
     let mut rng = Rng::new(crate::world::derive_seed(seed, u64::MAX - 2, 0));
     while world.run_while(end, |_| history.borrow().to_store.is_empty()) {
@@ -55,44 +54,44 @@ fn drive(world: &mut World<SimBroadcaster>, history: &SharedHistory, end: Time, 
     world.run_until(end);
 }
 
-/// The command of a say.
+/// The command of a planned send.
 #[must_use]
-pub fn command(say: &PlannedSend) -> BroadcastCommand {
-    let body = incompressible_body(say.number, say.length);
-    let to = match &say.to {
+pub fn command(send: &PlannedSend) -> BroadcastCommand {
+    let body = incompressible_body(send.number, send.length);
+    let to = match &send.to {
         Recipients::One(to, by) => return BroadcastCommand::Send { to: *to, body, transport: *by },
         Recipients::All => Targets::All,
         Recipients::Nodes(nodes) => Targets::Nodes(nodes.clone()),
     };
     BroadcastCommand::Broadcast(BroadcastRequest {
-        tag: say.number,
+        tag: send.number,
         to,
-        acks: say.acks,
+        acks: send.acks,
         ..BroadcastRequest::new(body)
     })
 }
 
-/// The world of a plan, in which nothing happened yet.
+/// The world of a plan, before its first event.
 fn world(plan: &Rc<Plan>) -> World<SimBroadcaster> {
     let directories: Vec<Arc<Directory>> = (0..SITES).map(|site| directory(plan, site)).collect();
     let of = Rc::clone(plan);
-    let factory = move |birth: &StartContext| {
-        make_broadcaster(birth, config(&of, &directories, birth), FrameSealing::Sealed)
+    let factory = move |context: &StartContext| {
+        make_broadcaster(context, config(&of, &directories, context), FrameSealing::Sealed)
     };
     World::new(plan.seed, plan.network, &plan.locations, factory)
 }
 
-/// Sites of a world, at most.
+/// Maximum number of sites of a world.
 const SITES: u32 = 4;
 
-fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &StartContext) -> BroadcasterConfig {
+fn config(plan: &Plan, directories: &[Arc<Directory>], context: &StartContext) -> BroadcasterConfig {
     let id = |node: &NodeIndex| plan.locations[node.index()].id;
     let seeds = match &plan.initial_peers {
         InitialPeers::Everybody { .. } => Vec::new(),
         InitialPeers::Seeds(seeds) => seeds.iter().map(id).collect(),
     };
-    let directory = directories.get(birth.location.site as usize).cloned().unwrap_or_default();
-    let multicast = !plan.mute.contains(&birth.node);
+    let directory = directories.get(context.location.site as usize).cloned().unwrap_or_default();
+    let multicast = !plan.mute.contains(&context.node);
     let (shape, bounds, times) = (plan.shape, plan.bounds, plan.times);
     BroadcasterConfig {
         multicast,
@@ -101,25 +100,26 @@ fn config(plan: &Plan, directories: &[Arc<Directory>], birth: &StartContext) -> 
         tree_shape: shape,
         limits: bounds,
         timings: times,
-        ..BroadcasterConfig::new(birth.location.id)
+        ..BroadcasterConfig::new(context.location.id)
     }
 }
 
-/// Everybody, as seen from a site; nobody, if nodes know only seeds.
+/// Directory of all nodes, as seen from a site; empty if nodes know only seeds.
 fn directory(plan: &Plan, site: u32) -> Arc<Directory> {
     let InitialPeers::Everybody { labels } = plan.initial_peers else { return Arc::default() };
-    let speaks = |island: u32| {
-        let here = plan.nodes().zip(&plan.locations).filter(move |(_, place)| place.island == island);
-        here.filter(|(node, _)| !plan.mute.contains(node)).map(|(_, place)| place.id)
+    let multicasts = |island: u32| {
+        let here = plan.nodes().zip(&plan.locations).filter(move |(_, location)| location.island == island);
+        here.filter(|(node, _)| !plan.mute.contains(node)).map(|(_, location)| location.id)
     };
-    let label =
-        |island| -> Option<NetId> { speaks(island).min().filter(|_| labels && speaks(island).count() > 1) };
-    let islands = plan.locations.iter().map(|place| place.island).max().unwrap_or(0);
+    let label = |island| -> Option<NetId> {
+        multicasts(island).min().filter(|_| labels && multicasts(island).count() > 1)
+    };
+    let islands = plan.locations.iter().map(|location| location.island).max().unwrap_or(0);
     let label_of: Vec<Option<NetId>> = (0..=islands).map(label).collect();
-    let known = plan.nodes().zip(&plan.locations).map(|(node, place)| KnownNode {
-        node: place.id,
-        island_id: label_of[place.island as usize].filter(|_| !plan.mute.contains(&node)),
-        class: if place.site == site { LatencyClass::Lan } else { LatencyClass::Wan },
+    let known = plan.nodes().zip(&plan.locations).map(|(node, location)| KnownNode {
+        node: location.id,
+        island_id: label_of[location.island as usize].filter(|_| !plan.mute.contains(&node)),
+        class: if location.site == site { LatencyClass::Lan } else { LatencyClass::Wan },
     });
     Arc::new(Directory::new(known.collect()))
 }

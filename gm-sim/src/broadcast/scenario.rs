@@ -1,9 +1,9 @@
-//! A run as a value: who stands where, what is said when, what is wrong when, and what is demanded.
-//! A function of a seed, drawn ([`random`]) or of a name ([`named`]). Knows nothing of machines and
-//! checkers.
+//! Plan of a run as a value: the nodes, their network, the sends, the faults and the required
+//! deliveries. It is a function of a seed: a random plan ([`random`]) or one of a named scenario
+//! ([`named`]).
 //!
-//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all
-//! is well again, and after [`Plan::settle`] what is said is demanded to arrive in a stated time.
+//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety is checked. Then
+//! all faults end, and sends after [`Plan::settle_time`] must arrive within a stated time.
 
 mod layout;
 mod named;
@@ -25,106 +25,107 @@ use crate::world::Action;
 pub use named::{named, names};
 pub use random::random;
 
-/// A run, before it runs.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The scenario.
+    /// Name of the scenario.
     pub name: String,
-    /// All its chance.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Who stands where.
+    /// Location of each node.
     pub locations: Vec<Location>,
-    /// What is between them.
+    /// Network without faults.
     pub network: Network,
-    /// Who does not multicast.
+    /// Nodes that do not multicast.
     pub mute: Vec<NodeIndex>,
-    /// Whom nodes know at their start.
+    /// Peers that nodes know at their start.
     pub initial_peers: InitialPeers,
-    /// How every node cuts its lists.
+    /// Shape of the forwarding tree.
     pub shape: TreeShape,
-    /// The bounds of every node.
+    /// Limits of every node.
     pub bounds: BroadcasterLimits,
-    /// The times of every node.
+    /// Timings of every node.
     pub times: BroadcasterTimings,
-    /// Kinds of faults that are in the timetable.
+    /// Fault classes in the schedule.
     pub classes: Vec<FaultClass>,
-    /// What is done to the world in the first phase.
+    /// Random faults of the first phase.
     pub schedule: Schedule,
-    /// What is done to it besides, at any time.
+    /// Additional actions, at any time.
     pub extra_actions: Vec<(Time, Action)>,
-    /// From here on nothing of the timetable is wrong.
+    /// Time at which the faults of the schedule end.
     pub heal_at: Time,
-    /// What is said.
+    /// Planned sends.
     pub sends: Vec<PlannedSend>,
-    /// The run ends.
+    /// End of the run.
     pub end: Time,
-    /// What holds in this world beyond what holds in all.
+    /// Properties of this plan in addition to those of all plans.
     pub claims: BroadcastClaims,
 }
 
-/// Whom a node knows when it starts.
+/// Peers that a node knows when it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InitialPeers {
-    /// Everybody, and, if so said, who stands on which island.
+    /// Every node.
     Everybody {
-        /// Whether islands are known.
+        /// Whether their islands are known too.
         labels: bool,
     },
-    /// These, which it calls.
+    /// These seeds only, which the node dials.
     Seeds(Vec<NodeIndex>),
 }
 
-/// One thing that a node is told to say.
+/// A planned send.
 #[derive(Clone, Debug)]
 pub struct PlannedSend {
-    /// When.
+    /// Time of the send.
     pub at: Time,
-    /// Who.
+    /// Sender.
     pub node: NodeIndex,
-    /// What the world calls it: no two of a run have one number.
+    /// Number that identifies the send in this run.
     pub number: u64,
-    /// Bytes of it.
+    /// Length of the content in bytes.
     pub length: usize,
-    /// To whom.
+    /// Recipients.
     pub to: Recipients,
-    /// Whether receipts are gathered.
+    /// Requested acks, if any.
     pub acks: Option<RequestedAcks>,
-    /// Within what time every target must have it that is up all the while; nothing if nothing is
-    /// demanded.
+    /// Time within which every target that is up throughout must have it; `None` if no delivery is
+    /// required.
     pub deliver_within: Option<Duration>,
-    /// Of whom it is not demanded.
+    /// Targets for which delivery is not required.
     pub excused: Vec<NodeIndex>,
-    /// Whether the receipts must tell exactly who is up.
+    /// Whether the acks must count exactly the nodes that are up.
     pub exact_acks: bool,
 }
 
-/// Whom it is for.
+/// Recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipients {
-    /// Everybody whom the node knows.
+    /// A broadcast to all peers that the node knows.
     All,
-    /// These.
+    /// A broadcast to these nodes.
     Nodes(Vec<NetId>),
-    /// One, not as a broadcast.
+    /// A message to one node, not a broadcast.
     One(NetId, Transport),
 }
 
-/// What holds in a world beyond what holds in all.
+/// Properties of a plan in addition to those of all plans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BroadcastClaims {
-    /// From then on nobody fails and nothing is lost, and islands are known: what costs count is
+    /// Time from which no node fails, no frame is lost, and islands are known, so that cost is
     /// bounded.
     pub calm_from: Option<Time>,
-    /// In the end everybody knows everybody.
+    /// Whether all nodes must know each other at the end.
     pub all_peers_known: bool,
-    /// Only what no connection to this one took is demanded: what it took is gone with it.
+    /// Requires delivery only of broadcasts of which this node took no frame; those that it took
+    /// may be lost with it.
     pub except_accepted_by: Option<NodeIndex>,
 }
 
 impl Plan {
-    /// From the end of the faults to the first demand: by then everybody has closed idle
-    /// connections (those to nodes that died unseen are idle), given up dials, waited out pauses
-    /// after failures, forgotten confirmations, and asked around.
+    /// Time from the end of the faults to the first required send. By then all nodes have closed
+    /// idle connections (those to nodes that died unnoticed are idle), given up dials, waited out
+    /// backoffs, dropped old confirmations, and exchanged peers.
     #[must_use]
     pub fn settle_time(&self) -> Duration {
         let BroadcasterTimings { idle, backoff_max: backoff_most, confirmation, exchange, .. } = self.times;
@@ -133,10 +134,9 @@ impl Plan {
         links.max(pauses).max(confirmation) + exchange
     }
 
-    /// Within what time a broadcast is everywhere when nothing is wrong but that `dead` nodes are:
-    /// at each of the levels of its tree a dial, a send, a multicast that may not be heard and is
-    /// asked for again; and per level, if all that are tried at one time are dead, the time after
-    /// which a dial is silent.
+    /// Time within which a broadcast reaches all nodes when there are no faults except `dead` dead
+    /// nodes: for each level of its tree a dial, a send, and a lost multicast that is requested
+    /// again; and for each level at which all parallel dials go to dead nodes, a connect timeout.
     #[must_use]
     pub fn delivery_bound(&self, dead: usize) -> Duration {
         let levels = u32::try_from(self.locations.len()).unwrap_or(u32::MAX).ilog2() + 2;
@@ -149,7 +149,7 @@ impl Plan {
             + (self.network.tcp.connect_timeout * silent + hedges) * levels.min(silent * levels)
     }
 
-    /// The command that runs it again.
+    /// The command that replays the run.
     #[must_use]
     pub fn replay(&self) -> String {
         let Plan { name, seed, .. } = self;
@@ -160,27 +160,27 @@ impl Plan {
         }
     }
 
-    /// All nodes.
+    /// Every node.
     pub fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..u32::try_from(self.locations.len()).unwrap_or(u32::MAX)).map(NodeIndex)
     }
 }
 
 impl fmt::Display for Plan {
-    /// What is drawn, in a few lines.
+    /// Writes a summary of the plan in a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let islands: BTreeSet<u32> = self.locations.iter().map(|place| place.island).collect();
-        let sites: BTreeSet<u32> = self.locations.iter().map(|place| place.site).collect();
+        let islands: BTreeSet<u32> = self.locations.iter().map(|location| location.island).collect();
+        let sites: BTreeSet<u32> = self.locations.iter().map(|location| location.site).collect();
         let (nodes, mute) = (self.locations.len(), self.mute.len());
-        writeln!(f, "{}, seed {}: {nodes} nodes, {mute} of them mute", self.name, self.seed)?;
+        writeln!(f, "{}, seed {}: {nodes} nodes, {mute} without multicast", self.name, self.seed)?;
         writeln!(f, "{} islands, {} sites, {:?}", islands.len(), sites.len(), self.initial_peers)?;
         writeln!(f, "{:?}, {:?}", self.shape, self.bounds)?;
         let classes: Vec<&str> = self.classes.iter().map(|class| class.name()).collect();
         writeln!(f, "faults until {}: {}", self.heal_at, classes.join(" "))?;
-        let demanded = self.sends.iter().filter(|say| say.deliver_within.is_some()).count();
+        let demanded = self.sends.iter().filter(|send| send.deliver_within.is_some()).count();
         write!(
             f,
-            "{} says, {demanded} of them demanded, settle {:?}, end {}",
+            "{} sends, {demanded} with required delivery, settle time {:?}, end {}",
             self.sends.len(),
             self.settle_time(),
             self.end
@@ -188,10 +188,10 @@ impl fmt::Display for Plan {
     }
 }
 
-/// What the drawn one is called.
+/// Name of the random scenario.
 pub const RANDOM: &str = "random";
 
-/// The plan of that name, if there is one.
+/// The plan of this scenario, if the name is known.
 #[must_use]
 pub fn plan(name: &str, seed: u64) -> Option<Plan> {
     if name == RANDOM { Some(random(seed)) } else { named(name, seed) }

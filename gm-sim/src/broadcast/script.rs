@@ -1,12 +1,12 @@
-//! Conversations as text: a file of commands, and below each what was said because of it. Knows no
-//! checks: who reads a transcript does.
+//! Scripts: text files of commands, with a transcript of the resulting messages below each command.
+//! The transcripts are for readers; a test compares them.
 //!
-//! A line that begins with `> ` is a command (see `script/command.rs` for all of them), the lines
-//! below it up to an empty one are its transcript, and lines that begin with `#` are for the
-//! reader. A run gives the same text with the transcripts that are true now.
+//! A line that begins with `> ` is a command (see `script/command.rs`). The lines below it up to an
+//! empty one are its transcript. Lines that begin with `#` are comments. A run returns the same
+//! text with current transcripts.
 //!
-//! Reading order: `script/command.rs`, `script/transcript.rs` (what is written down),
-//! `script/decoder.rs` (frames are opened), `script/names.rs`.
+//! Reading order: `script/command.rs`, `script/transcript.rs` (lines of the transcript),
+//! `script/decoder.rs` (opens frames), `script/names.rs`.
 
 mod command;
 mod decoder;
@@ -17,10 +17,10 @@ use std::fmt::Write as _;
 
 use command::Interpreter;
 
-/// Runs a script, and says it again with what happens now below each command.
+/// Runs a script, and returns it with the transcript of this run below each command.
 ///
 /// # Errors
-/// The number of the line that is no command, and why.
+/// The number of the line with an invalid command, and the reason.
 pub fn run(text: &str) -> Result<String, String> {
     let mut stage = Interpreter::default();
     let mut out = String::new();
@@ -28,16 +28,16 @@ pub fn run(text: &str) -> Result<String, String> {
     for (number, line) in (1..).zip(text.lines()) {
         let keeps = line.is_empty() || line.starts_with('#');
         if let Some(command) = line.strip_prefix("> ") {
-            let said = stage.run(command).map_err(|error| format!("line {number}: {error}"))?;
+            let output = stage.run(command).map_err(|error| format!("line {number}: {error}"))?;
             transcript = true;
-            // A string takes everything.
-            let _ = writeln!(out, "{line}\n{said}");
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(out, "{line}\n{output}");
             out.truncate(out.trim_end().len());
             out.push('\n');
         } else if keeps || !transcript {
             transcript = transcript && !line.is_empty();
             if !keeps {
-                return Err(format!("line {number}: neither a command nor below one: `{line}`"));
+                return Err(format!("line {number}: neither a command nor part of a transcript: `{line}`"));
             }
             let _ = writeln!(out, "{line}");
         }
@@ -53,13 +53,13 @@ mod tests {
     fn a_script_is_repeated_with_its_transcript() {
         let script =
             "# Two nodes.\n> world a | b: known\n> start a b\nwhatever was here\n\n> run 1ms\n> status a\n";
-        let said = run(script).unwrap();
+        let output = run(script).unwrap();
         assert!(
-            said.starts_with("# Two nodes.\n> world a | b: known\n> start a b\n\n> run 1ms\n> status a\n"),
-            "{said}"
+            output.starts_with("# Two nodes.\n> world a | b: known\n> start a b\n\n> run 1ms\n> status a\n"),
+            "{output}"
         );
-        assert!(said.contains("island of its own"), "{said}");
-        assert_eq!(run(&said).unwrap(), said);
+        assert!(output.contains("island of its own"), "{output}");
+        assert_eq!(run(&output).unwrap(), output);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Many runs: seeds of a scenario, every scenario, every planted bug, and the page that a campaign
-//! leaves. Knows no flags.
+//! Suites of runs: seeds of a scenario, every scenario, every planted bug; and the page that a
+//! campaign writes.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -13,30 +13,30 @@ use super::scenario::{RANDOM, names, plan};
 use crate::campaign::{Campaign, CampaignReport};
 use crate::fault::FaultClass;
 
-/// A kind of fault must happen in so many of 100 seeds, where there are enough of them to tell.
+/// Minimum percentage of runs in which each fault class must occur, if there are enough runs.
 const MIN_PERCENT: u64 = 20;
-/// As many seeds are enough.
+/// Number of runs from which the minimum percentage is checked.
 const MIN_SEEDS: u64 = 200;
 /// Seeds that every change runs.
 pub const CI_SEEDS: Range<u64> = 0..300;
-/// Seeds of each scenario with a name that every change runs.
+/// Seeds of each named scenario that every change runs.
 pub const CI_SCENARIO_SEEDS: Range<u64> = 0..10;
-/// What a command ends with if a planted bug is not found.
+/// Exit code if a planted bug is not found.
 pub const BUG_NOT_FOUND: u8 = 6;
 
-/// What some runs came to.
+/// Result of a suite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SuiteResult {
-    /// Runs that were good.
+    /// Number of runs that passed.
     pub passed: usize,
-    /// Runs that were not.
+    /// Number of runs that failed.
     pub failed: usize,
-    /// What a command ends with.
+    /// Exit code of the command.
     pub exit_code: u8,
 }
 
 impl SuiteResult {
-    /// Both.
+    /// The combined result of both suites.
     #[must_use]
     pub fn and(self, other: SuiteResult) -> SuiteResult {
         let code = if self.exit_code == 0 { other.exit_code } else { self.exit_code };
@@ -48,12 +48,12 @@ impl SuiteResult {
     }
 }
 
-/// Threads that there are processors for.
+/// Number of available processors.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Seeds of a scenario.
+/// Runs the seeds of a scenario.
 #[must_use]
 pub fn run_seeds(scenario: &str, seeds: Range<u64>) -> CampaignReport {
     let drawn = scenario == RANDOM;
@@ -68,11 +68,11 @@ pub fn run_seeds(scenario: &str, seeds: Range<u64>) -> CampaignReport {
     };
     campaign.run(|seed| match plan(scenario, seed) {
         Some(plan) => run(plan, None, 0).0,
-        None => unreachable!("the scenario was asked for by name"),
+        None => unreachable!("the caller checked the name"),
     })
 }
 
-/// What a report counts as.
+/// The result that a report counts as.
 #[must_use]
 pub fn result_of(report: &CampaignReport) -> SuiteResult {
     let failed = report.failures().count() + report.missing().count();
@@ -83,30 +83,30 @@ pub fn result_of(report: &CampaignReport) -> SuiteResult {
     }
 }
 
-/// Some seeds of each scenario that has a name.
+/// Runs these seeds of each named scenario.
 #[must_use]
-pub fn run_scenarios(each: Range<u64>, say: &mut dyn FnMut(&str)) -> SuiteResult {
+pub fn run_scenarios(each: Range<u64>, print: &mut dyn FnMut(&str)) -> SuiteResult {
     names().fold(SuiteResult::default(), |sum, name| {
         let start = Instant::now();
         let report = run_seeds(name, each.clone());
         let counted = result_of(&report);
         let runs = report.runs.len();
         if counted.failed > 0 {
-            say(&report.to_string());
+            print(&report.to_string());
         }
         let took = start.elapsed().as_secs_f64();
-        say(&format!("{name:<18} {runs:>6} runs, {} failed, {took:.1} s", counted.failed));
+        print(&format!("{name:<18} {runs:>6} runs, {} failed, {took:.1} s", counted.failed));
         sum.and(counted)
     })
 }
 
-/// Every planted bug, in the seed that found it.
+/// Replays every planted bug in the seed that found it.
 #[must_use]
-pub fn replay_bugs(say: &mut dyn FnMut(&str)) -> SuiteResult {
+pub fn replay_bugs(print: &mut dyn FnMut(&str)) -> SuiteResult {
     PLANTED_BUGS.iter().fold(SuiteResult::default(), |sum, found| {
         let result = found.replay();
         let verdict = result.as_ref().err().map_or("found", String::as_str);
-        say(&format!("{:<26} {:<18} {:>4} {verdict}", found.bug.name(), found.scenario, found.seed));
+        print(&format!("{:<26} {:<18} {:>4} {verdict}", found.bug.name(), found.scenario, found.seed));
         match result {
             Ok(()) => sum.and(SuiteResult { passed: 1, failed: 0, exit_code: 0 }),
             Err(_) => sum.and(SuiteResult { passed: 0, failed: 1, exit_code: BUG_NOT_FOUND }),
@@ -114,22 +114,22 @@ pub fn replay_bugs(say: &mut dyn FnMut(&str)) -> SuiteResult {
     })
 }
 
-/// Looks for a bug anew, and says the row for the table.
+/// Searches a planted bug, and prints its row for the table.
 #[must_use]
-pub fn search_bug(bug: Bug, say: &mut dyn FnMut(&str)) -> SuiteResult {
+pub fn search_bug(bug: Bug, print: &mut dyn FnMut(&str)) -> SuiteResult {
     match (planted_bugs::search(bug), planted_bugs::row(bug)) {
         (Some((seed, checker)), Some(row)) => {
-            say(&format!("planted(Bug::{bug:?}, \"{}\", {seed}, \"{checker}\"),", row.scenario));
+            print(&format!("planted(Bug::{bug:?}, \"{}\", {seed}, \"{checker}\"),", row.scenario));
             SuiteResult { passed: 1, failed: 0, exit_code: 0 }
         }
         _ => {
-            say(&format!("{} is not found in {} seeds", bug.name(), planted_bugs::SEARCH_SEEDS));
+            print(&format!("{} was not found in {} seeds", bug.name(), planted_bugs::SEARCH_SEEDS));
             SuiteResult { passed: 0, failed: 1, exit_code: BUG_NOT_FOUND }
         }
     }
 }
 
-/// The page that a campaign leaves.
+/// The page that a campaign writes.
 #[must_use]
 pub fn page(commit: &str, report: &CampaignReport, named: &str, bugs: &str) -> String {
     let Range { start, end } = report.campaign.seeds;
@@ -141,12 +141,12 @@ pub fn page(commit: &str, report: &CampaignReport, named: &str, bugs: &str) -> S
     let failures = report.failures().count();
     let _ = writeln!(
         page,
-        "Seeds {start}..{end} of the drawn scenario, **failures: {failures}**.\n\n```\n{report}```\n"
+        "Seeds {start}..{end} of the random scenario, **failures: {failures}**.\n\n```\n{report}```\n"
     );
-    let _ = writeln!(page, "Every scenario that has a name:\n\n```\n{named}```\n");
+    let _ = writeln!(page, "All named scenarios:\n\n```\n{named}```\n");
     let _ = writeln!(
         page,
-        "Every planted bug, in the first seed of its scenario that finds it:\n\n```\n{bugs}```"
+        "All planted bugs, each with the first seed of its scenario that finds it:\n\n```\n{bugs}```"
     );
     page
 }

@@ -1,5 +1,5 @@
-//! No byte of the world is lost without a word or comes from nowhere: sent = arrived + lost + under
-//! way. Knows no protocol.
+//! Byte conservation: no byte vanishes unreported or appears from nowhere, so sent = arrived + lost
+//! + in flight.
 
 use gm_broadcast::{Machine, Time};
 
@@ -7,8 +7,8 @@ use crate::checker::{Checker, Violation};
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 use crate::world::World;
 
-/// Sums what is sent, added, arrives and is lost, each way, and compares with what is under way in
-/// the end.
+/// Sums sent, added, arrived and lost bytes of each kind, and compares them at the end with the
+/// bytes in flight.
 #[derive(Debug, Default)]
 pub struct ByteConservation {
     sent: [u64; 3],
@@ -16,23 +16,23 @@ pub struct ByteConservation {
 }
 
 impl ByteConservation {
-    /// Nothing yet.
+    /// A checker that has observed nothing yet.
     #[must_use]
     pub fn new() -> ByteConservation {
         ByteConservation::default()
     }
 
-    /// Whether what was put and is gone leaves just what is under way.
+    /// Compares the sums with the bytes in flight.
     ///
     /// # Errors
-    /// If not.
+    /// A safety violation, if they do not add up.
     pub fn balance(&self, at: Time, under_way: [u64; 3]) -> Result<(), Violation> {
         for flow in TrafficKind::ALL {
             let (sent, arrived_or_lost) = (self.sent[flow as usize], self.arrived_or_lost[flow as usize]);
             let left = under_way[flow as usize];
             if sent != arrived_or_lost + left {
                 let what = format!(
-                    "{}: {sent} bytes sent, {arrived_or_lost} arrived or lost, {left} under way",
+                    "{}: {sent} bytes sent, {arrived_or_lost} arrived or lost, {left} in flight",
                     flow.name()
                 );
                 return Err(Violation::safety("bytes", at, what));
@@ -47,7 +47,7 @@ impl<M: Machine> Checker<M> for ByteConservation {
         "bytes"
     }
 
-    fn observe(&mut self, place: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
+    fn observe(&mut self, context: ObservationContext, seen: &Observation<'_, M>) -> Result<(), Violation> {
         match seen {
             Observation::Sent { flow, copies, bytes, .. } => {
                 self.sent[*flow as usize] += (bytes.len() * copies) as u64;
@@ -57,8 +57,9 @@ impl<M: Machine> Checker<M> for ByteConservation {
                 let arrived_or_lost = &mut self.arrived_or_lost[*flow as usize];
                 *arrived_or_lost += *length as u64;
                 if *arrived_or_lost > self.sent[*flow as usize] {
-                    let what = format!("{} got {} bytes that nobody sent", place.node, flow.name());
-                    return Err(Violation::safety("bytes", place.at, what));
+                    let what =
+                        format!("{} received {} bytes that were never sent", context.node, flow.name());
+                    return Err(Violation::safety("bytes", context.at, what));
                 }
             }
             _ => {}

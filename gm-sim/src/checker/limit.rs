@@ -1,5 +1,5 @@
-//! Something of a machine stays within a bound: a queue, a table, its memory. Knows only the
-//! number.
+//! Checker of a limit: a number read from each machine, such as the length of a queue, stays within
+//! it.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use gm_broadcast::Machine;
 use crate::checker::{Checker, Violation};
 use crate::observation::{Observation, ObservationContext};
 
-/// Looks at a number of each machine after every input.
+/// Compares a number of each machine with a limit after every input.
 pub struct LimitChecker<F> {
     name: &'static str,
     limit: usize,
-    /// The greatest that was seen.
+    /// Greatest number observed.
     peak: usize,
     measure: F,
 }
 
 impl<F> LimitChecker<F> {
-    /// `measure` never says more than `most`.
+    /// A checker that reports a violation when `measure` exceeds `limit`.
     pub const fn new(name: &'static str, limit: usize, measure: F) -> LimitChecker<F> {
         LimitChecker { name, limit, peak: 0, measure }
     }
 
-    /// The greatest number so far.
+    /// Greatest number observed so far.
     pub const fn peak(&self) -> usize {
         self.peak
     }
@@ -31,7 +31,7 @@ impl<F> LimitChecker<F> {
 
 impl<F> fmt::Debug for LimitChecker<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bounded({} <= {})", self.name, self.limit)
+        write!(f, "LimitChecker({} <= {})", self.name, self.limit)
     }
 }
 
@@ -44,12 +44,12 @@ impl<M: Machine, F: FnMut(&M) -> usize> Checker<M> for LimitChecker<F> {
         Ok(())
     }
 
-    fn after_input(&mut self, place: ObservationContext, machine: &M) -> Result<(), Violation> {
+    fn after_input(&mut self, context: ObservationContext, machine: &M) -> Result<(), Violation> {
         let now = (self.measure)(machine);
         self.peak = self.peak.max(now);
         if now > self.limit {
-            let what = format!("{} has {now}, more than {}", place.node, self.limit);
-            return Err(Violation::safety(self.name, place.at, what));
+            let what = format!("{} has {now}, limit {}", context.node, self.limit);
+            return Err(Violation::safety(self.name, context.at, what));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What can be done to a world, as values: timetables are made of them. Knows not when.
+//! Actions on a world, as values, so that schedules can contain them.
 
 use std::time::Duration;
 
@@ -10,43 +10,44 @@ use crate::active_faults::Fault;
 use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 
-/// One thing that is done to a world.
+/// An action on a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Something is wrong until then.
+    /// Begins a lasting fault, which ends at the given time.
     BeginFault(Fault, Time),
-    /// The process dies.
+    /// Kills the process.
     Crash(NodeIndex),
-    /// The host dies.
+    /// Kills the host, with its process.
     KillHost(NodeIndex),
-    /// The process is started, if it is dead.
+    /// Starts the process, if it is dead.
     Start(NodeIndex),
-    /// The process dies, if it lives, and is started again after so long.
+    /// Kills the process, if it lives, and starts it again after this time.
     Restart(NodeIndex, Duration),
-    /// The same, with a key that nobody else has, or with the right one.
+    /// Restarts the process, if it lives: with a wrong key that no other node has, or with the
+    /// right one.
     Rekey(NodeIndex, bool),
-    /// The process stops where it is.
+    /// Pauses the process.
     Pause(NodeIndex),
-    /// It goes on.
+    /// Resumes the process.
     Resume(NodeIndex),
-    /// The clock shows so much more from now on.
+    /// Advances the node's clock by this time.
     JumpClock(NodeIndex, Duration),
-    /// The clock is so many parts in 10^9 too fast from now on.
+    /// Sets the drift of the node's clock, in parts per 10^9; positive if it is too fast.
     DriftClock(NodeIndex, i32),
-    /// Every connection of a node ends.
+    /// Resets every connection of the node.
     ResetLinks(NodeIndex),
-    /// The outsider does something.
+    /// Lets the outsider attack.
     Outsider(Attack),
-    /// Nothing is wrong any more: paused nodes go on, wrong keys are righted, clocks run as they
-    /// should, and, if so said, dead nodes are started.
+    /// Ends all faults: resumes paused nodes, replaces wrong keys, ends clock drift, and starts
+    /// dead nodes if requested.
     Heal {
-        /// Whether the dead are started.
+        /// Whether dead nodes are started.
         revive: bool,
     },
 }
 
 impl<M: Machine> World<M> {
-    /// Does it now.
+    /// Performs an action now.
     pub fn apply(&mut self, action: Action) {
         match action {
             Action::BeginFault(fault, until) => self.active_faults.begin(fault, self.now, until),
@@ -86,12 +87,12 @@ impl<M: Machine> World<M> {
                 self.drift_clock(node, drift);
             }
             Action::ResetLinks(node) => self.reset_links(node),
-            Action::Outsider(trick) => self.attack(&trick),
+            Action::Outsider(attack) => self.attack(&attack),
             Action::Heal { revive } => self.heal(revive),
         }
     }
 
-    /// Does it later.
+    /// Performs an action at a later time.
     pub fn apply_at(&mut self, at: Time, action: Action) {
         self.queue.push(at.max(self.now), ScheduledEvent::Action(Box::new(action)));
     }
@@ -105,7 +106,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Nothing is wrong any more, see [`Action::Heal`].
+    /// Ends all faults, see [`Action::Heal`].
     pub fn heal(&mut self, revive: bool) {
         self.active_faults.clear();
         for node in self.indices() {

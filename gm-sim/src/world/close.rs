@@ -1,5 +1,4 @@
-//! A connection ends: closed, given up, reset, or with its program. Knows not how long anything
-//! takes.
+//! Ends of connections: closed, given up, reset, or ended with the process.
 
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
@@ -27,12 +26,11 @@ impl<M: Machine> World<M> {
         self.remove_if_closed(key);
     }
 
-    /// Ends one side; what it had not sent is lost. `stalled`: because the other acknowledged
-    /// nothing.
+    /// Closes one end; its unsent bytes are lost. `stalled`: because the peer acknowledged nothing.
     pub(super) fn abandon(&mut self, key: ConnKey, side: u8, stalled: bool) {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
-        let (node, link, stage) = (end.node, end.link, end.state);
+        let (node, link, state) = (end.node, end.link, end.state);
         let lost = end.send_buffer.iter().map(Vec::len).sum::<usize>()
             + end.blocked.iter().map(Segment::payload_length).sum::<usize>()
             + end.receive_buffer.len();
@@ -42,7 +40,7 @@ impl<M: Machine> World<M> {
         end.receive_buffer.clear();
         self.stream_lost(node, lost);
         self.remove_if_closed(key);
-        match stage {
+        match state {
             EndState::Open => self.deliver_input(node, Input::ConnectionClosed { link, stalled }),
             EndState::Dialling => {
                 self.deliver_input(node, Input::ConnectionRefused { link, refusal: DialFailure::Refused })
@@ -51,34 +49,34 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// The other end is over, and all that it sent is read.
+    /// Closes one end after the other end closed and all its bytes were read.
     pub(super) fn close_by_peer(&mut self, key: ConnKey, here: u8) {
         let Some(conn) = self.conns.get(key) else { return };
         conn[other_side(here) as usize].state = EndState::Closed;
         self.abandon(key, here, false);
     }
 
-    /// Both ends are over at once.
+    /// Closes both ends at once.
     pub(super) fn reset_both(&mut self, key: ConnKey) {
         let Some(conn) = self.conns.get(key) else { return };
         let ends = [(conn[0].node, conn[0].link, conn[0].state), (conn[1].node, conn[1].link, conn[1].state)];
         self.fault_happened(ends[1].0, FaultClass::Reset);
         self.remove_conn(key);
-        for (node, link, stage) in ends {
-            if stage == EndState::Open {
+        for (node, link, state) in ends {
+            if state == EndState::Open {
                 self.deliver_input(node, Input::ConnectionClosed { link, stalled: false });
             }
         }
     }
 
-    /// Takes a connection away that is over at both ends.
+    /// Removes a connection that is closed at both ends.
     pub(super) fn remove_if_closed(&mut self, key: ConnKey) {
         if self.conns.get(key).is_some_and(|conn| conn.iter().all(|end| end.state == EndState::Closed)) {
             self.remove_conn(key);
         }
     }
 
-    /// Takes a connection away, with all that is between its ends.
+    /// Removes a connection, with all segments between its ends.
     pub(super) fn remove_conn(&mut self, key: ConnKey) {
         let Some(conn) = self.conns.remove(key) else { return };
         for side in [DIALLER, ACCEPTOR] {

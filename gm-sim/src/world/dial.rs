@@ -1,4 +1,4 @@
-//! A connection comes to be, or does not. Knows not how long anything takes.
+//! Connection setup: dial, accept, refuse, time out.
 
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 use gm_clock::NetId;
@@ -13,7 +13,7 @@ use crate::observation::Observation;
 impl<M: Machine> World<M> {
     pub(super) fn dial(&mut self, node: NodeIndex, link: ConnectionId, to: NetId) {
         self.observe(node, &Observation::Dialled { link, to });
-        // Who is not of this world has no kernel: the host is as one that is dead.
+        // An address outside this world behaves like a dead host.
         let peer = self.find(to).unwrap_or(NodeIndex::OUTSIDER);
         let life = self.nodes[node.index()].life;
         let dialler = ConnEnd::new(node, life, link, EndState::Dialling);
@@ -30,7 +30,7 @@ impl<M: Machine> World<M> {
             self.fault_happened(node, class);
         } else if let Some((class, ())) = refused {
             self.fault_happened(node, class);
-            // As if the peer's host had said no after the way there.
+            // As if the peer's host had refused after one latency.
             self.transmit(key, DIALLER, Segment::Refuse);
         } else {
             self.transmit(key, DIALLER, Segment::Syn);
@@ -50,7 +50,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// A dial reached the host.
+    /// A SYN reached the host.
     pub(super) fn accept(&mut self, key: ConnKey, node: NodeIndex) {
         let backlog = self.network.tcp.backlog;
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
@@ -58,9 +58,9 @@ impl<M: Machine> World<M> {
             self.transmit(key, ACCEPTOR, Segment::Refuse);
             return;
         }
-        if let Some(frozen) = &mut state.paused {
-            frozen.accepted += 1;
-            if frozen.accepted > backlog {
+        if let Some(paused) = &mut state.paused {
+            paused.accepted += 1;
+            if paused.accepted > backlog {
                 self.fault_happened(node, FaultClass::Pause);
                 return;
             }
@@ -74,7 +74,7 @@ impl<M: Machine> World<M> {
         self.transmit(key, ACCEPTOR, Segment::SynAck);
     }
 
-    /// The acceptor's program is told.
+    /// Reports the connection to the acceptor's program.
     pub(super) fn open(&mut self, key: ConnKey) {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[ACCEPTOR as usize];
@@ -95,12 +95,12 @@ impl<M: Machine> World<M> {
         (end.state, end.established) = (EndState::Open, true);
         let dialler = conn[DIALLER as usize].node;
         self.nodes[node.index()].conns.insert(link, (key, ACCEPTOR));
-        // The outsider is nowhere in the world.
+        // The outsider has no address.
         let from = self.nodes.get(dialler.index()).map(|node| node.location.id.socket_addr());
         self.deliver_input(node, Input::ConnectionOpened { link, from });
     }
 
-    /// Whether the program of an end is still the one that it was made for.
+    /// Whether the process for which an end was made still lives.
     pub(super) fn alive(&self, node: NodeIndex, life: u32) -> bool {
         self.nodes.get(node.index()).is_none_or(|node| node.machine.is_some() && node.life == life)
     }

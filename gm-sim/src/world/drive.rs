@@ -1,5 +1,4 @@
-//! A machine is given an input, its outputs are taken, and its next wake is noted. Knows not where
-//! inputs come from.
+//! Input of a machine: passes it in, drains the outputs, and schedules the next wake.
 
 use std::rc::Rc;
 
@@ -10,15 +9,16 @@ use crate::fault::FaultClass;
 use crate::node::{NodeIndex, PendingInput};
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 
-/// Wakes of one machine at one time, after which it is said to spin.
+/// Number of wakes of one machine at one time after which it counts as an endless loop.
 const MAX_REPEATED_WAKES: u32 = 10_000;
 
 impl<M: Machine> World<M> {
-    /// Gives an input, or lets it wait if the node is paused. Never while outputs are taken.
+    /// Passes an input to a machine, or queues it if the node is paused. Must not be called while
+    /// outputs are drained.
     pub(super) fn deliver_input(&mut self, node: NodeIndex, input: Input<M::Command>) {
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
-        if let Some(frozen) = &mut state.paused {
-            frozen.queue.push_back(PendingInput::Input(input));
+        if let Some(paused) = &mut state.paused {
+            paused.queue.push_back(PendingInput::Input(input));
             self.fault_happened(node, FaultClass::Pause);
             return;
         }
@@ -50,7 +50,7 @@ impl<M: Machine> World<M> {
         self.drain(node);
     }
 
-    /// The drain rule: every output is taken, then the deadline is asked for.
+    /// The drain rule: all outputs are polled before the deadline is read.
     pub(super) fn drain(&mut self, node: NodeIndex) {
         while let Some(output) = self.nodes[node.index()].machine.as_mut().and_then(Machine::poll_output) {
             match output {
@@ -75,7 +75,8 @@ impl<M: Machine> World<M> {
         self.schedule_wake(node);
     }
 
-    /// Puts the next wake into the queue, unless an earlier one is there, which will look again.
+    /// Schedules the next wake, unless an earlier one is scheduled, which will check the deadline
+    /// again.
     pub(super) fn schedule_wake(&mut self, node: NodeIndex) {
         let now = self.now;
         let state = &mut self.nodes[node.index()];
@@ -87,7 +88,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// A wake of the queue: stale, early because the deadline moved, or due.
+    /// Handles a wake: it is stale, early because the deadline moved, or due.
     pub(super) fn handle_wake(&mut self, node: NodeIndex) {
         let now = self.now;
         let state = &mut self.nodes[node.index()];
@@ -106,23 +107,23 @@ impl<M: Machine> World<M> {
         let (at, who, repeated_wakes) = self.repeated_wakes;
         self.repeated_wakes =
             if (at, who) == (now, node) { (at, who, repeated_wakes + 1) } else { (now, node, 0) };
-        assert!(repeated_wakes < MAX_REPEATED_WAKES, "{node} wants to be woken at {now} for ever");
+        assert!(repeated_wakes < MAX_REPEATED_WAKES, "{node} requests wakes at {now} in an endless loop");
         self.deliver_input(node, Input::Wake);
     }
 
-    /// A datagram reached a host.
+    /// Handles a datagram that reached a host.
     pub(super) fn receive_packet(&mut self, to: NodeIndex, packet: Rc<super::udp::Packet>) {
         let length = packet.bytes.len();
         let flow = packet.flow();
         let most = self.network.udp_buffer;
         let state = &mut self.nodes[to.index()];
-        if let Some(frozen) = &mut state.paused {
-            if frozen.datagram_bytes + length > most {
+        if let Some(paused) = &mut state.paused {
+            if paused.datagram_bytes + length > most {
                 self.fault_happened(to, FaultClass::Pause);
                 self.observe(to, &Observation::Lost { flow, length });
                 return;
             }
-            frozen.datagram_bytes += length;
+            paused.datagram_bytes += length;
         }
         if state.machine.is_none() {
             self.observe(to, &Observation::Lost { flow, length });
@@ -134,7 +135,7 @@ impl<M: Machine> World<M> {
     }
 }
 
-/// What of an input counts as bytes of the network.
+/// Kind and length of an input's network bytes.
 pub(super) const fn input_bytes<C>(input: &Input<C>) -> Option<(TrafficKind, usize)> {
     match input {
         Input::Datagram { via: gm_broadcast::Via::Multicast, bytes, .. } => {

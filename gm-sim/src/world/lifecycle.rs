@@ -1,4 +1,4 @@
-//! Nodes start, die, are paused and go on. Knows not why.
+//! Life cycle of nodes: start, death, pause, resume.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Starts a node's process, and its host if that is dead too. Does nothing if it runs.
+    /// Starts a node's process, and its host if that is dead too. Does nothing if the process
+    /// lives.
     pub fn start(&mut self, node: NodeIndex) {
         let now = self.now;
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
@@ -27,7 +28,7 @@ impl<M: Machine> World<M> {
             return;
         }
         let restarts = state.life;
-        let birth = StartContext {
+        let context = StartContext {
             node,
             location: state.location,
             restarts,
@@ -40,9 +41,9 @@ impl<M: Machine> World<M> {
         state.host_up = true;
         state.busy_until = now;
         state.next_wake = Time::NEVER;
-        state.machine = Some((self.factory)(&birth));
+        state.machine = Some((self.factory)(&context));
         let wrong_key = state.wrong_key;
-        self.trace.note(now, node, || format!("started, {restarts} times before"));
+        self.trace.note(now, node, || format!("started, restart {restarts}"));
         self.observe(node, &Observation::Started { restarts });
         if wrong_key {
             self.fault_happened(node, FaultClass::WrongKey);
@@ -50,15 +51,14 @@ impl<M: Machine> World<M> {
         self.drain(node);
     }
 
-    /// What the factory is told at the next start.
+    /// Sets the parameter that the factory receives at the next start.
     pub fn set_param(&mut self, node: NodeIndex, param: u64) {
         if let Some(state) = self.nodes.get_mut(node.index()) {
             state.param = param;
         }
     }
 
-    /// The process dies. Its host closes its connections, refuses new ones and throws datagrams
-    /// away.
+    /// Kills a process. Its host closes its connections, refuses new ones and drops datagrams.
     pub fn crash(&mut self, node: NodeIndex) {
         if self.end_process(node) {
             for (key, side) in self.links_of(node) {
@@ -69,7 +69,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// The host dies with the process: nobody answers, nobody is told.
+    /// Kills a host with its process: it answers nothing, and its peers are not notified.
     pub fn kill_host(&mut self, node: NodeIndex) {
         let running = self.end_process(node);
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
@@ -77,7 +77,7 @@ impl<M: Machine> World<M> {
         if running {
             self.links_of(node);
         }
-        // Also ends that the program had closed, but the kernel still had bytes of.
+        // These include ends that the program had closed while the kernel still had bytes to send.
         for key in self.conns.keys() {
             for side in [0, 1] {
                 if self.conns.get(key).is_some_and(|conn| conn[side as usize].node == node) {
@@ -92,11 +92,11 @@ impl<M: Machine> World<M> {
         std::mem::take(&mut self.nodes[node.index()].conns).into_values().collect()
     }
 
-    /// The process is no more; says whether it was.
+    /// Ends the process; returns whether it lived.
     fn end_process(&mut self, node: NodeIndex) -> bool {
         let Some(state) = self.nodes.get_mut(node.index()) else { return false };
         let running = state.machine.take().is_some();
-        let waiting = state.paused.take().map(|frozen| frozen.queue).unwrap_or_default();
+        let waiting = state.paused.take().map(|paused| paused.queue).unwrap_or_default();
         for thing in waiting {
             match thing {
                 PendingInput::Input(input) => {
@@ -104,7 +104,7 @@ impl<M: Machine> World<M> {
                         self.observe(node, &Observation::Lost { flow, length });
                     }
                 }
-                PendingInput::Segment(_, _, wire) => self.stream_lost(node, wire.payload_length()),
+                PendingInput::Segment(_, _, segment) => self.stream_lost(node, segment.payload_length()),
                 PendingInput::Read(..) => {}
             }
         }
@@ -115,20 +115,19 @@ impl<M: Machine> World<M> {
         running
     }
 
-    /// An end whose program is no more: what it had not sent, and not read, is lost.
+    /// Closes an end whose process has ended; unsent and unread bytes are lost.
     fn drop_end(&mut self, key: ConnKey, side: u8) {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         let node = end.node;
         let lost = end.send_buffer.drain(..).map(|bytes| bytes.len()).sum::<usize>()
-            + end.blocked.drain(..).map(|wire| wire.payload_length()).sum::<usize>()
+            + end.blocked.drain(..).map(|segment| segment.payload_length()).sum::<usize>()
             + end.receive_buffer.drain(..).len();
         (end.state, end.closing) = (EndState::Closed, false);
         self.stream_lost(node, lost);
     }
 
-    /// The process stops where it is. Its kernel goes on: it accepts connections and keeps what
-    /// comes.
+    /// Pauses a process. Its kernel still accepts connections and buffers received bytes.
     pub fn pause(&mut self, node: NodeIndex) {
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
         if state.machine.is_some() && state.paused.is_none() {
@@ -138,39 +137,40 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// It goes on, and handles at once and in order what came meanwhile; then it is woken, if that
+    /// Resumes a process. It handles the buffered inputs at once and in order, then a wake if one
     /// was due.
     pub fn resume(&mut self, node: NodeIndex) {
         let Some(state) = self.nodes.get_mut(node.index()) else { return };
-        let Some(frozen) = state.paused.take() else { return };
-        self.trace.note(self.now, node, || "goes on".to_owned());
+        let Some(paused) = state.paused.take() else { return };
+        self.trace.note(self.now, node, || "resumed".to_owned());
         self.observe(node, &Observation::Resumed);
-        for thing in frozen.queue {
+        for thing in paused.queue {
             match thing {
                 PendingInput::Input(input) => self.deliver_input(node, input),
-                PendingInput::Segment(key, side, wire) => self.receive_while_paused(key, side, wire),
+                PendingInput::Segment(key, side, segment) => self.receive_while_paused(key, side, segment),
                 PendingInput::Read(key, side) => self.read_slowly(key, side),
             }
         }
         self.schedule_wake(node);
     }
 
-    fn receive_while_paused(&mut self, key: ConnKey, side: u8, wire: Segment) {
+    fn receive_while_paused(&mut self, key: ConnKey, side: u8, segment: Segment) {
         if self.conns.get(key).is_some() {
-            self.receive_segment(key, side, wire);
+            self.receive_segment(key, side, segment);
         } else {
-            self.stream_lost(NodeIndex::OUTSIDER, wire.payload_length());
+            self.stream_lost(NodeIndex::OUTSIDER, segment.payload_length());
         }
     }
 
-    /// A node's clock shows so much more from now on, and its machine gets fresh chance.
+    /// Advances a node's clock, and passes fresh entropy to its machine.
     pub fn jump_clock(&mut self, node: NodeIndex, ahead: Duration) {
         self.set_clock(node, ahead, None);
         let rng = self.world_rng.bytes();
         self.deliver_input(node, Input::Entropy(rng));
     }
 
-    /// A node's clock is so many parts in 10^9 too fast from now on; at least -900,000,000.
+    /// Sets the drift of a node's clock in parts per 10^9, -900,000,000 at least; positive if it is
+    /// too fast.
     pub fn drift_clock(&mut self, node: NodeIndex, drift: i32) {
         self.set_clock(node, Duration::ZERO, Some(drift));
     }
@@ -183,7 +183,7 @@ impl<M: Machine> World<M> {
         self.schedule_wake(node);
     }
 
-    /// Every connection of a node ends at both ends, and what is on its way is lost.
+    /// Closes every connection of a node at both ends; the segments in flight are lost.
     pub fn reset_links(&mut self, node: NodeIndex) {
         let Some(state) = self.nodes.get(node.index()) else { return };
         let links: Vec<ConnKey> = state.conns.values().map(|(key, _)| *key).collect();

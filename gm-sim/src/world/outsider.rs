@@ -1,5 +1,5 @@
-//! Somebody on the network without a key: records what passes, sends it again, sends noise, sends
-//! much. Knows no protocol.
+//! An outsider on the network without the key: it records traffic, replays it, and sends random
+//! bytes and floods.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,32 +14,33 @@ use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 use crate::observation::{Observation, TrafficKind};
 
-/// Datagrams that are remembered, at most.
+/// Maximum number of datagrams recorded.
 const DATAGRAMS: usize = 256;
-/// Directions of connections that are remembered, at most.
+/// Maximum number of connection directions recorded.
 const STREAMS: usize = 64;
-/// Bytes of each, at most.
+/// Maximum number of bytes recorded of each direction.
 const STREAM_BYTES: usize = 64 << 10;
 
-/// What an outsider can do.
+/// An attack of the outsider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attack {
-    /// Listens from now on, or no longer, and forgets.
+    /// Starts recording, or stops it and discards all recordings.
     Listen(bool),
-    /// Sends a recorded datagram again, with the source that it had, to a node's own socket or as
-    /// if to the group.
+    /// Replays a recorded datagram with its original source, to a node's unicast or multicast
+    /// socket.
     Replay(NodeIndex, Via),
-    /// Dials, and sends what one end of another connection sent.
+    /// Dials, and replays the bytes of one end of another connection.
     ReplayStream(NodeIndex),
-    /// Sends a datagram of so many random bytes, with a forged source.
+    /// Sends a datagram of this number of random bytes, with a forged source.
     Garbage(NodeIndex, usize),
-    /// Dials, and sends so many random bytes.
+    /// Dials, and sends this number of random bytes.
     GarbageStream(NodeIndex, usize),
-    /// Sends so many datagrams and makes so many connections at once, all of noise.
+    /// Sends this number of random datagrams and makes this number of connections with random bytes
+    /// at once.
     Flood(NodeIndex, u32, u32),
 }
 
-/// What the outsider remembers.
+/// The outsider's recordings.
 #[derive(Debug)]
 pub(super) struct Outsider {
     is_recording: bool,
@@ -60,9 +61,9 @@ impl Outsider {
         if self.datagrams.len() < DATAGRAMS {
             self.datagrams.push_back(Rc::clone(packet));
         } else {
-            // Old ones stay too: each has the same chance to go.
-            let place = self.rng.index(DATAGRAMS);
-            self.datagrams[place] = Rc::clone(packet);
+            // A random one is replaced, so that old recordings stay too.
+            let index = self.rng.index(DATAGRAMS);
+            self.datagrams[index] = Rc::clone(packet);
         }
     }
 
@@ -85,8 +86,8 @@ impl Outsider {
 }
 
 impl<M: Machine> World<M> {
-    pub(super) fn attack(&mut self, trick: &Attack) {
-        match *trick {
+    pub(super) fn attack(&mut self, attack: &Attack) {
+        match *attack {
             Attack::Listen(is_recording) => {
                 self.outsider.is_recording = is_recording;
                 if !is_recording {
@@ -95,15 +96,15 @@ impl<M: Machine> World<M> {
                 }
             }
             Attack::Replay(to, via) => {
-                let place = self.outsider.rng.index(self.outsider.datagrams.len());
-                if let Some(packet) = self.outsider.datagrams.get(place) {
+                let index = self.outsider.rng.index(self.outsider.datagrams.len());
+                if let Some(packet) = self.outsider.datagrams.get(index) {
                     let packet = Packet { via, ..Packet::clone(packet) };
                     self.inject_datagram(to, packet, FaultClass::OutsiderReplay);
                 }
             }
             Attack::ReplayStream(to) => {
-                let place = self.outsider.rng.index(self.outsider.streams.len());
-                if let Some(bytes) = self.outsider.streams.values().nth(place).cloned() {
+                let index = self.outsider.rng.index(self.outsider.streams.len());
+                if let Some(bytes) = self.outsider.streams.values().nth(index).cloned() {
                     self.inject_connection(to, bytes, FaultClass::OutsiderReplay);
                 }
             }
@@ -133,7 +134,7 @@ impl<M: Machine> World<M> {
         self.inject_datagram(to, Packet { from, via: Via::Unicast, bytes }, class);
     }
 
-    /// A datagram from nowhere. Whatever is wrong on ways does not concern it.
+    /// Sends a datagram of the outsider. Faults of paths do not affect it.
     fn inject_datagram(&mut self, to: NodeIndex, packet: Packet, class: FaultClass) {
         if self.machine(to).is_some() {
             self.fault_happened(to, class);
@@ -142,7 +143,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// A connection from nowhere: opens, sends, closes, and throws away what comes.
+    /// Makes a connection of the outsider: opens, sends, closes, and discards received bytes.
     fn inject_connection(&mut self, to: NodeIndex, bytes: Vec<u8>, class: FaultClass) {
         if self.machine(to).is_none() {
             return;

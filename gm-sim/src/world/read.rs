@@ -1,4 +1,4 @@
-//! Bytes that came are read: at once or slowly, whole or in pieces. Knows not how they came.
+//! Reading of received bytes: at once or slowly, whole or in pieces.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::fault::FaultClass;
 use crate::node::{NodeIndex, PendingInput};
 
 const MILLION: u64 = 1_000_000;
-/// Pieces that bytes come in, at most.
+/// Maximum number of pieces.
 const MAX_PIECES: u64 = 8;
-/// A slow reader reads so many times a second.
+/// Number of reads per second of a slow reader.
 const READS_PER_SECOND: u64 = 20;
 
 impl<M: Machine> World<M> {
-    /// How many bytes a second are read of what comes from there, if that is few.
+    /// Bytes per second at which the receiver reads from this sender, if a fault makes it slow.
     pub(super) fn slow_reader_rate(&self, from: NodeIndex, to: NodeIndex) -> Option<(FaultClass, u64)> {
         self.first_effect(from, to, |effect| match effect {
             Effect::SlowReader(rate) => Some((*rate).max(1)),
@@ -25,7 +25,7 @@ impl<M: Machine> World<M> {
         })
     }
 
-    /// The program reads, and the sender is told.
+    /// Passes bytes to the program, and acknowledges them.
     pub(super) fn read(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
         let Some(conn) = self.conns.get(key) else { return };
         let (from, end) = (conn[other_side(here) as usize].node, &conn[here as usize]);
@@ -46,7 +46,7 @@ impl<M: Machine> World<M> {
         self.transmit(key, here, Segment::Ack(length));
     }
 
-    /// The lengths that so many bytes are read in.
+    /// Lengths of the pieces in which the bytes are read.
     fn pieces(&mut self, from: NodeIndex, to: NodeIndex, length: usize) -> Vec<usize> {
         let parts = self.first_effect(from, to, |effect| match effect {
             Effect::Chunk(parts) => Some(*parts),
@@ -58,7 +58,7 @@ impl<M: Machine> World<M> {
         }
         self.fault_happened(to, class);
         let mut cuts = vec![0, length];
-        // At least one: a place between two bytes.
+        // At least one cut between two bytes.
         for _ in 0..=self.tcp_rng.below(MAX_PIECES - 1) {
             cuts.push(1 + self.tcp_rng.index(length - 1));
         }
@@ -67,7 +67,7 @@ impl<M: Machine> World<M> {
         cuts.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
-    /// The slow reader's next read; all that is there, if it is slow no more.
+    /// Performs a slow reader's next read; reads all bytes if it is no longer slow.
     pub(super) fn read_slowly(&mut self, key: ConnKey, here: u8) {
         let now = self.now;
         let Some(conn) = self.conns.get(key) else { return };

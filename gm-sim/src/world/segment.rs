@@ -1,5 +1,4 @@
-//! What travels between the ends of a connection: when it comes, and what if it cannot. Knows not
-//! what ends make of it.
+//! Segments between the ends of a connection: arrival times, blocking and retransmission.
 
 use std::time::Duration;
 
@@ -14,30 +13,30 @@ use crate::node::{NodeIndex, PendingInput};
 use crate::observation::{Observation, TrafficKind};
 
 const MILLION: u64 = 1_000_000;
-/// What is done before anything begins.
+/// Path of the free first bytes of connections, see [`TcpModel::pre_opened`](crate::TcpModel).
 const FREE: PathProfile =
     PathProfile { gap: Duration::ZERO, latency: Duration::ZERO, jitter: Duration::ZERO, bytes_per_second: 0 };
 
 impl<M: Machine> World<M> {
-    /// Sends to the other end, behind what was sent before.
-    pub(super) fn transmit(&mut self, key: ConnKey, side: u8, wire: Segment) {
+    /// Sends a segment to the other end, behind those sent before.
+    pub(super) fn transmit(&mut self, key: ConnKey, side: u8, segment: Segment) {
         let Some(conn) = self.conns.get(key) else {
-            self.stream_lost(NodeIndex::OUTSIDER, wire.payload_length());
+            self.stream_lost(NodeIndex::OUTSIDER, segment.payload_length());
             return;
         };
         let (from, to) = (conn[side as usize].node, conn[other_side(side) as usize].node);
         let waits = !conn[side as usize].blocked.is_empty();
         if let Some(class) = self.blocked_by(from, to) {
             self.fault_happened(to, class);
-            self.queue_blocked(key, side, wire);
+            self.queue_blocked(key, side, segment);
         } else if waits {
-            self.queue_blocked(key, side, wire);
+            self.queue_blocked(key, side, segment);
         } else {
-            self.send_segment(key, side, wire);
+            self.send_segment(key, side, segment);
         }
     }
 
-    /// Why nothing of a connection comes through now.
+    /// Class of the fault that blocks connections between these nodes now.
     fn blocked_by(&self, from: NodeIndex, to: NodeIndex) -> Option<FaultClass> {
         if self.nodes.get(to.index()).is_some_and(|node| !node.host_up) {
             return Some(FaultClass::HostDeath);
@@ -49,7 +48,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    fn queue_blocked(&mut self, key: ConnKey, side: u8, wire: Segment) {
+    fn queue_blocked(&mut self, key: ConnKey, side: u8, segment: Segment) {
         let (now, first) = (self.now, self.network.tcp.retry_min);
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
@@ -58,49 +57,49 @@ impl<M: Machine> World<M> {
             end.tries = 0;
             self.queue.push(now + first, ScheduledEvent::Retry(key, side));
         }
-        end.blocked.push_back(wire);
+        end.blocked.push_back(segment);
     }
 
-    fn send_segment(&mut self, key: ConnKey, side: u8, wire: Segment) {
+    fn send_segment(&mut self, key: ConnKey, side: u8, segment: Segment) {
         let Some(conn) = self.conns.get(key) else { return };
         let (from, to) = (conn[side as usize].node, conn[other_side(side) as usize].node);
         let class = match (self.location(from), self.location(to)) {
             (Some(from), Some(to)) => Network::class(from, to),
             _ => LatencyClass::Lan,
         };
-        let free = self.is_free(key, side, &wire);
-        let way = if free { FREE } else { *self.network.path(class) };
+        let free = self.is_free(key, side, &segment);
+        let path = if free { FREE } else { *self.network.path(class) };
         let mut begin = self.now;
-        if matches!(wire, Segment::Data(_) | Segment::Syn)
+        if matches!(segment, Segment::Data(_) | Segment::Syn)
             && !free
             && let Some(node) = self.nodes.get_mut(from.index())
         {
-            begin = schedule_send(&mut node.busy_until, self.now, &way, wire.payload_length());
+            begin = schedule_send(&mut node.busy_until, self.now, &path, segment.payload_length());
         }
-        if let Segment::Data(bytes) = &wire {
+        if let Segment::Data(bytes) = &segment {
             self.outsider.record_stream(key, side, bytes);
             if self.reset_happens(from, to) {
-                // Not at once: outputs may be being taken.
+                // Queued, because outputs may be being drained.
                 self.queue.push(self.now, ScheduledEvent::ResetBoth(key));
             }
         }
         let at = begin
-            + way.latency
-            + way.transmission_time(wire.payload_length())
-            + self.tcp_rng.duration_up_to(way.jitter);
+            + path.latency
+            + path.transmission_time(segment.payload_length())
+            + self.tcp_rng.duration_up_to(path.jitter);
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         end.last_arrival = end.last_arrival.max(at);
-        end.in_flight.push_back(wire);
+        end.in_flight.push_back(segment);
         self.queue.push(end.last_arrival, ScheduledEvent::Arrive(key, side));
     }
 
-    /// Whether it takes no time, because connections are as if they had been made before.
-    fn is_free(&mut self, key: ConnKey, side: u8, wire: &Segment) -> bool {
+    /// Whether a segment takes no time, because the connection counts as opened before.
+    fn is_free(&mut self, key: ConnKey, side: u8, segment: &Segment) -> bool {
         let Some(most) = self.network.tcp.pre_opened else { return false };
         let Some(conn) = self.conns.get(key) else { return false };
         let end = &mut conn[side as usize];
-        match wire {
+        match segment {
             Segment::Syn | Segment::SynAck | Segment::Open => true,
             Segment::Data(bytes) if end.free_bytes + bytes.len() <= most => {
                 end.free_bytes += bytes.len();
@@ -118,7 +117,7 @@ impl<M: Machine> World<M> {
         parts.is_some_and(|(_, parts)| self.tcp_rng.ratio(u64::from(parts), MILLION))
     }
 
-    /// What the first effect of a kind on a way says, and as what it counts.
+    /// The value of the first matching effect on a path, with the class under which it counts.
     pub(super) fn first_effect<T>(
         &self,
         from: NodeIndex,
@@ -131,28 +130,28 @@ impl<M: Machine> World<M> {
         self.active_faults.first_effect(self.now, &self.path_ends(from, to), pick)
     }
 
-    /// What an end sent first is at the other's host.
+    /// Delivers the first segment in flight to the other end's host.
     pub(super) fn arrive(&mut self, key: ConnKey, side: u8) {
         let Some(conn) = self.conns.get(key) else { return };
-        let Some(wire) = conn[side as usize].in_flight.pop_front() else { return };
+        let Some(segment) = conn[side as usize].in_flight.pop_front() else { return };
         let to = conn[other_side(side) as usize].node;
         if let Some(node) = self.nodes.get_mut(to.index()) {
             if !node.host_up {
-                self.queue_blocked(key, side, wire);
+                self.queue_blocked(key, side, segment);
                 return;
             }
             let for_program =
-                matches!(wire, Segment::Open | Segment::Data(_) | Segment::Fin | Segment::Reset);
+                matches!(segment, Segment::Open | Segment::Data(_) | Segment::Fin | Segment::Reset);
             if for_program && let Some(frozen) = &mut node.paused {
-                frozen.queue.push_back(PendingInput::Segment(key, side, wire));
+                frozen.queue.push_back(PendingInput::Segment(key, side, segment));
                 self.fault_happened(to, FaultClass::Pause);
                 return;
             }
         }
-        self.receive_segment(key, side, wire);
+        self.receive_segment(key, side, segment);
     }
 
-    /// Tries again what did not come through, or gives up.
+    /// Retransmits blocked segments, or gives up.
     pub(super) fn retry(&mut self, key: ConnKey, side: u8) {
         let (now, tcp) = (self.now, self.network.tcp);
         let Some(conn) = self.conns.get(key) else { return };
@@ -164,8 +163,8 @@ impl<M: Machine> World<M> {
         let Some(conn) = self.conns.get(key) else { return };
         let end = &mut conn[side as usize];
         if blocked_by.is_none() {
-            for wire in std::mem::take(&mut end.blocked) {
-                self.send_segment(key, side, wire);
+            for segment in std::mem::take(&mut end.blocked) {
+                self.send_segment(key, side, segment);
             }
         } else if now.since(end.blocked_since) >= tcp.user_timeout {
             self.give_up(key, side);
@@ -177,14 +176,15 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Who waits for an answer to bytes gives the connection up; nobody tells the other.
+    /// Gives up the connection at an end that waits for acknowledgements; the other end is not
+    /// notified.
     fn give_up(&mut self, key: ConnKey, side: u8) {
         let Some(conn) = self.conns.get(key) else { return };
         let to = conn[other_side(side) as usize].node;
         let held = std::mem::take(&mut conn[side as usize].blocked);
         let lost = held.iter().map(Segment::payload_length).sum();
-        let data = held.iter().any(|wire| matches!(wire, Segment::Data(_)));
-        let ack = held.iter().any(|wire| matches!(wire, Segment::Ack(_)));
+        let data = held.iter().any(|segment| matches!(segment, Segment::Data(_)));
+        let ack = held.iter().any(|segment| matches!(segment, Segment::Ack(_)));
         self.stream_lost(to, lost);
         if data {
             self.abandon(key, side, true);

@@ -1,4 +1,4 @@
-//! What a world adds up to: its trace, its tally, its bytes, its end. Changes nothing.
+//! Results of a world: trace, fault counts, traffic, outcome.
 
 use gm_broadcast::{Machine, Time};
 
@@ -9,25 +9,26 @@ use crate::node::PendingInput;
 use crate::observation::{Traffic, TrafficKind};
 use crate::trace::Trace;
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Which.
+    /// Seed of the run.
     pub seed: u64,
-    /// The hash of its trace.
+    /// Hash of its trace.
     pub trace: u64,
-    /// The faults that really happened.
+    /// Faults that had an effect.
     pub tally: FaultCounts,
-    /// Entries of the queue that happened.
+    /// Number of events processed.
     pub events: u64,
-    /// When it ended, by its own time.
+    /// Virtual time at the end.
     pub time: Time,
-    /// Whether all was well.
+    /// The violation, if there was one.
     pub outcome: Result<(), Violation>,
 }
 
 impl<M: Machine> World<M> {
-    /// Ends the run: every checker looks once more, unless something is wrong already.
+    /// Ends the run, and calls every checker's [`Checker::at_end`](crate::Checker::at_end) unless
+    /// there was a violation.
     pub fn finish(&mut self) -> Run {
         let mut checkers = std::mem::take(&mut self.checkers);
         for checker in &mut checkers {
@@ -48,41 +49,42 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Who looks on, by name.
+    /// Names of the checkers.
     pub fn checkers(&self) -> impl Iterator<Item = &'static str> {
         self.checkers.iter().map(|checker| checker.name())
     }
 
-    /// Everything that machines handled.
+    /// The inputs of all machines.
     #[must_use]
     pub const fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// Keeps the last `lines` of the trace as text from now on: 0 for none, `usize::MAX` for all.
+    /// Keeps the last `lines` lines of the trace as text from now on: 0 for none, `usize::MAX` for
+    /// all.
     pub fn keep_trace(&mut self, lines: usize) {
         self.trace.keep(lines);
     }
 
-    /// The faults that really happened so far.
+    /// Faults that had an effect so far.
     #[must_use]
     pub const fn tally(&self) -> &FaultCounts {
         &self.tally
     }
 
-    /// What was sent, arrived and was lost so far.
+    /// Sent, arrived and lost traffic so far.
     #[must_use]
     pub const fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
-    /// Entries of the queue that happened so far.
+    /// Number of events processed so far.
     #[must_use]
     pub const fn events(&self) -> u64 {
         self.events
     }
 
-    /// Bytes that are between machines, by [`Flow`]: looked for one by one.
+    /// Bytes in flight between machines, by [`TrafficKind`]; computed by a scan of all of them.
     #[must_use]
     pub fn under_way(&self) -> [u64; 3] {
         let mut sums = [0; 3];
@@ -98,14 +100,16 @@ impl<M: Machine> World<M> {
             }
         }
         for node in self.node_states() {
-            for thing in node.paused.iter().flat_map(|frozen| &frozen.queue) {
-                match thing {
+            for pending in node.paused.iter().flat_map(|paused| &paused.queue) {
+                match pending {
                     PendingInput::Input(input) => {
                         if let Some((flow, length)) = super::drive::input_bytes(input) {
                             add(flow, length);
                         }
                     }
-                    PendingInput::Segment(_, _, wire) => add(TrafficKind::Stream, wire.payload_length()),
+                    PendingInput::Segment(_, _, segment) => {
+                        add(TrafficKind::Stream, segment.payload_length())
+                    }
                     PendingInput::Read(..) => {}
                 }
             }

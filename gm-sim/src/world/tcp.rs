@@ -1,5 +1,4 @@
-//! Bytes of a connection: sent within a window, taken by the other kernel. Knows not how long
-//! anything takes.
+//! Bytes of connections: sent within a window, received by the other end's kernel.
 
 use gm_broadcast::{ConnectionId, DialFailure, Input, Machine};
 
@@ -31,7 +30,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// What the window has room for goes out; after the last byte of a closed end, its end.
+    /// Sends bytes as far as the window allows; after the last byte of a closed end, its FIN.
     pub(super) fn flush(&mut self, key: ConnKey, side: u8) {
         let window = self.network.tcp.window;
         loop {
@@ -56,36 +55,37 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// What an end sent is taken by the other's kernel, and its program if it goes on.
-    pub(super) fn receive_segment(&mut self, key: ConnKey, side: u8, wire: Segment) {
+    /// Handles a segment at the kernel of the receiving end, and passes it on to the program if it
+    /// affects it.
+    pub(super) fn receive_segment(&mut self, key: ConnKey, side: u8, segment: Segment) {
         let Some(conn) = self.conns.get(key) else { return };
         let here = other_side(side);
         let end = &mut conn[here as usize];
-        let (node, life, link, stage) = (end.node, end.life, end.link, end.state);
-        match wire {
+        let (node, life, link, state) = (end.node, end.life, end.link, end.state);
+        match segment {
             Segment::Syn => self.accept(key, node),
-            Segment::SynAck if stage == EndState::Dialling || end.closing => {
+            Segment::SynAck if state == EndState::Dialling || end.closing => {
                 end.established = true;
-                if stage == EndState::Dialling {
+                if state == EndState::Dialling {
                     end.state = EndState::Open;
                 }
                 self.transmit(key, here, Segment::Open);
                 self.flush(key, here);
-                if stage == EndState::Dialling {
+                if state == EndState::Dialling {
                     self.deliver_input(node, Input::ConnectionOpened { link, from: None });
                 }
             }
             Segment::SynAck => self.transmit(key, here, Segment::Reset),
             Segment::Refuse => {
-                // It comes to the dialler, whoever was made to say it.
+                // A refusal goes to the dialler, whichever end had to send it.
                 let dialler = &conn[DIALLER as usize];
-                let (node, link, stage) = (dialler.node, dialler.link, dialler.state);
+                let (node, link, state) = (dialler.node, dialler.link, dialler.state);
                 if side == DIALLER {
                     self.transmit(key, ACCEPTOR, Segment::Refuse);
                     return;
                 }
                 self.remove_conn(key);
-                if stage == EndState::Dialling {
+                if state == EndState::Dialling {
                     self.deliver_input(
                         node,
                         Input::ConnectionRefused { link, refusal: DialFailure::Refused },
@@ -94,7 +94,7 @@ impl<M: Machine> World<M> {
             }
             Segment::Open => self.open(key),
             Segment::Data(bytes) => {
-                if stage == EndState::Accepted {
+                if state == EndState::Accepted {
                     self.open(key);
                 }
                 self.receive_data(key, here, bytes);
@@ -102,7 +102,7 @@ impl<M: Machine> World<M> {
             Segment::Ack(bytes) => {
                 end.window_used = end.window_used.saturating_sub(bytes);
                 self.flush(key, here);
-                if stage == EndState::Open && self.alive(node, life) {
+                if state == EndState::Open && self.alive(node, life) {
                     self.deliver_input(node, Input::ConnectionSent { link, bytes });
                 }
             }
@@ -111,7 +111,7 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// Bytes came to a host.
+    /// Handles bytes that reached a host.
     pub(super) fn receive_data(&mut self, key: ConnKey, here: u8, bytes: Vec<u8>) {
         let Some(conn) = self.conns.get(key) else {
             self.stream_lost(NodeIndex::OUTSIDER, bytes.len());

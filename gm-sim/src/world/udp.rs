@@ -1,4 +1,4 @@
-//! Datagrams: who gets them when, and what happens to them. Knows not what is in them.
+//! Datagrams: their receivers and arrival times, and the faults that affect them.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::network::{Network, PathProfile, schedule_send};
 use crate::node::NodeIndex;
 use crate::observation::{Observation, TrafficKind};
 
-/// A datagram on its way; the copies of a multicast share it.
+/// A datagram in flight; the copies of a multicast share it.
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
     pub(super) from: SocketAddr,
@@ -33,13 +33,13 @@ impl Packet {
 const MILLION: u64 = 1_000_000;
 
 impl<M: Machine> World<M> {
-    /// To everybody else of the island: one send, one arrival for each.
+    /// Multicasts to all other nodes of the island: one send, one arrival for each.
     pub(super) fn multicast(&mut self, node: NodeIndex, bytes: Vec<u8>) {
-        let place = self.nodes[node.index()].location;
-        let way = self.network.island;
-        let begin = schedule_send(&mut self.nodes[node.index()].busy_until, self.now, &way, bytes.len());
-        let first = self.by_island.partition_point(|(island, _)| *island < place.island);
-        let end = self.by_island.partition_point(|(island, _)| *island <= place.island);
+        let location = self.nodes[node.index()].location;
+        let path = self.network.island;
+        let begin = schedule_send(&mut self.nodes[node.index()].busy_until, self.now, &path, bytes.len());
+        let first = self.by_island.partition_point(|(island, _)| *island < location.island);
+        let end = self.by_island.partition_point(|(island, _)| *island <= location.island);
         let seen = Observation::Sent {
             flow: TrafficKind::Multicast,
             to: None,
@@ -48,24 +48,24 @@ impl<M: Machine> World<M> {
             bytes: &bytes,
         };
         self.observe(node, &seen);
-        let packet = Rc::new(Packet { from: place.id.socket_addr(), via: Via::Multicast, bytes });
+        let packet = Rc::new(Packet { from: location.id.socket_addr(), via: Via::Multicast, bytes });
         self.outsider.record_datagram(&packet);
         for member in first..end {
             let to = self.by_island[member].1;
             if to != node {
-                self.send_copy(node, to, Rc::clone(&packet), begin, &way);
+                self.send_copy(node, to, Rc::clone(&packet), begin, &path);
             }
         }
     }
 
-    /// To one.
+    /// Sends to one node.
     pub(super) fn datagram(&mut self, node: NodeIndex, to: NetId, bytes: Vec<u8>) {
         let from = self.nodes[node.index()].location;
         let to = self.find(to);
         let class =
             to.map_or(LatencyClass::Lan, |to| Network::class(&from, &self.nodes[to.index()].location));
-        let way = *self.network.path(class);
-        let begin = schedule_send(&mut self.nodes[node.index()].busy_until, self.now, &way, bytes.len());
+        let path = *self.network.path(class);
+        let begin = schedule_send(&mut self.nodes[node.index()].busy_until, self.now, &path, bytes.len());
         self.observe(
             node,
             &Observation::Sent { flow: TrafficKind::Datagram, to, link: None, copies: 1, bytes: &bytes },
@@ -73,7 +73,7 @@ impl<M: Machine> World<M> {
         let packet = Rc::new(Packet { from: from.id.socket_addr(), via: Via::Unicast, bytes });
         self.outsider.record_datagram(&packet);
         match to {
-            Some(to) => self.send_copy(node, to, packet, begin, &way),
+            Some(to) => self.send_copy(node, to, packet, begin, &path),
             None => self.observe(
                 node,
                 &Observation::Lost { flow: TrafficKind::Datagram, length: packet.bytes.len() },
@@ -81,14 +81,14 @@ impl<M: Machine> World<M> {
         }
     }
 
-    /// One copy, through whatever is wrong on its way.
+    /// Sends one copy, subject to the faults of its path.
     pub(super) fn send_copy(
         &mut self,
         from: NodeIndex,
         to: NodeIndex,
         mut packet: Rc<Packet>,
         begin: Time,
-        way: &PathProfile,
+        path: &PathProfile,
     ) {
         let length = packet.bytes.len();
         let flow = packet.flow();
@@ -97,7 +97,7 @@ impl<M: Machine> World<M> {
             return;
         }
         let mut at =
-            begin + way.latency + way.transmission_time(length) + self.udp_rng.duration_up_to(way.jitter);
+            begin + path.latency + path.transmission_time(length) + self.udp_rng.duration_up_to(path.jitter);
         if !self.active_faults.is_empty() {
             let (lost, rates) = self.path_faults(from, to, &packet);
             if let Some(class) = lost {
@@ -113,14 +113,14 @@ impl<M: Machine> World<M> {
             if self.happens_ppm(rates.duplicate) {
                 self.fault_happened(to, FaultClass::Duplication);
                 self.observe(to, &Observation::Added { flow, length: packet.bytes.len() });
-                let again = at + self.udp_rng.duration_up_to(way.latency + rates.delay);
+                let again = at + self.udp_rng.duration_up_to(path.latency + rates.delay);
                 self.queue.push(again, ScheduledEvent::Packet(to, Rc::clone(&packet)));
             }
         }
         self.queue.push(at, ScheduledEvent::Packet(to, packet));
     }
 
-    /// Whether a copy is lost and why; and what else can happen to it.
+    /// The fault that loses a copy, if there is one, and the rates of the other faults.
     fn path_faults(
         &mut self,
         from: NodeIndex,
@@ -131,7 +131,7 @@ impl<M: Machine> World<M> {
         let mut lost = self.active_faults.blocked_by(self.now, &ends, false);
         let mut worst = Rates::default();
         self.active_faults.effects(self.now, &ends, |class, effect| match effect {
-            Effect::Mtu(most) if packet.bytes.len() > *most => lost = lost.or(Some(class)),
+            Effect::Mtu(limit) if packet.bytes.len() > *limit => lost = lost.or(Some(class)),
             Effect::UdpBlocked => lost = lost.or(Some(class)),
             Effect::MulticastBlocked if packet.via == Via::Multicast => lost = lost.or(Some(class)),
             Effect::Udp(rates) => {
@@ -152,7 +152,7 @@ impl<M: Machine> World<M> {
         (lost, worst)
     }
 
-    /// Cuts it, or turns one bit.
+    /// Truncates a datagram, or flips one bit.
     fn corrupt(&mut self, to: NodeIndex, packet: &mut Rc<Packet>, rates: &Rates) {
         let length = packet.bytes.len();
         if length == 0 {

@@ -1,5 +1,5 @@
-//! Machines for tests of the world: one that does as it is told, one that talks all the time. Know
-//! no protocol.
+//! Machines for tests of the world: one that does what it is commanded, and one that sends all the
+//! time.
 
 #![allow(dead_code, reason = "each test file uses some of them")]
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -18,8 +18,8 @@ pub(crate) fn id(node: u32) -> NetId {
     NetId::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node)), 29_999).unwrap()
 }
 
-/// Islands of that size, two islands a site.
-pub(crate) fn places(nodes: u32, island: u32) -> Vec<Location> {
+/// Locations on islands of this size, two islands per site.
+pub(crate) fn locations(nodes: u32, island: u32) -> Vec<Location> {
     (0..nodes).map(|node| Location { id: id(node), island: node / island, site: node / island / 2 }).collect()
 }
 
@@ -27,7 +27,8 @@ pub(crate) fn at(millis: u64) -> Time {
     Time::ZERO + MS * u32::try_from(millis).unwrap()
 }
 
-/// Ways without gaps and jitter: 1 ms within an island, 10 ms between, 100 ms between sites.
+/// A network without gaps and jitter, with latencies of 1 ms within an island, 10 ms between
+/// islands, 100 ms between sites.
 pub(crate) fn plain() -> Network {
     let mut network = Network::default();
     for (way, millis) in [(&mut network.island, 1), (&mut network.lan, 10), (&mut network.wan, 100)] {
@@ -37,19 +38,19 @@ pub(crate) fn plain() -> Network {
     network
 }
 
-/// Does what it is told, and keeps what came.
+/// Outputs what it is commanded, and logs its inputs.
 #[derive(Debug)]
 pub(crate) struct Probe {
     outputs: Outputs<(), ()>,
-    pub(crate) birth: StartContext,
+    pub(crate) context: StartContext,
     pub(crate) log: Vec<(Time, Input<()>)>,
-    /// To be woken once then.
+    /// Time of the next wake, if one is set.
     pub(crate) alarm: Option<Time>,
 }
 
 impl Probe {
-    pub(crate) fn new(birth: &StartContext) -> Probe {
-        Probe { outputs: Outputs::new(), birth: *birth, log: Vec::new(), alarm: None }
+    pub(crate) fn new(context: &StartContext) -> Probe {
+        Probe { outputs: Outputs::new(), context: *context, log: Vec::new(), alarm: None }
     }
 
     pub(crate) fn bytes(&self, link: ConnectionId) -> Vec<u8> {
@@ -68,7 +69,7 @@ impl Probe {
         each.sum()
     }
 
-    /// When that came first.
+    /// Time at which this input arrived first.
     pub(crate) fn when(&self, input: &Input<()>) -> Option<Time> {
         self.log.iter().find(|(_, other)| other == input).map(|(at, _)| *at)
     }
@@ -118,7 +119,7 @@ impl Machine for Probe {
 }
 
 pub(crate) fn probes(nodes: u32, island: u32, network: Network) -> World<Probe> {
-    let mut world = World::new(1, network, &places(nodes, island), Probe::new);
+    let mut world = World::new(1, network, &locations(nodes, island), Probe::new);
     world.start_all();
     world
 }
@@ -138,8 +139,8 @@ impl Orders for World<Probe> {
     }
 }
 
-/// Talks every few milliseconds to somebody, in every way; answers bytes with bytes; tells its
-/// owner of everything.
+/// Sends to random nodes every few milliseconds, in every way; answers bytes with bytes; reports
+/// all events to its owner.
 #[derive(Debug)]
 pub(crate) struct Chatter {
     outputs: Outputs<usize, &'static str>,
@@ -148,45 +149,45 @@ pub(crate) struct Chatter {
     me: u32,
     next: Time,
     dialled: u64,
-    /// Open connections, and bytes that were handed in and not acknowledged.
+    /// Open connections, and bytes that were sent and not acknowledged.
     links: BTreeMap<ConnectionId, usize>,
     pub(crate) heard: u64,
 }
 
 impl Chatter {
     pub(crate) fn factory(nodes: u32) -> impl FnMut(&StartContext) -> Chatter {
-        move |birth| Chatter {
+        move |context| Chatter {
             outputs: Outputs::new(),
-            rng: Rng::new(birth.seed),
+            rng: Rng::new(context.seed),
             nodes,
-            me: birth.node.0,
-            next: birth.now + MS * 5,
+            me: context.node.0,
+            next: context.now + MS * 5,
             dialled: 0,
             links: BTreeMap::new(),
             heard: 0,
         }
     }
 
-    fn somebody(&mut self) -> NetId {
-        let place = 1 + u32::try_from(self.rng.below(u64::from(self.nodes) - 1)).unwrap();
-        id((self.me + place) % self.nodes)
+    fn random_peer(&mut self) -> NetId {
+        let distance = 1 + u32::try_from(self.rng.below(u64::from(self.nodes) - 1)).unwrap();
+        id((self.me + distance) % self.nodes)
     }
 
     fn talk(&mut self) {
         let length = 700 + self.rng.index(300);
         let bytes = vec![7; length];
-        let somebody = self.somebody();
+        let random_peer = self.random_peer();
         match self.rng.below(4) {
             0 => self.outputs.push(Output::Multicast(bytes)),
-            1 => self.outputs.push(Output::Datagram { to: somebody, bytes }),
+            1 => self.outputs.push(Output::Datagram { to: random_peer, bytes }),
             2 if self.links.len() < 4 => {
                 let link = ConnectionId::dialled(self.dialled);
                 self.dialled += 1;
-                self.outputs.push(Output::Dial { link, to: somebody, small_segments: false });
+                self.outputs.push(Output::Dial { link, to: random_peer, small_segments: false });
             }
             _ => {
-                let place = self.rng.index(self.links.len());
-                let Some((link, waiting)) = self.links.iter_mut().nth(place) else { return };
+                let index = self.rng.index(self.links.len());
+                let Some((link, waiting)) = self.links.iter_mut().nth(index) else { return };
                 let link = *link;
                 *waiting += bytes.len();
                 self.outputs.push(Output::Send { link, bytes });
@@ -213,15 +214,15 @@ impl Machine for Chatter {
                 self.links.insert(link, 0);
             }
             Input::ConnectionBytes { link, bytes } => {
-                assert!(self.links.contains_key(&link), "bytes of a connection that is not there");
+                assert!(self.links.contains_key(&link), "bytes of an unknown connection");
                 self.outputs.push(Output::Deliver(bytes.len()));
             }
             Input::ConnectionSent { link, bytes } => {
-                let waiting = self.links.get_mut(&link).expect("of a connection that is there");
-                *waiting = waiting.checked_sub(bytes).expect("no more than was sent");
+                let waiting = self.links.get_mut(&link).expect("a known connection");
+                *waiting = waiting.checked_sub(bytes).expect("no more bytes acknowledged than sent");
             }
             Input::ConnectionClosed { link, .. } => {
-                self.links.remove(&link).expect("of a connection that is there");
+                self.links.remove(&link).expect("a known connection");
                 self.outputs.push(Output::Event("closed"));
             }
             Input::ConnectionRefused { .. } => self.outputs.push(Output::Event("refused")),

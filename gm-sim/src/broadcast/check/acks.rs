@@ -1,5 +1,5 @@
-//! Receipts are true: what they count is there, what they miss was out of reach, and they settle
-//! once, in time. Knows nothing of trees.
+//! Checks ack reports: counted nodes have the broadcast, missing nodes were out of reach, and each
+//! report settles once, in time.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::checker::{Checker, Violation};
 use crate::observation::{Observation, ObservationContext};
 use crate::world::World;
 
-/// Compares reports with the book.
+/// Compares ack reports with the history.
 #[derive(Debug)]
 pub struct AcksChecker {
     history: SharedHistory,
     settled: BTreeMap<u64, AckReport>,
-    /// Of the input that is being handled: judged when the book knows all that came of it.
+    /// Reports of the input in progress, checked when the history contains all its effects.
     to_check: Vec<(u64, AckReport, Vec<AckPart>)>,
 }
 
 impl AcksChecker {
-    /// None yet.
+    /// A checker that has observed nothing yet.
     #[must_use]
     pub fn new(history: &SharedHistory) -> AcksChecker {
         AcksChecker { history: SharedHistory::clone(history), settled: BTreeMap::new(), to_check: Vec::new() }
@@ -30,24 +30,24 @@ impl AcksChecker {
 
     pub(super) fn check_report(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         tag: u64,
         report: AckReport,
         parts: &[AckPart],
     ) -> Option<String> {
         let history = self.history.borrow();
-        let said = history.sends.get(&tag)?;
+        let send = history.sends.get(&tag)?;
         let mut wrong =
-            false_count(&history, said, &report).or_else(|| wrong_parts(&said.targets, &report, parts));
+            false_count(&history, send, &report).or_else(|| wrong_parts(&send.targets, &report, parts));
         if self.settled.contains_key(&tag) {
             wrong = Some("it was settled before".to_owned());
         }
-        let within = said.planned.acks.map(|wanted| wanted.within).unwrap_or_default();
-        if history.is_up_since(place.node, said.at) && place.at > said.at + with_clock_error(within) {
-            wrong = wrong.or_else(|| Some(format!("its deadline was {within:?} after {}", said.at)));
+        let within = send.planned.acks.map(|wanted| wanted.within).unwrap_or_default();
+        if history.is_up_since(context.node, send.at) && context.at > send.at + with_clock_error(within) {
+            wrong = wrong.or_else(|| Some(format!("its deadline expired {within:?} after {}", send.at)));
         }
-        if report.settled && said.planned.exact_acks && history.is_up_since(place.node, said.at) {
-            wrong = wrong.or_else(|| inexact_count(&history, said, &report));
+        if report.settled && send.planned.exact_acks && history.is_up_since(context.node, send.at) {
+            wrong = wrong.or_else(|| inexact_count(&history, send, &report));
         }
         if report.settled {
             self.settled.insert(tag, report);
@@ -56,48 +56,50 @@ impl AcksChecker {
     }
 }
 
-/// What of a report is not so.
+/// A false count in a report, if there is one.
 #[must_use]
-pub fn false_count(history: &BroadcastHistory, said: &SendHistory, report: &AckReport) -> Option<String> {
+pub fn false_count(history: &BroadcastHistory, send: &SendHistory, report: &AckReport) -> Option<String> {
     let AckReport { delivered, refused, missing, unknown, missing_nodes: names, .. } = report;
-    let targets = said.targets.len() as u64;
+    let targets = send.targets.len() as u64;
     if delivered + refused + missing + unknown != targets {
-        return Some(format!("{delivered} + {refused} + {missing} + {unknown} are not {targets}"));
+        return Some(format!(
+            "{delivered} + {refused} + {missing} + {unknown} do not add up to {targets} targets"
+        ));
     }
-    let durable = said.planned.acks.is_some_and(|wanted| wanted.durable);
-    let has = said.targets.iter().filter_map(|target| history.node(*target));
+    let durable = send.planned.acks.is_some_and(|wanted| wanted.durable);
+    let has = send.targets.iter().filter_map(|target| history.node(*target));
     let has = has.filter(|node| {
-        if durable { said.stored_by.contains_key(node) } else { said.delivered_to.contains_key(node) }
+        if durable { send.stored_by.contains_key(node) } else { send.delivered_to.contains_key(node) }
     });
     let has = has.count() as u64;
     if *delivered > has {
-        return Some(format!("{delivered} are said to have it, {has} do"));
+        return Some(format!("{delivered} are counted as delivered, but {has} have it"));
     }
     if *refused > 0 {
-        return Some(format!("{refused} are said to refuse it, nobody does"));
+        return Some(format!("{refused} are counted as refused, but no target refuses"));
     }
     if names.len() as u64 > *missing {
-        return Some(format!("{} names of {missing} that are missing", names.len()));
+        return Some(format!("{} names for {missing} missing targets", names.len()));
     }
     let plan = history.plan();
     let memory =
         plan.network.tcp.user_timeout + plan.network.tcp.connect_timeout + plan.times.backoff_max * 3 / 2;
-    let since = said.at - memory;
-    let ways = history.fault_since(since, &REACHABILITY_FAULTS);
+    let since = send.at - memory;
+    let path_faults = history.fault_since(since, &REACHABILITY_FAULTS);
     for name in names {
-        if said.targets.binary_search(name).is_err() {
-            return Some(format!("{name} is missing, and no target"));
+        if send.targets.binary_search(name).is_err() {
+            return Some(format!("{name} is reported missing, but is no target"));
         }
         let steady = history.node(*name).is_some_and(|node| history.is_up_since(node, since));
-        if steady && !ways {
-            return Some(format!("{name} is said to be missing, and was in reach"));
+        if steady && !path_faults {
+            return Some(format!("{name} is reported missing, but was in reach"));
         }
     }
     None
 }
 
-/// What is wrong with the parts of a report: they are of targets, each in one of them, and add up
-/// to the report's numbers. A report that is not settled has none.
+/// An error in the parts of a report, if there is one. Parts are disjoint sets of targets, and
+/// their counts add up to those of the report. A report that is not settled has no parts.
 #[must_use]
 pub fn wrong_parts(targets: &[gm_clock::NetId], report: &AckReport, parts: &[AckPart]) -> Option<String> {
     let mut nodes: Vec<_> = parts.iter().flat_map(|part| part.nodes.iter().copied()).collect();
@@ -105,29 +107,30 @@ pub fn wrong_parts(targets: &[gm_clock::NetId], report: &AckReport, parts: &[Ack
     nodes.sort_unstable();
     nodes.dedup();
     if nodes.len() < count {
-        return Some(format!("{count} nodes in its parts, {} of them different", nodes.len()));
+        return Some(format!("{count} nodes in its parts, only {} distinct", nodes.len()));
     }
     if let Some(node) = nodes.iter().find(|node| targets.binary_search(node).is_err()) {
-        return Some(format!("{node} is in a part, and no target"));
+        return Some(format!("{node} is in a part, but is no target"));
     }
     let total = |of: fn(&AckPart) -> u64| parts.iter().map(of).sum::<u64>();
     let sums = (total(|part| part.delivered), total(|part| part.refused), total(|part| part.missing));
-    let told = (report.delivered, report.refused, report.missing);
-    // Of a broadcast whose receipts could not be gathered nothing is known, and no parts are told.
-    let right = if report.settled { sums == told } else { parts.is_empty() };
-    (!right).then(|| format!("its parts add up to {sums:?}, and it says {told:?}"))
+    let reported = (report.delivered, report.refused, report.missing);
+    // A broadcast whose acks could not be gathered has no counts, and its report has no parts.
+    let right = if report.settled { sums == reported } else { parts.is_empty() };
+    (!right).then(|| format!("its parts add up to {sums:?}, but it reports {reported:?}"))
 }
 
-/// What a last report must say when nothing is wrong but that some are down: who is up has it, and
-/// is counted. (That nobody is counted besides is so always.)
+/// A difference between a settled report and the nodes that are up, if there is one. Without faults
+/// other than dead nodes, every node that is up has the broadcast and is counted. (That no other
+/// node is counted holds always.)
 #[must_use]
-pub fn inexact_count(history: &BroadcastHistory, said: &SendHistory, report: &AckReport) -> Option<String> {
-    let up = said.targets.iter().filter_map(|target| history.node(*target));
-    let excused = &said.planned.excused;
-    let up = up.filter(|node| history.is_up_since(*node, said.at) && !excused.contains(node)).count() as u64;
+pub fn inexact_count(history: &BroadcastHistory, send: &SendHistory, report: &AckReport) -> Option<String> {
+    let up = send.targets.iter().filter_map(|target| history.node(*target));
+    let excused = &send.planned.excused;
+    let up = up.filter(|node| history.is_up_since(*node, send.at) && !excused.contains(node)).count() as u64;
     let AckReport { delivered, missing, unknown, .. } = report;
     (*delivered < up)
-        .then(|| format!("{up} have it, {delivered} are said to ({missing} missing, {unknown} unknown)"))
+        .then(|| format!("{up} have it, but {delivered} are counted ({missing} missing, {unknown} unknown)"))
 }
 
 impl Checker<SimBroadcaster> for AcksChecker {
@@ -146,11 +149,11 @@ impl Checker<SimBroadcaster> for AcksChecker {
         Ok(())
     }
 
-    fn after_input(&mut self, place: ObservationContext, _: &SimBroadcaster) -> Result<(), Violation> {
+    fn after_input(&mut self, context: ObservationContext, _: &SimBroadcaster) -> Result<(), Violation> {
         for (tag, report, parts) in std::mem::take(&mut self.to_check) {
-            if let Some(why) = self.check_report(place, tag, report, &parts) {
-                let what = format!("{} hears of number {tag}: {why}", place.node);
-                return Err(Violation::safety("acks", place.at, what));
+            if let Some(why) = self.check_report(context, tag, report, &parts) {
+                let what = format!("{} got a wrong report on broadcast {tag}: {why}", context.node);
+                return Err(Violation::safety("acks", context.at, what));
             }
         }
         Ok(())
@@ -158,15 +161,17 @@ impl Checker<SimBroadcaster> for AcksChecker {
 
     fn at_end(&mut self, world: &World<SimBroadcaster>) -> Result<(), Violation> {
         let history = self.history.borrow();
-        for (number, said) in history.sends.iter().filter(|(_, said)| said.id.is_some()) {
-            let Some(wanted) = said.planned.acks else { continue };
-            if !history.is_up_since(said.planned.node, said.at) {
+        for (number, send) in history.sends.iter().filter(|(_, send)| send.id.is_some()) {
+            let Some(wanted) = send.planned.acks else { continue };
+            if !history.is_up_since(send.planned.node, send.at) {
                 continue;
             }
-            let over = said.at != Time::NEVER && world.now() > said.at + with_clock_error(wanted.within);
+            let over = send.at != Time::NEVER && world.now() > send.at + with_clock_error(wanted.within);
             if over && !self.settled.contains_key(number) {
-                let what =
-                    format!("number {number}, said by {} at {}, is not settled", said.planned.node, said.at);
+                let what = format!(
+                    "broadcast {number}, sent by {} at {}, is not settled",
+                    send.planned.node, send.at
+                );
                 return Err(Violation::liveness("acks", world.now(), what));
             }
         }

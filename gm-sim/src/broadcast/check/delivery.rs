@@ -1,5 +1,5 @@
-//! What comes is what was said, once a life; and what is demanded comes in time to all who were up.
-//! Knows nothing of how it comes.
+//! Checks deliveries: the content is the one sent, once per life of a node; and required deliveries
+//! arrive in time at all nodes that were up.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext};
 use crate::world::World;
 
-/// Compares what is handed to owners with the book.
+/// Compares deliveries with the history.
 #[derive(Debug)]
 pub struct DeliveryChecker {
     history: SharedHistory,
-    /// (node, life, number)
+    /// Deliveries so far, as (node, life, number).
     seen: BTreeSet<(NodeIndex, u32, u64)>,
-    /// When which number is demanded, if it is said when the plan says.
+    /// Deadlines of required deliveries, assuming that each send happens when planned.
     due: BTreeSet<(Time, u64)>,
 }
 
 impl DeliveryChecker {
-    /// Nothing seen yet.
+    /// A checker that has observed nothing yet.
     #[must_use]
     pub fn new(history: &SharedHistory) -> DeliveryChecker {
         let borrowed = history.borrow();
@@ -36,17 +36,17 @@ impl DeliveryChecker {
         DeliveryChecker { history: SharedHistory::clone(history), seen: BTreeSet::new(), due }
     }
 
-    /// Looks at all that was due before.
+    /// Checks all deadlines before `now`.
     fn check_due(&mut self, now: Time) -> Result<(), Violation> {
         while let Some((at, number)) = self.due.first().copied().filter(|(at, _)| *at < now) {
             self.due.remove(&(at, number));
             let history = self.history.borrow();
-            let Some(said) = history.sends.get(&number) else { continue };
-            // A life of the sender that ended said no more, and one that was paused said it later.
-            if said.at == Time::NEVER || !history.is_up_since(said.planned.node, said.at) {
+            let Some(send) = history.sends.get(&number) else { continue };
+            // A sender that died may not have sent it, and a paused one may have sent it later.
+            if send.at == Time::NEVER || !history.is_up_since(send.planned.node, send.at) {
                 continue;
             }
-            let due = said.at + said.planned.deliver_within.unwrap_or_default();
+            let due = send.at + send.planned.deliver_within.unwrap_or_default();
             if due > at {
                 drop(history);
                 self.due.insert((due, number));
@@ -56,54 +56,57 @@ impl DeliveryChecker {
             if history.plan().claims.except_accepted_by.is_some_and(taken) {
                 continue;
             }
-            let excused = &said.planned.excused;
+            let excused = &send.planned.excused;
             let steady = |target| {
                 history
                     .node(target)
-                    .filter(|node| history.is_up_since(*node, said.at) && !excused.contains(node))
+                    .filter(|node| history.is_up_since(*node, send.at) && !excused.contains(node))
             };
             let missing_nodes: Vec<String> =
-                missing_nodes(said, due, steady).iter().map(ToString::to_string).collect();
+                missing_nodes(send, due, steady).iter().map(ToString::to_string).collect();
             if !missing_nodes.is_empty() {
-                let (node, at, missing_nodes) = (said.planned.node, said.at, missing_nodes.join(" "));
-                let what =
-                    format!("number {number}, said by {node} at {at}, is not at {missing_nodes} by {due}");
+                let (node, at, missing_nodes) = (send.planned.node, send.at, missing_nodes.join(" "));
+                let what = format!(
+                    "broadcast {number}, sent by {node} at {at}, did not reach {missing_nodes} by {due}"
+                );
                 return Err(Violation::liveness("delivery", now, what));
             }
         }
         Ok(())
     }
 
-    fn misdelivery(&self, node: NodeIndex, mail: &DeliveredMessage) -> Option<String> {
+    fn misdelivery(&self, node: NodeIndex, message: &DeliveredMessage) -> Option<String> {
         let history = self.history.borrow();
-        let Some(said) = history.sends.get(&mail.number) else { return Some("nobody said that".to_owned()) };
-        let direct = matches!(said.planned.to, Recipients::One(..));
-        if said.at == Time::NEVER {
-            return Some("it was not said yet".to_owned());
+        let Some(send) = history.sends.get(&message.number) else {
+            return Some("it was never sent".to_owned());
+        };
+        let direct = matches!(send.planned.to, Recipients::One(..));
+        if send.at == Time::NEVER {
+            return Some("it was not sent yet".to_owned());
         }
-        if (mail.length, mail.hash) != (said.planned.length, said.hash) {
-            return Some(format!("{} bytes of it are not those that were said", mail.length));
+        if (message.length, message.hash) != (send.planned.length, send.hash) {
+            return Some(format!("{} bytes that differ from those sent", message.length));
         }
-        if mail.broadcast != said.id || direct != mail.broadcast.is_none() {
-            return Some("it goes by another name".to_owned());
+        if message.broadcast != send.id || direct != message.broadcast.is_none() {
+            return Some("its id is not that of the send".to_owned());
         }
-        if direct && said.targets.first().copied() != history.id(node) {
-            return Some("it is for somebody else".to_owned());
+        if direct && send.targets.first().copied() != history.id(node) {
+            return Some("it is for another node".to_owned());
         }
-        (node == said.planned.node && history.status(node).life == said.life)
-            .then(|| "it said so itself".to_owned())
+        (node == send.planned.node && history.status(node).life == send.life)
+            .then(|| "it was sent by the node itself".to_owned())
     }
 }
 
-/// The nodes that should have it by then and do not: those that were up all the while.
+/// Nodes that should have the broadcast by `until` and do not: targets that were up throughout.
 #[must_use]
 pub fn missing_nodes(
-    said: &SendHistory,
+    send: &SendHistory,
     until: Time,
     mut steady: impl FnMut(NetId) -> Option<NodeIndex>,
 ) -> Vec<NodeIndex> {
-    let nodes = said.targets.iter().filter_map(|target| steady(*target));
-    nodes.filter(|node| said.delivered_to.get(node).is_none_or(|(_, at)| *at > until)).collect()
+    let nodes = send.targets.iter().filter_map(|target| steady(*target));
+    nodes.filter(|node| send.delivered_to.get(node).is_none_or(|(_, at)| *at > until)).collect()
 }
 
 impl Checker<SimBroadcaster> for DeliveryChecker {
@@ -113,21 +116,21 @@ impl Checker<SimBroadcaster> for DeliveryChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
-        self.check_due(place.at)?;
-        let Observation::Delivered(mail) = seen else { return Ok(()) };
-        let life = self.history.borrow().status(place.node).life;
-        let mut wrong = self.misdelivery(place.node, mail);
-        if !self.seen.insert((place.node, life, mail.number)) {
-            wrong = Some("it came before".to_owned());
+        self.check_due(context.at)?;
+        let Observation::Delivered(message) = seen else { return Ok(()) };
+        let life = self.history.borrow().status(context.node).life;
+        let mut wrong = self.misdelivery(context.node, message);
+        if !self.seen.insert((context.node, life, message.number)) {
+            wrong = Some("it was delivered before".to_owned());
         }
         match wrong {
             None => Ok(()),
             Some(why) => {
-                let what = format!("{} gets number {}: {why}", place.node, mail.number);
-                Err(Violation::safety("delivery", place.at, what))
+                let what = format!("{} received number {}: {why}", context.node, message.number);
+                Err(Violation::safety("delivery", context.at, what))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Who passes on what: only what a connection brought for it to pass on, each target once, and one
-//! multicast a node. Knows nothing of what must arrive.
+//! Checks forwarding: a node forwards only subtrees that arrived by a connection, to each target
+//! once, and multicasts a broadcast once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 
-/// Follows every share.
+/// Follows the subtrees of every broadcast.
 #[derive(Debug)]
 pub struct ForwardingChecker {
     history: SharedHistory,
@@ -23,70 +23,69 @@ pub struct ForwardingChecker {
     states: BTreeMap<(NodeIndex, BroadcastId), ForwardingState>,
 }
 
-/// What one life of a node did with one broadcast.
+/// Forwarding of one broadcast by one life of a node.
 #[derive(Debug, Default)]
 pub struct ForwardingState {
-    /// The node began it: everybody whom it is for was given to it.
+    /// Whether the node is the origin, which may send to all targets.
     pub is_origin: bool,
-    /// Shares that came: when, for whom, whether they were others' before.
+    /// Subtrees received: time, targets, whether it was reassigned.
     subtrees: Vec<(Time, Vec<NetId>, bool)>,
     nacked_by: BTreeSet<NetId>,
     multicasts: u32,
-    /// Whom it gave it to, and how often.
+    /// Nodes to which it was sent, with the number of times.
     sent_to: BTreeMap<NetId, u32>,
-    /// When it gave anything away first.
+    /// Time of the first send.
     first_sent: Option<Time>,
 }
 
 impl ForwardingState {
-    /// Something came.
+    /// Records a received frame.
     pub fn receive(&mut self, at: Time, from: Option<NetId>, frame: &CapturedFrame) {
         match &frame.content {
-            FrameContent::Broadcast { targets: list, reassigned: again, .. }
-                if frame.flow == TrafficKind::Stream =>
-            {
-                self.subtrees.push((at, list.clone(), *again));
+            FrameContent::Broadcast { targets, reassigned, .. } if frame.flow == TrafficKind::Stream => {
+                self.subtrees.push((at, targets.clone(), *reassigned));
             }
             FrameContent::Answer(AckStatus::ContentWanted) => self.nacked_by.extend(from),
             FrameContent::Broadcast { .. } | FrameContent::Answer(_) => {}
         }
     }
 
-    /// Something is sent; `near`: to somebody who may hear its multicast. What is wrong with that.
+    /// Records a sent frame, and returns the error in it, if there is one. `near`: the receiver may
+    /// receive the sender's multicast.
     pub fn send(&mut self, at: Time, to: Option<NetId>, near: bool, frame: &CapturedFrame) -> Option<String> {
-        let FrameContent::Broadcast { targets: list, wants_acks: asks, reassigned: again, .. } =
-            &frame.content
-        else {
+        let FrameContent::Broadcast { targets, wants_acks, reassigned, .. } = &frame.content else {
             return None;
         };
         if frame.flow == TrafficKind::Multicast {
             self.multicasts += 1;
-            return (self.multicasts > 1).then(|| "multicasts it again".to_owned());
+            return (self.multicasts > 1).then(|| "it multicasts again".to_owned());
         }
         let to = to?;
-        // Who asks gets an answer; who is doubted to have heard a multicast is told of it by shares
-        // that say `again`.
-        if list.is_empty() && !asks && self.nacked_by.contains(&to) || *again && near && self.multicasts > 0 {
+        // A node that requests the content is answered. A neighbor that may have missed a multicast
+        // gets a reassigned subtree.
+        if targets.is_empty() && !wants_acks && self.nacked_by.contains(&to)
+            || *reassigned && near && self.multicasts > 0
+        {
             return None;
         }
         let first = *self.first_sent.get_or_insert(at);
-        for node in list.iter().chain([&to]) {
-            let brought = self
+        for node in targets.iter().chain([&to]) {
+            let subtree = self
                 .subtrees
                 .iter()
-                .find(|(_, list, of)| (*again || !of) && list.binary_search(node).is_ok());
-            match brought {
+                .find(|(_, targets, of)| (*reassigned || !of) && targets.binary_search(node).is_ok());
+            match subtree {
                 _ if self.is_origin => {}
-                None => return Some(format!("passes it on to {node}, which nobody gave it")),
-                Some((came, ..)) if !again && *came > first => {
-                    return Some(format!("passes it on again, to {node}"));
+                None => return Some(format!("it forwards to {node}, a target that it was never given")),
+                Some((received_at, ..)) if !reassigned && *received_at > first => {
+                    return Some(format!("it forwards again, to {node}"));
                 }
                 Some(_) => {}
             }
-            let given = self.sent_to.entry(*node).or_default();
-            *given += u32::from(!again);
-            if !again && *given > 1 {
-                return Some(format!("gives it to {node} twice"));
+            let count = self.sent_to.entry(*node).or_default();
+            *count += u32::from(!reassigned);
+            if !reassigned && *count > 1 {
+                return Some(format!("it forwards to {node} twice"));
             }
         }
         None
@@ -94,7 +93,7 @@ impl ForwardingState {
 }
 
 impl ForwardingChecker {
-    /// Nothing seen yet.
+    /// A checker that has observed nothing yet.
     #[must_use]
     pub fn new(history: &SharedHistory) -> ForwardingChecker {
         ForwardingChecker {
@@ -106,12 +105,12 @@ impl ForwardingChecker {
 }
 
 impl ForwardingChecker {
-    /// What was given to whom, if the plan claims something of what was not.
-    fn record_accepted(&self, heard: &CaptureEvent) {
+    /// Records that a frame was sent to the node whose broadcasts the plan excepts.
+    fn record_accepted(&self, event: &CaptureEvent) {
         let mut history = self.history.borrow_mut();
-        if let CaptureEvent::Sent(Some(to), frame) = heard
+        if let CaptureEvent::Sent(Some(to), frame) = event
             && history.plan().claims.except_accepted_by == Some(*to)
-            && let Some(number) = history.broadcast(&frame.id).map(|said| said.planned.number)
+            && let Some(number) = history.broadcast(&frame.id).map(|send| send.planned.number)
         {
             history.accepted_by.insert((number, *to));
         }
@@ -125,40 +124,39 @@ impl Checker<SimBroadcaster> for ForwardingChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
         if matches!(seen, Observation::Started { .. }) {
-            self.states.retain(|(node, _), _| *node != place.node);
+            self.states.retain(|(node, _), _| *node != context.node);
         }
-        for heard in self.capture.capture(place, seen) {
-            self.record_accepted(&heard);
+        for event in self.capture.capture(context, seen) {
+            self.record_accepted(&event);
             let history = self.history.borrow();
-            let id = match &heard {
+            let id = match &event {
                 CaptureEvent::Sent(_, frame) | CaptureEvent::Received(frame) => frame.id,
             };
-            let life = self.states.entry((place.node, id)).or_default();
-            life.is_origin = history.id(place.node) == Some(id.origin);
-            let wrong = match heard {
+            let life = self.states.entry((context.node, id)).or_default();
+            life.is_origin = history.id(context.node) == Some(id.origin);
+            let wrong = match event {
                 CaptureEvent::Received(frame) => {
-                    life.receive(place.at, history.id(frame.from), &frame);
+                    life.receive(context.at, history.id(frame.from), &frame);
                     None
                 }
                 CaptureEvent::Sent(to, frame) => {
                     let island = |node: NodeIndex| {
-                        history.plan().locations.get(node.index()).map(|place| place.island)
+                        history.plan().locations.get(node.index()).map(|location| location.island)
                     };
-                    // Who records multicasts and sends them to another island makes nodes near that
-                    // are not.
+                    // Multicasts replayed on another island make distant nodes look near.
                     let replayed = history.fault_since(Time::ZERO, &[FaultClass::OutsiderReplay]);
-                    let near = replayed || to.is_some_and(|to| island(to) == island(place.node));
-                    life.send(place.at, to.and_then(|to| history.id(to)), near, &frame)
+                    let near = replayed || to.is_some_and(|to| island(to) == island(context.node));
+                    life.send(context.at, to.and_then(|to| history.id(to)), near, &frame)
                 }
             };
             if let Some(why) = wrong {
-                let number = history.broadcast(&id).map_or(0, |said| said.planned.number);
-                let what = format!("{} has number {number} and {why}", place.node);
-                return Err(Violation::safety("forwarding", place.at, what));
+                let number = history.broadcast(&id).map_or(0, |send| send.planned.number);
+                let what = format!("{}, broadcast {number}: {why}", context.node);
+                return Err(Violation::safety("forwarding", context.at, what));
             }
         }
         Ok(())

@@ -1,18 +1,18 @@
-//! Everything that a node holds is within its bound, at all times. Knows only what a node says of
-//! itself.
+//! Checks that every table of a node stays within its limit at all times, by the usage that the
+//! node itself reports.
 
 use crate::broadcast::node::SimBroadcaster;
 use crate::checker::{Checker, Violation};
 use crate::observation::{Observation, ObservationContext};
 
-/// Asks every node after every input.
+/// Reads the usage of a node after every input.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BroadcasterLimitsChecker;
 
-/// One of (what, how many, at most) that is beyond its bound.
+/// The first of (name, usage, limit) whose usage exceeds the limit.
 #[must_use]
-pub fn first_exceeded<'a>(held: &[(&'a str, usize, usize)]) -> Option<(&'a str, usize, usize)> {
-    held.iter().copied().find(|(_, held, most)| held > most)
+pub fn first_exceeded<'a>(usage: &[(&'a str, usize, usize)]) -> Option<(&'a str, usize, usize)> {
+    usage.iter().copied().find(|(_, usage, limit)| usage > limit)
 }
 
 impl Checker<SimBroadcaster> for BroadcasterLimitsChecker {
@@ -28,12 +28,16 @@ impl Checker<SimBroadcaster> for BroadcasterLimitsChecker {
         Ok(())
     }
 
-    fn after_input(&mut self, place: ObservationContext, machine: &SimBroadcaster) -> Result<(), Violation> {
+    fn after_input(
+        &mut self,
+        context: ObservationContext,
+        machine: &SimBroadcaster,
+    ) -> Result<(), Violation> {
         match first_exceeded(&machine.limit_usage()) {
             None => Ok(()),
-            Some((what, held, most)) => {
-                let what = format!("{} holds {held} of {what}, more than {most}", place.node);
-                Err(Violation::safety("limits", place.at, what))
+            Some((what, usage, limit)) => {
+                let what = format!("{} holds {usage} of {what}, limit {limit}", context.node);
+                Err(Violation::safety("limits", context.at, what))
             }
         }
     }
@@ -44,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_too_many_is_found() {
+    fn an_exceeded_limit_is_found() {
         assert_eq!(first_exceeded(&[("connections", 7, 7), ("cached broadcasts", 0, 1)]), None);
         assert_eq!(
             first_exceeded(&[("connections", 7, 7), ("cached broadcasts", 2, 1)]),

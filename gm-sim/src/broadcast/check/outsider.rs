@@ -1,4 +1,4 @@
-//! Whoever lacks the key makes nobody known and nothing heard. Knows nothing of frames.
+//! Checks that an outsider without the key makes no node known and no message delivered.
 
 use gm_broadcast::BroadcastEvent;
 use gm_clock::NetId;
@@ -10,7 +10,7 @@ use crate::fault::FaultClass;
 use crate::observation::{Observation, ObservationContext};
 use crate::world::World;
 
-/// Sees to it that only nodes of the world are known.
+/// Checks that nodes know only nodes of the world.
 #[derive(Debug)]
 pub struct OutsiderChecker {
     history: SharedHistory,
@@ -18,18 +18,18 @@ pub struct OutsiderChecker {
 }
 
 impl OutsiderChecker {
-    /// Nothing seen yet.
+    /// A checker that has observed nothing yet.
     #[must_use]
     pub fn new(history: &SharedHistory) -> OutsiderChecker {
         OutsiderChecker { history: SharedHistory::clone(history), replays: false }
     }
 
-    fn check_known(&self, place: ObservationContext, node: NetId) -> Result<(), Violation> {
+    fn check_known(&self, context: ObservationContext, node: NetId) -> Result<(), Violation> {
         if self.history.borrow().node(node).is_some() {
             return Ok(());
         }
-        let what = format!("{} knows {node}, which is nobody", place.node);
-        Err(Violation::safety("outsider", place.at, what))
+        let what = format!("{} knows {node}, which is not a node of this world", context.node);
+        Err(Violation::safety("outsider", context.at, what))
     }
 }
 
@@ -40,7 +40,7 @@ impl Checker<SimBroadcaster> for OutsiderChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
         match seen {
@@ -48,15 +48,16 @@ impl Checker<SimBroadcaster> for OutsiderChecker {
                 BroadcastEvent::NodeFound(node)
                 | BroadcastEvent::Near(node)
                 | BroadcastEvent::Island(Some(node)),
-            ) => self.check_known(place, *node),
+            ) => self.check_known(context, *node),
             Observation::Fault(FaultClass::OutsiderReplay) => {
                 self.replays = true;
                 Ok(())
             }
-            // Who starts anew does not know what he said before, and somebody may say it to him.
+            // A restarted node does not know its earlier frames, and a replay of them looks like a
+            // clash.
             Observation::Event(BroadcastEvent::IdentityClash) if !self.replays => {
-                let what = format!("{} thinks that somebody else has its name", place.node);
-                Err(Violation::safety("outsider", place.at, what))
+                let what = format!("{} reports an identity clash, but there is none", context.node);
+                Err(Violation::safety("outsider", context.at, what))
             }
             _ => Ok(()),
         }
@@ -68,8 +69,8 @@ impl Checker<SimBroadcaster> for OutsiderChecker {
         for node in world.indices() {
             let known = world.machine(node).map(SimBroadcaster::known).unwrap_or_default();
             if all_peers_known && known.len() < others {
-                let what = format!("{node} knows {} of {others}", known.len());
-                return Err(Violation::liveness("acquaintance", world.now(), what));
+                let what = format!("{node} knows {} of {others} peers", known.len());
+                return Err(Violation::liveness("peers", world.now(), what));
             }
             known.into_iter().try_for_each(|known| {
                 self.check_known(ObservationContext { at: world.now(), node }, known)

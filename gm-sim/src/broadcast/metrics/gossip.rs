@@ -1,6 +1,5 @@
-//! Push gossip, to compare with: whoever hears something new tells three others drawn by chance,
-//! once, and then nobody any more (infect and die). A plain loop over arrivals; nothing of ours is
-//! in it.
+//! Push gossip for comparison (infect and die): a node that receives a new message forwards it once
+//! to three random nodes. A plain loop over arrivals that shares no code with the protocol.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,7 +11,7 @@ use super::table::Row;
 
 const FAN_OUT: u32 = 3;
 
-/// Until nothing changes any more.
+/// Runs until no message is in flight.
 pub(super) fn gossip(nodes: u32, cost: PathCost, optimum: Duration) -> Row {
     let mut rng = Rng::new([3; 32]);
     let mut has = vec![false; nodes as usize];
@@ -47,15 +46,15 @@ fn push(
     rng: &mut Rng,
     arrivals: &mut BinaryHeap<Reverse<(Time, u32)>>,
 ) {
-    let mut told: Vec<u32> = Vec::new();
-    while told.len() < FAN_OUT.min(nodes - 1) as usize {
+    let mut receivers: Vec<u32> = Vec::new();
+    while receivers.len() < FAN_OUT.min(nodes - 1) as usize {
         let other = u32::try_from(rng.below(u64::from(nodes))).unwrap_or(0);
-        if other != node && !told.contains(&other) {
-            told.push(other);
+        if other != node && !receivers.contains(&other) {
+            receivers.push(other);
         }
     }
-    for (place, other) in (0..).zip(told) {
-        arrivals.push(Reverse((now + cost.gap * place + cost.latency, other)));
+    for (index, other) in (0..).zip(receivers) {
+        arrivals.push(Reverse((now + cost.gap * index + cost.latency, other)));
     }
 }
 
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_are_missed_and_each_tells_three() {
+    fn few_are_missed_and_each_node_sends_three() {
         let cost = PathCost { gap: Duration::from_millis(1), latency: Duration::from_millis(1) };
         let row = gossip(1_000, cost, Duration::from_millis(10));
         let (copies, _) = row.copies.unwrap();

@@ -1,5 +1,5 @@
-//! Figures 2 and 4: how many copies come where multicast works, and where it loses a quarter of
-//! what it carries.
+//! Goals 2 and 4 of docs/goals.md: copies where multicast works, and where it loses a quarter of
+//! all datagrams.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,25 +16,25 @@ use crate::fault::FaultClass;
 use crate::world::{Action, World};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// From one broadcast of a series to the next.
+/// Time between two broadcasts of a series.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// When each node of the island of 1,000 has spoken once.
+/// Time by which every node of the island of 1,000 has sent once.
 const CONFIRMED_AT: Duration = Duration::from_secs(20);
-/// What the world calls what is told while nothing is wrong.
+/// Number of the broadcast without faults.
 const FIRST_NUMBER: u64 = 100;
-/// Broadcasts of a series.
+/// Number of broadcasts in a series.
 const SERIES: u64 = 10;
 
 pub(super) fn sections() -> Vec<Section> {
     let cost = cost(20, 250);
     let ten = |labels| WorldConfig { labels, ..WorldConfig::islands(1_000, 100, cost) };
     let mut rows = Vec::new();
-    for (what, ground, before) in [
+    for (what, config, before) in [
         ("10 islands of 100, confirmed", ten(true), 20 * SECOND),
-        ("10 islands of 100, cold: labels known, nobody heard", ten(true), Duration::ZERO),
+        ("10 islands of 100, cold: islands known, no neighbors", ten(true), Duration::ZERO),
         ("10 islands of 100, cold: nothing known", ten(false), Duration::ZERO),
     ] {
-        let (mut world, meter) = ground.world(1);
+        let (mut world, meter) = config.world(1);
         world.start_all();
         world.run_until(Time::ZERO + before);
         rows.push(fault_free(what, &mut world, &meter));
@@ -48,7 +48,7 @@ pub(super) fn sections() -> Vec<Section> {
     vec![calm, Section { title: "A LAN of 1,000 that loses 25 % of its datagrams", text: LOSS, rows }]
 }
 
-/// One broadcast, and nothing is wrong.
+/// A broadcast without faults.
 fn fault_free(what: &str, world: &mut World<SimBroadcaster>, meter: &Rc<RefCell<DeliveryMeter>>) -> Row {
     let (begin, bytes_before) = (world.now(), bytes(world));
     broadcast(world, FIRST_NUMBER, None);
@@ -69,7 +69,7 @@ fn fault_free(what: &str, world: &mut World<SimBroadcaster>, meter: &Rc<RefCell<
         bytes: Some(bytes(world) - bytes_before),
         missed: (999 - meter.borrow().delivered_count(FIRST_NUMBER)) as u64,
         note: format!(
-            "{} multicasts, {} copies and {} notices by TCP",
+            "{} multicasts, {} copies and {} announcements by TCP",
             sum(world, Counter::ContentMulticasts),
             sum(world, Counter::ContentFramesSent),
             sum(world, Counter::AnnouncementFramesSent)
@@ -78,7 +78,8 @@ fn fault_free(what: &str, world: &mut World<SimBroadcaster>, meter: &Rc<RefCell<
     }
 }
 
-/// One island that hears its first node at once, and confirms that by [`CONFIRMED`].
+/// An island that receives its first node's multicast at once, and confirms it by
+/// [`CONFIRMED_AT`].
 fn lan() -> WorldConfig {
     let times = BroadcasterTimings {
         reception_report: CONFIRMED_AT,
@@ -127,17 +128,17 @@ fn one(meter: &Rc<RefCell<DeliveryMeter>>, begin: Time, number: u64) -> Row {
         nodes: 1_000,
         time: meter.last_delivery(number).since(begun),
         missed: 999 - meter.delivered_count(number) as u64,
-        note: format!("{} by multicast or its repeat", meter.multicast_count(number)),
+        note: format!("{} by multicast or retransmission", meter.multicast_count(number)),
         ..Row::default()
     }
 }
 
-/// What it took.
+/// Cost of the repairs.
 #[derive(Debug)]
 struct RepairCounts {
     copies: u64,
     bytes: u64,
-    /// As in [`COUNTED`].
+    /// Counts, as in [`COUNTED`].
     counts: [u64; COUNTED.len()],
 }
 
@@ -170,15 +171,21 @@ impl RepairCounts {
         let each = COUNTED.iter().zip(self.counts).map(|((_, name), count)| format!("{count} {name}"));
         let sent = self.counts[0] * 999 + self.counts[4] + self.counts[6];
         let each: Vec<String> = each.collect();
-        format!("{}; {} multicasts' worth sent for each", each.join(", "), quotient(sent, 999 * SERIES, 3))
+        format!(
+            "{}; {} multicasts' worth sent per broadcast",
+            each.join(", "),
+            quotient(sent, 999 * SERIES, 3)
+        )
     }
 }
 
 const ISLANDS: &str = "\
-g 0.02, lambda 0.25 ms within an island and between islands. Goal: 1.000 copies where who hears whom is confirmed. A cold island counts \
-apart: nobody has multicast yet, so a relay neither knows who hears it nor, in the last of these rows, who is of its island.";
+g 0.02, lambda 0.25 ms within an island and between islands. [Goal 2](goals.md#g2): 1.000 copies where receptions are confirmed. Cold \
+islands are listed separately: no node has multicast yet, so a relay cannot tell which nodes receive its multicast or, if nothing is \
+known, which nodes are on its island.";
 const LOSS: &str = "\
-The last of the worlds above goes on: ten broadcasts, one each 200 ms, from the first of 1,000 nodes that all have confirmed that they hear \
-it; each copy of each datagram is lost with 25 %. Whoever hears a later number asks for what it missed, two random nodes by datagrams, then \
-one and the origin by connections; one of the confirmed gets a notice, and if it lacks the rest, all are told that there was something. \
-Goals: all have it, with at most 7 multicasts' worth of copies. Whoever heard of no later number is left to anti-entropy, which is not here.";
+The last of the worlds above continues: ten broadcasts, one every 200 ms, from the first of 1,000 nodes, all of which have confirmed \
+reception of its multicast; each copy of each datagram is lost with a probability of 25 %. A node that receives a later sequence number \
+sends nacks for what it missed, to two random nodes by datagram, then to one and the origin by connection. One confirmed node gets an \
+announcement; if it lacks the content, all nodes get one. [Goal 4](goals.md#g4): all nodes have it, with at most 7 multicasts' worth of \
+copies. A node that receives no later sequence number is left to anti-entropy, which this world does not have.";

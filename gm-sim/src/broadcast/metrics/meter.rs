@@ -1,5 +1,4 @@
-//! Who got what when, and how long frames were: what a row is made of. Changes nothing in the
-//! world.
+//! Delivery times and frame lengths, from which the rows are computed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,30 +11,30 @@ use crate::checker::{Checker, Violation};
 use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 
-/// Bytes that each end of a connection sends first: no frame.
+/// Length of the handshake that each end of a connection sends first, which is not a frame.
 pub(super) const OPENING: usize = 16;
 
-/// Looks on.
+/// Observes deliveries and frames.
 #[derive(Debug)]
 pub(super) struct DeliveryMeter {
     nodes: usize,
     origin: NodeIndex,
-    /// When each node had it, by what the world calls it.
+    /// Delivery times of each broadcast, by its number.
     deliveries: BTreeMap<u64, DeliveryTimes>,
     /// Lengths of the frames on connections, of the origin and of the others.
     frames: [Lengths; 2],
-    /// Who dies when a share comes; taken out of it then.
+    /// Nodes that die at the first frame; each is removed when it is reported.
     doomed: Vec<bool>,
     due_to_die: Vec<NodeIndex>,
 }
 
-/// When a broadcast came to whom.
+/// Delivery times of one broadcast.
 #[derive(Clone, Debug)]
 struct DeliveryTimes {
     at: Vec<Time>,
     last: Time,
     nodes: usize,
-    /// How many had it by multicast.
+    /// Number of nodes that received it by multicast.
     multicast: usize,
 }
 
@@ -59,12 +58,12 @@ impl DeliveryMeter {
         }))
     }
 
-    /// That node dies when something comes by a connection.
+    /// Marks a node to die when a frame arrives by a connection.
     pub(super) fn doom(&mut self, node: NodeIndex) {
         self.doomed[node.index()] = true;
     }
 
-    /// Who is to die now.
+    /// Removes and returns the nodes that are to die now.
     pub(super) fn take_due_to_die(&mut self) -> Vec<NodeIndex> {
         std::mem::take(&mut self.due_to_die)
     }
@@ -73,27 +72,27 @@ impl DeliveryMeter {
         !self.due_to_die.is_empty()
     }
 
-    /// How many have it, without the origin.
+    /// Number of nodes that have it, without the origin.
     pub(super) fn delivered_count(&self, number: u64) -> usize {
         self.deliveries.get(&number).map_or(0, |deliveries| deliveries.nodes)
     }
 
-    /// How many had it by multicast.
+    /// Number of nodes that received it by multicast.
     pub(super) fn multicast_count(&self, number: u64) -> usize {
         self.deliveries.get(&number).map_or(0, |deliveries| deliveries.multicast)
     }
 
-    /// Whether that node has it.
+    /// Whether a node has it.
     pub(super) fn is_delivered(&self, number: u64, node: NodeIndex) -> bool {
         self.deliveries.get(&number).is_some_and(|deliveries| deliveries.at[node.index()] != Time::NEVER)
     }
 
-    /// When the last of those who have it had it.
+    /// Time of the last delivery.
     pub(super) fn last_delivery(&self, number: u64) -> Time {
         self.deliveries.get(&number).map_or(Time::ZERO, |deliveries| deliveries.last)
     }
 
-    /// When the last of some had it; of those who have it.
+    /// Time of the last delivery to one of these nodes.
     pub(super) fn last_delivery_of(&self, number: u64, nodes: impl Iterator<Item = NodeIndex>) -> Time {
         let Some(deliveries) = self.deliveries.get(&number) else { return Time::ZERO };
         nodes
@@ -103,9 +102,9 @@ impl DeliveryMeter {
             .unwrap_or(Time::ZERO)
     }
 
-    /// Bytes of frames beyond the shortest one of the same sender, the origin or another: what
-    /// lists cost, if frames differ in nothing else. Only the origin's frames need not say who
-    /// began the broadcast.
+    /// Bytes of frames beyond the shortest one of the same kind of sender (the origin, or another).
+    /// This is the cost of target lists, if frames differ in nothing else. Only the origin's frames
+    /// do not name the origin.
     pub(super) fn addressing(&self) -> u64 {
         self.frames.iter().map(|of| of.bytes - of.shortest.min(of.bytes) * of.frames).sum()
     }
@@ -118,7 +117,7 @@ impl Checker<SimBroadcaster> for DeliveryMeter {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
         match seen {
@@ -131,19 +130,19 @@ impl Checker<SimBroadcaster> for DeliveryMeter {
                     multicast: 0,
                 };
                 let deliveries = self.deliveries.entry(mail.number).or_insert_with(fresh);
-                let at = &mut deliveries.at[place.node.index()];
+                let at = &mut deliveries.at[context.node.index()];
                 if *at == Time::NEVER {
-                    *at = place.at;
-                    deliveries.last = place.at;
+                    *at = context.at;
+                    deliveries.last = context.at;
                     deliveries.nodes += 1;
                     deliveries.multicast += usize::from(mail.path == Path::Multicast);
                 }
-                if mail.path == Path::Connection && std::mem::take(&mut self.doomed[place.node.index()]) {
-                    self.due_to_die.push(place.node);
+                if mail.path == Path::Connection && std::mem::take(&mut self.doomed[context.node.index()]) {
+                    self.due_to_die.push(context.node);
                 }
             }
             Observation::Sent { flow: TrafficKind::Stream, bytes, .. } if bytes.len() > OPENING => {
-                let of = &mut self.frames[usize::from(place.node != self.origin)];
+                let of = &mut self.frames[usize::from(context.node != self.origin)];
                 of.frames += 1;
                 of.bytes += bytes.len() as u64;
                 of.shortest = of.shortest.min(bytes.len() as u64);

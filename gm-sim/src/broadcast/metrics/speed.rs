@@ -1,5 +1,5 @@
-//! Figure 13: how much simulated time passes in a second of real time, and how much memory a large
-//! world takes. Printed, never compared.
+//! Goal 13 of docs/goals.md: simulated time per real time, and the memory of a large world.
+//! Printed, never compared.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,36 +10,36 @@ use super::table::quotient;
 use super::world::{WorldConfig, broadcast, cost};
 use crate::broadcast::node::FrameSealing;
 
-/// Nodes of the worlds that are timed, in islands of that size.
+/// Number of nodes in the measured worlds, and of their islands.
 const NODES: u32 = 1_000;
 const ISLAND: u32 = 50;
 
-/// Two lines.
+/// The speed, in two lines.
 pub(super) fn lines() -> String {
     let busy = rate(FrameSealing::Sealed, 60, true);
     let quiet = rate(FrameSealing::Unsealed, 600, false);
     format!(
-        "Speed, measured here: {NODES} nodes in islands of {ISLAND}, node-seconds in a second: one broadcast a second, sealed, \
+        "Speed, measured here: {NODES} nodes in islands of {ISLAND}, node-seconds per second: one broadcast a second, sealed, \
          {busy}; in quiet, unsealed, {quiet}.\n"
     )
 }
 
-/// Simulated seconds of nodes in a second, after all have heard each other.
-fn rate(frames: FrameSealing, seconds: u64, tells: bool) -> String {
-    let ground = WorldConfig {
+/// Simulated node-seconds per second, after all receptions are known.
+fn rate(frames: FrameSealing, seconds: u64, with_broadcasts: bool) -> String {
+    let config = WorldConfig {
         frames,
         times: BroadcasterTimings::DEFAULT,
         labels: true,
         ..WorldConfig::islands(NODES, ISLAND, cost(20, 250))
     };
-    let (mut world, _) = ground.world(1);
+    let (mut world, _) = config.world(1);
     world.start_all();
     let warmed = Time::ZERO + Duration::from_secs(30);
     world.run_until(warmed);
     let inputs = world.trace().inputs();
     let begin = Instant::now();
     for second in 0..seconds {
-        if tells {
+        if with_broadcasts {
             broadcast(&mut world, second + 1, None);
         }
         world.run_until(warmed + Duration::from_secs(second + 1));
@@ -49,10 +49,10 @@ fn rate(frames: FrameSealing, seconds: u64, tells: bool) -> String {
     let rate = simulated / begin.elapsed().as_secs_f64();
     let inputs = world.trace().inputs() - inputs;
     let each = quotient(inputs, seconds * u64::from(NODES), 3);
-    format!("{rate:.0} ({each} inputs a node and second)")
+    format!("{rate:.0} ({each} inputs per node and second)")
 }
 
-/// The most memory that this process had, where the system tells.
+/// Peak memory of this process, if the system reports it.
 pub(super) fn peak() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -1,28 +1,28 @@
-//! Rows as text: the same numbers, the same bytes. Knows not where they come from.
+//! Tables as Markdown: equal numbers give equal bytes.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// One row.
+/// A row of a table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     pub(super) label: String,
     pub(super) nodes: u32,
-    /// From the beginning until the last node had it.
+    /// Time from the beginning until the last delivery.
     pub(super) time: Duration,
-    /// The least time that there can be.
+    /// Smallest possible time.
     pub(super) optimum: Option<Duration>,
-    /// Copies of the content that came to how many nodes that live.
+    /// Copies of the content received, and the number of live nodes.
     pub(super) copies: Option<(u64, u64)>,
     pub(super) bytes: Option<u64>,
-    /// Bytes of lists, copies that were sent, nodes of all lists.
+    /// Bytes of target lists, copies sent, and targets in all lists.
     pub(super) addressing: Option<(u64, u64, u64)>,
-    /// Live nodes that never had it.
+    /// Live nodes without the broadcast.
     pub(super) missed: u64,
     pub(super) note: String,
 }
 
-/// A table and what is said above it.
+/// A table with its title and text.
 #[derive(Clone, Debug)]
 pub(super) struct Section {
     pub(super) title: &'static str,
@@ -34,8 +34,8 @@ impl Section {
     pub(super) fn markdown(&self) -> String {
         let mut out = format!("\n## {}\n\n{}\n\n", self.title, self.text);
         out.push_str(
-            "| | N | last has it, ms | optimum, ms | ratio | copies a live node | bytes on the wire \
-             | lists, B a copy / a listed node | misses | |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+            "| | N | last delivery, ms | optimum, ms | ratio | copies per live node | bytes on the wire \
+             | target lists, B per copy / per target | missed | |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
         );
         self.rows.iter().for_each(|row| row.write(&mut out));
         out
@@ -57,7 +57,7 @@ impl Row {
         let line = format!(
             "| {what} | {nodes} | {time} | {optimum} | {ratio} | {copies} | {bytes} | {addressing} | {missed} | {note} |"
         );
-        // A string takes everything.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(out, "{line}");
     }
 }
@@ -71,7 +71,8 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A quotient to so many digits, rounded half up: whole numbers, so that no build rounds otherwise.
+/// A quotient with this number of digits, rounded half up. It is computed in integers, so that
+/// every build rounds alike.
 pub(super) fn quotient(value: u64, of: u64, digits: u32) -> String {
     let scale = 10_u128.pow(digits);
     let of = u128::from(of.max(1));

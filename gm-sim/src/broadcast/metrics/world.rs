@@ -1,4 +1,4 @@
-//! Worlds that are measured: alike but for what a row varies. Knows no goal.
+//! The measured worlds, which differ only in what a row varies.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,37 +19,37 @@ use crate::node::{Location, NodeIndex, StartContext};
 use crate::observation::TrafficKind;
 use crate::world::World;
 
-/// Who begins what is measured.
+/// The node that sends the measured broadcasts.
 pub(super) const ORIGIN: NodeIndex = NodeIndex(0);
-/// Bytes of what is told.
+/// Length of the content in bytes.
 pub(super) const CONTENT: usize = 16;
 
-/// What a world is like.
+/// Configuration of a measured world.
 #[derive(Clone, Debug)]
 pub(super) struct WorldConfig {
     pub(super) nodes: u32,
-    /// Nodes of an island; those of other islands are a LAN away.
+    /// Number of nodes per island; islands are connected by a LAN.
     pub(super) island: u32,
-    /// Whether nodes know each other's labels from the start.
+    /// Whether nodes know each other's islands from the start.
     pub(super) labels: bool,
     pub(super) multicast: bool,
-    /// Of the ways between islands, and, without jitter, within them.
+    /// Cost of the paths between islands and, without jitter, within them.
     pub(super) cost: PathCost,
-    /// What nodes think that a way costs.
+    /// Path cost that the nodes assume.
     pub(super) planned: PathCost,
     pub(super) pre_opened: bool,
     pub(super) shape: TreeShape,
     pub(super) frames: FrameSealing,
     pub(super) times: BroadcasterTimings,
-    /// Within what the first word of the origin comes by multicast: the others' as `times` has it.
+    /// Upper bound of the time until the origin's first multicast; `times` has that of the others.
     pub(super) origin_announces: Duration,
 }
 
-/// So long that it does not come.
+/// A time that is never reached.
 pub(super) const NEVER: Duration = Duration::from_secs(1_000_000);
 
 impl WorldConfig {
-    /// Nodes that stand alone, with nothing to do but what is measured.
+    /// Nodes that are each alone on an island, and send only what is measured.
     pub(super) fn new(nodes: u32, cost: PathCost) -> WorldConfig {
         WorldConfig {
             nodes,
@@ -70,7 +70,7 @@ impl WorldConfig {
         }
     }
 
-    /// Islands of that size that multicast.
+    /// Islands of this size, with multicast.
     pub(super) fn islands(nodes: u32, island: u32, cost: PathCost) -> WorldConfig {
         WorldConfig { island, multicast: true, ..WorldConfig::new(nodes, cost) }
     }
@@ -85,11 +85,11 @@ impl WorldConfig {
         network
     }
 
-    /// What the node's machine is told.
-    pub(super) fn config(&self, birth: &StartContext, directory: Arc<Directory>) -> BroadcasterConfig {
+    /// Configuration of a node's machine.
+    pub(super) fn config(&self, context: &StartContext, directory: Arc<Directory>) -> BroadcasterConfig {
         let nodes = self.nodes as usize;
         let mut times = self.times;
-        if birth.node == ORIGIN {
+        if context.node == ORIGIN {
             times.reception_report = self.origin_announces;
         }
         BroadcasterConfig {
@@ -104,23 +104,23 @@ impl WorldConfig {
                 ..BroadcasterLimits::DEFAULT
             },
             timings: times,
-            ..BroadcasterConfig::new(birth.location.id)
+            ..BroadcasterConfig::new(context.location.id)
         }
     }
 
-    /// The world with somebody who measures, and no node started.
+    /// The world with a meter, before any node is started.
     pub(super) fn world(&self, seed: u64) -> (World<SimBroadcaster>, Rc<RefCell<DeliveryMeter>>) {
         let locations: Vec<Location> = (0..self.nodes).map(|node| self.location(node)).collect();
-        let label = |place: &Location| self.labels.then(|| id(place.island * self.island));
-        let known = |place: &Location| KnownNode {
-            node: place.id,
-            island_id: label(place),
+        let label = |location: &Location| self.labels.then(|| id(location.island * self.island));
+        let known = |location: &Location| KnownNode {
+            node: location.id,
+            island_id: label(location),
             class: LatencyClass::Lan,
         };
         let directory = Arc::new(Directory::new(locations.iter().map(known).collect()));
         let ground = self.clone();
-        let factory = move |birth: &StartContext| {
-            make_broadcaster(birth, ground.config(birth, directory.clone()), ground.frames)
+        let factory = move |context: &StartContext| {
+            make_broadcaster(context, ground.config(context, directory.clone()), ground.frames)
         };
         let mut world = World::new(seed, self.network(), &locations, factory);
         let meter = DeliveryMeter::new(self.nodes, ORIGIN);
@@ -129,7 +129,7 @@ impl WorldConfig {
     }
 }
 
-/// Every class costs the same.
+/// The same cost for all latency classes.
 pub(super) const fn all(cost: PathCost) -> PathCosts {
     PathCosts { island: cost, lan: cost, wan: cost }
 }
@@ -141,58 +141,57 @@ pub(super) const fn cost(gap: u64, latency: u64) -> PathCost {
 
 fn id(node: u32) -> NetId {
     let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node));
-    // Unicast, and the port is not 0.
+    // A unicast address, and a port other than 0.
     NetId::new(address, 29_999).unwrap_or_else(|error| unreachable!("{error}"))
 }
 
-/// Tells everybody that number.
-pub(super) fn broadcast(world: &mut World<SimBroadcaster>, number: u64, receipts: Option<Duration>) {
-    let receipts = receipts.map(|within| RequestedAcks { within, durable: false });
-    let broadcasting =
-        BroadcastRequest { tag: number, acks: receipts, ..BroadcastRequest::new(body(number, CONTENT)) };
+/// Broadcasts this number to all.
+pub(super) fn broadcast(world: &mut World<SimBroadcaster>, number: u64, acks: Option<Duration>) {
+    let acks = acks.map(|within| RequestedAcks { within, durable: false });
+    let broadcasting = BroadcastRequest { tag: number, acks, ..BroadcastRequest::new(body(number, CONTENT)) };
     world.command(ORIGIN, BroadcastCommand::Broadcast(broadcasting));
 }
 
-/// Copies of content that came to nodes that live.
+/// Copies of the content that live nodes received.
 pub(super) fn copies(world: &World<SimBroadcaster>) -> u64 {
     sum(world, Counter::BroadcastsDelivered) + sum(world, Counter::BroadcastDuplicates)
 }
 
-/// Bytes of lists, copies that were sent over connections, nodes of all lists.
+/// Bytes of target lists, copies sent over connections, and targets in all lists.
 pub(super) fn addressing(world: &World<SimBroadcaster>, meter: &DeliveryMeter) -> (u64, u64, u64) {
     let copies = sum(world, Counter::ContentFramesSent);
     (meter.addressing(), copies, sum(world, Counter::FrameTargetsSent))
 }
 
-/// What the machines that live counted.
+/// Sum of a counter over all live machines.
 pub(super) fn sum(world: &World<SimBroadcaster>, counter: Counter) -> u64 {
     world.indices().filter_map(|node| world.machine(node)).map(|node| node.counters().get(counter)).sum()
 }
 
-/// Bytes that all sent, a multicast's once.
+/// Bytes sent by all nodes; a multicast's count once.
 pub(super) fn bytes(world: &World<SimBroadcaster>) -> u64 {
     TrafficKind::ALL.iter().map(|flow| world.traffic().get(*flow).sent_bytes).sum()
 }
 
-/// Runs until it is done, or until then; whoever is doomed dies when something comes to him by a
-/// connection.
+/// Runs until `done` or `until`. `strike` is called for each doomed node when a frame arrives at it
+/// by a connection.
 pub(super) fn run_until_done(
     world: &mut World<SimBroadcaster>,
     meter: &Rc<RefCell<DeliveryMeter>>,
     until: Time,
-    mut strike: impl FnMut(&mut World<SimBroadcaster>, NodeIndex),
+    mut kill: impl FnMut(&mut World<SimBroadcaster>, NodeIndex),
     done: impl Fn(&DeliveryMeter) -> bool,
 ) {
     loop {
-        let goes_on = |_: &World<SimBroadcaster>| {
+        let condition = |_: &World<SimBroadcaster>| {
             let meter = meter.borrow();
             !meter.has_due_to_die() && !done(&meter)
         };
-        let stopped = world.run_while(until, goes_on);
-        let struck = meter.borrow_mut().take_due_to_die();
-        if struck.is_empty() || !stopped {
+        let stopped = world.run_while(until, condition);
+        let due = meter.borrow_mut().take_due_to_die();
+        if due.is_empty() || !stopped {
             return;
         }
-        struck.into_iter().for_each(|node| strike(world, node));
+        due.into_iter().for_each(|node| kill(world, node));
     }
 }

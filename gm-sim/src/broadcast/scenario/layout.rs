@@ -1,5 +1,4 @@
-//! The parts of plans: where nodes stand, how fast worlds go, what is said at what times. Knows no
-//! faults.
+//! Building blocks of plans: locations, timings and planned sends.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -12,8 +11,8 @@ use crate::network::Network;
 use crate::node::{Location, NodeIndex};
 use crate::schedule::Schedule;
 
-/// The times of nodes in these worlds: what takes minutes takes seconds, so that a run is short.
-/// All else is as it is by default.
+/// Timings of nodes in these worlds: minutes are shortened to seconds, so that a run is short. All
+/// others have their defaults.
 pub(super) const TIMES: BroadcasterTimings = BroadcasterTimings {
     idle: Duration::from_secs(5),
     confirmation: Duration::from_secs(10),
@@ -27,7 +26,7 @@ pub(super) const TIMES: BroadcasterTimings = BroadcasterTimings {
 
 pub(super) fn id(node: u32) -> NetId {
     let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + node));
-    // 10.0.0.1 and those behind it may be identities.
+    // 10.0.0.1 and the addresses behind it are valid identities.
     NetId::new(ip, 29_999).unwrap_or_else(|_| unreachable!())
 }
 
@@ -39,7 +38,7 @@ pub(super) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Islands of these sizes, so many of them on each site.
+/// Locations on islands of these sizes, with this number of islands per site.
 pub(super) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
     let mut locations = Vec::new();
     for (island, size) in (0..).zip(sizes) {
@@ -51,7 +50,7 @@ pub(super) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
     locations
 }
 
-/// A world in which nothing is wrong and nobody says anything.
+/// A plan without faults and without sends.
 pub(super) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan {
     Plan {
         name: name.to_owned(),
@@ -74,10 +73,10 @@ pub(super) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan
 }
 
 impl Plan {
-    /// A say of the next number, to all, with nothing demanded.
+    /// Adds a broadcast with the next number to all nodes, without required delivery.
     pub(super) fn add_send(&mut self, at: Time, node: NodeIndex) -> &mut PlannedSend {
         let number = 1 + self.sends.len() as u64;
-        let say = PlannedSend {
+        let send = PlannedSend {
             at,
             node,
             number,
@@ -88,16 +87,16 @@ impl Plan {
             excused: Vec::new(),
             exact_acks: false,
         };
-        let place = self.sends.len();
-        self.sends.push(say);
-        &mut self.sends[place]
+        let index = self.sends.len();
+        self.sends.push(send);
+        &mut self.sends[index]
     }
 
-    /// What is demanded is over, and a little more.
+    /// Sets the end of the run: all required deliveries and acks are due, plus a margin.
     pub(super) fn finish(mut self) -> Plan {
-        let ends = self.sends.iter().map(|say| {
-            let receipts = say.acks.map_or(Duration::ZERO, |wanted| wanted.within * 5 / 4 + ms(2_500));
-            say.at + say.deliver_within.unwrap_or_default().max(receipts)
+        let ends = self.sends.iter().map(|send| {
+            let receipts = send.acks.map_or(Duration::ZERO, |wanted| wanted.within * 5 / 4 + ms(2_500));
+            send.at + send.deliver_within.unwrap_or_default().max(receipts)
         });
         self.end = ends.max().unwrap_or(Time::ZERO).max(self.heal_at) + ms(100);
         self
@@ -108,12 +107,12 @@ impl Plan {
     }
 }
 
-/// A length: most often one that fits into a datagram, sometimes some thousand bytes, seldom many.
-pub(super) fn random_length(rng: &mut Rng, most: u64) -> usize {
+/// A random length: mostly fitting into a datagram, sometimes some thousand bytes, rarely more.
+pub(super) fn random_length(rng: &mut Rng, max: u64) -> usize {
     let drawn = match rng.below(20) {
         0..12 => 8 + rng.below(800),
         12..19 => 800 + rng.below(2_300),
-        _ => 50_000 + rng.below(most),
+        _ => 50_000 + rng.below(max),
     };
     usize::try_from(drawn).unwrap_or(8)
 }

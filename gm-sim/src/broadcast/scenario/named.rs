@@ -1,4 +1,4 @@
-//! The plans with names: each one subject, at any seed. Knows no machine.
+//! The named scenarios, each about one subject, for any seed.
 
 mod fault_free;
 mod many_faults;
@@ -10,10 +10,10 @@ use gm_broadcast::Rng;
 use super::Plan;
 use crate::world::derive_seed;
 
-/// Makes a plan of a seed and its chance.
+/// Draws a plan from a seed and its generator.
 type DrawPlan = fn(u64, &mut Rng) -> Plan;
 
-/// All of them.
+/// The named scenarios.
 const PLANS: [(&str, DrawPlan); 17] = [
     ("one-island", fault_free::one_island),
     ("two-islands", fault_free::two_islands),
@@ -39,7 +39,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PLANS.iter().map(|(name, _)| *name)
 }
 
-/// The plan of a name, if there is one.
+/// The plan of the scenario with this name, if it exists.
 #[must_use]
 pub fn named(name: &str, seed: u64) -> Option<Plan> {
     let (name, draw) = PLANS.iter().find(|(of, _)| *of == name)?;

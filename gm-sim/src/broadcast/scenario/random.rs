@@ -1,4 +1,4 @@
-//! The drawn plan: any size, any islands, any faults. Knows no names.
+//! The random scenario: any number of nodes, islands and faults.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::node::{Location, NodeIndex};
 use crate::schedule::{self, Schedule};
 use crate::world::{Action, derive_seed};
 
-/// One seed in so many has [`LARGE`] nodes.
+/// Number of seeds of which one has [`LARGE`] nodes.
 const LARGE_ONE_IN: u64 = 20;
 const LARGE: u32 = 300;
-/// One seed in so many has no faults.
+/// Number of seeds of which one has no faults.
 const CALM_ONE_IN: u64 = 10;
 
-/// The plan of a seed.
+/// The random plan of a seed.
 #[must_use]
 pub fn random(seed: u64) -> Plan {
     let mut rng = Rng::new(derive_seed(seed, u64::MAX - 1, 0));
@@ -47,7 +47,7 @@ pub fn random(seed: u64) -> Plan {
     let dead = |action: &Action| matches!(action, Action::Crash(_) | Action::KillHost(_));
     let dead =
         if revive { 0 } else { plan.schedule.actions.iter().filter(|(_, action)| dead(action)).count() };
-    // Large islands need longer than a settle until everybody knows who hears whom.
+    // Large islands need longer than the settle time until all receptions are known.
     if calm
         && !large
         && plan.mute.is_empty()
@@ -63,27 +63,27 @@ fn below(rng: &mut Rng, end: u32) -> u32 {
     u32::try_from(rng.below(u64::from(end))).unwrap_or(0)
 }
 
-/// One to six islands on one to three sites, of any sizes.
+/// Locations on one to six islands of random sizes on one to three sites.
 fn locations(rng: &mut Rng, nodes: u32) -> Vec<Location> {
     let islands = 1 + below(rng, 6);
     let sites = 1 + below(rng, 3);
     let site_of: Vec<u32> = (0..islands).map(|_| below(rng, sites)).collect();
-    let mut place = |node| {
+    let mut location = |node| {
         let island = below(rng, islands);
         Location { id: id(node), island, site: site_of[island as usize] }
     };
-    (0..nodes).map(&mut place).collect()
+    (0..nodes).map(&mut location).collect()
 }
 
 fn network(plan: &mut Plan, rng: &mut Rng) {
     let network = &mut plan.network;
     network.wan.latency = ms(5 + rng.below(95));
-    for way in [&mut network.island, &mut network.lan, &mut network.wan] {
+    for path in [&mut network.island, &mut network.lan, &mut network.wan] {
         if rng.ratio(1, 2) {
-            way.jitter = rng.duration_up_to(way.latency / 2);
+            path.jitter = rng.duration_up_to(path.latency / 2);
         }
         if rng.ratio(1, 2) {
-            way.bytes_per_second = 12_500_000 + rng.below(112_500_000);
+            path.bytes_per_second = 12_500_000 + rng.below(112_500_000);
         }
     }
 }
@@ -100,7 +100,7 @@ fn initial_peers(plan: &mut Plan, rng: &mut Rng, large: bool) {
     }
 }
 
-/// How lists are cut; and small bounds, where that costs no delivery once nothing is wrong.
+/// A random tree shape; and small limits, as far as they lose no delivery after the faults.
 fn bounds(plan: &mut Plan, rng: &mut Rng) {
     plan.shape = match rng.below(6) {
         0..4 => TreeShape::Postal,
@@ -110,7 +110,7 @@ fn bounds(plan: &mut Plan, rng: &mut Rng) {
     if rng.ratio(1, 2) {
         return;
     }
-    let mut some = |least: usize, most: usize| least + rng.index(most - least);
+    let mut some = |min: usize, max: usize| min + rng.index(max - min);
     plan.bounds = BroadcasterLimits {
         unauthenticated: some(4, 64),
         fan_out: some(2, 64),
@@ -124,15 +124,15 @@ fn bounds(plan: &mut Plan, rng: &mut Rng) {
     };
 }
 
-/// What is said while things are wrong: nothing is demanded of it but that nothing bad comes of it.
-fn add_unrequired_sends(plan: &mut Plan, rng: &mut Rng, most: u64) {
-    for _ in 0..5 + rng.below(most) {
+/// Adds sends during the faults: no delivery is required, only safety is checked.
+fn add_unrequired_sends(plan: &mut Plan, rng: &mut Rng, max: u64) {
+    for _ in 0..5 + rng.below(max) {
         let at = Time::ZERO + rng.duration_up_to(plan.heal_at.since(Time::ZERO));
         let node = plan.random_node(rng);
         let to = match rng.below(10) {
             0..7 => Recipients::All,
             7 | 8 => Recipients::Nodes(
-                plan.locations.iter().map(|place| place.id).filter(|_| rng.ratio(1, 2)).collect(),
+                plan.locations.iter().map(|location| location.id).filter(|_| rng.ratio(1, 2)).collect(),
             ),
             _ => {
                 let to = plan.random_node(rng);
@@ -142,8 +142,8 @@ fn add_unrequired_sends(plan: &mut Plan, rng: &mut Rng, most: u64) {
         };
         let within = ms(200 + rng.below(4_800));
         let wanted = random_acks(rng, within);
-        let say = plan.add_send(at, node);
-        (say.length, say.to, say.acks) = (random_length(rng, 250_000), to, wanted);
+        let send = plan.add_send(at, node);
+        (send.length, send.to, send.acks) = (random_length(rng, 250_000), to, wanted);
     }
 }
 
@@ -152,19 +152,19 @@ fn random_acks(rng: &mut Rng, within: Duration) -> Option<RequestedAcks> {
     rng.ratio(1, 2).then_some(RequestedAcks { within, durable })
 }
 
-/// What is said when all is well again: by every node, or by some, with and without receipts.
-fn add_required_sends(plan: &mut Plan, rng: &mut Rng, most: usize, dead: usize) {
+/// Adds sends after the faults, by every node or by some, with and without acks.
+fn add_required_sends(plan: &mut Plan, rng: &mut Rng, max: usize, dead: usize) {
     let mut speakers: Vec<NodeIndex> = plan.nodes().collect();
     rng.shuffle(&mut speakers);
     let mut at = plan.heal_at + plan.settle_time();
     let within = plan.delivery_bound(dead);
-    for node in speakers.into_iter().take(most) {
+    for node in speakers.into_iter().take(max) {
         let wanted = random_acks(rng, within + ms(2_000));
-        // Two large ones at one time hold up among hundreds of nodes what says that a relay lives:
-        // then receipts may say `unknown`.
-        let length = random_length(rng, 250_000).min(if most == usize::MAX { usize::MAX } else { 3_000 });
-        let say = plan.add_send(at, node);
-        (say.length, say.acks, say.deliver_within, say.exact_acks) = (length, wanted, Some(within), true);
+        // Among hundreds of nodes, two large broadcasts at one time delay the signs of life of
+        // relays; then acks may report `unknown`.
+        let length = random_length(rng, 250_000).min(if max == usize::MAX { usize::MAX } else { 3_000 });
+        let send = plan.add_send(at, node);
+        (send.length, send.acks, send.deliver_within, send.exact_acks) = (length, wanted, Some(within), true);
         at = at + rng.duration_up_to(ms(400));
     }
 }

@@ -1,16 +1,17 @@
-//! The commands of a script:
+//! Commands of scripts:
 //!
-//! - `world a b | c: known, no multicast`: nodes by name, islands apart by `|`, all of one site.
-//!   `known`: they know each other from the start. `no multicast`: they make none. `gap 250us`: so
-//!   long from a send to the next one of the same node, and nodes know that.
-//! - `start a b`: these are started, again if they died.
-//! - `run 5ms`: so long (`ns`, `us`, `ms`, `s`).
-//! - `broadcast a "hello"`, `broadcast a "hello" receipts 2s`: to all that `a` knows.
-//! - `crash b`: its process dies. `kill b`: its host dies.
-//! - `partition a | b c for 1s`: nothing comes through between them. `heal`: nothing is wrong any
-//!   more.
-//! - `lose multicasts to b for 1ms`.
-//! - `status a`: what it knows of its island.
+//! - `world a b
+//! c: known, no multicast`: a world with these nodes; `|` separates islands, all of one site.
+//! `known`: the nodes know each other from the start. `no multicast`: they do not multicast. `gap
+//! 250us`: time between two sends of a node, known to all nodes.
+//! - `start a b`: starts these nodes, also after they died.
+//! - `run 5ms`: advances the time (`ns`, `us`, `ms`, `s`).
+//! - `broadcast a "hello"`, `broadcast a "hello" acks 2s`: broadcasts to all peers that `a` knows.
+//! - `crash b`: kills its process. `kill b`: kills its host.
+//! - `partition a
+//! b c for 1s`: blocks all traffic between them. `heal`: ends all faults.
+//! - `lose multicasts to b for 1ms`: loses all multicasts to a node.
+//! - `status a`: prints its island, its neighbors and its peers.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,7 +33,7 @@ use crate::network::Network;
 use crate::node::{Location, NodeIndex, StartContext};
 use crate::world::{Action, World};
 
-/// The world of a script, once there is one.
+/// Runs commands on the world that the first one made.
 #[derive(Debug, Default)]
 pub(super) struct Interpreter {
     world: Option<ScriptWorld>,
@@ -46,14 +47,14 @@ struct ScriptWorld {
 }
 
 impl Interpreter {
-    /// Does it, and says what was said because of it.
+    /// Runs a command, and returns its transcript.
     pub(super) fn run(&mut self, command: &str) -> Result<String, String> {
         let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
         if word == "world" {
             self.world = Some(ScriptWorld::new(rest)?);
             return Ok(String::new());
         }
-        let world = self.world.as_mut().ok_or("there is no world yet")?;
+        let world = self.world.as_mut().ok_or("no world yet")?;
         world.run(word, rest)?;
         Ok(world.transcript.borrow_mut().take())
     }
@@ -68,7 +69,7 @@ impl ScriptWorld {
                 "known" => known = true,
                 "no multicast" => multicast = false,
                 _ if option.starts_with("gap ") => cost.gap = duration(&option[4..])?,
-                _ => return Err(format!("no option: `{option}`")),
+                _ => return Err(format!("unknown option: `{option}`")),
             }
         }
         let islands: Vec<Vec<&str>> =
@@ -83,14 +84,14 @@ impl ScriptWorld {
         }
         let listed = locations.iter().filter(|_| known);
         let listed = listed
-            .map(|place| KnownNode { node: place.id, island_id: None, class: LatencyClass::Lan })
+            .map(|location| KnownNode { node: location.id, island_id: None, class: LatencyClass::Lan })
             .collect();
         let directory = Arc::new(Directory::new(listed));
         let classes = PathCosts { island: cost, lan: cost, wan: cost };
-        let factory = move |birth: &StartContext| {
-            let config = BroadcasterConfig::new(birth.location.id);
+        let factory = move |context: &StartContext| {
+            let config = BroadcasterConfig::new(context.location.id);
             make_broadcaster(
-                birth,
+                context,
                 BroadcasterConfig { multicast, path_costs: classes, directory: directory.clone(), ..config },
                 FrameSealing::Sealed,
             )
@@ -123,7 +124,7 @@ impl ScriptWorld {
                 self.transcript.borrow_mut().push_line(text.unwrap_or_else(|| "dead".to_owned()));
                 Ok(())
             }
-            _ => Err(format!("no command: `{word} {rest}`")),
+            _ => Err(format!("unknown command: `{word} {rest}`")),
         }
     }
 
@@ -144,33 +145,33 @@ impl ScriptWorld {
 
     fn broadcast(&mut self, rest: &str) -> Result<(), String> {
         let mut parts = rest.split('"');
-        let (node, text) = (parts.next().unwrap_or(""), parts.next().ok_or("nothing in quotes is told")?);
+        let (node, text) = (parts.next().unwrap_or(""), parts.next().ok_or("the text in quotes is missing")?);
         let node = self.names.find(node.trim())?;
-        let receipts = match parts.next().unwrap_or("").trim() {
+        let acks = match parts.next().unwrap_or("").trim() {
             "" => None,
             wanted => {
-                let within = wanted.strip_prefix("receipts ").ok_or("neither nothing nor receipts")?;
+                let within = wanted.strip_prefix("acks ").ok_or("expected `acks TIME` or nothing")?;
                 Some(RequestedAcks { within: duration(within)?, durable: false })
             }
         };
         let body =
             Body::Application(ApplicationPayload { name: "sim".into(), bytes: text.as_bytes().to_vec() });
-        let broadcasting = BroadcastRequest { acks: receipts, ..BroadcastRequest::new(body) };
+        let broadcasting = BroadcastRequest { acks, ..BroadcastRequest::new(body) };
         self.world.command(node, BroadcastCommand::Broadcast(broadcasting));
         Ok(())
     }
 
     fn partition(&mut self, rest: &str) -> Result<(), String> {
-        let (sides, time) = rest.split_once(" for ").ok_or("for how long?")?;
-        let (here, there) = sides.split_once('|').ok_or("between whom?")?;
+        let (sides, time) = rest.split_once(" for ").ok_or("expected `for TIME`")?;
+        let (left, right) = sides.split_once('|').ok_or("expected `NODES | NODES`")?;
         let set = |names: &str| Ok::<_, String>(Nodes::Set(self.node_list(names)?.into_iter().collect()));
-        let scope = Scope { from: set(here)?, to: set(there)?, bidirectional: true };
+        let scope = Scope { from: set(left)?, to: set(right)?, bidirectional: true };
         self.begin(FaultClass::Partition, scope, Effect::Block, time)
     }
 
     fn lose(&mut self, rest: &str) -> Result<(), String> {
-        let rest = rest.strip_prefix("multicasts to ").ok_or("lose what?")?;
-        let (node, time) = rest.split_once(" for ").ok_or("for how long?")?;
+        let rest = rest.strip_prefix("multicasts to ").ok_or("expected `multicasts to NODE`")?;
+        let (node, time) = rest.split_once(" for ").ok_or("expected `for TIME`")?;
         let to = Nodes::One(self.names.find(node)?);
         let scope = Scope { from: Nodes::All, to, bidirectional: false };
         self.begin(FaultClass::MulticastBlocked, scope, Effect::MulticastBlocked, time)
@@ -183,16 +184,16 @@ impl ScriptWorld {
     }
 }
 
-/// `5ms` and the like.
+/// Parses a duration such as `5ms`.
 fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| format!("no time: `{text}`"))?;
+    let number: u64 = digits.parse().map_err(|_| format!("invalid time: `{text}`"))?;
     match &text[digits.len()..] {
         "ns" => Ok(Duration::from_nanos(number)),
         "us" => Ok(Duration::from_micros(number)),
         "ms" => Ok(Duration::from_millis(number)),
         "s" => Ok(Duration::from_secs(number)),
-        _ => Err(format!("no time: `{text}`")),
+        _ => Err(format!("invalid time: `{text}`")),
     }
 }

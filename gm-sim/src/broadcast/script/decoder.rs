@@ -1,5 +1,4 @@
-//! Opens all frames of a world whose key is known, as a reader with that key would. Knows not what
-//! they say.
+//! Opens all frames of a world with its key, for the transcript.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +10,23 @@ use gm_codec::{
 
 use crate::node::NodeIndex;
 
-/// What was seen of connections so far.
+/// State of the connections seen so far.
 #[derive(Debug)]
 pub(super) struct FrameReader {
     codec: FrameCodec,
-    /// Openings of diallers that no acceptor answered yet: who, to whom, on which connection.
+    /// Handshakes of dials that are not answered yet: dialler, acceptor, connection, bytes.
     dialled: Vec<(NodeIndex, NodeIndex, ConnectionId, [u8; Handshake::BYTES])>,
-    /// Reads what that node sends on that connection, as the other end does.
+    /// Readers of the frames that a node sends on a connection, as the other end reads them.
     readers: BTreeMap<(NodeIndex, ConnectionId), (Stream, FrameSplitter)>,
 }
 
-/// What was sent.
+/// Content of sent bytes.
 #[derive(Debug)]
 pub(super) enum DecodedBytes {
-    /// The first bytes of a connection.
+    /// The handshake of a connection.
     Opening,
     Payload(Box<Payload>),
-    /// Nothing that can be read.
+    /// Bytes that cannot be opened.
     Unreadable,
 }
 
@@ -47,8 +46,8 @@ impl FrameReader {
         }
     }
 
-    /// Bytes of one send: the opening, or one frame; before a long one a notice may go, of which
-    /// nothing is told.
+    /// Decodes the bytes of one send: the handshake, or one frame. A long frame may be preceded by
+    /// a header-only one, which is skipped.
     pub(super) fn stream(
         &mut self,
         from: NodeIndex,
@@ -72,15 +71,16 @@ impl FrameReader {
         DecodedBytes::Opening
     }
 
-    /// The acceptor's opening: it belongs to the first dial of the other that was not answered.
+    /// Handles the acceptor's handshake: it answers the other node's first dial that is not
+    /// answered.
     fn accepted(
         &mut self,
         (node, link, own): (NodeIndex, ConnectionId, [u8; Handshake::BYTES]),
         dialler: NodeIndex,
     ) {
-        let place = self.dialled.iter().position(|dial| (dial.0, dial.1) == (dialler, node));
-        let Some(place) = place else { return };
-        let (_, _, dialled, opening) = self.dialled.remove(place);
+        let index = self.dialled.iter().position(|dial| (dial.0, dial.1) == (dialler, node));
+        let Some(index) = index else { return };
+        let (_, _, dialled, opening) = self.dialled.remove(index);
         let limits = *self.codec.limits();
         let mut read = |at, side, own, other: [u8; Handshake::BYTES]| {
             if let Ok(Some(stream)) = Handshake::new(side, own).read(&mut other.as_slice()) {
@@ -91,7 +91,7 @@ impl FrameReader {
         read((node, link), ConnectionSide::Initiator, opening, own);
     }
 
-    /// Its dials are not answered any more.
+    /// Forgets the dials of a node that ended.
     pub(super) fn ended(&mut self, node: NodeIndex) {
         self.dialled.retain(|dial| dial.0 != node && dial.1 != node);
     }

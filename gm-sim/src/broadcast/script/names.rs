@@ -1,4 +1,4 @@
-//! Names of nodes, and what payloads say in a few words. Knows not when anything is said.
+//! Names of nodes, and short descriptions of payloads for the transcript.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,7 +9,7 @@ use gm_codec::{AckStatus, Body, BroadcastId, Payload, Routing};
 use crate::broadcast::node::{DeliveredMessage, SimBroadcaster};
 use crate::node::NodeIndex;
 
-/// The nodes of a script, in the order in which it names them; of ids too.
+/// The nodes of a script, in the order in which it names them, which is also that of their ids.
 #[derive(Clone, Debug)]
 pub(super) struct NodeNames {
     names: Vec<String>,
@@ -23,18 +23,18 @@ impl NodeNames {
         sorted.sort_unstable();
         sorted.dedup();
         if names.is_empty() || sorted.len() < names.len() {
-            return Err("a world has nodes, each of a name of its own".to_owned());
+            return Err("a world needs at least one node, and distinct names".to_owned());
         }
-        let address = |place: u8| IpAddr::V4(Ipv4Addr::new(10, 0, 0, place));
-        let ids = (1..=255).zip(&names).map(|(place, _)| NetId::new(address(place), 29_999));
+        let address = |index: u8| IpAddr::V4(Ipv4Addr::new(10, 0, 0, index));
+        let ids = (1..=255).zip(&names).map(|(index, _)| NetId::new(address(index), 29_999));
         let ids: Vec<NetId> = ids.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
         Ok(NodeNames { names, ids })
     }
 
     pub(super) fn find(&self, name: &str) -> Result<NodeIndex, String> {
-        let place = self.names.iter().position(|known| known == name.trim());
-        let place = place.and_then(|place| u32::try_from(place).ok());
-        place.map(NodeIndex).ok_or_else(|| format!("no node: `{name}`"))
+        let index = self.names.iter().position(|known| known == name.trim());
+        let index = index.and_then(|index| u32::try_from(index).ok());
+        index.map(NodeIndex).ok_or_else(|| format!("unknown node: `{name}`"))
     }
 
     pub(super) fn id(&self, node: NodeIndex) -> NetId {
@@ -46,8 +46,8 @@ impl NodeNames {
     }
 
     pub(super) fn name_of_id(&self, id: NetId) -> &str {
-        let place = self.ids.iter().position(|known| *known == id);
-        place.and_then(|place| self.names.get(place)).map_or("?", String::as_str)
+        let index = self.ids.iter().position(|known| *known == id);
+        index.and_then(|index| self.names.get(index)).map_or("?", String::as_str)
     }
 
     fn nodes(&self, ids: impl IntoIterator<Item = NetId>) -> String {
@@ -59,7 +59,7 @@ impl NodeNames {
         format!("{}{}", self.name_of_id(id.origin), id.sequence)
     }
 
-    /// All that a frame says.
+    /// Describes a payload.
     pub(super) fn payload(&self, payload: &Payload) -> String {
         let Payload { header, body } = payload;
         let mut parts = Vec::new();
@@ -67,20 +67,24 @@ impl NodeNames {
             Routing::Direct => parts.push(self.body(body)),
             Routing::Broadcast(broadcast) => {
                 let origin = broadcast.origin.map_or(header.sender, |origin| origin.node);
-                parts.push(format!("{}{} {}", self.name_of_id(origin), broadcast.sequence, self.body(body)));
+                let body = match body {
+                    Body::HeaderOnly => "announcement".to_owned(),
+                    body => self.body(body),
+                };
+                parts.push(format!("{}{} {body}", self.name_of_id(origin), broadcast.sequence));
                 if !broadcast.targets.is_empty() {
-                    parts.push(format!("pass on to {}", self.nodes(broadcast.targets.iter().copied())));
+                    parts.push(format!("targets {}", self.nodes(broadcast.targets.iter().copied())));
                 }
-                if let Some(receipts) = broadcast.ack_request {
-                    let again = if receipts.reassigned { " again" } else { "" };
-                    parts.push(format!("receipts{again} within {} ms", receipts.within_millis));
+                if let Some(request) = broadcast.ack_request {
+                    let reassigned = if request.reassigned { " reassigned" } else { "" };
+                    parts.push(format!("acks{reassigned} within {} ms", request.within_millis));
                 }
             }
         }
         parts.extend(header.multicast_sequence.map(|number| format!("multicast {number}")));
         parts.extend(header.island.map(|label| format!("island {}", self.name_of_id(label))));
         for (word, nodes) in
-            [("hears", &header.neighbors_gained), ("hears no longer", &header.neighbors_lost)]
+            [("new neighbors", &header.neighbors_gained), ("lost neighbors", &header.neighbors_lost)]
         {
             if !nodes.is_empty() {
                 parts.push(format!("{word} {}", self.nodes(nodes.iter().copied())));
@@ -92,28 +96,28 @@ impl NodeNames {
     fn body(&self, body: &Body) -> String {
         match body {
             Body::Application(application) => format!("{:?}", String::from_utf8_lossy(&application.bytes)),
-            Body::HeaderOnly => "notice".to_owned(),
+            Body::HeaderOnly => "header only".to_owned(),
             Body::PeerExchange(peers) => {
                 let ids = peers
                     .islands
                     .iter()
                     .flat_map(|island| std::iter::once(island.id).chain(island.nodes.iter().copied()));
                 let known = self.nodes(ids.chain(peers.without_island.iter().copied()));
-                format!("knows {known}{}", if peers.reply_requested { ", whom do you?" } else { "" })
+                format!("peers {known}{}", if peers.reply_requested { ", reply requested" } else { "" })
             }
-            Body::Ack(receipt) => {
-                let about = self.broadcast(&receipt.broadcast);
-                match &receipt.status {
-                    AckStatus::Received => format!("has {about}"),
-                    AckStatus::ContentWanted => format!("send me {about}"),
+            Body::Ack(ack) => {
+                let broadcast = self.broadcast(&ack.broadcast);
+                match &ack.status {
+                    AckStatus::Received => format!("ack {broadcast}"),
+                    AckStatus::ContentWanted => format!("requests {broadcast}"),
                     AckStatus::Summary(sum) => {
-                        let last = if sum.is_final { ", the last word" } else { "" };
+                        let last = if sum.is_final { ", final" } else { "" };
                         let missing = if sum.missing > 0 {
                             format!(", {} missing", sum.missing)
                         } else {
                             String::new()
                         };
-                        format!("{about}: {} have it{missing}{last}", sum.delivered)
+                        format!("acks {broadcast}: {} delivered{missing}{last}", sum.delivered)
                     }
                 }
             }
@@ -124,48 +128,49 @@ impl NodeNames {
                     });
                     format!("{} {}", self.name_of_id(missed.node), runs.collect::<Vec<_>>().join(" "))
                 });
-                format!("misses multicast {}", each.collect::<Vec<_>>().join(", "))
+                format!("nack multicast {}", each.collect::<Vec<_>>().join(", "))
             }
             Body::Retransmission(repeat) => {
-                let what = if repeat.payload.is_empty() { "is not here" } else { "again" };
-                format!("multicast {} {} {what}", self.name_of_id(repeat.node), repeat.multicast_sequence)
+                let what = if repeat.payload.is_empty() { "cannot retransmit" } else { "retransmits" };
+                let node = self.name_of_id(repeat.node);
+                format!("{what} multicast {node} {}", repeat.multicast_sequence)
             }
             other => format!("{other:?}"),
         }
     }
 
-    pub(super) fn message(&self, mail: &DeliveredMessage) -> String {
-        let what = mail.broadcast.as_ref().map_or_else(|| "a message".to_owned(), |id| self.broadcast(id));
-        let path = match mail.path {
+    pub(super) fn message(&self, message: &DeliveredMessage) -> String {
+        let what = message.broadcast.as_ref().map_or_else(|| "a message".to_owned(), |id| self.broadcast(id));
+        let path = match message.path {
             Path::Multicast => "multicast",
             Path::Datagram => "datagram",
             Path::Connection => "connection",
         };
-        format!("has {what} by {path}")
+        format!("delivers {what} by {path}")
     }
 
     pub(super) fn report(&self, report: &AckReport) -> String {
         let AckReport { delivered, refused, missing, unknown, missing_nodes: names, settled } = report;
         let counts =
-            [(delivered, "have it"), (refused, "refuse it"), (missing, "missing"), (unknown, "unknown")];
+            [(delivered, "delivered"), (refused, "refused"), (missing, "missing"), (unknown, "unknown")];
         let counts = counts.iter().filter(|(count, _)| **count > 0);
         let mut words: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
         if !names.is_empty() {
-            words.push(format!("without {}", self.nodes(names.iter().copied())));
+            words.push(format!("missing {}", self.nodes(names.iter().copied())));
         }
         if *settled {
             words.push("settled".to_owned());
         }
-        format!("is told: {}", words.join(", "))
+        format!("ack report: {}", words.join(", "))
     }
 
     pub(super) fn status(&self, machine: &SimBroadcaster) -> String {
-        let or_nobody = |names: String| if names.is_empty() { "nobody".to_owned() } else { names };
-        let near = or_nobody(self.nodes(machine.near()));
-        let known = or_nobody(self.nodes(machine.known()));
+        let or_none = |names: String| if names.is_empty() { "none".to_owned() } else { names };
+        let near = or_none(self.nodes(machine.near()));
+        let known = or_none(self.nodes(machine.known()));
         let island = machine
             .island_id()
-            .map_or("an island of its own".to_owned(), |label| format!("island {}", self.name_of_id(label)));
-        format!("{island}, hears {near}, knows {known}")
+            .map_or("no island".to_owned(), |label| format!("island {}", self.name_of_id(label)));
+        format!("{island}, neighbors {near}, peers {known}")
     }
 }

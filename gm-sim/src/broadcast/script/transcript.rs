@@ -1,4 +1,4 @@
-//! Writes down what nodes say and hear, a line for each thing, in the order in which it happens.
+//! Transcript of a script: one line for each message and event, in order of time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,13 +15,13 @@ use crate::checker::{Checker, Violation};
 use crate::node::NodeIndex;
 use crate::observation::{Observation, ObservationContext, TrafficKind};
 
-/// The lines since they were last taken.
+/// The lines since the last call of `take`.
 #[derive(Debug)]
 pub(super) struct Transcript {
     names: NodeNames,
     decoder: Option<FrameReader>,
     lines: String,
-    /// Whom a node dialled or was dialled by, on which connection.
+    /// Peer of each connection.
     peers: BTreeMap<(NodeIndex, ConnectionId), NodeIndex>,
 }
 
@@ -40,33 +40,33 @@ impl Transcript {
         std::mem::take(&mut self.lines)
     }
 
-    /// A line that is not of a time.
+    /// Adds a line without a time.
     pub(super) fn push_line(&mut self, text: String) {
         self.lines.push_str(&text);
         self.lines.push('\n');
     }
 
-    fn push_event(&mut self, place: ObservationContext, text: &str) {
-        let micros = place.at.as_nanos() / 1_000;
+    fn push_event(&mut self, context: ObservationContext, text: &str) {
+        let micros = context.at.as_nanos() / 1_000;
         let (millis, rest) = (micros / 1_000, micros % 1_000);
-        let name = self.names.name(place.node);
-        // A string takes everything.
+        let name = self.names.name(context.node);
+        // Writing to a `String` cannot fail.
         let _ = writeln!(self.lines, "{millis:>6}.{rest:03} {name} {text}");
     }
 
     fn sent(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         flow: TrafficKind,
         to: Option<NodeIndex>,
         link: Option<ConnectionId>,
         bytes: &[u8],
     ) {
         let Some(decoder) = &mut self.decoder else { return };
-        let sight = match (flow, to, link) {
+        let decoded = match (flow, to, link) {
             (TrafficKind::Stream, Some(to), Some(link)) => {
-                self.peers.insert((place.node, link), to);
-                decoder.stream(place.node, to, link, bytes)
+                self.peers.insert((context.node, link), to);
+                decoder.stream(context.node, to, link, bytes)
             }
             (TrafficKind::Stream, ..) => DecodedBytes::Unreadable,
             (TrafficKind::Datagram, Some(to), _) => {
@@ -80,48 +80,48 @@ impl Transcript {
             TrafficKind::Datagram => format!("~> {to}"),
             TrafficKind::Stream => format!("-> {to}"),
         };
-        match sight {
+        match decoded {
             DecodedBytes::Opening => {}
             DecodedBytes::Payload(payload) => {
                 let text = format!("{arrow}: {}", self.names.payload(&payload));
-                self.push_event(place, &text);
+                self.push_event(context, &text);
             }
             DecodedBytes::Unreadable => {
-                self.push_event(place, &format!("{arrow}: {} bytes that nobody can read", bytes.len()))
+                self.push_event(context, &format!("{arrow}: {} unreadable bytes", bytes.len()))
             }
         }
     }
 
-    fn event(&mut self, place: ObservationContext, event: &BroadcastEvent) {
+    fn event(&mut self, context: ObservationContext, event: &BroadcastEvent) {
         let text = match event {
             BroadcastEvent::Started { .. } => return,
-            BroadcastEvent::Rejected { why, .. } => format!("cannot say it: {why}"),
+            BroadcastEvent::Rejected { why, .. } => format!("rejects the broadcast: {why}"),
             BroadcastEvent::Acks { report, .. } => self.names.report(report),
-            BroadcastEvent::NodeFound(node) => format!("finds {}", self.names.name_of_id(*node)),
-            BroadcastEvent::Near(node) => format!("hears {}", self.names.name_of_id(*node)),
-            BroadcastEvent::Far(node) => format!("hears {} no longer", self.names.name_of_id(*node)),
-            BroadcastEvent::Island(Some(label)) => format!("is of island {}", self.names.name_of_id(*label)),
-            BroadcastEvent::Island(None) => "is alone".to_owned(),
-            BroadcastEvent::PersistRequested(_) => "is asked to store it".to_owned(),
-            BroadcastEvent::IdentityClash => "meets itself".to_owned(),
+            BroadcastEvent::NodeFound(node) => format!("discovers {}", self.names.name_of_id(*node)),
+            BroadcastEvent::Near(node) => format!("gains neighbor {}", self.names.name_of_id(*node)),
+            BroadcastEvent::Far(node) => format!("loses neighbor {}", self.names.name_of_id(*node)),
+            BroadcastEvent::Island(Some(label)) => format!("joins island {}", self.names.name_of_id(*label)),
+            BroadcastEvent::Island(None) => "leaves its island".to_owned(),
+            BroadcastEvent::PersistRequested(_) => "must store it".to_owned(),
+            BroadcastEvent::IdentityClash => "detects an identity clash".to_owned(),
             BroadcastEvent::Unopened(unopened) => {
                 format!("cannot open frames of {}: {:?}", unopened.from, unopened.cause)
             }
             BroadcastEvent::DatagramReachability { node, lost: true } => {
-                format!("loses datagrams to {}", self.names.name_of_id(*node))
+                format!("cannot reach {} by datagrams", self.names.name_of_id(*node))
             }
             BroadcastEvent::DatagramReachability { node, lost: false } => {
                 format!("reaches {} by datagrams again", self.names.name_of_id(*node))
             }
             BroadcastEvent::Stalled(node) => {
-                format!("sends small segments to {} from now on", self.names.name_of_id(*node))
+                format!("uses small segments to {} from now on", self.names.name_of_id(*node))
             }
             BroadcastEvent::SeedTrouble { node, why } => {
-                format!("does not reach its seed {}: {why:?}", self.names.name_of_id(*node))
+                format!("cannot reach its seed {}: {why:?}", self.names.name_of_id(*node))
             }
             BroadcastEvent::SeedReached(node) => format!("reaches its seed {}", self.names.name_of_id(*node)),
         };
-        self.push_event(place, &text);
+        self.push_event(context, &text);
     }
 }
 
@@ -132,44 +132,44 @@ impl Checker<SimBroadcaster> for Transcript {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimBroadcaster>,
     ) -> Result<(), Violation> {
         match seen {
-            Observation::Sent { flow, to, link, bytes, .. } => self.sent(place, *flow, *to, *link, bytes),
+            Observation::Sent { flow, to, link, bytes, .. } => self.sent(context, *flow, *to, *link, bytes),
             Observation::Dialled { to, .. } => {
                 let text = format!("dials {}", self.names.name_of_id(*to));
-                self.push_event(place, &text);
+                self.push_event(context, &text);
             }
             Observation::Closed { link } => {
-                let to = self.peers.get(&(place.node, *link)).map_or("?", |to| self.names.name(*to));
+                let to = self.peers.get(&(context.node, *link)).map_or("?", |to| self.names.name(*to));
                 let text = format!("closes {to}");
-                self.push_event(place, &text);
+                self.push_event(context, &text);
             }
             Observation::Input(Input::ConnectionRefused { refusal, .. }) => {
-                let text = if *refusal == DialFailure::Refused { "is refused" } else { "is not answered" };
-                self.push_event(place, text);
+                let text = if *refusal == DialFailure::Refused { "dial refused" } else { "dial timed out" };
+                self.push_event(context, text);
             }
             Observation::Input(Input::ConnectionClosed { link, .. }) => {
-                let to = self.peers.get(&(place.node, *link)).map_or("?", |to| self.names.name(*to));
-                let text = format!("has lost {to}");
-                self.push_event(place, &text);
+                let to = self.peers.get(&(context.node, *link)).map_or("?", |to| self.names.name(*to));
+                let text = format!("loses connection to {to}");
+                self.push_event(context, &text);
             }
-            Observation::Delivered(mail) => {
-                let text = self.names.message(mail);
-                self.push_event(place, &text);
+            Observation::Delivered(message) => {
+                let text = self.names.message(message);
+                self.push_event(context, &text);
             }
-            Observation::Event(event) => self.event(place, event),
+            Observation::Event(event) => self.event(context, event),
             Observation::Lost { flow: TrafficKind::Multicast, .. } => {
-                self.push_event(place, "misses a multicast")
+                self.push_event(context, "loses a multicast")
             }
             Observation::Lost { flow: TrafficKind::Datagram, .. } => {
-                self.push_event(place, "misses a datagram")
+                self.push_event(context, "loses a datagram")
             }
             Observation::Ended => {
-                self.push_event(place, "dies");
+                self.push_event(context, "dies");
                 if let Some(decoder) = &mut self.decoder {
-                    decoder.ended(place.node);
+                    decoder.ended(context.node);
                 }
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! Worlds in which nothing is wrong: what they cost is bounded too.
+//! Scenarios without faults, in which the cost is bounded too.
 
 use gm_broadcast::{RequestedAcks, Rng};
 
@@ -6,11 +6,10 @@ use super::super::layout::{idle_plan, islands, ms, random_length, seconds};
 use super::super::{InitialPeers, Plan};
 use crate::node::{Location, NodeIndex};
 
-/// By then everybody has asked around, and knows who hears whom.
+/// Seconds until all nodes have exchanged peers and receptions.
 const WARM_UP: u64 = 60;
 
-/// A world in which nothing is wrong, and each of some nodes says something, with receipts and
-/// without.
+/// A plan without faults, with broadcasts of random nodes, with acks and without.
 fn fault_free(seed: u64, rng: &mut Rng, locations: Vec<Location>) -> Plan {
     let mut plan = idle_plan("", seed, locations);
     let mut at = seconds(WARM_UP);
@@ -18,17 +17,17 @@ fn fault_free(seed: u64, rng: &mut Rng, locations: Vec<Location>) -> Plan {
     let within = plan.delivery_bound(0);
     for _ in 0..2 * plan.locations.len() {
         let node = plan.random_node(rng);
-        let (receipts, durable) = (rng.ratio(1, 2), rng.ratio(1, 2));
+        let (with_acks, durable) = (rng.ratio(1, 2), rng.ratio(1, 2));
         let small = 8 + rng.index(500);
-        let say = plan.add_send(at, node);
-        (say.length, say.deliver_within, say.exact_acks) = (small, Some(within), true);
-        say.acks = receipts.then_some(RequestedAcks { within: within + ms(2_000), durable });
+        let send = plan.add_send(at, node);
+        (send.length, send.deliver_within, send.exact_acks) = (small, Some(within), true);
+        send.acks = with_acks.then_some(RequestedAcks { within: within + ms(2_000), durable });
         at = at + rng.duration_up_to(ms(300));
     }
     plan
 }
 
-/// All hear each other.
+/// An island on which all nodes receive each other's multicast.
 pub(super) fn one_island(seed: u64, rng: &mut Rng) -> Plan {
     let nodes = 3 + u32::try_from(rng.below(10)).unwrap_or(0);
     fault_free(seed, rng, islands(&[nodes], 1))
@@ -46,8 +45,8 @@ pub(super) fn wan(seed: u64, rng: &mut Rng) -> Plan {
     fault_free(seed, rng, islands(&sizes, 2))
 }
 
-/// Nodes that know two seeds and nobody else: in the end everybody knows everybody, and hears
-/// everything.
+/// Nodes that know only two seeds: at the end all nodes know each other and have received all
+/// broadcasts.
 pub(super) fn cold_start(seed: u64, rng: &mut Rng) -> Plan {
     let sizes = [0; 3].map(|_: u32| 1 + u32::try_from(rng.below(6)).unwrap_or(0));
     let mut plan = idle_plan("", seed, islands(&sizes, 2));
@@ -66,7 +65,7 @@ pub(super) fn cold_start(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Some hundred thousand bytes, which no datagram takes.
+/// Contents of some hundred thousand bytes, which fit into no datagram.
 pub(super) fn big_payload(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = fault_free(seed, rng, islands(&[4, 3, 3], 2));
     plan.claims.calm_from = None;
@@ -74,11 +73,11 @@ pub(super) fn big_payload(seed: u64, rng: &mut Rng) -> Plan {
     for way in [&mut plan.network.island, &mut plan.network.lan, &mut plan.network.wan] {
         way.bytes_per_second = 12_500_000;
     }
-    for say in &mut plan.sends {
-        say.length = 50_000 + random_length(rng, 400_000);
-        // At 100 Mbit/s a node sends two or three a second to all the others.
-        say.deliver_within = say.deliver_within.map(|within| within + ms(8_000));
-        say.acks = say.acks.map(|wanted| RequestedAcks { within: wanted.within + ms(8_000), ..wanted });
+    for send in &mut plan.sends {
+        send.length = 50_000 + random_length(rng, 400_000);
+        // At 100 Mbit/s a node sends two or three of them per second to all others.
+        send.deliver_within = send.deliver_within.map(|within| within + ms(8_000));
+        send.acks = send.acks.map(|wanted| RequestedAcks { within: wanted.within + ms(8_000), ..wanted });
     }
     plan
 }

@@ -1,4 +1,4 @@
-//! Many faults of few kinds, and then none: or an outsider, who is none.
+//! Scenarios with many faults of few classes, followed by a calm phase; and one with an outsider.
 
 use gm_broadcast::{RequestedAcks, Rng};
 
@@ -9,7 +9,7 @@ use crate::node::NodeIndex;
 use crate::schedule::{Schedule, ScheduleBounds};
 use crate::world::Action;
 
-/// Faults of these kinds until then, and chatter meanwhile.
+/// Adds faults of these classes until the given second, and sends meanwhile.
 fn add_faults(plan: &mut Plan, rng: &mut Rng, classes: &[FaultClass], heal_at: u64) {
     plan.heal_at = seconds(heal_at);
     plan.classes = classes.to_vec();
@@ -30,20 +30,20 @@ fn add_faults(plan: &mut Plan, rng: &mut Rng, classes: &[FaultClass], heal_at: u
     }
 }
 
-/// Every node says something, and everybody must get it and be counted.
+/// Adds a required broadcast of every node, with exact acks.
 fn add_required_sends(plan: &mut Plan, rng: &mut Rng, at: gm_broadcast::Time) {
     let within = plan.delivery_bound(0);
     let mut at = at;
     for node in plan.nodes() {
         let receipts = rng.ratio(1, 2);
-        let say = plan.add_send(at, node);
-        (say.deliver_within, say.exact_acks) = (Some(within), true);
-        say.acks = receipts.then_some(RequestedAcks { within: within + ms(2_000), durable: false });
+        let send = plan.add_send(at, node);
+        (send.deliver_within, send.exact_acks) = (Some(within), true);
+        send.acks = receipts.then_some(RequestedAcks { within: within + ms(2_000), durable: false });
         at = at + rng.duration_up_to(ms(300));
     }
 }
 
-/// Two halves that do not hear each other, and then do.
+/// Two halves that are partitioned, and then joined.
 pub(super) fn partition_heal(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 4, 4], 2));
     add_faults(&mut plan, rng, &[FaultClass::Partition, FaultClass::OneWay, FaultClass::FlipFlop], 15);
@@ -52,7 +52,7 @@ pub(super) fn partition_heal(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Nodes die and come back all the time, and begin their numbers anew.
+/// Nodes die and restart all the time, and begin their sequence numbers anew.
 pub(super) fn restart_storm(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3, 3], 2));
     add_faults(&mut plan, rng, &[FaultClass::Restart], 15);
@@ -65,12 +65,12 @@ pub(super) fn restart_storm(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Somebody without a key does all that he can, to the end: nothing comes of it.
+/// An outsider without the key attacks in every way until the end, without effect.
 pub(super) fn hostile_outsider(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3, 3], 2));
     let classes = [FaultClass::OutsiderGarbage, FaultClass::OutsiderFlood, FaultClass::OutsiderReplay];
     add_faults(&mut plan, rng, &classes, 30);
-    plan.sends.iter_mut().for_each(|say| say.node = NodeIndex(say.node.0 % 10));
+    plan.sends.iter_mut().for_each(|send| send.node = NodeIndex(send.node.0 % 10));
     add_required_sends(&mut plan, rng, seconds(15));
     plan
 }

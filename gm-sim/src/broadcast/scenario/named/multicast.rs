@@ -1,4 +1,4 @@
-//! Multicasts that do not arrive: without a word, to all, to one, once, or often.
+//! Scenarios of lost multicasts: silently, for all, for one node, once, or often.
 
 use gm_broadcast::{RequestedAcks, Rng, Time};
 
@@ -9,14 +9,14 @@ use crate::fault::FaultClass;
 use crate::node::NodeIndex;
 use crate::world::Action;
 
-/// By then everybody has said that it hears everybody.
+/// Seconds until all nodes have confirmed each other's multicast.
 const WARM_UP: u64 = 15;
 
 fn blocked(scope: Scope) -> Fault {
     Fault { class: FaultClass::MulticastBlocked, scope, effect: Effect::MulticastBlocked }
 }
 
-/// Every node says something now and then, so that everybody goes on saying whom he hears.
+/// Adds a send of every node now and then, so that confirmations are refreshed.
 fn chat(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
     let mut at = from;
     while at < until {
@@ -27,14 +27,13 @@ fn chat(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
     }
 }
 
-/// Multicast works, and then it works no longer, and nobody is told: who said that it hears us does
-/// not.
+/// Multicast works, and then stops silently: nodes that have confirmed reception no longer receive.
 pub(super) fn blocked_multicast(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4 + u32::try_from(rng.below(6)).unwrap_or(0)], 1));
     chat(&mut plan, rng, seconds(1), seconds(WARM_UP - 1));
     plan.extra_actions.push((seconds(WARM_UP), Action::BeginFault(blocked(Scope::ALL), Time::NEVER)));
     plan.heal_at = seconds(WARM_UP);
-    // The doubt, and what follows from it, is one more level.
+    // The suspicion and the resulting resends are one more level.
     let within = plan.delivery_bound(0) + ms(1_000);
     let mut at = seconds(WARM_UP) + ms(10);
     for _ in 0..10 {
@@ -45,29 +44,30 @@ pub(super) fn blocked_multicast(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One does not hear one other any longer: for as long as a confirmation holds it may miss
-/// something, and nothing after that.
+/// A node no longer receives another's multicast: it may miss broadcasts as long as its
+/// confirmation is valid, but none after that.
 pub(super) fn multicast_one_way(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[6], 1));
     let within = plan.delivery_bound(0);
     let begin = seconds(WARM_UP) + plan.times.confirmation + plan.times.multicast_keepalive;
-    // Each so long after the one before that nothing of it helps.
-    let says = 6;
-    let end = begin + (within + ms(2_000)) * says;
+    // At intervals at which no earlier send helps.
+    let sends = 6;
+    let end = begin + (within + ms(2_000)) * sends;
     chat(&mut plan, rng, seconds(1), begin);
     let from = plan.random_node(rng);
     let to = NodeIndex((from.0 + 1) % 6);
     let scope = Scope { from: Nodes::One(from), to: Nodes::One(to), bidirectional: false };
     plan.extra_actions.push((seconds(WARM_UP), Action::BeginFault(blocked(scope), Time::NEVER)));
     plan.heal_at = end;
-    for turn in 0..says {
+    for turn in 0..sends {
         let at = begin + (within + ms(2_000)) * turn + rng.duration_up_to(ms(1_000));
         plan.add_send(at, from).deliver_within = Some(within);
     }
     plan
 }
 
-/// One multicast is lost on its way to one: it asks when it hears the echo of it.
+/// A multicast to a single node is lost; the node sends a nack when it receives the sequence
+/// beacon.
 pub(super) fn lost_multicast(seed: u64, rng: &mut Rng) -> Plan {
     let nodes = 3 + u32::try_from(rng.below(5)).unwrap_or(0);
     let mut plan = idle_plan("", seed, islands(&[nodes], 1));
@@ -85,7 +85,7 @@ pub(super) fn lost_multicast(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A quarter of all datagrams is lost, all the time: receipts are as exact as ever.
+/// A quarter of all datagrams is lost throughout; acks are as exact as ever.
 pub(super) fn loss_25(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[5, 4, 3], 2));
     let effect = Effect::Udp(Rates { loss: 250_000, ..Rates::default() });
@@ -96,11 +96,11 @@ pub(super) fn loss_25(seed: u64, rng: &mut Rng) -> Plan {
     for turn in 0..30 {
         let node = NodeIndex(turn % 12);
         let asked = rng.ratio(2, 3);
-        let say = plan.add_send(at, node);
+        let send = plan.add_send(at, node);
         if asked {
-            say.deliver_within = Some(within);
-            say.exact_acks = true;
-            say.acks = Some(RequestedAcks { within: within + ms(2_000), durable: turn % 2 == 0 });
+            send.deliver_within = Some(within);
+            send.exact_acks = true;
+            send.acks = Some(RequestedAcks { within: within + ms(2_000), durable: turn % 2 == 0 });
         }
         at = at + rng.duration_up_to(ms(600));
     }

@@ -1,4 +1,4 @@
-//! Next hops that are dead, die with a share in their hands, sleep, or read slowly.
+//! Scenarios of failing relays: dead, dying with a subtree, paused, or reading slowly.
 
 use std::time::Duration;
 
@@ -11,75 +11,75 @@ use crate::fault::FaultClass;
 use crate::node::{Location, NodeIndex};
 use crate::world::Action;
 
-/// Nodes that hear nobody: everything goes by the tree.
+/// An island per node: all broadcasts go by the tree.
 fn single_node_islands(nodes: u32) -> Vec<Location> {
     islands(&vec![1; usize::try_from(nodes).unwrap_or(0)], nodes)
 }
 
-/// In a tree of 60 a node is struck while a broadcast with receipts is on its way, once the
-/// connections are there. `long`: until then the rest must have it.
+/// A plan of 60 nodes in which one node fails during a broadcast with acks, once connections are
+/// open. `long`: the time within which the other nodes must have the broadcast.
 fn relay_fault(
     seed: u64,
     rng: &mut Rng,
-    long: Duration,
+    within: Duration,
     strike: impl Fn(&mut Plan, &mut Rng, Time, NodeIndex),
 ) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(60));
     plan.shape = TreeShape::Halving;
-    for way in [&mut plan.network.island, &mut plan.network.lan] {
-        way.latency = ms(10);
+    for path in [&mut plan.network.island, &mut plan.network.lan] {
+        path.latency = ms(10);
     }
     let mut at = seconds(1);
     for _ in 0..8 {
         let from = plan.random_node(rng);
-        // So that there are connections.
+        // Opens the connections.
         for _ in 0..4 {
             let _ = plan.add_send(at, from);
             at = at + ms(300);
         }
         let victim = plan.nodes().filter(|node| *node != from).nth(rng.index(59)).unwrap_or(from);
-        let say = plan.add_send(at, from);
-        (say.deliver_within, say.excused, say.exact_acks) = (Some(long), vec![victim], true);
-        say.acks = Some(RequestedAcks { within: long, durable: true });
-        // Before it has the share, before it has passed it on, or when it waits for others.
+        let send = plan.add_send(at, from);
+        (send.deliver_within, send.excused, send.exact_acks) = (Some(within), vec![victim], true);
+        send.acks = Some(RequestedAcks { within, durable: true });
+        // Before it has the subtree, before it has forwarded it, or while it waits for acks.
         let span = if rng.ratio(2, 3) { ms(60) } else { ms(600) };
         let when = at + rng.duration_up_to(span);
         strike(&mut plan, rng, when, victim);
-        at = at + long + ms(8_000);
+        at = at + within + ms(8_000);
     }
     plan.heal_at = at;
     plan
 }
 
-/// One host dies with a share in its hands: its share is given again, and all who are up have it
-/// before the deadline.
+/// A host dies with a subtree: the subtree is reassigned, and all nodes that are up have the
+/// broadcast before the deadline.
 pub(super) fn relay_death(seed: u64, rng: &mut Rng) -> Plan {
     relay_fault(seed, rng, ms(8_000), |plan, _, at, victim| {
         plan.extra_actions.push((at, Action::KillHost(victim)));
-        // Back in time for the next round, under a new epoch.
+        // Restarted before the next round, with a new epoch.
         plan.extra_actions.push((at + ms(9_000), Action::Start(victim)));
     })
 }
 
-/// One process sleeps with a share in its hands, and goes on when its share was given again.
+/// A process is paused with a subtree, and resumes after the subtree was reassigned.
 pub(super) fn relay_pause(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = relay_fault(seed, rng, ms(8_000), |plan, rng, at, victim| {
         plan.extra_actions.push((at, Action::Pause(victim)));
         plan.extra_actions.push((at + ms(350) + rng.duration_up_to(ms(400)), Action::Resume(victim)));
     });
-    // Who was thought dead and is not may be counted by nobody.
-    plan.sends.iter_mut().for_each(|say| say.exact_acks = false);
+    // A node that was taken for dead may not be counted.
+    plan.sends.iter_mut().for_each(|send| send.exact_acks = false);
     plan
 }
 
-/// A quarter is dead: hops are replaced, and who lives gets everything.
+/// A quarter of the nodes is dead: relays are replaced, and all live nodes receive everything.
 pub(super) fn dead_relays(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(40));
     let mut nodes: Vec<NodeIndex> = plan.nodes().collect();
     rng.shuffle(&mut nodes);
     let (dead, up) = nodes.split_at(10);
-    for (place, node) in dead.iter().enumerate() {
-        let action = if place % 2 == 0 { Action::KillHost(*node) } else { Action::Crash(*node) };
+    for (index, node) in dead.iter().enumerate() {
+        let action = if index % 2 == 0 { Action::KillHost(*node) } else { Action::Crash(*node) };
         plan.extra_actions.push((seconds(2), action));
     }
     for node in up {
@@ -93,7 +93,7 @@ pub(super) fn dead_relays(seed: u64, rng: &mut Rng) -> Plan {
         plan.add_send(at, *node).deliver_within = Some(within);
         at = at + rng.duration_up_to(ms(3_000));
     }
-    // Back again: nobody has given them up.
+    // Restarted: the others still try to reach them.
     for node in dead {
         plan.extra_actions.push((at, Action::Start(*node)));
     }
@@ -105,8 +105,8 @@ pub(super) fn dead_relays(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One reads two hundred bytes a second: its queue is bounded, and receipts cover those whose
-/// shares it holds.
+/// A node reads two hundred bytes per second: its outbox is bounded, and acks cover the nodes of
+/// its subtrees.
 pub(super) fn slow_reader(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(10));
     plan.bounds.in_flight = 2_000;
@@ -119,16 +119,16 @@ pub(super) fn slow_reader(seed: u64, rng: &mut Rng) -> Plan {
     let mut at = seconds(2);
     for _ in 0..60 {
         let node = NodeIndex(u32::try_from([0, 2, 3][rng.index(3)]).unwrap_or(0));
-        let say = plan.add_send(at, node);
-        (say.length, say.deliver_within, say.excused) = (1_500, Some(ms(8_000)), vec![slow]);
-        say.acks = Some(RequestedAcks { within: ms(8_000), durable: false });
+        let send = plan.add_send(at, node);
+        (send.length, send.deliver_within, send.excused) = (1_500, Some(ms(8_000)), vec![slow]);
+        send.acks = Some(RequestedAcks { within: ms(8_000), durable: false });
         at = at + rng.duration_up_to(ms(120));
     }
     plan
 }
 
-/// One takes nothing, so what it should pass on waits for it; then it dies, and the others get what
-/// waited.
+/// A relay reads nothing, so that subtrees wait in its outbox; then it dies, and the subtrees are
+/// reassigned.
 pub(super) fn stalled_relay(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(40));
     plan.bounds.in_flight = 2_000;
@@ -142,8 +142,8 @@ pub(super) fn stalled_relay(seed: u64, rng: &mut Rng) -> Plan {
     plan.heal_at = seconds(4);
     let mut at = seconds(2) + ms(100);
     for _ in 0..16 {
-        let say = plan.add_send(at, from);
-        (say.length, say.deliver_within, say.excused) = (1_500, Some(ms(12_000)), vec![stuck]);
+        let send = plan.add_send(at, from);
+        (send.length, send.deliver_within, send.excused) = (1_500, Some(ms(12_000)), vec![stuck]);
         at = at + rng.duration_up_to(ms(100));
     }
     plan
