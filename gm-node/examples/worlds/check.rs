@@ -1,5 +1,4 @@
-//! What must hold in a world of whole nodes, one thing a file. Knows nothing of how plans are
-//! drawn.
+//! Checkers of a cluster of whole nodes, one property per file.
 
 pub(crate) mod acks;
 pub(crate) mod claims;
@@ -17,7 +16,7 @@ use gm_sim::ByteConservation;
 use crate::environment::NodeWorld;
 use crate::history::SharedHistory;
 
-/// Everybody looks on.
+/// Adds all checkers to a world.
 pub(crate) fn add_all(world: &mut NodeWorld, history: &SharedHistory) {
     let written = validity::ValidityChecker::shared(history);
     world.add_checker(Rc::clone(history));

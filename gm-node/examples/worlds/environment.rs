@@ -1,4 +1,4 @@
-//! The world of a plan: machines, disks, keys. Knows nothing of what is done in it.
+//! Environment of a plan's world: machines, disks and keys.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,31 +14,31 @@ use crate::plan::Plan;
 
 /// The machine of these worlds.
 pub(crate) type SimNode = NodeMachine<MemoryStore>;
-/// A world of them.
+/// A world of these machines.
 pub(crate) type NodeWorld = World<SimNode>;
 
-/// What the world hands to machines, and outlives them.
+/// Disks and keys of a world, which outlive the machines.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
-    /// Of each place.
+    /// Disk of each location.
     pub(crate) disks: Vec<SimulatedDisk>,
-    /// How far the keys were rotated, for nodes that are started.
+    /// Current step of the key rotation, for nodes that start.
     pub(crate) step: Rc<Cell<u8>>,
 }
 
-/// What a place is told by its parameter.
+/// Role in which a location's process starts, passed as its parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartRole {
-    /// It is itself.
+    /// The location's own node.
     Itself,
-    /// It uses the disk of that place.
+    /// The location's own node, with the disk of another location.
     DiskOf(NodeIndex),
-    /// It says that it is that node.
+    /// A process that claims to be another node.
     Impersonates(NodeIndex),
 }
 
 impl StartRole {
-    /// As the world keeps it.
+    /// The role as a parameter of the world.
     pub(crate) const fn to_param(self) -> u64 {
         match self {
             StartRole::Itself => 0,
@@ -57,15 +57,15 @@ impl StartRole {
     }
 }
 
-/// When worlds begin, in seconds since 1970.
+/// Wall-clock time at which worlds begin, in seconds since 1970.
 const EPOCH: u64 = 1_700_000_000;
 
 #[allow(clippy::expect_used)]
 fn keyring_of(seal: Key, open: Key) -> Keyring {
-    Keyring::new(seal).with(open).expect("two keys")
+    Keyring::new(seal).with(open).expect("two different keys")
 }
 
-/// The keys of a step of a rotation: the first seals.
+/// The keys at a step of the rotation; the first one seals.
 pub(crate) fn keyring_at(step: u8) -> Keyring {
     let (old, new) = (Key::new([7; 32]), Key::new([8; 32]));
     match step {
@@ -77,7 +77,7 @@ pub(crate) fn keyring_at(step: u8) -> Keyring {
 }
 
 impl Environment {
-    /// Empty disks.
+    /// An environment with empty disks.
     pub(crate) fn new(plan: &Plan) -> Environment {
         let disk = |_: &_| {
             let disk = SimulatedDisk::new();
@@ -97,45 +97,46 @@ impl Environment {
         environment
     }
 
-    /// The world of a plan, in which nothing happened yet.
+    /// The world of a plan, before its first event.
     pub(crate) fn world(&self, plan: &Rc<Plan>) -> NodeWorld {
         let (environment, of) = (self.clone(), Rc::clone(plan));
-        World::new(plan.seed, plan.network, &plan.locations, move |birth: &StartContext| {
-            environment.make_node(&of, birth)
+        World::new(plan.seed, plan.network, &plan.locations, move |context: &StartContext| {
+            environment.make_node(&of, context)
         })
     }
 
     #[allow(clippy::expect_used)]
-    fn make_node(&self, plan: &Plan, birth: &StartContext) -> SimNode {
-        let part = StartRole::from_param(birth.param);
+    fn make_node(&self, plan: &Plan, context: &StartContext) -> SimNode {
+        let part = StartRole::from_param(context.param);
         let me: NetId = match part {
             StartRole::Impersonates(victim) => plan.id(victim),
-            StartRole::Itself | StartRole::DiskOf(_) => birth.location.id,
+            StartRole::Itself | StartRole::DiskOf(_) => context.location.id,
         };
         let mut config = NodeConfig::new(me);
         config.broadcast.seeds = plan.seeds.iter().map(|node| plan.id(*node)).collect();
-        config.broadcast.multicast = !plan.mute.contains(&birth.node);
+        config.broadcast.multicast = !plan.mute.contains(&context.node);
         config.broadcast.timings = plan.broadcast_times;
-        config.unix_seconds = EPOCH + birth.now.as_nanos() / 1_000_000_000;
-        config.observe = plan.observers.contains(&birth.node);
+        config.unix_seconds = EPOCH + context.now.as_nanos() / 1_000_000_000;
+        config.observe = plan.observers.contains(&context.node);
         (config.purge, config.limits, config.timing) = (plan.purge, plan.bounds, plan.times);
         let mut keys = keyring_at(self.step.get());
-        if birth.wrong_key {
+        if context.wrong_key {
             let mut key = [9; 32];
-            key[..4].copy_from_slice(&birth.node.0.to_be_bytes());
+            key[..4].copy_from_slice(&context.node.0.to_be_bytes());
             keys = Keyring::new(Key::new(key));
         }
-        let cluster: ClusterName = "world".parse().expect("a name");
+        let cluster: ClusterName = "world".parse().expect("valid cluster name");
         let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
-        let (store, stored) = if plan.diskless.contains(&birth.node) {
+        let (store, stored) = if plan.diskless.contains(&context.node) {
             (MemoryStore::ephemeral(), StoredState::default())
         } else {
             let disk = match part {
                 StartRole::DiskOf(node) => node,
-                StartRole::Itself | StartRole::Impersonates(_) => birth.node,
+                StartRole::Itself | StartRole::Impersonates(_) => context.node,
             };
             self.disks[disk.0 as usize].open()
         };
-        NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+        NodeMachine::new(config, codec, store, stored, context.seed, context.now)
+            .expect("valid configuration")
     }
 }

@@ -1,5 +1,5 @@
-//! Deeds are done: what was left open is settled by chance and by what the node holds. Judges
-//! nothing.
+//! Executes the operations of a plan. Details that the plan leaves open are drawn at random, or
+//! depend on the node's state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::environment::{NodeWorld, StartRole, keyring_at};
 use crate::history::{Request, RequestKind, SharedHistory};
 use crate::plan::{DiskOperation, DiskOutcome, Intent, Operation, ms};
 
-/// Does deeds, in order of time.
+/// Executes operations in order of time.
 #[derive(Debug)]
 pub(crate) struct Executor {
     history: SharedHistory,
     rng: Rng,
     agenda: BTreeMap<(Time, usize), Operation>,
-    /// Deeds so far, those that follow from others included.
+    /// Number of operations so far, including those that follow from others.
     count: usize,
-    /// When the last of those who died starts again.
+    /// Time of the last restart of a node that died.
     last_restart: Time,
 }
 
 impl Executor {
-    /// Of the plan in that book.
+    /// An executor of the plan in this history.
     pub(crate) fn new(history: &SharedHistory, rng: Rng) -> Executor {
         let (history, agenda) = (SharedHistory::clone(history), BTreeMap::new());
         let mut executor = Executor { history, rng, agenda, count: 0, last_restart: Time::ZERO };
@@ -40,17 +40,17 @@ impl Executor {
         self.agenda.insert((at, self.count), operation);
     }
 
-    /// The next one.
+    /// Removes and returns the next operation.
     pub(crate) fn next(&mut self) -> Option<(Time, Operation)> {
         self.agenda.pop_first().map(|((at, _), operation)| (at, operation))
     }
 
-    /// When the last of those who died starts again: before that, not all is well.
+    /// Time of the last restart of a node that died; the faults last until then.
     pub(crate) const fn last_restart(&self) -> Time {
         self.last_restart
     }
 
-    /// Does one, now.
+    /// Executes an operation now.
     pub(crate) fn execute(&mut self, world: &mut NodeWorld, operation: Operation) {
         match operation {
             Operation::Write { node, group, intent, wait } => self.write(world, node, group, &intent, wait),
@@ -59,10 +59,12 @@ impl Executor {
             Operation::Disk(node, operation) => self.operate_disk(node, operation),
             Operation::Crash { node, disk_outcome, gap } => self.crash(world, node, disk_outcome, gap),
             Operation::TornWrite { node, group, gap } => self.torn_write(world, node, group, gap),
-            Operation::Clash { place, victim, group, lasts } => {
-                self.identity_clash(world, place, victim, group, lasts)
+            Operation::Clash { location, victim, group, lasts } => {
+                self.identity_clash(world, location, victim, group, lasts)
             }
-            Operation::ChangeAddress { node, place, group } => self.change_address(world, node, place, group),
+            Operation::ChangeAddress { node, location, group } => {
+                self.change_address(world, node, location, group)
+            }
             Operation::RotateKeys(step) => self.rotate_keys(world, step),
             Operation::World(action) => world.apply(action),
             Operation::Mass(class) => world.record_fault(NodeIndex(0), class),
@@ -83,9 +85,9 @@ impl Executor {
             Intent::Unserve => WriteKind::Change(vec![self.unserve(&live)]),
             Intent::Batch => WriteKind::Change(self.batch(&live)),
         };
-        let (at, asked) = (world.now(), RequestKind::Write(what.clone()));
-        let ask = Request { node, group, kind: asked, wait, at, state_before: known, answered: false };
-        let tag = self.history.borrow_mut().add_request(ask);
+        let (at, kind) = (world.now(), RequestKind::Write(what.clone()));
+        let request = Request { node, group, kind, wait, at, state_before: known, answered: false };
+        let tag = self.history.borrow_mut().add_request(request);
         world.command(node, NodeCommand::Write(Write { tag, group: name, kind: what, wait }));
     }
 
@@ -95,8 +97,8 @@ impl Executor {
         KeyRange::new(start, start.saturating_add(length)).unwrap_or(KeyRange::WHOLE)
     }
 
-    fn random_number(&mut self, most: u64) -> u16 {
-        u16::try_from(1 + self.rng.below(most)).unwrap_or(1)
+    fn random_number(&mut self, max: u64) -> u16 {
+        u16::try_from(1 + self.rng.below(max)).unwrap_or(1)
     }
 
     fn serve(&mut self) -> Change {
@@ -142,8 +144,8 @@ impl Executor {
             (history.plan.groups[group].clone(), history.identity[member.0 as usize])
         };
         let (at, what) = (world.now(), RequestKind::Forget(member));
-        let ask = Request { node, group, kind: what, wait, at, state_before: None, answered: false };
-        let tag = self.history.borrow_mut().add_request(ask);
+        let request = Request { node, group, kind: what, wait, at, state_before: None, answered: false };
+        let tag = self.history.borrow_mut().add_request(request);
         world.command(node, NodeCommand::Forget(Forget { tag, group: Some(name), member: id, wait }));
     }
 
@@ -159,7 +161,7 @@ impl Executor {
 
     fn operate_disk(&mut self, node: NodeIndex, operation: DiskOperation) {
         let mut history = self.history.borrow_mut();
-        // The disk that was there first, wherever it is by now.
+        // The location's original disk, wherever it is used now.
         let disk = history.environment.disks[node.0 as usize].clone();
         match operation {
             DiskOperation::Full(full) => disk.set_full(full),
@@ -182,7 +184,7 @@ impl Executor {
         self.history.borrow_mut().disk_outcomes.insert(node, disk_outcome);
         world.crash(node);
         {
-            // Whoever posed as another does so no longer.
+            // An impersonating process becomes its location's own node again.
             let mut history = self.history.borrow_mut();
             let own = history.plan.id(node);
             if history.identity[node.0 as usize] != own {
@@ -198,7 +200,7 @@ impl Executor {
         }
     }
 
-    /// It writes to a slow disk, and dies in the midst of it.
+    /// Kills the node during a write to a slow disk.
     fn torn_write(&mut self, world: &mut NodeWorld, node: NodeIndex, group: usize, gap: Duration) {
         let Some(disk) = self.history.borrow().disk(node).cloned() else { return };
         let latency = self.history.borrow().plan.disk_latency;
@@ -214,34 +216,37 @@ impl Executor {
     fn identity_clash(
         &mut self,
         world: &mut NodeWorld,
-        place: NodeIndex,
+        location: NodeIndex,
         victim: NodeIndex,
         group: usize,
         lasts: Duration,
     ) {
-        if world.machine(place).is_some() {
-            // It was over, and the place is a node of its own now.
+        if world.machine(location).is_some() {
+            // The clash has ended, and the location has a node of its own now.
             return;
         }
         {
             let mut history = self.history.borrow_mut();
             let id = history.plan.id(victim);
-            history.identity[place.0 as usize] = id;
+            history.identity[location.0 as usize] = id;
             history.impersonated.insert(id);
         }
-        world.set_param(place, StartRole::Impersonates(victim).to_param());
-        world.start(place);
+        world.set_param(location, StartRole::Impersonates(victim).to_param());
+        world.start(location);
         for _ in 0..3 {
             let at = world.now() + self.rng.duration_up_to(lasts / 2);
-            self.push(at, Operation::Write { node: place, group, intent: Intent::Serve, wait: Wait::NONE });
+            self.push(
+                at,
+                Operation::Write { node: location, group, intent: Intent::Serve, wait: Wait::NONE },
+            );
         }
         world.record_fault(victim, FaultClass::IdentityClash);
         let end = world.now() + lasts * 3 / 4;
-        self.push(end, Operation::Crash { node: place, disk_outcome: DiskOutcome::Lost, gap: None });
+        self.push(end, Operation::Crash { node: location, disk_outcome: DiskOutcome::Lost, gap: None });
     }
 
-    fn change_address(&mut self, world: &mut NodeWorld, node: NodeIndex, place: NodeIndex, group: usize) {
-        if world.machine(node).is_none() || world.machine(place).is_some() {
+    fn change_address(&mut self, world: &mut NodeWorld, node: NodeIndex, location: NodeIndex, group: usize) {
+        if world.machine(node).is_none() || world.machine(location).is_some() {
             return;
         }
         if self.history.borrow().disk(node).is_none() {
@@ -251,17 +256,17 @@ impl Executor {
         world.crash(node);
         let (was, other) = {
             let mut history = self.history.borrow_mut();
-            history.disk_of.swap(node.0 as usize, place.0 as usize);
-            // What was acknowledged at the one is looked for at the other.
-            history.unreliable_disks.extend([node, place]);
-            (history.disk_of[place.0 as usize], history.disk_of[node.0 as usize])
+            history.disk_of.swap(node.0 as usize, location.0 as usize);
+            // Writes acknowledged at one location may be at the other.
+            history.unreliable_disks.extend([node, location]);
+            (history.disk_of[location.0 as usize], history.disk_of[node.0 as usize])
         };
         world.set_param(node, StartRole::DiskOf(other).to_param());
-        world.set_param(place, StartRole::DiskOf(was).to_param());
-        world.start(place);
+        world.set_param(location, StartRole::DiskOf(was).to_param());
+        world.start(location);
         world.record_fault(node, FaultClass::AddressChange);
         let at = world.now() + ms(500);
-        self.push(at, Operation::Write { node: place, group, intent: Intent::Serve, wait: Wait::NONE });
+        self.push(at, Operation::Write { node: location, group, intent: Intent::Serve, wait: Wait::NONE });
     }
 
     fn rotate_keys(&mut self, world: &mut NodeWorld, step: u8) {

@@ -1,5 +1,5 @@
-//! What happened in a run, as far as more than one needs it: what owners wrote, whose disk is to be
-//! believed, who waits, who watches. Judges nothing.
+//! History of a run, shared by its checkers: acknowledged writes, reliability of disks, open
+//! requests, watchers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ use crate::environment::{Environment, SimNode};
 use crate::plan::{DiskOutcome, Plan};
 use crate::writer_model::WriterModel;
 
-/// A book that all have.
+/// A history shared by all checkers of a run.
 pub(crate) type SharedHistory = Rc<RefCell<NodeHistory>>;
 
-/// What was asked of a node, and is not answered.
+/// A request to a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) node: NodeIndex,
@@ -29,13 +29,12 @@ pub(crate) struct Request {
     pub(crate) kind: RequestKind,
     pub(crate) wait: Wait,
     pub(crate) at: Time,
-    /// What the node held when it was asked.
+    /// State of the group at the node when the request was made.
     pub(crate) state_before: Option<GroupState>,
-    /// Whether it was answered.
     pub(crate) answered: bool,
 }
 
-/// What was asked.
+/// Kind of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum RequestKind {
     Write(WriteKind),
@@ -48,79 +47,78 @@ pub(crate) struct ForgottenMember {
     pub(crate) group: usize,
     pub(crate) member: NodeIndex,
     pub(crate) version: Version,
-    /// Who forgot it, and its starts so far; nobody, once it has left the group and keeps nothing
-    /// of others there.
+    /// The node that forgot it, and its number of starts; `None` after it has left the group,
+    /// because it then keeps no other records.
     pub(crate) by: Option<(NodeIndex, u32)>,
-    /// Starts of the member so far, if it was dead.
+    /// Number of starts of the member, if it was dead.
     pub(crate) dead_after: Option<u32>,
 }
 
-/// The book of a run.
+/// History of a run.
 #[derive(Debug)]
 pub(crate) struct NodeHistory {
     pub(crate) plan: Rc<Plan>,
     pub(crate) environment: Environment,
-    /// Whose disk a place uses.
+    /// Location whose disk each location uses.
     pub(crate) disk_of: Vec<NodeIndex>,
-    /// Whose disks the processes of a place ever used.
+    /// Locations whose disks the processes of a location ever used.
     pub(crate) used: BTreeMap<NodeIndex, BTreeSet<NodeIndex>>,
-    /// Whose identity a place has.
+    /// Identity of each location.
     pub(crate) identity: Vec<NetId>,
     pub(crate) up: Vec<bool>,
     pub(crate) starts: Vec<u32>,
     pub(crate) writers: BTreeMap<(NodeIndex, usize), WriterModel>,
-    /// Nodes whose disk lost or invented something, until the next start.
+    /// Nodes whose disk lost or invented writes, until the next start.
     pub(crate) unreliable_disks: BTreeSet<NodeIndex>,
-    /// Owners that had asked for something when they died, and do not know whether it is written.
+    /// Owners that had an open request when they died, so that it may be written or not.
     pub(crate) unanswered: BTreeSet<(NodeIndex, usize)>,
     pub(crate) requests: BTreeMap<u64, Request>,
     pub(crate) forgotten: Vec<ForgottenMember>,
-    /// What becomes of a disk at the next death.
+    /// Outcome of the next death for a disk.
     pub(crate) disk_outcomes: BTreeMap<NodeIndex, DiskOutcome>,
     pub(crate) snapshots: BTreeMap<NodeIndex, DiskSnapshot>,
-    /// Members whose former place is another one now.
+    /// Members that have moved to another location.
     pub(crate) moved: BTreeMap<NetId, NodeIndex>,
-    /// Who a place was before, by its disk: what was written there and not seen is there.
+    /// Former identities of a location, by its disk: its unseen writes may be there.
     pub(crate) former_ids: BTreeSet<(NodeIndex, NetId)>,
-    /// Members as which another process posed at some time.
+    /// Members that were impersonated at some time.
     pub(crate) impersonated: BTreeSet<NetId>,
-    /// Who watches what, and how slowly.
+    /// Watchers: node, group, and time that the watcher takes to read.
     pub(crate) watchers: Vec<(NodeIndex, usize, Duration)>,
-    /// Commands that owners give on their own.
+    /// Scheduled commands of owners.
     pub(crate) owner_commands: Vec<(Time, NodeIndex, NodeCommand)>,
-    /// Faults that really happened, not counted by the world yet.
+    /// Faults that had an effect, and are not counted by the world yet.
     pub(crate) uncounted_faults: Vec<(NodeIndex, FaultClass)>,
-    /// Groups of which a node knows since its start that somebody holds the same.
+    /// Groups for which a node has been in sync with another one since its start.
     pub(crate) in_sync: BTreeSet<(NodeIndex, usize)>,
-    /// Writes that a bound refused.
+    /// Number of writes refused because of a limit.
     pub(crate) refused_writes: u64,
-    /// What was not equal when the time for it was over.
+    /// The difference found when the convergence bound expired.
     pub(crate) not_converged: Option<Difference>,
-    /// When all was found to be equal.
     pub(crate) converged_at: Option<Time>,
-    /// Bytes from the last deed until all was equal.
+    /// Bytes from the last operation until convergence.
     pub(crate) convergence_bytes: u64,
-    /// Bytes that a node sent a second in quiet.
+    /// Bytes per second that an idle node sent after convergence.
     pub(crate) idle_bytes_per_second: Option<u64>,
     seen_faults: Vec<DiskFaults>,
     rng: Rng,
 }
 
 impl NodeHistory {
-    /// Nothing has happened.
+    /// A history without events.
     pub(crate) fn shared(plan: &Rc<Plan>, environment: &Environment) -> SharedHistory {
         let locations = plan.locations.len();
-        let index = |place: usize| NodeIndex(u32::try_from(place).unwrap_or(u32::MAX));
+        let index = |index: usize| NodeIndex(u32::try_from(index).unwrap_or(u32::MAX));
         Rc::new(RefCell::new(NodeHistory {
             plan: Rc::clone(plan),
             environment: environment.clone(),
             disk_of: (0..locations).map(index).collect(),
             used: BTreeMap::new(),
-            identity: plan.locations.iter().map(|place| place.id).collect(),
+            identity: plan.locations.iter().map(|location| location.id).collect(),
             up: vec![false; locations],
             starts: vec![0; locations],
             writers: BTreeMap::new(),
-            // What disks hold before anything begins, nobody had acknowledged.
+            // Writes preloaded on disks were never acknowledged.
             unreliable_disks: plan.preloaded.iter().map(|(node, _)| *node).collect(),
             unanswered: BTreeSet::new(),
             requests: BTreeMap::new(),
@@ -144,7 +142,7 @@ impl NodeHistory {
         }))
     }
 
-    /// The disk of a place, if it has one.
+    /// The disk of a location, if it has one.
     pub(crate) fn disk(&self, node: NodeIndex) -> Option<&SimulatedDisk> {
         if self.plan.diskless.contains(&node) {
             return None;
@@ -152,25 +150,26 @@ impl NodeHistory {
         self.environment.disks.get(self.disk_of[node.0 as usize].0 as usize)
     }
 
-    /// The number of a group.
+    /// Index of a group.
     pub(crate) fn group(&self, name: &gm_data::GroupName) -> usize {
         self.plan.groups.iter().position(|group| group == name).unwrap_or(0)
     }
 
-    /// An ask, under a new tag.
-    pub(crate) fn add_request(&mut self, ask: Request) -> u64 {
+    /// Adds a request, and returns its tag.
+    pub(crate) fn add_request(&mut self, request: Request) -> u64 {
         let tag = self.requests.last_key_value().map_or(0, |(tag, _)| *tag) + 1;
-        self.requests.insert(tag, ask);
+        self.requests.insert(tag, request);
         tag
     }
 
-    /// A process ended: this becomes of its disk.
+    /// Handles the end of a process: applies the outcome for its disk.
     fn process_ended(&mut self, node: NodeIndex) {
         self.up[node.0 as usize] = false;
         self.in_sync.retain(|(of, _)| *of != node);
-        for ask in self.requests.values_mut().filter(|ask| ask.node == node && !ask.answered) {
-            ask.answered = true;
-            self.unanswered.insert((node, ask.group));
+        for request in self.requests.values_mut().filter(|request| request.node == node && !request.answered)
+        {
+            request.answered = true;
+            self.unanswered.insert((node, request.group));
         }
         let rng = self.rng.next_u64();
         let disk_outcome = self.disk_outcomes.remove(&node).unwrap_or(if rng.is_multiple_of(4) {
@@ -190,7 +189,7 @@ impl NodeHistory {
             DiskOutcome::Stale => match self.snapshots.remove(&self.disk_of[node.0 as usize]) {
                 Some(snapshot) => {
                     disk.restore(snapshot);
-                    // It is noticed as often as not.
+                    // The loss is noticed in half of the cases.
                     disk.set_loss_suspected(rng >> 63 == 1);
                 }
                 None => disk.crash(rng >> 2),
@@ -208,15 +207,15 @@ impl NodeHistory {
         }
     }
 
-    /// What disks have really done since that was asked last.
+    /// Collects the disk faults since the last call.
     pub(crate) fn count_disk_faults(&mut self) {
-        for (place, disk) in self.environment.disks.iter().enumerate() {
-            let (now, before) = (disk.faults(), self.seen_faults[place]);
+        for (index, disk) in self.environment.disks.iter().enumerate() {
+            let (now, before) = (disk.faults(), self.seen_faults[index]);
             if now == before {
                 continue;
             }
-            self.seen_faults[place] = now;
-            let node = NodeIndex(u32::try_from(place).unwrap_or(u32::MAX));
+            self.seen_faults[index] = now;
+            let node = NodeIndex(u32::try_from(index).unwrap_or(u32::MAX));
             let classes = [
                 (FaultClass::FullDisk, now.failed - before.failed),
                 (FaultClass::TornWrite, now.torn - before.torn),
@@ -236,11 +235,11 @@ impl NodeHistory {
         tag: u64,
         result: &Result<gm_node::CommittedWrite, gm_node::WriteError>,
     ) {
-        let Some(ask) = self.requests.get_mut(&tag) else { return };
-        ask.answered = true;
-        let (node, group) = (ask.node, ask.group);
-        let slow = at.since(ask.at) > Duration::from_millis(90);
-        match (result, ask.kind.clone()) {
+        let Some(request) = self.requests.get_mut(&tag) else { return };
+        request.answered = true;
+        let (node, group) = (request.node, request.group);
+        let slow = at.since(request.at) > Duration::from_millis(90);
+        match (result, request.kind.clone()) {
             (Ok(written), RequestKind::Write(what)) if written.changed => {
                 if what == WriteKind::Leave {
                     let by = Some((node, self.starts[node.0 as usize]));
@@ -250,7 +249,7 @@ impl NodeHistory {
                         .for_each(|of| of.by = None);
                 }
                 self.writers.entry((node, group)).or_default().acknowledge(written.version, what);
-                if slow && ask.wait == Wait::NONE {
+                if slow && request.wait == Wait::NONE {
                     self.uncounted_faults.push((node, FaultClass::SlowDisk));
                 }
             }
@@ -272,18 +271,17 @@ impl NodeHistory {
 }
 
 impl NodeHistory {
-    /// What a watcher is called in the present life of its node: what one of an earlier life took
-    /// is none of it.
+    /// Tag of a watcher in the present life of its node, different for each life.
     pub(crate) fn watcher_tag(&self, node: NodeIndex, watch: usize) -> u64 {
         u64::from(self.starts[node.0 as usize]) << 32 | watch as u64
     }
 
-    /// What a watcher watches where, and how slowly.
+    /// The watcher with this tag.
     pub(crate) fn watcher(&self, tag: u64) -> Option<&(NodeIndex, usize, Duration)> {
         self.watchers.get(usize::try_from(tag & 0xffff_ffff).ok()?)
     }
 
-    /// A watcher took in a part of what changed, and says so after a while.
+    /// Schedules the watcher's acknowledgement of a part that it has read.
     pub(crate) fn watcher_took(
         &mut self,
         at: Time,
@@ -295,7 +293,7 @@ impl NodeHistory {
             if pace >= Duration::from_secs(3) && part.events.is_some() {
                 self.uncounted_faults.push((node, FaultClass::SlowWatcher));
             }
-            // The rest of a difference is there already.
+            // The other parts are read at once.
             let at = if part.is_last { at + pace } else { at };
             self.owner_commands.push((
                 at,
@@ -313,10 +311,10 @@ impl Checker<SimNode> for NodeHistory {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimNode>,
     ) -> Result<(), Violation> {
-        let node = place.node;
+        let node = context.node;
         match seen {
             Observation::Started { .. } => {
                 self.up[node.0 as usize] = true;
@@ -327,21 +325,21 @@ impl Checker<SimNode> for NodeHistory {
                 for (watch, (of, group, _)) in self.watchers.clone().into_iter().enumerate() {
                     if of == node {
                         let (tag, group) = (self.watcher_tag(node, watch), self.plan.groups[group].clone());
-                        self.owner_commands.push((place.at, node, NodeCommand::Watch { tag, group }));
+                        self.owner_commands.push((context.at, node, NodeCommand::Watch { tag, group }));
                     }
                 }
             }
             Observation::Ended => self.process_ended(node),
             Observation::Event(NodeEvent::Answered { tag, result, .. }) => {
-                self.request_answered(place.at, *tag, result)
+                self.request_answered(context.at, *tag, result)
             }
             Observation::Event(NodeEvent::InSync { group, .. }) => {
                 let group = self.group(group);
                 self.in_sync.insert((node, group));
             }
             Observation::Input(Input::Command(NodeCommand::Write(write))) => {
-                if let Some(ask) = self.requests.get_mut(&write.tag) {
-                    ask.at = place.at;
+                if let Some(request) = self.requests.get_mut(&write.tag) {
+                    request.at = context.at;
                 }
             }
             _ => {}

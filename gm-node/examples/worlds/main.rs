@@ -1,16 +1,15 @@
-//! Worlds of whole nodes in virtual time; `cargo xtask sim --node` calls it. Knows the flags, and
-//! which module answers each.
+//! Command line of the simulator of whole nodes; `cargo xtask sim --node` calls it.
 //!
-//! It ends with 0 if all was well, 1 if it was asked for what is not there, 2 if a kind of fault
-//! was missing, 3 after a crash, 4 if safety was broken, 5 if something did not happen in time, 6
-//! if a planted bug was not found.
+//! Exit codes: 0 if all checks passed; 1 for an unknown name; 2 if a fault class occurred too
+//! rarely; 3 after a crash; 4 after a safety violation; 5 after a liveness violation; 6 if a
+//! planted bug was not found.
 //!
-//! Reading order: `plan.rs` and below it (what is to happen), `environment.rs` (the world),
-//! `run.rs`, `executor.rs` (how it happens), `history.rs`, `writer_model.rs`, `check.rs` and below
-//! it (what must hold), `suite.rs`, `planted_bugs.rs`.
+//! Reading order: `plan.rs` and below it (operations and faults), `environment.rs` (machines and
+//! disks), `run.rs`, `executor.rs`, `history.rs`, `writer_model.rs`, `check.rs` and below it (the
+//! checkers), `suite.rs`, `planted_bugs.rs`.
 
-#![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
-#![allow(missing_docs, reason = "nobody depends on an example")]
+#![allow(clippy::print_stdout, reason = "a command line tool prints to standard output")]
+#![allow(missing_docs, reason = "no crate depends on an example")]
 
 mod check;
 mod environment;
@@ -34,49 +33,49 @@ use gm_sim::broadcast::suite::{SuiteResult, result_of};
 use plan::{Plan, RANDOM, names, plan};
 use suite::{CI_SCENARIO_SEEDS, CI_SEEDS, page, replay_bugs, run_scenarios, run_seeds, search_bug};
 
-/// Worlds of whole nodes in virtual time: nothing said runs what every change must pass
+/// Simulate clusters of whole nodes; without flags, run the checks that every change must pass
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask sim --node")]
 struct SimFlags {
-    /// One seed
+    /// Run one seed
     #[arg(long, conflicts_with_all = ["seeds", "campaign", "metrics"])]
     seed: Option<u64>,
-    /// The seeds from A up to B, without B
+    /// Run the seeds from A to B, B excluded
     #[arg(long, value_name = "A..B", value_parser = range)]
     seeds: Option<Range<u64>>,
-    /// A scenario by its name, instead of the drawn one; its seed 0 if no other is said
+    /// Run this scenario instead of the random one; seed 0 by default
     #[arg(long)]
     scenario: Option<String>,
-    /// Everything: many seeds, every scenario, the search for every planted bug; writes
+    /// Run a full campaign (many seeds, every scenario, a search for every planted bug) and write
     /// docs/campaign-node.md
     #[arg(long)]
     campaign: bool,
-    /// Look for a planted bug, or, with a seed, run with it
+    /// Search for a planted bug or, with a seed, run with it
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
-    /// What nodes cost
+    /// Measure the cost of nodes
     #[arg(long)]
     metrics: bool,
-    /// Compare what they cost with the committed tables
+    /// Compare the cost with the committed tables
     #[arg(long, requires = "metrics")]
     check: bool,
-    /// Only what many nodes cost, which takes minutes
+    /// Measure only large clusters, which takes minutes
     #[arg(long, requires = "metrics", conflicts_with = "check")]
     large: bool,
-    /// Every input of a run, a line each
+    /// Print every input of the run, one per line
     #[arg(long, requires = "seed")]
     trace: bool,
-    /// The hash of each run's trace
+    /// Print the hash of each run's trace
     #[arg(long, requires = "seeds")]
     hash: bool,
-    /// What the page of a campaign says of where it comes from
+    /// Commit that the page of the campaign names
     #[arg(long, hide = true, default_value = "unknown")]
     commit: String,
 }
 
-/// Seeds of a campaign, if no others are said.
+/// Default seeds of a campaign.
 const CAMPAIGN_SEEDS: Range<u64> = 0..5_000;
-/// Seeds of each scenario in it.
+/// Seeds of each scenario in a campaign.
 const CAMPAIGN_SCENARIO_SEEDS: Range<u64> = 0..100;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/campaign-node.md");
 const UNKNOWN_NAME: u8 = 1;
@@ -88,7 +87,7 @@ fn main() -> ExitCode {
 fn dispatch(flags: &SimFlags) -> u8 {
     let scenario = flags.scenario.as_deref().unwrap_or(RANDOM);
     if plan(scenario, 0).is_none() {
-        println!("there is no scenario {scenario}; there are {}", names().collect::<Vec<_>>().join(", "));
+        println!("unknown scenario {scenario}; known scenarios: {}", names().collect::<Vec<_>>().join(", "));
         return UNKNOWN_NAME;
     }
     if flags.metrics {
@@ -99,7 +98,7 @@ fn dispatch(flags: &SimFlags) -> u8 {
     let drawn = flags.seed.or(named.filter(|_| alone).map(|_| 0));
     match (&flags.plant, drawn) {
         (Some(name), _) if planted_bugs::named(name).is_none() => {
-            println!("there is no bug {name}");
+            println!("unknown planted bug {name}");
             UNKNOWN_NAME
         }
         (None, _) if flags.campaign => campaign(flags.seeds.clone().unwrap_or(CAMPAIGN_SEEDS), &flags.commit),
@@ -115,7 +114,7 @@ fn dispatch(flags: &SimFlags) -> u8 {
     }
 }
 
-/// One run: what it is, what happened, how it ended.
+/// Runs one seed; prints the plan, the faults and the outcome.
 fn run_one(plan: Plan, flags: &SimFlags) -> u8 {
     let bug = flags.plant.as_deref().and_then(planted_bugs::named);
     let mut replay = plan.replay();
@@ -123,7 +122,7 @@ fn run_one(plan: Plan, flags: &SimFlags) -> u8 {
         let _ = write!(replay, " --plant {}", bug.name());
     }
     println!("{plan}");
-    // Also if it panics, the command that replays it has been said.
+    // Printed before the run, so that it is known even if the run panics.
     println!("{replay}");
     let ran = run::run(plan, bug, if flags.trace { usize::MAX } else { 0 });
     ran.lines.iter().for_each(|line| println!("{line}"));
@@ -134,10 +133,10 @@ fn run_one(plan: Plan, flags: &SimFlags) -> u8 {
         println!("  {}: {count}", counter.name());
     }
     if let Some(after) = ran.converged_after {
-        println!("equal after {after:?}");
+        println!("converged after {after:?}");
     }
     if let Some(idle) = ran.idle_bytes_per_second {
-        println!("{idle} bytes a second and node in quiet");
+        println!("{idle} bytes per second and idle node");
     }
     println!("{} events, until {}, trace {:016x}", ran.run.events, ran.run.time, ran.run.trace);
     match ran.run.outcome {
@@ -158,7 +157,7 @@ fn run_many(scenario: &str, range: Range<u64>, hash: bool) -> u8 {
     result_of(&report).exit_code
 }
 
-/// What every change must pass.
+/// Runs the checks that every change must pass.
 fn run_ci() -> u8 {
     let report = run_seeds(RANDOM, CI_SEEDS);
     println!("{report}");
@@ -192,7 +191,7 @@ fn campaign(range: Range<u64>, commit: &str) -> u8 {
         all = all.and(search_bug(bug, None, &mut |line| keep(&mut bugs, line)));
     }
     if let Err(error) = std::fs::write(PAGE, page(commit, &report, &named, &bugs)) {
-        println!("the page was not written: {error}");
+        println!("cannot write the page: {error}");
         return UNKNOWN_NAME;
     }
     print_result(all)
@@ -202,14 +201,14 @@ fn print_line(line: &str) {
     println!("{line}");
 }
 
-/// The last line, as all commands that count have it.
+/// Prints the last line, in the form that all counting commands share.
 fn print_result(count: SuiteResult) -> u8 {
     println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
     count.exit_code
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
-    let (start, end) = text.split_once("..").ok_or("a range is A..B")?;
+    let (start, end) = text.split_once("..").ok_or("a range has the form A..B")?;
     let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
     Ok(number(start)?..number(end)?)
 }

@@ -1,5 +1,5 @@
-//! What whole nodes cost, as numbers: fixed worlds and seeds, printed as tables that are committed
-//! and compared. Knows no campaign.
+//! Metrics of whole nodes: fixed worlds and seeds, printed as tables that are committed and
+//! compared.
 //!
 //! Reading order: `metrics/world.rs` (the worlds), `metrics/table.rs`, then the tables:
 //! `metrics/anti_entropy.rs`, `metrics/idle.rs`, `metrics/change.rs`, `metrics/newcomer.rs`,
@@ -17,13 +17,13 @@ mod world;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Milliseconds of a time, whole.
+/// A duration in whole milliseconds.
 const fn millis(time: std::time::Duration) -> u128 {
     time.as_millis()
 }
 
-/// Prints the tables that are compared. With `check`, says by what it returns whether they are what
-/// is committed (0 if so); without, commits them.
+/// Prints the compared tables. With `check`, returns 0 if they equal the committed ones, else 1;
+/// without, writes them.
 pub(crate) fn run(check: bool) -> u8 {
     let tables = vec![
         anti_entropy::table(),
@@ -49,14 +49,12 @@ pub(crate) fn run(check: bool) -> u8 {
     if before == text {
         return 0;
     }
-    println!(
-        "The tables differ from docs/metrics-node.md: run the same without --check, and look at the difference."
-    );
+    println!("The tables differ from docs/metrics-node.md: run without --check, and review the difference.");
     1
 }
 
-/// Prints the tables of many nodes, which take minutes, and commits them beside the others, which
-/// stay as they are.
+/// Prints the tables of large clusters, which takes minutes, and writes them behind the compared
+/// ones, which stay as they are.
 pub(crate) fn run_large() -> u8 {
     let text = table::markdown(vec![
         change::table(&[(4_096, 64), (4_096, 1)]),
@@ -85,18 +83,18 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics-node.md")
 }
 
-/// Nodes, and how many of them are of an island; 1 is without multicast.
+/// Numbers of nodes, and of nodes per island; 1 means without multicast.
 const SIZES: [(u32, u32); 6] = [(8, 8), (8, 1), (64, 64), (64, 1), (512, 64), (512, 1)];
 
 const HEAD: &str = "\
 # Whole nodes in numbers
 
 Made by `cargo xtask sim --node --metrics`, compared by `cargo xtask sim --node --metrics --check`: the simulator runs the nodes' own code in virtual
-time, so the numbers are exact, and another number is another protocol. Frames are sealed; bytes are those that arrive, or are sent where that is said, with 28
-of IP and UDP for each send. Who is alone on its island multicasts to nobody: all goes by TCP and datagrams.
+time, so the numbers are exact: a different number means a changed protocol. Frames are sealed; bytes are sent or arrived ones, as the column names them, with 28 bytes
+of IP and UDP headers for each send. An island size of 1 means no multicast: all traffic goes by TCP and unicast datagrams.
 ";
 
-/// What stands between what is compared and what is not.
+/// Separates the compared tables from the others.
 const LARGE: &str = "
 # Many nodes
 

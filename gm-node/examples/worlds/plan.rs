@@ -1,8 +1,9 @@
-//! A run as a value: who stands where, what owners do when, what is wrong when. A function of a
-//! seed, drawn ([`random`]) or of a name ([`named`]). Knows nothing of machines and checkers.
+//! Plan of a run as a value: the nodes, the operations of their owners, and the faults. It is a
+//! function of a seed: a random plan ([`random`]) or one of a named scenario ([`named`]).
 //!
-//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety counts. Then all
-//! is well again, and [`Plan::bound`] later all who hold a group hold the same of it.
+//! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety is checked. Then
+//! all faults end, and within [`Plan::convergence_bound`] all hosts of a group must hold the same
+//! state.
 
 mod layout;
 mod named;
@@ -23,163 +24,161 @@ pub(crate) use layout::{id, ms};
 pub(crate) use named::{named, names};
 pub(crate) use random::random;
 
-/// What the drawn one is called.
+/// Name of the random scenario.
 pub(crate) const RANDOM: &str = "random";
 
-/// The plan of that name, if there is one.
+/// The plan of this scenario, if the name is known.
 pub(crate) fn plan(name: &str, seed: u64) -> Option<Plan> {
     if name == RANDOM { Some(random(seed)) } else { named(name, seed) }
 }
 
-/// A run, before it runs.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The scenario.
+    /// Name of the scenario.
     pub(crate) name: String,
-    /// All its chance.
+    /// Seed of all random choices.
     pub(crate) seed: u64,
-    /// Who stands where: nodes, and behind them places at which something may be started later.
+    /// Locations of nodes, followed by spare ones at which processes may start later.
     pub(crate) locations: Vec<Location>,
-    /// How many of them are nodes from the beginning.
+    /// Number of nodes at the beginning.
     pub(crate) nodes: u32,
-    /// What is between them.
+    /// Network without faults.
     pub(crate) network: Network,
-    /// Who does not multicast.
+    /// Nodes that do not multicast.
     pub(crate) mute: Vec<NodeIndex>,
-    /// Whom nodes call.
+    /// Seeds of every node.
     pub(crate) seeds: Vec<NodeIndex>,
-    /// The groups, by their number.
+    /// Names of the groups.
     pub(crate) groups: Vec<GroupName>,
-    /// Who holds every group that it hears of.
+    /// Nodes that host every group they learn of.
     pub(crate) observers: Vec<NodeIndex>,
-    /// Who has no disk.
+    /// Nodes without a disk.
     pub(crate) diskless: Vec<NodeIndex>,
-    /// How long disks take.
+    /// Latency of every disk.
     pub(crate) disk_latency: Duration,
-    /// What is on disks before anything begins: as only a fault can have put it there.
+    /// Records on disks before the start, in states that only a fault can produce.
     pub(crate) preloaded: Vec<(NodeIndex, Record)>,
-    /// Kinds of faults that are in the timetable.
+    /// Fault classes in the schedule.
     pub(crate) classes: Vec<FaultClass>,
-    /// What is done to the world in the first phase.
+    /// Faults of the first phase.
     pub(crate) schedule: Schedule,
-    /// What owners do, and what is done to them.
+    /// Operations of owners, and faults of whole nodes.
     pub(crate) operations: Vec<(Time, Operation)>,
-    /// From here on nothing is wrong.
+    /// Time at which all faults end.
     pub(crate) heal_at: Time,
-    /// After the last deed all is equal within this time.
+    /// Maximum time from the last operation to convergence.
     pub(crate) convergence_bound: Duration,
-    /// The bounds of every node.
+    /// Limits of every node.
     pub(crate) bounds: NodeLimits,
-    /// The times of every node.
+    /// Timings of every node.
     pub(crate) times: NodeTiming,
-    /// Those of its broadcaster.
+    /// Timings of every node's broadcaster.
     pub(crate) broadcast_times: gm_broadcast::BroadcasterTimings,
-    /// What every node purges.
+    /// Purge policy of every node.
     pub(crate) purge: PurgePolicy,
-    /// What holds in this world beyond what holds in all.
+    /// Properties of this plan in addition to those of all plans.
     pub(crate) claims: NodeClaims,
 }
 
-/// What holds in a world beyond what holds in all.
+/// Properties of a plan in addition to those of all plans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NodeClaims {
-    /// Waits for all that are given from then on are answered so.
+    /// Required outcome of waits for all.
     pub(crate) waits: Option<ExpectedEnd>,
-    /// These know the name of a group that they are not in, and a member of it.
+    /// Nodes that must have a contact of every group that they do not host.
     pub(crate) contacts: Vec<NodeIndex>,
-    /// After all is equal, so many nanoseconds are watched, and a node sends at most so many bytes
-    /// a second, headers included.
+    /// After convergence, traffic is measured for this time; the limit is in bytes per second and
+    /// node, headers included.
     pub(crate) idle_limit: Option<(Duration, u64)>,
-    /// These are members in the end of these groups, and nobody else is.
+    /// Exact members of groups at the end.
     pub(crate) members: Option<Vec<(usize, Vec<NodeIndex>)>>,
-    /// At least so many writes are refused because of a bound.
+    /// Minimum number of writes that must be refused because of a limit.
     pub(crate) min_refused_writes: u64,
-    /// No increment came that did not fit.
+    /// Whether every received increment must apply.
     pub(crate) all_increments_fit: bool,
-    /// A bound keeps records out: not all need be equal in the end.
+    /// Whether states may differ at the end, because a limit excludes records.
     pub(crate) may_differ: bool,
 }
 
-/// How a wait is to end.
+/// Required outcome of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExpectedEnd {
-    /// All have it.
+    /// Every member acknowledges.
     Satisfied,
-    /// Not all, and never will.
+    /// Not all members acknowledge, and the wait ends before its deadline.
     Settled,
 }
 
-/// One thing that is done.
+/// An operation of an owner, or a fault of whole nodes.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     /// An owner writes.
     Write { node: NodeIndex, group: usize, intent: Intent, wait: Wait },
-    /// A node forgets another.
+    /// A node forgets another one.
     Forget { node: NodeIndex, group: usize, member: NodeIndex, wait: Wait },
-    /// Somebody watches a group at a node, and takes so long each time, from now on and after each
-    /// start.
+    /// A watcher subscribes to a group at a node, now and after each restart; `pace` is the time it
+    /// takes to read.
     Watch { node: NodeIndex, group: usize, pace: Duration },
-    /// That happens to its disk.
+    /// A fault of the node's disk.
     Disk(NodeIndex, DiskOperation),
-    /// The process dies, and is started again after a while, or never; and this becomes of its
-    /// disk.
+    /// The process dies, and restarts after the gap, or never; the disk has this outcome.
     Crash { node: NodeIndex, disk_outcome: DiskOutcome, gap: Option<Duration> },
-    /// It writes, and dies while that is written.
+    /// The process dies during a disk write, and restarts after the gap.
     TornWrite { node: NodeIndex, group: usize, gap: Duration },
-    /// At a place that is not a node yet a process starts that says it is that node, and dies after
-    /// a while.
-    Clash { place: NodeIndex, victim: NodeIndex, group: usize, lasts: Duration },
-    /// A node stops, and goes on at another place with its disk.
-    ChangeAddress { node: NodeIndex, place: NodeIndex, group: usize },
-    /// A step of a rotation of keys, of three.
+    /// A process with the identity of `victim` starts at a spare location, and dies after a while.
+    Clash { location: NodeIndex, victim: NodeIndex, group: usize, lasts: Duration },
+    /// A node stops, and restarts at another location with its disk.
+    ChangeAddress { node: NodeIndex, location: NodeIndex, group: usize },
+    /// A step (of three) of a key rotation.
     RotateKeys(u8),
-    /// Something that every world knows.
+    /// An action on the world.
     World(Action),
-    /// Many nodes do something at one time: that is a fault of its own.
+    /// Counts a fault that consists of many operations at one time.
     Mass(FaultClass),
 }
 
-/// What an owner wants to write; what is left open is settled when it is written.
+/// A write of an owner; open details are drawn when it is executed.
 #[derive(Clone, Debug)]
 pub(crate) enum Intent {
-    /// Serve some range.
+    /// Serves a random range.
     Serve,
-    /// Some changes at once.
+    /// Applies several random changes at once.
     Batch,
-    /// Unserve something that is served; serve something, if nothing is.
+    /// Stops serving a range, or serves one if there is none.
     Unserve,
-    /// Just that.
+    /// Applies exactly this write.
     Exact(WriteKind),
 }
 
-/// What happens to a disk.
+/// An operation on a disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DiskOperation {
-    /// It is full, or no longer.
+    /// Makes the disk full, or not.
     Full(bool),
-    /// It takes so long.
+    /// Sets the latency.
     Slow(Duration),
-    /// It lies, or no longer.
+    /// Lets the disk report writes as synced that it may lose, or not.
     Lies(bool),
-    /// What it holds is kept, to be brought back.
+    /// Takes a snapshot, for [`DiskOutcome::Stale`].
     Snapshot,
 }
 
-/// What becomes of a disk when the process on it dies.
+/// Outcome for a disk when the process on it dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskOutcome {
-    /// What a loss of power leaves.
+    /// A power failure: unsynced writes may be lost.
     Kept,
     /// A clean stop.
     Clean,
-    /// What it had held before comes back.
+    /// The disk returns to its snapshot.
     Stale,
-    /// Nothing is left.
+    /// The disk is empty.
     Lost,
 }
 
 impl Plan {
-    /// The command that runs it again.
+    /// The command that replays the run.
     pub(crate) fn replay(&self) -> String {
         let Plan { name, seed, .. } = self;
         if name == RANDOM {
@@ -189,35 +188,35 @@ impl Plan {
         }
     }
 
-    /// All nodes of the beginning.
+    /// The initial nodes.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..self.nodes).map(NodeIndex)
     }
 
-    /// Whose identity a place has.
+    /// The identity of a location's own node.
     pub(crate) fn id(&self, node: NodeIndex) -> NetId {
         self.locations[node.0 as usize].id
     }
 
-    /// When the last thing is done.
+    /// Time of the last operation.
     pub(crate) fn done_at(&self) -> Time {
         self.operations.iter().map(|(at, _)| *at).max().unwrap_or(Time::ZERO).max(self.heal_at)
     }
 }
 
 impl fmt::Display for Plan {
-    /// What is drawn, in a few lines.
+    /// Writes a summary of the plan in a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let islands: BTreeSet<u32> = self.locations.iter().map(|place| place.island).collect();
-        let sites: BTreeSet<u32> = self.locations.iter().map(|place| place.site).collect();
+        let islands: BTreeSet<u32> = self.locations.iter().map(|location| location.island).collect();
+        let sites: BTreeSet<u32> = self.locations.iter().map(|location| location.site).collect();
         let Plan { name, seed, nodes, .. } = self;
-        writeln!(f, "{name}, seed {seed}: {nodes} nodes, {} of them mute", self.mute.len())?;
+        writeln!(f, "{name}, seed {seed}: {nodes} nodes, {} without multicast", self.mute.len())?;
         writeln!(f, "{} islands, {} sites, {} groups", islands.len(), sites.len(), self.groups.len())?;
         let classes: Vec<&str> = self.classes.iter().map(|class| class.name()).collect();
         writeln!(f, "faults until {}: {}", self.heal_at, classes.join(" "))?;
         write!(
             f,
-            "{} deeds until {}, equal within {:?}",
+            "{} operations until {}, convergence within {:?}",
             self.operations.len(),
             self.done_at(),
             self.convergence_bound

@@ -1,5 +1,4 @@
-//! The planted bugs, each with a scenario in which it is found and by whom. Knows nothing of what a
-//! bug does.
+//! Table of the planted bugs, each with a scenario, a seed and the checker that finds it.
 
 use gm_node::Bug;
 use gm_sim::Run;
@@ -7,21 +6,22 @@ use gm_sim::Run;
 use crate::plan::plan;
 use crate::run::run;
 
-/// Where a bug was found.
+/// A planted bug, and a run that finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlantedBug {
     pub(crate) bug: Bug,
     pub(crate) scenario: &'static str,
-    /// The first seed of it that finds the bug.
+    /// First seed of the scenario that finds the bug.
     pub(crate) seed: u64,
-    /// The checker that does.
+    /// Name of the checker that finds it.
     pub(crate) checker: &'static str,
 }
 
-/// Seeds in which a bug is looked for.
+/// Number of seeds in which a bug is searched.
 pub(crate) const SEARCH_SEEDS: u64 = 200;
 
-/// Every bug. A row that no longer holds is found anew by `cargo xtask sim --node --plant NAME`.
+/// Table of all planted bugs. `cargo xtask sim --node --plant NAME` searches a new seed for a row
+/// that no longer holds.
 pub(crate) const PLANTED_BUGS: [PlantedBug; 31] = [
     planted(Bug::AckForUnmerged, "missed-increments", 0, "acks"),
     planted(Bug::SentBeforeStored, "restart", 0, "write-ahead"),
@@ -65,13 +65,13 @@ pub(crate) fn row(bug: Bug) -> Option<&'static PlantedBug> {
     PLANTED_BUGS.iter().find(|found| found.bug == bug)
 }
 
-/// The bug of that name.
+/// The bug with this name.
 pub(crate) fn named(name: &str) -> Option<Bug> {
     Bug::ALL.into_iter().find(|bug| bug.name() == name)
 }
 
-/// The first seed that finds a bug and is clean without it, and the checker that does, in that
-/// scenario.
+/// The first seed of the scenario that finds the bug and passes without it, and the checker that
+/// finds it.
 pub(crate) fn search(bug: Bug, scenario: &str) -> Option<(u64, String)> {
     (0..SEARCH_SEEDS).find_map(|seed| {
         let violation = run_seed(scenario, seed, Some(bug))?.outcome.err()?;
@@ -81,15 +81,14 @@ pub(crate) fn search(bug: Bug, scenario: &str) -> Option<(u64, String)> {
 }
 
 impl PlantedBug {
-    /// Whether the seed still finds it, by the same checker, and finds nothing without it.
+    /// Checks that the seed still finds the bug by the same checker, and passes without it.
     ///
     /// # Errors
-    /// What is so instead.
+    /// The difference.
     pub(crate) fn replay(&self) -> Result<(), String> {
         let PlantedBug { bug, scenario, seed, checker } = *self;
         let again = format!("cargo xtask sim --node --plant {}", bug.name());
-        let run =
-            |bug| run_seed(scenario, seed, bug).ok_or_else(|| format!("there is no scenario {scenario}"));
+        let run = |bug| run_seed(scenario, seed, bug).ok_or_else(|| format!("unknown scenario {scenario}"));
         match run(Some(bug))?.outcome {
             Err(violation) if violation.checker == checker => {}
             Err(violation) => {
@@ -97,7 +96,9 @@ impl PlantedBug {
             }
             Ok(()) => return Err(format!("not found in {scenario}, seed {seed}; {again}")),
         }
-        run(None)?.outcome.map_err(|violation| format!("{scenario}, seed {seed} without it: {violation}"))
+        run(None)?
+            .outcome
+            .map_err(|violation| format!("{scenario}, seed {seed} without the bug: {violation}"))
     }
 }
 

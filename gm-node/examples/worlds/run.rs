@@ -1,5 +1,5 @@
-//! A plan is run: the world is made, everybody looks on, deeds are done, and when all is well again
-//! it is waited until all is equal. Judges nothing itself.
+//! Runs a plan: makes the world, adds the checkers, executes the operations, and waits for
+//! convergence.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,27 +15,28 @@ use crate::executor::Executor;
 use crate::history::{NodeHistory, SharedHistory};
 use crate::plan::Plan;
 
-/// After all is equal everything goes on for so long: nothing comes back, and watchers are told.
+/// Duration of the run after convergence: states must stay equal, and watchers must be notified.
 const STABLE_FOR: Duration = Duration::from_secs(3);
-/// It is looked so often whether all is equal.
+/// Interval at which convergence is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
-/// What IP and UDP, or TCP, put before what a node sends.
+/// Header bytes of IP and UDP, also used for TCP, per send.
 const HEADERS: u64 = 28;
 
-/// What came of a run, besides how it ended.
+/// Result of a run, in addition to its outcome.
 #[derive(Debug)]
 pub(crate) struct RunOutcome {
     pub(crate) run: Run,
     pub(crate) lines: Vec<String>,
-    /// How long after the last deed all was equal.
+    /// Time from the last operation to convergence.
     pub(crate) converged_after: Option<Duration>,
-    /// Bytes that a node sent a second when all was equal, headers included, if that was asked for.
+    /// Bytes per second that an idle node sent after convergence, headers included, if the plan
+    /// requires the measurement.
     pub(crate) idle_bytes_per_second: Option<u64>,
-    /// What nodes that live in the end counted, summed.
+    /// Counters, summed over the nodes that live at the end.
     pub(crate) counts: BTreeMap<NodeCounter, u64>,
 }
 
-/// Runs a plan, with a bug or none. `lines`: how many of the last lines of the trace are kept.
+/// Runs a plan, with a planted bug or without, and keeps this number of last lines of the trace.
 pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
     gm_node::plant(bug);
     let plan = Rc::new(plan);
@@ -100,7 +101,7 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
     RunOutcome { run, lines, converged_after, idle_bytes_per_second: idle, counts }
 }
 
-/// Bytes that all sent so far, headers included; a multicast counts once.
+/// Bytes sent by all nodes so far, headers included; a multicast counts once.
 pub(crate) fn bytes_sent(world: &NodeWorld) -> u64 {
     TrafficKind::ALL
         .iter()
@@ -109,8 +110,8 @@ pub(crate) fn bytes_sent(world: &NodeWorld) -> u64 {
         .sum()
 }
 
-/// Everything happens until then; owners do what they do on their own, and what really happened is
-/// counted.
+/// Processes all events until `end`, gives the scheduled commands of owners, and counts the faults
+/// that had an effect.
 pub(crate) fn run_until(world: &mut NodeWorld, history: &SharedHistory, end: Time) {
     loop {
         let stopped = world.run_while(end, |_| history.borrow().owner_commands.is_empty());

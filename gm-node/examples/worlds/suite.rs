@@ -1,5 +1,5 @@
-//! Many runs: seeds of a scenario, every scenario, every planted bug, and the page that a campaign
-//! leaves. Knows no flags.
+//! Suites of runs: seeds of a scenario, every scenario, every planted bug; and the page that a
+//! campaign writes.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -13,16 +13,16 @@ use crate::plan::{RANDOM, names, plan};
 use crate::planted_bugs::{self, PLANTED_BUGS};
 use crate::run::run;
 
-/// A kind of fault must happen in so many of 100 seeds, where there are enough of them to tell.
+/// Minimum percentage of runs in which each fault class must occur, if there are enough runs.
 const MIN_PERCENT: u64 = 15;
-/// As many seeds are enough.
+/// Number of runs from which the minimum percentage is checked.
 const MIN_SEEDS: u64 = 200;
 /// Seeds that every change runs.
 pub(crate) const CI_SEEDS: Range<u64> = 0..300;
-/// Seeds of each scenario with a name that every change runs.
+/// Seeds of each named scenario that every change runs.
 pub(crate) const CI_SCENARIO_SEEDS: Range<u64> = 0..3;
 
-/// Seeds of a scenario.
+/// Runs the seeds of a scenario.
 pub(crate) fn run_seeds(scenario: &str, seeds: Range<u64>) -> CampaignReport {
     let drawn = scenario == RANDOM;
     let enough = seeds.end.saturating_sub(seeds.start) >= MIN_SEEDS;
@@ -36,32 +36,32 @@ pub(crate) fn run_seeds(scenario: &str, seeds: Range<u64>) -> CampaignReport {
     };
     campaign.run(|seed| match plan(scenario, seed) {
         Some(plan) => run(plan, None, 0).run,
-        None => unreachable!("the scenario was asked for by name"),
+        None => unreachable!("the caller checked the name"),
     })
 }
 
-/// Some seeds of each scenario that has a name.
-pub(crate) fn run_scenarios(each: &Range<u64>, say: &mut dyn FnMut(&str)) -> SuiteResult {
+/// Runs these seeds of each named scenario.
+pub(crate) fn run_scenarios(each: &Range<u64>, print: &mut dyn FnMut(&str)) -> SuiteResult {
     names().fold(SuiteResult::default(), |sum, name| {
         let start = Instant::now();
         let report = run_seeds(name, each.clone());
         let counted = result_of(&report);
         let runs = report.runs.len();
         if counted.failed > 0 {
-            say(&report.to_string());
+            print(&report.to_string());
         }
         let took = start.elapsed().as_secs_f64();
-        say(&format!("{name:<18} {runs:>6} runs, {} failed, {took:.1} s", counted.failed));
+        print(&format!("{name:<18} {runs:>6} runs, {} failed, {took:.1} s", counted.failed));
         sum.and(counted)
     })
 }
 
-/// Every planted bug, in the seed that found it.
-pub(crate) fn replay_bugs(say: &mut dyn FnMut(&str)) -> SuiteResult {
+/// Replays every planted bug in the seed that found it.
+pub(crate) fn replay_bugs(print: &mut dyn FnMut(&str)) -> SuiteResult {
     PLANTED_BUGS.iter().fold(SuiteResult::default(), |sum, found| {
         let result = found.replay();
         let verdict = result.as_ref().err().map_or("found", String::as_str);
-        say(&format!("{:<28} {:<18} {:>4} {verdict}", found.bug.name(), found.scenario, found.seed));
+        print(&format!("{:<28} {:<18} {:>4} {verdict}", found.bug.name(), found.scenario, found.seed));
         match result {
             Ok(()) => sum.and(SuiteResult { passed: 1, failed: 0, exit_code: 0 }),
             Err(_) => sum.and(SuiteResult { passed: 0, failed: 1, exit_code: BUG_NOT_FOUND }),
@@ -69,17 +69,17 @@ pub(crate) fn replay_bugs(say: &mut dyn FnMut(&str)) -> SuiteResult {
     })
 }
 
-/// Looks for a bug anew, in its scenario or another, and says the row for the table.
-pub(crate) fn search_bug(bug: Bug, scenario: Option<&str>, say: &mut dyn FnMut(&str)) -> SuiteResult {
+/// Searches a planted bug in its scenario or another one, and prints its row for the table.
+pub(crate) fn search_bug(bug: Bug, scenario: Option<&str>, print: &mut dyn FnMut(&str)) -> SuiteResult {
     let scenario = scenario.or(planted_bugs::row(bug).map(|row| row.scenario)).unwrap_or(RANDOM);
     match planted_bugs::search(bug, scenario) {
         Some((seed, checker)) => {
-            say(&format!("planted(Bug::{bug:?}, \"{scenario}\", {seed}, \"{checker}\"),"));
+            print(&format!("planted(Bug::{bug:?}, \"{scenario}\", {seed}, \"{checker}\"),"));
             SuiteResult { passed: 1, failed: 0, exit_code: 0 }
         }
         None => {
-            say(&format!(
-                "{} is not found in {} seeds of {scenario}",
+            print(&format!(
+                "{} was not found in {} seeds of {scenario}",
                 bug.name(),
                 planted_bugs::SEARCH_SEEDS
             ));
@@ -88,7 +88,7 @@ pub(crate) fn search_bug(bug: Bug, scenario: Option<&str>, say: &mut dyn FnMut(&
     }
 }
 
-/// The page that a campaign leaves.
+/// The page that a campaign writes.
 pub(crate) fn page(commit: &str, report: &CampaignReport, named: &str, bugs: &str) -> String {
     let Range { start, end } = report.campaign.seeds;
     let mut page = String::from("# The campaign of whole nodes\n\n");
@@ -99,12 +99,12 @@ pub(crate) fn page(commit: &str, report: &CampaignReport, named: &str, bugs: &st
     let failures = report.failures().count();
     let _ = writeln!(
         page,
-        "Seeds {start}..{end} of the drawn scenario, **failures: {failures}**.\n\n```\n{report}```\n"
+        "Seeds {start}..{end} of the random scenario, **failures: {failures}**.\n\n```\n{report}```\n"
     );
-    let _ = writeln!(page, "Every scenario that has a name:\n\n```\n{named}```\n");
+    let _ = writeln!(page, "All named scenarios:\n\n```\n{named}```\n");
     let _ = writeln!(
         page,
-        "Every planted bug, in the first seed of its scenario that finds it:\n\n```\n{bugs}```"
+        "All planted bugs, each with the first seed of its scenario that finds it:\n\n```\n{bugs}```"
     );
     page
 }

@@ -1,13 +1,12 @@
-//! What an owner may rely on: its acknowledged writes, one after the other, on what its disk held
-//! at the start. A slow, obvious twin of what the machine does with changes; shares no code with
-//! it.
+//! Reference model of an owner: its acknowledged writes, replayed one after the other on the
+//! content of its disk at the start. Simple and slow, it shares no code with the machine.
 
 use std::collections::BTreeMap;
 
 use gm_data::{Change, Item, KeyRange, Op, Record, Version};
 use gm_node::WriteKind;
 
-/// What is said of ranges: the operation, the port, the priority.
+/// The items of an owner: operation, port and priority of each range.
 pub(crate) type Items = BTreeMap<KeyRange, (Op, u16, u16)>;
 
 /// The live items of a record.
@@ -15,7 +14,7 @@ pub(crate) fn items_of(record: &Record) -> Items {
     record.items().filter(|item| item.op().is_live()).map(|item| entry_of(&item)).collect()
 }
 
-/// What an item says.
+/// Range and content of an item.
 pub(crate) fn entry_of(item: &Item) -> (KeyRange, (Op, u16, u16)) {
     (item.range(), (item.op(), item.port(), item.priority()))
 }
@@ -23,30 +22,30 @@ pub(crate) fn entry_of(item: &Item) -> (KeyRange, (Op, u16, u16)) {
 /// An owner in a group.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriterModel {
-    /// What it had when it was started last.
+    /// Items at the last start.
     base: Items,
     base_version: Option<Version>,
-    /// What was acknowledged since, by the version that it was written as.
+    /// Writes acknowledged since, by the version that they made.
     log: BTreeMap<Version, WriteKind>,
 }
 
 impl WriterModel {
-    /// It begins with what its disk holds.
+    /// Restarts with the content of the disk.
     pub(crate) fn restart_from(&mut self, base: Items, version: Option<Version>) {
         *self = WriterModel { base, base_version: version, log: BTreeMap::new() };
     }
 
-    /// Something was acknowledged.
+    /// Records an acknowledged write.
     pub(crate) fn acknowledge(&mut self, version: Version, what: WriteKind) {
         self.log.insert(version, what);
     }
 
-    /// The highest version that was acknowledged.
+    /// The highest acknowledged version.
     pub(crate) fn version(&self) -> Option<Version> {
         self.log.last_key_value().map(|(version, _)| *version).max(self.base_version)
     }
 
-    /// What it serves.
+    /// The current items.
     pub(crate) fn items(&self) -> Items {
         let mut items = self.base.clone();
         self.log.values().for_each(|what| replay(&mut items, what));
@@ -54,7 +53,7 @@ impl WriterModel {
     }
 }
 
-/// One write.
+/// Applies one write.
 fn replay(items: &mut Items, what: &WriteKind) {
     let interest = (Op::Get, 0, 1);
     match what {
@@ -86,7 +85,7 @@ fn replay(items: &mut Items, what: &WriteKind) {
                             item.2 = priority;
                         }
                     }
-                    // Owners of these worlds write nothing else.
+                    // Owners of these worlds make no other changes.
                     Change::Raise { .. } | Change::Lower { .. } | Change::Put(_) => {}
                 }
             }

@@ -1,5 +1,5 @@
-//! When all is well again, all who hold a group hold the same of it: what owners had acknowledged,
-//! and nothing of who was forgotten or moved away. Knows nothing of how it came there.
+//! Checks convergence: after the faults all hosts of a group hold the same state, with all
+//! acknowledged writes, and without members that were forgotten or moved away.
 
 use gm_data::{GroupState, Record};
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
@@ -8,23 +8,23 @@ use crate::environment::{NodeWorld, SimNode};
 use crate::history::{NodeHistory, SharedHistory};
 use crate::writer_model::items_of;
 
-/// Looks in the end.
+/// Checks the state of the world at the end.
 #[derive(Debug)]
 pub(crate) struct ConvergenceChecker {
     history: SharedHistory,
 }
 
 impl ConvergenceChecker {
-    /// Of that book.
+    /// A checker with this history.
     pub(crate) fn new(history: &SharedHistory) -> ConvergenceChecker {
         ConvergenceChecker { history: SharedHistory::clone(history) }
     }
 }
 
-/// What is not as it should be, and the checker that says so.
+/// Name of the property that does not hold, and a description.
 pub(crate) type Difference = (&'static str, String);
 
-/// What is not as it should be by now, if something is not.
+/// The first difference from the required final state, if there is one.
 pub(crate) fn difference(world: &NodeWorld, history: &NodeHistory) -> Option<Difference> {
     if history.plan.claims.may_differ {
         return None;
@@ -41,13 +41,16 @@ fn difference_in_group(world: &NodeWorld, history: &NodeHistory, group: usize) -
         let Some(machine) = world.machine(node) else { continue };
         let own = machine.own_record(name);
         let owned = own.map(items_of).unwrap_or_default();
-        let should = history
+        let expected = history
             .writers
             .get(&(node, group))
             .map(crate::writer_model::WriterModel::items)
             .unwrap_or_default();
-        if owned != should {
-            return Some(("writers", format!("{node} says {owned:?} in {name:?}, and should {should:?}")));
+        if owned != expected {
+            return Some((
+                "writers",
+                format!("{node} has the items {owned:?} in {name:?} instead of {expected:?}"),
+            ));
         }
         let state = machine.view(name).map(|view| -> &GroupState { view });
         let status = machine.status(world.now(), name);
@@ -56,7 +59,7 @@ fn difference_in_group(world: &NodeWorld, history: &NodeHistory, group: usize) -
             (None, _)
                 if own.is_some_and(Record::is_member) || machine.hosted_groups().any(|held| held == name) =>
             {
-                return Some(("fingerprints", format!("{node} holds {name:?}, and no state of it")));
+                return Some(("fingerprints", format!("{node} hosts {name:?}, but has no state of it")));
             }
             _ => {}
         }
@@ -67,7 +70,7 @@ fn difference_in_group(world: &NodeWorld, history: &NodeHistory, group: usize) -
             let what = describe_difference(state, other);
             return Some((
                 "fingerprints",
-                format!("{first} and {node} hold other things of {name:?}: {what}"),
+                format!("{first} and {node} hold different states of {name:?}: {what}"),
             ));
         }
     }
@@ -78,7 +81,7 @@ fn difference_in_group(world: &NodeWorld, history: &NodeHistory, group: usize) -
             if held.is_some_and(Record::is_member) {
                 return Some((
                     "fingerprints",
-                    format!("{node} says nothing in {name:?}, others hold {held:?}"),
+                    format!("{node} has no record in {name:?}, but others hold {held:?}"),
                 ));
             }
             continue;
@@ -86,13 +89,17 @@ fn difference_in_group(world: &NodeWorld, history: &NodeHistory, group: usize) -
         let same = held.is_some_and(|held| held.version_digest() == own.version_digest());
         if !(same || !own.is_member() && held.is_none_or(|held| !held.is_member())) {
             let (held, own) = (held.map(Record::version_digest), own.version_digest());
-            return Some(("fingerprints", format!("{node} says {own:?} in {name:?}, others hold {held:?}")));
+            return Some((
+                "fingerprints",
+                format!("{node} has {own:?} in {name:?}, but others hold {held:?}"),
+            ));
         }
     }
     lingering_member(world, history, group, state)
 }
 
-/// Who was forgotten when dead, and stayed so, is gone; and so is who lives elsewhere.
+/// A member that should have disappeared: forgotten while dead and not restarted, or moved to
+/// another address.
 fn lingering_member(
     world: &NodeWorld,
     history: &NodeHistory,
@@ -100,30 +107,38 @@ fn lingering_member(
     state: &GroupState,
 ) -> Option<Difference> {
     for forgotten in history.forgotten.iter().filter(|forgotten| forgotten.group == group) {
-        let place = forgotten.member.0 as usize;
-        let stayed = forgotten.dead_after == Some(history.starts[place]);
-        let held = state.record(history.identity[place]);
+        let location = forgotten.member.0 as usize;
+        let stayed = forgotten.dead_after == Some(history.starts[location]);
+        let held = state.record(history.identity[location]);
         if stayed
             && let Some(held) = held.filter(|held| held.is_member())
             && held.version().incarnation <= forgotten.version.incarnation
         {
-            return Some(("forgotten", format!("{} is back: {held:?}", forgotten.member)));
+            return Some((
+                "forgotten",
+                format!("{} was forgotten, but is a member: {held:?}", forgotten.member),
+            ));
         }
     }
-    // Who posed as it has said something since, and nobody takes that back.
-    for (former, place) in history.moved.iter().filter(|(former, _)| !history.impersonated.contains(former)) {
+    // A process that impersonated the member may have written since; no node removes that.
+    for (former, location) in
+        history.moved.iter().filter(|(former, _)| !history.impersonated.contains(former))
+    {
         let lives = world.find(*former).is_some_and(|node| world.machine(node).is_some());
-        if !lives && world.machine(*place).is_some() && state.is_member(*former) {
-            return Some(("moved", format!("{former} is {place} now, and still a member")));
+        if !lives && world.machine(*location).is_some() && state.is_member(*former) {
+            return Some(("moved", format!("{former} moved to {location}, but is still a member")));
         }
     }
     None
 }
 
-/// Whoever lives has answered what it was asked.
+/// A request to a live node that was not answered.
 fn unanswered_request(world: &NodeWorld, history: &NodeHistory) -> Option<Difference> {
-    let open = history.requests.iter().find(|(_, ask)| !ask.answered && world.machine(ask.node).is_some())?;
-    Some(("answered", format!("{} was not answered: {:?} {:?}", open.1.node, open.1.kind, open.1.wait)))
+    let open = history
+        .requests
+        .iter()
+        .find(|(_, request)| !request.answered && world.machine(request.node).is_some())?;
+    Some(("answered", format!("{} did not answer: {:?} {:?}", open.1.node, open.1.kind, open.1.wait)))
 }
 
 fn describe_difference(one: &GroupState, other: &GroupState) -> String {
@@ -146,7 +161,7 @@ fn describe_difference(one: &GroupState, other: &GroupState) -> String {
 
 impl Checker<SimNode> for ConvergenceChecker {
     fn name(&self) -> &'static str {
-        "equal"
+        "convergence"
     }
 
     fn observe(&mut self, _: ObservationContext, _: &Observation<'_, SimNode>) -> Result<(), Violation> {

@@ -1,5 +1,5 @@
-//! What was acknowledged is on the owner's disk when it starts again, unless the disk lost it.
-//! Knows nothing of what others hold.
+//! Checks durability: acknowledged writes are on the owner's disk when it restarts, unless the disk
+//! lost them.
 
 use gm_data::GroupState;
 use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
@@ -8,21 +8,21 @@ use crate::environment::SimNode;
 use crate::history::{ForgottenMember, NodeHistory, SharedHistory};
 use crate::writer_model::items_of;
 
-/// Looks at disks when processes start.
+/// Checks the disk whenever a process starts.
 #[derive(Debug)]
 pub(crate) struct DurabilityChecker {
     history: SharedHistory,
 }
 
 impl DurabilityChecker {
-    /// Of that book.
+    /// A checker with this history.
     pub(crate) fn new(history: &SharedHistory) -> DurabilityChecker {
         DurabilityChecker { history: SharedHistory::clone(history) }
     }
 }
 
-/// What is wrong with what a disk holds, if something is; what it holds is what the owner goes on
-/// with.
+/// Compares the disk with the acknowledged writes. The model of the owner continues with the disk's
+/// content.
 fn check_start(history: &mut NodeHistory, node: NodeIndex) -> Result<(), String> {
     let stored = history.disk(node).map(gm_node::store::memory::SimulatedDisk::stored).unwrap_or_default();
     let me = history.identity[node.0 as usize];
@@ -39,12 +39,12 @@ fn check_start(history: &mut NodeHistory, node: NodeIndex) -> Result<(), String>
         if !unreliable_disks {
             if owner.version() > version {
                 return Err(format!(
-                    "{node} starts with {version:?}, and had {:?} acknowledged",
+                    "{node} starts with {version:?}, but {:?} was acknowledged",
                     owner.version()
                 ));
             }
             if !unanswered && owner.items() != items {
-                return Err(format!("{node} starts with {items:?}, not with {:?}", owner.items()));
+                return Err(format!("{node} starts with {items:?} instead of {:?}", owner.items()));
             }
             if !unanswered {
                 check_forgotten(history, node, group, state)?;
@@ -60,7 +60,7 @@ fn check_start(history: &mut NodeHistory, node: NodeIndex) -> Result<(), String>
     Ok(())
 }
 
-/// What was forgotten in the life before is forgotten.
+/// Checks that members forgotten in the previous life are still forgotten.
 fn check_forgotten(
     history: &NodeHistory,
     node: NodeIndex,
@@ -74,7 +74,7 @@ fn check_forgotten(
         let record = state.and_then(|state| state.record(history.identity[member.0 as usize]));
         let held = record.map(gm_data::Record::version);
         if held < Some(*version) {
-            return Err(format!("{node} starts with {held:?} of {member}, which it forgot as {version:?}"));
+            return Err(format!("{node} starts with {held:?} of {member}, which it forgot at {version:?}"));
         }
     }
     Ok(())
@@ -87,12 +87,12 @@ impl Checker<SimNode> for DurabilityChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimNode>,
     ) -> Result<(), Violation> {
         if let Observation::Started { .. } = seen {
-            check_start(&mut self.history.borrow_mut(), place.node)
-                .map_err(|what| Violation::safety("durability", place.at, what))?;
+            check_start(&mut self.history.borrow_mut(), context.node)
+                .map_err(|what| Violation::safety("durability", context.at, what))?;
         }
         Ok(())
     }

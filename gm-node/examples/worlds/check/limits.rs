@@ -1,10 +1,10 @@
-//! No part of a node grows beyond its bound. Knows only the numbers.
+//! Checks that every table of a node stays within its limit.
 
 use gm_sim::{Checker, Observation, ObservationContext, Violation};
 
 use crate::environment::SimNode;
 
-/// Looks at a node after every input.
+/// Reads the usage of a node after every input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeLimitsChecker;
 
@@ -17,11 +17,11 @@ impl Checker<SimNode> for NodeLimitsChecker {
         Ok(())
     }
 
-    fn after_input(&mut self, place: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
-        match machine.usage().into_iter().find(|(_, many, most)| many > most) {
-            Some((what, many, most)) => {
-                let what = format!("{} has {many} {what}, more than {most}", place.node);
-                Err(Violation::safety("limits", place.at, what))
+    fn after_input(&mut self, context: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
+        match machine.usage().into_iter().find(|(_, usage, limit)| usage > limit) {
+            Some((what, usage, limit)) => {
+                let what = format!("{} has {usage} {what}, limit {limit}", context.node);
+                Err(Violation::safety("limits", context.at, what))
             }
             None => Ok(()),
         }

@@ -1,5 +1,5 @@
-//! What is held of a member is something that its owner had, or that it is forgotten; it never goes
-//! back, and never vanishes. Keeps who held what. Knows nothing of how it came there.
+//! Checks validity: every record that a node holds is one that its owner had, or is forgotten; it
+//! never gets older, and never vanishes. Also keeps which node held which version.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,22 +12,22 @@ use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 use crate::environment::SimNode;
 use crate::history::{RequestKind, SharedHistory};
 
-/// Looks at every state of every node.
+/// Checks every state of every node.
 #[derive(Debug)]
 pub(crate) struct ValidityChecker {
     history: SharedHistory,
-    /// What each node held when it was looked at last.
+    /// State of each node at the last check.
     states: BTreeMap<(NodeIndex, usize), GroupState>,
-    /// All that owners ever had: a version and its digests.
+    /// Records that owners ever had, as versions with digests.
     written: BTreeSet<(usize, NetId, Version, u64)>,
-    /// What each owner had when it was looked at last.
+    /// Own record of each owner at the last check.
     own_stamps: BTreeMap<(NodeIndex, usize), VersionDigest>,
-    /// The highest that each node ever held of a member.
+    /// Highest version of a member that each node ever held.
     highest_held: BTreeMap<(usize, NetId), BTreeMap<NodeIndex, Version>>,
 }
 
 impl ValidityChecker {
-    /// Of that book.
+    /// A shared checker with this history.
     pub(crate) fn shared(history: &SharedHistory) -> Rc<RefCell<ValidityChecker>> {
         Rc::new(RefCell::new(ValidityChecker {
             history: SharedHistory::clone(history),
@@ -44,7 +44,7 @@ impl ValidityChecker {
         }))
     }
 
-    /// Who ever held that version of a member, or a higher one.
+    /// Nodes that ever held this version of a member, or a higher one.
     pub(crate) fn holders(&self, group: usize, member: NetId, version: Version) -> Vec<NodeIndex> {
         let held = self.highest_held.get(&(group, member)).into_iter().flatten();
         held.filter(|(_, held)| **held >= version).map(|(node, _)| *node).collect()
@@ -52,11 +52,11 @@ impl ValidityChecker {
 
     fn check_group(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         group: usize,
         machine: &SimNode,
     ) -> Result<(), String> {
-        let node = place.node;
+        let node = context.node;
         let name = self.history.borrow().plan.groups[group].clone();
         let me = machine.me();
         if let Some(stamp) = machine.own_record(&name).map(Record::version_digest)
@@ -79,7 +79,7 @@ impl ValidityChecker {
             if result.is_ok() {
                 result = match (old, new) {
                     (old, Some(record)) => self.check_record(node, group, old, record),
-                    (Some(lost), None) => Err(format!("{node} holds {} no longer", lost.member())),
+                    (Some(lost), None) => Err(format!("{node} lost the record of {}", lost.member())),
                     (None, None) => Ok(()),
                 };
             }
@@ -97,27 +97,33 @@ impl ValidityChecker {
     ) -> Result<(), String> {
         let (member, version) = (record.member(), record.version());
         if let Some(old) = old.filter(|old| old.version() > version) {
-            return Err(format!("{node} had {member} as {:?}, and has {version:?}", old.version()));
+            return Err(format!("{node} had {member} at {:?}, and now at {version:?}", old.version()));
         }
         let history = self.history.borrow();
         let held = self.highest_held.entry((group, member)).or_default().entry(node).or_insert(version);
         *held = version.max(*held);
         if version.forgotten {
-            let forgets = |asked: &RequestKind| matches!(asked, RequestKind::Forget(of) if history.identity[of.0 as usize] == member);
-            if !history.requests.values().any(|ask| ask.group == group && forgets(&ask.kind)) {
-                return Err(format!("{node} holds {member} as forgotten, and nobody forgot it"));
+            let forgets = |kind: &RequestKind| matches!(kind, RequestKind::Forget(of) if history.identity[of.0 as usize] == member);
+            if !history.requests.values().any(|request| request.group == group && forgets(&request.kind)) {
+                return Err(format!("{node} holds {member} as forgotten, but no node forgot it"));
             }
             return Ok(());
         }
         let key = (group, member, version, record.digest());
-        // Who has no disk may write twice at one time; in between nobody looks.
-        let hasty = history.plan.diskless.iter().any(|place| history.identity[place.0 as usize] == member);
-        if history.former_ids.contains(&(node, member)) || history.moved.get(&member) == Some(&node) || hasty
+        // A node without a disk may write twice in one input, and the checker does not see the
+        // record between.
+        let diskless =
+            history.plan.diskless.iter().any(|location| history.identity[location.0 as usize] == member);
+        if history.former_ids.contains(&(node, member))
+            || history.moved.get(&member) == Some(&node)
+            || diskless
         {
             self.written.insert(key);
         }
         if !self.written.contains(&key) {
-            return Err(format!("{node} holds {member} as {version:?}, which it never was: {record:?}"));
+            return Err(format!(
+                "{node} holds {member} at {version:?}, a record that it never had: {record:?}"
+            ));
         }
         Ok(())
     }
@@ -130,21 +136,21 @@ impl Checker<SimNode> for ValidityChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimNode>,
     ) -> Result<(), Violation> {
         if let Observation::Ended = seen {
-            self.states.retain(|(node, _), _| *node != place.node);
-            self.own_stamps.retain(|(node, _), _| *node != place.node);
+            self.states.retain(|(node, _), _| *node != context.node);
+            self.own_stamps.retain(|(node, _), _| *node != context.node);
         }
         Ok(())
     }
 
-    fn after_input(&mut self, place: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
+    fn after_input(&mut self, context: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
         let groups = self.history.borrow().plan.groups.len();
         for group in 0..groups {
-            self.check_group(place, group, machine)
-                .map_err(|what| Violation::safety("validity", place.at, what))?;
+            self.check_group(context, group, machine)
+                .map_err(|what| Violation::safety("validity", context.at, what))?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! What a watcher was told adds up: nothing is there twice, nothing goes that was not there, and in
-//! the end it is what the node holds. Knows nothing of how differences are found.
+//! Checks watchers: applied one after the other, the differences are consistent, and lead to the
+//! state of the node in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 use crate::environment::{NodeWorld, SimNode};
 use crate::history::SharedHistory;
 
-/// What a watcher knows.
+/// State of a group as a watcher knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct WatcherState {
     members: BTreeSet<NetId>,
@@ -33,28 +33,32 @@ impl WatcherState {
     }
 
     fn apply(&mut self, event: GroupEvent) -> Result<(), String> {
-        let good = match event {
+        let consistent = match event {
             GroupEvent::Joined(member) => self.members.insert(member),
             GroupEvent::Left(member) => self.members.remove(&member),
             GroupEvent::RangeAdded(item) => self.items.insert(item),
             GroupEvent::RangeRemoved(item) => self.items.remove(&item),
             GroupEvent::RangeChanged { from, to } => self.items.remove(&from) && self.items.insert(to),
         };
-        if good { Ok(()) } else { Err(format!("was told {event:?}, which does not follow")) }
+        if consistent {
+            Ok(())
+        } else {
+            Err(format!("reported {event:?}, which contradicts the watcher's state"))
+        }
     }
 }
 
-/// Keeps what each watcher knows.
+/// Applies the differences of each watcher.
 #[derive(Debug)]
 pub(crate) struct WatcherChecker {
     history: SharedHistory,
     states: BTreeMap<(NodeIndex, u64), WatcherState>,
-    /// Was told that something changed, and takes it in.
+    /// Watchers that were notified, and have not read the difference.
     to_take: Vec<(NodeIndex, u64)>,
 }
 
 impl WatcherChecker {
-    /// Of that book.
+    /// A checker with this history.
     pub(crate) fn new(history: &SharedHistory) -> WatcherChecker {
         WatcherChecker {
             history: SharedHistory::clone(history),
@@ -77,38 +81,37 @@ impl Checker<SimNode> for WatcherChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimNode>,
     ) -> Result<(), Violation> {
         match seen {
-            Observation::Ended => self.states.retain(|(node, _), _| *node != place.node),
+            Observation::Ended => self.states.retain(|(node, _), _| *node != context.node),
             Observation::Input(gm_broadcast::Input::Command(gm_node::NodeCommand::Watch { tag, .. })) => {
-                self.states.insert((place.node, *tag), WatcherState::default());
+                self.states.insert((context.node, *tag), WatcherState::default());
             }
             Observation::Event(gm_node::NodeEvent::WatchRefused { tag, .. }) => {
-                self.states.remove(&(place.node, *tag));
+                self.states.remove(&(context.node, *tag));
             }
             Observation::Event(gm_node::NodeEvent::Changed { tag, .. }) => {
-                self.to_take.push((place.node, *tag))
+                self.to_take.push((context.node, *tag))
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// A watcher takes in what there is when it was told, and says so after a while, as its pace
-    /// is.
-    fn after_input(&mut self, place: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
+    /// Reads the difference of each notified watcher; the watcher acknowledges it after a delay.
+    fn after_input(&mut self, context: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
         for (node, tag) in std::mem::take(&mut self.to_take) {
             let Some(difference) = machine.difference(tag) else { continue };
-            // Some in parts.
+            // Every second watcher reads in parts.
             let part = difference.part(if tag.is_multiple_of(2) { 3 } else { usize::MAX });
             let known = self.states.entry((node, tag)).or_default();
             match &part.events {
                 Some(events) => {
                     for event in events {
                         known.apply(*event).map_err(|what| {
-                            Violation::safety("watchers", place.at, format!("{node} {what}"))
+                            Violation::safety("watchers", context.at, format!("{node} {what}"))
                         })?;
                     }
                 }
@@ -118,7 +121,7 @@ impl Checker<SimNode> for WatcherChecker {
                     self.states.insert((node, tag), WatcherState::of(state.as_deref()));
                 }
             }
-            self.history.borrow_mut().watcher_took(place.at, node, tag, part);
+            self.history.borrow_mut().watcher_took(context.at, node, tag, part);
         }
         Ok(())
     }
@@ -127,9 +130,9 @@ impl Checker<SimNode> for WatcherChecker {
         for ((node, tag), known) in &self.states {
             let (Some(machine), Some(group)) = (world.machine(*node), self.group_of(*tag)) else { continue };
             let state = machine.view(&group).map(|view| -> &GroupState { view });
-            let is = WatcherState::of(state);
-            if *known != is {
-                let what = format!("{node} told watcher {tag} {known:?}, and holds {is:?}");
+            let actual = WatcherState::of(state);
+            if *known != actual {
+                let what = format!("watcher {tag} of {node} has {known:?}, but the node holds {actual:?}");
                 return Err(Violation::liveness("watchers", world.now(), what));
             }
         }

@@ -1,4 +1,4 @@
-//! What a node says of itself is on its disk first. Knows nothing of what others hold.
+//! Checks the write-ahead rule: the own record of a node is on its disk before it becomes visible.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use gm_sim::{Checker, NodeIndex, Observation, ObservationContext, Violation};
 use crate::environment::SimNode;
 use crate::history::SharedHistory;
 
-/// Looks at a disk whenever the node on it shows a new version of its record.
+/// Checks the disk whenever a node shows a new version of its own record.
 #[derive(Debug)]
 pub(crate) struct WriteAheadChecker {
     history: SharedHistory,
@@ -16,7 +16,7 @@ pub(crate) struct WriteAheadChecker {
 }
 
 impl WriteAheadChecker {
-    /// Of that book.
+    /// A checker with this history.
     pub(crate) fn new(history: &SharedHistory) -> WriteAheadChecker {
         WriteAheadChecker { history: SharedHistory::clone(history), shown: BTreeMap::new() }
     }
@@ -29,22 +29,22 @@ impl Checker<SimNode> for WriteAheadChecker {
 
     fn observe(
         &mut self,
-        place: ObservationContext,
+        context: ObservationContext,
         seen: &Observation<'_, SimNode>,
     ) -> Result<(), Violation> {
         if let Observation::Ended = seen {
-            self.shown.retain(|(node, _), _| *node != place.node);
+            self.shown.retain(|(node, _), _| *node != context.node);
         }
         Ok(())
     }
 
-    fn after_input(&mut self, place: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
+    fn after_input(&mut self, context: ObservationContext, machine: &SimNode) -> Result<(), Violation> {
         let history = self.history.borrow();
-        let Some(disk) = history.disk(place.node) else { return Ok(()) };
+        let Some(disk) = history.disk(context.node) else { return Ok(()) };
         for (group, name) in history.plan.groups.iter().enumerate() {
             let Some(own) = machine.own_record(name) else { continue };
             let version = own.version();
-            if self.shown.insert((place.node, group), version) == Some(version) {
+            if self.shown.insert((context.node, group), version) == Some(version) {
                 continue;
             }
             let stored = disk.stored();
@@ -54,9 +54,11 @@ impl Checker<SimNode> for WriteAheadChecker {
             let promised = disk.promised(name, machine.me());
             if on_disk != Some(own.version_digest()) || promised < Some(version) {
                 let shown = own.version_digest();
-                let what =
-                    format!("{} shows {shown:?}, its disk has {on_disk:?}, safe {promised:?}", place.node);
-                return Err(Violation::safety("write-ahead", place.at, what));
+                let what = format!(
+                    "{} shows {shown:?}, but its disk has {on_disk:?}, of which {promised:?} is synced",
+                    context.node
+                );
+                return Err(Violation::safety("write-ahead", context.at, what));
             }
         }
         Ok(())

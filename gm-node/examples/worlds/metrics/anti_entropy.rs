@@ -1,5 +1,5 @@
-//! Two nodes that hold a hundred thousand members and differ in some: what it takes until they hold
-//! the same. Figure 7.
+//! Goal 7 of docs/goals.md: anti-entropy between two nodes that hold a hundred thousand members and
+//! differ in some.
 
 use std::time::Duration;
 
@@ -9,35 +9,36 @@ use super::millis;
 use super::table::{Rows, Table, row};
 use super::world::{WorldConfig, group, have_converged, record, run_until, traffic, traffic_since};
 
-/// Members that both hold.
+/// Number of members that both nodes hold.
 const MEMBERS: u32 = 100_000;
 
 pub(super) fn table() -> Table {
     Table {
         title: "Anti-entropy, 100,000 members, d of them differ",
-        text: "Two nodes on a LAN, without multicast, begin with states of which d records are newer at one of the two, until both hold the same and know it. All that \
-            arrives counts, the acquaintance of the two included (d = 0). Figure 7: at most twice linear above d = 10.",
+        text: "Two nodes on a LAN, without multicast, start with states in which d records are newer at one of the two; measured until both hold \
+            the same state and know it. All arrivals count, including those by which the two nodes discover each other (d = 0). [Goal \
+            7](goals.md#g7): at most twice linear above d = 10.",
         columns: &[
             "d",
             "arrivals",
             "bytes arrived",
-            "bytes a difference",
-            "beside d = 10, a difference",
-            "ms from the first word",
+            "bytes per difference",
+            "per difference, relative to d = 10",
+            "ms from the first send",
         ],
         rows: vec![Box::new(rows)],
     }
 }
 
 fn rows() -> Rows {
-    let members = (0..2).map(|place| record(place, 1, false));
-    let all = members.chain((2..MEMBERS).map(|place| record(place, 1, true)));
+    let members = (0..2).map(|node| record(node, 1, false));
+    let all = members.chain((2..MEMBERS).map(|node| record(node, 1, true)));
     let base = GroupState::from_records(group(), all);
     let mut rows = Rows::new();
     let mut ten = 0;
     for difference in [0, 1, 10, 100, 1_000] {
-        // Spread over all, as their hashes are.
-        let newer = (0..difference).map(|place| record(2 + place * 97, 2, true));
+        // Spread over the whole Merkle tree, as hash positions are.
+        let newer = (0..difference).map(|node| record(2 + node * 97, 2, true));
         let mut other = base.clone();
         let _ = other.merge(&GroupState::from_records(group(), newer));
         let mut world = WorldConfig {
@@ -57,7 +58,7 @@ fn rows() -> Rows {
             };
             have_converged(world, MEMBERS as usize) && world.indices().all(agreed)
         };
-        // They ask those who are dead, too: what arrives is what the two say to each other.
+        // They also query dead members, so only arrivals between the two count.
         let first = run_until(&mut world, Duration::from_micros(100), Duration::from_secs(60), |world| {
             traffic(world)[2] > 0
         });

@@ -1,5 +1,5 @@
-//! One range is served by one node: what it takes until all know it, when all is well and when it
-//! is not. Figures 3 and 4, the parts of anti-entropy.
+//! Goals 3 and 4 of docs/goals.md: time and cost until all nodes know a change of one node, with
+//! and without faults.
 
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
     let cases = cases.iter().copied();
     Table {
         title: "One change",
-        text: "In a group of N members who know each other, one serves a range. Sends are those of all nodes from the write until half a second after all have it: what \
-            goes on in quiet, and the anti-entropy that a change wakes, included.",
-        columns: &["N", "of an island", "ms until all have it", "sends", "bytes sent", "bytes a node"],
+        text: "In a group of N members that know each other, one serves a range. Sends are those of all nodes from the write until half a second \
+            after all have it, including idle traffic and the anti-entropy that a change causes.",
+        columns: &["N", "island size", "ms until all have it", "sends", "bytes sent", "bytes per node"],
         rows: cases.map(|(nodes, island)| -> Job { Box::new(move || one(nodes, island)) }).collect(),
     }
 }
@@ -62,17 +62,17 @@ pub(super) fn fault_table(nodes: u32) -> Table {
     faults_table(rows.chain([dying]).collect())
 }
 
-/// What of it is other among many: relays that die, which have longer lists.
+/// The fault whose effect grows with the number of nodes: dying relays, which have larger subtrees.
 pub(super) fn large_fault_table(nodes: u32) -> Table {
     faults_table(vec![Box::new(move || dying(nodes))])
 }
 
 fn faults_table(rows: Vec<Job>) -> Table {
     Table {
-        title: "One change, when something is wrong",
-        text: "Nobody waits for receipts, so what a dead relay took is found by anti-entropy. Figures 3 and 4: within log2(N) + 3 periods of anti-entropy (1 s after a \
-            change) where relays die, within 3 where datagrams are lost.",
-        columns: &["what is wrong", "N", "of an island", "ms until all who live have it"],
+        title: "One change, with faults",
+        text: "The write requests no acks, so a subtree lost with a dead relay is repaired by anti-entropy. [Goal 3](goals.md#g3): within log2(N) \
+            + 3 periods of anti-entropy (1 s after a change) if relays die. [Goal 4](goals.md#g4): within 3 periods if datagrams are lost.",
+        columns: &["fault", "N", "island size", "ms until all live nodes have it"],
         rows,
     }
 }
@@ -83,7 +83,7 @@ fn lossy(nodes: u32, island: u32) -> Rows {
     let fault = Fault { class: FaultClass::Loss, scope: Scope::ALL, effect: loss };
     world.apply(gm_sim::Action::BeginFault(fault, gm_broadcast::Time::NEVER));
     let (took, _) = change_once(&mut world, nodes as usize);
-    vec![row(&[&"25 % of datagrams are lost", &nodes, &island, &took])]
+    vec![row(&[&"25 % of datagrams lost", &nodes, &island, &took])]
 }
 
 fn dead(nodes: u32, island: u32, percent: u32) -> Rows {
@@ -94,16 +94,16 @@ fn dead(nodes: u32, island: u32, percent: u32) -> Rows {
         if node.0.is_multiple_of(2) { world.crash(node) } else { world.kill_host(node) }
     }
     let (took, _) = change_once(&mut world, (nodes - dead) as usize);
-    let what = format!("{percent} % are dead, half of them refuse, half are silent");
+    let what = format!("{percent} % dead, half of them refuse dials, half are silent");
     vec![row(&[&what, &nodes, &island, &took])]
 }
 
-/// The first who are reached have the longest lists, and die with them.
+/// The first nodes reached have the largest subtrees, and die with them.
 fn dying(nodes: u32) -> Rows {
     let mut world = warmed_up_world(nodes, 1);
     let (start, origin) = (world.now(), NodeIndex(1));
     serve(&mut world, origin);
-    // Until it is written, all hold what it said before.
+    // Until the commit, all nodes hold the previous record.
     world.run_while(start + Duration::from_secs(1), |world| holder_count(world, origin) > 1);
     let first = |world: &NodeWorld| holders(world, origin).into_iter().find(|node| *node != origin);
     for _ in 0..nodes / 100 {
@@ -118,5 +118,5 @@ fn dying(nodes: u32) -> Rows {
     });
     let took = took.map(|_| format!("{:.1}", world.now().since(start).as_secs_f64() * 1_000.0));
     let took = took.unwrap_or_else(|| "never".to_owned());
-    vec![row(&[&"the first 1 % who are reached take their lists and die", &nodes, &1, &took])]
+    vec![row(&[&"the first 1 % reached die with their subtrees", &nodes, &1, &took])]
 }

@@ -1,21 +1,21 @@
-//! Nothing happens: what nodes send all the same. Figure 11.
+//! Goal 11 of docs/goals.md: traffic of an idle cluster.
 
 use std::time::Duration;
 
 use super::table::{Job, Rows, Table, row};
 use super::world::{WorldConfig, traffic, traffic_since};
 
-/// Until islands are known and the pace is slow.
+/// Time until islands are known and intervals have grown to their maximum.
 const WARM_UP: Duration = Duration::from_secs(200);
 const MEASURED: Duration = Duration::from_secs(600);
 
 pub(super) fn table(cases: &[(u32, u32)]) -> Table {
     let cases = cases.iter().copied();
     Table {
-        title: "In quiet",
-        text: "One group of which all are members and hold the same, default pace, for ten minutes after the first three. A multicast is sent once and received by all on the \
-            island. Figure 11: at most 100 B/s sent a node, flat in N.",
-        columns: &["N", "of an island", "sent, B/s a node", "sends/s a node", "received, B/s a node"],
+        title: "Idle",
+        text: "One converged group of which all nodes are members, with default intervals, for ten minutes after the first three. A multicast is \
+            sent once and received by all nodes of the island. [Goal 11](goals.md#g11): at most 100 B/s sent per node, independent of N.",
+        columns: &["N", "island size", "sent, B/s per node", "sends/s per node", "received, B/s per node"],
         rows: cases.map(|(nodes, island)| -> Job { Box::new(move || one(nodes, island)) }).collect(),
     }
 }

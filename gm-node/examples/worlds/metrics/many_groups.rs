@@ -1,5 +1,5 @@
-//! Many groups of three members each: what it takes until those who join a new one find each other,
-//! and what all groups together cost in quiet.
+//! Many groups of three members each: time until members that join a new group find each other, and
+//! the idle traffic of all groups.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,12 @@ use super::world::{record, run_until, traffic, traffic_since};
 use crate::environment::NodeWorld;
 use crate::plan::id;
 
-/// Nodes of these worlds. None multicasts.
+/// Number of nodes in these worlds, which do not multicast.
 const NODES: u32 = 60;
 const MEMBERS: usize = 3;
-/// A start is over after this.
+/// Time after which the start is over.
 const WARM_UP: Duration = Duration::from_secs(120);
-/// What goes on in quiet is counted for so long, which is longer than it takes until all
-/// registrations are refreshed.
+/// Duration of the measurement of idle traffic, longer than the refresh interval of registrations.
 const MEASURED: Duration = Duration::from_secs(1_200);
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -32,25 +31,26 @@ pub(super) fn table(cases: &[u32]) -> Table {
     let cases = cases.iter().copied();
     Table {
         title: "Many groups",
-        text: "60 nodes without multicast, each a member of so many groups, each group of three members. Two nodes, then three, join a new group at one time; then a node that \
-            knows one seed joins one of the groups; then a member of a group writes while another one is cut off for five seconds. Each time counts until all members \
-            hold the same, in the last case from the end of the cut. Bytes are those that all nodes send, in the first second of the three, with what goes on in quiet.",
+        text: "60 nodes without multicast, each a member of the given number of groups, with three members per group. Two nodes, then three, join \
+            a new group at once; then a node that knows one seed joins one of the groups; then a member of a group writes while another one is \
+            partitioned for five seconds. Times count until all members hold the same state, in the last case from the end of the partition. \
+            Bytes are those that all nodes send in the first second after the three join, including idle traffic.",
         columns: &[
             "groups",
-            "of a node",
+            "per node",
             "ms, two join",
             "ms, three join",
-            "bytes, that second",
-            "ms, a newcomer",
+            "bytes, first second",
+            "ms, newcomer",
             "ms, missed write",
-            "start: bytes sent a node",
-            "in quiet: sent, B/s a node",
+            "start: bytes sent per node",
+            "idle: sent, B/s per node",
         ],
         rows: cases.map(|each| -> Job { Box::new(move || one(each)) }).collect(),
     }
 }
 
-/// The members of each group: in each round every node is in one.
+/// The members of each group; every node is in as many groups.
 fn layout(each: u32) -> Vec<(GroupName, Vec<u32>)> {
     let mut rng = Rng::new([5; 32]);
     let mut groups = Vec::new();
@@ -70,7 +70,8 @@ fn name(text: &str) -> Option<GroupName> {
     text.parse().ok()
 }
 
-/// All know each other and hold their groups, but for the last, which knows one and holds nothing.
+/// A world in which all nodes know each other and host their groups, except the last one, which
+/// knows one node and hosts no group.
 #[allow(clippy::expect_used)]
 fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
     let locations: Vec<Location> =
@@ -84,21 +85,21 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
             GroupState::from_records(name.clone(), members.iter().map(|node| record(*node, 1, false)));
         members.iter().for_each(|node| of_each[*node as usize].push(state.clone()));
     }
-    let mut world = World::new(7, Network::default(), &locations, move |birth: &StartContext| {
-        let mut config = NodeConfig::new(birth.location.id);
+    let mut world = World::new(7, Network::default(), &locations, move |context: &StartContext| {
+        let mut config = NodeConfig::new(context.location.id);
         config.broadcast.multicast = false;
         config.broadcast.seeds = vec![id(0)];
-        if birth.node.0 < NODES {
+        if context.node.0 < NODES {
             config.broadcast.directory = Arc::clone(&directory);
         }
         config.unix_seconds = 1_700_000_000;
-        let cluster: ClusterName = "world".parse().expect("a name");
+        let cluster: ClusterName = "world".parse().expect("valid cluster name");
         let codec = FrameCodec::new(cluster, Keyring::new(Key::new([7; 32])), Limits::default());
-        let groups = of_each[birth.node.0 as usize].clone();
-        let stored = StoredState { me: Some(birth.location.id), groups, ..StoredState::default() };
+        let groups = of_each[context.node.0 as usize].clone();
+        let stored = StoredState { me: Some(context.location.id), groups, ..StoredState::default() };
         let store = MemoryStore::ephemeral();
-        NodeMachine::new(config, codec.expect("limits"), store, stored, birth.seed, birth.now)
-            .expect("a configuration")
+        NodeMachine::new(config, codec.expect("limits"), store, stored, context.seed, context.now)
+            .expect("valid configuration")
     });
     (0..NODES).for_each(|node| world.start(NodeIndex(node)));
     world
@@ -110,8 +111,8 @@ fn write(world: &mut NodeWorld, node: u32, group: &GroupName) {
     world.command(NodeIndex(node), NodeCommand::Write(write));
 }
 
-/// Until these nodes, and no others, are members of the group for all of them, and they hold the
-/// same.
+/// Runs until exactly these nodes are members of the group for all of them, and they hold the same
+/// state.
 fn until_same(world: &mut NodeWorld, group: &GroupName, nodes: &[u32]) -> String {
     let members: Vec<_> = nodes.iter().map(|node| id(*node)).collect();
     let took = run_until(world, Duration::from_millis(1), LIMIT, |world| {
@@ -157,7 +158,7 @@ fn one(each: u32) -> Rows {
     vec![row(&[&groups.len(), &each, &two, &three, &bytes, &newcomer, &missed, &start, &quiet])]
 }
 
-/// A member writes while another one is cut off.
+/// A member writes while another one is partitioned.
 fn missed(world: &mut NodeWorld, (group, members): &(GroupName, Vec<u32>)) -> String {
     let apart = Nodes::Set(std::iter::once(NodeIndex(members[2])).collect());
     let others = Nodes::Set((0..=NODES).filter(|node| *node != members[2]).map(NodeIndex).collect());

@@ -1,5 +1,4 @@
-//! One node more, which knows one seed and nothing else: what it takes until it knows all, and all
-//! know it.
+//! A newcomer that knows only one seed: time until it knows all members, and all members know it.
 
 use std::time::Duration;
 
@@ -16,11 +15,11 @@ pub(super) fn table(cases: &[(u32, u32)]) -> Table {
     let cases = cases.iter().copied();
     Table {
         title: "A newcomer",
-        text: "In a group of N members who know each other, one more starts, joins, and knows the address of one of them. Sends are those of all nodes from its start until all \
-            hold what it says, what goes on in quiet included.",
+        text: "In a group of N members that know each other, one more node starts and joins; it knows the address of one of them. Sends are those \
+            of all nodes from its start until all hold its record, including idle traffic.",
         columns: &[
             "N",
-            "of an island",
+            "island size",
             "ms until it knows all",
             "ms until all know it",
             "sends",

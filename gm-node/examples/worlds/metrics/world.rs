@@ -1,5 +1,5 @@
-//! Fixed worlds: nodes that know each other and hold the same from the beginning, or nearly so.
-//! Knows no tables.
+//! The measured worlds: nodes that know each other and hold the same state from the beginning, or
+//! nearly so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,50 +15,54 @@ use gm_sim::{Location, Network, NodeIndex, StartContext, TrafficKind, World};
 use crate::environment::NodeWorld;
 use crate::plan::id;
 
-/// What IP and UDP, or TCP, put before what a node sends.
+/// Header bytes of IP and UDP, also used for TCP, per send.
 pub(super) const HEADERS: u64 = 28;
 
 /// The group of these worlds.
 #[allow(clippy::expect_used)]
 pub(super) fn group() -> GroupName {
-    "Customers".parse().expect("a name")
+    "Customers".parse().expect("valid group name")
 }
 
-/// How nodes begin.
+/// Initial state of a measured world.
 #[derive(Clone, Debug)]
 pub(super) struct WorldConfig {
     pub(super) nodes: u32,
-    /// Nodes of an island: 1 is without multicast.
+    /// Number of nodes per island; 1 means without multicast.
     pub(super) island: u32,
-    /// What each holds at first: of those of one number the same.
+    /// Initial states; node i starts with state i modulo their number.
     pub(super) states: Vec<GroupState>,
-    /// Whether they know each other, or only the first.
+    /// Whether all nodes know each other, or only the first one.
     pub(super) all_peers_known: bool,
-    /// The last one is not started, and holds nothing.
+    /// Whether the last node is not started and has an empty disk.
     pub(super) last_is_down: bool,
 }
 
-/// The record of somebody who is interested in everything, or serves one small range.
+/// Record of a member that is interested in everything, or serves one small range.
 #[allow(clippy::expect_used)]
-pub(super) fn record(place: u32, clock: u64, serves: bool) -> Record {
+pub(super) fn record(node: u32, clock: u64, serves: bool) -> Record {
     let (op, port) = if serves { (Op::Add, 7) } else { (Op::Get, 0) };
-    // The same range at every clock: a member that gave one up without a trace would have a higher
-    // floor.
-    let range =
-        if serves { KeyRange::new(place << 8, (place << 8) + 1).expect("a range") } else { KeyRange::WHOLE };
-    let item = Item::new(id(place), range, op, port, 1).expect("an item");
-    let version =
-        Version::new(Incarnation::new(1 << 40).expect("a number"), false, clock).expect("a version");
-    Record::from_parts(id(place), version, None, 0, [StampedItem { item, stamp: clock }]).expect("a record")
+    // The range is equal at every clock, because a member that removed an item completely would
+    // have a higher floor.
+    let range = if serves {
+        KeyRange::new(node << 8, (node << 8) + 1).expect("valid range")
+    } else {
+        KeyRange::WHOLE
+    };
+    let item = Item::new(id(node), range, op, port, 1).expect("valid item");
+    let version = Version::new(Incarnation::new(1 << 40).expect("valid incarnation"), false, clock)
+        .expect("valid version");
+    Record::from_parts(id(node), version, None, 0, [StampedItem { item, stamp: clock }])
+        .expect("valid record")
 }
 
-/// What all hold where all are interested in everything.
+/// State of a group in which all members are interested in everything.
 pub(super) fn state_of_all(nodes: u32) -> GroupState {
     GroupState::from_records(group(), (0..nodes).map(|node| record(node, 1, false)))
 }
 
 impl WorldConfig {
-    /// Nodes that hold the same of each other, and know each other.
+    /// Nodes that know each other and hold the same state.
     pub(super) fn converged(nodes: u32, island: u32) -> WorldConfig {
         WorldConfig {
             nodes,
@@ -69,44 +73,45 @@ impl WorldConfig {
         }
     }
 
-    /// The world, in which all were started.
+    /// The world, with all nodes started.
     #[allow(clippy::expect_used)]
     pub(super) fn world(self) -> NodeWorld {
         let WorldConfig { nodes, island: size, states, all_peers_known, last_is_down: late } = self;
         let multicast = size > 1;
-        // A newcomer is of the last island.
+        // A newcomer is on the last island.
         let island = |node: u32| node.min(nodes - 1 - u32::from(late)) / size;
         let locations: Vec<Location> =
             (0..nodes).map(|node| Location { id: id(node), island: island(node), site: 0 }).collect();
-        let known = locations.iter().take((nodes - u32::from(late)) as usize).map(|place| KnownNode {
-            node: place.id,
-            island_id: multicast.then(|| id(place.island * size)),
+        let known = locations.iter().take((nodes - u32::from(late)) as usize).map(|location| KnownNode {
+            node: location.id,
+            island_id: multicast.then(|| id(location.island * size)),
             class: LatencyClass::Lan,
         });
         let directory =
             if all_peers_known { Arc::new(Directory::new(known.collect())) } else { Arc::default() };
-        let mut world = World::new(7, Network::default(), &locations, move |birth: &StartContext| {
-            let mut config = NodeConfig::new(birth.location.id);
+        let mut world = World::new(7, Network::default(), &locations, move |context: &StartContext| {
+            let mut config = NodeConfig::new(context.location.id);
             config.broadcast.multicast = multicast;
-            let newcomer = late && birth.node.0 + 1 == nodes;
+            let newcomer = late && context.node.0 + 1 == nodes;
             if !newcomer {
                 config.broadcast.directory = Arc::clone(&directory);
             }
             config.broadcast.seeds = vec![id(0)];
             config.unix_seconds = 1_700_000_000;
-            let cluster: ClusterName = "world".parse().expect("a name");
+            let cluster: ClusterName = "world".parse().expect("valid cluster name");
             let keys = Keyring::new(Key::new([7; 32]));
             let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
             let groups: Vec<GroupState> = states
-                .get(birth.node.0 as usize % states.len().max(1))
+                .get(context.node.0 as usize % states.len().max(1))
                 .filter(|_| !newcomer)
                 .cloned()
                 .into_iter()
                 .collect();
-            let me = (!groups.is_empty()).then_some(birth.location.id);
+            let me = (!groups.is_empty()).then_some(context.location.id);
             let stored = StoredState { me, groups, ..StoredState::default() };
             let store = MemoryStore::ephemeral();
-            NodeMachine::new(config, codec, store, stored, birth.seed, birth.now).expect("a configuration")
+            NodeMachine::new(config, codec, store, stored, context.seed, context.now)
+                .expect("valid configuration")
         });
         for node in world.indices().filter(|node| !late || node.0 + 1 < nodes) {
             world.start(node);
@@ -115,7 +120,7 @@ impl WorldConfig {
     }
 }
 
-/// Whether all who live hold the same, with so many members.
+/// Whether all live nodes hold the same state, with this number of members.
 pub(super) fn have_converged(world: &NodeWorld, members: usize) -> bool {
     let group = group();
     let mut prints = world
@@ -126,7 +131,8 @@ pub(super) fn have_converged(world: &NodeWorld, members: usize) -> bool {
     first.is_some_and(|(_, count)| count == members) && prints.all(|print| Some(print) == first)
 }
 
-/// Runs until that holds, looked at so often, and no longer than that; how long it took.
+/// Runs until the condition holds, which is evaluated at this interval; returns the time it took,
+/// or `None` after the limit.
 pub(super) fn run_until(
     world: &mut NodeWorld,
     every: Duration,
@@ -144,7 +150,7 @@ pub(super) fn run_until(
     None
 }
 
-/// (sends, bytes sent, arrivals, bytes arrived), headers included.
+/// Totals as (sends, bytes sent, arrivals, bytes arrived), headers included.
 pub(super) fn traffic(world: &NodeWorld) -> [u64; 4] {
     let of = TrafficKind::ALL.map(|flow| *world.traffic().get(flow));
     let sum = |number: fn(&gm_sim::TrafficStats) -> u64| of.iter().map(number).sum::<u64>();
@@ -152,26 +158,26 @@ pub(super) fn traffic(world: &NodeWorld) -> [u64; 4] {
     [sent, sum(|of| of.sent_bytes) + HEADERS * sent, arrived, sum(|of| of.arrived_bytes) + HEADERS * arrived]
 }
 
-/// What went since then.
+/// Difference of the totals since `before`.
 pub(super) fn traffic_since(world: &NodeWorld, before: [u64; 4]) -> [u64; 4] {
     let now = traffic(world);
-    [0, 1, 2, 3].map(|place| now[place] - before[place])
+    [0, 1, 2, 3].map(|index| now[index] - before[index])
 }
 
-/// One node serves one range from now on.
+/// Serves a range at a node.
 #[allow(clippy::expect_used)]
 pub(super) fn serve(world: &mut NodeWorld, node: NodeIndex) {
-    let range = KeyRange::new(0x1000_0000, 0x1fff_ffff).expect("a range");
+    let range = KeyRange::new(0x1000_0000, 0x1fff_ffff).expect("valid range");
     let what = WriteKind::Change(vec![Change::Serve { range, port: Some(8_080), priority: 1 }]);
     world.command(node, NodeCommand::Write(Write { tag: 1, group: group(), kind: what, wait: Wait::NONE }));
 }
 
-/// How many hold what that node says of itself.
+/// Number of nodes that hold the current record of a node.
 pub(super) fn holder_count(world: &NodeWorld, node: NodeIndex) -> usize {
     holders(world, node).len()
 }
 
-/// Who holds what that node says of itself.
+/// Nodes that hold the current record of a node.
 pub(super) fn holders(world: &NodeWorld, node: NodeIndex) -> Vec<NodeIndex> {
     let group = group();
     let Some(own) =

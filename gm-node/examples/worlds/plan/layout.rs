@@ -1,4 +1,4 @@
-//! The parts of plans: where nodes stand, how fast worlds go, how owners wait. Knows no faults.
+//! Building blocks of plans: locations, timings, waits and common operations.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use gm_sim::{Location, Network, NodeIndex, Schedule};
 
 use super::{Intent, NodeClaims, Operation, Plan};
 
-/// The times of broadcasters in these worlds: what takes minutes takes seconds, so that a run is
+/// Timings of broadcasters in these worlds: minutes are shortened to seconds, so that a run is
 /// short.
 pub(crate) const BROADCAST_TIMES: gm_broadcast::BroadcasterTimings = gm_broadcast::BroadcasterTimings {
     idle: Duration::from_secs(5),
@@ -24,7 +24,7 @@ pub(crate) const BROADCAST_TIMES: gm_broadcast::BroadcasterTimings = gm_broadcas
     ..gm_broadcast::BroadcasterTimings::DEFAULT
 };
 
-/// The times of nodes in them.
+/// Timings of nodes in these worlds.
 pub(crate) const TIMES: NodeTiming = NodeTiming {
     exchange_interval_max: Duration::from_secs(4),
     write_back_delay: Duration::from_millis(700),
@@ -34,24 +34,22 @@ pub(crate) const TIMES: NodeTiming = NodeTiming {
     ..NodeTiming::DEFAULT
 };
 
-/// The NetId of a place.
-pub(crate) fn id(place: u32) -> NetId {
-    let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + place));
-    // 10.0.0.1 and those behind it may be identities.
+/// The NetId of a location.
+pub(crate) fn id(index: u32) -> NetId {
+    let ip = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + index));
+    // 10.0.0.1 and the addresses behind it are valid identities.
     NetId::new(ip, 29_999).unwrap_or_else(|_| unreachable!())
 }
 
-/// A time of the world.
 pub(crate) const fn seconds(seconds: u64) -> Time {
     Time::from_nanos(seconds * 1_000_000_000)
 }
 
-/// So many milliseconds.
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Islands of these sizes, so many of them on each site.
+/// Locations on islands of these sizes, with this number of islands per site.
 pub(crate) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
     let mut locations = Vec::new();
     for (island, size) in (0..).zip(sizes) {
@@ -63,12 +61,12 @@ pub(crate) fn islands(sizes: &[u32], per_site: u32) -> Vec<Location> {
     locations
 }
 
-/// The names of groups, by their number.
+/// The names of the groups.
 pub(crate) fn groups(count: usize) -> Vec<GroupName> {
     ["Customers", "Orders"].iter().take(count).filter_map(|name| name.parse().ok()).collect()
 }
 
-/// A world in which nothing is wrong and nobody does anything.
+/// A plan without faults and without operations.
 pub(crate) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan {
     let nodes = u32::try_from(locations.len()).unwrap_or(u32::MAX);
     Plan {
@@ -98,50 +96,50 @@ pub(crate) fn idle_plan(name: &str, seed: u64, locations: Vec<Location>) -> Plan
 }
 
 impl Plan {
-    /// Something is done.
+    /// Adds an operation.
     pub(crate) fn add_operation(&mut self, at: Time, operation: Operation) {
         self.operations.push((at, operation));
     }
 
-    /// An owner writes, and waits for nobody.
+    /// Adds a write that waits for no acks.
     pub(crate) fn add_write(&mut self, at: Time, node: NodeIndex, group: usize, intent: Intent) {
         self.add_operation(at, Operation::Write { node, group, intent, wait: Wait::NONE });
     }
 
-    /// Every node serves something in a group, from that time on, one every so often.
+    /// Lets every node serve a range in the group, one after the other.
     pub(crate) fn all_serve(&mut self, from: Time, every: Duration, group: usize) {
         for node in self.nodes() {
             self.add_write(from + every * node.0, node, group, Intent::Serve);
         }
     }
 
-    /// Every node is interested in everything, from that time on, one every so often.
+    /// Lets every node join the group with interest in all keys, one after the other.
     pub(crate) fn all_join(&mut self, from: Time, every: Duration, group: usize) {
         for node in self.nodes() {
             self.add_write(from + every * node.0, node, group, Intent::Exact(WriteKind::Join(Vec::new())));
         }
     }
 
-    /// Another place, which is no node yet.
+    /// Adds a spare location without a node.
     pub(crate) fn add_spare_location(&mut self, island: u32, site: u32) -> NodeIndex {
-        let place = u32::try_from(self.locations.len()).unwrap_or(u32::MAX);
-        self.locations.push(Location { id: id(place), island, site });
-        NodeIndex(place)
+        let index = u32::try_from(self.locations.len()).unwrap_or(u32::MAX);
+        self.locations.push(Location { id: id(index), island, site });
+        NodeIndex(index)
     }
 
-    /// In order of time.
+    /// Sorts the operations by time.
     pub(crate) fn finish(mut self) -> Plan {
         self.operations.sort_by_key(|(at, _)| *at);
         self
     }
 
-    /// Some node.
+    /// A random initial node.
     pub(crate) fn random_node(&self, rng: &mut Rng) -> NodeIndex {
         NodeIndex(u32::try_from(rng.below(u64::from(self.nodes))).unwrap_or(0))
     }
 }
 
-/// Any wait.
+/// A random wait.
 pub(crate) fn random_wait(rng: &mut Rng) -> Wait {
     let count = match rng.below(6) {
         0..3 => AckCount::None,

@@ -1,4 +1,4 @@
-//! The plans with names: each one subject, at any seed. Knows no machine.
+//! The named scenarios, each about one subject, for any seed.
 
 mod disks;
 mod identity;
@@ -11,10 +11,10 @@ use gm_sim::derive_seed;
 
 use super::Plan;
 
-/// Makes a plan of a seed and its chance.
+/// Draws a plan from a seed and its generator.
 type DrawPlan = fn(u64, &mut Rng) -> Plan;
 
-/// All of them.
+/// The named scenarios.
 const PLANS: [(&str, DrawPlan); 36] = [
     ("restart", disks::restart),
     ("lost-disk", disks::lost_disk),
@@ -59,7 +59,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     PLANS.iter().map(|(name, _)| *name)
 }
 
-/// The plan of a name, if there is one.
+/// The plan of the scenario with this name, if it exists.
 pub(crate) fn named(name: &str, seed: u64) -> Option<Plan> {
     let (name, draw) = PLANS.iter().find(|(of, _)| *of == name)?;
     let mut rng = Rng::new(derive_seed(seed, u64::MAX - 3, 1));

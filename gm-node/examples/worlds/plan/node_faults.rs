@@ -1,5 +1,4 @@
-//! What goes wrong with whole nodes only: their disks, identities, keys, members and watchers.
-//! Draws deeds; knows not how they are done.
+//! Faults of whole nodes: of disks, identities, keys, members and watchers, drawn as operations.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use gm_sim::{FaultClass, NodeIndex};
 use super::layout::{ms, random_wait};
 use super::{DiskOperation, DiskOutcome, Intent, Operation, Plan};
 
-/// Deeds of one kind, somewhere between the start and the end of the first phase.
+/// Draws operations of one class in the first phase.
 pub(crate) fn draw(plan: &mut Plan, rng: &mut Rng, class: FaultClass, start: Time) {
     for _ in 0..=rng.below(2) {
         let span = plan.heal_at.since(start);
@@ -38,7 +37,7 @@ fn draw_one(plan: &mut Plan, rng: &mut Rng, class: FaultClass, at: Time, lasts: 
             plan.add_operation(at + lasts, Operation::Crash { node, disk_outcome: DiskOutcome::Stale, gap });
         }
         FaultClass::TornWrite => {
-            // Most often a batch is lost as a whole, not torn.
+            // In most cases the whole batch is lost, not torn.
             for turn in 0..4 {
                 let node = plan.random_node(rng);
                 plan.add_operation(at + lasts * turn / 4, Operation::TornWrite { node, group, gap: ms(500) });
@@ -66,7 +65,7 @@ fn draw_one(plan: &mut Plan, rng: &mut Rng, class: FaultClass, at: Time, lasts: 
     }
 }
 
-/// What happens to others than disks.
+/// Draws faults that are not of disks.
 fn draw_other(
     plan: &mut Plan,
     rng: &mut Rng,
@@ -77,13 +76,13 @@ fn draw_other(
     match class {
         FaultClass::IdentityClash => {
             let (island, site) = random_island(plan, rng);
-            let place = plan.add_spare_location(island, site);
-            plan.add_operation(at, Operation::Clash { place, victim: node, group, lasts });
+            let location = plan.add_spare_location(island, site);
+            plan.add_operation(at, Operation::Clash { location, victim: node, group, lasts });
         }
         FaultClass::AddressChange => {
             let (island, site) = random_island(plan, rng);
-            let place = plan.add_spare_location(island, site);
-            plan.add_operation(at, Operation::ChangeAddress { node, place, group });
+            let location = plan.add_spare_location(island, site);
+            plan.add_operation(at, Operation::ChangeAddress { node, location, group });
         }
         FaultClass::KeyRotation => {
             for step in 0..3 {
@@ -132,10 +131,10 @@ fn draw_other(
     }
 }
 
-/// A seat of some island.
+/// A random island, and its site.
 fn random_island(plan: &Plan, rng: &mut Rng) -> (u32, u32) {
-    let place = plan.locations[plan.random_node(rng).0 as usize];
-    (place.island, place.site)
+    let location = plan.locations[plan.random_node(rng).0 as usize];
+    (location.island, location.site)
 }
 
 fn draw_writes(plan: &mut Plan, rng: &mut Rng, node: NodeIndex, at: Time, lasts: Duration, count: u64) {

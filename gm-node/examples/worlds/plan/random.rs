@@ -1,4 +1,4 @@
-//! The drawn plan: any size, any islands, any faults, any deeds. Knows no names.
+//! The random scenario: any number of nodes, islands, faults and operations.
 
 use gm_broadcast::{Rng, Time};
 use gm_data::PurgePolicy;
@@ -8,13 +8,13 @@ use gm_sim::{FaultClass, Location, Schedule, ScheduleBounds, derive_seed};
 use super::layout::{BROADCAST_TIMES, groups, id, idle_plan, ms, random_wait};
 use super::{Intent, Operation, Plan, RANDOM};
 
-/// One seed in so many has [`LARGE`] nodes.
+/// Number of seeds of which one has [`LARGE`] nodes.
 const LARGE_ONE_IN: u64 = 20;
 const LARGE: u32 = 300;
-/// One seed in so many has no faults.
+/// Number of seeds of which one has no faults.
 const CALM_ONE_IN: u64 = 10;
 
-/// The plan of a seed.
+/// The random plan of a seed.
 pub(crate) fn random(seed: u64) -> Plan {
     let mut rng = Rng::new(derive_seed(seed, u64::MAX - 1, 1));
     let large = rng.ratio(1, LARGE_ONE_IN);
@@ -35,11 +35,11 @@ pub(crate) fn random(seed: u64) -> Plan {
     if rng.ratio(1, 4) {
         plan.diskless = plan.nodes().filter(|_| rng.ratio(1, 5)).collect();
     }
-    // Hundreds do in a short time as much as a few do in a long one.
+    // Hundreds of nodes do as much in a short time as a few do in a long one.
     let start = Time::ZERO + ms(1_000) + rng.duration_up_to(ms(if large { 1_000 } else { 4_000 }));
     plan.heal_at = start + if large { ms(4_000) } else { ms(10_000) + rng.duration_up_to(ms(25_000)) };
     if large {
-        // Among hundreds the defaults are lively enough.
+        // Among hundreds of nodes the default timings cause enough traffic.
         plan.broadcast_times = gm_broadcast::BroadcasterTimings {
             reception_report: ms(1_000),
             multicast_keepalive: ms(10_000),
@@ -50,8 +50,8 @@ pub(crate) fn random(seed: u64) -> Plan {
 
     if !rng.ratio(1, CALM_ONE_IN) {
         plan.classes = Schedule::choose(seed, &FaultClass::ALL, 8, 26);
-        // A flood that each of hundreds sees costs the time of fifty seeds, and finds what it finds
-        // among a few.
+        // A flood that reaches hundreds of nodes takes the time of fifty seeds, and finds no more
+        // than among a few.
         plan.classes.retain(|class| !(large && *class == FaultClass::OutsiderFlood));
         let bounds = ScheduleBounds {
             nodes,
@@ -62,7 +62,7 @@ pub(crate) fn random(seed: u64) -> Plan {
         };
         plan.schedule = Schedule::draw(seed, &plan.classes, &bounds);
         for class in FaultClass::OF_NODES {
-            // Each of its own chance: a kind more does not move the others.
+            // A generator for each class, so that an added class does not change the others.
             let mut rng = Rng::new(derive_seed(seed, u64::MAX - 4, class as u64));
             if rng.ratio(3, 10) {
                 super::node_faults::draw(&mut plan, &mut rng, class, start);
@@ -74,7 +74,7 @@ pub(crate) fn random(seed: u64) -> Plan {
             ScheduleBounds { nodes, start, heal_at: plan.heal_at, restart_dead: true, spared: Vec::new() };
         plan.schedule = Schedule::draw(seed, &[], &bounds);
     }
-    // When all is well again, owners still write, and are heard.
+    // After the faults, owners still write.
     for _ in 0..3 {
         let node = plan.random_node(&mut rng);
         let group = rng.index(plan.groups.len());
@@ -84,7 +84,7 @@ pub(crate) fn random(seed: u64) -> Plan {
             Operation::Write { node, group, intent: Intent::Batch, wait: random_wait(&mut rng) },
         );
     }
-    // Whose identity another had may not write for ten minutes.
+    // A node that was impersonated may be unable to write for ten minutes.
     let identity_clash = plan.classes.contains(&FaultClass::IdentityClash);
     plan.convergence_bound = ms(if identity_clash { 720_000 } else { 60_000 });
     plan.finish()
@@ -94,18 +94,18 @@ fn below(rng: &mut Rng, end: u32) -> u32 {
     u32::try_from(rng.below(u64::from(end))).unwrap_or(0)
 }
 
-/// One to six islands on one to three sites, of any sizes.
+/// Locations on one to six islands of random sizes on one to three sites.
 fn locations(rng: &mut Rng, nodes: u32) -> Vec<Location> {
-    // A multicast comes to a whole island: hundreds of nodes on one are for the worlds of the
-    // broadcast.
+    // A multicast reaches a whole island; hundreds of nodes on one are simulated with broadcasters
+    // alone.
     let islands = if nodes == LARGE { 10 + below(rng, 10) } else { 1 + below(rng, 6) };
     let sites = 1 + below(rng, 3);
     let site_of: Vec<u32> = (0..islands).map(|_| below(rng, sites)).collect();
-    let mut place = |node| {
+    let mut location = |node| {
         let island = below(rng, islands);
         Location { id: id(node), island, site: site_of[island as usize] }
     };
-    (0..nodes).map(&mut place).collect()
+    (0..nodes).map(&mut location).collect()
 }
 
 fn network(plan: &mut Plan, rng: &mut Rng) {
@@ -118,7 +118,7 @@ fn network(plan: &mut Plan, rng: &mut Rng) {
     }
 }
 
-/// Owners join, serve, change, unserve, leave, forget; some watch.
+/// Owners join, serve, change, unserve, leave and forget; watchers subscribe.
 fn draw_operations(plan: &mut Plan, rng: &mut Rng, large: bool) {
     let span = plan.heal_at.since(Time::ZERO);
     let groups = plan.groups.len();
@@ -127,7 +127,8 @@ fn draw_operations(plan: &mut Plan, rng: &mut Rng, large: bool) {
         let group = rng.index(groups);
         let join = rng.ratio(1, 3);
         let intent = if join { Intent::Exact(WriteKind::Join(vec![])) } else { Intent::Serve };
-        // Among hundreds most wait for nobody: each who does is told of by all whom it told.
+        // Among hundreds of nodes most writes do not wait, because every wait causes acks of all
+        // targets.
         let wait = if large && rng.ratio(9, 10) { Wait::NONE } else { random_wait(rng) };
         plan.add_operation(at, Operation::Write { node, group, intent, wait });
         if groups > 1 && rng.ratio(1, 3) {

@@ -1,5 +1,4 @@
-//! Disks that lose, refuse, or bring back: what is on them is what the owner goes on with. Knows
-//! nothing of ways.
+//! Scenarios of disks that lose, refuse or restore writes.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use gm_sim::NodeIndex;
 use crate::plan::layout::{TIMES, idle_plan, islands, ms, seconds};
 use crate::plan::{DiskOperation, DiskOutcome, Intent, Operation, Plan};
 
-/// Five to twelve nodes on two islands; each serves something, and some write more.
+/// Five to twelve nodes on two islands; each serves a range, and some write more.
 fn active_plan(seed: u64, rng: &mut Rng) -> Plan {
     let size = 3 + u32::try_from(rng.below(4)).unwrap_or(0);
     let mut plan = idle_plan("", seed, islands(&[size, 3], 1));
@@ -27,7 +26,7 @@ fn victim(plan: &Plan, rng: &mut Rng) -> NodeIndex {
     plan.random_node(rng)
 }
 
-/// Nodes die and are started again with their disks.
+/// Nodes die and restart with their disks.
 pub(crate) fn restart(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = active_plan(seed, rng);
     for at in [5, 7, 9] {
@@ -41,7 +40,7 @@ pub(crate) fn restart(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node comes back without its disk, and writes or not.
+/// A node restarts with an empty disk, and writes or not.
 pub(crate) fn lost_disk(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = active_plan(seed, rng);
     for at in [5, 9] {
@@ -58,7 +57,7 @@ pub(crate) fn lost_disk(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node comes back with what its disk had held some writes ago.
+/// A node restarts with the state that its disk had some writes ago.
 pub(crate) fn stale_disk(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = active_plan(seed, rng);
     let node = victim(&plan, rng);
@@ -83,7 +82,7 @@ pub(crate) fn torn_write(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A disk says that it has what it has not.
+/// A disk reports writes as synced that it loses.
 pub(crate) fn lost_sync(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = active_plan(seed, rng);
     let node = victim(&plan, rng);
@@ -97,7 +96,7 @@ pub(crate) fn lost_sync(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A disk is full for a while: what is refused is not told to anybody, and what comes after is.
+/// A disk is full for a while: refused writes stay invisible, and later writes succeed.
 pub(crate) fn full_disk(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = active_plan(seed, rng);
     let node = victim(&plan, rng);
@@ -110,7 +109,7 @@ pub(crate) fn full_disk(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// What others wrote reaches disks late; who waits for disks does not wait for that.
+/// Write-back of other members' records is slow; waits for disks are not delayed by it.
 pub(crate) fn slow_write_back(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = active_plan(seed, rng);
     plan.times = NodeTiming { write_back_delay: Duration::from_secs(3), ..TIMES };

@@ -1,5 +1,5 @@
-//! Who is who: two of one name, one of two names, other keys, other contents under one version.
-//! Knows nothing of disks.
+//! Scenarios of identity: impersonation, changed addresses, rotated keys, and different contents
+//! under one version.
 
 use gm_broadcast::Rng;
 use gm_clock::Incarnation;
@@ -8,13 +8,13 @@ use gm_data::{Item, KeyRange, Op, Record, StampedItem, Version};
 use crate::plan::layout::{id, idle_plan, islands, ms, seconds};
 use crate::plan::{Intent, Operation, Plan};
 
-/// A second process says that it is a node, and writes; then it goes.
+/// A second process with the identity of a node writes, and then ends.
 pub(crate) fn identity_clash(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    let (victim, place) = (plan.random_node(rng), plan.add_spare_location(1, 1));
+    let (victim, location) = (plan.random_node(rng), plan.add_spare_location(1, 1));
     plan.heal_at = seconds(15);
-    plan.add_operation(seconds(4), Operation::Clash { place, victim, group: 0, lasts: ms(8_000) });
+    plan.add_operation(seconds(4), Operation::Clash { location, victim, group: 0, lasts: ms(8_000) });
     for at in 5..14 {
         plan.add_write(seconds(at), victim, 0, Intent::Batch);
     }
@@ -22,13 +22,13 @@ pub(crate) fn identity_clash(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node goes on at another place with its disk.
+/// A node restarts at another location with its disk.
 pub(crate) fn address_change(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    let (node, place) = (plan.random_node(rng), plan.add_spare_location(1, 1));
+    let (node, location) = (plan.random_node(rng), plan.add_spare_location(1, 1));
     plan.heal_at = seconds(8);
-    plan.add_operation(seconds(4), Operation::ChangeAddress { node, place, group: 0 });
+    plan.add_operation(seconds(4), Operation::ChangeAddress { node, location, group: 0 });
     plan
 }
 
@@ -47,8 +47,8 @@ pub(crate) fn key_rotation(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Two nodes hold other items of a dead member under one version, as only a fault can make it: they
-/// agree on one of them.
+/// Two nodes hold different items of a dead member under one version, which only a fault can
+/// produce: they must agree on one of them.
 pub(crate) fn digest_conflict(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[2, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);

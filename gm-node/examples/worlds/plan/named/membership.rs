@@ -1,5 +1,4 @@
-//! Who is a member: many come and go, some are forgotten, some only hear of it, some watch. Knows
-//! nothing of ways and disks.
+//! Scenarios of membership: mass joins and leaves, forgotten members, contacts and watchers.
 
 use gm_broadcast::Rng;
 use gm_data::{Change, KeyRange, PurgePolicy};
@@ -9,7 +8,7 @@ use gm_sim::{FaultClass, NodeIndex};
 use crate::plan::layout::{groups, idle_plan, islands, ms, seconds};
 use crate::plan::{DiskOutcome, Intent, Operation, Plan};
 
-/// All join at one time.
+/// Every node joins at once.
 pub(crate) fn mass_join(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[20, 15, 5], 2));
     for node in plan.nodes() {
@@ -27,7 +26,7 @@ pub(crate) fn mass_join(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Most leave at one time.
+/// Most members leave at once.
 pub(crate) fn mass_leave(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[15, 10], 1));
     plan.all_serve(seconds(1), ms(20), 0);
@@ -41,7 +40,7 @@ pub(crate) fn mass_leave(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One joins, leaves, joins.
+/// A node joins, leaves, and joins again.
 pub(crate) fn join_and_leave(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
@@ -56,9 +55,9 @@ pub(crate) fn join_and_leave(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node that lives is forgotten while it is cut off, and who forgot it is started again. It
-/// writes when it is back, and learns by the answers that it is to come back in a new life:
-/// anti-entropy is rare.
+/// A live member is forgotten while it is partitioned, and the node that forgot it restarts. After
+/// the partition the member writes, and learns from the answers that it must start a new
+/// incarnation, since anti-entropy is rare.
 pub(crate) fn forget_living(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 6], 6));
     plan.times = super::partitions::rare_anti_entropy();
@@ -77,7 +76,7 @@ pub(crate) fn forget_living(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A dead node is forgotten, and stays so.
+/// A dead member is forgotten, and stays so.
 pub(crate) fn forget_dead(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     plan.all_serve(seconds(1), ms(50), 0);
@@ -100,8 +99,8 @@ pub(crate) fn forget_dead(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A dead node is forgotten by one that is cut off, and dies at once: it had the forgetting
-/// acknowledged, so it has it when it is back.
+/// A partitioned node forgets a dead member, and dies at once: the order was acknowledged, so it is
+/// there after the restart.
 pub(crate) fn forget_restart(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
@@ -120,7 +119,7 @@ pub(crate) fn forget_restart(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Somebody watches slowly, while much changes.
+/// A slow watcher, with many changes.
 pub(crate) fn slow_watcher(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
@@ -136,7 +135,7 @@ pub(crate) fn slow_watcher(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Some are in one group, some in another: all know the names of both, and a member.
+/// Two groups with different members: all nodes know the names of both, and a contact.
 pub(crate) fn contacts(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 4], 1));
     plan.groups = groups(2);
@@ -149,7 +148,7 @@ pub(crate) fn contacts(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Bounds are reached: writes are refused by a typed error, records are kept out.
+/// Limits are reached: writes are refused with a typed error, and records are excluded.
 pub(crate) fn bounds(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[5, 4], 1));
     plan.groups = groups(2);
@@ -174,8 +173,8 @@ pub(crate) fn bounds(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// What an owner removed is purged, and whoever joins then gets its record with the floor: so who
-/// was away gets no increment that does not fit.
+/// An owner's removed items are purged, and later members get its record with the floor. So a
+/// member that was away gets no increment that does not apply.
 pub(crate) fn purge_then_join(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1, 1, 1], 3));
     let (owner, away, late) = (NodeIndex(0), NodeIndex(1), NodeIndex(2));
@@ -205,8 +204,8 @@ pub(crate) fn purge_then_join(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Much is removed, and nothing kept of it: floors rise, and increments are made from above them
-/// only.
+/// Many items are removed and purged at once: floors rise, and increments are made only from
+/// versions above them.
 pub(crate) fn purge(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 3], 1));
     plan.purge = PurgePolicy::EVERYTHING;

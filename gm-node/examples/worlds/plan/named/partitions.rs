@@ -1,5 +1,4 @@
-//! Nodes that do not hear each other for a while, and how fast they agree again. Knows nothing of
-//! disks.
+//! Scenarios of nodes without contact for a while, and of the time until they converge.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use gm_sim::{Action, Effect, Fault, FaultClass, NodeIndex, Nodes, Rates, Scope};
 use crate::plan::layout::{TIMES, groups, id, idle_plan, islands, ms, seconds};
 use crate::plan::{DiskOutcome, Intent, Operation, Plan};
 
-/// Anti-entropy is so rare that it does not help.
+/// Timings with anti-entropy so rare that it does not help.
 pub(crate) fn rare_anti_entropy() -> NodeTiming {
     let rare = Duration::from_secs(300);
     NodeTiming {
@@ -23,7 +22,7 @@ pub(crate) fn rare_anti_entropy() -> NodeTiming {
     }
 }
 
-/// These are apart from the others.
+/// Partitions these nodes from the others.
 pub(crate) fn partition(plan: &mut Plan, apart: &[NodeIndex], from: Time, until: Time) {
     let here: Vec<NodeIndex> = apart.to_vec();
     let there = (0..64).map(NodeIndex).filter(|node| !here.contains(node)).collect();
@@ -33,7 +32,7 @@ pub(crate) fn partition(plan: &mut Plan, apart: &[NodeIndex], from: Time, until:
     plan.add_operation(from, Operation::World(Action::BeginFault(fault, until)));
 }
 
-/// Two halves of forty write apart from each other; then only anti-entropy is left.
+/// Two halves of forty nodes write while partitioned; then only anti-entropy helps.
 pub(crate) fn partition_heal(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[20, 20], 1));
     plan.all_serve(seconds(1), ms(20), 0);
@@ -46,8 +45,8 @@ pub(crate) fn partition_heal(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Two nodes hold hundreds of records of members that are dead, one of them older ones here and
-/// there: only anti-entropy finds where.
+/// Two nodes hold hundreds of records of dead members, and each has an older version of one: only
+/// anti-entropy finds it.
 pub(crate) fn buckets(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1, 1], 2));
     plan.all_join(seconds(1), ms(100), 0);
@@ -63,24 +62,24 @@ pub(crate) fn buckets(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// The record of a member that is dead: it serves one range, since that time.
-pub(crate) fn dead(place: u32, clock: u64) -> Option<Record> {
-    let range = KeyRange::new(place, place + u32::try_from(clock).ok()?).ok()?;
-    record(Item::new(id(place), range, Op::Add, 7, 1).ok()?, clock)
+/// Record of a dead member that serves one range, at this clock.
+pub(crate) fn dead(node: u32, clock: u64) -> Option<Record> {
+    let range = KeyRange::new(node, node + u32::try_from(clock).ok()?).ok()?;
+    record(Item::new(id(node), range, Op::Add, 7, 1).ok()?, clock)
 }
 
-/// The record of a member that is interested in everything.
-fn interested(place: u32) -> Option<Record> {
-    record(Item::new(id(place), KeyRange::WHOLE, Op::Get, 0, 1).ok()?, 1)
+/// Record of a member that is interested in everything.
+fn interested(node: u32) -> Option<Record> {
+    record(Item::new(id(node), KeyRange::WHOLE, Op::Get, 0, 1).ok()?, 1)
 }
 
-/// The record of who wrote one item, at that time.
+/// Record of a member with one item, at this clock.
 fn record(item: Item, clock: u64) -> Option<Record> {
     let version = Version::new(Incarnation::new(1 << 40).ok()?, false, clock).ok()?;
     Record::from_parts(item.member(), version, None, 0, [StampedItem { item, stamp: clock }]).ok()
 }
 
-/// Each is alone from the beginning, and knows nobody but those it is to call.
+/// Every node is alone at the beginning, and knows only its seeds.
 pub(crate) fn seeds_only(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1, 1, 1], 1));
     for node in plan.nodes() {
@@ -91,7 +90,7 @@ pub(crate) fn seeds_only(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// In deep quiet a few are found to lack what the others have.
+/// After a long idle phase, a few nodes lack the state of the others.
 pub(crate) fn sync_interval(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 24], 8));
     plan.times = NodeTiming { exchange_interval_max: Duration::from_secs(20), ..TIMES };
@@ -106,8 +105,8 @@ pub(crate) fn sync_interval(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// No datagram ever gets through, as where a firewall lets TCP pass and nothing else; groups
-/// converge by connections.
+/// Every datagram is lost, as behind a firewall that passes only TCP; groups converge by
+/// connections.
 pub(crate) fn udp_blocked(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 10], 10));
     plan.network.mtu = 0;
@@ -121,15 +120,14 @@ pub(crate) fn udp_blocked(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// One node more starts and joins a quiet group of thirty that hear no multicast of each other, and
-/// knows two of them.
+/// A newcomer joins an idle group of thirty nodes without multicast, and knows two of them.
 pub(crate) fn newcomer(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 30], 30));
     plan.all_join(seconds(1), ms(20), 0);
     let late = plan.random_node(rng).0.max(2);
     plan.operations
         .retain(|(_, operation)| !matches!(operation, Operation::Write { node, .. } if node.0 == late));
-    // It remembers nothing of what it heard before.
+    // It starts without earlier state.
     let node = NodeIndex(late);
     plan.add_operation(
         seconds(50),
@@ -141,9 +139,9 @@ pub(crate) fn newcomer(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Six of sixty are in a group, three on each side of a split, who joined while it lasted: none
-/// knows of those on the other side, who are hard to meet by chance. All others know one of the
-/// six.
+/// Six of sixty nodes are in a group. Three on each side of a partition joined while it lasted, so
+/// none knows the members on the other side, and random partners rarely find them. All other nodes
+/// know one of the six.
 pub(crate) fn small_group(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[1; 60], 60));
     plan.groups = groups(2);
@@ -162,8 +160,8 @@ pub(crate) fn small_group(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node was away while others wrote: what they multicast next does not fit, and its first
-/// questions are lost. Anti-entropy is rare.
+/// A node was away while others wrote: the increments that they multicast next do not apply, and
+/// its first requests are lost. Anti-entropy is rare.
 pub(crate) fn missed_increments(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[5], 8));
     plan.times = NodeTiming {
@@ -171,7 +169,7 @@ pub(crate) fn missed_increments(seed: u64, rng: &mut Rng) -> Plan {
         exchange_timeout: Duration::from_secs(20),
         ..rare_anti_entropy()
     };
-    // All are in the group from the beginning: they would not find each other in time.
+    // All are members from the beginning, because they would not find each other in time.
     for node in plan.nodes() {
         plan.preloaded.extend(plan.nodes().filter_map(|member| Some((node, interested(member.0)?))));
     }
@@ -187,7 +185,7 @@ pub(crate) fn missed_increments(seed: u64, rng: &mut Rng) -> Plan {
     plan.add_operation(back, Operation::World(Action::BeginFault(fault, back + ms(1_500))));
     for writer in [0, 1] {
         plan.add_write(seconds(121), NodeIndex(writer), 0, Intent::Serve);
-        // A wait would ask again by itself: so only one of them waits.
+        // A wait repeats its query by itself, so only one write waits.
         let wait = if writer == 0 { Wait::all(ms(3_000)) } else { Wait::NONE };
         let node = NodeIndex(writer);
         plan.add_operation(back + ms(500), Operation::Write { node, group: 0, intent: Intent::Serve, wait });
@@ -197,7 +195,8 @@ pub(crate) fn missed_increments(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// A node leaves where nobody hears it, and is started again: it says so when it is heard again.
+/// A node leaves while it is partitioned, and restarts: it announces the leave when it is connected
+/// again.
 pub(crate) fn leave_partitioned(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
@@ -213,7 +212,7 @@ pub(crate) fn leave_partitioned(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Nothing happens for a while: that costs little.
+/// No operations for a while: the traffic must be small.
 pub(crate) fn idle_world(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(if rng.ratio(1, 2) { &[16] } else { &[1; 8] }, 8));
     plan.times = NodeTiming::DEFAULT;

@@ -1,5 +1,5 @@
-//! Owners wait: for one, for some, for all, in memory and on disk, and with dead members. Knows
-//! nothing of disks that fail.
+//! Scenarios of waits: for one member, for some, for all, in memory and on disk, and with dead
+//! members.
 
 use gm_broadcast::Rng;
 use gm_node::{AckCount, Wait, WriteKind};
@@ -22,7 +22,7 @@ fn add_waits(plan: &mut Plan, rng: &mut Rng) {
     plan.heal_at = seconds(20);
 }
 
-/// Everybody lives: every wait is satisfied.
+/// Every node lives: every wait is satisfied.
 pub(crate) fn wait(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3], 1));
     for node in plan.nodes() {
@@ -51,8 +51,8 @@ pub(crate) fn wait_dead(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Each serves keys of its own, so that nothing that one writes concerns another: a count is of any
-/// members.
+/// Each node serves its own keys, so that no write affects another member; a wait for a number
+/// counts any members.
 pub(crate) fn wait_unconcerned(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[3, 2], 1));
     let range = |node: NodeIndex, part: u32| gm_data::KeyRange::new(node.0 << 16, node.0 << 16 | part).ok();
@@ -60,7 +60,7 @@ pub(crate) fn wait_unconcerned(seed: u64, rng: &mut Rng) -> Plan {
         let serve = |range| gm_data::Change::Serve { range, port: Some(1), priority: 1 };
         Intent::Exact(WriteKind::Change(range(node, part).map(serve).into_iter().collect()))
     };
-    // The first writes know nobody, and find the others in time.
+    // The first writers know no members, and find them in time.
     for node in plan.nodes() {
         let wait = Wait { count: AckCount::Some(1 + rng.below(3)), on_disk: false, timeout: ms(8_000) };
         let at = seconds(1) + rng.duration_up_to(ms(1_500));
@@ -78,7 +78,7 @@ pub(crate) fn wait_unconcerned(seed: u64, rng: &mut Rng) -> Plan {
     plan
 }
 
-/// Members stop for a moment, again and again, while others wait: they are waited for.
+/// Members pause for a moment, again and again, and other members' waits wait for them.
 pub(crate) fn wait_pause(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 3, 1], 2));
     for node in plan.nodes() {
