@@ -178,7 +178,7 @@ impl FaultDraw<'_> {
         }
         for _ in 0..=self.rng.below(MAX_ATTACKS) {
             let node = NodeIndex(u32::try_from(self.rng.below(u64::from(self.bounds.nodes))).unwrap_or(0));
-            let trick = match (self.class, self.rng.below(3)) {
+            let attack = match (self.class, self.rng.below(3)) {
                 (FaultClass::OutsiderReplay, 0) => Attack::Replay(node, Via::Unicast),
                 (FaultClass::OutsiderReplay, 1) => Attack::Replay(node, Via::Multicast),
                 (FaultClass::OutsiderReplay, _) => Attack::ReplayStream(node),
@@ -187,7 +187,7 @@ impl FaultDraw<'_> {
                 _ => Attack::Flood(node, self.number(10, 300), self.number(1, 20)),
             };
             let at = from + self.rng.duration_up_to(until.since(from));
-            self.actions.push((at, Action::Outsider(trick)));
+            self.actions.push((at, Action::Outsider(attack)));
         }
     }
 

@@ -162,7 +162,7 @@ fn describe<C>(input: &Input<C>) -> (u64, &'static str, usize) {
         Input::ConnectionClosed { .. } => (6, "closed", 0),
         Input::ConnectionRefused { refusal: DialFailure::Refused, .. } => (7, "refused", 0),
         Input::ConnectionRefused { refusal: DialFailure::Unreachable, .. } => (8, "silent", 0),
-        Input::Entropy(_) => (9, "chance", 32),
+        Input::Entropy(_) => (9, "entropy", 32),
         Input::Command(_) => (10, "command", 0),
         Input::Wake => (11, "wake", 0),
     }

@@ -44,8 +44,8 @@ fn bytes_never_sent_or_unaccounted_for_are_found() {
 
 #[test]
 fn exceeding_a_limit_ends_the_run() {
-    let bounded = Rc::new(RefCell::new(LimitChecker::new("heard", 20, |chatter: &Chatter| {
-        usize::try_from(chatter.heard).unwrap()
+    let bounded = Rc::new(RefCell::new(LimitChecker::new("inputs", 20, |chatter: &Chatter| {
+        usize::try_from(chatter.inputs).unwrap()
     })));
     let mut world = World::new(1, plain(), &locations(4, 2), Chatter::factory(4));
     world.add_checker(Rc::clone(&bounded));
@@ -53,8 +53,8 @@ fn exceeding_a_limit_ends_the_run() {
     world.run_until(at(10_000));
     let run = world.finish();
     let violation = run.outcome.unwrap_err();
-    assert_eq!((violation.kind, violation.checker.as_str()), (ViolationKind::Safety, "heard"));
-    assert!(world.checkers().eq(["heard"]));
+    assert_eq!((violation.kind, violation.checker.as_str()), (ViolationKind::Safety, "inputs"));
+    assert!(world.checkers().eq(["inputs"]));
     assert_eq!((violation.at, bounded.borrow().peak()), (world.now(), 21));
     assert!(world.now() < at(10_000) && !world.step(), "a violation ends the run");
 }

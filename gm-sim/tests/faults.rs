@@ -91,8 +91,8 @@ fn the_trace_is_kept_as_text_and_checkers_change_nothing() {
     plain.run_until(at(10_000));
     let mut kept = world(7, &FaultClass::ALL);
     kept.keep_trace(5);
-    kept.add_checker(LimitChecker::new("heard", 1_000_000, |chatter: &Chatter| {
-        usize::try_from(chatter.heard).unwrap()
+    kept.add_checker(LimitChecker::new("inputs", 1_000_000, |chatter: &Chatter| {
+        usize::try_from(chatter.inputs).unwrap()
     }));
     kept.run_until(at(10_000));
     assert_eq!(plain.trace().hash(), kept.trace().hash());

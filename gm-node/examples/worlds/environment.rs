@@ -126,7 +126,7 @@ impl Environment {
             keys = Keyring::new(Key::new(key));
         }
         let cluster: ClusterName = "world".parse().expect("valid cluster name");
-        let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
+        let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("valid limits");
         let (store, stored) = if plan.diskless.contains(&context.node) {
             (MemoryStore::ephemeral(), StoredState::default())
         } else {

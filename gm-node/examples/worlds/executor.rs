@@ -55,12 +55,12 @@ impl Executor {
         match operation {
             Operation::Write { node, group, intent, wait } => self.write(world, node, group, &intent, wait),
             Operation::Forget { node, group, member, wait } => self.forget(world, node, group, member, wait),
-            Operation::Watch { node, group, pace } => self.watch(world, node, group, pace),
+            Operation::Watch { node, group, read_delay } => self.watch(world, node, group, read_delay),
             Operation::Disk(node, operation) => self.operate_disk(node, operation),
             Operation::Crash { node, disk_outcome, gap } => self.crash(world, node, disk_outcome, gap),
             Operation::TornWrite { node, group, gap } => self.torn_write(world, node, group, gap),
-            Operation::Clash { location, victim, group, lasts } => {
-                self.identity_clash(world, location, victim, group, lasts)
+            Operation::Clash { location, victim, group, duration } => {
+                self.identity_clash(world, location, victim, group, duration)
             }
             Operation::ChangeAddress { node, location, group } => {
                 self.change_address(world, node, location, group)
@@ -149,10 +149,10 @@ impl Executor {
         world.command(node, NodeCommand::Forget(Forget { tag, group: Some(name), member: id, wait }));
     }
 
-    fn watch(&mut self, world: &mut NodeWorld, node: NodeIndex, group: usize, pace: Duration) {
+    fn watch(&mut self, world: &mut NodeWorld, node: NodeIndex, group: usize, read_delay: Duration) {
         let (tag, group) = {
             let mut history = self.history.borrow_mut();
-            history.watchers.push((node, group, pace));
+            history.watchers.push((node, group, read_delay));
             let watch = history.watchers.len() - 1;
             (history.watcher_tag(node, watch), history.plan.groups[group].clone())
         };
@@ -219,7 +219,7 @@ impl Executor {
         location: NodeIndex,
         victim: NodeIndex,
         group: usize,
-        lasts: Duration,
+        duration: Duration,
     ) {
         if world.machine(location).is_some() {
             // The clash has ended, and the location has a node of its own now.
@@ -234,14 +234,14 @@ impl Executor {
         world.set_param(location, StartRole::Impersonates(victim).to_param());
         world.start(location);
         for _ in 0..3 {
-            let at = world.now() + self.rng.duration_up_to(lasts / 2);
+            let at = world.now() + self.rng.duration_up_to(duration / 2);
             self.push(
                 at,
                 Operation::Write { node: location, group, intent: Intent::Serve, wait: Wait::NONE },
             );
         }
         world.record_fault(victim, FaultClass::IdentityClash);
-        let end = world.now() + lasts * 3 / 4;
+        let end = world.now() + duration * 3 / 4;
         self.push(end, Operation::Crash { node: location, disk_outcome: DiskOutcome::Lost, gap: None });
     }
 

@@ -289,12 +289,12 @@ impl NodeHistory {
         tag: u64,
         part: gm_node::DifferencePart,
     ) {
-        if let Some((_, _, pace)) = self.watcher(tag).copied() {
-            if pace >= Duration::from_secs(3) && part.events.is_some() {
+        if let Some((_, _, read_delay)) = self.watcher(tag).copied() {
+            if read_delay >= Duration::from_secs(3) && part.events.is_some() {
                 self.uncounted_faults.push((node, FaultClass::SlowWatcher));
             }
             // The other parts are read at once.
-            let at = if part.is_last { at + pace } else { at };
+            let at = if part.is_last { at + read_delay } else { at };
             self.owner_commands.push((
                 at,
                 node,

@@ -117,9 +117,9 @@ pub(crate) enum Operation {
     Write { node: NodeIndex, group: usize, intent: Intent, wait: Wait },
     /// A node forgets another one.
     Forget { node: NodeIndex, group: usize, member: NodeIndex, wait: Wait },
-    /// A watcher subscribes to a group at a node, now and after each restart; `pace` is the time it
-    /// takes to read.
-    Watch { node: NodeIndex, group: usize, pace: Duration },
+    /// A watcher subscribes to a group at a node, now and after each restart; `read_delay` is the
+    /// time it takes to read.
+    Watch { node: NodeIndex, group: usize, read_delay: Duration },
     /// A fault of the node's disk.
     Disk(NodeIndex, DiskOperation),
     /// The process dies, and restarts after the gap, or never; the disk has this outcome.
@@ -127,7 +127,7 @@ pub(crate) enum Operation {
     /// The process dies during a disk write, and restarts after the gap.
     TornWrite { node: NodeIndex, group: usize, gap: Duration },
     /// A process with the identity of `victim` starts at a spare location, and dies after a while.
-    Clash { location: NodeIndex, victim: NodeIndex, group: usize, lasts: Duration },
+    Clash { location: NodeIndex, victim: NodeIndex, group: usize, duration: Duration },
     /// A node stops, and restarts at another location with its disk.
     ChangeAddress { node: NodeIndex, location: NodeIndex, group: usize },
     /// A step (of three) of a key rotation.

@@ -77,7 +77,8 @@ pub(crate) fn run(plan: Plan, bug: Option<Bug>, lines: usize) -> RunOutcome {
     }
     history.borrow_mut().converged_at = converged_after.map(|_| world.now());
     history.borrow_mut().convergence_bytes = bytes_sent(&world) - before;
-    let slowest = history.borrow().watchers.iter().map(|(_, _, pace)| *pace).max().unwrap_or_default();
+    let slowest =
+        history.borrow().watchers.iter().map(|(_, _, read_delay)| *read_delay).max().unwrap_or_default();
     let end = world.now() + STABLE_FOR + slowest * 2;
     run_until(&mut world, &history, end);
     let mut idle = None;

@@ -149,12 +149,12 @@ impl BroadcastHistory {
 
     fn delivered(&mut self, context: ObservationContext, message: &DeliveredMessage) {
         let life = self.status(context.node).life;
-        let Some(said) = self.sends.get_mut(&message.number) else { return };
-        if said.delivered_to.get(&context.node).is_none_or(|(before, _)| *before != life) {
-            said.delivered_to.insert(context.node, (life, context.at));
+        let Some(send) = self.sends.get_mut(&message.number) else { return };
+        if send.delivered_to.get(&context.node).is_none_or(|(before, _)| *before != life) {
+            send.delivered_to.insert(context.node, (life, context.at));
         }
         if let Some(id) = message.broadcast
-            && said.planned.acks.is_some_and(|wanted| wanted.durable)
+            && send.planned.acks.is_some_and(|request| request.durable)
         {
             self.to_store.push((context.node, id));
         }
@@ -168,16 +168,16 @@ impl BroadcastHistory {
             Input::Command(BroadcastCommand::Send { to, body: Body::Application(application), .. }) => {
                 let number = application.bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
                 let life = self.status(context.node).life;
-                if let Some(said) = self.sends.get_mut(&number) {
-                    (said.at, said.life, said.targets) = (context.at, life, vec![*to]);
-                    said.hash = hash(&application.bytes);
+                if let Some(send) = self.sends.get_mut(&number) {
+                    (send.at, send.life, send.targets) = (context.at, life, vec![*to]);
+                    send.hash = hash(&application.bytes);
                 }
             }
             Input::Command(BroadcastCommand::Stored(id)) => {
                 if let Some(number) = self.by_id.get(id)
-                    && let Some(said) = self.sends.get_mut(number)
+                    && let Some(send) = self.sends.get_mut(number)
                 {
-                    said.stored_by.entry(context.node).or_insert(context.at);
+                    send.stored_by.entry(context.node).or_insert(context.at);
                 }
             }
             _ => {}
@@ -188,8 +188,8 @@ impl BroadcastHistory {
         if let BroadcastEvent::Started { tag, id } = event {
             let life = self.status(context.node).life;
             self.by_id.insert(*id, *tag);
-            if let Some(said) = self.sends.get_mut(tag) {
-                (said.id, said.life, said.at) = (Some(*id), life, context.at);
+            if let Some(send) = self.sends.get_mut(tag) {
+                (send.id, send.life, send.at) = (Some(*id), life, context.at);
             }
         }
     }
@@ -257,9 +257,9 @@ impl Checker<SimBroadcaster> for BroadcastHistory {
 
     fn after_input(&mut self, _: ObservationContext, machine: &SimBroadcaster) -> Result<(), Violation> {
         if let Some((tag, to)) = self.begun.take()
-            && let Some(said) = self.sends.get_mut(&tag)
+            && let Some(send) = self.sends.get_mut(&tag)
         {
-            said.targets = match to {
+            send.targets = match to {
                 Targets::All => machine.known(),
                 Targets::Nodes(mut nodes) => {
                     nodes.sort_unstable();

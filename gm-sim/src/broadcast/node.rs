@@ -105,7 +105,7 @@ pub(crate) fn codec(alone: Option<NodeIndex>) -> FrameCodec {
         key[..4].copy_from_slice(&node.0.to_be_bytes());
     }
     let cluster: ClusterName = CLUSTER.parse().expect("valid cluster name");
-    FrameCodec::new(cluster, Keyring::new(Key::new(key)), Limits::default()).expect("limits")
+    FrameCodec::new(cluster, Keyring::new(Key::new(key)), Limits::default()).expect("valid limits")
 }
 
 /// Machine of a node.

@@ -1,6 +1,6 @@
 //! Plan of a run as a value: the nodes, their network, the sends, the faults and the required
-//! deliveries. It is a function of a seed: a random plan ([`random`]) or one of a named scenario
-//! ([`named`]).
+//! deliveries. It is a function of a seed: a random plan ([`random()`]) or one of a named scenario
+//! ([`named()`]).
 //!
 //! A run has two phases. Until [`Plan::heal_at`] there are faults, and only safety is checked. Then
 //! all faults end, and sends after [`Plan::settle_time`] must arrive within a stated time.
@@ -140,12 +140,12 @@ impl Plan {
     #[must_use]
     pub fn delivery_bound(&self, dead: usize) -> Duration {
         let levels = u32::try_from(self.locations.len()).unwrap_or(u32::MAX).ilog2() + 2;
-        let way = self.network.wan.latency + self.network.wan.jitter;
-        let asked = self.times.ack_interval * 6 + self.times.content_wait;
+        let latency = self.network.wan.latency + self.network.wan.jitter;
+        let content_request = self.times.ack_interval * 6 + self.times.content_wait;
         let silent = u32::try_from(dead.div_ceil(self.bounds.dials_per_subtree)).unwrap_or(u32::MAX);
-        let hedges = (way * 4 + self.times.hedge)
+        let hedges = (latency * 4 + self.times.hedge)
             * u32::try_from(dead.min(self.bounds.dials_per_subtree)).unwrap_or(1);
-        (way * 6 + asked) * levels
+        (latency * 6 + content_request) * levels
             + (self.network.tcp.connect_timeout * silent + hedges) * levels.min(silent * levels)
     }
 

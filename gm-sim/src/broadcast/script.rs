@@ -58,7 +58,7 @@ mod tests {
             output.starts_with("# Two nodes.\n> world a | b: known\n> start a b\n\n> run 1ms\n> status a\n"),
             "{output}"
         );
-        assert!(output.contains("island of its own"), "{output}");
+        assert!(output.contains("no island"), "{output}");
         assert_eq!(run(&output).unwrap(), output);
     }
 

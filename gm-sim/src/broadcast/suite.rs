@@ -94,8 +94,8 @@ pub fn run_scenarios(each: Range<u64>, print: &mut dyn FnMut(&str)) -> SuiteResu
         if counted.failed > 0 {
             print(&report.to_string());
         }
-        let took = start.elapsed().as_secs_f64();
-        print(&format!("{name:<18} {runs:>6} runs, {} failed, {took:.1} s", counted.failed));
+        let seconds = start.elapsed().as_secs_f64();
+        print(&format!("{name:<18} {runs:>6} runs, {} failed, {seconds:.1} s", counted.failed));
         sum.and(counted)
     })
 }

@@ -26,10 +26,10 @@ impl ByteConservation {
     ///
     /// # Errors
     /// A safety violation, if they do not add up.
-    pub fn balance(&self, at: Time, under_way: [u64; 3]) -> Result<(), Violation> {
+    pub fn balance(&self, at: Time, in_flight: [u64; 3]) -> Result<(), Violation> {
         for flow in TrafficKind::ALL {
             let (sent, arrived_or_lost) = (self.sent[flow as usize], self.arrived_or_lost[flow as usize]);
-            let left = under_way[flow as usize];
+            let left = in_flight[flow as usize];
             if sent != arrived_or_lost + left {
                 let what = format!(
                     "{}: {sent} bytes sent, {arrived_or_lost} arrived or lost, {left} in flight",
@@ -68,6 +68,6 @@ impl<M: Machine> Checker<M> for ByteConservation {
     }
 
     fn at_end(&mut self, world: &World<M>) -> Result<(), Violation> {
-        self.balance(world.now(), world.under_way())
+        self.balance(world.now(), world.in_flight_bytes())
     }
 }

@@ -97,16 +97,16 @@ impl<M: Machine> World<M> {
         }
         state.next_wake = Time::NEVER;
         if state.paused.is_some() {
-            return; // Looked at again when it goes on.
+            return; // The deadline is read again on resume.
         }
         let Some(deadline) = state.machine.as_ref().and_then(Machine::deadline) else { return };
         if deadline > state.local_time(now) {
             self.schedule_wake(node);
             return;
         }
-        let (at, who, repeated_wakes) = self.repeated_wakes;
+        let (at, waking, repeated_wakes) = self.repeated_wakes;
         self.repeated_wakes =
-            if (at, who) == (now, node) { (at, who, repeated_wakes + 1) } else { (now, node, 0) };
+            if (at, waking) == (now, node) { (at, waking, repeated_wakes + 1) } else { (now, node, 0) };
         assert!(repeated_wakes < MAX_REPEATED_WAKES, "{node} requests wakes at {now} in an endless loop");
         self.deliver_input(node, Input::Wake);
     }
@@ -115,10 +115,10 @@ impl<M: Machine> World<M> {
     pub(super) fn receive_packet(&mut self, to: NodeIndex, packet: Rc<super::udp::Packet>) {
         let length = packet.bytes.len();
         let flow = packet.flow();
-        let most = self.network.udp_buffer;
+        let limit = self.network.udp_buffer;
         let state = &mut self.nodes[to.index()];
         if let Some(paused) = &mut state.paused {
-            if paused.datagram_bytes + length > most {
+            if paused.datagram_bytes + length > limit {
                 self.fault_happened(to, FaultClass::Pause);
                 self.observe(to, &Observation::Lost { flow, length });
                 return;

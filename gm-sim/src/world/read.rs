@@ -81,10 +81,10 @@ impl<M: Machine> World<M> {
         let end = &mut conn[here as usize];
         end.reading = false;
         let rate = slow.map_or(u64::MAX, |(_, rate)| rate);
-        let most = usize::try_from((rate / READS_PER_SECOND).max(1))
+        let limit = usize::try_from((rate / READS_PER_SECOND).max(1))
             .unwrap_or(usize::MAX)
             .min(end.receive_buffer.len());
-        let bytes: Vec<u8> = end.receive_buffer.drain(..most).collect();
+        let bytes: Vec<u8> = end.receive_buffer.drain(..limit).collect();
         end.reading = !end.receive_buffer.is_empty();
         let (reading, last) = (end.reading, end.fin_received);
         if reading {

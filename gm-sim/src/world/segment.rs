@@ -96,12 +96,12 @@ impl<M: Machine> World<M> {
 
     /// Whether a segment takes no time, because the connection counts as opened before.
     fn is_free(&mut self, key: ConnKey, side: u8, segment: &Segment) -> bool {
-        let Some(most) = self.network.tcp.pre_opened else { return false };
+        let Some(limit) = self.network.tcp.pre_opened else { return false };
         let Some(conn) = self.conns.get(key) else { return false };
         let end = &mut conn[side as usize];
         match segment {
             Segment::Syn | Segment::SynAck | Segment::Open => true,
-            Segment::Data(bytes) if end.free_bytes + bytes.len() <= most => {
+            Segment::Data(bytes) if end.free_bytes + bytes.len() <= limit => {
                 end.free_bytes += bytes.len();
                 true
             }

@@ -86,7 +86,7 @@ impl<M: Machine> World<M> {
 
     /// Bytes in flight between machines, by [`TrafficKind`]; computed by a scan of all of them.
     #[must_use]
-    pub fn under_way(&self) -> [u64; 3] {
+    pub fn in_flight_bytes(&self) -> [u64; 3] {
         let mut sums = [0; 3];
         let mut add = |flow: TrafficKind, length: usize| sums[flow as usize] += length as u64;
         for what in self.queue.iter() {

@@ -31,9 +31,9 @@ pub(crate) fn at(millis: u64) -> Time {
 /// islands, 100 ms between sites.
 pub(crate) fn plain() -> Network {
     let mut network = Network::default();
-    for (way, millis) in [(&mut network.island, 1), (&mut network.lan, 10), (&mut network.wan, 100)] {
-        way.gap = Duration::ZERO;
-        way.latency = MS * millis;
+    for (path, millis) in [(&mut network.island, 1), (&mut network.lan, 10), (&mut network.wan, 100)] {
+        path.gap = Duration::ZERO;
+        path.latency = MS * millis;
     }
     network
 }
@@ -151,7 +151,7 @@ pub(crate) struct Chatter {
     dialled: u64,
     /// Open connections, and bytes that were sent and not acknowledged.
     links: BTreeMap<ConnectionId, usize>,
-    pub(crate) heard: u64,
+    pub(crate) inputs: u64,
 }
 
 impl Chatter {
@@ -164,7 +164,7 @@ impl Chatter {
             next: context.now + MS * 5,
             dialled: 0,
             links: BTreeMap::new(),
-            heard: 0,
+            inputs: 0,
         }
     }
 
@@ -207,7 +207,7 @@ impl Machine for Chatter {
 
     fn handle(&mut self, now: Time, input: Input<()>) {
         let now = self.outputs.begin(now);
-        self.heard += 1;
+        self.inputs += 1;
         match input {
             Input::Datagram { bytes, .. } => self.outputs.push(Output::Deliver(bytes.len())),
             Input::ConnectionOpened { link, .. } => {
@@ -226,7 +226,7 @@ impl Machine for Chatter {
                 self.outputs.push(Output::Event("closed"));
             }
             Input::ConnectionRefused { .. } => self.outputs.push(Output::Event("refused")),
-            Input::Entropy(_) => self.outputs.push(Output::Event("chance")),
+            Input::Entropy(_) => self.outputs.push(Output::Event("entropy")),
             Input::Command(()) => self.talk(),
             Input::Wake => {
                 self.talk();

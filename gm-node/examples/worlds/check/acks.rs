@@ -129,8 +129,8 @@ fn members_concerned(
 /// The range whose service a change alters.
 fn changed_service(change: &gm_data::Change, current: &Items) -> Option<KeyRange> {
     let gm_data::Change::Serve { range, port, priority } = *change else { return None };
-    let says = (gm_data::Op::Add, port.unwrap_or(0), priority);
-    (current.get(&range) != Some(&says)).then_some(range)
+    let entry = (gm_data::Op::Add, port.unwrap_or(0), priority);
+    (current.get(&range) != Some(&entry)).then_some(range)
 }
 
 impl Checker<SimNode> for AcksChecker {

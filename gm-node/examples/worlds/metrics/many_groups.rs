@@ -98,7 +98,7 @@ fn world(groups: &[(GroupName, Vec<u32>)]) -> NodeWorld {
         let groups = of_each[context.node.0 as usize].clone();
         let stored = StoredState { me: Some(context.location.id), groups, ..StoredState::default() };
         let store = MemoryStore::ephemeral();
-        NodeMachine::new(config, codec.expect("limits"), store, stored, context.seed, context.now)
+        NodeMachine::new(config, codec.expect("valid limits"), store, stored, context.seed, context.now)
             .expect("valid configuration")
     });
     (0..NODES).for_each(|node| world.start(NodeIndex(node)));

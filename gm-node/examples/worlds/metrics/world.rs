@@ -100,7 +100,7 @@ impl WorldConfig {
             config.unix_seconds = 1_700_000_000;
             let cluster: ClusterName = "world".parse().expect("valid cluster name");
             let keys = Keyring::new(Key::new([7; 32]));
-            let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("limits");
+            let codec = FrameCodec::new(cluster, keys, Limits::default()).expect("valid limits");
             let groups: Vec<GroupState> = states
                 .get(context.node.0 as usize % states.len().max(1))
                 .filter(|_| !newcomer)
@@ -136,11 +136,11 @@ pub(super) fn have_converged(world: &NodeWorld, members: usize) -> bool {
 pub(super) fn run_until(
     world: &mut NodeWorld,
     every: Duration,
-    most: Duration,
+    limit: Duration,
     mut holds: impl FnMut(&NodeWorld) -> bool,
 ) -> Option<Duration> {
     let start = world.now();
-    while world.now().since(start) < most {
+    while world.now().since(start) < limit {
         if holds(world) {
             return Some(world.now().since(start));
         }

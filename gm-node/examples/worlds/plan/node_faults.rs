@@ -15,12 +15,12 @@ pub(crate) fn draw(plan: &mut Plan, rng: &mut Rng, class: FaultClass, start: Tim
         let span = plan.heal_at.since(start);
         let at = start + rng.duration_up_to(span * 3 / 4);
         let left = plan.heal_at.since(at);
-        let lasts = left / 4 + rng.duration_up_to(left / 2);
-        draw_one(plan, rng, class, at, lasts);
+        let duration = left / 4 + rng.duration_up_to(left / 2);
+        draw_one(plan, rng, class, at, duration);
     }
 }
 
-fn draw_one(plan: &mut Plan, rng: &mut Rng, class: FaultClass, at: Time, lasts: Duration) {
+fn draw_one(plan: &mut Plan, rng: &mut Rng, class: FaultClass, at: Time, duration: Duration) {
     let node = plan.random_node(rng);
     let group = rng.index(plan.groups.len());
     let gap = Some(rng.duration_up_to(ms(4_000)));
@@ -33,35 +33,44 @@ fn draw_one(plan: &mut Plan, rng: &mut Rng, class: FaultClass, at: Time, lasts: 
         }
         FaultClass::StaleDisk => {
             plan.add_operation(at, Operation::Disk(node, DiskOperation::Snapshot));
-            draw_writes(plan, rng, node, at, lasts, 4);
-            plan.add_operation(at + lasts, Operation::Crash { node, disk_outcome: DiskOutcome::Stale, gap });
+            draw_writes(plan, rng, node, at, duration, 4);
+            plan.add_operation(
+                at + duration,
+                Operation::Crash { node, disk_outcome: DiskOutcome::Stale, gap },
+            );
         }
         FaultClass::TornWrite => {
             // In most cases the whole batch is lost, not torn.
             for turn in 0..4 {
                 let node = plan.random_node(rng);
-                plan.add_operation(at + lasts * turn / 4, Operation::TornWrite { node, group, gap: ms(500) });
+                plan.add_operation(
+                    at + duration * turn / 4,
+                    Operation::TornWrite { node, group, gap: ms(500) },
+                );
             }
         }
         FaultClass::LostSync => {
             plan.add_operation(at, Operation::Disk(node, DiskOperation::Lies(true)));
-            draw_writes(plan, rng, node, at, lasts, 4);
-            plan.add_operation(at + lasts, Operation::Crash { node, disk_outcome: DiskOutcome::Kept, gap });
-            plan.add_operation(at + lasts, Operation::Disk(node, DiskOperation::Lies(false)));
+            draw_writes(plan, rng, node, at, duration, 4);
+            plan.add_operation(
+                at + duration,
+                Operation::Crash { node, disk_outcome: DiskOutcome::Kept, gap },
+            );
+            plan.add_operation(at + duration, Operation::Disk(node, DiskOperation::Lies(false)));
         }
         FaultClass::FullDisk => {
             plan.add_operation(at, Operation::Disk(node, DiskOperation::Full(true)));
-            draw_writes(plan, rng, node, at, lasts, 4);
-            plan.add_operation(at + lasts, Operation::Disk(node, DiskOperation::Full(false)));
+            draw_writes(plan, rng, node, at, duration, 4);
+            plan.add_operation(at + duration, Operation::Disk(node, DiskOperation::Full(false)));
         }
         FaultClass::SlowDisk => {
             let latency = ms(100 + rng.below(3_000));
             plan.add_operation(at, Operation::Disk(node, DiskOperation::Slow(latency)));
-            draw_writes(plan, rng, node, at, lasts, 4);
+            draw_writes(plan, rng, node, at, duration, 4);
             let back = plan.disk_latency;
-            plan.add_operation(at + lasts, Operation::Disk(node, DiskOperation::Slow(back)));
+            plan.add_operation(at + duration, Operation::Disk(node, DiskOperation::Slow(back)));
         }
-        _ => draw_other(plan, rng, (class, node, group), at, lasts),
+        _ => draw_other(plan, rng, (class, node, group), at, duration),
     }
 }
 
@@ -71,13 +80,13 @@ fn draw_other(
     rng: &mut Rng,
     (class, node, group): (FaultClass, NodeIndex, usize),
     at: Time,
-    lasts: Duration,
+    duration: Duration,
 ) {
     match class {
         FaultClass::IdentityClash => {
             let (island, site) = random_island(plan, rng);
             let location = plan.add_spare_location(island, site);
-            plan.add_operation(at, Operation::Clash { location, victim: node, group, lasts });
+            plan.add_operation(at, Operation::Clash { location, victim: node, group, duration });
         }
         FaultClass::AddressChange => {
             let (island, site) = random_island(plan, rng);
@@ -86,7 +95,7 @@ fn draw_other(
         }
         FaultClass::KeyRotation => {
             for step in 0..3 {
-                plan.add_operation(at + lasts * u32::from(step) / 2, Operation::RotateKeys(step));
+                plan.add_operation(at + duration * u32::from(step) / 2, Operation::RotateKeys(step));
             }
         }
         FaultClass::MassJoin => {
@@ -115,7 +124,7 @@ fn draw_other(
         }
         FaultClass::ForgetDead => {
             let member = plan.random_node(rng);
-            let gap = rng.ratio(1, 2).then_some(lasts + ms(5_000));
+            let gap = rng.ratio(1, 2).then_some(duration + ms(5_000));
             plan.add_operation(at, Operation::Crash { node: member, disk_outcome: DiskOutcome::Clean, gap });
             plan.add_operation(
                 at + ms(1_500),
@@ -123,9 +132,12 @@ fn draw_other(
             );
         }
         FaultClass::SlowWatcher => {
-            plan.add_operation(at, Operation::Watch { node, group, pace: ms(5_000 + rng.below(15_000)) });
+            plan.add_operation(
+                at,
+                Operation::Watch { node, group, read_delay: ms(5_000 + rng.below(15_000)) },
+            );
             let other = plan.random_node(rng);
-            draw_writes(plan, rng, other, at, lasts, 6);
+            draw_writes(plan, rng, other, at, duration, 6);
         }
         _ => {}
     }
@@ -137,9 +149,9 @@ fn random_island(plan: &Plan, rng: &mut Rng) -> (u32, u32) {
     (location.island, location.site)
 }
 
-fn draw_writes(plan: &mut Plan, rng: &mut Rng, node: NodeIndex, at: Time, lasts: Duration, count: u64) {
+fn draw_writes(plan: &mut Plan, rng: &mut Rng, node: NodeIndex, at: Time, duration: Duration, count: u64) {
     for _ in 0..count {
-        let at = at + rng.duration_up_to(lasts);
+        let at = at + rng.duration_up_to(duration);
         let group = rng.index(plan.groups.len());
         plan.add_operation(at, Operation::Write { node, group, intent: Intent::Batch, wait: Wait::NONE });
     }

@@ -111,9 +111,9 @@ fn locations(rng: &mut Rng, nodes: u32) -> Vec<Location> {
 fn network(plan: &mut Plan, rng: &mut Rng) {
     let network = &mut plan.network;
     network.wan.latency = ms(5 + rng.below(95));
-    for way in [&mut network.island, &mut network.lan, &mut network.wan] {
+    for path in [&mut network.island, &mut network.lan, &mut network.wan] {
         if rng.ratio(1, 2) {
-            way.jitter = rng.duration_up_to(way.latency / 2);
+            path.jitter = rng.duration_up_to(path.latency / 2);
         }
     }
 }
@@ -153,6 +153,6 @@ fn draw_operations(plan: &mut Plan, rng: &mut Rng, large: bool) {
         let node = plan.random_node(rng);
         let at = Time::ZERO + rng.duration_up_to(span);
         let group = rng.index(groups);
-        plan.add_operation(at, Operation::Watch { node, group, pace: rng.duration_up_to(ms(900)) });
+        plan.add_operation(at, Operation::Watch { node, group, read_delay: rng.duration_up_to(ms(900)) });
     }
 }

@@ -42,7 +42,7 @@ impl AcksChecker {
         if self.settled.contains_key(&tag) {
             wrong = Some("it was settled before".to_owned());
         }
-        let within = send.planned.acks.map(|wanted| wanted.within).unwrap_or_default();
+        let within = send.planned.acks.map(|request| request.within).unwrap_or_default();
         if history.is_up_since(context.node, send.at) && context.at > send.at + with_clock_error(within) {
             wrong = wrong.or_else(|| Some(format!("its deadline expired {within:?} after {}", send.at)));
         }
@@ -66,7 +66,7 @@ pub fn false_count(history: &BroadcastHistory, send: &SendHistory, report: &AckR
             "{delivered} + {refused} + {missing} + {unknown} do not add up to {targets} targets"
         ));
     }
-    let durable = send.planned.acks.is_some_and(|wanted| wanted.durable);
+    let durable = send.planned.acks.is_some_and(|request| request.durable);
     let has = send.targets.iter().filter_map(|target| history.node(*target));
     let has = has.filter(|node| {
         if durable { send.stored_by.contains_key(node) } else { send.delivered_to.contains_key(node) }
@@ -162,11 +162,11 @@ impl Checker<SimBroadcaster> for AcksChecker {
     fn at_end(&mut self, world: &World<SimBroadcaster>) -> Result<(), Violation> {
         let history = self.history.borrow();
         for (number, send) in history.sends.iter().filter(|(_, send)| send.id.is_some()) {
-            let Some(wanted) = send.planned.acks else { continue };
+            let Some(request) = send.planned.acks else { continue };
             if !history.is_up_since(send.planned.node, send.at) {
                 continue;
             }
-            let over = send.at != Time::NEVER && world.now() > send.at + with_clock_error(wanted.within);
+            let over = send.at != Time::NEVER && world.now() > send.at + with_clock_error(request.within);
             if over && !self.settled.contains_key(number) {
                 let what = format!(
                     "broadcast {number}, sent by {} at {}, is not settled",

@@ -36,7 +36,7 @@ pub struct ReceiveCounts {
     /// Copies of the content.
     pub copies: u32,
     /// Subtrees.
-    pub shares: u32,
+    pub subtrees: u32,
     /// Number of hops of the first subtree from the origin.
     pub depth: u32,
 }
@@ -48,7 +48,7 @@ impl ReceiveCounts {
         let FrameContent::Broadcast { is_announcement, .. } = &frame.content else { return None };
         self.copies += u32::from(!is_announcement);
         if frame.flow == TrafficKind::Stream {
-            self.shares += 1;
+            self.subtrees += 1;
             self.depth = depth + 1;
         }
         if self.copies > MAX_COPIES {

@@ -30,9 +30,10 @@ impl DeliveryChecker {
     #[must_use]
     pub fn new(history: &SharedHistory) -> DeliveryChecker {
         let borrowed = history.borrow();
-        let says = borrowed.plan().sends.iter();
-        let due =
-            says.filter_map(|say| say.deliver_within.map(|within| (say.at + within, say.number))).collect();
+        let sends = borrowed.plan().sends.iter();
+        let due = sends
+            .filter_map(|send| send.deliver_within.map(|within| (send.at + within, send.number)))
+            .collect();
         DeliveryChecker { history: SharedHistory::clone(history), seen: BTreeSet::new(), due }
     }
 

@@ -163,9 +163,9 @@ fn a_second_settled_report_is_found() {
     let (history, ids, _) = history();
     let report = AckReport { unknown: ids.len() as u64 - 1, settled: true, ..AckReport::default() };
     let event = BroadcastEvent::Acks { tag: 1, report, parts: Vec::new() };
-    let mut receipts = acks::AcksChecker::new(&history);
-    assert_eq!(receipts.check_report(context(1, 0), 1, report_of(&event), &[]), None);
-    assert!(receipts.check_report(context(1, 0), 1, report_of(&event), &[]).unwrap().contains("before"));
+    let mut acks_checker = acks::AcksChecker::new(&history);
+    assert_eq!(acks_checker.check_report(context(1, 0), 1, report_of(&event), &[]), None);
+    assert!(acks_checker.check_report(context(1, 0), 1, report_of(&event), &[]).unwrap().contains("before"));
     let mut late = acks::AcksChecker::new(&history);
     assert!(late.check_report(context(100, 0), 1, report_of(&event), &[]).unwrap().contains("deadline"));
 }
@@ -240,15 +240,15 @@ fn an_unknown_node_and_a_clash_are_found() {
         see(&mut outsider, context(1, 1), &Observation::Event(&BroadcastEvent::NodeFound(ids[0]))),
         None
     );
-    let nobody = NetId::new(std::net::Ipv4Addr::new(10, 9, 9, 9).into(), 1).unwrap();
+    let unknown = NetId::new(std::net::Ipv4Addr::new(10, 9, 9, 9).into(), 1).unwrap();
     assert!(
-        see(&mut outsider, context(1, 1), &Observation::Event(&BroadcastEvent::NodeFound(nobody)))
+        see(&mut outsider, context(1, 1), &Observation::Event(&BroadcastEvent::NodeFound(unknown)))
             .unwrap()
-            .contains("nobody")
+            .contains("not a node")
     );
     assert!(
         see(&mut outsider, context(1, 1), &Observation::Event(&BroadcastEvent::IdentityClash))
             .unwrap()
-            .contains("name")
+            .contains("clash")
     );
 }

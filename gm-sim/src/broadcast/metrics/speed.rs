@@ -44,7 +44,7 @@ fn rate(frames: FrameSealing, seconds: u64, with_broadcasts: bool) -> String {
         }
         world.run_until(warmed + Duration::from_secs(second + 1));
     }
-    #[expect(clippy::cast_precision_loss, reason = "it is printed")]
+    #[expect(clippy::cast_precision_loss, reason = "only printed")]
     let simulated = (seconds * u64::from(NODES)) as f64;
     let rate = simulated / begin.elapsed().as_secs_f64();
     let inputs = world.trace().inputs() - inputs;

@@ -47,7 +47,8 @@ impl Row {
         let Row { label: what, nodes, missed, note, .. } = self;
         let time = millis(self.time);
         let optimum = self.optimum.map(millis).unwrap_or_default();
-        let ratio = self.optimum.map(|least| quotient(nanos(self.time), nanos(least), 3)).unwrap_or_default();
+        let ratio =
+            self.optimum.map(|optimum| quotient(nanos(self.time), nanos(optimum), 3)).unwrap_or_default();
         let copies = self.copies.map(|(copies, of)| quotient(copies, of, 3)).unwrap_or_default();
         let bytes = self.bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
         let addressing = self.addressing.map(|(bytes, copies, listed)| {

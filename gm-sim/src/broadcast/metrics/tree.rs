@@ -81,7 +81,7 @@ pub(super) fn run(config: &WorldConfig, what: String, optimum: Duration) -> Row 
     let until = Time::ZERO + Duration::from_secs(3_000);
     run_until_done(&mut world, &meter, until, |_, _| {}, |meter| meter.delivered_count(1) == others);
     let end = world.now() + optimum;
-    world.run_until(end); // What comes twice comes now.
+    world.run_until(end); // Duplicates arrive by then.
     let meter = meter.borrow();
     Row {
         label: what,

@@ -118,9 +118,9 @@ impl WorldConfig {
             class: LatencyClass::Lan,
         };
         let directory = Arc::new(Directory::new(locations.iter().map(known).collect()));
-        let ground = self.clone();
+        let config = self.clone();
         let factory = move |context: &StartContext| {
-            make_broadcaster(context, ground.config(context, directory.clone()), ground.frames)
+            make_broadcaster(context, config.config(context, directory.clone()), config.frames)
         };
         let mut world = World::new(seed, self.network(), &locations, factory);
         let meter = DeliveryMeter::new(self.nodes, ORIGIN);
@@ -173,7 +173,7 @@ pub(super) fn bytes(world: &World<SimBroadcaster>) -> u64 {
     TrafficKind::ALL.iter().map(|flow| world.traffic().get(*flow).sent_bytes).sum()
 }
 
-/// Runs until `done` or `until`. `strike` is called for each doomed node when a frame arrives at it
+/// Runs until `done` or `until`. `kill` is called for each doomed node when a frame arrives at it
 /// by a connection.
 pub(super) fn run_until_done(
     world: &mut World<SimBroadcaster>,

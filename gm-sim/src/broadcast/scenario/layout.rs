@@ -95,8 +95,8 @@ impl Plan {
     /// Sets the end of the run: all required deliveries and acks are due, plus a margin.
     pub(super) fn finish(mut self) -> Plan {
         let ends = self.sends.iter().map(|send| {
-            let receipts = send.acks.map_or(Duration::ZERO, |wanted| wanted.within * 5 / 4 + ms(2_500));
-            send.at + send.deliver_within.unwrap_or_default().max(receipts)
+            let ack_time = send.acks.map_or(Duration::ZERO, |request| request.within * 5 / 4 + ms(2_500));
+            send.at + send.deliver_within.unwrap_or_default().max(ack_time)
         });
         self.end = ends.max().unwrap_or(Time::ZERO).max(self.heal_at) + ms(100);
         self

@@ -14,7 +14,7 @@ pub(crate) fn identity_clash(seed: u64, rng: &mut Rng) -> Plan {
     plan.all_serve(seconds(1), ms(50), 0);
     let (victim, location) = (plan.random_node(rng), plan.add_spare_location(1, 1));
     plan.heal_at = seconds(15);
-    plan.add_operation(seconds(4), Operation::Clash { location, victim, group: 0, lasts: ms(8_000) });
+    plan.add_operation(seconds(4), Operation::Clash { location, victim, group: 0, duration: ms(8_000) });
     for at in 5..14 {
         plan.add_write(seconds(at), victim, 0, Intent::Batch);
     }

@@ -123,8 +123,8 @@ pub(crate) fn forget_restart(seed: u64, rng: &mut Rng) -> Plan {
 pub(crate) fn slow_watcher(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4, 2], 1));
     plan.all_serve(seconds(1), ms(50), 0);
-    plan.add_operation(seconds(2), Operation::Watch { node: NodeIndex(0), group: 0, pace: ms(4_000) });
-    plan.add_operation(seconds(2), Operation::Watch { node: NodeIndex(1), group: 0, pace: ms(1) });
+    plan.add_operation(seconds(2), Operation::Watch { node: NodeIndex(0), group: 0, read_delay: ms(4_000) });
+    plan.add_operation(seconds(2), Operation::Watch { node: NodeIndex(1), group: 0, read_delay: ms(1) });
     for _ in 0..40 {
         let (at, node) = (seconds(2) + rng.duration_up_to(ms(10_000)), plan.random_node(rng));
         let intent = if rng.ratio(1, 2) { Intent::Batch } else { Intent::Unserve };
@@ -164,8 +164,8 @@ pub(crate) fn bounds(seed: u64, rng: &mut Rng) -> Plan {
         let node = plan.random_node(rng);
         plan.add_write(seconds(at), node, 0, Intent::Exact(WriteKind::Change(ranges(20))));
         plan.add_write(seconds(at), node, 1, Intent::Serve);
-        plan.add_operation(seconds(at), Operation::Watch { node, group: 0, pace: ms(1) });
-        plan.add_operation(seconds(at), Operation::Watch { node, group: 0, pace: ms(1) });
+        plan.add_operation(seconds(at), Operation::Watch { node, group: 0, read_delay: ms(1) });
+        plan.add_operation(seconds(at), Operation::Watch { node, group: 0, read_delay: ms(1) });
     }
     plan.heal_at = seconds(9);
     plan.claims.min_refused_writes = 6;

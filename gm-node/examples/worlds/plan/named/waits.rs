@@ -87,14 +87,14 @@ pub(crate) fn wait_pause(seed: u64, rng: &mut Rng) -> Plan {
     for at in 8..20 {
         let node = NodeIndex(u32::try_from(rng.below(3)).unwrap_or(0));
         let paused = NodeIndex(3 + u32::try_from(rng.below(5)).unwrap_or(0));
-        let lasts = ms(300 + rng.below(500));
+        let duration = ms(300 + rng.below(500));
         let wait = Wait { count: AckCount::All, on_disk: rng.ratio(1, 2), timeout: ms(3_000) };
         plan.add_operation(seconds(at), Operation::World(Action::Pause(paused)));
         plan.add_operation(
             seconds(at) + rng.duration_up_to(ms(200)),
             Operation::Write { node, group: 0, intent: Intent::Batch, wait },
         );
-        plan.add_operation(seconds(at) + lasts, Operation::World(Action::Resume(paused)));
+        plan.add_operation(seconds(at) + duration, Operation::World(Action::Resume(paused)));
     }
     plan.heal_at = seconds(21);
     plan.claims.waits = Some(ExpectedEnd::Satisfied);

@@ -70,8 +70,8 @@ pub(super) fn big_payload(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = fault_free(seed, rng, islands(&[4, 3, 3], 2));
     plan.claims.calm_from = None;
     plan.sends.truncate(8);
-    for way in [&mut plan.network.island, &mut plan.network.lan, &mut plan.network.wan] {
-        way.bytes_per_second = 12_500_000;
+    for path in [&mut plan.network.island, &mut plan.network.lan, &mut plan.network.wan] {
+        path.bytes_per_second = 12_500_000;
     }
     for send in &mut plan.sends {
         send.length = 50_000 + random_length(rng, 400_000);

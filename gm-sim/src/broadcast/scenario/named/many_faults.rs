@@ -35,10 +35,10 @@ fn add_required_sends(plan: &mut Plan, rng: &mut Rng, at: gm_broadcast::Time) {
     let within = plan.delivery_bound(0);
     let mut at = at;
     for node in plan.nodes() {
-        let receipts = rng.ratio(1, 2);
+        let with_acks = rng.ratio(1, 2);
         let send = plan.add_send(at, node);
         (send.deliver_within, send.exact_acks) = (Some(within), true);
-        send.acks = receipts.then_some(RequestedAcks { within: within + ms(2_000), durable: false });
+        send.acks = with_acks.then_some(RequestedAcks { within: within + ms(2_000), durable: false });
         at = at + rng.duration_up_to(ms(300));
     }
 }

@@ -17,7 +17,7 @@ fn blocked(scope: Scope) -> Fault {
 }
 
 /// Adds a send of every node now and then, so that confirmations are refreshed.
-fn chat(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
+fn add_regular_sends(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
     let mut at = from;
     while at < until {
         for node in plan.nodes() {
@@ -30,7 +30,7 @@ fn chat(plan: &mut Plan, rng: &mut Rng, from: Time, until: Time) {
 /// Multicast works, and then stops silently: nodes that have confirmed reception no longer receive.
 pub(super) fn blocked_multicast(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = idle_plan("", seed, islands(&[4 + u32::try_from(rng.below(6)).unwrap_or(0)], 1));
-    chat(&mut plan, rng, seconds(1), seconds(WARM_UP - 1));
+    add_regular_sends(&mut plan, rng, seconds(1), seconds(WARM_UP - 1));
     plan.extra_actions.push((seconds(WARM_UP), Action::BeginFault(blocked(Scope::ALL), Time::NEVER)));
     plan.heal_at = seconds(WARM_UP);
     // The suspicion and the resulting resends are one more level.
@@ -53,7 +53,7 @@ pub(super) fn multicast_one_way(seed: u64, rng: &mut Rng) -> Plan {
     // At intervals at which no earlier send helps.
     let sends = 6;
     let end = begin + (within + ms(2_000)) * sends;
-    chat(&mut plan, rng, seconds(1), begin);
+    add_regular_sends(&mut plan, rng, seconds(1), begin);
     let from = plan.random_node(rng);
     let to = NodeIndex((from.0 + 1) % 6);
     let scope = Scope { from: Nodes::One(from), to: Nodes::One(to), bidirectional: false };
@@ -74,7 +74,7 @@ pub(super) fn lost_multicast(seed: u64, rng: &mut Rng) -> Plan {
     let within = plan.times.beacon + plan.times.nack_jitter + plan.times.nack_retry * 8;
     let mut at = seconds(WARM_UP);
     for _ in 0..4 {
-        chat(&mut plan, rng, at - ms(4_000), at - ms(2_000));
+        add_regular_sends(&mut plan, rng, at - ms(4_000), at - ms(2_000));
         let (from, to) = (plan.random_node(rng), plan.random_node(rng));
         let scope = Scope { from: Nodes::One(from), to: Nodes::One(to), bidirectional: false };
         plan.extra_actions.push((at, Action::BeginFault(blocked(scope), at + ms(1))));
@@ -95,9 +95,9 @@ pub(super) fn loss_25(seed: u64, rng: &mut Rng) -> Plan {
     let mut at = seconds(5);
     for turn in 0..30 {
         let node = NodeIndex(turn % 12);
-        let asked = rng.ratio(2, 3);
+        let with_acks = rng.ratio(2, 3);
         let send = plan.add_send(at, node);
-        if asked {
+        if with_acks {
             send.deliver_within = Some(within);
             send.exact_acks = true;
             send.acks = Some(RequestedAcks { within: within + ms(2_000), durable: turn % 2 == 0 });

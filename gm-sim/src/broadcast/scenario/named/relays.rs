@@ -17,12 +17,12 @@ fn single_node_islands(nodes: u32) -> Vec<Location> {
 }
 
 /// A plan of 60 nodes in which one node fails during a broadcast with acks, once connections are
-/// open. `long`: the time within which the other nodes must have the broadcast.
+/// open. `within`: the time within which the other nodes must have the broadcast.
 fn relay_fault(
     seed: u64,
     rng: &mut Rng,
     within: Duration,
-    strike: impl Fn(&mut Plan, &mut Rng, Time, NodeIndex),
+    inject: impl Fn(&mut Plan, &mut Rng, Time, NodeIndex),
 ) -> Plan {
     let mut plan = idle_plan("", seed, single_node_islands(60));
     plan.shape = TreeShape::Halving;
@@ -44,7 +44,7 @@ fn relay_fault(
         // Before it has the subtree, before it has forwarded it, or while it waits for acks.
         let span = if rng.ratio(2, 3) { ms(60) } else { ms(600) };
         let when = at + rng.duration_up_to(span);
-        strike(&mut plan, rng, when, victim);
+        inject(&mut plan, rng, when, victim);
         at = at + within + ms(8_000);
     }
     plan.heal_at = at;
