@@ -95,13 +95,13 @@ fn run(what: &str, nodes: u32, pattern: FailurePattern, acks: Option<Duration>) 
     }
 }
 
-/// What is counted by machines, and as what notes say it.
+/// Counters of a row's note, with their labels.
 const COUNTED: [(Counter, &str); 5] = [
     (Counter::DialsStarted, "dials"),
-    (Counter::DialsHedged, "beside one not answered"),
+    (Counter::DialsHedged, "hedged"),
     (Counter::DialsRefused, "refused"),
-    (Counter::DialsUnreachable, "given up"),
-    (Counter::SubtreesReassigned, "shares given again"),
+    (Counter::DialsUnreachable, "unanswered"),
+    (Counter::SubtreesReassigned, "subtrees reassigned"),
 ];
 
 const TEXT: &str = "\

@@ -142,16 +142,16 @@ struct RepairCounts {
     counts: [u64; COUNTED.len()],
 }
 
-/// What is counted by machines, and as what notes say it.
+/// Counters of a row's note, with their labels.
 const COUNTED: [(Counter, &str); 8] = [
     (Counter::ContentMulticasts, "multicasts"),
-    (Counter::IncompleteMulticasts, "doubted"),
-    (Counter::AnnouncementFramesSent, "notices"),
-    (Counter::ContentRequests, "asked back"),
+    (Counter::IncompleteMulticasts, "incomplete"),
+    (Counter::AnnouncementFramesSent, "announcements"),
+    (Counter::ContentRequests, "content requests"),
     (Counter::ContentFramesSent, "copies by TCP"),
-    (Counter::GapsRequested, "gaps asked for"),
-    (Counter::RetransmissionsSent, "repeated"),
-    (Counter::GapsAbandoned, "given up"),
+    (Counter::GapsRequested, "gaps requested"),
+    (Counter::RetransmissionsSent, "retransmissions"),
+    (Counter::GapsAbandoned, "gaps abandoned"),
 ];
 
 impl RepairCounts {
